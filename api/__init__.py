@@ -1,0 +1,1 @@
+"""HTTP in: one module for each resource of the contract; schemas, authentication, errors."""

@@ -1,0 +1,1 @@
+"""Who dials: dispatcher, recorder, recovery, supervisor; `python -m dialer`."""
