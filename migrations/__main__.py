@@ -1,0 +1,32 @@
+"""`python -m migrations`: the release process. Brings the schema up to date, then makes the first key."""
+
+from __future__ import annotations
+
+import sys
+
+from migrations.bootstrap import ensure_first_key
+from migrations.runner import migrate
+from settings import Settings, SettingsError
+
+
+def main() -> int:
+    """Exit 0 when the schema is current, 2 when a setting is wrong."""
+    try:
+        settings = Settings.from_environ().require("database_url", "secret_key")
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    assert settings.database_url is not None
+    assert settings.secret_key is not None
+    for name in migrate(settings.database_url):
+        print(f"applied {name}")  # noqa: T201
+    written = ensure_first_key(
+        settings.database_url, settings.secret_key, settings.home, settings.bootstrap_key
+    )
+    if written:
+        print(f"wrote the first key, of role platform, to {written}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,416 @@
+"""The tables, as Peewee models, the states they move through, and the compare-and-set that moves them.
+
+The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. Statements
+that move many contacts at once (claims, outcomes) are in `dialer/`, next to who runs them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from peewee import (
+    BigAutoField,
+    BooleanField,
+    CompositeKey,
+    DatabaseProxy,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SmallIntegerField,
+    TextField,
+    UUIDField,
+)
+from playhouse.pool import PooledPostgresqlDatabase
+from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
+
+POOL_SIZE = 8
+CHECKOUT_SECONDS = 1.5
+
+db = DatabaseProxy()
+
+
+class CampaignStatus(StrEnum):
+    """What a campaign is doing."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class ContactStatus(StrEnum):
+    """Where one contact stands; the counts of these always add up to the total."""
+
+    PENDING = "pending"
+    ORIGINATED = "originated"
+    CONNECTED = "connected"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CallState(StrEnum):
+    """Where one send stands. `dispatching` covers everything from the claim until the switch says more."""
+
+    DISPATCHING = "dispatching"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+TERMINAL_CAMPAIGN = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
+TERMINAL_CONTACT = frozenset({ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED})
+
+CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
+    CampaignStatus.DRAFT: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
+    CampaignStatus.SCHEDULED: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
+    CampaignStatus.RUNNING: frozenset(
+        {CampaignStatus.PAUSED, CampaignStatus.COMPLETED, CampaignStatus.FAILED}
+    ),
+    CampaignStatus.PAUSED: frozenset(
+        {CampaignStatus.RUNNING, CampaignStatus.COMPLETED, CampaignStatus.FAILED}
+    ),
+    CampaignStatus.COMPLETED: frozenset(),
+    CampaignStatus.FAILED: frozenset(),
+}
+
+CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
+    ContactStatus.PENDING: frozenset({ContactStatus.ORIGINATED, ContactStatus.CANCELLED}),
+    ContactStatus.ORIGINATED: frozenset(
+        {
+            ContactStatus.CONNECTED,
+            ContactStatus.COMPLETED,
+            ContactStatus.FAILED,
+            ContactStatus.PENDING,
+            ContactStatus.CANCELLED,
+        }
+    ),
+    ContactStatus.CONNECTED: frozenset(
+        {ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.PENDING}
+    ),
+    ContactStatus.COMPLETED: frozenset(),
+    ContactStatus.FAILED: frozenset(),
+    ContactStatus.CANCELLED: frozenset(),
+}
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows sort by age."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+def connect(url: str, pool_size: int = POOL_SIZE) -> PooledPostgresqlDatabase:
+    """Bind the models to the database at `url` through a small fixed pool, and return it.
+
+    A greenlet that wants a connection waits at most 1.5 s for one. Every unit of work opens and returns its
+    own (`with db.connection_context()`): nothing connects by itself.
+    """
+    pool = PooledPostgresqlDatabase(
+        url,
+        max_connections=pool_size,
+        timeout=CHECKOUT_SECONDS,
+        autoconnect=False,
+        prefer_psycopg3=True,
+        connect_timeout=2,
+        options="-c timezone=UTC",
+        application_name="carillon",
+    )
+    db.initialize(pool)
+    return pool
+
+
+class Table(Model):
+    """Base of every model."""
+
+    class Meta:
+        database = db
+        legacy_table_names = False
+
+
+class Tenant(Table):
+    """Who calls. Its id is a slug that also stands in its keys; the last three are what the platform granted."""
+
+    id = TextField(primary_key=True)
+    name = TextField()
+    dialplan_context = TextField(null=True)
+    gateway_ids = BinaryJSONField(default=list, index=False)
+    queues = BinaryJSONField(default=list, index=False)
+    created_at = DateTimeTZField()
+    deleted_at = DateTimeTZField(null=True)
+
+
+class CallLimits(Table):
+    """A tenant's four caps; null is unlimited, 0 blocks."""
+
+    tenant = ForeignKeyField(Tenant, primary_key=True)
+    concurrent_max = IntegerField(null=True)
+    calls_per_minute = IntegerField(null=True)
+    daily_calls_max = IntegerField(null=True)
+    daily_minutes_max = IntegerField(null=True)
+
+
+class ApiKey(Table):
+    """A key's HMAC and what it may do; the key itself is shown once and never stored."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    name = TextField()
+    role = TextField()
+    digest = TextField()
+    prefix = TextField()
+    created_at = DateTimeTZField()
+
+
+class Gateway(Table):
+    """A trunk: the dial string its calls leave by, and its caps."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    name = TextField()
+    dial_string = TextField()
+    cps = IntegerField(null=True)
+    channels = IntegerField(null=True)
+    created_at = DateTimeTZField()
+    deleted_at = DateTimeTZField(null=True)
+
+
+class Agent(Table):
+    """What an answered call is connected to."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    name = TextField()
+    action = BinaryJSONField(index=False)
+    ring_timeout_seconds = IntegerField(default=30)
+    max_call_seconds = IntegerField(default=1800)
+    variables = BinaryJSONField(null=True, index=False)
+    created_at = DateTimeTZField()
+    deleted_at = DateTimeTZField(null=True)
+
+
+class PhoneNumber(Table):
+    """A caller id, and the trunk its calls leave by."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    e164 = TextField()
+    outbound_enabled = BooleanField(default=True)
+    gateway = ForeignKeyField(Gateway)
+    agent = ForeignKeyField(Agent, null=True)
+    created_at = DateTimeTZField()
+    deleted_at = DateTimeTZField(null=True)
+
+
+class Campaign(Table):
+    """A list being dialled. `generation` rises with each start, pause, resume and stop: a call claimed under
+    an older one may no longer be sent. `version` numbers its transitions for the event stream."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    name = TextField()
+    agent = ForeignKeyField(Agent)
+    phone_number = ForeignKeyField(PhoneNumber)
+    status = TextField()
+    generation = IntegerField(default=0)
+    version = IntegerField(default=0)
+    max_concurrent_calls = IntegerField()
+    retries_per_contact = IntegerField()
+    retry_delay_seconds = IntegerField()
+    scheduled_at = DateTimeTZField(null=True)
+    started_at = DateTimeTZField(null=True)
+    completed_at = DateTimeTZField(null=True)
+    created_at = DateTimeTZField()
+    created_by = TextField()
+    end_reason = TextField(null=True)
+    blocked_reason = TextField(null=True)
+    next_action_at = DateTimeTZField(null=True)
+    import_rows = IntegerField(default=0)
+    import_accepted = IntegerField(default=0)
+    import_duplicates = IntegerField(default=0)
+    import_invalid = IntegerField(default=0)
+    import_suppressed = IntegerField(default=0)
+    deleted_at = DateTimeTZField(null=True)
+
+
+class Contact(Table):
+    """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count, `free_sends`
+    those that do not; `version` numbers its transitions; `call_id` is the call in flight."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    campaign = ForeignKeyField(Campaign)
+    position = IntegerField()
+    phone_number = TextField()
+    status = TextField(default=ContactStatus.PENDING)
+    disposition = TextField(null=True)
+    attempts = SmallIntegerField(default=0)
+    sends = SmallIntegerField(default=0)
+    free_sends = SmallIntegerField(default=0)
+    version = IntegerField(default=0)
+    next_attempt_at = DateTimeTZField(null=True)
+    last_cause = TextField(null=True)
+    call_id = UUIDField(null=True)
+    custom_fields = BinaryJSONField(default=dict, index=False)
+    created_at = DateTimeTZField()
+    updated_at = DateTimeTZField()
+
+
+class Call(Table):
+    """One send: committed before the originate leaves, under the id that the switch knows it by."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    campaign = ForeignKeyField(Campaign)
+    contact = ForeignKeyField(Contact)
+    seq = SmallIntegerField()
+    attempt = SmallIntegerField(null=True)
+    state = TextField(default=CallState.DISPATCHING)
+    generation = IntegerField()
+    phone_number = TextField()
+    caller_id = TextField()
+    gateway_id = UUIDField()
+    node = TextField()
+    core_uuid = TextField(null=True)
+    dialer_id = TextField()
+    created_at = DateTimeTZField()
+    sent_at = DateTimeTZField(null=True)
+    progress_at = DateTimeTZField(null=True)
+    answered_at = DateTimeTZField(null=True)
+    ended_at = DateTimeTZField(null=True)
+    disposition = TextField(null=True)
+    cause = TextField(null=True)
+    q850 = SmallIntegerField(null=True)
+    sip_status = SmallIntegerField(null=True)
+    sip_phrase = TextField(null=True)
+    sip_603plus_reason = TextField(null=True)
+    hung_up_by = TextField(null=True)
+    billsec = IntegerField(null=True)
+    duration_ms = IntegerField(null=True)
+    pdd_ms = IntegerField(null=True)
+    ring_ms = IntegerField(null=True)
+
+
+class CampaignCount(Table):
+    """How many contacts of a campaign are in each state, as deltas in lanes that processes do not fight over."""
+
+    campaign = ForeignKeyField(Campaign)
+    lane = TextField()
+    pending = IntegerField(default=0)
+    originated = IntegerField(default=0)
+    connected = IntegerField(default=0)
+    completed = IntegerField(default=0)
+    failed = IntegerField(default=0)
+    cancelled = IntegerField(default=0)
+
+    class Meta:
+        primary_key = CompositeKey("campaign", "lane")
+
+
+class Transition(Table):
+    """One change of a contact (or, without one, of the campaign), written in the change's own transaction and
+    published to the live stream once by its owner or whoever takes over from it."""
+
+    id = BigAutoField()
+    campaign_id = UUIDField()
+    contact_id = UUIDField(null=True)
+    call_id = UUIDField(null=True)
+    version = IntegerField()
+    status = TextField()
+    disposition = TextField(null=True)
+    attempt = SmallIntegerField(null=True)
+    cause = TextField(null=True)
+    at = DateTimeTZField()
+    owner = TextField()
+    published = BooleanField(default=False)
+
+
+class ImportReject(Table):
+    """A row of a list that was not accepted, and why."""
+
+    campaign = ForeignKeyField(Campaign)
+    line = IntegerField()
+    raw_text = TextField(column_name="raw")
+    code = TextField()
+    reason = TextField()
+
+    class Meta:
+        primary_key = False
+
+
+class Idempotency(Table):
+    """The first answer to a creating request, replayed for 24 h."""
+
+    tenant = ForeignKeyField(Tenant)
+    key = TextField()
+    route = TextField()
+    body_hash = TextField()
+    status = SmallIntegerField()
+    body = TextField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("tenant", "key")
+
+
+class Dialer(Table):
+    """Every dialer process that ever registered; one that died is settled once nothing of it is open."""
+
+    id = TextField(primary_key=True)
+    started_at = DateTimeTZField()
+    postmaster_started_at = DateTimeTZField()
+    settled_at = DateTimeTZField(null=True)
+
+
+class Halt(Table):
+    """No call starts for this scope (a tenant's id, or `*` for all) while its row is here."""
+
+    scope = TextField(primary_key=True)
+    at = DateTimeTZField()
+    by = TextField()
+
+
+TABLES: tuple[type[Table], ...] = (
+    Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
+    ImportReject, Idempotency, Dialer, Halt,
+)  # fmt: skip
+
+
+def rows(sql: str, *params: Any) -> list[dict[str, Any]]:
+    """Run one statement and return its rows as dicts, on the connection this greenlet holds."""
+    cursor = db.execute_sql(sql, params)
+    if cursor.description is None:
+        return []
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def change_campaign(
+    campaign_id: uuid.UUID, from_status: frozenset[CampaignStatus], to: CampaignStatus, **columns: Any
+) -> bool:
+    """Compare-and-set of a campaign's status: True when this caller made the change.
+
+    Its generation and version rise with it. Raises ValueError for an edge that the state machine lacks.
+    """
+    for status in from_status:
+        if to not in CAMPAIGN_TRANSITIONS[status]:
+            raise ValueError(f"no campaign goes from {status} to {to}")
+    changed: int = (
+        Campaign.update(
+            status=to, generation=Campaign.generation + 1, version=Campaign.version + 1, **columns
+        )
+        .where(
+            Campaign.id == campaign_id, Campaign.status.in_(list(from_status)), Campaign.deleted_at.is_null()
+        )
+        .execute()
+    )
+    return changed == 1
