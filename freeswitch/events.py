@@ -1,0 +1,316 @@
+"""Typed records of what FreeSWITCH reports, made from decoded JSON events.
+
+The cluster turns every event into one of these at the edge; nothing further in sees a header name. Values that
+a remote party controls (phrases, reasons) are passed on as text and never interpreted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Final, Literal
+
+from freeswitch.causes import HANGUP_CAUSES
+
+__all__ = [
+    "HANGUP_CAUSES",
+    "ChannelEvent",
+    "ChannelEventKind",
+    "Event",
+    "Hangup",
+    "Heartbeat",
+    "JobResult",
+    "LiveChannel",
+    "Shutdown",
+    "channel_from_dump",
+    "event_from_json",
+]
+
+JsonEvent = Mapping[str, Any]
+Party = Literal["remote", "us"]
+
+
+class ChannelEventKind(StrEnum):
+    """The moments of a call that FreeSWITCH reports, in their usual order."""
+
+    CREATED = "created"
+    PROGRESS = "progress"
+    PROGRESS_MEDIA = "progress_media"
+    ANSWERED = "answered"
+    HANGUP_COMPLETE = "hangup_complete"
+
+
+_CHANNEL_KINDS: Final[Mapping[str, ChannelEventKind]] = {
+    "CHANNEL_CREATE": ChannelEventKind.CREATED,
+    "CHANNEL_PROGRESS": ChannelEventKind.PROGRESS,
+    "CHANNEL_PROGRESS_MEDIA": ChannelEventKind.PROGRESS_MEDIA,
+    "CHANNEL_ANSWER": ChannelEventKind.ANSWERED,
+    "CHANNEL_HANGUP_COMPLETE": ChannelEventKind.HANGUP_COMPLETE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """How and why a channel ended.
+
+    Key outcomes on the whole of it: the carrier controls the name of the cause. `sip_status` is the final
+    response the INVITE got (or, for an answered call that the far end cleared, 200); 487 with
+    `hung_up_by == "us"` is our own CANCEL. `q850` is 16 for every cause that is FreeSWITCH's own, 0 when the
+    node gave none. `billsec` may be 0 on an answered call: `answered` is what counts. `pdd_ms` runs from the
+    start to the first of 180, 183 and 200, `ring_ms` from the first 18x to the answer or the end; each is None
+    when that never came.
+    """
+
+    cause: str
+    q850: int
+    sip_status: int | None
+    sip_phrase: str | None
+    sip_reason: str | None
+    sip_603plus_reason: str | None
+    hung_up_by: Party | None
+    answered: bool
+    progress: bool
+    invite_sent: bool
+    billsec: int
+    billmsec: int
+    duration_ms: int
+    pdd_ms: int | None
+    ring_ms: int | None
+    redirected_to: str | None
+    gateway: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEvent:
+    """One moment of one channel. `at_us` is the node's clock; `hangup` stands on hangup_complete only."""
+
+    kind: ChannelEventKind
+    call_id: str
+    core_uuid: str
+    at_us: int
+    dialer_id: str | None
+    hangup: Hangup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """The end of a `bgapi originate`. `text` is the uuid when `ok`, else the cause.
+
+    It says nothing about an answer, and comes before or after the channel's own events.
+    """
+
+    call_id: str
+    dialer_id: str
+    ok: bool
+    text: str
+    core_uuid: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A node's report on itself, every 20 s.
+
+    `sessions_per_second` is what is left of the current second's allowance: the limit itself on an idle node,
+    give or take one. `idle_cpu` is in per cent. A figure that the node left out is 0.
+    """
+
+    core_uuid: str
+    hostname: str
+    sessions: int
+    max_sessions: int
+    sessions_per_second: int
+    sessions_last_second: int
+    idle_cpu: float
+    uptime_ms: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The node is going down; its calls end with SYSTEM_SHUTDOWN right after."""
+
+    core_uuid: str
+    at_us: int
+
+
+Event = ChannelEvent | JobResult | Heartbeat | Shutdown
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChannel:
+    """A channel that a node still has, as `uuid_dump` shows it. Ages are by the node's own clock."""
+
+    call_id: str
+    core_uuid: str
+    dialer_id: str | None
+    answered: bool
+    progress: bool
+    ended: bool
+    age_ms: int
+    answered_ms_ago: int | None
+    gateway: str | None
+
+
+def event_from_json(event: JsonEvent) -> Event | None:
+    """The record of a decoded event; None for one that says nothing about us, or lacks an id."""
+    name = _text(event, "Event-Name")
+    kind = _CHANNEL_KINDS.get(name)
+    if kind is not None:
+        return _channel_event(event, kind)
+    if name == "BACKGROUND_JOB":
+        return _job_result(event)
+    if name == "HEARTBEAT":
+        return _heartbeat(event)
+    if name == "SHUTDOWN":
+        return Shutdown(_text(event, "Core-UUID"), _int(event, "Event-Date-Timestamp"))
+    return None
+
+
+def channel_from_dump(event: JsonEvent) -> LiveChannel | None:
+    """The channel in the answer of `uuid_dump <uuid> json`; None when the answer has no channel in it."""
+    call_id = _text(event, "Unique-ID")
+    if not call_id:
+        return None
+    now = _int(event, "Event-Date-Timestamp")
+    created = _int(event, "Caller-Channel-Created-Time")
+    answered = _int(event, "Caller-Channel-Answered-Time")
+    first_ring = _int(event, "Caller-Channel-Progress-Time") or _int(
+        event, "Caller-Channel-Progress-Media-Time"
+    )
+    return LiveChannel(
+        call_id=call_id,
+        core_uuid=_text(event, "Core-UUID"),
+        dialer_id=_optional(event, "variable_dialer_id"),
+        answered=answered != 0,
+        progress=first_ring != 0,
+        ended=_text(event, "Answer-State") == "hangup",
+        age_ms=_milliseconds(created or now, now),
+        answered_ms_ago=_milliseconds(answered, now) if answered else None,
+        gateway=_optional(event, "variable_sip_gateway_name"),
+    )
+
+
+def _channel_event(event: JsonEvent, kind: ChannelEventKind) -> ChannelEvent | None:
+    call_id = _text(event, "Unique-ID")
+    if not call_id:
+        return None
+    return ChannelEvent(
+        kind=kind,
+        call_id=call_id,
+        core_uuid=_text(event, "Core-UUID"),
+        at_us=_int(event, "Event-Date-Timestamp"),
+        dialer_id=_optional(event, "variable_dialer_id"),
+        hangup=_hangup(event) if kind is ChannelEventKind.HANGUP_COMPLETE else None,
+    )
+
+
+def _hangup(event: JsonEvent) -> Hangup:
+    cause = _text(event, "Hangup-Cause") or _text(event, "variable_hangup_cause")
+    disposition = _text(event, "variable_sip_hangup_disposition")
+    start = _int(event, "variable_start_uepoch")
+    answer = _moment(event, "answer")
+    rings = [at for at in (_moment(event, "progress"), _moment(event, "progress_media")) if at]
+    first_ring = min(rings, default=0)
+    first_sign = min([*rings, *([answer] if answer else [])], default=0)
+    end = answer or _moment(event, "end")
+    status = _sip_status(event)
+    return Hangup(
+        cause=cause,
+        q850=_int(event, "variable_hangup_cause_q850"),
+        sip_status=status,
+        sip_phrase=_optional(event, "variable_sip_invite_failure_phrase"),
+        sip_reason=_optional(event, "variable_sip_reason"),
+        sip_603plus_reason=_optional(event, "variable_sip_603plus_reason"),
+        hung_up_by=_party(disposition),
+        answered=answer != 0,
+        progress=first_ring != 0,
+        invite_sent=bool(first_sign or status or disposition or _text(event, "variable_sip_call_id")),
+        billsec=_int(event, "variable_billsec"),
+        billmsec=_int(event, "variable_billmsec"),
+        duration_ms=_int(event, "variable_mduration"),
+        pdd_ms=_milliseconds(start, first_sign) if start and first_sign else None,
+        ring_ms=_milliseconds(first_ring, end) if end and first_ring else None,
+        redirected_to=_optional(event, "variable_sip_redirected_to"),
+        gateway=_optional(event, "variable_sip_gateway_name"),
+    )
+
+
+def _party(disposition: str) -> Party | None:
+    # recv_bye, recv_refuse, recv_cancel; send_bye, send_refuse, send_cancel (our timers and uuid_kill alike).
+    if disposition.startswith("recv_"):
+        return "remote"
+    return "us" if disposition.startswith("send_") else None
+
+
+def _sip_status(event: JsonEvent) -> int | None:
+    # FreeSWITCH writes 900 for a URI it could not even send to.
+    for name in ("variable_sip_term_status", "variable_sip_invite_failure_status"):
+        status = _int(event, name)
+        if 100 <= status <= 699:
+            return status
+    return None
+
+
+def _job_result(event: JsonEvent) -> JobResult | None:
+    dialer_id, dot, call_id = _text(event, "Job-UUID").partition(".")
+    if not (dot and dialer_id and call_id):
+        return None
+    body = _text(event, "_body").strip()
+    ok = body.startswith("+OK")
+    text = body.removeprefix("+OK" if ok else "-ERR").strip()
+    return JobResult(
+        call_id=call_id,
+        dialer_id=dialer_id,
+        ok=ok,
+        text=text,
+        core_uuid=_text(event, "Core-UUID"),
+        at_us=_int(event, "Event-Date-Timestamp"),
+    )
+
+
+def _heartbeat(event: JsonEvent) -> Heartbeat:
+    return Heartbeat(
+        core_uuid=_text(event, "Core-UUID"),
+        hostname=_text(event, "FreeSWITCH-Hostname"),
+        sessions=_int(event, "Session-Count"),
+        max_sessions=_int(event, "Max-Sessions"),
+        sessions_per_second=_int(event, "Session-Per-Sec"),
+        sessions_last_second=_int(event, "Session-Per-Sec-Last"),
+        idle_cpu=_float(event, "Idle-CPU"),
+        uptime_ms=_int(event, "Uptime-msec"),
+        at_us=_int(event, "Event-Date-Timestamp"),
+    )
+
+
+def _text(event: JsonEvent, name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _optional(event: JsonEvent, name: str) -> str | None:
+    return _text(event, name) or None
+
+
+def _int(event: JsonEvent, name: str) -> int:
+    value = _text(event, name)
+    return int(value) if len(value) <= 18 and value.isascii() and value.isdigit() else 0
+
+
+def _float(event: JsonEvent, name: str) -> float:
+    try:
+        value = float(_text(event, name))
+    except ValueError:
+        return 0.0
+    return value if isfinite(value) else 0.0
+
+
+def _moment(event: JsonEvent, name: str) -> int:
+    """When it happened, in microseconds of the node's clock; 0 when it never did."""
+    return _int(event, f"variable_{name}_uepoch") or _int(event, f"variable_{name}_epoch") * 1_000_000
+
+
+def _milliseconds(start_us: int, end_us: int) -> int:
+    return max(0, end_us - start_us) // 1000
