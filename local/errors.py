@@ -1,0 +1,30 @@
+"""What goes wrong on a laptop, said to a person. Every message is one sentence that names what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LocalError(Exception):
+    """Root of this package's errors; `str()` of it is fit to be shown as it is."""
+
+
+class HomeInUseError(LocalError):
+    """Another living process owns the folder."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        self.folder = folder
+        self.holder = holder
+        super().__init__(
+            f"{folder} is in use by process {holder}; stop it first, or set CARILLON_HOME elsewhere"
+        )
+
+
+class ServerFailedError(LocalError):
+    """An embedded server did not start; `log` holds the last lines it wrote."""
+
+    def __init__(self, server: str, reason: str, log: str = "") -> None:
+        self.server = server
+        self.reason = reason
+        self.log = log
+        super().__init__(f"{server} did not start: {reason}" + (f"\n{log}" if log else ""))

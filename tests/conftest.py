@@ -1,0 +1,131 @@
+"""What every test may ask for: real servers, private to this run, and nothing left behind.
+
+`redis_url`, `database_url`: an empty Redis and a fresh database with the schema, for one test. The servers start with
+the first test that needs them and end with the run, also with one that is interrupted or killed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from local.postgres import EmbeddedPostgres
+from local.process import processes
+from local.valkey import EmbeddedValkey
+
+RUN_MARK = "CARILLON_TEST_RUN"
+TEMPLATE = "template_for_tests"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[RUN_MARK] = secrets.token_hex(8)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="long: runs with --full")
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(skip)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run where a process that a test started, however indirectly, outlives it."""
+    deadline = time.monotonic() + 5
+    while (left := _left_behind()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid, command in left.items():
+        print(f"\nleft behind by the tests: process {pid}: {command}", file=sys.stderr)
+        os.kill(pid, signal.SIGKILL)
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _left_behind() -> dict[int, str]:
+    """Living processes that carry this run's mark in their environment, and their command lines."""
+    mark = f"{RUN_MARK}={os.environ[RUN_MARK]}".encode()
+    found = {}
+    for pid in processes():
+        try:
+            marked = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if marked and pid != os.getpid():
+            found[pid] = command
+    return found
+
+
+@pytest.fixture(scope="session")
+def server_home() -> Iterator[Path]:
+    """A folder for the servers of this run, which the user PostgreSQL runs as can pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="carillon-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def valkey(server_home: Path) -> Iterator[EmbeddedValkey]:
+    """The Valkey of this run. A test that stops it must `restart` it."""
+    with EmbeddedValkey(server_home, durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey: EmbeddedValkey) -> str:
+    """The URL of a Redis with nothing in it: no keys, no scripts, settings as at the start."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+        client.script_flush()
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
+    """The PostgreSQL of this run. A test that stops it must `restart` it."""
+    with EmbeddedPostgres(server_home, durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def schema_template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database that has every migration applied and no row of ours, to be cloned."""
+    from migrations.runner import migrate  # here: most tests need no database, and no peewee
+
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    migrate(postgres.url_of(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, schema_template: str) -> Iterator[str]:
+    """The URL of a fresh database with the schema, dropped after the test whoever is still connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {schema_template} STRATEGY file_copy")
+        yield postgres.url_of(name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(database_url: str) -> str:
+    """Another name of `database_url`."""
+    return database_url
