@@ -282,6 +282,7 @@ class Call(Table):
     node = TextField()
     core_uuid = TextField(null=True)
     dialer_id = TextField()
+    sent_by = TextField()
     created_at = DateTimeTZField()
     sent_at = DateTimeTZField(null=True)
     progress_at = DateTimeTZField(null=True)

@@ -148,6 +148,7 @@ CREATE TABLE call (
     node text NOT NULL,
     core_uuid text,
     dialer_id text NOT NULL,
+    sent_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
     progress_at timestamptz,

@@ -1,0 +1,126 @@
+"""What became of a call, in one word, from everything the switch said about it.
+
+The carrier controls the cause name (a Reason header overrides the status), so the key is whether an INVITE
+was sent, any 18x, the SIP status, the phrase and only then the cause. Total: every input gives a disposition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Disposition(StrEnum):
+    """How one call ended."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    NETWORK_BLOCKED = "network_blocked"
+    INVALID = "invalid"
+    REDIRECTED = "redirected"
+    GATEWAY_FAULT = "gateway_fault"
+    CONGESTION = "congestion"
+    SWITCH_LOST = "switch_lost"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a call that is over.
+
+    `channel` is False where the switch refused before it made one; `progress` is any 18x; `sip_status` is the
+    far end's final response, None where there was none (our own timers, a refusal by the switch).
+    """
+
+    cause: str
+    answered: bool = False
+    channel: bool = True
+    progress: bool = False
+    sip_status: int | None = None
+    sip_phrase: str | None = None
+    sip_603plus: bool = False
+    q850: int | None = None
+
+
+_BY_STATUS: Mapping[int, Disposition] = {
+    486: Disposition.BUSY,
+    600: Disposition.BUSY,
+    404: Disposition.INVALID,
+    410: Disposition.INVALID,
+    484: Disposition.INVALID,
+    604: Disposition.INVALID,
+    603: Disposition.REJECTED,
+    607: Disposition.NETWORK_BLOCKED,
+    608: Disposition.NETWORK_BLOCKED,
+    401: Disposition.GATEWAY_FAULT,
+    402: Disposition.GATEWAY_FAULT,
+    403: Disposition.GATEWAY_FAULT,
+    407: Disposition.GATEWAY_FAULT,
+} | dict.fromkeys(range(428, 439), Disposition.GATEWAY_FAULT)
+
+_UNANSWERED_STATUS = frozenset({408, 480, 487, 504})
+_CARRIER_BUSY_STATUS = frozenset({500, 502, 503})
+_CARRIER_BUSY_Q850 = frozenset({34, 38, 41, 42})
+_UNANSWERED_CAUSES = frozenset(
+    {
+        "NO_ANSWER",
+        "NO_PICKUP",
+        "NO_USER_RESPONSE",
+        "PROGRESS_TIMEOUT",
+        "RECOVERY_ON_TIMER_EXPIRE",
+        "ORIGINATOR_CANCEL",
+    }
+)
+_BY_CAUSE: Mapping[str, Disposition] = {
+    "USER_BUSY": Disposition.BUSY,
+    "UNALLOCATED_NUMBER": Disposition.INVALID,
+    "INVALID_NUMBER_FORMAT": Disposition.INVALID,
+    "NUMBER_CHANGED": Disposition.INVALID,
+    "CALL_REJECTED": Disposition.REJECTED,
+    "GATEWAY_DOWN": Disposition.GATEWAY_FAULT,
+    "INVALID_GATEWAY": Disposition.GATEWAY_FAULT,
+    "INVALID_PROFILE": Disposition.GATEWAY_FAULT,
+    "INVALID_URL": Disposition.GATEWAY_FAULT,
+    "UNKNOWN": Disposition.OUTCOME_UNKNOWN,
+}
+
+
+def dispose(evidence: Evidence) -> Disposition:
+    """The disposition of a call that is over."""
+    if evidence.answered:
+        return Disposition.ANSWERED
+    if evidence.sip_603plus or (evidence.sip_status == 603 and evidence.sip_phrase == "Network Blocked"):
+        return Disposition.NETWORK_BLOCKED
+    if evidence.sip_status is not None and evidence.sip_status >= 300:
+        return _from_status(evidence.sip_status, evidence.progress)
+    return _from_cause(evidence)
+
+
+def _from_status(status: int, progress: bool) -> Disposition:
+    if status < 400:
+        return Disposition.REDIRECTED
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status in _CARRIER_BUSY_STATUS and not progress:
+        return Disposition.CONGESTION
+    if status in _UNANSWERED_STATUS or status in _CARRIER_BUSY_STATUS:
+        return Disposition.NO_ANSWER if progress else Disposition.UNREACHABLE
+    return Disposition.UNREACHABLE
+
+
+def _from_cause(evidence: Evidence) -> Disposition:
+    if evidence.cause in _BY_CAUSE:
+        return _BY_CAUSE[evidence.cause]
+    if evidence.cause == "DESTINATION_OUT_OF_ORDER" or not evidence.channel:
+        return Disposition.UNREACHABLE if evidence.channel else Disposition.CONGESTION
+    if evidence.cause in _UNANSWERED_CAUSES:
+        return Disposition.NO_ANSWER if evidence.progress else Disposition.UNREACHABLE
+    if evidence.cause == "SYSTEM_SHUTDOWN":
+        return Disposition.NO_ANSWER if evidence.progress else Disposition.SWITCH_LOST
+    if evidence.q850 in _CARRIER_BUSY_Q850:
+        return Disposition.NO_ANSWER if evidence.progress else Disposition.CONGESTION
+    return Disposition.UNREACHABLE

@@ -1,0 +1,148 @@
+"""Claiming contacts: from `pending` to `originated`, with their call rows, in one statement.
+
+The call row is committed before its originate leaves, so that whoever comes after a crash knows which call to
+ask the switch about. Called by the dispatcher; every function runs one short transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models import db, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A contact that may be called now."""
+
+    contact_id: str
+    phone_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A contact with a permit: the call to be, and the node it goes to."""
+
+    contact_id: str
+    call_id: str
+    node: str
+    core_uuid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A contact that is ours to call, as the claim left it."""
+
+    call_id: str
+    contact_id: str
+    campaign_id: str
+    node: str
+    phone_number: str
+    generation: int
+    seq: int
+    attempt: int
+    free_sends: int
+    last_disposition: str | None
+    custom_fields: dict[str, str]
+    version: int
+    transition_id: int
+    at: str
+
+
+_DUE = """
+SELECT id::text AS contact_id, phone_number FROM contact
+WHERE campaign_id = %s AND status = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+  AND (%s = 1 OR position %% %s = %s)
+ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s
+"""
+
+_NEXT_DUE = """
+SELECT coalesce(to_char(next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
+       coalesce(extract(epoch FROM next_attempt_at - now())::float8, 0) AS seconds
+FROM contact WHERE campaign_id = %s AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+"""
+
+_CLAIM = """
+WITH campaign_now AS (
+    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164, phone_number.gateway_id
+    FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
+    WHERE campaign.id = %(campaign)s AND campaign.status = 'running' AND campaign.deleted_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
+), wanted AS (
+    SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[])
+        AS wanted (contact_id, call_id, node, core_uuid)
+), free AS (
+    SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, contact.disposition AS last_disposition
+    FROM contact JOIN wanted ON wanted.contact_id = contact.id
+        JOIN campaign_now ON campaign_now.id = contact.campaign_id
+    WHERE contact.status = 'pending' AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+    ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
+), taken AS (
+    UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
+        call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
+    FROM free WHERE contact.id = free.id
+    RETURNING contact.*, free.node, free.core_uuid, free.last_disposition
+), placed AS (
+    INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
+        gateway_id, node, core_uuid, dialer_id, sent_by)
+    SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
+        campaign_now.generation, taken.phone_number, campaign_now.e164, campaign_now.gateway_id, taken.node,
+        taken.core_uuid, %(dialer)s, %(dialer)s
+    FROM taken, campaign_now
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, pending, originated)
+    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken GROUP BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
+        originated = campaign_count.originated + EXCLUDED.originated
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, attempt, owner)
+    SELECT campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
+    RETURNING id, contact_id, at
+)
+SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node, taken.phone_number,
+    (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
+    taken.free_sends, taken.last_disposition, taken.custom_fields, taken.version, told.id AS transition_id,
+    to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+FROM taken JOIN told ON told.contact_id = taken.id
+"""
+
+
+def due(campaign_id: str, limit: int, share: tuple[int, int]) -> list[Due]:
+    """Contacts that may be called now, oldest first, without locking any.
+
+    `share` is (rank, dialers): each dialer looks at its own part of the list first, so that they seldom reach
+    for the same contact; (0, 1) looks at all of it.
+    """
+    rank, dialers = share
+    with db.connection_context():
+        found = rows(_DUE, campaign_id, dialers, dialers, rank, limit)
+    return [Due(**row) for row in found]
+
+
+def next_due(campaign_id: str) -> tuple[str, float] | None:
+    """When the first pending contact is due (RFC 3339) and in how many seconds; None where none is pending."""
+    with db.connection_context():
+        found = rows(_NEXT_DUE, campaign_id)
+    return (found[0]["at"], found[0]["seconds"]) if found else None
+
+
+def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Claimed]:
+    """Claim those of `wanted` that are still free, in one statement, and commit.
+
+    Nothing is claimed where the campaign is not running or its tenant is halted.
+    """
+    parameters: dict[str, Any] = {
+        "campaign": campaign_id,
+        "contacts": [item.contact_id for item in wanted],
+        "calls": [item.call_id for item in wanted],
+        "nodes": [item.node for item in wanted],
+        "cores": [item.core_uuid for item in wanted],
+        "dialer": dialer_id,
+        "lane": f"{dialer_id}:claim",
+    }
+    with db.connection_context(), db.atomic():
+        cursor = db.execute_sql(_CLAIM, parameters)
+        names = [column[0] for column in cursor.description]
+        return [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]

@@ -1,0 +1,241 @@
+"""What calls became, written in groups: one statement for each kind of change, one commit for all of them.
+
+Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves
+with its call, in the same transaction as its transition row and the campaign's counts. Called by the recorder
+and by recovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from models import db, rows
+
+_AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The switch has shown a call to be on its way; `age` is seconds since then, `sent_age` since the send."""
+
+    call_id: str
+    age: float
+    sent_age: float | None
+    progress: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call was answered `age` seconds ago."""
+
+    call_id: str
+    age: float
+    sent_age: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call is over. `status` is where its contact goes, `delay` seconds until it may be called again.
+
+    `sent` is False for a call that never left us: it keeps its row, and counts for nothing.
+    """
+
+    call_id: str
+    status: str
+    counts: bool
+    delay: float | None
+    age: float
+    sent_age: float | None
+    disposition: str | None
+    cause: str
+    q850: int | None = None
+    sip_status: int | None = None
+    sip_phrase: str | None = None
+    sip_603plus_reason: str | None = None
+    hung_up_by: str | None = None
+    billsec: int | None = None
+    duration_ms: int | None = None
+    pdd_ms: int | None = None
+    ring_ms: int | None = None
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A transition that was just committed, as the live stream wants it."""
+
+    transition_id: int
+    campaign_id: str
+    contact_id: str
+    phone_number: str
+    status: str
+    disposition: str | None
+    attempt: int | None
+    call_id: str | None
+    cause: str | None
+    version: int
+    at: str
+
+
+_SEEN = """
+UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' THEN 'ringing' ELSE call.state END,
+    sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
+    progress_at = CASE WHEN seen.progress THEN coalesce(call.progress_at, now() - make_interval(secs => seen.age))
+        ELSE call.progress_at END
+FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::bool[]) AS seen (id, age, sent_age, progress)
+WHERE call.id = seen.id AND call.state <> 'ended'
+"""
+
+_ANSWERED = f"""
+WITH seen AS (
+    SELECT * FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[]) AS seen (id, age, sent_age)
+), answered AS (
+    UPDATE call SET state = 'answered', answered_at = now() - make_interval(secs => seen.age),
+        sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age)))
+    FROM seen WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')
+    RETURNING call.id, call.contact_id, call.attempt
+), moved AS (
+    UPDATE contact SET status = 'connected', version = version + 1, updated_at = now()
+    FROM answered WHERE contact.id = answered.contact_id AND contact.call_id = answered.id
+        AND contact.status = 'originated'
+    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.version, answered.id AS call_id,
+        answered.attempt
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, originated, connected)
+    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM moved GROUP BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET originated = campaign_count.originated + EXCLUDED.originated,
+        connected = campaign_count.connected + EXCLUDED.connected
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, attempt, owner)
+    SELECT campaign_id, id, call_id, version, 'connected', attempt, %(owner)s FROM moved
+    RETURNING *
+)
+SELECT told.id AS transition_id, told.campaign_id::text, told.contact_id::text, moved.phone_number, told.status,
+    told.disposition, told.attempt, told.call_id::text, told.cause, told.version, {_AT.format("told.at")} AS at
+FROM told JOIN moved ON moved.id = told.contact_id
+"""
+
+_OPEN_CAMPAIGNS = """
+SELECT campaign.id FROM campaign
+WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%s::uuid[])) ORDER BY id FOR SHARE
+"""
+
+_ENDED = f"""
+WITH seen AS (
+    SELECT * FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
+        %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
+        %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
+        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[])
+    AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
+        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered)
+), held AS (
+    SELECT contact.id, contact.status AS was, contact.call_id, seen.status AS wanted, seen.counts, seen.delay,
+        seen.disposition, seen.cause, campaign.status IN ('running', 'paused') AS open
+    FROM seen JOIN call ON call.id = seen.id JOIN contact ON contact.call_id = call.id
+        JOIN campaign ON campaign.id = contact.campaign_id
+    WHERE contact.status IN ('originated', 'connected')
+    ORDER BY contact.id FOR UPDATE OF contact
+), ended AS (
+    UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => seen.age),
+        attempt = CASE WHEN seen.counts THEN call.attempt END,
+        sent_at = CASE WHEN seen.sent_age IS NULL THEN call.sent_at
+            ELSE coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age)) END,
+        answered_at = CASE WHEN seen.answered THEN coalesce(call.answered_at,
+            now() - make_interval(secs => seen.age + coalesce(seen.billsec, 0))) ELSE call.answered_at END,
+        disposition = seen.disposition, cause = seen.cause, q850 = seen.q850, sip_status = seen.sip_status,
+        sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
+        billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms
+    FROM seen WHERE call.id = seen.id AND call.state <> 'ended'
+    RETURNING call.id, call.contact_id
+), moved AS (
+    UPDATE contact SET
+        status = CASE WHEN held.wanted <> 'pending' OR held.open THEN held.wanted
+            WHEN held.disposition IS NULL THEN 'cancelled' ELSE 'failed' END,
+        disposition = coalesce(held.disposition, contact.disposition), last_cause = held.cause,
+        attempts = contact.attempts - CASE WHEN held.counts THEN 0 ELSE 1 END,
+        free_sends = contact.free_sends + CASE WHEN held.counts OR held.disposition IS NULL THEN 0 ELSE 1 END,
+        next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND held.delay IS NOT NULL
+            THEN now() + make_interval(secs => held.delay) END,
+        version = contact.version + 1, call_id = NULL, updated_at = now()
+    FROM held JOIN ended ON ended.contact_id = held.id WHERE contact.id = held.id
+    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.status, contact.disposition,
+        contact.version, contact.attempts, held.was, held.call_id, held.counts, held.cause
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, pending, originated, connected, completed, failed, cancelled)
+    SELECT campaign_id, %(lane)s, count(*) FILTER (WHERE status = 'pending'),
+        -count(*) FILTER (WHERE was = 'originated'), -count(*) FILTER (WHERE was = 'connected'),
+        count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'failed'),
+        count(*) FILTER (WHERE status = 'cancelled')
+    FROM moved GROUP BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
+        originated = campaign_count.originated + EXCLUDED.originated,
+        connected = campaign_count.connected + EXCLUDED.connected,
+        completed = campaign_count.completed + EXCLUDED.completed,
+        failed = campaign_count.failed + EXCLUDED.failed, cancelled = campaign_count.cancelled + EXCLUDED.cancelled
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, disposition, attempt, cause, owner)
+    SELECT campaign_id, id, call_id, version, status, disposition, CASE WHEN counts THEN attempts END, cause,
+        %(owner)s FROM moved
+    RETURNING *
+)
+SELECT ended.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
+    moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
+    {_AT.format("told.at")} AS at
+FROM ended LEFT JOIN moved ON moved.call_id = ended.id LEFT JOIN told ON told.contact_id = moved.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one group commit changed: the transitions to publish, and the calls that it ended."""
+
+    told: list[Told]
+    ended: frozenset[str]
+
+
+def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended: Sequence[Ended]) -> Written:
+    """Write all of it in one transaction.
+
+    The campaigns of ended calls are locked for share first: a stop that runs meanwhile either sees these
+    contacts as in flight, and then this write sees it stopped, or waits until they are pending and cancels them.
+    """
+    told: list[Told] = []
+    over: frozenset[str] = frozenset()
+    lane = f"{owner}:record"
+    with db.connection_context(), db.atomic():
+        if seen:
+            db.execute_sql(_SEEN, _columns(seen))
+        if answered:
+            told += _run(_ANSWERED, _named(answered) | {"owner": owner, "lane": lane})[1]
+        if ended:
+            rows(_OPEN_CAMPAIGNS, [item.call_id for item in ended])
+            ids, more = _run(_ENDED, _named(ended) | {"owner": owner, "lane": lane})
+            told += more
+            over = frozenset(ids)
+    return Written(told, over)
+
+
+def _columns(items: Sequence[Any]) -> list[list[Any]]:
+    return [list(column) for column in zip(*map(astuple, items), strict=True)]
+
+
+def _named(items: Sequence[Any]) -> dict[str, list[Any]]:
+    names: Iterable[str] = (field.name for field in fields(items[0]))
+    return dict(zip(names, _columns(items), strict=True))
+
+
+def _run(sql: str, parameters: dict[str, Any]) -> tuple[list[str], list[Told]]:
+    cursor = db.execute_sql(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    ids: list[str] = []
+    told: list[Told] = []
+    for row in cursor.fetchall():
+        values = dict(zip(names, row, strict=True))
+        ended_id = values.pop("ended_id", None)
+        if ended_id is not None:
+            ids.append(ended_id)
+        if values["transition_id"] is not None:
+            told.append(Told(**values))
+    return ids, told

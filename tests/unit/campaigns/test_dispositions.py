@@ -1,0 +1,138 @@
+"""What became of a call, for every cause and status, and what follows from it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.retry import RETRY, History, Next, after_call
+from freeswitch.causes import HANGUP_CAUSES
+from models import CONTACT_TRANSITIONS, ContactStatus
+
+evidence = st.builds(
+    Evidence,
+    cause=st.one_of(st.sampled_from(sorted(HANGUP_CAUSES)), st.text(max_size=20)),
+    answered=st.booleans(),
+    channel=st.booleans(),
+    progress=st.booleans(),
+    sip_status=st.one_of(st.none(), st.integers(100, 699)),
+    sip_phrase=st.one_of(st.none(), st.sampled_from(["Network Blocked", "Decline", ""])),
+    sip_603plus=st.booleans(),
+    q850=st.one_of(st.none(), st.integers(0, 999)),
+)
+histories = st.builds(
+    History,
+    attempts=st.integers(1, 6),
+    free_sends=st.integers(0, 40),
+    last_disposition=st.one_of(st.none(), st.sampled_from([str(d) for d in Disposition])),
+    retries_per_contact=st.integers(0, 5),
+    retry_delay_seconds=st.integers(60, 7200),
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (Evidence("NORMAL_CLEARING", answered=True, sip_status=200), "answered"),
+        (Evidence("USER_BUSY", sip_status=486, q850=17), "busy"),
+        (Evidence("CONGESTION", sip_status=486, q850=34), "busy"),
+        (Evidence("NO_ANSWER", progress=True, sip_status=487, sip_phrase="CANCEL"), "no_answer"),
+        (Evidence("NO_ANSWER", progress=False), "unreachable"),
+        (Evidence("NO_ANSWER", progress=True), "no_answer"),
+        (Evidence("UNALLOCATED_NUMBER", sip_status=404), "invalid"),
+        (Evidence("NORMAL_TEMPORARY_FAILURE", sip_status=503, q850=41), "congestion"),
+        (Evidence("USER_BUSY", sip_status=503, q850=17), "congestion"),
+        (Evidence("NORMAL_TEMPORARY_FAILURE", sip_status=503, q850=41, progress=True), "no_answer"),
+        (Evidence("NO_USER_RESPONSE", sip_status=480), "unreachable"),
+        (Evidence("NO_USER_RESPONSE", sip_status=480, progress=True), "no_answer"),
+        (Evidence("CALL_REJECTED", sip_status=603, sip_phrase="Decline"), "rejected"),
+        (Evidence("CALL_REJECTED", sip_status=603, sip_phrase="Network Blocked"), "network_blocked"),
+        (Evidence("CALL_REJECTED", sip_status=603, sip_603plus=True), "network_blocked"),
+        (Evidence("CALL_REJECTED", sip_status=608), "network_blocked"),
+        (Evidence("CALL_REJECTED", sip_status=402), "gateway_fault"),
+        (Evidence("CALL_REJECTED", sip_status=403), "gateway_fault"),
+        (Evidence("REQUESTED_CHAN_UNAVAIL", sip_status=302, q850=44), "redirected"),
+        (Evidence("RECOVERY_ON_TIMER_EXPIRE", sip_status=408, q850=102), "unreachable"),
+        (Evidence("DESTINATION_OUT_OF_ORDER", channel=False), "congestion"),
+        (Evidence("DESTINATION_OUT_OF_ORDER", channel=True), "unreachable"),
+        (Evidence("INVALID_GATEWAY", channel=False), "gateway_fault"),
+        (Evidence("GATEWAY_DOWN", channel=False), "gateway_fault"),
+        (Evidence("SYSTEM_SHUTDOWN"), "switch_lost"),
+        (Evidence("SYSTEM_SHUTDOWN", progress=True), "no_answer"),
+        (Evidence("UNKNOWN"), "outcome_unknown"),
+        (Evidence("NORMAL_CIRCUIT_CONGESTION", q850=34), "congestion"),
+        (Evidence("MEDIA_TIMEOUT"), "unreachable"),
+    ],
+)
+def test_what_the_switch_said_decides_the_disposition(known: Evidence, expected: str) -> None:
+    assert dispose(known) == expected
+
+
+@given(evidence)
+def test_every_evidence_has_a_disposition_and_every_disposition_a_rule(known: Evidence) -> None:
+    disposition = dispose(known)
+    assert disposition in RETRY
+    assert (disposition is Disposition.ANSWERED) == known.answered
+
+
+@given(evidence, histories, st.booleans(), st.floats(0, 1, exclude_max=True, allow_nan=False))
+def test_what_follows_is_a_legal_state_and_never_early(
+    known: Evidence, history: History, refused: bool, jitter: float
+) -> None:
+    following = after_call(dispose(known), history, refused=refused, jitter=jitter)
+    assert following.status in CONTACT_TRANSITIONS[ContactStatus.ORIGINATED]
+    assert (following.delay_seconds is not None) == (following.status is ContactStatus.PENDING)
+    if following.counts and following.delay_seconds is not None:
+        assert history.attempts <= history.retries_per_contact
+        assert history.retry_delay_seconds <= following.delay_seconds <= history.retry_delay_seconds * 1.1
+    if not following.counts:
+        assert following.delay_seconds is not None
+        assert following.delay_seconds >= 5.0
+
+
+def _history(**changes: object) -> History:
+    base = {
+        "attempts": 1,
+        "free_sends": 0,
+        "last_disposition": None,
+        "retries_per_contact": 2,
+        "retry_delay_seconds": 300,
+    }
+    return History(**(base | changes))  # type: ignore[arg-type]
+
+
+def _next(disposition: Disposition, *, refused: bool = False, **changes: object) -> Next:
+    return after_call(disposition, _history(**changes), refused=refused, jitter=0.0)
+
+
+def test_attempts_beyond_the_retries_are_the_end() -> None:
+    assert _next(Disposition.BUSY, attempts=2).status is ContactStatus.PENDING
+    assert _next(Disposition.BUSY, attempts=3).status is ContactStatus.FAILED
+
+
+def test_a_person_who_declined_is_called_once_more_at_most() -> None:
+    assert _next(Disposition.REJECTED).status is ContactStatus.PENDING
+    assert _next(Disposition.REJECTED, attempts=2, last_disposition="rejected").status is ContactStatus.FAILED
+
+
+@pytest.mark.parametrize("never", ["invalid", "network_blocked", "redirected", "outcome_unknown"])
+def test_some_outcomes_are_never_tried_again(never: str) -> None:
+    assert _next(Disposition(never), retries_per_contact=5).status is ContactStatus.FAILED
+
+
+def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> None:
+    first = _next(Disposition.CONGESTION, refused=True, retries_per_contact=0)
+    assert (first.status, first.counts, first.delay_seconds) == (ContactStatus.PENDING, False, 5.0)
+    assert _next(Disposition.CONGESTION, refused=True, free_sends=19).delay_seconds == 60.0
+    spent = _next(Disposition.CONGESTION, refused=True, free_sends=20, retries_per_contact=0)
+    assert (spent.status, spent.counts) == (ContactStatus.FAILED, True)
+    assert not _next(Disposition.CONGESTION, free_sends=1).counts
+    assert _next(Disposition.CONGESTION, free_sends=2).counts
+
+
+def test_a_gateway_that_keeps_refusing_one_contact_ends_as_rejected() -> None:
+    assert not _next(Disposition.GATEWAY_FAULT, free_sends=2).counts
+    spent = _next(Disposition.GATEWAY_FAULT, free_sends=3, retries_per_contact=0)
+    assert (spent.status, spent.disposition) == (ContactStatus.FAILED, Disposition.REJECTED)
