@@ -9,7 +9,11 @@ class LocalError(Exception):
     """Root of this package's errors; `str()` of it is fit to be shown as it is."""
 
 
-class HomeInUseError(LocalError):
+class UnusableSettingError(LocalError):
+    """A setting is well-formed and cannot be used on this machine now."""
+
+
+class HomeInUseError(UnusableSettingError):
     """Another living process owns the folder."""
 
     def __init__(self, folder: Path, holder: str) -> None:

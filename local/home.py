@@ -13,11 +13,14 @@ import secrets
 from pathlib import Path
 from types import TracebackType
 
-from local.errors import HomeInUseError, LocalError
+from local.errors import HomeInUseError, LocalError, UnusableSettingError
 
 
 def prepare(home: Path) -> Path:
-    """Make the folder where it is missing; its absolute path. Raises LocalError where that is impossible."""
+    """Make the folder where it is missing; its absolute path.
+
+    Raises UnusableSettingError where that is impossible.
+    """
     home = home.absolute()
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -25,9 +28,9 @@ def prepare(home: Path) -> Path:
             home.mkdir()
             home.chmod(0o711 if os.geteuid() == 0 else 0o700)
     except OSError as error:
-        raise LocalError(f"CARILLON_HOME: cannot make {home}: {error.strerror}") from error
+        raise UnusableSettingError(f"CARILLON_HOME: cannot make {home}: {error.strerror}") from error
     if not home.is_dir():
-        raise LocalError(f"CARILLON_HOME: {home} is not a folder")
+        raise UnusableSettingError(f"CARILLON_HOME: {home} is not a folder")
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise LocalError(
             f"CARILLON_HOME: {home} belongs to another user; run as that user, or set CARILLON_HOME"

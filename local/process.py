@@ -111,6 +111,17 @@ def processes() -> Iterator[int]:
                 yield int(entry.name)
 
 
+def carrying(variable: str, value: str) -> list[int]:
+    """Ids of the processes, ours excepted, that were started with this variable in their environment."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0") and pid != os.getpid():
+                found.append(pid)
+    return found
+
+
 def running_in(folder: Path, program: str) -> list[int]:
     """Ids of the processes of `program` whose working directory is `folder`: servers chdir into their data."""
     found = []

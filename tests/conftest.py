@@ -6,6 +6,7 @@ the first test that needs them and end with the run, also with one that is inter
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -21,10 +22,22 @@ import pytest
 import redis
 
 from local.postgres import EmbeddedPostgres
-from local.process import processes
+from local.process import carrying
 from local.valkey import EmbeddedValkey
 
 RUN_MARK = "CARILLON_TEST_RUN"
+OUR_VARIABLES = (
+    "PORT",
+    "WEB_CONCURRENCY",
+    "DIALERS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "FREESWITCH_URLS",
+    "SECRET_KEY",
+    "CARILLON_HOME",
+    "CARILLON_BOOTSTRAP_KEY",
+)
+"""Taken out of the environment: what a developer has set must not reach the tests."""
 TEMPLATE = "template_for_tests"
 
 
@@ -34,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[RUN_MARK] = secrets.token_hex(8)
+    for variable in OUR_VARIABLES:
+        os.environ.pop(variable, None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,15 +74,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _left_behind() -> dict[int, str]:
     """Living processes that carry this run's mark in their environment, and their command lines."""
-    mark = f"{RUN_MARK}={os.environ[RUN_MARK]}".encode()
     found = {}
-    for pid in processes():
-        try:
-            marked = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    for pid in carrying(RUN_MARK, os.environ[RUN_MARK]):
+        with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if marked and pid != os.getpid():
             found[pid] = command
     return found
 

@@ -1,0 +1,36 @@
+"""How gunicorn serves the API, the live stream and the page.
+
+No preload: the app must be imported after the worker's monkey patch, or peewee's state is shared by every greenlet.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from settings import Settings, SettingsError
+
+try:
+    _settings = Settings.from_environ()
+except SettingsError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(2)
+
+bind = f"0.0.0.0:{_settings.port}"
+workers = _settings.web_concurrency
+worker_class = "gevent"
+worker_connections = 2000
+preload_app = False
+# Below the 30 s that a platform gives a process to stop; the live streams end themselves well before.
+graceful_timeout = 20
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# It would be a second way in, below the home folder of whoever runs this.
+control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """Let the live streams see that their worker was asked to stop: gunicorn waits for them, so they must end."""
+    from live import lifetime
+
+    lifetime.worker = worker
