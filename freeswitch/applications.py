@@ -1,0 +1,181 @@
+"""What an answered call may do, as the second argument of an originate.
+
+A tenant chooses among these by typed data; no string of his reaches a node unchecked. Each constructor checks its
+own kind of argument, and `inline` checks every argument again, since it is what writes the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from freeswitch.causes import HANGUP_CAUSES
+from freeswitch.errors import CommandRefused
+
+MAX_APPLICATIONS: Final = 64
+MAX_ARGUMENT_CHARACTERS: Final = 2000
+_NAMES: Final = frozenset(
+    {
+        "bridge",
+        "callcenter",
+        "conference",
+        "echo",
+        "hangup",
+        "park",
+        "playback",
+        "sched_hangup",
+        "socket",
+        "speak",
+        "transfer",
+    }
+)
+# Each of these means something to one of the passes that read the line: quotes and backslashes to all of them,
+# ^ separates the applications, $ starts a variable, braces and pipes a dial string's options and legs.
+_FORBIDDEN_CHARACTERS: Final = re.compile(r"""[\x00-\x1f\x7f'"`\\^${}]""")
+
+_FILE: Final = re.compile(r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)?[A-Za-z0-9_./?&=%+~-]+")
+_TONE: Final = re.compile(r"[0-9A-Za-z%(),.;=+*#-]+")
+_VOICE: Final = re.compile(r"(?:[A-Za-z0-9_]+/)?[A-Za-z0-9_.-]+")
+_EXTENSION: Final = re.compile(r"[0-9A-Za-z_*#-]{1,64}")
+_WORD: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+_ROOM: Final = re.compile(r"[0-9A-Za-z_.-]{1,128}")
+_QUEUE: Final = re.compile(r"[0-9A-Za-z_.@-]{1,128}")
+_HOST: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
+_ENDPOINT: Final = re.compile(r"[a-z]+(?:/[0-9A-Za-z_.:@;=+*#-]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One dialplan application with its argument. Use the constructors below."""
+
+    name: str
+    argument: str = ""
+
+
+def playback(file: str) -> Application:
+    """Play a sound file of the node, or one from an https URL, then go on."""
+    _match("file", file, _FILE, "a path, or an https URL")
+    if ".." in file or "//" in file.removeprefix("https://"):
+        raise CommandRefused("file", file, "no .. and no empty part in a path")
+    return Application("playback", file)
+
+
+def tone(spec: str) -> Application:
+    """Play a tone in FreeSWITCH's tone language, such as `%(200,100,440)`."""
+    _match("tone", spec, _TONE, "digits, letters and %(),.;=+*#- only")
+    return Application("playback", f"tone_stream://{spec}")
+
+
+def say(text: str, voice: str = "flite/slt") -> Application:
+    """Speak a text. `voice` is a voice of flite, or `engine/voice`."""
+    _match("voice", voice, _VOICE, "letters, digits, _ . - with one / at most")
+    if not text.strip() or "|" in text:
+        raise CommandRefused("text", text, "some text without |")
+    engine, _, name = voice.rpartition("/")
+    return _checked(Application("speak", f"{engine or 'flite'}|{name}|{text.strip()}"))
+
+
+def transfer(extension: str, context: str) -> Application:
+    """Go on in an extension of the XML dialplan."""
+    _match("extension", extension, _EXTENSION, "1 to 64 of 0-9 A-Z a-z _ * # -")
+    _match("context", context, _WORD, "1 to 64 of 0-9 A-Z a-z _ . -")
+    return Application("transfer", f"{extension} XML {context}")
+
+
+def bridge(endpoint: str) -> Application:
+    """Connect the call to a second leg, one endpoint as `commands.endpoint` makes it."""
+    return Application("bridge", checked_endpoint(endpoint))
+
+
+def queue(name: str) -> Application:
+    """Hand the call to a queue of mod_callcenter."""
+    _match("queue", name, _QUEUE, "1 to 128 of 0-9 A-Z a-z _ . @ -")
+    return Application("callcenter", name)
+
+
+def socket(host: str, port: int) -> Application:
+    """Hand the call to an outbound event socket server."""
+    _match("host", host, _HOST, "a host name or an IPv4 address")
+    if not 1 <= port <= 65_535:
+        raise CommandRefused("port", port, "1 to 65535")
+    return Application("socket", f"{host}:{port} async full")
+
+
+def conference(room: str) -> Application:
+    """Join a conference room of the default profile."""
+    _match("room", room, _ROOM, "1 to 128 of 0-9 A-Z a-z _ . -")
+    return Application("conference", f"{room}@default")
+
+
+def park() -> Application:
+    """Hold the call in silence until somebody moves it."""
+    return Application("park")
+
+
+def echo() -> Application:
+    """Play the caller's own voice back."""
+    return Application("echo")
+
+
+def hangup(cause: str = "NORMAL_CLEARING") -> Application:
+    """End the call with a cause that FreeSWITCH knows."""
+    return Application("hangup", checked_cause(cause))
+
+
+def end_after(seconds: int) -> Application:
+    """Have the node end the call `seconds` (1 to 86,400) from now, whoever is still alive then."""
+    if not 1 <= seconds <= 86_400:
+        raise CommandRefused("max_seconds", seconds, "1 to 86400")
+    return Application("sched_hangup", f"+{seconds} ALLOTTED_TIMEOUT")
+
+
+def inline(applications: Sequence[Application]) -> str:
+    """The second and third argument of an originate: `'m:^:app:argument^app:argument' inline`.
+
+    Raises CommandRefused for an application that is not one of those above and for an argument with a quote,
+    `^`, backslash, `$`, brace or control character.
+    """
+    if not 1 <= len(applications) <= MAX_APPLICATIONS:
+        raise CommandRefused("applications", len(applications), f"1 to {MAX_APPLICATIONS}")
+    steps = "^".join(f"{app.name}:{app.argument}" for app in map(_checked, applications))
+    return f"'m:^:{steps}' inline"
+
+
+def checked_endpoint(endpoint: str) -> str:
+    """A dial string of exactly one leg, without options: what may stand behind the variables of an originate."""
+    _match("endpoint", endpoint, _ENDPOINT, "one leg such as sofia/gateway/trunk/15550000, without options")
+    if ":_:" in endpoint:
+        raise CommandRefused("endpoint", endpoint, "one leg, without :_:")
+    return endpoint
+
+
+def checked_cause(cause: str) -> str:
+    """A hangup cause by name; FreeSWITCH would take an unknown one and hang up with another."""
+    if cause not in HANGUP_CAUSES:
+        raise CommandRefused("cause", cause, "a hangup cause that FreeSWITCH knows")
+    return cause
+
+
+def _checked(application: Application) -> Application:
+    argument = application.argument
+    if application.name not in _NAMES:
+        raise CommandRefused("application", application.name, "one of " + ", ".join(sorted(_NAMES)))
+    if argument != argument.strip():
+        raise CommandRefused(application.name, argument, "no space at either end")
+    if len(argument) > MAX_ARGUMENT_CHARACTERS:
+        raise CommandRefused(application.name, argument, f"at most {MAX_ARGUMENT_CHARACTERS} characters")
+    found = _FORBIDDEN_CHARACTERS.search(argument)
+    if found:
+        raise CommandRefused(application.name, argument, f"no {found[0]!r} in an argument")
+    try:
+        argument.encode()
+    except UnicodeEncodeError as exc:
+        raise CommandRefused(application.name, argument, "encodable as UTF-8") from exc
+    return application
+
+
+def _match(name: str, value: str, pattern: re.Pattern[str], rule: str) -> None:
+    if len(value) > MAX_ARGUMENT_CHARACTERS or not pattern.fullmatch(value):
+        raise CommandRefused(name, value, rule)

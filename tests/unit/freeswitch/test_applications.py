@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeswitch import applications as apps
+from freeswitch.applications import Application, inline
+from freeswitch.errors import CommandRefused
+from tests.unit.freeswitch.dialstring import read_inline, split
+
+
+def read(application: Application) -> tuple[str, str]:
+    extension, dialplan = split(inline([application]), " ")
+    assert dialplan == "inline"
+    (step,) = read_inline(extension)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("application", "name", "argument"),
+    [
+        (apps.playback("ivr/hello-1.wav"), "playback", "ivr/hello-1.wav"),
+        (apps.playback("https://cdn.acme.com/a.wav?v=1"), "playback", "https://cdn.acme.com/a.wav?v=1"),
+        (apps.tone("%(200,100,440);loops=3"), "playback", "tone_stream://%(200,100,440);loops=3"),
+        (apps.say("Hello, Zoë: pay 5 €"), "speak", "flite|slt|Hello, Zoë: pay 5 €"),
+        (apps.say("Hi", "unimrcp/anna"), "speak", "unimrcp|anna|Hi"),
+        (apps.transfer("4000", "acme"), "transfer", "4000 XML acme"),
+        (apps.bridge("sofia/gateway/desk/100"), "bridge", "sofia/gateway/desk/100"),
+        (apps.queue("support@acme"), "callcenter", "support@acme"),
+        (apps.socket("10.0.0.9", 8084), "socket", "10.0.0.9:8084 async full"),
+        (apps.conference("acme-room1"), "conference", "acme-room1@default"),
+        (apps.park(), "park", ""),
+        (apps.echo(), "echo", ""),
+        (apps.hangup("USER_BUSY"), "hangup", "USER_BUSY"),
+        (apps.end_after(9), "sched_hangup", "+9 ALLOTTED_TIMEOUT"),
+    ],
+)
+def test_each_application_arrives_with_its_argument(
+    application: Application, name: str, argument: str
+) -> None:
+    assert read(application) == (name, argument)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: apps.playback("../../etc/passwd"),
+        lambda: apps.playback("say:boo"),
+        lambda: apps.playback("http://plain.example/a.wav"),
+        lambda: apps.playback("shout://evil/x"),
+        lambda: apps.playback("/a//b"),
+        lambda: apps.playback(""),
+        lambda: apps.tone("%(1,2,3)^hangup"),
+        lambda: apps.tone("a b"),
+        lambda: apps.say("a|b"),
+        lambda: apps.say("it's"),
+        lambda: apps.say("${x}"),
+        lambda: apps.say("  "),
+        lambda: apps.say("x", "a|b"),
+        lambda: apps.say("x", "a/b/c"),
+        lambda: apps.transfer("4000 XML other", "acme"),
+        lambda: apps.transfer("4000", "acme default"),
+        lambda: apps.transfer("4000\n", "acme"),
+        lambda: apps.bridge("a/1,b/2"),
+        lambda: apps.bridge("{x=y}a/1"),
+        lambda: apps.bridge("a/1:_:b/2"),
+        lambda: apps.queue("a b"),
+        lambda: apps.socket("10.0.0.9:1 full", 8084),
+        lambda: apps.socket("-h", 8084),
+        lambda: apps.socket("h", 0),
+        lambda: apps.socket("h", 70_000),
+        lambda: apps.conference("room+flags{moderator}"),
+        lambda: apps.conference("room@other"),
+        lambda: apps.hangup("NOSUCH"),
+        lambda: apps.end_after(0),
+    ],
+)
+def test_an_argument_that_could_do_more_is_refused(build: Callable[[], Application]) -> None:
+    with pytest.raises(CommandRefused):
+        build()
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        Application("system", "touch x"),
+        Application("park^system", ""),
+        Application("playback", "a'b"),
+        Application("playback", 'a"b'),
+        Application("playback", "a^system:x"),
+        Application("playback", "a\\b"),
+        Application("playback", "${hostname}"),
+        Application("playback", "a\nb"),
+        Application("playback", "`x`"),
+        Application("playback", " a"),
+        Application("playback", "x" * 2001),
+        Application("playback", "\ud800"),
+    ],
+)
+def test_an_application_made_by_hand_is_checked_again(application: Application) -> None:
+    with pytest.raises(CommandRefused):
+        inline([application])
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=4))
+def test_whatever_gets_through_is_exactly_the_applications_given(arguments: list[str]) -> None:
+    steps = [Application("speak", argument) for argument in arguments]
+    try:
+        rendered = inline(steps)
+    except CommandRefused:
+        return
+    extension, _ = split(rendered, " ")
+    assert read_inline(extension) == [("speak", argument) for argument in arguments]
+
+
+def test_no_application_and_too_many_are_refused() -> None:
+    with pytest.raises(CommandRefused):
+        inline([])
+    with pytest.raises(CommandRefused):
+        inline([apps.park()] * 65)
