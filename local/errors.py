@@ -20,7 +20,7 @@ class HomeInUseError(UnusableSettingError):
         self.folder = folder
         self.holder = holder
         super().__init__(
-            f"{folder} is in use by process {holder}; stop it first, or set CARILLON_HOME elsewhere"
+            f"CARILLON_HOME: {folder} is in use by process {holder}; stop that, or set another folder"
         )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from local.errors import LocalError, UnusableSettingError
@@ -16,9 +17,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> int:
-    """Exit 0 after an orderly stop, 1 where something cannot start, 2 where a setting is wrong."""
+    """Serve what the environment asks for."""
+    return serve(lambda: Stack(output=show))
+
+
+def serve(build: Callable[[], Stack]) -> int:
+    """Run a stack until a signal. 0 after an orderly stop, 1 where something cannot start, 2 for a wrong setting."""
     try:
-        stack = Stack(output=_show)
+        stack = build()
         _obey_signals(stack)
         with stack:
             threading.Thread(target=_announce, args=(stack,), name="announce", daemon=True).start()
@@ -31,7 +37,7 @@ def main() -> int:
         return 2 if isinstance(error, SettingsError | UnusableSettingError) else 1
 
 
-def _show(name: str, line: str) -> None:
+def show(name: str, line: str) -> None:
     """One line of one child; a terminal that went away is no reason to stop."""
     with contextlib.suppress(OSError):
         sys.stdout.write(f"{name:<9}| {line}\n")
@@ -42,10 +48,10 @@ def _announce(stack: Stack) -> None:
     """Say when the service can be used; one that is not ready yet keeps trying, so it stays up."""
     try:
         stack.wait_ready()
-        _show("owner", f"ready: {stack.web_url} (data in {stack.home})")
+        show("owner", f"ready: {stack.web_url} (data in {stack.home})")
     except LocalError as error:
         if not stack.stopping:
-            _show("owner", str(error))
+            show("owner", str(error))
 
 
 def _obey_signals(stack: Stack) -> None:
@@ -58,7 +64,7 @@ def _obey_signals(stack: Stack) -> None:
             stack.hurry()
         else:
             asked = True
-            _show("owner", f"{signal.Signals(number).name}: stopping (once more to kill)")
+            show("owner", f"{signal.Signals(number).name}: stopping (once more to kill)")
             raise KeyboardInterrupt
 
     for number in SIGNALS:

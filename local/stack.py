@@ -59,6 +59,7 @@ class Stack:
         output: Output | None = None,
         durable: bool = True,
         restart: bool = True,
+        procfile: Path = ROOT / "Procfile",
     ) -> None:
         given = {
             "CARILLON_HOME": home,
@@ -77,6 +78,7 @@ class Stack:
         self._simulator = simulator or SimulatorOptions()
         self._output = output or (lambda name, line: None)
         self._restart = restart
+        self._procfile = procfile
         self._lock = Lock(self.home / "owner.lock")
         self._postgres = None if self.settings.database_url else EmbeddedPostgres(self.home, durable=durable)
         self._valkey = None if self.settings.redis_url else EmbeddedValkey(self.home, durable=durable)
@@ -114,7 +116,7 @@ class Stack:
             self.environ |= self._common_environ()
             self._start_nodes()
             self._start_servers()
-            commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+            commands = parse_procfile(self._procfile.read_text(encoding="utf-8")).processes
             self._release(commands.pop("release"))
             counts = {"dialer": self.settings.dialers}
             for kind, command in commands.items():
