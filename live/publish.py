@@ -1,0 +1,104 @@
+"""Publishing transitions to the event stream, each exactly once and in order for each subject.
+
+Called by the recorder and by whoever takes over from a dead process, by the API for what it changes itself: all may
+publish the same transition, any number of times. The stream keeps the last version of each subject, so a second copy
+is recognised, and a version whose predecessor is missing is held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from redis import Redis
+from redis.exceptions import RedisError
+
+from live.errors import LiveUnavailable
+from live.keys import campaign_keys
+
+CAMPAIGN = "campaign"
+RETENTION_SECONDS = 600
+LINGER_SECONDS = 3600
+MOST_ENTRIES = 1_000_000
+BATCH = 500
+SCRIPT = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
+
+
+class Outcome(StrEnum):
+    """What became of one transition."""
+
+    APPENDED = "appended"
+    DUPLICATE = "duplicate"
+    """It is in the stream already, or was and has been trimmed."""
+    GAP = "gap"
+    """The subject's previous version has not been published: publish that one first, then this one again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of a contact or of the campaign itself, as its committed row says.
+
+    `subject` is the contact's id, or "campaign"; `version` counts the subject's transitions: 1, 2, 3, … without a
+    hole. `payload` is what listeners get.
+    """
+
+    campaign_id: str
+    subject: str
+    version: int
+    payload: Mapping[str, Any]
+
+
+class Publisher:
+    """Appends transitions to their campaigns' streams.
+
+    Events are kept for `retention` seconds, all of a campaign's keys for `linger` seconds after its last event. No
+    stream grows past `most_entries` and a tenth: beyond that the oldest go early.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        prefix: str,
+        *,
+        retention: int = RETENTION_SECONDS,
+        linger: int = LINGER_SECONDS,
+        most_entries: int = MOST_ENTRIES,
+    ) -> None:
+        if linger < retention:
+            raise ValueError(f"linger ({linger} s) is shorter than retention ({retention} s)")
+        self._prefix = prefix
+        self._settings = (retention * 1000, linger, most_entries)
+        self._script = redis.register_script(SCRIPT)
+
+    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> list[Outcome]:
+        """Publish in the order given; one outcome for each transition.
+
+        With `force` a transition is appended although its predecessor is missing. That one is then lost for good, so
+        every listener is told to start anew: for when the predecessor is known to be gone.
+        Raises LiveUnavailable when Redis fails; part may have been published, and all may be published again.
+        """
+        outcomes: list[Outcome] = []
+        for start in range(0, len(transitions), BATCH):
+            outcomes.extend(self._publish(transitions[start : start + BATCH], force))
+        return outcomes
+
+    def _publish(self, batch: Sequence[Transition], force: bool) -> list[Outcome]:
+        numbers: dict[str, int] = {}
+        keys: list[str] = []
+        args: list[str | int | bytes] = [*self._settings, int(force)]
+        for transition in batch:
+            number = numbers.get(transition.campaign_id)
+            if number is None:
+                number = numbers[transition.campaign_id] = len(numbers) + 1
+                keys.extend(campaign_keys(self._prefix, transition.campaign_id))
+            data = orjson.dumps(transition.payload, option=orjson.OPT_UTC_Z)
+            args.extend((number, transition.subject, transition.version, data))
+        try:
+            words = cast("list[str | bytes]", self._script(keys=keys, args=args))
+        except RedisError as error:
+            raise LiveUnavailable("publishing", str(error)) from error
+        return [Outcome(word if isinstance(word, str) else word.decode()) for word in words]
