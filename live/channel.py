@@ -1,0 +1,191 @@
+"""One campaign's listeners in this process, what they are fed and the snapshots they share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from socket import socket
+from typing import Any
+
+import gevent
+import orjson
+import structlog
+from gevent.event import Event
+
+from live import message
+from live.ids import EventId
+from live.listener import Listener, Rendered
+from live.log import Entry, Page
+
+TERMINAL = frozenset({"completed", "failed"})
+LEAST_GAP_SECONDS = 0.25
+log = structlog.get_logger()
+
+Snapshot = Callable[[str], Mapping[str, Any]]
+"""A campaign's figures by its id, read from the database by the app; may raise."""
+
+
+class Channel:
+    """One campaign as the listeners of this process see it.
+
+    `position` is the id up to which the reader has fed everyone, None while the reader does not know where the stream
+    stands. Snapshots are numbered by their beginnings: `done` is the newest that succeeded, `attempted` the newest
+    that ended either way, and `broadcast` the newest that everyone is to get.
+    """
+
+    def __init__(
+        self,
+        campaign_id: str,
+        read: Callable[[str, EventId, int], Page],
+        take_snapshot: Snapshot,
+        *,
+        interval: float,
+    ) -> None:
+        self.campaign_id = campaign_id
+        self.listeners: set[Listener] = set()
+        self.position: EventId | None = None
+        self.interrupted = False
+        self.end: bytes | None = None
+        self.snapshot = b""
+        self.done = self.attempted = self.broadcast = 0
+        self._read = read
+        self._take_snapshot = take_snapshot
+        self._interval = interval
+        self._begun = 0
+        self._begun_at = self._broadcast_at = float("-inf")
+        self._begun_position: EventId | None = None
+        self._wanted = 0
+        self._moving = False
+        self._fed = False
+        self._ends_unseen = False
+        self._closed = False
+        self._tick = Event()
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def join(self, cursor: EventId | None, status: str, sock: socket | None, queue_size: int) -> Listener:
+        """Let somebody listen from `cursor` on; `status` is the campaign's when he was let in."""
+        if status in TERMINAL:
+            self._conclude(status)
+        listener = Listener(self, cursor, sock, queue_size)
+        self.listeners.add(listener)
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+        return listener
+
+    def close(self) -> None:
+        """Nobody listens any more: end the snapshots."""
+        self._closed = True
+        self._tick.set()
+
+    def read(self, cursor: EventId, count: int) -> Page:
+        """What follows `cursor` in the stream. Raises LiveUnavailable."""
+        return self._read(self.campaign_id, cursor, count)
+
+    def feed(self, entries: Sequence[Entry]) -> None:
+        """Hand the newest entries to everyone, each rendered once."""
+        batch = [Rendered(entry.id, message.event(entry.kind, entry.data, entry.id)) for entry in entries]
+        self.position = entries[-1].id
+        self._fed = True
+        for entry in entries:
+            if entry.kind == "campaign":
+                status = orjson.loads(entry.data).get("status")
+                if status in TERMINAL:
+                    self._conclude(status)
+                self.broadcast = self.ask()
+        if any(entry.cut for entry in entries):
+            for listener in self.listeners:
+                listener.fall_behind()
+        else:
+            for listener in self.listeners:
+                listener.push(batch)
+        self._tick.set()
+
+    def place(self, page: Page) -> None:
+        """The reader has asked where the stream stands. Where that is not past what was fed, the stream was lost."""
+        if self.position is None:
+            self.position = page.last
+            self.interrupted = False
+            for listener in self.listeners:
+                listener.wake()
+        elif self.position < page.since or self.position > page.last:
+            self.position = page.last
+            for listener in self.listeners:
+                listener.fall_behind()
+
+    def interrupt(self) -> None:
+        """The reader has lost Redis: everyone is told, and reads on from the stream when it is back."""
+        self.position = None
+        self.interrupted = True
+        for listener in self.listeners:
+            listener.fall_behind(interrupted=True)
+
+    def ask(self, *, fresh: bool = False) -> int:
+        """Ask for a snapshot and return its number.
+
+        The last one will do where it is young and nothing was fed since it began, unless it has to be `fresh`.
+        """
+        young = time.monotonic() - self._begun_at < self._interval and self._begun_position == self.position
+        if young and not fresh and not self._failed:
+            return self._begun
+        self._wanted = self._begun + 1
+        self._tick.set()
+        return self._wanted
+
+    @property
+    def _failed(self) -> bool:
+        return self.done < self.attempted
+
+    def _conclude(self, status: str) -> None:
+        if self.end is None:
+            self.end = message.end(self.campaign_id, status)
+
+    def _run(self) -> None:
+        """Take a snapshot whenever one is due, until nobody listens."""
+        while not self._closed:
+            self._tick.clear()
+            due = self._due()
+            wait = None if due is None else due - time.monotonic()
+            if wait is None or wait > 0:
+                self._tick.wait(wait)
+            else:
+                self._snap()
+
+    def _due(self) -> float | None:
+        """The monotonic time of the next snapshot: soon when one was asked for, else by the clock while it runs."""
+        soon = self._begun_at + LEAST_GAP_SECONDS
+        if self._wanted > self._begun:
+            return soon
+        if self._failed:
+            return self._begun_at + self._interval
+        if self._moving or self._fed or self._ends_unseen:
+            return max(soon, self._broadcast_at + self._interval)
+        return None
+
+    def _snap(self) -> None:
+        """Take one snapshot. One that somebody asked for goes to him; those by the clock go to everyone."""
+        now = time.monotonic()
+        self._begun += 1
+        number = self._begun
+        if self.broadcast >= number or now - self._broadcast_at >= self._interval:
+            self.broadcast, self._broadcast_at, self._fed = max(self.broadcast, number), now, False
+        self._begun_at, self._begun_position = now, self.position
+        try:
+            figures = self._take_snapshot(self.campaign_id)
+            rendered = message.snapshot(figures)
+        except Exception as error:  # the database's troubles must not end the stream
+            log.warning("snapshot_failed", campaign_id=self.campaign_id, error=repr(error))
+        else:
+            self.snapshot, self.done = rendered, number
+            self._learn(figures)
+        self.attempted = number
+        for listener in self.listeners:
+            listener.wake()
+
+    def _learn(self, figures: Mapping[str, Any]) -> None:
+        """Note whether the campaign still moves; one that has ended without a word is believed the second time."""
+        status = str(figures.get("status"))
+        self._moving = status == "running" or bool(figures.get("in_flight"))
+        if status in TERMINAL and self.end is None:
+            if self._ends_unseen:
+                self._conclude(status)
+            self._ends_unseen = not self._ends_unseen

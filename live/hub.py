@@ -1,0 +1,276 @@
+"""The event streams of one web process: one reader, one Redis connection, any number of listeners.
+
+Made once by the app; `api.events` lets listeners in. The reader blocks on the streams of all campaigns that somebody
+here listens to and feeds their channels; it lives as long as there are any. What a listener has to read for itself
+goes through the app's small pool, a few at a time.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from socket import SHUT_RDWR, socket
+from typing import Any, cast
+
+import gevent
+import structlog
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionPool
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from live import peer
+from live.channel import Channel, Snapshot
+from live.errors import LiveUnavailable, TooManyListenersError
+from live.ids import EventId
+from live.keys import campaign_keys, wake_key
+from live.listener import Listener
+from live.log import Entry, Log, Page
+
+BATCH = 128
+REREADS_AT_ONCE = 3
+POOLS_OWN = ("maint_notifications", "orig_", "himport_registry")
+"""Settings that redis-py's pool adds for itself: those of one pool would tie another one to it."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much; times in seconds.
+
+    `queue` is the number of events a listener may be behind before he reads the stream himself; a feed brings up to
+    128 at once. `refresh` is how often the reader asks whether the streams are still what they were.
+    """
+
+    snapshot_interval: float = 2.0
+    queue: int = 256
+    listeners: int = 2000
+    block: float = 5.0
+    refresh: float = 30.0
+    backoff: float = 2.0
+    watch: float = 1.0
+
+
+class Hub:
+    """Listeners of this process, by campaign. `redis` must decode replies; `snapshot` is called with a campaign's id.
+
+    Both are used from greenlets outside any request. Nothing connects before the first listener comes.
+    """
+
+    def __init__(self, redis: Redis, prefix: str, snapshot: Snapshot, *, limits: Limits = Limits()) -> None:
+        self.redis = redis
+        self.stopping = False
+        self._prefix = prefix
+        self._snapshot = snapshot
+        self._limits = limits
+        self._log = Log(redis, prefix)
+        self._gate = BoundedSemaphore(REREADS_AT_ONCE)
+        self._wake_key = wake_key(prefix, secrets.token_hex(6))
+        self._channels: dict[str, Channel] = {}
+        self._watched: set[Listener] = set()
+        self._count = 0
+        self._interrupted = False
+        self._pause = Event()
+        self._reader: gevent.Greenlet[[], None] | None = None
+        self._watcher: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many listeners there are now."""
+        return self._count
+
+    @contextmanager
+    def listen(
+        self, campaign_id: str, cursor: EventId | None, status: str, sock: socket | None = None
+    ) -> Iterator[Listener]:
+        """A listener for as long as the block runs; `sock` is watched for a client that goes away.
+
+        Raises TooManyListenersError.
+        """
+        if self.full:
+            raise TooManyListenersError(self._limits.listeners)
+        self._count += 1
+        channel = self._channels.get(campaign_id)
+        if channel is None:
+            channel = self._open(campaign_id)
+        listener = channel.join(cursor, status, sock, self._limits.queue)
+        try:
+            if sock is not None and peer.watchable(sock):
+                self._watch(listener)
+            yield listener
+        finally:
+            self._count -= 1
+            self._watched.discard(listener)
+            channel.listeners.discard(listener)
+            if not channel.listeners:
+                self._close(channel)
+
+    @property
+    def full(self) -> bool:
+        """Whether this process serves as many listeners as it may."""
+        return self._count >= self._limits.listeners
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the reader and let every listener know; harmless when repeated."""
+        self.stopping = True
+        for channel in self._channels.values():
+            for listener in channel.listeners:
+                listener.wake()
+        self._pause.set()
+        reader = self._reader
+        if reader is not None:
+            self._nudge()
+            reader.join(timeout)
+
+    def _open(self, campaign_id: str) -> Channel:
+        channel = Channel(campaign_id, self._reread, self._snapshot, interval=self._limits.snapshot_interval)
+        channel.interrupted = self._interrupted
+        self._channels[campaign_id] = channel
+        if self._reader is None and not self.stopping:
+            self._reader = gevent.spawn(self._run)
+        else:
+            gevent.spawn(self._nudge)
+        return channel
+
+    def _close(self, channel: Channel) -> None:
+        channel.close()
+        del self._channels[channel.campaign_id]
+        if not self._channels and self._reader is not None:
+            gevent.spawn(self._nudge)
+
+    def _reread(self, campaign_id: str, cursor: EventId, count: int) -> Page:
+        with self._gate:
+            return self._log.after(campaign_id, cursor, count)
+
+    def _nudge(self) -> None:
+        """Bring the reader out of its blocking read. Where Redis fails, it comes out by itself."""
+        with suppress(RedisError), self._gate, self.redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
+            pipe.expire(self._wake_key, 60)
+            pipe.execute()
+
+    def _run(self) -> None:
+        """The reader: until nobody listens any more or the hub stops."""
+        client = self._reader_client()
+        reader = _Reader(client, self._prefix, self._wake_key, self._channels, self._limits)
+        delay = 0.1
+        try:
+            while self._channels and not self.stopping:
+                try:
+                    reader.turn()
+                except (LiveUnavailable, RedisError) as error:
+                    self._interrupt(str(error))
+                except Exception as error:  # one bad entry must not end every stream of the process
+                    log.exception("event_stream_reader_failed")
+                    self._interrupt(repr(error))
+                else:
+                    if self._interrupted:
+                        self._interrupted = False
+                        log.info("event_stream_resumed")
+                    delay = 0.1
+                    continue
+                reader.forget()
+                self._pause.wait(random.uniform(delay / 2, delay))
+                delay = min(delay * 2, self._limits.backoff)
+        finally:
+            self._reader = None
+            client.close()
+
+    def _interrupt(self, reason: str) -> None:
+        if not self._interrupted:
+            self._interrupted = True
+            log.warning("event_stream_interrupted", reason=reason)
+        for channel in self._channels.values():
+            channel.interrupt()
+
+    def _reader_client(self) -> Redis:
+        """A client with one connection of its own, which may block for longer than the app's pool allows."""
+        pool = self.redis.connection_pool
+        settings: dict[str, Any] = {
+            **{k: v for k, v in pool.connection_kwargs.items() if not k.startswith(POOLS_OWN)},
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+            "protocol": 2,
+            "socket_timeout": self._limits.block + 5.0,
+            "retry": Retry(NoBackoff(), 0),
+            "decode_responses": True,
+        }
+        own = ConnectionPool(connection_class=pool.connection_class, max_connections=1, **settings)
+        return Redis.from_pool(own)
+
+    def _watch(self, listener: Listener) -> None:
+        self._watched.add(listener)
+        if self._watcher is None:
+            self._watcher = gevent.spawn(self._look_after)
+
+    def _look_after(self) -> None:
+        """Look for clients that have gone away, once a second, while there is anyone to look at."""
+        while self._watched and not self.stopping:
+            for listener in list(self._watched):
+                sock = listener.sock
+                if sock is None:
+                    continue
+                state = peer.look(sock)
+                if state is peer.Peer.GONE:
+                    self._watched.discard(listener)
+                    listener.leave()
+                    # It may be stuck in a write, which only this ends.
+                    with suppress(OSError):
+                        sock.shutdown(SHUT_RDWR)
+                elif state is peer.Peer.LEAVING:
+                    listener.probe()
+            gevent.sleep(self._limits.watch)
+        self._watcher = None
+
+
+class _Reader:
+    """The reader's own connection and what it knows: one blocking read for each `turn`."""
+
+    def __init__(
+        self, client: Redis, prefix: str, wake: str, channels: dict[str, Channel], limits: Limits
+    ) -> None:
+        self._client = client
+        self._log = Log(client, prefix)
+        self._prefix = prefix
+        self._wake = wake
+        self._wake_cursor = "0-0"
+        self._channels = channels
+        self._limits = limits
+        self._refreshed = time.monotonic()
+
+    def forget(self) -> None:
+        """The connection is lost; the next turn starts on a new one."""
+        self._client.connection_pool.disconnect()
+
+    def turn(self) -> None:
+        """Place channels that are new, then wait for events and feed them. Raises LiveUnavailable, RedisError."""
+        refresh = time.monotonic() - self._refreshed >= self._limits.refresh
+        if refresh:
+            self._refreshed = time.monotonic()
+        for channel in list(self._channels.values()):
+            if refresh or channel.position is None:
+                channel.place(self._log.position(channel.campaign_id))
+        owners = {
+            campaign_keys(self._prefix, channel.campaign_id).stream: channel
+            for channel in self._channels.values()
+            if channel.position is not None
+        }
+        cursors: dict[Any, Any] = {key: str(channel.position) for key, channel in owners.items()}
+        cursors[self._wake] = self._wake_cursor
+        block = int(self._limits.block * 1000)
+        reply = cast(
+            "list[tuple[str, list[tuple[str, dict[str, str]]]]]",
+            self._client.xread(cursors, count=BATCH, block=block),
+        )
+        for key, entries in reply:
+            if key == self._wake:
+                self._wake_cursor = entries[-1][0]
+            elif entries:
+                owners[key].feed([Entry.from_redis(entry_id, fields) for entry_id, fields in entries])
