@@ -1,6 +1,6 @@
 """The tiny program between the owner and everything it starts.
 
-Run by path, as `python -I -S launch.py PARENT SIGNAL USER -- COMMAND…`, and replaced by the command, so
+Run by path, as `python -I -S launch.py PARENT SIGNAL USER -- /PATH/TO/COMMAND…`, and replaced by the command, so
 the process id stays the same. It gives up root where `USER` is `uid:gid` (and not `-`), and asks the kernel to send
 `SIGNAL` when the owner dies, however that happens. The order matters: the kernel forgets the request when the
 user changes. A fresh program rather than a hook after fork: a hook runs Python in a copy of a process that has
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     if os.getppid() != parent:
         return OWNER_GONE
     try:
-        os.execvp(command[0], command)
+        os.execv(command[0], command)
     except OSError as error:
         print(f"cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         return CANNOT_RUN

@@ -60,7 +60,10 @@ def spawn(
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in its own session, as `user` where given; the kernel sends `on_owner_death` when we die."""
+    """Start `argv` (a path first) in its own session, as `user` where given.
+
+    The kernel sends `on_owner_death` to it when the thread that called this ends, or all of us do.
+    """
     account = f"{user.uid}:{user.gid}" if user else "-"
     launcher = [
         sys.executable,

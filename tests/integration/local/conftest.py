@@ -1,0 +1,19 @@
+"""Homes to start servers in: a path with a space, which any user can pass through."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A CARILLON_HOME that does not exist yet."""
+    folder = Path(tempfile.mkdtemp(prefix="carillon home "))
+    folder.chmod(0o711)
+    yield folder / "a clone" / ".carillon"
+    shutil.rmtree(folder)
