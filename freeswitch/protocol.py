@@ -7,7 +7,7 @@ value that a remote SIP party chose can never forge a header.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -27,8 +27,13 @@ _FRAMING_HEADERS = frozenset({"Content-Length", "Content-Type"})
 class ProtocolError(FreeswitchError):
     """The peer's bytes are no Event Socket frames, or a value cannot travel in one.
 
-    A decoder that raised it has lost its place in the stream: close the connection.
+    A decoder that raised it has lost its place in the stream: close the connection. `frames` are the ones that
+    the same bytes completed before the fault.
     """
+
+    def __init__(self, message: str, frames: Sequence[Frame] = ()) -> None:
+        super().__init__(message)
+        self.frames = frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +81,34 @@ class FrameDecoder:
 
         Raises ProtocolError for a header block above 64 KB, a body above 16 MB, or bytes that are no frame.
         """
-        buffer = self._buffer
-        buffer += data
+        self._buffer += data
         frames: list[Frame] = []
-        while True:
-            headers = self._headers
-            if headers is None:
-                headers = self._next_headers()
-                if headers is None:
-                    break
-                self._need = _body_length(headers)
-                self._headers = headers
-            end = self._start + self._need
-            if len(buffer) < end:
-                break
-            frames.append(Frame(headers, bytes(buffer[self._start : end])))
-            self._headers = None
-            self._start = self._scanned = end
-        if self._start == len(buffer) or self._start > _COMPACT_BYTES:
-            del buffer[: self._start]
+        try:
+            while (frame := self._next_frame()) is not None:
+                frames.append(frame)
+        except ProtocolError as exc:
+            raise ProtocolError(str(exc), frames) from exc
+        if self._start == len(self._buffer) or self._start > _COMPACT_BYTES:
+            del self._buffer[: self._start]
             self._scanned -= self._start
             self._start = 0
         return frames
+
+    def _next_frame(self) -> Frame | None:
+        headers = self._headers
+        if headers is None:
+            headers = self._next_headers()
+            if headers is None:
+                return None
+            self._need = _body_length(headers)
+            self._headers = headers
+        end = self._start + self._need
+        if len(self._buffer) < end:
+            return None
+        frame = Frame(headers, bytes(self._buffer[self._start : end]))
+        self._headers = None
+        self._start = self._scanned = end
+        return frame
 
     def _next_headers(self) -> dict[str, str] | None:
         buffer, start = self._buffer, self._start

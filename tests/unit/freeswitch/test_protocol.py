@@ -137,6 +137,12 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
         decode(data)
 
 
+def test_the_frames_before_a_fault_are_not_lost() -> None:
+    with pytest.raises(ProtocolError) as fault:
+        decode(STREAM + b"no colon here\n\n")
+    assert list(fault.value.frames) == decode(STREAM)
+
+
 def test_an_unfinished_frame_shows_as_pending() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(b"Content-Length: 3\n\n") == []

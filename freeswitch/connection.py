@@ -1,0 +1,396 @@
+"""One connection to a node's Event Socket: greenswitch's client with its faults overridden.
+
+What greenswitch 0.0.19 gets wrong and this class does instead: every wait has a deadline; a dead socket fails all
+pending commands at once; a reply can only go to the command it belongs to; bytes leave whole, one command at a
+time; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens, because a subscriber that
+stops reading freezes the whole switch: one that falls behind closes its own socket.
+
+Three greenlets live and end with a connection. The reader cuts frames and does nothing else; the worker decodes
+events and calls back, in the order of the wire; the watchdog keeps the deadlines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import gevent
+import structlog
+from gevent import socket
+from gevent.event import AsyncResult, Event
+from gevent.lock import BoundedSemaphore
+from greenswitch import InboundESL
+
+from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
+from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, decode_json, encode_command
+
+__all__ = [
+    "AuthRefused",
+    "EslConnection",
+    "EslError",
+    "MaybeSent",
+    "NotConnected",
+    "ReplyTimeout",
+    "Withheld",
+]
+
+MAX_QUEUED_EVENTS: Final = 20_000
+MAX_QUEUED_BYTES: Final = 96 * 1024 * 1024
+SILENCE_SECONDS: Final = 25.0
+_WRITE_SECONDS: Final = 5.0
+_WATCH_SECONDS: Final = 0.25
+_READ_BYTES: Final = 64 * 1024
+_YIELD_EVERY: Final = 10
+
+OnReply = Callable[[str | EslError], None]
+
+log = structlog.get_logger(__name__)
+
+
+class _Pending:
+    """A command whose reply is still to come."""
+
+    __slots__ = ("deadline", "on_reply", "queued")
+
+    def __init__(self, on_reply: OnReply, deadline: float, queued: bool) -> None:
+        self.on_reply = on_reply
+        self.deadline = deadline
+        self.queued = queued
+
+
+class EslConnection(InboundESL):  # type: ignore[misc]
+    """A connection that is made once, used from any greenlet, and closed once.
+
+    `on_event` gets each event as a dict, in a greenlet of its own, in order; it should not block, since the
+    events that pile up meanwhile are bounded. `on_close` gets the reason, once, after the last event and reply,
+    if `connect` had succeeded. A node must send an event at least every `silence_seconds` (subscribe to
+    HEARTBEAT, which comes every 20 s), or it counts as gone.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        password: str,
+        on_event: Callable[[dict[str, Any]], None],
+        on_close: Callable[[str], None],
+        *,
+        silence_seconds: float = SILENCE_SECONDS,
+        max_queued_events: int = MAX_QUEUED_EVENTS,
+    ) -> None:
+        super().__init__(host, port, password)
+        self.connected: bool = False
+        self.node = f"{host}:{port}"
+        self.close_reason: str | None = None
+        self._on_event = on_event
+        self._on_close = on_close
+        self._silence_seconds = silence_seconds
+        self._max_queued_events = max_queued_events
+        self._decoder = FrameDecoder()
+        self._commands_sent: deque[_Pending] = deque()
+        self._write_lock = BoundedSemaphore(1)
+        self._inbox: deque[bytes | Callable[[], None]] = deque()
+        self._arrived = Event()
+        self._queued_events = 0
+        self._queued_bytes = 0
+        self._last_event_at = 0.0
+        self._ready = False
+        self._dead = Event()
+        self._drained = Event()
+        self._rejection = ""
+
+    def connect(self, timeout: float = 5.0) -> None:
+        """Connect and authenticate, all within `timeout` seconds.
+
+        Raises NotConnected or AuthRefused; the object is spent then.
+        """
+        if self._receive_events_greenlet is not None or self._dead.is_set():
+            raise NotConnected(self.node, "a connection is made once")
+        deadline = gevent.Timeout.start_new(timeout)
+        try:
+            self.sock = self._open_socket(timeout)
+            self.connected = True
+            self.start_event_handlers()
+            self._auth_request_event.wait()
+            self.authenticate()
+        except (OSError, EslError, ProtocolError) as exc:
+            self.close(_reason(exc))
+            if isinstance(exc, AuthRefused | NotConnected):
+                raise
+            raise NotConnected(self.node, _reason(exc)) from exc
+        except gevent.Timeout as expired:
+            self.close("too slow to connect")
+            if expired is not deadline:
+                raise
+            raise NotConnected(self.node, f"not connected within {timeout:g} s") from expired
+        finally:
+            deadline.close()
+        if self._dead.is_set():
+            raise self._refused_or_lost()
+        self._last_event_at = time.monotonic()
+        self._ready = True
+        gevent.spawn(self._watch)
+
+    def authenticate(self) -> None:
+        """Give the password. Raises AuthRefused when the node does not take it."""
+        try:
+            reply = self.send_command(f"auth {self.password}")
+        except (MaybeSent, NotConnected) as exc:
+            raise self._refused_or_lost() from exc
+        if not reply.startswith("+OK"):
+            raise AuthRefused(self.node, reply.removeprefix("-ERR").strip() or "no reason given")
+
+    def send_command(
+        self,
+        line: str,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 5.0,
+        guard: Callable[[], bool] | None = None,
+    ) -> str:
+        """Send one command and return its reply: the Reply-Text, or the body of an api's answer.
+
+        `guard` is asked under the write lock, immediately before the bytes leave; it must not wait. Raises
+        NotConnected or Withheld when nothing was written, MaybeSent or ReplyTimeout when something may have been
+        (the connection is closed then), ProtocolError for a line that is not one command.
+        """
+        result: AsyncResult[str | EslError] = AsyncResult()
+        self._write(
+            line, headers, _Pending(result.set, time.monotonic() + timeout, queued=False), timeout, guard
+        )
+        answer = result.get()
+        if isinstance(answer, EslError):
+            raise answer
+        return answer or ""
+
+    def post_command(
+        self,
+        line: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        on_reply: OnReply,
+        timeout: float = 5.0,
+        guard: Callable[[], bool] | None = None,
+    ) -> None:
+        """Send one command without waiting for the reply.
+
+        Raises NotConnected or Withheld when nothing was written. When it returns, `on_reply` is called exactly
+        once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
+        before any event that the command caused.
+        """
+        self._write(
+            line, headers, _Pending(on_reply, time.monotonic() + timeout, queued=True), timeout, guard
+        )
+
+    def api(self, line: str, timeout: float = 5.0) -> str:
+        """Run an api command and return what it printed. Raises as `send_command` does."""
+        return self.send_command(f"api {line}", timeout=timeout)
+
+    def close(self, reason: str = "closed by us") -> None:
+        """Close at once, from any greenlet; every pending command fails with MaybeSent. Never waits."""
+        if self._dead.is_set():
+            return
+        self._dead.set()
+        self.close_reason = reason
+        self._run = False
+        self.connected = False
+        sock = getattr(self, "sock", None)
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+        now = time.monotonic()
+        pending, self._commands_sent = self._commands_sent, deque()
+        for command in pending:
+            late = command.deadline <= now
+            kind = ReplyTimeout if late else MaybeSent
+            self._answer(command, kind(self.node, "no reply in time" if late else f"no reply: {reason}"))
+        self._auth_request_event.set()
+        self._arrived.set()
+        if self._process_events_greenlet is None:
+            self._drained.set()
+
+    def wait_drained(self, timeout: float | None = None) -> bool:
+        """Wait until everything that arrived before the close has been delivered; False when it took longer."""
+        return self._drained.wait(timeout)
+
+    def send(self, data: str) -> str:
+        """greenswitch's name for `send_command`."""
+        return self.send_command(data)
+
+    def stop(self) -> None:
+        """greenswitch's name for `close`."""
+        self.close()
+
+    def receive_events(self) -> None:
+        """The reader: cuts frames until the socket ends, and closes."""
+        reason = "the reader failed"
+        try:
+            reason = self._read_to_the_end()
+        except (OSError, EslError, ProtocolError) as exc:
+            reason = _reason(exc)
+        finally:
+            self.close(reason)
+
+    def handle_event(self, frame: Frame) -> None:
+        """Put one frame where it belongs. Raises EslError when the connection cannot go on."""
+        kind = frame.content_type
+        if kind == "text/event-json":
+            self._last_event_at = time.monotonic()
+            self._queue_event(frame.body)
+        elif kind in ("command/reply", "api/response"):
+            if not self._commands_sent:
+                raise EslError(self.node, "a reply to no command")
+            answer = frame.text if kind == "api/response" else frame.reply_text
+            self._answer(self._commands_sent.popleft(), answer)
+        elif kind == "auth/request":
+            self._auth_request_event.set()
+        elif kind in ("text/disconnect-notice", "text/rude-rejection"):
+            self._rejection = frame.text.strip()
+            raise EslError(self.node, f"the node hung up: {' '.join(self._rejection.split())[:200]}")
+
+    def process_events(self) -> None:
+        """The worker: delivers events and replies in the order of the wire, then the close."""
+        handled = 0
+        while self._run or self._inbox:
+            if not self._inbox:
+                self._arrived.clear()
+                self._arrived.wait()
+                continue
+            item = self._inbox.popleft()
+            try:
+                if isinstance(item, bytes):
+                    self._queued_events -= 1
+                    self._queued_bytes -= len(item)
+                    self._on_event(decode_json(item))
+                else:
+                    item()
+            except ProtocolError as exc:
+                self.close(f"protocol error: {exc}")
+            except Exception:
+                log.exception("esl_callback_failed", node=self.node)
+            handled += 1
+            if handled % _YIELD_EVERY == 0:
+                gevent.sleep(0)
+        self._drained.set()
+        if self._ready:
+            self._on_close(self.close_reason or "")
+
+    def _read_to_the_end(self) -> str:
+        while self._run:
+            try:
+                data = self.sock.recv(_READ_BYTES)
+            except TimeoutError:
+                continue
+            if not data:
+                return "the node closed" + (" inside a frame" if self._decoder.pending else "")
+            try:
+                frames: Sequence[Frame] = self._decoder.feed(data)
+                fault = None
+            except ProtocolError as exc:
+                frames, fault = exc.frames, exc
+            for frame in frames:
+                self.handle_event(frame)
+            if fault is not None:
+                raise fault
+            # recv() returns at once while there is data: without this a flood starves every greenlet.
+            gevent.sleep(0)
+        return "closed by us"
+
+    def _write(
+        self,
+        line: str,
+        headers: Mapping[str, str] | None,
+        command: _Pending,
+        timeout: float,
+        guard: Callable[[], bool] | None,
+    ) -> None:
+        data = encode_command(line, headers)
+        if not self._write_lock.acquire(timeout=timeout):
+            raise NotConnected(self.node, "the socket takes no more bytes")
+        try:
+            if self._dead.is_set() or not self.connected:
+                raise NotConnected(self.node, self.close_reason or "not connected")
+            if guard is not None and not guard():
+                raise Withheld(self.node, "withheld by its guard")
+            self._commands_sent.append(command)
+            self._send_whole(data)
+        finally:
+            self._write_lock.release()
+
+    def _send_whole(self, data: bytes) -> None:
+        reason = "a write was interrupted"
+        sent = False
+        try:
+            self.sock.sendall(data)
+            sent = True
+        except OSError as exc:
+            reason = f"write failed: {exc}"
+        finally:
+            # Half a command would swallow the next one, and stops the node's events until it is finished.
+            if not sent:
+                self.close(reason)
+
+    def _answer(self, command: _Pending, answer: str | EslError) -> None:
+        if command.queued:
+            self._inbox.append(lambda: command.on_reply(answer))
+            self._arrived.set()
+        else:
+            command.on_reply(answer)
+
+    def _queue_event(self, body: bytes) -> None:
+        if self._queued_events >= self._max_queued_events or self._queued_bytes >= MAX_QUEUED_BYTES:
+            raise EslError(self.node, f"fell behind by {self._queued_events} events")
+        self._queued_events += 1
+        self._queued_bytes += len(body)
+        self._inbox.append(body)
+        self._arrived.set()
+
+    def _watch(self) -> None:
+        while not self._dead.wait(_WATCH_SECONDS):
+            now = time.monotonic()
+            if self._commands_sent and self._commands_sent[0].deadline <= now:
+                self.close("no reply in time")
+            elif now - self._last_event_at > self._silence_seconds:
+                self.close(f"no event for {self._silence_seconds:g} s")
+
+    def _open_socket(self, timeout: float) -> socket.socket:
+        addresses = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
+        failure = OSError("no address")
+        for family, kind, protocol, _, address in addresses:
+            sock = socket.socket(family, kind, protocol)
+            connected = False
+            try:
+                sock.settimeout(timeout / len(addresses))
+                sock.connect(address)
+                _tune(sock)
+                connected = True
+            except OSError as exc:
+                failure = exc
+            finally:
+                if not connected:
+                    sock.close()
+            if connected:
+                return sock
+        raise failure
+
+    def _refused_or_lost(self) -> EslError:
+        if self._rejection:
+            return AuthRefused(self.node, self._rejection)
+        return NotConnected(self.node, self.close_reason or "connection lost")
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.settimeout(_WRITE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _reason(exc: Exception) -> str:
+    return exc.reason if isinstance(exc, EslError) else str(exc)
