@@ -1,0 +1,198 @@
+"""Who is asking, and what that key may do.
+
+A key is looked up by the HMAC of it. What was found is believed for CACHE_SECONDS, so a revoked key is refused
+within a second in every process. 401 without a valid key, 403 where its role may not, 404 for anything of
+another tenant (the queries see to that: they always name the tenant).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar
+
+import flask
+from flask import request
+
+from api import rate_limit
+from api.blueprint import error_document
+from api.database import unit
+from api.errors import ApiError
+from api.keys import ROLES, digest
+from api.schemas import shown
+from api.services import services
+from models import rows
+
+CACHE_SECONDS = 0.5
+CACHE_SIZE = 1000
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+
+FIND_KEY = """
+    SELECT k.id, k.tenant_id, k.name, k.role FROM api_key k JOIN tenant t ON t.id = k.tenant_id
+    WHERE k.digest = %s AND t.deleted_at IS NULL"""
+FIND_TENANT = "SELECT id FROM tenant WHERE id = %s AND deleted_at IS NULL"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: `tenant_id` is the tenant acted for, which only role `platform` can choose."""
+
+    tenant_id: str
+    role: str
+    key_name: str
+    key_id: uuid.UUID
+
+    def may(self, role: str) -> bool:
+        """Whether this caller's role includes `role`."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+def current() -> Caller:
+    """The caller of this request. Only within a view that `requires` a role."""
+    caller: Caller = flask.g.caller
+    return caller
+
+
+def requires(
+    role: str, *, errors: Mapping[int, str] | None = None, creates: bool = False
+) -> Callable[[F], F]:
+    """A view that only callers with at least `role` reach; put it right below `route`.
+
+    Documents the key, the statuses every such route can have, and `errors` besides; `creates` says that the view
+    honours Idempotency-Key (see `api.idempotency.once`). Refuses query parameters and bodies where the view
+    declares none.
+    """
+
+    def decorator(view: F) -> F:
+        declared = getattr(view, "_apidoc", {})
+        locations = {
+            part["in"] for part in declared.get("arguments", {}).get("parameters", ()) if "in" in part
+        }
+        body = "requestBody" in declared.get("manual_doc", {}) or bool(locations & {"json", "form", "files"})
+
+        @wraps(view)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with admitted(role):
+                if "query" not in locations:
+                    _refuse_query()
+                if not body:
+                    _refuse_body()
+                return view(*args, **kwargs)
+
+        wrapper._apidoc = _documented(declared, role, errors or {}, creates)  # type: ignore[attr-defined]
+        return wrapper  # type: ignore[return-value]
+
+    return decorator
+
+
+@contextmanager
+def admitted(role: str) -> Iterator[Caller]:
+    """Find out who asks, refuse whoever lacks `role`, and count the request against the tenant's rate.
+
+    Raises ApiError: 401, 403, 404 (X-Tenant), 429, 503.
+    """
+    caller = authenticate()
+    if not caller.may(role):
+        raise ApiError(403, f"The key's role is {caller.role}; this needs {role}.")
+    flask.g.caller = caller
+    with rate_limit.slot(services(), caller.tenant_id):
+        yield caller
+
+
+def authenticate() -> Caller:
+    """The caller of this request, whatever its role.
+
+    Raises ApiError: 401 without a valid key, 403 for an X-Tenant that is not the key's to name, 404 for one
+    that is no tenant.
+    """
+    secret = services().settings.secret_key or ""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise _unauthorized("This needs the header Authorization: Bearer <key>.")
+    found = _cached(("key", digest(key.strip(), secret)), FIND_KEY)
+    if found is None:
+        raise _unauthorized("The key is not valid.")
+    caller = Caller(found["tenant_id"], found["role"], found["name"], found["id"])
+    return _acting_for(caller, request.headers.get("X-Tenant"))
+
+
+def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
+    if tenant_id is None or tenant_id == caller.tenant_id:
+        return caller
+    if caller.role != "platform":
+        raise ApiError(403, "The header X-Tenant is for keys of role platform.")
+    if not TENANT.fullmatch(tenant_id) or _cached(("tenant", tenant_id), FIND_TENANT) is None:
+        raise ApiError(404, f"Tenant {shown(tenant_id)} not found")
+    return replace(caller, tenant_id=tenant_id)
+
+
+def _cached(key: tuple[str, str], sql: str) -> dict[str, Any] | None:
+    cache: dict[tuple[str, str], tuple[float, dict[str, Any]]]
+    cache = flask.current_app.extensions.setdefault("carillon-callers", {})
+    now = time.monotonic()
+    expires, row = cache.get(key, (0.0, {}))
+    if expires > now:
+        return row
+    with unit():
+        found = rows(sql, key[1])
+    cache.pop(key, None)
+    if not found:
+        return None
+    if len(cache) >= CACHE_SIZE:
+        cache.clear()
+    cache[key] = (now + CACHE_SECONDS, found[0])
+    return found[0]
+
+
+def _unauthorized(message: str) -> ApiError:
+    return ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _refuse_query() -> None:
+    for name in request.args:
+        raise ApiError(400, f"{shown(name)} is not known here; this takes no query parameters.")
+
+
+def _refuse_body() -> None:
+    """Refuse a body where none is wanted; an empty one, or an empty object, is none."""
+    if not request.content_length and "chunked" not in request.headers.get("Transfer-Encoding", ""):
+        return
+    given = request.get_json(silent=True) if request.mimetype == "application/json" else None
+    if given == {} or not request.get_data():
+        return
+    if isinstance(given, dict):
+        raise ApiError(400, f"{shown(next(iter(given)))} is not known here; this takes no body.")
+    raise ApiError(400, "This takes no body.")
+
+
+def _documented(
+    declared: Mapping[str, Any], role: str, errors: Mapping[int, str], creates: bool
+) -> dict[str, Any]:
+    """The view's documentation with the key and the statuses that any of these routes can have."""
+    document: dict[str, Any] = deepcopy(dict(declared))
+    manual = document.setdefault("manual_doc", {})
+    manual["security"] = [{"key": []}]
+    everywhere = {
+        400: "A field, JSON key or query parameter is unknown or wrong.",
+        401: "The key is not valid.",
+        403: f"The key's role is not enough; this needs {role}.",
+        404: "X-Tenant names no tenant.",
+        429: "rate_limited: per-minute (60) exceeded",
+        500: "Database error",
+        503: "Database unavailable",
+    }
+    responses = {str(s): error_document(text) for s, text in sorted((everywhere | dict(errors)).items())}
+    manual["responses"] = responses | manual.get("responses", {})
+    names = ["XTenant", "IdempotencyKey"] if creates else ["XTenant"]
+    # The schemas' own parameters stand in "arguments"; a list written by hand would replace them.
+    place = manual if "parameters" in manual else document.setdefault("arguments", {})
+    place["parameters"] = [*place.get("parameters", ()), *names]
+    return document

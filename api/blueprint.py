@@ -1,0 +1,190 @@
+"""flask-smorest with this API's manners: errors in one sentence, nothing unknown accepted, OpenAPI 3.1.
+
+A resource module makes a `Blueprint`, decorates plain functions, and is listed in `api.registry`:
+
+    blp = Blueprint("agents", description="What an answered call is connected to")
+
+    @blp.route("/agents/<agent_id>")
+    @requires("read", errors={404: "Agent not found"})
+    @blp.response(200, AgentSchema, example=EXAMPLE)
+    def get_agent(agent_id: str) -> dict[str, Any]: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, NoReturn, TypeVar
+
+import flask
+import flask_smorest
+import marshmallow as ma
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
+
+from api import schemas
+from api.errors import PROBLEM, ApiError
+
+F = TypeVar("F", bound=Callable[..., Any])
+PREFIX = "/api/v1"
+TEXT_BODY = "text/plain"
+X_TENANT = {
+    "name": "X-Tenant",
+    "description": "For keys of role platform: the tenant to act for. Without it, the key's own.",
+    "schema": {"type": "string", "maxLength": 32},
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "description": "The same key and body within 24 h get the first answer again, marked Idempotent-Replayed.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+class ProblemSchema(schemas.Schema):
+    """RFC 9457, for clients that ask for it."""
+
+    type = schemas.Text(required=True)
+    title = schemas.Text(required=True)
+    status = schemas.Integer(400, 599, required=True)
+    detail = schemas.Text(required=True)
+    code = schemas.Text(required=True, metadata={"description": "Stable; for programs."})
+
+
+class Parser(FlaskParser):
+    """Reads a request's parts, and refuses them in one sentence."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = dict.fromkeys(
+        FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, ma.RAISE
+    )
+
+    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
+        """The query's parameters, with numbers and truth values read from their text."""
+        return typed(req.args.lists(), schema)
+
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+        """The JSON body; any other content type is 415."""
+        if not req.content_length and "Transfer-Encoding" not in req.headers:
+            return missing
+        if req.mimetype != "application/json":
+            raise ApiError(
+                415, f"The content type is {req.mimetype or 'not given'}; it must be application/json."
+            )
+        return super().load_json(req, schema)
+
+    def _handle_invalid_json_error(self, error: Any, req: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ApiError(400, "The body is not JSON.", code="invalid_json")
+
+    def handle_error(self, error: ma.ValidationError, req: Any, schema: ma.Schema, **kwargs: Any) -> NoReturn:
+        """Refuse what the schema refused."""
+        raise refusal(error, schema)
+
+
+def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] = ()) -> ApiError:
+    """The 400 for what `schema` found wrong; `also` are names that are known besides its own."""
+    messages: Any = error.messages
+    if isinstance(messages, Mapping) and len(messages) == 1:
+        (inner,) = messages.values()
+        if isinstance(inner, Mapping) and next(iter(messages)) in FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION:
+            messages = inner
+    known = [name for name, field in schema.fields.items() if not field.dump_only] + list(also)
+    return ApiError(400, schemas.sentence(messages, error.data, known))
+
+
+def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:
+    """Form fields or query parameters as a dict, whole numbers and truth values read from their text.
+
+    Raises ApiError 400 for a name that is given twice.
+    """
+    values: dict[str, Any] = {}
+    for name, given in pairs:
+        if len(given) > 1:
+            raise ApiError(400, f"{schemas.shown(name)} is given {len(given)} times; once is the rule.")
+        field = schema.fields.get(name)
+        text = given[0]
+        if isinstance(field, schemas.Integer) and text.isascii() and text.removeprefix("-").isdigit():
+            values[name] = int(text[:20])
+        elif isinstance(field, schemas.Boolean) and text in ("true", "false"):
+            values[name] = text == "true"
+        else:
+            values[name] = text
+    return values
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """One resource of the contract, below /api/v1."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, name: str, *, description: str) -> None:
+        super().__init__(name, name, url_prefix=PREFIX, description=description)
+
+    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+        """As Flask's own: `methods=["POST"]`."""
+        decorator: Callable[[F], F] = super().route(rule, **options)
+        return decorator
+
+    def arguments(self, schema: Any, **options: Any) -> Callable[[F], F]:
+        """Pass what `schema` makes of the body (or, with location="query", the query) to the view."""
+        decorator: Callable[[F], F] = super().arguments(schema, **options)
+        return decorator
+
+    def response(self, status_code: int, schema: Any = None, **options: Any) -> Callable[[F], F]:
+        """Dump what the view returns through `schema`; a view may return a Response itself."""
+        decorator: Callable[[F], F] = super().response(status_code, schema, **options)
+        return decorator
+
+    def doc(self, **options: Any) -> Callable[[F], F]:
+        """Add to the operation's documentation by hand."""
+        decorator: Callable[[F], F] = super().doc(**options)
+        return decorator
+
+
+def error_document(description: str) -> dict[str, Any]:
+    """One error response of an operation, in both of its forms."""
+    return {
+        "description": description,
+        "content": {
+            TEXT_BODY: {"schema": {"type": "string"}, "example": description},
+            PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """Collects the blueprints into one OpenAPI document; errors are ours (`api.errors`)."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """None: `api.errors` answers for the whole application."""
+
+    def _register_responses(self) -> None:
+        for status in HTTPStatus:
+            self.spec.components.response(status.name, error_document(status.phrase), lazy=True)
+
+
+def make_api(app: flask.Flask, version: str) -> Api:
+    """The Api of `app`, with its document at /api/v1/openapi.json."""
+    app.config.update(OPENAPI_URL_PREFIX=PREFIX, OPENAPI_JSON_PATH="openapi.json")
+    api = Api(
+        app,
+        spec_kwargs={
+            "title": "Carillon",
+            "version": version,
+            "openapi_version": "3.1.0",
+            "info": {"description": "Campaigns of outbound calls, and what they need around them."},
+            "servers": [{"url": "/"}],
+        },
+    )
+    api.spec.components.schema("Problem", schema=ProblemSchema)
+    api.spec.components.security_scheme(
+        "key", {"type": "http", "scheme": "bearer", "description": "sk_<tenant>_<random>"}
+    )
+    api.spec.components.security_scheme(
+        "stream_token",
+        {"type": "apiKey", "in": "query", "name": "token", "description": "From POST …/events/token."},
+    )
+    api.spec.components.parameter("XTenant", "header", X_TENANT)
+    api.spec.components.parameter("IdempotencyKey", "header", IDEMPOTENCY_KEY)
+    return api

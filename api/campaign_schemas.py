@@ -1,0 +1,197 @@
+"""What a campaign and its contacts look like on the wire; the same schemas validate and document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields
+
+from api import schemas
+from api.paging import PageQuery, list_schema
+from models import CampaignStatus, ContactStatus
+
+DEFAULT_CONCURRENT = 5
+DEFAULT_DELAY = 300
+NAME_MAX = 200
+DELAY_MAX = 30 * 86_400
+
+EXAMPLE_COUNTS = {
+    "total": 1000,
+    "pending": 988,
+    "originated": 4,
+    "connected": 1,
+    "completed": 5,
+    "failed": 2,
+    "cancelled": 0,
+}
+EXAMPLE_CAMPAIGN: dict[str, Any] = {
+    "id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
+    "name": "Appointment reminders",
+    "agent_id": "019ab0c4-1111-7aaa-8bbb-0123456789ab",
+    "phone_number_id": "019ab0c4-2222-7aaa-8bbb-0123456789ab",
+    "status": "running",
+    "max_concurrent_calls": 5,
+    "retries_per_contact": 1,
+    "retry_delay_seconds": 300,
+    "scheduled_at": None,
+    "started_at": "2026-01-31T09:00:00.000Z",
+    "completed_at": None,
+    "created_at": "2026-01-31T08:55:00.000Z",
+    "created_by": "crm",
+    "counts": EXAMPLE_COUNTS,
+    "end_reason": None,
+    "blocked_reason": None,
+    "next_action_at": None,
+    "import": {
+        "rows": 1003,
+        "accepted": 1000,
+        "duplicates": 2,
+        "invalid": 1,
+        "suppressed": 0,
+        "rejects_url": "/api/v1/campaigns/019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01/rejects",
+    },
+}
+EXAMPLE_CONTACT: dict[str, Any] = {
+    "id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
+    "phone_number": "+14155550123",
+    "status": "completed",
+    "disposition": "answered",
+    "attempts": 1,
+    "next_attempt_at": None,
+    "last_cause": "NORMAL_CLEARING",
+    "custom_fields": {"first_name": "Ada"},
+    "created_at": "2026-01-31T08:55:00.000Z",
+    "updated_at": "2026-01-31T09:01:10.000Z",
+}
+EXAMPLE_BODY: dict[str, Any] = {
+    "name": "Appointment reminders",
+    "agent_id": EXAMPLE_CAMPAIGN["agent_id"],
+    "phone_number_id": EXAMPLE_CAMPAIGN["phone_number_id"],
+    "max_concurrent_calls": 5,
+    "contacts": [{"phone_number": "+14155550123", "first_name": "Ada"}],
+}
+EXAMPLE_CSV = "phone_number,first_name\n+14155550123,Ada\n"
+
+
+class CampaignFields(schemas.Schema):
+    """The single fields of a new campaign; its list comes beside them."""
+
+    name = schemas.Text(1, NAME_MAX, required=True)
+    agent_id = schemas.Id(required=True, metadata={"description": "An agent of the tenant."})
+    phone_number_id = schemas.Id(
+        required=True, metadata={"description": "A number of the tenant that is enabled for outbound calls."}
+    )
+    max_concurrent_calls = schemas.Integer(
+        -schemas.INT_MAX,
+        load_default=DEFAULT_CONCURRENT,
+        metadata={"minimum": 1, "maximum": 100, "description": "The upper bound is the platform's."},
+    )
+    retries_per_contact = schemas.Integer(0, 5, load_default=0)
+    retry_delay_seconds = schemas.Integer(60, DELAY_MAX, load_default=DEFAULT_DELAY)
+    scheduled_at = schemas.Time(load_default=None, metadata={"description": "Not in the past."})
+
+
+class CampaignBody(CampaignFields):
+    """A new campaign with its contacts inline."""
+
+    contacts = schemas.Items(
+        fields.Raw(metadata={"type": "object"}),
+        required=True,
+        metadata={"description": "Objects with a phone_number; other keys become custom_fields."},
+    )
+
+
+class CampaignForm(CampaignFields):
+    """A new campaign with its contacts as a CSV file. For the documentation: a form is read as it streams in."""
+
+    contacts = fields.Raw(
+        required=True,
+        metadata={
+            "type": "string",
+            "format": "binary",
+            "description": "CSV with a header row and a phone_number column; 10 MB and 100,000 rows at most.",
+        },
+    )
+
+
+class CountsSchema(schemas.Schema):
+    """How many contacts are in each state; they add up to the total."""
+
+    total = schemas.Integer(required=True)
+    pending = schemas.Integer(required=True)
+    originated = schemas.Integer(required=True)
+    connected = schemas.Integer(required=True)
+    completed = schemas.Integer(required=True)
+    failed = schemas.Integer(required=True)
+    cancelled = schemas.Integer(required=True)
+
+
+class ImportSchema(schemas.Schema):
+    """What became of the rows of the list."""
+
+    rows = schemas.Integer(required=True)
+    accepted = schemas.Integer(required=True)
+    duplicates = schemas.Integer(required=True)
+    invalid = schemas.Integer(required=True)
+    suppressed = schemas.Integer(required=True)
+    rejects_url = schemas.Text(required=True, metadata={"description": "CSV of the rejected rows."})
+
+
+class CampaignSchema(schemas.Schema):
+    """A campaign."""
+
+    id = schemas.Id(required=True)
+    name = schemas.Text(required=True)
+    agent_id = schemas.Id(required=True)
+    phone_number_id = schemas.Id(required=True)
+    status = schemas.Choice(CampaignStatus, required=True)
+    max_concurrent_calls = schemas.Integer(required=True)
+    retries_per_contact = schemas.Integer(required=True)
+    retry_delay_seconds = schemas.Integer(required=True)
+    scheduled_at = schemas.Time(required=True, allow_none=True)
+    started_at = schemas.Time(required=True, allow_none=True)
+    completed_at = schemas.Time(required=True, allow_none=True)
+    created_at = schemas.Time(required=True)
+    created_by = schemas.Text(required=True, metadata={"description": "The key that created it, by name."})
+    counts = schemas.Nested(CountsSchema, required=True)
+    end_reason = schemas.Choice(("stopped", "exhausted", "deadline", "error"), required=True, allow_none=True)
+    blocked_reason = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why nothing is being dialled right now."},
+    )
+    next_action_at = schemas.Time(required=True, allow_none=True)
+    import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import")
+
+
+class ContactSchema(schemas.Schema):
+    """A contact of a campaign."""
+
+    id = schemas.Id(required=True)
+    phone_number = schemas.Text(required=True, metadata={"description": "E.164"})
+    status = schemas.Choice(ContactStatus, required=True)
+    disposition = schemas.Text(required=True, allow_none=True)
+    attempts = schemas.Integer(required=True)
+    next_attempt_at = schemas.Time(required=True, allow_none=True)
+    last_cause = schemas.Text(required=True, allow_none=True)
+    custom_fields = schemas.Object(required=True)
+    created_at = schemas.Time(required=True)
+    updated_at = schemas.Time(required=True)
+
+
+class ContactQuery(PageQuery):
+    """Which contacts."""
+
+    status = schemas.Choice(ContactStatus)
+
+
+class StopQuery(schemas.Schema):
+    """How to stop."""
+
+    hangup = schemas.Boolean(
+        load_default=False, metadata={"description": "End the calls in flight within 5 s."}
+    )
+
+
+CampaignList = list_schema("campaigns", CampaignSchema)
+ContactList = list_schema("contacts", ContactSchema)

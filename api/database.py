@@ -1,0 +1,110 @@
+"""One unit of work with the database, bounded in time.
+
+A database that hangs must not hang the API: getting a working connection takes at most CHECKOUT_SECONDS, the
+work on it WORK_SECONDS unless the caller asks for more, and past either the client is told to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import gevent
+import peewee
+import psycopg
+import structlog
+from playhouse.pool import MaxConnectionsExceeded
+
+from api.errors import DatabaseUnavailable
+from models import CHECKOUT_SECONDS, db
+
+log = structlog.get_logger(__name__)
+
+WORK_SECONDS = 10.0
+
+
+@contextmanager
+def unit(seconds: float = WORK_SECONDS) -> Iterator[None]:
+    """Hold one connection, in one transaction that commits at the end.
+
+    Raises DatabaseUnavailable where no working connection is had in time, where it breaks, or where the work
+    takes longer than `seconds`; every other error passes through after a rollback.
+    """
+    _check_out()
+    watch = gevent.Timeout(seconds)
+    watch.start()
+    transaction = db.atomic()
+    try:
+        transaction.__enter__()
+        yield
+        transaction.__exit__(None, None, None)
+    except BaseException as error:
+        watch.close()
+        if error is watch or not _usable() or not _rolled_back():
+            log.error("database_unavailable", exc_info=error)
+            _discard()
+            if error is watch or isinstance(error, peewee.PeeweeException | psycopg.Error):
+                raise DatabaseUnavailable from error
+        raise
+    finally:
+        watch.close()
+        if not db.is_closed():
+            db.close()
+
+
+def _rolled_back() -> bool:
+    """Roll this greenlet's transaction back; False where the connection does not answer even that."""
+    while db.transaction_depth():
+        db.pop_transaction()
+    try:
+        with gevent.Timeout(CHECKOUT_SECONDS):
+            db.rollback()
+    except (gevent.Timeout, peewee.PeeweeException, psycopg.Error):
+        return False
+    return True
+
+
+def _check_out() -> None:
+    watch = gevent.Timeout(CHECKOUT_SECONDS)
+    watch.start()
+    try:
+        db.connect()
+    except gevent.Timeout as timeout:
+        _forget()
+        if timeout is not watch:
+            raise
+        log.error("database_unavailable", reason="no connection in time")
+        raise DatabaseUnavailable from timeout
+    except (peewee.PeeweeException, psycopg.Error, MaxConnectionsExceeded) as error:
+        _forget()
+        log.error("database_unavailable", exc_info=error)
+        raise DatabaseUnavailable from error
+    finally:
+        watch.close()
+
+
+def _connection() -> Any:
+    return db._state.conn
+
+
+def _usable() -> bool:
+    connection = _connection()
+    return connection is not None and not connection.closed and not connection.broken
+
+
+def _discard() -> None:
+    """Close this greenlet's connection instead of returning it: what it was doing may still be under way."""
+    connection = _connection()
+    with suppress(Exception):
+        if connection is not None:
+            connection.pgconn.finish()
+    while db.transaction_depth():
+        db.pop_transaction()
+    with suppress(Exception):
+        db.manual_close()
+    _forget()
+
+
+def _forget() -> None:
+    db._state.reset()

@@ -1,0 +1,131 @@
+"""Errors as a client sees them: one plain sentence, or the same as RFC 9457 where the client asks for it.
+
+Whatever goes wrong inside, no stack trace, SQL or path leaves through here; the log has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import orjson
+import peewee
+import psycopg
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+log = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+TEXT = "text/plain; charset=utf-8"
+RETRY_AFTER_SECONDS = 2
+
+CODES: Mapping[int, str] = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class ApiError(Exception):
+    """A refusal: `status` and one sentence for the client; `code` is stable and for programs."""
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code or CODES.get(status, "error")
+        self.headers = dict(headers or {})
+
+
+class DatabaseUnavailable(ApiError):  # noqa: N818  a state of the world
+    """The database cannot be reached, or no connection came free in time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503,
+            "Database unavailable",
+            code="database_unavailable",
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+
+
+def not_found(what: str) -> ApiError:
+    """The 404 of a thing that is not there, or is another tenant's: the two look the same."""
+    return ApiError(404, f"{what} not found")
+
+
+def conflict(message: str, code: str = "conflict") -> ApiError:
+    """A 409: the request is fine, the state of things is not."""
+    return ApiError(409, message, code=code)
+
+
+def rendered(error: ApiError) -> Response:
+    """The answer for `error`, in the form that this client asked for."""
+    if _wants_problem():
+        title = HTTPStatus(error.status).phrase
+        problem = {
+            "type": "about:blank",
+            "title": title,
+            "status": error.status,
+            "detail": error.message,
+            "code": error.code,
+        }
+        response = Response(orjson.dumps(problem), error.status, content_type=PROBLEM)
+    else:
+        response = Response(error.message, error.status, content_type=TEXT)
+    response.headers.extend(error.headers)
+    return response
+
+
+def register(app: Flask) -> None:
+    """Answer every exception that leaves a view of `app`."""
+    app.register_error_handler(ApiError, rendered)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(peewee.PeeweeException, _database_error)
+    app.register_error_handler(psycopg.Error, _database_error)
+    app.register_error_handler(Exception, _internal_error)
+
+
+def _wants_problem() -> bool:
+    asked = {mimetype.lower(): quality for mimetype, quality in request.accept_mimetypes}
+    return asked.get(PROBLEM, 0) > 0 and asked.get(PROBLEM, 0) >= asked.get("text/plain", 0)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    headers = {}
+    if status == 404:
+        message = f"{request.path} is not a path of this service."
+    elif status == 405:
+        allowed = sorted(getattr(error, "valid_methods", None) or [])
+        headers["Allow"] = ", ".join(allowed)
+        message = f"{request.method} is not allowed here; allowed are {', '.join(allowed)}."
+    elif status == 413:
+        message = "The request is larger than this route allows."
+    elif status in (400, 415):
+        message = "The request could not be read."
+    else:
+        message = f"{HTTPStatus(status).phrase}."
+    return rendered(ApiError(status, message, headers=headers))
+
+
+def _database_error(error: Exception) -> Response:
+    log.error("database_error", path=request.path, exc_info=error)
+    return rendered(ApiError(500, "Database error", code="database_error"))
+
+
+def _internal_error(error: Exception) -> Response:
+    log.error("internal_error", path=request.path, exc_info=error)
+    return rendered(ApiError(500, "Internal error"))

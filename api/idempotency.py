@@ -1,0 +1,112 @@
+"""`Idempotency-Key`: a creating request that is sent again gets the first answer, not a second thing.
+
+The key's row is written in the transaction that does the work, under an advisory lock on (tenant, key). A
+duplicate that comes while the first is still at work polls for the lock without holding a connection.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import gevent
+import orjson
+from flask import Response, request
+
+from api.auth import current
+from api.database import WORK_SECONDS, unit
+from api.errors import ApiError, conflict
+from api.schemas import shown
+from models import rows
+
+HEADER = "Idempotency-Key"
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+WAIT_SECONDS = 15.0
+POLL_SECONDS = 0.1
+
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS locked"
+FIND = """
+    SELECT route, body_hash, status, body FROM idempotency
+    WHERE tenant_id = %s AND key = %s AND created_at > now() - interval '24 hours'"""
+REMOVE_OLD = """
+    DELETE FROM idempotency WHERE (tenant_id, key) IN (
+        SELECT tenant_id, key FROM idempotency WHERE created_at <= now() - interval '24 hours'
+        ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED)"""
+KEEP = """
+    INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body) VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (tenant_id, key) DO UPDATE SET route = excluded.route, body_hash = excluded.body_hash,
+        status = excluded.status, body = excluded.body, created_at = now()"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a creating request is answered with; `replayed` when the work was done by an earlier one."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+    def response(self) -> Response:
+        """As HTTP."""
+        response = Response(self.body, self.status, content_type="application/json")
+        if self.replayed:
+            response.headers["Idempotent-Replayed"] = "true"
+        return response
+
+
+def once(
+    work: Callable[[], Any],
+    body_hash: str,
+    *,
+    status: int = 201,
+    seconds: float = WORK_SECONDS,
+    gate: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Answer:
+    """Do `work` in one transaction, at most once for this request's Idempotency-Key (always, without one).
+
+    `work` returns the JSON-ready body. `seconds` bounds it; each try passes through `gate` before it takes a
+    connection. Raises ApiError: 400 for a malformed key, 409 for the same key with another request or a first
+    one still at work after 15 s; and whatever `work` raises, in which case nothing is kept and the request may
+    be sent again.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        with gate(), unit(seconds):
+            return Answer(status, orjson.dumps(work()))
+    if not KEY.fullmatch(key):
+        raise ApiError(400, f"{HEADER} is {shown(key)}; it must be 1 to 255 printable ASCII characters.")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        with gate():
+            answer = _attempt(work, key, body_hash, status, seconds)
+        if answer is not None:
+            return answer
+        if time.monotonic() >= deadline:
+            raise conflict(f"The first request with {HEADER} {shown(key)} is still at work.", "in_progress")
+        gevent.sleep(POLL_SECONDS)
+
+
+def body_hash(body: Any) -> str:
+    """The hash of a JSON body: of what it says, not of its spelling."""
+    return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _attempt(work: Callable[[], Any], key: str, body_hash: str, status: int, seconds: float) -> Answer | None:
+    tenant_id, route = current().tenant_id, f"{request.method} {request.path}"
+    with unit(seconds):
+        (lock,) = rows(LOCK, f"{tenant_id}\n{key}")
+        if not lock["locked"]:
+            return None
+        for kept in rows(FIND, tenant_id, key):
+            if (kept["route"], kept["body_hash"]) != (route, body_hash):
+                raise conflict(f"{HEADER} {shown(key)} was used for another request.", "idempotency_mismatch")
+            return Answer(kept["status"], kept["body"].encode(), replayed=True)
+        body = orjson.dumps(work())
+        rows(REMOVE_OLD)
+        rows(KEEP, tenant_id, key, route, body_hash, status, body.decode())
+        return Answer(status, body)

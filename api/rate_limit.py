@@ -1,0 +1,109 @@
+"""The API's own rate limit: requests of a tenant by minute, hour and day, and how many at once.
+
+Off unless the installation turns it on. Redis counts, by its own clock; without Redis nobody is limited: this
+protects the service from load, never people from calls.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+import structlog
+
+from api.errors import ApiError
+from api.services import Services
+
+log = structlog.get_logger(__name__)
+
+WINDOWS = (("minute", 60, 60), ("hour", 3600, 1000), ("day", 86400, 10_000))
+IN_FLIGHT = 20
+LEASE_SECONDS = 60
+PAUSE_AFTER_FAILURE = 5.0
+
+# KEYS: counts (hash), flights (sorted set of request id -> expiry)
+# ARGV: request id, in flight at most, lease seconds, then (seconds, at most) for each window
+# Returns {0, 0} when admitted, {n, retry_after} for the n-th window exceeded, {-1, 1} for too many in flight.
+ENTER = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then return {-1, 1} end
+local windows = (#ARGV - 3) / 2
+for i = 1, windows do
+  local size = tonumber(ARGV[2 + i * 2])
+  local start = now - now % size
+  if redis.call('HGET', KEYS[1], 's' .. i) ~= tostring(start) then
+    redis.call('HSET', KEYS[1], 's' .. i, start, 'n' .. i, 0)
+  elseif tonumber(redis.call('HGET', KEYS[1], 'n' .. i)) >= tonumber(ARGV[3 + i * 2]) then
+    return {i, start + size - now}
+  end
+end
+for i = 1, windows do redis.call('HINCRBY', KEYS[1], 'n' .. i, 1) end
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
+redis.call('EXPIRE', KEYS[1], 90000)
+redis.call('EXPIRE', KEYS[2], tonumber(ARGV[3]))
+return {0, 0}
+"""
+
+
+class RateLimiter:
+    """Counts the requests of each tenant in Redis."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._enter = client.register_script(ENTER)
+        self._prefix = prefix
+        self._skip_until = 0.0
+
+    def enter(self, tenant_id: str) -> str | None:
+        """Count one request; its id, to `leave` with, or None where Redis could not be asked.
+
+        Raises ApiError 429 with Retry-After where a window or the number in flight is full.
+        """
+        if time.monotonic() < self._skip_until:
+            return None
+        request_id = uuid.uuid4().hex
+        sizes = [number for _, seconds, most in WINDOWS for number in (seconds, most)]
+        try:
+            full, retry_after = self._enter(
+                keys=self._keys(tenant_id), args=[request_id, IN_FLIGHT, LEASE_SECONDS, *sizes]
+            )
+        except redis.RedisError as error:
+            self._skip_until = time.monotonic() + PAUSE_AFTER_FAILURE
+            log.warning("api_rate_limit_off", reason=str(error))
+            return None
+        if full == 0:
+            return request_id
+        if full < 0:
+            which = f"in-flight ({IN_FLIGHT})"
+        else:
+            name, _, most = WINDOWS[full - 1]
+            which = f"per-{name} ({most})"
+        raise ApiError(
+            429, f"rate_limited: {which} exceeded", headers={"Retry-After": str(max(1, retry_after))}
+        )
+
+    def leave(self, tenant_id: str, request_id: str) -> None:
+        """Say that a request is over; one that never says so is forgotten after a minute."""
+        try:
+            self._client.zrem(self._keys(tenant_id)[1], request_id)
+        except redis.RedisError as error:
+            log.warning("api_rate_limit_leave_failed", reason=str(error))
+
+    def _keys(self, tenant_id: str) -> list[str]:
+        return [f"{self._prefix}api_rate:{tenant_id}", f"{self._prefix}api_in_flight:{tenant_id}"]
+
+
+@contextmanager
+def slot(services: Services, tenant_id: str) -> Iterator[None]:
+    """Hold one of the tenant's places for as long as a request takes, where limiting is on."""
+    limiter = services.rate_limiter
+    request_id = limiter.enter(tenant_id) if limiter is not None else None
+    try:
+        yield
+    finally:
+        if limiter is not None and request_id is not None:
+            limiter.leave(tenant_id, request_id)

@@ -1,0 +1,71 @@
+"""What the routes work with, made once by `create_app` and kept on the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import flask
+import redis
+
+from live.publish import Outcome, Transition
+from settings import Settings
+
+if TYPE_CHECKING:
+    from api.rate_limit import RateLimiter
+
+EXTENSION = "carillon"
+
+
+class Bell(Protocol):
+    """Rings the dialers (`live.bell`). Raises LiveError."""
+
+    def ring(self, topic: str, payload: Mapping[str, Any], /) -> object: ...
+
+    def ring_and_wait(
+        self,
+        topic: str,
+        payload: Mapping[str, Any],
+        expected: Callable[[], Iterable[str]],
+        timeout: float,
+        /,
+    ) -> set[str]:
+        """Ring and wait for `expected` to answer; those that did not within `timeout` seconds."""
+        ...
+
+
+class Roster(Protocol):
+    """Which dialers live (`limits.roster`). Raises LimitsError."""
+
+    def alive(self) -> Mapping[str, Mapping[str, Any]]:
+        """Living dialers by id, and what each says of itself."""
+        ...
+
+    def fence(self, dialer_id: str, /) -> float:
+        """Let a dialer renew its lease no more; seconds until it has surely lapsed."""
+        ...
+
+
+class Publisher(Protocol):
+    """Publishes to the event stream (`live.publish`). Raises LiveUnavailable."""
+
+    def publish(self, transitions: Sequence[Transition], /) -> list[Outcome]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The web process' connections to the rest of the house."""
+
+    settings: Settings
+    redis: redis.Redis
+    bell: Bell
+    roster: Roster
+    publisher: Publisher
+    rate_limiter: RateLimiter | None = None
+
+
+def services() -> Services:
+    """Those of the application that serves this request."""
+    found: Services = flask.current_app.extensions[EXTENSION]
+    return found

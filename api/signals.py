@@ -1,0 +1,103 @@
+"""What the API does once a change is committed: ring the dialers, wait for them where the answer is a promise,
+and publish the transitions.
+
+A pause or stop is a promise: when it is answered, no further originate of that campaign leaves. Every live
+dialer must say so. One that does not is fenced, and its lease waited out; without Redis nobody can be asked, so
+every lease is waited out (dialers stop by themselves when they cannot renew theirs).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import structlog
+from redis.exceptions import RedisError
+
+from api import times
+from api.database import unit
+from api.errors import ApiError
+from api.services import Services
+from limits.errors import LimitsError
+from live.errors import LiveError
+from live.publish import CAMPAIGN, Outcome, Transition
+from models import rows
+
+log = structlog.get_logger(__name__)
+
+UNREACHABLE = (RedisError, LimitsError, LiveError)
+ACK_SECONDS = 2.0
+LEASE_SECONDS = 5.0
+CHUNK = 500
+
+UNPUBLISHED = """
+    SELECT t.id, t.contact_id, t.call_id, t.version, t.status, t.disposition, t.attempt, t.cause, t.at, c.phone_number
+    FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
+    WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
+
+
+def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> None:
+    """Tell the dialers, without waiting. Where Redis is away they find out by looking at the database."""
+    try:
+        services.bell.ring(topic, payload)
+    except UNREACHABLE as error:
+        log.warning("bell_failed", topic=topic, reason=str(error))
+
+
+def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) -> None:
+    """Return once no dialer can act against `payload` any more; at most about 7 s."""
+    try:
+        silent = services.bell.ring_and_wait(topic, payload, services.roster.alive, ACK_SECONDS)
+        waits = [services.roster.fence(dialer_id) for dialer_id in silent]
+    except UNREACHABLE as error:
+        log.warning("bell_failed", topic=topic, reason=str(error))
+        gevent.sleep(LEASE_SECONDS)
+        return
+    if waits:
+        log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
+        gevent.sleep(min(max(waits), LEASE_SECONDS))
+
+
+def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
+    """Publish what `owner` left unpublished of a campaign; a failure is left to the dialers' sweep."""
+    after = 0
+    try:
+        while True:
+            with unit():
+                found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
+            if not found:
+                return
+            outcomes = services.publisher.publish([_transition(campaign_id, row) for row in found])
+            told = [row["id"] for row, outcome in zip(found, outcomes, strict=True) if outcome != Outcome.GAP]
+            with unit():
+                rows("UPDATE transition SET published = true WHERE id = ANY(%s)", told)
+            after = found[-1]["id"]
+    except (LiveError, ApiError) as error:
+        log.warning("publish_failed", campaign_id=str(campaign_id), reason=str(error))
+
+
+def _transition(campaign_id: uuid.UUID, row: Mapping[str, Any]) -> Transition:
+    at = times.shown(row["at"])
+    if row["contact_id"] is None:
+        payload = {
+            "campaign_id": str(campaign_id),
+            "status": row["status"],
+            "end_reason": row["cause"],
+            "at": at,
+        }
+        return Transition(str(campaign_id), CAMPAIGN, row["version"], payload)
+    contact_id = str(row["contact_id"])
+    payload = {
+        "campaign_id": str(campaign_id),
+        "contact_id": contact_id,
+        "phone_number": row["phone_number"],
+        "status": row["status"],
+        "disposition": row["disposition"],
+        "attempt": row["attempt"],
+        "call_id": None if row["call_id"] is None else str(row["call_id"]),
+        "cause": row["cause"],
+        "at": at,
+    }
+    return Transition(str(campaign_id), contact_id, row["version"], payload)

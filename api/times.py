@@ -1,0 +1,33 @@
+"""Times on the wire: RFC 3339 in UTC, with `Z`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
+def shown(value: datetime) -> str:
+    """`value` as the API writes it, to the millisecond: `2026-01-31T09:00:00.000Z`."""
+    utc = value.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def parsed(text: str) -> datetime:
+    """The moment that an RFC 3339 `text` names; an offset is required.
+
+    Raises ValueError for anything else, a day that the calendar lacks included.
+    """
+    if not RFC3339.fullmatch(text):
+        raise ValueError("not RFC 3339")
+    text = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text.upper())
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+
+
+def utcnow() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)

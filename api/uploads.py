@@ -1,0 +1,157 @@
+"""A multipart form read as it comes: each field bounded, the file spooled to disk, other requests let in between.
+
+Werkzeug's own form parser reads a body to its end without a pause and finds out about sizes afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
+
+from api.errors import ApiError
+from api.schemas import shown
+from campaigns.csvfile import Readable
+from campaigns.importer import Limits, ListTooLarge, spool
+
+CHUNK = 64 * 1024
+MAX_FIELD_BYTES = 64 * 1024
+MAX_BUFFER = 4 * CHUNK
+MAX_PARTS = 100
+DRAIN_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Form:
+    """A form: its text fields as lists, and the one file with the SHA-256 of it."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    file: BinaryIO | None = None
+    file_hash: str = ""
+
+    def close(self) -> None:
+        """Drop the file."""
+        if self.file is not None:
+            self.file.close()
+
+
+def read_form(request: Request, file_field: str, limits: Limits, breathe: Callable[[], None]) -> Form:
+    """Read a multipart body whose one file is `file_field`.
+
+    Raises ApiError: 400 for a malformed body or a file anywhere else, 413 past the limits.
+    """
+    boundary = parse_options_header(request.headers.get("Content-Type", ""))[1].get("boundary", "")
+    if not boundary:
+        raise ApiError(400, "The multipart body has no boundary in its Content-Type.")
+    parts = _Parts(request.stream, boundary.encode("latin-1", "replace"), breathe)
+    form = Form()
+    try:
+        _collect(parts, form, file_field, limits, breathe)
+    except BaseException as error:
+        form.close()
+        if isinstance(error, ApiError | ListTooLarge | RequestEntityTooLarge):
+            drain(request.stream, breathe)
+        if isinstance(error, ListTooLarge):
+            raise ApiError(413, f"{error.message}.") from error
+        if isinstance(error, RequestEntityTooLarge):
+            raise ApiError(
+                413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes."
+            ) from error
+        if isinstance(error, ValueError):
+            raise ApiError(400, "The multipart body is malformed.") from error
+        raise
+    return form
+
+
+def drain(stream: Readable, breathe: Callable[[], None]) -> None:
+    """Read what a client still sends, within reason, so that it gets to see why it was refused."""
+    left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
+    with suppress(OSError, ValueError):
+        while left > 0 and time.monotonic() < deadline and (block := stream.read(CHUNK)):
+            left -= len(block)
+            breathe()
+
+
+class _Parts:
+    """The events of a multipart body, pulled."""
+
+    def __init__(self, stream: Readable, boundary: bytes, breathe: Callable[[], None]) -> None:
+        self._stream = stream
+        self._breathe = breathe
+        self._decoder = MultipartDecoder(boundary, MAX_BUFFER, max_parts=MAX_PARTS)
+        self._ended = True
+
+    def next(self) -> Event:
+        """The next event of the body, never NeedData."""
+        event = self._decoder.next_event()
+        while isinstance(event, NeedData):
+            block = self._stream.read(CHUNK)
+            self._breathe()
+            self._decoder.receive_data(block or None)
+            event = self._decoder.next_event()
+        return event
+
+    def read_all(self, most: int) -> bytes:
+        """The current part's data, at most `most` bytes. Raises RequestEntityTooLarge."""
+        data = bytearray()
+        for block in iter(self.block, b""):
+            data += block
+            if len(data) > most:
+                raise RequestEntityTooLarge
+        return bytes(data)
+
+    def block(self) -> bytes:
+        """The next piece of the current part's data, empty at its end."""
+        while not self._ended:
+            event = self.next()
+            if not isinstance(event, Data):
+                raise ValueError("data expected")
+            self._ended = not event.more_data
+            if event.data:
+                return bytes(event.data)
+        return b""
+
+    def begin(self) -> None:
+        """A part's data follows."""
+        self._ended = False
+
+
+class _FileReader:
+    """The current part as something to `read` from."""
+
+    def __init__(self, parts: _Parts) -> None:
+        self._parts = parts
+
+    def read(self, size: int, /) -> bytes:
+        """Whatever comes next; pieces may be larger than `size`."""
+        return self._parts.block()
+
+
+def _collect(parts: _Parts, form: Form, file_field: str, limits: Limits, breathe: Callable[[], None]) -> None:
+    while not isinstance(event := parts.next(), Epilogue):
+        if isinstance(event, File | Field):
+            parts.begin()
+        if isinstance(event, File):
+            if event.name != file_field or form.file is not None:
+                raise ApiError(400, f"{shown(event.name)} is a file; the one file is {file_field}.")
+            form.file, form.file_hash = spool(_FileReader(parts), limits, breathe=breathe)
+        elif isinstance(event, Field):
+            if event.name == file_field:
+                raise ApiError(400, f"{file_field} is text; it must be a file with a file name.")
+            data = parts.read_all(MAX_FIELD_BYTES)
+            form.fields.setdefault(event.name, []).append(_text(event.name, data))
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ApiError(400, f"{shown(name)} is not UTF-8 text.") from error

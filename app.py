@@ -1,0 +1,109 @@
+"""Puts the web process together: settings, database, Redis, the API, the live stream and health. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import gevent.local
+import peewee
+import redis
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+from gevent import monkey
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import models
+from api import errors, health
+from api.blueprint import make_api
+from api.events import events_blueprint
+from api.rate_limit import RateLimiter
+from api.registry import BLUEPRINTS
+from api.services import EXTENSION, Services
+from api.stream_access import authorise, authorise_tenant, snapshot
+from limits.roster import Roster
+from live.hub import Hub
+from live.publish import Publisher
+from live.stream import EventStream
+from live.tokens import StreamTokens
+from settings import Settings
+
+VERSION = "0.1.0"
+BODY_BYTES = 256 * 1024
+REDIS_CONNECTIONS = 10
+REDIS_SECONDS = 1.5
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application. Nothing connects before the first request.
+
+    Raises SettingsError for a wrong or missing setting, RuntimeError where gevent has not patched the process.
+    """
+    _assert_patched()
+    settings = (settings or Settings.from_environ()).require("database_url", "redis_url", "secret_key")
+    models.connect(str(settings.database_url))
+    client = _redis(str(settings.redis_url))
+    prefix = settings.redis_prefix
+
+    app = Flask("carillon", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, PROPAGATE_EXCEPTIONS=False)
+    app.url_map.merge_slashes = False
+    app.json = OrderedJson(app)
+    app.extensions[EXTENSION] = Services(
+        settings=settings,
+        redis=client,
+        bell=Unrung(),
+        roster=Roster(client, prefix),
+        publisher=Publisher(client, prefix),
+        rate_limiter=RateLimiter(client, prefix) if settings.api_rate_limit else None,
+    )
+    errors.register(app)
+    app.register_blueprint(health.blp)
+    api = make_api(app, VERSION)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    stream = EventStream(Hub(client, prefix, snapshot))
+    signer = StreamTokens(str(settings.secret_key))
+    api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_tenant))
+    return app
+
+
+class Unrung:
+    """Nobody hears it: dialers look at the database by themselves, and a promise waits for their leases."""
+
+    def ring(self, topic: str, payload: Mapping[str, Any], /) -> None:
+        """Nothing."""
+
+    def ring_and_wait(
+        self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
+    ) -> set[str]:
+        """Everyone expected is silent."""
+        return set(expected())
+
+
+class OrderedJson(DefaultJSONProvider):
+    """Objects in the order in which the schemas declare their fields."""
+
+    sort_keys = False
+
+
+def _assert_patched() -> None:
+    """Without the patch, or with peewee imported before it, all greenlets would share one database connection."""
+    state: type = peewee._ConnectionLocal
+    if not (monkey.is_module_patched("threading") and issubclass(state, gevent.local.local)):
+        raise RuntimeError("gevent must patch the process before the application is imported (no --preload).")
+
+
+def _redis(url: str) -> redis.Redis:
+    """A client that fails fast and never repeats a command by itself."""
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_SECONDS,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+    return redis.Redis(connection_pool=pool)

@@ -1,0 +1,98 @@
+"""Campaigns and contacts as the API shows them. Each statement is one snapshot, so the counts always add up."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from models import ContactStatus, rows
+
+RATE_WINDOW_SECONDS = 5
+
+_COUNTS = """
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(pending), 0)::int AS pending, coalesce(sum(originated), 0)::int AS originated,
+            coalesce(sum(connected), 0)::int AS connected, coalesce(sum(completed), 0)::int AS completed,
+            coalesce(sum(failed), 0)::int AS failed, coalesce(sum(cancelled), 0)::int AS cancelled
+        FROM campaign_count WHERE campaign_id = c.id) AS n"""
+_CAMPAIGN = f"SELECT c.*, n.* FROM campaign c {_COUNTS} WHERE c.tenant_id = %s AND c.deleted_at IS NULL"
+_CONTACT = """
+    SELECT id, phone_number, status, disposition, attempts, next_attempt_at, last_cause, custom_fields, created_at,
+        updated_at FROM contact WHERE campaign_id = %s"""
+
+
+def campaign(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any] | None:
+    """One campaign with its `counts` and `import`, or None where this tenant has no such."""
+    found = rows(f"{_CAMPAIGN} AND c.id = %s", tenant_id, campaign_id)
+    return _shaped(found[0]) if found else None
+
+
+def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """A page of a tenant's campaigns, oldest first, and how many there are."""
+    found = rows(f"{_CAMPAIGN} ORDER BY c.created_at, c.id LIMIT %s OFFSET %s", tenant_id, limit, offset)
+    (total,) = rows(
+        "SELECT count(*) AS n FROM campaign WHERE tenant_id = %s AND deleted_at IS NULL", tenant_id
+    )
+    return [_shaped(row) for row in found], total["n"]
+
+
+def contacts(
+    campaign_id: uuid.UUID, status: str | None, limit: int, offset: int
+) -> tuple[list[dict[str, Any]], int]:
+    """A page of a campaign's contacts in the order of its list, and how many match."""
+    if status is None:
+        # Positions run from 1 without a gap, so a far page costs no more than the first.
+        found = rows(f"{_CONTACT} AND position > %s ORDER BY position LIMIT %s", campaign_id, offset, limit)
+        (total,) = rows("SELECT import_accepted AS n FROM campaign WHERE id = %s", campaign_id)
+    else:
+        found = rows(
+            f"{_CONTACT} AND status = %s ORDER BY position LIMIT %s OFFSET %s",
+            campaign_id,
+            status,
+            limit,
+            offset,
+        )
+        (total,) = rows(
+            "SELECT count(*) AS n FROM contact WHERE campaign_id = %s AND status = %s", campaign_id, status
+        )
+    return found, total["n"]
+
+
+def snapshot(campaign_id: uuid.UUID) -> dict[str, Any] | None:
+    """What the event stream tells of a campaign every few seconds; None where it is gone.
+
+    `calls_per_second` is the mean over the last five seconds.
+    """
+    found = rows(
+        f"""
+        SELECT c.status, c.blocked_reason, n.*, now() AS at, (
+            SELECT count(*) FROM call WHERE campaign_id = c.id AND created_at > now() - interval '1 second' * %s
+        ) AS recent FROM campaign c {_COUNTS} WHERE c.id = %s AND c.deleted_at IS NULL""",
+        RATE_WINDOW_SECONDS,
+        campaign_id,
+    )
+    if not found:
+        return None
+    row = found[0]
+    counts = _counts(row)
+    return {
+        "campaign_id": str(campaign_id),
+        "status": row["status"],
+        "counts": counts,
+        "in_flight": counts["originated"] + counts["connected"],
+        "calls_per_second": round(row["recent"] / RATE_WINDOW_SECONDS, 1),
+        "blocked_reason": row["blocked_reason"],
+        "at": row["at"],
+    }
+
+
+def _counts(row: dict[str, Any]) -> dict[str, int]:
+    counts = {str(status): row[status] for status in ContactStatus}
+    return {"total": sum(counts.values()), **counts}
+
+
+def _shaped(row: dict[str, Any]) -> dict[str, Any]:
+    row["counts"] = _counts(row)
+    names = ("rows", "accepted", "duplicates", "invalid", "suppressed")
+    row["import"] = {name: row[f"import_{name}"] for name in names}
+    return row

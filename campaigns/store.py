@@ -1,0 +1,157 @@
+"""Stores a new campaign with its list, all or nothing, and reads what was rejected.
+
+Runs in the caller's transaction. The rows go in by COPY, batch by batch as the importer yields them, so that a
+list of any size takes little memory.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from campaigns.errors import CampaignsError
+from campaigns.importer import AcceptedRow, Batch, ImportCounts, RejectedRow
+from models import CampaignStatus, db, new_id, rows
+
+IMPORT_LANE = "import"
+COPY_CONTACTS = "COPY contact (id, campaign_id, position, phone_number, custom_fields) FROM STDIN"
+COPY_REJECTS = "COPY import_reject (campaign_id, line, raw, code, reason) FROM STDIN"
+
+
+class UnknownReferenceError(CampaignsError):
+    """An agent or phone number that is not the tenant's, or may not be used; `field` names it."""
+
+    def __init__(self, field: str, value: str, rule: str) -> None:
+        super().__init__(f"{field} is {value!r}; {rule}.")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """A campaign as it was asked for, its single fields valid."""
+
+    tenant_id: str
+    name: str
+    agent_id: uuid.UUID | None
+    phone_number_id: uuid.UUID | None
+    max_concurrent_calls: int
+    retries_per_contact: int
+    retry_delay_seconds: int
+    scheduled_at: datetime | None
+    created_by: str
+
+
+def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> None:
+    """Hold on to the agent and the number until the transaction ends; the two texts are what was asked for.
+
+    Raises UnknownReferenceError.
+    """
+    if not rows(
+        "SELECT id FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
+        new.agent_id,
+        new.tenant_id,
+    ):
+        raise UnknownReferenceError("agent_id", agent_id, "it must be the id of an agent of yours")
+    numbers = rows(
+        "SELECT outbound_enabled FROM phone_number"
+        " WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
+        new.phone_number_id,
+        new.tenant_id,
+    )
+    if not numbers:
+        raise UnknownReferenceError(
+            "phone_number_id", phone_number_id, "it must be the id of a phone number of yours"
+        )
+    if not numbers[0]["outbound_enabled"]:
+        raise UnknownReferenceError(
+            "phone_number_id", phone_number_id, "that number is not enabled for outbound calls"
+        )
+
+
+def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
+    """Store the campaign and everything its list holds; its id. The references have been checked.
+
+    Raises whatever reading the list raises; the caller's transaction then keeps nothing.
+    """
+    campaign_id = new_id()
+    status = CampaignStatus.SCHEDULED if new.scheduled_at else CampaignStatus.DRAFT
+    rows(
+        """
+        INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
+            retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, created_by)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        campaign_id,
+        new.tenant_id,
+        new.name,
+        new.agent_id,
+        new.phone_number_id,
+        status,
+        new.max_concurrent_calls,
+        new.retries_per_contact,
+        new.retry_delay_seconds,
+        new.scheduled_at,
+        new.scheduled_at,
+        new.created_by,
+    )
+    counts = ImportCounts()
+    for batch in batches:
+        _copy_contacts(campaign_id, counts.accepted, batch.accepted)
+        _copy_rejects(campaign_id, batch.rejected)
+        counts.add(batch)
+    rows(
+        """
+        UPDATE campaign SET import_rows = %s, import_accepted = %s, import_duplicates = %s, import_invalid = %s,
+            import_suppressed = %s WHERE id = %s""",
+        counts.rows,
+        counts.accepted,
+        counts.duplicates,
+        counts.invalid,
+        counts.suppressed,
+        campaign_id,
+    )
+    rows(
+        "INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)",
+        campaign_id,
+        IMPORT_LANE,
+        counts.accepted,
+    )
+    return campaign_id
+
+
+def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[dict[str, Any]]:
+    """The rejected rows past line `after_line`, in order; about `limit` of them, and never half of a line's."""
+    return rows(
+        """
+        SELECT line, raw, code, reason FROM import_reject WHERE campaign_id = %s AND line > %s
+        ORDER BY line FETCH FIRST %s ROWS WITH TIES""",
+        campaign_id,
+        after_line,
+        limit,
+    )
+
+
+def _copy_contacts(campaign_id: uuid.UUID, position: int, accepted: list[AcceptedRow]) -> None:
+    if not accepted:
+        return
+    with _cursor() as cursor, cursor.copy(COPY_CONTACTS) as copy:
+        for number, row in enumerate(accepted, position + 1):
+            copy.write_row(
+                (new_id(), campaign_id, number, row.phone_number, orjson.dumps(row.custom_fields).decode())
+            )
+
+
+def _copy_rejects(campaign_id: uuid.UUID, rejected: list[RejectedRow]) -> None:
+    if not rejected:
+        return
+    with _cursor() as cursor, cursor.copy(COPY_REJECTS) as copy:
+        for row in rejected:
+            copy.write_row((campaign_id, row.line, row.raw, row.code, row.reason))
+
+
+def _cursor() -> Any:
+    return db.connection().cursor()
