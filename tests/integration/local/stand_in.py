@@ -1,0 +1,74 @@
+"""A stand-in for the children of a stack: `python stand_in.py KIND FOLDER`, as a Procfile's command line.
+
+`web` answers /readyz; every kind notes what it was given, and on SIGTERM whether its database still answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from types import FrameType
+
+import psycopg
+import redis
+
+KIND, FOLDER = sys.argv[1], Path(sys.argv[2])
+GIVEN = (
+    "CARILLON_HOME",
+    "DATABASE_URL",
+    "FREESWITCH_URLS",
+    "PORT",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "WEB_CONCURRENCY",
+)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET /readyz only."""
+
+    def do_GET(self) -> None:
+        ready = not (FOLDER / "not-ready").exists()
+        self.send_response(200 if ready else 503)
+        self.end_headers()
+        self.wfile.write(b"ready" if ready else b"database: no")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: a test reads what the stack says."""
+
+
+def servers_answer() -> bool:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("SELECT 1")
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        return bool(client.ping())
+
+
+def on_term(number: int, frame: FrameType | None) -> None:
+    print(f"told to stop, servers answer: {servers_answer()}", flush=True)
+    sys.exit(0)
+
+
+def main() -> None:
+    given = {name: os.environ[name] for name in GIVEN if name in os.environ}
+    with open(FOLDER / f"{KIND}.jsonl", "a", encoding="utf-8") as notes:
+        notes.write(json.dumps(given) + "\n")
+    if KIND == "release":
+        print("released", flush=True)
+        sys.exit((FOLDER / "release-fails").exists())
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if KIND == "deaf" else on_term)
+    if KIND == "web":
+        server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+        Thread(target=server.serve_forever, daemon=True).start()
+    print("up", flush=True)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
