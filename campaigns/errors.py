@@ -1,0 +1,35 @@
+"""The root of every error this package raises, and those of a list of contacts."""
+
+from __future__ import annotations
+
+
+class CampaignsError(Exception):
+    """Something a tenant asked for breaks a rule of campaigns."""
+
+
+class ListRefused(CampaignsError):  # noqa: N818 - it reads as what happened to the list
+    """A whole list cannot be imported. `code` is stable, `message` one sentence for the uploader."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ListTooLarge(ListRefused):
+    """The upload has more bytes than a list may have."""
+
+
+class NumberRefused(CampaignsError):  # noqa: N818 - it reads as what happened to the number
+    """A number that must not, or cannot, be dialled. `code` is stable, `reason` says why in words."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def shown(value: str) -> str:
+    """`value` as a message may carry it: quoted, short, one line, nothing that a terminal would act on."""
+    text = value if len(value) <= 40 else value[:39] + "…"
+    return "'" + "".join(c if c.isprintable() else "\ufffd" for c in text) + "'"

@@ -1,0 +1,142 @@
+"""What a number cell holds, as the E.164 number that is dialled, or why it is not dialled at all.
+
+Called by the importer for each row, and wherever the API takes a number. libphonenumber's rules decide what is
+a number; what this module adds is refusing text from which libphonenumber would silently dial something else
+(letters, a second number, an extension), and undoing the damage of spreadsheets only where no digit is lost.
+"""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+from campaigns.errors import NumberRefused, shown
+
+# What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
+# some of them (`;` starts an extension) and reads others as digits (letters).
+_WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
+_PLAIN = re.compile(r"\+?[1-9][0-9]{6,14}")
+# Marks that phones and chat programs put around a copied number; they are not visible.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d", "-"),
+        **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000", " "),
+        "\uff0b": "+",
+        "\uff08": "(",
+        "\uff09": ")",
+        "\uff0e": ".",
+        "\uff0f": "/",
+        "[": "(",
+        "]": ")",
+    }
+)
+_FORMULA = re.compile(r'="([^"]*)"')
+_SCIENTIFIC = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,3})")
+_WHOLE_DECIMAL = re.compile(r"(\+?\d{7,})[.,]0")
+# The longest number that E.164 allows has 15 digits.
+_MOST_DIGITS = 15
+
+
+def phone_number(raw: str, region: str | None) -> str:
+    """Return `raw` in E.164 (`+12125550100`); `region` (`US`) is the country of numbers without a `+`.
+
+    Raises NumberRefused with code missing_number, invalid_number, excel_scientific, emergency_number,
+    short_code or premium.
+    """
+    text = raw if _PLAIN.fullmatch(raw) else _written(raw)
+    try:
+        number = phonenumbers.parse(text, region)
+    except NumberParseException as failure:
+        raise NumberRefused("invalid_number", _why_not_parsed(raw, text, region, failure)) from failure
+    if number.extension:
+        raise _invalid(raw, "has an extension, which cannot be dialled")
+    # A number is valid exactly when it has a type (is_valid_number asks for the type and drops it).
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
+        raise _not_dialled(raw, text, region, number)
+    if kind == PhoneNumberType.PREMIUM_RATE:
+        raise NumberRefused("premium", f"{shown(raw)} is a premium-rate number, and those are not dialled")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _written(raw: str) -> str:
+    """The number as its writer meant it: without wrapping, invisible marks and what a spreadsheet added."""
+    text = _INVISIBLE.sub("", raw).strip()
+    formula = _FORMULA.fullmatch(text)
+    text = (formula.group(1) if formula else text.removeprefix("'")).strip().translate(_SIGNS)
+    if text[:4].lower() == "tel:":
+        text = text[4:].strip()
+    if not text:
+        raise NumberRefused("missing_number", "the phone_number cell is empty")
+    scientific = _SCIENTIFIC.fullmatch(text)
+    if scientific:
+        return _all_digits(raw, scientific)
+    whole = _WHOLE_DECIMAL.fullmatch(text)
+    if whole:
+        return whole.group(1)
+    if not _WRITTEN.fullmatch(text):
+        raise _invalid(raw, _what_is_wrong(text))
+    return text
+
+
+def _all_digits(raw: str, scientific: re.Match[str]) -> str:
+    """The digits of 4.47911123456E+11, where all of them are there.
+
+    Raises NumberRefused (excel_scientific) where the spreadsheet rounded some away: they are never guessed.
+    """
+    sign, whole, fraction, exponent = scientific.groups()
+    fraction = fraction or ""
+    places = int(exponent)
+    if len(fraction) < places or fraction[places:].strip("0") or len(whole) + places > _MOST_DIGITS:
+        raise NumberRefused(
+            "excel_scientific",
+            f"{shown(raw)} was rounded by a spreadsheet, which lost digits; format the column as text",
+        )
+    return sign + whole + fraction[:places]
+
+
+def _what_is_wrong(text: str) -> str:
+    if not any(character.isdigit() for character in text):
+        return "has no digits"
+    if any(character.isalpha() for character in text):
+        return "has letters in it"
+    odd = next((character for character in text if not re.fullmatch(r"[\d ().\-/+]", character)), None)
+    if odd is not None:
+        return f"has {shown(odd)} in it, which no phone number has"
+    return "is not written as a phone number"
+
+
+def _why_not_parsed(raw: str, text: str, region: str | None, failure: NumberParseException) -> str:
+    if failure.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        if text.startswith("+"):
+            return f"{shown(raw)} has no country code that exists"
+        if region is None:
+            return f"{shown(raw)} has no country code: it must start with + and one"
+        return f"{shown(raw)} has no country code that exists, and {region} is not a known region"
+    if failure.error_type == NumberParseException.TOO_LONG:
+        return f"{shown(raw)} has more digits than a phone number can have"
+    return f"{shown(raw)} has too few digits for a phone number"
+
+
+def _not_dialled(raw: str, text: str, region: str | None, number: phonenumbers.PhoneNumber) -> NumberRefused:
+    """Why a number of no known type is refused: emergency and short codes are named as such."""
+    if phonenumbers.is_possible_short_number(number):
+        national = phonenumbers.national_significant_number(number)
+        regions = phonenumbers.region_codes_for_country_code(number.country_code or 0)
+        if any(phonenumbers.is_emergency_number(national, home) for home in regions):
+            return NumberRefused("emergency_number", f"{shown(raw)} is an emergency number, never dialled")
+        return NumberRefused("short_code", f"{shown(raw)} is a short code, and those are not dialled")
+    where = "its country" if text.startswith("+") or region is None else region
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason == phonenumbers.ValidationResult.TOO_SHORT:
+        return _invalid(raw, f"has too few digits for {where}")
+    if reason == phonenumbers.ValidationResult.TOO_LONG:
+        return _invalid(raw, f"has too many digits for {where}")
+    return _invalid(raw, f"is in no numbering range of {where}")
+
+
+def _invalid(raw: str, what: str) -> NumberRefused:
+    return NumberRefused("invalid_number", f"{shown(raw)} {what}")

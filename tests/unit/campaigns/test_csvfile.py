@@ -1,0 +1,220 @@
+"""Bytes to rows: whatever a list was written with, its cells come back the same."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaigns.cells import Limits
+from campaigns.csvfile import Pace, Row, find_delimiter, no_breath, open_text, read_rows, spool
+from campaigns.errors import ListTooLarge
+
+BOMS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+DELIMITERS = st.sampled_from([",", ";", "\t", "|"])
+NEWLINES = st.sampled_from(["\n", "\r\n", "\r"])
+SPECIAL = st.sampled_from(list("\",;\t|\r\n '\\{}é€"))
+UNICODE_CELL = st.text(st.characters(codec="utf-8") | SPECIAL)
+WESTERN_CELL = st.text(st.characters(codec="cp1252") | SPECIAL)
+
+
+def read(data: bytes, encoding: str | None = None) -> list[Row]:
+    pace = Pace(no_breath)
+    return list(read_rows(open_text(io.BytesIO(data), encoding, pace), Limits(), pace))
+
+
+def written(rows: list[list[str]], delimiter: str, newline: str, *, quote_all: bool) -> str:
+    """A list as RFC 4180 has it: cells in quotes that have a delimiter, a quote or a line break."""
+    if len(rows[0]) == 1:
+        delimiter = ","  # nothing in the header of a single column says otherwise
+
+    def cell(text: str) -> str:
+        plain = not quote_all and not any(special in text for special in (delimiter, '"', "\r", "\n"))
+        return text if plain else '"' + text.replace('"', '""') + '"'
+
+    return "".join(delimiter.join(map(cell, row)) + newline for row in rows)
+
+
+@st.composite
+def tables(draw: st.DrawFn, cell: st.SearchStrategy[str]) -> list[list[str]]:
+    """A header and up to six rows as wide, none of them blank."""
+    width = draw(st.integers(1, 4))
+    row = st.lists(cell, min_size=width, max_size=width).filter(lambda cells: any(c.strip() for c in cells))
+    return [["phone_number", "name", "city", "order"][:width], *draw(st.lists(row, max_size=6))]
+
+
+class Dribble:
+    """An upload that arrives in pieces of its own size, whatever is asked for."""
+
+    def __init__(self, data: bytes, piece: int) -> None:
+        self._data = io.BytesIO(data)
+        self._piece = piece
+        self.taken = 0
+
+    def read(self, size: int, /) -> bytes:
+        block = self._data.read(min(size, self._piece))
+        self.taken += len(block)
+        return block
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tables(UNICODE_CELL),
+    st.tuples(st.sampled_from(list(BOMS)), st.booleans()),
+    DELIMITERS,
+    NEWLINES,
+    st.booleans(),
+)
+def test_unicode_rows_come_back_the_same(
+    rows: list[list[str]], encoding: tuple[str, bool], delimiter: str, newline: str, quote_all: bool
+) -> None:
+    codec, marked = encoding
+    data = written(rows, delimiter, newline, quote_all=quote_all).encode(codec)
+    # Text with hardly any ASCII in it cannot be told for sure without a mark: then its encoding is named.
+    found = read(BOMS[codec] + data) if marked else read(data, codec)
+    assert [row.cells for row in found] == rows
+    assert [row.fault for row in found] == [None] * len(rows)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables(WESTERN_CELL), DELIMITERS, NEWLINES)
+def test_western_rows_come_back_the_same(rows: list[list[str]], delimiter: str, newline: str) -> None:
+    data = written(rows, delimiter, newline, quote_all=False).encode("cp1252")
+    assert [row.cells for row in read(data, "windows-1252")] == rows
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(["Zoë", "Łukasz", "Пётр", "Ada", "名前", "Jürgen €5"]), min_size=1, max_size=8),
+    st.sampled_from(list(BOMS)),
+)
+def test_encodings_without_a_mark_are_told_apart(names: list[str], codec: str) -> None:
+    rows = [["phone_number", "name"], *(["+12125550100", name] for name in names)]
+    assert [row.cells for row in read(written(rows, ",", "\n", quote_all=False).encode(codec))] == rows
+
+
+@given(st.lists(st.sampled_from(["Zoë", "Björn €5", "Ada", "José"]), min_size=1, max_size=8))
+def test_western_text_is_not_taken_for_utf8(names: list[str]) -> None:
+    rows = [["phone_number", "name"], *(["+12125550100", name] for name in names)]
+    assert [row.cells for row in read(written(rows, ";", "\r\n", quote_all=False).encode("cp1252"))] == rows
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("before", range(8))
+def test_characters_that_a_block_cuts_in_two_are_whole(codec: str, before: int) -> None:
+    name = "x" * before + "é€" * 300
+    rows = [["phone_number", "name"], *(["+12125550100", name] for _ in range(300))]
+    assert [row.cells for row in read(written(rows, ",", "\r\n", quote_all=False).encode(codec))] == rows
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", '"', '""', ",", "\n", "\r\n", "\r", " "]), max_size=30).map("".join)
+)
+def test_no_text_is_swallowed(text: str) -> None:
+    rows = read(("phone_number,b\n" + text).encode())
+    lines = ("phone_number,b\n" + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    covered: list[int] = []
+    for row in rows:
+        length = len(row.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+        covered.extend(range(row.line, row.line + length))
+    assert len(covered) == len(set(covered)), "a line is in two rows"
+    missing = [line for number, line in enumerate(lines, 1) if number not in covered]
+    assert [line for line in missing if line.strip(', "')] == []
+
+
+@given(st.text(st.sampled_from(list('ab", ')), max_size=20).filter(lambda line: line.strip(', "')))
+def test_a_line_is_read_as_the_standard_module_reads_it_or_is_at_fault(line: str) -> None:
+    row = read(f"phone_number,b\n{line}\n".encode())[1]
+    if row.fault is None and not any(' "' in part for part in ("," + line).split(",")):
+        trailing_blanks_dropped = [cell.rstrip(" ") for cell in next(csv.reader([line]))]
+        assert [cell.rstrip(" ") for cell in row.cells] == trailing_blanks_dropped
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("phone_number\n", ","),
+        ("phone_number,name;title\n", ","),
+        ("phone_number;a,b,c\n", ";"),
+        ('"phone_number";"a,b,c,d"\n', ";"),
+        ("a|b|phone_number\n", "|"),
+        ("Mobile;name\n", ";"),
+        ('Mobile;"a,b,c"\n', ";"),
+        ("Mobile\tname, first, last\tx\ty\n", "\t"),
+    ],
+)
+def test_the_delimiter_is_the_header_s(header: str, delimiter: str) -> None:
+    assert find_delimiter(header) == delimiter
+
+
+def test_a_quote_never_closed_costs_one_row_of_a_long_list() -> None:
+    rest = "".join(f"+1212555{number:04d},x\n" for number in range(20_000))
+    rows = read(f'phone_number,name\n+12125550100,"oops\n{rest}'.encode())
+    assert [row.line for row in rows if row.fault == "unterminated_quote"] == [2]
+    assert len(rows) == 20_002
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'1,"x\n' * 100_000,
+        b'1,"""\n' * 100_000,
+        b'1,"' + b'""\n' * 100_000,
+        b'1,"\n' + b"x\n" * 100_000,
+        b'"' + b"\n" * 300_000,
+        b"," * 1_000_000,
+        b"x" * 3_000_000,
+        b'"x' * 500_000,
+        b'"x\r' * 100_000,
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_hostile_quotes_cost_no_more_time_than_others(data: bytes) -> None:
+    before = time.thread_time()
+    read(b"phone_number,name\n" + data)
+    assert time.thread_time() - before < 5
+
+
+def test_an_upload_is_refused_while_it_arrives() -> None:
+    upload = Dribble(b"x" * 1_000_000, 1000)
+    with pytest.raises(ListTooLarge, match="more than 5000 bytes"):
+        spool(upload, Limits(max_bytes=5000), chunk=100)
+    assert upload.taken <= 5100
+
+
+@given(st.binary(max_size=3000), st.integers(1, 4000), st.integers(1, 4000))
+def test_an_upload_within_the_limit_is_kept_as_it_came(data: bytes, chunk: int, piece: int) -> None:
+    file, digest = spool(Dribble(data, piece), Limits(max_bytes=len(data)), chunk=chunk)
+    with file:
+        assert file.read() == data
+    assert digest == hashlib.sha256(data).hexdigest()
+
+
+def test_an_upload_that_breaks_off_leaves_no_file_behind() -> None:
+    class Broken:
+        def read(self, size: int, /) -> bytes:
+            raise ConnectionResetError
+
+    # A temporary file that is left open is a ResourceWarning, and so an error here.
+    with pytest.raises(ConnectionResetError):
+        spool(Broken(), Limits())
+
+
+def test_others_run_while_a_big_file_is_read() -> None:
+    calls: list[float] = []
+    breathe: Callable[[], None] = lambda: calls.append(time.thread_time())  # noqa: E731
+    pace = Pace(breathe)
+    started = time.thread_time()
+    data = b"phone_number,name\n" + '+12125550100,"Zoë"\n'.encode() * 300_000
+    for _ in read_rows(open_text(io.BytesIO(data), None, pace), Limits(), pace):
+        pass
+    gaps = [after - before for before, after in zip([started, *calls], calls, strict=False)]
+    assert len(calls) > 50
+    assert max(gaps) < 0.04

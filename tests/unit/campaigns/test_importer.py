@@ -1,0 +1,323 @@
+"""A list to batches: counted, told apart, bounded in time and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaigns.importer import (
+    AcceptedRow,
+    Batch,
+    ImportCounts,
+    Limits,
+    ListRefused,
+    RejectedRow,
+    read_list,
+    read_objects,
+    spool,
+)
+
+ROOT = Path(__file__).parents[3]
+
+
+def numbers(count: int) -> list[str]:
+    """Valid numbers that nobody has: 555-0100 to 555-0199 in each of many areas, then London's 7946 0xxx."""
+    areas = [
+        201,
+        202,
+        203,
+        205,
+        206,
+        207,
+        208,
+        209,
+        210,
+        212,
+        213,
+        214,
+        215,
+        216,
+        217,
+        218,
+        219,
+        224,
+        225,
+        228,
+    ]
+    fictional = [f"+1{area}55501{last:02d}" for area in areas for last in range(100)]
+    return fictional[:count]
+
+
+def many(count: int) -> bytes:
+    """A list of `count` different numbers in ordinary American writing."""
+    rows = (
+        f"({201 + at // 100_000}) {200 + at // 10_000 % 10 * 11}-{at % 10_000:04d},"
+        f'Zoë {at},"O\'Brien, jr",ord-{at:07d},{at / 7:.2f}\n'
+        for at in range(count)
+    )
+    return ("phone_number,first_name,last_name,order_id,amount\n" + "".join(rows)).encode()
+
+
+def rows_of(data: bytes, limits: Limits | None = None, region: str | None = "US") -> list[Batch]:
+    return list(read_list(io.BytesIO(data), default_region=region, limits=limits or Limits()))
+
+
+def flat(batches: list[Batch]) -> tuple[list[AcceptedRow], list[RejectedRow]]:
+    return [row for batch in batches for row in batch.accepted], [
+        row for batch in batches for row in batch.rejected
+    ]
+
+
+def test_a_row_keeps_its_line_its_number_as_written_and_its_columns() -> None:
+    [batch] = rows_of(b"First Name,phone_number,note\nAda,(212) 555-0100,\n")
+    assert batch.accepted == [
+        AcceptedRow(2, "+12125550100", "(212) 555-0100", {"First Name": "Ada", "note": ""})
+    ]
+
+
+def test_a_rejected_row_says_where_what_and_why() -> None:
+    [batch] = rows_of(b"phone_number,name\n2125550100,Ada\n12,{Bob\n+1 212 555 0100,Cyd\n911,Dee\n")
+    assert [(row.line, row.raw, row.code, row.column) for row in batch.rejected] == [
+        (3, "12,{Bob", "unsafe_value", "name"),
+        (4, "+1 212 555 0100,Cyd", "duplicate", "phone_number"),
+        (5, "911,Dee", "emergency_number", "phone_number"),
+    ]
+    assert batch.rejected[1].reason == "+12125550100 is already on line 2"
+
+
+def test_every_row_is_counted_once_and_duplicates_are_not_invalid() -> None:
+    data = "phone_number\n" + "\n".join([*numbers(1200), *numbers(30), "x", "911"])
+    batches = rows_of(data.encode())
+    counts = ImportCounts()
+    for batch in batches:
+        counts.add(batch)
+    assert counts == ImportCounts(rows=1232, accepted=1200, duplicates=30, invalid=2, suppressed=0)
+    assert [len(batch) for batch in batches] == [500, 500, 232]
+
+
+def test_a_row_refused_for_another_cell_does_not_make_its_number_a_duplicate() -> None:
+    [batch] = rows_of(b"phone_number,name\n2125550100,{Ada\n2125550100,Ada\n")
+    assert [row.line for row in batch.accepted] == [3]
+
+
+def test_a_list_with_one_row_too_many_is_refused() -> None:
+    data = "phone_number\n" + "\n".join(numbers(11)) + "\n"
+    assert len(rows_of(data.encode(), Limits(max_rows=11))[0]) == 11
+    with pytest.raises(ListRefused, match="more than 10 rows") as refused:
+        rows_of(data.encode(), Limits(max_rows=10))
+    assert refused.value.code == "too_many_rows"
+
+
+def test_a_list_with_no_good_row_is_refused_with_the_first_reason() -> None:
+    with pytest.raises(ListRefused) as refused:
+        rows_of(b"phone_number\n12\n13\n", region=None)
+    assert refused.value.message == (
+        "contacts has no good row: none of its 2 rows can be dialled, "
+        "line 2 because '12' has no country code: it must start with + and one"
+    )
+
+
+def test_the_variables_of_a_row_are_bounded_in_bytes() -> None:
+    names = [f"c{at}" for at in range(5)]
+    taken = sum(len("carillon_" + name) for name in names)
+    header = "phone_number," + ",".join(names) + "\n"
+    fits = ["é" * 400] * 4 + ["x" * (4096 - taken - 3200)]
+    [batch] = rows_of(f"{header}2125550100,{','.join(fits)}\n2125550101,{','.join(fits)}x\n".encode())
+    assert [row.line for row in batch.accepted] == [2]
+    assert [(row.line, row.code) for row in batch.rejected] == [(3, "variables_too_large")]
+    assert batch.rejected[0].reason == "the row makes 4097 bytes of call variables; at most 4096 are allowed"
+    assert len(batch.rejected[0].raw) == 1000
+
+
+def test_the_file_stays_open_for_its_owner() -> None:
+    file, _ = spool(io.BytesIO(b"phone_number\n2125550100\n"), Limits())
+    list(read_list(file, default_region="US", limits=Limits()))
+    assert not file.closed
+    file.close()
+    with pytest.raises(ListRefused):
+        rows_of(b"phone_number\n")
+
+
+class TestObjects:
+    """The inline `contacts` array."""
+
+    @staticmethod
+    def read(*contacts: object, limits: Limits | None = None) -> Batch:
+        [batch] = read_objects(contacts, default_region="US", limits=limits or Limits())
+        return batch
+
+    def test_values_become_cells(self) -> None:
+        batch = self.read(
+            {
+                "phone_number": 12125550100,
+                "name": "Ada",
+                "vip": True,
+                "old": False,
+                "age": 36,
+                "due": 12.5,
+                "whole": 3.0,
+                "note": None,
+            }
+        )
+        assert batch.accepted == [
+            AcceptedRow(
+                1,
+                "+12125550100",
+                "12125550100",
+                {
+                    "name": "Ada",
+                    "vip": "true",
+                    "old": "false",
+                    "age": "36",
+                    "due": "12.5",
+                    "whole": "3",
+                    "note": "",
+                },
+            )
+        ]
+
+    def test_objects_may_have_different_keys_and_any_case_of_phone_number(self) -> None:
+        batch = self.read(
+            {"name": "Ada", " Phone_Number ": "2125550100"}, {"phone_number": "2125550101", "x": "y"}
+        )
+        assert [row.custom_fields for row in batch.accepted] == [{"name": "Ada"}, {"x": "y"}]
+
+    def test_rows_are_rejected_by_the_same_rules(self) -> None:
+        batch = self.read(
+            {"phone_number": "2125550100"},
+            {"phone_number": "(212) 555 0100"},
+            {"name": "nobody"},
+            {"phone_number": "2125550101", "name": "${x}"},
+            {"phone_number": "2125550102", "name": "x" * 1001},
+            {"phone_number": "2125550103", "tags": ["a"]},
+            {"phone_number": "2125550104", "score": float("nan")},
+            {"phone_number": True},
+        )
+        assert [(row.line, row.code, row.column) for row in batch.rejected] == [
+            (2, "duplicate", "phone_number"),
+            (3, "missing_number", "phone_number"),
+            (4, "unsafe_value", "name"),
+            (5, "cell_too_long", "name"),
+            (6, "wrong_type", "tags"),
+            (7, "wrong_type", "score"),
+            (8, "invalid_number", "phone_number"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("contacts", "code"),
+        [
+            ([], "no_rows"),
+            (["2125550100"], "not_an_object"),
+            ([{"phone": "2125550100"}], "no_phone_column"),
+            ([{}], "no_phone_column"),
+            ([{"phone_number": "1"}], "no_good_row"),
+            ([{"phone_number": "2125550100", "": "x"}], "bad_column"),
+            ([{"phone_number": "2125550100", "n" * 65: "x"}], "bad_column"),
+            ([{"phone_number": "2125550100", "a b": "x", "A_B": "y"}], "duplicate_column"),
+            ([{"phone_number": "2125550100", **{f"c{n}": n for n in range(64)}}], "too_many_columns"),
+            ([{"phone_number": f"21255501{n}", f"c{n}": n} for n in range(10, 80)], "too_many_columns"),
+        ],
+    )
+    def test_a_list_that_cannot_be_used_is_refused(self, contacts: list[Any], code: str) -> None:
+        with pytest.raises(ListRefused) as refused:
+            list(read_objects(contacts, default_region="US", limits=Limits()))
+        assert refused.value.code == code
+
+    def test_too_many_objects_are_refused(self) -> None:
+        with pytest.raises(ListRefused, match="more than 2 rows"):
+            self.read(*({"phone_number": number} for number in numbers(3)), limits=Limits(max_rows=2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_list_and_the_same_list_as_objects_agree(data: st.DataObject) -> None:
+    cell = st.text(st.characters(codec="utf-8", exclude_characters='\r\n",\ufeff'), max_size=8)
+    phone = st.sampled_from([*numbers(6), "911", "12", "", "1.4155E+10"])
+    rows = data.draw(st.lists(st.tuples(phone, cell, cell), min_size=1, max_size=12))
+    text = "phone_number,a,b\n2125550199,x,y\n" + "".join(",".join(row) + "\n" for row in rows)
+    kept = [row for row in rows if any(cell.strip() for cell in row)]
+    objects = [{"phone_number": a, "a": b, "b": c} for a, b, c in [("2125550199", "x", "y"), *kept]]
+
+    accepted, rejected = flat(rows_of(text.encode("utf-8-sig")))
+    [batch] = read_objects(objects, default_region="US", limits=Limits())
+
+    assert [(row.phone_number, row.custom_fields) for row in accepted] == [
+        (row.phone_number, row.custom_fields) for row in batch.accepted
+    ]
+    assert [(row.code, row.column) for row in rejected] == [(row.code, row.column) for row in batch.rejected]
+
+
+@contextlib.contextmanager
+def frozen_heap() -> Iterator[None]:
+    """Keep the garbage collector off what the test run has imported: walking all that is a pause of its own."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def test_no_other_greenlet_waits_for_a_list() -> None:
+    data = many(15_000)
+    gaps: list[float] = []
+    done = False
+
+    def other() -> None:
+        # CPU time, since the machine may be busy with something else entirely.
+        last = time.thread_time()
+        while not done:
+            gevent.sleep(0)
+            now = time.thread_time()
+            gaps.append(now - last)
+            last = now
+
+    with frozen_heap():
+        watcher = gevent.spawn(other)
+        gevent.sleep(0)
+        file, _ = spool(io.BytesIO(data), Limits(), breathe=lambda: gevent.sleep(0))
+        with file:
+            for _ in read_list(file, default_region="US", limits=Limits(), breathe=lambda: gevent.sleep(0)):
+                pass
+        done = True
+        watcher.join()
+    assert len(gaps) > 50
+    assert max(gaps) < 0.05
+
+
+MEASURE = """
+import io, resource, time
+from campaigns.importer import ImportCounts, Limits, read_list, spool
+from tests.unit.campaigns.test_importer import many
+data = many(100_000)
+assert len(data) < 10 * 1024 * 1024
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.process_time()
+file, _ = spool(io.BytesIO(data), Limits())
+counts = ImportCounts()
+for batch in read_list(file, default_region="US", limits=Limits()):
+    counts.add(batch)
+print(counts.accepted, time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_full_list_takes_5_seconds_and_100_mb_at_most() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
+    )
+    accepted, seconds, kilobytes = run.stdout.split()
+    assert int(accepted) == 100_000
+    assert float(seconds) < 5
+    assert int(kilobytes) < 100 * 1024
