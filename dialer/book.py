@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from limits.caps import Permit
+
 
 @dataclass(slots=True)
 class Flight:
@@ -37,9 +39,11 @@ class Flight:
     ring_seconds: int
     max_seconds: int
     sent_by: str
+    permit: Permit | None = None
     claimed_at: float = field(default_factory=time.monotonic)
     sent_at: float | None = None
     answered_at: float | None = None
+    adopted_at: float | None = None
     created: bool = False
     progress: bool = False
     over: bool = False

@@ -146,3 +146,19 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Cl
         cursor = db.execute_sql(_CLAIM, parameters)
         names = [column[0] for column in cursor.description]
         return [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
+    """Note that a call which the switch never saw is to be sent by this dialer; its contact's custom fields.
+
+    None where the call is not this dialer's any more, or has shown a sign of life.
+    """
+    with db.connection_context(), db.atomic():
+        found = rows(
+            "UPDATE call SET sent_by = %s FROM contact WHERE call.id = %s::uuid AND call.dialer_id = %s"
+            " AND call.state = 'dispatching' AND contact.id = call.contact_id RETURNING contact.custom_fields",
+            dialer_id,
+            call_id,
+            dialer_id,
+        )
+    return found[0]["custom_fields"] if found else None

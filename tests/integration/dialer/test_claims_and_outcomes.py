@@ -1,0 +1,253 @@
+"""Contacts move by compare-and-set, with their call, their counts and their transitions, in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+
+import gevent
+import pytest
+from peewee import IntegrityError
+
+from dialer.claims import Claimed, Wanted, claim, claim_again, due, next_due
+from dialer.outcomes import Answered, Ended, Seen, Written, write
+from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
+from tests.factories import World, counts, make_campaign
+
+DIALER = "d0123456789ab"
+
+
+def claim_all(campaign_id: uuid.UUID, dialer: str = DIALER, limit: int = 100) -> list[Claimed]:
+    wanted = [
+        Wanted(item.contact_id, str(new_id()), "fs1", None) for item in due(str(campaign_id), limit, (0, 1))
+    ]
+    return claim(str(campaign_id), dialer, wanted)
+
+
+def ended(call_id: str, status: str, **changes: object) -> Ended:
+    values: dict[str, object] = {
+        "counts": True,
+        "delay": 60.0 if status == "pending" else None,
+        "age": 0.0,
+        "sent_age": 1.0,
+        "disposition": "busy",
+        "cause": "USER_BUSY",
+    }
+    return Ended(call_id=call_id, status=status, **(values | changes))  # type: ignore[arg-type]
+
+
+def end(*items: Ended) -> Written:
+    return write(DIALER, [], [], items)
+
+
+def contact_of(call: Claimed) -> Contact:
+    with db.connection_context():
+        return Contact.get_by_id(call.contact_id)
+
+
+def test_a_claim_commits_call_rows_before_anything_is_sent(world: World) -> None:
+    campaign_id = make_campaign(world, 3)
+    claimed = claim_all(campaign_id)
+    with db.connection_context():
+        calls = list(Call.select().dicts())
+        transitions = Transition.select().where(Transition.status == "originated").count()
+    assert {str(call["id"]) for call in calls} == {item.call_id for item in claimed}
+    assert all((call["state"], call["seq"], call["attempt"]) == ("dispatching", 1, 1) for call in calls)
+    assert all(call["dialer_id"] == call["sent_by"] == DIALER for call in calls)
+    assert transitions == 3
+    assert counts(campaign_id) == {"originated": 3}
+    assert claimed[0].custom_fields["first_name"].startswith("Ann")
+
+
+def test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once(world: World) -> None:
+    campaign_id = make_campaign(world, 60)
+    dialers = [f"d{number:012x}" for number in range(6)]
+    jobs = [gevent.spawn(claim_all, campaign_id, dialer) for dialer in dialers]
+    gevent.joinall(jobs, raise_error=True)
+    taken = Counter(item.contact_id for job in jobs for item in job.value)
+    assert len(taken) <= 60
+    assert set(taken.values()) == {1}
+    while claim_all(campaign_id):
+        pass
+    with db.connection_context():
+        assert Call.select().count() == 60
+    assert counts(campaign_id) == {"originated": 60}
+
+
+@pytest.mark.parametrize("status", [s for s in CampaignStatus if s is not CampaignStatus.RUNNING])
+def test_nothing_is_claimed_from_a_campaign_that_does_not_run(world: World, status: CampaignStatus) -> None:
+    over = status in (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
+    columns = {"completed_at": "2026-01-01", "end_reason": "stopped"} if over else {}
+    campaign_id = make_campaign(world, 2, status=status, **columns)
+    assert claim_all(campaign_id) == []
+    assert counts(campaign_id) == {"pending": 2}
+
+
+@pytest.mark.parametrize("scope", ["*", "demo"])
+def test_nothing_is_claimed_while_the_tenant_is_halted(world: World, scope: str) -> None:
+    campaign_id = make_campaign(world, 2)
+    with db.connection_context():
+        Halt.create(scope=scope, by="test")
+    assert claim_all(campaign_id) == []
+
+
+def test_a_contact_is_not_due_before_its_time(world: World) -> None:
+    campaign_id = make_campaign(world, 1, retries_per_contact=1)
+    (call,) = claim_all(campaign_id)
+    end(ended(call.call_id, "pending", delay=60.0))
+    assert due(str(campaign_id), 10, (0, 1)) == []
+    first = next_due(str(campaign_id))
+    assert first is not None
+    assert 58 < first[1] <= 60
+    assert claim(str(campaign_id), DIALER, [Wanted(call.contact_id, str(new_id()), "fs1", None)]) == []
+
+
+def test_dialers_look_at_disjoint_parts_of_a_list(world: World) -> None:
+    campaign_id = make_campaign(world, 10)
+    parts = [{item.contact_id for item in due(str(campaign_id), 100, (rank, 3))} for rank in range(3)]
+    assert sum(map(len, parts)) == 10
+    assert len(set.union(*parts)) == 10
+
+
+def test_a_call_goes_from_ringing_over_answered_to_its_end(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    write(DIALER, [Seen(call.call_id, 0.0, 0.5, True)], [], [])
+    written = write(DIALER, [], [Answered(call.call_id, 0.0, 1.0)], [])
+    assert [told.status for told in written.told] == ["connected"]
+    assert counts(campaign_id) == {"connected": 1}
+    written = end(ended(call.call_id, "completed", disposition="answered", billsec=4, answered=True))
+    assert [(told.status, told.attempt, told.version) for told in written.told] == [("completed", 1, 3)]
+    assert counts(campaign_id) == {"completed": 1}
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id)
+    assert (row.state, row.disposition, row.billsec) == ("ended", "answered", 4)
+    assert row.sent_at < row.progress_at <= row.answered_at <= row.ended_at
+
+
+def test_late_and_repeated_events_change_nothing(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    end(ended(call.call_id, "failed"))
+    before = contact_of(call)
+    late = write(
+        DIALER,
+        [Seen(call.call_id, 0.0, None, True)],
+        [Answered(call.call_id, 0.0, None)],
+        [ended(call.call_id, "completed", disposition="answered")],
+    )
+    after = contact_of(call)
+    assert late.told == []
+    assert late.ended == frozenset()
+    assert (after.status, after.version, after.disposition) == ("failed", before.version, "busy")
+    assert counts(campaign_id) == {"failed": 1}
+
+
+def test_an_old_call_of_a_contact_does_not_move_its_new_one(world: World) -> None:
+    campaign_id = make_campaign(world, 1, retries_per_contact=1)
+    (first,) = claim_all(campaign_id)
+    end(ended(first.call_id, "pending", delay=0.0))
+    (second,) = claim_all(campaign_id)
+    assert (second.seq, second.attempt) == (2, 2)
+    end(ended(first.call_id, "completed"))
+    write(DIALER, [], [Answered(first.call_id, 0.0, None)], [])
+    assert contact_of(second).status == "originated"
+    assert counts(campaign_id) == {"originated": 1}
+
+
+def test_a_call_that_does_not_count_gives_its_attempt_back(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (first,) = claim_all(campaign_id)
+    end(ended(first.call_id, "pending", counts=False, delay=0.0, disposition="congestion"))
+    contact = contact_of(first)
+    assert (contact.attempts, contact.sends, contact.free_sends) == (0, 1, 1)
+    (second,) = claim_all(campaign_id)
+    assert (second.seq, second.attempt, second.free_sends) == (2, 1, 1)
+    with db.connection_context():
+        assert Call.get_by_id(first.call_id).attempt is None
+
+
+def test_a_call_that_never_left_leaves_no_trace_in_the_contacts_history(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    end(
+        ended(
+            call.call_id,
+            "pending",
+            counts=False,
+            delay=None,
+            disposition=None,
+            sent_age=None,
+            cause="NOT_SENT",
+        )
+    )
+    contact = contact_of(call)
+    assert (contact.status, contact.attempts, contact.free_sends, contact.disposition) == (
+        "pending",
+        0,
+        0,
+        None,
+    )
+    with db.connection_context():
+        assert Call.get_by_id(call.call_id).sent_at is None
+    assert counts(campaign_id) == {"pending": 1}
+
+
+@pytest.mark.parametrize(("disposition", "expected"), [("busy", "failed"), (None, "cancelled")])
+def test_after_a_stop_nobody_goes_back_to_pending(
+    world: World, disposition: str | None, expected: str
+) -> None:
+    campaign_id = make_campaign(world, 1, retries_per_contact=3)
+    (call,) = claim_all(campaign_id)
+    with db.connection_context():
+        Campaign.update(status="completed", end_reason="stopped", completed_at="2026-01-01").execute()
+    end(ended(call.call_id, "pending", disposition=disposition, counts=disposition is not None))
+    assert contact_of(call).status == expected
+    assert counts(campaign_id) == {expected: 1}
+
+
+def test_a_stop_that_races_with_an_end_leaves_nobody_pending(world: World) -> None:
+    """The end locks the campaign's row first, so that a stop either waits for it or is seen by it."""
+    for _ in range(10):
+        campaign_id = make_campaign(world, 4, retries_per_contact=3)
+        calls = claim_all(campaign_id)
+
+        def stop(campaign_id: uuid.UUID = campaign_id) -> None:
+            with db.connection_context(), db.atomic():
+                Campaign.update(status="completed", end_reason="stopped", completed_at="2026-01-01").where(
+                    Campaign.id == campaign_id
+                ).execute()
+                gevent.sleep(0.001)
+                Contact.update(status="cancelled").where(
+                    Contact.campaign == campaign_id, Contact.status == "pending"
+                ).execute()
+
+        jobs = [gevent.spawn(stop)] + [
+            gevent.spawn(end, ended(c.call_id, "pending", delay=0.0)) for c in calls
+        ]
+        gevent.joinall(jobs, raise_error=True)
+        with db.connection_context():
+            left = (
+                Contact.select().where(Contact.campaign == campaign_id, Contact.status == "pending").count()
+            )
+        assert left == 0
+
+
+def test_the_database_itself_refuses_a_second_open_call_for_a_contact(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id).__data__ | {"id": new_id(), "seq": 2, "attempt": 2}
+        with pytest.raises(IntegrityError):
+            Call.create(**row)
+
+
+def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    unseen, seen = claim_all(campaign_id)
+    write(DIALER, [Seen(seen.call_id, 0.0, None, True)], [], [])
+    assert claim_again(seen.call_id, DIALER) is None
+    assert claim_again(unseen.call_id, "dffffffffffff") is None
+    fields = claim_again(unseen.call_id, DIALER)
+    assert fields is not None
+    assert fields["first_name"].startswith("Ann")
