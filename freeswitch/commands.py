@@ -21,6 +21,7 @@ __all__ = [
     "OriginateRequest",
     "endpoint",
     "escape",
+    "event_filter",
     "event_subscription",
     "hupall",
     "mark_delete",
@@ -200,6 +201,13 @@ def own_events_filters(dialer_id: str) -> list[str]:
     """
     dialer = _dialer(dialer_id)
     return [f"filter variable_dialer_id {dialer}", f"filter Job-UUID /^{dialer}\\./"]
+
+
+def event_filter(name: str) -> str:
+    """The command that lets through every event of this name, whoever caused it."""
+    if not _EVENT_NAME.fullmatch(name):
+        raise CommandRefused("event", name, "an event's name in capitals")
+    return f"filter Event-Name {name}"
 
 
 def _own_variables(request: OriginateRequest) -> dict[str, str]:

@@ -26,6 +26,7 @@ from greenswitch import InboundESL
 
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, decode_json, encode_command
+from freeswitch.sockets import open_socket
 
 __all__ = [
     "AuthRefused",
@@ -110,28 +111,34 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         if self._receive_events_greenlet is not None or self._dead.is_set():
             raise NotConnected(self.node, "a connection is made once")
         deadline = gevent.Timeout.start_new(timeout)
+        reason = "interrupted while connecting"
         try:
-            self.sock = self._open_socket(timeout)
+            self.sock = open_socket(self.host, self.port, timeout, _WRITE_SECONDS)
+            if self._dead.is_set():
+                self.sock.close()
+                raise NotConnected(self.node, "closed while connecting")
             self.connected = True
             self.start_event_handlers()
             self._auth_request_event.wait()
             self.authenticate()
+            if self._dead.is_set():
+                raise self._refused_or_lost()
+            self._last_event_at = time.monotonic()
+            self._ready = True
         except (OSError, EslError, ProtocolError) as exc:
-            self.close(_reason(exc))
+            reason = _reason(exc)
             if isinstance(exc, AuthRefused | NotConnected):
                 raise
-            raise NotConnected(self.node, _reason(exc)) from exc
+            raise NotConnected(self.node, reason) from exc
         except gevent.Timeout as expired:
-            self.close("too slow to connect")
             if expired is not deadline:
                 raise
-            raise NotConnected(self.node, f"not connected within {timeout:g} s") from expired
+            reason = f"not connected within {timeout:g} s"
+            raise NotConnected(self.node, reason) from expired
         finally:
             deadline.close()
-        if self._dead.is_set():
-            raise self._refused_or_lost()
-        self._last_event_at = time.monotonic()
-        self._ready = True
+            if not self._ready:
+                self.close(reason)
         gevent.spawn(self._watch)
 
     def authenticate(self) -> None:
@@ -211,6 +218,10 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         self._arrived.set()
         if self._process_events_greenlet is None:
             self._drained.set()
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until the connection is over; False when it still stands after `timeout` seconds."""
+        return self._dead.wait(timeout)
 
     def wait_drained(self, timeout: float | None = None) -> bool:
         """Wait until everything that arrived before the close has been delivered; False when it took longer."""
@@ -356,40 +367,10 @@ class EslConnection(InboundESL):  # type: ignore[misc]
             elif now - self._last_event_at > self._silence_seconds:
                 self.close(f"no event for {self._silence_seconds:g} s")
 
-    def _open_socket(self, timeout: float) -> socket.socket:
-        addresses = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
-        failure = OSError("no address")
-        for family, kind, protocol, _, address in addresses:
-            sock = socket.socket(family, kind, protocol)
-            connected = False
-            try:
-                sock.settimeout(timeout / len(addresses))
-                sock.connect(address)
-                _tune(sock)
-                connected = True
-            except OSError as exc:
-                failure = exc
-            finally:
-                if not connected:
-                    sock.close()
-            if connected:
-                return sock
-        raise failure
-
     def _refused_or_lost(self) -> EslError:
         if self._rejection:
             return AuthRefused(self.node, self._rejection)
         return NotConnected(self.node, self.close_reason or "connection lost")
-
-
-def _tune(sock: socket.socket) -> None:
-    sock.settimeout(_WRITE_SECONDS)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
-        option = getattr(socket, name, None)
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _reason(exc: Exception) -> str:

@@ -355,6 +355,9 @@ def test_subscription_and_filters() -> None:
         commands.event_subscription(["CHANNEL_CREATE", "HEARTBEAT"]) == "event json CHANNEL_CREATE HEARTBEAT"
     )
     assert commands.own_events_filters("d1") == ["filter variable_dialer_id d1", r"filter Job-UUID /^d1\./"]
+    assert commands.event_filter("HEARTBEAT") == "filter Event-Name HEARTBEAT"
+    with pytest.raises(CommandRefused):
+        commands.event_filter("HEARTBEAT x")
     with pytest.raises(CommandRefused):
         commands.event_subscription(["ALL x"])
     with pytest.raises(CommandRefused):

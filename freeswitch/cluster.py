@@ -1,0 +1,308 @@
+"""The nodes of a cluster, each behind a link that reconnects by itself.
+
+A link subscribes to few events, in JSON, with filters that let through its own dialer's calls and jobs only, those
+of dialers it adopted, and the node's heartbeats. The filters of a node's new connection are set before anything
+else is sent over it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+from gevent.lock import RLock
+
+from freeswitch import commands
+from freeswitch.connection import EslConnection, EslError, NotConnected
+from freeswitch.errors import FreeswitchError
+from freeswitch.events import Event, Heartbeat, event_from_json
+
+EVENT_NAMES: Final = (
+    "CHANNEL_CREATE",
+    "CHANNEL_PROGRESS",
+    "CHANNEL_PROGRESS_MEDIA",
+    "CHANNEL_ANSWER",
+    "CHANNEL_HANGUP_COMPLETE",
+    "BACKGROUND_JOB",
+    "HEARTBEAT",
+    "SHUTDOWN",
+)
+NODE_EVENT_NAMES: Final = ("HEARTBEAT", "SHUTDOWN")
+CONNECT_SECONDS: Final = 5.0
+# Under overload a node takes more than 4 s to answer one in a hundred commands; it is slow then, not dead.
+REPLY_SECONDS: Final = 10.0
+BACKOFF_SECONDS: Final = (0.2, 3.0)
+_STEADY_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 5.0
+_CORE_UUID: Final = re.compile(r"[0-9A-Za-z-]{8,64}")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Where a node is, and what it may be asked for: calls per second and channels, None for no bound of ours."""
+
+    name: str
+    host: str
+    port: int
+    password: str = field(repr=False)
+    cps: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChange:
+    """A link went up or down. `restarted`: the node is not the run of FreeSWITCH that was there before."""
+
+    node: str
+    up: bool
+    core_uuid: str | None
+    restarted: bool = False
+    error: str | None = None
+
+
+class NodeLink:
+    """One node: connects, reconnects with full-jitter backoff, and speaks while connected."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        dialer_id: str,
+        on_event: Callable[[str, Event], None],
+        on_link: Callable[[LinkChange], None],
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.core_uuid: str | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.last_error: str | None = None
+        self._on_event = on_event
+        self._on_link = on_link
+        self._dialer_ids = [dialer_id]
+        self._filter_lock = RLock()
+        self._filtered: set[str] = set()
+        self._connection: EslConnection | None = None
+        self._attempt: EslConnection | None = None
+        self._stopping = Signal()
+        self._loop: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether commands can be sent now."""
+        return self._connection is not None and self._connection.connected
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        if self._loop is None:
+            self._loop = gevent.spawn(self._run)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Disconnect for good and wait for the link's greenlet."""
+        self._stopping.set()
+        if self._attempt is not None:
+            self._attempt.close()
+        if self._loop is not None:
+            self._loop.join(timeout)
+            self._loop.kill()
+
+    def originate(
+        self,
+        request: commands.OriginateRequest,
+        guard: Callable[[], bool] | None,
+        on_reply: Callable[[str | None], None],
+    ) -> None:
+        """Send the originate of a call and return without waiting for anything.
+
+        `guard` is asked under the write lock, immediately before the bytes leave. Raises CommandRefused,
+        NotConnected or Withheld when certainly nothing was written. Otherwise `on_reply` is called once, from the
+        greenlet that delivers events and before any event of the call: with the node's answer, or with None when
+        the connection died first and the node may or may not have run it.
+        """
+        command = commands.originate(request)
+
+        def replied(answer: str | EslError) -> None:
+            on_reply(answer if isinstance(answer, str) else None)
+
+        self._connected().post_command(
+            command.line, command.headers, on_reply=replied, timeout=REPLY_SECONDS, guard=guard
+        )
+
+    def api(self, line: str, timeout: float = 5.0) -> str:
+        """Run a short api command. Raises NotConnected, MaybeSent or ReplyTimeout (which ends the connection)."""
+        return self._connected().api(line, timeout)
+
+    def hupall(self, cause: str, variable: str, value: str) -> None:
+        """End every call on the node whose channel variable has this value. Raises as `api` does."""
+        self.api(commands.hupall(cause, variable, value))
+
+    def adopt(self, dialer_id: str) -> None:
+        """Receive another dialer's events from now on, after reconnects too.
+
+        What is sent afterwards is answered with its filters in force.
+        """
+        filters = commands.own_events_filters(dialer_id)
+        if dialer_id not in self._dialer_ids:
+            self._dialer_ids.append(dialer_id)
+        with self._filter_lock:
+            connection = self._connection
+            if connection is None or dialer_id in self._filtered:
+                return
+            self._filtered.add(dialer_id)
+            try:
+                for line in filters:
+                    connection.post_command(line, on_reply=self._filter_set, timeout=REPLY_SECONDS)
+            except NotConnected as exc:
+                log.info("adoption_waits_for_link", node=self.name, of=dialer_id, error=exc.reason)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._serve_one_connection()
+            except Exception:
+                log.exception("link_failed", node=self.name)
+            failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
+            self._stopping.wait(backoff(failures))
+
+    def _serve_one_connection(self) -> None:
+        core = Signal()
+        connection = EslConnection(
+            self.config.host,
+            self.config.port,
+            self.config.password,
+            lambda raw: self._receive(raw, core),
+            lambda reason: log.info("esl_closed", node=self.name, reason=reason),
+        )
+        self._attempt = connection
+        try:
+            connection.connect(CONNECT_SECONDS)
+            change = self._set_up(connection, core)
+        except FreeswitchError as exc:
+            connection.close("set-up failed")
+            self._failed(exc.reason if isinstance(exc, EslError) else str(exc))
+            return
+        try:
+            self.last_error = None
+            self._report(change)
+            connection.wait_closed()
+            connection.wait_drained(_DRAIN_SECONDS)
+        finally:
+            with self._filter_lock:
+                self._connection = None
+                self._filtered = set()
+        self.last_error = connection.close_reason
+        self._report(LinkChange(self.name, False, self.core_uuid, error=connection.close_reason))
+
+    def _failed(self, reason: str) -> None:
+        if reason != self.last_error:
+            log.warning("node_unreachable", node=self.name, error=reason)
+        self.last_error = reason
+
+    def _set_up(self, connection: EslConnection, core: Signal) -> LinkChange:
+        before = self.core_uuid
+        answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
+        if _CORE_UUID.fullmatch(answer):
+            self._learn_core(answer, core)
+        for name in NODE_EVENT_NAMES:
+            self._order(connection, commands.event_filter(name))
+        filtered: set[str] = set()
+        self._set_filters(connection, filtered)
+        self._order(connection, commands.event_subscription(EVENT_NAMES))
+        # Which run of FreeSWITCH this is decides what became of earlier calls: a link is not up without it.
+        while not core.wait(0.5):
+            if not connection.connected:
+                raise NotConnected(self.name, connection.close_reason or "not connected")
+        with self._filter_lock:
+            self._set_filters(connection, filtered)
+            self._filtered = filtered
+            self._connection = connection
+        return LinkChange(self.name, True, self.core_uuid, restarted=before not in (None, self.core_uuid))
+
+    def _set_filters(self, connection: EslConnection, filtered: set[str]) -> None:
+        for dialer_id in list(self._dialer_ids):
+            if dialer_id not in filtered:
+                for line in commands.own_events_filters(dialer_id):
+                    self._order(connection, line)
+                filtered.add(dialer_id)
+
+    def _order(self, connection: EslConnection, line: str) -> None:
+        reply = connection.send_command(line, timeout=REPLY_SECONDS)
+        if not reply.startswith("+OK"):
+            raise EslError(self.name, f"{line.split(maxsplit=1)[0]} refused: {reply[:200]}")
+
+    def _filter_set(self, answer: str | EslError) -> None:
+        connection = self._connection
+        if isinstance(answer, str) and not answer.startswith("+OK") and connection is not None:
+            connection.close(f"filter refused: {answer[:200]}")
+
+    def _receive(self, raw: dict[str, Any], core: Signal) -> None:
+        event = event_from_json(raw)
+        if event is None:
+            return
+        if event.core_uuid:
+            self._learn_core(event.core_uuid, core)
+        if isinstance(event, Heartbeat):
+            self.heartbeat = event
+        self._on_event(self.name, event)
+
+    def _learn_core(self, core_uuid: str, core: Signal) -> None:
+        # Known once for each connection: what an older one still delivers is not news.
+        if not core.is_set():
+            self.core_uuid = core_uuid
+            core.set()
+
+    def _connected(self) -> EslConnection:
+        connection = self._connection
+        if connection is None:
+            raise NotConnected(self.name, self.last_error or "not connected yet")
+        return connection
+
+    def _report(self, change: LinkChange) -> None:
+        try:
+            self._on_link(change)
+        except Exception:
+            log.exception("link_change_failed", node=self.name, up=change.up)
+
+
+class Cluster:
+    """All nodes a dialer may use. Callbacks come from the links' greenlets and must not wait."""
+
+    def __init__(
+        self,
+        nodes: Sequence[NodeConfig],
+        dialer_id: str,
+        on_event: Callable[[str, Event], None],
+        on_link: Callable[[LinkChange], None],
+    ) -> None:
+        self.links = {node.name: NodeLink(node, dialer_id, on_event, on_link) for node in nodes}
+        if len(self.links) != len(nodes):
+            raise ValueError("two nodes of one name")
+
+    def start(self) -> None:
+        """Begin connecting to every node; returns at once."""
+        for link in self.links.values():
+            link.start()
+
+    def stop(self) -> None:
+        """Disconnect from every node, and wait for it."""
+        stops = [gevent.spawn(link.stop) for link in self.links.values()]
+        gevent.joinall(stops)
+
+    def connected(self) -> list[NodeLink]:
+        """The links that can take commands now."""
+        return [link for link in self.links.values() if link.connected]
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait before the next try, drawn between 0 and a bound that doubles from 0.2 to 3."""
+    first, last = BACKOFF_SECONDS
+    return random.uniform(0.0, min(last, first * 2 ** min(failures, 10)))

@@ -1,0 +1,45 @@
+"""Opens the TCP connection to a node."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gevent import socket
+
+# A peer that vanished without a word is noticed after 30 s, even when nothing is sent to it.
+_KEEPALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+def open_socket(host: str, port: int, timeout: float, io_timeout: float) -> socket.socket:
+    """Connect to the first address of `host` that answers, in about `timeout` seconds over all of them.
+
+    Reads and whole writes on the socket give up after `io_timeout` seconds. Raises OSError.
+    """
+    addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    failure = OSError("no address")
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind, protocol)
+        connected = False
+        try:
+            sock.settimeout(timeout / len(addresses))
+            sock.connect(address)
+            _tune(sock)
+            sock.settimeout(io_timeout)
+            connected = True
+        except OSError as exc:
+            failure = exc
+        finally:
+            if not connected:
+                sock.close()
+        if connected:
+            return sock
+    raise failure
+
+
+def _tune(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

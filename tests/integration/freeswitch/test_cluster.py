@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import gevent
+import pytest
+
+from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink, backoff
+from freeswitch.connection import NotConnected, Withheld
+from freeswitch.errors import CommandRefused
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Heartbeat, JobResult, Shutdown
+from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode
+from tests.unit.freeswitch.samples import CALL, CORE, DIALER
+from tests.unit.freeswitch.test_commands import REQUEST
+from tests.waiting import wait_until
+
+SUBSCRIPTION = (
+    "event json CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE "
+    "BACKGROUND_JOB HEARTBEAT SHUTDOWN"
+)
+NODE_FILTERS = ["filter Event-Name HEARTBEAT", "filter Event-Name SHUTDOWN"]
+
+
+def filters_of(dialer_id: str) -> list[str]:
+    return [f"filter variable_dialer_id {dialer_id}", f"filter Job-UUID /^{dialer_id}\\./"]
+
+
+class Switch:
+    """A scripted node that plays along, and a cluster of it alone."""
+
+    def __init__(self) -> None:
+        self.core_uuid = CORE
+        self.refuse_filters = False
+        self.events: list[tuple[str, Event]] = []
+        self.changes: list[LinkChange] = []
+        self.node = ScriptedNode(self.script)
+        self.cluster: Cluster
+
+    def script(self, peer: Peer) -> None:
+        peer.greet()
+        peer.serve(self.answer)
+
+    def answer(self, command: str) -> str:
+        if command == "global_getvar core_uuid":
+            return self.core_uuid
+        if command.startswith("bgapi"):
+            return "+OK Job-UUID: " + command.partition("Job-UUID: ")[2]
+        if command.startswith("filter") and self.refuse_filters:
+            return "-ERR invalid syntax"
+        return "+OK"
+
+    @property
+    def peer(self) -> Peer:
+        return self.node.peers[-1]
+
+    @property
+    def link(self) -> NodeLink:
+        return self.cluster.links["fs1"]
+
+    def ups(self) -> list[LinkChange]:
+        return [change for change in self.changes if change.up]
+
+    def downs(self) -> list[LinkChange]:
+        return [change for change in self.changes if not change.up]
+
+    def config(self) -> NodeConfig:
+        return NodeConfig("fs1", "127.0.0.1", self.node.port, PASSWORD, cps=10, channels=100)
+
+    def start(self) -> None:
+        self.cluster = Cluster(
+            [self.config()],
+            DIALER,
+            lambda node, event: self.events.append((node, event)),
+            self.changes.append,
+        )
+        self.cluster.start()
+
+
+@contextmanager
+def switch(change: Callable[[Switch], None] = lambda _: None) -> Iterator[Switch]:
+    one = Switch()
+    change(one)
+    with one.node:
+        one.start()
+        try:
+            yield one
+        finally:
+            one.cluster.stop()
+
+
+@pytest.fixture
+def up() -> Iterator[Switch]:
+    with switch() as one:
+        wait_until(one.ups, what="the link")
+        yield one
+
+
+def test_a_link_sets_its_filters_before_it_subscribes(up: Switch) -> None:
+    assert up.peer.commands == [
+        f"auth {PASSWORD}",
+        "api global_getvar core_uuid",
+        *NODE_FILTERS,
+        *filters_of(DIALER),
+        SUBSCRIPTION,
+    ]
+    assert up.changes == [LinkChange("fs1", True, CORE)]
+    assert up.link.connected
+    assert up.link.core_uuid == CORE
+    assert up.cluster.connected() == [up.link]
+
+
+def test_events_come_typed_with_the_name_of_their_node(up: Switch) -> None:
+    up.peer.event("CHANNEL_CREATE", **{"Unique-ID": CALL, "Core-UUID": CORE, "variable_dialer_id": DIALER})
+    up.peer.event("CHANNEL_DESTROY", **{"Unique-ID": CALL})
+    up.peer.event("BACKGROUND_JOB", **{"Job-UUID": f"{DIALER}.{CALL}", "_body": "-ERR USER_BUSY\n"})
+    up.peer.event("HEARTBEAT", **{"Core-UUID": CORE, "Session-Count": "7"})
+    up.peer.event("SHUTDOWN", **{"Core-UUID": CORE})
+    wait_until(lambda: len(up.events) == 4, what="the events")
+    assert {node for node, _ in up.events} == {"fs1"}
+    created, job, heartbeat, shutdown = [event for _, event in up.events]
+    assert created == ChannelEvent(ChannelEventKind.CREATED, CALL, CORE, 0, DIALER)
+    assert isinstance(job, JobResult)
+    assert isinstance(heartbeat, Heartbeat)
+    assert isinstance(shutdown, Shutdown)
+    assert up.link.heartbeat == heartbeat
+
+
+def test_an_originate_is_one_command_with_the_job_of_its_dialer(up: Switch) -> None:
+    replies: list[str | None] = []
+    up.link.originate(REQUEST, lambda: True, replies.append)
+    wait_until(lambda: replies, what="the reply")
+    assert replies == [f"+OK Job-UUID: {DIALER}.{CALL}"]
+    line, _, header = up.peer.commands[-1].partition("\n")
+    assert line.startswith("bgapi originate {origination_uuid=" + CALL)
+    assert header == f"Job-UUID: {DIALER}.{CALL}"
+
+
+def test_an_originate_that_its_guard_withholds_leaves_nothing(up: Switch) -> None:
+    replies: list[str | None] = []
+    with pytest.raises(Withheld):
+        up.link.originate(REQUEST, lambda: False, replies.append)
+    with pytest.raises(CommandRefused):
+        up.link.originate(replace(REQUEST, endpoint="a,b"), lambda: True, replies.append)
+    assert up.link.api("global_getvar core_uuid") == CORE
+    assert not any(command.startswith("bgapi") for command in up.peer.commands)
+    assert replies == []
+
+
+def test_an_originate_whose_node_dies_is_answered_with_none() -> None:
+    def mute(one: Switch) -> None:
+        answer = one.answer
+
+        def dying(command: str) -> str:
+            if command.startswith("bgapi"):
+                raise EOFError
+            return answer(command)
+
+        one.answer = dying  # type: ignore[method-assign]
+
+    replies: list[str | None] = []
+    with switch(mute) as one:
+        wait_until(one.ups, what="the link")
+        one.link.originate(REQUEST, None, replies.append)
+        wait_until(lambda: replies, what="the answer")
+        assert replies == [None]
+
+
+def test_calls_are_ended_by_variable(up: Switch) -> None:
+    up.link.hupall("MANAGER_REQUEST", "dialer_campaign", "c1")
+    assert up.peer.commands[-1] == "api hupall MANAGER_REQUEST dialer_campaign c1"
+
+
+def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> None:
+    up.link.adopt("d0other")
+    up.link.adopt("d0other")
+    up.link.adopt(DIALER)
+    assert up.link.api("global_getvar core_uuid") == CORE
+    assert up.peer.commands[-3:] == [*filters_of("d0other"), "api global_getvar core_uuid"]
+    for round_number in (2, 3):
+        up.node.hang_up()
+        wait_until(lambda expected=round_number: len(up.ups()) == expected, what="the link coming back")
+        assert up.peer.commands == [
+            f"auth {PASSWORD}",
+            "api global_getvar core_uuid",
+            *NODE_FILTERS,
+            *filters_of(DIALER),
+            *filters_of("d0other"),
+            SUBSCRIPTION,
+        ]
+    assert [change.up for change in up.changes] == [True, False, True, False, True]
+    assert not any(change.restarted for change in up.changes)
+    assert up.downs()[0].error == "the node closed"
+
+
+def test_a_dialer_adopted_while_the_link_is_down_is_filtered_when_it_is_up() -> None:
+    one = Switch()
+    with one.node:
+        one.cluster = Cluster([one.config()], DIALER, lambda *_: None, one.changes.append)
+        one.link.adopt("d0other")
+        one.cluster.start()
+        wait_until(one.ups, what="the link")
+        assert [c for c in one.peer.commands if "d0other" in c] == filters_of("d0other")
+        one.cluster.stop()
+
+
+def test_a_dialer_adopted_while_the_link_is_being_made_is_filtered_once() -> None:
+    def adopting(one: Switch) -> None:
+        answer = one.answer
+
+        def adopt_late(command: str) -> str:
+            if command.startswith("event json"):
+                one.link.adopt("d0other")
+            return answer(command)
+
+        one.answer = adopt_late  # type: ignore[method-assign]
+
+    with switch(adopting) as one:
+        wait_until(one.ups, what="the link")
+        assert [c for c in one.peer.commands if "d0other" in c] == filters_of("d0other")
+
+
+def test_a_restarted_node_is_told_apart_from_a_lost_connection(up: Switch) -> None:
+    up.core_uuid = "11111111-8ca0-4d7f-b626-2c26981ac8b0"
+    up.node.hang_up()
+    wait_until(lambda: len(up.ups()) == 2, what="the link coming back")
+    assert up.changes[-1] == LinkChange("fs1", True, up.core_uuid, restarted=True)
+    assert up.link.core_uuid == up.core_uuid
+
+
+def test_a_node_that_does_not_say_which_run_it_is_tells_by_its_first_event() -> None:
+    def silent(one: Switch) -> None:
+        one.core_uuid = "-ERR no reply\n"
+
+    with switch(silent) as one:
+        wait_until(lambda: one.node.peers and SUBSCRIPTION in one.peer.commands, what="the subscription")
+        assert not one.link.connected
+        with pytest.raises(NotConnected):
+            one.link.api("status")
+        one.peer.event("HEARTBEAT", **{"Core-UUID": CORE})
+        wait_until(one.ups, what="the link")
+        assert one.changes == [LinkChange("fs1", True, CORE)]
+
+
+def test_a_node_that_refuses_a_filter_is_never_up() -> None:
+    def refusing(one: Switch) -> None:
+        one.refuse_filters = True
+
+    with switch(refusing) as one:
+        wait_until(lambda: one.link.last_error, what="the failure")
+        assert "filter refused" in (one.link.last_error or "")
+        assert not one.link.connected
+        one.refuse_filters = False
+        wait_until(one.ups, what="the link")
+        assert one.link.last_error is None
+
+
+def test_a_filter_refused_later_ends_the_connection(up: Switch) -> None:
+    up.refuse_filters = True
+    up.link.adopt("d0other")
+    wait_until(up.downs, what="the link going down")
+    assert "filter refused" in (up.downs()[0].error or "")
+    up.refuse_filters = False
+    wait_until(lambda: len(up.ups()) == 2, what="the link coming back")
+
+
+def test_a_node_that_is_away_is_tried_until_it_is_there() -> None:
+    with ScriptedNode(Peer.serve) as reserved:
+        port = reserved.port
+    changes: list[LinkChange] = []
+    cluster = Cluster(
+        [NodeConfig("fs1", "127.0.0.1", port, PASSWORD)], DIALER, lambda *_: None, changes.append
+    )
+    cluster.start()
+    link = cluster.links["fs1"]
+    wait_until(lambda: link.last_error, what="the first failure")
+    assert changes == []
+    assert cluster.connected() == []
+    with pytest.raises(NotConnected):
+        link.originate(REQUEST, None, lambda _: None)
+    with ScriptedNode(Switch().script, port):
+        wait_until(lambda: changes, what="the link")
+        cluster.stop()
+    assert [change.up for change in changes] == [True, False]
+
+
+def test_stopping_ends_every_greenlet_even_of_a_node_that_hangs() -> None:
+    with ScriptedNode(Peer.wait_for_end) as node:
+        config = NodeConfig("fs1", "127.0.0.1", node.port, PASSWORD)
+        cluster = Cluster([config], DIALER, lambda *_: None, lambda _: None)
+        cluster.start()
+        wait_until(lambda: node.peers, what="the connection")
+        with gevent.Timeout(3):
+            cluster.stop()
+        loop = cluster.links["fs1"]._loop
+        assert loop is not None
+        assert loop.dead
+
+
+def test_a_listener_that_fails_does_not_stop_the_link() -> None:
+    one = Switch()
+
+    def on_link(change: LinkChange) -> None:
+        one.changes.append(change)
+        raise ValueError("a bug in the listener")
+
+    def on_event(node: str, event: Event) -> None:
+        one.events.append((node, event))
+        raise ValueError("a bug in the listener")
+
+    with one.node:
+        one.cluster = Cluster([one.config()], DIALER, on_event, on_link)
+        one.cluster.start()
+        wait_until(one.ups, what="the link")
+        for _ in range(2):
+            one.peer.event("HEARTBEAT", **{"Core-UUID": CORE})
+        wait_until(lambda: len(one.events) == 2, what="both events")
+        assert one.link.connected
+        one.cluster.stop()
+
+
+def test_two_nodes_of_one_name_are_refused() -> None:
+    config = NodeConfig("fs1", "127.0.0.1", 1, PASSWORD)
+    with pytest.raises(ValueError, match="one name"):
+        Cluster([config, config], DIALER, lambda *_: None, lambda _: None)
+
+
+def test_a_password_does_not_show() -> None:
+    assert PASSWORD not in repr(NodeConfig("fs1", "127.0.0.1", 1, PASSWORD))
+
+
+def test_the_wait_before_a_retry_is_random_and_bounded() -> None:
+    assert all(0 <= backoff(0) <= 0.2 for _ in range(100))
+    drawn = [backoff(50) for _ in range(200)]
+    assert all(0 <= seconds <= 3.0 for seconds in drawn)
+    assert max(drawn) > 2.0
+    assert min(drawn) < 1.0
