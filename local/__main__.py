@@ -11,7 +11,11 @@ def main(argv: list[str]) -> int:
         from local.server import main as serve
 
         return serve()
-    print("usage: python -m local server", file=sys.stderr)
+    if argv[:1] == ["demo"]:
+        from local.demo import main as demo
+
+        return demo(argv[1:])
+    print("usage: python -m local server | demo [--exit]", file=sys.stderr)
     return 2
 
 

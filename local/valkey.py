@@ -106,12 +106,16 @@ class EmbeddedValkey:
         return secret(self.home / "valkey.password")
 
     def _write_config(self) -> Path:
-        """A file and not arguments: the password must not show in the list of processes."""
+        """A file and not arguments: the password must not show in the list of processes.
+
+        The title stays as it is: Valkey would write it over its environment, by which leftovers are found.
+        """
         lines = [
             "bind 127.0.0.1",
             f"port {self.port}",
             f"requirepass {self._password()}",
             "daemonize no",
+            "set-proc-title no",
             "maxmemory-policy noeviction",
             'save ""',
             f"appendonly {'yes' if self.durable else 'no'}",

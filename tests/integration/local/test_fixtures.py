@@ -1,13 +1,24 @@
-"""The fixtures that every other test relies on."""
+"""The fixtures that every other test relies on, and what they promise when a run is cut short."""
 
 from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
+from local.process import carrying
+from tests.conftest import RUN_MARK
+from tests.integration.local.owners import ROOT, line_of
+from tests.waiting import wait_until
 
-@pytest.mark.parametrize("round_", [1, 2, 3])
+
+@pytest.mark.parametrize("round_", [1, 2])
 def test_each_test_gets_a_database_of_its_own(database_url: str, round_: int) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE of_this_test (round int)")
@@ -15,8 +26,89 @@ def test_each_test_gets_a_database_of_its_own(database_url: str, round_: int) ->
         assert connection.execute("SELECT round FROM of_this_test").fetchall() == [(round_,)]
 
 
-@pytest.mark.parametrize("round_", [1, 2, 3])
+def test_a_database_has_the_schema(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM campaign").fetchone() == (0,)
+
+
+def test_a_database_is_dropped_although_a_connection_was_forgotten(database_url: str) -> None:
+    forgotten = psycopg.connect(database_url)
+    forgotten.execute("SELECT 1")
+    forgotten.pgconn.finish()
+
+
+@pytest.mark.parametrize("round_", [1, 2])
 def test_each_test_gets_an_empty_redis(redis_url: str, round_: int) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0
         client.set("key", round_)
+
+
+def pytest_run(tests: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A run of its own over the given test code, with the fixtures of this one."""
+    path = folder / "test_of_its_own.py"
+    path.write_text("from __future__ import annotations\n" + tests, encoding="utf-8")
+    options = ["-p", "tests.conftest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-q", "-s"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, str(path), *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+SERVERS_THEN_WAIT = """
+import os, signal
+def test_servers(database_url, redis_url):
+    print("mark", os.environ["CARILLON_TEST_RUN"], flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_or_killed_run_leaves_no_server(tmp_path: Path, number: signal.Signals) -> None:
+    with pytest_run(SERVERS_THEN_WAIT, tmp_path) as run:
+        try:
+            line = line_of(run)
+            while not line.startswith("mark "):
+                line = line_of(run)
+            mark = line.removeprefix("mark ")
+            assert len([pid for pid in carrying(RUN_MARK, mark) if pid != run.pid]) >= 2
+            run.send_signal(number)
+            run.communicate(timeout=20)
+        finally:
+            run.kill()
+    assert run.returncode != 0
+    wait_until(lambda: not carrying(RUN_MARK, mark), what="the end of the servers")
+
+
+def test_a_process_that_is_left_behind_fails_the_run(tmp_path: Path) -> None:
+    leave = "import subprocess\ndef test_leaves():\n    subprocess.Popen(['sleep', '61'], start_new_session=True)\n"
+    run = pytest_run(leave, tmp_path, "-W", "ignore")
+    output, _ = run.communicate(timeout=30)
+    assert "1 passed" in output
+    assert "left behind by the tests: process" in output
+    assert "sleep 61" in output
+    assert run.returncode == 1
+
+
+@pytest.mark.parametrize(("arguments", "outcome"), [([], "1 skipped"), (["--full"], "1 passed")])
+def test_long_tests_run_with_full_only_and_are_seen_to_be_skipped(
+    tmp_path: Path, arguments: list[str], outcome: str
+) -> None:
+    long = "import pytest\n@pytest.mark.full\ndef test_long():\n    pass\n"
+    output, _ = pytest_run(long, tmp_path, *arguments).communicate(timeout=30)
+    assert outcome in output
+    assert ("long: runs with --full" in output) == (not arguments)
+
+
+def test_what_a_developer_has_set_does_not_reach_the_tests(tmp_path: Path) -> None:
+    look = "import os\ndef test_environment():\n    assert 'DATABASE_URL' not in os.environ\n"
+    os.environ["DATABASE_URL"] = "postgresql://production/"
+    try:
+        output, _ = pytest_run(look, tmp_path).communicate(timeout=30)
+    finally:
+        del os.environ["DATABASE_URL"]
+    assert "1 passed" in output
