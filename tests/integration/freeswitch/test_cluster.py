@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import gevent
 import pytest
@@ -180,7 +181,7 @@ def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> Non
     assert up.peer.commands[-3:] == [*filters_of("d0other"), "api global_getvar core_uuid"]
     for round_number in (2, 3):
         up.node.hang_up()
-        wait_until(lambda expected=round_number: len(up.ups()) == expected, what="the link coming back")
+        wait_until(partial(_has_come_up, up, round_number), what="the link coming back")
         assert up.peer.commands == [
             f"auth {PASSWORD}",
             "api global_getvar core_uuid",
@@ -192,6 +193,10 @@ def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> Non
     assert [change.up for change in up.changes] == [True, False, True, False, True]
     assert not any(change.restarted for change in up.changes)
     assert up.downs()[0].error == "the node closed"
+
+
+def _has_come_up(one: Switch, times: int) -> bool:
+    return len(one.ups()) == times
 
 
 def test_a_dialer_adopted_while_the_link_is_down_is_filtered_when_it_is_up() -> None:
