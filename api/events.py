@@ -1,0 +1,193 @@
+"""The event stream of a campaign, and the tokens that open it for a browser.
+
+Who may listen is decided by the route before a byte is sent; then the database connection is back in its pool and
+neither the request's nor the app's context is kept: a stream lasts for hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Response, request
+
+from api import schemas, times
+from api.blueprint import Blueprint, error_document
+from api.errors import ApiError
+from live.errors import BadEventIdError, BadTokenError, TooManyListenersError
+from live.stream import EventStream
+from live.tokens import LIFETIME_SECONDS, StreamTokens
+
+EVENTS = "/campaigns/<campaign_id>/events"
+EXAMPLE_ID = "0192f3a4-b5c6-7d8e-9f01-23456789abcd"
+EXAMPLE = f"""\
+id: 1767258000000-0
+data: {{"campaign_id":"{EXAMPLE_ID}","status":"running","counts":{{"pending":1,"total":1}},"in_flight":0,\
+"calls_per_second":0.0,"blocked_reason":null,"at":"2026-01-01T09:00:00.000Z"}}
+
+event: contact
+id: 1767258000250-0
+data: {{"campaign_id":"{EXAMPLE_ID}","contact_id":"0192f3a4-c000-7000-8000-000000000001",\
+"phone_number":"+14155550100","status":"originated","disposition":null,"attempt":1,\
+"call_id":"0192f3a4-d000-7000-8000-000000000001","cause":null,"at":"2026-01-01T09:00:00.200Z"}}
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRef:
+    """The campaign that a caller was let in to."""
+
+    tenant_id: str
+    id: str
+    status: str
+
+
+Authorise = Callable[[str, str], CampaignRef]
+"""(campaign id, role) → the campaign, for the caller of the current request. Raises ApiError (401, 403, 404, 429,
+503); holds no database connection once it returns."""
+
+AuthoriseToken = Callable[[str, str], CampaignRef]
+"""(campaign id, tenant id) → the campaign, if that tenant still has it. Raises ApiError (404, 503); likewise."""
+
+
+class TokenSchema(schemas.Schema):
+    """A stream token."""
+
+    token = schemas.Text(required=True, metadata={"description": "Pass it as `?token=`."})
+    expires_at = schemas.Text(
+        required=True, metadata={"format": "date-time", "description": "Until then it opens the stream."}
+    )
+
+
+def events_blueprint(
+    stream: EventStream, signer: StreamTokens, authorise: Authorise, authorise_token: AuthoriseToken
+) -> Blueprint:
+    """The two routes, served by `stream`."""
+    blp = Blueprint("events", description="What happens in a campaign, as it happens")
+
+    @blp.route(EVENTS)
+    @blp.response(
+        200,
+        {"type": "string"},
+        content_type="text/event-stream",
+        description="Server-Sent Events, until the client disconnects.",
+        example=EXAMPLE,
+        headers={name: {"schema": {"type": "string"}} for name in ("Cache-Control", "X-Accel-Buffering")},
+    )
+    @blp.doc(
+        parameters=_parameters(),
+        security=[{"key": []}, {}],
+        responses=_errors("Last-Event-ID 'abc' is not an event id", busy="This process is full"),
+    )
+    def stream_events(campaign_id: str) -> Response:
+        """Stream a campaign's events
+
+        `event: contact` for every transition of a contact, with an `id:`; `event: campaign` for every transition
+        of the campaign; the default event is a snapshot, at once and then every 2 s while the campaign runs;
+        `event: end` when a terminal state is reached; `: heartbeat` every 15 s. A client that reconnects with
+        `Last-Event-ID` gets exactly what it missed; after an id that is too old, or when the server has lost
+        events, it gets `event: reset` and a snapshot. Let in by the key, or by `token` alone.
+        """
+        _refuse_unknown({"token", "last_event_id"})
+        token = request.args.get("token")
+        if token is None:
+            campaign = authorise(campaign_id, "read")
+        else:
+            campaign = authorise_token(campaign_id, _tenant_of(signer, token, campaign_id))
+        response = _answer(stream, campaign)
+        if token is not None:
+            # Only a token travels from a page of another origin, and it opens nothing but this.
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    @blp.route(EVENTS + "/token", methods=["POST"])
+    @blp.response(201, TokenSchema, description="A token for this stream.")
+    @blp.doc(
+        security=[{"key": []}], responses=_errors("token is not known here; this takes no query parameters.")
+    )
+    def create_stream_token(campaign_id: str) -> dict[str, Any]:
+        """Make a token for a campaign's event stream
+
+        A browser's EventSource cannot send headers. The token opens this one stream of this tenant for 10 minutes; a
+        stream that is open by then stays open.
+        """
+        _refuse_unknown(set())
+        _refuse_body()
+        campaign = authorise(campaign_id, "read")
+        expires = datetime.now(UTC) + timedelta(seconds=signer.lifetime)
+        return {"token": signer.issue(campaign.tenant_id, campaign.id), "expires_at": times.shown(expires)}
+
+    return blp
+
+
+def _answer(stream: EventStream, campaign: CampaignRef) -> Response:
+    try:
+        return stream.stream(campaign.id, campaign.status)
+    except BadEventIdError as error:
+        raise ApiError(400, f"{error}.") from error
+    except TooManyListenersError as error:
+        raise ApiError(503, f"{error}.", headers={"Retry-After": str(error.delay)}) from error
+
+
+def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
+    try:
+        return signer.tenant(token, campaign_id)
+    except BadTokenError as error:
+        raise ApiError(401, f"The {error}.", headers={"WWW-Authenticate": "Bearer"}) from error
+
+
+def _refuse_unknown(known: set[str]) -> None:
+    """Refuse query parameters that this route does not have, and one that is given twice."""
+    for name, values in request.args.lists():
+        if name not in known:
+            allowed = ", ".join(sorted(known)) or "none"
+            raise ApiError(400, f"{schemas.shown(name)} is not known here; query parameters are: {allowed}.")
+        if len(values) > 1:
+            raise ApiError(400, f"{schemas.shown(name)} is given {len(values)} times; once is the rule.")
+
+
+def _refuse_body() -> None:
+    body = request.get_json(silent=True) if request.mimetype == "application/json" else None
+    if isinstance(body, dict) and body:
+        raise ApiError(400, f"{schemas.shown(next(iter(body)))} is not known here; this takes no body.")
+    if body != {} and request.get_data():
+        raise ApiError(400, "This takes no body.")
+
+
+def _parameters() -> list[dict[str, Any]]:
+    event_id = {"type": "string", "pattern": "^[0-9]+-[0-9]+$"}
+    return [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The `id:` last received; a browser sends it by itself. Goes before `last_event_id`.",
+            "schema": event_id,
+        },
+        {
+            "name": "last_event_id",
+            "in": "query",
+            "description": "The same, for a page that opens a new EventSource.",
+            "schema": event_id,
+        },
+        {
+            "name": "token",
+            "in": "query",
+            "description": f"From `POST …/events/token`, good for {LIFETIME_SECONDS // 60} minutes. Never a key.",
+            "schema": {"type": "string"},
+        },
+    ]
+
+
+def _errors(wrong: str, *, busy: str = "Database unavailable") -> dict[str, Any]:
+    texts = {
+        400: wrong,
+        401: "The key is not valid.",
+        403: "The key's role is not enough; this needs read.",
+        404: "Campaign not found",
+        500: "Database error",
+        503: busy,
+    }
+    return {str(status): error_document(text) for status, text in texts.items()}

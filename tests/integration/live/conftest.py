@@ -1,0 +1,40 @@
+"""A Redis client like the app's, and a small site that serves the event routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.integration.live.site import Site
+
+PREFIX = "test:"
+
+
+def make_client(url: str) -> Redis:
+    """A client with a small pool, as the app makes it."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=4,
+        timeout=2,
+        decode_responses=True,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Redis]:
+    with make_client(redis_url) as found:
+        yield found
+
+
+@pytest.fixture
+def site(client: Redis) -> Iterator[Site]:
+    with Site(client, PREFIX) as found:
+        yield found

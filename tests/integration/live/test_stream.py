@@ -1,0 +1,208 @@
+"""What a listener of one campaign receives."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+from live.ids import EventId
+from tests.integration.live.site import Site
+from tests.waiting import wait_until
+
+
+def test_bytes_come_at_once_and_say_what_a_proxy_must_not_do(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    first = reader.wait(lambda r: r.messages)[0]
+    assert first.at - reader.opened < 1.0
+    assert reader.status == 200
+    assert reader.headers["content-type"].split(";")[0] == "text/event-stream"
+    assert reader.headers["cache-control"] == "no-cache"
+    assert reader.headers["x-accel-buffering"] == "no"
+
+
+def test_bytes_come_at_once_when_the_database_is_down(site: Site) -> None:
+    site.campaign()
+    site.campaigns.failing = True
+    reader = site.listen()
+    assert reader.wait(lambda r: r.messages)[0].at - reader.opened < 1.0
+    site.publish(site.transition())
+    assert reader.wait_for("contact")
+    assert not reader.of(None)
+    site.campaigns.failing = False
+    assert reader.wait_for(None)
+
+
+def test_a_snapshot_comes_at_once_and_again_while_the_campaign_runs(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    one, two, three, *_ = reader.wait_for(None, 3)
+    assert one.at - reader.opened < 1.0
+    assert 0.3 < two.at - one.at < 1.0
+    assert 0.3 < three.at - two.at < 1.0
+    assert one.json["campaign_id"] == "c1"
+
+
+def test_a_campaign_that_stands_still_is_not_asked_about_again(site: Site) -> None:
+    site.campaign(status="paused")
+    site.restart(heartbeat=0.3)
+    reader = site.listen()
+    reader.wait_for(None)
+    reader.wait(lambda r: len(r.comments("heartbeat")) >= 5)
+    assert len(reader.of(None)) == 1
+    assert len(site.campaigns.snapshots) == 1
+
+
+def test_events_are_followed_by_a_snapshot_although_the_campaign_is_paused(site: Site) -> None:
+    site.campaign(status="paused")
+    reader = site.listen()
+    reader.wait_for(None)
+    site.publish(site.transition())
+    event = reader.wait_for("contact")[0]
+    assert reader.wait_for(None, 2)[1].at >= event.at
+
+
+def test_each_transition_arrives_once_with_the_id_of_its_entry(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    site.publish(*[site.transition(f"p{n}", status="originated") for n in range(300)])
+    events = reader.wait_for("contact", 300)
+    assert [m.json["contact_id"] for m in events] == [f"p{n}" for n in range(300)]
+    ids = [EventId.parse(m.id or "") for m in events]
+    assert ids == sorted(set(ids))
+
+
+def test_snapshots_are_taken_once_for_all_listeners(site: Site) -> None:
+    site.campaign()
+    readers = [site.listen() for _ in range(20)]
+    for reader in readers:
+        reader.wait_for(None, 3)
+    lasted = time.monotonic() - readers[0].opened
+    assert len(site.campaigns.snapshots) <= lasted / 0.25 + 2
+
+
+def test_a_heartbeat_comes_in_time_whatever_else_is_sent(site: Site) -> None:
+    site.campaign()
+    site.restart(heartbeat=0.4)
+    reader = site.listen()
+    beats = reader.wait(lambda r: r.comments("heartbeat") if len(r.comments("heartbeat")) > 3 else None)
+    gaps = [b.at - a.at for a, b in pairwise(beats)]
+    assert all(0.3 < gap < 0.8 for gap in gaps)
+
+
+def test_the_end_is_told_once_after_a_snapshot_of_it_and_the_stream_stays_open(site: Site) -> None:
+    site.campaign()
+    site.restart(heartbeat=0.3)
+    reader = site.listen()
+    reader.wait_for(None)
+    site.change("completed")
+    end = reader.wait_for("end")[0]
+    kinds = [m.event for m in reader.messages if m.data]
+    assert kinds.index("campaign") < kinds.index("end")
+    before_end = [m for m in reader.of(None) if reader.messages.index(m) < reader.messages.index(end)]
+    assert before_end[-1].json["status"] == "completed"
+    assert end.json == {"campaign_id": "c1", "status": "completed"}
+    site.publish(site.transition())
+    assert reader.wait_for("contact")
+    beats = len(reader.comments("heartbeat"))
+    reader.wait(lambda r: len(r.comments("heartbeat")) > beats + 2)
+    assert len(reader.of("end")) == 1
+    assert not reader.closed
+
+
+def test_who_comes_after_the_end_gets_his_replay_a_snapshot_and_the_end(site: Site) -> None:
+    site.campaign()
+    first = site.listen()
+    first.wait_for(None)
+    site.publish(*[site.transition(f"p{n}") for n in range(5)])
+    cursor = first.wait_for("contact", 5)[1].id
+    site.change("completed")
+    first.wait_for("end")
+    late = site.listen(last_event_id=cursor)
+    late.wait_for("end")
+    kinds = [m.event for m in late.messages if m.data]
+    assert kinds == ["contact"] * 3 + ["campaign", None, "end"]
+    fresh = site.listen()
+    fresh.wait_for("end")
+    assert [m.event for m in fresh.messages if m.data] == [None, "end"]
+
+
+def test_an_end_that_the_stream_never_told_is_taken_from_the_snapshots(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    site.campaigns.status["c1"] = "failed"
+    assert reader.wait_for("end")[0].json["status"] == "failed"
+
+
+def test_who_was_sent_nothing_but_a_snapshot_can_resume_all_the_same(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    reader.close()
+    assert reader.last_event_id
+    site.publish(site.transition("p1"), site.transition("p2"))
+    again = site.listen(last_event_id=reader.last_event_id)
+    assert [m.json["contact_id"] for m in again.wait_for("contact", 2)] == ["p1", "p2"]
+    assert not again.of("reset")
+
+
+def test_the_query_says_where_to_resume_and_the_header_goes_before_it(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    site.publish(*[site.transition(f"p{n}") for n in range(4)])
+    ids = [m.id for m in reader.wait_for("contact", 4)]
+    by_query = site.listen(query=f"?last_event_id={ids[0]}")
+    assert [m.id for m in by_query.wait_for("contact", 3)] == ids[1:]
+    by_both = site.listen(query=f"?last_event_id={ids[0]}", last_event_id=ids[2])
+    by_both.wait_for(None)
+    by_both.wait_for("contact")
+    assert [m.id for m in by_both.of("contact")] == ids[3:]
+
+
+def test_nobody_hears_of_another_campaign(site: Site) -> None:
+    site.campaign("c1")
+    site.campaign("c2")
+    one, two = site.listen("c1"), site.listen("c2")
+    one.wait_for(None)
+    two.wait_for(None)
+    site.publish(site.transition("p1", "c1"), site.transition("p2", "c2"), site.transition("p3", "c1"))
+    assert [m.json["contact_id"] for m in one.wait_for("contact", 2)] == ["p1", "p3"]
+    assert [m.json["contact_id"] for m in two.wait_for("contact")] == ["p2"]
+
+
+def test_a_campaign_added_while_the_reader_waits_is_heard_promptly(site: Site) -> None:
+    site.restart(limits=type(site.limits)(snapshot_interval=0.5, block=30.0))
+    site.campaign("c1")
+    site.campaign("c2")
+    site.listen("c1").wait_for(None)
+    second = site.listen("c2")
+    second.wait_for(None, timeout=3)
+    site.publish(site.transition("p1", "c2"))
+    assert second.wait_for("contact", timeout=3)
+
+
+def test_a_text_with_every_kind_of_line_end_arrives_unchanged(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    cause = "a\nb\rc\r\nd\u2028e\u2029f\x85g\x0bh\x1ci: 1\n\nevent: end\n\n"
+    site.publish(site.transition(cause=cause))
+    assert reader.wait_for("contact")[0].json["cause"] == cause
+    assert not reader.of("end")
+
+
+def test_a_worker_that_is_stopping_ends_its_streams_with_a_time_to_come_back(site: Site) -> None:
+    site.campaign()
+    readers = [site.listen() for _ in range(5)]
+    for reader in readers:
+        reader.wait_for(None)
+    site.hub.stop()
+    for reader in readers:
+        reader.wait(lambda r: r.closed or r.raw.endswith(b"0\r\n\r\n"))
+    waits = [reader.messages[-1].retry for reader in readers]
+    assert all(wait and 1000 <= wait <= 5000 for wait in waits)
+    assert len(set(waits)) > 1
+    wait_until(lambda: site.hub.count == 0)

@@ -1,0 +1,116 @@
+"""Ids, tokens, the worker's life, and what the kernel says of the other end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live import lifetime, peer
+from live.errors import BadEventIdError, BadTokenError
+from live.ids import EventId
+from live.peer import Peer
+from live.tokens import StreamTokens
+from tests.waiting import wait_until
+
+ids = st.builds(EventId, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+
+
+@given(one=ids, other=ids)
+def test_ids_are_read_as_they_are_written_and_compare_as_entries_follow(one: EventId, other: EventId) -> None:
+    assert EventId.parse(str(one)) == one
+    assert (one < other) == ((one.ms, one.seq) < (other.ms, other.seq))
+
+
+@given(text=st.text(alphabet="0123456789-+ \n٣x", max_size=19))
+def test_a_text_is_an_id_or_refused(text: str) -> None:
+    parts = text.split("-")
+    if len(parts) == 2 and all(part.isdigit() and part.isascii() and len(part) <= 19 for part in parts):
+        assert EventId.parse(text) == (int(parts[0]), int(parts[1]))
+    else:
+        with pytest.raises(BadEventIdError) as caught:
+            EventId.parse(text)
+        assert caught.value.value == text
+
+
+def test_a_token_is_good_for_its_stream_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = StreamTokens("secret", lifetime=600)
+    token = tokens.issue("demo", "c1")
+    assert tokens.tenant(token, "c1") == "demo"
+    with pytest.raises(BadTokenError, match="another campaign"):
+        tokens.tenant(token, "c2")
+    for forged in (StreamTokens("other").issue("demo", "c1"), token[:-1], "", "é", token.replace(".", "")):
+        with pytest.raises(BadTokenError, match="not one of"):
+            tokens.tenant(forged, "c1")
+    made = tokens._serializer.make_signer().get_timestamp()
+    for age, good in ((599, True), (602, False)):
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda now=made + age: now)
+        if good:
+            assert tokens.tenant(token, "c1") == "demo"
+        else:
+            with pytest.raises(BadTokenError, match="600 s"):
+                tokens.tenant(token, "c1")
+
+
+@pytest.mark.parametrize(
+    ("worker", "alive"),
+    [(None, True), (SimpleNamespace(alive=True), True), (SimpleNamespace(alive=False), False)],
+)
+def test_a_process_lives_until_its_worker_is_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch, worker: object | None, alive: bool
+) -> None:
+    monkeypatch.setattr(lifetime, "worker", worker)
+    assert lifetime.alive() is alive
+
+
+@pytest.mark.parametrize(
+    ("state", "unacknowledged", "last_ack_ms", "verdict"),
+    [
+        (1, 0, 5_000, Peer.THERE),
+        (1, 3, 5_000, Peer.THERE),
+        (1, 3, 10_001, Peer.GONE),
+        (1, 0, 30_000, Peer.THERE),
+        (1, 0, 60_001, Peer.GONE),
+        (7, 0, 0, Peer.GONE),
+        (8, 0, 0, Peer.LEAVING),
+        (8, 2, 11_000, Peer.GONE),
+    ],
+)
+def test_the_kernels_figures_are_read(
+    state: int, unacknowledged: int, last_ack_ms: int, verdict: Peer
+) -> None:
+    assert peer.judge(state, unacknowledged, last_ack_ms) is verdict
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        server, _ = listening.accept()
+        with client, server:
+            yield client, server
+
+
+def test_a_real_socket_tells_of_a_peer_that_stays_leaves_and_is_gone(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    client, server = pair
+    assert peer.watchable(server)
+    assert peer.look(server) is Peer.THERE
+    client.close()
+    wait_until(lambda: peer.look(server) is Peer.LEAVING)
+    server.send(b":\n\n")
+    wait_until(lambda: peer.look(server) is Peer.GONE)
+    server.close()
+    assert peer.look(server) is Peer.GONE
+
+
+def test_only_tcp_can_be_watched() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        assert not peer.watchable(one)
+    assert not peer.watchable(None)
