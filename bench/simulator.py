@@ -1,0 +1,99 @@
+"""How many calls a second one simulated node carries on one core, with a raw client that does nothing but count.
+
+`python bench/simulator.py [--seconds 8] [--events few|all]` keeps a window of calls in flight, so that the node is
+always busy, and prints calls per second, the node's own CPU time and the bytes of events it sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from freeswitch.simulator.process import SimulatedNode
+
+FEW = "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE BACKGROUND_JOB"
+ALL = (
+    "CHANNEL_OUTGOING CHANNEL_CREATE CHANNEL_ORIGINATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER "
+    "CHANNEL_PARK CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE CHANNEL_DESTROY BACKGROUND_JOB"
+)
+WINDOW = 800
+ENDED = b'"Event-Name":"CHANNEL_HANGUP_COMPLETE"'
+VARIABLES = (
+    "origination_uuid={uuid},origination_caller_id_number=15551230000,origination_caller_id_name=Carillon,"
+    "ignore_early_media=true,originate_timeout=46,dialer_id=d0192f3a4b5c6,dialer_tenant=demo,dialer_campaign={uuid},"
+    "dialer_contact={uuid},outbound_redirect_fatal=true,execute_on_ring='sched_hangup +30 NO_ANSWER',"
+    "execute_on_pre_answer='sched_hangup +30 NO_ANSWER',api_on_answer='sched_del {uuid}',"
+    "api_hangup_hook='hash insert/carillon/{uuid}/done',carillon_first_name=Ada,carillon_order_id=A-1001"
+)
+
+
+def originate(number: int) -> bytes:
+    """One call that is answered after 0.1 s and ended by the far end after 2 s."""
+    uuid = f"0192f3a4-b5c6-7000-8000-{number:012x}"
+    variables = VARIABLES.format(uuid=uuid)
+    line = (
+        f"bgapi originate {{{variables}}}sofia/gateway/carrier/1555{number % 10_000:04}10 "
+        "'m:^:sched_hangup:+1800 ALLOTTED_TIMEOUT^park:' inline"
+    )
+    return f"{line}\nJob-UUID: d0192f3a4b5c6.{uuid}\n\n".encode()
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(node: SimulatedNode, seconds: float, events: str) -> None:
+    """Keep WINDOW calls in flight for `seconds` and print what came of it."""
+    with socket.create_connection((node.host, node.port)) as client:
+        client.sendall(
+            b"auth ClueCon\n\nevent json "
+            + events.encode()
+            + b"\n\nfilter variable_dialer_id d0192f3a4b5c6\n\n"
+        )
+        client.sendall(b"filter Job-UUID /^d0192f3a4b5c6\\./\n\n")
+        started, cpu = time.monotonic(), cpu_seconds(node.pid)
+        sent = ended = received = 0
+        tail = b""
+        while time.monotonic() - started < seconds:
+            fresh = WINDOW - (sent - ended)
+            if fresh > 0:
+                client.sendall(b"".join(originate(sent + index) for index in range(fresh)))
+                sent += fresh
+            data = client.recv(1 << 20)
+            received += len(data)
+            ended += (tail + data).count(ENDED)
+            tail = data[-len(ENDED) + 1 :]
+        elapsed, cpu = time.monotonic() - started, cpu_seconds(node.pid) - cpu
+    print(
+        f"{ended / elapsed:,.0f} calls/s over {elapsed:.1f} s: {ended:,} calls, "
+        f"{received / elapsed / 1e6:.0f} MB/s of events, "
+        f"node CPU {cpu:.1f} s ({ended / cpu:,.0f} calls per CPU second)"
+    )
+
+
+def main() -> None:
+    """Run the bench once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--events", choices=["few", "all"], default="all")
+    found = parser.parse_args()
+    with (
+        TemporaryDirectory() as folder,
+        SimulatedNode(
+            speed=20, sps=1_000_000, max_sessions=1_000_000, ledger=Path(folder) / "ledger.jsonl"
+        ) as node,
+    ):
+        measure(node, min(found.seconds, 10.0), ALL if found.events == "all" else FEW)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`python -m freeswitch.simulator`: one simulated FreeSWITCH node."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .server import NodeOptions, Server
+
+
+def parse_options(arguments: Sequence[str]) -> NodeOptions:
+    """The command line. A wrong one ends the process with status 2 and a sentence."""
+    defaults = NodeOptions()
+    parser = argparse.ArgumentParser(prog="python -m freeswitch.simulator", description=__doc__)
+    parser.add_argument("--host", default=defaults.host, help="address to listen on (127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_between(0, 65_535), default=defaults.port, help="ESL port; 0 picks a free one"
+    )
+    parser.add_argument("--password", default=defaults.password, help="ESL password (ClueCon)")
+    parser.add_argument("--name", default=defaults.name, help="switchname (fs1)")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the mix")
+    parser.add_argument(
+        "--speed", type=_speed, default=defaults.speed, help="simulated seconds for each real one (1)"
+    )
+    parser.add_argument(
+        "--sps", type=_between(1, 1_000_000), default=defaults.sps, help="sessions per second; N admits N-1"
+    )
+    parser.add_argument("--max-sessions", type=_between(1, 1_000_000), default=defaults.max_sessions)
+    parser.add_argument(
+        "--mix", action="store_true", help="draw outcomes from a seeded mix instead of the number plan"
+    )
+    parser.add_argument("--ledger", type=Path, help="file to append every originate, ring, answer and end to")
+    parser.add_argument("--cdr-dir", type=Path, help="folder for CDR files as mod_json_cdr writes them")
+    parser.add_argument("--gateways", help="comma-separated gateway names; default: any but nosuch...")
+    found = parser.parse_args(arguments)
+    gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
+    return NodeOptions(**{**vars(found), "gateways": gateways})
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    return convert
+
+
+def _speed(text: str) -> float:
+    value = float(text)
+    if not 0.01 <= value <= 10_000:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0.01 and 10000")
+    return value
+
+
+def main() -> None:
+    """Listen, say where, serve until told to stop."""
+    options = parse_options(sys.argv[1:])
+    try:
+        server = Server(options)
+    except OSError as error:
+        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+    sys.stdout.write(f"ESL listening on {options.host}:{server.port}\n")
+    sys.stdout.flush()
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""The api commands a dialer uses, with the replies a real node gives (transcripts 04, 35, 42, 43).
+
+Called for `api`, `bgapi` and the api_* hooks. A command either returns its reply or, like `originate`, answers
+later through `done`.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Callable
+from typing import Final
+
+from .calls import Call
+from .causes import parse_cause
+from .fsctl import Fsctl
+from .showing import channels_json, gateway_lines, sofia_status, status_text, up_time
+from .switch import Switch
+
+VERSION: Final = "1.11.3-dev"
+NO_CHANNEL: Final = "-ERR No such channel!\n"
+_SHELL: Final = frozenset({"system", "bg_system", "spawn", "bg_spawn", "spawn_stream"})
+
+Api = Callable[[str, float], str]
+
+
+class Apis:
+    """The api commands of one node."""
+
+    def __init__(self, switch: Switch, started: float, fsctl: Fsctl) -> None:
+        self._switch = switch
+        self._started = started
+        self._fsctl = fsctl
+        self._globals = {"hostname": "simulator", "domain": "127.0.0.1", "local_ip_v4": "127.0.0.1"}
+        self._table: dict[str, Api] = {
+            "uuid_exists": self._exists,
+            "uuid_kill": self._kill,
+            "uuid_dump": self._dump,
+            "uuid_getvar": self._getvar,
+            "uuid_setvar": self._setvar,
+            "uuid_setvar_multi": self._setvar_multi,
+            "uuid_transfer": self._transfer,
+            "uuid_broadcast": self._broadcast,
+            "hupall": self._hupall,
+            "sched_hangup": self._sched_hangup,
+            "sched_del": self._sched_del,
+            "hash": self._hash,
+            "show": self._show,
+            "status": lambda _argument, at: status_text(switch, at, self._uptime(at)),
+            "uptime": lambda argument, at: up_time(self._uptime(at), argument),
+            "version": lambda argument, _at: _version(argument),
+            "hostname": lambda _argument, _at: switch.hub.renderer.node["hostname"],
+            "switchname": lambda _argument, _at: switch.name,
+            "global_getvar": lambda argument, _at: self._globals.get(argument, ""),
+            "global_setvar": self._global_setvar,
+            "create_uuid": lambda _argument, _at: str(uuids.uuid4()),
+            "strepoch": lambda _argument, at: str(int(switch.clock.wall(at))),
+            "echo": lambda argument, _at: argument,
+            "fsctl": fsctl.run,
+            "sofia": self._sofia,
+            "limit_usage": lambda _argument, _at: "0",
+            "module_exists": lambda argument, _at: "true" if argument.startswith("mod_") else "false",
+        }
+
+    def _uptime(self, at: float) -> float:
+        return self._switch.clock.wall(at) - self._started
+
+    def run(self, name: str, argument: str, at: float) -> str:
+        """Run a command that answers at once; an originate started this way is left to itself."""
+        if name == "originate":
+            self._switch.originate(at, argument, lambda _text: None)
+            return ""
+        if name in _SHELL:
+            self._switch.journal.command(self._switch.clock.wall(at), "", argument)
+            return ""
+        command = self._table.get(name.lower())
+        if command is None:
+            return f"-ERR {name} Command not found!\n"
+        return command(argument, at)
+
+    def start(self, name: str, argument: str, at: float, done: Callable[[str], None]) -> None:
+        """Run a command; `done` gets its reply when it has one."""
+        hub = self._switch.hub
+        if hub.wanted("API"):
+            pairs = [("API-Command", name)] + ([("API-Command-Argument", argument)] if argument else [])
+            hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
+        if name == "originate":
+            self._switch.originate(at, argument, done)
+        elif name == "fsctl" and argument.strip() in ("shutdown elegant", "shutdown asap"):
+            # These hold their connection until the last call has ended (fact A15).
+            self._fsctl.shut_down_when_empty(argument.strip().endswith("asap"), done)
+        else:
+            done(self.run(name, argument, at))
+
+    # Channels
+
+    def _channel(self, text: str) -> tuple[Call | None, str]:
+        uuid, _, rest = text.partition(" ")
+        return self._switch.find(uuid), rest
+
+    def _exists(self, argument: str, _at: float) -> str:
+        return "true" if argument and self._switch.find(argument) is not None else "false"
+
+    def _kill(self, argument: str, at: float) -> str:
+        call, cause = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        self._switch.hang_up(at, call, parse_cause(cause.strip() or "NORMAL_CLEARING"))
+        return "+OK\n"
+
+    def _dump(self, argument: str, _at: float) -> str:
+        call, form = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        renderer = self._switch.hub.renderer
+        call.fields.update(renderer.clock(self._switch.hub.wall()))
+        call.fields["sequence"] = renderer.next_sequence()
+        if form.strip() == "json":
+            frame = renderer.json("CHANNEL_DATA", call.flags, call.fields)
+            return frame.partition(b"\n\n")[2].decode("utf-8", "surrogateescape")
+        return "".join(f"{name}: {value}\n" for name, value in call.snapshot(renderer, "CHANNEL_DATA")) + "\n"
+
+    def _getvar(self, argument: str, _at: float) -> str:
+        call, name = self._channel(argument)
+        if not name:
+            return "-USAGE: <uuid> <var>\n"
+        if call is None:
+            return NO_CHANNEL
+        return self._switch.value(call, name) or "_undef_"
+
+    def _setvar(self, argument: str, _at: float) -> str:
+        call, rest = self._channel(argument)
+        name, _, value = rest.partition(" ")
+        if not name:
+            return "-USAGE: <uuid> <var> [value]\n"
+        if call is None:
+            return NO_CHANNEL
+        # Quotes are eaten, blanks and commas are not (fact B).
+        call.set_variable(name, value.replace("'", ""))
+        return "+OK\n"
+
+    def _setvar_multi(self, argument: str, _at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        for name, value in _assignments(rest):
+            call.set_variable(name, value)
+        return "+OK\n"
+
+    def _transfer(self, argument: str, at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        extension, dialplan, context = [*(rest.split(" ")), "", ""][:3]
+        self._switch.applications.transfer(at, call, extension, dialplan or "XML", context or "default")
+        return "+OK\n"
+
+    def _broadcast(self, argument: str, at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return "-ERR invalid uuid\n"
+        name, found, data = rest.removesuffix(" aleg").partition("::")
+        if found:
+            self._switch.applications.execute(at, call, name, data)
+        return "+OK Message sent\n"
+
+    def _hupall(self, argument: str, at: float) -> str:
+        cause, variable, value = [*argument.split(" ", 2), "", "", ""][:3]
+        cause = parse_cause(cause, "MANAGER_REQUEST") if cause else "MANAGER_REQUEST"
+        if variable and value:
+            self._switch.hang_up_all(at, cause, variable, value)
+            return f"+OK hangup all channels matching [{variable}]=[{value}] with cause: {cause}\n"
+        self._switch.hang_up_all(at, cause)
+        return f"+OK hangup all channels with cause {cause}\n"
+
+    def _sched_hangup(self, argument: str, at: float) -> str:
+        words = argument.split()
+        if len(words) < 2 or not words[0].lstrip("+").isdigit():
+            return "-USAGE: [+]<time> <uuid> [<cause>]\n"
+        call = self._switch.find(words[1])
+        if call is None:
+            return NO_CHANNEL
+        seconds = int(words[0].lstrip("+"))
+        if not words[0].startswith("+"):
+            seconds = max(0, seconds - int(at))
+        cause = parse_cause(words[2] if len(words) > 2 else "ALLOTTED_TIMEOUT")
+        self._switch.schedule_hang_up(at, call, seconds, cause)
+        return "+OK\n"
+
+    def _sched_del(self, argument: str, _at: float) -> str:
+        call = self._switch.find(argument.strip())
+        return f"+OK Deleted: {self._switch.unschedule(call) if call is not None else 0}\n"
+
+    # The rest
+
+    def _hash(self, argument: str, _at: float) -> str:
+        action, realm, key, value = [*argument.split("/", 3), "", "", "", ""][:4]
+        marks = self._switch.marks
+        name = f"{realm}_{key}"
+        if not realm or not key:
+            return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
+        if action == "select":
+            return marks.get(name, "")
+        if action in ("insert", "insert_ifempty"):
+            if action == "insert_ifempty" and name in marks:
+                return "-ERR key already exists\n"
+            marks[name] = value
+            return "+OK\n"
+        if action == "delete":
+            return "+OK\n" if marks.pop(name, None) is not None else "-ERR Not found\n"
+        return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
+
+    def _show(self, argument: str, at: float) -> str:
+        words = argument.split()
+        what = words[0] if words else ""
+        rows = list(self._switch.visible(at)) if what in ("channels", "calls") else []
+        if "like" in words:
+            wanted = words[words.index("like") + 1] if words.index("like") + 1 < len(words) else ""
+            rows = [call for call in rows if wanted in (call.uuid, call.number, call.fields["channel"])]
+        if what not in ("channels", "calls", "registrations", "tasks", "modules"):
+            return "-USAGE: channels [count|like <match string>]|calls|modules|tasks\n"
+        if "json" in words:
+            return channels_json(rows, self._switch.name)
+        return f"\n{len(rows)} total.\n"
+
+    def _global_setvar(self, argument: str, _at: float) -> str:
+        name, _, value = argument.partition("=")
+        self._globals[name] = value
+        return "+OK"
+
+    def _sofia(self, argument: str, _at: float) -> str:
+        words = argument.split()
+        if words[:3] == ["status", "gateway", *words[2:3]] and len(words) == 3:
+            if not self._switch.router.knows(words[2]):
+                return "Invalid Gateway!\n"
+            return gateway_lines(words[2])
+        if words[:1] == ["status"]:
+            return sofia_status(self._switch.router.gateways or frozenset(), len(self._switch.sessions))
+        return "-USAGE: sofia <help|status|profile>\n"
+
+
+def _version(argument: str) -> str:
+    if argument.strip() == "short":
+        return f"{VERSION}\n"
+    return f"FreeSWITCH Version {VERSION}+simulator~64bit (simulator 64bit)\n"
+
+
+def _assignments(text: str) -> list[tuple[str, str]]:
+    """`a=1;b=2 3;c='x;y'`: quotes protect semicolons and are eaten."""
+    found = []
+    item = ""
+    quoted = False
+    for letter in text + ";":
+        if letter == "'":
+            quoted = not quoted
+        elif letter == ";" and not quoted:
+            name, equals, value = item.partition("=")
+            if equals:
+                found.append((name, value))
+            item = ""
+        else:
+            item += letter
+    return found

@@ -1,0 +1,176 @@
+"""The node's own account of what it was asked to dial: append-only JSON lines, and how to read them back.
+
+The writer belongs to the server, which flushes before any reply or event leaves, so that nobody can know of a call
+the ledger lacks. The reader is for proofs: numbers dialled, windows of originates, live calls.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+OWN_PREFIX = "carillon_"
+
+
+class LedgerSink(Protocol):
+    """Where the switch writes its lines."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Take one line; it reaches the disk with the next flush."""
+
+
+class NoLedger:
+    """A ledger that keeps nothing."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Forget the line."""
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Ledger:
+    """Appends lines to a file, one `write(2)` for each flush; a SIGKILL loses at most what was not yet flushed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._lines: list[bytes] = []
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Queue one line."""
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def flush(self) -> None:
+        """Write what is queued."""
+        if not self._lines:
+            return
+        data = memoryview(b"".join(self._lines))
+        self._lines.clear()
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.flush()
+        os.close(self._file)
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """One `originate` the node was sent; `t` is wall seconds, `result` is `accepted` or `refused:<CAUSE>`."""
+
+    t: float
+    uuid: str
+    number: str
+    node: str
+    gateway: str
+    tenant: str
+    campaign: str
+    contact: str
+    dialer: str
+    result: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a channel was made (an INVITE left)."""
+        return self.result == "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`ring`, `answer` or `end` of a call; cause, billsec (simulated seconds) and sip belong to `end`."""
+
+    t: float
+    event: str
+    uuid: str
+    cause: str = ""
+    billsec: int = 0
+    sip: int = 0
+
+
+@dataclass(slots=True)
+class LedgerView:
+    """A ledger as read, in order of time."""
+
+    originates: list[Originate]
+    steps: list[Step]
+    others: list[dict[str, Any]]
+
+    @property
+    def accepted(self) -> list[Originate]:
+        """The originates that became calls."""
+        return [line for line in self.originates if line.accepted]
+
+    def dialled(self) -> Counter[str]:
+        """How often each number was really called."""
+        return Counter(line.number for line in self.accepted)
+
+    def ends(self) -> dict[str, Step]:
+        """The last `end` of each uuid."""
+        return {step.uuid: step for step in self.steps if step.event == "end"}
+
+    def unfinished(self) -> set[str]:
+        """Uuids accepted and never ended (alive, or the node died)."""
+        return {line.uuid for line in self.accepted} - set(self.ends())
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for line in file:
+            # A line without its newline was being written when the node was killed.
+            if line.endswith(b"\n"):
+                yield orjson.loads(line)
+
+
+def read_ledger(*paths: Path | str) -> LedgerView:
+    """Read one ledger or the ledgers of several nodes, merged by time. A last line cut short is left out."""
+    view = LedgerView([], [], [])
+    for path in paths:
+        for line in _records(Path(path)):
+            kind = line.get("event")
+            if kind == "originate":
+                view.originates.append(Originate(**{key: line[key] for key in Originate.__slots__}))
+            elif kind in ("ring", "answer", "end"):
+                view.steps.append(Step(**{key: line[key] for key in Step.__slots__ if key in line}))
+            else:
+                view.others.append(line)
+    view.originates.sort(key=lambda line: line.t)
+    view.steps.sort(key=lambda step: step.t)
+    return view
+
+
+def live_calls_peak(view: LedgerView, uuids: Iterable[str] | None = None) -> int:
+    """The most calls alive at any moment, from accepted originate to end; only those of `uuids` when given."""
+    wanted = None if uuids is None else set(uuids)
+    starts = ((line.t, 1) for line in view.accepted if wanted is None or line.uuid in wanted)
+    ends = (
+        (step.t, -1) for step in view.steps if step.event == "end" and (wanted is None or step.uuid in wanted)
+    )
+    # At one and the same moment ends come first: the switch had freed the channel.
+    changes = sorted([*starts, *ends])
+    peak = live = 0
+    for _, change in changes:
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+def window_peak(times: Iterable[float], seconds: float) -> int:
+    """The most of `times` within any half-open window (t, t + seconds]; windows start just before each event."""
+    ordered = sorted(times)
+    peak = 0
+    for index, moment in enumerate(ordered):
+        # Everything from this event on that is less than `seconds` later.
+        peak = max(peak, bisect_right(ordered, moment + seconds - 1e-9) - index)
+    return peak

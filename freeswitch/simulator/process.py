@@ -1,0 +1,134 @@
+"""Starting a simulated node as a process of its own: for tests, benches and the demo's cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+from urllib.parse import quote
+
+START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_ANNOUNCEMENT: Final = "ESL listening on "
+
+
+class SimulatorError(Exception):
+    """The node did not start; the message is what it wrote."""
+
+
+class SimulatedNode:
+    """A node that lives as long as the `with` block; options are those of the command line.
+
+    `with SimulatedNode(speed=20, ledger=path) as node: connect(node.host, node.port)`
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "fs1",
+        port: int = 0,
+        password: str = "ClueCon",
+        seed: int = 1,
+        speed: float = 1.0,
+        sps: int = 1_000,
+        max_sessions: int = 10_000,
+        mix: bool = False,
+        ledger: Path | None = None,
+        cdr_dir: Path | None = None,
+        gateways: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.host = "127.0.0.1"
+        self.port = port
+        self.password = password
+        self.ledger = ledger
+        options: dict[str, object] = {
+            "name": name,
+            "password": password,
+            "seed": seed,
+            "speed": speed,
+            "sps": sps,
+            "max-sessions": max_sessions,
+            "ledger": ledger,
+            "cdr-dir": cdr_dir,
+            "gateways": ",".join(gateways) or None,
+        }
+        self._options = [f"--{key}={value}" for key, value in options.items() if value is not None]
+        if mix:
+            self._options.append("--mix")
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The node as `FREESWITCH_URLS` writes it."""
+        return f"esl://:{quote(self.password, safe='')}@{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process' id; raises SimulatorError when it is not running."""
+        return self._running().pid
+
+    def start(self) -> None:
+        """Start the node and wait until it listens; once known, the port stays the same over restarts.
+
+        Raises SimulatorError when it ends or says nothing within START_SECONDS.
+        """
+        command = [sys.executable, "-m", "freeswitch.simulator", f"--port={self.port}", *self._options]
+        process = subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        watchdog.cancel()
+        if not line.startswith(_ANNOUNCEMENT):
+            process.kill()
+            _, errors = process.communicate()
+            raise SimulatorError(f"the simulated node {self.name} did not start: {errors or line}")
+        self.port = int(line.rpartition(":")[2])
+        self._process = process
+
+    def stop(self) -> int:
+        """SIGTERM, as an operator would; its exit status."""
+        return self._end(self._running().terminate)
+
+    def kill(self) -> int:
+        """SIGKILL: the node is gone without a word."""
+        return self._end(self._running().kill)
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise SimulatorError(f"the simulated node {self.name} is not running")
+        return self._process
+
+    def _end(self, signal: Callable[[], None]) -> int:
+        process = self._running()
+        signal()
+        try:
+            process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        self._process = None
+        return process.returncode
+
+    def __enter__(self) -> SimulatedNode:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self.stop()

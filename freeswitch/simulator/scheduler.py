@@ -1,0 +1,86 @@
+"""One heap of timers for the whole node, in simulated seconds, and the clock that maps them to the wall."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+class Clock:
+    """Simulated time: it starts at the wall clock's `epoch` and runs `speed` times as fast as `monotonic`."""
+
+    __slots__ = ("epoch", "monotonic", "speed")
+
+    def __init__(self, epoch: float, monotonic: float, speed: float) -> None:
+        self.epoch = epoch
+        self.monotonic = monotonic
+        self.speed = speed
+
+    def simulated(self, monotonic: float) -> float:
+        """Simulated seconds since the epoch at a monotonic moment."""
+        return self.epoch + (monotonic - self.monotonic) * self.speed
+
+    def wall(self, at: float) -> float:
+        """Wall seconds since the epoch at a simulated moment."""
+        return self.epoch + (at - self.epoch) / self.speed
+
+    def real_seconds(self, simulated: float) -> float:
+        """How long a simulated span lasts on the wall."""
+        return simulated / self.speed
+
+
+def tick(at: float, seconds: int) -> float:
+    """When a timer of whole seconds set at `at` fires: N-1 to N seconds later, on a second (facts A13, J9)."""
+    return math.floor(at) + seconds if seconds > 0 else at
+
+
+Timer = list[Any]  # due, order, action, arguments; a list because heapq compares those without calling Python
+
+
+class Scheduler:
+    """Calls `action(at, *arguments)` at its simulated moment, in order; equal moments in the order they were set."""
+
+    def __init__(self) -> None:
+        self._heap: list[Timer] = []
+        self._count = 0
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def at(self, due: float, action: Callable[..., None], *arguments: Any) -> Timer:
+        """Schedule `action`; the result is good for `cancel`."""
+        self._count += 1
+        timer: Timer = [due, self._count, action, arguments]
+        heapq.heappush(self._heap, timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Forget a timer; what it held is freed at once. A timer that has run is left alone."""
+        if timer[2] is None:
+            return
+        timer[2] = timer[3] = None
+        self._cancelled += 1
+        if self._cancelled > 1_000 and self._cancelled * 2 > len(self._heap):
+            self._heap = [timer for timer in self._heap if timer[2] is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    @property
+    def next_due(self) -> float | None:
+        """The simulated moment of the next timer."""
+        return self._heap[0][0] if self._heap else None
+
+    def run(self, now: float, limit: int = 2_000) -> None:
+        """Run what is due, at most `limit` timers, so that the sockets get their turn."""
+        while self._heap and limit and self._heap[0][0] <= now:
+            timer = heapq.heappop(self._heap)
+            due, _, action, arguments = timer
+            if action is None:
+                self._cancelled -= 1
+                continue
+            timer[2] = timer[3] = None
+            action(due, *arguments)
+            limit -= 1

@@ -1,0 +1,272 @@
+"""The node as a process: one loop over sockets, timers, heartbeat and ledger, on one core.
+
+Order within a turn matters: what was done is in the ledger before any reply or event about it leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import signal
+import socket
+import time
+import uuid as uuids
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from .admission import Admission
+from .apis import Apis
+from .cdr import CdrFiles
+from .events import Hub
+from .fsctl import Fsctl
+from .ledger import Ledger, NoLedger
+from .listener import AUTH_SECONDS, Listener
+from .plan import Mix, by_number
+from .render import Renderer
+from .routing import Router
+from .scheduler import Clock, Scheduler
+from .showing import spelled_duration
+from .switch import Switch
+from .wire import SHUT_DOWN, disconnect_notice
+
+HEARTBEAT_SECONDS: Final = 20.0
+READ_BYTES: Final = 256 * 1024
+IDLE_SECONDS: Final = 1.0
+FAREWELL_SECONDS: Final = 2.0
+_BOTH: Final = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node is set up; the command line's defaults."""
+
+    host: str = "127.0.0.1"
+    port: int = 8021
+    password: str = "ClueCon"
+    name: str = "fs1"
+    seed: int = 1
+    speed: float = 1.0
+    sps: int = 30
+    max_sessions: int = 1_000
+    mix: bool = False
+    ledger: Path | None = None
+    cdr_dir: Path | None = None
+    gateways: tuple[str, ...] | None = None
+
+
+class Connection:
+    """A socket and its listener."""
+
+    __slots__ = ("deadline", "events", "listener", "pending", "socket")
+
+    def __init__(self, sock: socket.socket, listener: Listener, deadline: float) -> None:
+        self.socket = sock
+        self.listener = listener
+        self.deadline = deadline
+        self.pending = memoryview(b"")
+        self.events = selectors.EVENT_READ
+
+
+class Server:
+    """One simulated node. Binding happens in the constructor, so that `port` is known before `run`."""
+
+    def __init__(self, options: NodeOptions) -> None:
+        self._options = options
+        self._socket = socket.create_server((options.host, options.port), backlog=512)
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        started = time.time()
+        self._clock = Clock(started, time.monotonic(), options.speed)
+        self._started = started
+        self._scheduler = Scheduler()
+        self._ledger = Ledger(options.ledger) if options.ledger is not None else NoLedger()
+        self._admission = Admission(options.sps, options.max_sessions)
+        renderer = Renderer(str(uuids.uuid4()), "simulator", options.name)
+        self._hub = Hub(renderer, time.time)
+        cdrs = CdrFiles(options.cdr_dir, renderer) if options.cdr_dir is not None else None
+        self._switch = Switch(
+            options.name,
+            hub=self._hub,
+            clock=self._clock,
+            scheduler=self._scheduler,
+            ledger=self._ledger,
+            admission=self._admission,
+            router=Router(options.gateways),
+            outcome=Mix(options.seed).draw if options.mix else by_number,
+            on_end=cdrs.write if cdrs is not None else None,
+        )
+        self._fsctl = Fsctl(self._switch, self.stop)
+        self._apis = Apis(self._switch, started, self._fsctl)
+        self._switch.run_api = self._apis.run
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[Connection] = set()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End after this turn of the loop."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or `fsctl shutdown`."""
+        wake, waker = socket.socketpair()
+        wake.setblocking(False)
+        waker.setblocking(False)
+        signal.set_wakeup_fd(waker.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self._selector.register(self._socket, selectors.EVENT_READ, self._accept)
+        self._selector.register(wake, selectors.EVENT_READ, lambda: wake.recv(64))
+        heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        while not self._stopping:
+            self._turn(min(IDLE_SECONDS, max(0.0, heartbeat - time.monotonic())))
+            if time.monotonic() >= heartbeat:
+                heartbeat += HEARTBEAT_SECONDS
+                self._heartbeat()
+        self._say_farewell()
+        self._ledger.close()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _turn(self, longest: float) -> None:
+        for key, events in self._selector.select(self._patience(longest)):
+            if isinstance(key.data, Connection):
+                if events & selectors.EVENT_READ:
+                    self._read(key.data)
+                if events & selectors.EVENT_WRITE:
+                    self._write(key.data)
+            else:
+                action: Callable[[], object] = key.data
+                action()
+        now = time.monotonic()
+        self._scheduler.run(self._clock.simulated(now))
+        self._fsctl.check_empty()
+        self._ledger.flush()
+        self._flush(now)
+
+    def _patience(self, longest: float) -> float:
+        due = self._scheduler.next_due
+        if due is None:
+            return longest
+        wait = self._clock.real_seconds(due - self._clock.simulated(time.monotonic()))
+        return min(longest, max(0.0, wait))
+
+    # Sockets
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = self._socket.accept()
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener = Listener(self._options.password, self._hub, self._switch, self._apis)
+            connection = Connection(sock, listener, time.monotonic() + AUTH_SECONDS)
+            self._connections.add(connection)
+            self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        connection.listener.feed(data, self._clock.simulated(time.monotonic()))
+
+    def _flush(self, now: float) -> None:
+        at = self._clock.simulated(now)
+        for connection in list(self._connections):
+            listener = connection.listener
+            listener.resume(at)
+            if not listener.authorised and not listener.closing and now > connection.deadline:
+                listener.close(disconnect_notice())
+            if listener.dropped:
+                self._drop(connection)
+            elif connection.pending or listener.has_output:
+                self._write(connection)
+
+    def _write(self, connection: Connection) -> None:
+        """Send until the socket is full; what is left waits for it to drain."""
+        if connection not in self._connections:
+            return
+        listener = connection.listener
+        try:
+            while connection.pending or listener.has_output:
+                if not connection.pending:
+                    connection.pending = memoryview(listener.take())
+                sent = connection.socket.send(connection.pending)
+                connection.pending = connection.pending[sent:]
+        except BlockingIOError:
+            self._watch(connection, _BOTH)
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        self._watch(connection, selectors.EVENT_READ)
+        if listener.closing:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_WR)
+            self._drop(connection)
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        if connection.events != events:
+            connection.events = events
+            self._selector.modify(connection.socket, events, connection)
+
+    def _drop(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+            connection.listener.leave()
+            self._selector.unregister(connection.socket)
+            connection.socket.close()
+
+    # The node's own events
+
+    def _heartbeat(self) -> None:
+        admission = self._admission
+        now = time.time()
+        admission.refill(now)
+        uptime = now - self._started
+        pairs = {
+            "Event-Info": "System Ready" if admission.ready else "System Paused",
+            "Up-Time": spelled_duration(uptime),
+            "FreeSWITCH-Version": "1.11.3-dev+simulator~64bit",
+            "Uptime-msec": int(uptime * 1_000),
+            "Session-Count": len(self._switch.sessions),
+            "Max-Sessions": admission.max_sessions,
+            "Session-Per-Sec": admission.left,
+            "Session-Per-Sec-Last": admission.last_sps,
+            "Session-Per-Sec-Max": admission.peak_sps,
+            "Session-Per-Sec-FiveMin": admission.five_minute_peak(),
+            "Session-Since-Startup": admission.sessions_since_startup,
+            "Session-Peak-Max": admission.peak_sessions,
+            "Session-Peak-FiveMin": admission.peak_sessions,
+            "Idle-CPU": "95.000000",
+        }
+        source = ("switch_core.c", "send_heartbeat", 95)
+        self._hub.simple("HEARTBEAT", [(name, str(value)) for name, value in pairs.items()], source)
+
+    def _say_farewell(self) -> None:
+        """SHUTDOWN, the end of every call, a notice to every connection: as on SIGTERM of the real node (fact B)."""
+        self._selector.unregister(self._socket)
+        self._socket.close()
+        at = self._clock.simulated(time.monotonic())
+        source = ("switch_core.c", "switch_core_destroy", 3033)
+        self._hub.simple("SHUTDOWN", [("Event-Info", "System Shutting Down")], source)
+        self._switch.end_everything(at, "SYSTEM_SHUTDOWN")
+        self._ledger.flush()
+        for connection in list(self._connections):
+            connection.listener.shut_down(disconnect_notice(SHUT_DOWN))
+            self._write(connection)
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while self._connections and time.monotonic() < deadline:
+            for key, events in self._selector.select(0.05):
+                if isinstance(key.data, Connection) and events & selectors.EVENT_WRITE:
+                    self._write(key.data)
+        for connection in list(self._connections):
+            self._drop(connection)
