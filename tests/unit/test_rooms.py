@@ -1,0 +1,84 @@
+"""Who may import whom: the arrows of docs/architecture.md, and no other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ALLOWED: dict[str, set[str]] = {
+    "app": {"api", "campaigns", "limits", "live", "models", "settings"},
+    "models": set(),
+    "settings": set(),
+    "api": {"campaigns", "limits", "live", "models", "settings"},
+    "campaigns": {"models"},
+    "limits": set(),
+    "live": set(),
+    "dialer": {"campaigns", "limits", "freeswitch", "live", "models", "settings"},
+    "freeswitch": set(),
+    "freeswitch.simulator": {"freeswitch.protocol", "freeswitch.events", "freeswitch.causes"},
+    "local": {"settings", "freeswitch.simulator"},
+    "migrations": {"models", "settings", "api.keys"},
+    "gunicorn.conf": {"live", "settings"},
+}
+
+
+def room_of(module: str) -> str | None:
+    """The room that a dotted module name lies in; None for what is not ours."""
+    if module.startswith("freeswitch.simulator"):
+        return "freeswitch.simulator"
+    first = module.split(".", maxsplit=1)[0]
+    return first if first in ALLOWED else None
+
+
+def ours() -> list[Path]:
+    top = [ROOT / f"{name}.py" for name in ("app", "models", "settings", "gunicorn.conf")]
+    folders = {name.split(".")[0] for name in ALLOWED if (ROOT / name.split(".")[0]).is_dir()}
+    return sorted(top + [path for folder in folders for path in (ROOT / folder).rglob("*.py")])
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it; `from room import x` names room.x where that is a module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[:-1]
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            names = {f"{module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if (ROOT / name.replace(".", "/")).with_suffix(".py").exists()}
+            found |= modules or {module}
+    return found
+
+
+@pytest.mark.parametrize("path", ours(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_the_map_allows(path: Path) -> None:
+    module = str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".")
+    room = room_of(module) or module
+    for name in imported(path):
+        other = room_of(name)
+        if other is None or other == room:
+            continue
+        permitted = ALLOWED[room]
+        allowed = other in permitted or any(
+            name == entry or name.startswith(entry + ".") for entry in permitted if "." in entry
+        )
+        assert allowed, f"{module} ({room}) imports {name} ({other})"
+
+
+def test_every_room_is_in_the_map() -> None:
+    """A new folder with code has to be given its place here and in docs/architecture.md."""
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert folders <= set(ALLOWED)
+
+
+def test_the_map_in_the_documentation_names_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in ALLOWED:
+        if room != "gunicorn.conf":
+            assert f"`{room.replace('.', '/')}" in text, room
