@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -13,6 +15,8 @@ from local.errors import LocalError, UnusableSettingError
 from local.stack import Stack
 from settings import SettingsError
 
+ONE_REQUEST_SECONDS = 1.0
+"""Some callers signal the process and its group as well: what comes this soon after the first means the same."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -56,16 +60,23 @@ def _announce(stack: Stack) -> None:
 
 def _obey_signals(stack: Stack) -> None:
     """The first signal stops everything in order, wherever we are; the next ends the patience with the children."""
-    asked = False
+    asked_at: float | None = None
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked or stack.stopping:
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = time.monotonic()
+            if not stack.stopping:
+                with contextlib.suppress(
+                    OSError
+                ):  # not `show`: its buffer may be in use right where we interrupt
+                    os.write(
+                        1,
+                        f"owner    | {signal.Signals(number).name}: stopping (once more to kill)\n".encode(),
+                    )
+                raise KeyboardInterrupt
+        elif time.monotonic() - asked_at >= ONE_REQUEST_SECONDS:
             stack.hurry()
-        else:
-            asked = True
-            show("owner", f"{signal.Signals(number).name}: stopping (once more to kill)")
-            raise KeyboardInterrupt
 
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:

@@ -7,18 +7,22 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from local.postgres import EmbeddedPostgres
 from local.process import free_port
+from local.server import ONE_REQUEST_SECONDS
 from local.valkey import EmbeddedValkey
 from tests.integration.local.owners import ROOT, line_of, owner, wait_until_gone
 from tests.integration.local.test_stack import NODE, write_procfile
+from tests.waiting import wait_until
 
 SERVE = """
 import sys
+import time
 from pathlib import Path
 from local.server import serve, show
 from local.stack import Stack
@@ -66,10 +70,24 @@ def test_a_second_signal_does_not_wait_for_a_child(home: Path, environ: dict[str
         read_until(process, "deaf.1   | up")
         process.send_signal(signal.SIGINT)
         read_until(process, "stopping")
+        seen = time.monotonic()
+        wait_until(lambda: time.monotonic() - seen > ONE_REQUEST_SECONDS)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=15)
         assert process.returncode == 0
         assert "deaf.1   | does not end; killing it" in rest
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(home: Path, environ: dict[str, str]) -> None:
+    procfile = write_procfile(home.parent, "release", "dialer")
+    with owner(SERVE, procfile, environ=environ) as process:
+        read_until(process, "dialer.1 | up")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=15)
+        assert process.returncode == 0
+        assert "dialer.1 | told to stop, servers answer: True" in rest
+        assert "killing" not in rest
 
 
 def test_a_signal_while_it_starts_ends_it_cleanly(home: Path, environ: dict[str, str]) -> None:
