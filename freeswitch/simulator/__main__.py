@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .server import NodeOptions, Server
+from freeswitch.simulator.server import NodeOptions, Server
 
 
 def parse_options(arguments: Sequence[str]) -> NodeOptions:

@@ -10,11 +10,11 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Final
 
-from .calls import Call
-from .causes import parse_cause
-from .fsctl import Fsctl
-from .showing import channels_json, gateway_lines, sofia_status, status_text, up_time
-from .switch import Switch
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.causes import parse_cause
+from freeswitch.simulator.fsctl import Fsctl
+from freeswitch.simulator.showing import channels_json, gateway_lines, sofia_status, status_text, up_time
+from freeswitch.simulator.switch import Switch
 
 VERSION: Final = "1.11.3-dev"
 NO_CHANNEL: Final = "-ERR No such channel!\n"

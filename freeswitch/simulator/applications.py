@@ -10,12 +10,12 @@ import re
 import uuid as uuids
 from typing import TYPE_CHECKING, Final
 
-from .calls import ARGUMENT, EXECUTING, Call
-from .causes import parse_cause
-from .dialstring import read_applications, separate
+from freeswitch.simulator.calls import ARGUMENT, EXECUTING, Call
+from freeswitch.simulator.causes import parse_cause
+from freeswitch.simulator.dialstring import read_applications, separate
 
 if TYPE_CHECKING:
-    from .switch import Switch
+    from freeswitch.simulator.switch import Switch
 
 MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
 FOREVER: Final = float("inf")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .calls import Call
-from .dialstring import Originate
-from .scheduler import Timer
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.dialstring import Originate
+from freeswitch.simulator.scheduler import Timer
 
 Done = Callable[[str], None]
 

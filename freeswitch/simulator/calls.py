@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .dialstring import Leg, holds_expansion
-from .render import FLAGS, PHASES, Renderer, escape, stamp, variable_block
-from .scheduler import Timer
+from freeswitch.simulator.dialstring import Leg, holds_expansion
+from freeswitch.simulator.render import FLAGS, PHASES, Renderer, escape, stamp, variable_block
+from freeswitch.simulator.scheduler import Timer
 
 if TYPE_CHECKING:
-    from .attempts import Attempt
-    from .plan import Outcome
+    from freeswitch.simulator.attempts import Attempt
+    from freeswitch.simulator.plan import Outcome
 
 INVITED, RINGING, EARLY, ANSWERED = (FLAGS[letter] for letter in "IREA")
 SOFIA, NAMED, HEARD, EXECUTING, DISPOSED, ARGUMENT = (FLAGS[letter] for letter in "snhxdp")

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import orjson
 
-from .calls import Call
-from .render import Renderer
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.render import Renderer
 
 
 class CdrFiles:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .calls import Call
-from .filters import Filter, passes
-from .layout import KINDS
-from .render import JSON, PLAIN, XML, Renderer, system_names
-from .wire import json_event, plain_event, xml_event
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.filters import Filter, passes
+from freeswitch.simulator.layout import KINDS
+from freeswitch.simulator.render import JSON, PLAIN, XML, Renderer, system_names
+from freeswitch.simulator.wire import json_event, plain_event, xml_event
 
 _SYSTEM = system_names()
 _BARE = frozenset(kind for kind, row in KINDS.items() if "variables" not in row[4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from .switch import Switch
+from freeswitch.simulator.switch import Switch
 
 USAGE: Final = (
     "[recover|hupall|pause [inbound|outbound]|resume [inbound|outbound]|shutdown [cancel|elegant|asap|now]|"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .calls import Call
-from .dialstring import Leg
-from .ledger import OWN_PREFIX, LedgerSink
-from .routing import Refused, Route
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.dialstring import Leg
+from freeswitch.simulator.ledger import OWN_PREFIX, LedgerSink
+from freeswitch.simulator.routing import Refused, Route
 
 
 class Journal:

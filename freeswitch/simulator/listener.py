@@ -11,13 +11,20 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from .apis import Apis
-from .causes import parse_cause
-from .events import Hub
-from .filters import Filter
-from .subscriptions import EVENT_NAMES, Subscriptions
-from .switch import Switch
-from .wire import AUTH_REQUEST, Command, CommandReader, api_response, disconnect_notice, reply
+from freeswitch.simulator.apis import Apis
+from freeswitch.simulator.causes import parse_cause
+from freeswitch.simulator.events import Hub
+from freeswitch.simulator.filters import Filter
+from freeswitch.simulator.subscriptions import EVENT_NAMES, Subscriptions
+from freeswitch.simulator.switch import Switch
+from freeswitch.simulator.wire import (
+    AUTH_REQUEST,
+    Command,
+    CommandReader,
+    api_response,
+    disconnect_notice,
+    reply,
+)
 
 MAX_QUEUED_EVENTS: Final = 100_000
 MAX_LOST_EVENTS: Final = 500

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Final
 
-from . import layout
-from .wire import frame_event, url_encode
+from freeswitch.simulator import layout
+from freeswitch.simulator.wire import frame_event, url_encode
 
 JSON: Final = "json"
 PLAIN: Final = "plain"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .causes import parse_cause
-from .dialstring import Leg, holds_expansion
+from freeswitch.simulator.causes import parse_cause
+from freeswitch.simulator.dialstring import Leg, holds_expansion
 
 PROFILES = frozenset({"external", "internal"})
 CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})

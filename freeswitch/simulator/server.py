@@ -17,20 +17,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from .admission import Admission
-from .apis import Apis
-from .cdr import CdrFiles
-from .events import Hub
-from .fsctl import Fsctl
-from .ledger import Ledger, NoLedger
-from .listener import AUTH_SECONDS, Listener
-from .plan import Mix, by_number
-from .render import Renderer
-from .routing import Router
-from .scheduler import Clock, Scheduler
-from .showing import spelled_duration
-from .switch import Switch
-from .wire import SHUT_DOWN, disconnect_notice
+from freeswitch.simulator.admission import Admission
+from freeswitch.simulator.apis import Apis
+from freeswitch.simulator.cdr import CdrFiles
+from freeswitch.simulator.events import Hub
+from freeswitch.simulator.fsctl import Fsctl
+from freeswitch.simulator.ledger import Ledger, NoLedger
+from freeswitch.simulator.listener import AUTH_SECONDS, Listener
+from freeswitch.simulator.plan import Mix, by_number
+from freeswitch.simulator.render import Renderer
+from freeswitch.simulator.routing import Router
+from freeswitch.simulator.scheduler import Clock, Scheduler
+from freeswitch.simulator.showing import spelled_duration
+from freeswitch.simulator.switch import Switch
+from freeswitch.simulator.wire import SHUT_DOWN, disconnect_notice
 
 HEARTBEAT_SECONDS: Final = 20.0
 READ_BYTES: Final = 256 * 1024

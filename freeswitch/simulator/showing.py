@@ -6,11 +6,11 @@ import json
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from .calls import ANSWERED, EXECUTING, Call
-from .render import stamp
+from freeswitch.simulator.calls import ANSWERED, EXECUTING, Call
+from freeswitch.simulator.render import stamp
 
 if TYPE_CHECKING:
-    from .switch import Switch
+    from freeswitch.simulator.switch import Switch
 
 _RULE = "=" * 97
 

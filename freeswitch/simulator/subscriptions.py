@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .render import JSON, PLAIN, XML
+from freeswitch.simulator.render import JSON, PLAIN, XML
 
 _NAMES = """
     CUSTOM CLONE CHANNEL_CREATE CHANNEL_DESTROY CHANNEL_STATE CHANNEL_CALLSTATE CHANNEL_ANSWER CHANNEL_HANGUP

@@ -10,19 +10,19 @@ import uuid as uuids
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from . import calls
-from .admission import Admission
-from .applications import Applications
-from .attempts import Attempt, Done
-from .calls import Call
-from .causes import SIP, q850
-from .dialstring import DialStringError, Leg, parse_originate
-from .events import Hub
-from .journal import Journal
-from .ledger import LedgerSink
-from .plan import ANSWERS_AT_ONCE, NETWORK_SECONDS, PORT_CLOSED, SWALLOWED, Outcome
-from .routing import Refused, Route, Router
-from .scheduler import Clock, Scheduler, tick
+from freeswitch.simulator import calls
+from freeswitch.simulator.admission import Admission
+from freeswitch.simulator.applications import Applications
+from freeswitch.simulator.attempts import Attempt, Done
+from freeswitch.simulator.calls import Call
+from freeswitch.simulator.causes import SIP, q850
+from freeswitch.simulator.dialstring import DialStringError, Leg, parse_originate
+from freeswitch.simulator.events import Hub
+from freeswitch.simulator.journal import Journal
+from freeswitch.simulator.ledger import LedgerSink
+from freeswitch.simulator.plan import ANSWERS_AT_ONCE, NETWORK_SECONDS, PORT_CLOSED, SWALLOWED, Outcome
+from freeswitch.simulator.routing import Refused, Route, Router
+from freeswitch.simulator.scheduler import Clock, Scheduler, tick
 
 OUT_OF_ORDER = "DESTINATION_OUT_OF_ORDER"
 SHOW_LAG_SECONDS = 0.2  # `show channels` reads a database that lags behind (transcript 64)
