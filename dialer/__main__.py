@@ -1,0 +1,41 @@
+"""`python -m dialer`: one dialer process. SIGTERM ends it without losing a call; any number may run."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import signal
+import sys
+
+import gevent
+
+from dialer.logs import configure
+from dialer.redis_client import client
+from settings import Settings, SettingsError
+
+
+def main() -> int:
+    """Exit 0 after a clean end, 1 when the lease was lost, 2 when a setting is wrong."""
+    try:
+        settings = Settings.from_environ().require("database_url", "redis_url", "nodes")
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    configure(settings.log_level)
+
+    from dialer.process import Process
+    from models import connect
+
+    connect(settings.database_url)
+    process = Process(settings, client(settings.redis_url), client(settings.redis_url, blocking=True))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, process.end)
+    return process.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Takes over what a dead dialer left: its permits, its calls in flight, its unpublished transitions.
+
+One heir settles one dead dialer, under a lock in the database, in an order that a further death does not upset:
+filters first (so that no event falls between), then permits, then rows, then transitions. Only a dialer of which
+nothing is left is marked settled; until then the next heir starts again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from dialer.book import Book, Flight
+from dialer.identity import Identity
+from dialer.outbox import Outbox
+from dialer.recovery import Recovery
+from freeswitch.cluster import Cluster
+from limits.limiter import Limiter
+from limits.roster import Roster
+from models import CallState, db, rows
+
+log = structlog.get_logger()
+
+_FLIGHTS = """
+SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
+    taken.gateway_id::text, taken.node, taken.core_uuid, taken.phone_number, taken.generation, taken.sent_by,
+    taken.attempt, taken.state, extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
+    extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
+    extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
+    contact.disposition AS last_disposition, campaign.retries_per_contact, campaign.retry_delay_seconds,
+    agent.ring_timeout_seconds, agent.max_call_seconds
+FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
+    JOIN agent ON agent.id = campaign.agent_id
+"""
+_ADOPT = f"""
+WITH mine AS (
+    SELECT id FROM call WHERE dialer_id = %s AND state <> 'ended' ORDER BY id FOR UPDATE
+), taken AS (
+    UPDATE call SET dialer_id = %s FROM mine WHERE call.id = mine.id RETURNING call.*
+)
+{_FLIGHTS}
+"""
+_OPEN_FLIGHTS = f"""
+WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]) AND state <> 'ended')
+{_FLIGHTS}
+"""
+# A process that was stopped in the middle of a claim may commit it after it was settled: whoever owns an open
+# call is looked at again.
+_UNSETTLED = """
+SELECT id FROM dialer WHERE settled_at IS NULL
+UNION SELECT DISTINCT dialer_id FROM call WHERE state <> 'ended' ORDER BY id
+"""
+_SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND state <> 'ended'"
+_HELD = """
+SELECT id::text AS id, state <> 'ended' AS open, coalesce(billsec, 0) AS billsec FROM call
+WHERE id = ANY(%s::uuid[]) AND (state <> 'ended' OR sent_at IS NOT NULL)
+"""
+_SETTLED = """
+UPDATE dialer SET settled_at = now() WHERE id = %(id)s
+    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND state <> 'ended')
+    AND NOT EXISTS (SELECT 1 FROM transition WHERE owner = %(id)s AND NOT published)
+"""
+
+
+@dataclass(slots=True)
+class Adoption:
+    """Looks for dead dialers and becomes their heir."""
+
+    identity: Identity
+    roster: Roster
+    limiter: Limiter
+    cluster: Cluster
+    book: Book
+    outbox: Outbox
+    recovery: Recovery
+
+    def round(self, handing_over: Iterable[str] = ()) -> None:
+        """Settle every dialer that is dead, or that is ending and hands over its calls.
+
+        A dead one is fenced first and waited for: from then on it cannot write, whenever it wakes.
+        Raises PeeweeException, LimiterUnavailable, RosterUnavailable or LiveUnavailable; the next round goes on.
+        """
+        alive = set(self.roster.alive())
+        leaving = set(handing_over)
+        with db.connection_context():
+            known = [row["id"] for row in rows(_UNSETTLED)]
+        for other in known:
+            if other == self.identity.dialer_id:
+                continue
+            if other in alive and other not in leaving:
+                continue
+            if other not in alive and self.roster.fence(other) > 0:
+                continue
+            self._settle(other, dead=other not in alive)
+
+    def _settle(self, other: str, *, dead: bool) -> None:
+        if not self.identity.lock_settling(other):
+            return
+        try:
+            self._take(other)
+            self.outbox.sweep(other)
+            if dead:
+                with db.connection_context():
+                    settled = db.execute_sql(_SETTLED, {"id": other}).rowcount
+                if settled:
+                    self.roster.forget(other)
+        finally:
+            self.identity.unlock_settling(other)
+
+    def _take(self, other: str) -> None:
+        holding = self.limiter.held_by(other)
+        with db.connection_context():
+            senders = [row["sent_by"] for row in rows(_SENDERS, other)]
+            held = rows(_HELD, holding)
+        for sender in {other, *senders}:
+            for link in self.cluster.links.values():
+                link.adopt(sender)
+        live = {row["id"] for row in held if row["open"]}
+        self.limiter.take_over(other, live, {row["id"]: row["billsec"] for row in held if not row["open"]})
+        with db.connection_context(), db.atomic():
+            flights = [_flight(row) for row in rows(_ADOPT, other, self.identity.dialer_id)]
+        for flight in flights:
+            self.book.add(flight)
+            self.recovery.ask(flight)
+        if flights:
+            log.info("calls_adopted", of=other, calls=len(flights))
+
+
+def open_flights(dialer_id: str, call_ids: list[str]) -> list[Flight]:
+    """Those of `call_ids` that are open and this dialer's, as flights."""
+    with db.connection_context():
+        return [_flight(row) for row in rows(_OPEN_FLIGHTS, dialer_id, call_ids)]
+
+
+def _flight(row: dict[str, Any]) -> Flight:
+    now = time.monotonic()
+    answered = row["state"] == CallState.ANSWERED
+    seen = row["state"] != CallState.DISPATCHING or row["sent_ago"] is not None
+    return Flight(
+        call_id=row["call_id"],
+        contact_id=row["contact_id"],
+        campaign_id=row["campaign_id"],
+        tenant_id=row["tenant_id"],
+        gateway_id=row["gateway_id"],
+        node=row["node"],
+        core_uuid=row["core_uuid"],
+        phone_number=row["phone_number"],
+        generation=row["generation"],
+        attempt=row["attempt"],
+        free_sends=row["free_sends"],
+        last_disposition=row["last_disposition"],
+        retries_per_contact=row["retries_per_contact"],
+        retry_delay_seconds=row["retry_delay_seconds"],
+        ring_seconds=row["ring_timeout_seconds"],
+        max_seconds=row["max_call_seconds"],
+        sent_by=row["sent_by"],
+        claimed_at=now - row["claimed_ago"],
+        sent_at=None if row["sent_ago"] is None else now - row["sent_ago"],
+        answered_at=now - (row["answered_ago"] or 0.0) if answered else None,
+        created=seen,
+        progress=row["state"] == CallState.RINGING,
+        adopted_at=now,
+    )

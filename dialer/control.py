@@ -1,0 +1,130 @@
+"""What the API asks of every dialer by ringing a bell: look again, hold a campaign, halt a tenant, hang up.
+
+The API has committed its change before it rings. An answer (`ack`) means that it holds here: no frame of what is
+held is on its way to a socket any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+import structlog
+from peewee import PeeweeException
+
+from dialer.holds import Holds
+from freeswitch.cluster import Cluster, NodeLink
+from freeswitch.errors import FreeswitchError
+from live.bell import Bell
+from models import db, rows
+
+log = structlog.get_logger()
+
+ACK_SECONDS = 1.5
+HANGUP_SECONDS = 15.0
+HANGUP_EVERY_SECONDS = 0.5
+CAUSE = "MANAGER_REQUEST"
+
+_OPEN_OF_CAMPAIGN = "SELECT 1 FROM call WHERE campaign_id = %s::uuid AND state <> 'ended' LIMIT 1"
+_OPEN_TENANTS = "SELECT DISTINCT tenant_id FROM call WHERE state <> 'ended' AND %s IN ('*', tenant_id)"
+
+
+@dataclass(slots=True)
+class Control:
+    """Acts on the bells; one for each process."""
+
+    dialer_id: str
+    bell: Bell
+    holds: Holds
+    cluster: Cluster
+    refresh: Callable[[], None]
+    handing_over: Callable[[str], None]
+    _hanging_up: set[str] = field(default_factory=set)
+
+    def on_ring(self, topic: str, payload: Mapping[str, Any]) -> None:
+        """Take one ring. Called by the bell's listener, in order; anything long is spawned."""
+        if topic == "hold":
+            self.holds.hold(payload["campaign_id"], payload["generation"])
+        elif topic == "halt":
+            self.holds.halt(payload["scope"])
+            self._once(f"tenant {payload['scope']}", self._hang_up_tenants, payload["scope"])
+        elif topic == "unhalt":
+            self.holds.lift(payload["scope"])
+        elif topic == "hangup":
+            self._once(f"campaign {payload['campaign_id']}", self._hang_up_campaign, payload["campaign_id"])
+        elif topic == "handover" and payload["dialer_id"] != self.dialer_id:
+            self.handing_over(payload["dialer_id"])
+        if "token" in payload:
+            gevent.spawn(self._answer, payload["token"])
+        self.refresh()
+
+    def on_connected(self) -> None:
+        """Rings may have been missed: what stands in the database holds."""
+        with db.connection_context():
+            scopes = {row["scope"] for row in rows("SELECT scope FROM halt")}
+        self.holds.set_halts(scopes)
+        for scope in scopes:
+            self._once(f"tenant {scope}", self._hang_up_tenants, scope)
+        self.refresh()
+
+    def _answer(self, token: str) -> None:
+        if self.holds.settled(ACK_SECONDS):
+            self.bell.ack(token, self.dialer_id)
+
+    def _once(self, target: str, job: Callable[[str], None], argument: str) -> None:
+        """Run a hang-up unless the same one is under way: a ring is repeated until it is answered."""
+        if target in self._hanging_up:
+            return
+        self._hanging_up.add(target)
+
+        def run() -> None:
+            try:
+                job(argument)
+            finally:
+                self._hanging_up.discard(target)
+
+        gevent.spawn(run)
+
+    def _hang_up_campaign(self, campaign_id: str) -> None:
+        def left() -> set[tuple[str, str]]:
+            with db.connection_context():
+                return {("dialer_campaign", campaign_id)} if rows(_OPEN_OF_CAMPAIGN, campaign_id) else set()
+
+        self._hang_up(left)
+
+    def _hang_up_tenants(self, scope: str) -> None:
+        def left() -> set[tuple[str, str]]:
+            if not self.holds.is_halted(scope):
+                return set()
+            with db.connection_context():
+                return {("dialer_tenant", row["tenant_id"]) for row in rows(_OPEN_TENANTS, scope)}
+
+        self._hang_up(left)
+
+    def _hang_up(self, left: Callable[[], set[tuple[str, str]]]) -> None:
+        """Hang up on every node, whoever placed the calls, until none is left.
+
+        Again and again, because an originate may still sit in a node's buffer when the first one runs.
+        """
+        deadline = time.monotonic() + HANGUP_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                targets = left()
+            except PeeweeException as error:
+                log.warning("hangup_without_database", error=type(error).__name__)
+            else:
+                if not targets:
+                    return
+                for link in self.cluster.links.values():
+                    for variable, value in targets:
+                        self._hang_up_on(link, variable, value)
+            gevent.sleep(HANGUP_EVERY_SECONDS)
+
+    def _hang_up_on(self, link: NodeLink, variable: str, value: str) -> None:
+        try:
+            link.hupall(CAUSE, variable, value)
+        except FreeswitchError as error:
+            log.warning("hangup_not_sent", node=link.name, error=str(error)[:200])

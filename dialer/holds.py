@@ -1,0 +1,74 @@
+"""What may not be sent any more, whatever was claimed: the memory behind pause, stop and halt.
+
+The API commits its change, then asks every dialer; a dialer notes it here, and from then on the guard in front
+of the socket refuses. An answer is given once no write that passed the guard before is still under way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+
+EVERYBODY = "*"
+
+
+class Holds:
+    """Campaigns held up to a generation, tenants halted, and the writes under way."""
+
+    def __init__(self) -> None:
+        self._generations: dict[str, int] = {}
+        self._halted: set[str] = set()
+        self._writes: set[object] = set()
+        self.draining = False
+
+    def hold(self, campaign_id: str, generation: int) -> None:
+        """Calls of this campaign claimed before `generation` may not leave."""
+        self._generations[campaign_id] = max(generation, self._generations.get(campaign_id, 0))
+
+    def halt(self, scope: str) -> None:
+        """No call of this tenant (or of everybody, `*`) may leave."""
+        self._halted.add(scope)
+
+    def lift(self, scope: str) -> None:
+        """The halt of this scope is over."""
+        self._halted.discard(scope)
+
+    def is_halted(self, scope: str) -> bool:
+        """Whether this scope, or everybody, is halted."""
+        return scope in self._halted or EVERYBODY in self._halted
+
+    def set_halts(self, scopes: set[str]) -> None:
+        """Take over the halts that stand in the database, after rings may have been missed."""
+        self._halted = set(scopes)
+
+    def allows(self, tenant_id: str, campaign_id: str, generation: int) -> bool:
+        """Whether a call claimed under `generation` may leave now."""
+        return not (
+            self.draining
+            or EVERYBODY in self._halted
+            or tenant_id in self._halted
+            or generation < self._generations.get(campaign_id, 0)
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around one write to a socket, guard included."""
+        write = object()
+        self._writes.add(write)
+        try:
+            yield
+        finally:
+            self._writes.discard(write)
+
+    def settled(self, timeout: float) -> bool:
+        """Wait until every write that is under way now has left or failed; False when one took longer."""
+        under_way = set(self._writes)
+        deadline = time.monotonic() + timeout
+        while under_way & self._writes:
+            if time.monotonic() > deadline:
+                return False
+            gevent.sleep(0.001)
+        return True

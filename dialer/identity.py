@@ -1,0 +1,138 @@
+"""Who this dialer is, and whether it may still speak: a Redis lease, and a PostgreSQL session lock.
+
+The id is new with each start and never used again. The lease says that it is alive; its senders ask
+`lease.valid()` before each write, so that a process that wakes after a stop sends at most the frame past its
+check. The session lock says that the process exists: only when it is gone too may anybody repeat a send of its.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from hashlib import sha256
+
+import psycopg
+import structlog
+
+from limits.roster import Fenced, Lease, Roster
+from models import db
+
+log = structlog.get_logger()
+
+SETTLING_SPACE = 0x6362
+"""The first half of the advisory lock under which one heir settles a dead dialer."""
+LOCK_SPACE = 0x6361
+"""The first half of the advisory lock of a dialer; the second is a digest of its id."""
+
+
+def new_dialer_id() -> str:
+    """`d` and twelve hex digits."""
+    return "d" + secrets.token_hex(6)
+
+
+def lock_number(dialer_id: str) -> int:
+    """The signed 32-bit number under which this dialer holds its session lock."""
+    return int.from_bytes(sha256(dialer_id.encode()).digest()[:4], "big", signed=True)
+
+
+class Identity:
+    """This process' id, its lease and its session lock.
+
+    `lost` is set for good once the lease was lost: the process then records what it knows and ends.
+    """
+
+    def __init__(self, database_url: str, roster: Roster) -> None:
+        self.dialer_id = new_dialer_id()
+        self.lease = Lease()
+        self.lost = False
+        self._roster = roster
+        self._database_url = database_url
+        self._locked = False
+        self._session: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def take(self, info: dict[str, object]) -> None:
+        """Lock, then enter the table of dialers, then the roster: visible only once it can be recovered.
+
+        Raises psycopg.OperationalError, PeeweeException or RosterUnavailable while a server is away.
+        """
+        self._lock()
+        with db.connection_context():
+            db.execute_sql("INSERT INTO dialer (id) VALUES (%s)", (self.dialer_id,))
+        self.lease.extend(self._roster.register(self.dialer_id, info | {"pid": os.getpid()}))
+
+    def renew(self, info: dict[str, object]) -> None:
+        """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises RosterUnavailable."""
+        try:
+            self.lease.extend(self._roster.renew(self.dialer_id, info | {"pid": os.getpid()}))
+        except Fenced:
+            self.lost = True
+            self.lease.end()
+
+    def may_send(self) -> bool:
+        """Whether a frame may be written now: the lease holds, and the session lock was held a second ago."""
+        return self._locked and self.lease.valid()
+
+    def keep_lock(self) -> None:
+        """See that the session lock is held; after PostgreSQL was away, take it anew.
+
+        What a lock says after a restart begins at the restart, so the row begins there too. Until it is held
+        again nothing is sent. Raises psycopg.Error while PostgreSQL is away.
+        """
+        try:
+            assert self._session is not None
+            self._session.execute("SELECT 1")
+        except psycopg.Error:
+            self._locked = False
+            log.warning("session_lock_lost", dialer_id=self.dialer_id)
+            self._lock()
+            assert self._session is not None
+            self._session.execute(
+                "UPDATE dialer SET postmaster_started_at = pg_postmaster_start_time() WHERE id = %s",
+                (self.dialer_id,),
+            )
+
+    def lock_settling(self, other: str) -> bool:
+        """Become the one heir of `other`; False while somebody else is. Raises psycopg.Error."""
+        assert self._session is not None
+        found = self._session.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", (SETTLING_SPACE, lock_number(other))
+        ).fetchone()
+        return bool(found and found[0])
+
+    def unlock_settling(self, other: str) -> None:
+        """Let others settle `other`; a broken session has done so already."""
+        assert self._session is not None
+        with suppress(psycopg.Error):
+            self._session.execute("SELECT pg_advisory_unlock(%s, %s)", (SETTLING_SPACE, lock_number(other)))
+
+    def _lock(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = psycopg.connect(
+            self._database_url,
+            autocommit=True,
+            connect_timeout=2,
+            application_name=f"carillon {self.dialer_id}",
+        )
+        self._session.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_SPACE, lock_number(self.dialer_id)))
+        self._locked = True
+
+    def release(self) -> None:
+        """Leave the roster and drop the lock: a clean end."""
+        self.lost = True
+        self.lease.end()
+        self._roster.retire(self.dialer_id)
+        if self._session is not None:
+            self._session.close()
+
+
+def lock_is_free(dialer_id: str) -> bool:
+    """Whether no session holds this dialer's lock, on the connection that this greenlet holds."""
+    number = lock_number(dialer_id)
+    (free,) = db.execute_sql(
+        "SELECT NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+        " AND objid = %s::bigint & 4294967295 AND objsubid = 2 AND granted)",
+        (LOCK_SPACE, number),
+    ).fetchone()
+    return bool(free)

@@ -1,0 +1,61 @@
+"""What the dispatchers and the roster want to know of the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dialer.book import Book
+from freeswitch.cluster import Cluster
+from limits.caps import NodeCaps
+from settings import NodeSettings
+
+
+class Nodes:
+    """The connected nodes, least loaded first, and what each looks like from here."""
+
+    def __init__(self, settings: Sequence[NodeSettings], cluster: Cluster, book: Book) -> None:
+        self._settings: Mapping[str, NodeSettings] = {node.name: node for node in settings}
+        self._cluster = cluster
+        self._book = book
+
+    def caps(self) -> list[NodeCaps]:
+        """The caps of every node that can take a call now, the one with the most room first.
+
+        The node's own count of sessions is up to 20 s old; what this process has in flight there is not.
+        """
+        found: list[tuple[float, NodeCaps]] = []
+        for name, link in self._cluster.links.items():
+            if not link.connected:
+                continue
+            node = self._settings[name]
+            limit = node.channels or (link.heartbeat.max_sessions if link.heartbeat else 0) or 1000
+            in_flight = len(self._book.on_node(name))
+            reported = link.heartbeat.sessions if link.heartbeat else 0
+            found.append((max(in_flight, reported) / limit, NodeCaps(name, node.cps, node.channels)))
+        return [caps for _, caps in sorted(found, key=lambda item: item[0])]
+
+    def core_uuid(self, name: str) -> str | None:
+        """The Core-UUID of the node's present run, where it is known."""
+        link = self._cluster.links.get(name)
+        return link.core_uuid if link is not None else None
+
+    def info(self) -> list[dict[str, Any]]:
+        """One entry for each node, as this process sees it, for the roster."""
+        return [self._entry(name) for name in self._settings]
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        node = self._settings[name]
+        link = self._cluster.links.get(name)
+        heartbeat = link.heartbeat if link is not None else None
+        return {
+            "name": name,
+            "address": f"{node.host}:{node.port}",
+            "connected": link is not None and link.connected,
+            "core_uuid": link.core_uuid if link is not None else None,
+            "sessions": heartbeat.sessions if heartbeat else None,
+            "max_sessions": heartbeat.max_sessions if heartbeat else None,
+            "idle_cpu": heartbeat.idle_cpu if heartbeat else None,
+            "calls": len(self._book.on_node(name)),
+            "last_error": link.last_error if link is not None else None,
+        }

@@ -1,0 +1,163 @@
+"""Committed transitions on their way to the live stream, each exactly once.
+
+The rows are the outbox: memory only makes it quick. Publishing is idempotent and ordered for each contact, so
+whatever is in doubt (a Redis that went away, a process that died) is simply published again from the rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+from peewee import PeeweeException
+
+from dialer.outcomes import Told
+from live.errors import LiveUnavailable
+from live.publish import CAMPAIGN, Outcome, Publisher, Transition
+from models import db, rows
+
+log = structlog.get_logger()
+
+GROUP = 500
+MOST_IN_MEMORY = 20_000
+SWEEP_SECONDS = 3.0
+GAP_SECONDS = 0.05
+WEB = "web"
+
+_LEFT = """
+SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
+    contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
+    transition.cause, transition.version, campaign.end_reason,
+    transition.at < now() - interval '60 s' AS overdue,
+    to_char(transition.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+FROM transition JOIN campaign ON campaign.id = transition.campaign_id
+    LEFT JOIN contact ON contact.id = transition.contact_id
+WHERE transition.owner = %s AND NOT transition.published AND transition.at < now() - make_interval(secs => %s)
+ORDER BY transition.id LIMIT %s
+"""
+
+
+class Outbox:
+    """Publishes what this process commits, and what others left behind."""
+
+    def __init__(self, publisher: Publisher, owner: str) -> None:
+        self._publisher = publisher
+        self._owner = owner
+        self._waiting: deque[tuple[int, Transition]] = deque()
+        self._wake = Signal()
+        self._behind = False
+        self._stopping = False
+
+    def put(self, told: Sequence[Told]) -> None:
+        """Publish these soon; never blocks."""
+        if len(self._waiting) > MOST_IN_MEMORY:
+            self._behind = True
+        else:
+            self._waiting.extend((item.transition_id, _of_contact(item)) for item in told)
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """There are rows of ours that were not `put`."""
+        self._behind = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """The greenlet: until `stop`, and then until nothing of ours is unpublished."""
+        while not (self._stopping and not self._waiting and not self._behind):
+            self._wake.wait(timeout=SWEEP_SECONDS)
+            idle = not self._wake.is_set()
+            self._wake.clear()
+            try:
+                while self._waiting and not self._behind:
+                    self._publish_waiting()
+                if self._behind:
+                    self._behind = False
+                    self._waiting.clear()
+                    self.sweep(self._owner)
+                    if self._behind:
+                        gevent.sleep(GAP_SECONDS)
+                        self._wake.set()
+                elif idle:
+                    self.sweep(WEB, older_than=SWEEP_SECONDS)
+            except (LiveUnavailable, PeeweeException) as error:
+                log.warning("transitions_not_published", error=str(error)[:200])
+                self._behind = True
+                if self._stopping:
+                    return
+                gevent.sleep(0.5)
+                self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return once everything is published; what Redis does not take now stays in its rows."""
+        self._stopping = True
+        self._wake.set()
+
+    def sweep(self, owner: str, older_than: float = 0.0) -> int:
+        """Publish every unpublished row of `owner`, oldest first; how many there were.
+
+        Raises LiveUnavailable or PeeweeException; whatever was published is marked or will be recognised.
+        """
+        total = 0
+        while True:
+            with db.connection_context():
+                left = rows(_LEFT, owner, older_than, GROUP)
+            # Where a predecessor stays away for a minute its owner's rows were lost: a hole is better than silence.
+            overdue = [row for row in left if row["overdue"]]
+            done = self._publish_rows(overdue, force=True)
+            done += self._publish_rows([row for row in left if not row["overdue"]], force=False)
+            total += done
+            if len(left) < GROUP or done == 0:
+                self._behind = self._behind or done < len(left)
+                return total
+
+    def _publish_rows(self, left: list[dict[str, Any]], *, force: bool) -> int:
+        if not left:
+            return 0
+        outcomes = self._publisher.publish([_of_row(row) for row in left], force=force)
+        done = [
+            row["transition_id"]
+            for row, outcome in zip(left, outcomes, strict=True)
+            if outcome is not Outcome.GAP
+        ]
+        self._mark(done)
+        return len(done)
+
+    def _publish_waiting(self) -> None:
+        group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+        outcomes = self._publisher.publish([transition for _, transition in group])
+        done = [item[0] for item, outcome in zip(group, outcomes, strict=True) if outcome is not Outcome.GAP]
+        self._mark(done)
+        if len(done) < len(group):
+            # The predecessor is another process' to publish (its rows are swept once it is dead): try again soon.
+            self._behind = True
+
+    def _mark(self, transition_ids: list[int]) -> None:
+        if transition_ids:
+            with db.connection_context():
+                db.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))
+
+
+def _of_contact(told: Told) -> Transition:
+    payload = {
+        "campaign_id": told.campaign_id,
+        "contact_id": told.contact_id,
+        "phone_number": told.phone_number,
+        "status": told.status,
+        "disposition": told.disposition,
+        "attempt": told.attempt,
+        "call_id": told.call_id,
+        "cause": told.cause,
+        "at": told.at,
+    }
+    return Transition(told.campaign_id, told.contact_id, told.version, payload)
+
+
+def _of_row(row: Mapping[str, Any]) -> Transition:
+    if row["contact_id"] is None:
+        payload = {name: row[name] for name in ("campaign_id", "status", "end_reason", "at")}
+        return Transition(row["campaign_id"], CAMPAIGN, row["version"], payload)
+    return _of_contact(Told(**{name: row[name] for name in Told.__slots__}))

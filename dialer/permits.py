@@ -1,0 +1,80 @@
+"""This process' dealings with the limiter outside the dispatch itself: freeing, doubts, and the epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from dialer.adoption import open_flights
+from dialer.book import Flight
+from dialer.outcomes import Ended
+from dialer.reserve import snapshot
+from limits import caps
+from limits.caps import Permit
+from limits.errors import LimiterUnavailable
+from limits.limiter import Limiter
+
+log = structlog.get_logger()
+
+DOUBT_SECONDS = 2.0
+"""A commit whose answer was lost has either arrived by then or never will."""
+
+
+class Permits:
+    """Frees what is over. What Redis does not hear, the limiter keeps owing and settles by itself."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._doubted: list[tuple[float, Permit]] = []
+
+    def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+        """The slots of calls that are over; those of calls never sent are given back with their rates."""
+        unsent = [f.permit for f in over if f.sent_at is None and f.permit is not None]
+        sent = [f for f in over if f.sent_at is not None or f.permit is None]
+        try:
+            if unsent:
+                self._limiter.give_back(unsent)
+            if sent:
+                self._limiter.release([_over(flight, ended[flight.call_id]) for flight in sent])
+        except LimiterUnavailable as error:
+            log.warning("permits_owed", calls=len(over), error=str(error)[:200])
+
+    def doubt(self, permits: Sequence[Permit]) -> None:
+        """The answer to these permits' claim was lost; nothing of it was sent."""
+        now = time.monotonic()
+        self._doubted += [(now, permit) for permit in permits]
+
+    def settle(self, dialer_id: str) -> list[Flight]:
+        """The doubted claims that did arrive, as flights to withdraw; the permits of the others go back.
+
+        Raises PeeweeException or LimiterUnavailable; the permits are settled later then.
+        """
+        now = time.monotonic()
+        ripe = {permit.call_id: permit for at, permit in self._doubted if now - at >= DOUBT_SECONDS}
+        if not ripe:
+            return []
+        arrived = open_flights(dialer_id, list(ripe))
+        for flight in arrived:
+            flight.permit = ripe.pop(flight.call_id)
+            flight.adopted_at = None
+        self._doubted = [(at, permit) for at, permit in self._doubted if now - at < DOUBT_SECONDS]
+        self._limiter.give_back(list(ripe.values()))
+        return arrived
+
+    def keep_epoch(self) -> None:
+        """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before."""
+        if not self._limiter.whole() and self._limiter.rebuild(snapshot):
+            log.warning("limiter_rebuilt")
+
+
+def _over(flight: Flight, ended: Ended) -> caps.Ended:
+    return caps.Ended(
+        call_id=flight.call_id,
+        campaign_id=flight.campaign_id,
+        tenant_id=flight.tenant_id,
+        gateway_id=flight.gateway_id,
+        node=flight.node,
+        billsec=ended.billsec or 0,
+    )

@@ -1,0 +1,106 @@
+"""What is said to the switch for one call, made from the campaign's plan and the contact's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from campaigns.actions import (
+    Action,
+    Allowed,
+    Bridge,
+    Conference,
+    Echo,
+    Park,
+    PlayFile,
+    PlayTone,
+    Queue,
+    Say,
+    Socket,
+    Transfer,
+    fill,
+    parse_action,
+)
+from dialer.book import Flight
+from dialer.plans import Plan
+from freeswitch import applications
+from freeswitch.applications import Application
+from freeswitch.commands import OriginateRequest, endpoint, variable_name
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Builds originates. The fields are what the platform lets any tenant's agents reach."""
+
+    sound_folder: str
+    audio_hosts: Sequence[str]
+    socket_hosts: Sequence[str]
+
+    def build(self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]) -> OriginateRequest:
+        """The originate of one call.
+
+        Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
+        from the tenant, do not allow it.
+        """
+        action = fill(parse_action(plan.action, self._allowed(plan)), custom_fields)
+        columns = plan.variables if plan.variables is not None else tuple(custom_fields)
+        return OriginateRequest(
+            call_id=flight.call_id,
+            dialer_id=flight.sent_by,
+            tenant_id=plan.tenant_id,
+            campaign_id=plan.campaign_id,
+            contact_id=flight.contact_id,
+            endpoint=endpoint(plan.dial_string, flight.phone_number),
+            caller_id_number=plan.caller_id,
+            ring_seconds=plan.ring_timeout_seconds,
+            max_seconds=plan.max_call_seconds,
+            applications=steps(action, plan),
+            variables={
+                variable_name(column): custom_fields[column] for column in columns if column in custom_fields
+            },
+        )
+
+    def check(self, plan: Plan) -> None:
+        """Whether this campaign can be dialled at all, whoever the contact is.
+
+        Raises ActionRefused or CommandRefused where its agent's action or its gateway no longer stand.
+        """
+        parse_action(plan.action, self._allowed(plan))
+        endpoint(plan.dial_string, plan.caller_id)
+
+    def _allowed(self, plan: Plan) -> Allowed:
+        return Allowed(
+            tenant_id=plan.tenant_id,
+            sound_folder=self.sound_folder,
+            audio_hosts=frozenset(self.audio_hosts),
+            gateway_ids=frozenset(plan.gateway_ids),
+            queues=frozenset(plan.queues),
+            socket_hosts=frozenset(self.socket_hosts),
+            dialplan_context=plan.dialplan_context,
+        )
+
+
+def steps(action: Action, plan: Plan) -> list[Application]:
+    """The dialplan applications of an action; what ends by itself is followed by a hangup."""
+    match action:
+        case PlayFile(file):
+            return [applications.playback(file), applications.hangup()]
+        case PlayTone(tone):
+            return [applications.tone(tone), applications.hangup()]
+        case Say(text, voice):
+            return [applications.say(text, voice), applications.hangup()]
+        case Transfer(extension, context):
+            return [applications.transfer(extension, context)]
+        case Bridge(gateway_id, number):
+            leg = endpoint(plan.gateways.get(gateway_id, ""), number)
+            return [applications.bridge(leg), applications.hangup()]
+        case Queue(name):
+            return [applications.queue(name), applications.hangup()]
+        case Socket(host, port):
+            return [applications.socket(host, port)]
+        case Conference():
+            return [applications.conference(action.name), applications.hangup()]
+        case Park():
+            return [applications.park()]
+        case Echo():
+            return [applications.echo()]
