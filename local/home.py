@@ -32,7 +32,7 @@ def prepare(home: Path) -> Path:
     if not home.is_dir():
         raise UnusableSettingError(f"CARILLON_HOME: {home} is not a folder")
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise LocalError(
+        raise UnusableSettingError(
             f"CARILLON_HOME: {home} belongs to another user; run as that user, or set CARILLON_HOME"
         )
     return home
