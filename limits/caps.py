@@ -1,0 +1,159 @@
+"""The limiter's vocabulary: caps, requests, permits, denials, and the snapshot it is rebuilt from. Values only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+PERMIT_LIFE = 0.050
+"""Seconds for which a permit may be used, counted from before it was asked for."""
+MINUTE_MS = 60_000
+SECOND_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` calls in any window of `window_ms`. None is unlimited, 0 blocks."""
+
+    limit: int | None
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCaps:
+    """A tenant's four caps: None is unlimited, 0 blocks. Days are UTC days; the minutes gate new calls only."""
+
+    concurrent_max: int | None
+    calls_per_minute: int | None
+    daily_calls_max: int | None
+    daily_minutes_max: int | None
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.calls_per_minute, MINUTE_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCaps:
+    """A trunk's calls per second and channels: None is unlimited, 0 blocks."""
+
+    id: str
+    cps: int | None
+    channels: int | None
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.cps, SECOND_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCaps:
+    """A node's calls per second and channels: None is unlimited, 0 blocks."""
+
+    name: str
+    cps: int | None
+    channels: int | None
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.cps, SECOND_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRequest:
+    """One call that wants to leave. `call_id` stands for one campaign, tenant, gateway and number for good."""
+
+    call_id: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """`call_id` may be sent to `node` while `time.monotonic() < expires_at`; after that, ask again first.
+
+    `ask` is the number of the question that granted it, by which giving it back never takes a later one.
+    """
+
+    call_id: str
+    node: str
+    expires_at: float
+    ask: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """`call_id` may not leave: `reason` is a blocked_reason word, `retry_after` seconds (≥ 0.005) until a new
+    question is worth its while. A call that held a permit before keeps its slots and its place in the queue."""
+
+    call_id: str
+    reason: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that is over, with the seconds it is billed for (0 when it was never answered)."""
+
+    call_id: str
+    campaign_id: str
+    tenant_id: str
+    gateway_id: str
+    node: str
+    billsec: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a tenant uses now: live calls, calls of the last 60 s, and its UTC day's calls and seconds."""
+
+    concurrent: int
+    last_minute: int
+    day_calls: int
+    day_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call that the database holds open. `age_ms`: since its row was created, by the database's clock."""
+
+    call_id: str
+    dialer_id: str
+    campaign_id: str
+    tenant_id: str
+    gateway_id: str
+    node: str
+    number: str
+    age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecentSend:
+    """A call that left, or may have, in the last 60 s, whether it is over or not. `age_ms`: since it was sent; where
+    that is not known, 0."""
+
+    call_id: str
+    tenant_id: str
+    gateway_id: str
+    node: str
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """A tenant's calls of one UTC day, and their billed seconds."""
+
+    tenant_id: str
+    calls: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the database knows, read at one moment. `days` belong to the UTC day `day` and count by the day in which
+    a call's row was created."""
+
+    day: dt.date
+    live: Sequence[LiveCall] = field(default_factory=tuple)
+    recent: Sequence[RecentSend] = field(default_factory=tuple)
+    days: Sequence[DayUse] = field(default_factory=tuple)

@@ -1,0 +1,179 @@
+"""The Redis keys of this room, in one place, and the record that says what a permit holds.
+
+Everything that counts lives in the generation of the present epoch: its keys carry the epoch's first part, so a
+rebuilt state never meets what an earlier one left, and what was left lapses by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys outside any generation."""
+
+    prefix: str
+
+    @property
+    def epoch(self) -> str:
+        """`<generation>.<run id of the server it was built on>`; its absence says that nobody may dial."""
+        return f"{self.prefix}epoch"
+
+    @property
+    def rebuilding(self) -> str:
+        """The lock of whoever rebuilds."""
+        return f"{self.prefix}rebuilding"
+
+    @property
+    def gone(self) -> str:
+        """Calls that ended while there was no epoch: a hash from call id to billed seconds, -1 for never sent."""
+        return f"{self.prefix}gone"
+
+    @property
+    def roster(self) -> str:
+        """A hash from dialer id to what it says of itself, as JSON; dead ones stay until forgotten."""
+        return f"{self.prefix}roster"
+
+    def lease(self, dialer_id: str) -> str:
+        return f"{self.prefix}lease:{dialer_id}"
+
+    def fenced(self, dialer_id: str) -> str:
+        """Its value is Redis' time, in ms, at which the dialer's own lease has surely lapsed."""
+        return f"{self.prefix}fenced:{dialer_id}"
+
+    def generation(self, epoch: str) -> Generation:
+        return Generation(f"{self.prefix}{epoch.partition('.')[0]}:")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The keys of one epoch's state."""
+
+    base: str
+
+    @property
+    def clock(self) -> str:
+        """The latest time that was seen."""
+        return f"{self.base}clock"
+
+    @property
+    def permits(self) -> str:
+        """A hash from call id to its record: what it holds. The one truth about who holds what."""
+        return f"{self.base}permits"
+
+    @property
+    def holders(self) -> str:
+        """The set of dialers that hold permits."""
+        return f"{self.base}holders"
+
+    @property
+    def tat(self) -> str:
+        """A hash from a rate's key to the time for which its next call is due."""
+        return f"{self.base}tat"
+
+    def held(self, dialer_id: str) -> str:
+        """The set of call ids whose permits this dialer holds."""
+        return f"{self.base}held:{dialer_id}"
+
+    def day(self, tenant_id: str) -> str:
+        """A hash: `<day>:calls` and `<day>:seconds`, the day counted from 1970."""
+        return f"{self.base}day:{tenant_id}"
+
+    def slots(self, kind: str, name: str) -> str:
+        """A sorted set of call ids by the ms at which their lease lapses."""
+        return f"{self.base}slots:{kind}:{name}"
+
+    def rate(self, kind: str, name: str) -> str:
+        """A sorted set of call ids by the µs at which they were, or may next be, admitted."""
+        return f"{self.base}rate:{kind}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one permit holds, and for whom. `raw` is the very text in Redis: scripts compare it before they act."""
+
+    raw: str
+    owner: str
+    campaign_id: str
+    tenant_id: str
+    gateway_id: str
+    node: str
+    number: str
+    day: int
+    ask: int
+
+    @classmethod
+    def parse(cls, raw: str) -> Record:
+        data: Mapping[str, Any] = json.loads(raw)
+        return cls(
+            raw,
+            data["o"],
+            data["c"],
+            data["t"],
+            data["g"],
+            data["n"],
+            data["p"],
+            int(data["d"]),
+            int(data["a"]),
+        )
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        owner: str,
+        campaign_id: str,
+        tenant_id: str,
+        gateway_id: str,
+        node: str,
+        number: str,
+        day: int,
+        ask: int,
+    ) -> Record:
+        """A record in the form in which the scripts write it."""
+        fields = {
+            "o": owner,
+            "c": campaign_id,
+            "t": tenant_id,
+            "g": gateway_id,
+            "n": node,
+            "p": number,
+            "d": day,
+            "a": ask,
+        }
+        return cls(json.dumps(fields), owner, campaign_id, tenant_id, gateway_id, node, number, day, ask)
+
+    def owned_by(self, dialer_id: str) -> Record:
+        """The same permit in the hands of another dialer."""
+        return Record.make(
+            owner=dialer_id,
+            campaign_id=self.campaign_id,
+            tenant_id=self.tenant_id,
+            gateway_id=self.gateway_id,
+            node=self.node,
+            number=self.number,
+            day=self.day,
+            ask=0,
+        )
+
+    def slot_keys(self, keys: Generation) -> list[str]:
+        """The five sets in which this permit has a slot."""
+        return [
+            keys.slots("campaign", self.campaign_id),
+            keys.slots("tenant", self.tenant_id),
+            keys.slots("gateway", self.gateway_id),
+            keys.slots("node", self.node),
+            keys.slots("number", self.number),
+        ]
+
+    def rate_keys(self, keys: Generation) -> list[str]:
+        """The three logs in which this permit has an entry."""
+        return [
+            keys.rate("tenant", self.tenant_id),
+            keys.rate("gateway", self.gateway_id),
+            keys.rate("node", self.node),
+        ]

@@ -1,0 +1,281 @@
+"""The limiter: permits for calls, over every cap at once, shared by any number of processes through Redis.
+
+Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`),
+recovery (`take_over`, `rebuild`) and the API (`usage`). What holds, whatever dies or is lost:
+
+- No cap is exceeded over any window by what is sent within the life of its permit. A permit carries Redis' time
+  and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms.
+- Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
+- Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
+  renews those of dead ones too until they are taken over. The epoch lapses sooner than any lease: leases that
+  nobody renewed never make room for a call, the state is rebuilt first.
+- Without a whole state nobody dials: not while Redis is away, nor after it was emptied or came back from its disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import cast
+
+from redis import Redis
+
+from limits.caps import (
+    PERMIT_LIFE,
+    Denied,
+    Ended,
+    GatewayCaps,
+    NodeCaps,
+    Permit,
+    PermitRequest,
+    Rate,
+    Snapshot,
+    TenantCaps,
+    Usage,
+)
+from limits.debts import BATCH, NEVER_SENT, Debt, Debts
+from limits.errors import Fenced, LimiterUnavailable, translated
+from limits.ledger import EpochChangedError, Ledger
+from limits.question import Question
+from limits.rebuild import Lives, rebuild
+
+__all__ = [
+    "Denied",
+    "Ended",
+    "Fenced",
+    "GatewayCaps",
+    "Limiter",
+    "LimiterUnavailable",
+    "NodeCaps",
+    "Permit",
+    "PermitRequest",
+    "Rate",
+    "Snapshot",
+    "TenantCaps",
+    "Usage",
+]
+
+LEASE_SECONDS = 60.0
+
+
+class Limiter:
+    """One process' way to the caps. `dialer_id` is that of its roster lease; "" for one that only reads.
+
+    `redis` decodes its answers, and does not retry by itself. Every method raises LimiterUnavailable when Redis
+    fails.
+    """
+
+    def __init__(
+        self, redis: Redis, prefix: str, dialer_id: str, *, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        lease = int(lease_seconds * 1000)
+        self._lives = Lives(lease=lease, epoch=lease * 3 // 4, keep=lease * 10)
+        self._dialer_id = dialer_id
+        self._ledger = Ledger(redis, prefix)
+        self._debts = Debts(self._ledger, dialer_id)
+        self._asks = itertools.count(1)
+
+    def acquire(  # noqa: PLR0917  the order in which the caps are asked
+        self,
+        tenant_id: str,
+        campaign_id: str,
+        campaign_concurrency: int,
+        tenant: TenantCaps,
+        gateway: GatewayCaps,
+        nodes: Sequence[NodeCaps],
+        requests: Sequence[PermitRequest],
+    ) -> list[Permit | Denied]:
+        """Ask for a batch of calls of one campaign, at most a few hundred; one answer for each, in their order.
+
+        `nodes` in the order of preference; each permit names the first with room. A call that holds a permit
+        already (it lapsed before it was used, or its answer was lost) keeps its slots and its node, which `nodes`
+        must name, and moves to the present time in the rates, or is told when its turn is; that turn is kept for
+        it for 50 ms.
+        Raises Fenced when this dialer has lost its lease. After LimiterUnavailable nothing is held: whatever
+        these calls hold or were granted is undone, unless they are asked for again first.
+        """
+        if not requests:
+            return []
+        question = Question(tenant_id, campaign_id, campaign_concurrency, tenant, gateway, nodes, requests)
+        self._debts.withdraw(request.call_id for request in requests)
+        with translated(LimiterUnavailable, "asking for permits"):
+            self._debts.pay()
+            while (epoch := self._ledger.epoch()) is not None:
+                try:
+                    return self._ask(epoch, question)
+                except EpochChangedError:
+                    continue
+        return question.no_redis()
+
+    def give_back(self, permits: Iterable[Permit]) -> None:
+        """These were never sent and will not be: undo their slots, their places in the rates, the day's count.
+
+        What cannot be undone now, since Redis is away, is kept and undone with a later call of any method.
+        """
+        self._debts.owe(Debt(permit.call_id, NEVER_SENT, permit.ask) for permit in permits)
+        self._pay("giving permits back")
+
+    def release(self, ended: Iterable[Ended]) -> None:
+        """These calls are over, whoever placed them: free their slots, add their seconds to their day, once.
+
+        What cannot be released now, since Redis is away, is kept and released with a later call of any method.
+        """
+        self._debts.owe(Debt(call.call_id, call.billsec) for call in ended)
+        self._pay("releasing permits")
+
+    def renew(self) -> None:
+        """Extend the leases of this dialer's permits, and of dead dialers' until somebody takes them over.
+
+        To be called every 10 s. Also settles what Redis' absence left unsettled.
+        """
+        self._debts.revisit()
+        self._pay("settling what is owed")
+        self._ledger.forget()
+        with translated(LimiterUnavailable, "renewing leases"):
+            epoch = self._ledger.epoch()
+            if epoch is None:
+                return
+            try:
+                for dialer_id in self._to_be_kept(epoch):
+                    self._renew(epoch, dialer_id)
+            except EpochChangedError:
+                return
+
+    def held_by(self, dialer_id: str) -> list[str]:
+        """The calls whose permits a dialer holds, for the database to be asked what became of them."""
+        with translated(LimiterUnavailable, "reading a dialer's permits"):
+            epoch = self._ledger.epoch()
+            return [] if epoch is None else self._ledger.held_by(epoch, dialer_id)
+
+    def take_over(
+        self,
+        dead_dialer_id: str,
+        live_call_ids: Container[str],
+        ended: Mapping[str, int] | None = None,
+    ) -> list[str]:
+        """Take a dead dialer's permits: those of calls that are open, whoever adopts them, become this dialer's.
+
+        The others are released, and their call ids returned. The dead one must be fenced and its lease lapsed,
+        and `live_call_ids` read after that. `ended` has the billed seconds of those that have ended; any that is
+        neither there nor live never became a row and is undone. Without `ended` all the others keep their place
+        in the day's count and add no seconds to it.
+        """
+        lost: list[str] = []
+        with translated(LimiterUnavailable, "taking over permits"):
+            while (epoch := self._ledger.epoch()) is not None:
+                call_ids = self._ledger.held_by(epoch, dead_dialer_id)
+                lost = [call_id for call_id in call_ids if call_id not in live_call_ids]
+                live = [call_id for call_id in call_ids if call_id in live_call_ids]
+                try:
+                    for start in range(0, len(live), BATCH):
+                        self._move(epoch, dead_dialer_id, live[start : start + BATCH])
+                except EpochChangedError:
+                    continue
+                break
+        self._debts.owe(
+            Debt(call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT)) for call_id in lost
+        )
+        self._pay("releasing a dead dialer's permits")
+        return lost
+
+    def rebuild(self, snapshot: Callable[[], Snapshot]) -> bool:
+        """Where the state is not whole, make it so from the database; True when this call did.
+
+        Of any number of dialers one does it; it asks `snapshot` once all permits granted before have lapsed.
+        False where the state is whole, or another is at it. What `snapshot` raises comes through, and leaves no
+        epoch.
+        """
+        self._ledger.forget()
+        with translated(LimiterUnavailable, "rebuilding"):
+            return rebuild(self._ledger, snapshot, self._lives)
+
+    def whole(self) -> bool:
+        """Whether the state is whole; where it is not, `rebuild` is due."""
+        self._ledger.forget()
+        with translated(LimiterUnavailable, "reading the epoch"):
+            return self._ledger.epoch() is not None
+
+    def usage(self, tenant_id: str) -> Usage | None:
+        """What a tenant uses now; None while the state has to be rebuilt."""
+        with translated(LimiterUnavailable, "reading usage"):
+            while (epoch := self._ledger.epoch()) is not None:
+                keys = self._ledger.generation(epoch)
+                paths = [
+                    keys.slots("tenant", tenant_id),
+                    keys.rate("tenant", tenant_id),
+                    keys.day(tenant_id),
+                ]
+                try:
+                    answer = self._ledger.run("usage", epoch, paths, {})
+                except EpochChangedError:
+                    continue
+                return Usage(*answer[1:]) if answer else None
+        return None
+
+    def _ask(self, epoch: str, question: Question) -> list[Permit | Denied]:
+        ledger, me = self._ledger, self._dialer_id
+        ask = next(self._asks)
+        job = {
+            **question.job(),
+            "dialer": me,
+            "ask": ask,
+            "lease": self._lives.lease,
+            "keep": self._lives.keep,
+        }
+        paths = question.keys(ledger.keys, ledger.generation(epoch), me)
+        expires_at = time.monotonic() + PERMIT_LIFE
+        try:
+            answer = ledger.run("acquire", epoch, paths, job)
+        except EpochChangedError:
+            raise
+        except BaseException:
+            # Also a greenlet that is killed while it waits: nobody else knows what it was granted.
+            self._debts.doubt([request.call_id for request in question.requests], ask, epoch)
+            raise
+        if answer is None:
+            return question.no_redis()
+        if answer[0] == "fenced":
+            raise Fenced(me)
+        return question.answers(answer[1:], expires_at, ask)
+
+    def _pay(self, action: str) -> None:
+        with translated(LimiterUnavailable, action):
+            self._debts.pay()
+
+    def _to_be_kept(self, epoch: str) -> list[str]:
+        """This dialer, and every holder of permits that no longer lives."""
+        redis, keys = self._ledger.redis, self._ledger.keys
+        holders = cast("set[str]", redis.smembers(self._ledger.generation(epoch).holders))
+        others = sorted(holders - {self._dialer_id})
+        if not others:
+            return [self._dialer_id]
+        leases = cast("list[str | None]", redis.mget([keys.lease(other) for other in others]))
+        dead = [other for other, lease in zip(others, leases, strict=True) if lease is None]
+        return [self._dialer_id, *dead]
+
+    def _renew(self, epoch: str, dialer_id: str) -> None:
+        keys = self._ledger.generation(epoch)
+        call_ids = self._ledger.held_by(epoch, dialer_id)
+        for start in range(0, max(1, len(call_ids)), BATCH):
+            records = self._ledger.records(epoch, call_ids[start : start + BATCH])
+            paths = [keys.permits, keys.holders, keys.held(dialer_id), keys.tat]
+            for record in records.values():
+                paths += record.slot_keys(keys)
+            job = {
+                "epoch_life": self._lives.epoch,
+                "lease": self._lives.lease,
+                "keep": self._lives.keep,
+                "ids": list(records),
+            }
+            self._ledger.run("renew", epoch, paths, job)
+
+    def _move(self, epoch: str, dead_dialer_id: str, call_ids: Sequence[str]) -> None:
+        me, keys = self._dialer_id, self._ledger.generation(epoch)
+        items = [
+            [call_id, record.raw, record.owned_by(me).raw]
+            for call_id, record in self._ledger.records(epoch, call_ids).items()
+        ]
+        paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
+        job = {"dialer": me, "keep": self._lives.keep, "items": items}
+        self._ledger.run("move", epoch, paths, job)

@@ -1,0 +1,181 @@
+"""Making the limiter's state whole again from the database, after Redis was emptied, restarted or long unattended.
+
+Called by `Limiter.rebuild`. The new state is written into a generation of its own and becomes visible with one script
+at the very end; a rebuilder that dies leaves no epoch, only keys that lapse. Calls that end meanwhile are noted by
+whoever ends them, and heeded before the end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from redis import Redis
+
+from limits import scripts
+from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
+from limits.keys import Record
+from limits.ledger import Ledger
+
+T = TypeVar("T")
+
+LOCK_SECONDS = 60
+BATCH = 500
+DAY_MS = 86_400_000
+EPOCH_START = dt.date(1970, 1, 1)
+MARGIN = 0.010
+"""Seconds waited beyond a permit's life, for clocks that do not run equally fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long things live, in ms: a permit's lease, the epoch, and what is kept for as long as anybody renews it."""
+
+    lease: int
+    epoch: int
+    keep: int
+
+
+def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives) -> bool:
+    """Rebuild where there is no whole state and nobody else is at it; True when done. Raises redis.RedisError."""
+    if ledger.epoch() is not None:
+        return False
+    with _lock(ledger) as token:
+        if token is None or ledger.epoch() is not None:
+            return False
+        run = cast(str, ledger.redis.info("server")["run_id"])
+        # Whatever was granted before is sent by then, and so in the database, or has to be asked for again.
+        time.sleep(PERMIT_LIFE + MARGIN)
+        return _Rebuild(ledger, lives, run).do(snapshot(), token)
+
+
+@contextmanager
+def _lock(ledger: Ledger) -> Iterator[str | None]:
+    """The rebuilder's lock; None where somebody else has it."""
+    token = secrets.token_hex(8)
+    if not ledger.redis.set(ledger.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000):
+        yield None
+        return
+    try:
+        yield token
+    finally:
+        scripts.run(ledger.redis, "unlock", [ledger.keys.rebuilding], {"token": token})
+        ledger.forget()
+
+
+class _Rebuild:
+    """One attempt, on the server's run `run`, into a generation of its own."""
+
+    def __init__(self, ledger: Ledger, lives: Lives, run: str) -> None:
+        self._redis: Redis = ledger.redis
+        self._outer = ledger.keys
+        self._lives = lives
+        self._run = run
+        self._epoch = f"{secrets.token_hex(6)}.{run}"
+        self._keys = ledger.generation(self._epoch)
+        seconds, micros = self._redis.time()
+        self._now_ms = seconds * 1000 + micros // 1000
+
+    def do(self, snapshot: Snapshot, token: str) -> bool:
+        """Write everything, then open; False where the lock or the server was lost in between."""
+        records = {call.call_id: self._record(call) for call in snapshot.live}
+        for batch in _batches(list(records.items())):
+            self._write_permits(batch)
+        for sends in _batches(snapshot.recent):
+            self._write_rates(sends)
+        for uses in _batches(snapshot.days):
+            self._write_days(uses, (snapshot.day - EPOCH_START).days)
+        heeded: list[str] = []
+        while True:
+            answer = scripts.run(
+                self._redis,
+                "open",
+                [self._outer.epoch, self._outer.rebuilding, self._outer.gone],
+                {
+                    "token": token,
+                    "epoch": self._epoch,
+                    "run": self._run,
+                    "epoch_life": self._lives.epoch,
+                    "heeded": heeded,
+                },
+            )
+            if answer[0] != "more":
+                return bool(answer[0] == "open")
+            gone = dict(zip(answer[1::2], map(int, answer[2::2]), strict=True))
+            heeded += gone
+            for batch in _batches([(call_id, records[call_id]) for call_id in gone if call_id in records]):
+                self._let_go(batch, gone)
+
+    def _record(self, call: LiveCall) -> Record:
+        return Record.make(
+            owner=call.dialer_id,
+            campaign_id=call.campaign_id,
+            tenant_id=call.tenant_id,
+            gateway_id=call.gateway_id,
+            node=call.node,
+            number=call.number,
+            day=(self._now_ms - call.age_ms) // DAY_MS,
+            ask=0,
+        )
+
+    def _write_permits(self, batch: Sequence[tuple[str, Record]]) -> None:
+        keys, lives = self._keys, self._lives
+        with self._redis.pipeline(transaction=False) as pipe:
+            for call_id, record in batch:
+                pipe.hset(keys.permits, call_id, record.raw)
+                pipe.sadd(keys.held(record.owner), call_id)
+                pipe.sadd(keys.holders, record.owner)
+                pipe.pexpire(keys.held(record.owner), lives.keep)
+                for slots in record.slot_keys(keys):
+                    pipe.zadd(slots, {call_id: self._now_ms + lives.lease})
+                    pipe.pexpire(slots, lives.lease + 10_000)
+            pipe.pexpire(keys.permits, lives.keep)
+            pipe.pexpire(keys.holders, lives.keep)
+            pipe.execute()
+
+    def _write_rates(self, batch: Sequence[RecentSend]) -> None:
+        keys = self._keys
+        with self._redis.pipeline(transaction=False) as pipe:
+            for send in batch:
+                at = (self._now_ms - send.age_ms) * 1000
+                for kind, name, window in (
+                    ("tenant", send.tenant_id, MINUTE_MS),
+                    ("gateway", send.gateway_id, SECOND_MS),
+                    ("node", send.node, SECOND_MS),
+                ):
+                    if send.age_ms <= window:
+                        pipe.zadd(keys.rate(kind, name), {send.call_id: at})
+                        pipe.pexpire(keys.rate(kind, name), 2 * window)
+            pipe.execute()
+
+    def _write_days(self, batch: Sequence[DayUse], day: int) -> None:
+        with self._redis.pipeline(transaction=False) as pipe:
+            for use in batch:
+                key = self._keys.day(use.tenant_id)
+                pipe.hset(key, mapping={f"{day}:calls": use.calls, f"{day}:seconds": use.seconds})
+                pipe.pexpire(key, 2 * DAY_MS)
+            pipe.execute()
+
+    def _let_go(self, batch: Sequence[tuple[str, Record]], billsecs: dict[str, int]) -> None:
+        """Calls that the snapshot saw live and that have ended since."""
+        keys = self._keys
+        with self._redis.pipeline(transaction=False) as pipe:
+            for call_id, record in batch:
+                pipe.hdel(keys.permits, call_id)
+                pipe.srem(keys.held(record.owner), call_id)
+                for slots in record.slot_keys(keys):
+                    pipe.zrem(slots, call_id)
+                if billsecs[call_id] > 0:
+                    pipe.hincrby(keys.day(record.tenant_id), f"{record.day}:seconds", billsecs[call_id])
+                    pipe.pexpire(keys.day(record.tenant_id), 2 * DAY_MS)
+            pipe.execute()
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]

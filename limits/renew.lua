@@ -1,0 +1,26 @@
+-- Extend the leases of one dialer's permits, and the epoch, which lapses before any lease does.
+-- KEYS: 1 epoch, 2 permits, 3 holders, 4 held by the dialer, 5 tat; for each call its 5 slots.
+-- ARGV: JSON {epoch, epoch_life (ms), lease (ms), keep (ms), ids}.
+-- Returns {'no_redis'} | {'epoch', the present one} | {'ok'}; a call whose permit has gone is left alone.
+local epoch = whole(KEYS[1])
+if not epoch then
+  return {'no_redis'}
+end
+if epoch ~= job.epoch then
+  return {'epoch', epoch}
+end
+local lapse = math.floor(clock() / 1000) + job.lease
+for i, id in ipairs(job.ids) do
+  if redis.call('HEXISTS', KEYS[2], id) == 1 then
+    for k = 1, 5 do
+      local slots = KEYS[5 * i + k]
+      redis.call('ZADD', slots, lapse, id)
+      redis.call('PEXPIRE', slots, job.lease + 10000)
+    end
+  end
+end
+for k = 2, 5 do
+  redis.call('PEXPIRE', KEYS[k], job.keep)
+end
+redis.call('PEXPIRE', KEYS[1], job.epoch_life)
+return {'ok'}

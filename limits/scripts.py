@@ -1,0 +1,31 @@
+"""The Lua scripts, each with the common part in front, run by digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+
+@cache
+def source(name: str) -> tuple[str, str]:
+    """A script's text and digest."""
+    here = Path(__file__).parent
+    text = "\n".join((here / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def run(redis: Redis, name: str, keys: Sequence[str], job: Mapping[str, Any]) -> Any:
+    """Run the script `name` once. Raises redis.RedisError; what the script did is then unknown."""
+    text, digest = source(name)
+    argument = json.dumps(job, separators=(",", ":"))
+    try:
+        return redis.evalsha(digest, len(keys), *keys, argument)
+    except NoScriptError:
+        return redis.eval(text, len(keys), *keys, argument)

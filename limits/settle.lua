@@ -1,0 +1,52 @@
+-- Let go of what permits hold: for calls that are over, and for those never sent. Doing it twice changes nothing.
+-- KEYS: 1 epoch, 2 gone, 3 permits (absent where the caller knows no epoch); for each item: held by its owner, day,
+--       5 slots, 3 rates.
+-- ARGV: JSON {epoch, notes [[call id, billed seconds, -1 for never sent]], items [[call id, record, seconds, day]]}.
+-- Returns {'noted'}: no epoch, whoever rebuilds will heed it | {'epoch', the present one}
+--       | {'ok', ids whose record is another by now ...}.
+local NOTE_LIFE = 600000
+local DAYS = 172800000
+local WIDTH = 10
+
+local epoch = whole(KEYS[1])
+if not epoch then
+  for _, call in ipairs(job.notes) do
+    redis.call('HSET', KEYS[2], call[1], call[2])
+  end
+  redis.call('PEXPIRE', KEYS[2], NOTE_LIFE)
+  return {'noted'}
+end
+if epoch ~= job.epoch then
+  return {'epoch', epoch}
+end
+
+local function let_go(base, id, seconds, day)
+  redis.call('HDEL', KEYS[3], id)
+  redis.call('SREM', KEYS[base + 1], id)
+  for k = 3, 7 do
+    redis.call('ZREM', KEYS[base + k], id)
+  end
+  local uses = KEYS[base + 2]
+  if seconds > 0 then
+    redis.call('HINCRBY', uses, day .. ':seconds', seconds)
+    redis.call('PEXPIRE', uses, DAYS)
+  elseif seconds < 0 then
+    for k = 8, 10 do
+      redis.call('ZREM', KEYS[base + k], id)
+    end
+    if redis.call('HEXISTS', uses, day .. ':calls') == 1 then
+      redis.call('HINCRBY', uses, day .. ':calls', -1)
+    end
+  end
+end
+
+local answer = {'ok'}
+for i, item in ipairs(job.items) do
+  local raw = redis.call('HGET', KEYS[3], item[1])
+  if raw == item[2] then
+    let_go(3 + (i - 1) * WIDTH, item[1], item[3], item[4])
+  elseif raw then
+    answer[#answer + 1] = item[1]
+  end
+end
+return answer

@@ -1,0 +1,53 @@
+"""One of several processes that hammer the limiter, as a module of its own so that it starts as a fresh process.
+
+Usage: python -m tests.integration.limits.asker URL NAME SECONDS PER_MINUTE CPS TASKS
+Asks for one call after another in each of TASKS greenlets, releasing at once, for SECONDS; prints the ids that were
+granted, one on a line.
+"""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import random  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+import gevent  # noqa: E402
+
+from limits.limiter import Ended, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
+from limits.roster import Roster  # noqa: E402
+from tests.integration.limits.room import PREFIX, connect  # noqa: E402
+
+
+def main() -> None:
+    url, name, seconds, per_minute, cps, tasks = sys.argv[1:]
+    client = connect(url)
+    Roster(client, PREFIX, lease_seconds=60.0).register(name, {})
+    limiter = Limiter(client, PREFIX, name)
+    tenant = TenantCaps(None, int(per_minute) or None, None, None)
+    gateway = GatewayCaps("gw", int(cps) or None, None)
+    nodes = [NodeCaps("fs1", None, None)]
+    until = time.monotonic() + float(seconds)
+    grants: list[str] = []
+
+    def ask(task: int) -> None:
+        serial = 0
+        gevent.sleep(random.random() * 0.05)
+        while time.monotonic() < until:
+            call = f"{name}.{task}.{serial}"
+            (answer,) = limiter.acquire("t", "c", 1000, tenant, gateway, nodes, [PermitRequest(call, call)])
+            if isinstance(answer, Permit):
+                serial += 1
+                grants.append(call)
+                limiter.release([Ended(call, "c", "t", "gw", "fs1", 0)])
+            else:
+                gevent.sleep(min(answer.retry_after, max(0.0, until - time.monotonic())))
+
+    gevent.joinall([gevent.spawn(ask, task) for task in range(int(tasks))], raise_error=True)
+    print("\n".join(grants))
+
+
+main()

@@ -1,0 +1,169 @@
+"""Each cap binds, says so in its own word, and gives back exactly what it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps, Usage
+from tests.integration.limits.room import OPEN_NODES, Desk, words
+
+
+def permits(answers: list[Permit | Denied]) -> list[Permit]:
+    return [answer for answer in answers if isinstance(answer, Permit)]
+
+
+SLOT_CAPS: list[tuple[str, Callable[[Desk, str], list[Permit | Denied]]]] = [
+    ("campaign_concurrency", lambda desk, call: desk.ask(call, concurrency=2)),
+    ("tenant_concurrency", lambda desk, call: desk.ask(call, tenant=TenantCaps(2, None, None, None))),
+    ("gateway_channels", lambda desk, call: desk.ask(call, gateway=GatewayCaps("gw", None, 2))),
+    ("node_channels", lambda desk, call: desk.ask(call, nodes=[NodeCaps("fs1", None, 2)])),
+]
+
+
+@pytest.mark.parametrize(("word", "ask"), SLOT_CAPS, ids=[word for word, _ in SLOT_CAPS])
+def test_a_slot_cap_binds_until_a_call_ends(
+    desk: Desk, word: str, ask: Callable[[Desk, str], list[Permit | Denied]]
+) -> None:
+    assert words([*ask(desk, "a"), *ask(desk, "b"), *ask(desk, "c")]) == ["fs1", "fs1", word]
+    desk.end("a")
+    assert words([*ask(desk, "c"), *ask(desk, "d")]) == ["fs1", word]
+
+
+BLOCKED: list[tuple[str, Callable[[Desk], list[Permit | Denied]]]] = [
+    ("campaign_concurrency", lambda desk: desk.ask("a", concurrency=0)),
+    ("tenant_concurrency", lambda desk: desk.ask("a", tenant=TenantCaps(0, None, None, None))),
+    ("tenant_minute", lambda desk: desk.ask("a", tenant=TenantCaps(None, 0, None, None))),
+    ("tenant_day_calls", lambda desk: desk.ask("a", tenant=TenantCaps(None, None, 0, None))),
+    ("tenant_day_minutes", lambda desk: desk.ask("a", tenant=TenantCaps(None, None, None, 0))),
+    ("gateway_cps", lambda desk: desk.ask("a", gateway=GatewayCaps("gw", 0, None))),
+    ("gateway_channels", lambda desk: desk.ask("a", gateway=GatewayCaps("gw", None, 0))),
+    ("node_cps", lambda desk: desk.ask("a", nodes=[NodeCaps("fs1", 0, None)])),
+    ("node_channels", lambda desk: desk.ask("a", nodes=[NodeCaps("fs1", None, 0)])),
+    ("no_node", lambda desk: desk.ask("a", nodes=[])),
+]
+
+
+@pytest.mark.parametrize(("word", "ask"), BLOCKED, ids=[word for word, _ in BLOCKED])
+def test_zero_blocks_and_holds_nothing(
+    desk: Desk, word: str, ask: Callable[[Desk], list[Permit | Denied]]
+) -> None:
+    (answer,) = ask(desk)
+    assert isinstance(answer, Denied)
+    assert answer.reason == word
+    assert answer.retry_after >= 0.005
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+    assert desk.limiter.held_by("d1") == []
+
+
+RATE_CAPS: list[tuple[str, float, Callable[[Desk, str], list[Permit | Denied]]]] = [
+    ("tenant_minute", 0.1, lambda desk, call: desk.ask(call, tenant=TenantCaps(None, 600, None, None))),
+    ("gateway_cps", 0.2, lambda desk, call: desk.ask(call, gateway=GatewayCaps("gw", 5, None))),
+    ("node_cps", 0.2, lambda desk, call: desk.ask(call, nodes=[NodeCaps("fs1", 5, None)])),
+]
+
+
+@pytest.mark.parametrize(("word", "interval", "ask"), RATE_CAPS, ids=[word for word, *_ in RATE_CAPS])
+def test_a_rate_spreads_calls_evenly_and_says_when_the_next_may_come(
+    desk: Desk, word: str, interval: float, ask: Callable[[Desk, str], list[Permit | Denied]]
+) -> None:
+    assert words(ask(desk, "a")) == ["fs1"]
+    began = time.monotonic()
+    (answer,) = ask(desk, "b")
+    assert isinstance(answer, Denied)
+    assert answer.reason == word
+    assert interval - 0.025 - (time.monotonic() - began) - 0.02 < answer.retry_after <= interval
+
+
+def test_a_fresh_burst_is_not_let_through_at_once(desk: Desk) -> None:
+    answers = desk.ask(*map(str, range(50)), gateway=GatewayCaps("gw", 20, None))
+    assert len(permits(answers)) == 1
+    assert set(words(answers)) == {"fs1", "gateway_cps"}
+
+
+def test_the_first_node_with_room_is_named(desk: Desk) -> None:
+    nodes = [NodeCaps("fs1", None, 1), NodeCaps("fs2", 5, None), NodeCaps("fs3", None, 1)]
+    assert words(desk.ask("a", "b", "c", "d", nodes=nodes)) == ["fs1", "fs2", "fs3", "node_cps"]
+
+
+def test_without_a_node_that_has_channels_the_word_is_channels(desk: Desk) -> None:
+    nodes = [NodeCaps("fs1", None, 1), NodeCaps("fs2", None, 1)]
+    assert words(desk.ask("a", "b", "c", nodes=nodes)) == ["fs1", "fs2", "node_channels"]
+
+
+def test_a_number_has_one_live_call_whoever_calls_it(desk: Desk) -> None:
+    assert words(desk.ask("a", "b", number="+1")) == ["fs1", "number_cap"]
+    assert words(desk.ask("c", number="+1", tenant_id="other", campaign_id="x")) == ["number_cap"]
+    desk.end("a")
+    assert words(desk.ask("b", number="+1")) == ["fs1"]
+
+
+def test_the_days_calls_stay_counted_after_they_ended(desk: Desk) -> None:
+    caps = TenantCaps(None, None, 2, None)
+    assert words(desk.ask("a", "b", "c", tenant=caps)) == ["fs1", "fs1", "tenant_day_calls"]
+    desk.end("a", "b")
+    assert words(desk.ask("c", tenant=caps)) == ["tenant_day_calls"]
+
+
+def test_the_days_minutes_gate_new_calls_once_spent(desk: Desk) -> None:
+    caps = TenantCaps(None, None, None, 2)
+    assert words(desk.ask("a", "b", tenant=caps)) == ["fs1", "fs1"]
+    desk.end("a", billsec=119)
+    assert words(desk.ask("c", tenant=caps)) == ["fs1"]
+    desk.end("b", billsec=1)
+    assert words(desk.ask("d", tenant=caps)) == ["tenant_day_minutes"]
+
+
+def test_a_lowered_cap_lets_nobody_in_until_enough_have_ended(desk: Desk) -> None:
+    desk.ask("a", "b", "c")
+    assert words(desk.ask("d", concurrency=2)) == ["campaign_concurrency"]
+    desk.end("a", "b")
+    assert words(desk.ask("d", "e", concurrency=2)) == ["fs1", "campaign_concurrency"]
+
+
+def test_a_raised_rate_binds_at_once(desk: Desk) -> None:
+    desk.ask("a", tenant=TenantCaps(None, 1, None, None))
+    (before,) = desk.ask("b", tenant=TenantCaps(None, 1, None, None))
+    (after,) = desk.ask("b", tenant=TenantCaps(None, 1200, None, None))
+    assert isinstance(before, Denied)
+    assert before.retry_after > 50
+    assert isinstance(after, Permit) or after.retry_after <= 0.05
+
+
+def test_permits_never_used_give_back_everything(desk: Desk) -> None:
+    caps = {"tenant": TenantCaps(1, 60, 1, None), "gateway": GatewayCaps("gw", 1, 1)}
+    answers = desk.ask("a", "b", **caps)  # type: ignore[arg-type]
+    assert words(answers) == ["fs1", "tenant_concurrency"]
+    desk.limiter.give_back(permits(answers))
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+    assert words(desk.ask("b", **caps)) == ["fs1"]  # type: ignore[arg-type]
+
+
+def test_a_permit_names_its_deadline_from_before_it_was_asked_for(desk: Desk) -> None:
+    before = time.monotonic()
+    (permit,) = permits(desk.ask("a"))
+    assert before + 0.05 <= permit.expires_at <= time.monotonic() + 0.05
+
+
+def test_usage_counts_one_tenants_calls_only(desk: Desk) -> None:
+    desk.ask("a", "b", "c")
+    desk.ask("x", tenant_id="other", campaign_id="y")
+    desk.end("a", billsec=61)
+    assert desk.limiter.usage("t") == Usage(concurrent=2, last_minute=3, day_calls=3, day_seconds=61)
+
+
+def test_every_key_carries_the_prefix(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a", concurrency=1)
+    keys = {key for key in client.scan_iter() if not key.startswith("test:")}
+    assert keys == set()
+
+
+def test_every_key_that_counts_lapses_by_itself(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a", "b", nodes=OPEN_NODES)
+    desk.end("a", billsec=3)
+    desk.limiter.renew()
+    for_ever = {key for key in client.scan_iter() if client.ttl(key) == -1}
+    assert for_ever == {"test:roster"}

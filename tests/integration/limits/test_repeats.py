@@ -1,0 +1,187 @@
+"""Every question may be asked twice: because an answer was lost, or because a permit lapsed before it was used."""
+
+from __future__ import annotations
+
+import itertools
+from unittest import mock
+
+import gevent
+import pytest
+import redis
+
+from limits import scripts
+from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
+from tests.integration.limits.room import Desk, words
+from tests.waiting import wait_until
+
+
+def test_asking_again_counts_once(desk: Desk) -> None:
+    caps = TenantCaps(1, None, 1, None)
+    for _ in range(3):
+        assert words(desk.ask("a", tenant=caps)) == ["fs1"]
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+    desk.end("a")
+    assert desk.limiter.usage("t") == Usage(0, 1, 1, 0)
+
+
+def test_releasing_again_changes_nothing(desk: Desk) -> None:
+    desk.ask("a", "b")
+    for _ in range(3):
+        desk.end("a", billsec=30)
+    assert desk.limiter.usage("t") == Usage(1, 2, 2, 30)
+
+
+def test_a_release_frees_nothing_of_another_tenant(desk: Desk) -> None:
+    desk.ask("a", tenant_id="other", campaign_id="x")
+    desk.end("a", billsec=30)
+    desk.end("unknown", billsec=30)
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+    assert desk.limiter.usage("other") == Usage(0, 1, 1, 30)
+
+
+def test_giving_back_late_does_not_take_a_permit_asked_for_since(desk: Desk) -> None:
+    (first,) = desk.ask("a")
+    (second,) = desk.ask("a")
+    assert isinstance(first, Permit)
+    assert isinstance(second, Permit)
+    desk.limiter.give_back([first])
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+    desk.limiter.give_back([second, second])
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+
+def test_any_process_may_release_a_call_and_its_owner_does_not_revive_it(
+    client: redis.Redis, desk: Desk
+) -> None:
+    other = Desk(client, "d2")
+    desk.ask("a")
+    other.end("a", billsec=5)
+    desk.limiter.renew()
+    assert desk.limiter.usage("t") == Usage(0, 1, 1, 5)
+
+
+def test_a_lapsed_permit_moves_to_the_present_when_the_rate_allows(desk: Desk) -> None:
+    slow = GatewayCaps("gw", 1, None)
+    assert words(desk.ask("a", gateway=slow)) == ["fs1"]
+    gevent.sleep(0.06)
+    assert words(desk.ask("a", gateway=slow)) == ["fs1"]
+    (denied,) = desk.ask("b", gateway=slow)
+    assert isinstance(denied, Denied)
+    assert denied.retry_after > 0.93
+
+
+def test_lapsed_permits_get_turns_one_after_another_before_any_new_call(desk: Desk) -> None:
+    """A database that stalls for a while delays calls, but neither bunches them nor lets new ones overtake."""
+    rate = GatewayCaps("gw", 20, None)
+    calls = ["a", "b", "c", "d"]
+    waiting = list(calls)
+    while waiting:
+        waiting = [call for call in waiting if isinstance(desk.ask(call, gateway=rate)[0], Denied)]
+        gevent.sleep(0.005)
+    gevent.sleep(0.06)
+    answers = desk.ask(*calls, gateway=rate)
+    assert words(answers)[0] == "fs1"
+    turns = [answer.retry_after for answer in answers if isinstance(answer, Denied)]
+    assert len(turns) == 3
+    assert turns == sorted(turns)
+    assert all(0.02 < later - sooner < 0.06 for sooner, later in itertools.pairwise(turns))
+    (new,) = desk.ask("new", gateway=rate)
+    assert isinstance(new, Denied)
+    assert new.retry_after > turns[-1]
+
+
+def test_a_turn_is_kept_for_whoever_asks_early(desk: Desk) -> None:
+    rate = GatewayCaps("gw", 5, None)
+    desk.ask("a", gateway=rate)
+    wait_until(lambda: isinstance(desk.ask("b", gateway=rate)[0], Permit))
+    gevent.sleep(0.06)
+    waits = [desk.ask("a", gateway=rate)[0] for _ in range(3)]
+    assert all(isinstance(wait, Denied) and wait.reason == "gateway_cps" for wait in waits)
+    assert [w.retry_after for w in waits if isinstance(w, Denied)] == sorted(
+        (w.retry_after for w in waits if isinstance(w, Denied)), reverse=True
+    )
+
+
+def test_a_lost_answer_leaves_nothing_held(desk: Desk) -> None:
+    with (
+        mock.patch.object(scripts, "run", side_effect=losing_answers_of("acquire")),
+        pytest.raises(LimiterUnavailable),
+    ):
+        desk.ask("a", "b")
+    assert desk.limiter.usage("t") == Usage(2, 2, 2, 0)
+    desk.ask("c")
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
+def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
+    with (
+        mock.patch.object(scripts, "run", side_effect=losing_answers_of("acquire")),
+        pytest.raises(LimiterUnavailable),
+    ):
+        desk.ask("a")
+    assert words(desk.ask("a")) == ["fs1"]
+    desk.limiter.renew()
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
+def test_a_question_that_redis_executes_long_after_its_asker_gave_up_is_undone_by_the_renewal(
+    desk: Desk,
+) -> None:
+    late = []
+
+    def delayed(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
+        if name == "acquire":
+            late.append((client, name, keys, job))
+            raise redis.TimeoutError("no answer")
+        return run(client, name, keys, job)
+
+    run = scripts.run
+    with mock.patch.object(scripts, "run", side_effect=delayed), pytest.raises(LimiterUnavailable):
+        desk.ask("a")
+    desk.limiter.renew()
+    for question in late:
+        run(*question)
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+    desk.limiter.renew()
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+
+def test_a_greenlet_killed_while_it_asks_leaks_no_slot(desk: Desk) -> None:
+    def killed(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
+        answer = run(client, name, keys, job)
+        if name == "acquire":
+            gevent.sleep(60)
+        return answer
+
+    run = scripts.run
+    with mock.patch.object(scripts, "run", side_effect=killed):
+        greenlet = gevent.spawn(desk.ask, "a")
+        wait_until(lambda: desk.limiter.usage("t") == Usage(1, 1, 1, 0))
+        greenlet.kill()
+    assert words(desk.ask("b", concurrency=1)) == ["fs1"]
+
+
+def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
+    (permit, _) = desk.ask("a", "b")
+    assert isinstance(permit, Permit)
+    with mock.patch.object(scripts, "run", side_effect=redis.ConnectionError("gone")):
+        with pytest.raises(LimiterUnavailable):
+            desk.limiter.give_back([permit])
+        with pytest.raises(LimiterUnavailable):
+            desk.end("b", billsec=9)
+    assert desk.limiter.usage("t") == Usage(2, 2, 2, 0)
+    desk.limiter.renew()
+    assert desk.limiter.usage("t") == Usage(0, 1, 1, 9)
+
+
+def losing_answers_of(script: str):  # type: ignore[no-untyped-def]
+    """Redis does what it is told, and the answer never arrives."""
+    run = scripts.run
+
+    def lossy(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
+        answer = run(client, name, keys, job)
+        if name == script:
+            raise redis.TimeoutError("no answer")
+        return answer
+
+    return lossy
