@@ -121,6 +121,28 @@ def test_a_flood_of_events_lets_other_greenlets_run() -> None:
         client.esl.close()
 
 
+def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
+    gate = Event()
+
+    def script(peer: Peer) -> None:
+        peer.write(event_frame("CHANNEL_CREATE") * 3000)
+        peer.wait_for_end()
+
+    def on_event(event: dict[str, Any]) -> None:
+        gate.wait()
+        client._note(event)
+
+    with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
+        client = Client(node.port, on_event=on_event)
+        client.connected()
+        wait_until(lambda: len(client.esl._inbox) == 2999, what="the backlog")
+        before = bystander.turns
+        gate.set()
+        wait_until(lambda: len(client.events) == 3000, what="its end")
+        assert bystander.turns - before >= 3000 / 10
+        client.esl.close()
+
+
 # Row 3: a dead socket left commands waiting for ever.
 def test_commands_fail_at_once_when_the_node_dies() -> None:
     def script(peer: Peer) -> None:
