@@ -84,10 +84,11 @@ class Adoption:
         A dead one is fenced first and waited for: from then on it cannot write, whenever it wakes.
         Raises PeeweeException, LimiterUnavailable, RosterUnavailable or LiveUnavailable; the next round goes on.
         """
-        alive = set(self.roster.alive())
         leaving = set(handing_over)
+        # Rows before roster: a dialer enters the roster first, so one whose row is found is in it or dead.
         with db.connection_context():
             known = [row["id"] for row in rows(_UNSETTLED)]
+        alive = set(self.roster.alive())
         for other in known:
             if other == self.identity.dialer_id:
                 continue

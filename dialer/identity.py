@@ -52,14 +52,16 @@ class Identity:
         self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
     def take(self, info: dict[str, object]) -> None:
-        """Lock, then enter the table of dialers, then the roster: visible only once it can be recovered.
+        """Lock, then enter the roster, then the table of dialers.
+
+        In this order: whoever finds the row and no lease in the roster takes this dialer for dead.
 
         Raises psycopg.OperationalError, PeeweeException or RosterUnavailable while a server is away.
         """
         self._lock()
+        self.lease.extend(self._roster.register(self.dialer_id, info | {"pid": os.getpid()}))
         with db.connection_context():
             db.execute_sql("INSERT INTO dialer (id) VALUES (%s)", (self.dialer_id,))
-        self.lease.extend(self._roster.register(self.dialer_id, info | {"pid": os.getpid()}))
 
     def renew(self, info: dict[str, object]) -> None:
         """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises RosterUnavailable."""
