@@ -49,6 +49,7 @@ class Identity:
         self._roster = roster
         self._database_url = database_url
         self._locked = False
+        self._entered = False
         self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
     def take(self, info: dict[str, object]) -> None:
@@ -56,12 +57,15 @@ class Identity:
 
         In this order: whoever finds the row and no lease in the roster takes this dialer for dead.
 
-        Raises psycopg.OperationalError, PeeweeException or RosterUnavailable while a server is away.
+        May be repeated where it raises psycopg.Error, PeeweeException or RosterUnavailable since a server is
+        away; Fenced is final.
         """
         self._lock()
-        self.lease.extend(self._roster.register(self.dialer_id, info | {"pid": os.getpid()}))
+        enter = self._roster.renew if self._entered else self._roster.register
+        self.lease.extend(enter(self.dialer_id, info | {"pid": os.getpid()}))
+        self._entered = True
         with db.connection_context():
-            db.execute_sql("INSERT INTO dialer (id) VALUES (%s)", (self.dialer_id,))
+            db.execute_sql("INSERT INTO dialer (id) VALUES (%s) ON CONFLICT DO NOTHING", (self.dialer_id,))
 
     def renew(self, info: dict[str, object]) -> None:
         """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises RosterUnavailable."""

@@ -184,7 +184,7 @@ class Process:
     def run(self) -> int:
         """Run until `end` or until the identity is lost; the exit code (0 clean, 1 lost)."""
         if not self._begin():
-            return 0
+            return 1 if self.identity.lost else 0
         log.info("dialer_started", dialer_id=self.dialer_id, nodes=len(self.cluster.links))
         self._ending.wait()
         self._finish()
@@ -195,6 +195,9 @@ class Process:
             try:
                 self.identity.take({"nodes": self.nodes_view.info()})
                 break
+            except Fenced:
+                self.identity.lost = True
+                return False
             except UNAVAILABLE as error:
                 log.warning("dialer_waits", error=str(error)[:200])
                 self._ending.wait(timeout=ROUND_SECONDS)
