@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from local.postgres import EmbeddedPostgres
+from local.valkey import EmbeddedValkey
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:
@@ -17,3 +20,9 @@ def home() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder / "a clone" / ".carillon"
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def servers(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> dict[str, str]:
+    """Settings for a stack that need not start servers of its own."""
+    return {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}

@@ -20,10 +20,8 @@ from redis.retry import Retry
 
 from local import stack as module
 from local.errors import HomeInUseError, LocalError, ServerFailedError, UnusableSettingError
-from local.postgres import EmbeddedPostgres
 from local.process import free_port, spawn
 from local.stack import OWNER_VARIABLE, Stack
-from local.valkey import EmbeddedValkey
 from settings import SettingsError
 from tests.integration.local.owners import line_of, owner, running, sigkill, wait_until_gone
 from tests.waiting import wait_until
@@ -74,12 +72,6 @@ def stack(home: Path, folder: Path, lines: Lines) -> Iterator[Stack]:
         stack.wait_ready()
         wait_until(lambda: {"dialer.1", "dialer.2"} <= {name for name, line in lines if line == "up"})
         yield stack
-
-
-@pytest.fixture
-def servers(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> dict[str, str]:
-    """Settings for a stack that need not start servers of its own."""
-    return {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
 
 
 def notes(folder: Path, kind: str) -> list[dict[str, str]]:

@@ -1,0 +1,50 @@
+"""The simulated cluster as part of a stack: real simulators, stand-ins for the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local.simulated import SimulatorOptions
+from local.stack import Stack
+from settings import nodes_from
+from tests.integration.local.test_stack import write_procfile
+from tests.waiting import wait_until
+
+
+def greeting(url: str) -> str:
+    """The first line that a node says to whoever connects."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
+            return connection.recv(100).decode().split("\n")[0]
+    except OSError:
+        return ""
+
+
+def build(home: Path, servers: dict[str, str], simulator: SimulatorOptions) -> Stack:
+    procfile = write_procfile(home.parent, "release", "dialer")
+    return Stack(home, dialers=1, environ=os.environ | servers, simulator=simulator, procfile=procfile)
+
+
+def test_the_nodes_are_handed_to_the_children_as_settings(home: Path, servers: dict[str, str]) -> None:
+    with build(home, servers, SimulatorOptions(cps=7, channels=11)) as stack:
+        nodes = nodes_from(stack.environ["FREESWITCH_URLS"])
+        assert [(node.name, node.cps, node.channels) for node in nodes] == [("fs1", 7, 11), ("fs2", 7, 11)]
+        assert [node.url for node in stack.nodes] == stack.environ["FREESWITCH_URLS"].split(",")
+        assert [node.ledger.parent for node in stack.nodes] == [home, home]
+        for node in stack.nodes:
+            assert greeting(node.url) == "Content-Type: auth/request"
+            assert node.cdr_dir.is_dir()
+
+
+def test_a_node_that_is_killed_comes_back_under_its_url(home: Path, servers: dict[str, str]) -> None:
+    with build(home, servers, SimulatorOptions(nodes=1, arguments=("--sps", "5"))) as stack:
+        first = stack.pids["fs1"]
+        assert b"--sps\x005" in Path(f"/proc/{first}/cmdline").read_bytes()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: stack.pids.get("fs1", first) != first, what="another fs1")
+        wait_until(lambda: greeting(stack.nodes[0].url), what="a node that answers")

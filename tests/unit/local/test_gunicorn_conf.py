@@ -1,0 +1,60 @@
+"""gunicorn's configuration, and the Procfile that names it."""
+
+from __future__ import annotations
+
+import runpy
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from honcho.environ import parse_procfile
+
+from live import lifetime
+
+ROOT = Path(__file__).parent.parent.parent.parent
+CONFIGURATION = str(ROOT / "gunicorn.conf.py")
+
+
+def test_it_serves_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "8123")
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    configuration = runpy.run_path(CONFIGURATION)
+    assert configuration["bind"] == "0.0.0.0:8123"
+    assert configuration["workers"] == 3
+    assert configuration["worker_class"] == "gevent"
+
+
+def test_it_leaves_nothing_open_and_drains_before_a_platform_kills() -> None:
+    configuration = runpy.run_path(CONFIGURATION)
+    assert configuration["control_socket_disable"] is True
+    assert configuration["preload_app"] is False
+    assert configuration["graceful_timeout"] <= 20
+
+
+def test_streams_can_see_that_their_worker_was_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "worker", None)
+    worker = SimpleNamespace(alive=True)
+    runpy.run_path(CONFIGURATION)["post_worker_init"](worker)
+    assert lifetime.alive()
+    worker.alive = False
+    assert not lifetime.alive()
+
+
+def test_a_wrong_setting_is_one_sentence_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "none")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(CONFIGURATION)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "WEB_CONCURRENCY is 'none'; it must be a whole number from 1 to 64.\n"
+
+
+def test_the_procfile_names_the_three_kinds_of_process() -> None:
+    commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+    assert {kind: shlex.split(command)[-1] for kind, command in commands.items()} == {
+        "release": "migrations",
+        "web": "app:create_app()",
+        "dialer": "dialer",
+    }
