@@ -164,9 +164,12 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         (the connection is closed then), ProtocolError for a line that is not one command.
         """
         result: AsyncResult[str | EslError] = AsyncResult()
-        self._write(
-            line, headers, _Pending(result.set, time.monotonic() + timeout, queued=False), timeout, guard
-        )
+        command = _Pending(result.set, time.monotonic() + timeout, queued=False)
+        self._write(line, headers, command, timeout, guard)
+        result.wait(timeout=max(0.0, command.deadline - time.monotonic()))
+        if not result.ready():
+            command.deadline = 0.0
+            self.close("no reply in time")
         answer = result.get()
         if isinstance(answer, EslError):
             raise answer
@@ -187,9 +190,8 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
         before any event that the command caused.
         """
-        self._write(
-            line, headers, _Pending(on_reply, time.monotonic() + timeout, queued=True), timeout, guard
-        )
+        command = _Pending(on_reply, time.monotonic() + timeout, queued=True)
+        self._write(line, headers, command, timeout, guard)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
         """Run an api command and return what it printed. Raises as `send_command` does."""

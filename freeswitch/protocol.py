@@ -205,7 +205,7 @@ def _header_lines(headers: Mapping[str, str]) -> list[str]:
 def _encode_lines(lines: list[str]) -> bytes:
     for line in lines:
         if "\n" in line or "\r" in line or "\0" in line:
-            raise ProtocolError(f"CR, LF or NUL inside a line: {line[:80]!r}")
+            raise ProtocolError(f"CR, LF or NUL inside a line of {len(line)} characters")
     try:
         return ("\n".join(lines) + "\n\n").encode()
     except UnicodeEncodeError as exc:

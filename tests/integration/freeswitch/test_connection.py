@@ -173,9 +173,11 @@ def _failure_of(esl: EslConnection, line: str) -> EslError:
 def test_a_reply_that_does_not_come_closes_the_connection() -> None:
     with ScriptedNode(greeted(Peer.wait_for_end)) as node:
         client = Client(node.port).connected()
+        posted = client.post("bgapi originate x", timeout=60)
         with pytest.raises(ReplyTimeout):
             client.esl.send_command("api msleep 5000", timeout=0.2)
         assert client.close_reason() == "no reply in time"
+        assert [type(answer) for answer in posted] == [MaybeSent]
 
 
 def test_a_posted_command_without_a_reply_fails_by_its_deadline() -> None:
@@ -187,6 +189,14 @@ def test_a_posted_command_without_a_reply_fails_by_its_deadline() -> None:
 
 
 # Row 5: a newline in an argument made two commands and shifted every later reply.
+def test_a_refused_line_is_not_quoted_where_it_could_be_logged() -> None:
+    with ScriptedNode(greeted(Peer.serve)) as node:
+        client = Client(node.port, password="secret\nword")
+        with pytest.raises(NotConnected) as failure:
+            client.esl.connect()
+        assert "secret" not in str(failure.value)
+
+
 @pytest.mark.parametrize("line", ["api a\n\napi b", "api a\nb", "api a\rb", "api a\0b", ""])
 def test_a_line_that_is_not_one_command_never_leaves(line: str) -> None:
     with ScriptedNode(greeted(lambda peer: peer.serve(lambda command: command))) as node:
