@@ -12,6 +12,8 @@ from redis import Redis
 
 from live.hub import Limits
 from live.ids import EventId
+from live.keys import campaign_keys
+from live.listener import PAGE
 from tests.integration.live.site import Message, Site
 from tests.waiting import wait_until
 
@@ -236,3 +238,35 @@ def test_a_process_that_is_full_says_so(site: Site) -> None:
     third.wait(lambda r: r.status == 503 and r.body)
     assert third.body == b"this process already serves 2 event streams."
     assert int(third.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("missed", [1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_a_replay_that_fills_its_pages_exactly_is_complete_too(site: Site, missed: int) -> None:
+    site.campaign(status="paused")
+    first = site.listen()
+    first.wait_for(None)
+    site.publish(*[site.transition(f"p{n}") for n in range(missed)])
+    early = [m.id for m in first.wait_for("contact", missed)]
+    begin = first.of(None)[0].id
+    assert begin
+    assert begin not in early
+    replay = site.listen(last_event_id=begin)
+    assert [m.id for m in replay.wait_for("contact", missed)] == early
+    site.publish(site.transition("next"))
+    assert replay.wait_for("contact", missed + 1, timeout=3)
+    assert not replay.of("reset")
+
+
+def test_an_entry_that_cannot_be_read_stops_neither_the_reader_nor_the_streams(
+    site: Site, client: Redis
+) -> None:
+    site.campaign("c1")
+    site.campaign("c2")
+    first, second = site.listen("c1"), site.listen("c2")
+    first.wait_for(None)
+    second.wait_for(None)
+    client.xadd(campaign_keys(site.prefix, "c1").stream, {"kind": "campaign", "data": "not JSON"})
+    second.wait(lambda r: r.comments("stream resumed"))
+    site.publish(site.transition("p1", "c1"), site.transition("p2", "c2"))
+    assert second.wait_for("contact")
+    assert first.wait_for("contact")

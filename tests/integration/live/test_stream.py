@@ -136,6 +136,15 @@ def test_an_end_that_the_stream_never_told_is_taken_from_the_snapshots(site: Sit
     assert reader.wait_for("end")[0].json["status"] == "failed"
 
 
+def test_the_end_is_told_although_the_database_is_down(site: Site) -> None:
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    site.campaigns.failing = True
+    site.change("completed")
+    assert reader.wait_for("end")
+
+
 def test_who_was_sent_nothing_but_a_snapshot_can_resume_all_the_same(site: Site) -> None:
     site.campaign()
     reader = site.listen()
