@@ -30,7 +30,12 @@ class Apis:
         self._switch = switch
         self._started = started
         self._fsctl = fsctl
-        self._globals = {"hostname": "simulator", "domain": "127.0.0.1", "local_ip_v4": "127.0.0.1"}
+        self._globals = {
+            "core_uuid": switch.hub.renderer.node["core"],
+            "hostname": "simulator",
+            "domain": "127.0.0.1",
+            "local_ip_v4": "127.0.0.1",
+        }
         self._table: dict[str, Api] = {
             "uuid_exists": self._exists,
             "uuid_kill": self._kill,
@@ -107,12 +112,13 @@ class Apis:
         self._switch.hang_up(at, call, parse_cause(cause.strip() or "NORMAL_CLEARING"))
         return "+OK\n"
 
-    def _dump(self, argument: str, _at: float) -> str:
+    def _dump(self, argument: str, at: float) -> str:
         call, form = self._channel(argument)
         if call is None:
             return NO_CHANNEL
         renderer = self._switch.hub.renderer
-        call.fields.update(renderer.clock(self._switch.hub.wall()))
+        # Dated in the call's own time, so that its ages come out in simulated seconds.
+        call.fields.update(renderer.clock(call.microseconds(at) / 1e6))
         call.fields["sequence"] = renderer.next_sequence()
         if form.strip() == "json":
             frame = renderer.json("CHANNEL_DATA", call.flags, call.fields)

@@ -71,7 +71,7 @@ class Listener:
         self._reader = CommandReader()
         self._commands: deque[Command] = deque()
         self._subscriptions = Subscriptions()
-        self._replies: list[bytes] = [AUTH_REQUEST]
+        self._output: deque[bytes] = deque([AUTH_REQUEST])
         self._events: deque[bytes] = deque()
         self._lost = 0
         self._waiting = False
@@ -94,13 +94,13 @@ class Listener:
 
     @property
     def queued(self) -> int:
-        """Events waiting to be sent."""
-        return len(self._events)
+        """Frames waiting to be sent."""
+        return len(self._output) + len(self._events)
 
     @property
     def has_output(self) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._replies) or bool(self._events and not self._held)
+        return bool(self._output) or bool(self._events and not self._held)
 
     @property
     def _held(self) -> bool:
@@ -109,7 +109,7 @@ class Listener:
 
     def push(self, frame: bytes) -> None:
         """Queue an event; past the limit events are lost, and then the listener is."""
-        if len(self._events) < MAX_QUEUED_EVENTS:
+        if len(self._events) + len(self._output) < MAX_QUEUED_EVENTS:
             self._events.append(frame)
             return
         self._lost += 1
@@ -117,19 +117,26 @@ class Listener:
             self.dropped = True
 
     def take(self) -> bytes:
-        """Whole frames to send, about CHUNK_BYTES: replies first, then events."""
-        chunks, self._replies = self._replies, []
+        """Whole frames to send, about CHUNK_BYTES, in the order they came about."""
+        self._release()
+        output = self._output
+        chunks = []
         size = 0
-        if not self._held:
-            events = self._events
-            while events and size < CHUNK_BYTES:
-                frame = events.popleft()
-                size += len(frame)
-                chunks.append(frame)
+        while output and size < CHUNK_BYTES:
+            frame = output.popleft()
+            size += len(frame)
+            chunks.append(frame)
         return b"".join(chunks)
+
+    def _release(self) -> None:
+        if self._events and not self._held:
+            self._output.extend(self._events)
+            self._events.clear()
 
     def feed(self, data: bytes, at: float) -> None:
         """Handle what the client sent."""
+        # Replies stand behind the events from before their command, and ahead of those of the same batch.
+        self._release()
         self._commands.extend(self._reader.feed(data))
         self._partial = self._reader.unfinished
         if self._reader.overflowed:
@@ -146,14 +153,13 @@ class Listener:
 
     def close(self, notice: bytes) -> None:
         """Send the notice after what is queued and end the connection."""
-        self._replies.append(notice)
+        self._output.append(notice)
         self.closing = True
 
     def shut_down(self, notice: bytes) -> None:
         """The node ends: everything queued goes out, then the notice."""
         self._waiting = self._partial = False
-        self._replies.extend(self._events)
-        self._events.clear()
+        self._release()
         self.close(notice)
 
     def leave(self) -> None:
@@ -163,7 +169,7 @@ class Listener:
     # Commands
 
     def _say(self, text: str, extra: str = "") -> None:
-        self._replies.append(reply(text, extra))
+        self._output.append(reply(text, extra))
 
     def _authorise(self, command: Command) -> None:
         if not command.line.lower().startswith("auth "):
@@ -210,7 +216,7 @@ class Listener:
 
         def done(answer: str) -> None:
             self._waiting = False
-            self._replies.append(api_response(answer))
+            self._output.append(api_response(answer))
 
         self._apis.start(name, argument.strip(), at, done)
 
@@ -224,7 +230,7 @@ class Listener:
         argument = argument.strip()
         job = command.headers.get("job-uuid") or str(uuids.uuid4())
         answer = f"Reply-Text: +OK Job-UUID: {job}\nJob-UUID: {job}\n\n".encode("utf-8", "surrogateescape")
-        self._replies.append(b"Content-Type: command/reply\n" + answer[:_MAX_REPLY])
+        self._output.append(b"Content-Type: command/reply\n" + answer[:_MAX_REPLY])
         hub = self._hub
 
         def done(body: str) -> None:

@@ -14,13 +14,14 @@ CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A leg the node will invite. `swallowed`: no packet ever comes back; `closed`: nobody listens there."""
+    """A leg that gets a channel. `swallowed`: no packet ever comes back; `closed`: nobody listens there; `fault`: the
+    cause it ends with at once, because its number makes no URI."""
 
     number: str
     gateway: str
     swallowed: bool = False
     closed: bool = False
-    malformed: bool = False
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Router:
             gateway,
             swallowed=gateway.endswith("_hole"),
             closed=gateway.endswith("_dead") or bool(at and host not in CARRIER_HOSTS),
-            malformed=holds_expansion(number),
+            fault=_fault(number),
         )
 
     @staticmethod
@@ -87,4 +88,10 @@ class Router:
         number, at, host = rest.partition("@")
         if not number or not at:
             return Refused("USER_NOT_REGISTERED", number, "", session=True)
-        return Route(number, "", closed=host not in CARRIER_HOSTS, malformed=holds_expansion(number))
+        return Route(number, "", closed=host not in CARRIER_HOSTS, fault=_fault(number))
+
+
+def _fault(number: str) -> str:
+    if holds_expansion(number):
+        return "DESTINATION_OUT_OF_ORDER"
+    return "NORMAL_UNSPECIFIED" if "<" in number or ">" in number else ""

@@ -137,8 +137,8 @@ class Switch:
         channel("CHANNEL_ORIGINATE", call)
         self.change_state(call, "CS_ROUTING", "2")
         self.change_state(call, "CS_CONSUME_MEDIA", "7")
-        if route.malformed:
-            self._down(at, call, OUT_OF_ORDER, 0)
+        if route.fault:
+            self._down(at, call, route.fault, 0)
             self.scheduler.at(at + NETWORK_SECONDS, self._finish_ours, call)
             return
         if leg.endpoint == "null":
