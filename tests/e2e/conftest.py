@@ -1,0 +1,55 @@
+"""The whole system as deployed, on this machine: web, two dialers, two simulated nodes, PostgreSQL and Valkey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local.api_client import ApiClient
+from local.demo import demo_stack
+from local.stack import Stack
+
+StackMaker = Callable[..., Stack]
+
+
+@pytest.fixture
+def make_stack(server_home: Path, tmp_path: Path) -> Iterator[StackMaker]:
+    """Starts stacks of one's own, for tests that break them; each is ready when it is returned."""
+    with ExitStack() as stacks:
+
+        def make(**overrides: object) -> Stack:
+            said: list[str] = []
+            home = server_home / f"{tmp_path.name}-{len(str(stacks))}-{id(said)}"
+            stack = demo_stack(
+                home,
+                **{"port": 0, "durable": False, "output": lambda name, line: said.append(f"{name}: {line}")}
+                | overrides,
+            )
+            stacks.callback(lambda: print("\n".join(said[-400:])))
+            stacks.enter_context(stack)
+            stack.wait_ready()
+            return stack
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(server_home: Path) -> Iterator[Stack]:
+    """One stack for all tests that leave it whole."""
+    with demo_stack(server_home / "e2e", port=0, durable=False) as running:
+        running.wait_ready()
+        yield running
+
+
+def client_of(stack: Stack) -> ApiClient:
+    """A client with the first key, of role platform."""
+    return ApiClient(stack.web_url, (stack.home / "demo.key").read_text().strip())
+
+
+@pytest.fixture
+def client(stack: Stack) -> ApiClient:
+    """A client of the common stack."""
+    return client_of(stack)

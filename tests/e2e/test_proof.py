@@ -1,0 +1,81 @@
+"""Nobody is called twice and nobody is lost: the switches' own ledgers against the call records."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import Any
+
+import gevent
+import pytest
+
+from local.api_client import ApiClient
+from local.demo import collect, create, dial, watch
+from local.stack import Stack
+from tests.e2e.conftest import StackMaker, client_of
+from tests.waiting import wait_until
+
+
+def settled(client: ApiClient, campaign_id: str) -> dict[str, Any]:
+    counts: dict[str, Any] = client.get(f"/api/v1/campaigns/{campaign_id}")["counts"]
+    return counts
+
+
+def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
+    found = Counter(call["disposition"] for call in calls)
+    for disposition in ("answered", "busy", "no_answer", "unreachable", "invalid", "congestion", "rejected"):
+        assert found[disposition] > 0, disposition
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("run", [1, 2, 3, *(pytest.param(n, marks=pytest.mark.full) for n in range(4, 11))])
+def test_the_ledgers_agree_with_the_records_of_a_demo_run(stack: Stack, client: ApiClient, run: int) -> None:
+    outcome = dial(client, [node.ledger for node in stack.nodes], show=False)
+    assert outcome.proof.faults == []
+    assert outcome.proof.originates >= 1000
+    assert outcome.campaign["end_reason"] == "exhausted"
+    assert outcome.campaign["counts"]["completed"] >= 600
+    assert outcome.seconds < 60
+    check_ten_outcomes(outcome.calls)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 11))])
+def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int) -> None:
+    stack = make_stack()
+    client = client_of(stack)
+    campaign = create(client)
+    client.post(f"/api/v1/campaigns/{campaign['id']}/start")
+    wait_until(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, 60, "a part of the campaign")
+    victim = stack.pids[f"dialer.{1 + run % 2}"]
+    os.kill(victim, signal.SIGKILL)
+    watch(client, campaign["id"], show=False)
+    done, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
+    assert proof.faults == []
+    unknown = [call for call in calls if call["disposition"] == "outcome_unknown"]
+    in_flight = 100
+    assert len(unknown) <= in_flight
+    assert done["end_reason"] == "exhausted"
+    assert stack.pids[f"dialer.{1 + run % 2}"] != victim
+
+
+@pytest.mark.timeout(200)
+def test_a_dialer_that_is_asked_to_end_hands_its_calls_over_and_misses_nothing(
+    make_stack: StackMaker,
+) -> None:
+    stack = make_stack()
+    client = client_of(stack)
+    campaign = create(client)
+    client.post(f"/api/v1/campaigns/{campaign['id']}/start")
+    for name in ("dialer.1", "dialer.2"):
+        before = settled(client, campaign["id"])["completed"]
+        wait_until(lambda: settled(client, campaign["id"])["completed"] >= before + 60, 60, "progress")  # noqa: B023
+        pid = stack.pids[name]
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: stack.pids.get(name) not in (None, pid), 20, "the dialer's end and new start")  # noqa: B023
+        gevent.sleep(0)
+    watch(client, campaign["id"], show=False)
+    _, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
+    assert proof.faults == []
+    assert [call for call in calls if call["disposition"] == "outcome_unknown"] == []
