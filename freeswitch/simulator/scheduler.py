@@ -50,6 +50,11 @@ class Scheduler:
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
+    @property
+    def held(self) -> int:
+        """Timers in memory, those cancelled and not yet cleared away included."""
+        return len(self._heap)
+
     def at(self, due: float, action: Callable[..., None], *arguments: Any) -> Timer:
         """Schedule `action`; the result is good for `cancel`."""
         self._count += 1

@@ -1,0 +1,127 @@
+"""A node without sockets or a clock: tests move its time and read the events it publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from freeswitch.simulator.admission import Admission
+from freeswitch.simulator.apis import Apis
+from freeswitch.simulator.events import Hub
+from freeswitch.simulator.filters import Filter
+from freeswitch.simulator.fsctl import Fsctl
+from freeswitch.simulator.plan import Outcome, by_number
+from freeswitch.simulator.render import Renderer
+from freeswitch.simulator.routing import Router
+from freeswitch.simulator.scheduler import Clock, Scheduler
+from freeswitch.simulator.subscriptions import EVENT_NAMES
+from freeswitch.simulator.switch import Switch
+
+START = 1_795_416_229.25
+QUIET = {
+    "CHANNEL_STATE",
+    "CHANNEL_CALLSTATE",
+    "CHANNEL_EXECUTE",
+    "CHANNEL_EXECUTE_COMPLETE",
+    "CHANNEL_UNPARK",
+}
+
+
+class Memory:
+    """A ledger in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[Mapping[str, Any]] = []
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        self.lines.append(line)
+
+
+class Watcher:
+    """A subscriber that keeps what it gets, decoded."""
+
+    format = "json"
+    filters: Sequence[Filter] = ()
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def push(self, frame: bytes) -> None:
+        head, _, body = frame.partition(b"\n\n")
+        assert head == b"Content-Length: %d\nContent-Type: text/event-json" % len(body)
+        self.events.append(orjson.loads(body))
+
+
+class Node:
+    """A switch whose time stands still until `pass_time`."""
+
+    def __init__(
+        self, speed: float = 1.0, outcome: Callable[[str], Outcome] = by_number, **limits: int
+    ) -> None:
+        self.now = START
+        self.clock = Clock(START, 0.0, speed)
+        self.scheduler = Scheduler()
+        self.memory = Memory()
+        self.watcher = Watcher()
+        self.hub = Hub(Renderer("core", "host", "fs1"), lambda: self.clock.wall(self.now))
+        self.hub.subscribe(self.watcher, set(EVENT_NAMES) - QUIET)
+        self.admission = Admission(limits.get("sps", 1_000), limits.get("max_sessions", 1_000))
+        self.switch = Switch(
+            "fs1",
+            hub=self.hub,
+            clock=self.clock,
+            scheduler=self.scheduler,
+            ledger=self.memory,
+            admission=self.admission,
+            router=Router(),
+            outcome=outcome,
+        )
+        self.ended = 0
+        self.apis = Apis(self.switch, START, Fsctl(self.switch, self._end))
+        self.switch.run_api = self.apis.run
+        self.jobs: list[str] = []
+
+    def _end(self) -> None:
+        self.ended += 1
+
+    def originate(self, argument: str) -> None:
+        self.switch.originate(self.now, argument, self.jobs.append)
+
+    def call(self, ending: str, variables: str = "", then: str = "&park()", uuid: str = "u") -> None:
+        """Originate to the plan's number with this ending, with early media ignored."""
+        own = f"origination_uuid={uuid},ignore_early_media=true{',' if variables else ''}{variables}"
+        self.originate(f"{{{own}}}sofia/gateway/carrier/155500{ending} {then}")
+
+    def api(self, line: str) -> str:
+        name, _, argument = line.partition(" ")
+        return self.apis.run(name, argument, self.now)
+
+    def pass_time(self, seconds: float) -> None:
+        """Move simulated time, running every timer at its own moment."""
+        end = self.now + seconds
+        while (due := self.scheduler.next_due) is not None and due <= end:
+            self.now = max(self.now, due)
+            self.scheduler.run(self.now, limit=1)
+        self.now = end
+
+    def names(self, uuid: str = "u") -> list[str]:
+        """The events of one channel and of the jobs, in order, without their common prefix."""
+        return [
+            event["Event-Name"].removeprefix("CHANNEL_")
+            for event in self.watcher.events
+            if event.get("Unique-ID") == uuid
+        ]
+
+    def last(self, name: str, uuid: str = "u") -> dict[str, Any]:
+        """The last event of a kind."""
+        return next(
+            event
+            for event in reversed(self.watcher.events)
+            if event["Event-Name"] == name and event.get("Unique-ID", uuid) == uuid
+        )
+
+    def ledger(self, kind: str) -> list[Mapping[str, Any]]:
+        """The ledger's lines of a kind."""
+        return [line for line in self.memory.lines if line["event"] == kind]
