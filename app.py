@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
 import gevent.local
 import peewee
 import redis
@@ -23,6 +20,7 @@ from api.registry import BLUEPRINTS
 from api.services import EXTENSION, Services
 from api.stream_access import authorise, authorise_tenant, snapshot
 from limits.roster import Roster
+from live.bell import Bell
 from live.hub import Hub
 from live.publish import Publisher
 from live.stream import EventStream
@@ -53,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = Services(
         settings=settings,
         redis=client,
-        bell=Unrung(),
+        bell=Bell(client, prefix),
         roster=Roster(client, prefix),
         publisher=Publisher(client, prefix),
         rate_limiter=RateLimiter(client, prefix) if settings.api_rate_limit else None,
@@ -67,19 +65,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_tenant))
     return app
-
-
-class Unrung:
-    """Nobody hears it: dialers look at the database by themselves, and a promise waits for their leases."""
-
-    def ring(self, topic: str, payload: Mapping[str, Any], /) -> None:
-        """Nothing."""
-
-    def ring_and_wait(
-        self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
-    ) -> set[str]:
-        """Everyone expected is silent."""
-        return set(expected())
 
 
 class OrderedJson(DefaultJSONProvider):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-import gevent
 from flask import Response
 
 from api import signals
@@ -196,7 +195,7 @@ def pause_campaign(campaign_id: str) -> dict[str, Any]:
     """
     body, done = _act(campaign_id, lifecycle.pause)
     _held(body, done)
-    gevent.spawn(signals.publish, services(), body["id"], WEB)
+    signals.publish_later(services(), body["id"], WEB)
     return body
 
 
@@ -216,7 +215,7 @@ def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     if query["hangup"]:
         signals.ring(services(), "hangup", {"campaign_id": str(body["id"])})
     if done.changed:
-        gevent.spawn(signals.publish, services(), body["id"], WEB)
+        signals.publish_later(services(), body["id"], WEB)
         _held(body, done)
     return body
 
@@ -269,7 +268,7 @@ def _refusing(work: Callable[[], T]) -> T:
 
 def _woken(body: dict[str, Any], done: lifecycle.Done) -> None:
     signals.ring(services(), "wake", {"campaign_id": str(body["id"]), "generation": done.generation})
-    gevent.spawn(signals.publish, services(), body["id"], WEB)
+    signals.publish_later(services(), body["id"], WEB)
 
 
 def _held(body: dict[str, Any], done: lifecycle.Done) -> None:

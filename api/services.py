@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import flask
 import redis
+from gevent.pool import Group
 
 from live.publish import Outcome, Transition
 from settings import Settings
@@ -63,6 +64,8 @@ class Services:
     roster: Roster
     publisher: Publisher
     rate_limiter: RateLimiter | None = None
+    background: Group = field(default_factory=Group)
+    """Work that goes on after an answer; whatever a killed process leaves of it, others take up."""
 
 
 def services() -> Services:

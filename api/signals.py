@@ -60,6 +60,11 @@ def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) 
         gevent.sleep(min(max(waits), LEASE_SECONDS))
 
 
+def publish_later(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
+    """Publish in the background: a stop of a long list has 100,000 transitions."""
+    services.background.spawn(publish, services, campaign_id, owner)
+
+
 def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
     """Publish what `owner` left unpublished of a campaign; a failure is left to the dialers' sweep."""
     after = 0

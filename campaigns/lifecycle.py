@@ -10,13 +10,14 @@ transition row that the event stream is fed from. Rows are locked in one order: 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from campaigns.errors import CampaignsError
-from models import CampaignStatus, change_campaign, rows
+from models import CampaignStatus, change_campaign, db, rows
 
 WEB = "web"
 
@@ -169,37 +170,40 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     """Complete a running campaign whose contacts are all terminal; True when this caller did.
 
     Call it after the transaction that ended a contact has committed: two that each end one of the last two
-    contacts do not see each other's.
+    contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
-    found = rows(
-        """
-        SELECT status FROM campaign c WHERE id = %s AND status = 'running' AND deleted_at IS NULL
-            AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND status = 'pending')
-            AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id
-                            AND status IN ('originated', 'connected'))
-        FOR NO KEY UPDATE SKIP LOCKED""",
-        campaign_id,
-    )
-    if not found:
-        return False
-    _end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)
-    return True
+    with _transaction():
+        found = rows(
+            """
+            SELECT status FROM campaign c WHERE id = %s AND status = 'running' AND deleted_at IS NULL
+                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND status = 'pending')
+                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id
+                                AND status IN ('originated', 'connected'))
+            FOR NO KEY UPDATE""",
+            campaign_id,
+        )
+        if not found:
+            return False
+        _end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)
+        return True
 
 
 def fail(campaign_id: uuid.UUID, owner: str) -> bool:
     """End a running or paused campaign that cannot go on (`end_reason` error); True when this caller did.
 
-    Contacts still pending become cancelled. The caller logs what was missing.
+    Contacts still pending become cancelled. The caller logs what was missing. Takes a connection and a transaction
+    of its own where the caller has none.
     """
-    found = rows(
-        "SELECT status FROM campaign WHERE id = %s AND status IN ('running', 'paused') FOR NO KEY UPDATE",
-        campaign_id,
-    )
-    if not found:
-        return False
-    _end(campaign_id, CampaignStatus(found[0]["status"]), CampaignStatus.FAILED, "error", owner)
-    cancel_pending(campaign_id, owner)
-    return True
+    with _transaction():
+        found = rows(
+            "SELECT status FROM campaign WHERE id = %s AND status IN ('running', 'paused') FOR NO KEY UPDATE",
+            campaign_id,
+        )
+        if not found:
+            return False
+        _end(campaign_id, CampaignStatus(found[0]["status"]), CampaignStatus.FAILED, "error", owner)
+        cancel_pending(campaign_id, owner)
+        return True
 
 
 CANCEL = """
@@ -231,6 +235,16 @@ def cancel_pending(campaign_id: uuid.UUID, owner: str = WEB) -> int:
             count,
         )
     return count
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    if not db.is_closed():
+        with db.atomic():
+            yield
+        return
+    with db.connection_context(), db.atomic():
+        yield
 
 
 def _ask(campaign_id: uuid.UUID, tenant_id: str, action: Action) -> tuple[CampaignStatus, Answer]:

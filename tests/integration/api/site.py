@@ -1,0 +1,213 @@
+"""An application over real servers, with a tenant to act as, another to be kept out, and ears for the bell."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+import models
+from api.keys import digest
+from api.services import EXTENSION, Services
+from app import create_app
+from models import db, new_id, rows
+from settings import Settings
+
+PEPPER = "pepper-for-the-tests-only"
+ROLES = ("read", "operate", "admin", "platform")
+TENANT, OTHER = "demo", "other"
+
+
+@dataclass
+class Ears:
+    """A bell that remembers its rings; every dialer answers but the `silent`."""
+
+    rings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
+
+    def ring(self, topic: str, payload: Mapping[str, Any], /) -> None:
+        self.rings.append((topic, dict(payload)))
+
+    def ring_and_wait(
+        self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
+    ) -> set[str]:
+        self.ring(topic, payload)
+        return set(expected()) & self.silent
+
+    def topics(self) -> list[str]:
+        return [topic for topic, _ in self.rings]
+
+
+def settings_for(database_url: str, redis_url: str, **environ: str) -> Settings:
+    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": PEPPER}
+    return Settings.from_environ(given | environ)
+
+
+def key(role: str, tenant: str = TENANT) -> str:
+    return f"sk_{tenant}_{role}-{'k' * 32}"
+
+
+@dataclass
+class Site:
+    """The application and what its database was seeded with."""
+
+    app: Flask
+    ears: Ears
+    agent_id: str
+    phone_number_id: str
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.app.extensions[EXTENSION]
+        return found
+
+    def use(self, **changes: Any) -> None:
+        """Put other services in place."""
+        self.app.extensions[EXTENSION] = replace(self.services, **changes)
+
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        role: str = "operate",
+        tenant: str = TENANT,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Any:
+        given = {"Authorization": f"Bearer {key(role, tenant)}"} | dict(headers or {})
+        return self.client().open(f"/api/v1{path}", method=method, headers=given, **options)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Any:
+        return self.request("POST", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self.request("DELETE", path, **options)
+
+    def fields(self, **changes: Any) -> dict[str, Any]:
+        """The single fields of a valid campaign; None leaves one out."""
+        fields = {"name": "Reminders", "agent_id": self.agent_id, "phone_number_id": self.phone_number_id}
+        return {name: value for name, value in (fields | changes).items() if value is not None}
+
+    def form(self, csv: str | bytes | None = None, **changes: Any) -> dict[str, Any]:
+        """A creating form; a `csv` of None leaves the file out."""
+        form = {name: str(value) for name, value in self.fields(**changes).items()}
+        if csv is not None:
+            data = csv.encode() if isinstance(csv, str) else csv
+            return form | {"contacts": (io.BytesIO(data), "list.csv")}
+        return form
+
+    def create(self, contacts: int = 3, **changes: Any) -> str:
+        """A draft campaign; its id."""
+        response = self.post("/campaigns", data=self.form(csv_of(contacts), **changes))
+        assert response.status_code == 201, response.text
+        campaign_id: str = response.json["id"]
+        return campaign_id
+
+    def in_state(self, state: str, contacts: int = 3) -> str:
+        """A campaign in the given state, put there by SQL where no request leads to it."""
+        if state == "scheduled":
+            return self.create(contacts, scheduled_at="2099-01-01T00:00:00Z")
+        campaign_id = self.create(contacts)
+        if state != "draft":
+            ended = state in ("completed", "failed")
+            self.sql(
+                "UPDATE campaign SET status = %s, started_at = now(), version = 1, generation = 1,"
+                " completed_at = CASE WHEN %s THEN now() END, end_reason = CASE WHEN %s THEN 'error' END"
+                " WHERE id = %s",
+                state,
+                ended,
+                ended,
+                campaign_id,
+            )
+        return campaign_id
+
+    def move_contact(self, campaign_id: str, position: int, status: str) -> None:
+        """Move one pending contact, and the counts with it."""
+        call_id = new_id() if status in ("originated", "connected") else None
+        self.sql(
+            "UPDATE contact SET status = %s, call_id = %s WHERE campaign_id = %s AND position = %s",
+            status,
+            call_id,
+            campaign_id,
+            position,
+        )
+        self.sql(
+            f"UPDATE campaign_count SET pending = pending - 1, {status} = {status} + 1"
+            " WHERE campaign_id = %s AND lane = 'import'",
+            campaign_id,
+        )
+
+    def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        with db.connection_context(), db.atomic():
+            return rows(statement, *values)
+
+
+def away(site: Site) -> None:
+    """From now on Redis cannot be reached."""
+    pool = site.services.redis.connection_pool
+    pool.connection_kwargs["port"] = 1
+    pool.disconnect()
+
+
+def csv_of(contacts: int) -> str:
+    numbers = (f"+1415{5550000 + number:07d},Person {number}\n" for number in range(contacts))
+    return "phone_number,first_name\n" + "".join(numbers)
+
+
+@contextmanager
+def site_over(settings: Settings) -> Iterator[Site]:
+    """An application over migrated, empty servers."""
+    app = create_app(settings)
+    ears = Ears()
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], bell=ears)
+    agent_id, phone_number_id = new_id(), new_id()
+    with db.connection_context(), db.atomic():
+        seed(agent_id, phone_number_id)
+    try:
+        yield Site(app, ears, str(agent_id), str(phone_number_id))
+    finally:
+        app.extensions[EXTENSION].background.join(timeout=20)
+        app.extensions[EXTENSION].redis.close()
+        models.db.obj.close_all()
+
+
+def seed(agent_id: uuid.UUID, phone_number_id: uuid.UUID) -> None:
+    """Two tenants with keys of each role; the first has an agent and a number."""
+    for tenant in (TENANT, OTHER):
+        rows("INSERT INTO tenant (id, name) VALUES (%s, %s)", tenant, tenant)
+        rows("INSERT INTO call_limits (tenant_id) VALUES (%s)", tenant)
+        for role in ROLES:
+            rows(
+                "INSERT INTO api_key (id, tenant_id, name, role, digest, prefix) VALUES (%s, %s, %s, %s, %s, 'sk')",
+                new_id(),
+                tenant,
+                f"{role} key",
+                role,
+                digest(key(role, tenant), PEPPER),
+            )
+    gateway_id = new_id()
+    rows("INSERT INTO gateway (id, name, dial_string) VALUES (%s, 'trunk', 'x')", gateway_id)
+    rows(
+        "INSERT INTO agent (id, tenant_id, name, action) VALUES (%s, %s, 'desk', '{\"type\": \"park\"}')",
+        agent_id,
+        TENANT,
+    )
+    rows(
+        "INSERT INTO phone_number (id, tenant_id, e164, gateway_id) VALUES (%s, %s, '+14155550100', %s)",
+        phone_number_id,
+        TENANT,
+        gateway_id,
+    )

@@ -1,0 +1,258 @@
+"""Every state × action pair over HTTP, and what each leaves behind."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gevent
+import pytest
+
+from api import signals
+from campaigns.lifecycle import LIFECYCLE, Action, Verdict, complete_if_exhausted, fail
+from limits.roster import Fenced, Roster
+from live.bell import Bell
+from models import CampaignStatus, db
+from tests.integration.api.site import Site, away
+from tests.waiting import wait_until
+
+PAIRS = [(state, action) for state in CampaignStatus for action in Action]
+
+
+def act(site: Site, campaign_id: str, action: str, **options: Any) -> Any:
+    if action == Action.DELETE:
+        return site.delete(f"/campaigns/{campaign_id}", **options)
+    return site.post(f"/campaigns/{campaign_id}/{action}", **options)
+
+
+def transitions(site: Site, campaign_id: str) -> list[tuple[int, str, str | None]]:
+    found = site.sql(
+        "SELECT version, status, cause FROM transition WHERE campaign_id = %s AND contact_id IS NULL ORDER BY id",
+        campaign_id,
+    )
+    return [(row["version"], row["status"], row["cause"]) for row in found]
+
+
+@pytest.mark.parametrize(("state", "action"), PAIRS)
+def test_every_action_in_every_state(site: Site, state: CampaignStatus, action: Action) -> None:
+    campaign_id = site.in_state(state)
+    before = site.get(f"/campaigns/{campaign_id}").json
+    response = act(site, campaign_id, action)
+    after = site.get(f"/campaigns/{campaign_id}")
+    answer = LIFECYCLE[state][action]
+    if answer is Verdict.REFUSED:
+        assert response.status_code == 409
+        assert response.text.startswith(f"Campaign is {state}; it cannot be ")
+        assert after.json == before
+        assert transitions(site, campaign_id) == []
+    elif answer is Verdict.DELETED:
+        assert (response.status_code, response.data) == (204, b"")
+        assert after.status_code == 404
+    elif answer is Verdict.UNCHANGED:
+        assert (response.status_code, response.json) == (200, before)
+        assert transitions(site, campaign_id) == []
+    else:
+        assert (response.status_code, response.json) == (200, after.json)
+        assert after.json["status"] == answer
+        version = 1 if state in ("draft", "scheduled") else 2
+        assert transitions(site, campaign_id) == [(version, answer, after.json["end_reason"])]
+
+
+@pytest.mark.parametrize("action", Action)
+def test_no_action_on_what_is_not_there(site: Site, action: Action) -> None:
+    gone = site.create()
+    site.delete(f"/campaigns/{gone}")
+    for campaign_id in (gone, "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01", "no-such-id", "%00", "x" * 65):
+        response = act(site, campaign_id, action)
+        assert (response.status_code, response.text) == (404, "Campaign not found")
+
+
+def test_start_clears_the_schedule_and_keeps_the_first_start_time(site: Site) -> None:
+    campaign_id = site.in_state("scheduled")
+    started = act(site, campaign_id, "start").json
+    assert started["scheduled_at"] is None
+    assert started["started_at"] is not None
+    assert act(site, campaign_id, "pause").json["blocked_reason"] == "paused"
+    resumed = act(site, campaign_id, "resume").json
+    assert (resumed["started_at"], resumed["blocked_reason"]) == (started["started_at"], None)
+
+
+def test_stop_cancels_what_is_pending_and_leaves_what_is_in_flight(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=5)
+    site.move_contact(campaign_id, 1, "originated")
+    site.move_contact(campaign_id, 2, "connected")
+    site.sql(
+        "UPDATE contact SET attempts = 1, disposition = 'busy', next_attempt_at = now() + interval '1 hour'"
+        " WHERE campaign_id = %s AND position = 3",
+        campaign_id,
+    )
+    stopped = act(site, campaign_id, "stop").json
+    assert (stopped["status"], stopped["end_reason"]) == ("completed", "stopped")
+    assert stopped["completed_at"] is not None
+    assert stopped["counts"] == {
+        "total": 5, "pending": 0, "originated": 1, "connected": 1, "completed": 0, "failed": 0, "cancelled": 3,
+    }  # fmt: skip
+    contacts = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    assert [contact["status"] for contact in contacts] == ["originated", "connected", *["cancelled"] * 3]
+    assert contacts[2]["next_attempt_at"] is None
+    told = site.sql(
+        "SELECT t.version, t.status, t.disposition, t.attempt, t.owner FROM transition t"
+        " JOIN contact c ON c.id = t.contact_id WHERE t.campaign_id = %s ORDER BY c.position",
+        campaign_id,
+    )
+    first, *rest = [tuple(row.values()) for row in told]
+    assert first == (1, "cancelled", "busy", 1, "web")
+    assert rest == [(1, "cancelled", None, None, "web")] * 2
+
+
+def test_a_campaign_with_calls_in_flight_cannot_be_deleted(site: Site) -> None:
+    campaign_id = site.in_state("running")
+    site.move_contact(campaign_id, 1, "connected")
+    act(site, campaign_id, "pause")
+    response = act(site, campaign_id, "delete")
+    assert response.status_code == 409
+    assert response.text == "Campaign has 1 calls in flight; it can be deleted when they have ended."
+    site.sql("UPDATE contact SET status = 'completed', call_id = NULL WHERE status = 'connected'")
+    assert act(site, campaign_id, "delete").status_code == 204
+
+
+def test_the_budget_names_who_holds_it(site: Site) -> None:
+    site.sql("UPDATE call_limits SET concurrent_max = 8 WHERE tenant_id = 'demo'")
+    first, second = site.create(name="First"), site.create(name="Second", max_concurrent_calls=4)
+    assert act(site, first, "start").status_code == 200
+    for state in ("start", "resume"):
+        if state == "resume":
+            site.sql("UPDATE campaign SET status = 'paused' WHERE id = %s", second)
+        refused = act(site, second, state, headers={"Accept": "application/problem+json"})
+        assert refused.status_code == 409
+        assert refused.json["code"] == "budget_exceeded"
+        assert refused.json["detail"] == (
+            "The campaign's max_concurrent_calls is 4 and running campaigns hold 5 of the tenant's concurrent_max"
+            f" of 8: First (5, {first})."
+        )
+    act(site, first, "pause")
+    assert act(site, second, "resume").status_code == 200
+
+
+def test_a_budget_of_null_is_unlimited_and_one_of_zero_blocks(site: Site) -> None:
+    campaign_id = site.create()
+    site.sql("UPDATE call_limits SET concurrent_max = 0 WHERE tenant_id = 'demo'")
+    assert act(site, campaign_id, "start").status_code == 409
+    site.sql("UPDATE call_limits SET concurrent_max = NULL WHERE tenant_id = 'demo'")
+    assert act(site, campaign_id, "start").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("UPDATE agent SET deleted_at = now()", "The campaign's agent has been deleted."),
+        ("UPDATE phone_number SET deleted_at = now()", "The campaign's phone number has been deleted."),
+        ("UPDATE phone_number SET tenant_id = 'other'", "The campaign's phone number has been deleted."),
+        (
+            "UPDATE phone_number SET outbound_enabled = false",
+            "The campaign's phone number is not enabled for outbound calls.",
+        ),
+    ],
+)
+def test_a_campaign_starts_only_with_what_it_needs(site: Site, change: str, reason: str) -> None:
+    campaign_id = site.create()
+    site.sql(change)
+    response = act(site, campaign_id, "start")
+    assert (response.status_code, response.text) == (409, reason)
+
+
+def test_resuming_a_campaign_with_nobody_left_completes_it(site: Site) -> None:
+    campaign_id = site.in_state("paused", contacts=1)
+    site.move_contact(campaign_id, 1, "completed")
+    resumed = act(site, campaign_id, "resume").json
+    assert (resumed["status"], resumed["end_reason"]) == ("completed", "exhausted")
+    assert transitions(site, campaign_id) == [(2, "running", None), (3, "completed", "exhausted")]
+
+
+def test_a_campaign_is_exhausted_once_and_only_with_nobody_left(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=2)
+    wanted = site.sql("SELECT id FROM campaign")[0]["id"]
+    site.move_contact(campaign_id, 1, "failed")
+    assert not complete_if_exhausted(wanted, "d000000000001")
+    site.move_contact(campaign_id, 2, "originated")
+    assert not complete_if_exhausted(wanted, "d000000000001")
+    site.sql("UPDATE contact SET status = 'failed', call_id = NULL WHERE status = 'originated'")
+    with db.connection_context(), db.atomic():
+        assert complete_if_exhausted(wanted, "d000000000001")
+    assert not complete_if_exhausted(wanted, "d000000000002")
+    assert transitions(site, campaign_id) == [(2, "completed", "exhausted")]
+    assert site.sql("SELECT owner FROM transition")[0]["owner"] == "d000000000001"
+
+
+def test_a_campaign_that_cannot_go_on_fails_and_cancels_the_rest(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=2)
+    wanted = site.sql("SELECT id FROM campaign")[0]["id"]
+    assert fail(wanted, "d000000000001")
+    assert not fail(wanted, "d000000000001")
+    body = site.get(f"/campaigns/{campaign_id}").json
+    assert (body["status"], body["end_reason"]) == ("failed", "error")
+    assert body["counts"]["cancelled"] == 2
+
+
+def test_rings_carry_what_the_dialers_need(site: Site) -> None:
+    campaign_id = site.create()
+    act(site, campaign_id, "start")
+    act(site, campaign_id, "pause")
+    act(site, campaign_id, "resume")
+    act(site, campaign_id, "stop", query_string={"hangup": "true"})
+    act(site, campaign_id, "stop")
+    named = {"campaign_id": campaign_id}
+    assert site.ears.rings == [
+        ("wake", named),
+        ("wake", named | {"generation": 1}),
+        ("hold", named | {"generation": 2}),
+        ("wake", named | {"generation": 3}),
+        ("hangup", named),
+        ("hold", named | {"generation": 4}),
+    ]
+
+
+def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site) -> None:
+    roster = Roster(site.services.redis, "carillon:")
+    for dialer_id in ("d000000000001", "d000000000002"):
+        roster.register(dialer_id, {"nodes": []})
+    site.ears.silent = {"d000000000002"}
+    campaign_id = site.in_state("running")
+    begun = time.monotonic()
+    assert act(site, campaign_id, "pause").status_code == 200
+    assert 3.0 < time.monotonic() - begun < 6.0
+    with pytest.raises(Fenced):
+        roster.renew("d000000000002", {})
+    assert roster.fence("d000000000002") == 0
+
+
+def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.3)
+    away(site)
+    campaign_id = site.in_state("running")
+    site.use(bell=Bell(site.services.redis, "carillon:"))
+    begun = time.monotonic()
+    assert act(site, campaign_id, "pause").status_code == 200
+    assert time.monotonic() - begun > 0.3
+
+
+def test_transitions_are_published_in_order_and_marked(site: Site) -> None:
+    campaign_id = site.create(3)
+    act(site, campaign_id, "start")
+    act(site, campaign_id, "stop")
+    wait_until(
+        lambda: not site.sql("SELECT id FROM transition WHERE NOT published"),
+        what="all transitions published",
+    )
+    assert site.services.redis.xlen(f"carillon:live:{campaign_id}") == 5
+    assert [row["status"] for row in site.sql("SELECT status FROM transition ORDER BY id")][:2] == [
+        "running",
+        "completed",
+    ]
+
+
+def test_of_twenty_simultaneous_starts_one_wins(site: Site) -> None:
+    campaign_id = site.create()
+    starts = [gevent.spawn(act, site, campaign_id, "start") for _ in range(20)]
+    gevent.joinall(starts, raise_error=True)
+    assert sorted(start.get().status_code for start in starts) == [200] + [409] * 19
