@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from freeswitch.simulator.plan import Outcome
@@ -9,80 +11,53 @@ from tests.unit.simulator.node import Node
 
 SETUP = ["OUTGOING", "CREATE", "ORIGINATE"]
 END = ["HANGUP", "HANGUP_COMPLETE", "DESTROY"]
+RINGS_OUT = Outcome(ring=0.02)
+MEDIA_ONLY = Outcome(early=0.02)
 
 
-@pytest.mark.parametrize(
-    ("ending", "events", "job", "cause", "sip", "disposition", "billsec"),
-    [
-        (
-            "00",
-            [*SETUP, "PROGRESS", "ANSWER", "PARK", *END],
-            "+OK u\n",
-            "NORMAL_CLEARING",
-            200,
-            "recv_bye",
-            "4",
-        ),
-        ("01", [*SETUP, *END], "-ERR USER_BUSY\n", "USER_BUSY", 486, "recv_refuse", "0"),
-        ("02", [*SETUP, "PROGRESS", *END], "-ERR NO_ANSWER\n", "NO_ANSWER", 487, "send_cancel", "0"),
-        ("03", [*SETUP, *END], "-ERR UNALLOCATED_NUMBER\n", "UNALLOCATED_NUMBER", 404, "recv_refuse", "0"),
-        (
-            "04",
-            [*SETUP, *END],
-            "-ERR NORMAL_TEMPORARY_FAILURE\n",
-            "NORMAL_TEMPORARY_FAILURE",
-            503,
-            "recv_refuse",
-            "0",
-        ),
-        ("05", [*SETUP, *END], "-ERR NO_USER_RESPONSE\n", "NO_USER_RESPONSE", 480, "recv_refuse", "0"),
-        ("06", [*SETUP, *END], "-ERR CALL_REJECTED\n", "CALL_REJECTED", 603, "recv_refuse", "0"),
-        (
-            "08",
-            [*SETUP, "PROGRESS_MEDIA", "ANSWER", "PARK", *END],
-            "+OK u\n",
-            "NORMAL_CLEARING",
-            200,
-            "recv_bye",
-            "3",
-        ),
-        ("09", [*SETUP, *END], "-ERR NO_ANSWER\n", "NO_ANSWER", 487, "send_cancel", "0"),
-        (
-            "10",
-            [*SETUP, "PROGRESS", "ANSWER", "PARK", *END],
-            "+OK u\n",
-            "NORMAL_CLEARING",
-            200,
-            "recv_bye",
-            "2",
-        ),
-        ("12", [*SETUP, "PROGRESS_MEDIA", *END], "-ERR USER_BUSY\n", "USER_BUSY", 486, "recv_refuse", "0"),
-        ("13", [*SETUP, "ANSWER", "PARK", *END], "+OK u\n", "NORMAL_CLEARING", 200, "recv_bye", "1"),
-    ],
-)
+class Ending(NamedTuple):
+    """What the last event of a call says, and what its job was told."""
+
+    cause: str
+    sip: int
+    disposition: str
+    billsec: int = 0
+    job: str = ""
+
+
+RANG = [*SETUP, "PROGRESS"]
+ANSWERED = ["ANSWER", "PARK", *END]
+PLAN = {
+    "00": ([*RANG, *ANSWERED], Ending("NORMAL_CLEARING", 200, "recv_bye", 4, "+OK u")),
+    "01": ([*SETUP, *END], Ending("USER_BUSY", 486, "recv_refuse")),
+    "02": ([*RANG, *END], Ending("NO_ANSWER", 487, "send_cancel")),
+    "03": ([*SETUP, *END], Ending("UNALLOCATED_NUMBER", 404, "recv_refuse")),
+    "04": ([*SETUP, *END], Ending("NORMAL_TEMPORARY_FAILURE", 503, "recv_refuse")),
+    "05": ([*SETUP, *END], Ending("NO_USER_RESPONSE", 480, "recv_refuse")),
+    "06": ([*SETUP, *END], Ending("CALL_REJECTED", 603, "recv_refuse")),
+    "08": ([*SETUP, "PROGRESS_MEDIA", *ANSWERED], Ending("NORMAL_CLEARING", 200, "recv_bye", 3, "+OK u")),
+    "09": ([*SETUP, *END], Ending("NO_ANSWER", 487, "send_cancel")),
+    "10": ([*RANG, *ANSWERED], Ending("NORMAL_CLEARING", 200, "recv_bye", 2, "+OK u")),
+    "12": ([*SETUP, "PROGRESS_MEDIA", *END], Ending("USER_BUSY", 486, "recv_refuse")),
+    "13": ([*SETUP, *ANSWERED], Ending("NORMAL_CLEARING", 200, "recv_bye", 1, "+OK u")),
+}
+
+
+@pytest.mark.parametrize("ending", sorted(PLAN))
 @pytest.mark.parametrize("speed", [1.0, 20.0])
-def test_each_number_of_the_plan_ends_as_recorded(
-    speed: float,
-    ending: str,
-    events: list[str],
-    job: str,
-    cause: str,
-    sip: int,
-    disposition: str,
-    billsec: str,
-) -> None:
+def test_each_number_of_the_plan_ends_as_recorded(speed: float, ending: str) -> None:
     node = Node(speed)
     node.call(ending, "originate_timeout=10")
     node.pass_time(60.0)
+    events, wanted = PLAN[ending]
     assert node.names() == events
-    assert node.jobs == [job]
+    assert node.jobs == [f"{wanted.job or f'-ERR {wanted.cause}'}\n"]
     complete = node.last("CHANNEL_HANGUP_COMPLETE")
-    assert complete["Hangup-Cause"] == complete["variable_hangup_cause"] == cause
-    assert complete["variable_sip_hangup_disposition"] == disposition
-    assert complete["variable_billsec"] == billsec
-    assert [(line["cause"], line["sip"], line["billsec"]) for line in node.ledger("end")] == [
-        (cause, sip, int(billsec))
-    ]
+    assert complete["Hangup-Cause"] == complete["variable_hangup_cause"] == wanted.cause
+    assert complete["variable_sip_hangup_disposition"] == wanted.disposition
+    assert complete["variable_billsec"] == str(wanted.billsec)
+    (end,) = node.ledger("end")
+    assert (end["cause"], end["sip"], end["billsec"]) == (wanted.cause, wanted.sip, wanted.billsec)
     assert node.switch.sessions == {}
 
 
@@ -114,20 +89,21 @@ def test_caller_and_callee_swap_once_applications_run() -> None:
     assert complete["Caller-Destination-Number"] == "15550000"
 
 
-def test_originate_timeout_fires_on_the_second_and_tells_the_job_first() -> None:
+def test_originate_timeout_fires_on_the_second_and_tells_the_job_before_the_channel_is_done() -> None:
     node = Node()
-    node.call("02", "originate_timeout=2")
+    seen: list[list[str]] = []
+    line = "{origination_uuid=u,originate_timeout=2}sofia/gateway/carrier/15550002 &park()"
+    node.switch.originate(node.now, line, lambda _text: seen.append(node.names()))
     node.pass_time(1.74)
-    assert node.jobs == []
-    order: list[str] = []
-    node.jobs.append = order.append  # type: ignore[method-assign]
+    assert seen == []
     node.pass_time(0.02)
+    assert seen == [[*SETUP, "PROGRESS", "HANGUP"]]
     assert node.last("CHANNEL_HANGUP_COMPLETE")["variable_mduration"] == "1750"
 
 
 @pytest.mark.parametrize(("ending", "hook"), [("02", "execute_on_ring"), ("12", "execute_on_pre_answer")])
 def test_a_ring_timer_set_by_a_hook_ends_the_call(ending: str, hook: str) -> None:
-    node = Node(outcome=lambda _number: Outcome(**{"ring" if ending == "02" else "early": 0.02}))
+    node = Node(outcome=lambda _number: RINGS_OUT if ending == "02" else MEDIA_ONLY)
     node.call(ending, f"originate_timeout=46,{hook}='sched_hangup +8 NO_ANSWER'")
     node.pass_time(7.7)
     assert node.jobs == []
@@ -137,13 +113,10 @@ def test_a_ring_timer_set_by_a_hook_ends_the_call(ending: str, hook: str) -> Non
 
 
 def test_the_ring_hook_does_not_run_on_a_183_nor_the_other_on_a_180() -> None:
-    node = Node(outcome=lambda number: Outcome(**{"ring" if number.endswith("1") else "early": 0.02}))
-    node.originate(
-        "{origination_uuid=a,execute_on_pre_answer='sched_hangup +2 NO_ANSWER'}sofia/gateway/c/1 &park()"
-    )
-    node.originate(
-        "{origination_uuid=b,ignore_early_media=true,execute_on_ring='sched_hangup +2 NO_ANSWER'}sofia/gateway/c/2 &park()"
-    )
+    node = Node(outcome=lambda number: RINGS_OUT if number == "1" else MEDIA_ONLY)
+    for uuid, number, hook in (("a", "1", "execute_on_pre_answer"), ("b", "2", "execute_on_ring")):
+        own = f"origination_uuid={uuid},ignore_early_media=true,{hook}='sched_hangup +2 NO_ANSWER'"
+        node.originate(f"{{{own}}}sofia/gateway/c/{number} &park()")
     node.pass_time(30.0)
     assert node.jobs == []
 
