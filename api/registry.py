@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from api import campaigns, halt
+from api import agents, calls, campaigns, gateways, halt, phone_numbers
 from api.blueprint import Blueprint
 
-BLUEPRINTS: tuple[Blueprint, ...] = (campaigns.blp, halt.blp)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    campaigns.blp,
+    calls.blp,
+    agents.blp,
+    phone_numbers.blp,
+    gateways.blp,
+    halt.blp,
+)

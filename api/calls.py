@@ -1,0 +1,167 @@
+"""Calls: one row for each send, whoever it was to and whatever became of it. Read only."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from api import schemas
+from api.auth import current, requires
+from api.blueprint import Blueprint
+from api.database import unit
+from api.errors import not_found
+from api.paging import Page, PageQuery, list_schema
+from api.resources import known
+from api.schemas import identifier
+from campaigns.dispositions import Disposition
+from models import CallState, rows
+
+blp = Blueprint("calls", description="One row for each send")
+
+NOT_FOUND = "Call not found"
+EXAMPLE: dict[str, Any] = {
+    "id": "019ab0c4-9000-7c00-8d00-00000000c001",
+    "campaign_id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
+    "contact_id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
+    "phone_number": "+14155550123",
+    "caller_id": "+14155550100",
+    "seq": 1,
+    "attempt": 1,
+    "state": "ended",
+    "node": "fs1",
+    "gateway_id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
+    "disposition": "answered",
+    "cause": "NORMAL_CLEARING",
+    "q850": 16,
+    "sip_status": 200,
+    "sip_phrase": "OK",
+    "hung_up_by": "remote",
+    "created_at": "2026-01-31T09:00:00.000Z",
+    "sent_at": "2026-01-31T09:00:00.010Z",
+    "progress_at": "2026-01-31T09:00:01.200Z",
+    "answered_at": "2026-01-31T09:00:09.000Z",
+    "ended_at": "2026-01-31T09:01:10.000Z",
+    "billsec": 61,
+    "duration_ms": 70000,
+    "pdd_ms": 1190,
+    "ring_ms": 7800,
+}
+EXAMPLE_LIST = {"calls": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
+
+
+class CallSchema(schemas.Schema):
+    """A call."""
+
+    id = schemas.Id(required=True, metadata={"description": "The switch's channel uuid, too."})
+    campaign_id = schemas.Id(required=True)
+    contact_id = schemas.Id(required=True)
+    phone_number = schemas.Text(required=True, metadata={"description": "Who was called, in E.164."})
+    caller_id = schemas.Text(required=True)
+    seq = schemas.Integer(required=True, metadata={"description": "Numbers the sends of a contact from 1."})
+    attempt = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Numbers the attempts that count from 1; null where it did not count."},
+    )
+    state = schemas.Choice(CallState, required=True)
+    node = schemas.Text(required=True)
+    gateway_id = schemas.Id(required=True)
+    disposition = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "How it ended; null until then."}
+    )
+    cause = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "The hangup cause, by name."}
+    )
+    q850 = schemas.Integer(required=True, allow_none=True)
+    sip_status = schemas.Integer(required=True, allow_none=True)
+    sip_phrase = schemas.Text(required=True, allow_none=True)
+    hung_up_by = schemas.Text(required=True, allow_none=True)
+    created_at = schemas.Time(required=True)
+    sent_at = schemas.Time(required=True, allow_none=True)
+    progress_at = schemas.Time(required=True, allow_none=True)
+    answered_at = schemas.Time(required=True, allow_none=True)
+    ended_at = schemas.Time(required=True, allow_none=True)
+    billsec = schemas.Integer(
+        required=True, allow_none=True, metadata={"description": "Seconds from the answer to the end."}
+    )
+    duration_ms = schemas.Integer(required=True, allow_none=True)
+    pdd_ms = schemas.Integer(
+        required=True, allow_none=True, metadata={"description": "From the send to the first ring."}
+    )
+    ring_ms = schemas.Integer(
+        required=True, allow_none=True, metadata={"description": "From the first ring to the answer or end."}
+    )
+
+
+class CallQuery(PageQuery):
+    """Which calls."""
+
+    campaign_id = schemas.Id()
+    contact_id = schemas.Id()
+    disposition = schemas.Choice(Disposition)
+    state = schemas.Choice(CallState)
+
+
+_COLUMNS = ", ".join(CallSchema().fields)
+# What a filter names is looked up in the tenant's own first; the calls are then found by its index alone.
+_OWN = {
+    "campaign_id": "SELECT 1 FROM campaign WHERE tenant_id = %s AND id = %s",
+    "contact_id": """
+        SELECT 1 FROM contact JOIN campaign ON campaign.id = contact.campaign_id
+        WHERE campaign.tenant_id = %s AND contact.id = %s""",
+}
+
+
+@blp.route("/calls")
+@requires("read")
+@blp.arguments(CallQuery, location="query")
+@blp.response(200, list_schema("calls", CallSchema), example=EXAMPLE_LIST)
+def list_calls(query: dict[str, Any]) -> dict[str, Any]:
+    """List calls
+
+    Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them.
+    """
+    page = Page.of(query)
+    with unit():
+        found, total = _calls(current().tenant_id, query, page)
+    return page.body("calls", found, total)
+
+
+@blp.route("/calls/<call_id>")
+@requires("read", errors={404: NOT_FOUND})
+@blp.response(200, CallSchema, example=EXAMPLE)
+def get_call(call_id: str) -> dict[str, Any]:
+    """Get a call"""
+    with unit():
+        found = rows(
+            f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s",
+            known(call_id, "Call"),
+            current().tenant_id,
+        )
+    if not found:
+        raise not_found("Call")
+    return found[0]
+
+
+def _calls(tenant_id: str, query: dict[str, Any], page: Page) -> tuple[list[dict[str, Any]], int]:
+    given: dict[str, Any] = {}
+    for name in _OWN.keys() & query.keys():
+        given[name] = _own(name, query[name], tenant_id)
+        if given[name] is None:
+            return [], 0
+    given = given or {"tenant_id": tenant_id}
+    given |= {name: query[name] for name in ("disposition", "state") if name in query}
+    where = " AND ".join(f"{name} = %s" for name in given)
+    found = rows(
+        f"SELECT {_COLUMNS} FROM call WHERE {where} ORDER BY created_at, id LIMIT %s OFFSET %s",
+        *given.values(),
+        page.limit,
+        page.offset,
+    )
+    (total,) = rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values())
+    return found, total["n"]
+
+
+def _own(name: str, text: str, tenant_id: str) -> uuid.UUID | None:
+    found = identifier(text)
+    return found if found is not None and rows(_OWN[name], tenant_id, found) else None

@@ -1,0 +1,111 @@
+"""What the small resources share: rows by the id in a path, pages of a query, partial bodies, refusals by name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import marshmallow as ma
+import peewee
+import psycopg
+
+from api.errors import ApiError, conflict, not_found
+from api.paging import Page
+from api.schemas import Schema, identifier, shown
+from models import Agent, PhoneNumber, Table, rows
+
+T = TypeVar("T", bound=Table)
+
+UNFINISHED = """
+    SELECT id, name, status FROM campaign
+    WHERE tenant_id = %s AND deleted_at IS NULL AND status NOT IN ('completed', 'failed')"""
+USED_BY = {Agent: f"{UNFINISHED} AND agent_id = %s", PhoneNumber: f"{UNFINISHED} AND phone_number_id = %s"}
+
+
+class Patch(Schema):
+    """Mixed in before the schema of a new thing: the same fields, each of which may be left out."""
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Nothing is required, and what is left out stays as it is."""
+        field_obj.required = False
+        field_obj.load_default = ma.missing
+
+
+def known(text: str, what: str) -> uuid.UUID:
+    """The id that a path names. Raises ApiError 404 where it cannot be one."""
+    found = identifier(text)
+    if found is None:
+        raise not_found(what)
+    return found
+
+
+def refused(field: str, value: Any, rule: str) -> ApiError:
+    """The 400 for a value that is well formed and yet not allowed; `rule` reads on from "<field> is <value>; "."""
+    return ApiError(400, f"{field} is {shown(value)}; {rule}.")
+
+
+def living(model: type[T], text: str, what: str, *, tenant_id: str | None = None, lock: bool = False) -> T:
+    """The row that a path names, in a unit of work; of `tenant_id`, where it belongs to one. `lock` holds it.
+
+    Raises ApiError 404.
+    """
+    fields: Any = model
+    query = model.select().where(fields.id == known(text, what), fields.deleted_at.is_null())
+    if tenant_id is not None:
+        query = query.where(fields.tenant == tenant_id)
+    found: T | None = (query.for_update() if lock else query).first()
+    if found is None:
+        raise not_found(what)
+    return found
+
+
+def created(model: type[T], **values: Any) -> T:
+    """A new row as it was stored."""
+    (row,) = model.insert(created_at=peewee.fn.now(), **values).returning(model).execute()
+    new: T = row
+    return new
+
+
+def changed(row: T, values: dict[str, Any]) -> T:
+    """`row` with `values`, as they were stored."""
+    if not values:
+        return row
+    model: Any = type(row)
+    (stored,) = model.update(values).where(model.id == cast("Any", row).id).returning(model).execute()
+    new: T = stored
+    return new
+
+
+def page_of(query: Any, page: Page) -> tuple[list[Any], int]:
+    """The rows of a select that stand on `page`, oldest first, and how many it has in all."""
+    model = query.model
+    found = query.order_by(model.created_at, model.id).limit(page.limit).offset(page.offset)
+    return list(found), query.count()
+
+
+@contextmanager
+def unique(message: str) -> Iterator[None]:
+    """Turn the violation of a unique index into a 409 with `message`; the transaction is lost with it."""
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        if isinstance(getattr(error, "orig", None), psycopg.errors.UniqueViolation):
+            raise conflict(message, "already_exists") from error
+        raise
+
+
+def refuse_in_use(row: Agent | PhoneNumber, what: str) -> None:
+    """Raise the 409 for an agent or number, locked by the caller, that an unfinished campaign uses.
+
+    Whoever creates a campaign holds on to both until it is stored, so none is missed.
+    """
+    used = rows(f"{USED_BY[type(row)]} ORDER BY created_at, id LIMIT 1", row.tenant.id, row.id)
+    if used:
+        raise conflict(f"{what} is used by {campaign_words(used[0])}; it cannot be deleted.", "in_use")
+
+
+def campaign_words(row: dict[str, Any]) -> str:
+    """A campaign as a message names it."""
+    return f"campaign {shown(row['name'])} ({row['id']}, {row['status']})"
