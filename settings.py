@@ -54,7 +54,6 @@ class Settings:
     redis_prefix: str
     max_concurrent_calls_max: int
     api_rate_limit: bool
-    default_region: str | None
     sound_folder: str
     audio_hosts: tuple[str, ...]
     socket_hosts: tuple[str, ...]
@@ -81,7 +80,6 @@ class Settings:
                 redis_prefix=env.str("CARILLON_REDIS_PREFIX", "carillon:"),
                 max_concurrent_calls_max=_between(env, "CARILLON_MAX_CONCURRENT_CALLS", 100, 1, 100_000),
                 api_rate_limit=env.bool("CARILLON_API_RATE_LIMIT", False),
-                default_region=_region(env),
                 sound_folder=env.str("CARILLON_SOUND_FOLDER", "/usr/share/freeswitch/sounds"),
                 audio_hosts=tuple(env.list("CARILLON_AUDIO_HOSTS", [])),
                 socket_hosts=tuple(env.list("CARILLON_SOCKET_HOSTS", [])),
@@ -208,11 +206,4 @@ def _bootstrap_key(env: Env) -> str | None:
     value: str = env.str("CARILLON_BOOTSTRAP_KEY", "")
     if value and not KEY_PATTERN.fullmatch(value):
         raise SettingsError("CARILLON_BOOTSTRAP_KEY must be 16-200 letters, digits, '_' or '-'.")
-    return value or None
-
-
-def _region(env: Env) -> str | None:
-    value: str = env.str("CARILLON_DEFAULT_REGION", "").upper()
-    if value and not re.fullmatch(r"[A-Z]{2}", value):
-        raise SettingsError(f"CARILLON_DEFAULT_REGION is {value!r}; it must be a two-letter country code.")
     return value or None

@@ -27,6 +27,7 @@ from api.uploads import CHUNK, Form, drain, read_form
 from campaigns import store
 from campaigns.errors import ListRefused
 from campaigns.importer import Batch, Limits, read_list, read_objects
+from campaigns.numbers import region_of
 
 FILE_FIELD = "contacts"
 LIMITS = Limits()
@@ -34,7 +35,7 @@ IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
 QUEUE_SECONDS = 30.0
 
-Read = Callable[[], Iterator[Batch]]
+Read = Callable[[str | None], Iterator[Batch]]
 
 # An import keeps a connection and the processor busy for seconds; more at once would only starve the others.
 _imports = BoundedSemaphore(IMPORTS_AT_ONCE)
@@ -64,14 +65,14 @@ def create_from_request(
     created: list[uuid.UUID] = []
     # Counted below while it streams in; None would mean the application's own limit.
     request.max_content_length = sys.maxsize
-    with _asked(services) as asked:
+    with _asked() as asked:
         new = _new_campaign(asked.fields, services, caller)
 
         def work() -> dict[str, Any]:
             # In here, so that a replay is not refused for a time that has come since.
             _check_schedule(new)
-            store.check_references(new, asked.fields["agent_id"], asked.fields["phone_number_id"])
-            created[:] = [store.create(new, asked.read())]
+            caller_id = store.check_references(new, asked.fields["agent_id"], asked.fields["phone_number_id"])
+            created[:] = [store.create(new, asked.read(region_of(caller_id)))]
             return shown(created[0])
 
         try:
@@ -94,8 +95,7 @@ def _import_slot() -> Iterator[None]:
 
 
 @contextmanager
-def _asked(services: Services) -> Iterator[Asked]:
-    region = services.settings.default_region
+def _asked() -> Iterator[Asked]:
     if request.mimetype == "application/json":
         body, body_hash = _json()
         contacts = body.pop(FILE_FIELD, None)
@@ -105,13 +105,13 @@ def _asked(services: Services) -> Iterator[Asked]:
         if not isinstance(contacts, list):
             raise ApiError(400, f"{FILE_FIELD} is {shown(contacts)}; it must be a list of objects.")
 
-        def read() -> Iterator[Batch]:
+        def read(region: str | None) -> Iterator[Batch]:
             return read_objects(contacts, default_region=region, limits=LIMITS, breathe=breathe)
 
         yield Asked(fields, read, body_hash)
     elif request.mimetype == "multipart/form-data":
         with closing(read_form(request, FILE_FIELD, LIMITS, breathe)) as form:
-            yield _from_form(form, region)
+            yield _from_form(form)
     else:
         given = request.mimetype or "not given"
         raise ApiError(
@@ -119,13 +119,13 @@ def _asked(services: Services) -> Iterator[Asked]:
         )
 
 
-def _from_form(form: Form, region: str | None) -> Asked:
+def _from_form(form: Form) -> Asked:
     fields = _validated(typed(form.fields.items(), CampaignFields()))
     file = form.file
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
-    def read() -> Iterator[Batch]:
+    def read(region: str | None) -> Iterator[Batch]:
         file.seek(0)
         return read_list(file, default_region=region, limits=LIMITS, breathe=breathe)
 

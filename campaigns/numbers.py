@@ -15,7 +15,7 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 from campaigns.errors import NumberRefused, shown
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
-# some of them (`;` starts an extension) and reads others as digits (letters).
+# some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
 _WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
 _PLAIN = re.compile(r"\+?[1-9][0-9]{6,14}")
 # Marks that phones and chat programs put around a copied number; they are not visible.
@@ -51,8 +51,6 @@ def phone_number(raw: str, region: str | None) -> str:
         number = phonenumbers.parse(text, region)
     except NumberParseException as failure:
         raise NumberRefused("invalid_number", _why_not_parsed(raw, text, region, failure)) from failure
-    if number.extension:
-        raise _invalid(raw, "has an extension, which cannot be dialled")
     # A number is valid exactly when it has a type (is_valid_number asks for the type and drops it).
     kind = phonenumbers.number_type(number)
     if kind == PhoneNumberType.UNKNOWN:
@@ -60,6 +58,12 @@ def phone_number(raw: str, region: str | None) -> str:
     if kind == PhoneNumberType.PREMIUM_RATE:
         raise NumberRefused("premium", f"{shown(raw)} is a premium-rate number, and those are not dialled")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def region_of(e164: str) -> str | None:
+    """The country (`US`) that a number belongs to; None for one of no country (`+800…`)."""
+    region: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
+    return None if region in {phonenumbers.UNKNOWN_REGION, "001"} else region
 
 
 def _written(raw: str) -> str:

@@ -46,10 +46,10 @@ class NewCampaign:
     created_by: str
 
 
-def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> None:
+def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> str:
     """Hold on to the agent and the number until the transaction ends; the two texts are what was asked for.
 
-    Raises UnknownReferenceError.
+    Returns the number, in E.164. Raises UnknownReferenceError.
     """
     if not rows(
         "SELECT id FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
@@ -58,7 +58,7 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> N
     ):
         raise UnknownReferenceError("agent_id", agent_id, "it must be the id of an agent of yours")
     numbers = rows(
-        "SELECT outbound_enabled FROM phone_number"
+        "SELECT e164, outbound_enabled FROM phone_number"
         " WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
         new.phone_number_id,
         new.tenant_id,
@@ -71,6 +71,8 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> N
         raise UnknownReferenceError(
             "phone_number_id", phone_number_id, "that number is not enabled for outbound calls"
         )
+    e164: str = numbers[0]["e164"]
+    return e164
 
 
 def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:

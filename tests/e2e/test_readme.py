@@ -1,0 +1,63 @@
+"""Every snippet of the README does what it says, in the order in which a reader would run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.stack import Stack
+from settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+SETTINGS = [snippet for snippet in SNIPPETS if "export FREESWITCH_URLS" in snippet]
+CURL = [snippet for snippet in SNIPPETS if snippet not in SETTINGS]
+
+
+def bash(script: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(120)
+def test_the_first_campaign_with_curl(stack: Stack, tmp_path: Path) -> None:
+    port = stack.web_url.rsplit(":", 1)[1]
+    done = bash("\n".join(CURL), tmp_path, PORT=port, CARILLON_HOME=str(stack.home))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("event: contact", '"status":"connected"', '"import"', "+12025550110"):
+        assert word in done.stdout.replace('": ', '":'), word
+
+
+def test_the_settings_of_a_real_cluster_are_good_ones(tmp_path: Path) -> None:
+    (snippet,) = SETTINGS
+    shown = bash(
+        f"{snippet}\nexec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'",
+        tmp_path,
+    )
+    settings = Settings.from_environ(json.loads(shown.stdout))
+    assert [(node.name, node.cps, node.channels) for node in settings.nodes] == [
+        ("fs1.example.com", 20, 500),
+        ("fs2.example.com", 10, None),
+    ]
+    settings.require("database_url", "redis_url", "secret_key")
+
+
+def test_every_setting_of_the_table_exists_and_every_setting_is_in_the_table() -> None:
+    told = set(re.findall(r"`([A-Z_]{4,})`", README.split("| setting |")[1].split("\n\n")[0]))
+    source = (ROOT / "settings.py").read_text(encoding="utf-8")
+    known = set(re.findall(r'"([A-Z][A-Z_]{3,})"', source)) - {"DEBUG", "INFO", "WARNING", "ERROR"}
+    assert told - {"DEBUG", "INFO", "WARNING", "ERROR"} == known
