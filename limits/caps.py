@@ -70,15 +70,11 @@ class PermitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`call_id` may be sent to `node` while `time.monotonic() < expires_at`; after that, ask again first.
-
-    `ask` is the number of the question that granted it, by which giving it back never takes a later one.
-    """
+    """`call_id` may be sent to `node` while `time.monotonic() < expires_at`; after that, ask again first."""
 
     call_id: str
     node: str
     expires_at: float
-    ask: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,16 @@ NEVER_SENT = -1
 class Debt:
     """One call to let go of: `seconds` billed (0 adds none), or NEVER_SENT to undo the day's count and the rates too.
 
-    With `ask`, only a permit that this dialer got by that question or an earlier one; with `epoch`, only under that
-    epoch, since a rebuild knows no question numbers.
+    A call that may ask again has with it the number of the dialer's last question, `ask`, and the `epoch` in which
+    it was put: a permit got by a later question is another. `lost` is for one whose answer was lost: it concerns that
+    epoch only, and nobody else needs to know of it.
     """
 
     call_id: str
     seconds: int
     ask: int | None = None
     epoch: str | None = None
+    lost: bool = False
 
 
 class Debts:
@@ -43,6 +45,7 @@ class Debts:
         self._ledger = ledger
         self._dialer_id = dialer_id
         self._owed: dict[str, Debt] = {}
+        self._paying: dict[str, Debt] = {}
         self._doubts: dict[str, tuple[Debt, float]] = {}
 
     def owe(self, debts: Iterable[Debt]) -> None:
@@ -53,16 +56,17 @@ class Debts:
         """The answer to question `ask` was lost: undo what it may have granted these calls, now and later on."""
         until = time.monotonic() + DOUBT_SECONDS
         for call_id in call_ids:
-            debt = Debt(call_id, NEVER_SENT, ask, epoch)
+            debt = Debt(call_id, NEVER_SENT, ask, epoch, lost=True)
             self._owed[call_id] = debt
             self._doubts[call_id] = (debt, until)
 
     def withdraw(self, call_ids: Iterable[str]) -> None:
         """These are asked for again: what they may hold already is no longer to be undone."""
         for call_id in call_ids:
-            debt = self._owed.get(call_id)
-            if debt is not None and debt.seconds == NEVER_SENT:
-                del self._owed[call_id]
+            for debts in (self._owed, self._paying):
+                debt = debts.get(call_id)
+                if debt is not None and debt.seconds == NEVER_SENT:
+                    del debts[call_id]
 
     def revisit(self) -> None:
         """Owe again what a lost question may have been granted since it was last looked at."""
@@ -72,14 +76,25 @@ class Debts:
             self._owed.setdefault(call_id, debt)
 
     def pay(self) -> None:
-        """Settle all debts. Raises redis.RedisError with what is left still owed."""
-        owed = list(self._owed.values())
-        for start in range(0, len(owed), BATCH):
-            batch = owed[start : start + BATCH]
-            left = self._settle(batch)
+        """Settle all debts but those another greenlet is at.
+
+        Raises redis.RedisError; what is left stays owed.
+        """
+        while batch := list(self._owed.values())[:BATCH]:
             for debt in batch:
-                if debt.call_id not in left and self._owed.get(debt.call_id) is debt:
-                    del self._owed[debt.call_id]
+                self._paying[debt.call_id] = self._owed.pop(debt.call_id)
+            left = {debt.call_id for debt in batch}
+            try:
+                left = self._settle(batch)
+            finally:
+                for debt in batch:
+                    if self._paying.get(debt.call_id) is not debt:
+                        continue  # withdrawn meanwhile
+                    del self._paying[debt.call_id]
+                    if debt.call_id in left:
+                        self._owed.setdefault(debt.call_id, debt)
+            if left:
+                return
 
     def _settle(self, debts: Sequence[Debt]) -> set[str]:
         """Returns the calls that could not be settled because others were at their records all the time."""
@@ -96,7 +111,7 @@ class Debts:
     def _settle_once(self, debts: Sequence[Debt]) -> set[str]:
         """Returns the calls whose record changed between reading it and letting go of it."""
         ledger = self._ledger
-        notes = [[debt.call_id, debt.seconds] for debt in debts if debt.epoch is None]
+        notes = [[debt.call_id, debt.seconds] for debt in debts if not debt.lost]
         paths, items = [ledger.keys.epoch, ledger.keys.gone], []
         epoch = ledger.epoch()
         if epoch is not None:
@@ -119,6 +134,10 @@ class Debts:
         return set(answer[1:])
 
     def _means(self, debt: Debt, record: Record, epoch: str) -> bool:
-        if debt.epoch is not None and debt.epoch != epoch:
-            return False
-        return debt.ask is None or (record.owner == self._dialer_id and record.ask <= debt.ask)
+        """Whether this record is the one to let go of, and not one that was asked for since."""
+        if debt.ask is None:
+            return True
+        if record.owner == self._dialer_id:
+            return record.ask <= debt.ask and (debt.epoch == epoch or not debt.lost)
+        # Taken over meanwhile, and not asked for by the one who has it now.
+        return record.ask == 0 and debt.epoch == epoch and not debt.lost

@@ -25,11 +25,13 @@ class Ledger:
         self.redis = redis
         self.keys = Keys(prefix)
         self._epoch: str | None = None
+        self.last_epoch: str | None = None
+        """The epoch as it was when last looked at."""
 
     def epoch(self) -> str | None:
         """The epoch, None where the state is not whole and has to be rebuilt before anybody dials."""
         if self._epoch is None:
-            self._epoch = cast("str | None", scripts.run(self.redis, "epoch", [self.keys.epoch], {}))
+            self._remember(cast("str | None", scripts.run(self.redis, "epoch", [self.keys.epoch], {})))
         return self._epoch
 
     def forget(self) -> None:
@@ -45,12 +47,15 @@ class Ledger:
             "list[Any]", scripts.run(self.redis, name, [self.keys.epoch, *keys], {**job, "epoch": epoch})
         )
         if answer[0] == "epoch":
-            self._epoch = cast(str, answer[1])
+            self._remember(cast(str, answer[1]))
             raise EpochChangedError
         if answer[0] == "no_redis":
             self._epoch = None
             return None
         return answer
+
+    def _remember(self, epoch: str | None) -> None:
+        self._epoch = self.last_epoch = epoch
 
     def generation(self, epoch: str) -> Generation:
         return self.keys.generation(epoch)

@@ -14,7 +14,6 @@ recovery (`take_over`, `rebuild`) and the API (`usage`). What holds, whatever di
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import cast
@@ -74,7 +73,7 @@ class Limiter:
         self._dialer_id = dialer_id
         self._ledger = Ledger(redis, prefix)
         self._debts = Debts(self._ledger, dialer_id)
-        self._asks = itertools.count(1)
+        self._ask_number = 0
 
     def acquire(  # noqa: PLR0917  the order in which the caps are asked
         self,
@@ -109,11 +108,13 @@ class Limiter:
         return question.no_redis()
 
     def give_back(self, permits: Iterable[Permit]) -> None:
-        """These were never sent and will not be: undo their slots, their places in the rates, the day's count.
+        """These calls were never sent: undo their slots, their places in the rates and the day's count.
 
-        What cannot be undone now, since Redis is away, is kept and undone with a later call of any method.
+        What cannot be undone now, since Redis is away, is kept and undone with a later call of any method, unless
+        it is asked for again before.
         """
-        self._debts.owe(Debt(permit.call_id, NEVER_SENT, permit.ask) for permit in permits)
+        ask, epoch = self._ask_number, self._ledger.last_epoch
+        self._debts.owe(Debt(permit.call_id, NEVER_SENT, ask, epoch) for permit in permits)
         self._pay("giving permits back")
 
     def release(self, ended: Iterable[Ended]) -> None:
@@ -215,7 +216,7 @@ class Limiter:
 
     def _ask(self, epoch: str, question: Question) -> list[Permit | Denied]:
         ledger, me = self._ledger, self._dialer_id
-        ask = next(self._asks)
+        self._ask_number = ask = self._ask_number + 1
         job = {
             **question.job(),
             "dialer": me,
@@ -237,7 +238,7 @@ class Limiter:
             return question.no_redis()
         if answer[0] == "fenced":
             raise Fenced(me)
-        return question.answers(answer[1:], expires_at, ask)
+        return question.answers(answer[1:], expires_at)
 
     def _pay(self, action: str) -> None:
         with translated(LimiterUnavailable, action):

@@ -64,10 +64,10 @@ class Question:
             "requests": [[request.call_id, request.number] for request in self.requests],
         }
 
-    def answers(self, replies: Sequence[Any], expires_at: float, ask: int) -> list[Permit | Denied]:
+    def answers(self, replies: Sequence[Any], expires_at: float) -> list[Permit | Denied]:
         """The script's replies, in the order of the requests."""
         return [
-            Permit(request.call_id, detail, expires_at, ask)
+            Permit(request.call_id, detail, expires_at)
             if word == "permit"
             else Denied(request.call_id, word, max(SHORTEST_WAIT, detail / 1_000_000))
             for request, (word, detail) in zip(self.requests, replies, strict=True)

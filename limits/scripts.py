@@ -18,14 +18,19 @@ def source(name: str) -> tuple[str, str]:
     """A script's text and digest."""
     here = Path(__file__).parent
     text = "\n".join((here / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name))
-    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return text, digest(text)
+
+
+def digest(text: str) -> str:
+    """The name under which Redis keeps a script."""
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def run(redis: Redis, name: str, keys: Sequence[str], job: Mapping[str, Any]) -> Any:
     """Run the script `name` once. Raises redis.RedisError; what the script did is then unknown."""
-    text, digest = source(name)
+    text, name_in_redis = source(name)
     argument = json.dumps(job, separators=(",", ":"))
     try:
-        return redis.evalsha(digest, len(keys), *keys, argument)
+        return redis.evalsha(name_in_redis, len(keys), *keys, argument)
     except NoScriptError:
         return redis.eval(text, len(keys), *keys, argument)

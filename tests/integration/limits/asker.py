@@ -1,8 +1,8 @@
 """One of several processes that hammer the limiter, as a module of its own so that it starts as a fresh process.
 
-Usage: python -m tests.integration.limits.asker URL NAME SECONDS PER_MINUTE CPS TASKS
-Asks for one call after another in each of TASKS greenlets, releasing at once, for SECONDS; prints the ids that were
-granted, one on a line.
+Usage: python -m tests.integration.limits.asker URL NAME SECONDS PER_MINUTE CPS CONCURRENCY TASKS
+Asks for one call after another in each of TASKS greenlets for SECONDS. Prints the ids that were granted, one on a
+line, each with the number of calls that all processes had open at that moment, counted apart from the limiter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.integration.limits.room import PREFIX, connect  # noqa: E402
 
 
 def main() -> None:
-    url, name, seconds, per_minute, cps, tasks = sys.argv[1:]
+    url, name, seconds, per_minute, cps, concurrency, tasks = sys.argv[1:]
     client = connect(url)
     Roster(client, PREFIX, lease_seconds=60.0).register(name, {})
     limiter = Limiter(client, PREFIX, name)
@@ -38,10 +38,13 @@ def main() -> None:
         gevent.sleep(random.random() * 0.05)
         while time.monotonic() < until:
             call = f"{name}.{task}.{serial}"
-            (answer,) = limiter.acquire("t", "c", 1000, tenant, gateway, nodes, [PermitRequest(call, call)])
+            requests = [PermitRequest(call, call)]
+            (answer,) = limiter.acquire("t", "c", int(concurrency), tenant, gateway, nodes, requests)
             if isinstance(answer, Permit):
                 serial += 1
-                grants.append(call)
+                grants.append(f"{call} {client.incr('open')}")
+                gevent.sleep(random.random() * 0.01)
+                client.decr("open")
                 limiter.release([Ended(call, "c", "t", "gw", "fs1", 0)])
             else:
                 gevent.sleep(min(answer.retry_after, max(0.0, until - time.monotonic())))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Callable, Sequence
 
 import redis
@@ -32,13 +31,16 @@ OPEN_NODES = (NodeCaps("fs1", None, None),)
 
 def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
     """A client as the processes make it: no retries of its own, everything bounded."""
-    return redis.Redis.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        max_connections=16,
+        timeout=30,
         decode_responses=True,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
     )
+    return redis.Redis.from_pool(pool)
 
 
 def snapshot(
@@ -51,10 +53,17 @@ def snapshot(
 class Desk:
     """A registered dialer with its limiter, and short words for what the tests do over and over."""
 
-    def __init__(self, client: redis.Redis, name: str = "d1", *, lease_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str = "d1",
+        *,
+        lease_seconds: float = 60.0,
+        roster_seconds: float = 600.0,
+    ) -> None:
         self.client = client
         self.name = name
-        self.roster = Roster(client, PREFIX, lease_seconds=600.0)
+        self.roster = Roster(client, PREFIX, lease_seconds=roster_seconds)
         self.roster.register(name, {})
         self.limiter = Limiter(client, PREFIX, name, lease_seconds=lease_seconds)
 
@@ -86,7 +95,3 @@ class Desk:
 def words(answers: Sequence[Permit | Denied]) -> list[str]:
     """The node of each permit, the reason of each denial."""
     return [answer.node if isinstance(answer, Permit) else answer.reason for answer in answers]
-
-
-def call_id() -> str:
-    return str(uuid.uuid4())

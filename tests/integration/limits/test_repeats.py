@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import AbstractContextManager
 from unittest import mock
 
 import gevent
@@ -39,15 +40,43 @@ def test_a_release_frees_nothing_of_another_tenant(desk: Desk) -> None:
     assert desk.limiter.usage("other") == Usage(0, 1, 1, 30)
 
 
+def test_giving_back_twice_undoes_once(desk: Desk) -> None:
+    (a, _) = desk.ask("a", "b")
+    assert isinstance(a, Permit)
+    for _ in range(3):
+        desk.limiter.give_back([a])
+    assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
+def test_the_first_permit_of_a_call_gives_back_what_it_asked_for_again(desk: Desk) -> None:
+    (first,) = desk.ask("a")
+    assert isinstance(first, Permit)
+    desk.ask("a")
+    desk.limiter.give_back([first])
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+
 def test_giving_back_late_does_not_take_a_permit_asked_for_since(desk: Desk) -> None:
     (first,) = desk.ask("a")
-    (second,) = desk.ask("a")
     assert isinstance(first, Permit)
-    assert isinstance(second, Permit)
-    desk.limiter.give_back([first])
+    with broken_redis(), pytest.raises(LimiterUnavailable):
+        desk.limiter.give_back([first])
+    desk.ask("a")
+    desk.limiter.renew()
     assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
-    desk.limiter.give_back([second, second])
-    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+
+def test_giving_back_reaches_a_permit_that_an_heir_took_over_meanwhile(
+    client: redis.Redis, desk: Desk
+) -> None:
+    heir = Desk(client, "d2")
+    (a, b) = desk.ask("a", "b")
+    assert isinstance(a, Permit)
+    assert isinstance(b, Permit)
+    heir.limiter.take_over("d1", {"a", "b"})
+    heir.ask("b")
+    desk.limiter.give_back([a, b])
+    assert heir.limiter.held_by("d2") == ["b"]
 
 
 def test_any_process_may_release_a_call_and_its_owner_does_not_revive_it(
@@ -164,7 +193,7 @@ def test_a_greenlet_killed_while_it_asks_leaks_no_slot(desk: Desk) -> None:
 def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
     (permit, _) = desk.ask("a", "b")
     assert isinstance(permit, Permit)
-    with mock.patch.object(scripts, "run", side_effect=redis.ConnectionError("gone")):
+    with broken_redis():
         with pytest.raises(LimiterUnavailable):
             desk.limiter.give_back([permit])
         with pytest.raises(LimiterUnavailable):
@@ -172,6 +201,11 @@ def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
     assert desk.limiter.usage("t") == Usage(2, 2, 2, 0)
     desk.limiter.renew()
     assert desk.limiter.usage("t") == Usage(0, 1, 1, 9)
+
+
+def broken_redis() -> AbstractContextManager[object]:
+    """No script reaches Redis."""
+    return mock.patch.object(scripts, "run", side_effect=redis.ConnectionError("gone"))
 
 
 def losing_answers_of(script: str):  # type: ignore[no-untyped-def]

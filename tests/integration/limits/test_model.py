@@ -1,0 +1,266 @@
+"""The limiter against a model of it, over random histories at a clock that the test moves.
+
+The model knows what is live and when each call was last admitted. It does not repeat the scripts' reckoning: it says
+which answers would break a cap, and which denials nothing explains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from unittest import mock
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from limits import scripts
+from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps
+from tests.integration.limits.room import Desk, words
+
+CLOCK = "test:virtual"
+NOON = 1_800_014_400_000_000
+"""µs of a moment at 12:00 UTC: no history here reaches midnight."""
+TOLERANCE = 20_000
+CONCURRENCY, TENANT_SLOTS, CHANNELS = 3, 5, 4
+PER_MINUTE, CPS, NODE_CPS = 30, 4, 3
+DAY_CALLS, DAY_MINUTES = 40, 5
+TENANT = TenantCaps(TENANT_SLOTS, PER_MINUTE, DAY_CALLS, DAY_MINUTES)
+GATEWAY = GatewayCaps("gw", CPS, CHANNELS)
+NODES = [NodeCaps("fs1", NODE_CPS, 3), NodeCaps("fs2", NODE_CPS, 3)]
+WINDOWS = {
+    "tenant_minute": (PER_MINUTE, 60_000_000),
+    "gateway_cps": (CPS, 1_000_000),
+    "node_cps": (NODE_CPS, 1_000_000),
+}
+
+
+@dataclass
+class Call:
+    """One call as the model sees it; `stamp` in µs: when it was admitted, or its turn is."""
+
+    call_id: str
+    campaign: str
+    number: str
+    node: str
+    stamp: int
+    live: bool = True
+    admitted: bool = True
+
+
+class LimiterModel(RuleBasedStateMachine):
+    """One tenant with two campaigns, one gateway, two nodes."""
+
+    client: redis.Redis
+    calls = Bundle("calls")
+
+    @initialize()
+    def begin(self) -> None:
+        self.client.flushall()
+        self.now = NOON
+        self.serial = 0
+        self.known: dict[str, Call] = {}
+        self.seconds = 0
+        self.client.set(CLOCK, self.now)
+        self.desk = Desk(self.client).open()
+
+    @rule(
+        micros=st.integers(0, 70_000)
+        | st.integers(0, 1_500_000)
+        | st.sampled_from([0, 1, 250_000, 20_000_000])
+    )
+    def tick(self, micros: int) -> None:
+        """Time passes, with the renewals that keep every lease."""
+        self.now += micros
+        self.client.set(CLOCK, self.now)
+        self.desk.limiter.renew()
+
+    @rule(
+        target=calls,
+        campaign=st.sampled_from("cd"),
+        numbers=st.lists(st.sampled_from("123456789"), max_size=4),
+    )
+    def new_calls(self, campaign: str, numbers: list[str]) -> object:
+        """Ask for a batch of new calls, every one of them on its own so that each may have its number."""
+        admitted = []
+        for number in numbers:
+            self.serial += 1
+            call_id = f"call{self.serial}"
+            (answer,) = self.ask(call_id, campaign, number)
+            if isinstance(answer, Permit):
+                self.must_have_fitted(campaign, number, answer.node)
+                self.known[call_id] = Call(call_id, campaign, number, answer.node, self.now)
+                admitted.append(call_id)
+            else:
+                self.must_be_explained(answer, campaign, number)
+        return multiple(*admitted)
+
+    @rule(call_id=calls)
+    def again(self, call_id: str) -> None:
+        """A permit lapsed, or its answer was lost."""
+        call = self.known[call_id]
+        if not call.live:
+            return
+        old = call.stamp
+        (answer,) = self.ask(
+            call_id, call.campaign, call.number, nodes=[n for n in NODES if n.name == call.node]
+        )
+        if isinstance(answer, Permit):
+            assert answer.node == call.node
+            assert old <= self.now, "its turn had not come"
+            call.stamp, call.admitted = self.now, True
+            self.windows_must_hold(call)
+        else:
+            assert answer.reason in WINDOWS
+            call.stamp, call.admitted = self.now + round(answer.retry_after * 1e6), False
+            if old > self.now:
+                assert abs(call.stamp - old) <= 5_000, "a turn is kept"
+
+    @rule(call_id=consumes(calls), billsec=st.integers(0, 90), times=st.integers(1, 2))
+    def over(self, call_id: str, billsec: int, times: int) -> None:
+        call = self.known[call_id]
+        if call.live:
+            self.seconds += billsec
+        call.live = False
+        for _ in range(times):
+            self.desk.end(call_id, billsec=billsec)
+
+    @rule(call_id=consumes(calls), times=st.integers(1, 2))
+    def never_sent(self, call_id: str, times: int) -> None:
+        for _ in range(times):
+            self.desk.limiter.give_back([Permit(call_id, self.known[call_id].node, 0.0)])
+        del self.known[call_id]
+
+    @invariant()
+    def usage_is_what_happened(self) -> None:
+        live = [call for call in self.known.values() if call.live]
+        recent = [call for call in self.known.values() if self.now - 60_000_000 < call.stamp <= self.now]
+        usage = self.desk.limiter.usage("t")
+        assert usage is not None
+        assert usage.concurrent == len(live)
+        assert usage.last_minute == len(recent)
+        assert (usage.day_calls, usage.day_seconds) == (len(self.known), self.seconds)
+
+    @invariant()
+    def no_slot_cap_is_exceeded(self) -> None:
+        live = [call for call in self.known.values() if call.live]
+        assert len(live) <= min(TENANT_SLOTS, CHANNELS)
+        assert len({call.number for call in live}) == len(live)
+        for campaign in "cd":
+            assert sum(call.campaign == campaign for call in live) <= CONCURRENCY
+        for node in NODES:
+            assert sum(call.node == node.name for call in live) <= 3
+
+    def ask(
+        self, call_id: str, campaign: str, number: str, nodes: list[NodeCaps] = NODES
+    ) -> list[Permit | Denied]:
+        return self.desk.ask(
+            call_id,
+            number=number,
+            campaign_id=campaign,
+            concurrency=CONCURRENCY,
+            tenant=TENANT,
+            gateway=GATEWAY,
+            nodes=nodes,
+        )
+
+    def of(self, reason: str, node: str) -> list[Call]:
+        """The calls that a rate counts."""
+        return [call for call in self.known.values() if reason != "node_cps" or call.node == node]
+
+    def must_have_fitted(self, campaign: str, number: str, node: str) -> None:
+        live = [call for call in self.known.values() if call.live]
+        assert sum(call.campaign == campaign for call in live) < CONCURRENCY
+        assert number not in {call.number for call in live}
+        assert len(self.known) < DAY_CALLS
+        assert self.seconds < DAY_MINUTES * 60
+        for reason, (limit, window) in WINDOWS.items():
+            others = [call.stamp for call in self.of(reason, node)]
+            assert sum(stamp > self.now - window for stamp in others) < limit
+            if others:
+                assert self.now - max(others) >= window // limit - TOLERANCE - 1, "calls come evenly"
+
+    def windows_must_hold(self, moved: Call) -> None:
+        for reason, (limit, window) in WINDOWS.items():
+            stamps = [call.stamp for call in self.of(reason, moved.node) if call.admitted]
+            assert sum(self.now - window < stamp <= self.now for stamp in stamps) <= limit
+
+    def must_be_explained(self, answer: Denied, campaign: str, number: str) -> None:
+        live = [call for call in self.known.values() if call.live]
+        held = {
+            "campaign_concurrency": sum(call.campaign == campaign for call in live) >= CONCURRENCY,
+            "tenant_concurrency": len(live) >= TENANT_SLOTS,
+            "tenant_day_calls": len(self.known) >= DAY_CALLS,
+            "tenant_day_minutes": self.seconds >= DAY_MINUTES * 60,
+            "gateway_channels": len(live) >= CHANNELS,
+            "node_channels": True,
+            "number_cap": number in {call.number for call in live},
+        }
+        if answer.reason not in WINDOWS:
+            assert held[answer.reason], answer
+            return
+        limit, window = WINDOWS[answer.reason]
+        explained = []
+        for node in NODES:
+            stamps = [call.stamp for call in self.of(answer.reason, node.name)]
+            full = sum(stamp > self.now - window for stamp in stamps) >= limit
+            explained.append(full or (bool(stamps) and self.now - max(stamps) < window / limit))
+        assert any(explained), answer
+
+
+@pytest.fixture
+def virtual_clock() -> Iterator[None]:
+    """Redis' time is what the test says."""
+    real = scripts.source
+
+    def moved(name: str) -> tuple[str, str]:
+        text, _ = real(name)
+        assert text.count("redis.call('TIME')") == 1
+        text = text.replace(
+            "redis.call('TIME')",
+            f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
+        )
+        return text, scripts.digest(text)
+
+    with mock.patch.object(scripts, "source", side_effect=moved):
+        yield
+
+
+def test_random_histories_agree_with_the_model(client: redis.Redis, virtual_clock: None) -> None:
+    machine = type("Machine", (LimiterModel,), {"client": client})
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_next_admission_is_exactly_when_it_was_promised(client: redis.Redis, virtual_clock: None) -> None:
+    client.set(CLOCK, now := NOON)
+    desk = Desk(client).open()
+    for n in range(200):
+        (answer,) = desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))
+        if isinstance(answer, Permit):
+            continue
+        now += round(answer.retry_after * 1e6)
+        if answer.retry_after > 0.005:
+            client.set(CLOCK, now - 1)
+            assert words(desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))) == ["gateway_cps"]
+        client.set(CLOCK, now)
+        assert words(desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))) == ["fs1"]
+    assert 199 / 7 - 0.1 <= (now - NOON) / 1e6 <= 199 / 7 + 0.1
