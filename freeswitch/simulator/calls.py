@@ -122,6 +122,10 @@ class Call:
             "late": "",
             "late_j": "",
             "state_number": "0",
+            "now_local": "",
+            "now_gmt": "",
+            "now_us": "",
+            "sequence": "",
             "application": "",
             "application_j": "",
         }
@@ -215,14 +219,15 @@ class Call:
         )
 
     def snapshot(self, renderer: Renderer, kind: str) -> list[tuple[str, str]]:
-        """Every header of an event of this call, in order, as plain values."""
+        """Every header of an event of this call, in order, as plain values; what is empty has no header."""
         found: list[tuple[str, str]] = []
         for name, value in renderer.pairs(kind, self.flags):
             if name:
-                found.append((name, value % self.fields))
+                if text := value % self.fields:
+                    found.append((name, text))
             else:
                 block: Mapping[str, str] = self.variables if value == "user" else self.late
-                found.extend((f"variable_{key}", text) for key, text in block.items() if text)
+                found.extend((f"variable_{key}", setting) for key, setting in block.items() if setting)
         return found
 
 

@@ -100,7 +100,7 @@ class SimulatedNode:
         self._process = process
 
     def stop(self) -> int:
-        """SIGTERM, as an operator would; its exit status."""
+        """SIGTERM, as an operator would; its exit status. Raises SimulatorError where the node has failed."""
         return self._end(self._running().terminate)
 
     def kill(self) -> int:
@@ -116,11 +116,13 @@ class SimulatedNode:
         process = self._running()
         signal()
         try:
-            process.communicate(timeout=STOP_SECONDS)
+            _, errors = process.communicate(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            _, errors = process.communicate()
         self._process = None
+        if process.returncode > 0:
+            raise SimulatorError(f"the simulated node {self.name} failed: {errors}")
         return process.returncode
 
     def __enter__(self) -> SimulatedNode:

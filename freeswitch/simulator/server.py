@@ -125,6 +125,9 @@ class Server:
             if time.monotonic() >= heartbeat:
                 heartbeat += HEARTBEAT_SECONDS
                 self._heartbeat()
+        # A second signal must not cut the farewell short, nor turn a clean exit into a death.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         self._say_farewell()
         self._ledger.close()
 

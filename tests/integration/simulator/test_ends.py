@@ -1,0 +1,110 @@
+"""How a node ends, and what that leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from freeswitch.simulator.ledger import read_ledger
+from freeswitch.simulator.process import SimulatedNode, SimulatorError
+from tests.integration.simulator.client import Client
+
+WATCH = (
+    "event json CHANNEL_CREATE CHANNEL_ANSWER CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE CHANNEL_DESTROY SHUTDOWN"
+)
+CALL = "originate {{origination_uuid={uuid}}}sofia/gateway/carrier/15550007 &park()"
+
+
+def answered(client: Client, uuid: str) -> None:
+    assert client.api(CALL.format(uuid=uuid)) == f"+OK {uuid}\n"
+
+
+def test_sigterm_ends_calls_and_connections_as_recorded(tmp_path: Path) -> None:
+    node = SimulatedNode(ledger=tmp_path / "ledger")
+    node.start()
+    with Client(node.port) as client:
+        client.command(WATCH)
+        answered(client, "call-0")
+        answered(client, "call-1")
+        assert node.stop() == 0
+        client.read_to_end()
+        events = [event for frame in client.frames if (event := frame.event) is not None]
+        events = events[client.names().index("SHUTDOWN") :]
+        assert [(event["Event-Name"], event.get("Unique-ID")) for event in events[:3]] == [
+            ("SHUTDOWN", None),
+            ("CHANNEL_HANGUP", "call-1"),
+            ("CHANNEL_HANGUP", "call-0"),
+        ]
+        assert {event["Hangup-Cause"] for event in events[1:]} == {"SYSTEM_SHUTDOWN"}
+        assert [event["Event-Name"] for event in events].count("CHANNEL_DESTROY") == 2
+        assert client.frames[-1].body == b"The system is being shut down.\n"
+    assert read_ledger(tmp_path / "ledger").unfinished() == set()
+
+
+def test_fsctl_shutdown_ends_the_node() -> None:
+    node = SimulatedNode()
+    node.start()
+    with Client(node.port) as client:
+        assert client.api("fsctl shutdown") == "+OK\n"
+        client.read_to_end()
+    assert node.stop() == 0
+
+
+def test_shutdown_asap_refuses_new_calls_and_goes_with_the_last() -> None:
+    node = SimulatedNode()
+    node.start()
+    with Client(node.port) as waiting, Client(node.port) as client:
+        answered(client, "last")
+        waiting.send(b"api fsctl shutdown asap\n\n")
+        while client.api("fsctl shutdown_check") != "true":
+            pass
+        assert client.api(CALL.format(uuid="late")) == "-ERR DESTINATION_OUT_OF_ORDER\n"
+        client.api("uuid_kill last")
+        assert waiting.wait_for(lambda frame: "api/response" in frame.head).body == b"+OK\n"
+        waiting.read_to_end()
+        client.read_to_end()
+    assert node.stop() == 0
+
+
+def test_a_killed_node_leaves_a_ledger_that_knows_what_it_had(tmp_path: Path) -> None:
+    node = SimulatedNode(ledger=tmp_path / "ledger")
+    node.start()
+    with Client(node.port) as client:
+        answered(client, "alive")
+        os.kill(node.pid, signal.SIGKILL)
+        client.read_to_end()
+    port = node.port
+    node.kill()
+    view = read_ledger(tmp_path / "ledger")
+    assert view.unfinished() == {"alive"}
+    with node:
+        assert node.port == port
+        with Client(node.port) as client:
+            assert client.api("uuid_exists alive") == "false"
+            answered(client, "after")
+    assert [line.uuid for line in read_ledger(tmp_path / "ledger").accepted] == ["alive", "after"]
+
+
+def test_limits_of_the_command_line_hold() -> None:
+    with SimulatedNode(sps=5, max_sessions=3, gateways=("carrier",)) as node, Client(node.port) as client:
+        assert client.api("originate sofia/gateway/other/1 &park()") == "-ERR INVALID_GATEWAY\n"
+        assert client.api("fsctl max_sessions") == "+OK max sessions: 3\n"
+        client.command("event json BACKGROUND_JOB HEARTBEAT")
+        client.send(
+            b"".join(b"bgapi originate sofia/gateway/carrier/15550001 &park()\n\n" for _ in range(20))
+        )
+        jobs = [client.event("BACKGROUND_JOB")["_body"] for _ in range(20)]
+        assert 0 < jobs.count("-ERR USER_BUSY\n") <= 3
+
+
+def test_a_wrong_option_is_told() -> None:
+    with pytest.raises(SimulatorError, match="not between"):
+        SimulatedNode(port=70_000).start()
+
+
+def test_a_port_in_use_is_told() -> None:
+    with SimulatedNode() as node, pytest.raises(SimulatorError, match="cannot listen"):
+        SimulatedNode(port=node.port).start()
