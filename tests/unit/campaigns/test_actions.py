@@ -152,6 +152,13 @@ def test_what_is_not_allowed_is_refused_by_field(data: object, field: str) -> No
     assert str(refused.value).isprintable()
 
 
+def test_a_template_cannot_stand_in_a_host() -> None:
+    allowed = Allowed("demo", "/srv/sounds", audio_hosts=frozenset({"cdn0.example.com"}))
+    assert parse_action({"type": "playback", "file": "https://cdn0.example.com/{x}"}, allowed)
+    with pytest.raises(ActionRefused, match="without a template in its host"):
+        parse_action({"type": "playback", "file": "https://cdn{x}.example.com/a.mp3"}, allowed)
+
+
 def test_a_tenant_without_a_dialplan_context_has_no_transfers() -> None:
     with pytest.raises(ActionRefused, match="no dialplan context"):
         parse_action({"type": "transfer", "extension": "100"}, Allowed("demo", "/srv/sounds"))

@@ -6,8 +6,8 @@ import codecs
 import csv
 import hashlib
 import io
+import itertools
 import time
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -161,6 +161,13 @@ def test_a_quote_never_closed_costs_one_row_of_a_long_list() -> None:
     assert len(rows) == 20_002
 
 
+def test_a_quote_closed_much_too_late_costs_one_row_too() -> None:
+    rest = "".join(f"+1212555{number:04d},x\n" for number in range(9_000))
+    rows = read(f'phone_number,name\n+12125550100,"oops\n{rest}+12125550101,y"\n'.encode())
+    assert [row.line for row in rows if row.fault == "unterminated_quote"] == [2]
+    assert [row.cells for row in rows[-2:]] == [["+12125558999", "x"], ["+12125550101", 'y"']]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -207,14 +214,22 @@ def test_an_upload_that_breaks_off_leaves_no_file_behind() -> None:
         spool(Broken(), Limits())
 
 
-def test_others_run_while_a_big_file_is_read() -> None:
-    calls: list[float] = []
-    breathe: Callable[[], None] = lambda: calls.append(time.thread_time())  # noqa: E731
-    pace = Pace(breathe)
-    started = time.thread_time()
-    data = b"phone_number,name\n" + '+12125550100,"Zoë"\n'.encode() * 300_000
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "cp1252"])
+def test_others_may_run_after_each_block_of_a_file(codec: str) -> None:
+    data = ("phone_number,name\n" + '+12125550100,"Zoë"\n' * 50_000).encode(codec)
+    calls: list[None] = []
+    pace = Pace(lambda: calls.append(None), interval=0)
+    text = open_text(io.BytesIO(data), None, pace)
+    blocks = len(calls)
+    assert blocks >= len(data) // 65_536
+    assert len(list(read_rows(text, Limits(), pace))) == 50_001
+    assert len(calls) - blocks >= 50_000
+
+
+def test_others_run_every_few_milliseconds() -> None:
+    data = b"phone_number,name\n" + '+12125550100,"Zoë"\n'.encode() * 200_000
+    calls = [time.thread_time()]
+    pace = Pace(lambda: calls.append(time.thread_time()))
     for _ in read_rows(open_text(io.BytesIO(data), None, pace), Limits(), pace):
         pass
-    gaps = [after - before for before, after in zip([started, *calls], calls, strict=False)]
-    assert len(calls) > 50
-    assert max(gaps) < 0.04
+    assert max(after - before for before, after in itertools.pairwise(calls)) < 0.04

@@ -235,6 +235,12 @@ class TestObjects:
             list(read_objects(contacts, default_region="US", limits=Limits()))
         assert refused.value.code == code
 
+    def test_others_run_while_objects_are_read(self) -> None:
+        calls: list[None] = []
+        contacts = [{"phone_number": number} for number in numbers(2000)]
+        list(read_objects(contacts, default_region=None, limits=Limits(), breathe=lambda: calls.append(None)))
+        assert len(calls) >= 5
+
     def test_too_many_objects_are_refused(self) -> None:
         with pytest.raises(ListRefused, match="more than 2 rows"):
             self.read(*({"phone_number": number} for number in numbers(3)), limits=Limits(max_rows=2))

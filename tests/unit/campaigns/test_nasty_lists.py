@@ -49,6 +49,11 @@ RIGHT = [
         [(2, A, {"name": "àéèüöäß"})],
     ),
     Nasty(
+        "windows-1252 with a pair that utf-8 has too",
+        f"phone_number,name\n{A},BjörnÃ©\n{B},Zoë\n".encode("cp1252"),
+        [(2, A, {"name": "BjörnÃ©"}), (3, B, {"name": "Zoë"})],
+    ),
+    Nasty(
         "latin-2 by name",
         f"phone_number,name\n{A},Łódź\n".encode("iso8859-2"),
         [(2, A, {"name": "Łódź"})],
