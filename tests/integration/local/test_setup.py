@@ -76,6 +76,7 @@ def test_two_at_once_make_one_environment(clone: Path) -> None:
     said = [process.communicate(timeout=90)[1] for process in runs]
     assert [process.returncode for process in runs] == [0, 0]
     assert sum("making the virtual environment" in text for text in said) == 1
+    assert sum("installing requirements.txt" in text for text in said) == 1
 
 
 def test_a_clone_that_was_moved_gets_programs_that_work(clone: Path) -> None:

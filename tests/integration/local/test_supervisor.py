@@ -130,9 +130,11 @@ signal.pause()
 """
 
 
-def test_a_process_ends_with_its_owner() -> None:
-    with owner(OWNER, "trap '' TERM INT HUP; while :; do sleep 1; done") as process:
+def test_a_process_ends_with_its_owner(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with owner(OWNER, f"trap '' TERM INT HUP; touch '{begun}'; while :; do sleep 1; done") as process:
         pid = int(line_of(process))
+        wait_until(begun.exists)
         assert running(pid)
         sigkill(process)
         wait_until_gone(pid)
