@@ -28,6 +28,12 @@ def make_client(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
+def now(client: Redis) -> int:
+    """Redis' time in milliseconds."""
+    seconds, micros = client.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
 @pytest.fixture
 def client(redis_url: str) -> Iterator[Redis]:
     with make_client(redis_url) as found:

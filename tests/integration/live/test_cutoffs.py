@@ -14,6 +14,7 @@ from live.hub import Limits
 from live.ids import EventId
 from live.keys import campaign_keys
 from live.listener import PAGE
+from tests.integration.live.conftest import now
 from tests.integration.live.site import Message, Site
 from tests.waiting import wait_until
 
@@ -135,8 +136,9 @@ def test_a_stream_that_redis_has_lost_means_a_reset_for_those_who_listen(site: S
     reader = site.listen()
     reader.wait_for(None)
     site.publish(site.transition("p1"))
-    reader.wait_for("contact")
+    last = EventId.parse(reader.wait_for("contact")[0].id or "")
     client.flushall()
+    wait_until(lambda: now(client) > last.ms, what="another millisecond: ids are times")
     site.publish(site.transition("p1"))
     reset = reader.wait_for("reset")[0]
     wait_until(

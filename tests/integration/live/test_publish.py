@@ -15,7 +15,7 @@ from live.ids import EventId
 from live.keys import campaign_keys
 from live.log import Log
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
-from tests.integration.live.conftest import PREFIX, make_client
+from tests.integration.live.conftest import PREFIX, make_client, now
 from tests.waiting import wait_until
 
 A, D, G = Outcome.APPENDED, Outcome.DUPLICATE, Outcome.GAP
@@ -29,12 +29,6 @@ def change(version: int, subject: str = "p", campaign: str = "c") -> Transition:
 @pytest.fixture
 def publisher(client: Redis) -> Publisher:
     return Publisher(client, PREFIX)
-
-
-def now(client: Redis) -> int:
-    """Redis' time in milliseconds."""
-    seconds, micros = client.time()
-    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def published(client: Redis, campaign: str = "c") -> list[str]:
