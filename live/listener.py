@@ -36,8 +36,8 @@ class Rendered(NamedTuple):
 class Listener:
     """One stream's place in its campaign's events.
 
-    `cursor` is the id after which it wants events; without one it starts with what happens from now on. `terminal`
-    says that its campaign had ended when it was let in.
+    `cursor` is the id after which it wants events; without one it starts with what happens from now on, and its first
+    snapshot carries the id from which it may resume. `gone` says that nobody reads it any more.
     """
 
     def __init__(
