@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from hashlib import sha256
 
+# What is no secret of a key. The random part may hold underscores of its own.
+_PUBLIC = re.compile(r"sk_[a-z0-9-]{1,32}_")
 ROLES = ("read", "operate", "admin", "platform")
 
 
@@ -20,5 +23,6 @@ def digest(key: str, pepper: str) -> str:
 
 
 def shown_prefix(key: str) -> str:
-    """As much of a key as may be shown again, to tell it from others."""
-    return key[: max(key.rfind("_") + 5, 8)][:48]
+    """As much of a key as may be shown again, to tell it from others: four characters of its secret."""
+    public = _PUBLIC.match(key)
+    return key[: (public.end() if public else 0) + 4]

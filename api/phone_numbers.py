@@ -118,8 +118,10 @@ def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumbe
     What is left out stays as it is. Calls that start from now on follow the change.
     """
     with unit():
-        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
+        living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id)
+        # The agent before the number, as whoever deletes an agent takes them.
         values = _checked(body)
+        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
         with unique(f"The number {body.get('e164')} exists."):
             number = changed(number, values)
     signals.ring(services(), "wake", {})

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from api import agents, calls, campaigns, gateways, halt, phone_numbers
+from api import (
+    agents,
+    api_keys,
+    call_limits,
+    calls,
+    campaigns,
+    gateways,
+    halt,
+    nodes,
+    phone_numbers,
+    tenants,
+)
 from api.blueprint import Blueprint
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -10,6 +21,10 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     calls.blp,
     agents.blp,
     phone_numbers.blp,
+    call_limits.blp,
+    api_keys.blp,
     gateways.blp,
+    nodes.blp,
+    tenants.blp,
     halt.blp,
 )

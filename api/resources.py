@@ -18,6 +18,8 @@ from models import Agent, PhoneNumber, Table, rows
 
 T = TypeVar("T", bound=Table)
 
+# Against whoever changes the row or holds on to it, not against a dialer's rows that only refer to it.
+LOCK = "FOR NO KEY UPDATE"
 UNFINISHED = """
     SELECT id, name, status FROM campaign
     WHERE tenant_id = %s AND deleted_at IS NULL AND status NOT IN ('completed', 'failed')"""
@@ -55,7 +57,7 @@ def living(model: type[T], text: str, what: str, *, tenant_id: str | None = None
     query = model.select().where(fields.id == known(text, what), fields.deleted_at.is_null())
     if tenant_id is not None:
         query = query.where(fields.tenant == tenant_id)
-    found: T | None = (query.for_update() if lock else query).first()
+    found: T | None = (query.for_update(LOCK) if lock else query).first()
     if found is None:
         raise not_found(what)
     return found
