@@ -53,7 +53,7 @@ class Text(fields.String):
             raise self.make_error("invalid")
         if "\0" in text or not _encodable(text):
             raise self.make_error("stored")
-        if self.low and not self.blank and not text.strip():
+        if text and self.low and not self.blank and not text.strip():
             raise ma.ValidationError("it must not be blank")
         return text
 

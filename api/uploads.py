@@ -87,17 +87,24 @@ class _Parts:
         self._stream = stream
         self._breathe = breathe
         self._decoder = MultipartDecoder(boundary, MAX_BUFFER, max_parts=MAX_PARTS)
+        self._half = b"--" + boundary + b"-"
         self._ended = True
 
     def next(self) -> Event:
         """The next event of the body, never NeedData."""
         event = self._decoder.next_event()
         while isinstance(event, NeedData):
-            block = self._stream.read(CHUNK)
-            self._breathe()
-            self._decoder.receive_data(block or None)
+            self._receive()
+            # Werkzeug 3.1.9 takes the CR before a boundary for data where the buffer ends one byte past the boundary.
+            while not self._decoder.complete and self._decoder.buffer.endswith(self._half):
+                self._receive()
             event = self._decoder.next_event()
         return event
+
+    def _receive(self) -> None:
+        block = self._stream.read(CHUNK)
+        self._breathe()
+        self._decoder.receive_data(block or None)
 
     def read_all(self, most: int) -> bytes:
         """The current part's data, at most `most` bytes. Raises RequestEntityTooLarge."""
