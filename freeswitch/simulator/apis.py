@@ -86,8 +86,7 @@ class Apis:
         """Run a command; `done` gets its reply when it has one."""
         hub = self._switch.hub
         if hub.wanted("API"):
-            pairs = [("API-Command", name)] + ([("API-Command-Argument", argument)] if argument else [])
-            hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
+            done = self._announced(name, argument, done)
         if name == "originate":
             self._switch.originate(at, argument, done)
         elif name == "fsctl" and argument.strip() in ("shutdown elegant", "shutdown asap"):
@@ -95,6 +94,16 @@ class Apis:
             self._fsctl.shut_down_when_empty(argument.strip().endswith("asap"), done)
         else:
             done(self.run(name, argument, at))
+
+    def _announced(self, name: str, argument: str, done: Callable[[str], None]) -> Callable[[str], None]:
+        """`done` preceded by the API event, which the real node fires when the command is through."""
+        pairs = [("API-Command", name)] + ([("API-Command-Argument", argument)] if argument else [])
+
+        def announce(text: str) -> None:
+            self._switch.hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
+            done(text)
+
+        return announce
 
     # Channels
 

@@ -10,7 +10,7 @@ import re
 import uuid as uuids
 from typing import TYPE_CHECKING, Final
 
-from freeswitch.simulator.calls import ARGUMENT, EXECUTING, Call
+from freeswitch.simulator.calls import ARGUMENT, EXECUTING, RAN, Call
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.dialstring import read_applications, separate
 
@@ -57,22 +57,20 @@ class Applications:
         call.executing = True
         call.flags |= EXECUTING
         self._switch.change_state(call, "CS_EXECUTE", "4")
-        listed = read_applications(spec.extension, spec.dialplan)
-        self._run_list(
-            at, call, listed if listed is not None else self._dialplan(spec.extension, spec.context)
-        )
-
-    @staticmethod
-    def _dialplan(extension: str, context: str) -> list[tuple[str, str]]:
-        """Context `default` holds no extension; any other context but `nosuch...` takes the call to a phone."""
-        if context == "default" or context.startswith("nosuch") or extension.startswith("nosuch"):
-            return [("hangup", "NO_ROUTE_DESTINATION")]
-        return [("bridge", f"user/{extension}")]
+        self.transfer(at, call, spec.extension, spec.dialplan, spec.context)
 
     def transfer(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
-        """uuid_transfer: drop what runs and go to another extension."""
+        """Drop what runs and go to another extension.
+
+        Context `default` holds none; any other context but `nosuch...` takes the call to a phone.
+        """
         listed = read_applications(extension, dialplan)
-        self._run_list(at, call, listed if listed is not None else self._dialplan(extension, context))
+        if listed is None:
+            if context == "default" or context.startswith("nosuch") or extension.startswith("nosuch"):
+                self._switch.hang_up(at, call, "NO_ROUTE_DESTINATION")
+                return
+            listed = [("bridge", f"user/{extension}")]
+        self._run_list(at, call, listed)
 
     def stop(self, call: Call) -> None:
         """The channel ended: tell who listens that its application did."""
@@ -111,7 +109,7 @@ class Applications:
         argument = self.expand(at, call, argument)
         hub = self._switch.hub
         call.set_foreign(application=name, application_data=argument)
-        call.flags = call.flags | ARGUMENT if argument else call.flags & ~ARGUMENT
+        call.flags = (call.flags | ARGUMENT if argument else call.flags & ~ARGUMENT) | RAN
         if hub.wanted("CHANNEL_EXECUTE") or hub.wanted("CHANNEL_EXECUTE_COMPLETE"):
             call.set_foreign(application_uuid=str(uuids.uuid4()))
             hub.channel("CHANNEL_EXECUTE", call)

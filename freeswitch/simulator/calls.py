@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 INVITED, RINGING, EARLY, ANSWERED = (FLAGS[letter] for letter in "IREA")
 SOFIA, NAMED, HEARD, EXECUTING, DISPOSED, ARGUMENT = (FLAGS[letter] for letter in "snhxdp")
 REFUSED, STATUS, FAR_BYE, OUR_BYE, CANCELLED, GONE, COMPLETE = (FLAGS[letter] for letter in "fvbkcgz")
-RANG, MEDIA = FLAGS["t"], FLAGS["w"]
+RANG, MEDIA, FLOWING, RAN, PAST = (FLAGS[letter] for letter in "twmoy")
+CALL_STATES = {"DOWN": "0", "RINGING": "2", "EARLY": "3", "ACTIVE": "4", "HANGUP": "7"}
 TICK_MICROSECONDS = 20_000
 _TRUE = frozenset(("true", "yes", "on", "enable", "enabled", "active", "allow", "ring_ready", "consume", "1"))
 _DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVXYZabcdefghjkmnpqrstuvxyz"
@@ -122,6 +123,7 @@ class Call:
             "late": "",
             "late_j": "",
             "state_number": "0",
+            "call_state_number": "0",
             "now_local": "",
             "now_gmt": "",
             "now_us": "",
@@ -151,6 +153,11 @@ class Call:
     def set_phase(self, phase: int) -> None:
         """Move to RINGING, EARLY or ANSWERED."""
         self.flags = self.flags & ~PHASES | phase | HEARD
+
+    def set_call_state(self, state: str) -> None:
+        """DOWN, RINGING, EARLY, ACTIVE or HANGUP; CHANNEL_CALLSTATE also tells the one before."""
+        self.fields["original_state"] = self.fields["call_state"]
+        self.fields.update(call_state=state, call_state_number=CALL_STATES[state])
 
     def microseconds(self, at: float) -> int:
         """The wall microseconds this call reports for the simulated moment `at`."""
@@ -199,7 +206,6 @@ class Call:
             fields["progress_media_stamp"] = stamp(self.media_us // 1_000_000)
         if self.answered_us:
             fields["answer_stamp"] = stamp(self.answered_us // 1_000_000)
-            fields["skipped"] = str((end - self.answered_us) // TICK_MICROSECONDS)
         _spans(fields, ("billsec", "billmsec", "billusec"), self.answered_us or end, end)
         _spans(
             fields,
@@ -207,6 +213,7 @@ class Call:
             start if self.answered_us else end,
             end,
         )
+        fields["skipped"] = str((end - (self.media_us or self.answered_us or end)) // TICK_MICROSECONDS)
         self.flags |= COMPLETE
 
     @property

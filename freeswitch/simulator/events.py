@@ -7,12 +7,12 @@ from typing import Protocol
 
 from freeswitch.simulator.calls import Call
 from freeswitch.simulator.filters import Filter, passes
-from freeswitch.simulator.layout import KINDS
+from freeswitch.simulator.layout import KINDS, PUBLISHED_AS
 from freeswitch.simulator.render import JSON, PLAIN, XML, Renderer, system_names
 from freeswitch.simulator.wire import json_event, plain_event, xml_event
 
 _SYSTEM = system_names()
-_BARE = frozenset(kind for kind, row in KINDS.items() if "variables" not in row[4])
+_BARE = frozenset(kind for kind, row in KINDS.items() if "variables" not in row[4] and "own" not in row[4])
 _RENDERERS = {JSON: json_event, PLAIN: plain_event, XML: xml_event}
 
 
@@ -59,7 +59,7 @@ class Hub:
         """Publish an event of a channel as the channel is now."""
         renderer = self.renderer
         renderer.sequence += 1
-        listeners = self._subscribers.get("CHANNEL_DESTROY" if kind == "STILLBORN" else kind)
+        listeners = self._subscribers.get(PUBLISHED_AS.get(kind, kind))
         if not listeners:
             return
         fields = call.fields

@@ -6,7 +6,8 @@ small ones all, and a letter after `!` must not:
     I no answer to the INVITE yet, R a 180 came, E a 183 came, A answered
     s sofia leg, n caller id has a name, h the far end answered something, x runs applications (caller id flipped),
     d endpoint_disposition known, p the application has an argument, f final refusal, v a refusal with a status,
-    b far end's BYE, k our BYE, c our CANCEL, g hung up, z complete (CDR values), t rang (180), w early media (183)
+    b far end's BYE, k our BYE, c our CANCEL, g hung up, y past CHANNEL_HANGUP, z complete (CDR values), t rang (180),
+    w early media (183), m media run, o an application has run
 
 `%(field)s` is filled in for each call, `@name@` once for each node; `%%` is a percent sign.
 """
@@ -42,12 +43,12 @@ x|Channel-HIT-Dialplan: true
 |Channel-Call-UUID: %(uuid)s
 |Answer-State: %(answer_state)s
 g|Hangup-Cause: %(cause)s
-As|Channel-Read-Codec-Name: PCMU
-As|Channel-Read-Codec-Rate: 8000
-As|Channel-Read-Codec-Bit-Rate: 64000
-As|Channel-Write-Codec-Name: PCMU
-As|Channel-Write-Codec-Rate: 8000
-As|Channel-Write-Codec-Bit-Rate: 64000
+ms|Channel-Read-Codec-Name: PCMU
+ms|Channel-Read-Codec-Rate: 8000
+ms|Channel-Read-Codec-Bit-Rate: 64000
+ms|Channel-Write-Codec-Name: PCMU
+ms|Channel-Write-Codec-Rate: 8000
+ms|Channel-Write-Codec-Bit-Rate: 64000
 !s|Channel-Read-Codec-Name: L16
 !s|Channel-Read-Codec-Rate: 8000
 !s|Channel-Read-Codec-Bit-Rate: 128000
@@ -93,7 +94,7 @@ s|Caller-Source: src/switch_ivr_originate.c
 
 # A channel that a gateway refused before it was set up (fact A8).
 STILLBORN = """
-|Channel-State: CS_NONE
+|Channel-State: %(state)s
 |Channel-Call-State: DOWN
 |Channel-State-Number: 0
 |Channel-Name: N/A
@@ -103,6 +104,8 @@ STILLBORN = """
 |Channel-HIT-Dialplan: false
 |Channel-Call-UUID: %(uuid)s
 |Answer-State: ringing
+"""
+STILLBORN_VARIABLES = """
 |variable_direction: outbound
 |variable_is_outbound: true
 |variable_uuid: %(uuid)s
@@ -132,7 +135,7 @@ VARIABLES = f"""
 !s|write_codec: L16
 !s|write_rate: 8000
 s|sip_gateway_name: %(gateway)s
-s!h|sip_local_network_addr: 127.0.0.1
+s!h!f|sip_local_network_addr: 127.0.0.1
 s|sip_profile_name: gateway
 s|video_media_flow: disabled
 s|text_media_flow: disabled
@@ -141,10 +144,10 @@ s|sip_destination_url: sip:%(number)s@127.0.0.1:5090
 %(user)s
 |originate_early_media: %(early_ok)s
 |originate_endpoint: %(endpoint)s
-IREs|rtp_use_codec_string: PCMU,PCMA
-IREs|local_media_ip: 127.0.0.1
-IREs|local_media_port: %(port)s
-IREs|advertised_media_ip: 127.0.0.1
+s!m|rtp_use_codec_string: PCMU,PCMA
+s!m|local_media_ip: 127.0.0.1
+s!m|local_media_port: %(port)s
+s!m|advertised_media_ip: 127.0.0.1
 s|audio_media_flow: sendrecv
 s|rtp_local_sdp_str: {_SDP}
 s|sip_outgoing_contact_uri: <sip:gw+%(gateway)s@127.0.0.1:5080;transport=udp;gw=%(gateway)s>
@@ -156,13 +159,14 @@ s|recovery_profile_name: external
 s|sofia_profile_url: sip:mod_sofia@127.0.0.1:5080
 Isf|sip_call_id: %(call_id)s
 sh|sip_local_network_addr: 127.0.0.1
+sf!h|sip_local_network_addr: 127.0.0.1
 sh|sip_reply_host: 127.0.0.1
 sh|sip_reply_port: 5090
 sh|sip_network_ip: 127.0.0.1
 sh|sip_network_port: 5090
 sf!h|sip_reply_port: 0
 sf!h|sip_network_port: 0
-Es|ep_codec_string: CORE_PCM_MODULE.PCMU@8000h@20i@64000b
+Es!m|ep_codec_string: CORE_PCM_MODULE.PCMU@8000h@20i@64000b
 REAs|sip_recover_contact: <sip:127.0.0.1:5090;transport=UDP>
 REAs|sip_full_via: SIP/2.0/UDP 127.0.0.1:5080;rport;branch=z9hG4bK%(branch)s
 REAs|sip_recover_via: SIP/2.0/UDP 127.0.0.1:5080;rport;branch=z9hG4bK%(branch)s
@@ -187,47 +191,47 @@ REAs|sip_from_tag: %(from_tag)s
 REAs|sip_cseq: %(cseq)s
 REAs|sip_call_id: %(call_id)s
 EAs|switch_r_sdp: {_FAR_SDP}
-As|ep_codec_string: CORE_PCM_MODULE.PCMU@8000h@20i@64000b
-As|rtp_use_codec_string: PCMU,PCMA
-As|remote_video_media_flow: inactive
-As|remote_text_media_flow: inactive
-As|remote_audio_media_flow: sendrecv
-As|rtp_audio_recv_pt: 0
-As|rtp_use_codec_name: PCMU
-As|rtp_use_codec_rate: 8000
-As|rtp_use_codec_ptime: 20
-As|rtp_use_codec_channels: 1
-As|rtp_last_audio_codec_string: PCMU@8000h@20i@1c
-As|read_codec: PCMU
-As|original_read_codec: PCMU
-As|read_rate: 8000
-As|original_read_rate: 8000
-As|write_codec: PCMU
-As|write_rate: 8000
-As|dtmf_type: rfc2833
-As|local_media_ip: 127.0.0.1
-As|local_media_port: %(port)s
-As|advertised_media_ip: 127.0.0.1
-As|rtp_use_timer_name: soft
-As|rtp_use_pt: 0
-As|rtp_use_ssrc: %(ssrc)s
-As|rtp_2833_send_payload: 101
-As|rtp_2833_recv_payload: 101
-As|remote_media_ip: 127.0.0.1
-As|remote_media_port: 40000
+ms|ep_codec_string: CORE_PCM_MODULE.PCMU@8000h@20i@64000b
+ms|rtp_use_codec_string: PCMU,PCMA
+ms|remote_video_media_flow: inactive
+ms|remote_text_media_flow: inactive
+ms|remote_audio_media_flow: sendrecv
+ms|rtp_audio_recv_pt: 0
+ms|rtp_use_codec_name: PCMU
+ms|rtp_use_codec_rate: 8000
+ms|rtp_use_codec_ptime: 20
+ms|rtp_use_codec_channels: 1
+ms|rtp_last_audio_codec_string: PCMU@8000h@20i@1c
+ms|read_codec: PCMU
+ms|original_read_codec: PCMU
+ms|read_rate: 8000
+ms|original_read_rate: 8000
+ms|write_codec: PCMU
+ms|write_rate: 8000
+ms|dtmf_type: rfc2833
+ms|local_media_ip: 127.0.0.1
+ms|local_media_port: %(port)s
+ms|advertised_media_ip: 127.0.0.1
+ms|rtp_use_timer_name: soft
+ms|rtp_use_pt: 0
+ms|rtp_use_ssrc: %(ssrc)s
+ms|rtp_2833_send_payload: 101
+ms|rtp_2833_recv_payload: 101
+ms|remote_media_ip: 127.0.0.1
+ms|remote_media_port: 40000
 d|endpoint_disposition: %(disposition)s
 %(late)s
 xn|pre_transfer_caller_id_name: %(cid_name)s
 x|pre_transfer_caller_id_number: %(cid_number)s
 x|channel_cid_flipped: yes
 x|call_uuid: %(uuid)s
-xp|current_application_data: %(application_data)s
-x|current_application: %(application)s
+op|current_application_data: %(application_data)s
+o|current_application: %(application)s
 sb|sip_reason: %(reason)s
 sb|sip_term_status: 200
 sb|proto_specific_hangup_cause: sip:200
 sb|sip_term_cause: 16
-sbz|sip_hangup_disposition: recv_bye
+sby|sip_hangup_disposition: recv_bye
 sf|sip_hangup_disposition: recv_refuse
 sfv|sip_invite_failure_status: %(status)s
 sfv|sip_invite_failure_phrase: %(phrase)s
@@ -264,7 +268,7 @@ z|progress_media_epoch: %(progress_media_epoch)s
 z|progress_media_uepoch: %(progress_media)s
 z|end_epoch: %(end_epoch)s
 z|end_uepoch: %(hangup)s
-zx|last_app: %(application)s
+zo|last_app: %(application)s
 z!xn|caller_id: "%(cid_name)s" <%(cid_number)s>
 z!x!n|caller_id: %(cid_number)s
 zx|caller_id: "Outbound Call" <%(number)s>
@@ -293,33 +297,33 @@ skz|sip_hangup_disposition: send_bye
 scz|sip_hangup_disposition: send_cancel
 scz|sip_invite_failure_status: 487
 scz|sip_invite_failure_phrase: CANCEL
-Asz|rtp_audio_in_raw_bytes: 0
-Asz|rtp_audio_in_media_bytes: 0
-Asz|rtp_audio_in_packet_count: 0
-Asz|rtp_audio_in_media_packet_count: 0
-Asz|rtp_audio_in_skip_packet_count: %(skipped)s
-Asz|rtp_audio_in_jitter_packet_count: 0
-Asz|rtp_audio_in_dtmf_packet_count: 0
-Asz|rtp_audio_in_cng_packet_count: 0
-Asz|rtp_audio_in_flush_packet_count: 0
-Asz|rtp_audio_in_largest_jb_size: 0
-Asz|rtp_audio_in_jitter_min_variance: 0.00
-Asz|rtp_audio_in_jitter_max_variance: 0.00
-Asz|rtp_audio_in_jitter_loss_rate: 0.00
-Asz|rtp_audio_in_jitter_burst_rate: 0.00
-Asz|rtp_audio_in_mean_interval: 0.00
-Asz|rtp_audio_in_flaw_total: 0
-Asz|rtp_audio_in_quality_percentage: 100.00
-Asz|rtp_audio_in_mos: 4.50
-Asz|rtp_audio_out_raw_bytes: 0
-Asz|rtp_audio_out_media_bytes: 0
-Asz|rtp_audio_out_packet_count: 0
-Asz|rtp_audio_out_media_packet_count: 0
-Asz|rtp_audio_out_skip_packet_count: 0
-Asz|rtp_audio_out_dtmf_packet_count: 0
-Asz|rtp_audio_out_cng_packet_count: 0
-Asz|rtp_audio_rtcp_packet_count: 0
-Asz|rtp_audio_rtcp_octet_count: 0
+msz|rtp_audio_in_raw_bytes: 0
+msz|rtp_audio_in_media_bytes: 0
+msz|rtp_audio_in_packet_count: 0
+msz|rtp_audio_in_media_packet_count: 0
+msz|rtp_audio_in_skip_packet_count: %(skipped)s
+msz|rtp_audio_in_jitter_packet_count: 0
+msz|rtp_audio_in_dtmf_packet_count: 0
+msz|rtp_audio_in_cng_packet_count: 0
+msz|rtp_audio_in_flush_packet_count: 0
+msz|rtp_audio_in_largest_jb_size: 0
+msz|rtp_audio_in_jitter_min_variance: 0.00
+msz|rtp_audio_in_jitter_max_variance: 0.00
+msz|rtp_audio_in_jitter_loss_rate: 0.00
+msz|rtp_audio_in_jitter_burst_rate: 0.00
+msz|rtp_audio_in_mean_interval: 0.00
+msz|rtp_audio_in_flaw_total: 0
+msz|rtp_audio_in_quality_percentage: 100.00
+msz|rtp_audio_in_mos: 4.50
+msz|rtp_audio_out_raw_bytes: 0
+msz|rtp_audio_out_media_bytes: 0
+msz|rtp_audio_out_packet_count: 0
+msz|rtp_audio_out_media_packet_count: 0
+msz|rtp_audio_out_skip_packet_count: 0
+msz|rtp_audio_out_dtmf_packet_count: 0
+msz|rtp_audio_out_cng_packet_count: 0
+msz|rtp_audio_rtcp_packet_count: 0
+msz|rtp_audio_rtcp_octet_count: 0
 """
 
 # Kind: source file, function, line, Channel-State-Number, and which parts the event has.
@@ -345,13 +349,19 @@ KINDS: dict[str, tuple[str, str, int, str, str]] = {
         "channel variables",
     ),
     "CHANNEL_ANSWER": (_CHANNEL, "switch_channel_perform_mark_answered", 3848, "7", "channel variables"),
-    "CHANNEL_EXECUTE": (_SESSION, "switch_core_session_exec", 2949, "4", "channel variables application"),
+    "CHANNEL_EXECUTE": (
+        _SESSION,
+        "switch_core_session_exec",
+        2949,
+        "%(state_number)s",
+        "channel variables application",
+    ),
     "CHANNEL_EXECUTE_COMPLETE": (
         _SESSION,
         "switch_core_session_exec",
         2972,
-        "4",
-        "channel variables application",
+        "%(state_number)s",
+        "channel variables application response",
     ),
     "CHANNEL_PARK": ("switch_ivr.c", "switch_ivr_park", 1002, "4", "channel variables"),
     "CHANNEL_UNPARK": ("switch_ivr.c", "switch_ivr_park", 1213, "10", "channel variables"),
@@ -379,5 +389,7 @@ KINDS: dict[str, tuple[str, str, int, str, str]] = {
         "callstate channel",
     ),
     "CHANNEL_DATA": ("mod_commands.c", "uuid_dump_function", 6495, "%(state_number)s", "channel variables"),
-    "STILLBORN": (_SESSION, "switch_core_session_perform_destroy", 1588, "0", "stillborn"),
+    "STILLBORN": (_SESSION, "switch_core_session_perform_destroy", 1588, "0", "stillborn own"),
+    "STILLBORN_STATE": (_CHANNEL, "switch_channel_perform_set_running_state", 2409, "0", "stillborn"),
 }
+PUBLISHED_AS = {"STILLBORN": "CHANNEL_DESTROY", "STILLBORN_STATE": "CHANNEL_STATE"}

@@ -18,7 +18,7 @@ JSON: Final = "json"
 PLAIN: Final = "plain"
 XML: Final = "xml"
 
-FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztw")}
+FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztwmoy")}
 PHASES: Final = FLAGS["I"] | FLAGS["R"] | FLAGS["E"] | FLAGS["A"]
 
 # Fields whose text comes from outside and needs escaping in JSON; `<field>_j` holds the escaped form.
@@ -103,7 +103,7 @@ class Renderer:
                 "line": str(line),
                 "number": number,
             }
-            head["event"] = "CHANNEL_DESTROY" if kind == "STILLBORN" else kind
+            head["event"] = layout.PUBLISHED_AS.get(kind, kind)
             found = []
             for name, value in self._parts(parts, flags):
                 found.append((name, _NODE.sub(lambda match: head[match[1]], value)))
@@ -114,11 +114,13 @@ class Renderer:
     def _parts(parts: str, flags: int) -> list[tuple[str, str]]:
         found = _lines(layout.HEAD, flags)
         if "stillborn" in parts:
-            return found + _lines(layout.STILLBORN, flags)
+            found += _lines(layout.STILLBORN, flags)
+            return found + _lines(layout.STILLBORN_VARIABLES, flags) if "own" in parts else found
         if "cause" in parts:
             found.append(("Hangup-Cause", "%(cause)s"))
         if "callstate" in parts:
             found.append(("Original-Channel-Call-State", "%(original_state)s"))
+            found.append(("Channel-Call-State-Number", "%(call_state_number)s"))
         found += _lines(layout.CHANNEL, flags)
         if "variables" in parts:
             found += _lines(layout.VARIABLES, flags, "variable_")
@@ -126,6 +128,8 @@ class Renderer:
             found.append(("Application", "%(application)s"))
             if flags & FLAGS["p"]:
                 found.append(("Application-Data", "%(application_data)s"))
+            if "response" in parts:
+                found.append(("Application-Response", "_none_"))
             found.append(("Application-UUID", "%(application_uuid)s"))
         return found
 

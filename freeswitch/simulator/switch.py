@@ -122,7 +122,8 @@ class Switch:
         if isinstance(route, Refused):
             self._refuse(wall, attempt, leg, uuid, route)
             self.hub.channel("STILLBORN", call)
-            self.change_state(call, "CS_DESTROY", "0")
+            call.fields["state"] = "CS_DESTROY"
+            self.hub.channel("STILLBORN_STATE", call)
             return
         self.sessions[uuid] = call
         attempt.legs.append(call)
@@ -190,6 +191,7 @@ class Switch:
         call.fields.update(progress_media=str(call.media_us), answer_state="early")
         self.hub.channel("CHANNEL_PROGRESS_MEDIA", call)
         self._call_state(call, "EARLY")
+        call.flags |= calls.FLOWING
         self.journal.step(self.clock.wall(at), "ring", call)
         self._hooks(at, call, "execute_on_pre_answer")
         self._hooks(at, call, "execute_on_media")
@@ -201,6 +203,7 @@ class Switch:
             return
         first_media = not call.media_us
         call.set_phase(calls.ANSWERED)
+        call.flags |= calls.FLOWING
         call.answered_us = call.microseconds(at)
         call.sip = 200
         call.fields.update(answered=str(call.answered_us), answer_state="answered")
@@ -311,15 +314,17 @@ class Switch:
         call.cause = cause
         call.flags |= calls.GONE | how
         call.sip = call.sip or (487 if how & calls.CANCELLED else 0)
-        call.fields.update(cause=cause, q850=str(q850(cause)), answer_state="hangup")
+        call.fields.update(cause=cause, q850=str(q850(cause)), answer_state="hangup", state_number="10")
         self.unschedule(call)
         self.hub.channel("CHANNEL_HANGUP", call)
         self.journal.end(self.clock.wall(at), call)
 
     def _report(self, at: float, call: Call) -> None:
+        call.flags |= calls.PAST
         if call.executing:
             self.applications.stop(call)
         self.change_state(call, "CS_HANGUP", "10")
+        call.fields["hangup"] = str(call.ended_us)
         self._call_state(call, "HANGUP")
         self.change_state(call, "CS_REPORTING", "11")
         call.complete()
@@ -391,11 +396,9 @@ class Switch:
 
     def change_state(self, call: Call, state: str, number: str) -> None:
         """Set the channel's state and tell it."""
-        call.fields["state"] = state
-        call.fields["state_number"] = number
+        call.fields.update(state=state, state_number=number)
         self.hub.channel("CHANNEL_STATE", call)
 
     def _call_state(self, call: Call, state: str) -> None:
-        call.fields["original_state"] = call.fields["call_state"]
-        call.fields["call_state"] = state
+        call.set_call_state(state)
         self.hub.channel("CHANNEL_CALLSTATE", call)

@@ -58,10 +58,14 @@ class Node:
     """A switch whose time stands still until `pass_time`."""
 
     def __init__(
-        self, speed: float = 1.0, outcome: Callable[[str], Outcome] = by_number, **limits: int
+        self,
+        speed: float = 1.0,
+        outcome: Callable[[str], Outcome] = by_number,
+        start: float = START,
+        **limits: int,
     ) -> None:
-        self.now = START
-        self.clock = Clock(START, 0.0, speed)
+        self.now = start
+        self.clock = Clock(start, 0.0, speed)
         self.scheduler = Scheduler()
         self.memory = Memory()
         self.watcher = Watcher()
@@ -79,7 +83,7 @@ class Node:
             outcome=outcome,
         )
         self.ended = 0
-        self.apis = Apis(self.switch, START, Fsctl(self.switch, self._end))
+        self.apis = Apis(self.switch, start, Fsctl(self.switch, self._end))
         self.switch.run_api = self.apis.run
         self.jobs: list[str] = []
 

@@ -1,0 +1,146 @@
+"""Plays the client's side of a recording to a simulated node and pairs what both answered.
+
+The recordings lie beside the checkout where there are any. Time is the recording's own, so timers of whole seconds
+fall into the same phase of the second.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import orjson
+
+from freeswitch.simulator.listener import Listener
+from tests.unit.simulator.node import Node
+
+FOLDER = Path(__file__).resolve().parents[4] / "shared" / "freeswitch" / "transcripts"
+_RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=(?P<at>[\d.]+) len=(?P<size>\d+)\n")
+_LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)":("(?:[^"\\]|\\.)*")')
+_CLOSED = re.compile(rb"conn (\d+): closed by client")
+_STAMP = re.compile(rb"Event-Date-Timestamp(?:\":\"|: )(\d+)")
+
+
+class Record(NamedTuple):
+    """One record of a transcript."""
+
+    side: str
+    connection: int
+    at: float
+    data: bytes
+
+
+def transcripts() -> dict[str, Path]:
+    """Every recording there is, by name without its ending; empty in a clone that stands alone."""
+    return {path.name.split(".")[0]: path for path in sorted(FOLDER.glob("*.txt*"))}
+
+
+def records(path: Path) -> Iterator[Record]:
+    """The records of one transcript, cut by length."""
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    position = raw.index(b"@@ ")
+    while position < len(raw):
+        match = _RECORD.match(raw, position)
+        assert match is not None
+        end = match.end() + int(match["size"])
+        yield Record(match["side"].decode(), int(match["conn"]), float(match["at"]), raw[match.end() : end])
+        position = end + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded event: every header in order, duplicates included."""
+
+    headers: list[tuple[str, str]]
+    body: str
+
+    def get(self, name: str) -> str:
+        """The first header of this name, or nothing."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+def cut(stream: bytes) -> Iterator[bytes]:
+    """The frames of a stream."""
+    while stream:
+        end = stream.index(b"\n\n") + 2
+        match = _LENGTH.search(stream[:end])
+        size = int(match[1]) if match else 0
+        yield stream[: end + size]
+        stream = stream[end + size :]
+
+
+def decode(frame: bytes) -> Event | None:
+    """The event of an event frame."""
+    head, _, body = frame.partition(b"\n\n")
+    text = body.decode("utf-8", "replace")
+    if b"text/event-json" in head:
+        headers = [(key, orjson.loads(value)) for key, value in _PAIR.findall(text)]
+        return Event([pair for pair in headers if pair[0] != "_body"], dict(headers).get("_body", ""))
+    if b"text/event-plain" in head:
+        lines, _, inner = text.partition("\n\n")
+        pairs = (line.partition(": ") for line in lines.split("\n"))
+        return Event([(key, unquote(value)) for key, _, value in pairs], inner)
+    return None
+
+
+def anonymous(text: str) -> str:
+    """A text with every uuid made the same."""
+    return _UUID.sub("<uuid>", text)
+
+
+@dataclass(slots=True)
+class Replay:
+    """What the recorded node and the simulated one sent, by connection."""
+
+    recorded: dict[int, list[bytes]]
+    simulated: dict[int, list[bytes]]
+
+
+def replay(path: Path) -> Replay:
+    """Send what the client sent, when it sent it, and collect both sides' frames."""
+    script = list(records(path))
+    stamped = next(((record.at, match) for record in script if (match := _STAMP.search(record.data))), None)
+    start = int(stamped[1][1]) / 1e6 - stamped[0] if stamped else 1_795_416_000.0
+    node = Node(start=start, sps=2_000, max_sessions=5_000)
+    node.hub.unsubscribe(node.watcher)
+    listeners: dict[int, Listener] = {}
+    recorded: dict[int, list[bytes]] = defaultdict(list)
+    simulated: dict[int, bytes] = defaultdict(bytes)
+
+    def collect() -> None:
+        for connection, listener in listeners.items():
+            listener.resume(node.now)
+            while listener.has_output:
+                simulated[connection] += listener.take()
+
+    def pass_until(moment: float) -> None:
+        while (due := node.scheduler.next_due) is not None and due <= moment:
+            node.pass_time(due - node.now)
+            collect()
+        node.pass_time(max(0.0, moment - node.now))
+
+    for side, connection, at, data in script:
+        pass_until(start + at)
+        if side == "N":
+            if (gone := _CLOSED.fullmatch(data)) and int(gone[1]) in listeners:
+                listeners.pop(int(gone[1])).leave()
+            continue
+        if connection not in listeners:
+            listeners[connection] = Listener("ClueCon", node.hub, node.switch, node.apis)
+            collect()
+        if side == "S":
+            recorded[connection].append(data)
+        elif not listeners[connection].closing:
+            listeners[connection].feed(data, node.now)
+            collect()
+    pass_until(node.now + 1.0)
+    frames = {connection: list(cut(stream)) for connection, stream in simulated.items()}
+    return Replay(recorded, frames)
