@@ -4,7 +4,8 @@ Run by path, as `python -I -S launch.py PARENT SIGNAL USER -- /PATH/TO/COMMANDâ€
 the process id stays the same. It gives up root where `USER` is `uid:gid` (and not `-`), and asks the kernel to send
 `SIGNAL` when the owner dies, however that happens. The order matters: the kernel forgets the request when the
 user changes. A fresh program rather than a hook after fork: a hook runs Python in a copy of a process that has
-threads, and cannot tell an owner that died in between.
+threads, and cannot tell an owner that died in between. What the command writes is for its user alone: the home of
+root can be passed through, and a ledger holds phone numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> int:
     """Become the command; returns a status only where that was impossible."""
     parent, signal_number, user = int(argv[0]), int(argv[1]), argv[2]
     command = argv[4:]
+    os.umask(0o077)
     if user != "-":
         uid, gid = (int(part) for part in user.split(":"))
         try:

@@ -66,7 +66,8 @@ class SimulatedNode:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self.cdr_dir.mkdir(parents=True, exist_ok=True)
+        for folder in (self.cdr_dir.parent, self.cdr_dir):
+            folder.mkdir(mode=0o700, exist_ok=True)
         self.child.start()
 
     def wait_ready(self) -> Node:

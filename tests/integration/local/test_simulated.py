@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,7 +39,8 @@ def test_the_nodes_are_handed_to_the_children_as_settings(home: Path, servers: d
         assert [node.ledger.parent for node in stack.nodes] == [home, home]
         for node in stack.nodes:
             assert greeting(node.url) == "Content-Type: auth/request"
-            assert node.cdr_dir.is_dir()
+            assert stat.S_IMODE(node.cdr_dir.stat().st_mode) == 0o700
+            assert stat.S_IMODE(node.ledger.stat().st_mode) == 0o600
 
 
 def test_a_node_that_is_killed_comes_back_under_its_url(home: Path, servers: dict[str, str]) -> None:
