@@ -146,9 +146,9 @@ def stop(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> Done:
     status, answer = _ask(campaign_id, tenant_id, Action.STOP)
     if answer is Verdict.UNCHANGED:
         return Done(status, _generation(campaign_id), changed=False)
-    done = _end(campaign_id, status, CampaignStatus.COMPLETED, "stopped", owner)
+    # The contacts first: transitions are published in this order, and the campaign's ends the stream.
     cancel_pending(campaign_id, owner)
-    return done
+    return _end(campaign_id, status, CampaignStatus.COMPLETED, "stopped", owner)
 
 
 def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
@@ -201,8 +201,8 @@ def fail(campaign_id: uuid.UUID, owner: str) -> bool:
         )
         if not found:
             return False
-        _end(campaign_id, CampaignStatus(found[0]["status"]), CampaignStatus.FAILED, "error", owner)
         cancel_pending(campaign_id, owner)
+        _end(campaign_id, CampaignStatus(found[0]["status"]), CampaignStatus.FAILED, "error", owner)
         return True
 
 

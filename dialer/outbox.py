@@ -31,11 +31,13 @@ WEB = "web"
 _LEFT = """
 SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
     contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
-    transition.cause, transition.version, campaign.end_reason,
+    transition.cause, transition.version,
     transition.at < now() - interval '60 s' AS overdue,
+    transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND EXISTS (
+        SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
+            AND NOT before.published AND before.id < transition.id) AS early,
     to_char(transition.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
-FROM transition JOIN campaign ON campaign.id = transition.campaign_id
-    LEFT JOIN contact ON contact.id = transition.contact_id
+FROM transition LEFT JOIN contact ON contact.id = transition.contact_id
 WHERE transition.owner = %s AND NOT transition.published AND transition.at < now() - make_interval(secs => %s)
 ORDER BY transition.id LIMIT %s
 """
@@ -108,7 +110,9 @@ class Outbox:
             # Where a predecessor stays away for a minute its owner's rows were lost: a hole is better than silence.
             overdue = [row for row in left if row["overdue"]]
             done = self._publish_rows(overdue, force=True)
-            done += self._publish_rows([row for row in left if not row["overdue"]], force=False)
+            # A campaign's end is told after everything that led to it, whoever has that to tell.
+            due = [row for row in left if not row["overdue"] and not row["early"]]
+            done += self._publish_rows(due, force=False)
             total += done
             if len(left) < GROUP or done == 0:
                 self._behind = self._behind or done < len(left)
@@ -158,6 +162,6 @@ def _of_contact(told: Told) -> Transition:
 
 def _of_row(row: Mapping[str, Any]) -> Transition:
     if row["contact_id"] is None:
-        payload = {name: row[name] for name in ("campaign_id", "status", "end_reason", "at")}
+        payload = {name: row[name] for name in ("campaign_id", "status", "at")} | {"end_reason": row["cause"]}
         return Transition(row["campaign_id"], CAMPAIGN, row["version"], payload)
     return _of_contact(Told(**{name: row[name] for name in Told.__slots__}))

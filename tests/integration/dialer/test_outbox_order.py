@@ -1,0 +1,54 @@
+"""A campaign's end is told after everything that led to it, whoever has that to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from campaigns.lifecycle import complete_if_exhausted, stop
+from dialer.outbox import Outbox
+from dialer.outcomes import write
+from live.publish import Publisher
+from models import Contact, Transition, db
+from tests.factories import World, make_campaign
+from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended
+
+OURS, THEIRS = "d000000000001", "d000000000002"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+def told(redis: Redis, campaign_id: object) -> list[str]:
+    entries = redis.xrange(f"carillon:live:{campaign_id}")
+    return [fields["kind"] for _, fields in entries]  # type: ignore[union-attr]
+
+
+def test_the_end_waits_for_another_dialers_last_contact(world: World, redis: Redis) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id, THEIRS)
+    write(THEIRS, [], [], [ended(call.call_id, "failed")])
+    assert complete_if_exhausted(campaign_id, OURS)
+    publisher = Publisher(redis, "carillon:")
+    ours, theirs = Outbox(publisher, OURS), Outbox(publisher, THEIRS)
+    assert ours.sweep(OURS) == 0
+    assert told(redis, campaign_id) == []
+    theirs.sweep(THEIRS)
+    ours.sweep(OURS)
+    assert told(redis, campaign_id) == ["contact", "contact", "campaign"]
+
+
+def test_a_stop_is_told_after_the_contacts_that_it_cancelled(world: World) -> None:
+    campaign_id = make_campaign(world, 3)
+    with db.connection_context(), db.atomic():
+        stop(campaign_id, world.tenant_id)
+    with db.connection_context():
+        order = [row.status for row in Transition.select().order_by(Transition.id)]
+        cancelled = Contact.select().where(Contact.status == "cancelled").count()
+    assert cancelled == 3
+    assert order == ["cancelled"] * 3 + ["completed"]
