@@ -18,15 +18,15 @@ PHONE_COLUMN = "phone_number"
 MAX_COLUMN_NAME = 64
 
 _NOT_IN_VARIABLE = re.compile("[^a-z0-9_]")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_CONTROL_NAMES = {"\t": "a tab", "\n": "a line break", "\r": "a line break"}
+# Tabs and line breaks travel escaped; no other control character does.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACE = re.compile("[{}]")
 # The switch looks for a `$` and a `{` with nothing but backslashes between them, and then drops the variable.
 _EXPANSION = re.compile(r"\$\\*\{")
 # Anything that any rule of `unsafe` could object to: one search over a whole row settles nearly every row.
-_SUSPICIOUS = re.compile("[{}\x00-\x1f\x7f\ud800-\udfff]|:_:|ARRAY::")
+_SUSPICIOUS = re.compile("[{}\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]|:_:|ARRAY::")
 _ALIASES = re.compile(
     "(cell|contact|mobile|phone|tel|telephone)?_?(numbers?|no|nr|phone)?|e164|msisdn|telefono?|to"
 )
@@ -82,7 +82,7 @@ def unsafe(value: str) -> str | None:
     if _SUSPICIOUS.search(value) is None:
         return None
     if control := _CONTROL.search(value):
-        return f"it has {_CONTROL_NAMES.get(control[0], f'the control character U+{ord(control[0]):04X}')}"
+        return f"it has the control character U+{ord(control[0]):04X}"
     if _SURROGATE.search(value):
         return "it has half of a surrogate pair, which is not text"
     if _EXPANSION.search(value):

@@ -46,11 +46,14 @@ _NUMBER: Final = re.compile(r"\+?[0-9]{3,20}")
 _LIST_VARIABLE: Final = re.compile(rf"{VARIABLE_PREFIX}[0-9a-z_]{{1,128}}")
 _PLAIN_VARIABLE: Final = re.compile(r"[0-9a-z_]{1,64}")
 _EVENT_NAME: Final = re.compile(r"[A-Z_]{2,64}")
-_DISPLAY_NAME_CHARACTERS: Final = re.compile(r"""[^"'<>\\@;]{1,80}""")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_DISPLAY_NAME_CHARACTERS: Final = re.compile(r"""[^"'<>\\@;\t\r\n]{1,80}""")
+# Tab and line breaks travel escaped; nothing else below the space does.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VARIABLE_REFERENCE: Final = re.compile(r"\$\\*\{")
 
-_PASS_ASSIGN: Final = str.maketrans({"\\": r"\\", "'": r"\'", "=": r"\=", " ": r"\s"})
+_PASS_ASSIGN: Final = str.maketrans(
+    {"\\": r"\\", "'": r"\'", "=": r"\=", " ": r"\s", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
+)
 _PASS_COMMA: Final = str.maketrans({"\\": r"\\", "'": r"\'", ",": r"\,"})
 _PASS_BLANK: Final = str.maketrans({"\\": r"\\", "'": r"\'"})
 
@@ -90,8 +93,8 @@ class OriginateRequest:
 def refusal(value: str) -> str | None:
     """Why `value` cannot be a channel variable of a call; None when it arrives unchanged.
 
-    Newlines could travel escaped, but a dialplan that writes the variable into a SIP header or a request would
-    then have a header injected: no control character gets through.
+    Tabs and line breaks travel escaped and arrive as they are: a dialplan may not write such a variable into a SIP
+    header or a request. No other control character gets through.
     """
     if _CONTROL.search(value):
         return "holds a control character"
