@@ -54,7 +54,7 @@ def living(model: type[T], text: str, what: str, *, tenant_id: str | None = None
     Raises ApiError 404.
     """
     fields: Any = model
-    query = model.select().where(fields.id == known(text, what), fields.deleted_at.is_null())
+    query: Any = model.select().where(fields.id == known(text, what), fields.deleted_at.is_null())
     if tenant_id is not None:
         query = query.where(fields.tenant == tenant_id)
     found: T | None = (query.for_update(LOCK) if lock else query).first()
