@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,7 @@ from limits.limiter import Limiter
 log = structlog.get_logger()
 
 DOUBT_SECONDS = 2.0
-"""A commit whose answer was lost has either arrived by then or never will."""
+"""A commit whose answer was lost has nearly always arrived by then, or never will."""
 
 
 class Permits:
@@ -33,13 +34,12 @@ class Permits:
         """The slots of calls that are over; those of calls never sent are given back with their rates."""
         unsent = [f.permit for f in over if f.sent_at is None and f.permit is not None]
         sent = [f for f in over if f.sent_at is not None or f.permit is None]
-        try:
-            if unsent:
-                self._limiter.give_back(unsent)
-            if sent:
-                self._limiter.release([_over(flight, ended[flight.call_id]) for flight in sent])
-        except LimiterUnavailable as error:
-            log.warning("permits_owed", calls=len(over), error=str(error)[:200])
+        # Each in its own right: a Redis that fails at the first must still be owed the second.
+        if unsent:
+            self._owing(partial(self._limiter.give_back, unsent))
+        if sent:
+            calls = [_over(flight, ended[flight.call_id]) for flight in sent]
+            self._owing(partial(self._limiter.release, calls))
 
     def doubt(self, permits: Sequence[Permit]) -> None:
         """The answer to these permits' claim was lost; nothing of it was sent."""
@@ -49,24 +49,36 @@ class Permits:
     def settle(self, dialer_id: str) -> list[Flight]:
         """The doubted claims that did arrive, as flights to withdraw; the permits of the others go back.
 
-        Raises PeeweeException or LimiterUnavailable; the permits are settled later then.
+        Raises what a database that is away raises; the permits are settled later then. A claim that arrives after
+        this is found by the audit.
         """
         now = time.monotonic()
         ripe = {permit.call_id: permit for at, permit in self._doubted if now - at >= DOUBT_SECONDS}
         if not ripe:
             return []
         arrived = open_flights(dialer_id, list(ripe))
+        self._doubted = [(at, permit) for at, permit in self._doubted if now - at < DOUBT_SECONDS]
         for flight in arrived:
             flight.permit = ripe.pop(flight.call_id)
             flight.adopted_at = None
-        self._doubted = [(at, permit) for at, permit in self._doubted if now - at < DOUBT_SECONDS]
-        self._limiter.give_back(list(ripe.values()))
+        if ripe:
+            self._owing(partial(self._limiter.give_back, list(ripe.values())))
         return arrived
+
+    def doubted(self) -> set[str]:
+        """The calls whose claim's answer was lost, and is not settled yet."""
+        return {permit.call_id for _, permit in self._doubted}
 
     def keep_epoch(self) -> None:
         """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before."""
         if not self._limiter.whole() and self._limiter.rebuild(snapshot):
             log.warning("limiter_rebuilt")
+
+    def _owing(self, pay: Callable[[], None]) -> None:
+        try:
+            pay()
+        except LimiterUnavailable as error:
+            log.warning("permits_owed", error=str(error)[:200])
 
 
 def _over(flight: Flight, ended: Ended) -> caps.Ended:

@@ -1,0 +1,15 @@
+"""What this room takes for a server that is away: waited for and tried again, never taken for a bug."""
+
+from __future__ import annotations
+
+import psycopg
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+
+from freeswitch.errors import FreeswitchError
+from limits.errors import LimiterUnavailable, RosterUnavailable
+from live.errors import LiveUnavailable
+
+# A pool that is busy for too long raises a ValueError of its own, which is none of Peewee's errors.
+DATABASE_AWAY = (PeeweeException, psycopg.Error, MaxConnectionsExceeded)
+UNAVAILABLE = (*DATABASE_AWAY, LimiterUnavailable, RosterUnavailable, LiveUnavailable, FreeswitchError)

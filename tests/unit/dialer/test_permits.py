@@ -1,0 +1,67 @@
+"""What a process owes to the limiter is told, whatever is in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from dialer import permits as permits_module
+from dialer.book import Flight
+from dialer.outcomes import Ended
+from dialer.permits import DOUBT_SECONDS, Permits
+from limits import caps
+from limits.caps import Permit
+from limits.errors import LimiterUnavailable
+from tests.unit.dialer.made import ME, make_flight, make_permit
+
+
+class FakeLimiter:
+    """Notes what it is told, and then fails as one whose Redis is away."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.away = away
+        self.given_back: list[str] = []
+        self.released: list[str] = []
+
+    def give_back(self, permits: Iterable[Permit]) -> None:
+        self.given_back += [permit.call_id for permit in permits]
+        self._fail()
+
+    def release(self, ended: Iterable[caps.Ended]) -> None:
+        self.released += [call.call_id for call in ended]
+        self._fail()
+
+    def _fail(self) -> None:
+        if self.away:
+            raise LimiterUnavailable("releasing", "away")
+
+
+def end_of(flight: Flight) -> Ended:
+    return Ended(flight.call_id, "failed", True, None, 0.0, 0.0, "busy", "USER_BUSY")
+
+
+def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> None:
+    limiter = FakeLimiter(away=True)
+    unsent = make_flight()
+    unsent.permit = make_permit(unsent)
+    sent = make_flight(sent_at=1.0)
+    Permits(limiter).free([unsent, sent], {f.call_id: end_of(f) for f in (unsent, sent)})  # type: ignore[arg-type]
+    assert limiter.given_back == [unsent.call_id]
+    assert limiter.released == [sent.call_id]
+
+
+def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = FakeLimiter(away=True)
+    permits = Permits(limiter)  # type: ignore[arg-type]
+    arrived = make_flight()
+    lost = make_flight()
+    monkeypatch.setattr(permits_module, "open_flights", lambda _dialer, ids: [arrived])
+    clock = [100.0]
+    monkeypatch.setattr(permits_module.time, "monotonic", lambda: clock[0])
+    permits.doubt([make_permit(arrived), make_permit(lost)])
+    assert permits.settle(ME) == []
+    clock[0] += DOUBT_SECONDS
+    assert [flight.call_id for flight in permits.settle(ME)] == [arrived.call_id]
+    assert limiter.given_back == [lost.call_id]
+    assert permits.settle(ME) == []
