@@ -15,11 +15,12 @@ from limits.caps import Permit
 
 @dataclass(slots=True)
 class Flight:
-    """One call from its claim to its end.
+    """One call from its claim to its end. Every time is monotonic seconds.
 
-    `history` fields are the contact's at the claim. `sent_by` is the dialer whose filters its events pass.
-    `sent_at` is monotonic seconds, None until the originate was written; `repeated` marks a second send under
-    the same id, whose refusal proves nothing.
+    `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose filters its
+    events pass. `sent_at` is None until the originate was written. `queued`: a dispatcher has it and waits for a
+    permit. `repeated`: sent a second time under the same id, so that a refusal proves nothing. `heard_at` is when it
+    last showed a sign of life, `gone_since` when the switch first said that it is over, `over` that its end is known.
     """
 
     call_id: str
@@ -44,9 +45,12 @@ class Flight:
     sent_at: float | None = None
     answered_at: float | None = None
     adopted_at: float | None = None
+    heard_at: float = 0.0
+    gone_since: float | None = None
     created: bool = False
     progress: bool = False
     over: bool = False
+    queued: bool = False
     repeated: bool = False
     asking: bool = False
     asked_at: float = 0.0
@@ -56,16 +60,32 @@ class Flight:
         """Seconds since the originate was written; None where this process did not write it."""
         return None if self.sent_at is None else now - self.sent_at
 
+    @property
+    def seen(self) -> bool:
+        """Whether the switch has ever shown this call to exist."""
+        return self.created or self.progress or self.answered_at is not None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether its originate may leave: never written, never seen, and not over."""
+        return self.sent_at is None and not self.seen and not self.over
+
 
 class Book:
-    """The flights of this process, by call id."""
+    """The flights of this process, by call id, by campaign and by node."""
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
+        self._by_campaign: dict[str, dict[str, Flight]] = {}
+        self._by_node: dict[str, dict[str, Flight]] = {}
 
     def add(self, flight: Flight) -> None:
         """Enter a call; one that is known already is left as it is."""
-        self._flights.setdefault(flight.call_id, flight)
+        if flight.call_id in self._flights:
+            return
+        self._flights[flight.call_id] = flight
+        self._by_campaign.setdefault(flight.campaign_id, {})[flight.call_id] = flight
+        self._by_node.setdefault(flight.node, {})[flight.call_id] = flight
 
     def get(self, call_id: str) -> Flight | None:
         """The flight of a call, None where it is not (or no longer) ours."""
@@ -73,18 +93,36 @@ class Book:
 
     def remove(self, call_id: str) -> Flight | None:
         """Forget a call that is over."""
-        return self._flights.pop(call_id, None)
+        flight = self._flights.pop(call_id, None)
+        if flight is not None:
+            _discard(self._by_campaign, flight.campaign_id, call_id)
+            _discard(self._by_node, flight.node, call_id)
+        return flight
 
     def on_node(self, node: str) -> list[Flight]:
         """The flights of one node."""
-        return [flight for flight in self._flights.values() if flight.node == node]
+        return list(self._by_node.get(node, {}).values())
 
-    def of_campaign(self, campaign_id: str) -> list[Flight]:
-        """The flights of one campaign."""
-        return [flight for flight in self._flights.values() if flight.campaign_id == campaign_id]
+    def count_on_node(self, node: str) -> int:
+        """How many flights one node has."""
+        return len(self._by_node.get(node, {}))
+
+    def count_of_campaign(self, campaign_id: str) -> int:
+        """How many flights one campaign has."""
+        return len(self._by_campaign.get(campaign_id, {}))
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._flights
 
     def __iter__(self) -> Iterator[Flight]:
         return iter(list(self._flights.values()))
 
     def __len__(self) -> int:
         return len(self._flights)
+
+
+def _discard(index: dict[str, dict[str, Flight]], key: str, call_id: str) -> None:
+    flights = index[key]
+    del flights[call_id]
+    if not flights:
+        del index[key]

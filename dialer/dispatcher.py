@@ -149,7 +149,7 @@ class Dispatcher:
             return self._blocked(plan, "no_node", UNAVAILABLE_SECONDS)
         if self._unsent:
             return self._ask_again(plan)
-        room = plan.max_concurrent_calls - len(self.book.of_campaign(self.campaign_id))
+        room = plan.max_concurrent_calls - self.book.count_of_campaign(self.campaign_id)
         if room <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
         wanted = self._candidates(min(room, self._group))
@@ -179,7 +179,7 @@ class Dispatcher:
         first = next_due(self.campaign_id)
         if first is None:
             self.around.tell(plan, None, None)
-            if not self.book.of_campaign(self.campaign_id):
+            if not self.book.count_of_campaign(self.campaign_id):
                 self.around.exhausted(self.campaign_id)
             return IDLE_SECONDS
         at, seconds = first

@@ -30,7 +30,7 @@ class Nodes:
                 continue
             node = self._settings[name]
             limit = node.channels or (link.heartbeat.max_sessions if link.heartbeat else 0) or 1000
-            in_flight = len(self._book.on_node(name))
+            in_flight = self._book.count_on_node(name)
             reported = link.heartbeat.sessions if link.heartbeat else 0
             found.append((max(in_flight, reported) / limit, NodeCaps(name, node.cps, node.channels)))
         return [caps for _, caps in sorted(found, key=lambda item: item[0])]
@@ -56,6 +56,6 @@ class Nodes:
             "sessions": heartbeat.sessions if heartbeat else None,
             "max_sessions": heartbeat.max_sessions if heartbeat else None,
             "idle_cpu": heartbeat.idle_cpu if heartbeat else None,
-            "calls": len(self._book.on_node(name)),
+            "calls": self._book.count_on_node(name),
             "last_error": link.last_error if link is not None else None,
         }

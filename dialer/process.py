@@ -340,7 +340,7 @@ class Process:
             dispatcher = self._dispatchers.get(campaign_id)
             if dispatcher is not None:
                 dispatcher.wake()
-            if not self.book.of_campaign(campaign_id):
+            if not self.book.count_of_campaign(campaign_id):
                 self._guarded(partial(self.exhausted, campaign_id))
 
     def _spawn(self, target: Callable[..., None], *arguments: object) -> None:

@@ -19,7 +19,8 @@ from dialer.identity import Identity
 from dialer.recorder import Recorder
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import OriginateRequest
-from freeswitch.connection import MaybeSent, NotConnected, Withheld
+from freeswitch.errors import CommandRefused, MaybeSent, NotConnected, Withheld
+from freeswitch.protocol import ProtocolError
 
 log = structlog.get_logger()
 
@@ -31,9 +32,11 @@ class Outcome(StrEnum):
     LAPSED = "lapsed"
     """Its permit is older than 50 ms: ask again."""
     HELD = "held"
-    """The campaign was paused or stopped, its tenant halted, or this process is ending."""
+    """The campaign was paused or stopped, its tenant halted, this process is ending, or the call was sent before."""
     NO_NODE = "no_node"
     """Its node's connection is gone and nothing was written."""
+    REFUSED = "refused"
+    """What its contact holds cannot be said to a switch; the contact has failed."""
 
 
 class Sender:
@@ -45,11 +48,8 @@ class Sender:
         self._holds = holds
         self._identity = identity
 
-    def send(self, flight: Flight, request: OriginateRequest, permit_expires: float | None) -> Outcome:
-        """Write the originate of a committed call, unless something forbids it.
-
-        `permit_expires` is monotonic; None for a repeat by recovery, whose slots and rates are counted already.
-        """
+    def send(self, flight: Flight, request: OriginateRequest, permit_expires: float) -> Outcome:
+        """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
         link = self._cluster.links.get(flight.node)
         if link is None:
             return Outcome.NO_NODE
@@ -57,23 +57,37 @@ class Sender:
             try:
                 link.originate(request, self._guard(flight, link, permit_expires), self._on_reply(flight))
             except Withheld:
-                return Outcome.LAPSED if self.allowed(flight) else Outcome.HELD
+                return Outcome.LAPSED if flight.unsent and self.allowed(flight) else Outcome.HELD
             except NotConnected:
                 return Outcome.NO_NODE
+            except (CommandRefused, ProtocolError) as refused:
+                self.refuse(flight, refused)
+                return Outcome.REFUSED
             except MaybeSent:
                 log.warning("originate_cut_off", call_id=flight.call_id, node=flight.node)
         return Outcome.SENT
 
     def allowed(self, flight: Flight) -> bool:
         """Whether pause, halt and lease let this call leave now."""
-        return self._identity.may_send() and self._holds.allows(
-            flight.tenant_id, flight.campaign_id, flight.generation
-        )
+        return self.may_claim(flight.tenant_id, flight.campaign_id, flight.generation)
 
-    def _guard(self, flight: Flight, link: NodeLink, permit_expires: float | None) -> Callable[[], bool]:
+    def may_claim(self, tenant_id: str, campaign_id: str, generation: int) -> bool:
+        """Whether a call that is claimed now under `generation` could leave: what cannot is not worth a claim."""
+        return self._identity.may_send() and self._holds.allows(tenant_id, campaign_id, generation)
+
+    def refuse(self, flight: Flight, refused: Exception) -> None:
+        """This call cannot be said to any switch, because of what its contact or its columns are."""
+        log.warning(
+            "contact_refused", contact_id=flight.contact_id, call_id=flight.call_id, rule=str(refused)
+        )
+        name = f"{refused.name} {refused.rule}" if isinstance(refused, CommandRefused) else str(refused)
+        self._recorder.refuse(flight, f"REFUSED: {name}"[:200])
+
+    def _guard(self, flight: Flight, link: NodeLink, permit_expires: float) -> Callable[[], bool]:
         def may_leave() -> bool:
             now = time.monotonic()
-            if (permit_expires is not None and now >= permit_expires) or not self.allowed(flight):
+            # A call that was sent, seen or closed meanwhile stays where it is: an id that has ended can be reused.
+            if now >= permit_expires or not flight.unsent or not self.allowed(flight):
                 return False
             flight.sent_at = now
             flight.core_uuid = link.core_uuid or flight.core_uuid

@@ -1,0 +1,108 @@
+"""What may not leave does not leave, whatever the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from dialer.book import Book, Flight
+from dialer.holds import Holds
+from dialer.recorder import Recorder
+from dialer.requests import Requests
+from dialer.sender import Outcome, Sender
+from freeswitch.commands import OriginateRequest
+from freeswitch.commands import originate as command_of
+from freeswitch.errors import NotConnected, Withheld
+from tests.unit.dialer.made import ME, make_flight, make_plan
+
+NOW = 1e12
+
+
+class Link:
+    """Writes what its guard lets through."""
+
+    core_uuid = "core-1"
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.down = False
+
+    def originate(
+        self, request: OriginateRequest, guard: Callable[[], bool], on_reply: Callable[[str | None], None]
+    ) -> None:
+        command_of(request)
+        if self.down:
+            raise NotConnected("fs1", "down")
+        if not guard():
+            raise Withheld("fs1", "no")
+        self.sent.append(request.call_id)
+
+
+class Bench:
+    """A sender and everything around it."""
+
+    def __init__(self) -> None:
+        self.link = Link()
+        self.holds = Holds()
+        self.alive = True
+        recorder = Recorder(ME, Book(), lambda *_: None, lambda _: None)
+        identity = SimpleNamespace(may_send=lambda: self.alive)
+        cluster = SimpleNamespace(links={"fs1": self.link})
+        self.sender = Sender(cluster, recorder, self.holds, identity)  # type: ignore[arg-type]
+
+    def send(self, flight: Flight, expires: float = NOW, **fields: str) -> Outcome:
+        request = Requests("/sounds", (), ()).build(make_plan(), flight, fields)
+        return self.sender.send(flight, request, expires)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_call_leaves_once(bench: Bench) -> None:
+    flight = make_flight()
+    assert bench.send(flight) is Outcome.SENT
+    assert flight.sent_at is not None
+    assert bench.send(flight) is Outcome.HELD
+    assert bench.link.sent == [flight.call_id]
+
+
+def test_a_call_that_has_ended_or_was_seen_does_not_leave(bench: Bench) -> None:
+    assert bench.send(make_flight(over=True)) is Outcome.HELD
+    assert bench.send(make_flight(created=True)) is Outcome.HELD
+    assert bench.link.sent == []
+
+
+def test_a_call_whose_permit_lapsed_asks_again(bench: Bench) -> None:
+    assert bench.send(make_flight(), expires=0.0) is Outcome.LAPSED
+
+
+@pytest.mark.parametrize("hold", ["pause", "halt", "halt of all", "drain", "lease"])
+def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
+    flight = make_flight(generation=3)
+    if hold == "pause":
+        bench.holds.hold(flight.campaign_id, 4)
+    elif hold == "halt":
+        bench.holds.halt("demo")
+    elif hold == "halt of all":
+        bench.holds.halt("*")
+    elif hold == "drain":
+        bench.holds.draining = True
+    else:
+        bench.alive = False
+    assert bench.send(flight) is Outcome.HELD
+    assert bench.link.sent == []
+
+
+def test_what_no_command_can_carry_is_refused_and_not_raised(bench: Bench) -> None:
+    flight = make_flight()
+    assert bench.send(flight, note="x" * 5000) is Outcome.REFUSED
+    assert flight.sent_at is None
+
+
+def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:
+    bench.link.down = True
+    assert bench.send(make_flight()) is Outcome.NO_NODE
