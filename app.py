@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import models
-from api import docs, errors, health, logs
+from api import database, docs, errors, health, logs
 from api.blueprint import make_api
 from api.events import events_blueprint
 from api.rate_limit import RateLimiter
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _assert_patched()
     settings = (settings or Settings.from_environ()).require("database_url", "redis_url", "secret_key")
     logs.configure(settings.log_level)
-    models.connect(str(settings.database_url))
+    database.watch(models.connect(str(settings.database_url)))
     client = _redis(str(settings.redis_url))
     prefix = settings.redis_prefix
 

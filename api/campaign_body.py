@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -35,7 +35,7 @@ IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
 QUEUE_SECONDS = 30.0
 
-Read = Callable[[str | None], Iterator[Batch]]
+Read = Callable[[str | None], Generator[Batch]]
 
 # An import keeps a connection and the processor busy for seconds; more at once would only starve the others.
 _imports = BoundedSemaphore(IMPORTS_AT_ONCE)
@@ -72,7 +72,8 @@ def create_from_request(
             # In here, so that a replay is not refused for a time that has come since.
             _check_schedule(new)
             caller_id = store.check_references(new, asked.fields["agent_id"], asked.fields["phone_number_id"])
-            created[:] = [store.create(new, asked.read(region_of(caller_id)))]
+            with closing(asked.read(region_of(caller_id))) as batches:
+                created[:] = [store.create(new, batches)]
             return shown(created[0])
 
         try:
@@ -105,8 +106,8 @@ def _asked() -> Iterator[Asked]:
         if not isinstance(contacts, list):
             raise ApiError(400, f"{FILE_FIELD} is {shown(contacts)}; it must be a list of objects.")
 
-        def read(region: str | None) -> Iterator[Batch]:
-            return read_objects(contacts, default_region=region, limits=LIMITS, breathe=breathe)
+        def read(region: str | None) -> Generator[Batch]:
+            yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=breathe)
 
         yield Asked(fields, read, body_hash)
     elif request.mimetype == "multipart/form-data":
@@ -125,9 +126,9 @@ def _from_form(form: Form) -> Asked:
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
-    def read(region: str | None) -> Iterator[Batch]:
+    def read(region: str | None) -> Generator[Batch]:
         file.seek(0)
-        return read_list(file, default_region=region, limits=LIMITS, breathe=breathe)
+        yield from read_list(file, default_region=region, limits=LIMITS, breathe=breathe)
 
     return Asked(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 

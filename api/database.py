@@ -24,6 +24,23 @@ log = structlog.get_logger(__name__)
 WORK_SECONDS = 10.0
 
 
+class Adapter(peewee.Psycopg3Adapter):
+    """What the pool asks about a connection before it hands it out."""
+
+    def is_connection_closed(self, conn: psycopg.Connection) -> bool:
+        """Whether the connection is of no more use; one whose answer nobody waited for is closed."""
+        try:
+            return bool(super().is_connection_closed(conn))
+        except gevent.Timeout:
+            conn.pgconn.finish()
+            raise
+
+
+def watch(pool: Any) -> None:
+    """Let `pool` close a connection that its check-out gave up on: it is in nobody's hands then."""
+    pool._adapter = Adapter()
+
+
 @contextmanager
 def unit(seconds: float = WORK_SECONDS) -> Iterator[None]:
     """Hold one connection, in one transaction that commits at the end.

@@ -1,0 +1,166 @@
+"""Every route of the platform's and tenants' resources, with a request that succeeds, as the tests walk them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models import new_id
+from settings import nodes_from
+from tests.integration.api.site import Site
+
+NOBODY = "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01"
+NODES = nodes_from("esl://:s3cret@127.0.0.1:8021?name=fs1&cps=20&channels=500")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: who may ask, a good request, its status; `tables` that it needs, and `what` its path names."""
+
+    method: str
+    path: str
+    role: str
+    status: int
+    body: Mapping[str, Any] | None = None
+    tables: tuple[str, ...] = ()
+    what: str = ""
+    creates: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+AGENT = {"name": "Desk", "action": {"type": "echo"}}
+NUMBER = {"e164": "+14155550111", "gateway_id": "{gateway}"}
+GATEWAY = {"name": "second", "dial_string": "sofia/gateway/second/{{number}}"}
+LIMITS = {"concurrent_max": 1, "calls_per_minute": 2, "daily_calls_max": None, "daily_minutes_max": 0}
+TENANT = {"id": "new", "name": "New", "gateway_ids": ["{gateway}"], "queues": ["support@default"]}
+
+ROUTES = [
+    Route("GET", "/agents", "read", 200, tables=("agent",)),
+    Route("POST", "/agents", "admin", 201, AGENT, tables=("agent", "tenant"), creates=True),
+    Route("GET", "/agents/{agent}", "read", 200, tables=("agent",), what="Agent"),
+    Route("PATCH", "/agents/{agent}", "admin", 200, {"name": "Desk"}, tables=("agent",), what="Agent"),
+    Route("DELETE", "/agents/{agent}", "admin", 204, tables=("agent", "campaign"), what="Agent"),
+    Route("GET", "/phone-numbers", "read", 200, tables=("phone_number",)),
+    Route(
+        "POST", "/phone-numbers", "platform", 201, NUMBER, tables=("phone_number", "gateway"), creates=True
+    ),
+    Route("GET", "/phone-numbers/{number}", "read", 200, tables=("phone_number",), what="Phone number"),
+    Route(
+        "PATCH",
+        "/phone-numbers/{number}",
+        "platform",
+        200,
+        {"outbound_enabled": False, "agent_id": "{agent}"},
+        tables=("phone_number", "agent"),
+        what="Phone number",
+    ),
+    Route(
+        "DELETE",
+        "/phone-numbers/{number}",
+        "platform",
+        204,
+        tables=("phone_number", "campaign"),
+        what="Phone number",
+    ),
+    Route("GET", "/call-limits", "read", 200, tables=("call_limits",)),
+    Route("PUT", "/call-limits", "platform", 200, LIMITS, tables=("call_limits",)),
+    Route("GET", "/calls", "read", 200, tables=("call",)),
+    Route("GET", "/calls/{call}", "read", 200, tables=("call",), what="Call"),
+    Route("GET", "/api-keys", "admin", 200),
+    Route("POST", "/api-keys", "admin", 201, {"name": "crm", "role": "operate"}),
+    Route("DELETE", "/api-keys/{key}", "admin", 204, what="API key"),
+    Route("GET", "/gateways", "platform", 200, tables=("gateway",)),
+    Route("POST", "/gateways", "platform", 201, GATEWAY, tables=("gateway",), creates=True),
+    Route("GET", "/gateways/{spare}", "platform", 200, tables=("gateway",), what="Gateway"),
+    Route("PATCH", "/gateways/{spare}", "platform", 200, {"cps": 5}, tables=("gateway",), what="Gateway"),
+    Route("DELETE", "/gateways/{spare}", "platform", 204, tables=("gateway", "phone_number"), what="Gateway"),
+    Route("GET", "/nodes", "platform", 200),
+    Route("GET", "/nodes/fs1", "platform", 200, what="Node"),
+    Route("GET", "/tenants", "platform", 200),
+    Route("POST", "/tenants", "platform", 201, TENANT, tables=("call_limits", "gateway"), creates=True),
+    Route("GET", "/tenants/acme", "platform", 200, what="Tenant"),
+    Route("PATCH", "/tenants/acme", "platform", 200, {"queues": []}, what="Tenant"),
+    Route("DELETE", "/tenants/acme", "platform", 204, tables=("campaign", "agent"), what="Tenant"),
+]
+
+
+def of_a_tenant(route: Route) -> bool:
+    """Whether the route names one thing of a tenant by its id."""
+    return any(f"{{{name}}}" in route.path for name in ("agent", "number", "call", "key"))
+
+
+def with_ids(route: Route, ids: Mapping[str, str]) -> tuple[str, Any]:
+    """The route's path and body with the ids of what is there."""
+    return route.path.format_map(ids), _filled(route.body, ids)
+
+
+def _filled(value: Any, ids: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return value.format_map(ids)
+    if isinstance(value, list):
+        return [_filled(item, ids) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _filled(item, ids) for name, item in value.items()}
+    return value
+
+
+def furnished(site: Site) -> dict[str, str]:
+    """One of everything, no part of which is used by another but the number's trunk; their ids."""
+    site.use(settings=replace(site.services.settings, nodes=NODES))
+    spare, agent, number, key = (str(new_id()) for _ in range(4))
+    (gateway,) = site.sql(
+        "SELECT gateway_id::text AS id FROM phone_number WHERE id = %s", site.phone_number_id
+    )
+    site.sql(
+        "INSERT INTO gateway (id, name, dial_string) VALUES (%s, 'spare', 'sofia/gateway/spare/{number}')",
+        spare,
+    )
+    site.sql(
+        "INSERT INTO agent (id, tenant_id, name, action) VALUES (%s, 'demo', 'spare', '{\"type\": \"park\"}')",
+        agent,
+    )
+    site.sql(
+        "INSERT INTO phone_number (id, tenant_id, e164, gateway_id) VALUES (%s, 'demo', '+14155550199', %s)",
+        number,
+        gateway["id"],
+    )
+    site.sql(
+        "INSERT INTO api_key (id, tenant_id, name, role, digest, prefix)"
+        " VALUES (%s, 'demo', 'spare', 'read', 'none', 'sk_demo_none')",
+        key,
+    )
+    site.sql("INSERT INTO tenant (id, name) VALUES ('acme', 'Acme')")
+    site.sql("INSERT INTO call_limits (tenant_id) VALUES ('acme')")
+    call = call_of(site, site.create(1))
+    return {
+        "gateway": gateway["id"], "spare": spare, "agent": agent, "number": number, "key": key, "call": call,
+    }  # fmt: skip
+
+
+def call_of(site: Site, campaign_id: str, **columns: Any) -> str:
+    """A call to the first contact of a campaign, written by SQL as a dialer would; its id."""
+    call_id = str(new_id())
+    (contact,) = site.sql(
+        "SELECT id, phone_number FROM contact WHERE campaign_id = %s AND position = 1", campaign_id
+    )
+    values = {
+        "id": call_id,
+        "tenant_id": "demo",
+        "campaign_id": campaign_id,
+        "contact_id": contact["id"],
+        "seq": 1,
+        "generation": 1,
+        "phone_number": contact["phone_number"],
+        "caller_id": "+14155550100",
+        "gateway_id": NOBODY,
+        "node": "fs1",
+        "dialer_id": "d0192f3a4b5c6",
+        "sent_by": "d0192f3a4b5c6",
+    } | columns
+    marks = ", ".join(["%s"] * len(values))
+    site.sql(f"INSERT INTO call ({', '.join(values)}) VALUES ({marks})", *values.values())
+    return call_id

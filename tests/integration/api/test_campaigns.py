@@ -1,0 +1,292 @@
+"""Campaigns over HTTP: what is stored, what is shown, and every refusal by its words."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from api import campaign_body
+from api.times import parsed
+from campaigns.importer import Limits
+from tests.integration.api.site import Site, csv_of
+
+THIRTEEN = [
+    "id", "name", "agent_id", "phone_number_id", "status", "max_concurrent_calls", "retries_per_contact",
+    "retry_delay_seconds", "scheduled_at", "started_at", "completed_at", "created_at", "created_by",
+]  # fmt: skip
+ADDED = ["counts", "end_reason", "blocked_reason", "next_action_at", "import"]
+LIST = csv_of(3)
+
+
+def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
+    response = site.post("/campaigns", data=site.form(LIST + "nonsense,x\n+14155550000,twice\n"))
+    assert response.status_code == 201
+    body = response.json
+    assert list(body) == THIRTEEN + ADDED
+    assert parsed(body["created_at"])
+    rejects_url = f"/api/v1/campaigns/{body['id']}/rejects"
+    assert {name: body[name] for name in THIRTEEN + ADDED if name not in ("id", "created_at")} == {
+        "name": "Reminders",
+        "agent_id": site.agent_id,
+        "phone_number_id": site.phone_number_id,
+        "status": "draft",
+        "max_concurrent_calls": 5,
+        "retries_per_contact": 0,
+        "retry_delay_seconds": 300,
+        "scheduled_at": None,
+        "started_at": None,
+        "completed_at": None,
+        "created_by": "operate key",
+        "counts": {
+            "total": 3, "pending": 3, "originated": 0, "connected": 0, "completed": 0, "failed": 0, "cancelled": 0,
+        },
+        "end_reason": None,
+        "blocked_reason": None,
+        "next_action_at": None,
+        "import": {
+            "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "rejects_url": rejects_url,
+        },
+    }  # fmt: skip
+    assert site.get(f"/campaigns/{body['id']}").json == body
+    assert site.ears.rings == [("wake", {"campaign_id": body["id"]})]
+
+
+def test_every_field_is_kept(site: Site) -> None:
+    fields = {
+        "name": "Élan 🎉",
+        "max_concurrent_calls": 100,
+        "retries_per_contact": 5,
+        "retry_delay_seconds": 60,
+        "scheduled_at": "2099-01-31T10:00:00+01:00",
+    }
+    body = site.post("/campaigns", data=site.form(LIST, **fields)).json
+    assert {name: body[name] for name in fields} == fields | {"scheduled_at": "2099-01-31T09:00:00.000Z"}
+    assert (body["status"], body["next_action_at"]) == ("scheduled", "2099-01-31T09:00:00.000Z")
+
+
+def test_json_with_inline_contacts_is_the_same(site: Site) -> None:
+    contacts = [{"phone_number": "+14155550001", "first_name": "Ada", "age": 36}, {"phone_number": "x"}]
+    response = site.post("/campaigns", json=site.fields(max_concurrent_calls=7) | {"contacts": contacts})
+    assert response.status_code == 201
+    assert response.json["import"]["invalid"] == 1
+    found = site.get(f"/campaigns/{response.json['id']}/contacts").json["contacts"]
+    assert [(contact["phone_number"], contact["custom_fields"]) for contact in found] == [
+        ("+14155550001", {"first_name": "Ada", "age": "36"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": None}, "name is required."),
+        ({"name": "x" * 201}, None),
+        ({"agent_id": None}, "agent_id is required."),
+        ({"agent_id": "nobody"}, "agent_id is 'nobody'; it must be the id of an agent of yours."),
+        ({"phone_number_id": "x"}, "phone_number_id is 'x'; it must be the id of a phone number of yours."),
+        (
+            {"max_concurrent_calls": 0},
+            "max_concurrent_calls is 0; it must be a whole number from 1 to 100.",
+        ),
+        (
+            {"max_concurrent_calls": 101},
+            "max_concurrent_calls is 101; it must be a whole number from 1 to 100.",
+        ),
+        ({"retries_per_contact": 6}, "retries_per_contact is 6; it must be a whole number from 0 to 5."),
+        ({"retries_per_contact": -1}, "retries_per_contact is -1; it must be a whole number from 0 to 5."),
+        ({"retry_delay_seconds": 59}, None),
+        (
+            {"scheduled_at": "2020-01-01T00:00:00Z"},
+            "scheduled_at is 2020-01-01T00:00:00.000Z; it must not be in the past.",
+        ),
+        ({"scheduled_at": "soon"}, None),
+        ({"color": "red"}, None),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(site: Site, changes: dict[str, Any], message: str | None) -> None:
+    (name,) = changes
+    as_json = site.fields(**changes) | {"contacts": [{"phone_number": "+14155550001"}]}
+    for options in ({"data": site.form(LIST, **changes)}, {"json": as_json}):
+        response = site.post("/campaigns", **options)
+        assert response.status_code == 400
+        assert response.content_type == "text/plain; charset=utf-8"
+        assert response.text.startswith(name)
+        assert message is None or response.text == message
+    assert site.sql("SELECT id FROM campaign") == []
+
+
+def test_what_belongs_to_another_tenant_may_not_be_used(site: Site) -> None:
+    response = site.post("/campaigns", data=site.form(LIST), tenant="other")
+    assert response.status_code == 400
+    assert "it must be the id of an agent of yours" in response.text
+    site.sql("UPDATE phone_number SET outbound_enabled = false")
+    response = site.post("/campaigns", data=site.form(LIST))
+    assert response.text.endswith("that number is not enabled for outbound calls.")
+
+
+@pytest.mark.parametrize(
+    ("csv_text", "words"),
+    [
+        (None, "contacts is required."),
+        ("", "contacts is empty"),
+        ("phone_number\n", "no rows"),
+        ("name,phone\nAda,+14155550001\n", "phone_number"),
+        ("phone_number\nnonsense\n", "no good row"),
+        ("phone_number\n" + "+14155550001\n" * 4, "more than 3 rows"),
+    ],
+)
+def test_a_list_that_nobody_can_be_called_from_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch, csv_text: str | None, words: str
+) -> None:
+    monkeypatch.setattr(campaign_body, "LIMITS", Limits(max_rows=3))
+    response = site.post("/campaigns", data=site.form(csv_text), content_type="multipart/form-data")
+    assert response.status_code == 400
+    assert words in response.text
+    assert response.text.endswith(".")
+    assert site.sql("SELECT id FROM campaign UNION SELECT id FROM contact") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "The body is not a JSON object."),
+        (b"{}", "name is required."),
+        (b"[]", "The body is not a JSON object."),
+        (b'{"name": ', "The body is not a JSON object."),
+        (b"\xff", "The body is not a JSON object."),
+        (b'{"name": "a", "agent_id": "b", "phone_number_id": "c"}', "contacts is required."),
+        (
+            b'{"name": "a", "agent_id": "b", "phone_number_id": "c", "contacts": {}}',
+            "contacts is {}; it must be a list of objects.",
+        ),
+    ],
+)
+def test_a_json_body_that_is_none_is_refused(site: Site, body: bytes, words: str) -> None:
+    response = site.post("/campaigns", data=body, content_type="application/json")
+    assert (response.status_code, response.text) == (400, words)
+
+
+def test_a_list_past_the_limit_is_413(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign_body, "LIMITS", Limits(max_bytes=1000))
+    response = site.post("/campaigns", data=site.form(csv_of(100)))
+    assert response.status_code == 413
+    assert response.text == "contacts has more than 1000 bytes, the most a list may have."
+    contacts = [{"phone_number": "+14155550001", "note": "x" * 1000}]
+    response = site.post("/campaigns", json=site.fields() | {"contacts": contacts})
+    assert response.status_code == 413
+    assert response.text == "The body has more than 1000 bytes, the most it may have."
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", "application/x-www-form-urlencoded", ""])
+def test_another_content_type_is_415(site: Site, content_type: str) -> None:
+    response = site.post("/campaigns", data=b"a=b", content_type=content_type)
+    assert response.status_code == 415
+    assert response.text.endswith("it must be multipart/form-data or application/json.")
+
+
+def test_campaigns_are_listed_oldest_first_in_pages_that_stay(site: Site) -> None:
+    ids = [site.create(1, name=f"Campaign {number}") for number in range(5)]
+    body = site.get("/campaigns").json
+    assert [campaign["id"] for campaign in body["campaigns"]] == ids
+    assert (body["total"], body["limit"], body["offset"]) == (5, 100, 0)
+    seen = []
+    for offset in (0, 2, 4):
+        seen += site.get("/campaigns", query_string={"limit": 2, "offset": offset}).json["campaigns"]
+        site.sql("UPDATE campaign SET status = 'paused', version = version + 1 WHERE id = %s", ids[offset])
+    assert [campaign["id"] for campaign in seen] == ids
+    assert site.get("/campaigns?page=1").json["campaigns"] == []
+    site.delete(f"/campaigns/{ids[1]}")
+    after = site.get("/campaigns").json
+    assert after["total"] == 4
+    assert ids[1] not in [campaign["id"] for campaign in after["campaigns"]]
+
+
+def test_contacts_are_listed_in_the_order_of_the_list(site: Site) -> None:
+    campaign_id = site.create(5)
+    for position, status in ((1, "completed"), (2, "originated"), (4, "failed")):
+        site.move_contact(campaign_id, position, status)
+    body = site.get(f"/campaigns/{campaign_id}/contacts").json
+    assert (body["total"], body["limit"], body["offset"]) == (5, 100, 0)
+    assert [contact["custom_fields"]["first_name"] for contact in body["contacts"]] == [
+        f"Person {number}" for number in range(5)
+    ]
+    assert list(body["contacts"][0]) == [
+        "id", "phone_number", "status", "disposition", "attempts", "next_attempt_at", "last_cause",
+        "custom_fields", "created_at", "updated_at",
+    ]  # fmt: skip
+    page = site.get(f"/campaigns/{campaign_id}/contacts?limit=2&offset=1").json
+    assert page["contacts"] == body["contacts"][1:3]
+    pending = site.get(f"/campaigns/{campaign_id}/contacts?status=pending").json
+    assert (pending["total"], pending["contacts"]) == (2, [body["contacts"][2], body["contacts"][4]])
+    last = site.get(f"/campaigns/{campaign_id}/contacts?status=pending&offset=1").json
+    assert (last["total"], last["contacts"]) == (2, [body["contacts"][4]])
+
+
+def test_an_unknown_contact_status_is_400_and_names_the_known(site: Site) -> None:
+    response = site.get(f"/campaigns/{site.create(1)}/contacts?status=done")
+    assert response.status_code == 400
+    assert response.text == (
+        "status is 'done'; it must be one of pending, originated, connected, completed, failed, cancelled."
+    )
+
+
+def test_rejected_rows_are_downloaded_with_formulas_disarmed(site: Site) -> None:
+    rows = '=cmd(),"Ada, Countess"\n+14155550001,ok\n+14155550001,again\n'
+    campaign_id = site.post("/campaigns", data=site.form("phone_number,name\n" + rows)).json["id"]
+    response = site.get(f"/campaigns/{campaign_id}/rejects")
+    assert response.status_code == 200
+    assert response.content_type == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="rejects-{campaign_id}.csv"'
+    header, *found = csv.reader(io.StringIO(response.text, newline=""))
+    assert header == ["line", "code", "reason", "raw"]
+    assert [(row[0], row[3]) for row in found] == [
+        ("2", '\'=cmd(),"Ada, Countess"'),
+        ("4", "'+14155550001,again"),
+    ]
+    assert found[1][1] == "duplicate"
+
+
+def test_a_long_list_of_rejects_comes_whole(site: Site) -> None:
+    rows = "".join(f"bad {number}\n" for number in range(2500))
+    campaign_id = site.post("/campaigns", data=site.form("phone_number\n+14155550001\n" + rows)).json["id"]
+    found = site.get(f"/campaigns/{campaign_id}/rejects").text.splitlines()
+    assert [line.partition(",")[0] for line in found[1:]] == [str(line) for line in range(3, 2503)]
+
+
+ROUTES = [
+    ("GET", "/campaigns/{id}"),
+    ("DELETE", "/campaigns/{id}"),
+    ("GET", "/campaigns/{id}/contacts"),
+    ("GET", "/campaigns/{id}/rejects"),
+    ("POST", "/campaigns/{id}/start"),
+    ("POST", "/campaigns/{id}/pause"),
+    ("POST", "/campaigns/{id}/resume"),
+    ("POST", "/campaigns/{id}/stop"),
+    ("GET", "/campaigns/{id}/events"),
+    ("POST", "/campaigns/{id}/events/token"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_another_tenants_campaign_is_404_and_left_alone(site: Site, method: str, path: str) -> None:
+    campaign_id = site.in_state("paused")
+    for role in ("operate", "admin", "platform"):
+        response = site.request(method, path.format(id=campaign_id), tenant="other", role=role)
+        assert (response.status_code, response.text) == (404, "Campaign not found")
+    assert site.get(f"/campaigns/{campaign_id}").json["status"] == "paused"
+    assert site.get("/campaigns", tenant="other").json["campaigns"] == []
+
+
+@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/campaigns"), ("POST", "/campaigns")])
+def test_every_route_refuses_what_it_does_not_know(site: Site, method: str, path: str) -> None:
+    path = path.format(id=site.create(1))
+    response = site.request(method, path, query_string={"colour": "red"})
+    assert response.status_code == 400
+    assert "colour" in response.text
+    if method == "POST" and path != "/campaigns":
+        response = site.request(method, path, json={"colour": "red"})
+        assert response.status_code == 400
+        assert "'colour' is not known here" in response.text
+        assert site.request(method, path, data=b"x", content_type="text/plain").status_code == 400

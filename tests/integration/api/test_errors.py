@@ -1,0 +1,131 @@
+"""What goes wrong is told in one sentence, in either form, and gives nothing away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.integration.api.site import Site
+
+PROBLEM = "application/problem+json"
+SECRETS = re.compile(r"Traceback|SELECT|psycopg|peewee|/work|\.py|relation|pg_|Error:", re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "code", "message"),
+    [
+        (("GET", "/api/v1/nothing"), 404, "not_found", "/api/v1/nothing is not a path of this service."),
+        (
+            ("GET", "/api/v1/campaigns/"),
+            404,
+            "not_found",
+            "/api/v1/campaigns/ is not a path of this service.",
+        ),
+        (("GET", "//api/v1/campaigns"), 404, "not_found", None),
+        (("PUT", "/api/v1/campaigns"), 405, "method_not_allowed", None),
+        (
+            ("GET", "/api/v1/campaigns"),
+            401,
+            "unauthorized",
+            "This needs the header Authorization: Bearer <key>.",
+        ),
+    ],
+)
+def test_each_error_has_both_forms(
+    site: Site, route: tuple[str, str], status: int, code: str, message: str | None
+) -> None:
+    method, path = route
+    client: FlaskClient = site.client()
+    plain = client.open(path, method=method)
+    assert (plain.status_code, plain.content_type) == (status, "text/plain; charset=utf-8")
+    assert message is None or plain.text == message
+    problem = client.open(path, method=method, headers={"Accept": f"{PROBLEM}, text/plain;q=0.5"})
+    assert (problem.status_code, problem.content_type) == (status, PROBLEM)
+    assert problem.json == {
+        "type": "about:blank",
+        "title": problem.json["title"],  # type: ignore[index]
+        "status": status,
+        "detail": plain.text,
+        "code": code,
+    }
+
+
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json", "text/html", "text/plain", f"{PROBLEM};q=0", "x"]
+)
+def test_plain_text_is_the_default(site: Site, accept: str) -> None:
+    response = site.client().get("/api/v1/campaigns", headers={"Accept": accept})
+    assert response.content_type == "text/plain; charset=utf-8"
+
+
+def test_a_wrong_method_says_which_are_right(site: Site) -> None:
+    response = site.client().put("/api/v1/campaigns")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert response.text == "PUT is not allowed here; allowed are GET, HEAD, OPTIONS, POST."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "tables"),
+    [
+        ("GET", "/campaigns", ["campaign"]),
+        ("POST", "/campaigns", ["contact", "campaign", "agent", "import_reject", "campaign_count"]),
+        ("GET", "/campaigns/{id}", ["campaign"]),
+        ("DELETE", "/campaigns/{id}", ["campaign", "contact"]),
+        ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
+        ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
+        ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),
+        ("POST", "/campaigns/{id}/pause", ["campaign"]),
+        ("POST", "/campaigns/{id}/resume", ["campaign"]),
+        ("POST", "/campaigns/{id}/stop", ["campaign", "contact", "transition"]),
+        ("GET", "/halt", ["halt"]),
+        ("POST", "/halt", ["halt"]),
+        ("DELETE", "/halt", ["halt"]),
+    ],
+)
+def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str, tables: list[str]) -> None:
+    campaign_id = site.create(2)
+    for table in tables:
+        site.sql(f"ALTER TABLE {table} RENAME TO away")
+        given: dict[str, Any] = {}
+        if (method, path) == ("POST", "/campaigns"):
+            given["data"] = site.form("phone_number\n+14155550001\nbad\n")
+        response = site.request(method, path.format(id=campaign_id), **given)
+        assert (response.status_code, response.text) == (500, "Database error"), table
+        site.sql(f"ALTER TABLE away RENAME TO {table}")
+    assert site.get(f"/campaigns/{campaign_id}").json["status"] == "draft"
+
+
+def test_a_failed_query_has_a_code_of_its_own(site: Site) -> None:
+    site.sql("ALTER TABLE campaign RENAME TO away")
+    response = site.get("/campaigns", headers={"Accept": PROBLEM})
+    assert (response.json["code"], response.json["detail"]) == ("database_error", "Database error")
+
+
+def test_a_bug_of_ours_says_nothing_but_that(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("SELECT secret FROM /work")
+
+    monkeypatch.setattr("api.campaigns.reading.campaigns", broken)
+    response = site.get("/campaigns")
+    assert (response.status_code, response.text) == (500, "Internal error")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/campaigns?limit=" + "9" * 5000, "/campaigns?offset=-1", "/campaigns?page=x", "/campaigns?%00=1",
+     "/campaigns?limit=1&limit=2", "/campaigns/%ff", "/campaigns/..%2f..%2fetc", "/campaigns?x=" + "%F0%9F" * 3],
+)  # fmt: skip
+def test_hostile_paths_and_queries_are_refused_politely(site: Site, path: str) -> None:
+    response = site.get(path)
+    assert response.status_code in (400, 404)
+    assert len(response.text) < 300
+    assert response.text.isprintable()
+    assert not SECRETS.search(response.text)
+
+
+def test_a_body_past_the_ordinary_limit_is_413(site: Site) -> None:
+    response = site.post("/halt", data=b"x" * 300_000, content_type="application/json")
+    assert (response.status_code, response.text) == (413, "The request is larger than this route allows.")

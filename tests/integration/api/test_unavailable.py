@@ -1,0 +1,245 @@
+"""A database that is away, full, hanging or lost half-way is 503 within two seconds, and comes back by itself."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import gevent.event
+import peewee
+import psycopg
+import pytest
+from gevent.server import StreamServer
+
+import models
+from api.database import unit
+from api.errors import DatabaseUnavailable
+from local.postgres import EmbeddedPostgres
+from models import db, rows
+from tests.integration.api.site import Site, csv_of, settings_for, site_over
+from tests.waiting import wait_until
+
+PROMPTLY = 2.0
+
+
+class Wire:
+    """A TCP proxy in front of PostgreSQL that can go silent, or close."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._flowing = gevent.event.Event()
+        self._flowing.set()
+        self._sockets: set[socket.socket] = set()
+        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server.start()
+        self.port = self._server.server_port
+
+    def hang(self) -> None:
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        self._flowing.set()
+
+    def cut(self) -> None:
+        """Close every connection."""
+        for found in list(self._sockets):
+            found.close()
+
+    def close(self) -> None:
+        self.flow()
+        self._server.stop(timeout=1)
+        self.cut()
+
+    def _serve(self, near: Any, _address: object) -> None:
+        far = socket.create_connection(self._target)
+        self._sockets |= {near, far}
+        pumps = [gevent.spawn(self._pump, near, far), gevent.spawn(self._pump, far, near)]
+        gevent.joinall(pumps)
+
+    def _pump(self, source: Any, sink: Any) -> None:
+        try:
+            while data := source.recv(65536):
+                self._flowing.wait()
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            source.close()
+            sink.close()
+            self._sockets -= {source, sink}
+
+
+@pytest.fixture
+def wire(database_url: str) -> Iterator[Wire]:
+    host, port = database_url.split("@")[1].split("/", maxsplit=1)[0].split(":")
+    found = Wire(host, int(port))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def wired(wire: Wire, database_url: str, redis_url: str) -> Iterator[Site]:
+    head, tail = database_url.split("@")
+    url = f"{head}@127.0.0.1:{wire.port}/{tail.split('/')[1]}"
+    with site_over(settings_for(url, redis_url)) as found:
+        yield found
+        wire.flow()
+
+
+def promptly(work: Callable[[], Any]) -> Any:
+    begun = time.monotonic()
+    result = work()
+    assert time.monotonic() - begun < PROMPTLY
+    return result
+
+
+ROUTES = [
+    ("GET", "/campaigns"),
+    ("POST", "/campaigns"),
+    ("GET", "/campaigns/{id}"),
+    ("DELETE", "/campaigns/{id}"),
+    ("GET", "/campaigns/{id}/contacts"),
+    ("GET", "/campaigns/{id}/rejects"),
+    ("GET", "/campaigns/{id}/events"),
+    ("POST", "/campaigns/{id}/events/token"),
+    ("POST", "/campaigns/{id}/start"),
+    ("POST", "/campaigns/{id}/pause"),
+    ("POST", "/campaigns/{id}/resume"),
+    ("POST", "/campaigns/{id}/stop"),
+    ("GET", "/halt"),
+    ("POST", "/halt"),
+    ("DELETE", "/halt"),
+]
+
+
+def is_unavailable(response: Any) -> None:
+    assert (response.status_code, response.text) == (503, "Database unavailable")
+    assert int(response.headers["Retry-After"]) >= 1
+
+
+def test_every_route_says_that_a_silent_database_is_unavailable(wired: Site, wire: Wire) -> None:
+    campaign_id = wired.create(1)
+    wire.hang()
+
+    def ask(method: str, path: str) -> Any:
+        form: dict[str, Any] = (
+            {"data": wired.form(csv_of(1))} if (method, path) == ("POST", "/campaigns") else {}
+        )
+        return promptly(lambda: wired.request(method, path.format(id=campaign_id), **form))
+
+    requests = [gevent.spawn(ask, method, path) for method, path in ROUTES]
+    gevent.joinall(requests, raise_error=True)
+    for request in requests:
+        is_unavailable(request.get())
+    wire.flow()
+    wait_until(lambda: wired.get("/campaigns").status_code == 200, what="the database back")
+
+
+def test_a_database_that_refuses_connections_is_unavailable(wired: Site, wire: Wire) -> None:
+    wire.close()
+    is_unavailable(promptly(lambda: wired.get("/campaigns")))
+
+
+def test_a_known_key_does_not_hide_that_the_database_is_silent(wired: Site, wire: Wire) -> None:
+    assert wired.get("/campaigns").status_code == 200
+    wire.hang()
+    is_unavailable(promptly(lambda: wired.get("/campaigns")))
+
+
+def test_a_connection_lost_while_idle_is_replaced_unnoticed(wired: Site, wire: Wire) -> None:
+    assert wired.get("/campaigns").status_code == 200
+    wire.cut()
+    gevent.sleep(0)
+    assert wait_until(lambda: wired.get("/campaigns").status_code == 200, 3.0)
+
+
+def test_a_connection_lost_in_a_unit_of_work_is_unavailable_and_not_kept(wired: Site, wire: Wire) -> None:
+    def work() -> None:
+        with unit():
+            rows("SELECT 1 AS one")
+            wire.cut()
+            rows("SELECT 1 AS one")
+
+    with pytest.raises(DatabaseUnavailable):
+        work()
+    with unit():
+        assert rows("SELECT 1 AS one") == [{"one": 1}]
+    assert db.is_closed()
+
+
+def test_a_unit_that_takes_too_long_gives_up_and_gives_back(wired: Site, wire: Wire) -> None:
+    def held() -> None:
+        with unit(0.3):
+            rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
+            rows("SELECT pg_sleep(30)")
+
+    for _ in range(models.POOL_SIZE + 2):
+        with pytest.raises(DatabaseUnavailable):
+            held()
+    with unit():
+        assert rows("SELECT scope FROM halt") == []
+
+
+def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: Wire) -> None:
+    def work() -> None:
+        with unit(0.2):
+            rows("SELECT 1 AS one")
+            wire.hang()
+            gevent.sleep(5)
+
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        work()
+    assert time.monotonic() - begun < 1
+    wire.flow()
+    with unit():
+        assert rows("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_a_full_pool_is_unavailable_and_recovers(site: Site) -> None:
+    release = gevent.event.Event()
+
+    def hold() -> None:
+        with unit():
+            release.wait()
+
+    holders = [gevent.spawn(hold) for _ in range(models.POOL_SIZE)]
+    gevent.sleep(0.1)
+    is_unavailable(promptly(lambda: site.get("/campaigns")))
+    release.set()
+    gevent.joinall(holders, raise_error=True)
+    assert site.get("/campaigns").status_code == 200
+
+
+def test_an_error_in_a_unit_rolls_back_and_passes_through(site: Site) -> None:
+    def work(error: Exception) -> None:
+        with unit():
+            rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
+            raise error
+
+    for error in (ValueError("ours"), peewee.IntegrityError("theirs")):
+        with pytest.raises(type(error)):
+            work(error)
+        assert db.is_closed()
+    with pytest.raises(peewee.ProgrammingError), unit():
+        rows("SELECT nonsense")
+    with unit():
+        assert rows("SELECT scope FROM halt") == []
+
+
+def test_a_backend_that_the_operator_ends_is_unavailable_for_that_request_only(
+    postgres: EmbeddedPostgres, site: Site
+) -> None:
+    def work() -> None:
+        with unit():
+            (own,) = rows("SELECT pg_backend_pid() AS pid")
+            with psycopg.connect(postgres.url, autocommit=True) as connection:
+                connection.execute("SELECT pg_terminate_backend(%s)", (own["pid"],))
+            rows("SELECT 1 AS one")
+
+    with pytest.raises(DatabaseUnavailable):
+        work()
+    assert site.get("/campaigns").status_code == 200
