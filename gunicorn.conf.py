@@ -5,6 +5,7 @@ No preload: the app must be imported after the worker's monkey patch, or peewee'
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from settings import Settings, SettingsError
@@ -18,7 +19,8 @@ except SettingsError as error:
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.web_concurrency
 worker_class = "gevent"
-worker_connections = 2000
+# Above what the live hub admits as listeners (live.hub.Limits), so that the API always has room beside them.
+worker_connections = 4000
 preload_app = False
 # Below the 30 s that a platform gives a process to stop; the live streams end themselves well before.
 graceful_timeout = 20
@@ -34,3 +36,6 @@ def post_worker_init(worker: object) -> None:
     from live import lifetime
 
     lifetime.worker = worker
+    # A full collection over the libraries' own objects takes 50 ms, and any request can set it off.
+    gc.collect()
+    gc.freeze()
