@@ -22,7 +22,7 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
     parser.add_argument("--name", default=defaults.name, help="switchname (fs1)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the mix")
     parser.add_argument(
-        "--speed", type=_speed, default=defaults.speed, help="simulated seconds for each real one (1)"
+        "--speed", type=_positive, default=defaults.speed, help="simulated seconds for each real one (1)"
     )
     parser.add_argument(
         "--sps", type=_between(1, 1_000_000), default=defaults.sps, help="sessions per second; N admits N-1"
@@ -34,6 +34,9 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
     parser.add_argument("--ledger", type=Path, help="file to append every originate, ring, answer and end to")
     parser.add_argument("--cdr-dir", type=Path, help="folder for CDR files as mod_json_cdr writes them")
     parser.add_argument("--gateways", help="comma-separated gateway names; default: any but nosuch...")
+    parser.add_argument(
+        "--heartbeat", type=_positive, default=defaults.heartbeat, help="seconds between HEARTBEATs (20)"
+    )
     found = parser.parse_args(arguments)
     gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
     return NodeOptions(**{**vars(found), "gateways": gateways})
@@ -49,7 +52,7 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return convert
 
 
-def _speed(text: str) -> float:
+def _positive(text: str) -> float:
     value = float(text)
     if not 0.01 <= value <= 10_000:
         raise argparse.ArgumentTypeError(f"{value} is not between 0.01 and 10000")

@@ -13,6 +13,7 @@ from typing import Final
 from freeswitch.simulator.calls import Call
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.fsctl import Fsctl
+from freeswitch.simulator.numerals import decimal
 from freeswitch.simulator.showing import channels_json, gateway_lines, sofia_status, status_text, up_time
 from freeswitch.simulator.switch import Switch
 
@@ -189,14 +190,15 @@ class Apis:
 
     def _sched_hangup(self, argument: str, at: float) -> str:
         words = argument.split()
-        if len(words) < 2 or not words[0].lstrip("+").isdigit():
+        seconds = decimal(words[0].removeprefix("+")) if len(words) > 1 else None
+        if seconds is None:
             return "-USAGE: [+]<time> <uuid> [<cause>]\n"
         call = self._switch.find(words[1])
         if call is None:
             return NO_CHANNEL
-        seconds = int(words[0].lstrip("+"))
         if not words[0].startswith("+"):
-            seconds = max(0, seconds - int(at))
+            # A moment of the epoch instead of a span.
+            seconds = max(0, int(words[0]) - int(at))
         cause = parse_cause(words[2] if len(words) > 2 else "ALLOTTED_TIMEOUT")
         self._switch.schedule_hang_up(at, call, seconds, cause)
         return "+OK\n"

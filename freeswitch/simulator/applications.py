@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from freeswitch.simulator.calls import ARGUMENT, EXECUTING, RAN, Call
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.dialstring import read_applications, separate
+from freeswitch.simulator.numerals import decimal
 
 if TYPE_CHECKING:
     from freeswitch.simulator.switch import Switch
@@ -37,10 +38,10 @@ _MESSAGES_NAMES = """
 """
 _MESSAGES = frozenset(_MESSAGES_NAMES.split())
 _COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
-_TONE = re.compile(r"%\((\d+),(\d+)")
+_TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
 _EXPANSION = re.compile(r"\$\{([^{}]*)\}")
 _HOOK = re.compile(r"([^ :]*)(?:::| |:)?(.*)", re.DOTALL)
-_SCHEDULE = re.compile(r"\+?(\d+)(?: +(\S+))?")
+_SCHEDULE = re.compile(r"\+?([0-9]{1,9})(?: +(\S+))?")
 
 
 class Applications:
@@ -74,7 +75,9 @@ class Applications:
 
     def stop(self, call: Call) -> None:
         """The channel ended: tell who listens that its application did."""
-        if call.fields.get("application") == "park":
+        if not call.flags & RAN:
+            return
+        if call.fields["application"] == "park":
             self._switch.hub.channel("CHANNEL_UNPARK", call)
         self._switch.hub.channel("CHANNEL_EXECUTE_COMPLETE", call)
 
@@ -128,7 +131,7 @@ class Applications:
         if name in _MESSAGES:
             return duration(argument)
         if name == "sleep":
-            return int(argument) / 1000 if argument.isdigit() else 0.0
+            return (decimal(argument) or 0) / 1000
         if name in ("set", "export", "multiset", "unset", "push"):
             self._set(call, name, argument)
         elif name == "sched_hangup":
@@ -180,10 +183,11 @@ def duration(media: str) -> float:
         milliseconds = media.removeprefix("silence_stream://").partition(",")[0]
         if milliseconds == "-1":
             return FOREVER
-        return int(milliseconds) / 1000 if milliseconds.isdigit() else MESSAGE_SECONDS
+        length = decimal(milliseconds)
+        return MESSAGE_SECONDS if length is None else length / 1000
     if media.startswith("tone_stream://"):
         seconds = sum(int(on) + int(off) for on, off in _TONE.findall(media)) / 1000
-        loops = re.search(r"loops=(-?\d+)", media)
+        loops = re.search(r"loops=(-?[0-9]{1,9})", media)
         if loops is not None and int(loops[1]) < 0:
             return FOREVER
         return (seconds or MESSAGE_SECONDS) * (int(loops[1]) if loops is not None else 1)

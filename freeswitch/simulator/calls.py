@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from freeswitch.simulator.dialstring import Leg, holds_expansion
-from freeswitch.simulator.render import FLAGS, PHASES, Renderer, escape, stamp, variable_block
+from freeswitch.simulator.render import FLAGS, PHASES, Renderer, escape, json_block, stamp
 from freeswitch.simulator.scheduler import Timer
 
 if TYPE_CHECKING:
@@ -91,7 +91,6 @@ class Call:
         spec = self.attempt.spec
         channel = f"sofia/external/{self.number}" if endpoint == "sofia" else f"{endpoint}/{self.number}"
         tag = _tag(session)
-        user, user_json = variable_block(self.variables)
         fields = {
             "uuid": self.uuid,
             "number": self.number,
@@ -118,9 +117,7 @@ class Call:
             "cseq": str(123_154_000 + session),
             "call_id": f"{session:08x}-61ac-1240-76be-{int(self.created_us / 1e6):012x}",
             "ssrc": str(4_279_000_000 + session % 10_000_000),
-            "user": user,
-            "user_j": user_json,
-            "late": "",
+            "user_j": json_block(self.variables),
             "late_j": "",
             "state_number": "0",
             "call_state_number": "0",
@@ -130,6 +127,8 @@ class Call:
             "sequence": "",
             "application": "",
             "application_j": "",
+            "application_uuid": "",
+            "application_uuid_j": "",
         }
         for name in ("uuid", "number", "gateway", "channel", "cid_name", "cid_number"):
             fields[name + "_j"] = escape(fields[name])
@@ -167,12 +166,12 @@ class Call:
         """Set a channel variable; an empty value unsets it."""
         if name in self.variables:
             del self.variables[name]
-            self.fields["user"], self.fields["user_j"] = variable_block(self.variables)
+            self.fields["user_j"] = json_block(self.variables)
         if value:
             self.late[name] = value
         else:
             self.late.pop(name, None)
-        self.fields["late"], self.fields["late_j"] = variable_block(self.late)
+        self.fields["late_j"] = json_block(self.late)
 
     def variable(self, name: str) -> str | None:
         """A variable that was set from outside, by exact name."""
@@ -225,6 +224,11 @@ class Call:
             else 0
         )
 
+    @property
+    def blocks(self) -> Mapping[str, Mapping[str, str]]:
+        """The runs of variables that were set from outside, by the name of their place in an event."""
+        return {"user": self.variables, "late": self.late}
+
     def snapshot(self, renderer: Renderer, kind: str) -> list[tuple[str, str]]:
         """Every header of an event of this call, in order, as plain values; what is empty has no header."""
         found: list[tuple[str, str]] = []
@@ -233,7 +237,7 @@ class Call:
                 if text := value % self.fields:
                     found.append((name, text))
             else:
-                block: Mapping[str, str] = self.variables if value == "user" else self.late
+                block = self.blocks[value]
                 found.extend((f"variable_{key}", setting) for key, setting in block.items() if setting)
         return found
 

@@ -6,6 +6,8 @@ NORMAL_CLEARING, as on the real node (fact B).
 
 from __future__ import annotations
 
+from freeswitch.simulator.numerals import decimal
+
 Q850 = {
     "NONE": 0,
     "UNALLOCATED_NUMBER": 1,
@@ -111,8 +113,9 @@ SIP = {
 
 def parse_cause(text: str, default: str = "NORMAL_CLEARING") -> str:
     """A cause by name in any case or by number; what FreeSWITCH does not know becomes `default`."""
-    if text.isdigit():
-        return _BY_NUMBER.get(int(text), default)
+    number = decimal(text)
+    if number is not None:
+        return _BY_NUMBER.get(number, default)
     name = text.upper()
     return name if name in Q850 else default
 

@@ -264,7 +264,7 @@ def parse_originate(argument: str) -> Originate:
 def _timeout(variable: str, argument: str) -> int:
     """Seconds; anything that is not a positive number is ignored and means 60 (fact A13)."""
     for text in (variable, argument):
-        match = re.match(r"\s*\+?(\d+)", text)
+        match = re.match(r"\s*\+?([0-9]{1,9})", text)
         if match and int(match[1]) > 0:
             return int(match[1])
     return 60

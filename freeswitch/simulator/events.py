@@ -81,7 +81,7 @@ class Hub:
         if form == JSON:
             return self.renderer.json(kind, call.flags, call.fields)
         if form == PLAIN:
-            return self.renderer.plain(kind, call.flags, call.fields)
+            return self.renderer.plain(kind, call.flags, call.fields, call.blocks)
         return xml_event(call.snapshot(self.renderer, kind))
 
     def _lookup(self, kind: str, call: Call) -> Callable[[str], str | None]:

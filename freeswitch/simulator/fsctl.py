@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from freeswitch.simulator.numerals import decimal
 from freeswitch.simulator.switch import Switch
 
 USAGE: Final = (
@@ -61,7 +62,7 @@ class Fsctl:
 
     def _ask(self, command: str, rest: list[str]) -> str:
         admission = self._switch.admission
-        number = int(rest[0]) if rest and rest[0].isdigit() else None
+        number = decimal(rest[0]) if rest else None
         if command == "sps":
             if number:
                 admission.set_sps(number)

@@ -15,6 +15,7 @@ from freeswitch.simulator.apis import Apis
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.events import Hub
 from freeswitch.simulator.filters import Filter
+from freeswitch.simulator.numerals import decimal
 from freeswitch.simulator.subscriptions import EVENT_NAMES, Subscriptions
 from freeswitch.simulator.switch import Switch
 from freeswitch.simulator.wire import (
@@ -297,8 +298,9 @@ class Listener:
             self._logging = False
             return
         word = folded[4:].strip()
-        level = int(word) if word.isdigit() else _LOG_LEVELS.get(word, 7 if not word else -1)
-        if level < 0:
+        level = decimal(word) if word else 7
+        level = _LOG_LEVELS.get(word) if level is None else level
+        if level is None:
             self._say("-ERR invalid log level")
             return
         self._logging = True

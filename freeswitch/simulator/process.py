@@ -41,6 +41,7 @@ class SimulatedNode:
         ledger: Path | None = None,
         cdr_dir: Path | None = None,
         gateways: tuple[str, ...] = (),
+        heartbeat: float = 20.0,
     ) -> None:
         self.name = name
         self.host = "127.0.0.1"
@@ -56,6 +57,7 @@ class SimulatedNode:
             "max-sessions": max_sessions,
             "ledger": ledger,
             "cdr-dir": cdr_dir,
+            "heartbeat": heartbeat,
             "gateways": ",".join(gateways) or None,
         }
         self._options = [f"--{key}={value}" for key, value in options.items() if value is not None]

@@ -38,7 +38,6 @@ FOREIGN: Final = frozenset(
         "application_uuid",
     }
 )
-BLOCKS: Final = frozenset({"user", "late"})
 
 _NODE = re.compile(r"@([a-z]+)@")
 _FIELD = re.compile(r"%\((\w+)\)s")
@@ -159,15 +158,17 @@ class Renderer:
             template = self._json[key] = self._compile_json(self.pairs(kind, flags))
         return frame_event(JSON, (template % fields).encode("utf-8", "surrogateescape"))
 
-    def plain(self, kind: str, flags: int, fields: Mapping[str, str]) -> bytes:
-        """A text/event-plain frame; every value is percent-encoded."""
+    def plain(
+        self, kind: str, flags: int, fields: Mapping[str, str], blocks: Mapping[str, Mapping[str, str]]
+    ) -> bytes:
+        """A text/event-plain frame; every value is percent-encoded. `blocks` are the variables set from outside."""
         key = (kind, flags)
         template = self._plain.get(key)
         if template is None:
             template = self._plain[key] = self._compile_plain(self.pairs(kind, flags))
-        encoded = {name: url_encode(value) for name, value in fields.items() if name not in BLOCKS}
-        encoded["user"], encoded["late"] = fields["user"], fields["late"]
-        return frame_event(PLAIN, (template % encoded).encode("utf-8", "surrogateescape"))
+        values = {name: url_encode(value) for name, value in fields.items() if not name.endswith("_j")}
+        values |= {name: plain_block(variables) for name, variables in blocks.items()}
+        return frame_event(PLAIN, (template % values).encode("utf-8", "surrogateescape"))
 
     @staticmethod
     def _compile_json(pairs: list[tuple[str, str]]) -> str:
@@ -199,15 +200,20 @@ class Renderer:
         return "".join(out) + "\n"
 
 
-def variable_block(variables: Mapping[str, str]) -> tuple[str, str]:
-    """(plain, JSON) text of a run of channel variables; an empty value has no header."""
-    plain = []
-    json = []
-    for name, value in variables.items():
-        if value:
-            plain.append(f"variable_{name}: {url_encode(value)}\n")
-            json.append(f',"variable_{escape(name)}":"{escape(value)}"')
-    return "".join(plain), "".join(json)
+def json_block(variables: Mapping[str, str]) -> str:
+    """The JSON text of a run of channel variables; an empty value has no header."""
+    return "".join(
+        [
+            f',"variable_{escape(name)}":{encode_basestring(value)}'
+            for name, value in variables.items()
+            if value
+        ]
+    )
+
+
+def plain_block(variables: Mapping[str, str]) -> str:
+    """The plain text of a run of channel variables; an empty value has no header."""
+    return "".join([f"variable_{name}: {url_encode(value)}\n" for name, value in variables.items() if value])
 
 
 def stamp(epoch: int) -> str:

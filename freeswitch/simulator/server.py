@@ -32,7 +32,6 @@ from freeswitch.simulator.showing import spelled_duration
 from freeswitch.simulator.switch import Switch
 from freeswitch.simulator.wire import SHUT_DOWN, disconnect_notice
 
-HEARTBEAT_SECONDS: Final = 20.0
 READ_BYTES: Final = 256 * 1024
 IDLE_SECONDS: Final = 1.0
 FAREWELL_SECONDS: Final = 2.0
@@ -55,6 +54,7 @@ class NodeOptions:
     ledger: Path | None = None
     cdr_dir: Path | None = None
     gateways: tuple[str, ...] | None = None
+    heartbeat: float = 20.0
 
 
 class Connection:
@@ -119,11 +119,11 @@ class Server:
             signal.signal(number, self._on_signal)
         self._selector.register(self._socket, selectors.EVENT_READ, self._accept)
         self._selector.register(wake, selectors.EVENT_READ, lambda: wake.recv(64))
-        heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        heartbeat = time.monotonic() + self._options.heartbeat
         while not self._stopping:
             self._turn(min(IDLE_SECONDS, max(0.0, heartbeat - time.monotonic())))
             if time.monotonic() >= heartbeat:
-                heartbeat += HEARTBEAT_SECONDS
+                heartbeat += self._options.heartbeat
                 self._heartbeat()
         # A second signal must not cut the farewell short, nor turn a clean exit into a death.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -214,6 +214,9 @@ class Server:
         if listener.closing:
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_WR)
+                # Closing over unread bytes would reset the connection, and the notice with it.
+                while connection.socket.recv(READ_BYTES):
+                    pass
             self._drop(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from typing import Final
 
+from freeswitch.simulator.numerals import decimal
+
 AUTH_REQUEST: Final = b"Content-Type: auth/request\n\n"
 GOODBYE: Final = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
 SHUT_DOWN: Final = "The system is being shut down.\n"
@@ -137,10 +139,10 @@ class CommandReader:
             if found:
                 headers.setdefault(name.lower(), value.lstrip(" "))
                 given.append((name, value.lstrip(" ")))
-        size = headers.get("content-length", "")
-        if not size.isdigit():
+        size = decimal(headers.get("content-length", ""))
+        if size is None:
             return Command(line, headers, tuple(given)), end + 2
-        stop = end + 2 + int(size)
+        stop = end + 2 + size
         if len(self._buffer) < stop:
             return None, start
         body = self._buffer[end + 2 : stop].decode("utf-8", "surrogateescape")

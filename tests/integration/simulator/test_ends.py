@@ -100,6 +100,21 @@ def test_limits_of_the_command_line_hold() -> None:
         assert 0 < jobs.count("-ERR USER_BUSY\n") <= 3
 
 
+def test_heartbeats_tell_the_load_and_pass_filters_by_name_only() -> None:
+    with SimulatedNode(heartbeat=0.1, sps=50) as node, Client(node.port) as client:
+        client.command("event json HEARTBEAT")
+        answered(client, "alive")
+        heartbeat = client.event("HEARTBEAT")
+        assert (heartbeat["Session-Count"], heartbeat["Max-Sessions"]) == ("1", "10000")
+        assert heartbeat["Session-Per-Sec"] in ("49", "50")
+        assert heartbeat["Event-Info"] == "System Ready"
+        client.command("filter variable_dialer_id d1")
+        client.command("filter Event-Name HEARTBEAT")
+        seen = len(client.frames)
+        client.event("HEARTBEAT")
+        assert len(client.frames) > seen
+
+
 def test_a_wrong_option_is_told() -> None:
     with pytest.raises(SimulatorError, match="not between"):
         SimulatedNode(port=70_000).start()

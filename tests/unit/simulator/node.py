@@ -51,7 +51,8 @@ class Watcher:
     def push(self, frame: bytes) -> None:
         head, _, body = frame.partition(b"\n\n")
         assert head == b"Content-Length: %d\nContent-Type: text/event-json" % len(body)
-        self.events.append(orjson.loads(body))
+        # Like the real one, a node passes on bytes that are no UTF-8.
+        self.events.append(orjson.loads(body.decode("utf-8", "replace")))
 
 
 class Node:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from freeswitch.simulator.plan import Outcome
+from freeswitch.simulator.subscriptions import EVENT_NAMES
 from tests.unit.simulator.node import Node
 
 SETUP = ["OUTGOING", "CREATE", "ORIGINATE"]
@@ -166,6 +167,15 @@ def test_an_unknown_application_ends_the_call_after_the_job_said_ok() -> None:
     node.pass_time(1.0)
     assert node.jobs == ["+OK u\n"]
     assert node.last("CHANNEL_HANGUP_COMPLETE")["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER"
+
+
+def test_a_call_without_a_route_ends_though_nothing_ran_and_everybody_watches() -> None:
+    node = Node()
+    node.hub.subscribe(node.watcher, set(EVENT_NAMES))
+    node.call("07", then="0007")
+    node.pass_time(1.0)
+    assert "EXECUTE_COMPLETE" not in node.names()
+    assert node.names()[-2:] == ["DESTROY", "STATE"]
 
 
 @pytest.mark.parametrize(
