@@ -87,7 +87,7 @@ def requires(
                     _refuse_body()
                 return view(*args, **kwargs)
 
-        wrapper._apidoc = _documented(declared, role, errors or {}, creates)  # type: ignore[attr-defined]
+        wrapper._apidoc = _documented(declared, role, errors or {}, creates, body)  # type: ignore[attr-defined]
         return wrapper  # type: ignore[return-value]
 
     return decorator
@@ -174,7 +174,7 @@ def _refuse_body() -> None:
 
 
 def _documented(
-    declared: Mapping[str, Any], role: str, errors: Mapping[int, str], creates: bool
+    declared: Mapping[str, Any], role: str, errors: Mapping[int, str], creates: bool, body: bool
 ) -> dict[str, Any]:
     """The view's documentation with the key and the statuses that any of these routes can have."""
     document: dict[str, Any] = deepcopy(dict(declared))
@@ -189,6 +189,11 @@ def _documented(
         500: "Database error",
         503: "Database unavailable",
     }
+    if creates:
+        everywhere[409] = "Idempotency-Key 'k1' was used for another request."
+    if body:
+        everywhere[413] = "The request is larger than this route allows."
+        everywhere[415] = "The content type is text/csv; it must be application/json."
     responses = {str(s): error_document(text) for s, text in sorted((everywhere | dict(errors)).items())}
     manual["responses"] = responses | manual.get("responses", {})
     names = ["XTenant", "IdempotencyKey"] if creates else ["XTenant"]

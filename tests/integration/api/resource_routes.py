@@ -82,9 +82,9 @@ ROUTES = [
     Route("GET", "/nodes/fs1", "platform", 200, what="Node"),
     Route("GET", "/tenants", "platform", 200),
     Route("POST", "/tenants", "platform", 201, TENANT, tables=("call_limits", "gateway"), creates=True),
-    Route("GET", "/tenants/acme", "platform", 200, what="Tenant"),
-    Route("PATCH", "/tenants/acme", "platform", 200, {"queues": []}, what="Tenant"),
-    Route("DELETE", "/tenants/acme", "platform", 204, tables=("campaign", "agent"), what="Tenant"),
+    Route("GET", "/tenants/{tenant}", "platform", 200, what="Tenant"),
+    Route("PATCH", "/tenants/{tenant}", "platform", 200, {"queues": []}, what="Tenant"),
+    Route("DELETE", "/tenants/{tenant}", "platform", 204, tables=("campaign", "agent"), what="Tenant"),
 ]
 
 
@@ -109,14 +109,17 @@ def _filled(value: Any, ids: Mapping[str, str]) -> Any:
 
 
 def furnished(site: Site) -> dict[str, str]:
-    """One of everything, no part of which is used by another but the number's trunk; their ids."""
+    """One more of everything, no part of which is used by another but the number's trunk; their ids."""
     site.use(settings=replace(site.services.settings, nodes=NODES))
     spare, agent, number, key = (str(new_id()) for _ in range(4))
-    (gateway,) = site.sql(
-        "SELECT gateway_id::text AS id FROM phone_number WHERE id = %s", site.phone_number_id
+    (row,) = site.sql(
+        "SELECT gateway_id::text AS id, (SELECT count(*) FROM tenant) AS count FROM phone_number WHERE id = %s",
+        site.phone_number_id,
     )
+    tenant, e164 = f"tenant-{row['count']}", f"+1415555{2000 + row['count']}"
     site.sql(
-        "INSERT INTO gateway (id, name, dial_string) VALUES (%s, 'spare', 'sofia/gateway/spare/{number}')",
+        "INSERT INTO gateway (id, name, dial_string) VALUES (%s, %s, 'sofia/gateway/spare/{number}')",
+        spare,
         spare,
     )
     site.sql(
@@ -124,21 +127,28 @@ def furnished(site: Site) -> dict[str, str]:
         agent,
     )
     site.sql(
-        "INSERT INTO phone_number (id, tenant_id, e164, gateway_id) VALUES (%s, 'demo', '+14155550199', %s)",
+        "INSERT INTO phone_number (id, tenant_id, e164, gateway_id) VALUES (%s, 'demo', %s, %s)",
         number,
-        gateway["id"],
+        e164,
+        row["id"],
     )
     site.sql(
         "INSERT INTO api_key (id, tenant_id, name, role, digest, prefix)"
-        " VALUES (%s, 'demo', 'spare', 'read', 'none', 'sk_demo_none')",
+        " VALUES (%s, 'demo', 'spare', 'read', %s, 'sk')",
+        key,
         key,
     )
-    site.sql("INSERT INTO tenant (id, name) VALUES ('acme', 'Acme')")
-    site.sql("INSERT INTO call_limits (tenant_id) VALUES ('acme')")
-    call = call_of(site, site.create(1))
-    return {
-        "gateway": gateway["id"], "spare": spare, "agent": agent, "number": number, "key": key, "call": call,
-    }  # fmt: skip
+    site.sql("INSERT INTO tenant (id, name) VALUES (%s, 'Acme')", tenant)
+    site.sql("INSERT INTO call_limits (tenant_id) VALUES (%s)", tenant)
+    ids = {
+        "gateway": row["id"],
+        "spare": spare,
+        "agent": agent,
+        "number": number,
+        "key": key,
+        "tenant": tenant,
+    }
+    return ids | {"call": call_of(site, site.create(1))}
 
 
 def call_of(site: Site, campaign_id: str, **columns: Any) -> str:
