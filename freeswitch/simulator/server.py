@@ -137,10 +137,9 @@ class Server:
     def _turn(self, longest: float) -> None:
         for key, events in self._selector.select(self._patience(longest)):
             if isinstance(key.data, Connection):
+                # A socket that can be written to again is served by `_flush`, once the ledger is.
                 if events & selectors.EVENT_READ:
                     self._read(key.data)
-                if events & selectors.EVENT_WRITE:
-                    self._write(key.data)
             else:
                 action: Callable[[], object] = key.data
                 action()

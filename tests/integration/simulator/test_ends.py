@@ -123,3 +123,19 @@ def test_a_wrong_option_is_told() -> None:
 def test_a_port_in_use_is_told() -> None:
     with SimulatedNode() as node, pytest.raises(SimulatorError, match="cannot listen"):
         SimulatedNode(port=node.port).start()
+
+
+def test_whatever_a_client_heard_of_is_in_the_ledger_of_a_killed_node(tmp_path: Path) -> None:
+    node = SimulatedNode(ledger=tmp_path / "ledger", speed=100)
+    node.start()
+    with Client(node.port) as client:
+        client.command("event json CHANNEL_CREATE CHANNEL_HANGUP_COMPLETE")
+        line = b"bgapi originate sofia/gateway/carrier/15550001 &park()\n\n"
+        client.send(line * 400)
+        ended = [client.event("CHANNEL_HANGUP_COMPLETE")["Unique-ID"] for _ in range(150)]
+        os.kill(node.pid, signal.SIGKILL)
+        created = [event["Unique-ID"] for frame in client.frames if (event := frame.event) is not None]
+    node.kill()
+    view = read_ledger(tmp_path / "ledger")
+    assert set(created) <= {line.uuid for line in view.accepted}
+    assert set(ended) <= set(view.ends())
