@@ -1,0 +1,77 @@
+"""The nodes as they are configured, put together with what each dialer reports of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.nodes import NodeSchema, merged
+from settings import nodes_from
+
+CONFIGURED = nodes_from("esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500,esl://:s3cret@fs2:8022")
+
+
+def report(name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "address": f"{name}:8021",
+        "connected": True,
+        "core_uuid": "c0ffee",
+        "sessions": 3,
+        "max_sessions": 1000,
+        "idle_cpu": 91.25,
+        "calls": 2,
+        "last_error": None,
+    } | changes
+
+
+def by_name(dialers: dict[str, Any]) -> dict[str, Any]:
+    return {node["name"]: node for node in merged(CONFIGURED, dialers)}
+
+
+def test_without_dialers_every_node_is_unknown() -> None:
+    nodes = by_name({})
+    assert list(nodes) == ["fs1", "fs2"]
+    assert {node["state"] for node in nodes.values()} == {"unknown"}
+    assert nodes["fs1"]["address"] == "10.0.0.1:8021"
+    assert (nodes["fs1"]["cps"], nodes["fs1"]["channels"]) == (20, 500)
+    assert (nodes["fs2"]["cps"], nodes["fs2"]["channels"]) == (10, None)
+    assert (nodes["fs1"]["calls"], nodes["fs1"]["sessions"], nodes["fs1"]["connections"]) == (0, None, [])
+
+
+def test_a_node_is_up_when_any_dialer_is_connected_and_down_when_none_is() -> None:
+    lost = {"connected": False, "last_error": "connection refused", "calls": 0}
+    nodes = by_name(
+        {
+            "d2": {"nodes": [report("fs1", calls=5), report("fs2", **lost)]},
+            "d1": {"nodes": [report("fs1", **lost), report("fs2", **lost)]},
+        }
+    )
+    assert (nodes["fs1"]["state"], nodes["fs2"]["state"]) == ("up", "down")
+    assert nodes["fs1"]["calls"] == 5
+    assert [(c["dialer_id"], c["connected"]) for c in nodes["fs1"]["connections"]] == [
+        ("d1", False),
+        ("d2", True),
+    ]
+    assert nodes["fs2"]["last_error"] == "connection refused"
+
+
+def test_calls_are_summed_and_sessions_are_those_a_connected_dialer_saw() -> None:
+    stale = report("fs1", connected=False, sessions=99, calls=1)
+    nodes = by_name({"d1": {"nodes": [stale]}, "d2": {"nodes": [report("fs1", calls=4)]}})
+    assert (nodes["fs1"]["calls"], nodes["fs1"]["sessions"]) == (5, 3)
+
+
+def test_a_dialer_that_has_not_told_of_a_node_leaves_it_down() -> None:
+    nodes = by_name({"d1": {}})
+    assert (nodes["fs1"]["state"], nodes["fs1"]["connections"]) == ("down", [])
+
+
+def test_a_node_only_a_dialer_knows_is_told_too() -> None:
+    nodes = by_name({"d1": {"nodes": [report("fs9")]}})
+    assert (nodes["fs9"]["address"], nodes["fs9"]["cps"], nodes["fs9"]["state"]) == ("fs9:8021", None, "up")
+
+
+def test_no_password_is_in_what_is_shown() -> None:
+    shown = [NodeSchema().dump(node) for node in merged(CONFIGURED, {"d1": {"nodes": [report("fs1")]}})]
+    assert "s3cret" not in str(shown)
+    assert shown[0]["idle_cpu"] == 91.25
