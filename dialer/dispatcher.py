@@ -6,6 +6,7 @@ waits for a call. Each decision has one binding constraint, which the campaign s
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,11 @@ from typing import Protocol
 
 import structlog
 from gevent.event import Event as Signal
-from peewee import PeeweeException
 
 from campaigns.actions import ActionRefused
 from dialer.book import Book, Flight
 from dialer.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.errors import DATABASE_AWAY
 from dialer.plans import Plan
 from dialer.recorder import Recorder
 from dialer.requests import Requests
@@ -39,6 +40,10 @@ SOONEST_SECONDS = 0.002
 SKIP_SECONDS = 1.0
 UNSENT_SECONDS = 5.0
 """A claimed call that gets no new permit for so long goes back: its contact may be called by who has room."""
+TURN_SECONDS = 0.004
+"""Who was just served comes back to a shared cap by up to so much later than who was not. The limiter lets a late
+asker catch up by 20 ms, so this costs nothing."""
+SHARED_SLOTS = frozenset({"tenant_concurrency", "gateway_channels", "node_channels"})
 
 
 class Surroundings(Protocol):
@@ -65,7 +70,10 @@ class Unsent:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """One campaign's dialling in this process."""
+    """One campaign's dialling in this process.
+
+    `waits_for` is the cap that bound the last decision, `dialled_at` when one last led to a call.
+    """
 
     campaign_id: str
     dialer_id: str
@@ -76,12 +84,15 @@ class Dispatcher:
     recorder: Recorder
     book: Book
     now: Callable[[], float] = time.monotonic
+    waits_for: str | None = None
+    dialled_at: float = 0.0
     _unsent: list[Unsent] = field(default_factory=list)
     _wake: Signal = field(default_factory=Signal)
     _skip_until: dict[str, float] = field(default_factory=dict)
     _group: int = 4
     _checked: Plan | None = None
     _stopping: bool = False
+    _ended: bool = False
 
     def wake(self) -> None:
         """Look again now: a slot came free, or the campaign changed."""
@@ -95,41 +106,55 @@ class Dispatcher:
     def repeat(self, flight: Flight) -> bool:
         """Send a call once more under its id, with a permit of now; False where it may not be sent any more.
 
-        Its row says from now on that its events carry this dialer's id.
+        Its row says from now on that its events carry this dialer's id. Raises what a database that is away raises.
         """
+        if flight.queued:
+            return True
         plan = self.around.plan(self.campaign_id)
         if self._stopping or plan is None or not self.sender.allowed(flight):
             return False
         custom_fields = claim_again(flight.call_id, self.dialer_id)
         if custom_fields is None:
             return False
+        if flight.seen or flight.over:
+            return True
         flight.sent_by = self.dialer_id
-        flight.repeated = True
+        flight.repeated = flight.repeated or flight.sent_at is not None or flight.adopted_at is not None
         flight.sent_at = None
         flight.claimed_at = self.now()
         request = self._request(plan, flight, custom_fields)
         if request is not None:
-            self._unsent.append(Unsent(flight, request))
+            self._queue(flight, request)
             self.wake()
+        # The greenlet may have ended, and withdrawn what it had, while the row was written.
+        if self._ended:
+            self._withdraw_all()
         return True
 
     def run(self) -> None:
-        """The greenlet: until the campaign no longer runs, or `stop`."""
-        while not self._stopping:
-            plan = self.around.plan(self.campaign_id)
-            if plan is None:
-                break
-            self._wake.clear()
-            try:
-                wait = self.step(plan)
-            except (LimiterUnavailable, Fenced):
-                self.around.tell(plan, "no_redis", None)
-                wait = UNAVAILABLE_SECONDS
-            except PeeweeException as error:
-                log.warning("dispatch_failed", campaign_id=self.campaign_id, error=type(error).__name__)
-                wait = UNAVAILABLE_SECONDS
-            self._wake.wait(timeout=max(wait, SOONEST_SECONDS))
-        self._withdraw_all()
+        """The greenlet: until the campaign no longer runs, or `stop`. Nothing that one decision raises ends it."""
+        try:
+            while not self._stopping:
+                plan = self.around.plan(self.campaign_id)
+                if plan is None:
+                    break
+                self._wake.clear()
+                wait = self._step_or_wait(plan)
+                self._wake.wait(timeout=max(wait, SOONEST_SECONDS))
+        finally:
+            self._ended = True
+            self._withdraw_all()
+
+    def _step_or_wait(self, plan: Plan) -> float:
+        try:
+            return self.step(plan)
+        except (LimiterUnavailable, Fenced):
+            self.around.tell(plan, "no_redis", None)
+        except DATABASE_AWAY as error:
+            log.warning("dispatch_waits", campaign_id=self.campaign_id, error=type(error).__name__)
+        except Exception:
+            log.exception("dispatch_failed", campaign_id=self.campaign_id)
+        return UNAVAILABLE_SECONDS
 
     def step(self, plan: Plan) -> float:
         """One decision; returns the seconds until the next is worth making."""
@@ -144,11 +169,15 @@ class Dispatcher:
         if plan.halted:
             self._withdraw_all()
             return self._blocked(plan, "halted", IDLE_SECONDS)
+        self._let_go()
         nodes = self.around.nodes()
         if not nodes:
             return self._blocked(plan, "no_node", UNAVAILABLE_SECONDS)
         if self._unsent:
             return self._ask_again(plan)
+        if not self.sender.may_claim(plan.tenant_id, self.campaign_id, plan.generation):
+            # Held, or the lease or the session lock is gone: what is claimed now would only go back.
+            return SLOT_SECONDS
         room = plan.max_concurrent_calls - self.book.count_of_campaign(self.campaign_id)
         if room <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
@@ -206,14 +235,17 @@ class Dispatcher:
 
     def _after(self, plan: Plan, dialled: bool, denied: Sequence[Denied]) -> float:
         binding = [answer for answer in denied if answer.reason != "number_cap"]
-        if not binding:
+        first = min(binding, key=lambda answer: answer.retry_after, default=None)
+        self.waits_for = first.reason if first is not None else None
+        if dialled:
+            self.dialled_at = self.now()
+        if first is None:
             if dialled:
                 self.around.tell(plan, None, None)
             return 0.0
-        first = min(binding, key=lambda answer: answer.retry_after)
         if not dialled:
             self.around.tell(plan, first.reason, None)
-        return first.retry_after
+        return first.retry_after + TURN_SECONDS * (random.random() + dialled)
 
     def _claim_and_send(self, plan: Plan, contacts: dict[str, Due], permits: dict[str, Permit]) -> None:
         wanted = [
@@ -222,18 +254,19 @@ class Dispatcher:
         ]
         try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
-        except PeeweeException:
+        except BaseException:
             # Whether the commit arrived is not known; what is certain is that nothing was sent.
             self.around.doubt(list(permits.values()))
             raise
-        taken = {item.call_id for item in claimed}
-        unused = [permit for call_id, permit in permits.items() if call_id not in taken]
+        # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
+        flights = [self._enter(plan, item, permits[item.call_id]) for item in claimed]
         self.around.announce(claimed)
-        for item in claimed:
-            flight = self._enter(plan, item, permits[item.call_id])
+        for flight, item in zip(flights, claimed, strict=True):
             request = self._request(plan, flight, item.custom_fields)
             if request is not None:
-                self._send(flight, request, permits[item.call_id].expires_at)
+                self._send(flight, request, permits[item.call_id])
+        taken = {item.call_id for item in claimed}
+        unused = [permit for call_id, permit in permits.items() if call_id not in taken]
         if unused:
             self.limiter.give_back(unused)
 
@@ -267,55 +300,72 @@ class Dispatcher:
         """The originate of a call; None, with the contact failed, where what it holds cannot be said to a switch."""
         try:
             return self.requests.build(plan, flight, custom_fields)
-        except CommandRefused as refused:
-            log.warning(
-                "contact_refused", contact_id=flight.contact_id, field=refused.name, rule=refused.rule
-            )
-            self.recorder.refuse(flight, f"REFUSED: {refused.name} {refused.rule}"[:200])
-            return None
+        except (ActionRefused, CommandRefused) as refused:
+            self.sender.refuse(flight, refused)
+        except Exception as error:
+            # One contact that nobody foresaw must not stop the list.
+            log.exception("contact_not_understood", contact_id=flight.contact_id)
+            self.sender.refuse(flight, error)
+        return None
 
-    def _send(self, flight: Flight, request: OriginateRequest, expires_at: float) -> None:
-        outcome = self.sender.send(flight, request, expires_at)
+    def _send(self, flight: Flight, request: OriginateRequest, permit: Permit) -> None:
+        outcome = self.sender.send(flight, request, permit.expires_at)
         if outcome is Outcome.LAPSED:
-            self._unsent.append(Unsent(flight, request))
+            self._queue(flight, request)
+        elif flight.over:
+            # It ended while it waited, and its slots were freed then: these are of a new permit.
+            self.limiter.give_back([permit])
         elif outcome is Outcome.HELD:
             self.recorder.withdraw(flight, "NOT_SENT")
         elif outcome is Outcome.NO_NODE:
             self.recorder.withdraw(flight, "NOT_SENT", delay=IDLE_SECONDS)
 
+    def _queue(self, flight: Flight, request: OriginateRequest) -> None:
+        flight.queued = True
+        self._unsent.append(Unsent(flight, request))
+
+    def _let_go(self) -> None:
+        """Withdraw what may not leave any more, or has waited for too long; who is next may have more luck."""
+        now = self.now()
+        kept: list[Unsent] = []
+        for item in self._unsent:
+            flight = item.flight
+            if flight.unsent and self.sender.allowed(flight) and now - flight.claimed_at < UNSENT_SECONDS:
+                kept.append(item)
+            else:
+                self._withdraw(flight)
+        self._unsent = kept
+
     def _ask_again(self, plan: Plan) -> float:
         """Permits for what was claimed but not written within their 50 ms: counted once, stamped anew."""
         asked, self._unsent = self._unsent[:GROUP], self._unsent[GROUP:]
-        wait = 0.0
         by_node: dict[str, list[Unsent]] = {}
         for item in asked:
             by_node.setdefault(item.flight.node, []).append(item)
-        for node, items in by_node.items():
-            caps = [candidate for candidate in self.around.nodes() if candidate.name == node]
-            if not caps:
+        nodes = {candidate.name: candidate for candidate in self.around.nodes()}
+        waits: list[float] = []
+        while by_node:
+            node, items = by_node.popitem()
+            if node not in nodes:
                 for item in items:
-                    self.recorder.withdraw(item.flight, "NOT_SENT", delay=IDLE_SECONDS)
+                    self._withdraw(item.flight, delay=IDLE_SECONDS)
                 continue
+            requests = [PermitRequest(item.flight.call_id, item.flight.phone_number) for item in items]
             try:
-                answers = self._permits(
-                    plan,
-                    caps,
-                    [PermitRequest(item.flight.call_id, item.flight.phone_number) for item in items],
-                )
-            except (LimiterUnavailable, Fenced):
-                self._unsent = [*items, *self._unsent]
+                answers = self._permits(plan, [nodes[node]], requests)
+            except BaseException:
+                left = [item for others in by_node.values() for item in others]
+                self._unsent = [*items, *left, *self._unsent]
                 raise
             for item, answer in zip(items, answers, strict=True):
                 if isinstance(answer, Permit):
-                    self._send(item.flight, item.request, answer.expires_at)
-                elif (
-                    self.sender.allowed(item.flight) and self.now() - item.flight.claimed_at < UNSENT_SECONDS
-                ):
-                    self._unsent.append(item)
-                    wait = max(wait, answer.retry_after)
+                    item.flight.queued = False
+                    self._send(item.flight, item.request, answer)
                 else:
-                    self.recorder.withdraw(item.flight, "NOT_SENT")
-        return wait
+                    self._unsent.append(item)
+                    waits.append(answer.retry_after)
+        # The first turn, not the last: a turn that is missed by 50 ms is gone.
+        return min(waits, default=0.0)
 
     def _permits(
         self, plan: Plan, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest]
@@ -336,7 +386,11 @@ class Dispatcher:
         self.around.tell(plan, reason, None)
         return wait
 
+    def _withdraw(self, flight: Flight, delay: float | None = None) -> None:
+        flight.queued = False
+        self.recorder.withdraw(flight, "NOT_SENT", delay)
+
     def _withdraw_all(self) -> None:
-        for item in self._unsent:
-            self.recorder.withdraw(item.flight, "NOT_SENT")
-        self._unsent = []
+        unsent, self._unsent = self._unsent, []
+        for item in unsent:
+            self._withdraw(item.flight)
