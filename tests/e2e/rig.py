@@ -1,0 +1,184 @@
+"""What these tests share: tenants of their own, numbers nobody else calls, and what the switches say they did."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from freeswitch.simulator.ledger import LedgerView, Originate, read_ledger
+from local.api_client import ApiClient
+from local.demo import collect
+from local.proof import TERMINAL, Proof
+from local.stack import Stack
+
+PARK = {"type": "park"}
+TONE = {"type": "playback", "tone": "%(3000,0,640)"}
+AREAS = (212, 303, 312, 404, 415, 503, 602, 617, 702, 713, 801, 919)
+AREA_SIZE = 70_000
+POLL_SECONDS = 0.05
+
+_taken = itertools.count()
+
+
+class Api(ApiClient):
+    """The API as one tenant sees it, or as the operator acting for one."""
+
+    def __init__(self, base_url: str, key: str, tenant: str | None = None) -> None:
+        super().__init__(base_url, key)
+        self._tenant = tenant
+
+    def _headers(self) -> dict[str, str]:
+        return super()._headers() | ({"X-Tenant": self._tenant} if self._tenant else {})
+
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """PUT of a JSON body."""
+        return self._send("PUT", path, body)
+
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """DELETE, with a JSON body where one is given."""
+        self._send("DELETE", path, body)
+
+    def text(self, path: str) -> str:
+        """GET of what is not JSON."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=self._headers())
+            response = connection.getresponse()
+            said = response.read().decode()
+        assert response.status == http.HTTPStatus.OK, said
+        return said
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        if body is None:
+            return self._ask(method, path)
+        return self._ask(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant with an agent and a caller id. `api` is the operator acting for it, `own` its own key (`operate`)."""
+
+    id: str
+    api: Api
+    own: Api
+    agent_id: str
+    number_id: str
+
+    def campaign(self, called: Sequence[str], **fields: object) -> str:
+        """A campaign in draft over these numbers; its id."""
+        return self.upload("\n".join(["phone_number", *called]).encode(), **fields)
+
+    def upload(self, contacts: bytes, **fields: object) -> str:
+        """A campaign in draft over a CSV file; its id."""
+        given = {"name": "e2e", "agent_id": self.agent_id, "phone_number_id": self.number_id} | fields
+        form = {name: str(value) for name, value in given.items()}
+        created: str = self.api.post_form("/api/v1/campaigns", form, "contacts", "list.csv", contacts)["id"]
+        return created
+
+    def act(self, campaign_id: str, action: str) -> dict[str, Any]:
+        """One of the actions of the lifecycle."""
+        return self.api.post(f"/api/v1/campaigns/{campaign_id}/{action}")
+
+    def get(self, campaign_id: str) -> dict[str, Any]:
+        """The campaign as it stands."""
+        return self.api.get(f"/api/v1/campaigns/{campaign_id}")
+
+    def in_flight(self, campaign_id: str) -> int:
+        """Contacts that are being called."""
+        counts = self.get(campaign_id)["counts"]
+        return int(counts["originated"] + counts["connected"])
+
+    def touched(self, campaign_id: str) -> int:
+        """Contacts that have been called, or are being called."""
+        counts = self.get(campaign_id)["counts"]
+        return int(counts["total"] - counts["pending"])
+
+    def wait_touched(self, campaign_id: str, count: int, timeout: float = 30.0) -> None:
+        """Return once `count` contacts have been called."""
+        polled(lambda: self.touched(campaign_id) >= count, timeout, f"{count} contacts called")
+
+    def wait_idle(self, campaign_id: str, timeout: float = 30.0) -> None:
+        """Return once no call is in flight any more."""
+        polled(lambda: self.in_flight(campaign_id) == 0, timeout, "the end of the calls in flight")
+
+    def wait_over(self, campaign_id: str, timeout: float = 60.0) -> None:
+        """Return once the campaign has ended and every contact with it."""
+
+        def over() -> bool:
+            found = self.get(campaign_id)
+            ended = sum(found["counts"][status] for status in TERMINAL)
+            return found["status"] in ("completed", "failed") and ended == found["counts"]["total"]
+
+        polled(over, timeout, "the campaign's end")
+
+    def proof(self, campaign_id: str, stack: Stack) -> Proof:
+        """The records against the ledgers, as they stand now."""
+        return collect(self.api, campaign_id, ledgers(stack))[2]
+
+
+def new_tenant(
+    stack: Stack,
+    *,
+    action: Mapping[str, Any] = TONE,
+    agent: Mapping[str, Any] | None = None,
+    gateway: Mapping[str, Any] | None = None,
+    limits: Mapping[str, int | None] | None = None,
+) -> Tenant:
+    """A tenant of one's own on a running stack. `agent`, `gateway` and `limits` add to what is usual."""
+    key = (stack.home / "demo.key").read_text().strip()
+    operator = Api(stack.web_url, key)
+    slug = f"t{time.time_ns():x}"
+    operator.post("/api/v1/tenants", {"id": slug, "name": slug})
+    api = Api(stack.web_url, key, slug)
+    if limits is not None:
+        caps = ("concurrent_max", "calls_per_minute", "daily_calls_max", "daily_minutes_max")
+        api.put("/api/v1/call-limits", dict.fromkeys(caps) | limits)
+    trunk = {"name": slug, "dial_string": "sofia/gateway/carrier/{number}"} | dict(gateway or {})
+    number = {"e164": numbers("99", count=1)[0], "gateway_id": api.post("/api/v1/gateways", trunk)["id"]}
+    agent_id = api.post("/api/v1/agents", {"name": slug, "action": action} | dict(agent or {}))["id"]
+    number_id = api.post("/api/v1/phone-numbers", number)["id"]
+    own = api.post("/api/v1/api-keys", {"name": "own", "role": "operate"})["key"]
+    return Tenant(slug, api, Api(stack.web_url, own), agent_id, number_id)
+
+
+def numbers(*endings: str, count: int) -> list[str]:
+    """Valid numbers that no other test calls; their last two digits, which decide what the called party does, take
+    turns among `endings`."""
+    found = []
+    for ending in itertools.islice(itertools.cycle(endings), count):
+        area, place = divmod(next(_taken), AREA_SIZE)
+        found.append(f"+1{AREAS[area]}{300 + place // 100}{place % 100:02}{ending}")
+    return found
+
+
+def ledgers(stack: Stack) -> list[Path]:
+    """The ledgers of all nodes."""
+    return [node.ledger for node in stack.nodes]
+
+
+def seen(stack: Stack) -> LedgerView:
+    """What all nodes have been asked for and have done."""
+    return read_ledger(*ledgers(stack))
+
+
+def of_campaign(view: LedgerView, campaign_id: str) -> list[Originate]:
+    """The originates of one campaign, in order of time."""
+    return [line for line in view.originates if line.campaign == campaign_id]
+
+
+def polled(condition: Callable[[], object], timeout: float, what: str) -> None:
+    """Return once `condition` holds, which is too dear to ask a hundred times a second."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what} did not come about within {timeout} s")
+        gevent.sleep(POLL_SECONDS)

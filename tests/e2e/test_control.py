@@ -1,0 +1,273 @@
+"""Pause, stop and halt hold for every process once they are answered, as the switches' own ledgers tell it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from freeswitch.simulator.ledger import LedgerView, Originate, live_calls_peak
+from local.api_client import ApiFailedError
+from local.stack import Stack
+from tests.e2e.conftest import StackMaker
+from tests.e2e.rig import PARK, Tenant, new_tenant, numbers, of_campaign, polled, seen
+
+HANGUP = "MANAGER_REQUEST"
+PAUSE_SECONDS = 8.0
+HANGUP_SECONDS = 5.0
+QUIET_SECONDS = 2.0
+PARKED = {"action": PARK, "agent": {"max_call_seconds": 3600}}
+"""An agent whose calls, to a callee who never hangs up, outlast every test."""
+
+
+def starts_within(lines: list[Originate], began: float, ended: float = float("inf")) -> list[float]:
+    """Seconds after `began` at which originates reached a switch, up to `ended`."""
+    return [line.t - began for line in lines if began < line.t < ended]
+
+
+def causes(view: LedgerView, lines: list[Originate]) -> set[str]:
+    ends = view.ends()
+    return {ends[line.uuid].cause for line in lines if line.accepted}
+
+
+def open_at(view: LedgerView, lines: list[Originate], moment: float) -> list[str]:
+    """The uuids of calls that were up at `moment`."""
+    ends = view.ends()
+    return [
+        line.uuid
+        for line in lines
+        if line.accepted and line.t <= moment and (line.uuid not in ends or ends[line.uuid].t > moment)
+    ]
+
+
+def full_house(tenant: Tenant, campaign_id: str, calls: int) -> None:
+    """Return once `calls` calls are answered and stay."""
+    polled(lambda: tenant.get(campaign_id)["counts"]["connected"] >= calls, 20, f"{calls} calls up")
+
+
+@pytest.mark.timeout(120)
+def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
+    tenant = new_tenant(stack)
+    campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=600), max_concurrent_calls=100)
+    tenant.act(campaign, "start")
+    pauses = []
+    for round_ in range(1, 6):
+        tenant.wait_touched(campaign, 90 * round_)
+        tenant.act(campaign, "pause")
+        answered = time.time()
+        tenant.wait_idle(campaign)
+        assert tenant.get(campaign)["status"] == "paused"
+        pauses.append((answered, time.time()))
+        tenant.act(campaign, "resume")
+    tenant.wait_over(campaign)
+
+    view = seen(stack)
+    ours = of_campaign(view, campaign)
+    assert [starts_within(ours, *pause) for pause in pauses] == [[]] * 5
+    assert all(open_at(view, ours, answered) for answered, _ in pauses), "no call was up: nothing was proven"
+    assert HANGUP not in causes(view, ours)
+    assert tenant.get(campaign)["end_reason"] == "exhausted"
+    assert tenant.proof(campaign, stack).faults == []
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("victim", ["dialer.1", pytest.param("dialer.2", marks=pytest.mark.full)])
+def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(make_stack: StackMaker, victim: str) -> None:
+    stack = make_stack()
+    tenant = new_tenant(stack)
+    campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=600), max_concurrent_calls=100)
+    tenant.act(campaign, "start")
+    tenant.wait_touched(campaign, 150)
+    pid = stack.pids[victim]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        asked = time.monotonic()
+        tenant.act(campaign, "pause")
+        took = time.monotonic() - asked
+        answered = time.time()
+        polled(lambda: time.time() > answered + QUIET_SECONDS, 10, "some time in which nothing may start")
+        woken = time.time()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    polled(lambda: stack.pids.get(victim) not in (None, pid), 30, "a new process in the stopped one's place")
+    tenant.wait_idle(campaign)
+    resumed = time.time()
+    tenant.act(campaign, "resume")
+    tenant.wait_over(campaign)
+
+    ours = of_campaign(seen(stack), campaign)
+    assert took <= PAUSE_SECONDS
+    assert starts_within(ours, answered, woken) == []
+    assert len(starts_within(ours, woken, resumed)) <= 1
+    assert tenant.proof(campaign, stack).faults == []
+
+
+@pytest.mark.timeout(120)
+def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack: Stack) -> None:
+    tenant = new_tenant(stack, agent={"ring_timeout_seconds": 15})
+    campaign = tenant.campaign(
+        numbers("00", "02", "01", count=400), max_concurrent_calls=60, retries_per_contact=1
+    )
+    tenant.act(campaign, "start")
+    tenant.wait_touched(campaign, 100)
+    answer = tenant.act(campaign, "stop")
+    answered = time.time()
+    assert (answer["status"], answer["end_reason"]) == ("completed", "stopped")
+    assert answer["counts"]["pending"] == 0
+    tenant.wait_idle(campaign)
+
+    view = seen(stack)
+    ours = of_campaign(view, campaign)
+    up = open_at(view, ours, answered)
+    assert starts_within(ours, answered) == []
+    assert up, "no call was up: nothing was proven"
+    assert HANGUP not in causes(view, ours)
+    calls = {call["id"]: call for call in tenant.api.every("/api/v1/calls", "calls", campaign_id=campaign)}
+    assert {calls[uuid]["disposition"] for uuid in up} <= {"answered", "no_answer", "busy"}
+    assert all(calls[uuid]["ended_at"] is not None for uuid in up)
+    contacts = list(tenant.api.every(f"/api/v1/campaigns/{campaign}/contacts", "contacts"))
+    expected = {"answered": "completed", "no_answer": "failed", "busy": "failed"}
+    last = {calls[uuid]["contact_id"]: expected[calls[uuid]["disposition"]] for uuid in up}
+    assert {contact["id"]: contact["status"] for contact in contacts if contact["id"] in last} == last
+    waited = [c for c in contacts if c["status"] == "cancelled" and c["attempts"] == 1]
+    assert waited, "nobody was waiting for a retry: nothing was proven"
+    assert tenant.get(campaign)["end_reason"] == "stopped"
+    assert tenant.proof(campaign, stack).faults == []
+
+
+@pytest.mark.timeout(120)
+def test_stop_with_hangup_ends_the_calls_of_that_campaign_only(stack: Stack) -> None:
+    tenant = new_tenant(stack, **PARKED)
+    doomed = tenant.campaign(numbers("07", count=60), max_concurrent_calls=30)
+    spared = tenant.campaign(numbers("07", count=20), max_concurrent_calls=10)
+    for campaign, calls in ((doomed, 30), (spared, 10)):
+        tenant.act(campaign, "start")
+        full_house(tenant, campaign, calls)
+    asked = time.time()
+    tenant.act(doomed, "stop?hangup=true")
+    answered = time.time()
+    tenant.wait_over(doomed, 10)
+
+    view = seen(stack)
+    ours, others = of_campaign(view, doomed), of_campaign(view, spared)
+    ends = view.ends()
+    assert len(open_at(view, ours, asked)) == 30
+    assert max(ends[line.uuid].t for line in ours) - asked <= HANGUP_SECONDS
+    assert causes(view, ours) == {HANGUP}
+    assert starts_within(ours, answered) == []
+    assert len(open_at(view, others, time.time())) == 10
+    tenant.act(spared, "stop?hangup=true")
+    tenant.wait_over(spared, 10)
+    for campaign, called, total in ((doomed, 30, 60), (spared, 10, 20)):
+        counts = tenant.get(campaign)["counts"]
+        assert (counts["completed"], counts["cancelled"]) == (called, total - called)
+        assert tenant.proof(campaign, stack).faults == []
+
+
+@pytest.mark.timeout(120)
+def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack) -> None:
+    halted, other = new_tenant(stack, **PARKED), new_tenant(stack, **PARKED)
+    campaign = halted.campaign(numbers("07", count=70), max_concurrent_calls=20)
+    second = halted.campaign(numbers("07", count=5), max_concurrent_calls=5)
+    elsewhere = other.campaign(numbers("07", count=20), max_concurrent_calls=10)
+    halted.act(campaign, "start")
+    other.act(elsewhere, "start")
+    full_house(halted, campaign, 20)
+    full_house(other, elsewhere, 10)
+    asked = time.time()
+    assert halted.own.post("/api/v1/halt")["halted"] is True
+    answered = time.time()
+    try:
+        halted.wait_idle(campaign, 10)
+        halted.act(second, "start")
+        for blocked in (campaign, second):
+            polled(lambda: halted.get(blocked)["blocked_reason"] == "halted", 5, "the reason")  # noqa: B023
+            assert halted.get(blocked)["status"] == "running"
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, 10, "the time in which calls end")
+        assert other.own.get("/api/v1/halt")["halted"] is False
+    finally:
+        lifted = time.time()
+        halted.own.delete("/api/v1/halt")
+    full_house(halted, campaign, 20)
+    full_house(halted, second, 5)
+
+    view = seen(stack)
+    ours = [line for line in view.originates if line.tenant == halted.id]
+    first = open_at(view, ours, asked)
+    ends = view.ends()
+    assert len(first) == 20
+    assert max(ends[uuid].t for uuid in first) - asked <= HANGUP_SECONDS
+    assert starts_within(ours, answered, lifted) == []
+    assert len(open_at(view, of_campaign(view, elsewhere), time.time())) == 10
+    assert not [line for line in of_campaign(view, elsewhere) if line.uuid in ends]
+    for tenant, ended in ((halted, campaign), (halted, second), (other, elsewhere)):
+        tenant.act(ended, "stop?hangup=true")
+        tenant.wait_over(ended, 10)
+        assert tenant.proof(ended, stack).faults == []
+
+
+@pytest.mark.timeout(120)
+def test_the_operators_halt_ends_everything(stack: Stack) -> None:
+    tenants = [new_tenant(stack, **PARKED), new_tenant(stack, **PARKED)]
+    campaigns = [
+        (tenant, tenant.campaign(numbers("07", count=40), max_concurrent_calls=8)) for tenant in tenants
+    ]
+    for tenant, campaign in campaigns:
+        tenant.act(campaign, "start")
+        full_house(tenant, campaign, 8)
+    for ask in (tenants[0].own.post, tenants[0].own.delete):
+        with pytest.raises(ApiFailedError, match=r"403 .*platform"):
+            ask("/api/v1/halt", {"all": True})
+    before = seen(stack)
+    assert all(len(open_at(before, of_campaign(before, c), time.time())) == 8 for _, c in campaigns)
+    asked = time.time()
+    tenants[0].api.post("/api/v1/halt", {"all": True})
+    answered = time.time()
+    try:
+        for tenant, campaign in campaigns:
+            tenant.wait_idle(campaign, 10)
+            polled(lambda: tenant.get(campaign)["blocked_reason"] == "halted", 5, "the reason")  # noqa: B023
+        with pytest.raises(ApiFailedError, match="403"):
+            tenants[1].own.delete("/api/v1/halt", {"all": True})
+        tenants[1].own.delete("/api/v1/halt")
+        assert tenants[1].own.get("/api/v1/halt")["halted"] is True
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, 10, "the time in which calls end")
+    finally:
+        lifted = time.time()
+        tenants[0].api.delete("/api/v1/halt", {"all": True})
+    for tenant, campaign in campaigns:
+        full_house(tenant, campaign, 8)
+
+    view = seen(stack)
+    ends = view.ends()
+    assert starts_within(view.originates, answered, lifted) == []
+    for tenant, campaign in campaigns:
+        first = open_at(view, of_campaign(view, campaign), asked)
+        assert len(first) == 8
+        assert max(ends[uuid].t for uuid in first) - asked <= HANGUP_SECONDS
+        tenant.act(campaign, "stop?hangup=true")
+        tenant.wait_over(campaign, 10)
+        assert tenant.proof(campaign, stack).faults == []
+
+
+@pytest.mark.timeout(120)
+def test_two_tenants_keep_to_their_own_concurrency(stack: Stack) -> None:
+    small = new_tenant(stack, limits={"concurrent_max": 7})
+    large = new_tenant(stack, limits={"concurrent_max": 12})
+    campaigns = [
+        (small, small.campaign(numbers("00", count=60), max_concurrent_calls=7), 7),
+        (large, large.campaign(numbers("00", count=110), max_concurrent_calls=12), 12),
+    ]
+    for tenant, campaign, _ in campaigns:
+        tenant.act(campaign, "start")
+    for tenant, campaign, _ in campaigns:
+        tenant.wait_over(campaign)
+
+    view = seen(stack)
+    for tenant, campaign, cap in campaigns:
+        ours = of_campaign(view, campaign)
+        assert live_calls_peak(view, {line.uuid for line in ours}) == cap
+        assert {line.tenant for line in ours} == {tenant.id}
+        assert tenant.proof(campaign, stack).faults == []
