@@ -14,7 +14,14 @@ from freeswitch.simulator.calls import Call
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.fsctl import Fsctl
 from freeswitch.simulator.numerals import decimal
-from freeswitch.simulator.showing import channels_json, gateway_lines, sofia_status, status_text, up_time
+from freeswitch.simulator.showing import (
+    channels_json,
+    gateway_lines,
+    sofia_status,
+    status_text,
+    up_time,
+    visible_calls,
+)
 from freeswitch.simulator.switch import Switch
 
 VERSION: Final = "1.11.3-dev"
@@ -229,7 +236,7 @@ class Apis:
     def _show(self, argument: str, at: float) -> str:
         words = argument.split()
         what = words[0] if words else ""
-        rows = list(self._switch.visible(at)) if what in ("channels", "calls") else []
+        rows = visible_calls(self._switch, at) if what in ("channels", "calls") else []
         if "like" in words:
             wanted = words[words.index("like") + 1] if words.index("like") + 1 < len(words) else ""
             rows = [call for call in rows if wanted in (call.uuid, call.number, call.fields["channel"])]

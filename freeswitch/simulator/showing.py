@@ -12,6 +12,7 @@ from freeswitch.simulator.render import stamp
 if TYPE_CHECKING:
     from freeswitch.simulator.switch import Switch
 
+SHOW_LAG_SECONDS = 0.2  # the database behind `show channels` lags (transcript 64)
 _RULE = "=" * 97
 
 
@@ -54,6 +55,12 @@ def status_text(switch: Switch, at: float, uptime: float) -> str:
         f"{admission.max_sessions} session(s) max\n"
         "min idle cpu 0.00/98.53\nCurrent Stack Size/Max 240K/240K\n"
     )
+
+
+def visible_calls(switch: Switch, at: float) -> list[Call]:
+    """What `show channels` lists: late to come and late to go."""
+    alive = [call for call in switch.sessions.values() if call.at <= at - SHOW_LAG_SECONDS / 2]
+    return alive + [call for end, call in switch.recent if end > at - SHOW_LAG_SECONDS]
 
 
 def channels_json(calls: Iterable[Call], hostname: str) -> str:

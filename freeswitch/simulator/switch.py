@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid as uuids
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from freeswitch.simulator import calls
 from freeswitch.simulator.admission import Admission
@@ -23,9 +23,9 @@ from freeswitch.simulator.ledger import LedgerSink
 from freeswitch.simulator.plan import ANSWERS_AT_ONCE, NETWORK_SECONDS, PORT_CLOSED, SWALLOWED, Outcome
 from freeswitch.simulator.routing import Refused, Route, Router
 from freeswitch.simulator.scheduler import Clock, Scheduler, tick
+from freeswitch.simulator.showing import SHOW_LAG_SECONDS
 
 OUT_OF_ORDER = "DESTINATION_OUT_OF_ORDER"
-SHOW_LAG_SECONDS = 0.2  # `show channels` reads a database that lags behind (transcript 64)
 
 
 class Switch:
@@ -379,11 +379,6 @@ class Switch:
         return next(
             (text for key, text in call.snapshot(self.hub.renderer, "CHANNEL_DATA") if key == wanted), None
         )
-
-    def visible(self, at: float) -> Iterable[Call]:
-        """What `show channels` lists: late to come and late to go."""
-        yield from (call for call in self.sessions.values() if call.at <= at - SHOW_LAG_SECONDS / 2)
-        yield from (call for end, call in self.recent if end > at - SHOW_LAG_SECONDS)
 
     def _hooks(self, at: float, call: Call, prefix: str) -> None:
         for value in list(call.hooks(prefix)):
