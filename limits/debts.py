@@ -28,7 +28,7 @@ class Debt:
 
     A call that may ask again has with it the number of the dialer's last question, `ask`, and the `epoch` in which
     it was put: a permit got by a later question is another. `lost` is for one whose answer was lost: it concerns that
-    epoch only, and nobody else needs to know of it.
+    epoch only, and nobody else needs to know of it. With `owner`, only a permit in that dialer's hands.
     """
 
     call_id: str
@@ -36,6 +36,7 @@ class Debt:
     ask: int | None = None
     epoch: str | None = None
     lost: bool = False
+    owner: str | None = None
 
 
 class Debts:
@@ -136,7 +137,7 @@ class Debts:
     def _means(self, debt: Debt, record: Record, epoch: str) -> bool:
         """Whether this record is the one to let go of, and not one that was asked for since."""
         if debt.ask is None:
-            return True
+            return debt.owner in (None, record.owner)
         if record.owner == self._dialer_id:
             return record.ask <= debt.ask and (debt.epoch == epoch or not debt.lost)
         # Taken over meanwhile, and not asked for by the one who has it now.

@@ -175,7 +175,8 @@ class Limiter:
                     continue
                 break
         self._debts.owe(
-            Debt(call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT)) for call_id in lost
+            Debt(call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT), owner=dead_dialer_id)
+            for call_id in lost
         )
         self._pay("releasing a dead dialer's permits")
         return lost
@@ -276,6 +277,7 @@ class Limiter:
         items = [
             [call_id, record.raw, record.owned_by(me).raw]
             for call_id, record in self._ledger.records(epoch, call_ids).items()
+            if record.owner == dead_dialer_id  # another heir may have been quicker
         ]
         paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
         job = {"dialer": me, "keep": self._lives.keep, "items": items}

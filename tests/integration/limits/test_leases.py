@@ -73,6 +73,23 @@ def test_two_heirs_take_each_permit_once(client: redis.Redis, desk: Desk) -> Non
     assert one.limiter.usage("t") == Usage(125, 125, 125, 0)
 
 
+def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("open", "over")
+    slow, quick = Desk(client, "d2"), Desk(client, "d3")
+
+    class Overtaken:
+        """What is open, as the slow heir reads it, while the quick one is at work."""
+
+        def __contains__(self, call_id: object) -> bool:
+            quick.limiter.take_over("d1", {"open", "over"}, {})
+            return call_id == "open"
+
+    slow.limiter.take_over("d1", Overtaken(), {})
+    assert slow.limiter.held_by("d2") == []
+    assert slow.limiter.held_by("d3") == ["open", "over"]
+    assert slow.limiter.usage("t") == Usage(2, 2, 2, 0)
+
+
 def test_an_heir_releases_what_it_took_over(client: redis.Redis, desk: Desk) -> None:
     desk.ask("a", concurrency=1)
     heir = Desk(client, "d2")

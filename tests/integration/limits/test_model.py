@@ -6,6 +6,7 @@ which answers would break a cap, and which denials nothing explains.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest import mock
@@ -250,17 +251,78 @@ def test_random_histories_agree_with_the_model(client: redis.Redis, virtual_cloc
     )
 
 
-def test_the_next_admission_is_exactly_when_it_was_promised(client: redis.Redis, virtual_clock: None) -> None:
+def fullest(stamps: list[int]) -> int:
+    """The most calls in any second, half open."""
+    return max(sum(start <= stamp < start + 1_000_000 for stamp in stamps) for start in stamps)
+
+
+@pytest.mark.parametrize("cps", [5, 40])
+def test_after_a_stall_every_second_holds_and_nobody_starves(
+    client: redis.Redis, virtual_clock: None, cps: int
+) -> None:
+    """The database answers nobody for a while, so that every permit lapses and all ask again, each a little late."""
+    random.seed(cps)
     client.set(CLOCK, now := NOON)
     desk = Desk(client).open()
-    for n in range(200):
-        (answer,) = desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))
-        if isinstance(answer, Permit):
-            continue
-        now += round(answer.retry_after * 1e6)
-        if answer.retry_after > 0.005:
-            client.set(CLOCK, now - 1)
-            assert words(desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))) == ["gateway_cps"]
-        client.set(CLOCK, now)
-        assert words(desk.ask(f"call{n}", gateway=GatewayCaps("gw", 7, None))) == ["fs1"]
-    assert 199 / 7 - 0.1 <= (now - NOON) / 1e6 <= 199 / 7 + 0.1
+    gateway = GatewayCaps("gw", cps, None)
+    calls = [f"call{n}" for n in range(3 * cps)]
+    for call_id in calls:
+        client.set(CLOCK, now := now + 1_000_000 // cps)
+        assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+    stall_ends = now + 60_000
+    asking = dict.fromkeys(calls, stall_ends)
+    sent: dict[str, int] = {}
+    while asking:
+        call_id = min(asking, key=lambda call_id: asking[call_id])
+        client.set(CLOCK, now := asking.pop(call_id))
+        (answer,) = desk.ask(call_id, gateway=gateway)
+        if isinstance(answer, Denied):
+            late = random.choice([0, 0, 0, 2_000, 20_000, 45_000])
+            asking[call_id] = now + round(answer.retry_after * 1e6) + late
+        else:
+            sent[call_id] = now
+    assert fullest(list(sent.values())) <= cps
+    assert now - stall_ends < 1.1 * 3_000_000
+
+
+def test_calls_whose_turn_was_kept_leave_in_their_order_and_on_time(
+    client: redis.Redis, virtual_clock: None
+) -> None:
+    client.set(CLOCK, now := NOON)
+    desk = Desk(client).open()
+    gateway = GatewayCaps("gw", 10, None)
+    for n in range(5):
+        client.set(CLOCK, now := NOON + n * 100_000)
+        assert words(desk.ask(f"call{n}", gateway=gateway)) == ["fs1"]
+    client.set(CLOCK, now := now + 60_000)
+    turns = {}
+    for n in range(5):
+        (answer,) = desk.ask(f"call{n}", gateway=gateway)
+        turns[f"call{n}"] = now + (round(answer.retry_after * 1e6) if isinstance(answer, Denied) else 0)
+    assert list(turns.values()) == sorted(turns.values())
+    for late, (call_id, turn) in zip([0, 49_000, 30_000, 0, 40_000], turns.items(), strict=True):
+        client.set(CLOCK, turn + late)
+        assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+    assert now + 300_000 < turn < now + 500_000
+
+
+@pytest.mark.parametrize("cps", [7, 150])
+def test_the_next_admission_is_exactly_when_it_was_promised(
+    client: redis.Redis, virtual_clock: None, cps: int
+) -> None:
+    client.set(CLOCK, now := NOON)
+    desk = Desk(client).open()
+    gateway = GatewayCaps("gw", cps, None)
+    admitted: list[int] = []
+    while len(admitted) < 2.5 * cps:
+        (answer,) = desk.ask(call_id := f"call{len(admitted)}", gateway=gateway)
+        if isinstance(answer, Denied):
+            promised = now + round(answer.retry_after * 1e6)
+            if answer.retry_after > 0.005:
+                client.set(CLOCK, promised - 1)
+                assert words(desk.ask(call_id, gateway=gateway)) == ["gateway_cps"]
+            client.set(CLOCK, now := promised)
+            assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+        admitted.append(now)
+    assert fullest(admitted) <= cps
+    assert (len(admitted) - 1) / cps - 0.1 <= (now - NOON) / 1e6 <= len(admitted) / cps

@@ -153,6 +153,34 @@ def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
     assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
 
 
+def test_what_is_asked_again_is_not_undone_in_between(desk: Desk) -> None:
+    """Its slot would be free for a moment, for anybody to take."""
+    lossy = losing_answers_of("acquire")
+    with mock.patch.object(scripts, "run", side_effect=lossy), pytest.raises(LimiterUnavailable):
+        desk.ask("a")
+    with mock.patch.object(scripts, "run", wraps=scripts.run) as spy:
+        desk.ask("a")
+    assert [call.args[1] for call in spy.call_args_list] == ["acquire"]
+
+
+def test_a_permit_that_changes_hands_while_it_is_given_back_stays(client: redis.Redis, desk: Desk) -> None:
+    heir = Desk(client, "d2")
+    (permit,) = desk.ask("a")
+    assert isinstance(permit, Permit)
+    run = scripts.run
+
+    def overtaken(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
+        if name == "settle" and not heir.limiter.held_by("d2"):
+            heir.limiter.take_over("d1", {"a"})
+            heir.ask("a")
+        return run(client, name, keys, job)
+
+    with mock.patch.object(scripts, "run", side_effect=overtaken):
+        desk.limiter.give_back([permit])
+    assert heir.limiter.held_by("d2") == ["a"]
+    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
 def test_a_question_that_redis_executes_long_after_its_asker_gave_up_is_undone_by_the_renewal(
     desk: Desk,
 ) -> None:
