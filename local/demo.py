@@ -59,11 +59,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def demo_stack(home: Path | None = None, **overrides: Any) -> Stack:
-    """The stack that the demo dials on: two dialers, two simulated nodes, ten times as fast as life."""
+    """The stack that the demo dials on: two dialers, two simulated nodes, ten times as fast as life.
+
+    `overrides` are what Stack takes, `dialers` and `simulator` included.
+    """
     simulator = SimulatorOptions(
         speed=SPEED, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND))
     )
-    return Stack(home, dialers=DIALERS, simulator=simulator, **overrides)
+    options: dict[str, Any] = {"dialers": DIALERS, "simulator": simulator} | overrides
+    return Stack(home, **options)
 
 
 def _run(*, serve_on: bool) -> int:
