@@ -39,7 +39,9 @@ class Answered:
 class Ended:
     """A call is over. `status` is where its contact goes, `delay` seconds until it may be called again.
 
-    `sent` is False for a call that never left us: it keeps its row, and counts for nothing.
+    `age` and `sent_age` are seconds since the end and since the send; the latter is None for a call that never left
+    us: it keeps its row, and counts for nothing. `owner_only`: not a fact that the switch reported but a decision,
+    and so void once the call is somebody else's, or was seen although it is said never to have left.
     """
 
     call_id: str
@@ -60,6 +62,7 @@ class Ended:
     pdd_ms: int | None = None
     ring_ms: int | None = None
     answered: bool = False
+    owner_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,37 +120,53 @@ SELECT told.id AS transition_id, told.campaign_id::text, told.contact_id::text, 
 FROM told JOIN moved ON moved.id = told.contact_id
 """
 
-_OPEN_CAMPAIGNS = """
-SELECT campaign.id FROM campaign
-WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%s::uuid[])) ORDER BY id FOR SHARE
+# Rows are locked in one order, calls, campaigns, contacts, so that two processes that both hear of a call do not
+# wait for each other. The campaigns are locked so that a stop that runs meanwhile either sees these contacts in
+# flight, and then this write sees it stopped, or waits until they are pending and cancels them.
+_LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
+_LOCK_CAMPAIGNS = """
+SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%s::uuid[])) ORDER BY id FOR SHARE
 """
+_OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
 _ENDED = f"""
 WITH seen AS (
     SELECT * FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
         %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[])
+        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[],
+        %(owner_only)s::bool[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered)
+        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only)
+), due AS (
+    -- Whoever says that a call is over: if it was answered, that is how it ended.
+    SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
+    FROM seen JOIN call ON call.id = seen.id
+    WHERE call.state <> 'ended' AND (NOT seen.owner_only OR call.dialer_id = %(owner)s
+        AND (seen.sent_age IS NOT NULL OR call.state = 'dispatching' AND call.sent_at IS NULL))
 ), held AS (
-    SELECT contact.id, contact.status AS was, contact.call_id, seen.status AS wanted, seen.counts, seen.delay,
-        seen.disposition, seen.cause, campaign.status IN ('running', 'paused') AS open
-    FROM seen JOIN call ON call.id = seen.id JOIN contact ON contact.call_id = call.id
+    SELECT contact.id, contact.status AS was, contact.call_id, seen.cause, seen.delay,
+        CASE WHEN due.was_answered THEN 'completed' ELSE seen.status END AS wanted,
+        due.was_answered OR seen.counts AS counts,
+        CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END AS disposition,
+        campaign.status IN ('running', 'paused') AS open
+    FROM due JOIN seen ON seen.id = due.id
+        JOIN contact ON contact.id = due.contact_id AND contact.call_id = due.id
         JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.status IN ('originated', 'connected')
     ORDER BY contact.id FOR UPDATE OF contact
 ), ended AS (
     UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => seen.age),
-        attempt = CASE WHEN seen.counts THEN call.attempt END,
+        attempt = CASE WHEN due.was_answered OR seen.counts THEN call.attempt END,
         sent_at = CASE WHEN seen.sent_age IS NULL THEN call.sent_at
             ELSE coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age)) END,
         answered_at = CASE WHEN seen.answered THEN coalesce(call.answered_at,
             now() - make_interval(secs => seen.age + coalesce(seen.billsec, 0))) ELSE call.answered_at END,
-        disposition = seen.disposition, cause = seen.cause, q850 = seen.q850, sip_status = seen.sip_status,
+        disposition = CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END, cause = seen.cause,
+        q850 = seen.q850, sip_status = seen.sip_status,
         sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
         billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms
-    FROM seen WHERE call.id = seen.id AND call.state <> 'ended'
+    FROM seen JOIN due ON due.id = seen.id WHERE call.id = seen.id AND call.state <> 'ended'
     RETURNING call.id, call.contact_id
 ), moved AS (
     UPDATE contact SET
@@ -189,32 +208,36 @@ FROM ended LEFT JOIN moved ON moved.call_id = ended.id LEFT JOIN told ON told.co
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one group commit changed: the transitions to publish, and the calls that it ended."""
+    """What one group commit changed: the transitions to publish, and which of the calls it ended are over now.
+
+    A call that is missing there belongs to somebody else, who settles it.
+    """
 
     told: list[Told]
     ended: frozenset[str]
 
 
 def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended: Sequence[Ended]) -> Written:
-    """Write all of it in one transaction.
-
-    The campaigns of ended calls are locked for share first: a stop that runs meanwhile either sees these
-    contacts as in flight, and then this write sees it stopped, or waits until they are pending and cancels them.
-    """
+    """Write all of it in one transaction. To be repeated where its answer was lost: it then finds it done."""
     told: list[Told] = []
-    over: frozenset[str] = frozenset()
     lane = f"{owner}:record"
+    ending = [item.call_id for item in ended]
+    touched = [*(s.call_id for s in seen), *(a.call_id for a in answered), *ending]
+    over: set[str] = set()
     with db.connection_context(), db.atomic():
+        rows(_LOCK_CALLS, touched)
         if seen:
             db.execute_sql(_SEEN, _columns(seen))
         if answered:
             told += _run(_ANSWERED, _named(answered) | {"owner": owner, "lane": lane})[1]
         if ended:
-            rows(_OPEN_CAMPAIGNS, [item.call_id for item in ended])
+            rows(_LOCK_CAMPAIGNS, ending)
             ids, more = _run(_ENDED, _named(ended) | {"owner": owner, "lane": lane})
             told += more
-            over = frozenset(ids)
-    return Written(told, over)
+            over.update(ids)
+            if len(over) < len(ending):
+                over.update(row["id"] for row in rows(_OVER, ending))
+    return Written(told, frozenset(over))
 
 
 def _columns(items: Sequence[Any]) -> list[list[Any]]:

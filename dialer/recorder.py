@@ -3,7 +3,7 @@
 Events arrive by `on_event` from the readers of the ESL connections, which only append. One greenlet folds what
 has come into one change for each call, writes all of it in one transaction, and then, after the commit, frees
 permits, publishes transitions and closes campaigns that have nobody left. While the database is away, what has
-come is kept and written when it is back.
+come is kept and written when it is back. A call that the database refuses does not hold up the others.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import gevent
 import structlog
 from gevent.event import Event as Signal
-from peewee import PeeweeException
+from peewee import DataError, IntegrityError
 
-from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import History, Next, after_call
+from campaigns.dispositions import Disposition
+from dialer import endings
 from dialer.book import Book, Flight
-from dialer.outcomes import Answered, Ended, Seen, Told, Written, write
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Hangup, JobResult
-from models import ContactStatus
+from dialer.errors import DATABASE_AWAY
+from dialer.outcomes import Answered, Ended, Seen, Written, write
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 
 log = structlog.get_logger()
 
@@ -36,13 +36,13 @@ LAST_RETRY_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Change:
-    """What one group has learnt about one call."""
+    """What one group has learnt about one call; times are monotonic."""
 
     flight: Flight
     at: float
-    progress: bool = False
     answered: bool = False
     ended: Ended | None = None
+    ended_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class Report:
 class Recorder:
     """The one writer of outcomes in this process.
 
-    `on_written` is called after each commit with what it changed and the flights that are over.
+    `on_written` is called after each commit with what it changed and the flights that are over; where a commit had to
+    be repeated, more may have changed than it says. `ask` settles a call in doubt.
     """
 
     owner: str
@@ -71,6 +72,9 @@ class Recorder:
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self._idle.set()
 
     def on_event(self, _node: str, event: Event) -> None:
         """Take an event from a connection's reader; never blocks."""
@@ -83,25 +87,21 @@ class Recorder:
         flight.progress = flight.progress or progress
         self._add(Report(flight.call_id, time.monotonic(), answered_ago=answered_ago))
 
-    def close(self, flight: Flight, disposition: Disposition, cause: str) -> None:
+    def close(
+        self, flight: Flight, disposition: Disposition, cause: str, *, no_channel: bool = False
+    ) -> None:
         """Recovery knows what became of this call, or that it cannot be known."""
         now = time.monotonic()
-        ended = closing(flight, now, disposition, cause, refused=not flight.created)
+        ended = endings.closed(flight, now, disposition, cause, no_channel=no_channel)
         self._add(Report(flight.call_id, now, ended=ended))
 
     def withdraw(self, flight: Flight, cause: str, delay: float | None = None) -> None:
         """This call never left us: its contact goes back, or is cancelled with its campaign."""
-        now = time.monotonic()
-        ended = Ended(flight.call_id, ContactStatus.PENDING, False, delay, 0.0, None, None, cause)
-        self._add(Report(flight.call_id, now, ended=ended))
+        self._add(Report(flight.call_id, time.monotonic(), ended=endings.never_sent(flight, cause, delay)))
 
     def refuse(self, flight: Flight, cause: str) -> None:
         """This call can never be sent, because of what its contact holds: the contact has failed."""
-        now = time.monotonic()
-        ended = Ended(
-            flight.call_id, ContactStatus.FAILED, False, None, 0.0, None, Disposition.INVALID, cause
-        )
-        self._add(Report(flight.call_id, now, ended=ended))
+        self._add(Report(flight.call_id, time.monotonic(), ended=endings.never_sendable(flight, cause)))
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
@@ -121,8 +121,6 @@ class Recorder:
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that has come is committed; False when the time was not enough."""
-        if not self._waiting and self._idle.is_set():
-            return True
         self._wake.set()
         return bool(self._idle.wait(timeout=timeout))
 
@@ -139,7 +137,12 @@ class Recorder:
     def _write_group(self) -> None:
         changes: dict[str, Change] = {}
         for _ in range(min(len(self._waiting), GROUP_SIZE)):
-            self._fold(self._waiting.popleft(), changes)
+            report = self._waiting.popleft()
+            try:
+                self._fold(report, changes)
+            except Exception:
+                # What one call reports must not cost the others theirs; recovery asks about this one.
+                log.exception("report_not_understood", call_id=report.call_id)
         if changes:
             self._commit(list(changes.values()))
 
@@ -147,135 +150,133 @@ class Recorder:
         flight = self.book.get(report.call_id)
         if flight is None or flight.over:
             return
+        if report.ended is not None and report.ended.sent_age is None and flight.seen:
+            # It was to be taken back as never sent, and the switch has shown it meanwhile.
+            return
+        ended = report.ended
+        if isinstance(report.event, JobResult):
+            ended = self._refusal(report.event, report.at, flight)
+            if ended is None:
+                return
         change = changes.get(report.call_id)
         if change is None:
             change = changes[report.call_id] = Change(flight, report.at)
-        if report.ended is not None:
-            change.ended = change.ended or report.ended
+        if ended is not None:
+            _end(change, ended, report.at)
+        elif isinstance(report.event, ChannelEvent):
+            flight.heard_at = report.at
+            _fold_event(report.event, report.at, change)
         elif report.answered_ago is not None:
             change.answered = True
             flight.answered_at = flight.answered_at or report.at - report.answered_ago
-        elif isinstance(report.event, ChannelEvent):
-            self._fold_event(report.event, report.at, change)
-        elif isinstance(report.event, JobResult) and not report.event.ok:
-            self._fold_refusal(report.event, report.at, change)
-        flight.over = flight.over or change.ended is not None
 
-    def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
-        flight = change.flight
-        flight.created = True
-        if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
-            change.progress = flight.progress = True
-        elif event.kind is ChannelEventKind.ANSWERED:
-            change.answered = True
-            flight.answered_at = flight.answered_at or at
-        elif event.hangup is not None:
-            change.ended = ended_by(flight, at, event.hangup)
+    def _refusal(self, result: JobResult, at: float, flight: Flight) -> Ended | None:
+        """The end of a call whose job failed without a channel; with one, its HANGUP_COMPLETE says more and comes.
 
-    def _fold_refusal(self, result: JobResult, at: float, change: Change) -> None:
-        """A failed job with no channel is a refusal; with one, its own HANGUP_COMPLETE says more and always comes.
-
-        A repeated send is refused in the same words when the first is alive, so that is asked about.
+        Whether there was one is told by the channel's events, or by the cause. A repeated send is refused in the
+        same words when the first is alive, so that is asked about.
         """
-        flight = change.flight
-        flight.refusal = result.text
+        if result.ok:
+            return None
+        flight.refusal = result.text or "UNKNOWN"
         if flight.created:
-            return
-        if flight.repeated:
+            return None
+        if flight.repeated or endings.had_channel(flight.refusal):
             self.ask(flight)
-            return
-        cause = result.text or "UNKNOWN"
-        disposition = dispose(Evidence(cause=cause, channel=False))
-        change.ended = closing(flight, at, disposition, cause, refused=True)
+            return None
+        return endings.refused(flight, at, flight.refusal)
 
     def _commit(self, changes: list[Change]) -> None:
-        now = time.monotonic()
-        seen = [
-            Seen(c.flight.call_id, now - c.at, c.flight.sent_age(now), c.flight.progress)
-            for c in changes
-            if c.ended is None
-        ]
-        answered = [
-            Answered(c.flight.call_id, now - (c.flight.answered_at or c.at), c.flight.sent_age(now))
-            for c in changes
-            if c.answered or (c.ended is not None and c.ended.answered)
-        ]
+        try:
+            written = self._write(changes)
+        except Exception:
+            # Not a server that is away, but something that it will never take: found by halving.
+            if len(changes) > 1:
+                middle = len(changes) // 2
+                self._commit(changes[:middle])
+                self._commit(changes[middle:])
+                return
+            log.exception("outcome_not_written", call_id=changes[0].flight.call_id)
+            self._give_up(changes[0])
+            return
         ended = {c.flight.call_id: c.ended for c in changes if c.ended is not None}
-        written = self._write(seen, answered, list(ended.values()))
-        over = [flight for call_id in ended if (flight := self.book.remove(call_id)) is not None]
-        self.on_written(written, over, ended)
+        gone = [flight for call_id in ended if (flight := self.book.remove(call_id)) is not None]
+        over = [flight for flight in gone if flight.call_id in written.ended]
+        try:
+            self.on_written(written, over, ended)
+        except Exception:
+            log.exception("after_commit_failed", calls=len(changes))
 
-    def _write(self, seen: list[Seen], answered: list[Answered], ended: list[Ended]) -> Written:
+    def _give_up(self, change: Change) -> None:
+        """Keep what the contact needs of an end that cannot be written as it is; else leave the call to the audit."""
+        ended = change.ended
+        bare = ended and Ended(
+            ended.call_id,
+            ended.status,
+            ended.counts,
+            ended.delay,
+            0.0,
+            ended.sent_age,
+            ended.disposition,
+            "UNKNOWN",
+            owner_only=ended.owner_only,
+        )
+        if ended is not None and bare != ended:
+            change.ended = bare
+            self._commit([change])
+        else:
+            self.book.remove(change.flight.call_id)
+
+    def _write(self, changes: Sequence[Change]) -> Written:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                return write(self.owner, seen, answered, ended)
-            except PeeweeException as error:
-                log.warning("outcomes_not_written", calls=len(ended), error=type(error).__name__)
+                return write(self.owner, *_statements(changes, time.monotonic()))
+            except (DataError, IntegrityError):
+                raise
+            except DATABASE_AWAY as error:
+                log.warning("outcomes_not_written", calls=len(changes), error=type(error).__name__)
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
 
 
-def ended_by(flight: Flight, at: float, hangup: Hangup) -> Ended:
-    """The end of a call as its HANGUP_COMPLETE tells it. `at` is monotonic."""
-    answered = hangup.answered or flight.answered_at is not None
-    evidence = Evidence(
-        cause=hangup.cause,
-        answered=answered,
-        progress=hangup.progress or flight.progress,
-        sip_status=hangup.sip_status,
-        sip_phrase=hangup.sip_phrase,
-        sip_603plus=hangup.sip_603plus_reason is not None,
-        q850=hangup.q850,
-    )
-    following = _following(flight, dispose(evidence), refused=False)
-    return Ended(
-        call_id=flight.call_id,
-        status=following.status,
-        counts=following.counts,
-        delay=following.delay_seconds,
-        age=max(0.0, time.monotonic() - at),
-        sent_age=flight.sent_age(time.monotonic()),
-        disposition=following.disposition,
-        cause=hangup.cause,
-        q850=hangup.q850,
-        sip_status=hangup.sip_status,
-        sip_phrase=hangup.sip_phrase,
-        sip_603plus_reason=hangup.sip_603plus_reason,
-        hung_up_by=hangup.hung_up_by,
-        billsec=hangup.billsec if answered else 0,
-        duration_ms=hangup.duration_ms,
-        pdd_ms=hangup.pdd_ms,
-        ring_ms=hangup.ring_ms,
-        answered=answered,
-    )
+def _fold_event(event: ChannelEvent, at: float, change: Change) -> None:
+    flight = change.flight
+    flight.created = True
+    if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
+        flight.progress = True
+    elif event.kind is ChannelEventKind.ANSWERED:
+        change.answered = True
+        flight.answered_at = flight.answered_at or at
+    elif event.hangup is not None:
+        ended = endings.hung_up(flight, at, event.hangup)
+        if ended.answered:
+            change.answered = True
+            flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
+        _end(change, ended, at)
 
 
-def closing(flight: Flight, at: float, disposition: Disposition, cause: str, *, refused: bool) -> Ended:
-    """The end of a call that no HANGUP_COMPLETE tells: refused by the switch, or settled by recovery."""
-    following = _following(flight, disposition, refused=refused)
-    now = time.monotonic()
-    return Ended(
-        call_id=flight.call_id,
-        status=following.status,
-        counts=following.counts,
-        delay=following.delay_seconds,
-        age=max(0.0, now - at),
-        sent_age=flight.sent_age(now) if flight.sent_at is not None else now - flight.claimed_at,
-        disposition=following.disposition,
-        cause=cause,
-    )
+def _end(change: Change, ended: Ended, at: float) -> None:
+    change.ended = ended
+    change.ended_at = at
+    change.flight.over = True
 
 
-def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Next:
-    history = History(
-        attempts=flight.attempt,
-        free_sends=flight.free_sends,
-        last_disposition=flight.last_disposition,
-        retries_per_contact=flight.retries_per_contact,
-        retry_delay_seconds=flight.retry_delay_seconds,
-    )
-    return after_call(disposition, history, refused=refused, jitter=random.random())
+def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
+    """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
+    seen = [
+        Seen(c.flight.call_id, now - c.at, c.flight.sent_age(now), c.flight.progress)
+        for c in changes
+        if c.ended is None
+    ]
+    answered = [
+        Answered(c.flight.call_id, now - (c.flight.answered_at or c.at), c.flight.sent_age(now))
+        for c in changes
+        if c.answered
+    ]
+    return seen, answered, [_aged(c.ended, now - c.ended_at) for c in changes if c.ended is not None]
 
 
-__all__ = ["Recorder", "Report", "Told"]
+def _aged(ended: Ended, seconds: float) -> Ended:
+    sent_age = None if ended.sent_age is None else ended.sent_age + seconds
+    return replace(ended, age=ended.age + seconds, sent_age=sent_age)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
 
@@ -9,6 +10,7 @@ import gevent
 import pytest
 from peewee import IntegrityError
 
+from dialer import outcomes
 from dialer.claims import Claimed, Wanted, claim, claim_again, due, next_due
 from dialer.outcomes import Answered, Ended, Seen, Written, write
 from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
@@ -138,7 +140,7 @@ def test_late_and_repeated_events_change_nothing(world: World) -> None:
     )
     after = contact_of(call)
     assert late.told == []
-    assert late.ended == frozenset()
+    assert late.ended == {call.call_id}
     assert (after.status, after.version, after.disposition) == ("failed", before.version, "busy")
     assert counts(campaign_id) == {"failed": 1}
 
@@ -231,6 +233,62 @@ def test_a_stop_that_races_with_an_end_leaves_nobody_pending(world: World) -> No
                 Contact.select().where(Contact.campaign == campaign_id, Contact.status == "pending").count()
             )
         assert left == 0
+
+
+def test_a_decision_about_somebody_elses_call_is_void_but_a_fact_is_not(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    decided, reported = claim_all(campaign_id)
+    with db.connection_context():
+        Call.update(dialer_id="dfffffffffff").execute()
+    written = end(
+        ended(decided.call_id, "pending", counts=False, disposition=None, owner_only=True),
+        ended(reported.call_id, "failed"),
+    )
+    assert written.ended == {reported.call_id}
+    assert counts(campaign_id) == {"originated": 1, "failed": 1}
+
+
+def test_a_call_that_was_seen_is_not_taken_back_as_never_sent(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    ringing, created = claim_all(campaign_id)
+    write(DIALER, [Seen(ringing.call_id, 0.0, 1.0, True), Seen(created.call_id, 0.0, 1.0, False)], [], [])
+    back = {"counts": False, "disposition": None, "sent_age": None, "owner_only": True}
+    written = end(*(ended(call.call_id, "pending", **back) for call in (ringing, created)))
+    assert written.ended == frozenset()
+    assert counts(campaign_id) == {"originated": 2}
+
+
+def test_an_answered_call_ends_as_answered_whoever_closes_it(world: World) -> None:
+    campaign_id = make_campaign(world, 2, retries_per_contact=3)
+    for call, status in zip(claim_all(campaign_id), ("failed", "pending"), strict=True):
+        write(DIALER, [], [Answered(call.call_id, 0.0, 1.0)], [])
+        end(ended(call.call_id, status, disposition="outcome_unknown", counts=status == "failed"))
+        contact = contact_of(call)
+        assert (contact.status, contact.disposition, contact.attempts) == ("completed", "answered", 1)
+        with db.connection_context():
+            row = Call.get_by_id(call.call_id)
+        assert (row.disposition, row.attempt) == ("answered", 1)
+    assert counts(campaign_id) == {"completed": 2}
+
+
+def test_an_end_is_found_without_reading_the_list(world: World) -> None:
+    """The statements of a group commit go by keys: no plan reads all contacts, calls or transitions."""
+    campaign_id = make_campaign(world, 30)
+    (call, *_) = claim_all(campaign_id)
+    with db.connection_context(), db.atomic():
+        db.execute_sql("SET LOCAL enable_seqscan = off")
+        explained = [
+            plan_of(outcomes._ENDED, outcomes._named([ended(call.call_id, "failed")])),
+            plan_of(outcomes._ANSWERED, outcomes._named([Answered(call.call_id, 0.0, None)])),
+        ]
+    for plan in explained:
+        assert not re.search(r"Seq Scan on (contact|call|transition|campaign)\b", plan), plan
+        assert "contact_in_flight" not in plan, plan
+
+
+def plan_of(sql: str, parameters: dict[str, list[object]]) -> str:
+    cursor = db.execute_sql("EXPLAIN " + sql, parameters | {"owner": DIALER, "lane": "x"})
+    return "\n".join(row[0] for row in cursor.fetchall())
 
 
 def test_the_database_itself_refuses_a_second_open_call_for_a_contact(world: World) -> None:

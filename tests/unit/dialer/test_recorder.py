@@ -1,0 +1,255 @@
+"""What has come of a call is folded into one state, whatever the order, and nothing holds up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import gevent
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from peewee import DataError, OperationalError
+
+from campaigns.dispositions import Disposition
+from dialer import recorder as recorder_module
+from dialer.book import Book, Flight
+from dialer.outcomes import Answered, Ended, Seen, Written
+from dialer.recorder import Change, Recorder
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event
+from tests.unit.dialer.made import ME, busy, channel_event, job, make_flight, make_hangup
+
+CREATED, PROGRESS = ChannelEventKind.CREATED, ChannelEventKind.PROGRESS
+ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
+RANK = {"dispatching": 0, "ringing": 1, "answered": 2, "ended": 3}
+
+
+class Rows:
+    """The database's part: compare-and-set of call states, and what it refuses."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.ends: list[Ended] = []
+        self.steps: list[tuple[str, str]] = []
+        self.poison: set[str] = set()
+        self.away = 0
+
+    def write(
+        self, _owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended: Sequence[Ended]
+    ) -> Written:
+        if self.away:
+            self.away -= 1
+            raise OperationalError("the server is away")
+        if any(item.call_id in self.poison and item.sip_phrase for item in ended):
+            raise DataError("not in this database")
+        for item in seen:
+            self._move(item.call_id, "ringing" if item.progress else "dispatching")
+        for reply in answered:
+            self._move(reply.call_id, "answered")
+        for item in ended:
+            if self._move(item.call_id, "ended"):
+                self.ends.append(item)
+        return Written([], frozenset(item.call_id for item in ended))
+
+    def _move(self, call_id: str, state: str) -> bool:
+        now = self.states.get(call_id, "dispatching")
+        if RANK[state] <= RANK[now]:
+            return False
+        self.states[call_id] = state
+        self.steps.append((now, state))
+        return True
+
+
+class Bench:
+    """A recorder over a fake database."""
+
+    def __init__(self) -> None:
+        self.rows = Rows()
+        self.book = Book()
+        self.asked: list[str] = []
+        self.over: list[str] = []
+        self.fails = False
+        self.recorder = Recorder(
+            ME, self.book, self._written, lambda flight: self.asked.append(flight.call_id)
+        )
+
+    def _written(self, _written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
+        assert {flight.call_id for flight in over} <= set(ended)
+        self.over += [flight.call_id for flight in over]
+        if self.fails:
+            raise RuntimeError("a bug in what follows a commit")
+
+    def fly(self, **changes: object) -> Flight:
+        flight = make_flight(sent_at=1.0, **changes)
+        self.book.add(flight)
+        return flight
+
+    def take(self, *events: Event) -> None:
+        for event in events:
+            self.recorder.on_event("fs1", event)
+
+    def write(self) -> None:
+        self.recorder._write_group()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = Bench()
+    monkeypatch.setattr(recorder_module, "write", made.rows.write)
+    return made
+
+
+def events_of(name: str, answered: bool) -> list[Event]:
+    last = make_hangup() if answered else busy()
+    kinds = [CREATED, PROGRESS, *([ANSWERED] if answered else [])]
+    return [
+        *(channel_event(name, kind) for kind in kinds),
+        channel_event(name, ENDED, last),
+        *([] if answered else [job(name, "USER_BUSY")]),
+    ]
+
+
+@given(data=st.data(), answered=st.booleans())
+def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(
+    data: st.DataObject, answered: bool
+) -> None:
+    bench = Bench()
+    flight = bench.fly()
+    events = events_of(flight.call_id, answered)
+    # A created event comes first or not at all: the switch keeps that order (and a refusal is one without it).
+    rest = data.draw(st.lists(st.sampled_from(events), max_size=12))
+    stream = [events[0], *data.draw(st.permutations([*events[1:], *rest]))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder_module, "write", bench.rows.write)
+        for event in stream:
+            bench.take(event)
+            if data.draw(st.booleans()):
+                bench.write()
+        bench.write()
+    (end,) = bench.rows.ends
+    assert (end.status, end.disposition, end.counts) == (
+        ("completed", "answered", True) if answered else ("failed", "busy", True)
+    )
+    assert all(RANK[before] < RANK[after] for before, after in bench.rows.steps)
+    assert bench.over == [flight.call_id]
+    assert len(bench.book) == 0
+
+
+def test_an_end_that_postgresql_refuses_does_not_hold_up_the_others(bench: Bench) -> None:
+    flights = [bench.fly() for _ in range(5)]
+    bench.rows.poison = {flights[2].call_id}
+    for flight in flights:
+        bench.take(channel_event(flight.call_id, ENDED, busy(sip_phrase="Busy Here")))
+    bench.write()
+    assert {end.call_id for end in bench.rows.ends} == {flight.call_id for flight in flights}
+    assert len(bench.book) == 0
+
+
+def test_what_a_remote_party_writes_is_made_fit_for_the_database(bench: Bench) -> None:
+    flight = bench.fly()
+    hangup = busy(sip_phrase="Busy\0 \ud800 Here" + "x" * 1000, q850=10**12, duration_ms=10**15)
+    bench.take(channel_event(flight.call_id, ENDED, hangup))
+    bench.write()
+    (end,) = bench.rows.ends
+    assert end.sip_phrase is not None
+    assert end.sip_phrase.startswith("Busy ? Here")
+    assert len(end.sip_phrase) <= 200
+    assert (end.q850, end.duration_ms) == (None, None)
+
+
+def test_a_bug_after_the_commit_does_not_end_the_recorder(bench: Bench) -> None:
+    bench.fails = True
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    bench.write()
+    assert bench.over == [flight.call_id]
+    assert len(bench.book) == 0
+
+
+def test_a_group_is_repeated_until_the_database_is_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "FIRST_RETRY_SECONDS", 0.001)
+    bench.rows.away = 3
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    bench.write()
+    assert bench.rows.states == {flight.call_id: "ended"}
+
+
+def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
+    flight = make_flight(sent_at=100.0, answered_at=103.0)
+    end = Ended(flight.call_id, "completed", True, None, 0.0, 7.0, "answered", "NORMAL_CLEARING")
+    change = Change(flight, 103.0, answered=True, ended=end, ended_at=107.0)
+    _, answered, ended = recorder_module._statements([change], 167.0)
+    assert (answered[0].age, answered[0].sent_age) == (64.0, 67.0)
+    assert (ended[0].age, ended[0].sent_age) == (60.0, 67.0)
+
+
+def test_an_answer_that_was_missed_is_dated_by_what_was_billed(bench: Bench) -> None:
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, ENDED, make_hangup(billsec=4)))
+    (report,) = bench.recorder._waiting
+    bench.write()
+    assert flight.answered_at == pytest.approx(report.at - 4)
+
+
+def test_a_call_that_the_switch_has_shown_is_not_taken_back(bench: Bench) -> None:
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, CREATED))
+    bench.recorder.withdraw(flight, "NOT_SENT")
+    bench.write()
+    assert bench.rows.ends == []
+    assert not flight.over
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "repeated", "expected"),
+    [
+        ("DESTINATION_OUT_OF_ORDER", False, False, "congestion"),
+        ("GATEWAY_DOWN", False, False, "gateway_fault"),
+        ("DESTINATION_OUT_OF_ORDER", False, True, "asked"),
+        ("NO_ANSWER", False, False, "asked"),
+        ("USER_BUSY", False, False, "asked"),
+        ("USER_BUSY", True, False, "waited for"),
+        ("-USAGE: nonsense", False, False, "congestion"),
+    ],
+)
+def test_a_failed_job_is_a_refusal_only_where_there_was_no_channel(
+    bench: Bench, text: str, known: bool, repeated: bool, expected: str
+) -> None:
+    flight = bench.fly(created=known, repeated=repeated)
+    bench.take(job(flight.call_id, text))
+    bench.write()
+    assert bench.asked == ([flight.call_id] if expected == "asked" else [])
+    assert [end.disposition for end in bench.rows.ends] == (
+        [] if expected in ("asked", "waited for") else [expected]
+    )
+
+
+def test_a_call_that_is_somebody_elses_by_now_frees_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "write", lambda *_: Written([], frozenset()))
+    flight = bench.fly()
+    bench.recorder.close(flight, Disposition.OUTCOME_UNKNOWN, "NODE_UNREACHABLE")
+    bench.write()
+    assert bench.over == []
+    assert flight.call_id not in bench.book
+
+
+def test_flush_waits_for_what_has_come_and_stop_for_the_rest(bench: Bench) -> None:
+    assert bench.recorder.flush(0.1)
+    greenlet = gevent.spawn(bench.recorder.run)
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    assert bench.recorder.flush(5.0)
+    assert bench.over == [flight.call_id]
+    bench.recorder.stop()
+    greenlet.join(5.0)
+    assert greenlet.ready()
+
+
+def test_events_of_calls_that_are_not_ours_are_left_alone(bench: Bench) -> None:
+    bench.take(ChannelEvent(ENDED, "nobody", "core-1", 0, None, busy()))
+    bench.write()
+    assert bench.rows.ends == []
