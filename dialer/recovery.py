@@ -9,16 +9,17 @@ the node is the same one, and time enough has passed for a frame in a buffer to 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import gevent
 import orjson
 import structlog
-from gevent.pool import Pool
-from peewee import PeeweeException
 
-from campaigns.dispositions import Disposition
 from dialer.book import Book, Flight
+from dialer.decisions import Act, Answer, decide, is_due
+from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
 from dialer.recorder import Recorder
 from freeswitch.cluster import Cluster, NodeLink
@@ -30,30 +31,13 @@ from models import db, rows
 log = structlog.get_logger()
 
 ASK_SECONDS = 10.0
-SETTLE_SECONDS = 5.0
-"""A node may still execute what sat in a socket's buffer for so long after its sender died."""
-SILENT_SECONDS = 5.0
-"""An originate of ours that has shown no sign of life for so long is asked about."""
-AGAIN_SECONDS = 5.0
-LOST_SECONDS = 90.0
-"""A call that nobody can prove anything about for so long is `outcome_unknown`."""
-PDD_SECONDS = 15.0
-LATE_SECONDS = 15.0
-LATE_ANSWERED_SECONDS = 30.0
-PARALLEL = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a node says about one call id."""
-
-    alive: LiveChannel | None
-    lived: bool
+PARALLEL = 5
+"""Questions under way at one node; one that does not answer must not keep the others waiting."""
 
 
 @dataclass(slots=True)
 class Recovery:
-    """Asks the switch, and decides. `repeat` sends a call once more under its id, with a fresh permit."""
+    """Asks the switch, and acts on the verdict. `repeat` sends a call once more under its id, with a fresh permit."""
 
     dialer_id: str
     cluster: Cluster
@@ -61,112 +45,76 @@ class Recovery:
     recorder: Recorder
     repeat: Callable[[Flight], None]
     now: Callable[[], float] = time.monotonic
-    _pool: Pool = field(default_factory=lambda: Pool(PARALLEL))
+    _asked: dict[str, deque[Flight]] = field(default_factory=dict)
+    _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
 
     def ask(self, flight: Flight) -> None:
-        """Settle this call in the background; one question at a time for each call."""
+        """Settle this call in the background; one question at a time for each call. Never waits."""
         if flight.asking or flight.over:
             return
         flight.asking = True
         flight.asked_at = self.now()
-        self._pool.spawn(self._settle, flight)
+        waiting = self._asked.setdefault(flight.node, deque())
+        waiting.append(flight)
+        workers = self._workers.setdefault(flight.node, [])
+        workers[:] = [worker for worker in workers if not worker.dead]
+        if len(workers) < PARALLEL:
+            workers.append(gevent.spawn(self._work, waiting))
 
     def node_up(self, node: str) -> None:
         """A node's connection is (back) up: whatever happened meanwhile was missed."""
         for flight in self.book.on_node(node):
-            self.ask(flight)
+            if not flight.queued:
+                self.ask(flight)
 
     def patrol(self) -> None:
         """Ask about every call that is silent, late or in doubt. Called every second."""
         now = self.now()
         for flight in self.book:
-            if now - flight.asked_at >= AGAIN_SECONDS and self._is_due(flight, now):
+            if is_due(flight, self.dialer_id, now):
                 self.ask(flight)
-
-    def _is_due(self, flight: Flight, now: float) -> bool:
-        if flight.sent_at is None:
-            return flight.sent_by != self.dialer_id or flight.adopted_at is not None
-        if flight.refusal is not None and flight.created:
-            return True
-        if flight.answered_at is not None:
-            return now - flight.answered_at > flight.max_seconds + LATE_ANSWERED_SECONDS
-        if not flight.created:
-            return now - flight.sent_at > SILENT_SECONDS
-        return now - flight.sent_at > PDD_SECONDS + flight.ring_seconds + LATE_SECONDS
-
-    def _settle(self, flight: Flight) -> None:
-        try:
-            link = self.cluster.links.get(flight.node)
-            if link is None or not link.connected:
-                self._give_up_if_lost(flight, "NODE_UNREACHABLE")
-                return
-            self._decide(flight, link, question(link, flight.call_id))
-        except (FreeswitchError, PeeweeException) as error:
-            log.info("settle_later", call_id=flight.call_id, node=flight.node, error=str(error)[:200])
-        finally:
-            flight.asking = False
-
-    def _decide(self, flight: Flight, link: NodeLink, answer: Answer) -> None:
-        if answer.alive is not None:
-            self._alive(flight, link, answer.alive)
-        elif answer.lived:
-            self._ended_unseen(flight, "ENDED_UNSEEN")
-        elif flight.created or flight.answered_at is not None or flight.progress:
-            # It lived, and neither it nor its mark is there: the node was restarted.
-            self._ended_unseen(flight, "NODE_RESTARTED")
-        elif flight.core_uuid is not None and link.core_uuid != flight.core_uuid:
-            self._ended_unseen(flight, "NODE_RESTARTED")
-        elif flight.refusal is not None:
-            self.recorder.close(flight, Disposition.CONGESTION, flight.refusal)
-        elif self._provably_never_seen(flight):
-            log.info("originate_repeated", call_id=flight.call_id, node=flight.node)
-            self.repeat(flight)
-        else:
-            self._give_up_if_lost(flight, "OWNER_NOT_PROVEN_DEAD")
-
-    def _alive(self, flight: Flight, link: NodeLink, channel: LiveChannel) -> None:
-        now = self.now()
-        age = channel.age_ms / 1000
-        if flight.sent_at is None:
-            flight.sent_at = now - age
-        answered_ago = None if channel.answered_ms_ago is None else channel.answered_ms_ago / 1000
-        self.recorder.found_alive(flight, progress=channel.progress, answered_ago=answered_ago)
-        too_long = (
-            age > PDD_SECONDS + flight.ring_seconds + LATE_SECONDS
-            if answered_ago is None
-            else answered_ago > flight.max_seconds + LATE_ANSWERED_SECONDS
-        )
-        if too_long and not channel.ended:
-            log.warning("call_overdue", call_id=flight.call_id, node=flight.node, age=age)
-            link.api(uuid_kill(flight.call_id), timeout=ASK_SECONDS)
-
-    def _ended_unseen(self, flight: Flight, cause: str) -> None:
-        answered = flight.answered_at is not None
-        disposition = Disposition.ANSWERED if answered else Disposition.OUTCOME_UNKNOWN
-        flight.created = True
-        self.recorder.close(flight, disposition, cause)
-
-    def _provably_never_seen(self, flight: Flight) -> bool:
-        """Ours and unsent for long, or a dead dialer's: that is, one whose session lock is gone for good."""
-        since = flight.sent_at if flight.sent_at is not None else flight.adopted_at
-        if since is None or self.now() - since < SETTLE_SECONDS:
-            return False
-        if flight.sent_by == self.dialer_id:
-            return True
-        with db.connection_context():
-            return lock_is_free(flight.sent_by) and same_postmaster(flight.sent_by)
-
-    def _give_up_if_lost(self, flight: Flight, cause: str) -> None:
-        since = max(flight.claimed_at, flight.adopted_at or 0.0)
-        limit = LOST_SECONDS
-        if flight.answered_at is not None:
-            since, limit = flight.answered_at, flight.max_seconds + LATE_ANSWERED_SECONDS
-        if self.now() - since > limit:
-            self._ended_unseen(flight, cause)
 
     def stop(self) -> None:
         """End the questions that are under way."""
-        self._pool.kill(timeout=1)
+        gevent.killall([worker for workers in self._workers.values() for worker in workers], timeout=1)
+
+    def _work(self, waiting: deque[Flight]) -> None:
+        while waiting:
+            flight = waiting.popleft()
+            try:
+                self._settle(flight)
+            except (FreeswitchError, *DATABASE_AWAY) as error:
+                log.info("settle_later", call_id=flight.call_id, node=flight.node, error=str(error)[:200])
+            except Exception:
+                log.exception("settle_failed", call_id=flight.call_id, node=flight.node)
+            finally:
+                flight.asking = False
+
+    def _settle(self, flight: Flight) -> None:
+        link = self.cluster.links.get(flight.node)
+        answer = None if link is None or not link.connected else question(link, flight.call_id)
+        if flight.over or flight.queued:
+            return
+        verdict = decide(flight, answer, self.dialer_id, self.now(), lambda: sender_is_dead(flight.sent_by))
+        if answer is not None and answer.alive is not None:
+            self._note_alive(flight, answer.alive)
+        elif answer is not None and (answer.lived or flight.seen or flight.refusal is not None):
+            flight.gone_since = flight.gone_since or self.now()
+        if verdict.act is Act.KILL and link is not None:
+            log.warning("call_overdue", call_id=flight.call_id, node=flight.node)
+            link.api(uuid_kill(flight.call_id), timeout=ASK_SECONDS)
+        elif verdict.act is Act.CLOSE:
+            self.recorder.close(flight, verdict.disposition, verdict.cause, no_channel=verdict.no_channel)
+        elif verdict.act is Act.REPEAT:
+            log.info("originate_repeated", call_id=flight.call_id, node=flight.node)
+            self.repeat(flight)
+
+    def _note_alive(self, flight: Flight, channel: LiveChannel) -> None:
+        flight.gone_since = None
+        if flight.sent_at is None:
+            flight.sent_at = self.now() - channel.age_ms / 1000
+        answered_ago = None if channel.answered_ms_ago is None else channel.answered_ms_ago / 1000
+        self.recorder.found_alive(flight, progress=channel.progress, answered_ago=answered_ago)
 
 
 def question(link: NodeLink, call_id: str) -> Answer:
@@ -177,10 +125,19 @@ def question(link: NodeLink, call_id: str) -> Answer:
     dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
     if dump.lstrip().startswith("{"):
         channel = channel_from_dump(orjson.loads(dump.encode("utf-8", "replace")))
-        if channel is not None and not channel.ended:
-            return Answer(channel, True)
-        return Answer(None, True)
-    return Answer(None, link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done")
+        alive = channel if channel is not None and not channel.ended else None
+        return Answer(alive, True, link.core_uuid)
+    marked = link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done"
+    return Answer(None, marked, link.core_uuid)
+
+
+def sender_is_dead(dialer_id: str) -> bool:
+    """Whether this dialer can never write again: its session lock is gone, and not because PostgreSQL restarted.
+
+    Raises what a database that is away raises.
+    """
+    with db.connection_context():
+        return lock_is_free(dialer_id) and same_postmaster(dialer_id)
 
 
 def same_postmaster(dialer_id: str) -> bool:

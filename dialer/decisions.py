@@ -1,0 +1,162 @@
+"""What recovery does about a call, from what is known of it and what its node says: pure, one table.
+
+Never closes a call as unseen on the first word of a node: what the node said last may still be on its way to the
+recorder, or be somebody else's to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from campaigns.dispositions import Disposition, Evidence, dispose
+from dialer.book import Flight
+from dialer.endings import had_channel
+from freeswitch.events import LiveChannel
+
+SETTLE_SECONDS = 5.0
+"""A node may still execute what sat in a socket's buffer for so long after its sender died."""
+SILENT_SECONDS = 5.0
+"""An originate of ours that has shown no sign of life for so long is asked about."""
+AGAIN_SECONDS = 5.0
+CHECK_SECONDS = 30.0
+"""A call that has said nothing for so long is asked whether it still lives: a node may drop events."""
+GRACE_SECONDS = 2.0
+"""What a node reported before it said that a call is over has arrived by then."""
+QUEUED_SECONDS = 15.0
+"""No dispatcher keeps a claimed call for so long: one that is unsent then was dropped."""
+LOST_SECONDS = 90.0
+"""A call that nobody can prove anything about for so long is `outcome_unknown`."""
+PDD_SECONDS = 15.0
+LATE_SECONDS = 15.0
+LATE_ANSWERED_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node says about one call id: its channel, else whether it ever had one; and which run of it says so."""
+
+    alive: LiveChannel | None
+    lived: bool
+    core_uuid: str | None
+
+
+class Act(StrEnum):
+    """What to do about a call."""
+
+    WAIT = "wait"
+    ADOPT = "adopt"
+    """It lives: ours from now on."""
+    KILL = "kill"
+    """It lives, and longer than it may."""
+    CLOSE = "close"
+    REPEAT = "repeat"
+    """It was never seen, and nobody else can send it: once more, under the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An act; `disposition`, `cause` and `no_channel` (the switch never made one) go with CLOSE."""
+
+    act: Act
+    disposition: Disposition = Disposition.OUTCOME_UNKNOWN
+    cause: str = ""
+    no_channel: bool = False
+
+
+WAIT = Verdict(Act.WAIT)
+
+
+def is_due(flight: Flight, dialer_id: str, now: float) -> bool:
+    """Whether a call is to be asked about now."""
+    asked = now - flight.asked_at
+    if flight.gone_since is not None:
+        return asked >= GRACE_SECONDS
+    if asked < AGAIN_SECONDS or flight.queued:
+        return False
+    if flight.unsent:
+        ours = flight.sent_by == dialer_id and flight.adopted_at is None
+        return not ours or now - flight.claimed_at > QUEUED_SECONDS
+    if flight.refusal is not None or is_overdue(flight, now):
+        return True
+    if not flight.seen:
+        return flight.sent_at is not None and now - flight.sent_at > SILENT_SECONDS
+    return now - max(flight.asked_at, flight.heard_at) >= CHECK_SECONDS
+
+
+def is_overdue(flight: Flight, now: float) -> bool:
+    """Whether a call has gone on for longer than its timers at the switch allow."""
+    if flight.answered_at is not None:
+        return now - flight.answered_at > flight.max_seconds + LATE_ANSWERED_SECONDS
+    since = flight.claimed_at if flight.sent_at is None else flight.sent_at
+    return flight.seen and now - since > PDD_SECONDS + flight.ring_seconds + LATE_SECONDS
+
+
+def decide(
+    flight: Flight, answer: Answer | None, dialer_id: str, now: float, sender_is_dead: Callable[[], bool]
+) -> Verdict:
+    """What to do about a call. `answer` is None where its node cannot be asked.
+
+    `sender_is_dead` proves that the dialer in `sent_by`, which is not this one, will never write again; it is asked
+    only where that matters.
+    """
+    if answer is None:
+        return _lost(flight, "NODE_UNREACHABLE", now)
+    if answer.alive is not None:
+        return _alive(flight, answer.alive, now)
+    same_run = flight.core_uuid is not None and flight.core_uuid == answer.core_uuid
+    if answer.lived or flight.seen or (flight.refusal is not None and had_channel(flight.refusal)):
+        if same_run and (flight.gone_since is None or now - flight.gone_since < GRACE_SECONDS):
+            return WAIT
+        return _ended_unseen(flight, "ENDED_UNSEEN" if answer.lived else "NODE_RESTARTED")
+    if not same_run:
+        return _ended_unseen(flight, "NODE_RESTARTED")
+    if flight.refusal is not None:
+        disposition = dispose(Evidence(cause=flight.refusal, channel=False))
+        return Verdict(Act.CLOSE, disposition, flight.refusal, no_channel=True)
+    return _never_seen(flight, dialer_id, now, sender_is_dead)
+
+
+def _alive(flight: Flight, channel: LiveChannel, now: float) -> Verdict:
+    if channel.answered_ms_ago is not None:
+        late = channel.answered_ms_ago / 1000 - flight.max_seconds - LATE_ANSWERED_SECONDS
+    else:
+        late = channel.age_ms / 1000 - PDD_SECONDS - flight.ring_seconds - LATE_SECONDS
+    if late > LOST_SECONDS:
+        # It outlives its own killing: a channel that the switch cannot end.
+        return _ended_unseen(flight, "ZOMBIE_CHANNEL")
+    return Verdict(Act.KILL if late > 0 else Act.ADOPT)
+
+
+def _never_seen(flight: Flight, dialer_id: str, now: float, sender_is_dead: Callable[[], bool]) -> Verdict:
+    """The node that was to get it is the same, and has never had it."""
+    ours = flight.sent_by == dialer_id
+    since = next(at for at in (flight.sent_at, flight.adopted_at, flight.claimed_at) if at is not None)
+    if now - since < SETTLE_SECONDS:
+        return WAIT
+    if flight.repeated and flight.sent_at is not None:
+        # It takes orders and does not carry them out. Long enough after the second, that is proof of its own.
+        if now - since < LOST_SECONDS:
+            return WAIT
+        return Verdict(Act.CLOSE, Disposition.SWITCH_LOST, "NEVER_SEEN", no_channel=True)
+    if ours or sender_is_dead():
+        return Verdict(Act.REPEAT)
+    return _lost(flight, "OWNER_NOT_PROVEN_DEAD", now)
+
+
+def _lost(flight: Flight, cause: str, now: float) -> Verdict:
+    since, limit = max(flight.claimed_at, flight.adopted_at or flight.claimed_at), LOST_SECONDS
+    if flight.answered_at is not None:
+        since, limit = flight.answered_at, flight.max_seconds + LATE_ANSWERED_SECONDS
+    return _ended_unseen(flight, cause) if now - since > limit else WAIT
+
+
+def _ended_unseen(flight: Flight, cause: str) -> Verdict:
+    """It is over, or counts as over; what is known of it says how."""
+    if flight.answered_at is not None:
+        return Verdict(Act.CLOSE, Disposition.ANSWERED, cause)
+    if flight.refusal is not None and had_channel(flight.refusal):
+        evidence = Evidence(cause=flight.refusal, progress=flight.progress)
+        return Verdict(Act.CLOSE, dispose(evidence), flight.refusal)
+    return Verdict(Act.CLOSE, Disposition.OUTCOME_UNKNOWN, cause)
