@@ -13,12 +13,13 @@ from typing import Any
 
 import gevent
 import structlog
-from peewee import PeeweeException
 
+from dialer.errors import DATABASE_AWAY
 from dialer.holds import Holds
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import FreeswitchError
 from live.bell import Bell
+from live.errors import LiveUnavailable
 from models import db, rows
 
 log = structlog.get_logger()
@@ -63,16 +64,27 @@ class Control:
 
     def on_connected(self) -> None:
         """Rings may have been missed: what stands in the database holds."""
-        with db.connection_context():
-            scopes = {row["scope"] for row in rows("SELECT scope FROM halt")}
-        self.holds.set_halts(scopes)
-        for scope in scopes:
-            self._once(f"tenant {scope}", self._hang_up_tenants, scope)
+        self.agree()
         self.refresh()
 
+    def agree(self) -> None:
+        """Halt what is halted in the database, and nothing else; called every second, as rings may get lost.
+
+        Raises what a database that is away raises; the halts that are known stand then.
+        """
+        read_at = time.monotonic()
+        with db.connection_context():
+            scopes = [row["scope"] for row in rows("SELECT scope FROM halt")]
+        for scope in self.holds.agree(scopes, read_at):
+            self._once(f"tenant {scope}", self._hang_up_tenants, scope)
+
     def _answer(self, token: str) -> None:
-        if self.holds.settled(ACK_SECONDS):
+        if not self.holds.settled(ACK_SECONDS):
+            return
+        try:
             self.bell.ack(token, self.dialer_id)
+        except LiveUnavailable as error:
+            log.warning("ring_not_answered", error=str(error)[:200])
 
     def _once(self, target: str, job: Callable[[str], None], argument: str) -> None:
         """Run a hang-up unless the same one is under way: a ring is repeated until it is answered."""
@@ -113,18 +125,22 @@ class Control:
         while time.monotonic() < deadline:
             try:
                 targets = left()
-            except PeeweeException as error:
+            except DATABASE_AWAY as error:
                 log.warning("hangup_without_database", error=type(error).__name__)
             else:
                 if not targets:
                     return
-                for link in self.cluster.links.values():
-                    for variable, value in targets:
-                        self._hang_up_on(link, variable, value)
+                # All nodes at once: one that does not answer must not keep the others' calls alive.
+                orders = [
+                    gevent.spawn(self._hang_up_on, link, targets) for link in self.cluster.links.values()
+                ]
+                gevent.joinall(orders, timeout=HANGUP_EVERY_SECONDS)
             gevent.sleep(HANGUP_EVERY_SECONDS)
 
-    def _hang_up_on(self, link: NodeLink, variable: str, value: str) -> None:
-        try:
-            link.hupall(CAUSE, variable, value)
-        except FreeswitchError as error:
-            log.warning("hangup_not_sent", node=link.name, error=str(error)[:200])
+    def _hang_up_on(self, link: NodeLink, targets: set[tuple[str, str]]) -> None:
+        for variable, value in targets:
+            try:
+                link.hupall(CAUSE, variable, value)
+            except FreeswitchError as error:
+                log.warning("hangup_not_sent", node=link.name, error=str(error)[:200])
+                return

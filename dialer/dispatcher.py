@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,34 +16,30 @@ import structlog
 from gevent.event import Event as Signal
 
 from campaigns.actions import ActionRefused
-from dialer.book import Book, Flight
+from dialer.book import Flight
 from dialer.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.departures import GROUP, Departures, permits_for
 from dialer.errors import DATABASE_AWAY
 from dialer.plans import Plan
-from dialer.recorder import Recorder
-from dialer.requests import Requests
-from dialer.sender import Outcome, Sender
-from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused
-from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable
-from limits.limiter import Limiter
 from models import new_id
 
 log = structlog.get_logger()
 
-GROUP = 50
+FIRST_GROUP = 4
 IDLE_SECONDS = 1.0
 SLOT_SECONDS = 0.25
 UNAVAILABLE_SECONDS = 0.5
 SOONEST_SECONDS = 0.002
 SKIP_SECONDS = 1.0
-UNSENT_SECONDS = 5.0
-"""A claimed call that gets no new permit for so long goes back: its contact may be called by who has room."""
 TURN_SECONDS = 0.004
-"""Who was just served comes back to a shared cap by up to so much later than who was not. The limiter lets a late
-asker catch up by 20 ms, so this costs nothing."""
+"""Who was just served comes back to a shared cap by up to twice this later than who was not. The limiter lets a late
+asker catch up by 20 ms, so it costs nothing."""
+
 SHARED_SLOTS = frozenset({"tenant_concurrency", "gateway_channels", "node_channels"})
+"""Caps on slots that several campaigns may wait for."""
 
 
 class Surroundings(Protocol):
@@ -61,14 +57,6 @@ class Surroundings(Protocol):
 
 
 @dataclass(slots=True)
-class Unsent:
-    """A claimed call whose permit lapsed before it was written."""
-
-    flight: Flight
-    request: OriginateRequest
-
-
-@dataclass(slots=True)
 class Dispatcher:
     """One campaign's dialling in this process.
 
@@ -78,18 +66,13 @@ class Dispatcher:
     campaign_id: str
     dialer_id: str
     around: Surroundings
-    limiter: Limiter
-    requests: Requests
-    sender: Sender
-    recorder: Recorder
-    book: Book
+    departures: Departures
     now: Callable[[], float] = time.monotonic
     waits_for: str | None = None
     dialled_at: float = 0.0
-    _unsent: list[Unsent] = field(default_factory=list)
     _wake: Signal = field(default_factory=Signal)
     _skip_until: dict[str, float] = field(default_factory=dict)
-    _group: int = 4
+    _group: int = FIRST_GROUP
     _checked: Plan | None = None
     _stopping: bool = False
     _ended: bool = False
@@ -108,27 +91,23 @@ class Dispatcher:
 
         Its row says from now on that its events carry this dialer's id. Raises what a database that is away raises.
         """
-        if flight.queued:
-            return True
         plan = self.around.plan(self.campaign_id)
-        if self._stopping or plan is None or not self.sender.allowed(flight):
+        if self._stopping or plan is None or not self.departures.sender.allowed(flight):
             return False
         custom_fields = claim_again(flight.call_id, self.dialer_id)
         if custom_fields is None:
             return False
-        if flight.seen or flight.over:
+        if flight.queued or flight.seen or flight.over:
             return True
         flight.sent_by = self.dialer_id
-        flight.repeated = flight.repeated or flight.sent_at is not None or flight.adopted_at is not None
+        flight.repeated = True
         flight.sent_at = None
         flight.claimed_at = self.now()
-        request = self._request(plan, flight, custom_fields)
-        if request is not None:
-            self._queue(flight, request)
-            self.wake()
-        # The greenlet may have ended, and withdrawn what it had, while the row was written.
+        self.departures.wait(plan, flight, custom_fields)
+        self.wake()
         if self._ended:
-            self._withdraw_all()
+            # The greenlet withdrew what it had, and ended, while the row was written.
+            self.departures.withdraw_all()
         return True
 
     def run(self) -> None:
@@ -143,7 +122,31 @@ class Dispatcher:
                 self._wake.wait(timeout=max(wait, SOONEST_SECONDS))
         finally:
             self._ended = True
-            self._withdraw_all()
+            self.departures.withdraw_all()
+
+    def step(self, plan: Plan) -> float:
+        """One decision; returns the seconds until the next is worth making."""
+        if not self._can_go_on(plan):
+            return IDLE_SECONDS
+        self.departures.let_go()
+        if plan.halted:
+            self.departures.withdraw_all()
+            return self._blocked(plan, "halted", IDLE_SECONDS)
+        nodes = self.around.nodes()
+        if not nodes:
+            return self._blocked(plan, "no_node", UNAVAILABLE_SECONDS)
+        if self.departures:
+            return self.departures.ask_again(plan, nodes)
+        if not self.departures.sender.may_claim(plan.tenant_id, self.campaign_id, plan.generation):
+            # Held, or the lease or the session lock is gone: what is claimed now would only go back.
+            return SLOT_SECONDS
+        room = plan.max_concurrent_calls - self.departures.book.count_of_campaign(self.campaign_id)
+        if room <= 0:
+            return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
+        wanted = self._candidates(min(room, self._group))
+        if not wanted:
+            return self._nobody_due(plan)
+        return self._dial(plan, nodes, wanted)
 
     def _step_or_wait(self, plan: Plan) -> float:
         try:
@@ -156,35 +159,17 @@ class Dispatcher:
             log.exception("dispatch_failed", campaign_id=self.campaign_id)
         return UNAVAILABLE_SECONDS
 
-    def step(self, plan: Plan) -> float:
-        """One decision; returns the seconds until the next is worth making."""
-        if plan is not self._checked:
-            try:
-                self.requests.check(plan)
-            except (ActionRefused, CommandRefused) as refused:
-                log.error("campaign_cannot_go_on", campaign_id=self.campaign_id, reason=str(refused))
-                self.around.failed(self.campaign_id)
-                return IDLE_SECONDS
-            self._checked = plan
-        if plan.halted:
-            self._withdraw_all()
-            return self._blocked(plan, "halted", IDLE_SECONDS)
-        self._let_go()
-        nodes = self.around.nodes()
-        if not nodes:
-            return self._blocked(plan, "no_node", UNAVAILABLE_SECONDS)
-        if self._unsent:
-            return self._ask_again(plan)
-        if not self.sender.may_claim(plan.tenant_id, self.campaign_id, plan.generation):
-            # Held, or the lease or the session lock is gone: what is claimed now would only go back.
-            return SLOT_SECONDS
-        room = plan.max_concurrent_calls - self.book.count_of_campaign(self.campaign_id)
-        if room <= 0:
-            return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
-        wanted = self._candidates(min(room, self._group))
-        if not wanted:
-            return self._nobody_due(plan)
-        return self._dial(plan, nodes, wanted)
+    def _can_go_on(self, plan: Plan) -> bool:
+        if plan is self._checked:
+            return True
+        try:
+            self.departures.requests.check(plan)
+        except (ActionRefused, CommandRefused) as refused:
+            log.error("campaign_cannot_go_on", campaign_id=self.campaign_id, reason=str(refused))
+            self.around.failed(self.campaign_id)
+            return False
+        self._checked = plan
+        return True
 
     def _candidates(self, count: int) -> list[Due]:
         now = self.now()
@@ -205,10 +190,11 @@ class Dispatcher:
     def _nobody_due(self, plan: Plan) -> float:
         if self._skip_until:
             return self._blocked(plan, "number_cap", SLOT_SECONDS)
+        self.waits_for = None
         first = next_due(self.campaign_id)
         if first is None:
             self.around.tell(plan, None, None)
-            if not self.book.count_of_campaign(self.campaign_id):
+            if not self.departures.book.count_of_campaign(self.campaign_id):
                 self.around.exhausted(self.campaign_id)
             return IDLE_SECONDS
         at, seconds = first
@@ -220,9 +206,8 @@ class Dispatcher:
 
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
         contacts = {str(new_id()): item for item in wanted}
-        answers = self._permits(
-            plan, nodes, [PermitRequest(call_id, item.phone_number) for call_id, item in contacts.items()]
-        )
+        requests = [PermitRequest(call_id, item.phone_number) for call_id, item in contacts.items()]
+        answers = permits_for(self.departures.limiter, plan, nodes, requests)
         permits = {answer.call_id: answer for answer in answers if isinstance(answer, Permit)}
         denied = [answer for answer in answers if isinstance(answer, Denied)]
         for answer in denied:
@@ -236,7 +221,7 @@ class Dispatcher:
     def _after(self, plan: Plan, dialled: bool, denied: Sequence[Denied]) -> float:
         binding = [answer for answer in denied if answer.reason != "number_cap"]
         first = min(binding, key=lambda answer: answer.retry_after, default=None)
-        self.waits_for = first.reason if first is not None else None
+        self.waits_for = None if first is None else first.reason
         if dialled:
             self.dialled_at = self.now()
         if first is None:
@@ -252,6 +237,7 @@ class Dispatcher:
             Wanted(contacts[call_id].contact_id, call_id, permit.node, self.around.core_uuid(permit.node))
             for call_id, permit in permits.items()
         ]
+        cores = {item.call_id: item.core_uuid for item in wanted}
         try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except BaseException:
@@ -259,138 +245,18 @@ class Dispatcher:
             self.around.doubt(list(permits.values()))
             raise
         # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
-        flights = [self._enter(plan, item, permits[item.call_id]) for item in claimed]
+        flights = [
+            self.departures.enter(plan, item, permits[item.call_id], cores[item.call_id]) for item in claimed
+        ]
         self.around.announce(claimed)
         for flight, item in zip(flights, claimed, strict=True):
-            request = self._request(plan, flight, item.custom_fields)
-            if request is not None:
-                self._send(flight, request, permits[item.call_id])
+            self.departures.leave(plan, flight, item.custom_fields, permits[item.call_id])
         taken = {item.call_id for item in claimed}
         unused = [permit for call_id, permit in permits.items() if call_id not in taken]
         if unused:
-            self.limiter.give_back(unused)
-
-    def _enter(self, plan: Plan, item: Claimed, permit: Permit) -> Flight:
-        flight = Flight(
-            call_id=item.call_id,
-            contact_id=item.contact_id,
-            campaign_id=item.campaign_id,
-            tenant_id=plan.tenant_id,
-            gateway_id=plan.gateway_id,
-            node=item.node,
-            core_uuid=self.around.core_uuid(item.node),
-            phone_number=item.phone_number,
-            generation=item.generation,
-            attempt=item.attempt,
-            free_sends=item.free_sends,
-            last_disposition=item.last_disposition,
-            retries_per_contact=plan.retries_per_contact,
-            retry_delay_seconds=plan.retry_delay_seconds,
-            ring_seconds=plan.ring_timeout_seconds,
-            max_seconds=plan.max_call_seconds,
-            sent_by=self.dialer_id,
-            permit=permit,
-        )
-        self.book.add(flight)
-        return flight
-
-    def _request(
-        self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]
-    ) -> OriginateRequest | None:
-        """The originate of a call; None, with the contact failed, where what it holds cannot be said to a switch."""
-        try:
-            return self.requests.build(plan, flight, custom_fields)
-        except (ActionRefused, CommandRefused) as refused:
-            self.sender.refuse(flight, refused)
-        except Exception as error:
-            # One contact that nobody foresaw must not stop the list.
-            log.exception("contact_not_understood", contact_id=flight.contact_id)
-            self.sender.refuse(flight, error)
-        return None
-
-    def _send(self, flight: Flight, request: OriginateRequest, permit: Permit) -> None:
-        outcome = self.sender.send(flight, request, permit.expires_at)
-        if outcome is Outcome.LAPSED:
-            self._queue(flight, request)
-        elif flight.over:
-            # It ended while it waited, and its slots were freed then: these are of a new permit.
-            self.limiter.give_back([permit])
-        elif outcome is Outcome.HELD:
-            self.recorder.withdraw(flight, "NOT_SENT")
-        elif outcome is Outcome.NO_NODE:
-            self.recorder.withdraw(flight, "NOT_SENT", delay=IDLE_SECONDS)
-
-    def _queue(self, flight: Flight, request: OriginateRequest) -> None:
-        flight.queued = True
-        self._unsent.append(Unsent(flight, request))
-
-    def _let_go(self) -> None:
-        """Withdraw what may not leave any more, or has waited for too long; who is next may have more luck."""
-        now = self.now()
-        kept: list[Unsent] = []
-        for item in self._unsent:
-            flight = item.flight
-            if flight.unsent and self.sender.allowed(flight) and now - flight.claimed_at < UNSENT_SECONDS:
-                kept.append(item)
-            else:
-                self._withdraw(flight)
-        self._unsent = kept
-
-    def _ask_again(self, plan: Plan) -> float:
-        """Permits for what was claimed but not written within their 50 ms: counted once, stamped anew."""
-        asked, self._unsent = self._unsent[:GROUP], self._unsent[GROUP:]
-        by_node: dict[str, list[Unsent]] = {}
-        for item in asked:
-            by_node.setdefault(item.flight.node, []).append(item)
-        nodes = {candidate.name: candidate for candidate in self.around.nodes()}
-        waits: list[float] = []
-        while by_node:
-            node, items = by_node.popitem()
-            if node not in nodes:
-                for item in items:
-                    self._withdraw(item.flight, delay=IDLE_SECONDS)
-                continue
-            requests = [PermitRequest(item.flight.call_id, item.flight.phone_number) for item in items]
-            try:
-                answers = self._permits(plan, [nodes[node]], requests)
-            except BaseException:
-                left = [item for others in by_node.values() for item in others]
-                self._unsent = [*items, *left, *self._unsent]
-                raise
-            for item, answer in zip(items, answers, strict=True):
-                if isinstance(answer, Permit):
-                    item.flight.queued = False
-                    self._send(item.flight, item.request, answer)
-                else:
-                    self._unsent.append(item)
-                    waits.append(answer.retry_after)
-        # The first turn, not the last: a turn that is missed by 50 ms is gone.
-        return min(waits, default=0.0)
-
-    def _permits(
-        self, plan: Plan, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest]
-    ) -> list[Permit | Denied]:
-        return self.limiter.acquire(
-            plan.tenant_id,
-            plan.campaign_id,
-            plan.max_concurrent_calls,
-            TenantCaps(
-                plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max
-            ),
-            GatewayCaps(plan.gateway_id, plan.gateway_cps, plan.gateway_channels),
-            nodes,
-            requests,
-        )
+            self.departures.limiter.give_back(unused)
 
     def _blocked(self, plan: Plan, reason: str, wait: float) -> float:
+        self.waits_for = reason
         self.around.tell(plan, reason, None)
         return wait
-
-    def _withdraw(self, flight: Flight, delay: float | None = None) -> None:
-        flight.queued = False
-        self.recorder.withdraw(flight, "NOT_SENT", delay)
-
-    def _withdraw_all(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        for item in unsent:
-            self._withdraw(item.flight)

@@ -7,7 +7,7 @@ of the socket refuses. An answer is given once no write that passed the guard be
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import gevent
@@ -20,7 +20,7 @@ class Holds:
 
     def __init__(self) -> None:
         self._generations: dict[str, int] = {}
-        self._halted: set[str] = set()
+        self._halted: dict[str, float] = {}
         self._writes: set[object] = set()
         self.draining = False
 
@@ -30,19 +30,26 @@ class Holds:
 
     def halt(self, scope: str) -> None:
         """No call of this tenant (or of everybody, `*`) may leave."""
-        self._halted.add(scope)
+        self._halted[scope] = time.monotonic()
 
     def lift(self, scope: str) -> None:
         """The halt of this scope is over."""
-        self._halted.discard(scope)
+        self._halted.pop(scope, None)
 
     def is_halted(self, scope: str) -> bool:
         """Whether this scope, or everybody, is halted."""
         return scope in self._halted or EVERYBODY in self._halted
 
-    def set_halts(self, scopes: set[str]) -> None:
-        """Take over the halts that stand in the database, after rings may have been missed."""
-        self._halted = set(scopes)
+    def agree(self, scopes: Iterable[str], read_at: float) -> list[str]:
+        """Take over the halts that stood in the database at `read_at` (monotonic), since rings may be missed.
+
+        A halt that was noted since then stands. Returns those that are new here.
+        """
+        stand = set(scopes)
+        new = [scope for scope in stand if scope not in self._halted]
+        noted_since = {scope: at for scope, at in self._halted.items() if at >= read_at}
+        self._halted = dict.fromkeys(stand, read_at) | noted_since
+        return new
 
     def allows(self, tenant_id: str, campaign_id: str, generation: int) -> bool:
         """Whether a call claimed under `generation` may leave now."""

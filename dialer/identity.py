@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from contextlib import suppress
 from hashlib import sha256
 
@@ -24,6 +25,16 @@ SETTLING_SPACE = 0x6362
 """The first half of the advisory lock under which one heir settles a dead dialer."""
 LOCK_SPACE = 0x6361
 """The first half of the advisory lock of a dialer; the second is a digest of its id."""
+LOCK_SECONDS = 5.0
+"""For how long a look at the session lock is good; an heir waits as long before it repeats a send of ours."""
+NEVER = float("-inf")
+
+_HOLDERS = """
+FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s::bigint & 4294967295 AND objsubid = 2
+    AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_END_HOLDER = f"SELECT pg_terminate_backend(pid) {_HOLDERS}"
+_IS_FREE = f"SELECT NOT EXISTS (SELECT 1 {_HOLDERS})"
 
 
 def new_dialer_id() -> str:
@@ -48,7 +59,7 @@ class Identity:
         self.lost = False
         self._roster = roster
         self._database_url = database_url
-        self._locked = False
+        self._locked_at = NEVER
         self._entered = False
         self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
@@ -76,8 +87,8 @@ class Identity:
             self.lease.end()
 
     def may_send(self) -> bool:
-        """Whether a frame may be written now: the lease holds, and the session lock was held a second ago."""
-        return self._locked and self.lease.valid()
+        """Whether a frame may be written now: the lease holds, and the session lock was held a moment ago."""
+        return self.lease.valid() and time.monotonic() - self._locked_at < LOCK_SECONDS
 
     def keep_lock(self) -> None:
         """See that the session lock is held; after PostgreSQL was away, take it anew.
@@ -85,11 +96,13 @@ class Identity:
         What a lock says after a restart begins at the restart, so the row begins there too. Until it is held
         again nothing is sent. Raises psycopg.Error while PostgreSQL is away.
         """
+        asked = time.monotonic()
         try:
             assert self._session is not None
             self._session.execute("SELECT 1")
+            self._locked_at = asked
         except psycopg.Error:
-            self._locked = False
+            self._locked_at = NEVER
             log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
@@ -115,14 +128,26 @@ class Identity:
     def _lock(self) -> None:
         if self._session is not None:
             self._session.close()
-        self._session = psycopg.connect(
+        session = self._session = psycopg.connect(
             self._database_url,
             autocommit=True,
             connect_timeout=2,
             application_name=f"carillon {self.dialer_id}",
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=10_000,
         )
-        self._session.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_SPACE, lock_number(self.dialer_id)))
-        self._locked = True
+        asked = time.monotonic()
+        number = lock_number(self.dialer_id)
+        taken = session.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_SPACE, number)).fetchone()
+        if not (taken and taken[0]):
+            # Our own earlier connection, which the server takes for alive since nobody told it: waiting could last
+            # for hours. The next attempt finds it gone.
+            session.execute(_END_HOLDER, (LOCK_SPACE, number))
+            session.close()
+            raise psycopg.OperationalError("an earlier connection still holds the session lock")
+        self._locked_at = asked
 
     def release(self) -> None:
         """Leave the roster and drop the lock: a clean end."""
@@ -135,10 +160,5 @@ class Identity:
 
 def lock_is_free(dialer_id: str) -> bool:
     """Whether no session holds this dialer's lock, on the connection that this greenlet holds."""
-    number = lock_number(dialer_id)
-    (free,) = db.execute_sql(
-        "SELECT NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
-        " AND objid = %s::bigint & 4294967295 AND objsubid = 2 AND granted)",
-        (LOCK_SPACE, number),
-    ).fetchone()
+    (free,) = db.execute_sql(_IS_FREE, (LOCK_SPACE, lock_number(dialer_id))).fetchone()
     return bool(free)

@@ -6,6 +6,7 @@ whatever is in doubt (a Redis that went away, a process that died) is simply pub
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import gevent
 import structlog
 from gevent.event import Event as Signal
-from peewee import PeeweeException
 
+from dialer.errors import DATABASE_AWAY
 from dialer.outcomes import Told
 from live.errors import LiveUnavailable
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
@@ -25,20 +26,22 @@ log = structlog.get_logger()
 GROUP = 500
 MOST_IN_MEMORY = 20_000
 SWEEP_SECONDS = 3.0
-GAP_SECONDS = 0.05
+FIRST_GAP_SECONDS, LAST_GAP_SECONDS = 0.05, 1.0
+HOLE_SECONDS = 60.0
+"""A predecessor that stays away for so long, with Redis there, was lost: a hole is better than silence."""
 WEB = "web"
 
 _LEFT = """
 SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
     contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
     transition.cause, transition.version,
-    transition.at < now() - interval '60 s' AS overdue,
     transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND EXISTS (
         SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
             AND NOT before.published AND before.id < transition.id) AS early,
     to_char(transition.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
 FROM transition LEFT JOIN contact ON contact.id = transition.contact_id
-WHERE transition.owner = %s AND NOT transition.published AND transition.at < now() - make_interval(secs => %s)
+WHERE transition.owner = %s AND NOT transition.published AND transition.id > %s
+    AND transition.at < now() - make_interval(secs => %s)
 ORDER BY transition.id LIMIT %s
 """
 
@@ -53,6 +56,8 @@ class Outbox:
         self._wake = Signal()
         self._behind = False
         self._stopping = False
+        self._swept_at = 0.0
+        self._held_since: dict[int, float] = {}
 
     def put(self, told: Sequence[Told]) -> None:
         """Publish these soon; never blocks."""
@@ -69,29 +74,24 @@ class Outbox:
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing of ours is unpublished."""
+        pause = FIRST_GAP_SECONDS
         while not (self._stopping and not self._waiting and not self._behind):
             self._wake.wait(timeout=SWEEP_SECONDS)
-            idle = not self._wake.is_set()
             self._wake.clear()
             try:
-                while self._waiting and not self._behind:
-                    self._publish_waiting()
-                if self._behind:
-                    self._behind = False
-                    self._waiting.clear()
-                    self.sweep(self._owner)
-                    if self._behind:
-                        gevent.sleep(GAP_SECONDS)
-                        self._wake.set()
-                elif idle:
-                    self.sweep(WEB, older_than=SWEEP_SECONDS)
-            except (LiveUnavailable, PeeweeException) as error:
+                self._publish_all()
+            except (LiveUnavailable, *DATABASE_AWAY) as error:
                 log.warning("transitions_not_published", error=str(error)[:200])
                 self._behind = True
+                pause = LAST_GAP_SECONDS
                 if self._stopping:
                     return
-                gevent.sleep(0.5)
-                self._wake.set()
+            if not self._behind:
+                pause = FIRST_GAP_SECONDS
+                continue
+            gevent.sleep(pause)
+            pause = min(2 * pause, LAST_GAP_SECONDS)
+            self._wake.set()
 
     def stop(self) -> None:
         """Let `run` return once everything is published; what Redis does not take now stays in its rows."""
@@ -101,32 +101,58 @@ class Outbox:
     def sweep(self, owner: str, older_than: float = 0.0) -> int:
         """Publish every unpublished row of `owner`, oldest first; how many there were.
 
-        Raises LiveUnavailable or PeeweeException; whatever was published is marked or will be recognised.
+        Raises LiveUnavailable or what a database that is away raises; whatever was published is marked or will be
+        recognised.
         """
-        total = 0
+        total = last = 0
         while True:
             with db.connection_context():
-                left = rows(_LEFT, owner, older_than, GROUP)
-            # Where a predecessor stays away for a minute its owner's rows were lost: a hole is better than silence.
-            overdue = [row for row in left if row["overdue"]]
-            done = self._publish_rows(overdue, force=True)
+                left = rows(_LEFT, owner, last, older_than, GROUP)
+            done = self._publish_rows([row for row in left if self._is_hole(row)], force=True)
             # A campaign's end is told after everything that led to it, whoever has that to tell.
-            due = [row for row in left if not row["overdue"] and not row["early"]]
+            due = [row for row in left if not self._is_hole(row) and not row["early"]]
             done += self._publish_rows(due, force=False)
             total += done
-            if len(left) < GROUP or done == 0:
-                self._behind = self._behind or done < len(left)
+            self._behind = self._behind or done < len(left)
+            if len(left) < GROUP:
                 return total
+            # What waits for somebody else must not keep the rest waiting.
+            last = left[-1]["transition_id"]
+
+    def _publish_all(self) -> None:
+        while self._waiting and not self._behind:
+            self._publish_waiting()
+        if self._behind:
+            self._behind = False
+            self._waiting.clear()
+            self.sweep(self._owner)
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            # Rows whose commit's answer was lost were never `put`, and a web process may die before it publishes.
+            self._swept_at = time.monotonic()
+            self._held_since = {
+                key: since
+                for key, since in self._held_since.items()
+                if self._swept_at - since < 2 * HOLE_SECONDS
+            }
+            self.sweep(self._owner, older_than=SWEEP_SECONDS)
+            self.sweep(WEB, older_than=SWEEP_SECONDS)
+
+    def _is_hole(self, row: Mapping[str, Any]) -> bool:
+        since = self._held_since.get(row["transition_id"])
+        return since is not None and time.monotonic() - since > HOLE_SECONDS
 
     def _publish_rows(self, left: list[dict[str, Any]], *, force: bool) -> int:
         if not left:
             return 0
         outcomes = self._publisher.publish([_of_row(row) for row in left], force=force)
-        done = [
-            row["transition_id"]
-            for row, outcome in zip(left, outcomes, strict=True)
-            if outcome is not Outcome.GAP
-        ]
+        done: list[int] = []
+        for row, outcome in zip(left, outcomes, strict=True):
+            transition_id = row["transition_id"]
+            if outcome is Outcome.GAP:
+                self._held_since.setdefault(transition_id, time.monotonic())
+            else:
+                self._held_since.pop(transition_id, None)
+                done.append(transition_id)
         self._mark(done)
         return len(done)
 

@@ -100,6 +100,6 @@ class Sender:
             # None: the connection died first, and recovery asks the node when it is back.
             if reply is not None and not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=flight.call_id, node=flight.node, reply=reply[:200])
-                self._recorder.close(flight, Disposition.CONGESTION, "COMMAND_REFUSED")
+                self._recorder.close(flight, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)
 
         return replied

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import structlog
-from peewee import PeeweeException
 
+from dialer.errors import DATABASE_AWAY
 from dialer.plans import Plan
 from models import db
 
@@ -44,7 +44,7 @@ class Telling:
         try:
             with db.connection_context():
                 db.execute_sql(_TELL, {"campaign": plan.campaign_id, "reason": reason, "at": next_action_at})
-        except PeeweeException as error:
+        except DATABASE_AWAY as error:
             log.info("blocked_reason_not_written", error=type(error).__name__)
 
     def forget(self, campaign_id: str) -> None:

@@ -1,0 +1,52 @@
+"""Forgets the marks that ended calls leave in their node's hash, which otherwise live as long as the node.
+
+Only once a call's end is committed: from then on the database says that it lived, and nobody needs the mark.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import gevent
+import structlog
+
+from freeswitch.cluster import Cluster
+from freeswitch.commands import mark_delete
+from freeswitch.errors import FreeswitchError
+
+log = structlog.get_logger()
+
+MOST = 20_000
+"""Marks kept in mind of a node that is away; older ones stay there."""
+REPLY_SECONDS = 10.0
+
+
+class Marks:
+    """One greenlet for each node that has marks to forget; nobody waits for it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._left: dict[str, deque[str]] = {}
+        self._working: dict[str, gevent.Greenlet[..., None]] = {}
+
+    def forget(self, node: str, call_ids: Iterable[str]) -> None:
+        """These calls of `node` are over and written. Never waits."""
+        left = self._left.setdefault(node, deque(maxlen=MOST))
+        left.extend(call_ids)
+        working = self._working.get(node)
+        if left and (working is None or working.dead):
+            self._working[node] = gevent.spawn(self._work, node, left)
+
+    def stop(self) -> None:
+        """Leave the rest where it is."""
+        gevent.killall(list(self._working.values()), timeout=1.0)
+
+    def _work(self, node: str, left: deque[str]) -> None:
+        link = self._cluster.links.get(node)
+        try:
+            while left and link is not None and link.connected:
+                link.api(mark_delete(left[0]), timeout=REPLY_SECONDS)
+                left.popleft()
+        except FreeswitchError as error:
+            log.info("marks_kept", node=node, marks=len(left), error=str(error)[:200])

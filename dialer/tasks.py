@@ -1,0 +1,71 @@
+"""The greenlets of a process: guarded, repeated, restarted, and ended together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+
+from dialer.errors import UNAVAILABLE
+from limits.errors import Fenced
+
+log = structlog.get_logger()
+
+RESTART_SECONDS = 1.0
+
+
+class Tasks:
+    """Nothing that a task raises ends it, but for the loss of the lease, which ends the process: `on_fenced`."""
+
+    def __init__(self, on_fenced: Callable[[], None]) -> None:
+        self._on_fenced = on_fenced
+        self._greenlets: list[gevent.Greenlet[..., None]] = []
+
+    def spawn(self, work: Callable[[], None]) -> gevent.Greenlet[..., None]:
+        """Run `work` in a greenlet until it returns; where it raises, start it again."""
+        self._greenlets = [greenlet for greenlet in self._greenlets if not greenlet.dead]
+        greenlet = gevent.spawn(self._keep, work)
+        self._greenlets.append(greenlet)
+        return greenlet
+
+    def every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
+        """Run `task` every `seconds`, and whenever `sooner` is set."""
+        signal = sooner or Signal()
+
+        def repeat() -> None:
+            while True:
+                self.guarded(task)
+                signal.wait(timeout=seconds)
+                signal.clear()
+
+        self.spawn(repeat)
+
+    def guarded(self, task: Callable[[], object]) -> None:
+        """Run a task; a server that is away is for the next time, and so is whatever else went wrong."""
+        name = getattr(task, "__qualname__", str(task))
+        try:
+            task()
+        except Fenced:
+            self._on_fenced()
+        except UNAVAILABLE as error:
+            log.warning("task_waits", task=name, error=str(error)[:200])
+        except Exception:
+            log.exception("task_failed", task=name)
+
+    def end(self, timeout: float) -> None:
+        """Kill what still runs."""
+        gevent.killall(self._greenlets, timeout=timeout)
+
+    def _keep(self, work: Callable[[], None]) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                work()
+            except Exception:
+                log.exception("greenlet_failed", work=getattr(work, "__qualname__", str(work)))
+            else:
+                return
+            gevent.sleep(max(0.0, RESTART_SECONDS - (time.monotonic() - began)))
