@@ -49,7 +49,10 @@ end
 
 local function take(scope, id)
   scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
-  redis.call('PEXPIRE', scope.key, job.lease + 10000)
+  if not scope.kept then
+    redis.call('PEXPIRE', scope.key, job.lease + 10000)
+    scope.kept = true
+  end
 end
 
 -- Rates: an exact log of the window, and for smoothness the time at which the next call is due (GCRA) ----------------
@@ -57,10 +60,10 @@ end
 local function refresh(rate)
   rate.used = redis.call('ZCARD', rate.key)
   rate.last = tonumber(redis.call('ZREVRANGE', rate.key, 0, 0, 'WITHSCORES')[2])
+  local noted = rate.due or tonumber(redis.call('HGET', KEYS[8], rate.key) or 0)
   rate.due = 0
   if rate.last then
     -- What the log says wins over what was noted: after a changed limit, a rebuild, or entries taken back.
-    local noted = tonumber(redis.call('HGET', KEYS[8], rate.key) or 0)
     local next_turn = rate.last + rate.interval
     rate.due = math.max(next_turn, math.min(noted, next_turn + TOLERANCE))
   end
@@ -103,8 +106,14 @@ local function stamp(rate, id, at)
   rate.last = math.max(rate.last or 0, at)
   local next_turn = rate.last + rate.interval
   rate.due = math.min(math.max(rate.due, at) + rate.interval, next_turn + TOLERANCE)
-  redis.call('HSET', KEYS[8], rate.key, rate.due)
-  redis.call('PEXPIRE', rate.key, math.ceil((rate.last - now + 2 * rate.window) / 1000))
+  rate.stamped = true
+end
+
+local function note(rate)
+  if rate.stamped then
+    redis.call('HSET', KEYS[8], rate.key, rate.due)
+    redis.call('PEXPIRE', rate.key, math.ceil((rate.last - now + 2 * rate.window) / 1000))
+  end
 end
 
 -- The latest of the times at which each rate admits, and which one it is.
@@ -272,6 +281,11 @@ for i, request in ipairs(job.requests) do
   end
 end
 
+note(minute)
+note(cps)
+for _, node in ipairs(nodes) do
+  note(node.rate)
+end
 redis.call('SADD', KEYS[7], job.dialer)
 for _, key in ipairs({KEYS[5], KEYS[6], KEYS[7], KEYS[8]}) do
   redis.call('PEXPIRE', key, job.keep)

@@ -1,7 +1,7 @@
 """Who is alive: each dialer's lease in Redis, and the same lease as its own process sees it.
 
-Called by each dialer for itself (`register`, `renew`, `retire`), by whoever takes over from a dead one (`dead`,
-`fence`, `forget`), and by the API, which waits for everybody who may still send (`alive`, `fence`).
+Called by each dialer for itself (`register`, `renew`, `retire`), by whoever takes over from a dead one (`fence`,
+`forget`), and by the API, which waits for everybody who may still send (`alive`, `fence`).
 
 A lease is counted twice, both times from one renewal: by Redis from when it executes it, by the dialer from before it
 asked. So the dialer's own view always ends first, whatever was lost or late in between.
@@ -51,10 +51,6 @@ class Lease:
         """Whether a write may start now."""
         return not self._ended and time.monotonic() < self._until
 
-    def left(self) -> float:
-        """Seconds that it has left, 0 when it is over."""
-        return 0.0 if self._ended else max(0.0, self._until - time.monotonic())
-
 
 class Roster:
     """The dialers of an installation. Every method raises RosterUnavailable when Redis fails."""
@@ -78,12 +74,14 @@ class Roster:
     def alive(self) -> dict[str, dict[str, Any]]:
         """Everybody whose lease runs, fenced or not, with what it says of itself: all who may still send."""
         with translated(RosterUnavailable, "reading the roster"):
-            return {dialer: json.loads(info) for dialer, info, running in self._entries() if running}
-
-    def dead(self) -> list[str]:
-        """Those in the roster whose lease has lapsed or who retired, until they are forgotten."""
-        with translated(RosterUnavailable, "reading the roster"):
-            return [dialer for dialer, _, running in self._entries() if not running]
+            roster = cast("dict[str, str]", self._redis.hgetall(self._keys.roster))
+            leases = [self._keys.lease(dialer_id) for dialer_id in roster]
+            running = cast("list[str | None]", self._redis.mget(leases) if leases else [])
+        return {
+            dialer_id: json.loads(info)
+            for (dialer_id, info), lease in zip(roster.items(), running, strict=True)
+            if lease is not None
+        }
 
     def remaining(self, dialer_id: str) -> float:
         """Seconds left of a lease as Redis sees it, 0 when there is none."""
@@ -108,14 +106,17 @@ class Roster:
         return int(answer[1]) / 1000
 
     def retire(self, dialer_id: str) -> None:
-        """A clean end: the caller sends no more, and says so. It stays listed as dead until it is forgotten."""
+        """A clean end: the caller sends no more, and says so. Its entry stays until it is forgotten."""
         with translated(RosterUnavailable, "retiring"), self._redis.pipeline(transaction=True) as pipe:
             pipe.set(self._keys.fenced(dialer_id), 0, px=int(FENCE_SECONDS * 1000))
             pipe.delete(self._keys.lease(dialer_id))
             pipe.execute()
 
     def forget(self, dialer_id: str) -> None:
-        """Strike out a dead dialer, once everything of it has been taken over."""
+        """Strike out a dead dialer, once everything of it has been taken over.
+
+        Until then its entry is the proof that Redis was not emptied, by which `fence` knows a lapsed lease.
+        """
         with translated(RosterUnavailable, "forgetting a dialer"):
             self._redis.hdel(self._keys.roster, dialer_id)
 
@@ -136,12 +137,3 @@ class Roster:
         if answer[0] == "fenced":
             raise Fenced(dialer_id)
         return asked + self._lease_seconds
-
-    def _entries(self) -> list[tuple[str, str, bool]]:
-        roster = cast("dict[str, str]", self._redis.hgetall(self._keys.roster))
-        if not roster:
-            return []
-        leases = cast("list[str | None]", self._redis.mget([self._keys.lease(dialer) for dialer in roster]))
-        return [
-            (dialer, roster[dialer], lease is not None) for dialer, lease in zip(roster, leases, strict=True)
-        ]

@@ -243,7 +243,7 @@ def test_random_histories_agree_with_the_model(client: redis.Redis, virtual_cloc
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -47,7 +47,7 @@ def fullest(times: list[float], window: float) -> int:
     return max(sum(start <= time < start + window for time in times) for start in times)
 
 
-@pytest.mark.parametrize(("per_minute", "cps"), [(0, 10), (0, 50), (600, 0)])
+@pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
 def test_no_window_is_overfull_none_is_wasted_and_calls_come_evenly(
     redis_url: str, client: redis.Redis, per_minute: int, cps: int
 ) -> None:
