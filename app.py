@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import models
-from api import database, docs, errors, health, logs
+from api import cdr, database, docs, errors, health, logs
 from api.blueprint import make_api
 from api.events import events_blueprint
 from api.rate_limit import RateLimiter
@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register(app)
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)
+    app.register_blueprint(cdr.blp)
     api = make_api(app, VERSION)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -96,7 +96,8 @@ CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
         {ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.PENDING}
     ),
     ContactStatus.COMPLETED: frozenset(),
-    ContactStatus.FAILED: frozenset(),
+    # Only where its outcome was unknown, and the node's own record said later that it was answered.
+    ContactStatus.FAILED: frozenset({ContactStatus.COMPLETED}),
     ContactStatus.CANCELLED: frozenset(),
 }
 
@@ -380,9 +381,23 @@ class Halt(Table):
     by = TextField()
 
 
+class CdrInbox(Table):
+    """A call's record as its node wrote it, until what it says is in the call's row. `variables` holds those that
+    say how the call ended, and no others."""
+
+    uuid = UUIDField()
+    node = TextField()
+    received_at = DateTimeTZField()
+    variables = BinaryJSONField(index=False)
+    applied_at = DateTimeTZField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("uuid", "node")
+
+
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    ImportReject, Idempotency, Dialer, Halt,
+    ImportReject, Idempotency, Dialer, Halt, CdrInbox,
 )  # fmt: skip
 
 

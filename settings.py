@@ -51,6 +51,7 @@ class Settings:
     secret_key: str | None
     home: Path
     bootstrap_key: str | None
+    cdr_key: str | None
     redis_prefix: str
     max_concurrent_calls_max: int
     api_rate_limit: bool
@@ -76,7 +77,8 @@ class Settings:
                 nodes=nodes_from(env.str("FREESWITCH_URLS", "")),
                 secret_key=_secret(env),
                 home=Path(env.str("CARILLON_HOME", "") or ".carillon").absolute(),
-                bootstrap_key=_bootstrap_key(env),
+                bootstrap_key=_key(env, "CARILLON_BOOTSTRAP_KEY"),
+                cdr_key=_key(env, "CARILLON_CDR_KEY"),
                 redis_prefix=env.str("CARILLON_REDIS_PREFIX", "carillon:"),
                 max_concurrent_calls_max=_between(env, "CARILLON_MAX_CONCURRENT_CALLS", 100, 1, 100_000),
                 api_rate_limit=env.bool("CARILLON_API_RATE_LIMIT", False),
@@ -202,8 +204,8 @@ def _secret(env: Env) -> str | None:
     return value or None
 
 
-def _bootstrap_key(env: Env) -> str | None:
-    value: str = env.str("CARILLON_BOOTSTRAP_KEY", "")
+def _key(env: Env, name: str) -> str | None:
+    value: str = env.str(name, "")
     if value and not KEY_PATTERN.fullmatch(value):
-        raise SettingsError("CARILLON_BOOTSTRAP_KEY must be 16-200 letters, digits, '_' or '-'.")
+        raise SettingsError(f"{name} must be 16-200 letters, digits, '_' or '-'.")
     return value or None

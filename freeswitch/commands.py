@@ -28,7 +28,9 @@ __all__ = [
     "mark_select",
     "originate",
     "own_events_filters",
+    "recover",
     "refusal",
+    "sched_hangup",
     "uuid_dump",
     "uuid_exists",
     "uuid_kill",
@@ -39,6 +41,7 @@ MAX_VARIABLES: Final = 1024
 MAX_LIST_VARIABLE_BYTES: Final = 4096
 VARIABLE_PREFIX: Final = "carillon_"
 DEFAULT_PDD_SECONDS: Final = 15
+LONGEST_CALL_SECONDS: Final = 86_400
 
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _DIALER_ID: Final = re.compile(r"[0-9a-z]{1,32}")
@@ -166,6 +169,20 @@ def hupall(cause: str, variable: str, value: str) -> str:
     if not _PLAIN_VARIABLE.fullmatch(variable):
         raise CommandRefused("variable", variable, "1 to 64 of 0-9 a-z _")
     return f"hupall {checked_cause(cause)} {variable} {_identifier('value', value)}"
+
+
+def sched_hangup(call_id: str, seconds: int, cause: str = "ALLOTTED_TIMEOUT") -> str:
+    """End one call `seconds` from now, or up to a second sooner: the node counts whole ones."""
+    limit = _seconds("seconds", seconds, LONGEST_CALL_SECONDS)
+    return f"sched_hangup +{limit} {_identifier('call_id', call_id)} {checked_cause(cause)}"
+
+
+def recover() -> str:
+    """Bring back the answered calls that the node's last run left behind; again is harmless.
+
+    Each call comes back under its id with its variables, and without its timers. Needs `track-calls` on the profile.
+    """
+    return "sofia recover"
 
 
 def uuid_exists(call_id: str) -> str:

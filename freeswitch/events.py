@@ -26,6 +26,7 @@ __all__ = [
     "Shutdown",
     "channel_from_dump",
     "event_from_json",
+    "hangup_from_variables",
 ]
 
 JsonEvent = Mapping[str, Any]
@@ -191,6 +192,15 @@ def channel_from_dump(event: JsonEvent) -> LiveChannel | None:
         answered_ms_ago=_milliseconds(answered, now) if answered else None,
         gateway=_optional(event, "variable_sip_gateway_name"),
     )
+
+
+def hangup_from_variables(variables: JsonEvent) -> Hangup | None:
+    """The end of a call from the `variables` of its CDR, as its CHANNEL_HANGUP_COMPLETE would have told it.
+
+    None for one that names no cause.
+    """
+    hangup = _hangup({f"variable_{name}": value for name, value in variables.items()})
+    return hangup if hangup.cause else None
 
 
 def _channel_event(event: JsonEvent, kind: ChannelEventKind) -> ChannelEvent | None:

@@ -36,6 +36,7 @@ OUR_VARIABLES = (
     "SECRET_KEY",
     "CARILLON_HOME",
     "CARILLON_BOOTSTRAP_KEY",
+    "CARILLON_CDR_KEY",
 )
 """Taken out of the environment: what a developer has set must not reach the tests."""
 TEMPLATE = "template_for_tests"
