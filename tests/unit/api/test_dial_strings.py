@@ -12,7 +12,7 @@ from freeswitch.commands import CommandRefused, endpoint
 NUMBERS = st.from_regex(r"\+?[0-9]{3,20}", fullmatch=True)
 PIECES = st.sampled_from(
     ["sofia", "gateway", "loopback", "/", "//", "{number}", "{digits}", ":_:", ":_", ":", "_", "@", ";",
-     "fs_path=sip:10.0.0.1", "|", ",", "{", "}", "[", "^", "$", "${x}", " ", "\n", "\x00", "é", "٣", "A", "1", "+", "#"]
+     "fs_path=sip:10.0.0.1", "|", ",", "{", "}", "[", "^", "${x}", " ", "\n", "\x00", "é", "٣", "A", "1", "+", "#"]
 )  # fmt: skip
 TEMPLATES = st.one_of(
     st.lists(PIECES, max_size=10).map("".join),

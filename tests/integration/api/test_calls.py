@@ -1,0 +1,187 @@
+"""Calls: every send as a row, found by its campaign, contact, disposition or state, and by an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models import db, new_id
+from tests.integration.api.resource_routes import NOBODY, call_of
+from tests.integration.api.site import Site
+
+FIELDS = [
+    "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
+    "disposition", "cause", "q850", "sip_status", "sip_phrase", "hung_up_by", "created_at", "sent_at", "progress_at",
+    "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms",
+]  # fmt: skip
+ENDED: dict[str, Any] = {
+    "state": "ended",
+    "attempt": 1,
+    "ended_at": "2026-01-31T09:01:10Z",
+    "answered_at": "2026-01-31T09:00:10.5Z",
+    "disposition": "answered",
+    "cause": "NORMAL_CLEARING",
+    "q850": 16,
+    "sip_status": 200,
+    "sip_phrase": "OK",
+    "hung_up_by": "remote",
+    "billsec": 60,
+    "duration_ms": 70_000,
+    "pdd_ms": 1200,
+    "ring_ms": 8000,
+}
+
+
+def ids(response: Any) -> list[str]:
+    assert response.status_code == 200, response.text
+    assert response.json["total"] == len(response.json["calls"])
+    return [call["id"] for call in response.json["calls"]]
+
+
+def test_a_call_is_told_as_it_stands(site: Site) -> None:
+    campaign_id = site.create(1)
+    call_id = call_of(site, campaign_id)
+    call = site.get(f"/calls/{call_id}", role="read").json
+    assert list(call) == FIELDS
+    assert (call["id"], call["campaign_id"], call["phone_number"]) == (call_id, campaign_id, "+14155550000")
+    assert (call["seq"], call["attempt"], call["state"], call["node"]) == (1, None, "dispatching", "fs1")
+    assert all(call[name] is None for name in FIELDS[10:] if name != "created_at")
+    site.sql(f"UPDATE call SET {', '.join(f'{name} = %s' for name in ENDED)}", *ENDED.values())
+    ended = site.get(f"/calls/{call_id}").json
+    times = {"ended_at": "2026-01-31T09:01:10.000Z", "answered_at": "2026-01-31T09:00:10.500Z"}
+    assert ended == call | ENDED | times
+    assert site.get("/calls").json["calls"] == [ended]
+
+
+def test_each_send_is_a_row_of_its_own_in_order(site: Site) -> None:
+    campaign_id = site.create(1)
+    refused = ENDED | {"attempt": None, "disposition": "congestion"}
+    first = call_of(site, campaign_id, **refused)
+    second = call_of(site, campaign_id, seq=2, **ENDED)
+    third = call_of(site, campaign_id, seq=3)
+    assert ids(site.get("/calls")) == [first, second, third]
+    assert [call["attempt"] for call in site.get("/calls").json["calls"]] == [None, 1, None]
+
+
+def test_filters_narrow_together(site: Site) -> None:
+    one, other = site.create(1), site.create(1)
+    busy = call_of(site, one, **(ENDED | {"disposition": "busy"}))
+    answered = call_of(site, one, seq=2, **(ENDED | {"attempt": 2}))
+    ringing = call_of(site, other, state="ringing")
+    contact_id = site.get(f"/calls/{busy}").json["contact_id"]
+    assert ids(site.get("/calls")) == [busy, answered, ringing]
+    assert ids(site.get(f"/calls?campaign_id={one}")) == [busy, answered]
+    assert ids(site.get(f"/calls?campaign_id={other}")) == [ringing]
+    assert ids(site.get(f"/calls?contact_id={contact_id}")) == [busy, answered]
+    assert ids(site.get("/calls?disposition=busy")) == [busy]
+    assert ids(site.get("/calls?state=ringing")) == [ringing]
+    assert ids(site.get(f"/calls?campaign_id={one}&contact_id={contact_id}&disposition=answered")) == [
+        answered
+    ]
+    assert ids(site.get(f"/calls?campaign_id={other}&contact_id={contact_id}")) == []
+    assert ids(site.get(f"/calls?campaign_id={one}&state=ringing")) == []
+
+
+@pytest.mark.parametrize("name", ["campaign_id", "contact_id"])
+@pytest.mark.parametrize("value", [NOBODY, "x", "%00", "a'b"])
+def test_a_filter_that_names_nothing_finds_nothing(site: Site, name: str, value: str) -> None:
+    call_of(site, site.create(1))
+    assert ids(site.get(f"/calls?{name}={value}")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("state=over", "state is 'over'; it must be one of dispatching, ringing, answered, ended."),
+        ("disposition=ok", "disposition is 'ok'; it must be one of answered, busy, no_answer, "),
+        ("campaign_id=", "campaign_id is ''; it must be an id of 1 to 64 characters."),
+        ("state=ended&state=ringing", "'state' is given 2 times; once is the rule."),
+        ("status=ended", "status is not known here; known are "),
+    ],
+)
+def test_a_filter_that_cannot_be_is_400(site: Site, query: str, text: str) -> None:
+    response = site.get(f"/calls?{query}")
+    assert response.status_code == 400
+    assert response.text.startswith(text)
+
+
+def test_nothing_of_another_tenants_calls_is_seen(site: Site) -> None:
+    campaign_id = site.create(1)
+    call_id = call_of(site, campaign_id)
+    contact_id = site.get(f"/calls/{call_id}").json["contact_id"]
+    other = {"role": "admin", "tenant": "other"}
+    for query in ("", f"?campaign_id={campaign_id}", f"?contact_id={contact_id}", "?state=dispatching"):
+        assert ids(site.get(f"/calls{query}", **other)) == []
+    assert site.get(f"/calls/{call_id}", **other).status_code == 404
+
+
+def test_calls_of_a_deleted_campaign_stay_on_record(site: Site) -> None:
+    campaign_id = site.create(1)
+    call_id = call_of(site, campaign_id, **ENDED)
+    assert site.delete(f"/campaigns/{campaign_id}").status_code == 204
+    assert ids(site.get(f"/calls?campaign_id={campaign_id}")) == [call_id]
+
+
+def many(site: Site, campaign_ids: list[str], sends: int = 1) -> None:
+    """Give every contact of these campaigns `sends` ended calls."""
+    site.sql(
+        """
+        INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,
+            caller_id, gateway_id, node, dialer_id, sent_by, created_at, ended_at, disposition)
+        SELECT gen_random_uuid(), 'demo', campaign_id, id, seq, seq, 'ended', 1, phone_number, '+14155550100', %s, 'fs1',
+            'd1', 'd1', now() - interval '1 second' * position, now(),
+            (ARRAY['answered', 'busy', 'no_answer'])[position %% 3 + 1]
+        FROM contact, generate_series(1, %s) AS seq WHERE campaign_id = ANY(%s::uuid[])""",
+        new_id(),
+        sends,
+        campaign_ids,
+    )
+    site.sql("ANALYZE call")
+
+
+def test_every_call_of_a_campaign_is_found_once_page_by_page(site: Site) -> None:
+    campaign_id = site.create(250)
+    many(site, [campaign_id])
+    pages = [
+        site.get(f"/calls?campaign_id={campaign_id}&limit=100&offset={offset}").json
+        for offset in (0, 100, 200)
+    ]
+    found = [call for page in pages for call in page["calls"]]
+    assert len({call["id"] for call in found}) == len(found) == 250
+    assert {page["total"] for page in pages} == {250}
+    assert [call["created_at"] for call in found] == sorted(call["created_at"] for call in found)
+    busy = site.get(f"/calls?campaign_id={campaign_id}&disposition=busy&limit=1000").json
+    assert (busy["total"], len(busy["calls"])) == (83 + 1, 84)
+
+
+def test_calls_of_a_campaign_are_found_by_an_index(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign_ids = [site.create(50) for _ in range(20)]
+    many(site, campaign_ids, sends=20)
+    contact_id = site.get(f"/calls?campaign_id={campaign_ids[0]}&limit=1").json["calls"][0]["contact_id"]
+    for query in (f"campaign_id={campaign_ids[3]}", f"campaign_id={campaign_ids[3]}&disposition=busy&state=ended",
+                  f"contact_id={contact_id}"):  # fmt: skip
+        plans = _plans(site, f"/calls?{query}&limit=100", monkeypatch)
+        assert len(plans) == 2
+        for plan in plans:
+            assert "Seq Scan" not in plan, plan
+            assert "call_campaign" in plan or "call_contact_id_seq_key" in plan or "call_attempt" in plan, (
+                plan
+            )
+
+
+def _plans(site: Site, path: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The plans of the statements about calls that a request runs."""
+    plans: list[str] = []
+    execute = db.obj.execute_sql
+
+    def explained(sql: str, params: Any = None, *rest: Any) -> Any:
+        if " FROM call " in sql:
+            lines = execute(f"EXPLAIN {sql}", params).fetchall()
+            plans.append("\n".join(line for (line,) in lines))
+        return execute(sql, params, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(db.obj, "execute_sql", explained)
+        assert site.get(path).status_code == 200
+    return plans

@@ -1,0 +1,73 @@
+"""The nodes over HTTP: as configured, as the dialers in the roster report them, and without Redis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from limits.errors import RosterUnavailable
+from limits.roster import Roster
+from tests.integration.api.resource_routes import NODES
+from tests.integration.api.site import Site
+
+REPORT = {
+    "name": "fs1",
+    "address": "127.0.0.1:8021",
+    "connected": True,
+    "core_uuid": "c0ffee",
+    "sessions": 7,
+    "max_sessions": 1000,
+    "idle_cpu": 97.5,
+    "calls": 6,
+    "last_error": None,
+}
+
+
+def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
+    site.use(settings=replace(site.services.settings, nodes=NODES))
+    unknown = site.get("/nodes", role="platform").json
+    assert (unknown["total"], unknown["nodes"][0]["state"]) == (1, "unknown")
+    roster = Roster(site.services.redis, site.services.settings.redis_prefix)
+    roster.register("d0192f3a4b5c6", {"nodes": [REPORT]})
+    node = site.get("/nodes/fs1", role="platform")
+    assert node.json == {
+        "name": "fs1",
+        "address": "127.0.0.1:8021",
+        "state": "up",
+        "cps": 20,
+        "channels": 500,
+        "calls": 6,
+        "sessions": 7,
+        "max_sessions": 1000,
+        "idle_cpu": 97.5,
+        "last_error": None,
+        "connections": [
+            {
+                "dialer_id": "d0192f3a4b5c6",
+                "connected": True,
+                "core_uuid": "c0ffee",
+                "calls": 6,
+                "last_error": None,
+            }
+        ],
+    }
+    assert site.get("/nodes", role="platform").json["nodes"] == [node.json]
+    assert "s3cret" not in node.text
+    roster.retire("d0192f3a4b5c6")
+    assert site.get("/nodes/fs1", role="platform").json["state"] == "unknown"
+
+
+def test_without_redis_the_nodes_are_unknown(site: Site) -> None:
+    class Away:
+        def alive(self) -> dict[str, dict[str, object]]:
+            raise RosterUnavailable("reading the roster", "connection refused")
+
+        def fence(self, dialer_id: str, /) -> float:
+            raise RosterUnavailable("fencing", "connection refused")
+
+    site.use(roster=Away(), settings=replace(site.services.settings, nodes=NODES))
+    response = site.get("/nodes/fs1", role="platform")
+    assert (response.status_code, response.json["state"], response.json["connections"]) == (
+        200,
+        "unknown",
+        [],
+    )

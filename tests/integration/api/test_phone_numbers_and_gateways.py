@@ -1,0 +1,181 @@
+"""Caller ids and trunks: what they may be, and what keeps one from being deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.api.resource_routes import NOBODY
+from tests.integration.api.site import Site
+
+CARRIER = {"name": "carrier", "dial_string": "sofia/gateway/carrier/{number}"}
+
+
+def ask(site: Site, method: str, path: str, **options: Any) -> Any:
+    return site.request(method, path, **({"role": "platform"} | options))
+
+
+def gateway(site: Site, **changes: Any) -> str:
+    response = ask(site, "POST", "/gateways", json=CARRIER | changes)
+    assert response.status_code == 201, response.text
+    found: str = response.json["id"]
+    return found
+
+
+def test_a_number_has_defaults_and_belongs_to_the_tenant_acted_for(site: Site) -> None:
+    gateway_id = gateway(site)
+    body = {"e164": "+442079460000", "gateway_id": gateway_id}
+    response = ask(site, "POST", "/phone-numbers", json=body, headers={"X-Tenant": "other"})
+    assert response.status_code == 201
+    number = response.json
+    assert (number["outbound_enabled"], number["agent_id"]) == (True, None)
+    path = f"/phone-numbers/{number['id']}"
+    assert site.get(path, role="read", tenant="other").json == number
+    assert site.get(path, role="admin").status_code == 404
+    assert site.get("/phone-numbers").json["total"] == 1
+
+
+REFUSED_NUMBERS: list[tuple[dict[str, Any], str | None]] = [
+    ({"e164": "4155550123"}, None),
+    (
+        {"e164": "+1 415 555 0123"},
+        "e164 is '+1 415 555 0123'; it must be in E.164, which is +14155550123.",
+    ),
+    ({"e164": "+1555"}, None),
+    ({"e164": "+19005550123"}, None),
+    ({"e164": "+999123456789"}, None),
+    ({"e164": "+1415555012３"}, None),
+    ({"e164": "+14155550123;ext=1"}, None),
+    ({"gateway_id": NOBODY}, f"gateway_id is '{NOBODY}'; it must be the id of a gateway."),
+    ({"gateway_id": "x"}, "gateway_id is 'x'; it must be the id of a gateway."),
+    ({"gateway_id": None}, "gateway_id is null; it must not be null."),
+    ({"agent_id": NOBODY}, f"agent_id is '{NOBODY}'; it must be the id of an agent of the tenant."),
+    ({"agent_id": "\0"}, "agent_id is '\\x00'; it must be the id of an agent of the tenant."),
+    ({"outbound_enabled": 1}, "outbound_enabled is 1; it must be true or false."),
+]
+
+
+def test_a_numbers_field_that_breaks_its_rule_is_named(site: Site) -> None:
+    gateway_id = gateway(site)
+    for changes, text in REFUSED_NUMBERS:
+        body = {"e164": "+14155550123", "gateway_id": gateway_id} | changes
+        for response in (
+            ask(site, "POST", "/phone-numbers", json=body),
+            ask(site, "PATCH", f"/phone-numbers/{site.phone_number_id}", json=changes),
+        ):
+            assert response.status_code == 400, changes
+            assert text is None or response.text == text
+            assert response.text.startswith(f"{next(iter(changes))} is ")
+            assert "; it must " in response.text
+        assert site.get("/phone-numbers").json["total"] == 1
+
+
+def test_an_agent_of_another_tenant_is_no_agent(site: Site) -> None:
+    body = {"e164": "+14155550123", "gateway_id": gateway(site), "agent_id": site.agent_id}
+    response = ask(site, "POST", "/phone-numbers", json=body, headers={"X-Tenant": "other"})
+    assert response.status_code == 400
+    assert response.text.endswith("it must be the id of an agent of the tenant.")
+
+
+def test_a_number_is_unique_among_the_living_of_all_tenants(site: Site) -> None:
+    body = {"e164": "+14155550100", "gateway_id": gateway(site)}
+    for tenant in ("demo", "other"):
+        taken = ask(site, "POST", "/phone-numbers", json=body, headers={"X-Tenant": tenant})
+        assert (taken.status_code, taken.text) == (409, "The number +14155550100 exists.")
+    second = ask(site, "POST", "/phone-numbers", json=body | {"e164": "+14155550101"}).json
+    moved = ask(site, "PATCH", f"/phone-numbers/{second['id']}", json={"e164": "+14155550100"})
+    assert (moved.status_code, moved.text) == (409, "The number +14155550100 exists.")
+    assert ask(site, "DELETE", f"/phone-numbers/{site.phone_number_id}").status_code == 204
+    assert ask(site, "POST", "/phone-numbers", json=body, headers={"X-Tenant": "other"}).status_code == 201
+
+
+@pytest.mark.parametrize("state", ["draft", "scheduled", "running", "paused", "completed", "failed"])
+def test_a_number_of_an_unfinished_campaign_is_not_deleted(site: Site, state: str) -> None:
+    campaign_id = site.in_state(state)
+    response = ask(site, "DELETE", f"/phone-numbers/{site.phone_number_id}")
+    if state in ("completed", "failed"):
+        assert response.status_code == 204
+        assert site.get(f"/phone-numbers/{site.phone_number_id}").status_code == 404
+    else:
+        assert response.status_code == 409
+        assert response.text == (
+            f"Phone number is used by campaign 'Reminders' ({campaign_id}, {state}); it cannot be deleted."
+        )
+
+
+def test_a_number_that_is_disabled_starts_no_new_campaign(site: Site) -> None:
+    path = f"/phone-numbers/{site.phone_number_id}"
+    site.ears.rings.clear()
+    assert ask(site, "PATCH", path, json={"outbound_enabled": False}).json["outbound_enabled"] is False
+    assert site.ears.topics() == ["wake"]
+    assert site.post("/campaigns", data=site.form("phone_number\n+14155550123\n")).status_code == 400
+
+
+REFUSED_GATEWAYS: list[tuple[dict[str, Any], str | None]] = [
+    ({"name": ""}, "name is ''; it must have 1 to 200 characters."),
+    ({"dial_string": "sofia/gateway/carrier/1"}, None),
+    ({"dial_string": "{absolute_codec_string=PCMU}sofia/gateway/c/{number}"}, None),
+    ({"dial_string": "sofia/gateway/c/{number}|sofia/gateway/d/1"}, None),
+    ({"dial_string": "sofia/gateway/c/{number}&system(id)"}, None),
+    ({"cps": 0}, "cps is 0; it must be a whole number from 1 to 100000."),
+    ({"cps": "9"}, "cps is '9'; it must be a whole number."),
+    ({"channels": 100_001}, "channels is 100001; it must be a whole number from 1 to 100000."),
+]
+
+
+def test_a_gateways_field_that_breaks_its_rule_is_named(site: Site) -> None:
+    gateway_id = gateway(site)
+    for changes, text in REFUSED_GATEWAYS:
+        for response in (
+            ask(site, "POST", "/gateways", json=CARRIER | {"name": "second"} | changes),
+            ask(site, "PATCH", f"/gateways/{gateway_id}", json=changes),
+        ):
+            assert response.status_code == 400, changes
+            assert text is None or response.text == text
+            assert response.text.startswith(f"{next(iter(changes))} is ")
+        assert ask(site, "GET", f"/gateways/{gateway_id}").json["dial_string"] == CARRIER["dial_string"]
+
+
+def test_a_gateways_name_is_unique_among_the_living(site: Site) -> None:
+    first, second = gateway(site), gateway(site, name="second", cps=10, channels=20)
+    taken = "A gateway named 'carrier' exists."
+    for method, path, body in (
+        ("POST", "/gateways", CARRIER),
+        ("PATCH", f"/gateways/{second}", {"name": "carrier"}),
+    ):
+        response = ask(site, method, path, json=body)
+        assert (response.status_code, response.text) == (409, taken)
+    assert ask(site, "GET", f"/gateways/{second}").json["name"] == "second"
+    assert ask(site, "DELETE", f"/gateways/{first}").status_code == 204
+    patched = ask(site, "PATCH", f"/gateways/{second}", json={"name": "carrier", "cps": None})
+    assert (patched.json["name"], patched.json["cps"], patched.json["channels"]) == ("carrier", None, 20)
+
+
+def test_a_gateway_in_use_is_not_deleted(site: Site) -> None:
+    gateway_id = gateway(site)
+    number = ask(site, "POST", "/phone-numbers", json={"e164": "+14155550123", "gateway_id": gateway_id}).json
+    ask(site, "PATCH", "/tenants/demo", json={"gateway_ids": [gateway_id]})
+    path = f"/gateways/{gateway_id}"
+    refused = ask(site, "DELETE", path)
+    assert (refused.status_code, refused.text) == (
+        409,
+        "Gateway is used by the number +14155550123; it cannot be deleted.",
+    )
+    ask(site, "DELETE", f"/phone-numbers/{number['id']}")
+    refused = ask(site, "DELETE", path)
+    assert (refused.status_code, refused.text) == (
+        409,
+        "Gateway is granted to tenant demo; it cannot be deleted.",
+    )
+    ask(site, "PATCH", "/tenants/demo", json={"gateway_ids": []})
+    assert ask(site, "DELETE", path).status_code == 204
+    assert ask(site, "GET", path).status_code == 404
+    body = {"e164": "+14155550124", "gateway_id": gateway_id}
+    assert ask(site, "POST", "/phone-numbers", json=body).status_code == 400
+
+
+def test_no_tenants_key_sees_a_dial_string(site: Site) -> None:
+    number = site.get(f"/phone-numbers/{site.phone_number_id}", role="admin")
+    assert "dial_string" not in number.text
+    assert ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="admin").status_code == 403
