@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from contextlib import AbstractContextManager
+from pathlib import Path
 from unittest import mock
 
 import gevent
@@ -12,7 +15,8 @@ import redis
 
 from limits import scripts
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
-from tests.integration.limits.room import Desk, words
+from local.valkey import EmbeddedValkey
+from tests.integration.limits.room import Desk, connect, words
 from tests.waiting import wait_until
 
 
@@ -247,3 +251,23 @@ def losing_answers_of(script: str):  # type: ignore[no-untyped-def]
         return answer
 
     return lossy
+
+
+def test_what_a_stalled_redis_executes_after_the_askers_gave_up_is_undone(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path, durable=False) as server:
+        desk = Desk(connect(server.url, timeout=0.3)).open()
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(LimiterUnavailable):
+                desk.ask("a", "b")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+        def nothing_is_held() -> bool:
+            desk.limiter.renew()
+            return desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+        wait_until(nothing_is_held, what="an empty state")
+        assert words(desk.ask("c", concurrency=1)) == ["fs1"]
