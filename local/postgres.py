@@ -68,6 +68,7 @@ class EmbeddedPostgres:
         self.durable = durable
         self.start_seconds = start_seconds
         self.port = 0
+        self._secret = ""
         self._outside = outside
         self._lock = Lock(self.home / "postgres.lock")
         self._placement: Placement | None = None
@@ -141,7 +142,8 @@ class EmbeddedPostgres:
         self.stop()
 
     def _password(self) -> str:
-        return secret(self.home / "postgres.password")
+        self._secret = self._secret or secret(self.home / "postgres.password")
+        return self._secret
 
     def _end_leftovers(self, placement: Placement) -> None:
         """End a server whose owner is dead (we hold the lock, so it is), then drop its claim to the data.

@@ -51,6 +51,7 @@ class EmbeddedValkey:
         self.durable = durable
         self.start_seconds = start_seconds
         self.port = 0
+        self._secret = ""
         self.folder = self.home / "valkey"
         self._lock = Lock(self.home / "valkey.lock")
         self._process: subprocess.Popen[bytes] | None = None
@@ -103,7 +104,8 @@ class EmbeddedValkey:
         self.stop()
 
     def _password(self) -> str:
-        return secret(self.home / "valkey.password")
+        self._secret = self._secret or secret(self.home / "valkey.password")
+        return self._secret
 
     def _write_config(self) -> Path:
         """A file and not arguments: the password must not show in the list of processes.

@@ -21,10 +21,13 @@ import psycopg
 import pytest
 import redis
 
+from local.errors import LocalError
+from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
 
+HOME_PREFIX = "carillon-tests-"
 RUN_MARK = "CARILLON_TEST_RUN"
 OUR_VARIABLES = (
     "PORT",
@@ -86,10 +89,20 @@ def _left_behind() -> dict[int, str]:
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A folder for the servers of this run, which the user PostgreSQL runs as can pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="carillon-tests-"))
+    _remove_stale_homes()
+    folder = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
     folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with Lock(folder / "run.lock"):
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_stale_homes() -> None:
+    """Remove what killed runs left. A run that goes on holds its lock; a folder without a lock is left alone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+        if (folder / "run.lock").exists():
+            with contextlib.suppress(LocalError), Lock(folder / "run.lock"):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -134,9 +147,3 @@ def database_url(postgres: EmbeddedPostgres, schema_template: str) -> Iterator[s
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {schema_template} STRATEGY file_copy")
         yield postgres.url_of(name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def postgres_url(database_url: str) -> str:
-    """Another name of `database_url`."""
-    return database_url

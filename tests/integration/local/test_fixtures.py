@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import redis
 
+from local.home import Lock
 from local.process import carrying
 from tests.conftest import RUN_MARK
 from tests.integration.local.owners import ROOT, line_of
@@ -44,15 +45,26 @@ def test_each_test_gets_an_empty_redis(redis_url: str, round_: int) -> None:
         client.set("key", round_)
 
 
-def pytest_run(tests: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def pytest_run(tests: str, folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
     """A run of its own over the given test code, with the fixtures of this one."""
     path = folder / "test_of_its_own.py"
     path.write_text("from __future__ import annotations\n" + tests, encoding="utf-8")
-    options = ["-p", "tests.conftest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-q", "-s"]
+    options = [
+        "-p",
+        "tests.conftest",
+        "--rootdir",
+        str(ROOT),
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "-q",
+        "-s",
+        "-p",
+        "no:schemathesis",
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, str(path), *arguments],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -61,7 +73,7 @@ def pytest_run(tests: str, folder: Path, *arguments: str) -> subprocess.Popen[st
 
 SERVERS_THEN_WAIT = """
 import os, signal
-def test_servers(database_url, redis_url):
+def test_servers(postgres, valkey):
     print("mark", os.environ["CARILLON_TEST_RUN"], flush=True)
     signal.pause()
 """
@@ -82,6 +94,18 @@ def test_an_interrupted_or_killed_run_leaves_no_server(tmp_path: Path, number: s
             run.kill()
     assert run.returncode != 0
     wait_until(lambda: not carrying(RUN_MARK, mark), what="the end of the servers")
+
+
+def test_the_folders_of_killed_runs_are_removed_and_those_of_living_ones_are_not(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "carillon-tests-dead", tmp_path / "carillon-tests-alive"
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "run.lock").touch()
+    use = "import os\ndef test_server(valkey):\n    pass\n"
+    with Lock(alive / "run.lock"), pytest_run(use, tmp_path, TMPDIR=str(tmp_path)) as run:
+        output, _ = run.communicate(timeout=30)
+    assert "1 passed" in output
+    assert [folder.name for folder in tmp_path.glob("carillon-tests-*")] == ["carillon-tests-alive"]
 
 
 def test_a_process_that_is_left_behind_fails_the_run(tmp_path: Path) -> None:
