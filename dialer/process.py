@@ -177,11 +177,12 @@ class Process:
         log.info("dialer_ended", dialer_id=self.dialer_id)
 
     def _hand_over(self, until: float) -> None:
-        """Let the others take the calls in flight while this process still records; nothing is missed."""
+        """Let the others take the calls in flight while this process still records; nothing is missed.
+
+        Where there is nobody, they may end meanwhile, or somebody may come.
+        """
         try:
             self.recorder.flush(max(0.0, until - time.monotonic()))
-            if len(self.roster.alive()) < 2:
-                return
             while self._owned() and time.monotonic() < until:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
                 self.bell.ring("handover", {"dialer_id": self.dialer_id})
@@ -210,7 +211,9 @@ class Process:
 
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()
-        self.adoption.round(leaving)
+        # Two that end at once would hand the same calls to and fro.
+        if not self.holds.draining:
+            self.adoption.round(leaving)
 
     def _on_handover(self, dialer_id: str) -> None:
         self._leaving.add(dialer_id)
