@@ -145,5 +145,6 @@ def database_url(postgres: EmbeddedPostgres, schema_template: str) -> Iterator[s
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {schema_template} STRATEGY file_copy")
-        yield postgres.url_of(name)
+    yield postgres.url_of(name)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
