@@ -1,0 +1,180 @@
+"""What only real concurrency shows: two gunicorn workers on one database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import psycopg
+import pytest
+import requests
+
+from local.postgres import EmbeddedPostgres
+from local.process import free_port
+from local.valkey import EmbeddedValkey
+from tests.integration.api.site import PEPPER, Site, csv_of, key, settings_for, site_over
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Service:
+    """The web process as the Procfile starts it."""
+
+    url: str
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {key('operate')}"} | options.pop("headers", {})
+        return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=60, **options)
+
+
+@pytest.fixture(scope="module")
+def place(
+    postgres: EmbeddedPostgres, schema_template: str, valkey: EmbeddedValkey
+) -> Iterator[tuple[Site, Service]]:
+    """One service for all of these tests: it takes seconds to start."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {schema_template} STRATEGY file_copy")
+        url = postgres.url_of(name)
+        with site_over(settings_for(url, valkey.url)) as site, started(url, valkey.url) as service:
+            yield site, service
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def started(database_url: str, redis_url: str) -> Iterator[Service]:
+    port = free_port()
+    environ = os.environ | {
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "2",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": PEPPER,
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:create_app()"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
+    found = Service(f"http://127.0.0.1:{port}")
+    try:
+        wait_until(lambda: _answers(found), 60, "the service")
+        yield found
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(25)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def site(place: tuple[Site, Service]) -> Site:
+    found, _ = place
+    found.sql("TRUNCATE campaign, transition, idempotency CASCADE")
+    found.sql("UPDATE call_limits SET concurrent_max = NULL")
+    return found
+
+
+@pytest.fixture
+def service(place: tuple[Site, Service]) -> Service:
+    return place[1]
+
+
+def _answers(service: Service) -> bool:
+    try:
+        return requests.get(f"{service.url}/healthz", timeout=10).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def at_once(times: int, work: Callable[[int], requests.Response]) -> list[requests.Response]:
+    greenlets = [gevent.spawn(work, number) for number in range(times)]
+    gevent.joinall(greenlets, raise_error=True)
+    return [greenlet.get() for greenlet in greenlets]
+
+
+def test_fifty_parallel_creates_with_one_key_make_one_campaign(site: Site, service: Service) -> None:
+    def create(_: int) -> requests.Response:
+        return service.send(
+            "POST",
+            "/campaigns",
+            data=site.form(),
+            files={"contacts": ("list.csv", csv_of(500))},
+            headers={"Idempotency-Key": "one"},
+        )
+
+    answers = at_once(50, create)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert Counter(answer.headers.get("Idempotent-Replayed") for answer in answers) == {None: 1, "true": 49}
+    (counted,) = site.sql(
+        "SELECT (SELECT count(*) FROM campaign) AS campaigns, count(*) AS contacts FROM contact"
+    )
+    assert counted == {"campaigns": 1, "contacts": 500}
+
+
+def test_of_twenty_parallel_starts_one_gets_200(site: Site, service: Service) -> None:
+    campaign_id = site.create()
+    answers = at_once(20, lambda _: service.send("POST", f"/campaigns/{campaign_id}/start"))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 19}
+    assert {answer.text for answer in answers if answer.status_code == 409} == {
+        "Campaign is running; it cannot be started."
+    }
+
+
+def test_of_two_starts_that_only_fit_singly_one_wins(site: Site, service: Service) -> None:
+    site.sql("UPDATE call_limits SET concurrent_max = 8 WHERE tenant_id = 'demo'")
+    for _ in range(5):
+        ids = [site.create(), site.create()]
+        answers = at_once(2, lambda n, ids=ids: service.send("POST", f"/campaigns/{ids[n]}/start"))  # type: ignore[misc]
+        assert sorted(answer.status_code for answer in answers) == [200, 409]
+        (refused,) = [answer for answer in answers if answer.status_code == 409]
+        assert "concurrent_max of 8" in refused.text
+        site.sql("UPDATE campaign SET status = 'paused'")
+
+
+def test_start_and_stop_at_once_leave_one_truth(site: Site, service: Service) -> None:
+    actions = ["start", "stop", "pause", "start", "stop"]
+    for _ in range(5):
+        campaign_id = site.create(50)
+        at_once(5, lambda n, c=campaign_id: service.send("POST", f"/campaigns/{c}/{actions[n]}"))  # type: ignore[misc]
+        body = site.get(f"/campaigns/{campaign_id}").json
+        assert (body["status"], body["counts"]["cancelled"], body["counts"]["total"]) == ("completed", 50, 50)
+        told = site.sql(
+            "SELECT version FROM transition WHERE campaign_id = %s AND contact_id IS NULL ORDER BY id",
+            campaign_id,
+        )
+        assert [row["version"] for row in told] == list(range(1, len(told) + 1))
+
+
+def test_an_upload_past_the_limit_gets_its_413(site: Site, service: Service) -> None:
+    answer = service.send(
+        "POST", "/campaigns", data=site.form(), files={"contacts": ("list.csv", b"x" * 12_000_000)}
+    )
+    assert answer.status_code == 413
+    assert answer.text == "contacts has more than 10485760 bytes, the most a list may have."
+
+
+def test_an_upload_without_a_length_is_read_and_limited_too(site: Site, service: Service) -> None:
+    def body(rows: int) -> Iterator[bytes]:
+        for name, value in site.form().items():
+            yield f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        yield b'--b\r\nContent-Disposition: form-data; name="contacts"; filename="l.csv"\r\n\r\nphone_number,x\r\n'
+        for number in range(rows):
+            yield f"+1415{5550000 + number:07d},{'x' * 100}\r\n".encode()
+        yield b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert service.send("POST", "/campaigns", data=body(100), headers=headers).status_code == 201
+    assert service.send("POST", "/campaigns", data=body(100_000), headers=headers).status_code == 413

@@ -1,0 +1,142 @@
+"""Idempotency-Key: a creating request that is sent again gets the first answer."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import gevent
+import gevent.event
+import pytest
+
+from api import idempotency, times
+from campaigns import store
+from tests.integration.api.site import Site, csv_of
+
+
+def create(site: Site, key: str, contacts: int = 2, **changes: Any) -> Any:
+    return site.post(
+        "/campaigns", data=site.form(csv_of(contacts), **changes), headers={"Idempotency-Key": key}
+    )
+
+
+def campaigns(site: Site) -> int:
+    count: int = site.sql("SELECT count(*) AS n FROM campaign")[0]["n"]
+    return count
+
+
+def test_the_same_request_gets_the_first_answer_again(site: Site) -> None:
+    first = create(site, "k1")
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in first.headers
+    site.post(f"/campaigns/{first.json['id']}/start")
+    again = create(site, "k1")
+    assert (again.status_code, again.data) == (201, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert campaigns(site) == 1
+    assert site.ears.topics() == ["wake", "wake"]
+
+
+@pytest.mark.parametrize("changes", [{"contacts": 3}, {"name": "Other"}, {"retries_per_contact": 1}])
+def test_the_same_key_with_another_body_is_409(site: Site, changes: dict[str, Any]) -> None:
+    create(site, "k1")
+    response = create(site, "k1", **changes)
+    assert response.status_code == 409
+    assert response.text == "Idempotency-Key 'k1' was used for another request."
+    assert campaigns(site) == 1
+
+
+def test_json_bodies_are_told_apart_by_their_bytes(site: Site) -> None:
+    body = site.fields() | {"contacts": [{"phone_number": "+14155550001"}]}
+    headers = {"Idempotency-Key": "k1"}
+    first = site.post("/campaigns", json=body, headers=headers)
+    assert site.post("/campaigns", json=body, headers=headers).data == first.data
+    other = site.post("/campaigns", json=body | {"name": "Other"}, headers=headers)
+    assert other.status_code == 409
+
+
+def test_keys_belong_to_their_tenant(site: Site) -> None:
+    create(site, "k1")
+    site.sql("UPDATE agent SET tenant_id = 'other'")
+    site.sql("UPDATE phone_number SET tenant_id = 'other'")
+    response = site.post(
+        "/campaigns", data=site.form(csv_of(2)), headers={"Idempotency-Key": "k1"}, tenant="other"
+    )
+    assert response.status_code == 201
+    assert "Idempotent-Replayed" not in response.headers
+
+
+def test_a_refused_request_leaves_the_key_unused(site: Site) -> None:
+    assert create(site, "k1", max_concurrent_calls=0).status_code == 400
+    assert create(site, "k1", agent_id="nobody").status_code == 400
+    assert create(site, "k1").status_code == 201
+
+
+def test_a_replay_is_given_though_its_time_has_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = create(site, "k1", scheduled_at="2099-01-01T00:00:00Z")
+    monkeypatch.setattr(times, "utcnow", lambda: times.parsed("2100-01-01T00:00:00Z"))
+    assert create(site, "k1", scheduled_at="2099-01-01T00:00:00Z").data == first.data
+
+
+def test_a_key_is_forgotten_after_a_day(site: Site) -> None:
+    create(site, "k1")
+    create(site, "k2")
+    site.sql("UPDATE idempotency SET created_at = now() - interval '24 hours 1 second'")
+    again = create(site, "k1", contacts=3)
+    assert again.status_code == 201
+    assert "Idempotent-Replayed" not in again.headers
+    assert [row["key"] for row in site.sql("SELECT key FROM idempotency")] == ["k1"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "\x7f", "é", "x" * 256])
+def test_a_malformed_key_is_400(site: Site, key: str) -> None:
+    response = create(site, key)
+    assert response.status_code == 400
+    assert response.text.startswith("Idempotency-Key is ")
+    assert campaigns(site) == 0
+
+
+def test_a_concurrent_duplicate_waits_for_the_first_without_a_connection(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, finish = gevent.event.Event(), gevent.event.Event()
+    real = store.create
+
+    def slow(*given: Any) -> uuid.UUID:
+        working.set()
+        finish.wait()
+        return real(*given)
+
+    monkeypatch.setattr(store, "create", slow)
+    first = gevent.spawn(create, site, "k1")
+    working.wait(timeout=5)
+    others = [gevent.spawn(create, site, "k1") for _ in range(20)]
+    gevent.sleep(0.3)
+    assert site.get("/campaigns").status_code == 200
+    finish.set()
+    gevent.joinall([first, *others], raise_error=True)
+    assert first.get().status_code == 201
+    assert {other.get().data for other in others} == {first.get().data}
+    assert campaigns(site) == 1
+
+
+def test_a_duplicate_of_one_that_takes_too_long_is_409(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0.3)
+    working, finish = gevent.event.Event(), gevent.event.Event()
+    real = store.create
+
+    def slow(*given: Any) -> uuid.UUID:
+        working.set()
+        finish.wait()
+        return real(*given)
+
+    monkeypatch.setattr(store, "create", slow)
+    first = gevent.spawn(create, site, "k1")
+    working.wait(timeout=5)
+    response = create(site, "k1")
+    assert (response.status_code, response.text) == (
+        409,
+        "The first request with Idempotency-Key 'k1' is still at work.",
+    )
+    finish.set()
+    assert first.get().status_code == 201

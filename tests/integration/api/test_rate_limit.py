@@ -1,0 +1,95 @@
+"""The API's rate limit: off by default, counted by Redis, and never in the way when Redis is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import gevent.event
+import pytest
+
+from api import rate_limit
+from tests.integration.api.site import Site, away, settings_for, site_over
+
+
+@pytest.fixture
+def limited(database_url: str, redis_url: str) -> Iterator[Site]:
+    with site_over(settings_for(database_url, redis_url, CARILLON_API_RATE_LIMIT="true")) as found:
+        yield found
+
+
+def test_nobody_is_limited_by_default(site: Site) -> None:
+    assert site.services.rate_limiter is None
+    assert {site.get("/halt").status_code for _ in range(70)} == {200}
+
+
+def full(site: Site, monkeypatch: pytest.MonkeyPatch, window: str) -> None:
+    """Leave room for three requests in one window, and plenty in the others."""
+    sizes = tuple((name, size, 3 if name == window else 1000) for name, size, _ in rate_limit.WINDOWS)
+    monkeypatch.setattr(rate_limit, "WINDOWS", sizes)
+
+
+@pytest.mark.parametrize(("window", "seconds"), [("minute", 60), ("hour", 3600), ("day", 86400)])
+def test_each_window_is_counted_for_each_tenant(
+    limited: Site, monkeypatch: pytest.MonkeyPatch, window: str, seconds: int
+) -> None:
+    full(limited, monkeypatch, window)
+    # A window that turns while this runs starts anew; then the second round meets the limit.
+    statuses = [limited.get("/halt").status_code for _ in range(8)]
+    assert statuses.count(200) in (3, 6)
+    refused = limited.get("/halt", headers={"Accept": "application/problem+json"})
+    assert refused.status_code == 429
+    assert refused.json["detail"] == f"rate_limited: per-{window} (3) exceeded"
+    assert refused.json["code"] == "rate_limited"
+    assert 1 <= int(refused.headers["Retry-After"]) <= seconds
+    assert limited.get("/halt", tenant="other").status_code == 200
+
+
+def test_the_usual_set_is_the_contracts() -> None:
+    assert [(name, most) for name, _, most in rate_limit.WINDOWS] == [
+        ("minute", 60), ("hour", 1000), ("day", 10_000),
+    ]  # fmt: skip
+    assert rate_limit.IN_FLIGHT == 20
+
+
+def test_requests_in_flight_are_limited_and_let_go(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 2)
+    release = gevent.event.Event()
+
+    def slow(*_: object) -> tuple[list[dict[str, object]], int]:
+        release.wait()
+        return [], 0
+
+    monkeypatch.setattr("api.campaigns.reading.campaigns", slow)
+    slow_ones = [gevent.spawn(limited.get, "/campaigns") for _ in range(2)]
+    gevent.sleep(0.2)
+    refused = limited.get("/halt")
+    assert (refused.status_code, refused.text) == (429, "rate_limited: in-flight (2) exceeded")
+    release.set()
+    gevent.joinall(slow_ones, raise_error=True)
+    assert limited.get("/halt").status_code == 200
+
+
+def test_an_open_stream_is_not_in_flight(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 1)
+    campaign_id = limited.create(1)
+    stream = limited.get(f"/campaigns/{campaign_id}/events")
+    assert stream.status_code == 200
+    assert limited.get("/halt").status_code == 200
+    stream.close()
+
+
+def test_a_request_whose_process_died_is_forgotten(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 1)
+    monkeypatch.setattr(rate_limit, "LEASE_SECONDS", 1)
+    assert limited.services.rate_limiter is not None
+    limited.services.rate_limiter.enter("demo")
+    assert limited.get("/halt").status_code == 429
+    gevent.sleep(1.1)
+    assert limited.get("/halt").status_code == 200
+
+
+def test_without_redis_nobody_is_limited(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(limited, monkeypatch, "minute")
+    away(limited)
+    assert {limited.get("/halt").status_code for _ in range(10)} == {200}
