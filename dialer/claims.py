@@ -51,11 +51,22 @@ class Claimed:
     at: str
 
 
+# In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
+# order of that index, so that no other is chosen.
 _DUE = """
-SELECT id::text AS contact_id, phone_number FROM contact
-WHERE campaign_id = %s AND status = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= now())
-  AND (%s = 1 OR position %% %s = %s)
-ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s
+WITH fresh AS (
+    SELECT id, phone_number, next_attempt_at, position FROM contact
+    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at IS NULL
+        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
+), again AS (
+    SELECT id, phone_number, next_attempt_at, position FROM contact
+    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at <= now()
+        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
+)
+SELECT id::text AS contact_id, phone_number FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS due
+ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
 """
 
 _NEXT_DUE = """
@@ -109,16 +120,21 @@ FROM taken JOIN told ON told.contact_id = taken.id
 """
 
 
+def due_parameters(campaign_id: str, limit: int, share: tuple[int, int]) -> dict[str, Any]:
+    """The parameters of the statement that reads who is due."""
+    rank, dialers = share
+    return {"campaign": campaign_id, "limit": limit, "rank": rank, "dialers": dialers}
+
+
 def due(campaign_id: str, limit: int, share: tuple[int, int]) -> list[Due]:
-    """Contacts that may be called now, oldest first, without locking any.
+    """Contacts that may be called now without locking any: new ones first, then the longest overdue.
 
     `share` is (rank, dialers): each dialer looks at its own part of the list first, so that they seldom reach
     for the same contact; (0, 1) looks at all of it.
     """
-    rank, dialers = share
     with db.connection_context():
-        found = rows(_DUE, campaign_id, dialers, dialers, rank, limit)
-    return [Due(**row) for row in found]
+        cursor = db.execute_sql(_DUE, due_parameters(campaign_id, limit, share))
+        return [Due(contact_id, phone_number) for contact_id, phone_number in cursor.fetchall()]
 
 
 def next_due(campaign_id: str) -> tuple[str, float] | None:

@@ -19,7 +19,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.outcomes import Told
 from live.errors import LiveUnavailable
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
-from models import db, rows
+from models import db
 
 log = structlog.get_logger()
 
@@ -31,6 +31,8 @@ HOLE_SECONDS = 60.0
 """A predecessor that stays away for so long, with Redis there, was lost: a hole is better than silence."""
 WEB = "web"
 
+# By owner and id, which is the order of the index of what is unpublished: by id alone the planner may choose to read
+# all that ever was published.
 _LEFT = """
 SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
     contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
@@ -39,10 +41,12 @@ SELECT transition.id AS transition_id, transition.campaign_id::text, transition.
         SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
             AND NOT before.published AND before.id < transition.id) AS early,
     to_char(transition.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
-FROM transition LEFT JOIN contact ON contact.id = transition.contact_id
-WHERE transition.owner = %s AND NOT transition.published AND transition.id > %s
-    AND transition.at < now() - make_interval(secs => %s)
-ORDER BY transition.id LIMIT %s
+FROM (
+    SELECT * FROM transition WHERE NOT published AND (owner, id) > (%(owner)s, %(after)s) ORDER BY owner, id
+    LIMIT %(limit)s
+) AS transition LEFT JOIN contact ON contact.id = transition.contact_id
+WHERE transition.owner = %(owner)s AND transition.at < now() - make_interval(secs => %(older)s)
+ORDER BY transition.id
 """
 
 
@@ -107,7 +111,7 @@ class Outbox:
         total = last = 0
         while True:
             with db.connection_context():
-                left = rows(_LEFT, owner, last, older_than, GROUP)
+                left = unpublished(owner, last, older_than)
             done = self._publish_rows([row for row in left if self._is_hole(row)], force=True)
             # A campaign's end is told after everything that led to it, whoever has that to tell.
             due = [row for row in left if not self._is_hole(row) and not row["early"]]
@@ -169,6 +173,13 @@ class Outbox:
         if transition_ids:
             with db.connection_context():
                 db.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))
+
+
+def unpublished(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:
+    """The next rows of `owner` that are to be published, on the connection that this greenlet holds."""
+    cursor = db.execute_sql(_LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _of_contact(told: Told) -> Transition:

@@ -1,0 +1,82 @@
+"""A list of 100,000: no query that runs while dialling reads all of it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dialer import adoption, audit, claims, outbox, telling
+from models import connect, db, new_id, rows
+from tests.factories import World, make_campaign, make_world
+
+MANY = 100_000
+
+
+@pytest.fixture
+def large(database_url: str) -> Iterator[uuid.UUID]:
+    """A running campaign of which a third waits for a retry and two thirds are over."""
+    pool = connect(database_url)
+    world: World = make_world()
+    campaign_id = make_campaign(world, 0)
+    with db.connection_context():
+        db.execute_sql(
+            "INSERT INTO contact (id, campaign_id, position, phone_number, status, next_attempt_at)"
+            " SELECT gen_random_uuid(), %s, n, '+1415' || n, CASE WHEN n %% 3 = 0 THEN 'pending' ELSE 'failed' END,"
+            " CASE WHEN n %% 3 = 0 THEN now() + n * interval '1 s' END FROM generate_series(1, %s) AS n",
+            (campaign_id, MANY),
+        )
+        db.execute_sql(
+            "INSERT INTO transition (campaign_id, contact_id, version, status, owner, published)"
+            " SELECT campaign_id, id, 1, 'failed', 'd' || position %% 3, position %% 10 > 0 FROM contact"
+        )
+        db.execute_sql("ANALYZE")
+    yield campaign_id
+    pool.close_all()
+
+
+def cost(sql: str, *parameters: Any) -> int:
+    """How many rows the statement reads, over all steps of its plan."""
+    values = parameters[0] if len(parameters) == 1 and isinstance(parameters[0], dict) else parameters
+    with db.connection_context(), db.atomic():
+        cursor = db.execute_sql("EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) " + sql, values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        db.rollback()
+    read = 0
+    for line in plan.splitlines():
+        for number, loops in re.findall(r"actual rows=([\d.]+) loops=(\d+)", line):
+            read += int(float(number)) * int(loops)
+        for number in re.findall(r"Rows Removed by \w+(?: \w+)*: (\d+)", line):
+            read += int(number)
+    return read
+
+
+def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID) -> None:
+    with db.connection_context():
+        pending = [r["id"] for r in rows("SELECT id FROM contact WHERE status = 'pending' LIMIT 20")]
+    claim = {
+        "campaign": str(large),
+        "contacts": pending,
+        "calls": [new_id() for _ in pending],
+        "nodes": ["fs1"] * len(pending),
+        "cores": [None] * len(pending),
+        "dialer": "d1",
+        "lane": "d1:claim",
+    }
+    told = {"campaign": str(large), "reason": "no_node", "at": None}
+    costs = {
+        "due": cost(claims._DUE, claims.due_parameters(str(large), 50, (0, 1))),
+        "due of a share": cost(claims._DUE, claims.due_parameters(str(large), 50, (1, 2))),
+        "next due": cost(claims._NEXT_DUE, str(large)),
+        "claim": cost(claims._CLAIM, claim),
+        "telling": cost(telling._TELL, told),
+        "unsettled": cost(adoption._UNSETTLED),
+        "open calls": cost(audit._OPEN, "d1"),
+        "a page of the outbox": cost(
+            outbox._LEFT, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.GROUP}
+        ),
+    }
+    assert {name: read for name, read in costs.items() if read > 5_000} == {}
