@@ -212,11 +212,12 @@ def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     `hangup=true`. A campaign that has ended already is left as it is.
     """
     body, done = _act(campaign_id, lifecycle.stop, STOP_SECONDS)
-    if query["hangup"]:
-        signals.ring(services(), "hangup", {"campaign_id": str(body["id"])})
+    told = not query["hangup"] or signals.ring(services(), "hangup", {"campaign_id": str(body["id"])})
     if done.changed:
         signals.publish_later(services(), body["id"], WEB)
         _held(body, done)
+    if not told:
+        raise signals.untold("The campaign is stopped")
     return body
 
 

@@ -86,6 +86,7 @@ def rendered(error: ApiError) -> Response:
     else:
         response = Response(error.message, error.status, content_type=TEXT)
     response.headers.extend(error.headers)
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -75,7 +75,8 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
             caller.key_name,
         )
         state = _state(caller)
-    signals.ring_until_held(services(), "halt", {"scope": scope})
+    if not signals.ring_until_held(services(), "halt", {"scope": scope}):
+        raise signals.untold("The halt stands")
     return state
 
 

@@ -38,26 +38,38 @@ UNPUBLISHED = """
     WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
 
 
-def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> None:
-    """Tell the dialers, without waiting. Where Redis is away they find out by looking at the database."""
+def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+    """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
     try:
         services.bell.ring(topic, payload)
     except UNREACHABLE as error:
         log.warning("bell_failed", topic=topic, reason=str(error))
+        return False
+    return True
 
 
-def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) -> None:
-    """Return once no dialer can act against `payload` any more; at most about 7 s."""
+def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+    """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
+
+    False where Redis is away: nobody was told anything, nor will hang up.
+    """
     try:
         silent = services.bell.ring_and_wait(topic, payload, services.roster.alive, ACK_SECONDS)
         waits = [services.roster.fence(dialer_id) for dialer_id in silent]
     except UNREACHABLE as error:
         log.warning("bell_failed", topic=topic, reason=str(error))
         gevent.sleep(LEASE_SECONDS)
-        return
+        return False
     if waits:
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
         gevent.sleep(min(max(waits), LEASE_SECONDS))
+    return True
+
+
+def untold(what: str) -> ApiError:
+    """The 503 of a hang-up that could not be passed on. The request may be sent again."""
+    message = f"{what}, but calls in flight cannot be ended now: Redis is unavailable."
+    return ApiError(503, message, code="redis_unavailable", headers={"Retry-After": "2"})
 
 
 def publish_later(services: Services, campaign_id: uuid.UUID, owner: str) -> None:

@@ -269,7 +269,8 @@ def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> 
     status, _ = _ask(campaign_id, tenant_id, action)
     _check_needs(campaign_id)
     _check_budget(campaign_id, tenant_id)
-    done = _change(campaign_id, status, CampaignStatus.RUNNING, owner, scheduled_at=None, blocked_reason=None)
+    cleared = {"scheduled_at": None, "next_action_at": None, "blocked_reason": None}
+    done = _change(campaign_id, status, CampaignStatus.RUNNING, owner, **cleared)
     rows("UPDATE campaign SET started_at = coalesce(started_at, now()) WHERE id = %s", campaign_id)
     if complete_if_exhausted(campaign_id, owner):
         return Done(CampaignStatus.COMPLETED, _generation(campaign_id), changed=True)

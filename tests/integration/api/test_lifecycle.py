@@ -70,7 +70,7 @@ def test_no_action_on_what_is_not_there(site: Site, action: Action) -> None:
 def test_start_clears_the_schedule_and_keeps_the_first_start_time(site: Site) -> None:
     campaign_id = site.in_state("scheduled")
     started = act(site, campaign_id, "start").json
-    assert started["scheduled_at"] is None
+    assert (started["scheduled_at"], started["next_action_at"]) == (None, None)
     assert started["started_at"] is not None
     assert act(site, campaign_id, "pause").json["blocked_reason"] == "paused"
     resumed = act(site, campaign_id, "resume").json
@@ -234,6 +234,23 @@ def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: py
     begun = time.monotonic()
     assert act(site, campaign_id, "pause").status_code == 200
     assert time.monotonic() - begun > 0.3
+
+
+def test_without_redis_a_hang_up_is_not_promised(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.1)
+    campaign_id = site.in_state("running")
+    site.use(bell=Bell(site.services.redis, "carillon:"))
+    away(site)
+    response = act(site, campaign_id, "stop", query_string={"hangup": "true"})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert response.text == (
+        "The campaign is stopped, but calls in flight cannot be ended now: Redis is unavailable."
+    )
+    assert act(site, campaign_id, "stop").json["status"] == "completed"
+    response = site.post("/halt")
+    assert response.status_code == 503
+    assert response.text.startswith("The halt stands, but ")
+    assert site.get("/halt").json["halted"] is True
 
 
 def test_transitions_are_published_in_order_and_marked(site: Site) -> None:
