@@ -40,7 +40,9 @@ TAKEN = "The number +14155550100 exists."
 class PhoneNumberBody(schemas.Schema):
     """A new phone number."""
 
-    e164 = schemas.Text(1, 20, required=True, metadata={"description": "E.164, unique."})
+    e164 = schemas.Text(
+        1, 20, required=True, metadata={"pattern": r"^\+[1-9][0-9]+$", "description": "E.164, unique."}
+    )
     outbound_enabled = schemas.Boolean(
         load_default=True, metadata={"description": "Whether campaigns may call from it."}
     )

@@ -41,14 +41,15 @@ LET_GO = (
 )
 
 
-def _matching(pattern: str, rule: str) -> Any:
-    compiled = re.compile(pattern, re.ASCII)
+def _word(most: int, pattern: str, rule: str, *, description: str = "", **options: Any) -> schemas.Text:
+    """A text of 1 to `most` characters that `pattern` describes."""
 
     def check(value: str) -> None:
-        if not compiled.fullmatch(value):
+        if not re.fullmatch(pattern, value, re.ASCII):
             raise ma.ValidationError(rule)
 
-    return check
+    metadata = {"pattern": f"^{pattern}$", "description": description}
+    return schemas.Text(1, most, validate=[check], metadata=metadata, **options)
 
 
 def _check_granted(values: list[str]) -> None:
@@ -62,13 +63,13 @@ class TenantFields(schemas.Schema):
     """What the operator says of a tenant."""
 
     name = schemas.Text(1, 200, required=True)
-    dialplan_context = schemas.Text(
-        1,
+    dialplan_context = _word(
         64,
+        r"[0-9A-Za-z_.-]+",
+        "it must be of 0-9 A-Z a-z _ . -",
+        description="Where its calls may be transferred to; null is nowhere.",
         load_default=None,
         allow_none=True,
-        validate=[_matching(r"[0-9A-Za-z_.-]+", "it must be of 0-9 A-Z a-z _ . -")],
-        metadata={"description": "Where its calls may be transferred to; null is nowhere."},
     )
     gateway_ids = schemas.Items(
         schemas.Id(),
@@ -77,7 +78,7 @@ class TenantFields(schemas.Schema):
         metadata={"description": "The gateways its calls may be bridged to."},
     )
     queues = schemas.Items(
-        schemas.Text(1, 128, validate=[_matching(r"[0-9A-Za-z_.@-]+", "it must be of 0-9 A-Z a-z _ . @ -")]),
+        _word(128, r"[0-9A-Za-z_.@-]+", "it must be of 0-9 A-Z a-z _ . @ -"),
         load_default=list,
         validate=[_check_granted],
         metadata={"description": "The queues its calls may be handed to."},
@@ -87,14 +88,12 @@ class TenantFields(schemas.Schema):
 class TenantBody(TenantFields):
     """A new tenant."""
 
-    id = schemas.Text(
-        1,
+    id = _word(
         32,
+        TENANT.pattern,
+        "it must be of a-z 0-9 and -, and begin with a letter or a digit",
+        description="A slug; it stands in the tenant's keys and is never used again.",
         required=True,
-        validate=[
-            _matching(TENANT.pattern, "it must be of a-z 0-9 and -, and begin with a letter or a digit")
-        ],
-        metadata={"description": "A slug; it stands in the tenant's keys and is never used again."},
     )
 
 

@@ -129,8 +129,8 @@ def many(site: Site, campaign_ids: list[str], sends: int = 1) -> None:
         """
         INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,
             caller_id, gateway_id, node, dialer_id, sent_by, created_at, ended_at, disposition)
-        SELECT gen_random_uuid(), 'demo', campaign_id, id, seq, seq, 'ended', 1, phone_number, '+14155550100', %s, 'fs1',
-            'd1', 'd1', now() - interval '1 second' * position, now(),
+        SELECT gen_random_uuid(), 'demo', campaign_id, id, seq, seq, 'ended', 1, phone_number,
+            '+14155550100', %s, 'fs1', 'd1', 'd1', now() - interval '1 second' * position, now(),
             (ARRAY['answered', 'busy', 'no_answer'])[position %% 3 + 1]
         FROM contact, generate_series(1, %s) AS seq WHERE campaign_id = ANY(%s::uuid[])""",
         new_id(),
