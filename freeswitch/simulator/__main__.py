@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from freeswitch.simulator.faults import KINDS, Fault, FaultError, parse_option
 from freeswitch.simulator.server import NodeOptions, Server
 
 
@@ -37,9 +39,23 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
     parser.add_argument(
         "--heartbeat", type=_positive, default=defaults.heartbeat, help="seconds between HEARTBEATs (20)"
     )
+    parser.add_argument(
+        "--control-port",
+        type=_between(0, 65_535),
+        help="port for faults on demand, on 127.0.0.1; 0 picks a free one; default: none",
+    )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        dest="faults",
+        metavar="NAME[:KEY=VALUE,...]",
+        help="a fault in force from the start: " + ", ".join(KINDS),
+    )
     found = parser.parse_args(arguments)
     gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
-    return NodeOptions(**{**vars(found), "gateways": gateways})
+    return NodeOptions(**{**vars(found), "gateways": gateways, "faults": tuple(found.faults)})
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -50,6 +66,13 @@ def _between(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return convert
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return parse_option(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> float:
@@ -66,9 +89,20 @@ def main() -> None:
         server = Server(options)
     except OSError as error:
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
-    sys.stdout.write(f"ESL listening on {options.host}:{server.port}\n")
+    control = "" if server.control_port is None else f", control on 127.0.0.1:{server.control_port}"
+    sys.stdout.write(f"ESL listening on {options.host}:{server.port}{control}\n")
     sys.stdout.flush()
-    server.run()
+    if server.run():
+        _start_again(server)
+
+
+def _start_again(server: Server) -> None:
+    """Become a new node on the same ports: what this one knew is gone, and so are its connections."""
+    ports = [f"--port={server.port}"]
+    if server.control_port is not None:
+        ports.append(f"--control-port={server.control_port}")
+    given = [argument for argument in sys.argv[1:] if argument not in ports]
+    os.execv(sys.executable, [sys.executable, "-m", "freeswitch.simulator", *given, *ports])
 
 
 if __name__ == "__main__":

@@ -256,7 +256,7 @@ class Apis:
         if words[:3] == ["status", "gateway", *words[2:3]] and len(words) == 3:
             if not self._switch.router.knows(words[2]):
                 return "Invalid Gateway!\n"
-            return gateway_lines(words[2])
+            return gateway_lines(words[2], up=self._switch.router.up(words[2]))
         if words[:1] == ["status"]:
             return sofia_status(self._switch.router.gateways or frozenset(), len(self._switch.sessions))
         return "-USAGE: sofia <help|status|profile>\n"

@@ -13,8 +13,11 @@ _BY_NUMBER = {number: name for name, number in HANGUP_CAUSES.items()}
 # What a final response becomes; every other one is NORMAL_UNSPECIFIED.
 SIP = {
     400: ("Bad Request", "NORMAL_TEMPORARY_FAILURE"),
+    401: ("Unauthorized", "CALL_REJECTED"),
+    402: ("Payment Required", "CALL_REJECTED"),
     403: ("Forbidden", "CALL_REJECTED"),
     404: ("Not Found", "UNALLOCATED_NUMBER"),
+    407: ("Proxy Authentication Required", "CALL_REJECTED"),
     408: ("Request Timeout", "RECOVERY_ON_TIMER_EXPIRE"),
     410: ("Gone", "NUMBER_CHANGED"),
     480: ("Temporarily Unavailable", "NO_USER_RESPONSE"),
@@ -25,6 +28,7 @@ SIP = {
     502: ("Bad Gateway", "NETWORK_OUT_OF_ORDER"),
     503: ("Service Unavailable", "NORMAL_TEMPORARY_FAILURE"),
     603: ("Decline", "CALL_REJECTED"),
+    608: ("Rejected", "CALL_REJECTED"),
 }
 
 

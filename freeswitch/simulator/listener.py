@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid as uuids
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from freeswitch.simulator.apis import Apis
@@ -75,7 +76,10 @@ class Listener:
         self._output: deque[bytes] = deque([AUTH_REQUEST])
         self._events: deque[bytes] = deque()
         self._lost = 0
+        self._delivered = 0
+        self._faults = switch.faults
         self._waiting = False
+        self._stalled = False
         self._logging = False
         self._partial = False
         self._filters: list[Filter] = []
@@ -101,7 +105,7 @@ class Listener:
     @property
     def has_output(self) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._output) or bool(self._events and not self._held)
+        return not self._stalled and (bool(self._output) or bool(self._events and not self._held))
 
     @property
     def _held(self) -> bool:
@@ -109,7 +113,35 @@ class Listener:
         return self._waiting or self._partial
 
     def push(self, frame: bytes) -> None:
-        """Queue an event; past the limit events are lost, and then the listener is."""
+        """Deliver an event as the faults in force let it pass."""
+        if not self._faults.bends_events:
+            self._queue(frame)
+            return
+        if self._faults.cuts(self._delivered):
+            self._cut_short(frame)
+            return
+        for seconds in self._faults.copies():
+            if seconds:
+                clock, now = self._switch.clock, self._hub.wall()
+                self._switch.scheduler.at(clock.moment(now + seconds), self._arrive, frame)
+            else:
+                self._queue(frame)
+
+    def _arrive(self, _at: float, frame: bytes) -> None:
+        self._queue(frame)
+
+    def _cut_short(self, frame: bytes) -> None:
+        """The connection ends within this frame, without another word."""
+        if not self.closing:
+            self._release()
+            self._output.append(frame[: len(frame) // 2])
+            self.closing = True
+
+    def _queue(self, frame: bytes) -> None:
+        """Past the limit events are lost, and then the listener is."""
+        if self.closing:
+            return
+        self._delivered += 1
         if len(self._events) + len(self._output) < MAX_QUEUED_EVENTS:
             self._events.append(frame)
             return
@@ -145,12 +177,24 @@ class Listener:
         self._run(at)
 
     def _run(self, at: float) -> None:
-        while self._commands and not self._waiting and not self.closing:
+        while self._commands and not self._waiting and not self._stalled and not self.closing:
             command = self._commands.popleft()
+            if self._faults.delays_replies and self.authorised:
+                self._stall(self._faults.reply_delay(command.line), at)
             if self.authorised:
                 self._handle(command, at)
             else:
                 self._authorise(command)
+
+    def _stall(self, seconds: float, at: float) -> None:
+        """Send nothing and read nothing for a time, as while the node works on a command; it may be without end."""
+        self._stalled = seconds > 0
+        if self._stalled and seconds < inf:
+            self._switch.scheduler.at(at + seconds * self._switch.clock.speed, self._go_on)
+
+    def _go_on(self, at: float) -> None:
+        self._stalled = False
+        self._run(at)
 
     def close(self, notice: bytes) -> None:
         """Send the notice after what is queued and end the connection."""
@@ -159,7 +203,7 @@ class Listener:
 
     def shut_down(self, notice: bytes) -> None:
         """The node ends: everything queued goes out, then the notice."""
-        self._waiting = self._partial = False
+        self._waiting = self._partial = self._stalled = False
         self._release()
         self.close(notice)
 
@@ -223,7 +267,7 @@ class Listener:
 
     def resume(self, at: float) -> None:
         """Go on with the commands that waited for an api to end."""
-        if self._commands and not self._waiting:
+        if self._commands and not self._waiting and not self._stalled:
             self._run(at)
 
     def _bgapi(self, command: Command, at: float) -> None:

@@ -71,6 +71,11 @@ _MIX = (
 _BOUNDS = tuple(zip(accumulate(share for share, _ in _MIX), (name for _, name in _MIX), strict=True))
 
 
+def refusing(status: int) -> Outcome:
+    """A gateway that answers every INVITE with this final response."""
+    return Outcome(refuse=NETWORK_SECONDS, status=status)
+
+
 def by_number(number: str) -> Outcome:
     """The outcome the last two digits choose; other endings answer quickly, like 10."""
     match = _USER.search(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -11,10 +12,12 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import quote
 
+from freeswitch.simulator.remote import Control
+
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_ANNOUNCEMENT: Final = "ESL listening on "
+_ANNOUNCEMENT: Final = re.compile(r"ESL listening on [^ ]+:(\d+)(?:, control on [^ ]+:(\d+))?$")
 
 
 class SimulatorError(Exception):
@@ -42,12 +45,14 @@ class SimulatedNode:
         cdr_dir: Path | None = None,
         gateways: tuple[str, ...] = (),
         heartbeat: float = 20.0,
+        faults: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.host = "127.0.0.1"
         self.port = port
         self.password = password
         self.ledger = ledger
+        self._control_port = 0
         options: dict[str, object] = {
             "name": name,
             "password": password,
@@ -61,6 +66,7 @@ class SimulatedNode:
             "gateways": ",".join(gateways) or None,
         }
         self._options = [f"--{key}={value}" for key, value in options.items() if value is not None]
+        self._options += [f"--fault={fault}" for fault in faults]
         if mix:
             self._options.append("--mix")
         self._process: subprocess.Popen[str] | None = None
@@ -75,12 +81,27 @@ class SimulatedNode:
         """The process' id; raises SimulatorError when it is not running."""
         return self._running().pid
 
+    @property
+    def control(self) -> Control:
+        """The node's control port. Raises SimulatorError when it is not running."""
+        self._running()
+        return Control(self._control_port)
+
+    def fault(self, name: str, **values: float | str) -> None:
+        """Let something go wrong: `fault("drop", percent=30)`. `faults.KINDS` has the names. Raises ControlError."""
+        self.control.fault(name, **values)
+
+    def clear(self, *names: str) -> None:
+        """End the faults of these names; all of them without a name."""
+        self.control.clear(*names)
+
     def start(self) -> None:
-        """Start the node and wait until it listens; once known, the port stays the same over restarts.
+        """Start the node and wait until it listens; once known, its ports stay the same over restarts.
 
         Raises SimulatorError when it ends or says nothing within START_SECONDS.
         """
-        command = [sys.executable, "-m", "freeswitch.simulator", f"--port={self.port}", *self._options]
+        ports = [f"--port={self.port}", f"--control-port={self._control_port}"]
+        command = [sys.executable, "-m", "freeswitch.simulator", *ports, *self._options]
         process = subprocess.Popen(
             command,
             cwd=_ROOT,
@@ -94,11 +115,12 @@ class SimulatedNode:
         assert process.stdout is not None
         line = process.stdout.readline()
         watchdog.cancel()
-        if not line.startswith(_ANNOUNCEMENT):
+        announced = _ANNOUNCEMENT.match(line)
+        if announced is None:
             process.kill()
             _, errors = process.communicate()
             raise SimulatorError(f"the simulated node {self.name} did not start: {errors or line}")
-        self.port = int(line.rpartition(":")[2])
+        self.port, self._control_port = int(announced[1]), int(announced[2])
         self._process = process
 
     def stop(self) -> int:

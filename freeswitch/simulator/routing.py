@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.dialstring import Leg, holds_expansion
+from freeswitch.simulator.faults import Faults
+from freeswitch.simulator.plan import ANSWERS_AT_ONCE, PORT_CLOSED, SWALLOWED, Outcome, refusing
 
 PROFILES = frozenset({"external", "internal"})
 CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})
@@ -14,13 +16,12 @@ CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A leg that gets a channel. `swallowed`: no packet ever comes back; `closed`: nobody listens there; `fault`: the
-    cause it ends with at once, because its number makes no URI."""
+    """A leg that gets a channel. `outcome`: what becomes of it whoever is called, None where that decides.
+    `fault`: the cause it ends with at once, because its number makes no URI."""
 
     number: str
     gateway: str
-    swallowed: bool = False
-    closed: bool = False
+    outcome: Outcome | None = None
     fault: str = ""
 
 
@@ -38,10 +39,11 @@ class Router:
     """The node's gateways: those named, or any whose name does not start with `nosuch`.
 
     The end of a gateway's name makes it faulty: `_ping` or `_down` is GATEWAY_DOWN, `_dead` refuses the port,
-    `_hole` swallows every packet.
+    `_hole` swallows every packet. The faults in force can make any of them go down or refuse.
     """
 
-    def __init__(self, gateways: Collection[str] | None = None) -> None:
+    def __init__(self, gateways: Collection[str] | None = None, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
         self.gateways = None if gateways is None else frozenset(gateways)
 
     def knows(self, gateway: str) -> bool:
@@ -50,12 +52,16 @@ class Router:
             return gateway in self.gateways
         return not gateway.startswith("nosuch")
 
+    def up(self, gateway: str) -> bool:
+        """Whether a gateway answers its pings."""
+        return not (gateway.endswith(("_ping", "_down")) or self.faults.down(gateway))
+
     def route(self, leg: Leg) -> Route | Refused:
         """The way of one leg."""
         if leg.endpoint == "sofia":
             return self._sofia(leg.data)
         if leg.endpoint == "null":
-            return Route(leg.data, "")
+            return Route(leg.data, "", ANSWERS_AT_ONCE)
         if leg.endpoint == "error":
             return Refused(parse_cause(leg.data, "NORMAL_CLEARING"), "", "")
         cause = {"user": "MANDATORY_IE_MISSING", "group": "NO_ROUTE_DESTINATION"}.get(leg.endpoint)
@@ -70,16 +76,17 @@ class Router:
             return Refused("INVALID_URL", "", gateway, session=True)
         if not self.knows(gateway):
             return Refused("INVALID_GATEWAY", number, gateway, session=True)
-        if gateway.endswith(("_ping", "_down")):
+        if not self.up(gateway):
             return Refused("GATEWAY_DOWN", number, gateway, session=True)
         _, at, host = number.partition("@")
-        return Route(
-            number,
-            gateway,
-            swallowed=gateway.endswith("_hole"),
-            closed=gateway.endswith("_dead") or bool(at and host not in CARRIER_HOSTS),
-            fault=_fault(number),
-        )
+        outcome = None
+        if gateway.endswith("_hole"):
+            outcome = SWALLOWED
+        elif gateway.endswith("_dead") or (at and host not in CARRIER_HOSTS):
+            outcome = PORT_CLOSED
+        elif status := self.faults.refusal(gateway):
+            outcome = refusing(status)
+        return Route(number, gateway, outcome, _fault(number))
 
     @staticmethod
     def _profile(profile: str, rest: str) -> Route | Refused:
@@ -88,7 +95,7 @@ class Router:
         number, at, host = rest.partition("@")
         if not number or not at:
             return Refused("USER_NOT_REGISTERED", number, "", session=True)
-        return Route(number, "", closed=host not in CARRIER_HOSTS, fault=_fault(number))
+        return Route(number, "", None if host in CARRIER_HOSTS else PORT_CLOSED, _fault(number))
 
 
 def _fault(number: str) -> str:

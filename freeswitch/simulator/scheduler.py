@@ -26,6 +26,10 @@ class Clock:
         """Wall seconds since the epoch at a simulated moment."""
         return self.epoch + (at - self.epoch) / self.speed
 
+    def moment(self, wall: float) -> float:
+        """The simulated moment at a wall second."""
+        return self.epoch + (wall - self.epoch) * self.speed
+
     def real_seconds(self, simulated: float) -> float:
         """How long a simulated span lasts on the wall."""
         return simulated / self.speed

@@ -20,9 +20,12 @@ from typing import Final
 from freeswitch.simulator.admission import Admission
 from freeswitch.simulator.apis import Apis
 from freeswitch.simulator.cdr import CdrFiles
+from freeswitch.simulator.control import ControlPort
 from freeswitch.simulator.events import Hub
+from freeswitch.simulator.faults import Fault, Faults
 from freeswitch.simulator.fsctl import Fsctl
 from freeswitch.simulator.ledger import Ledger, NoLedger
+from freeswitch.simulator.levers import Levers
 from freeswitch.simulator.listener import AUTH_SECONDS, Listener
 from freeswitch.simulator.plan import Mix, by_number
 from freeswitch.simulator.render import Renderer
@@ -55,12 +58,14 @@ class NodeOptions:
     cdr_dir: Path | None = None
     gateways: tuple[str, ...] | None = None
     heartbeat: float = 20.0
+    control_port: int | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 class Connection:
     """A socket and its listener."""
 
-    __slots__ = ("deadline", "events", "listener", "pending", "socket")
+    __slots__ = ("deadline", "events", "listener", "muted", "pending", "socket")
 
     def __init__(self, sock: socket.socket, listener: Listener, deadline: float) -> None:
         self.socket = sock
@@ -68,6 +73,7 @@ class Connection:
         self.deadline = deadline
         self.pending = memoryview(b"")
         self.events = selectors.EVENT_READ
+        self.muted = False
 
 
 class Server:
@@ -84,6 +90,7 @@ class Server:
         self._scheduler = Scheduler()
         self._ledger = Ledger(options.ledger) if options.ledger is not None else NoLedger()
         self._admission = Admission(options.sps, options.max_sessions)
+        faults = Faults(options.seed)
         renderer = Renderer(str(uuids.uuid4()), "simulator", options.name)
         self._hub = Hub(renderer, time.time)
         cdrs = CdrFiles(options.cdr_dir, renderer) if options.cdr_dir is not None else None
@@ -94,7 +101,7 @@ class Server:
             scheduler=self._scheduler,
             ledger=self._ledger,
             admission=self._admission,
-            router=Router(options.gateways),
+            router=Router(options.gateways, faults),
             outcome=Mix(options.seed).draw if options.mix else by_number,
             on_end=cdrs.write if cdrs is not None else None,
         )
@@ -103,14 +110,43 @@ class Server:
         self._switch.run_api = self._apis.run
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
-        self._stopping = False
+        self._levers = self._make_levers()
+        self._control = (
+            None
+            if options.control_port is None
+            else ControlPort(options.control_port, self._selector, self._levers)
+        )
+        for fault in options.faults:
+            self._levers.begin(fault)
+        self._stopping = self._restarting = False
+
+    @property
+    def control_port(self) -> int | None:
+        """Where faults can be ordered; None where they cannot."""
+        return self._control.port if self._control is not None else None
+
+    def _make_levers(self) -> Levers:
+        return Levers(
+            self._switch,
+            mute=self._mute,
+            unmute=self._unmute,
+            restart=self._restart,
+            beat=self._heartbeat,
+            moment=lambda: self._clock.simulated(time.monotonic()),
+        )
+
+    def _restart(self) -> None:
+        self._stopping = self._restarting = True
 
     def stop(self) -> None:
         """End after this turn of the loop."""
         self._stopping = True
 
-    def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or `fsctl shutdown`."""
+    def run(self) -> bool:
+        """Serve until SIGTERM, SIGINT or `fsctl shutdown`; True where a new node is to take this one's place at once.
+
+        It says no farewell then: its connections end with this process, as those of a node that was killed.
+        """
         wake, waker = socket.socketpair()
         wake.setblocking(False)
         waker.setblocking(False)
@@ -125,11 +161,15 @@ class Server:
             if time.monotonic() >= heartbeat:
                 heartbeat += self._options.heartbeat
                 self._heartbeat()
+        if self._restarting:
+            self._ledger.close()
+            return True
         # A second signal must not cut the farewell short, nor turn a clean exit into a death.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         self._say_farewell()
         self._ledger.close()
+        return False
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -183,6 +223,8 @@ class Server:
     def _flush(self, now: float) -> None:
         at = self._clock.simulated(now)
         for connection in list(self._connections):
+            if connection.muted:
+                continue
             listener = connection.listener
             listener.resume(at)
             if not listener.authorised and not listener.closing and now > connection.deadline:
@@ -227,8 +269,25 @@ class Server:
         if connection in self._connections:
             self._connections.remove(connection)
             connection.listener.leave()
-            self._selector.unregister(connection.socket)
+            if not connection.muted:
+                self._selector.unregister(connection.socket)
             connection.socket.close()
+
+    def _mute(self) -> None:
+        """Stop reading and writing on every connection that stands, without closing any."""
+        for connection in self._connections:
+            if not connection.muted:
+                connection.muted = True
+                self._selector.unregister(connection.socket)
+
+    def _unmute(self, resume: bool) -> None:
+        """Go on with what the muted connections sent meanwhile, or drop it and them."""
+        for connection in [one for one in self._connections if one.muted]:
+            if resume:
+                connection.muted = False
+                self._selector.register(connection.socket, connection.events, connection)
+            else:
+                self._drop(connection)
 
     # The node's own events
 
@@ -266,10 +325,12 @@ class Server:
         self._switch.end_everything(at, "SYSTEM_SHUTDOWN")
         self._ledger.flush()
         for connection in list(self._connections):
+            if connection.muted:
+                continue
             connection.listener.shut_down(disconnect_notice(SHUT_DOWN))
             self._write(connection)
         deadline = time.monotonic() + FAREWELL_SECONDS
-        while self._connections and time.monotonic() < deadline:
+        while any(not one.muted for one in self._connections) and time.monotonic() < deadline:
             for key, events in self._selector.select(0.05):
                 if isinstance(key.data, Connection) and events & selectors.EVENT_WRITE:
                     self._write(key.data)

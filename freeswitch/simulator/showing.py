@@ -133,9 +133,8 @@ def sofia_status(gateways: Collection[str], sessions: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gateway_lines(name: str) -> str:
+def gateway_lines(name: str, *, up: bool) -> str:
     """`sofia status gateway NAME`."""
-    up = not name.endswith(("_ping", "_down"))
     pairs = {
         "Name": name,
         "Profile": "external",

@@ -20,7 +20,7 @@ from freeswitch.simulator.dialstring import DialStringError, Leg, parse_originat
 from freeswitch.simulator.events import Hub
 from freeswitch.simulator.journal import Journal
 from freeswitch.simulator.ledger import LedgerSink
-from freeswitch.simulator.plan import ANSWERS_AT_ONCE, NETWORK_SECONDS, PORT_CLOSED, SWALLOWED, Outcome
+from freeswitch.simulator.plan import NETWORK_SECONDS, Outcome
 from freeswitch.simulator.routing import Refused, Route, Router
 from freeswitch.simulator.scheduler import Clock, Scheduler, tick
 from freeswitch.simulator.showing import SHOW_LAG_SECONDS
@@ -51,6 +51,7 @@ class Switch:
         self.journal = Journal(ledger, name)
         self.admission = admission
         self.router = router
+        self.faults = router.faults
         self.sessions: dict[str, Call] = {}
         self.recent: deque[tuple[float, Call]] = deque()
         self.marks: dict[str, str] = {}
@@ -142,15 +143,7 @@ class Switch:
             self._down(at, call, route.fault, 0)
             self.scheduler.at(at + NETWORK_SECONDS, self._finish_ours, call)
             return
-        if leg.endpoint == "null":
-            call.outcome = ANSWERS_AT_ONCE
-        elif route.swallowed:
-            call.outcome = SWALLOWED
-        elif route.closed:
-            call.outcome = PORT_CLOSED
-        else:
-            call.outcome = self._outcome(route.number)
-        outcome = call.outcome
+        call.outcome = outcome = route.outcome or self._outcome(route.number)
         at_ = self.scheduler.at
         if outcome.ring is not None:
             at_(at + outcome.ring, self._ring, call)
@@ -225,7 +218,7 @@ class Switch:
             self._win(at, call)
 
     def _far_bye(self, at: float, call: Call) -> None:
-        if call.alive():
+        if call.alive() and not self.faults.spares(call.uuid):
             call.set_foreign(reason=call.outcome.reason)
             self._down(at, call, "NORMAL_CLEARING", calls.FAR_BYE)
             self._finish(at, call)
@@ -274,10 +267,17 @@ class Switch:
 
     def hang_up(self, at: float, call: Call, cause: str) -> None:
         """End a call from this side: CANCEL while it rings, BYE once answered."""
-        if not call.alive():
+        if not call.alive() or (call.answered and self.faults.spares(call.uuid)):
             return
         self._down(at, call, cause, calls.OUR_BYE if call.answered else calls.CANCELLED)
         self.scheduler.at(at + NETWORK_SECONDS, self._finish_ours, call)
+
+    def end_zombies(self, at: float) -> None:
+        """End every channel that a fault has kept from ending."""
+        zombies, self.faults.zombies = self.faults.zombies, set()
+        for uuid in sorted(zombies):
+            if (call := self.find(uuid)) is not None:
+                self.hang_up(at, call, "NORMAL_CLEARING")
 
     def hang_up_all(self, at: float, cause: str, variable: str = "", value: str = "") -> int:
         """End every call, or those whose variable has the value; how many."""

@@ -1,0 +1,60 @@
+"""The client of a node's control port: what tests and scripts order faults with."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+PATIENCE_SECONDS: Final = 10.0
+_AGAIN_SECONDS: Final = 0.02
+
+
+class ControlError(Exception):
+    """The node did not do what it was told; the message is its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Orders faults from one node. Each order has a connection of its own, and waits for a node that is starting."""
+
+    port: int
+
+    def fault(self, name: str, **values: float | str) -> None:
+        """Let a fault strike, or put it in force (`faults.KINDS` says which there are). Raises ControlError."""
+        self._order(" ".join(["fault", name, *(f"{key}={value}" for key, value in values.items())]))
+
+    def clear(self, *names: str) -> None:
+        """End the faults of these names; all of them without a name."""
+        self._order(" ".join(["clear", *names]))
+
+    def status(self) -> dict[str, Any]:
+        """`faults` in force, how often each was `done`, and the `sessions` that exist."""
+        found: dict[str, Any] = orjson.loads(self._order("status"))
+        return found
+
+    def _order(self, line: str) -> str:
+        with self._connected() as connection:
+            connection.sendall(line.encode() + b"\n")
+            answer = b""
+            # The node that is to start again closes only once it has gone: nobody meets the one that goes.
+            whole = b"" if line.startswith("fault restart") else b"\n"
+            while not (whole and answer.endswith(whole)) and (data := connection.recv(65_536)):
+                answer += data
+        word, _, rest = answer.decode().strip().partition(" ")
+        if word != "ok":
+            raise ControlError(rest or f"no answer to {line!r}")
+        return rest
+
+    def _connected(self) -> socket.socket:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_AGAIN_SECONDS)

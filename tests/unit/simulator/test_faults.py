@@ -1,0 +1,209 @@
+"""The vocabulary of faults, and what the faults in force decide."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeswitch.simulator.control import answer
+from freeswitch.simulator.faults import KINDS, FaultError, Faults, parse_fault, parse_option
+from freeswitch.simulator.levers import Levers
+from tests.unit.simulator.node import Node
+from tests.unit.simulator.test_listener import connect, say
+
+OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "half-open"})
+
+
+class Server:
+    """What the levers move beyond the switch, as a list of what was done."""
+
+    def __init__(self, node: Node) -> None:
+        self.did: list[str] = []
+        self.levers = Levers(
+            node.switch,
+            mute=lambda: self.did.append("mute"),
+            unmute=lambda resume: self.did.append(f"unmute {resume}"),
+            restart=lambda: self.did.append("restart"),
+            beat=lambda: self.did.append("beat"),
+            moment=lambda: node.now,
+        )
+
+
+def in_force(*options: str) -> Faults:
+    faults = Faults(seed=7)
+    for option in options:
+        faults.set(parse_option(option))
+    return faults
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_fault_reads_back_as_it_is_written(name: str) -> None:
+    fault = parse_option(name)
+    assert parse_option(str(fault)) == fault
+    assert parse_fault(str(fault).replace(":", " ").replace(",", " ")) == fault
+
+
+@pytest.mark.parametrize("name", ["burst", "restart", "half-open"])
+def test_what_strikes_a_running_node_is_no_option_of_the_command_line(name: str) -> None:
+    assert parse_fault(name).name == name
+    with pytest.raises(FaultError, match="use the control port"):
+        parse_option(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nosuch",
+        "drop percent",
+        "drop percent=",
+        "drop percent=nan",
+        "drop percent=-1",
+        "drop percent=1e999",
+        "drop seconds=1",
+        "restart now=yes",
+        "pause direction=up",
+        "gateway-refuses status=200",
+        "cut after=0",
+        "cut after=1.5",
+    ],
+)
+def test_what_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(FaultError):
+        parse_fault(text)
+
+
+@given(st.text(max_size=60))
+def test_any_line_gets_one_line_back(line: str) -> None:
+    said = answer(Server(Node()).levers, line)
+    assert said.startswith(("ok", "error "))
+    assert "\n" not in said
+
+
+@given(
+    st.sampled_from(["drop:percent=100", "duplicate:percent=100", "reorder:percent=100", "late:seconds=60"])
+)
+def test_without_a_fault_an_event_comes_once_and_at_once(option: str) -> None:
+    faults = in_force(option)
+    expected = {"drop": 0, "duplicate": 2}.get(option.partition(":")[0], 1)
+    assert len(faults.copies()) == expected
+    assert faults.bends_events
+    faults.clear()
+    assert faults.copies() == [0.0]
+    assert not faults.bends_events
+
+
+def test_faults_add_up_and_are_counted() -> None:
+    faults = in_force("duplicate:percent=100", "late:percent=100,seconds=60", "drop:percent=50")
+    found = Counter(tuple(faults.copies()) for _ in range(1_000))
+    assert set(found) == {(), (60.0, 60.0)}
+    assert faults.done["drop"] == found[()]
+    assert faults.done["late"] == found[60.0, 60.0]
+    assert 400 < found[()] < 600
+
+
+def test_a_reply_is_late_for_the_command_it_is_ordered_for() -> None:
+    faults = in_force("late-reply:percent=100,seconds=3,command=api")
+    assert faults.reply_delay("api uptime") == 3.0
+    assert faults.reply_delay("BGAPI originate") == 0.0
+    faults.set(parse_option("no-reply:percent=100,command=any"))
+    assert faults.reply_delay("event json ALL") == math.inf
+
+
+def test_an_event_that_is_late_reaches_its_listener_in_simulated_time() -> None:
+    node = Node(speed=10.0)
+    node.switch.faults.set(parse_option("late:seconds=2"))
+    listener = connect(node, "event json CHANNEL_CREATE")
+    node.call("07")
+    node.pass_time(19.0)
+    assert say(node, listener) == b""
+    node.pass_time(2.0)
+    assert b"CHANNEL_CREATE" in say(node, listener)
+
+
+def test_a_connection_that_waits_for_a_late_reply_reads_and_sends_nothing() -> None:
+    node = Node()
+    listener = connect(node, "event json BACKGROUND_JOB")
+    node.switch.faults.set(parse_option("late-reply:percent=100,seconds=3"))
+    assert say(node, listener, "bgapi echo x\nJob-UUID: a", "api echo second") == b""
+    node.pass_time(2.9)
+    assert not listener.has_output
+    node.pass_time(0.2)
+    output = say(node, listener)
+    assert output.index(b"Job-UUID: a") < output.index(b"second")
+    assert b"BACKGROUND_JOB" in output
+
+
+def test_a_connection_is_cut_in_the_middle_of_a_frame() -> None:
+    node = Node()
+    listener = connect(node, "event json CHANNEL_CREATE")
+    node.switch.faults.set(parse_option("cut:after=1"))
+    for uuid in "abc":
+        node.call("07", uuid=uuid)
+    output = listener.take()
+    assert output.count(b"CHANNEL_CREATE") == 2
+    assert not output.endswith(b"}")
+    assert listener.closing
+    assert not listener.has_output
+    assert node.switch.faults.done["cut"] == 1
+
+
+def test_only_answered_channels_become_zombies_and_the_end_of_the_fault_ends_them() -> None:
+    node = Node()
+    server = Server(node)
+    server.levers.begin(parse_fault("zombies percent=100"))
+    node.call("02", uuid="ringing")
+    node.call("13", uuid="answered")
+    node.pass_time(5.0)
+    node.api("hupall")
+    node.pass_time(1.0)
+    assert set(node.switch.sessions) == {"answered"}
+    server.levers.end("zombies")
+    node.pass_time(1.0)
+    assert not node.switch.sessions
+    assert node.last("CHANNEL_HANGUP_COMPLETE", "answered")["Hangup-Cause"] == "NORMAL_CLEARING"
+
+
+def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
+    node = Node()
+    faults = node.switch.faults
+    faults.set(parse_option("gateway-down:gateway=other"))
+    faults.set(parse_option("gateway-refuses:gateway=carrier,status=402"))
+    node.call("10", uuid="a")
+    node.originate("{origination_uuid=b}sofia/gateway/other/15550010 &park()")
+    node.originate("{origination_uuid=c}sofia/gateway/third/15550010 &park()")
+    node.pass_time(1.0)
+    assert sorted(node.jobs) == ["+OK c\n", "-ERR CALL_REJECTED\n", "-ERR GATEWAY_DOWN\n"]
+
+
+def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
+    node = Node(sps=7, max_sessions=8)
+    levers = Server(node).levers
+    for sps in (3, 4):
+        levers.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
+    assert (node.admission.sps, node.admission.max_sessions) == (4, 1)
+    levers.end()
+    assert (node.admission.sps, node.admission.max_sessions) == (7, 8)
+
+
+def test_what_concerns_sockets_is_the_servers() -> None:
+    server = Server(Node())
+    for line in ("half-open resume=yes", "burst events=2", "restart"):
+        server.levers.begin(parse_fault(line))
+    server.levers.end()
+    assert server.did == ["mute", "beat", "beat", "restart", "unmute True"]
+
+
+def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
+    node = Node()
+    node.call("07", uuid="a")
+    node.call("07", uuid="b")
+    node.pass_time(1.0)
+    before = len(node.watcher.events)
+    Server(node).levers.begin(parse_fault("burst events=100"))
+    burst = Counter(event["Unique-ID"] for event in node.watcher.events[before:])
+    assert burst == {"a": 50, "b": 50}
