@@ -158,7 +158,13 @@ class Departures:
         return None
 
     def _send(self, flight: Flight, request: OriginateRequest, permit: Permit) -> None:
-        outcome = self.sender.send(flight, request, permit.expires_at)
+        try:
+            outcome = self.sender.send(flight, request, permit.expires_at)
+        except Exception as error:
+            log.exception("call_not_sent", call_id=flight.call_id, contact_id=flight.contact_id)
+            if flight.sent_at is None:
+                self.sender.refuse(flight, error)
+            return
         if outcome is Outcome.LAPSED:
             self._queue(flight, request)
         elif outcome is Outcome.HELD and flight.over:

@@ -1,0 +1,431 @@
+"""One decision at a time: the binding constraint of each, and what goes wrong with one contact or one server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from peewee import OperationalError
+from playhouse.pool import MaxConnectionsExceeded
+
+from dialer import dispatcher as dispatcher_module
+from dialer.book import Book, Flight
+from dialer.claims import Claimed, Due, Wanted
+from dialer.departures import UNSENT_SECONDS, Departures
+from dialer.dispatcher import Dispatcher
+from dialer.holds import Holds
+from dialer.plans import Plan
+from dialer.recorder import Recorder
+from dialer.requests import Requests
+from dialer.sender import Sender
+from freeswitch.commands import OriginateRequest
+from freeswitch.commands import originate as command_of
+from freeswitch.errors import NotConnected, Withheld
+from limits.caps import Denied, NodeCaps, Permit, PermitRequest
+from limits.errors import Fenced, LimiterUnavailable
+from tests.unit.dialer.made import CAMPAIGN, ME, call_id, make_flight, make_permit, make_plan
+from tests.waiting import wait_until
+
+
+class World:
+    """Everything around one dispatcher: database, limiter, switch and process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.current: Plan | None = make_plan()
+        self.contacts = [Due(call_id(), f"+1415555{n:04d}") for n in range(6)]
+        self.fields: dict[str, dict[str, Any]] = {}
+        self.next_due: tuple[str, float] | None = None
+        self.up = [NodeCaps("fs1", None, None)]
+        self.reasons: list[str | None] = []
+        self.finished: list[str] = []
+        self.doubted: list[str] = []
+        self.given_back: list[str] = []
+        self.sent: list[str] = []
+        self.answer: Callable[[str], str | None] = lambda _number: None
+        self.life = 60.0
+        self.claiming: Callable[[], None] = lambda: None
+        self.asking: Callable[[], None] = lambda: None
+        self.may_send = True
+        self.clock = 1000.0
+        self.book = Book()
+        self.holds = Holds()
+        self.recorder = Recorder(ME, self.book, lambda *_: None, lambda _: None)
+        link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
+        identity = SimpleNamespace(may_send=lambda: self.may_send)
+        cluster = SimpleNamespace(links={"fs1": link})
+        sender = Sender(cluster, self.recorder, self.holds, identity)  # type: ignore[arg-type]
+        departures = Departures(
+            ME,
+            self,
+            Requests("/s", (), ()),
+            sender,
+            self.recorder,
+            self.book,
+            now=lambda: self.clock,  # type: ignore[arg-type]
+        )
+        self.dispatcher = Dispatcher(CAMPAIGN, ME, self, departures, now=lambda: self.clock)
+        monkeypatch.setattr(dispatcher_module, "due", lambda _campaign, limit, _share: self.contacts[:limit])
+        monkeypatch.setattr(dispatcher_module, "next_due", lambda _campaign: self.next_due)
+        monkeypatch.setattr(dispatcher_module, "claim", self._claim)
+        monkeypatch.setattr(dispatcher_module, "claim_again", lambda _call, _dialer: {"first_name": "Ann"})
+
+    # The process.
+
+    def plan(self, _campaign: str) -> Plan | None:
+        return self.current
+
+    def nodes(self) -> Sequence[NodeCaps]:
+        return self.up
+
+    def core_uuid(self, _node: str) -> str | None:
+        return "core-1"
+
+    def share(self) -> tuple[int, int]:
+        return (0, 1)
+
+    def tell(self, _plan: Plan, reason: str | None, _at: str | None) -> None:
+        self.reasons.append(reason)
+
+    def exhausted(self, _campaign: str) -> None:
+        self.finished.append("exhausted")
+
+    def failed(self, _campaign: str) -> None:
+        self.finished.append("failed")
+
+    def announce(self, claimed: Sequence[Claimed]) -> None:
+        pass
+
+    def doubt(self, permits: Sequence[Permit]) -> None:
+        self.doubted += [permit.call_id for permit in permits]
+
+    # The limiter.
+
+    def acquire(self, *arguments: Any) -> list[Permit | Denied]:
+        self.asking()
+        requests: Sequence[PermitRequest] = arguments[-1]
+        answers: list[Permit | Denied] = []
+        for request in requests:
+            reason = self.answer(request.number)
+            answers.append(
+                make_permit(request.call_id, life=self.life)
+                if reason is None
+                else Denied(request.call_id, reason, 0.2)
+            )
+        return answers
+
+    def give_back(self, permits: Sequence[Permit]) -> None:
+        self.given_back += [permit.call_id for permit in permits]
+
+    # The database and the switch.
+
+    def _claim(self, campaign: str, _dialer: str, wanted: Sequence[Wanted]) -> list[Claimed]:
+        self.claiming()
+        numbers = {item.contact_id: item.phone_number for item in self.contacts}
+        found = [item for item in wanted if item.contact_id in numbers]
+        self.contacts = [c for c in self.contacts if c.contact_id not in {item.contact_id for item in found}]
+        return [
+            Claimed(
+                call_id=item.call_id,
+                contact_id=item.contact_id,
+                campaign_id=campaign,
+                node=item.node,
+                phone_number=numbers[item.contact_id],
+                generation=1,
+                seq=1,
+                attempt=1,
+                free_sends=0,
+                last_disposition=None,
+                custom_fields=self.fields.get(item.contact_id, {"first_name": "Ann"}),
+                version=1,
+                transition_id=1,
+                at="now",
+            )
+            for item in found
+        ]
+
+    def _originate(self, request: OriginateRequest, guard: Callable[[], bool], _reply: object) -> None:
+        command_of(request)
+        if not self.up:
+            raise NotConnected("fs1", "down")
+        if not guard():
+            raise Withheld("fs1", "no")
+        self.sent.append(request.call_id)
+
+    # What the test does.
+
+    def step(self) -> float:
+        assert self.current is not None
+        return self.dispatcher.step(self.current)
+
+    def ends(self) -> dict[str, str]:
+        """What the recorder was told, by call: the cause."""
+        return {r.call_id: r.ended.cause for r in self.recorder._waiting if r.ended is not None}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def test_who_is_due_is_called_up_to_the_room_there_is(world: World) -> None:
+    world.step()
+    world.step()
+    assert len(world.sent) == 5
+    world.step()
+    assert world.reasons[-1] == "campaign_concurrency"
+    assert len(world.contacts) == 1
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "campaign_concurrency",
+        "tenant_concurrency",
+        "tenant_minute",
+        "tenant_day_calls",
+        "tenant_day_minutes",
+        "gateway_cps",
+        "gateway_channels",
+        "node_cps",
+        "node_channels",
+        "no_redis",
+    ],
+)
+def test_the_cap_that_binds_is_told_and_its_time_waited(world: World, reason: str) -> None:
+    world.answer = lambda _number: reason
+    assert world.step() == pytest.approx(0.2, abs=0.02)
+    assert world.reasons == [reason]
+    assert world.dispatcher.waits_for == reason
+    assert world.sent == []
+
+
+def test_a_number_in_use_is_skipped_and_told_only_where_nobody_else_is_left(world: World) -> None:
+    world.contacts = world.contacts[:2]
+    taken = world.contacts[0].phone_number
+    world.answer = lambda number: "number_cap" if number == taken else None
+    world.step()
+    assert len(world.sent) == 1
+    world.step()
+    assert world.reasons[-1] == "number_cap"
+    world.clock += 2.0
+    world.answer = lambda _number: None
+    world.step()
+    assert len(world.sent) == 2
+
+
+def test_a_halted_tenant_and_no_node_are_told(world: World) -> None:
+    world.current = make_plan(halted=True)
+    world.step()
+    world.current, world.up = make_plan(), []
+    world.step()
+    assert world.reasons == ["halted", "no_node"]
+    assert world.sent == []
+
+
+def test_a_retry_to_come_is_told_with_its_time_and_the_end_is_noticed(world: World) -> None:
+    world.contacts = []
+    world.next_due = ("2026-01-31T09:00:00.000000Z", 0.5)
+    assert world.step() == 0.5
+    assert world.reasons == ["retry_wait"]
+    world.next_due = None
+    world.step()
+    assert world.reasons[-1] is None
+    assert world.finished == ["exhausted"]
+
+
+def test_a_campaign_that_lost_what_it_needs_fails(world: World) -> None:
+    world.current = make_plan(action={"type": "socket", "host": "taken.away", "port": 1})
+    world.step()
+    assert world.finished == ["failed"]
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("held", ["pause", "halt", "drain", "lease"])
+def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
+    if held == "pause":
+        world.holds.hold(CAMPAIGN, 2)
+    elif held == "halt":
+        world.holds.halt("demo")
+    elif held == "drain":
+        world.holds.draining = True
+    else:
+        world.may_send = False
+    assert world.step() > 0.1
+    assert len(world.contacts) == 6
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("away"), MaxConnectionsExceeded("busy"), RuntimeError("a bug")]
+)
+def test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_dispatcher_alive(
+    world: World, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "UNAVAILABLE_SECONDS", 0.01)
+    failures = [error]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    world.claiming = fail_once
+    greenlet = gevent.spawn(world.dispatcher.run)
+    wait_until(lambda: world.sent, what="a call after the failure")
+    assert len(world.doubted) == 4
+    assert not greenlet.dead
+    world.dispatcher.stop()
+    greenlet.join(5)
+    assert greenlet.successful()
+
+
+@pytest.mark.parametrize("error", [LimiterUnavailable("asking", "away"), Fenced(ME)])
+def test_without_redis_nobody_is_called_and_it_is_told(
+    world: World, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        world.current = None
+        raise error
+
+    world.asking = fail
+    monkeypatch.setattr(dispatcher_module, "UNAVAILABLE_SECONDS", 0.01)
+    world.dispatcher.run()
+    assert world.reasons == ["no_redis"]
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("poison", [{"note": "x" * 5000}, {"note": "a}b"}, {"note": None}, {"note": 7}])
+def test_a_contact_that_no_switch_can_be_told_fails_alone(world: World, poison: dict[str, Any]) -> None:
+    world.fields = {world.contacts[1].contact_id: poison}
+    world.step()
+    assert len(world.sent) == 3
+    (refused,) = world.ends().values()
+    assert refused.startswith("REFUSED")
+
+
+def test_a_column_that_the_action_does_not_take_fails_its_contact_alone(world: World) -> None:
+    world.current = make_plan(action={"type": "transfer", "extension": "{desk}"}, dialplan_context="demo")
+    world.fields = {c.contact_id: {"desk": "100"} for c in world.contacts}
+    world.fields[world.contacts[0].contact_id] = {"desk": "1 0;rm"}
+    world.fields[world.contacts[1].contact_id] = {}
+    world.step()
+    assert len(world.sent) == 2
+    assert len(world.ends()) == 2
+
+
+def test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once(world: World) -> None:
+    world.life = -1.0
+    world.step()
+    assert world.sent == []
+    assert len(world.dispatcher.departures) == 4
+    assert all(flight.queued for flight in world.book)
+    world.life = 60.0
+    world.step()
+    assert len(world.sent) == len(set(world.sent)) == 4
+    assert not any(flight.queued for flight in world.book)
+
+
+def test_calls_that_wait_for_their_turn_keep_to_the_first_one(world: World) -> None:
+    world.life = -1.0
+    world.step()
+    turns = iter([0.4, 0.1, 0.3, 0.2])
+
+    def acquire(*arguments: Any) -> list[Denied]:
+        return [Denied(request.call_id, "gateway_cps", next(turns)) for request in arguments[-1]]
+
+    world.acquire = acquire  # type: ignore[method-assign, assignment]
+    assert world.step() == 0.1
+
+
+@pytest.mark.parametrize("why", ["old", "paused", "over", "stopped"])
+def test_what_waits_in_vain_goes_back(world: World, why: str) -> None:
+    world.life = -1.0
+    world.step()
+    flights = list(world.book)
+    if why == "old":
+        for flight in flights:
+            flight.claimed_at = world.clock - UNSENT_SECONDS
+    elif why == "paused":
+        world.holds.hold(CAMPAIGN, 2)
+    elif why == "over":
+        for flight in flights:
+            flight.over = True
+    else:
+        world.dispatcher.stop()
+        world.dispatcher.run()
+    if why != "stopped":
+        world.up = []
+        world.step()
+    assert set(world.ends()) == {flight.call_id for flight in flights}
+    assert len(world.dispatcher.departures) == 0
+    assert not any(flight.queued for flight in flights)
+
+
+def test_an_unheard_of_failure_of_the_limiter_loses_nobody_that_waits(world: World) -> None:
+    world.life = -1.0
+    world.step()
+
+    def fail() -> None:
+        raise LimiterUnavailable("asking", "away")
+
+    world.asking = fail
+    with pytest.raises(LimiterUnavailable):
+        world.step()
+    assert len(world.dispatcher.departures) == 4
+
+
+def test_a_call_that_ended_while_it_asked_again_gives_its_new_permit_back(world: World) -> None:
+    world.life = -1.0
+    world.step()
+    world.life = 60.0
+    (first, *_) = world.book
+
+    def end() -> None:
+        first.over = True
+
+    world.asking = end
+    world.step()
+    assert world.given_back == [first.call_id]
+    assert first.call_id not in world.sent
+
+
+def adopted(world: World, **changes: Any) -> Flight:
+    flight = make_flight(sent_by="d00000000000b", adopted_at=1.0, claimed_at=time.monotonic(), **changes)
+    world.book.add(flight)
+    return flight
+
+
+def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> None:
+    world.contacts = []
+    flight = adopted(world)
+    assert world.dispatcher.repeat(flight)
+    assert world.dispatcher.repeat(flight)
+    assert len(world.dispatcher.departures) == 1
+    world.step()
+    assert world.sent == [flight.call_id]
+    assert flight.sent_by == ME
+    assert flight.repeated
+
+
+def test_a_call_that_shows_itself_while_its_row_is_written_is_not_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flight = adopted(world)
+
+    def seen_meanwhile(_call: str, _dialer: str) -> dict[str, str]:
+        flight.created = True
+        return {}
+
+    monkeypatch.setattr(dispatcher_module, "claim_again", seen_meanwhile)
+    assert world.dispatcher.repeat(flight)
+    assert len(world.dispatcher.departures) == 0
+
+
+def test_nothing_is_repeated_for_a_campaign_that_is_held_or_has_ended(world: World) -> None:
+    flight = adopted(world)
+    world.holds.hold(CAMPAIGN, 2)
+    assert not world.dispatcher.repeat(flight)
+    world.current = None
+    assert not world.dispatcher.repeat(adopted(world))

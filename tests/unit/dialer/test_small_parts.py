@@ -1,0 +1,203 @@
+"""Tasks that survive what they raise, questions that keep nobody waiting, marks, control and the book."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event as Signal
+
+from dialer import control as control_module
+from dialer import desk as desk_module
+from dialer import recovery as recovery_module
+from dialer.book import Book
+from dialer.control import Control
+from dialer.decisions import Answer
+from dialer.desk import Desk
+from dialer.holds import Holds
+from dialer.marks import Marks
+from dialer.recorder import Recorder
+from dialer.recovery import Recovery
+from dialer.tasks import Tasks
+from freeswitch.errors import ReplyTimeout
+from limits.errors import Fenced, LimiterUnavailable
+from live.errors import LiveUnavailable
+from tests.unit.dialer.made import CAMPAIGN, ME, make_flight
+from tests.waiting import wait_until
+
+
+def test_a_greenlet_that_raises_is_started_again_and_one_that_returns_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dialer.tasks.RESTART_SECONDS", 0.0)
+    runs: list[int] = []
+
+    def work() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise RuntimeError("a bug")
+
+    greenlet = Tasks(lambda: None).spawn(work)
+    greenlet.join(5)
+    assert len(runs) == 3
+
+
+def test_a_task_is_repeated_whatever_it_raises_and_only_a_lost_lease_is_final() -> None:
+    lost: list[int] = []
+    errors: list[Exception] = [RuntimeError("a bug"), LimiterUnavailable("x", "y"), Fenced(ME)]
+    tasks = Tasks(lambda: lost.append(1))
+
+    def task() -> None:
+        if errors:
+            raise errors.pop(0)
+
+    tasks.every(0.001, task)
+    wait_until(lambda: lost, what="the loss of the lease")
+    assert errors == []
+    tasks.end(1.0)
+
+
+def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck = Signal()
+    settled: list[str] = []
+
+    def question(link: Any, call_id: str) -> Answer:
+        if link.name == "frozen":
+            stuck.wait()
+        settled.append(call_id)
+        return Answer(None, False, "core-1")
+
+    monkeypatch.setattr(recovery_module, "question", question)
+    names = ("frozen", "fs2")
+    links = {n: SimpleNamespace(name=n, connected=True, core_uuid="core-1") for n in names}
+    book = Book()
+    recorder = Recorder(ME, book, lambda *_: None, lambda _: None)
+    recovery = Recovery(ME, SimpleNamespace(links=links), book, recorder, lambda _: None)  # type: ignore[arg-type]
+    began = time.monotonic()
+    for _ in range(50):
+        recovery.ask(make_flight(node="frozen"))
+    healthy = make_flight(node="fs2")
+    recovery.ask(healthy)
+    assert time.monotonic() - began < 0.5
+    wait_until(lambda: settled == [healthy.call_id], 2, "the healthy node's answer")
+    wait_until(lambda: not healthy.asking, 2, "the end of the question")
+    stuck.set()
+    wait_until(lambda: len(settled) == 51, 5, "the rest")
+    recovery.stop()
+
+
+def test_marks_are_forgotten_in_the_background_and_kept_where_the_node_is_away() -> None:
+    orders: list[str] = []
+    link = SimpleNamespace(connected=False, api=lambda line, timeout: orders.append(line))
+    marks = Marks(SimpleNamespace(links={"fs1": link}))  # type: ignore[arg-type]
+    marks.forget("fs1", ["a", "b"])
+    marks.forget("elsewhere", ["x"])
+    gevent.sleep(0)
+    assert orders == []
+    link.connected = True
+    marks.forget("fs1", ["c"])
+    wait_until(lambda: len(orders) == 3, 2, "three marks forgotten")
+    assert orders == [f"hash delete/carillon/{name}" for name in "abc"]
+
+
+def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_module, "HANGUP_EVERY_SECONDS", 0.05)
+    ended: list[str] = []
+    stuck = Signal()
+
+    def hang_up_never(*_: str) -> None:
+        stuck.wait()
+        raise ReplyTimeout("frozen", "no reply")
+
+    links = {
+        "frozen": SimpleNamespace(name="frozen", hupall=hang_up_never),
+        "fs2": SimpleNamespace(name="fs2", hupall=lambda *_: ended.append("fs2")),
+    }
+    control = Control(ME, None, Holds(), SimpleNamespace(links=links), lambda: None, lambda _: None)  # type: ignore[arg-type]
+    targets = [{("dialer_tenant", "demo")}, set[tuple[str, str]]()]
+    control._hang_up(lambda: targets.pop(0))
+    assert ended == ["fs2"]
+    stuck.set()
+
+
+def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
+    def ack(*_: str) -> None:
+        raise LiveUnavailable("answering", "away")
+
+    bell = SimpleNamespace(ack=ack)
+    control = Control(ME, bell, Holds(), SimpleNamespace(links={}), lambda: None, lambda _: None)  # type: ignore[arg-type]
+    control._answer("token")
+
+
+def test_the_book_finds_flights_by_call_campaign_and_node() -> None:
+    book = Book()
+    one, two = make_flight(), make_flight(node="fs2")
+    for flight in (one, two, one):
+        book.add(flight)
+    assert (len(book), book.count_of_campaign(CAMPAIGN), book.count_on_node("fs2")) == (2, 2, 1)
+    assert book.on_node("fs1") == [one]
+    assert book.remove(one.call_id) is one
+    assert book.remove(one.call_id) is None
+    assert (len(book), book.count_of_campaign(CAMPAIGN), book.count_on_node("fs1")) == (1, 1, 0)
+    assert one.call_id not in book
+
+
+class Waiter:
+    """A dispatcher that is waiting for something."""
+
+    def __init__(self, waits_for: str | None, dialled_at: float) -> None:
+        self.waits_for = waits_for
+        self.dialled_at = dialled_at
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("gateway_channels", (0, 1)),
+        ("campaign_concurrency", (1, 1)),
+        (None, (1, 1)),
+        ("gateway_cps", (0, 1)),
+    ],
+)
+def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
+    desk = Desk(ME, None, None, None, lambda: None, lambda: None)  # type: ignore[arg-type, return-value]
+    busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
+    desk._dispatchers = {CAMPAIGN: busy, "other": starved}  # type: ignore[dict-item]
+    desk.slots_free([make_flight()])
+    assert (busy.woken, starved.woken) == expected
+
+
+def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[str] = []
+
+    class Brief:
+        waits_for = None
+
+        def __init__(self, campaign_id: str, *_: object) -> None:
+            self.campaign_id = campaign_id
+
+        def run(self) -> None:
+            started.append(self.campaign_id)
+
+        def wake(self) -> None:
+            pass
+
+    monkeypatch.setattr(desk_module, "Dispatcher", Brief)
+    monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: None})
+    refreshed: list[int] = []
+    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1))  # type: ignore[arg-type, return-value]
+    desk.read_plans()
+    wait_until(lambda: refreshed, 2, "the end of the dispatcher")
+    desk.read_plans()
+    wait_until(lambda: len(started) == 2, 2, "its second start")
