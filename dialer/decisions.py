@@ -24,6 +24,8 @@ CHECK_SECONDS = 30.0
 """A call that has said nothing for so long is asked whether it still lives: a node may drop events."""
 GRACE_SECONDS = 2.0
 """What a node reported before it said that a call is over has arrived by then."""
+RECORD_SECONDS = 10.0
+"""The record that a node wrote of a call that is over has arrived by then, if anybody ships it."""
 QUEUED_SECONDS = 15.0
 """No dispatcher keeps a claimed call for so long: one that is unsent then was dropped."""
 LOST_SECONDS = 90.0
@@ -93,6 +95,11 @@ def is_overdue(flight: Flight, now: float) -> bool:
     return flight.seen and now - since > PDD_SECONDS + flight.ring_seconds + LATE_SECONDS
 
 
+def is_gone(flight: Flight, answer: Answer) -> bool:
+    """Whether a node that does not have this call any more, as it says, may once have had it."""
+    return answer.lived or flight.seen or flight.refusal is not None or not _same_run(flight, answer)
+
+
 def decide(
     flight: Flight, answer: Answer | None, dialer_id: str, now: float, sender_is_dead: Callable[[], bool]
 ) -> Verdict:
@@ -105,17 +112,18 @@ def decide(
         return _lost(flight, "NODE_UNREACHABLE", now)
     if answer.alive is not None:
         return _alive(flight, answer.alive, now)
-    same_run = flight.core_uuid is not None and flight.core_uuid == answer.core_uuid
     if answer.lived or flight.seen or (flight.refusal is not None and had_channel(flight.refusal)):
-        if same_run and (flight.gone_since is None or now - flight.gone_since < GRACE_SECONDS):
-            return WAIT
-        return _ended_unseen(flight, "ENDED_UNSEEN" if answer.lived else "NODE_RESTARTED")
-    if not same_run:
-        return _ended_unseen(flight, "NODE_RESTARTED")
+        return _over(flight, "ENDED_UNSEEN" if answer.lived else "NODE_RESTARTED", now)
+    if not _same_run(flight, answer):
+        return _over(flight, "NODE_RESTARTED", now)
     if flight.refusal is not None:
         disposition = dispose(Evidence(cause=flight.refusal, channel=False))
         return Verdict(Act.CLOSE, disposition, flight.refusal, no_channel=True)
     return _never_seen(flight, dialer_id, now, sender_is_dead)
+
+
+def _same_run(flight: Flight, answer: Answer) -> bool:
+    return flight.core_uuid is not None and flight.core_uuid == answer.core_uuid
 
 
 def _alive(flight: Flight, channel: LiveChannel, now: float) -> Verdict:
@@ -150,6 +158,15 @@ def _lost(flight: Flight, cause: str, now: float) -> Verdict:
     if flight.answered_at is not None:
         since, limit = flight.answered_at, flight.max_seconds + LATE_ANSWERED_SECONDS
     return _ended_unseen(flight, cause) if now - since > limit else WAIT
+
+
+def _over(flight: Flight, cause: str, now: float) -> Verdict:
+    """Its node does not have it any more: closed once nothing more can be expected to tell how it ended."""
+    known = flight.answered_at is None and flight.refusal is not None and had_channel(flight.refusal)
+    patience = GRACE_SECONDS if known else RECORD_SECONDS
+    if flight.gone_since is None or now - flight.gone_since < patience:
+        return WAIT
+    return _ended_unseen(flight, cause)
 
 
 def _ended_unseen(flight: Flight, cause: str) -> Verdict:

@@ -6,6 +6,7 @@ Called by the recorder. Ages are seconds before `at`, the monotonic time at whic
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import History, Next, after_call
@@ -37,19 +38,10 @@ def had_channel(cause: str) -> bool:
 
 
 def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
-    """The end of a call as its HANGUP_COMPLETE tells it."""
+    """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
     answered = hangup.answered or flight.answered_at is not None
-    evidence = Evidence(
-        cause=hangup.cause,
-        answered=answered,
-        progress=hangup.progress or flight.progress,
-        sip_status=hangup.sip_status,
-        sip_phrase=hangup.sip_phrase,
-        sip_603plus=hangup.sip_603plus_reason is not None,
-        q850=hangup.q850,
-    )
-    following = _following(flight, dispose(evidence), refused=False)
-    return Ended(
+    following = _following(flight, _disposition(hangup, answered, flight.progress), refused=False)
+    ended = Ended(
         call_id=flight.call_id,
         status=following.status,
         counts=following.counts,
@@ -57,6 +49,40 @@ def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
         age=0.0,
         sent_age=flight.sent_age(at),
         disposition=following.disposition,
+        cause=hangup.cause,
+    )
+    return _with_facts(ended, hangup, answered)
+
+
+def told_late(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
+    """What a node's record says of a call that was closed without it. Nobody is called again for that.
+
+    `answered` and `progress` are what was known when it was closed.
+    """
+    answered = answered or hangup.answered
+    disposition = _disposition(hangup, answered, progress)
+    status = ContactStatus.COMPLETED if answered else ContactStatus.FAILED
+    ended = Ended(call_id, status, True, None, 0.0, None, disposition, hangup.cause)
+    return _with_facts(ended, hangup, answered)
+
+
+def _disposition(hangup: Hangup, answered: bool, progress: bool) -> Disposition:
+    return dispose(
+        Evidence(
+            cause=hangup.cause,
+            answered=answered,
+            progress=hangup.progress or progress,
+            sip_status=hangup.sip_status,
+            sip_phrase=hangup.sip_phrase,
+            sip_603plus=hangup.sip_603plus_reason is not None,
+            q850=hangup.q850,
+        )
+    )
+
+
+def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
+    return replace(
+        ended,
         cause=_text(hangup.cause) or "UNKNOWN",
         q850=_bounded(hangup.q850, LARGEST_SMALLINT),
         sip_status=hangup.sip_status,

@@ -123,7 +123,7 @@ FROM told JOIN moved ON moved.id = told.contact_id
 # Rows are locked in one order, calls, campaigns, contacts, so that two processes that both hear of a call do not
 # wait for each other. The campaigns are locked so that a stop that runs meanwhile either sees these contacts in
 # flight, and then this write sees it stopped, or waits until they are pending and cancels them.
-_LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
+LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 _LOCK_CAMPAIGNS = """
 SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%s::uuid[])) ORDER BY id FOR SHARE
 """
@@ -225,14 +225,14 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
     touched = [*(s.call_id for s in seen), *(a.call_id for a in answered), *ending]
     over: set[str] = set()
     with db.connection_context(), db.atomic():
-        rows(_LOCK_CALLS, touched)
+        rows(LOCK_CALLS, touched)
         if seen:
             db.execute_sql(_SEEN, _columns(seen))
         if answered:
-            told += _run(_ANSWERED, _named(answered) | {"owner": owner, "lane": lane})[1]
+            told += run(_ANSWERED, columns_of(answered) | {"owner": owner, "lane": lane})[1]
         if ended:
             rows(_LOCK_CAMPAIGNS, ending)
-            ids, more = _run(_ENDED, _named(ended) | {"owner": owner, "lane": lane})
+            ids, more = run(_ENDED, columns_of(ended) | {"owner": owner, "lane": lane})
             told += more
             over.update(ids)
             if len(over) < len(ending):
@@ -244,12 +244,14 @@ def _columns(items: Sequence[Any]) -> list[list[Any]]:
     return [list(column) for column in zip(*map(astuple, items), strict=True)]
 
 
-def _named(items: Sequence[Any]) -> dict[str, list[Any]]:
+def columns_of(items: Sequence[Any]) -> dict[str, list[Any]]:
+    """Their fields as lists by name, for a statement that unnests them."""
     names: Iterable[str] = (field.name for field in fields(items[0]))
     return dict(zip(names, _columns(items), strict=True))
 
 
-def _run(sql: str, parameters: dict[str, Any]) -> tuple[list[str], list[Told]]:
+def run(sql: str, parameters: dict[str, Any]) -> tuple[list[str], list[Told]]:
+    """Run a statement that ends calls or moves contacts: the ids in `ended_id`, and the transitions it wrote."""
     cursor = db.execute_sql(sql, parameters)
     names = [column[0] for column in cursor.description]
     ids: list[str] = []

@@ -8,7 +8,9 @@ it knows is written and published; all of it within 20 s, whoever is away.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import gevent
 import structlog
@@ -24,6 +26,8 @@ from dialer.desk import Desk
 from dialer.errors import UNAVAILABLE
 from dialer.holds import Holds
 from dialer.identity import Identity
+from dialer.inbox import BELL as RECORDS
+from dialer.inbox import Inbox
 from dialer.marks import Marks
 from dialer.nodes import Nodes
 from dialer.outbox import Outbox
@@ -52,6 +56,7 @@ ROUND_SECONDS = 1.0
 EPOCH_EVERY_SECONDS = 0.5
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
+PURGE_EVERY_SECONDS = 600.0
 RING_AGAIN_SECONDS = 0.5
 DISPATCHED_BY, HANDED_OVER_BY, WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 2.0, 11.0, 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
@@ -85,6 +90,9 @@ class Process:
         self.permits = Permits(self.limiter)
         self.marks = Marks(self.cluster)
         self.audit = Audit(self.dialer_id, self.book, self.permits, self.limiter, self.recovery)
+        self.inbox = Inbox(
+            self.dialer_id, self.book, self.recorder, self.outbox.put, self.limiter.add_seconds
+        )
         self.adoption = Adoption(
             self.identity, self.roster, self.limiter, self.cluster, self.book, self.outbox, self.recovery
         )
@@ -95,10 +103,11 @@ class Process:
         self.control = Control(
             self.dialer_id, self.bell, self.holds, self.cluster, self.refresh, self._on_handover
         )
-        self.listener = Listener(bell_redis, prefix, self.control.on_ring, self.control.on_connected)
+        self.listener = Listener(bell_redis, prefix, self._on_ring, self.control.on_connected)
         self._leaving: set[str] = set()
         self._adopt_now = Signal()
         self._refresh = Signal()
+        self._records = Signal()
         self._ending = Signal()
 
     def refresh(self) -> None:
@@ -142,6 +151,8 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self.recovery.patrol)
         self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
         self.tasks.every(ROUND_SECONDS, self._settle_doubts)
+        self.tasks.every(ROUND_SECONDS, self.inbox.round, self._records)
+        self.tasks.every(PURGE_EVERY_SECONDS, self.inbox.purge)
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
@@ -195,6 +206,12 @@ class Process:
             return bool(
                 rows("SELECT 1 FROM call WHERE dialer_id = %s AND state <> 'ended' LIMIT 1", self.dialer_id)
             )
+
+    def _on_ring(self, topic: str, payload: Mapping[str, Any]) -> None:
+        if topic == RECORDS:
+            self._records.set()
+        else:
+            self.control.on_ring(topic, payload)
 
     def _lose(self) -> None:
         self.identity.lost = True

@@ -1,9 +1,10 @@
 """Settles every call whose events may have been missed: a lost connection, a dead dialer, a switch that is silent.
 
 The switch is asked about that very call id. Alive: it is ours from now on. Ended: the mark that every call leaves
-in the node's hash says that it lived, and it is never sent again. Never seen: it may be sent once more under the
-same id, but only when its sender is proven dead (its session lock is gone, and not because PostgreSQL restarted),
-the node is the same one, and time enough has passed for a frame in a buffer to have been executed.
+in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may come by
+the inbox. Never seen: it may be sent once more under the same id, but only when its sender is proven dead (its
+session lock is gone, and not because PostgreSQL restarted), the node is the same one, and time enough has passed for
+a frame in a buffer to have been executed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import orjson
 import structlog
 
 from dialer.book import Book, Flight
-from dialer.decisions import Act, Answer, decide, is_due
+from dialer.decisions import Act, Answer, decide, is_due, is_gone
 from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
 from dialer.recorder import Recorder
@@ -98,7 +99,7 @@ class Recovery:
         verdict = decide(flight, answer, self.dialer_id, self.now(), lambda: sender_is_dead(flight.sent_by))
         if answer is not None and answer.alive is not None:
             self._note_alive(flight, answer.alive)
-        elif answer is not None and (answer.lived or flight.seen or flight.refusal is not None):
+        elif answer is not None and is_gone(flight, answer):
             flight.gone_since = flight.gone_since or self.now()
         if verdict.act is Act.KILL and link is not None:
             log.warning("call_overdue", call_id=flight.call_id, node=flight.node)

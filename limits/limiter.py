@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 LEASE_SECONDS = 60.0
+DAY_SECONDS = 86_400
 
 
 class Limiter:
@@ -124,6 +125,22 @@ class Limiter:
         """
         self._debts.owe(Debt(call.call_id, call.billsec) for call in ended)
         self._pay("releasing permits")
+
+    def add_seconds(self, tenant_id: str, seconds: int) -> None:
+        """Add to what a tenant spoke today: a call's length that became known after its permit was released.
+
+        Where the state is not whole nothing is added: whoever rebuilds it reads the call's row.
+        """
+        with translated(LimiterUnavailable, "adding seconds"):
+            epoch = self._ledger.epoch()
+            if epoch is None:
+                return
+            now, _ = self._ledger.redis.time()
+            key = self._ledger.generation(epoch).day(tenant_id)
+            with self._ledger.redis.pipeline(transaction=True) as pipe:
+                pipe.hincrby(key, f"{now // DAY_SECONDS}:seconds", seconds)
+                pipe.expire(key, 2 * DAY_SECONDS)
+                pipe.execute()
 
     def renew(self) -> None:
         """Extend the leases of this dialer's permits, and of dead dialers' until somebody takes them over.

@@ -16,7 +16,7 @@ STATEMENTS = (
         PRIMARY KEY (uuid, node)
     )""",
     "CREATE INDEX cdr_inbox_waiting ON cdr_inbox (received_at) WHERE applied_at IS NULL",
-    "CREATE INDEX cdr_inbox_applied ON cdr_inbox (applied_at) WHERE applied_at IS NOT NULL",
+    "CREATE INDEX cdr_inbox_age ON cdr_inbox (received_at)",
 )
 
 

@@ -12,6 +12,7 @@ from dialer.decisions import (
     GRACE_SECONDS,
     LOST_SECONDS,
     QUEUED_SECONDS,
+    RECORD_SECONDS,
     SETTLE_SECONDS,
     Act,
     Answer,
@@ -42,7 +43,8 @@ AWAY = None
 
 LONG_AGO = NOW - 20.0
 JUST_NOW = NOW - 1.0
-GONE = NOW - GRACE_SECONDS
+GONE = NOW - RECORD_SECONDS
+HEARD = NOW - GRACE_SECONDS
 OVER = NOW - LOST_SECONDS - 1
 OURS: dict[str, Any] = {"sent_by": ME, "sent_at": LONG_AGO, "claimed_at": LONG_AGO}
 SEEN = OURS | {"created": True}
@@ -65,18 +67,24 @@ TABLE = [
     (SEEN | {"gone_since": JUST_NOW}, DONE, False, "wait"),
     (SEEN | {"gone_since": GONE}, DONE, False, "close outcome_unknown ENDED_UNSEEN"),
     (TALKING | {"gone_since": GONE}, DONE, False, "close answered ENDED_UNSEEN"),
-    (SEEN | {"gone_since": GONE, "refusal": "USER_BUSY"}, DONE, False, "close busy USER_BUSY"),
-    (OURS | {"gone_since": GONE, "refusal": "NO_ANSWER"}, DONE, False, "close unreachable NO_ANSWER"),
+    (SEEN | {"gone_since": NOW - RECORD_SECONDS + 1}, DONE, False, "wait"),
+    (TALKING | {"gone_since": HEARD}, DONE, False, "wait"),
+    # How it ended is known, and only the rest would come with its record.
+    (SEEN | {"gone_since": HEARD, "refusal": "USER_BUSY"}, DONE, False, "close busy USER_BUSY"),
+    (SEEN | {"gone_since": JUST_NOW, "refusal": "USER_BUSY"}, DONE, False, "wait"),
+    (OURS | {"gone_since": HEARD, "refusal": "NO_ANSWER"}, DONE, False, "close unreachable NO_ANSWER"),
     (THEIRS | {"gone_since": GONE}, DONE, True, "close outcome_unknown ENDED_UNSEEN"),
     (SEEN | {"gone_since": GONE}, NEVER, False, "close outcome_unknown NODE_RESTARTED"),
     (SEEN | {"gone_since": None}, NEVER, False, "wait"),
-    # The node is another run of the switch: nothing more will be reported.
-    (SEEN, RESTARTED, False, "close outcome_unknown NODE_RESTARTED"),
-    (TALKING, RESTARTED, False, "close answered NODE_RESTARTED"),
-    (OURS, RESTARTED, False, "close outcome_unknown NODE_RESTARTED"),
-    (THEIRS, RESTARTED, True, "close outcome_unknown NODE_RESTARTED"),
-    (OURS | {"core_uuid": None}, NEVER, False, "close outcome_unknown NODE_RESTARTED"),
-    (SEEN, DONE_ELSEWHERE, False, "close outcome_unknown ENDED_UNSEEN"),
+    # The node is another run of the switch: nothing more will be reported, but its records lie on its disk.
+    (SEEN, RESTARTED, False, "wait"),
+    (OURS, RESTARTED, False, "wait"),
+    (SEEN | {"gone_since": GONE}, RESTARTED, False, "close outcome_unknown NODE_RESTARTED"),
+    (TALKING | {"gone_since": GONE}, RESTARTED, False, "close answered NODE_RESTARTED"),
+    (OURS | {"gone_since": GONE}, RESTARTED, False, "close outcome_unknown NODE_RESTARTED"),
+    (THEIRS | {"gone_since": GONE}, RESTARTED, True, "close outcome_unknown NODE_RESTARTED"),
+    (OURS | {"gone_since": GONE, "core_uuid": None}, NEVER, False, "close outcome_unknown NODE_RESTARTED"),
+    (SEEN | {"gone_since": GONE}, DONE_ELSEWHERE, False, "close outcome_unknown ENDED_UNSEEN"),
     # Never seen by the node that it was sent to.
     (OURS, NEVER, False, "repeat"),
     (OURS | {"sent_at": JUST_NOW}, NEVER, False, "wait"),

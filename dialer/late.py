@@ -1,0 +1,81 @@
+"""Corrects calls that were closed without the switch's word, once a node's own record says how they ended.
+
+The call's row takes the record's facts, once: a row that has a duration has had them. Its contact follows only where
+that is safe: it has failed as `outcome_unknown` by this very call, and nothing has happened to it since. Then its
+disposition becomes the true one, and it is `completed` where it had been answered. It never becomes `pending`:
+whoever read that it is over must be able to rely on it. Attempts and sends stay as they were counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dialer.outcomes import LOCK_CALLS, Ended, Told, columns_of, run
+from models import rows
+
+_SECONDS_TODAY = """
+SELECT tenant_id, sum(billsec)::int8 AS seconds FROM call
+WHERE id = ANY(%s::uuid[]) AND billsec > 0
+    AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+GROUP BY tenant_id
+"""
+
+_CORRECT = """
+WITH seen AS (
+    SELECT * FROM unnest(%(call_id)s::uuid[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
+        %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
+        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[])
+    AS seen (id, disposition, cause, q850, sip_status, sip_phrase, sip_603plus_reason, hung_up_by, billsec,
+        duration_ms, pdd_ms, ring_ms, answered)
+), corrected AS (
+    UPDATE call SET disposition = seen.disposition, cause = seen.cause, q850 = seen.q850,
+        sip_status = seen.sip_status, sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason,
+        hung_up_by = seen.hung_up_by, billsec = seen.billsec, duration_ms = coalesce(seen.duration_ms, 0),
+        pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
+        answered_at = CASE WHEN seen.answered
+            THEN coalesce(call.answered_at, call.ended_at - make_interval(secs => coalesce(seen.billsec, 0)))
+            ELSE call.answered_at END
+    FROM seen WHERE call.id = seen.id AND call.state = 'ended' AND call.duration_ms IS NULL
+    RETURNING call.id, call.contact_id, call.seq, call.attempt, call.disposition, call.cause, seen.answered
+), moved AS (
+    UPDATE contact SET status = CASE WHEN corrected.answered THEN 'completed' ELSE 'failed' END,
+        disposition = corrected.disposition, last_cause = corrected.cause, version = version + 1, updated_at = now()
+    FROM corrected WHERE contact.id = corrected.contact_id AND contact.status = 'failed'
+        AND contact.disposition = 'outcome_unknown' AND contact.sends = corrected.seq
+        AND corrected.disposition <> 'outcome_unknown'
+    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.status, contact.disposition,
+        contact.version, corrected.attempt, corrected.id AS call_id, corrected.cause
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, completed, failed)
+    SELECT campaign_id, %(lane)s, count(*), -count(*) FROM moved WHERE status = 'completed' GROUP BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET completed = campaign_count.completed + EXCLUDED.completed,
+        failed = campaign_count.failed + EXCLUDED.failed
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, disposition, attempt, cause, owner)
+    SELECT campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s FROM moved
+    RETURNING *
+)
+SELECT corrected.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
+    moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
+    to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+FROM corrected LEFT JOIN moved ON moved.call_id = corrected.id LEFT JOIN told ON told.contact_id = moved.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """How many calls were corrected, the transitions to publish, and what each tenant spoke today that is new."""
+
+    calls: int
+    told: list[Told]
+    seconds: Mapping[str, int]
+
+
+def correct(owner: str, late: Sequence[Ended]) -> Corrected:
+    """Correct closed calls, each once, in the caller's transaction."""
+    rows(LOCK_CALLS, [item.call_id for item in late])
+    parameters = columns_of(late) | {"owner": owner, "lane": f"{owner}:record"}
+    ids, told = run(_CORRECT, parameters)
+    seconds = rows(_SECONDS_TODAY, ids) if ids else []
+    return Corrected(len(ids), told, {row["tenant_id"]: row["seconds"] for row in seconds})

@@ -1,0 +1,41 @@
+"""A call's length that becomes known after its end still counts for the day."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import redis
+
+from limits.caps import Denied, TenantCaps
+from limits.limiter import Limiter
+from tests.integration.limits.room import PREFIX, Desk, words
+
+ONE_MINUTE = TenantCaps(None, None, None, 1)
+
+
+def test_they_add_to_what_was_spoken_and_to_the_cap(client: redis.Redis) -> None:
+    desk = Desk(client).open()
+    desk.ask("a")
+    desk.end("a", billsec=20)
+    desk.limiter.add_seconds("t", 30)
+    usage = desk.limiter.usage("t")
+    assert usage is not None
+    assert usage.day_seconds == 50
+    assert words(desk.ask("b", tenant=ONE_MINUTE)) == ["fs1"]
+    desk.limiter.add_seconds("t", 10)
+    assert [isinstance(answer, Denied) for answer in desk.ask("c", tenant=ONE_MINUTE)] == [True]
+    assert desk.limiter.usage("other").day_seconds == 0  # type: ignore[union-attr]
+
+
+def test_they_are_forgotten_with_the_day(client: redis.Redis) -> None:
+    desk = Desk(client).open()
+    desk.limiter.add_seconds("t", 5)
+    day = (dt.datetime.now(dt.UTC).date() - dt.date(1970, 1, 1)).days
+    (key,) = client.keys("*:day:t")  # type: ignore[misc]
+    assert client.hgetall(key) == {f"{day}:seconds": "5"}
+    assert 0 < client.ttl(key) <= 2 * 86_400  # type: ignore[operator]
+
+
+def test_a_state_that_is_not_whole_gets_them_from_the_rows(client: redis.Redis) -> None:
+    Limiter(client, PREFIX, "d1").add_seconds("t", 5)
+    assert client.keys("*day*") == []
