@@ -23,7 +23,7 @@ class CdrFiles:
     def write(self, call: Call) -> None:
         """Write the document of a finished call."""
         name = quote(call.uuid, safe="", errors="surrogateescape")
-        document = orjson.dumps(self.document(call))
+        document = orjson.dumps(self.document(call)) + b"\n"
         (self._folder / f"{name}.cdr.json").write_bytes(document)
 
     def document(self, call: Call) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class ControlPort:
         self._levers = levers
         selector.register(self._socket, selectors.EVENT_READ, self._accept)
 
+    def close(self) -> None:
+        """Listen no longer; conversations go on."""
+        self._selector.unregister(self._socket)
+        self._socket.close()
+
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
             sock, _ = self._socket.accept()

@@ -162,6 +162,10 @@ class Server:
                 heartbeat += self._options.heartbeat
                 self._heartbeat()
         if self._restarting:
+            # Whoever sees a connection end must not find this process still listening.
+            self._socket.close()
+            if self._control is not None:
+                self._control.close()
             self._ledger.close()
             return True
         # A second signal must not cut the farewell short, nor turn a clean exit into a death.

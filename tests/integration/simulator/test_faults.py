@@ -185,8 +185,7 @@ def test_a_half_open_connection_can_come_back_with_what_was_sent_meanwhile(fault
 def test_a_frame_is_cut_and_the_connection_ends(faulty: SimulatedNode, client: Client) -> None:
     client.command("event json BACKGROUND_JOB")
     faulty.fault("cut", after=3)
-    for _ in range(6):
-        client.send(b"bgapi echo x\n\n")
+    client.send(b"bgapi echo x\n\n" * 6)
     client.read_to_end()
     assert client.names() == ["BACKGROUND_JOB"] * 3
     assert b"Event-Name" in client._buffer
