@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.errors import ServerFailedError
+from freeswitch.simulator.remote import Control
+from local.errors import LocalError, ServerFailedError
 from local.supervisor import Child, Output
 
-LISTENING = re.compile(r"ESL listening on 127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"ESL listening on 127\.0\.0\.1:(\d+)(?:, control on 127\.0\.0\.1:(\d+))?")
 START_SECONDS = 20.0
 
 
@@ -61,6 +62,7 @@ class SimulatedNode:
         self._options = options
         self._number = number
         self._port = 0
+        self._control_port: int | None = None
         self._listening = threading.Event()
         self.child = Child(self.name, self._argv(), env=env, cwd=cwd, output=output, on_line=self._on_line)
 
@@ -80,6 +82,13 @@ class SimulatedNode:
         url = f"esl://:ClueCon@127.0.0.1:{self._port}?cps={options.cps}&channels={options.channels}&name={self.name}"
         return Node(self.name, url, self.ledger, self.cdr_dir)
 
+    @property
+    def control(self) -> Control:
+        """Where faults can be ordered from it. Raises LocalError where its options name no `--control-port`."""
+        if self._control_port is None:
+            raise LocalError(f"the simulated node {self.name} has no control port")
+        return Control(self._control_port)
+
     def _argv(self) -> list[str | Path]:
         options = self._options
         argv: list[str | Path] = [sys.executable, "-m", "freeswitch.simulator", "--port", str(self._port)]
@@ -96,5 +105,6 @@ class SimulatedNode:
     def _on_line(self, line: str) -> None:
         if match := LISTENING.search(line):
             self._port = int(match[1])
+            self._control_port = None if match[2] is None else int(match[2])
             self.child.argv = self._argv()
             self._listening.set()
