@@ -11,8 +11,9 @@ from gevent import monkey
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import logs
 import models
-from api import cdr, database, docs, errors, health, logs
+from api import cdr, database, docs, errors, health
 from api.blueprint import make_api
 from api.events import events_blueprint
 from api.rate_limit import RateLimiter

@@ -11,8 +11,8 @@ import sys
 
 import gevent
 
-from dialer.logs import configure
 from dialer.redis_client import client
+from logs import configure
 from settings import Settings, SettingsError
 
 

@@ -201,7 +201,6 @@ CREATE TABLE transition (
     published boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 90);
 CREATE INDEX transition_unpublished ON transition (owner, id) WHERE NOT published;
-CREATE INDEX transition_campaign ON transition (campaign_id, id);
 
 CREATE TABLE import_reject (
     campaign_id uuid NOT NULL REFERENCES campaign,

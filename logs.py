@@ -1,4 +1,4 @@
-"""Logs: one line for each event, its name and its facts, on standard error."""
+"""Logs of every process: one line for each event, its name and its facts, on standard error."""
 
 from __future__ import annotations
 
@@ -20,5 +20,4 @@ def configure(level: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
