@@ -112,9 +112,10 @@ class Outbox:
         while True:
             with db.connection_context():
                 left = unpublished(owner, last, older_than)
-            done = self._publish_rows([row for row in left if self._is_hole(row)], force=True)
+            holes = {row["transition_id"] for row in left if self._is_hole(row)}
+            done = self._publish_rows([row for row in left if row["transition_id"] in holes], force=True)
             # A campaign's end is told after everything that led to it, whoever has that to tell.
-            due = [row for row in left if not self._is_hole(row) and not row["early"]]
+            due = [row for row in left if row["transition_id"] not in holes and not row["early"]]
             done += self._publish_rows(due, force=False)
             total += done
             self._behind = self._behind or done < len(left)

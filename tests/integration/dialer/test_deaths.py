@@ -1,0 +1,196 @@
+"""A dialer dies between any two steps of a call, and another one settles what it left: nobody twice, nobody lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dialer import dispatcher as dispatcher_module
+from dialer import recorder as recorder_module
+from freeswitch.commands import mark_select
+from freeswitch.simulator.ledger import read_ledger
+from freeswitch.simulator.process import SimulatedNode
+from models import db, rows
+from tests.factories import World, counts, make_campaign
+from tests.integration.dialer.running import Dialer, contacts_of, is_over
+from tests.waiting import wait_until
+
+# A greenlet that is killed while it connects leaves its socket to the garbage collector, as a killed process to the
+# kernel.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+TERMINAL = {"completed", "failed", "cancelled"}
+CONTACTS = 12
+
+
+class Stage:
+    """A node, two servers, and the dialers of one test."""
+
+    def __init__(self, database_url: str, redis_url: str, node: SimulatedNode, stack: ExitStack) -> None:
+        self.node = node
+        self._urls = (database_url, redis_url, f"{node.url}?name=fs1&cps=200")
+        self._stack = stack
+
+    def dialer(self) -> Dialer:
+        made = Dialer(*self._urls)
+        self._stack.callback(self._clear, made)
+        return made
+
+    def _clear(self, dialer: Dialer) -> None:
+        if dialer.exit_code is None and not dialer.dead:
+            dialer.die()
+
+    def settled(self, campaign_id: uuid.UUID) -> None:
+        """The proof: every contact is done, was dialled as often as its rows say, and nothing is left anywhere."""
+        wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
+        assert set(contacts_of(campaign_id)) <= TERMINAL
+        assert sum(counts(campaign_id).values()) == CONTACTS
+        with db.connection_context():
+            calls = rows("SELECT id::text AS id, state, sent_at, contact_id, attempt, phone_number FROM call")
+        assert {call["state"] for call in calls} == {"ended"}
+        counted = Counter(call["contact_id"] for call in calls if call["attempt"] is not None)
+        assert set(counted.values()) == {1}
+        view = read_ledger(self.node.ledger or "")
+        asked = Counter(line.uuid for line in view.originates)
+        assert set(asked.values()) == {1}, "an id was dialled twice"
+        assert set(asked) <= {call["id"] for call in calls if call["sent_at"] is not None}
+        assert len(view.dialled()) == CONTACTS
+
+    def published(self) -> bool:
+        with db.connection_context():
+            return not rows("SELECT 1 FROM transition WHERE NOT published LIMIT 1")
+
+
+@pytest.fixture
+def stage(world: World, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Stage]:
+    with db.connection_context():
+        # The number that never hangs up ends by this.
+        db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
+    with (
+        SimulatedNode(speed=20, ledger=tmp_path / "ledger") as node,
+        ExitStack() as stack,
+    ):
+        yield Stage(database_url, redis_url, node, stack)
+
+
+def dies_before_the_first_originate(victim: Dialer, _: pytest.MonkeyPatch) -> None:
+    victim.process.sender.send = victim.stays  # type: ignore[method-assign]
+
+
+def dies_with_the_claim_committed_and_unknown(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
+    claim = dispatcher_module.claim
+
+    def claim_and_stay(campaign: str, dialer: str, wanted: Any) -> Any:
+        claimed = claim(campaign, dialer, wanted)
+        return victim.stays() if dialer == victim.id else claimed
+
+    patch.setattr(dispatcher_module, "claim", claim_and_stay)
+
+
+def dies_with_everything_sent_and_nothing_heard(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
+    write = recorder_module.write
+
+    def stay(owner: str, *groups: Any) -> Any:
+        return victim.stays() if owner == victim.id else write(owner, *groups)
+
+    patch.setattr(recorder_module, "write", stay)
+
+
+def dies_between_commit_and_what_follows_it(victim: Dialer, _: pytest.MonkeyPatch) -> None:
+    victim.process.recorder.on_written = victim.stays
+
+
+def dies_with_nothing_published(victim: Dialer, _: pytest.MonkeyPatch) -> None:
+    victim.process.outbox._publisher = SimpleNamespace(publish=victim.stays)  # type: ignore[assignment]
+
+
+POINTS = [
+    dies_before_the_first_originate,
+    dies_with_the_claim_committed_and_unknown,
+    dies_with_everything_sent_and_nothing_heard,
+    pytest.param(dies_between_commit_and_what_follows_it, marks=pytest.mark.full),
+    pytest.param(dies_with_nothing_published, marks=pytest.mark.full),
+]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.__name__.replace("_", " "))
+def test_another_dialer_settles_what_a_dead_one_left(
+    stage: Stage,
+    world: World,
+    point: Callable[[Dialer, pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    victim = stage.dialer()
+    point(victim, monkeypatch)
+    victim.start()
+    assert victim.reached.wait(20)
+    heir = stage.dialer().start()
+    victim.die()
+    stage.settled(campaign_id)
+    wait_until(stage.published, 10, "every transition published")
+    wait_until(lambda: heir.process.limiter.held_by(victim.id) == [], 10, "the dead one's permits")
+    wait_until(lambda: heir.process.limiter.held_by(heir.id) == [], 25, "the heir's permits")
+    assert len(heir.process.book) == 0
+
+
+@pytest.mark.parametrize(
+    "where", ["before its book has them", pytest.param("before the transitions", marks=pytest.mark.full)]
+)
+def test_an_heir_that_dies_midway_has_an_heir_itself(stage: Stage, world: World, where: str) -> None:
+    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    victim = stage.dialer()
+    victim.process.recorder.on_written = victim.stays
+    victim.start()
+    assert victim.reached.wait(20)
+    middle = stage.dialer()
+    adoption = middle.process.adoption
+    if where == "before its book has them":
+        adoption.book = SimpleNamespace(add=middle.stays)  # type: ignore[assignment]
+    else:
+        adoption.outbox = SimpleNamespace(sweep=middle.stays)  # type: ignore[assignment]
+    middle.start()
+    victim.die()
+    assert middle.reached.wait(20)
+    stage.dialer().start()
+    middle.die()
+    stage.settled(campaign_id)
+    wait_until(stage.published, 10, "every transition published")
+
+
+def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: World) -> None:
+    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    first = stage.dialer().start()
+    wait_until(lambda: len(first.process.book) > 0, 10, "calls in flight")
+    second = stage.dialer().start()
+    assert first.end() == 0
+    stage.settled(campaign_id)
+    with db.connection_context():
+        ids = [row["id"] for row in rows("SELECT id::text AS id FROM call")]
+        assert rows("SELECT 1 FROM call WHERE disposition = 'outcome_unknown'") == []
+    (link,) = second.process.cluster.connected()
+
+    def marked() -> list[str]:
+        return [name for name in ids if link.api(mark_select(name)).strip() == "done"]
+
+    wait_until(lambda: marked() == [], 10, "the marks of ended calls forgotten")
+    assert second.end() == 0
+
+
+@pytest.mark.full
+def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, world: World) -> None:
+    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    dialer = stage.dialer().start()
+    book = dialer.process.book
+    wait_until(lambda: len(book) > 0, 10, "calls in flight")
+    for flight in book:
+        book.remove(flight.call_id)
+    stage.settled(campaign_id)
+    wait_until(lambda: dialer.process.limiter.held_by(dialer.id) == [], 40, "permits let go of")

@@ -1,0 +1,167 @@
+"""Every committed transition is published once and in order, whatever is away, late or dead in between."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import orjson
+import pytest
+from redis import Redis
+
+from dialer import outbox as outbox_module
+from dialer.outbox import HOLE_SECONDS, WEB, Outbox
+from dialer.outcomes import Answered, write
+from live.errors import LiveUnavailable
+from live.publish import Publisher, Transition
+from models import Transition as Row
+from models import db
+from tests.factories import World, make_campaign
+from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended
+from tests.waiting import wait_until
+
+OURS, THEIRS = "d000000000001", "d000000000002"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+def heard(redis: Redis, campaign_id: uuid.UUID) -> list[str]:
+    entries: Any = redis.xrange(f"carillon:live:{campaign_id}")
+    return [orjson.loads(fields["data"])["status"] for _, fields in entries]
+
+
+def unpublished() -> int:
+    with db.connection_context():
+        left: int = Row.select().where(~Row.published).count()
+    return left
+
+
+class Flaky(Publisher):
+    """Fails, before or after it has published, as often as it is told to."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis, "carillon:")
+        self.before = self.after = 0
+
+    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> Any:
+        if self.before:
+            self.before -= 1
+            raise LiveUnavailable("publishing", "away")
+        outcomes = super().publish(transitions, force=force)
+        if self.after:
+            self.after -= 1
+            raise LiveUnavailable("publishing", "the answer was lost")
+        return outcomes
+
+
+def one_call(world: World, *, claimer: str = OURS, ender: str = OURS) -> uuid.UUID:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id, claimer)
+    write(claimer, [], [Answered(call.call_id, 0.0, 1.0)], [])
+    write(ender, [], [], [ended(call.call_id, "completed", disposition="answered")])
+    return campaign_id
+
+
+@pytest.mark.parametrize("fault", ["none", "away", "answer lost", "away and back and lost"])
+def test_what_was_never_put_is_found_in_its_rows(
+    world: World, redis: Redis, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "SWEEP_SECONDS", 0.05)
+    publisher = Flaky(redis)
+    publisher.before = 3 if "away" in fault else 0
+    publisher.after = 2 if "lost" in fault else 0
+    campaign_id = one_call(world)
+    outbox = Outbox(publisher, OURS)
+    greenlet = gevent.spawn(outbox.run)
+    wait_until(lambda: unpublished() == 0, 10, "everything published")
+    outbox.stop()
+    greenlet.join(5)
+    assert greenlet.successful()
+    assert heard(redis, campaign_id) == ["originated", "connected", "completed"]
+
+
+def test_what_died_between_publish_and_mark_is_not_told_twice(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = one_call(world)
+    dying = Outbox(Publisher(redis, "carillon:"), OURS)
+    monkeypatch.setattr(dying, "_mark", lambda _ids: None)
+    dying.sweep(OURS)
+    assert unpublished() == 3
+    Outbox(Publisher(redis, "carillon:"), THEIRS).sweep(OURS)
+    assert unpublished() == 0
+    assert heard(redis, campaign_id) == ["originated", "connected", "completed"]
+
+
+def test_a_later_change_waits_for_the_earlier_one_of_somebody_else(world: World, redis: Redis) -> None:
+    campaign_id = one_call(world, claimer=THEIRS, ender=OURS)
+    # The stream knows this campaign from its first transition on, so that a missing one is noticed.
+    first = Transition(str(campaign_id), "campaign", 1, {"status": "running"})
+    publisher = Publisher(redis, "carillon:")
+    publisher.publish([first])
+    ours = Outbox(publisher, OURS)
+    assert ours.sweep(OURS) == 0
+    assert ours._behind
+    ours.sweep(THEIRS)
+    ours.sweep(OURS)
+    assert heard(redis, campaign_id) == ["running", "originated", "connected", "completed"]
+
+
+def test_those_that_wait_for_somebody_else_do_not_hold_up_the_rest(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "GROUP", 1)
+    publisher = Publisher(redis, "carillon:")
+    waits = one_call(world, claimer=THEIRS, ender=OURS)
+    publisher.publish([Transition(str(waits), "campaign", 1, {"status": "running"})])
+    goes = one_call(world)
+    assert Outbox(publisher, OURS).sweep(OURS) == 3
+    assert heard(redis, goes) == ["originated", "connected", "completed"]
+    assert heard(redis, waits) == ["running"]
+
+
+def test_a_hole_is_told_only_after_a_minute_of_waiting_with_redis_there(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(outbox_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    campaign_id = one_call(world, claimer=THEIRS, ender=OURS)
+    with db.connection_context():
+        db.execute_sql("UPDATE transition SET at = at - interval '1 hour'")
+    publisher = Publisher(redis, "carillon:")
+    publisher.publish([Transition(str(campaign_id), "campaign", 1, {"status": "running"})])
+    outbox = Outbox(publisher, OURS)
+    assert outbox.sweep(OURS) == 0
+    clock[0] += HOLE_SECONDS - 1
+    assert outbox.sweep(OURS) == 0
+    clock[0] += 2
+    assert outbox.sweep(OURS) == 1
+    assert heard(redis, campaign_id) == ["running", "completed"]
+
+
+def test_a_busy_outbox_also_looks_after_what_a_web_process_left(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "SWEEP_SECONDS", 0.05)
+    campaign_id = make_campaign(world, 1)
+    with db.connection_context():
+        Row.create(campaign_id=campaign_id, version=1, status="running", owner=WEB)
+        db.execute_sql("UPDATE transition SET at = at - interval '1 minute'")
+    outbox = Outbox(Publisher(redis, "carillon:"), OURS)
+    greenlet = gevent.spawn(outbox.run)
+
+    def busy() -> bool:
+        outbox.put([])
+        return unpublished() == 0
+
+    wait_until(busy, 5, "the web's transition")
+    outbox.stop()
+    greenlet.join(5)
+    assert heard(redis, campaign_id) == ["running"]
