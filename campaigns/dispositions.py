@@ -33,7 +33,9 @@ class Evidence:
     """What is known of a call that is over.
 
     `channel` is False where the switch refused before it made one; `progress` is any 18x; `sip_status` is the
-    far end's final response, None where there was none (our own timers, a refusal by the switch).
+    far end's final response, None where there was none (our own timers, a refusal by the switch). `sip_reason` is the
+    Reason header of that response; with one that names a Q.850 cause, `q850` is what the far end said, and without
+    it what the switch makes of the status.
     """
 
     cause: str
@@ -44,6 +46,7 @@ class Evidence:
     sip_phrase: str | None = None
     sip_603plus: bool = False
     q850: int | None = None
+    sip_reason: str | None = None
 
 
 _BY_STATUS: Mapping[int, Disposition] = {
@@ -65,6 +68,14 @@ _BY_STATUS: Mapping[int, Disposition] = {
 _UNANSWERED_STATUS = frozenset({408, 480, 487, 504})
 _CARRIER_BUSY_STATUS = frozenset({500, 502, 503})
 _CARRIER_BUSY_Q850 = frozenset({34, 38, 41, 42})
+_UNANSWERED_Q850 = frozenset({18, 19, 102})
+_BY_Q850: Mapping[int, Disposition] = {
+    17: Disposition.BUSY,
+    21: Disposition.REJECTED,
+    1: Disposition.INVALID,
+    22: Disposition.INVALID,
+    28: Disposition.INVALID,
+}
 _UNANSWERED_CAUSES = frozenset(
     {
         "NO_ANSWER",
@@ -96,20 +107,40 @@ def dispose(evidence: Evidence) -> Disposition:
     if evidence.sip_603plus or (evidence.sip_status == 603 and evidence.sip_phrase == "Network Blocked"):
         return Disposition.NETWORK_BLOCKED
     if evidence.sip_status is not None and evidence.sip_status >= 300:
-        return _from_status(evidence.sip_status, evidence.progress)
+        return _from_status(evidence, evidence.sip_status)
     return _from_cause(evidence)
 
 
-def _from_status(status: int, progress: bool) -> Disposition:
+def _from_status(evidence: Evidence, status: int) -> Disposition:
     if status < 400:
         return Disposition.REDIRECTED
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if status in _CARRIER_BUSY_STATUS and not progress:
-        return Disposition.CONGESTION
-    if status in _UNANSWERED_STATUS or status in _CARRIER_BUSY_STATUS:
-        return Disposition.NO_ANSWER if progress else Disposition.UNREACHABLE
-    return Disposition.UNREACHABLE
+    if status in _UNANSWERED_STATUS:
+        return _unanswered(evidence)
+    if status in _CARRIER_BUSY_STATUS:
+        return _carrier_busy(evidence)
+    return _from_reason(evidence)
+
+
+def _from_reason(evidence: Evidence) -> Disposition:
+    """For a status that says nothing by itself: what its Reason header adds."""
+    reason = (evidence.sip_reason or "").lower()
+    if evidence.q850 is None or not reason.startswith("q.850") or "cause=" not in reason:
+        return Disposition.UNREACHABLE
+    if evidence.q850 in _CARRIER_BUSY_Q850:
+        return _carrier_busy(evidence)
+    if evidence.q850 in _UNANSWERED_Q850:
+        return _unanswered(evidence)
+    return _BY_Q850.get(evidence.q850, Disposition.UNREACHABLE)
+
+
+def _unanswered(evidence: Evidence) -> Disposition:
+    return Disposition.NO_ANSWER if evidence.progress else Disposition.UNREACHABLE
+
+
+def _carrier_busy(evidence: Evidence) -> Disposition:
+    return Disposition.NO_ANSWER if evidence.progress else Disposition.CONGESTION
 
 
 def _from_cause(evidence: Evidence) -> Disposition:
@@ -118,9 +149,9 @@ def _from_cause(evidence: Evidence) -> Disposition:
     if evidence.cause == "DESTINATION_OUT_OF_ORDER" or not evidence.channel:
         return Disposition.UNREACHABLE if evidence.channel else Disposition.CONGESTION
     if evidence.cause in _UNANSWERED_CAUSES:
-        return Disposition.NO_ANSWER if evidence.progress else Disposition.UNREACHABLE
+        return _unanswered(evidence)
     if evidence.cause == "SYSTEM_SHUTDOWN":
         return Disposition.NO_ANSWER if evidence.progress else Disposition.SWITCH_LOST
     if evidence.q850 in _CARRIER_BUSY_Q850:
-        return Disposition.NO_ANSWER if evidence.progress else Disposition.CONGESTION
+        return _carrier_busy(evidence)
     return Disposition.UNREACHABLE

@@ -6,6 +6,7 @@ a remote party controls (phrases, reasons) are passed on as text and never inter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,6 +51,9 @@ _CHANNEL_KINDS: Final[Mapping[str, ChannelEventKind]] = {
     "CHANNEL_ANSWER": ChannelEventKind.ANSWERED,
     "CHANNEL_HANGUP_COMPLETE": ChannelEventKind.HANGUP_COMPLETE,
 }
+
+
+_REDIRECTION: Final = re.compile(r"sip:(3[0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,14 +231,15 @@ def _hangup(event: JsonEvent) -> Hangup:
     first_sign = min([*rings, *([answer] if answer else [])], default=0)
     end = answer or _moment(event, "end")
     status = _sip_status(event)
+    redirected = status is not None and 300 <= status < 400
     return Hangup(
         cause=cause,
         q850=_int(event, "variable_hangup_cause_q850"),
         sip_status=status,
-        sip_phrase=_optional(event, "variable_sip_invite_failure_phrase"),
+        sip_phrase=None if redirected else _optional(event, "variable_sip_invite_failure_phrase"),
         sip_reason=_optional(event, "variable_sip_reason"),
         sip_603plus_reason=_optional(event, "variable_sip_603plus_reason"),
-        hung_up_by=_party(disposition),
+        hung_up_by="remote" if redirected else _party(disposition),
         answered=answer != 0,
         progress=first_ring != 0,
         invite_sent=bool(first_sign or status or disposition or _text(event, "variable_sip_call_id")),
@@ -256,6 +261,10 @@ def _party(disposition: str) -> Party | None:
 
 
 def _sip_status(event: JsonEvent) -> int | None:
+    # A redirection that is not followed is ended by the node itself, which then notes its own CANCEL as the failure.
+    redirection = _REDIRECTION.fullmatch(_text(event, "variable_proto_specific_hangup_cause"))
+    if redirection:
+        return int(redirection[1])
     # FreeSWITCH writes 900 for a URI it could not even send to.
     for name in ("variable_sip_term_status", "variable_sip_invite_failure_status"):
         status = _int(event, name)

@@ -111,6 +111,20 @@ def test_early_media_counts_as_ringing() -> None:
     assert (result.progress, result.pdd_ms, result.ring_ms) == (True, 40, 5500)
 
 
+def test_a_redirection_that_is_not_followed_is_the_far_ends_answer_and_no_cancel_of_ours() -> None:
+    result = hangup_of(
+        hangup(
+            "REQUESTED_CHAN_UNAVAIL",
+            44,
+            proto_specific_hangup_cause="sip:302",
+            sip_hangup_disposition="send_cancel",
+            sip_invite_failure_status="487",
+            sip_invite_failure_phrase="CANCEL",
+        )
+    )
+    assert (result.sip_status, result.sip_phrase, result.hung_up_by) == (302, None, "remote")
+
+
 def test_our_own_timer_cancels() -> None:
     result = hangup_of(
         hangup(

@@ -1,0 +1,98 @@
+"""The corpus of outcomes, all of it, against the table of dispositions."""
+
+from __future__ import annotations
+
+import pytest
+
+from campaigns.dispositions import Evidence, dispose
+from freeswitch.causes import HANGUP_CAUSES
+from tests.unit.campaigns.outcomes_corpus import (
+    FINAL_RESPONSES,
+    REASONS,
+    Reason,
+    Shape,
+    by_cause,
+    on_the_wire,
+)
+
+FREESWITCH_OWN = 128
+UNKNOWN_TO_FREESWITCH = ("UNKNOWN", "CONGESTION", "")
+CAUSE_OF = {
+    **dict.fromkeys((401, 402, 403, 407, 603, 608), "CALL_REJECTED"),
+    **dict.fromkeys((408, 504), "RECOVERY_ON_TIMER_EXPIRE"),
+    **dict.fromkeys((413, 414, 416, 420, 421, 423, 505, 513), "INTERWORKING"),
+    **dict.fromkeys((400, 481, 500, 503), "NORMAL_TEMPORARY_FAILURE"),
+    **dict.fromkeys((486, 600), "USER_BUSY"),
+    **dict.fromkeys((488, 606), "INCOMPATIBLE_DESTINATION"),
+    **dict.fromkeys((406, 415, 501), "SERVICE_NOT_IMPLEMENTED"),
+    **dict.fromkeys((482, 483), "EXCHANGE_ROUTING_ERROR"),
+    **dict.fromkeys((485, 604), "NO_ROUTE_DESTINATION"),
+    404: "UNALLOCATED_NUMBER",
+    405: "SERVICE_UNAVAILABLE",
+    410: "NUMBER_CHANGED",
+    480: "NO_USER_RESPONSE",
+    484: "INVALID_NUMBER_FORMAT",
+    487: "ORIGINATOR_CANCEL",
+    502: "NETWORK_OUT_OF_ORDER",
+    607: "UNWANTED",
+}
+"""What mod_sofia makes of a final response without a Reason; of all others it makes NORMAL_UNSPECIFIED."""
+_NAMES = {number: name for name, number in HANGUP_CAUSES.items()}
+
+
+def reported(status: int, reason: Reason, shape: Shape) -> Evidence:
+    """What a node reports of a call that got this final response."""
+    number = HANGUP_CAUSES[CAUSE_OF.get(status, "NORMAL_UNSPECIFIED")] if reason.q850 is None else reason.q850
+    return Evidence(
+        cause=_NAMES.get(number, "UNKNOWN"),
+        progress=shape is not Shape.NOTHING,
+        sip_status=status,
+        sip_phrase=reason.phrase,
+        sip_603plus=reason.plus and status == 603,
+        q850=number if number < FREESWITCH_OWN else 16,
+        sip_reason=reason.header,
+    )
+
+
+@pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.header or reason.phrase)
+@pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name.lower())
+def test_every_final_response_is_disposed_of_as_the_corpus_says(reason: Reason, shape: Shape) -> None:
+    expected = {status: on_the_wire(status, reason, shape) for status in FINAL_RESPONSES}
+    assert {status: str(dispose(reported(status, reason, shape))) for status in expected} == expected
+
+
+@pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name.lower())
+def test_every_cause_that_a_carrier_can_name_is_disposed_of_as_the_corpus_says(shape: Shape) -> None:
+    reasons = [Reason(header=f"Q.850;cause={number}", q850=number) for number in range(1_000)]
+    for status in (486, 404, 480, 503, 603, 403, 488, 400, 699):
+        expected = {reason.q850: on_the_wire(status, reason, shape) for reason in reasons}
+        assert {r.q850: str(dispose(reported(status, r, shape))) for r in reasons} == expected, status
+
+
+@pytest.mark.parametrize("rang", [False, True], ids=["silent", "rang"])
+@pytest.mark.parametrize("channel", [False, True], ids=["no channel", "channel"])
+def test_every_cause_without_a_final_response_is_disposed_of_as_the_corpus_says(
+    channel: bool, rang: bool
+) -> None:
+    causes = [*HANGUP_CAUSES, *UNKNOWN_TO_FREESWITCH]
+    expected = {cause: by_cause(cause, channel=channel, rang=rang and channel) for cause in causes}
+    found = {
+        cause: str(
+            dispose(
+                Evidence(
+                    cause,
+                    channel=channel,
+                    progress=rang and channel,
+                    q850=number if (number := HANGUP_CAUSES.get(cause, 0)) < FREESWITCH_OWN else 16,
+                )
+            )
+        )
+        for cause in causes
+    }
+    assert found == expected
+
+
+def test_an_answer_outweighs_everything() -> None:
+    for status in (None, *FINAL_RESPONSES):
+        for cause in HANGUP_CAUSES:
+            assert dispose(Evidence(cause, answered=True, sip_status=status)) == "answered"
