@@ -245,8 +245,9 @@ class Campaign(Table):
 
 
 class Contact(Table):
-    """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count, `free_sends`
-    those that do not; `version` numbers its transitions; `call_id` is the call in flight."""
+    """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count. `free_sends` counts
+    those that the switch refused, `carrier_refusals` and `gateway_faults` the others that do not count; `version`
+    numbers its transitions; `call_id` is the call in flight."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -257,6 +258,8 @@ class Contact(Table):
     attempts = SmallIntegerField(default=0)
     sends = SmallIntegerField(default=0)
     free_sends = SmallIntegerField(default=0)
+    carrier_refusals = SmallIntegerField(default=0)
+    gateway_faults = SmallIntegerField(default=0)
     version = IntegerField(default=0)
     next_attempt_at = DateTimeTZField(null=True)
     last_cause = TextField(null=True)

@@ -24,6 +24,24 @@ JITTER = 0.10
 """A delay is lengthened by up to this share, never shortened."""
 
 
+class Free(StrEnum):
+    """Why a send used up no attempt; a contact has so many of each, apart from the others."""
+
+    REFUSAL = "refusal"
+    """The switch refused before any INVITE left, or was lost before anything rang."""
+    CARRIER = "carrier"
+    """The carrier had no capacity."""
+    GATEWAY = "gateway"
+    """The gateway is at fault."""
+
+
+FREE_BOUND: Mapping[Free, int] = {
+    Free.REFUSAL: MAX_FREE_REFUSALS,
+    Free.CARRIER: MAX_FREE_CARRIER_REFUSALS,
+    Free.GATEWAY: MAX_FREE_GATEWAY_FAULTS,
+}
+
+
 class Retry(StrEnum):
     """Whether a disposition may be followed by another call."""
 
@@ -50,23 +68,30 @@ RETRY: Mapping[Disposition, Retry] = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a contact has been through, this call included in `attempts` but not in `free_sends`."""
+    """What a contact has been through, this call included in `attempts` but not in the three that count sends
+    which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`."""
 
     attempts: int
     free_sends: int
     last_disposition: str | None
     retries_per_contact: int
     retry_delay_seconds: int
+    carrier_refusals: int = 0
+    gateway_faults: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Where the contact goes: `delay_seconds` is from now, set only with `pending`."""
+    """Where the contact goes: `delay_seconds` is from now, set only with `pending`.
+
+    `free` says why the call does not count, and is set only then.
+    """
 
     status: ContactStatus
     disposition: Disposition
     counts: bool
     delay_seconds: float | None = None
+    free: Free | None = None
 
 
 def after_call(disposition: Disposition, history: History, *, refused: bool, jitter: float) -> Next:
@@ -76,9 +101,10 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     """
     if disposition is Disposition.ANSWERED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
-    if history.free_sends < _free_bound(disposition, refused):
-        backoff = min(FIRST_BACKOFF_SECONDS * 2.0**history.free_sends, LAST_BACKOFF_SECONDS)
-        return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=_late(backoff, jitter))
+    free = _free(disposition, refused)
+    if free is not None and (used := _used(free, history)) < FREE_BOUND[free]:
+        backoff = _late(min(FIRST_BACKOFF_SECONDS * 2.0**used, LAST_BACKOFF_SECONDS), jitter)
+        return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=backoff, free=free)
     if disposition is Disposition.GATEWAY_FAULT:
         disposition = Disposition.REJECTED
     if _may_retry(disposition, history):
@@ -87,12 +113,21 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     return Next(ContactStatus.FAILED, disposition, counts=True)
 
 
-def _free_bound(disposition: Disposition, refused: bool) -> int:
+def _free(disposition: Disposition, refused: bool) -> Free | None:
     if disposition is Disposition.CONGESTION:
-        return MAX_FREE_REFUSALS if refused else MAX_FREE_CARRIER_REFUSALS
+        return Free.REFUSAL if refused else Free.CARRIER
     if disposition is Disposition.GATEWAY_FAULT:
-        return MAX_FREE_GATEWAY_FAULTS
-    return MAX_FREE_REFUSALS if disposition is Disposition.SWITCH_LOST else 0
+        return Free.GATEWAY
+    return Free.REFUSAL if disposition is Disposition.SWITCH_LOST else None
+
+
+def _used(free: Free, history: History) -> int:
+    used = {
+        Free.REFUSAL: history.free_sends,
+        Free.CARRIER: history.carrier_refusals,
+        Free.GATEWAY: history.gateway_faults,
+    }
+    return used[free]
 
 
 def _may_retry(disposition: Disposition, history: History) -> bool:

@@ -31,6 +31,7 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     taken.attempt, taken.state, extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
+    contact.carrier_refusals, contact.gateway_faults,
     contact.disposition AS last_disposition, campaign.retries_per_contact, campaign.retry_delay_seconds,
     agent.ring_timeout_seconds, agent.max_call_seconds
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
@@ -167,6 +168,8 @@ def _flight(row: dict[str, Any]) -> Flight:
         generation=row["generation"],
         attempt=row["attempt"],
         free_sends=row["free_sends"],
+        carrier_refusals=row["carrier_refusals"],
+        gateway_faults=row["gateway_faults"],
         last_disposition=row["last_disposition"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],

@@ -34,6 +34,8 @@ class Flight:
     generation: int
     attempt: int
     free_sends: int
+    carrier_refusals: int
+    gateway_faults: int
     last_disposition: str | None
     retries_per_contact: int
     retry_delay_seconds: int

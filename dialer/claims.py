@@ -44,6 +44,8 @@ class Claimed:
     seq: int
     attempt: int
     free_sends: int
+    carrier_refusals: int
+    gateway_faults: int
     last_disposition: str | None
     custom_fields: dict[str, str]
     version: int
@@ -114,7 +116,8 @@ WITH campaign_now AS (
 )
 SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node, taken.phone_number,
     (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
-    taken.free_sends, taken.last_disposition, taken.custom_fields, taken.version, told.id AS transition_id,
+    taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.last_disposition, taken.custom_fields,
+    taken.version, told.id AS transition_id,
     to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
 FROM taken JOIN told ON told.contact_id = taken.id
 """

@@ -69,6 +69,8 @@ class Departures:
             generation=item.generation,
             attempt=item.attempt,
             free_sends=item.free_sends,
+            carrier_refusals=item.carrier_refusals,
+            gateway_faults=item.gateway_faults,
             last_disposition=item.last_disposition,
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,

@@ -50,6 +50,7 @@ def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
         sent_age=flight.sent_age(at),
         disposition=following.disposition,
         cause=hangup.cause,
+        free=following.free,
     )
     return _with_facts(ended, hangup, answered)
 
@@ -127,6 +128,7 @@ def closed(
         disposition=following.disposition,
         cause=_text(cause) or "UNKNOWN",
         owner_only=owner_only,
+        free=following.free,
     )
 
 
@@ -154,6 +156,8 @@ def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Ne
     history = History(
         attempts=flight.attempt,
         free_sends=flight.free_sends,
+        carrier_refusals=flight.carrier_refusals,
+        gateway_faults=flight.gateway_faults,
         last_disposition=flight.last_disposition,
         retries_per_contact=flight.retries_per_contact,
         retry_delay_seconds=flight.retry_delay_seconds,

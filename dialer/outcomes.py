@@ -40,7 +40,8 @@ class Ended:
     """A call is over. `status` is where its contact goes, `delay` seconds until it may be called again.
 
     `age` and `sent_age` are seconds since the end and since the send; the latter is None for a call that never left
-    us: it keeps its row, and counts for nothing. `owner_only`: not a fact that the switch reported but a decision,
+    us: it keeps its row, and counts for nothing. `free` says which bound a call that does not count is counted
+    against. `owner_only`: not a fact that the switch reported but a decision,
     and so void once the call is somebody else's, or was seen although it is said never to have left.
     """
 
@@ -63,6 +64,7 @@ class Ended:
     ring_ms: int | None = None
     answered: bool = False
     owner_only: bool = False
+    free: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,9 @@ WITH seen AS (
         %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
         %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[],
-        %(owner_only)s::bool[])
+        %(owner_only)s::bool[], %(free)s::text[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only)
+        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only, free)
 ), due AS (
     -- Whoever says that a call is over: if it was answered, that is how it ended.
     SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
@@ -146,6 +148,7 @@ WITH seen AS (
         AND (seen.sent_age IS NOT NULL OR call.state = 'dispatching' AND call.sent_at IS NULL))
 ), held AS (
     SELECT contact.id, contact.status AS was, contact.call_id, seen.cause, seen.delay,
+        CASE WHEN due.was_answered OR seen.counts THEN NULL ELSE seen.free END AS free,
         CASE WHEN due.was_answered THEN 'completed' ELSE seen.status END AS wanted,
         due.was_answered OR seen.counts AS counts,
         CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END AS disposition,
@@ -174,7 +177,9 @@ WITH seen AS (
             WHEN held.disposition IS NULL THEN 'cancelled' ELSE 'failed' END,
         disposition = coalesce(held.disposition, contact.disposition), last_cause = held.cause,
         attempts = contact.attempts - CASE WHEN held.counts THEN 0 ELSE 1 END,
-        free_sends = contact.free_sends + CASE WHEN held.counts OR held.disposition IS NULL THEN 0 ELSE 1 END,
+        free_sends = contact.free_sends + CASE WHEN held.free = 'refusal' THEN 1 ELSE 0 END,
+        carrier_refusals = contact.carrier_refusals + CASE WHEN held.free = 'carrier' THEN 1 ELSE 0 END,
+        gateway_faults = contact.gateway_faults + CASE WHEN held.free = 'gateway' THEN 1 ELSE 0 END,
         next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND held.delay IS NOT NULL
             THEN now() + make_interval(secs => held.delay) END,
         version = contact.version + 1, call_id = NULL, updated_at = now()

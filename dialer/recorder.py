@@ -220,6 +220,7 @@ class Recorder:
             ended.disposition,
             "UNKNOWN",
             owner_only=ended.owner_only,
+            free=ended.free,
         )
         if ended is not None and bare != ended:
             change.ended = bare

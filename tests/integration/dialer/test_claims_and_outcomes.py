@@ -161,13 +161,32 @@ def test_an_old_call_of_a_contact_does_not_move_its_new_one(world: World) -> Non
 def test_a_call_that_does_not_count_gives_its_attempt_back(world: World) -> None:
     campaign_id = make_campaign(world, 1)
     (first,) = claim_all(campaign_id)
-    end(ended(first.call_id, "pending", counts=False, delay=0.0, disposition="congestion"))
+    end(ended(first.call_id, "pending", counts=False, free="refusal", delay=0.0, disposition="congestion"))
     contact = contact_of(first)
     assert (contact.attempts, contact.sends, contact.free_sends) == (0, 1, 1)
     (second,) = claim_all(campaign_id)
     assert (second.seq, second.attempt, second.free_sends) == (2, 1, 1)
     with db.connection_context():
         assert Call.get_by_id(first.call_id).attempt is None
+
+
+def test_calls_that_do_not_count_are_counted_by_their_reason(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    for reason in ("refusal", "carrier", "gateway", "gateway"):
+        (call,) = claim_all(campaign_id)
+        end(ended(call.call_id, "pending", counts=False, free=reason, delay=0.0, disposition="congestion"))
+    (last,) = claim_all(campaign_id)
+    assert (last.free_sends, last.carrier_refusals, last.gateway_faults) == (1, 1, 2)
+    assert (last.seq, last.attempt) == (5, 1)
+
+
+def test_a_call_that_was_answered_counts_whatever_its_end_says(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    write(DIALER, [], [Answered(call.call_id, 0.0, None)], [])
+    end(ended(call.call_id, "pending", counts=False, free="refusal", delay=0.0, disposition="switch_lost"))
+    contact = contact_of(call)
+    assert (contact.status, contact.attempts, contact.free_sends) == ("completed", 1, 0)
 
 
 def test_a_call_that_never_left_leaves_no_trace_in_the_contacts_history(world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import RETRY, History, Next, after_call
+from campaigns.retry import RETRY, Free, History, Next, after_call
 from freeswitch.causes import HANGUP_CAUSES
 from models import CONTACT_TRANSITIONS, ContactStatus
 
@@ -29,6 +29,8 @@ histories = st.builds(
     last_disposition=st.one_of(st.none(), st.sampled_from([str(d) for d in Disposition])),
     retries_per_contact=st.integers(0, 5),
     retry_delay_seconds=st.integers(60, 7200),
+    carrier_refusals=st.integers(0, 4),
+    gateway_faults=st.integers(0, 5),
 )
 
 
@@ -83,6 +85,7 @@ def test_what_follows_is_a_legal_state_and_never_early(
 ) -> None:
     following = after_call(dispose(known), history, refused=refused, jitter=jitter)
     assert following.status in CONTACT_TRANSITIONS[ContactStatus.ORIGINATED]
+    assert (following.free is None) == following.counts
     assert (following.delay_seconds is not None) == (following.status is ContactStatus.PENDING)
     if following.counts and following.delay_seconds is not None:
         assert history.attempts <= history.retries_per_contact
@@ -128,11 +131,22 @@ def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> No
     assert _next(Disposition.CONGESTION, refused=True, free_sends=19).delay_seconds == 60.0
     spent = _next(Disposition.CONGESTION, refused=True, free_sends=20, retries_per_contact=0)
     assert (spent.status, spent.counts) == (ContactStatus.FAILED, True)
-    assert not _next(Disposition.CONGESTION, free_sends=1).counts
-    assert _next(Disposition.CONGESTION, free_sends=2).counts
+    assert not _next(Disposition.CONGESTION, carrier_refusals=1).counts
+    assert _next(Disposition.CONGESTION, carrier_refusals=2).counts
+
+
+def test_each_kind_of_platform_fault_has_a_bound_of_its_own() -> None:
+    others = {"free_sends": 19, "carrier_refusals": 2}
+    fault = _next(Disposition.GATEWAY_FAULT, **others)
+    assert (fault.counts, fault.free, fault.delay_seconds) == (False, Free.GATEWAY, 5.0)
+    others = {"free_sends": 20, "gateway_faults": 3}
+    assert _next(Disposition.CONGESTION, **others).free is Free.CARRIER
+    others = {"carrier_refusals": 2, "gateway_faults": 3}
+    assert _next(Disposition.CONGESTION, refused=True, **others).free is Free.REFUSAL
+    assert _next(Disposition.SWITCH_LOST, **others).free is Free.REFUSAL
 
 
 def test_a_gateway_that_keeps_refusing_one_contact_ends_as_rejected() -> None:
-    assert not _next(Disposition.GATEWAY_FAULT, free_sends=2).counts
-    spent = _next(Disposition.GATEWAY_FAULT, free_sends=3, retries_per_contact=0)
+    assert not _next(Disposition.GATEWAY_FAULT, gateway_faults=2).counts
+    spent = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, retries_per_contact=0)
     assert (spent.status, spent.disposition) == (ContactStatus.FAILED, Disposition.REJECTED)

@@ -37,6 +37,8 @@ def make_flight(**changes: Any) -> Flight:
         "generation": 1,
         "attempt": 1,
         "free_sends": 0,
+        "carrier_refusals": 0,
+        "gateway_faults": 0,
         "last_disposition": None,
         "retries_per_contact": 0,
         "retry_delay_seconds": 60,

@@ -138,6 +138,8 @@ class World:
                 seq=1,
                 attempt=1,
                 free_sends=0,
+                carrier_refusals=0,
+                gateway_faults=0,
                 last_disposition=None,
                 custom_fields=self.fields.get(item.contact_id, {"first_name": "Ann"}),
                 version=1,
