@@ -47,7 +47,7 @@ def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
         counts=following.counts,
         delay=following.delay_seconds,
         age=0.0,
-        sent_age=flight.sent_age(at),
+        sent_age=_sent_age(flight, at),
         disposition=following.disposition,
         cause=hangup.cause,
         free=following.free,
@@ -77,6 +77,7 @@ def _disposition(hangup: Hangup, answered: bool, progress: bool) -> Disposition:
             sip_phrase=hangup.sip_phrase,
             sip_603plus=hangup.sip_603plus_reason is not None,
             q850=hangup.q850,
+            sip_reason=hangup.sip_reason,
         )
     )
 
@@ -113,10 +114,7 @@ def closed(
     no_channel: bool,
     owner_only: bool = True,
 ) -> Ended:
-    """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it.
-
-    A call that may have been sent counts as sent when it was claimed.
-    """
+    """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it."""
     following = _following(flight, disposition, refused=no_channel)
     return Ended(
         call_id=flight.call_id,
@@ -124,7 +122,7 @@ def closed(
         counts=following.counts,
         delay=following.delay_seconds,
         age=0.0,
-        sent_age=flight.sent_age(at) if flight.sent_at is not None else at - flight.claimed_at,
+        sent_age=_sent_age(flight, at),
         disposition=following.disposition,
         cause=_text(cause) or "UNKNOWN",
         owner_only=owner_only,
@@ -150,6 +148,11 @@ def never_sendable(flight: Flight, cause: str) -> Ended:
         cause,
         owner_only=True,
     )
+
+
+def _sent_age(flight: Flight, at: float) -> float:
+    """Seconds since the send; one that nobody lived to write down counts as made at the claim."""
+    return at - (flight.claimed_at if flight.sent_at is None else flight.sent_at)
 
 
 def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Next:

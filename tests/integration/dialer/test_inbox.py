@@ -144,6 +144,8 @@ def test_a_record_ends_a_call_as_its_event_would_have(
     status, disposition, billsec = outcome
     campaign_id = make_campaign(world, 1)
     (call,) = claim_all(campaign_id)
+    with db.connection_context():
+        db.execute_sql("UPDATE call SET created_at = now() - interval '10 s'")
     desk.own(call)
     arrive(call.call_id, variables)
     desk.round()
@@ -154,6 +156,7 @@ def test_a_record_ends_a_call_as_its_event_would_have(
         billsec,
         variables["hangup_cause"],
     )
+    assert row.created_at <= row.sent_at <= row.ended_at, "the switch dialled it, whoever wrote that down"
     assert counts(campaign_id) == {status: 1}
     assert [item.call_id for item in desk.over] == [call.call_id]
     assert waiting() == 1
