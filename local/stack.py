@@ -22,6 +22,7 @@ from types import TracebackType
 
 from honcho.environ import parse_procfile
 
+from freeswitch.simulator.remote import Control
 from local.errors import LocalError, ServerFailedError, UnusableSettingError
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
@@ -32,6 +33,7 @@ from local.valkey import EmbeddedValkey
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
+SHIPPER = ROOT / "freeswitch" / "conf" / "ship_cdrs.py"
 OWNER_VARIABLE = "CARILLON_OWNER"
 DRAIN_SECONDS = 25.0
 """A dialer hands over and a web worker drains within 20 s; past this they are killed."""
@@ -90,13 +92,20 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids by name, of what lives now: postgres, valkey, fs1, fs2, web.1, dialer.1, …"""
+        """Process ids by name, of what lives now: postgres, valkey, fs1, fs2, web.1, dialer.1, cdr.fs1, …"""
         owned = [("postgres", self._postgres), ("valkey", self._valkey)]
         found = {name: server.pid for name, server in owned if server is not None}
         found |= {
             child.name: child.pid for child in (*(node.child for node in self._simulated), *self._children)
         }
         return {name: pid for name, pid in found.items() if pid is not None}
+
+    def control(self, name: str) -> Control:
+        """Where faults can be ordered from a simulated node. Raises LocalError where it has no control port."""
+        for node in self._simulated:
+            if node.name == name:
+                return node.control
+        raise LocalError(f"there is no simulated node {name}")
 
     @property
     def stopping(self) -> bool:
@@ -122,6 +131,7 @@ class Stack:
             for kind, command in commands.items():
                 for number in range(1, counts.get(kind, 1) + 1):
                     self._children.append(self._child(f"{kind}.{number}", command, restart=self._restart))
+            self._children += [self._shipper(node) for node in self.nodes]
             for child in self._children:
                 child.start()
         except BaseException:
@@ -214,6 +224,7 @@ class Stack:
             "PORT": str(self.settings.port),
             "WEB_CONCURRENCY": str(self.settings.web_concurrency),
             "SECRET_KEY": self.settings.secret_key or secret(self.home / "secret.key"),
+            "CARILLON_CDR_KEY": self.settings.cdr_key or secret(self.home / "cdr.key"),
             "PATH": os.pathsep.join(filter(None, (str(programs), self.environ.get("PATH")))),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), self.environ.get("PYTHONPATH")))),
             "PYTHONUNBUFFERED": "1",
@@ -245,6 +256,12 @@ class Stack:
     def _child(self, name: str, command: str, *, restart: bool) -> Child:
         argv = ["/bin/sh", "-c", f"exec {command}"]
         return Child(name, argv, env=self.environ, cwd=ROOT, output=self._output, restart=restart)
+
+    def _shipper(self, node: Node) -> Child:
+        """What an operator runs beside a real node: it posts the node's call records to the API."""
+        argv: list[str | Path] = [sys.executable, SHIPPER, "--spool", node.cdr_dir]
+        argv += ["--url", self.web_url, "--node", node.name]
+        return Child(f"cdr.{node.name}", argv, env=self.environ, cwd=ROOT, output=self._output)
 
     def _release(self, command: str) -> None:
         release = self._child("release", command, restart=False)

@@ -19,6 +19,7 @@ import redis
 
 KIND, FOLDER = sys.argv[1], Path(sys.argv[2])
 GIVEN = (
+    "CARILLON_CDR_KEY",
     "CARILLON_HOME",
     "DATABASE_URL",
     "FREESWITCH_URLS",

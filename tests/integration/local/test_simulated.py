@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.simulated import SimulatorOptions
-from local.stack import Stack
+from local.stack import SHIPPER, Stack
 from settings import nodes_from
 from tests.integration.local.test_stack import write_procfile
 from tests.waiting import wait_until
@@ -41,6 +41,21 @@ def test_the_nodes_are_handed_to_the_children_as_settings(home: Path, servers: d
             assert greeting(node.url) == "Content-Type: auth/request"
             assert stat.S_IMODE(node.cdr_dir.stat().st_mode) == 0o700
             assert stat.S_IMODE(node.ledger.stat().st_mode) == 0o600
+
+
+def test_beside_each_node_runs_a_shipper_of_its_records(home: Path, servers: dict[str, str]) -> None:
+    with build(home, servers, SimulatorOptions(nodes=2)) as stack:
+        wait_until(lambda: {"cdr.fs1", "cdr.fs2"} <= set(stack.pids), what="the shippers")
+        for node in stack.nodes:
+            cmdline = Path(f"/proc/{stack.pids[f'cdr.{node.name}']}/cmdline")
+            wait_until(lambda: str(SHIPPER).encode() in cmdline.read_bytes(), what="its program")  # noqa: B023
+            argv = cmdline.read_bytes().decode().split("\0")
+            told = ["--spool", str(node.cdr_dir), "--url", stack.web_url, "--node", node.name]
+            assert argv[-8:-1] == [str(SHIPPER), *told]
+            assert stack.environ["CARILLON_CDR_KEY"] not in argv
+        first = stack.pids["cdr.fs1"]
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: stack.pids.get("cdr.fs1", first) != first, what="another shipper")
 
 
 def test_a_node_that_is_killed_comes_back_under_its_url(home: Path, servers: dict[str, str]) -> None:

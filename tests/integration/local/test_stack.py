@@ -83,6 +83,7 @@ def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(stack: St
     assert len(notes(folder, "dialer")) == 2
     for given in [*notes(folder, "release"), *notes(folder, "web"), *notes(folder, "dialer")]:
         assert given == {
+            "CARILLON_CDR_KEY": (stack.home / "cdr.key").read_text(encoding="ascii").strip(),
             "CARILLON_HOME": str(stack.home),
             "DATABASE_URL": stack.database_url,
             "FREESWITCH_URLS": NODE,
@@ -91,7 +92,8 @@ def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(stack: St
             "SECRET_KEY": (stack.home / "secret.key").read_text(encoding="ascii").strip(),
             "WEB_CONCURRENCY": "1",
         }
-    assert stat.S_IMODE((stack.home / "secret.key").stat().st_mode) == 0o600
+    for name in ("secret.key", "cdr.key"):
+        assert stat.S_IMODE((stack.home / name).stat().st_mode) == 0o600
 
 
 def test_release_ends_before_anything_else_begins(stack: Stack, lines: Lines) -> None:
@@ -101,13 +103,15 @@ def test_release_ends_before_anything_else_begins(stack: Stack, lines: Lines) ->
 def test_servers_that_are_given_are_used_and_not_started(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:
-    with build(home, lines, **servers, SECRET_KEY="k" * 16) as stack:
+    with build(home, lines, **servers, SECRET_KEY="k" * 16, CARILLON_CDR_KEY="c" * 16) as stack:
         stack.wait_ready()
         assert set(stack.pids) == {"web.1", "dialer.1", "dialer.2"}
         assert notes(folder, "web")[0]["DATABASE_URL"] == servers["DATABASE_URL"]
         assert notes(folder, "web")[0]["REDIS_URL"] == servers["REDIS_URL"]
         assert notes(folder, "web")[0]["SECRET_KEY"] == "k" * 16
+        assert notes(folder, "web")[0]["CARILLON_CDR_KEY"] == "c" * 16
     assert not (home / "secret.key").exists()
+    assert not (home / "cdr.key").exists()
 
 
 def test_a_dialer_that_is_killed_is_started_again(stack: Stack, lines: Lines) -> None:
