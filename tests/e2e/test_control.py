@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+import gevent
 import pytest
 
 from freeswitch.simulator.ledger import LedgerView, Originate, live_calls_peak
@@ -18,6 +19,9 @@ HANGUP = "MANAGER_REQUEST"
 PAUSE_SECONDS = 8.0
 HANGUP_SECONDS = 5.0
 QUIET_SECONDS = 2.0
+STUTTERS = 10
+STUTTER_SECONDS = 0.1
+"""Longer than a permit lives: what was claimed and is not sent by then has to ask whether it still may."""
 PARKED = {"action": PARK, "agent": {"max_call_seconds": 3600}}
 """An agent whose calls, to a callee who never hangs up, outlast every test."""
 
@@ -72,6 +76,35 @@ def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
     assert tenant.proof(campaign, stack).faults == []
 
 
+@pytest.mark.timeout(120)
+def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate(stack: Stack) -> None:
+    tenant = new_tenant(stack)
+    campaign = tenant.campaign(numbers("10", "01", "03", count=600), max_concurrent_calls=100)
+    tenant.act(campaign, "start")
+    dialers = [pid for name, pid in stack.pids.items() if name.startswith("dialer.")]
+
+    def signal_all(number: int) -> None:
+        for pid in dialers:
+            os.kill(pid, number)
+
+    pauses = []
+    for round_ in range(1, STUTTERS + 1):
+        tenant.wait_touched(campaign, 40 * round_)
+        signal_all(signal.SIGSTOP)
+        waking = gevent.spawn_later(STUTTER_SECONDS, signal_all, signal.SIGCONT)
+        tenant.act(campaign, "pause")
+        answered = time.time()
+        waking.join()
+        polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, 10, "the next resume")  # noqa: B023
+        pauses.append((answered, time.time()))
+        tenant.act(campaign, "resume")
+    tenant.wait_over(campaign)
+
+    ours = of_campaign(seen(stack), campaign)
+    assert [starts_within(ours, *pause) for pause in pauses] == [[]] * STUTTERS
+    assert tenant.proof(campaign, stack).faults == []
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("victim", ["dialer.1", pytest.param("dialer.2", marks=pytest.mark.full)])
 def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(make_stack: StackMaker, victim: str) -> None:
@@ -92,8 +125,12 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(make_stack: Sta
     finally:
         os.kill(pid, signal.SIGCONT)
     polled(lambda: stack.pids.get(victim) not in (None, pid), 30, "a new process in the stopped one's place")
+    back = time.time()
     tenant.wait_idle(campaign)
     resumed = time.time()
+    print(
+        f"pause took {took:.1f} s, the new dialer {back - woken:.1f} s, the calls' end {resumed - back:.1f} s"
+    )
     tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
 
