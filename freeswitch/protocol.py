@@ -1,27 +1,31 @@
 """Event Socket framing: bytes in, frames out, and the way back. No sockets here.
 
-The connection and the simulator share it. A frame is a header block, a blank line and, when the block has a
-Content-Length, that many bytes of body. Lines are split before values are percent-decoded, so that `%0A` in a
-value that a remote SIP party chose can never forge a header.
+A frame is a header block, a blank line and, when the block has a Content-Length, that many bytes of body. The
+values of these headers are plain text: nothing is percent-decoded, so that `%0A` in a value that a remote SIP party
+chose stays what it is. Events come as JSON in the body.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from freeswitch.errors import FreeswitchError
 
-MAX_HEADER_BYTES = 64 * 1024
-MAX_BODY_BYTES = 16 * 1024 * 1024
-_COMPACT_BYTES = 256 * 1024
-_LENGTH_DIGITS = 10
-_NEWLINE = 0x0A
-_FRAMING_HEADERS = frozenset({"Content-Length", "Content-Type"})
+MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+MAX_JOB_UUID_BYTES: Final = 235
+_COMPACT_BYTES: Final = 256 * 1024
+_LENGTH_DIGITS: Final = 10
+_NEWLINE: Final = 0x0A
+_SHORT_HEAD_BYTES: Final = 80
+_ONCE_IN_A_FRAME: Final = frozenset({"Content-Length", "Content-Type", "Reply-Text"})
+_ONCE_IN_AN_EVENT: Final = (b'"Event-Name":', b'"Unique-ID":', b'"Job-UUID":')
 
 
 class ProtocolError(FreeswitchError):
@@ -36,8 +40,7 @@ class ProtocolError(FreeswitchError):
         self.frames = frames
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One message of the Event Socket."""
 
     headers: Mapping[str, str]
@@ -68,7 +71,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._start = 0
         self._scanned = 0
-        self._headers: dict[str, str] | None = None
+        self._headers: Mapping[str, str] | None = None
         self._need = 0
 
     @property
@@ -95,22 +98,20 @@ class FrameDecoder:
         return frames
 
     def _next_frame(self) -> Frame | None:
-        headers = self._headers
-        if headers is None:
-            headers = self._next_headers()
-            if headers is None:
+        if self._headers is None:
+            head = self._next_head()
+            if head is None:
                 return None
-            self._need = _body_length(headers)
-            self._headers = headers
-        end = self._start + self._need
+            self._headers, self._need = head
+        start, end = self._start, self._start + self._need
         if len(self._buffer) < end:
             return None
-        frame = Frame(headers, bytes(self._buffer[self._start : end]))
+        frame = Frame(self._headers, bytes(self._buffer[start:end]))
         self._headers = None
         self._start = self._scanned = end
         return frame
 
-    def _next_headers(self) -> dict[str, str] | None:
+    def _next_head(self) -> tuple[Mapping[str, str], int] | None:
         buffer, start = self._buffer, self._start
         size = len(buffer)
         while start < size and buffer[start] == _NEWLINE:
@@ -126,16 +127,17 @@ class FrameDecoder:
             return None
         if end - start > MAX_HEADER_BYTES:
             raise ProtocolError(f"header block of more than {MAX_HEADER_BYTES} bytes")
-        headers = parse_headers(bytes(buffer[start:end]))
+        block = bytes(buffer[start:end])
+        head = _short_head(block) if len(block) <= _SHORT_HEAD_BYTES else _head(block)
         self._start = self._scanned = end + 2
-        return headers
+        return head
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
-    """Read `Name: value` lines: split first, percent-decode each value after.
+    """Read `Name: value` lines, whose values are taken as they are; bytes that are not UTF-8 become U+FFFD.
 
     Of repeated names the first counts. Raises ProtocolError for a line without a colon and for a second
-    Content-Type or Content-Length, which means that two frames ran into each other.
+    Content-Type, Content-Length or Reply-Text, which means that two frames ran into each other.
     """
     headers: dict[str, str] = {}
     for line in block.decode("utf-8", "replace").split("\n"):
@@ -143,12 +145,9 @@ def parse_headers(block: bytes) -> dict[str, str]:
         if not colon:
             raise ProtocolError(f"header line without a colon: {line[:80]!r}")
         name = name.strip()
-        value = value.strip()
-        if "%" in value:
-            value = unquote(value, errors="replace")
         if name not in headers:
-            headers[name] = value
-        elif name in _FRAMING_HEADERS:
+            headers[name] = value.strip()
+        elif name in _ONCE_IN_A_FRAME:
             raise ProtocolError(f"two {name} headers in one frame")
     return headers
 
@@ -156,28 +155,38 @@ def parse_headers(block: bytes) -> dict[str, str]:
 def decode_json(body: bytes) -> dict[str, Any]:
     """Decode the body of a `text/event-json` frame.
 
-    FreeSWITCH passes bytes that are not UTF-8 through; they come out as U+FFFD. Raises ProtocolError when
-    the body is no JSON object.
+    FreeSWITCH passes bytes that are not UTF-8 through; they come out as U+FFFD. Where a key that says what happened
+    or to whom is repeated, the first of every key counts, as inside FreeSWITCH (only Hangup-Cause is repeated in
+    fact, with one value). Raises ProtocolError when the body is no JSON object.
     """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
+        body = body.decode("utf-8", "replace").encode()
         try:
-            value = orjson.loads(body.decode("utf-8", "replace"))
+            value = orjson.loads(body)
         except orjson.JSONDecodeError as exc:
             raise ProtocolError(f"event is not JSON: {exc}") from exc
     if not isinstance(value, dict):
         raise ProtocolError("event is not a JSON object")
+    for key in _ONCE_IN_AN_EVENT:
+        # Inside a value these quotes stand behind backslashes, so that only keys are found.
+        if body.find(key) != body.rfind(key):
+            return _first_of_each(body)
     return value
 
 
 def encode_command(command: str, headers: Mapping[str, str] | None = None) -> bytes:
     """The bytes of one command, to be written in one piece.
 
-    Raises ProtocolError for CR, LF or NUL anywhere: a newline would start a second command.
+    Raises ProtocolError for CR, LF or NUL anywhere, as a newline would start a second command, and for a Job-UUID
+    above 235 bytes, to which FreeSWITCH gives half a reply.
     """
     if not command.strip():
         raise ProtocolError("empty command")
+    for name, value in (headers or {}).items():
+        if name.lower() == "job-uuid" and len(value.encode("utf-8", "replace")) > MAX_JOB_UUID_BYTES:
+            raise ProtocolError(f"Job-UUID of more than {MAX_JOB_UUID_BYTES} bytes")
     return _encode_lines([command, *_header_lines(headers or {})])
 
 
@@ -210,6 +219,28 @@ def _encode_lines(lines: list[str]) -> bytes:
         return ("\n".join(lines) + "\n\n").encode()
     except UnicodeEncodeError as exc:
         raise ProtocolError(f"not encodable as UTF-8: {exc.reason}") from exc
+
+
+def _first_of_each(body: bytes) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"event is not JSON: {exc}") from exc
+    return value
+
+
+def _head(block: bytes) -> tuple[Mapping[str, str], int]:
+    """The headers of a block, and how many bytes of body follow it."""
+    headers = parse_headers(block)
+    size = _body_length(headers)
+    # FreeSWITCH cuts a reply that is too long, blank line included, and the next frame's headers look like its own.
+    if size and headers.get("Content-Type") == "command/reply":
+        raise ProtocolError("a command/reply with a body")
+    return MappingProxyType(headers), size
+
+
+_short_head = lru_cache(maxsize=4096)(_head)
+"""Most frames are events, whose blocks differ in their Content-Length only."""
 
 
 def _body_length(headers: Mapping[str, str]) -> int:

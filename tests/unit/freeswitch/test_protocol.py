@@ -4,7 +4,7 @@ import time
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeswitch.protocol import (
@@ -17,7 +17,7 @@ from freeswitch.protocol import (
     encode_command,
     encode_frame,
 )
-from tests.unit.freeswitch.transcripts import recordings, records, server_streams
+from tests.unit.freeswitch import oracles
 
 # One frame of each shape that a real server sends, glued as they come off the wire.
 STREAM = b"".join(
@@ -93,24 +93,53 @@ def test_what_was_encoded_comes_back_however_it_is_split(
         assert {name: frame.headers[name] for name in headers} == headers
 
 
-@given(st.binary(max_size=300))
-def test_no_bytes_at_all_do_anything_but_make_frames_or_a_protocol_error(data: bytes) -> None:
-    try:
-        for frame in decode(data):
-            assert isinstance(frame.text, str)
-    except ProtocolError:
-        pass
+# Bytes that look like frames more often than chance would have it.
+scraps = st.sampled_from(
+    [
+        b"\n",
+        b"\n\n",
+        b": ",
+        b"Content-Type: command/reply\n",
+        b"Content-Type: text/event-json\n",
+        b"Content-Length: 3\n",
+        b"Content-Length: 00",
+        b"Reply-Text: +OK %0AContent-Length%3A 5\n",
+        b'{"Unique-ID":"a","Unique-ID":"b"}',
+        b"\xff",
+        b"\0",
+        STREAM,
+    ]
+)
+streams = st.lists(scraps | st.binary(max_size=20), max_size=12).map(b"".join)
+
+
+@given(streams, st.lists(st.integers(1, 50), min_size=1, max_size=5))
+def test_any_bytes_make_frames_or_a_fault_and_lose_nothing_that_follows(
+    data: bytes, sizes: list[int]
+) -> None:
+    oracles.check_stream(data, sizes)
+
+
+@given(streams)
+def test_a_body_is_never_taken_for_headers(body: bytes) -> None:
+    oracles.check_body(body)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=80), st.binary(max_size=80))
+@example('Q.850;text="x%0AHangup-Cause%3A FORGED\n\nUnique-ID: forged"', b'","Unique-ID":"forged')
+def test_nothing_that_a_remote_party_chooses_forges_a_header(text: str, raw: bytes) -> None:
+    oracles.check_values(text, raw)
 
 
 def test_a_percent_encoded_newline_in_a_value_forges_no_header() -> None:
     (frame,) = decode(b"Content-Type: command/reply\nReply-Text: x%0AUnique-ID%3A forged%\n\n")
     assert set(frame.headers) == {"Content-Type", "Reply-Text"}
-    assert frame.reply_text == "x\nUnique-ID: forged%"
+    assert frame.reply_text == "x%0AUnique-ID%3A forged%"
 
 
 def test_bytes_that_are_not_utf8_are_replaced_in_headers_and_bodies() -> None:
-    (frame,) = decode(b"Reply-Text: caf\xe9 %e9\nContent-Length: 1\n\n\xff")
-    assert frame.reply_text == "caf\ufffd \ufffd"
+    (frame,) = decode(b"Reply-Text: caf\xe9\nContent-Length: 1\n\n\xff")
+    assert frame.reply_text == "caf\ufffd"
     assert frame.text == "\ufffd"
 
 
@@ -123,6 +152,8 @@ def test_of_a_repeated_header_the_first_counts() -> None:
     "data",
     [
         pytest.param(b"Content-Type: a\nContent-Type: b\n\n", id="two frames run together"),
+        pytest.param(b"Reply-Text: a\nReply-Text: b\n\n", id="two replies run together"),
+        pytest.param(b"Content-Type: command/reply\nContent-Length: 1\n\n", id="a reply with a body"),
         pytest.param(b"no colon here\n\n", id="a line without a colon"),
         pytest.param(b"Content-Length: -1\n\n", id="a negative length"),
         pytest.param(b"Content-Length: 5O\n\n", id="a length that is no number"),
@@ -168,8 +199,22 @@ def test_json_with_bytes_that_are_not_utf8_is_still_an_event() -> None:
     assert decode_json(b'{"a":"caf\xe9"}') == {"a": "caf\ufffd"}
 
 
-def test_of_a_repeated_json_key_the_last_counts() -> None:
-    assert decode_json(b'{"Hangup-Cause":"A","Hangup-Cause":"B"}') == {"Hangup-Cause": "B"}
+@pytest.mark.parametrize("key", ["Event-Name", "Unique-ID", "Job-UUID"])
+def test_a_repeated_json_key_does_not_make_an_event_another_ones(key: str) -> None:
+    body = f'{{"{key}":"real","x":"1","{key}":"forged","x":"2"}}'.encode()
+    assert decode_json(body) == {key: "real", "x": "1"}
+    assert decode_json(body.replace(b"real", b"\xff")) == {key: "\ufffd", "x": "1"}
+
+
+def test_a_key_within_a_value_is_no_key() -> None:
+    event = {"Unique-ID": "real", "variable_x": '","Unique-ID":"forged'}
+    assert decode_json(orjson.dumps(event)) == event
+
+
+def test_an_event_too_deep_to_be_read_again_is_refused() -> None:
+    body = b'{"Unique-ID":"a","Unique-ID":"b","x":' + b"[" * 1020 + b"]" * 1020 + b"}"
+    with pytest.raises(ProtocolError):
+        decode_json(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"a"', b'{"a":', b"Disconnected, goodbye.\n"])
@@ -199,37 +244,17 @@ def test_an_empty_command_is_refused(command: str) -> None:
         encode_command(command)
 
 
+def test_a_job_uuid_that_would_get_half_a_reply_is_not_sent() -> None:
+    encode_command("bgapi x", {"Job-UUID": "é" * 117 + "x"})
+    for name in ("Job-UUID", "job-uuid"):
+        with pytest.raises(ProtocolError):
+            encode_command("bgapi x", {name: "é" * 118})
+
+
 @pytest.mark.parametrize("headers", [{"": "x"}, {"a:b": "x"}, {"a": "x\ny"}, {"Content-Length": "7"}])
 def test_a_frame_that_would_not_come_back_is_not_encoded(headers: dict[str, str]) -> None:
     with pytest.raises(ProtocolError):
         encode_frame(headers, b"abc")
-
-
-@pytest.mark.skipif(not recordings(), reason="no recordings beside this checkout")
-def test_every_recorded_stream_decodes_to_frames_that_end_where_the_recorder_cut() -> None:
-    frames_seen = 0
-    for path in recordings():
-        if path.name.startswith("30_"):
-            continue
-        cuts: dict[int, list[int]] = {}
-        for side, conn, data in records(path):
-            if side == "S":
-                cuts.setdefault(conn, []).append(len(decode(data)))
-        for conn, stream in server_streams(path).items():
-            frames = decode(stream)
-            assert len(frames) == sum(cuts[conn]), f"{path.name} connection {conn}"
-            frames_seen += len(frames)
-            for frame in frames:
-                if frame.content_type == "text/event-json":
-                    assert "Event-Name" in decode_json(frame.body)
-    assert frames_seen > 3000
-
-
-@pytest.mark.skipif(not recordings(), reason="no recordings beside this checkout")
-def test_the_recorded_reply_that_lost_its_blank_line_is_noticed() -> None:
-    (path,) = (path for path in recordings() if path.name.startswith("30_"))
-    with pytest.raises(ProtocolError):
-        decode(server_streams(path)[1])
 
 
 def test_decoding_an_event_costs_a_fraction_of_what_greenswitch_takes() -> None:
