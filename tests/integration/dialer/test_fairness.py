@@ -1,0 +1,60 @@
+"""Campaigns that share a cap share it: none starves because another is always there first."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from freeswitch.simulator.ledger import read_ledger
+from freeswitch.simulator.process import SimulatedNode
+from models import CampaignStatus, db
+from tests.factories import World, make_campaign
+from tests.integration.dialer.running import Dialer
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SimulatedNode]:
+    with SimulatedNode(speed=20, ledger=tmp_path / "ledger") as running:
+        yield running
+
+
+def sent(node: SimulatedNode) -> Counter[str]:
+    assert node.ledger is not None
+    return Counter(line.campaign for line in read_ledger(node.ledger).originates)
+
+
+@pytest.mark.parametrize("cap", ["cps = 20", "channels = 2"])
+def test_two_campaigns_on_one_gateway_both_get_their_part(
+    world: World, node: SimulatedNode, database_url: str, redis_url: str, cap: str
+) -> None:
+    campaigns: list[uuid.UUID] = [
+        make_campaign(world, 150, max_concurrent_calls=50, status=CampaignStatus.RUNNING) for _ in range(3)
+    ]
+    with db.connection_context():
+        db.execute_sql(f"UPDATE gateway SET {cap}")
+        # Everybody answers at once and talks for a fifth of a second; each campaign has numbers of its own.
+        for index, campaign_id in enumerate(campaigns):
+            db.execute_sql(
+                "UPDATE contact SET phone_number = '+1415' || %s || lpad(position::text, 4, '0') || '10'"
+                " WHERE campaign_id = %s",
+                (index + 1, campaign_id),
+            )
+    with ExitStack() as stack:
+        dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=500")
+        stack.callback(dialer.die)
+        dialer.start()
+        wait_until(lambda: sum(sent(node).values()) >= 120, 40, "120 calls")
+    shares = [sent(node)[str(campaign_id)] for campaign_id in campaigns]
+    assert min(shares) >= 0.15 * sum(shares), shares
+    if cap.startswith("cps"):
+        assert node.ledger is not None
+        times = [line.t for line in read_ledger(node.ledger).originates]
+        assert (len(times) - 1) / (times[-1] - times[0]) >= 0.9 * 20
