@@ -100,6 +100,8 @@ class Hub:
                     return None
             elif header == "Job-UUID":
                 return None  # on no channel event (fact A7)
+            elif header == "Event-Name":
+                return PUBLISHED_AS.get(kind, kind)
             if not whole:
                 # A header that stands twice answers with its first value.
                 for key, value in reversed(call.snapshot(self.renderer, kind)):
