@@ -1,4 +1,7 @@
-"""`python -m dialer`: one dialer process. SIGTERM ends it without losing a call; any number may run."""
+"""`python -m dialer`: one dialer process. SIGTERM ends it without losing a call; any number may run.
+
+`python -m dialer doctor` instead says what each node of FREESWITCH_URLS lacks, and ends.
+"""
 
 from __future__ import annotations
 
@@ -37,5 +40,18 @@ def main() -> int:
     return process.run()
 
 
+def examine() -> int:
+    """Exit 0 when nothing is missing, 1 when something is, 2 when a setting is wrong."""
+    from dialer.doctor import run
+
+    return run()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    match sys.argv[1:]:
+        case []:
+            sys.exit(main())
+        case ["doctor"]:
+            sys.exit(examine())
+        case _:
+            sys.exit("usage: python -m dialer [doctor]")

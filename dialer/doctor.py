@@ -1,0 +1,360 @@
+"""`python -m dialer doctor`: is each node of FREESWITCH_URLS what a dialer needs? One line for what is missing.
+
+A node is asked by short api commands only, and left as it was: the mark that is written is deleted, no call is made.
+`findings` is pure; `ask` does the asking. The advice is that of docs/freeswitch.md.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+from xml.etree import ElementTree as Xml
+
+import gevent
+from peewee import PeeweeException
+
+from freeswitch import commands
+from freeswitch.cluster import Cluster, NodeConfig, NodeLink
+from freeswitch.errors import EslError
+from logs import configure
+from models import connect, db, rows
+from settings import NodeSettings, Settings
+
+NEEDED_MODULES: Final = (
+    "mod_commands",
+    "mod_dptools",
+    "mod_event_socket",
+    "mod_hash",
+    "mod_json_cdr",
+    "mod_sofia",
+    "mod_tone_stream",
+)
+AGENT_MODULES: Final[Mapping[str, str]] = {
+    "conference": "mod_conference",
+    "queue": "mod_callcenter",
+    "transfer": "mod_dialplan_xml",
+}
+"""What an agent's type of action needs besides."""
+CANNOT_BE_ASKED: Final = (
+    "Check that FreeSWITCH runs, that its event_socket.conf.xml listens there and lets this host in, and the password"
+    " in FREESWITCH_URLS."
+)
+DOCTOR: Final = "ddoctor"
+CONNECT_SECONDS: Final = 15.0
+ROUND_TRIPS: Final = 50
+SLOW_MS: Final = 20.0
+"""A busy node answers within a few milliseconds; beyond this it is saturated, or far away."""
+SKEW_SECONDS: Final = 2.0
+STOCK_PASSWORD: Final = "ClueCon"
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_GATEWAY: Final = re.compile(r"sofia/gateway/(?:[^/]*::)?([^/{}]+)/")
+_NUMBER: Final = re.compile(r": (\d+)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the database says that every node must have: gateways by name, and types of agents' actions."""
+
+    gateways: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a node says of itself; None for what it was not, or could not be, asked. `gateways` holds UP, DOWN, …"""
+
+    error: str | None = None
+    core_uuid: str = ""
+    version: str = ""
+    modules: dict[str, bool] = field(default_factory=dict)
+    sessions_per_second: int | None = None
+    max_sessions: int | None = None
+    paused: bool = False
+    shutting_down: bool = False
+    gateways: dict[str, str | None] = field(default_factory=dict)
+    hash_works: bool = True
+    skew_seconds: float = 0.0
+    round_trip_ms: float = 0.0
+    cdr: Mapping[str, str] | None = None
+    event_socket: Mapping[str, str] | None = None
+    untracked: tuple[str, ...] = ()
+
+
+def main(settings: Settings, say: Callable[[str], None] = print) -> int:
+    """Examine every node; 0 when nothing is missing anywhere, 1 otherwise."""
+    wanted, faults = Wanted(), 0
+    if settings.database_url is None:
+        say("DATABASE_URL is not set: gateways and agents are not looked at.")
+    else:
+        try:
+            wanted = wanted_by_database(settings.database_url)
+        except PeeweeException as error:
+            say(f"database: {str(error).strip()[:200]}: gateways and agents are not looked at.")
+            faults += 1
+    asking = [gevent.spawn(ask, node, wanted) for node in settings.nodes]
+    for node, job in zip(settings.nodes, asking, strict=True):
+        facts = job.get()
+        found = findings(node, facts)
+        faults += len(found)
+        if facts.error is None:
+            say(f"{node.name}: {_summary(facts)}")
+        for line in found:
+            say(f"{node.name}: {line}")
+    say("Nothing is missing." if not faults else f"{faults} to mend.")
+    return 1 if faults else 0
+
+
+def wanted_by_database(url: str) -> Wanted:
+    """The gateways and the actions in use. Raises PeeweeException where the database cannot be asked."""
+    connect(url)
+    with db.connection_context():
+        trunks = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
+        actions = rows("SELECT DISTINCT action->>'type' AS type FROM agent WHERE deleted_at IS NULL")
+    names = {match[1] for trunk in trunks for match in _GATEWAY.finditer(trunk["dial_string"])}
+    return Wanted(tuple(sorted(names)), tuple(sorted(row["type"] for row in actions)))
+
+
+def ask(node: NodeSettings, wanted: Wanted) -> Facts:
+    """Connect as a dialer does, filters and all, and ask for everything; `error` says where that ended."""
+    facts = Facts()
+    config = NodeConfig(node.name, node.host, node.port, node.password)
+    cluster = Cluster([config], DOCTOR, lambda _node, _event: None, lambda _change: None)
+    link = cluster.links[node.name]
+    cluster.start()
+    try:
+        _wait_up(link)
+        _ask_itself(link, facts)
+        _ask_modules(link, facts, wanted)
+        _ask_gateways(link, facts, wanted)
+        _ask_hash(link, facts)
+        _ask_configuration(link, facts)
+        _ask_time(link, facts)
+    except EslError as error:
+        facts.error = error.reason
+    finally:
+        cluster.stop()
+    return facts
+
+
+def findings(node: NodeSettings, facts: Facts) -> list[str]:
+    """Everything that is missing, each with what to do about it."""
+    if facts.error is not None:
+        address = f"{node.host}:{node.port}"
+        return [f"{address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
+    return [
+        *_missing_modules(facts),
+        *_limits(node, facts),
+        *_gateways(facts),
+        *_event_socket(node, facts),
+        *_call_records(facts),
+        *_health(facts),
+    ]
+
+
+def _missing_modules(facts: Facts) -> list[str]:
+    missing = [name for name, there in facts.modules.items() if not there]
+    return [
+        f"{name} is not loaded. Load it in modules.conf.xml; until then: load {name}." for name in missing
+    ]
+
+
+def _limits(node: NodeSettings, facts: Facts) -> list[str]:
+    found = []
+    sps, sessions = facts.sessions_per_second, facts.max_sessions
+    if sps is not None and sps <= node.cps:
+        found.append(
+            f"sessions-per-second is {sps} and admits {sps - 1}, below cps={node.cps}. Set it to"
+            f" {node.cps + 1} or more in switch.conf.xml (now: fsctl sps {node.cps + 1}), or lower cps."
+        )
+    if sessions is not None and node.channels is not None and sessions < node.channels:
+        found.append(
+            f"max-sessions is {sessions}, below channels={node.channels}. Raise it in switch.conf.xml (now:"
+            f" fsctl max_sessions {node.channels}), or lower channels; every leg counts."
+        )
+    if facts.paused:
+        found.append("outbound calls are paused. To let them go: fsctl resume.")
+    if facts.shutting_down:
+        found.append("it is shutting down. To keep it: fsctl shutdown cancel.")
+    return found
+
+
+def _gateways(facts: Facts) -> list[str]:
+    found = []
+    for name, status in facts.gateways.items():
+        if status is None:
+            found.append(
+                f"the gateway {name} is not known. Add it to the external profile (sip_profiles/external/{name}.xml),"
+                " then: sofia profile external rescan."
+            )
+        elif status != "UP":
+            found.append(f"the gateway {name} is {status}. Look at: sofia status gateway {name}.")
+    return found
+
+
+def _event_socket(node: NodeSettings, facts: Facts) -> list[str]:
+    settings = facts.event_socket
+    if settings is None:
+        return []
+    address = settings.get("listen-ip", "")
+    if address in LOOPBACK:
+        return []
+    found = []
+    if node.password == STOCK_PASSWORD:
+        found.append(
+            f"port {node.port} listens on {address or 'every address'} with the stock password, and whoever gets in"
+            " can run commands as FreeSWITCH. Choose another in event_socket.conf.xml and FREESWITCH_URLS."
+        )
+    if address in ("", "::", "0.0.0.0"):
+        found.append(
+            f"port {node.port} listens on every address. Set listen-ip in event_socket.conf.xml to 127.0.0.1 or to"
+            " the private address that the dialers use."
+        )
+    return found
+
+
+def _call_records(facts: Facts) -> list[str]:
+    settings = facts.cdr
+    found = []
+    if settings is not None and settings.get("url"):
+        found.append(
+            "json_cdr.conf.xml has a url: a service that hangs would hold up every hang-up. Take it out; log-dir and"
+            " ship_cdrs.py do the same without that."
+        )
+    if settings is not None and not settings.get("log-dir"):
+        found.append("json_cdr.conf.xml has no log-dir: what ended while no dialer listened is lost. Set it.")
+    found += [
+        f"the profile {name} does not set track-calls: calls that the node's death cuts off cannot be brought back."
+        f" Set it to true, then: sofia profile {name} restart."
+        for name in facts.untracked
+    ]
+    return found
+
+
+def _health(facts: Facts) -> list[str]:
+    found = []
+    if not facts.hash_works:
+        found.append("a mark in the hash does not come back: recovery would not know which calls have ended.")
+    if abs(facts.skew_seconds) > SKEW_SECONDS:
+        found.append(
+            f"its clock is {abs(facts.skew_seconds):.0f} s {'ahead of' if facts.skew_seconds > 0 else 'behind'} this"
+            " host's. Let both keep time by NTP."
+        )
+    if facts.round_trip_ms > SLOW_MS:
+        found.append(
+            f"it takes {facts.round_trip_ms:.0f} ms to answer; beyond {SLOW_MS:.0f} it is overloaded or far away."
+            " Lower its cps, or move the dialer next to it."
+        )
+    return found
+
+
+def _wait_up(link: NodeLink) -> None:
+    """Return once the link stands; raises EslError with what was in its way."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while not link.connected:
+        if link.last_error is not None or time.monotonic() > deadline:
+            raise EslError(link.name, link.last_error or f"not connected within {CONNECT_SECONDS:.0f} s")
+        gevent.sleep(0.01)
+
+
+def _ask_itself(link: NodeLink, facts: Facts) -> None:
+    facts.core_uuid = link.api("global_getvar core_uuid").strip()
+    facts.version = link.api("version short").strip()
+    facts.sessions_per_second = _number(link.api("fsctl sps"))
+    facts.max_sessions = _number(link.api("fsctl max_sessions"))
+    facts.paused = link.api("fsctl pause_check outbound").strip() == "true"
+    facts.shutting_down = link.api("fsctl shutdown_check").strip() == "true"
+
+
+def _ask_modules(link: NodeLink, facts: Facts, wanted: Wanted) -> None:
+    agents = [AGENT_MODULES[action] for action in wanted.actions if action in AGENT_MODULES]
+    for name in (*NEEDED_MODULES, *agents):
+        facts.modules[name] = link.api(f"module_exists {name}").strip() == "true"
+
+
+def _ask_gateways(link: NodeLink, facts: Facts, wanted: Wanted) -> None:
+    for name in wanted.gateways:
+        status = re.search(r"^Status\s+(\S+)", link.api(f"sofia status gateway {name}"), re.MULTILINE)
+        facts.gateways[name] = status[1] if status else None
+
+
+def _ask_hash(link: NodeLink, facts: Facts) -> None:
+    mark = f"doctor-{uuid.uuid4().hex}"
+    link.api(f"hash insert/carillon/{mark}/done")
+    kept = link.api(commands.mark_select(mark)).strip() == "done"
+    link.api(commands.mark_delete(mark))
+    facts.hash_works = kept and link.api(commands.mark_select(mark)).strip() != "done"
+
+
+def _ask_configuration(link: NodeLink, facts: Facts) -> None:
+    facts.cdr = _settings(_located(link, "json_cdr.conf"))
+    facts.event_socket = _settings(_located(link, "event_socket.conf"))
+    sofia = _located(link, "sofia.conf")
+    if sofia is not None:
+        dialling = [
+            profile for profile in sofia.iter("profile") if profile.find("gateways/gateway") is not None
+        ]
+        profiles = {profile.get("name", ""): _settings(profile) or {} for profile in dialling}
+        facts.untracked = tuple(n for n, given in profiles.items() if given.get("track-calls") != "true")
+
+
+def _ask_time(link: NodeLink, facts: Facts) -> None:
+    taken = []
+    nobody = commands.uuid_exists(str(uuid.uuid4()))
+    for _ in range(ROUND_TRIPS):
+        began = time.monotonic()
+        link.api(nobody)
+        taken.append(time.monotonic() - began)
+    facts.round_trip_ms = median(taken) * 1000
+    asked = time.time()
+    theirs = _number(f": {link.api('strepoch')}")
+    if theirs is not None:
+        # The node tells whole seconds: half a second is the middle of what it may mean.
+        facts.skew_seconds = theirs + 0.5 - (asked + time.time()) / 2
+
+
+def _located(link: NodeLink, name: str) -> Xml.Element | None:
+    """A configuration as the node has it in memory; None where it cannot be shown."""
+    text = link.api(f"xml_locate configuration configuration name {name}")
+    try:
+        return Xml.fromstring(text)
+    except Xml.ParseError:
+        return None
+
+
+def _settings(element: Xml.Element | None) -> dict[str, str] | None:
+    """The params of a configuration's or a profile's settings."""
+    if element is None:
+        return None
+    return {p.get("name", ""): p.get("value", "") for p in element.iterfind("settings/param")}
+
+
+def _number(text: str) -> int | None:
+    match = _NUMBER.search(text)
+    return int(match[1]) if match else None
+
+
+def _summary(facts: Facts) -> str:
+    gateways = ", ".join(f"{name} {status}" for name, status in facts.gateways.items() if status)
+    return (
+        f"FreeSWITCH {facts.version}, core {facts.core_uuid}, {facts.sessions_per_second} sessions per second,"
+        f" {facts.max_sessions} sessions, api p50 {facts.round_trip_ms:.1f} ms, clock {facts.skew_seconds:+.1f} s"
+        f"{f', gateways {gateways}' if gateways else ''}"
+    )
+
+
+def run() -> int:
+    """The command line: settings from the environment; 2 where one is wrong."""
+    try:
+        settings = Settings.from_environ().require("nodes")
+    except ValueError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    # What stands in the way of a connection is among the findings.
+    configure("ERROR")
+    return main(settings)

@@ -1,0 +1,114 @@
+"""The doctor's whole way: settings, database, nodes, and what it prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dialer.doctor import Wanted, ask, findings, main, wanted_by_database
+from freeswitch.simulator.process import SimulatedNode
+from local.process import free_port
+from models import connect, db, rows
+from settings import NodeSettings, Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[SimulatedNode]:
+    with SimulatedNode(sps=30, max_sessions=1000, gateways=("carrier", "trunk_ping")) as running:
+        yield running
+
+
+def settings_of(node: SimulatedNode, options: str = "cps=29", database_url: str = "") -> Settings:
+    return Settings.from_environ(
+        {"FREESWITCH_URLS": f"{node.url}?name=fs1&{options}", "DATABASE_URL": database_url}
+    )
+
+
+def said(settings: Settings) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    return main(settings, lines.append), lines
+
+
+def test_a_node_that_lacks_nothing_is_one_line(node: SimulatedNode) -> None:
+    status, lines = said(settings_of(node))
+    assert status == 0
+    assert lines[0].startswith("DATABASE_URL is not set")
+    assert lines[1].startswith("fs1: FreeSWITCH 1.11.3-dev")
+    assert "30 sessions per second, 1000 sessions" in lines[1]
+    assert lines[2:] == ["Nothing is missing."]
+
+
+def test_a_node_below_what_it_is_asked_for_is_told_with_a_line_for_each(node: SimulatedNode) -> None:
+    status, lines = said(settings_of(node, "cps=30&channels=1001"))
+    assert status == 1
+    assert "admits 29, below cps=30" in lines[2]
+    assert "max-sessions is 1000, below channels=1001" in lines[3]
+    assert lines[4:] == ["2 to mend."]
+
+
+def test_the_gateways_in_the_database_are_looked_for_at_the_node(
+    node: SimulatedNode, database_url: str
+) -> None:
+    pool = connect(database_url)
+    with db.connection_context():
+        rows("INSERT INTO tenant (id, name) VALUES ('t', 't')")
+        trunks = (
+            "sofia/gateway/carrier/{number}",
+            "sofia/gateway/external::trunk_ping/{digits}",
+            "user/{digits}",
+        )
+        for place, trunk in enumerate((*trunks, "sofia/gateway/absent/{number}")):
+            rows(
+                "INSERT INTO gateway (id, name, dial_string) VALUES (gen_random_uuid(), %s, %s)",
+                f"g{place}",
+                trunk,
+            )
+        rows(
+            """INSERT INTO agent (id, tenant_id, name, action)
+            VALUES (gen_random_uuid(), 't', 'a', '{"type": "conference"}')"""
+        )
+    try:
+        wanted = wanted_by_database(database_url)
+        assert wanted == Wanted(("absent", "carrier", "trunk_ping"), ("conference",))
+        (target,) = settings_of(node).nodes
+        facts = ask(target, wanted)
+        assert facts.error is None
+        assert facts.gateways == {"absent": None, "carrier": "UP", "trunk_ping": "DOWN"}
+        assert facts.modules["mod_conference"]
+        assert facts.hash_works
+        assert abs(facts.skew_seconds) < 2
+        assert [line.split(".")[0] for line in findings(target, facts)] == [
+            "the gateway absent is not known",
+            "the gateway trunk_ping is DOWN",
+        ]
+    finally:
+        pool.close_all()
+
+
+def test_a_wrong_password_and_a_silent_port_are_findings(node: SimulatedNode) -> None:
+    refused = NodeSettings("fs2", node.host, node.port, "wrong", 10, None)
+    silent = NodeSettings("fs3", node.host, free_port(), "ClueCon", 10, None)
+    for target in (refused, silent):
+        (line,) = findings(target, ask(target, Wanted()))
+        assert f"{target.host}:{target.port} cannot be asked" in line
+
+
+def test_the_command_ends_with_what_it_found(node: SimulatedNode) -> None:
+    for options, status in (("cps=29", 0), ("cps=30", 1), ("cps=nought", 2)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "dialer", "doctor"],
+            cwd=ROOT,
+            env={"FREESWITCH_URLS": f"{node.url}?name=fs1&{options}", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert ended.returncode == status, ended
+        assert "Traceback" not in ended.stderr

@@ -1,0 +1,78 @@
+"""What the doctor finds wrong with a node, and that it says nothing of one that is as it should be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dialer.doctor import NEEDED_MODULES, Facts, findings
+from settings import NodeSettings
+
+NODE = NodeSettings("fs1", "fs1.example.com", 8021, "a password of its own", 29, 900)
+CDR = {"log-dir": "/var/spool/carillon/cdr"}
+SOCKET = {"listen-ip": "10.0.0.4"}
+
+
+def healthy() -> Facts:
+    return Facts(
+        core_uuid="0192f3a4-b5c6",
+        version="1.10.12",
+        modules=dict.fromkeys(NEEDED_MODULES, True),
+        sessions_per_second=30,
+        max_sessions=1000,
+        gateways={"carrier": "UP"},
+        skew_seconds=0.4,
+        round_trip_ms=0.3,
+        cdr=CDR,
+        event_socket=SOCKET,
+    )
+
+
+def test_nothing_is_said_of_a_node_that_lacks_nothing() -> None:
+    assert findings(NODE, healthy()) == []
+
+
+def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
+    bare = replace(healthy(), cdr=None, event_socket=None, sessions_per_second=None, max_sessions=None)
+    assert findings(NODE, bare) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"error": "invalid"}, ("cannot be asked: invalid", "password in FREESWITCH_URLS")),
+        ({"modules": {"mod_hash": False, "mod_sofia": True}}, ("mod_hash is not loaded", "load mod_hash")),
+        ({"sessions_per_second": 29}, ("admits 28, below cps=29", "fsctl sps 30")),
+        ({"max_sessions": 899}, ("max-sessions is 899", "fsctl max_sessions 900")),
+        ({"paused": True}, ("paused", "fsctl resume")),
+        ({"shutting_down": True}, ("shutting down", "fsctl shutdown cancel")),
+        (
+            {"gateways": {"carrier": None}},
+            ("gateway carrier is not known", "sofia profile external rescan"),
+        ),
+        ({"gateways": {"carrier": "DOWN"}}, ("gateway carrier is DOWN", "sofia status gateway carrier")),
+        ({"hash_works": False}, ("hash",)),
+        ({"skew_seconds": -7.0}, ("7 s behind", "NTP")),
+        ({"skew_seconds": 2.6}, ("3 s ahead", "NTP")),
+        ({"round_trip_ms": 21.0}, ("21 ms", "overloaded")),
+        ({"cdr": {}}, ("no log-dir",)),
+        ({"cdr": CDR | {"url": "http://x"}}, ("has a url", "log-dir")),
+        ({"event_socket": {"listen-ip": "::"}}, ("every address", "listen-ip")),
+        ({"untracked": ("external",)}, ("external", "track-calls")),
+    ],
+)
+def test_each_thing_missing_is_one_line_that_says_what_to_do(
+    changes: dict[str, object], words: tuple[str, ...]
+) -> None:
+    (line,) = findings(NODE, replace(healthy(), **changes))  # type: ignore[arg-type]
+    assert "\n" not in line
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize("address", ["10.0.0.4", "::", "127.0.0.1"])
+def test_the_stock_password_is_held_against_a_node_that_others_can_reach(address: str) -> None:
+    stock = replace(NODE, password="ClueCon")
+    found = findings(stock, replace(healthy(), event_socket={"listen-ip": address}))
+    assert any("stock password" in line for line in found) == (address != "127.0.0.1")
