@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import marshmallow as ma
@@ -13,9 +14,11 @@ from api.blueprint import Blueprint
 from api.database import unit
 from api.errors import conflict
 from api.paging import Page, PageQuery, list_schema
+from api.rates import rates_now
 from api.resources import Patch, changed, created, living, page_of, unique
 from api.schemas import shown
 from api.services import services
+from limits.pressure import Kind
 from models import Gateway, rows
 
 blp = Blueprint("gateways", description="The trunks that calls leave by")
@@ -31,6 +34,7 @@ EXAMPLE_BODY: dict[str, Any] = {
 EXAMPLE: dict[str, Any] = {
     "id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
+    "rate_now": 10,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"gateways": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -39,6 +43,11 @@ NUMBER_USING = """
     SELECT e164 FROM phone_number WHERE gateway_id = %s AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""
 TENANT_GRANTED = """
     SELECT id FROM tenant WHERE gateway_ids ? %s::text AND deleted_at IS NULL ORDER BY id LIMIT 1"""
+
+
+def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, Any]]:
+    rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
+    return [{**gateway.__data__, "rate_now": rates[str(gateway.id)]} for gateway in gateways]
 
 
 def _check_dial_string(value: str) -> None:
@@ -87,6 +96,13 @@ class GatewaySchema(schemas.Schema):
     dial_string = schemas.Text(required=True)
     cps = schemas.Integer(required=True, allow_none=True)
     channels = schemas.Integer(required=True, allow_none=True)
+    rate_now = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What is left of cps: halved when the carrier has no capacity, then raised again."
+        },
+    )
     created_at = schemas.Time(required=True)
 
 
@@ -102,7 +118,7 @@ def list_gateways(query: dict[str, Any]) -> dict[str, Any]:
     page = Page.of(query)
     with unit():
         found, total = page_of(Gateway.select().where(Gateway.deleted_at.is_null()), page)
-    return page.body("gateways", found, total)
+    return page.body("gateways", _with_rates(found), total)
 
 
 @blp.route("/gateways", methods=["POST"])
@@ -114,7 +130,7 @@ def create_gateway(body: dict[str, Any]) -> Response:
 
     def work() -> Any:
         with unique(f"A gateway named {shown(body['name'])} exists."):
-            return GatewaySchema().dump(created(Gateway, **body))
+            return GatewaySchema().dump(_with_rates([created(Gateway, **body)])[0])
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -122,17 +138,18 @@ def create_gateway(body: dict[str, Any]) -> Response:
 @blp.route("/gateways/<gateway_id>")
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, GatewaySchema, example=EXAMPLE)
-def get_gateway(gateway_id: str) -> Gateway:
+def get_gateway(gateway_id: str) -> dict[str, Any]:
     """Get a gateway"""
     with unit():
-        return living(Gateway, gateway_id, "Gateway")
+        gateway = living(Gateway, gateway_id, "Gateway")
+    return _with_rates([gateway])[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["PATCH"])
 @requires("platform", errors={404: NOT_FOUND, 409: "A gateway named 'carrier' exists."})
 @blp.arguments(GatewayPatch, required=False, example={"cps": 20})
 @blp.response(200, GatewaySchema, example=EXAMPLE | {"cps": 20})
-def patch_gateway(body: dict[str, Any], gateway_id: str) -> Gateway:
+def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
     """Change a gateway
 
     What is left out stays as it is. Calls that start from now on follow the change.
@@ -142,7 +159,7 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> Gateway:
         with unique(f"A gateway named {shown(body.get('name'))} exists."):
             gateway = changed(gateway, body)
     signals.ring(services(), "wake", {})
-    return gateway
+    return _with_rates([gateway])[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["DELETE"])

@@ -13,8 +13,10 @@ from api.auth import requires
 from api.blueprint import Blueprint
 from api.errors import not_found
 from api.paging import Page, PageQuery, list_schema
+from api.rates import rates_now
 from api.services import services
 from limits.errors import LimitsError
+from limits.pressure import Kind
 from settings import NodeSettings
 
 log = structlog.get_logger(__name__)
@@ -28,6 +30,7 @@ EXAMPLE: dict[str, Any] = {
     "address": "fs1:8021",
     "state": "up",
     "cps": 20,
+    "rate_now": 20,
     "channels": 500,
     "calls": 12,
     "sessions": 14,
@@ -76,6 +79,13 @@ class NodeSchema(schemas.Schema):
         allow_none=True,
         metadata={"description": "Calls started per second; null where only dialers know the node."},
     )
+    rate_now = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What is left of cps: halved when the node refuses or lags, then raised again."
+        },
+    )
     channels = schemas.Integer(
         required=True,
         allow_none=True,
@@ -122,7 +132,9 @@ def _nodes() -> list[dict[str, Any]]:
     except LimitsError as error:
         log.warning("roster_unavailable", reason=str(error))
         dialers = {}
-    return merged(services().settings.nodes, dialers)
+    found = merged(services().settings.nodes, dialers)
+    rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})
+    return [node | {"rate_now": rates.get(node["name"])} for node in found]
 
 
 def merged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import gevent
 import structlog
@@ -14,13 +14,14 @@ from dialer.book import Flight
 from dialer.claims import Claimed
 from dialer.departures import Departures
 from dialer.dispatcher import SHARED_SLOTS, Dispatcher
-from dialer.nodes import Nodes
+from dialer.nodes import CpsNow, Nodes
 from dialer.outbox import Outbox
 from dialer.outcomes import Told
 from dialer.permits import Permits
 from dialer.plans import Plan, running
 from dialer.telling import Telling
 from limits.caps import NodeCaps, Permit
+from limits.pressure import Kind, Target
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class Desk:
     permits: Permits
     departures: Callable[[], Departures]
     refresh: Callable[[], None]
+    cps_now: CpsNow
     dialers: tuple[int, int] = (0, 1)
     _telling: Telling = field(default_factory=Telling)
     _plans: dict[str, Plan] = field(default_factory=dict)
@@ -106,13 +108,17 @@ class Desk:
 
     def read_plans(self) -> None:
         """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
-        self._plans = running()
+        self._plans = {campaign_id: self._slowed(plan) for campaign_id, plan in running().items()}
         for campaign_id in self._plans:
             if campaign_id not in self._dispatchers and not self._stopping:
                 dispatcher = Dispatcher(campaign_id, self.dialer_id, self, self.departures())
                 self._dispatchers[campaign_id] = dispatcher
                 self._running[campaign_id] = gevent.spawn(self._run, dispatcher)
         self.wake_all()
+
+    def targets(self) -> list[Target]:
+        """The gateways that calls leave by now."""
+        return [(Kind.GATEWAY, plan.gateway_id) for plan in self._plans.values()]
 
     def wake_all(self) -> None:
         """Something changed that concerns every campaign."""
@@ -144,6 +150,9 @@ class Desk:
         for dispatcher in self._dispatchers.values():
             dispatcher.stop()
         gevent.joinall(list(self._running.values()), timeout=timeout)
+
+    def _slowed(self, plan: Plan) -> Plan:
+        return replace(plan, gateway_cps=self.cps_now(Kind.GATEWAY, plan.gateway_id, plan.gateway_cps))
 
     def _run(self, dispatcher: Dispatcher) -> None:
         try:

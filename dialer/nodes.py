@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dialer.book import Book
 from freeswitch.cluster import Cluster
 from limits.caps import NodeCaps
+from limits.pressure import Kind
 from settings import NodeSettings
+
+CpsNow = Callable[[Kind, str, int | None], int | None]
+"""What back-pressure leaves of a configured rate."""
 
 
 class Nodes:
     """The connected nodes, least loaded first, and what each looks like from here."""
 
-    def __init__(self, settings: Sequence[NodeSettings], cluster: Cluster, book: Book) -> None:
+    def __init__(
+        self, settings: Sequence[NodeSettings], cluster: Cluster, book: Book, cps_now: CpsNow
+    ) -> None:
         self._settings: Mapping[str, NodeSettings] = {node.name: node for node in settings}
         self._cluster = cluster
         self._book = book
+        self._cps_now = cps_now
 
     def caps(self) -> list[NodeCaps]:
         """The caps of every node that can take a call now, the one with the most room first.
@@ -32,8 +39,11 @@ class Nodes:
             limit = node.channels or (link.heartbeat.max_sessions if link.heartbeat else 0) or 1000
             in_flight = self._book.count_on_node(name)
             reported = link.heartbeat.sessions if link.heartbeat else 0
-            found.append((max(in_flight, reported) / limit, NodeCaps(name, node.cps, node.channels)))
+            found.append((max(in_flight, reported) / limit, self._caps_of(node)))
         return [caps for _, caps in sorted(found, key=lambda item: item[0])]
+
+    def _caps_of(self, node: NodeSettings) -> NodeCaps:
+        return NodeCaps(node.name, self._cps_now(Kind.NODE, node.name, node.cps), node.channels)
 
     def core_uuid(self, name: str) -> str | None:
         """The Core-UUID of the node's present run, where it is known."""

@@ -33,6 +33,7 @@ from dialer.nodes import Nodes
 from dialer.outbox import Outbox
 from dialer.outcomes import Ended, Written
 from dialer.permits import Permits
+from dialer.pressure import TICK_SECONDS, BackPressure
 from dialer.recorder import Recorder
 from dialer.recovery import Recovery
 from dialer.requests import Requests
@@ -42,6 +43,7 @@ from freeswitch.cluster import Cluster, LinkChange, NodeConfig
 from freeswitch.events import Event
 from limits.errors import Fenced
 from limits.limiter import Limiter
+from limits.pressure import Kind, Pressure, Target
 from limits.roster import Roster
 from live.bell import Bell, Listener
 from live.publish import Publisher
@@ -82,10 +84,13 @@ class Process:
             on_event=self._on_event,
             on_link=self._on_link,
         )
-        self.nodes_view = Nodes(settings.nodes, self.cluster, self.book)
+        self.pressure = BackPressure(
+            Pressure(redis, prefix), self.book, self._targets, lambda: self.desk.dialers[1], self.refresh
+        )
+        self.nodes_view = Nodes(settings.nodes, self.cluster, self.book, self.pressure.cps)
         self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
         self.recorder = Recorder(self.dialer_id, self.book, self._on_written, self._ask)
-        self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity)
+        self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity, self.pressure.replied)
         self.recovery = Recovery(self.dialer_id, self.cluster, self.book, self.recorder, self._repeat)
         self.permits = Permits(self.limiter)
         self.marks = Marks(self.cluster)
@@ -98,7 +103,13 @@ class Process:
         )
         self.requests = Requests(settings.sound_folder, settings.audio_hosts, settings.socket_hosts)
         self.desk = Desk(
-            self.dialer_id, self.nodes_view, self.outbox, self.permits, self._departures, self.refresh
+            self.dialer_id,
+            self.nodes_view,
+            self.outbox,
+            self.permits,
+            self._departures,
+            self.refresh,
+            self.pressure.cps,
         )
         self.control = Control(
             self.dialer_id, self.bell, self.holds, self.cluster, self.refresh, self._on_handover
@@ -156,6 +167,8 @@ class Process:
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
+        self.tasks.every(ROUND_SECONDS, self.pressure.round)
+        self.tasks.every(TICK_SECONDS, self.pressure.tick)
         self.tasks.every(ROUND_SECONDS, self.desk.read_plans, self._refresh)
         self.listener.start()
         return True
@@ -241,6 +254,9 @@ class Process:
             self.book.add(flight)
             self.recorder.withdraw(flight, "NOT_SENT")
 
+    def _targets(self) -> list[Target]:
+        return [(Kind.NODE, name) for name in self.cluster.links] + self.desk.targets()
+
     def _departures(self) -> Departures:
         return Departures(self.dialer_id, self.limiter, self.requests, self.sender, self.recorder, self.book)
 
@@ -263,6 +279,8 @@ class Process:
     def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
         """After a commit: permits, stream, marks, dispatchers, and campaigns that may be done."""
         self.outbox.put(written.told)
+        # Before a slot is free for the next call, so that it leaves at what is left of the rate.
+        self.pressure.learn(over, ended)
         self.permits.free(over, ended)
         self.desk.slots_free(over)
         for node in {flight.node for flight in over}:

@@ -42,11 +42,19 @@ class Outcome(StrEnum):
 class Sender:
     """Writes originates; never waits for a call."""
 
-    def __init__(self, cluster: Cluster, recorder: Recorder, holds: Holds, identity: Identity) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        recorder: Recorder,
+        holds: Holds,
+        identity: Identity,
+        on_replied: Callable[[str, float], None],
+    ) -> None:
         self._cluster = cluster
         self._recorder = recorder
         self._holds = holds
         self._identity = identity
+        self._on_replied = on_replied
 
     def send(self, flight: Flight, request: OriginateRequest, permit_expires: float) -> Outcome:
         """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
@@ -98,6 +106,8 @@ class Sender:
     def _on_reply(self, flight: Flight) -> Callable[[str | None], None]:
         def replied(reply: str | None) -> None:
             # None: the connection died first, and recovery asks the node when it is back.
+            if reply is not None and flight.sent_at is not None:
+                self._on_replied(flight.node, time.monotonic() - flight.sent_at)
             if reply is not None and not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=flight.call_id, node=flight.node, reply=reply[:200])
                 self._recorder.close(flight, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)

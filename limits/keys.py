@@ -45,6 +45,10 @@ class Keys:
         """Its value is Redis' time, in ms, at which the dialer's own lease has surely lapsed."""
         return f"{self.prefix}fenced:{dialer_id}"
 
+    def pressure(self, kind: str, name: str) -> str:
+        """How far the rate of a node or gateway that refused is cut; lapses when all of it has come back."""
+        return f"{self.prefix}pressure:{kind}:{name}"
+
     def generation(self, epoch: str) -> Generation:
         return Generation(f"{self.prefix}{epoch.partition('.')[0]}:")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from limits.errors import RosterUnavailable
+from limits.pressure import Kind, Pressure
 from limits.roster import Roster
 from tests.integration.api.resource_routes import NODES
 from tests.integration.api.site import Site
@@ -34,6 +35,7 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
         "address": "127.0.0.1:8021",
         "state": "up",
         "cps": 20,
+        "rate_now": 20,
         "channels": 500,
         "calls": 6,
         "sessions": 7,
@@ -71,3 +73,19 @@ def test_without_redis_the_nodes_are_unknown(site: Site) -> None:
         "unknown",
         [],
     )
+
+
+def test_a_node_and_a_gateway_that_refused_show_what_is_left_of_their_rates(site: Site) -> None:
+    site.use(settings=replace(site.services.settings, nodes=NODES))
+    body = {"name": "slow", "dial_string": "sofia/gateway/slow/{number}", "cps": 8}
+    made = site.post("/gateways", role="platform", json=body)
+    assert made.status_code == 201, made.text
+    trunk = made.json
+    assert (trunk["cps"], trunk["rate_now"]) == (8, 8)
+    pressure = Pressure(site.services.redis, site.services.settings.redis_prefix)
+    pressure.refuse(Kind.NODE, "fs1", 20)
+    pressure.refuse(Kind.GATEWAY, trunk["id"], 8)
+    node = site.get("/nodes/fs1", role="platform").json
+    assert (node["cps"], node["rate_now"]) == (20, 10)
+    assert site.get(f"/gateways/{trunk['id']}", role="platform").json["rate_now"] == 4
+    assert site.get("/gateways", role="platform").json["gateways"][-1]["rate_now"] == 4

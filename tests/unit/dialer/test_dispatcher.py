@@ -57,7 +57,7 @@ class World:
         link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
         identity = SimpleNamespace(may_send=lambda: self.may_send)
         cluster = SimpleNamespace(links={"fs1": link})
-        sender = Sender(cluster, self.recorder, self.holds, identity)  # type: ignore[arg-type]
+        sender = Sender(cluster, self.recorder, self.holds, identity, lambda *_: None)  # type: ignore[arg-type]
         departures = Departures(
             ME,
             self,

@@ -38,6 +38,7 @@ class Link:
         if not guard():
             raise Withheld("fs1", "no")
         self.sent.append(request.call_id)
+        self.on_reply = on_reply
 
 
 class Bench:
@@ -47,10 +48,14 @@ class Bench:
         self.link = Link()
         self.holds = Holds()
         self.alive = True
+        self.replies: list[tuple[str, float]] = []
         recorder = Recorder(ME, Book(), lambda *_: None, lambda _: None)
         identity = SimpleNamespace(may_send=lambda: self.alive)
         cluster = SimpleNamespace(links={"fs1": self.link})
-        self.sender = Sender(cluster, recorder, self.holds, identity)  # type: ignore[arg-type]
+        self.sender = Sender(cluster, recorder, self.holds, identity, self.reply_took)  # type: ignore[arg-type]
+
+    def reply_took(self, node: str, seconds: float) -> None:
+        self.replies.append((node, seconds))
 
     def send(self, flight: Flight, expires: float = NOW, **fields: str) -> Outcome:
         request = Requests("/sounds", (), ()).build(make_plan(), flight, fields)
@@ -106,3 +111,14 @@ def test_what_no_command_can_carry_is_refused_and_not_raised(bench: Bench) -> No
 def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:
     bench.link.down = True
     assert bench.send(make_flight()) is Outcome.NO_NODE
+
+
+def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
+    flight = make_flight()
+    bench.send(flight)
+    bench.link.on_reply("+OK Job-UUID: x")
+    ((node, seconds),) = bench.replies
+    assert node == "fs1"
+    assert 0.0 <= seconds < 10.0
+    bench.link.on_reply(None)
+    assert len(bench.replies) == 1

@@ -25,7 +25,7 @@ from dialer.tasks import Tasks
 from freeswitch.errors import ReplyTimeout
 from limits.errors import Fenced, LimiterUnavailable
 from live.errors import LiveUnavailable
-from tests.unit.dialer.made import CAMPAIGN, ME, make_flight
+from tests.unit.dialer.made import CAMPAIGN, ME, make_flight, make_plan
 from tests.waiting import wait_until
 
 
@@ -169,7 +169,7 @@ class Waiter:
     ],
 )
 def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
-    desk = Desk(ME, None, None, None, lambda: None, lambda: None)  # type: ignore[arg-type, return-value]
+    desk = Desk(ME, None, None, None, lambda: None, lambda: None, lambda *_: None)  # type: ignore[arg-type, return-value]
     busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
     desk._dispatchers = {CAMPAIGN: busy, "other": starved}  # type: ignore[dict-item]
     desk.slots_free([make_flight()])
@@ -194,9 +194,9 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
             pass
 
     monkeypatch.setattr(desk_module, "Dispatcher", Brief)
-    monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: None})
+    monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
     refreshed: list[int] = []
-    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1))  # type: ignore[arg-type, return-value]
+    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1), lambda *_: None)  # type: ignore[arg-type, return-value]
     desk.read_plans()
     wait_until(lambda: refreshed, 2, "the end of the dispatcher")
     desk.read_plans()

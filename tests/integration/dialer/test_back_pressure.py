@@ -1,0 +1,59 @@
+"""What refuses for want of capacity is asked for less, by every dialer, and no contact pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from freeswitch.simulator.process import SimulatedNode
+from limits.pressure import Kind, Pressure
+from models import db, rows
+from tests.factories import World, make_campaign
+from tests.integration.dialer.running import PREFIX, Dialer
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SimulatedNode]:
+    with SimulatedNode(speed=20, ledger=tmp_path / "ledger") as started:
+        yield started
+
+
+@pytest.fixture
+def dialer(world: World, database_url: str, redis_url: str, node: SimulatedNode) -> Iterator[Dialer]:
+    made = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=50")
+    yield made
+    made.die()
+
+
+def test_a_carrier_without_capacity_is_asked_for_half(
+    world: World, dialer: Dialer, node: SimulatedNode
+) -> None:
+    node.fault("gateway-refuses", status=503)
+    make_campaign(world, 6)
+    dialer.start()
+    trunk = (Kind.GATEWAY, str(world.gateway_id))
+    wait_until(lambda: Pressure(dialer.redis, PREFIX).read([trunk]), 20, "a cut")
+    wait_until(lambda: dialer.process.pressure.cps(*trunk, 50) == 25, 5, "the dialer to heed it")
+    assert not Pressure(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
+    with db.connection_context():
+        refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")
+    assert refused
+    assert {row["attempts"] for row in refused} == {0}
+
+
+def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, node: SimulatedNode) -> None:
+    node.fault("pause")
+    make_campaign(world, 6)
+    dialer.start()
+    wait_until(lambda: dialer.process.pressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    (caps,) = dialer.process.nodes_view.caps()
+    assert (caps.name, caps.cps) == ("fs1", 25)
+    with db.connection_context():
+        refused = rows("SELECT attempts, free_sends FROM contact WHERE free_sends > 0")
+    assert refused
+    assert {row["attempts"] for row in refused} == {0}
