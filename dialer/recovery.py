@@ -23,6 +23,7 @@ from dialer.decisions import Act, Answer, decide, is_due, is_gone
 from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
 from dialer.recorder import Recorder
+from dialer.restarts import Restarts
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import mark_select, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
@@ -46,6 +47,7 @@ class Recovery:
     recorder: Recorder
     repeat: Callable[[Flight], None]
     now: Callable[[], float] = time.monotonic
+    _restarts: Restarts = field(default_factory=Restarts)
     _asked: dict[str, deque[Flight]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
 
@@ -93,12 +95,17 @@ class Recovery:
 
     def _settle(self, flight: Flight) -> None:
         link = self.cluster.links.get(flight.node)
-        answer = None if link is None or not link.connected else question(link, flight.call_id)
+        answer = None
+        if link is not None and link.connected:
+            self._restarts.bring_back(link, flight)
+            answer = question(link, flight.call_id)
         if flight.over or flight.queued:
             return
         verdict = decide(flight, answer, self.dialer_id, self.now(), lambda: sender_is_dead(flight.sent_by))
         if answer is not None and answer.alive is not None:
             self._note_alive(flight, answer.alive)
+            if link is not None:
+                self._restarts.bound(link, flight, answer.alive)
         elif answer is not None and is_gone(flight, answer):
             flight.gone_since = flight.gone_since or self.now()
         if verdict.act is Act.KILL and link is not None:
