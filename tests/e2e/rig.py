@@ -6,14 +6,18 @@ import contextlib
 import http.client
 import itertools
 import json
+import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 
+from freeswitch.protocol import FrameDecoder, decode_json, encode_command
 from freeswitch.simulator.ledger import LedgerView, Originate, read_ledger
 from local.api_client import ApiClient
 from local.demo import collect
@@ -125,6 +129,61 @@ class Tenant:
         return collect(self.api, campaign_id, ledgers(stack))[2]
 
 
+class Witness:
+    """Listens at every node to every call, whoever placed it, as a `with` block; calls by uuid.
+
+    `executed` are the applications that ran, with their arguments; `variables` what a call had at its end.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.executed: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self.variables: dict[str, dict[str, str]] = {}
+        self._urls = [urlsplit(node.url) for node in stack.nodes]
+        self._sockets: list[socket.socket] = []
+        self._listening = 0
+
+    def __enter__(self) -> Witness:
+        for url in self._urls:
+            assert url.hostname is not None
+            sock = socket.create_connection((url.hostname, url.port or 8021), timeout=10)
+            sock.sendall(encode_command(f"auth {url.password}"))
+            sock.sendall(encode_command("event json CHANNEL_EXECUTE CHANNEL_HANGUP_COMPLETE"))
+            sock.settimeout(None)
+            self._sockets.append(sock)
+            gevent.spawn(self._listen, sock)
+        polled(lambda: self._listening == len(self._sockets), 10, "the witness' subscriptions")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in self._sockets:
+            sock.close()
+
+    def wait_ends(self, uuids: Iterable[str]) -> None:
+        """Return once the end of each of these calls was seen."""
+        wanted = set(uuids)
+        polled(lambda: wanted <= self.variables.keys(), 10, "the ends of the calls")
+
+    def _listen(self, sock: socket.socket) -> None:
+        decoder = FrameDecoder()
+        with contextlib.suppress(OSError):
+            while data := sock.recv(65_536):
+                for frame in decoder.feed(data):
+                    self._listening += frame.reply_text.startswith("+OK event listener")
+                    if frame.content_type == "text/event-json":
+                        self._note(decode_json(frame.body))
+
+    def _note(self, event: Mapping[str, str]) -> None:
+        uuid = event["Unique-ID"]
+        if event["Event-Name"] == "CHANNEL_EXECUTE":
+            self.executed[uuid].append((event["Application"], event.get("Application-Data", "")))
+            return
+        self.variables[uuid] = {
+            name.removeprefix("variable_"): value
+            for name, value in event.items()
+            if name.startswith("variable_")
+        }
+
+
 def new_tenant(
     stack: Stack,
     *,
@@ -141,7 +200,7 @@ def new_tenant(
     api = Api(stack.web_url, key, slug)
     if limits is not None:
         caps = ("concurrent_max", "calls_per_minute", "daily_calls_max", "daily_minutes_max")
-        api.put("/api/v1/call-limits", dict.fromkeys(caps) | limits)
+        api.put("/api/v1/call-limits", {cap: limits.get(cap) for cap in caps})
     trunk = {"name": slug, "dial_string": "sofia/gateway/carrier/{number}"} | dict(gateway or {})
     number = {"e164": numbers("99", count=1)[0], "gateway_id": api.post("/api/v1/gateways", trunk)["id"]}
     agent_id = api.post("/api/v1/agents", {"name": slug, "action": action} | dict(agent or {}))["id"]

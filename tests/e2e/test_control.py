@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 import gevent
 import pytest
@@ -22,7 +23,7 @@ QUIET_SECONDS = 2.0
 STUTTERS = 10
 STUTTER_SECONDS = 0.1
 """Longer than a permit lives: what was claimed and is not sent by then has to ask whether it still may."""
-PARKED = {"action": PARK, "agent": {"max_call_seconds": 3600}}
+PARKED: dict[str, Any] = {"action": PARK, "agent": {"max_call_seconds": 3600}}
 """An agent whose calls, to a callee who never hangs up, outlast every test."""
 
 
