@@ -1,0 +1,335 @@
+"""What real clusters have every week, struck at a running campaign: everybody is settled, nobody is called twice, no
+permit stays behind.
+
+Each fault strikes simulated nodes through their control ports, and each test makes sure that it did.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from freeswitch.simulator.ledger import LedgerView, Originate
+from freeswitch.simulator.remote import Control
+from limits.keys import Keys, Record
+from local.demo import collect, demo_stack
+from local.simulated import SimulatorOptions
+from local.stack import Stack
+from tests.e2e.rig import Tenant, ledgers, new_tenant, numbers, of_campaign, polled, seen
+
+CONTACTS = 200
+SPEED = 20.0
+NODE_CPS = 80
+ENDINGS = ("10", "00", "01", "08", "07", "03", "02", "10")
+"""Answered and ended by either side, busy, early media, no such number, nobody answers."""
+REFUSED = 20
+NEVER_ENDED = "never ended at the switch"
+
+
+@dataclass(slots=True)
+class Struck:
+    """One campaign and what a fault did to it. `died` is when calls ended with their node, if they did."""
+
+    stack: Stack
+    tenant: Tenant
+    campaign: str
+    died: float | None = None
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    contacts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def controls(self) -> list[Control]:
+        """The control ports of all nodes."""
+        return [self.stack.control(node.name) for node in self.stack.nodes]
+
+    def fault(self, name: str, **values: float | str) -> None:
+        """Strike at every node."""
+        for control in self.controls:
+            control.fault(name, **values)
+
+    def clear(self) -> None:
+        """End every fault at every node."""
+        for control in self.controls:
+            control.clear()
+
+    def done(self, name: str) -> int:
+        """How often a fault has struck, at all nodes, since they started."""
+        return sum(control.status()["done"].get(name, 0) for control in self.controls)
+
+    def view(self) -> LedgerView:
+        """What the nodes say."""
+        return seen(self.stack)
+
+    def under_way(self, count: int = CONTACTS // 4) -> None:
+        """Return once so many contacts have been called."""
+        self.tenant.wait_touched(self.campaign, count)
+
+    def refused(self) -> list[Originate]:
+        """The originates that the switch turned down."""
+        return [line for line in of_campaign(self.view(), self.campaign) if not line.accepted]
+
+    def left(self) -> int:
+        """Contacts that are not settled."""
+        counts = self.tenant.get(self.campaign)["counts"]
+        return int(counts["pending"] + counts["originated"] + counts["connected"])
+
+    def died_up(self) -> int:
+        """The calls that were up when their node died."""
+        return len({line.uuid for line in of_campaign(self.view(), self.campaign)} & self.view().unfinished())
+
+    def shortest_call(self) -> float:
+        """Seconds, of its own time, since the last sign of life of any call that is up."""
+        view = self.view()
+        up = view.unfinished()
+        return SPEED * (time.time() - max(step.t for step in view.steps if step.uuid in up))
+
+    def failed_at_the_gateway(self) -> int:
+        """The calls that ended with the cause of a 503."""
+        ends = self.view().ends()
+        ours = [line for line in of_campaign(self.view(), self.campaign) if line.uuid in ends]
+        return sum(ends[line.uuid].sip == 503 for line in ours)
+
+    def dispositions(self) -> Counter[str]:
+        """How the calls ended, by word."""
+        return Counter(call["disposition"] for call in self.calls if call["sent_at"] is not None)
+
+    def settled(self, seconds: float = 60.0) -> None:
+        """Everybody is settled, nobody was called twice, the records agree with the switches, no permit is left."""
+        self.tenant.wait_over(self.campaign, seconds)
+        self.clear()
+        ours = {line.uuid for line in of_campaign(self.view(), self.campaign) if line.accepted}
+        # What a fault kept from ending ends with it; what died with its node never does.
+        lost = {line.uuid for line in self.view().accepted if self.died and line.t <= self.died}
+        polled(
+            lambda: not (self.view().unfinished() & ours) - lost, 20, "the end of every call at the switch"
+        )
+        campaign, self.calls, proof = collect(self.tenant.api, self.campaign, ledgers(self.stack))
+        path = f"/api/v1/campaigns/{self.campaign}/contacts"
+        self.contacts = list(self.tenant.api.every(path, "contacts"))
+        unexplained = [said for said in proof.faults if not self._explained(said, lost)]
+        assert unexplained == []
+        assert campaign["end_reason"] == "exhausted"
+        polled(lambda: left_in_redis(self.stack, self.tenant.id) == {}, 20, "the end of every permit")
+
+    def _explained(self, said: str, lost: set[str]) -> bool:
+        """Whether the proof says what must come of a node's death: calls that ended with it, and calls that it was
+        sent and did not live to note, of which nobody can say what became."""
+        if self.died is None:
+            return False
+        if said.endswith(NEVER_ENDED):
+            return said.split()[1] in lost
+        unknown = {c["phone_number"] for c in self.calls if c["disposition"] == "outcome_unknown"}
+        return (
+            said.endswith(" was dialled 0 times, recorded 1 times") and said.split(maxsplit=1)[0] in unknown
+        )
+
+
+def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
+    """What the limiter still holds for a tenant: permits, slots."""
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        outside = Keys(stack.settings.redis_prefix)
+        keys = outside.generation(client.get(outside.epoch))
+        permits = [Record.parse(raw).tenant_id for raw in client.hvals(keys.permits)]
+        found = {"permits": permits.count(tenant_id), "slots": client.zcard(keys.slots("tenant", tenant_id))}
+        return {name: count for name, count in found.items() if count}
+
+
+@pytest.fixture(scope="module")
+def faulty_stack(server_home: Path) -> Iterator[Stack]:
+    """One stack for this module, with nodes that fail on demand."""
+    arguments = ("--sps", str(NODE_CPS * 3), "--control-port", "0")
+    simulator = SimulatorOptions(speed=SPEED, cps=NODE_CPS, arguments=arguments)
+    said: list[str] = []
+    with demo_stack(
+        server_home / "faults",
+        port=0,
+        durable=False,
+        simulator=simulator,
+        output=lambda name, line: said.append(f"{time.time():.2f} {name}: {line}"),
+    ) as running:
+        running.wait_ready()
+        yield running
+    if folder := os.environ.get("CARILLON_TEST_LOGS"):
+        Path(folder, "faults.log").write_text("\n".join(said))
+
+
+@pytest.fixture(params=[1, *(pytest.param(run, marks=pytest.mark.full) for run in range(2, 11))])
+def struck(faulty_stack: Stack) -> Iterator[Struck]:
+    """A campaign that has not begun."""
+    tenant = new_tenant(faulty_stack, agent={"ring_timeout_seconds": 15, "max_call_seconds": 30})
+    campaign = tenant.campaign(
+        numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100, retries_per_contact=0
+    )
+    found = Struck(faulty_stack, tenant, campaign)
+    yield found
+    found.clear()
+    tenant.act(campaign, "stop")
+
+
+def begin(struck: Struck) -> None:
+    struck.tenant.act(struck.campaign, "start")
+
+
+def test_a_third_of_all_events_is_lost(struck: Struck) -> None:
+    before = struck.done("drop")
+    struck.fault("drop", percent=30)
+    begin(struck)
+    struck.settled()
+    assert struck.done("drop") - before > CONTACTS
+
+
+def test_events_come_twice(struck: Struck) -> None:
+    before = struck.done("duplicate")
+    struck.fault("duplicate", percent=30)
+    begin(struck)
+    struck.settled()
+    assert struck.done("duplicate") - before > CONTACTS
+    assert "outcome_unknown" not in struck.dispositions()
+
+
+def test_events_overtake_each_other(struck: Struck) -> None:
+    before = struck.done("reorder")
+    struck.fault("reorder", percent=30, seconds=0.5)
+    begin(struck)
+    struck.settled()
+    assert struck.done("reorder") - before > CONTACTS
+    assert "outcome_unknown" not in struck.dispositions()
+
+
+def test_events_come_a_minute_late(struck: Struck) -> None:
+    before = struck.done("late")
+    struck.fault("late", seconds=60)
+    begin(struck)
+    struck.settled()
+    assert struck.done("late") - before > CONTACTS
+
+
+def test_fifty_thousand_events_come_at_once(struck: Struck) -> None:
+    begin(struck)
+    struck.under_way()
+    struck.fault("burst", events=50_000)
+    struck.settled()
+
+
+def test_a_reply_never_comes(struck: Struck) -> None:
+    before = struck.done("no-reply")
+    struck.fault("no-reply", percent=2)
+    begin(struck)
+    polled(lambda: struck.done("no-reply") > before, 30, "a reply that does not come")
+    struck.clear()
+    struck.settled()
+
+
+def test_a_reply_comes_three_seconds_late(struck: Struck) -> None:
+    before = struck.done("late-reply")
+    struck.fault("late-reply", percent=2, seconds=3)
+    begin(struck)
+    struck.settled()
+    assert struck.done("late-reply") - before > 0
+    assert "outcome_unknown" not in struck.dispositions()
+
+
+def test_connections_fall_silent_without_an_end(struck: Struck) -> None:
+    begin(struck)
+    struck.under_way()
+    struck.fault("half-open")
+    struck.settled()
+
+
+def test_a_frame_is_cut_and_the_connection_ends(struck: Struck) -> None:
+    before = struck.done("cut")
+    struck.fault("cut", after=40, times=4)
+    begin(struck)
+    struck.settled()
+    assert struck.done("cut") - before >= 4
+
+
+def test_nodes_reach_their_limits(struck: Struck) -> None:
+    struck.fault("limits", sps=5, max_sessions=10)
+    begin(struck)
+    polled(lambda: len(struck.refused()) > REFUSED, 20, "many refusals")
+    struck.clear()
+    struck.settled()
+    assert {line.result for line in struck.refused()} == {"refused:DESTINATION_OUT_OF_ORDER"}
+    assert all(contact["attempts"] == 1 for contact in struck.contacts)
+
+
+def test_nodes_are_paused(struck: Struck) -> None:
+    begin(struck)
+    struck.under_way()
+    struck.fault("pause")
+    polled(lambda: len(struck.refused()) > REFUSED, 20, "many refusals")
+    struck.clear()
+    struck.settled()
+    assert all(contact["attempts"] == 1 for contact in struck.contacts)
+
+
+def test_channels_survive_every_attempt_to_end_them(struck: Struck) -> None:
+    before = struck.done("zombies")
+    struck.fault("zombies", percent=10)
+    begin(struck)
+    polled(lambda: struck.left() <= struck.done("zombies") - before, 30, "the end of all others")
+    assert struck.left() > 3
+    polled(lambda: struck.shortest_call() > 160, 30, "calls that are far too long")
+    # A dialer asks about every call once its connection is back, and else after half a minute of silence.
+    struck.fault("half-open")
+    for control in struck.controls:
+        control.clear("half-open")
+    struck.settled()
+    assert struck.dispositions()["answered"] > CONTACTS // 4
+
+
+def test_a_gateway_goes_down(struck: Struck) -> None:
+    begin(struck)
+    struck.under_way()
+    struck.fault("gateway-down")
+    polled(lambda: len(struck.refused()) > REFUSED, 20, "many refusals")
+    struck.clear()
+    struck.settled()
+    assert {line.result for line in struck.refused()} == {"refused:GATEWAY_DOWN"}
+    assert all(contact["attempts"] == 1 for contact in struck.contacts)
+
+
+def test_a_gateway_refuses(struck: Struck) -> None:
+    begin(struck)
+    struck.under_way()
+    struck.fault("gateway-refuses", status=503)
+    polled(lambda: struck.failed_at_the_gateway() > REFUSED, 20, "many refusals")
+    struck.clear()
+    struck.settled()
+    assert struck.dispositions()["congestion"] > REFUSED
+    assert all(contact["attempts"] == 1 for contact in struck.contacts)
+
+
+@pytest.mark.parametrize(
+    ("killed", "restarted"),
+    [
+        ("fs1", "fs2"),
+        pytest.param("fs2", None, marks=pytest.mark.full),
+        pytest.param(None, "fs1", marks=pytest.mark.full),
+    ],
+)
+def test_one_node_is_killed_and_another_starts_again_without_a_word(
+    struck: Struck, killed: str | None, restarted: str | None
+) -> None:
+    begin(struck)
+    struck.under_way()
+    before = dict(struck.stack.pids)
+    struck.died = time.time() + 0.5
+    if killed is not None:
+        os.kill(before[killed], signal.SIGKILL)
+    if restarted is not None:
+        struck.stack.control(restarted).fault("restart")
+    struck.settled()
+    if killed is not None:
+        assert struck.stack.pids[killed] != before[killed]
+    assert struck.died_up() > 0
