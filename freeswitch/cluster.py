@@ -2,7 +2,7 @@
 
 A link subscribes to few events, in JSON, with filters that let through its own dialer's calls and jobs only, those
 of dialers it adopted, and the node's heartbeats. The filters of a node's new connection are set before anything
-else is sent over it.
+else is sent over it. A connection that delivers later and later is replaced.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import gevent
 import structlog
@@ -23,6 +23,9 @@ from freeswitch import commands
 from freeswitch.connection import EslConnection, EslError, NotConnected
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import Event, Heartbeat, event_from_json
+from freeswitch.lateness import Lateness
+from freeswitch.protocol import decode_json
+from freeswitch.senders import Senders, connections_for
 
 EVENT_NAMES: Final = (
     "CHANNEL_CREATE",
@@ -84,13 +87,15 @@ class NodeLink:
         self.core_uuid: str | None = None
         self.heartbeat: Heartbeat | None = None
         self.last_error: str | None = None
+        self.events = 0
         self._on_event = on_event
         self._on_link = on_link
         self._dialer_ids = [dialer_id]
         self._filter_lock = RLock()
         self._filtered: set[str] = set()
-        self._connection: EslConnection | None = None
-        self._attempt: EslConnection | None = None
+        self._connection: EslConnection[Event] | None = None
+        self._senders: Senders | None = None
+        self._lateness: Lateness | None = None
         self._stopping = Signal()
         self._loop: gevent.Greenlet[[], None] | None = None
 
@@ -98,6 +103,11 @@ class NodeLink:
     def connected(self) -> bool:
         """Whether commands can be sent now."""
         return self._connection is not None and self._connection.connected
+
+    @property
+    def lag_ms(self) -> int | None:
+        """By how much the newest event came later than this connection's best; None while there is none."""
+        return round(self._lateness.seconds * 1000) if self.connected and self._lateness else None
 
     def start(self) -> None:
         """Begin connecting; returns at once."""
@@ -107,8 +117,8 @@ class NodeLink:
     def stop(self, timeout: float = 5.0) -> None:
         """Disconnect for good and wait for the link's greenlet."""
         self._stopping.set()
-        if self._attempt is not None:
-            self._attempt.close()
+        if self._senders is not None:
+            self._senders.close("closed by us")
         if self._loop is not None:
             self._loop.join(timeout)
             self._loop.kill()
@@ -122,16 +132,17 @@ class NodeLink:
         """Send the originate of a call and return without waiting for anything.
 
         `guard` is asked under the write lock, immediately before the bytes leave. Raises CommandRefused,
-        NotConnected or Withheld when certainly nothing was written. Otherwise `on_reply` is called once, from the
-        greenlet that delivers events and before any event of the call: with the node's answer, or with None when
-        the connection died first and the node may or may not have run it.
+        NotConnected or Withheld when certainly nothing was written. Otherwise `on_reply` is called once: with the
+        node's answer, or with None when the connection died first and the node may or may not have run it. It comes
+        before any event of the call unless the node is fast enough to have several connections.
         """
         command = commands.originate(request)
 
         def replied(answer: str | EslError) -> None:
             on_reply(answer if isinstance(answer, str) else None)
 
-        self._connected().post_command(
+        connection = self._senders.next() if self._senders and self.connected else self._connected()
+        connection.post_command(
             command.line, command.headers, on_reply=replied, timeout=REPLY_SECONDS, guard=guard
         )
 
@@ -174,26 +185,37 @@ class NodeLink:
             self._stopping.wait(backoff(failures))
 
     def _serve_one_connection(self) -> None:
-        core = Signal()
-        connection = EslConnection(
+        core, lateness = Signal(), Lateness()
+
+        def decode(body: bytes) -> Event | None:
+            self.events += 1
+            event = event_from_json(decode_json(body))
+            if event is not None and lateness.note(event.at_us, time.monotonic()):
+                connection.close(f"events come {lateness.seconds:.1f} s late")
+            return event
+
+        connection: EslConnection[Event] = EslConnection(
             self.config.host,
             self.config.port,
             self.config.password,
-            lambda raw: self._receive(raw, core),
-            lambda reason: log.info("esl_closed", node=self.name, reason=reason),
+            decode=decode,
+            on_event=lambda event: self._receive(event, core),
+            on_close=lambda reason: log.info("esl_closed", node=self.name, reason=reason),
         )
-        self._attempt = connection
+        senders = Senders(connection)
+        self._senders, self._lateness = senders, lateness
         try:
             connection.connect(CONNECT_SECONDS)
-            change = self._set_up(connection, core)
+            change = self._set_up(connection, core, senders)
         except FreeswitchError as exc:
-            connection.close("set-up failed")
+            senders.close("set-up failed")
             self._failed(exc.reason if isinstance(exc, EslError) else str(exc))
             return
         try:
             self.last_error = None
             self._report(change)
             connection.wait_closed()
+            senders.close(connection.close_reason or "")
             connection.wait_drained(_DRAIN_SECONDS)
         finally:
             with self._filter_lock:
@@ -207,7 +229,7 @@ class NodeLink:
             log.warning("node_unreachable", node=self.name, error=reason)
         self.last_error = reason
 
-    def _set_up(self, connection: EslConnection, core: Signal) -> LinkChange:
+    def _set_up(self, connection: EslConnection[Event], core: Signal, senders: Senders) -> LinkChange:
         before = self.core_uuid
         answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
         if _CORE_UUID.fullmatch(answer):
@@ -221,20 +243,21 @@ class NodeLink:
         while not core.wait(0.5):
             if not connection.connected:
                 raise NotConnected(self.name, connection.close_reason or "not connected")
+        senders.open(connections_for(self.config.cps), self.core_uuid, CONNECT_SECONDS, REPLY_SECONDS)
         with self._filter_lock:
             self._set_filters(connection, filtered)
             self._filtered = filtered
             self._connection = connection
         return LinkChange(self.name, True, self.core_uuid, restarted=before not in (None, self.core_uuid))
 
-    def _set_filters(self, connection: EslConnection, filtered: set[str]) -> None:
+    def _set_filters(self, connection: EslConnection[Event], filtered: set[str]) -> None:
         for dialer_id in list(self._dialer_ids):
             if dialer_id not in filtered:
                 for line in commands.own_events_filters(dialer_id):
                     self._order(connection, line)
                 filtered.add(dialer_id)
 
-    def _order(self, connection: EslConnection, line: str) -> None:
+    def _order(self, connection: EslConnection[Event], line: str) -> None:
         reply = connection.send_command(line, timeout=REPLY_SECONDS)
         if not reply.startswith("+OK"):
             raise EslError(self.name, f"{line.split(maxsplit=1)[0]} refused: {reply[:200]}")
@@ -244,10 +267,7 @@ class NodeLink:
         if isinstance(answer, str) and not answer.startswith("+OK") and connection is not None:
             connection.close(f"filter refused: {answer[:200]}")
 
-    def _receive(self, raw: dict[str, Any], core: Signal) -> None:
-        event = event_from_json(raw)
-        if event is None:
-            return
+    def _receive(self, event: Event, core: Signal) -> None:
         if event.core_uuid:
             self._learn_core(event.core_uuid, core)
         if isinstance(event, Heartbeat):
@@ -260,7 +280,7 @@ class NodeLink:
             self.core_uuid = core_uuid
             core.set()
 
-    def _connected(self) -> EslConnection:
+    def _connected(self) -> EslConnection[Event]:
         connection = self._connection
         if connection is None:
             raise NotConnected(self.name, self.last_error or "not connected yet")

@@ -5,8 +5,8 @@ pending commands at once; a reply can only go to the command it belongs to; byte
 time; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens, because a subscriber that
 stops reading freezes the whole switch: one that falls behind closes its own socket.
 
-Three greenlets live and end with a connection. The reader cuts frames and does nothing else; the worker decodes
-events and calls back, in the order of the wire; the watchdog keeps the deadlines.
+Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the inbox
+decode events and call back, in the order of the wire; the watchdog keeps the deadlines.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final, Generic
 
 import gevent
-import structlog
 from gevent import socket
 from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 from greenswitch import InboundESL
 
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
-from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, decode_json, encode_command
+from freeswitch.inbox import MAX_WAITING_EVENTS, Inbox, Record
+from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import open_socket
 
 __all__ = [
@@ -38,37 +38,33 @@ __all__ = [
     "Withheld",
 ]
 
-MAX_QUEUED_EVENTS: Final = 20_000
-MAX_QUEUED_BYTES: Final = 96 * 1024 * 1024
 SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
 _READ_BYTES: Final = 64 * 1024
-_YIELD_EVERY: Final = 10
 
 OnReply = Callable[[str | EslError], None]
-
-log = structlog.get_logger(__name__)
 
 
 class _Pending:
     """A command whose reply is still to come."""
 
-    __slots__ = ("deadline", "on_reply", "queued")
+    __slots__ = ("answered_by", "deadline", "on_reply", "queued")
 
-    def __init__(self, on_reply: OnReply, deadline: float, queued: bool) -> None:
+    def __init__(self, line: str, on_reply: OnReply, deadline: float, queued: bool) -> None:
+        self.answered_by = "api/response" if line.startswith("api ") else "command/reply"
         self.on_reply = on_reply
         self.deadline = deadline
         self.queued = queued
 
 
-class EslConnection(InboundESL):  # type: ignore[misc]
+class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     """A connection that is made once, used from any greenlet, and closed once.
 
-    `on_event` gets each event as a dict, in a greenlet of its own, in order; it should not block, since the
-    events that pile up meanwhile are bounded. `on_close` gets the reason, once, after the last event and reply,
-    if `connect` had succeeded. A node must send an event at least every `silence_seconds` (subscribe to
-    HEARTBEAT, which comes every 20 s), or it counts as gone.
+    `decode` makes a record of an event's JSON, or None of one that nobody needs; `on_event` gets the records in
+    order, in a greenlet of its own. It should not block, since the records that pile up meanwhile are bounded.
+    `on_close` gets the reason, once, after the last event and reply, if `connect` had succeeded. A node must send
+    an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone.
     """
 
     def __init__(
@@ -76,27 +72,23 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         host: str,
         port: int,
         password: str,
-        on_event: Callable[[dict[str, Any]], None],
-        on_close: Callable[[str], None],
         *,
+        decode: Callable[[bytes], Record | None],
+        on_event: Callable[[Record], None],
+        on_close: Callable[[str], None],
         silence_seconds: float = SILENCE_SECONDS,
-        max_queued_events: int = MAX_QUEUED_EVENTS,
+        max_waiting_events: int = MAX_WAITING_EVENTS,
     ) -> None:
         super().__init__(host, port, password)
         self.connected: bool = False
         self.node = f"{host}:{port}"
         self.close_reason: str | None = None
-        self._on_event = on_event
         self._on_close = on_close
         self._silence_seconds = silence_seconds
-        self._max_queued_events = max_queued_events
         self._decoder = FrameDecoder()
         self._commands_sent: deque[_Pending] = deque()
         self._write_lock = BoundedSemaphore(1)
-        self._inbox: deque[bytes | Callable[[], None]] = deque()
-        self._arrived = Event()
-        self._queued_events = 0
-        self._queued_bytes = 0
+        self._inbox: Inbox[Record] = Inbox(self.node, decode, on_event, self.close, max_waiting_events)
         self._last_event_at = 0.0
         self._ready = False
         self._dead = Event()
@@ -164,7 +156,7 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         (the connection is closed then), ProtocolError for a line that is not one command.
         """
         result: AsyncResult[str | EslError] = AsyncResult()
-        command = _Pending(result.set, time.monotonic() + timeout, queued=False)
+        command = _Pending(line, result.set, time.monotonic() + timeout, queued=False)
         self._write(line, headers, command, timeout, guard)
         result.wait(timeout=max(0.0, command.deadline - time.monotonic()))
         if not result.ready():
@@ -190,7 +182,7 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
         before any event that the command caused.
         """
-        command = _Pending(on_reply, time.monotonic() + timeout, queued=True)
+        command = _Pending(line, on_reply, time.monotonic() + timeout, queued=True)
         self._write(line, headers, command, timeout, guard)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
@@ -217,7 +209,7 @@ class EslConnection(InboundESL):  # type: ignore[misc]
             kind = ReplyTimeout if late else MaybeSent
             self._answer(command, kind(self.node, "no reply in time" if late else f"no reply: {reason}"))
         self._auth_request_event.set()
-        self._arrived.set()
+        self._inbox.finish()
         if self._process_events_greenlet is None:
             self._drained.set()
 
@@ -237,6 +229,11 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         """greenswitch's name for `close`."""
         self.close()
 
+    def start_event_handlers(self) -> None:
+        """Spawn the reader and the greenlets of the inbox."""
+        super().start_event_handlers()
+        gevent.spawn(self._inbox.decode_all)
+
     def receive_events(self) -> None:
         """The reader: cuts frames until the socket ends, and closes."""
         reason = "the reader failed"
@@ -252,10 +249,13 @@ class EslConnection(InboundESL):  # type: ignore[misc]
         kind = frame.content_type
         if kind == "text/event-json":
             self._last_event_at = time.monotonic()
-            self._queue_event(frame.body)
+            if not self._inbox.put(frame.body):
+                raise EslError(self.node, f"fell behind by {self._inbox.waiting} events")
         elif kind in ("command/reply", "api/response"):
             if not self._commands_sent:
                 raise EslError(self.node, "a reply to no command")
+            if kind != self._commands_sent[0].answered_by:
+                raise EslError(self.node, "a reply to another command")
             answer = frame.text if kind == "api/response" else frame.reply_text
             self._answer(self._commands_sent.popleft(), answer)
         elif kind == "auth/request":
@@ -266,27 +266,7 @@ class EslConnection(InboundESL):  # type: ignore[misc]
 
     def process_events(self) -> None:
         """The worker: delivers events and replies in the order of the wire, then the close."""
-        handled = 0
-        while self._run or self._inbox:
-            if not self._inbox:
-                self._arrived.clear()
-                self._arrived.wait()
-                continue
-            item = self._inbox.popleft()
-            try:
-                if isinstance(item, bytes):
-                    self._queued_events -= 1
-                    self._queued_bytes -= len(item)
-                    self._on_event(decode_json(item))
-                else:
-                    item()
-            except ProtocolError as exc:
-                self.close(f"protocol error: {exc}")
-            except Exception:
-                log.exception("esl_callback_failed", node=self.node)
-            handled += 1
-            if handled % _YIELD_EVERY == 0:
-                gevent.sleep(0)
+        self._inbox.deliver_all()
         self._drained.set()
         if self._ready:
             self._on_close(self.close_reason or "")
@@ -348,18 +328,9 @@ class EslConnection(InboundESL):  # type: ignore[misc]
 
     def _answer(self, command: _Pending, answer: str | EslError) -> None:
         if command.queued:
-            self._inbox.append(lambda: command.on_reply(answer))
-            self._arrived.set()
+            self._inbox.call(lambda: command.on_reply(answer))
         else:
             command.on_reply(answer)
-
-    def _queue_event(self, body: bytes) -> None:
-        if self._queued_events >= self._max_queued_events or self._queued_bytes >= MAX_QUEUED_BYTES:
-            raise EslError(self.node, f"fell behind by {self._queued_events} events")
-        self._queued_events += 1
-        self._queued_bytes += len(body)
-        self._inbox.append(body)
-        self._arrived.set()
 
     def _watch(self) -> None:
         while not self._dead.wait(_WATCH_SECONDS):

@@ -20,12 +20,11 @@ from freeswitch.errors import FreeswitchError
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 MAX_JOB_UUID_BYTES: Final = 235
-_COMPACT_BYTES: Final = 256 * 1024
 _LENGTH_DIGITS: Final = 10
 _NEWLINE: Final = 0x0A
 _SHORT_HEAD_BYTES: Final = 80
 _ONCE_IN_A_FRAME: Final = frozenset({"Content-Length", "Content-Type", "Reply-Text"})
-_ONCE_IN_AN_EVENT: Final = (b'"Event-Name":', b'"Unique-ID":', b'"Job-UUID":')
+_IDENTITY: Final = {key: f'"{key}":"'.encode() for key in ("Event-Name", "Unique-ID", "Job-UUID")}
 
 
 class ProtocolError(FreeswitchError):
@@ -91,7 +90,7 @@ class FrameDecoder:
                 frames.append(frame)
         except ProtocolError as exc:
             raise ProtocolError(str(exc), frames) from exc
-        if self._start == len(self._buffer) or self._start > _COMPACT_BYTES:
+        if self._start:
             del self._buffer[: self._start]
             self._scanned -= self._start
             self._start = 0
@@ -169,9 +168,11 @@ def decode_json(body: bytes) -> dict[str, Any]:
             raise ProtocolError(f"event is not JSON: {exc}") from exc
     if not isinstance(value, dict):
         raise ProtocolError("event is not a JSON object")
-    for key in _ONCE_IN_AN_EVENT:
-        # Inside a value these quotes stand behind backslashes, so that only keys are found.
-        if body.find(key) != body.rfind(key):
+    for key, opening in _IDENTITY.items():
+        last = value.get(key)
+        # orjson keeps the last of repeated keys: it has to be what stands at the first. (Within a value, the quotes of
+        # what looks like a key stand behind backslashes.)
+        if last is not None and not body.startswith(f'{last}"'.encode(), body.find(opening) + len(opening)):
             return _first_of_each(body)
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -121,10 +122,15 @@ def event_frame(name: str, **headers: Any) -> bytes:
 
 
 class Bystander:
-    """A greenlet that wants nothing but its turn: how often it gets one shows what others leave it."""
+    """A greenlet that wants nothing but its turn: how often it gets one shows what others leave it.
+
+    `longest_cpu` is the most CPU time that this process spent between two of its turns; time that other processes
+    took from it does not count.
+    """
 
     def __init__(self) -> None:
         self.turns = 0
+        self.longest_cpu = 0.0
         self._stop = False
 
     @contextmanager
@@ -137,6 +143,10 @@ class Bystander:
             greenlet.join()
 
     def _run(self) -> None:
+        last = time.thread_time()
         while not self._stop:
             gevent.sleep(0)
+            now = time.thread_time()
+            self.longest_cpu = max(self.longest_cpu, now - last)
             self.turns += 1
+            last = now

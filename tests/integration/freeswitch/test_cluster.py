@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -34,6 +35,7 @@ class Switch:
     def __init__(self) -> None:
         self.core_uuid = CORE
         self.refuse_filters = False
+        self.cps = 10
         self.events: list[tuple[str, Event]] = []
         self.changes: list[LinkChange] = []
         self.node = ScriptedNode(self.script)
@@ -67,7 +69,7 @@ class Switch:
         return [change for change in self.changes if not change.up]
 
     def config(self) -> NodeConfig:
-        return NodeConfig("fs1", "127.0.0.1", self.node.port, PASSWORD, cps=10, channels=100)
+        return NodeConfig("fs1", "127.0.0.1", self.node.port, PASSWORD, cps=self.cps, channels=100)
 
     def start(self) -> None:
         self.cluster = Cluster(
@@ -301,6 +303,114 @@ def test_stopping_ends_every_greenlet_even_of_a_node_that_hangs() -> None:
         loop = cluster.links["fs1"]._loop
         assert loop is not None
         assert loop.dead
+
+
+def beat(one: Switch, late: float = 0.0) -> None:
+    """A heartbeat that is `late` seconds old, by a clock 1,000 s ahead of ours."""
+    stamp = round((time.monotonic() + 1000 - late) * 1_000_000)
+    one.peer.event("HEARTBEAT", **{"Core-UUID": CORE, "Event-Date-Timestamp": str(stamp)})
+
+
+def test_the_lag_of_a_link_shows(up: Switch) -> None:
+    assert up.link.lag_ms == 0
+    beat(up)
+    beat(up, late=1.5)
+    wait_until(lambda: up.link.events == 2, what="both heartbeats")
+    assert 1490 <= (up.link.lag_ms or 0) <= 1800
+    beat(up)
+    wait_until(lambda: up.link.events == 3, what="the third")
+    assert (up.link.lag_ms or 0) < 300
+    up.node.hang_up()
+    wait_until(up.downs, what="the link going down")
+    assert up.link.lag_ms is None or len(up.ups()) == 2
+
+
+def test_a_connection_whose_events_come_later_and_later_is_replaced(
+    up: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeswitch.lateness.PATIENCE_SECONDS", 0.2)
+    beat(up)
+    beat(up, late=60)
+    beat(up)
+    wait_until(lambda: up.link.events == 3, what="the heartbeats")
+    assert up.downs() == []
+
+    def replaced() -> bool:
+        with suppress(OSError):
+            if not up.downs():
+                beat(up, late=2.5)
+        return len(up.ups()) == 2
+
+    wait_until(replaced, what="another connection")
+    assert "s late" in (up.downs()[0].error or "")
+    assert up.link.connected
+
+
+@contextmanager
+def fast() -> Iterator[Switch]:
+    def of_1000_a_second(one: Switch) -> None:
+        one.cps = 1000
+
+    with switch(of_1000_a_second) as one:
+        wait_until(one.ups, what="the link")
+        yield one
+
+
+def test_a_fast_node_has_several_connections_of_which_one_hears_the_calls() -> None:
+    with fast() as one:
+        first, *others = one.node.peers
+        assert len(others) == 2
+        assert first.commands[-1] == SUBSCRIPTION
+        for other in others:
+            assert other.commands == [
+                f"auth {PASSWORD}",
+                "api global_getvar core_uuid",
+                "event json HEARTBEAT",
+            ]
+
+
+def test_the_originates_of_a_fast_node_take_turns_and_get_their_own_replies() -> None:
+    with fast() as one:
+        replies: dict[str, str | None] = {}
+        ids = [f"97101b5b-e317-4272-a99d-{number:012}" for number in range(30)]
+        for call_id in ids:
+            one.link.originate(replace(REQUEST, call_id=call_id), None, partial(replies.__setitem__, call_id))
+        wait_until(lambda: len(replies) == 30, what="every reply")
+        assert replies == {call_id: f"+OK Job-UUID: {DIALER}.{call_id}" for call_id in ids}
+        sent = [sum(c.startswith("bgapi") for c in peer.commands) for peer in one.node.peers]
+        assert sent == [10, 10, 10]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_the_connections_of_a_fast_node_live_and_die_together(lost: int) -> None:
+    with fast() as one:
+        before = list(one.node.peers)
+        before[lost].sock.close()
+        wait_until(lambda: len(one.ups()) == 2, what="the link coming back")
+        assert len(one.downs()) == 1
+        assert len(one.node.peers) == 6
+        for peer in before:
+            with pytest.raises((EOFError, OSError)):
+                peer.read_command()
+
+
+def test_a_fast_node_that_restarts_while_it_is_connected_to_is_tried_again() -> None:
+    def restarting(one: Switch) -> None:
+        one.cps = 800
+        answer = one.answer
+
+        def change(command: str) -> str:
+            found = answer(command)
+            if command == "global_getvar core_uuid" and len(one.node.peers) == 1:
+                one.core_uuid = "11111111-8ca0-4d7f-b626-2c26981ac8b0"
+            return found
+
+        one.answer = change  # type: ignore[method-assign]
+
+    with switch(restarting) as one:
+        wait_until(one.ups, what="the link")
+        assert one.link.core_uuid == one.core_uuid
+        assert len(one.node.peers) == 4
 
 
 def test_a_listener_that_fails_does_not_stop_the_link() -> None:

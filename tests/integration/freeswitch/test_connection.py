@@ -18,7 +18,7 @@ from freeswitch.connection import (
     ReplyTimeout,
     Withheld,
 )
-from freeswitch.protocol import ProtocolError, encode_frame
+from freeswitch.protocol import ProtocolError, decode_json, encode_frame
 from tests.integration.freeswitch.scripted import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
 from tests.waiting import wait_until
 
@@ -31,7 +31,16 @@ class Client:
         self.closed: list[str] = []
         self.told: list[object] = []
         on_event = options.pop("on_event", self._note)
-        self.esl = EslConnection("127.0.0.1", port, password, on_event, self._on_close, **options)
+        decode = options.pop("decode", decode_json)
+        self.esl = EslConnection(
+            "127.0.0.1",
+            port,
+            password,
+            decode=decode,
+            on_event=on_event,
+            on_close=self._on_close,
+            **options,
+        )
 
     def _note(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -135,7 +144,7 @@ def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
     with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
         client = Client(node.port, on_event=on_event)
         client.connected()
-        wait_until(lambda: len(client.esl._inbox) == 2999, what="the backlog")
+        wait_until(lambda: client.esl._inbox.waiting == 2999, what="the backlog")
         before = bystander.turns
         gate.set()
         wait_until(lambda: len(client.events) == 3000, what="its end")
@@ -220,6 +229,19 @@ def test_a_reply_to_no_command_closes_the_connection() -> None:
             client.esl.connect()
         wait_until(lambda: client.esl.close_reason, what="the close")
         assert client.esl.close_reason == "a reply to no command"
+
+
+def test_a_reply_of_another_kind_than_its_command_closes_the_connection() -> None:
+    def script(peer: Peer) -> None:
+        peer.read_command()
+        peer.reply("+OK of a command that was never sent")
+        peer.wait_for_end()
+
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port).connected()
+        with pytest.raises(MaybeSent):
+            client.esl.api("status")
+        assert client.close_reason() == "a reply to another command"
 
 
 # Row 6: one write for a command, and no other command's bytes inside it.
@@ -410,12 +432,58 @@ def test_a_consumer_that_falls_behind_costs_its_own_connection_and_not_the_switc
         peer.wait_for_end()
 
     with ScriptedNode(greeted(script)) as node:
-        client = Client(node.port, on_event=lambda event: gate.wait(), max_queued_events=100).connected()
+        client = Client(node.port, on_event=lambda event: gate.wait(), max_waiting_events=100).connected()
         wait_until(lambda: not client.esl.connected, what="the connection closing itself")
         with pytest.raises(NotConnected, match="fell behind"):
             client.esl.api("status")
         gate.set()
         assert "fell behind" in client.close_reason()
+
+
+def test_a_burst_of_100000_events_is_delivered_whole_and_in_order_and_lets_the_others_run() -> None:
+    burst, block = 100_000, 1000
+    padding = {f"variable_{number}": "x" * 20 for number in range(40)}
+    written = b"".join(event_frame("CHANNEL_CREATE", number=number, **padding) for number in range(block))
+    numbers: list[int] = []
+
+    def script(peer: Peer) -> None:
+        for _ in range(burst // block):
+            peer.write(written)
+        peer.wait_for_end()
+
+    with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
+        client = Client(node.port, on_event=lambda event: numbers.append(event["number"])).connected()
+        wait_until(lambda: len(numbers) == burst or client.closed, timeout=100, what="the burst")
+        assert client.closed == []
+        assert numbers == list(range(block)) * (burst // block)
+        assert bystander.longest_cpu < 0.05
+        client.esl.close()
+
+
+def test_a_burst_waits_for_a_consumer_that_is_slower_than_the_node() -> None:
+    burst = 30_000
+    seen = 0
+
+    def script(peer: Peer) -> None:
+        for _ in range(burst // 1000):
+            peer.write(event_frame("CHANNEL_CREATE", filler="x" * 4000) * 1000)
+        peer.read_command()
+        peer.api_reply(b"still here")
+        peer.wait_for_end()
+
+    def on_event(_event: dict[str, Any]) -> None:
+        nonlocal seen
+        gate.wait()
+        seen += 1
+
+    gate = Event()
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port, decode=len, on_event=on_event).connected()
+        assert client.esl.api("status", timeout=60) == "still here"
+        assert seen == 0
+        gate.set()
+        wait_until(lambda: seen == burst, timeout=30, what="the burst")
+        client.esl.close()
 
 
 def test_a_handler_that_fails_does_not_stop_the_events() -> None:

@@ -1,0 +1,139 @@
+"""What one connection has read, on its way to whoever listens, in the order of the wire.
+
+Two greenlets stand between the reader and the listener: one turns each event's bytes (kilobytes) into a small record
+as fast as they are read, one calls back. So a burst costs little memory however long the listener takes over it, and
+the reader never has to wait. Both work for a few milliseconds at a time, then let the others run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from freeswitch.protocol import ProtocolError
+
+MAX_WAITING_EVENTS: Final = 250_000
+"""A node that finds nobody reading queues 100,000: no burst it can send is more than this."""
+MAX_WAITING_BYTES: Final = 96 * 1024 * 1024
+_TURN_SECONDS: Final = 0.002
+
+Record = TypeVar("Record")
+
+log = structlog.get_logger(__name__)
+
+
+class _Call:
+    """Something other than an event that has its place between them."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+
+class Inbox(Generic[Record]):
+    """Events and calls of one connection. `decode` gives None for an event that nobody needs.
+
+    `on_fault` is told when an event cannot be read; what else goes wrong in a callback is logged.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        decode: Callable[[bytes], Record | None],
+        on_event: Callable[[Record], None],
+        on_fault: Callable[[str], None],
+        max_waiting: int,
+    ) -> None:
+        self._node = node
+        self._decode = decode
+        self._on_event = on_event
+        self._on_fault = on_fault
+        self._max_waiting = max_waiting
+        self._read: deque[bytes | _Call] = deque()
+        self._read_bytes = 0
+        self._records: deque[Record | _Call] = deque()
+        self._arrived = Event()
+        self._decoded = Event()
+        self._complete = False
+        self._all_decoded = False
+
+    @property
+    def waiting(self) -> int:
+        """Events and calls that have not been delivered."""
+        return len(self._read) + len(self._records)
+
+    def put(self, body: bytes) -> bool:
+        """Take one event as it was read; False when so much is waiting that there is no room for it."""
+        if self.waiting >= self._max_waiting or self._read_bytes >= MAX_WAITING_BYTES:
+            return False
+        self._read_bytes += len(body)
+        self._read.append(body)
+        self._arrived.set()
+        return True
+
+    def call(self, run: Callable[[], None]) -> None:
+        """Run this after what was put before it."""
+        self._read.append(_Call(run))
+        self._arrived.set()
+
+    def finish(self) -> None:
+        """Nothing will be put any more: both greenlets end once everything is delivered."""
+        self._complete = True
+        self._arrived.set()
+
+    def decode_all(self) -> None:
+        """The first greenlet."""
+        while self._read or not self._complete:
+            if not self._read:
+                self._arrived.clear()
+                self._arrived.wait()
+                continue
+            until = time.monotonic() + _TURN_SECONDS
+            while self._read and time.monotonic() < until:
+                self._decode_one(self._read.popleft())
+            self._decoded.set()
+            gevent.sleep(0)
+        self._all_decoded = True
+        self._decoded.set()
+
+    def deliver_all(self) -> None:
+        """The second greenlet."""
+        while self._records or not self._all_decoded:
+            if not self._records:
+                self._decoded.clear()
+                self._decoded.wait()
+                continue
+            until = time.monotonic() + _TURN_SECONDS
+            while self._records and time.monotonic() < until:
+                self._deliver_one(self._records.popleft())
+            gevent.sleep(0)
+
+    def _decode_one(self, item: bytes | _Call) -> None:
+        if isinstance(item, _Call):
+            self._records.append(item)
+            return
+        self._read_bytes -= len(item)
+        try:
+            record = self._decode(item)
+            if record is not None:
+                self._records.append(record)
+        except ProtocolError as exc:
+            self._on_fault(f"protocol error: {exc}")
+        except Exception:
+            log.exception("esl_event_not_decoded", node=self._node)
+
+    def _deliver_one(self, item: Record | _Call) -> None:
+        try:
+            if isinstance(item, _Call):
+                item.run()
+            else:
+                self._on_event(item)
+        except Exception:
+            log.exception("esl_callback_failed", node=self._node)
