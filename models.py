@@ -175,13 +175,19 @@ class ApiKey(Table):
 
 
 class Gateway(Table):
-    """A trunk: the dial string its calls leave by, and its caps."""
+    """A trunk: the dial string its calls leave by, and its caps. While it is paused, `probes` calls have tried
+    whether it works again, and `probe_at` is when the next may."""
 
     id = UUIDField(primary_key=True, default=new_id)
     name = TextField()
     dial_string = TextField()
     cps = IntegerField(null=True)
     channels = IntegerField(null=True)
+    faults_in_row = IntegerField(default=0)
+    paused_at = DateTimeTZField(null=True)
+    paused_reason = TextField(null=True)
+    probe_at = DateTimeTZField(null=True)
+    probes = IntegerField(default=0)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 

@@ -35,9 +35,13 @@ EXAMPLE: dict[str, Any] = {
     "id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
     "rate_now": 10,
+    "paused_at": None,
+    "paused_reason": None,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"gateways": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
+
+RESUMED = {"faults_in_row": 0, "paused_at": None, "paused_reason": None, "probe_at": None, "probes": 0}
 
 NUMBER_USING = """
     SELECT e164 FROM phone_number WHERE gateway_id = %s AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""
@@ -103,6 +107,16 @@ class GatewaySchema(schemas.Schema):
             "description": "What is left of cps: halved when the carrier has no capacity, then raised again."
         },
     )
+    paused_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Set after five faults in a row (401 to 403, 407, 428 to 438, down, unknown to its node)."
+        },
+    )
+    paused_reason = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "What the last of the faults said."}
+    )
     created_at = schemas.Time(required=True)
 
 
@@ -158,6 +172,22 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {shown(body.get('name'))} exists."):
             gateway = changed(gateway, body)
+    signals.ring(services(), "wake", {})
+    return _with_rates([gateway])[0]
+
+
+@blp.route("/gateways/<gateway_id>/resume", methods=["POST"])
+@requires("platform", errors={404: NOT_FOUND})
+@blp.response(200, GatewaySchema, example=EXAMPLE)
+def resume_gateway(gateway_id: str) -> dict[str, Any]:
+    """Resume a gateway
+
+    Ends its pause at once, where it is paused: without this it resumes when one of the calls that probe it gets
+    through.
+    """
+    with unit():
+        gateway = living(Gateway, gateway_id, "Gateway", lock=True)
+        gateway = changed(gateway, RESUMED)
     signals.ring(services(), "wake", {})
     return _with_rates([gateway])[0]
 

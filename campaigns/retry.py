@@ -69,7 +69,10 @@ RETRY: Mapping[Disposition, Retry] = {
 @dataclass(frozen=True, slots=True)
 class History:
     """What a contact has been through, this call included in `attempts` but not in the three that count sends
-    which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`."""
+    which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`.
+
+    `probe`: this call left by a paused gateway, to learn whether it works again.
+    """
 
     attempts: int
     free_sends: int
@@ -78,13 +81,14 @@ class History:
     retry_delay_seconds: int
     carrier_refusals: int = 0
     gateway_faults: int = 0
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """Where the contact goes: `delay_seconds` is from now, set only with `pending`.
 
-    `free` says why the call does not count, and is set only then.
+    `free` says against which bound a call that does not count is counted; None with a probe.
     """
 
     status: ContactStatus
@@ -101,6 +105,9 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     """
     if disposition is Disposition.ANSWERED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
+    if disposition is Disposition.GATEWAY_FAULT and history.probe:
+        delay = _late(LAST_BACKOFF_SECONDS, jitter)
+        return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=delay)
     free = _free(disposition, refused)
     if free is not None and (used := _used(free, history)) < FREE_BOUND[free]:
         backoff = _late(min(FIRST_BACKOFF_SECONDS * 2.0**used, LAST_BACKOFF_SECONDS), jitter)

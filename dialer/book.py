@@ -18,7 +18,8 @@ class Flight:
     """One call from its claim to its end. Every time is monotonic seconds.
 
     `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose filters its
-    events pass. `sent_at` is None until the originate was written. `queued`: a dispatcher has it and waits for a
+    events pass. `sent_at` is None until the originate was written. `probe`: it left by a
+    paused gateway, to learn whether that works. `queued`: a dispatcher has it and waits for a
     permit. `repeated`: sent a second time under the same id, so that a refusal proves nothing. `heard_at` is when it
     last showed a sign of life, `gone_since` when the switch first said that it is over, `over` that its end is known.
     """
@@ -43,6 +44,7 @@ class Flight:
     max_seconds: int
     sent_by: str
     permit: Permit | None = None
+    probe: bool = False
     claimed_at: float = field(default_factory=time.monotonic)
     sent_at: float | None = None
     answered_at: float | None = None

@@ -78,6 +78,7 @@ class Departures:
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
             permit=permit,
+            probe=plan.gateway_paused,
         )
         self.book.add(flight)
         return flight

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import gevent
 import structlog
@@ -20,6 +21,7 @@ from dialer.outcomes import Told
 from dialer.permits import Permits
 from dialer.plans import Plan, running
 from dialer.telling import Telling
+from dialer.trunks import FAULTS_IN_DOUBT, Trunks
 from limits.caps import NodeCaps, Permit
 from limits.pressure import Kind, Target
 
@@ -37,6 +39,7 @@ class Desk:
     departures: Callable[[], Departures]
     refresh: Callable[[], None]
     cps_now: CpsNow
+    trunks: Trunks
     dialers: tuple[int, int] = (0, 1)
     _telling: Telling = field(default_factory=Telling)
     _plans: dict[str, Plan] = field(default_factory=dict)
@@ -57,6 +60,12 @@ class Desk:
     def core_uuid(self, node: str) -> str | None:
         """The Core-UUID of a node's present run."""
         return self.nodes_view.core_uuid(node)
+
+    def take_probe(self, gateway_id: str) -> bool:
+        """Whether one call may leave by a paused gateway."""
+        taken = self.trunks.take_probe(gateway_id)
+        self._change(gateway_id, gateway_probe_due=False)
+        return taken
 
     def share(self) -> tuple[int, int]:
         """Which part of a list this dialer looks at first: (rank, dialers)."""
@@ -109,6 +118,7 @@ class Desk:
     def read_plans(self) -> None:
         """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
         self._plans = {campaign_id: self._slowed(plan) for campaign_id, plan in running().items()}
+        self.trunks.suspects |= {plan.gateway_id for plan in self._plans.values() if plan.gateway_faults}
         for campaign_id in self._plans:
             if campaign_id not in self._dispatchers and not self._stopping:
                 dispatcher = Dispatcher(campaign_id, self.dialer_id, self, self.departures())
@@ -119,6 +129,10 @@ class Desk:
     def targets(self) -> list[Target]:
         """The gateways that calls leave by now."""
         return [(Kind.GATEWAY, plan.gateway_id) for plan in self._plans.values()]
+
+    def gateway_changed(self, gateway_id: str, paused: bool, faults: int) -> None:
+        """Calls by this gateway were at fault: heeded before the next leaves."""
+        self._change(gateway_id, gateway_paused=paused, gateway_faults=faults)
 
     def wake_all(self) -> None:
         """Something changed that concerns every campaign."""
@@ -152,7 +166,15 @@ class Desk:
         gevent.joinall(list(self._running.values()), timeout=timeout)
 
     def _slowed(self, plan: Plan) -> Plan:
+        if plan.gateway_faults >= FAULTS_IN_DOUBT:
+            return replace(plan, gateway_cps=1)
         return replace(plan, gateway_cps=self.cps_now(Kind.GATEWAY, plan.gateway_id, plan.gateway_cps))
+
+    def _change(self, gateway_id: str, **changes: Any) -> None:
+        self._plans = {
+            campaign_id: self._slowed(replace(plan, **changes)) if plan.gateway_id == gateway_id else plan
+            for campaign_id, plan in self._plans.items()
+        }
 
     def _run(self, dispatcher: Dispatcher) -> None:
         try:

@@ -48,6 +48,7 @@ class Surroundings(Protocol):
     def plan(self, campaign_id: str) -> Plan | None: ...
     def nodes(self) -> Sequence[NodeCaps]: ...
     def core_uuid(self, node: str) -> str | None: ...
+    def take_probe(self, gateway_id: str) -> bool: ...
     def share(self) -> tuple[int, int]: ...
     def tell(self, plan: Plan, reason: str | None, next_action_at: str | None) -> None: ...
     def exhausted(self, campaign_id: str) -> None: ...
@@ -132,6 +133,9 @@ class Dispatcher:
         if plan.halted:
             self.departures.withdraw_all()
             return self._blocked(plan, "halted", IDLE_SECONDS)
+        if plan.gateway_paused and not plan.gateway_probe_due:
+            self.departures.withdraw_all()
+            return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         nodes = self.around.nodes()
         if not nodes:
             return self._blocked(plan, "no_node", UNAVAILABLE_SECONDS)
@@ -143,9 +147,11 @@ class Dispatcher:
         room = plan.max_concurrent_calls - self.departures.book.count_of_campaign(self.campaign_id)
         if room <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
-        wanted = self._candidates(min(room, self._group))
+        wanted = self._candidates(1 if plan.gateway_paused else min(room, self._group))
         if not wanted:
             return self._nobody_due(plan)
+        if plan.gateway_paused and not self.around.take_probe(plan.gateway_id):
+            return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         return self._dial(plan, nodes, wanted)
 
     def _step_or_wait(self, plan: Plan) -> float:

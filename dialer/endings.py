@@ -161,6 +161,7 @@ def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Ne
         free_sends=flight.free_sends,
         carrier_refusals=flight.carrier_refusals,
         gateway_faults=flight.gateway_faults,
+        probe=flight.probe,
         last_disposition=flight.last_disposition,
         retries_per_contact=flight.retries_per_contact,
         retry_delay_seconds=flight.retry_delay_seconds,

@@ -17,7 +17,8 @@ from models import db, rows
 class Plan:
     """One running campaign with its agent, caller id, trunk and caps; `halted` when its tenant may not call.
 
-    `gateways` are the dial strings, by id, of every gateway that the tenant may bridge to.
+    `gateways` are the dial strings, by id, of every gateway that the tenant may bridge to. `gateway_faults` are those
+    of its own trunk in a row; a paused one may be probed with one call when `gateway_probe_due`.
     """
 
     campaign_id: str
@@ -46,6 +47,9 @@ class Plan:
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
     gateways: Mapping[str, str]
+    gateway_faults: int = 0
+    gateway_paused: bool = False
+    gateway_probe_due: bool = False
 
 
 _RUNNING = """
@@ -55,6 +59,8 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) AS halted,
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.dial_string,
     gateway.cps AS gateway_cps, gateway.channels AS gateway_channels,
+    gateway.faults_in_row AS gateway_faults, gateway.paused_at IS NOT NULL AS gateway_paused,
+    coalesce(gateway.probe_at <= now(), false) AS gateway_probe_due,
     agent.action, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
     call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues

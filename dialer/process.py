@@ -39,8 +39,9 @@ from dialer.recovery import Recovery
 from dialer.requests import Requests
 from dialer.sender import Sender
 from dialer.tasks import Tasks
+from dialer.trunks import Trunks
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig
-from freeswitch.events import Event
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from limits.errors import Fenced
 from limits.limiter import Limiter
 from limits.pressure import Kind, Pressure, Target
@@ -60,6 +61,7 @@ CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
 RING_AGAIN_SECONDS = 0.5
+REACHED = frozenset({ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA, ChannelEventKind.ANSWERED})
 DISPATCHED_BY, HANDED_OVER_BY, WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 2.0, 11.0, 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
 
@@ -102,6 +104,7 @@ class Process:
             self.identity, self.roster, self.limiter, self.cluster, self.book, self.outbox, self.recovery
         )
         self.requests = Requests(settings.sound_folder, settings.audio_hosts, settings.socket_hosts)
+        self.trunks = Trunks(self._on_gateway, self.refresh)
         self.desk = Desk(
             self.dialer_id,
             self.nodes_view,
@@ -110,6 +113,7 @@ class Process:
             self._departures,
             self.refresh,
             self.pressure.cps,
+            self.trunks,
         )
         self.control = Control(
             self.dialer_id, self.bell, self.holds, self.cluster, self.refresh, self._on_handover
@@ -168,6 +172,7 @@ class Process:
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
         self.tasks.every(ROUND_SECONDS, self.pressure.round)
+        self.tasks.every(ROUND_SECONDS, self.trunks.round, self.trunks.heard)
         self.tasks.every(TICK_SECONDS, self.pressure.tick)
         self.tasks.every(ROUND_SECONDS, self.desk.read_plans, self._refresh)
         self.listener.start()
@@ -257,6 +262,9 @@ class Process:
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.desk.targets()
 
+    def _on_gateway(self, gateway_id: str, paused: bool, faults: int) -> None:
+        self.desk.gateway_changed(gateway_id, paused, faults)
+
     def _departures(self) -> Departures:
         return Departures(self.dialer_id, self.limiter, self.requests, self.sender, self.recorder, self.book)
 
@@ -265,6 +273,10 @@ class Process:
             self.recorder.withdraw(flight, "NOT_SENT")
 
     def _on_event(self, node: str, event: Event) -> None:
+        if isinstance(event, ChannelEvent) and event.kind in REACHED:
+            flight = self.book.get(event.call_id)
+            if flight is not None:
+                self.trunks.reached(flight)
         self.recorder.on_event(node, event)
 
     def _ask(self, flight: Flight) -> None:
@@ -279,8 +291,9 @@ class Process:
     def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
         """After a commit: permits, stream, marks, dispatchers, and campaigns that may be done."""
         self.outbox.put(written.told)
-        # Before a slot is free for the next call, so that it leaves at what is left of the rate.
+        # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
         self.pressure.learn(over, ended)
+        self.trunks.learn(over, ended)
         self.permits.free(over, ended)
         self.desk.slots_free(over)
         for node in {flight.node for flight in over}:

@@ -77,6 +77,7 @@ ROUTES = [
     Route("POST", "/gateways", "platform", 201, GATEWAY, tables=("gateway",), creates=True),
     Route("GET", "/gateways/{spare}", "platform", 200, tables=("gateway",), what="Gateway"),
     Route("PATCH", "/gateways/{spare}", "platform", 200, {"cps": 5}, tables=("gateway",), what="Gateway"),
+    Route("POST", "/gateways/{spare}/resume", "platform", 200, tables=("gateway",), what="Gateway"),
     Route("DELETE", "/gateways/{spare}", "platform", 204, tables=("gateway", "phone_number"), what="Gateway"),
     Route("GET", "/nodes", "platform", 200),
     Route("GET", "/nodes/fs1", "platform", 200, what="Node"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -179,3 +180,26 @@ def test_no_tenants_key_sees_a_dial_string(site: Site) -> None:
     number = site.get(f"/phone-numbers/{site.phone_number_id}", role="admin")
     assert "dial_string" not in number.text
     assert ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="admin").status_code == 403
+
+
+def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
+    trunk = gateway(site)
+    site.sql(
+        "UPDATE gateway SET paused_at = now(), paused_reason = '403 Forbidden', probe_at = now(), probes = 3,"
+        " faults_in_row = 5 WHERE id = %s",
+        uuid.UUID(trunk),
+    )
+    paused = ask(site, "GET", f"/gateways/{trunk}").json
+    assert paused["paused_reason"] == "403 Forbidden"
+    assert paused["paused_at"].endswith("Z")
+    site.ears.rings.clear()
+    resumed = ask(site, "POST", f"/gateways/{trunk}/resume")
+    assert (resumed.status_code, resumed.json["paused_at"], resumed.json["paused_reason"]) == (
+        200,
+        None,
+        None,
+    )
+    assert site.ears.topics() == ["wake"]
+    (row,) = site.sql("SELECT probe_at, probes, faults_in_row FROM gateway WHERE id = %s", uuid.UUID(trunk))
+    assert row == {"probe_at": None, "probes": 0, "faults_in_row": 0}
+    assert ask(site, "POST", f"/gateways/{trunk}/resume").status_code == 200

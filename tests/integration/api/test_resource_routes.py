@@ -83,7 +83,8 @@ def test_what_is_another_tenants_is_404(site: Site) -> None:
 def test_what_is_not_there_is_404(site: Site, name: str) -> None:
     ids = furnished(site)
     for route in NAMED:
-        path = route.path.rpartition("/")[0] + "/" + name
+        parts = route.path.split("/")
+        path = "/".join([*parts[:2], name, *parts[3:]])
         _, body = with_ids(route, ids)
         response = site.request(route.method, path, role=route.role, json=body)
         assert (response.status_code, response.text) == (404, f"{route.what} not found"), route.name

@@ -31,6 +31,7 @@ histories = st.builds(
     retry_delay_seconds=st.integers(60, 7200),
     carrier_refusals=st.integers(0, 4),
     gateway_faults=st.integers(0, 5),
+    probe=st.booleans(),
 )
 
 
@@ -85,7 +86,7 @@ def test_what_follows_is_a_legal_state_and_never_early(
 ) -> None:
     following = after_call(dispose(known), history, refused=refused, jitter=jitter)
     assert following.status in CONTACT_TRANSITIONS[ContactStatus.ORIGINATED]
-    assert (following.free is None) == following.counts
+    assert following.free is None or not following.counts
     assert (following.delay_seconds is not None) == (following.status is ContactStatus.PENDING)
     if following.counts and following.delay_seconds is not None:
         assert history.attempts <= history.retries_per_contact
@@ -133,6 +134,12 @@ def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> No
     assert (spent.status, spent.counts) == (ContactStatus.FAILED, True)
     assert not _next(Disposition.CONGESTION, carrier_refusals=1).counts
     assert _next(Disposition.CONGESTION, carrier_refusals=2).counts
+
+
+def test_a_probe_of_a_paused_gateway_charges_its_contact_with_nothing() -> None:
+    failed = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, probe=True, retries_per_contact=0)
+    assert (failed.status, failed.counts, failed.free) == (ContactStatus.PENDING, False, None)
+    assert _next(Disposition.BUSY, probe=True).counts
 
 
 def test_each_kind_of_platform_fault_has_a_bound_of_its_own() -> None:

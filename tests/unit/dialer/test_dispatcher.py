@@ -50,6 +50,8 @@ class World:
         self.claiming: Callable[[], None] = lambda: None
         self.asking: Callable[[], None] = lambda: None
         self.may_send = True
+        self.probes: list[str] = []
+        self.probe_free = True
         self.clock = 1000.0
         self.book = Book()
         self.holds = Holds()
@@ -83,6 +85,10 @@ class World:
 
     def core_uuid(self, _node: str) -> str | None:
         return "core-1"
+
+    def take_probe(self, gateway_id: str) -> bool:
+        self.probes.append(gateway_id)
+        return self.probe_free
 
     def share(self) -> tuple[int, int]:
         return (0, 1)
@@ -203,6 +209,43 @@ def test_the_cap_that_binds_is_told_and_its_time_waited(world: World, reason: st
     assert world.reasons == [reason]
     assert world.dispatcher.waits_for == reason
     assert world.sent == []
+
+
+def test_nothing_leaves_by_a_paused_gateway(world: World) -> None:
+    world.current = make_plan(gateway_paused=True)
+    assert world.step() == pytest.approx(1.0)
+    assert (world.reasons, world.sent, world.probes) == (["gateway_paused"], [], [])
+
+
+def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(world: World) -> None:
+    world.life = -1.0
+    world.step()
+    assert world.dispatcher.departures
+    world.current = make_plan(gateway_paused=True)
+    world.step()
+    assert not world.dispatcher.departures
+    assert set(world.ends().values()) == {"NOT_SENT"}
+
+
+def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World) -> None:
+    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.step()
+    assert (len(world.sent), len(world.probes)) == (1, 1)
+    assert [flight.probe for flight in world.book] == [True]
+
+
+def test_of_all_dispatchers_one_may_probe(world: World) -> None:
+    world.probe_free = False
+    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.step()
+    assert (world.sent, world.reasons) == ([], ["gateway_paused"])
+
+
+def test_no_probe_is_spent_where_nobody_is_due(world: World) -> None:
+    world.contacts = []
+    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.step()
+    assert world.probes == []
 
 
 def test_a_number_in_use_is_skipped_and_told_only_where_nobody_else_is_left(world: World) -> None:

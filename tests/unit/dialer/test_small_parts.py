@@ -22,6 +22,7 @@ from dialer.marks import Marks
 from dialer.recorder import Recorder
 from dialer.recovery import Recovery
 from dialer.tasks import Tasks
+from dialer.trunks import Trunks
 from freeswitch.errors import ReplyTimeout
 from limits.errors import Fenced, LimiterUnavailable
 from live.errors import LiveUnavailable
@@ -169,7 +170,7 @@ class Waiter:
     ],
 )
 def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
-    desk = Desk(ME, None, None, None, lambda: None, lambda: None, lambda *_: None)  # type: ignore[arg-type, return-value]
+    desk = Desk(ME, None, None, None, lambda: None, lambda: None, lambda *_: None, None)  # type: ignore[arg-type, return-value]
     busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
     desk._dispatchers = {CAMPAIGN: busy, "other": starved}  # type: ignore[dict-item]
     desk.slots_free([make_flight()])
@@ -196,7 +197,8 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
     monkeypatch.setattr(desk_module, "Dispatcher", Brief)
     monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
     refreshed: list[int] = []
-    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1), lambda *_: None)  # type: ignore[arg-type, return-value]
+    no_trunks = Trunks(lambda *_: None, lambda: None)
+    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1), lambda *_: None, no_trunks)  # type: ignore[arg-type, return-value]
     desk.read_plans()
     wait_until(lambda: refreshed, 2, "the end of the dispatcher")
     desk.read_plans()
