@@ -11,7 +11,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -132,6 +132,10 @@ def carried(value: str) -> bool:
     )
 
 
+CARRIED = CELL.filter(carried)
+UNCARRIED = CELL.filter(lambda value: not carried(value))
+
+
 def spoken(text: str) -> str | None:
     """The text as it is said, or None where it may not be."""
     text = text.strip()
@@ -143,15 +147,15 @@ def run(name: str, argument: str) -> list[tuple[str, str]]:
     return [("sched_hangup", "+1800 ALLOTTED_TIMEOUT"), (name, argument), ("hangup", "NORMAL_CLEARING")]
 
 
-def rows(width: int, cell: st.SearchStrategy[str]) -> st.SearchStrategy[Row]:
-    """Rows of `width` cells; in three of four all cells can be carried."""
+def rows(width: int, tame: st.SearchStrategy[str], wild: st.SearchStrategy[str]) -> st.SearchStrategy[Row]:
+    """Rows of `width` tame cells; in about half of them one is a wild one: what it alone does must show."""
 
-    def of(cells: st.SearchStrategy[str]) -> st.SearchStrategy[Row]:
-        flags = st.tuples(*[st.booleans()] * width)
-        return st.builds(Row, AROUND_NUMBERS, st.tuples(*[cells] * width), flags)
+    def with_one(row: Row, place: int, value: str) -> Row:
+        return replace(row, cells=(*row.cells[:place], value, *row.cells[place + 1 :]))
 
-    tame = of(cell.filter(carried))
-    return st.one_of(tame, tame, tame, of(cell))
+    flags = st.tuples(*[st.booleans()] * width)
+    plain = st.builds(Row, AROUND_NUMBERS, st.tuples(*[tame] * width), flags)
+    return st.one_of(plain, st.builds(with_one, plain, st.integers(0, width - 1), wild))
 
 
 def variable(column: str) -> str:
@@ -270,7 +274,7 @@ def same_but_for_columns(
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: Stack, delimiter: str) -> None:
     names = column_names(4)
-    made = [Row("", (PLAIN,) * 4, (False,) * 4), *drawn(rows(4, CELL), LIST_ROWS)]
+    made = [Row("", (PLAIN,) * 4, (False,) * 4), *drawn(rows(4, CARRIED, UNCARRIED), LIST_ROWS)]
     called = numbers(STAYS, count=len(made))
     lines = [Line(f"r{place}", n, row) for place, (n, row) in enumerate(zip(called, made, strict=True))]
     data, places = csv_file(names, lines, delimiter, end="\r\n" if delimiter in ",;" else "\n")
@@ -294,7 +298,7 @@ def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: St
         assert contact["phone_number"] == line.number
         assert contact["custom_fields"] == {name.strip(): value for name, value in columns.items()}
         assert found.calls[contact["id"]].variables == travelling
-    assert len(found.contacts) > len(lines) // 3
+    assert len(found.contacts) > len(lines) // 5
     assert len(found.rejects) > len(lines) // 20
     assert len(found.calls) == len(found.contacts)
     same_but_for_columns(
@@ -304,10 +308,9 @@ def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: St
 
 @pytest.mark.timeout(120)
 def test_what_an_agent_says_is_the_filled_template_or_the_contact_is_not_called(stack: Stack) -> None:
-    cell = st.one_of(
-        CELL, ANY_TEXT.filter(spoken), st.sampled_from(["Ada", "Renée 😀", "a,b;c", "=1+1", "50 % < 60"])
-    )
-    made = [Row("", ("Ada", PLAIN), (False, False)), *drawn(rows(2, cell.filter(carried)), SPOKEN_ROWS)]
+    easy = st.sampled_from(["Ada", "Renée 😀", "a,b;c", "=1+1", "50 % < 60", " x "])
+    cell = st.one_of(easy, ANY_TEXT.filter(lambda text: carried(text) and spoken(text)))
+    made = [Row("", ("Ada", PLAIN), (False, False)), *drawn(rows(2, cell, CARRIED), SPOKEN_ROWS)]
     called = numbers(STAYS, count=len(made))
     lines = [
         Line(f"r{place}", number, Row("", row.cells, row.quoted))
