@@ -1,0 +1,111 @@
+"""What the records say of a call is what the called party did, as SIPp's log and the corpus of outcomes tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.e2e.rig import PARK, Tenant, new_tenant, numbers
+from tests.real.carrier import STATUSES, Carrier
+from tests.unit.campaigns.outcomes_corpus import REASONS, Shape, on_the_wire
+
+pytestmark = pytest.mark.real
+
+RING = 15
+LONGEST = 20
+PDD = 15
+EACH = 6
+AREA = "212"
+PLAN: Mapping[str, tuple[str, str, int | None, int]] = {
+    "00": ("answered", "NORMAL_CLEARING", 200, 4),
+    "01": ("busy", "USER_BUSY", 486, 0),
+    "02": ("no_answer", "NO_ANSWER", 487, 0),
+    "03": ("invalid", "UNALLOCATED_NUMBER", 404, 0),
+    "04": ("congestion", "NORMAL_TEMPORARY_FAILURE", 503, 0),
+    "05": ("unreachable", "NO_USER_RESPONSE", 480, 0),
+    "06": ("rejected", "CALL_REJECTED", 603, 0),
+    "07": ("answered", "ALLOTTED_TIMEOUT", None, LONGEST),
+    "08": ("answered", "NORMAL_CLEARING", 200, 3),
+    "09": ("unreachable", "NO_ANSWER", 487, 0),
+    "10": ("answered", "NORMAL_CLEARING", 200, 2),
+    "11": ("unreachable", "ORIGINATOR_CANCEL", 487, 0),
+    "12": ("busy", "USER_BUSY", 486, 0),
+    "13": ("answered", "NORMAL_CLEARING", 200, 1),
+    "14": ("no_answer", "NO_ANSWER", 487, 0),
+    "15": ("no_answer", "NO_ANSWER", 487, 0),
+    "17": ("redirected", "REQUESTED_CHAN_UNAVAIL", 302, 0),
+}
+"""By the last two digits: disposition, cause, SIP status, seconds talked."""
+RANG = {"02": RING, "14": RING, "15": RING, "09": PDD + RING + 1}
+"""Seconds from the first 18x, or from the INVITE where none comes, to our CANCEL."""
+
+
+def dialled(tenant: Tenant, called: list[str], **fields: object) -> list[dict[str, Any]]:
+    """Every call record of a campaign over these numbers, dialled to its end."""
+    campaign = tenant.campaign(called, **({"retries_per_contact": 0, "max_concurrent_calls": 500} | fields))
+    tenant.act(campaign, "start")
+    tenant.wait_over(campaign, 300)
+    return list(tenant.api.every("/api/v1/calls", "calls", campaign_id=campaign))
+
+
+@pytest.mark.timeout(200)
+def test_every_outcome_of_the_number_plan_is_recorded_as_it_was(stack: Stack, carrier: Carrier) -> None:
+    tenant = new_tenant(stack, action=PARK, agent={"ring_timeout_seconds": RING, "max_call_seconds": LONGEST})
+    called = numbers(*PLAN, count=EACH * len(PLAN))
+    calls = dialled(tenant, called)
+    assert {call["phone_number"] for call in calls} == set(called)
+    wrong = []
+    for call in calls:
+        disposition, cause, status, talked = PLAN[call["phone_number"][-2:]]
+        said = (call["disposition"], call["cause"], call["sip_status"])
+        if said != (disposition, cause, status) or abs(call["billsec"] - talked) > 1:
+            wrong.append((call["phone_number"][-2:], *said, call["billsec"]))
+    assert wrong == []
+    assert {call["node"] for call in calls} == {
+        node["name"] for node in tenant.api.get("/api/v1/nodes")["nodes"]
+    }
+
+    invites = {message.number: message.t for message in carrier.invites(called)}
+    cancels = [m for m in carrier.messages() if m.kind == "CANCEL" and m.number in invites]
+    for ending, seconds in RANG.items():
+        rang = [m.t - invites[m.number] for m in cancels if m.number.endswith(ending)]
+        assert len(rang) == EACH, ending
+        assert all(seconds - 1.5 <= lasted <= seconds + 1.5 for lasted in rang), (ending, rang)
+    assert {message.number[-2:] for message in cancels} == set(RANG)
+
+
+@pytest.mark.timeout(600)
+def test_every_final_response_is_disposed_of_as_the_corpus_says(stack: Stack, carrier: Carrier) -> None:
+    expected = {
+        f"+1{AREA}5{status}{reason}2{shape}": on_the_wire(status, REASONS[reason], shape)
+        for status in STATUSES
+        for reason in REASONS
+        for shape in Shape
+    }
+    # A gateway that has no capacity is asked less: that must not hold up the rest.
+    short = [number for number, disposition in expected.items() if disposition == "congestion"]
+    busy = new_tenant(stack, action=PARK)
+    scarce = busy.campaign(short, retries_per_contact=0, max_concurrent_calls=500)
+    busy.act(scarce, "start")
+    calls = dialled(new_tenant(stack, action=PARK), [n for n in expected if n not in set(short)])
+    busy.wait_touched(scarce, len(short), 300)
+    busy.act(scarce, "stop")
+    busy.wait_over(scarce)
+    calls += busy.api.every("/api/v1/calls", "calls", campaign_id=scarce)
+    calls = [call for call in calls if call["sent_at"] is not None]
+    wrong = {}
+    for call in calls:
+        status, disposition = int(call["phone_number"][6:9]), expected[call["phone_number"]]
+        # A gateway that keeps refusing one contact ends as a rejection of that contact.
+        last = disposition == "gateway_fault" and call["seq"] == 4
+        said = (call["disposition"], call["sip_status"], call["billsec"])
+        if said != ("rejected" if last else disposition, status, 0):
+            wrong[call["phone_number"][6:]] = (*said, call["cause"], disposition)
+    assert wrong == {}
+    assert {call["phone_number"] for call in calls} == set(expected)
+    sent = {number: sum(call["phone_number"] == number for call in calls) for number in expected}
+    heard = [message.number for message in carrier.invites(list(expected))]
+    assert {number: heard.count(number) for number in expected} == sent
