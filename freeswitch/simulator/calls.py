@@ -23,6 +23,7 @@ SOFIA, NAMED, HEARD, EXECUTING, DISPOSED, ARGUMENT = (FLAGS[letter] for letter i
 REFUSED, STATUS, FAR_BYE, OUR_BYE, CANCELLED, GONE, COMPLETE = (FLAGS[letter] for letter in "fvbkcgz")
 RANG, MEDIA, FLOWING, RAN, PAST = (FLAGS[letter] for letter in "twmoy")
 CALL_STATES = {"DOWN": "0", "RINGING": "2", "EARLY": "3", "ACTIVE": "4", "HANGUP": "7"}
+_HOOKS = ("execute_on_", "api_")
 TICK_MICROSECONDS = 20_000
 _TRUE = frozenset(("true", "yes", "on", "enable", "enabled", "active", "allow", "ring_ready", "consume", "1"))
 _DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVXYZabcdefghjkmnpqrstuvxyz"
@@ -32,6 +33,7 @@ class Call:
     """A channel from its creation to its destruction."""
 
     __slots__ = (
+        "_hooks",
         "answered_us",
         "application_index",
         "applications",
@@ -75,6 +77,7 @@ class Call:
         self.created_us = int(wall * 50) * TICK_MICROSECONDS + 4_216
         self.answered_us = self.progress_us = self.media_us = self.ended_us = 0
         self.variables = {name: value for name, value in leg.variables.items() if not holds_expansion(value)}
+        self._hooks = {name: value for name, value in self.variables.items() if name.startswith(_HOOKS)}
         self.late: dict[str, str] = {}
         self.tasks: list[Timer] = []
         self.applications: list[tuple[str, str]] | None = None
@@ -166,6 +169,7 @@ class Call:
         """Set a channel variable; an empty value unsets it."""
         if name in self.variables:
             del self.variables[name]
+            self._hooks.pop(name, None)
             self.fields["user_j"] = json_block(self.variables)
         if value:
             self.late[name] = value
@@ -179,7 +183,7 @@ class Call:
 
     def hooks(self, prefix: str) -> Iterator[str]:
         """The values of the variables whose names start with `prefix`, such as execute_on_ring."""
-        return (value for name, value in [*self.variables.items()] if name.startswith(prefix))
+        return (value for name, value in [*self._hooks.items()] if name.startswith(prefix))
 
     def complete(self) -> None:
         """Fill in what a call knows only at its end: the CDR values."""
