@@ -15,12 +15,16 @@ import sys
 import gevent
 
 from dialer.redis_client import client
+from dialer.watchdog import Watchdog
 from logs import configure
 from settings import Settings, SettingsError
 
 
 def main() -> int:
-    """Exit 0 after a clean end, 1 when the lease was lost, 2 when a setting is wrong."""
+    """Exit 0 after a clean end, 1 when the lease was lost, 2 when a setting is wrong.
+
+    The watchdog ends it with another status, whatever it is doing.
+    """
     try:
         settings = Settings.from_environ().require("database_url", "redis_url", "nodes")
     except SettingsError as error:
@@ -29,6 +33,7 @@ def main() -> int:
     assert settings.database_url is not None
     assert settings.redis_url is not None
     configure(settings.log_level)
+    Watchdog().start()
 
     from dialer.process import Process
     from models import connect

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dialer.watchdog import EXIT_STATUS
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, re, sys
+from dialer.watchdog import Watchdog
+
+def hang_in_python():
+    while True:
+        pass
+
+def hang_in_a_call_that_lets_go_of_the_interpreter():
+    monkey.get_original("time", "sleep")(60)
+
+def hang_in_a_call_that_does_not():
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+def turn():
+    for number in range(1000):
+        print(number, flush=True)
+        gevent.sleep(0.1)
+
+def work_hard_but_in_turns():
+    for _ in range(300):
+        sum(range(100_000))
+        gevent.sleep(0)
+
+Watchdog(still_seconds=1.0, look_seconds=0.05).start()
+gevent.sleep(0.2)
+print("turning", flush=True)
+for name in sys.argv[1:]:
+    globals()[name]()
+"""
+
+
+@contextmanager
+def process(*steps: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *steps],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "turning\n"
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize(
+    ("step", "status"),
+    [
+        ("hang_in_python", EXIT_STATUS),
+        ("hang_in_a_call_that_lets_go_of_the_interpreter", EXIT_STATUS),
+        ("hang_in_a_call_that_does_not", -signal.SIGPROF),
+    ],
+)
+def test_a_process_whose_loop_hangs_ends_and_says_where(step: str, status: int) -> None:
+    with process(step) as running:
+        _, said = running.communicate(timeout=30)
+        # Which of the two is first, where either would do, is a matter of the machine's load.
+        assert running.returncode in {status, -signal.SIGPROF} if step == "hang_in_python" else {status}
+        assert f"in {step}" in said
+
+
+def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
+    with process("turn") as running:
+        assert running.stdout is not None
+        for _ in range(2):
+            running.stdout.readline()
+            os.kill(running.pid, signal.SIGSTOP)
+            # Longer than the loop may stand still; nothing else tells that the time is over.
+            gevent.sleep(2.5)
+            os.kill(running.pid, signal.SIGCONT)
+            continued = int(running.stdout.readline())
+            wait_until(lambda: int(running.stdout.readline()) > continued + 20, what="2 s more")  # noqa: B023
+        assert running.poll() is None
+
+
+def test_a_process_that_works_hard_in_turns_is_left_alone() -> None:
+    with process("work_hard_but_in_turns") as running:
+        running.communicate(timeout=60)
+        assert running.returncode == 0
