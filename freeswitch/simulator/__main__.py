@@ -35,6 +35,11 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
     )
     parser.add_argument("--ledger", type=Path, help="file to append every originate, ring, answer and end to")
     parser.add_argument("--cdr-dir", type=Path, help="folder for CDR files as mod_json_cdr writes them")
+    parser.add_argument(
+        "--track-calls",
+        type=Path,
+        help="folder for answered calls, so that `sofia recover` brings them back",
+    )
     parser.add_argument("--gateways", help="comma-separated gateway names; default: any but nosuch...")
     parser.add_argument(
         "--heartbeat", type=_positive, default=defaults.heartbeat, help="seconds between HEARTBEATs (20)"

@@ -38,6 +38,7 @@ class Apis:
         self._switch = switch
         self._started = started
         self._fsctl = fsctl
+        self.recover: Callable[[float], int] = lambda _at: 0
         self._globals = {
             "core_uuid": switch.hub.renderer.node["core"],
             "hostname": "simulator",
@@ -251,12 +252,15 @@ class Apis:
         self._globals[name] = value
         return "+OK"
 
-    def _sofia(self, argument: str, _at: float) -> str:
+    def _sofia(self, argument: str, at: float) -> str:
         words = argument.split()
         if words[:3] == ["status", "gateway", *words[2:3]] and len(words) == 3:
             if not self._switch.router.knows(words[2]):
                 return "Invalid Gateway!\n"
             return gateway_lines(words[2], up=self._switch.router.up(words[2]))
+        if words == ["recover"]:
+            count = self.recover(at)
+            return f"Recovered {count} call(s)\n" if count else "No calls to recover.\n"
         if words[:1] == ["status"]:
             return sofia_status(self._switch.router.gateways or frozenset(), len(self._switch.sessions))
         return "-USAGE: sofia <help|status|profile>\n"

@@ -43,6 +43,7 @@ class SimulatedNode:
         mix: bool = False,
         ledger: Path | None = None,
         cdr_dir: Path | None = None,
+        track_calls: Path | None = None,
         gateways: tuple[str, ...] = (),
         heartbeat: float = 20.0,
         faults: tuple[str, ...] = (),
@@ -62,6 +63,7 @@ class SimulatedNode:
             "max-sessions": max_sessions,
             "ledger": ledger,
             "cdr-dir": cdr_dir,
+            "track-calls": track_calls,
             "heartbeat": heartbeat,
             "gateways": ",".join(gateways) or None,
         }

@@ -22,6 +22,7 @@ from freeswitch.simulator.apis import Apis
 from freeswitch.simulator.cdr import CdrFiles
 from freeswitch.simulator.control import ControlPort
 from freeswitch.simulator.events import Hub
+from freeswitch.simulator.fallen import Tracked
 from freeswitch.simulator.faults import Fault, Faults
 from freeswitch.simulator.fsctl import Fsctl
 from freeswitch.simulator.ledger import Ledger, NoLedger
@@ -56,6 +57,7 @@ class NodeOptions:
     mix: bool = False
     ledger: Path | None = None
     cdr_dir: Path | None = None
+    track_calls: Path | None = None
     gateways: tuple[str, ...] | None = None
     heartbeat: float = 20.0
     control_port: int | None = None
@@ -108,6 +110,10 @@ class Server:
         self._fsctl = Fsctl(self._switch, self.stop)
         self._apis = Apis(self._switch, started, self._fsctl)
         self._switch.run_api = self._apis.run
+        if options.track_calls is not None:
+            tracked = Tracked(self._ledger, self._switch, options.track_calls)
+            self._switch.journal = tracked
+            self._apis.recover = tracked.recover
         self._selector = selectors.DefaultSelector()
         self._connections: set[Connection] = set()
         self._levers = self._make_levers()

@@ -213,11 +213,12 @@ class Switch:
             return
         self._call_state(call, "ACTIVE")
         if call.outcome.talk is not None:
-            self.scheduler.at(at + call.outcome.talk, self._far_bye, call)
+            self.scheduler.at(at + call.outcome.talk, self.far_bye, call)
         if not call.executing:
             self._win(at, call)
 
-    def _far_bye(self, at: float, call: Call) -> None:
+    def far_bye(self, at: float, call: Call) -> None:
+        """The called party hangs up."""
         if call.alive() and not self.faults.spares(call.uuid):
             call.set_foreign(reason=call.outcome.reason)
             self._down(at, call, "NORMAL_CLEARING", calls.FAR_BYE)
