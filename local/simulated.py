@@ -59,6 +59,7 @@ class SimulatedNode:
         self.name = f"fs{number}"
         self.ledger = home / f"ledger-{self.name}.jsonl"
         self.cdr_dir = home / "cdr" / self.name
+        self._tracked = home / "tracked" / self.name
         self._options = options
         self._number = number
         self._port = 0
@@ -68,7 +69,7 @@ class SimulatedNode:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        for folder in (self.cdr_dir.parent, self.cdr_dir):
+        for folder in (self.cdr_dir.parent, self.cdr_dir, self._tracked.parent, self._tracked):
             folder.mkdir(mode=0o700, exist_ok=True)
         self.child.start()
 
@@ -93,6 +94,7 @@ class SimulatedNode:
         options = self._options
         argv: list[str | Path] = [sys.executable, "-m", "freeswitch.simulator", "--port", str(self._port)]
         argv += ["--name", self.name, "--ledger", self.ledger, "--cdr-dir", self.cdr_dir]
+        argv += ["--track-calls", self._tracked]
         argv += [
             "--seed",
             str(options.seed + self._number),

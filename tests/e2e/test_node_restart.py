@@ -1,0 +1,44 @@
+"""A node is killed with calls on it: those who talk are brought back and bounded, nobody is lost or called twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from freeswitch.simulator.ledger import read_ledger
+from local.demo import collect, create, watch
+from tests.e2e.conftest import StackMaker, client_of
+from tests.waiting import wait_until
+
+
+@pytest.mark.timeout(400)
+def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: StackMaker) -> None:
+    stack = make_stack()
+    client = client_of(stack)
+    campaign = create(client)
+    client.post(f"/api/v1/campaigns/{campaign['id']}/start")
+    path = f"/api/v1/campaigns/{campaign['id']}"
+    wait_until(lambda: client.get(path)["counts"]["completed"] >= 80, 60, "a part of the campaign")
+    ledgers = [node.ledger for node in stack.nodes]
+    victim = stack.pids["fs1"]
+    os.kill(victim, signal.SIGKILL)
+    steps = read_ledger(ledgers[0]).steps
+    ended = set(read_ledger(ledgers[0]).ends())
+    talking = {step.uuid for step in steps if step.event == "answer"} - ended
+    assert talking
+    wait_until(lambda: stack.pids.get("fs1") not in (None, victim), 20, "the node's next run")
+    watch(client, campaign["id"], show=False)
+    done, calls, proof = collect(client, campaign["id"], ledgers)
+    assert done["end_reason"] == "exhausted"
+    # Calls that rang when their node died ended there without a word; that is all that may be missing.
+    assert [fault for fault in proof.faults if "never ended at the switch" not in fault] == []
+    outcomes = {call["id"]: call for call in calls}
+    for uuid in talking:
+        assert outcomes[uuid]["disposition"] == "answered"
+        assert outcomes[uuid]["billsec"] is not None, "its end was heard, or told by its record"
+        assert outcomes[uuid]["cause"] != "NODE_RESTARTED"
+    unknown = [call for call in calls if call["disposition"] == "outcome_unknown"]
+    assert len(unknown) <= 100
+    assert {call["node"] for call in unknown} <= {"fs1"}
