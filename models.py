@@ -390,6 +390,14 @@ class Halt(Table):
     by = TextField()
 
 
+class NodeDrain(Table):
+    """No new call goes to the node of this name while its row is here."""
+
+    name = TextField(primary_key=True)
+    at = DateTimeTZField()
+    by = TextField()
+
+
 class CdrInbox(Table):
     """A call's record as its node wrote it, until what it says is in the call's row. `variables` holds those that
     say how the call ended, and no others."""
@@ -406,7 +414,7 @@ class CdrInbox(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    ImportReject, Idempotency, Dialer, Halt, CdrInbox,
+    ImportReject, Idempotency, Dialer, Halt, NodeDrain, CdrInbox,
 )  # fmt: skip
 
 

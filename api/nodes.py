@@ -8,27 +8,31 @@ from typing import Any
 import structlog
 from marshmallow import fields
 
-from api import schemas
-from api.auth import requires
+from api import schemas, signals
+from api.auth import current, requires
 from api.blueprint import Blueprint
+from api.database import unit
 from api.errors import not_found
 from api.paging import Page, PageQuery, list_schema
 from api.rates import rates_now
 from api.services import services
 from limits.errors import LimitsError
 from limits.pressure import Kind
+from models import rows
 from settings import NodeSettings
 
 log = structlog.get_logger(__name__)
 
 blp = Blueprint("nodes", description="The FreeSWITCH nodes")
 
+DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 STATES = ("up", "down", "unknown")
 NOT_FOUND = "Node not found"
 EXAMPLE: dict[str, Any] = {
     "name": "fs1",
     "address": "fs1:8021",
     "state": "up",
+    "draining": False,
     "cps": 20,
     "rate_now": 20,
     "channels": 500,
@@ -74,6 +78,7 @@ class NodeSchema(schemas.Schema):
             "description": "up when a dialer is connected, down when none is, unknown when no dialer can be asked."
         },
     )
+    draining = schemas.Boolean(required=True, metadata={"description": "No new call goes there."})
     cps = schemas.Integer(
         required=True,
         allow_none=True,
@@ -115,11 +120,46 @@ def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
     return page.body("nodes", found[page.offset : page.offset + page.limit], len(found))
 
 
+@blp.route("/nodes/<node_name>/drain", methods=["POST"])
+@requires("platform", errors={404: NOT_FOUND})
+@blp.response(200, NodeSchema, example=EXAMPLE | {"draining": True})
+def drain_node(node_name: str) -> dict[str, Any]:
+    """Drain a node
+
+    Within a second no dialer starts a call there any more; calls in progress go on, and `calls` says how many are
+    left. It stays so, restarts included, until it is undrained.
+    """
+    known = _named(node_name)
+    with unit():
+        rows(DRAIN, known["name"], current().key_name)
+    signals.ring(services(), "wake", {})
+    return known | {"draining": True}
+
+
+@blp.route("/nodes/<node_name>/undrain", methods=["POST"])
+@requires("platform", errors={404: NOT_FOUND})
+@blp.response(200, NodeSchema, example=EXAMPLE)
+def undrain_node(node_name: str) -> dict[str, Any]:
+    """Undrain a node
+
+    Calls go there again.
+    """
+    known = _named(node_name)
+    with unit():
+        rows("DELETE FROM node_drain WHERE name = %s", known["name"])
+    signals.ring(services(), "wake", {})
+    return known | {"draining": False}
+
+
 @blp.route("/nodes/<node_name>")
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, NodeSchema, example=EXAMPLE)
 def get_node(node_name: str) -> dict[str, Any]:
     """Get a node"""
+    return _named(node_name)
+
+
+def _named(node_name: str) -> dict[str, Any]:
     for node in _nodes():
         if node["name"] == node_name:
             return node
@@ -134,7 +174,11 @@ def _nodes() -> list[dict[str, Any]]:
         dialers = {}
     found = merged(services().settings.nodes, dialers)
     rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})
-    return [node | {"rate_now": rates.get(node["name"])} for node in found]
+    with unit():
+        drained = {row["name"] for row in rows("SELECT name FROM node_drain")}
+    return [
+        node | {"rate_now": rates.get(node["name"]), "draining": node["name"] in drained} for node in found
+    ]
 
 
 def merged(

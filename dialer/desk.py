@@ -57,6 +57,10 @@ class Desk:
         """Nodes that can take a call, the one with the most room first."""
         return self.nodes_view.caps()
 
+    def why_no_node(self) -> str:
+        """The `blocked_reason` where there is none."""
+        return self.nodes_view.why_none()
+
     def core_uuid(self, node: str) -> str | None:
         """The Core-UUID of a node's present run."""
         return self.nodes_view.core_uuid(node)

@@ -9,6 +9,7 @@ from dialer.book import Book
 from freeswitch.cluster import Cluster
 from limits.caps import NodeCaps
 from limits.pressure import Kind
+from models import db, rows
 from settings import NodeSettings
 
 CpsNow = Callable[[Kind, str, int | None], int | None]
@@ -25,6 +26,7 @@ class Nodes:
         self._cluster = cluster
         self._book = book
         self._cps_now = cps_now
+        self._drained: frozenset[str] = frozenset()
 
     def caps(self) -> list[NodeCaps]:
         """The caps of every node that can take a call now, the one with the most room first.
@@ -33,7 +35,7 @@ class Nodes:
         """
         found: list[tuple[float, NodeCaps]] = []
         for name, link in self._cluster.links.items():
-            if not link.connected:
+            if not link.connected or name in self._drained:
                 continue
             node = self._settings[name]
             limit = node.channels or (link.heartbeat.max_sessions if link.heartbeat else 0) or 1000
@@ -41,6 +43,16 @@ class Nodes:
             reported = link.heartbeat.sessions if link.heartbeat else 0
             found.append((max(in_flight, reported) / limit, self._caps_of(node)))
         return [caps for _, caps in sorted(found, key=lambda item: item[0])]
+
+    def read_drained(self) -> None:
+        """Learn which nodes are being emptied. Raises what a database that is away raises; what is known stands."""
+        with db.connection_context():
+            self._drained = frozenset(row["name"] for row in rows("SELECT name FROM node_drain"))
+
+    def why_none(self) -> str:
+        """The `blocked_reason` where no node can take a call."""
+        draining = any(link.connected for link in self._cluster.links.values())
+        return "draining" if draining else "no_node"
 
     def _caps_of(self, node: NodeSettings) -> NodeCaps:
         return NodeCaps(node.name, self._cps_now(Kind.NODE, node.name, node.cps), node.channels)

@@ -174,7 +174,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self.pressure.round)
         self.tasks.every(ROUND_SECONDS, self.trunks.round, self.trunks.heard)
         self.tasks.every(TICK_SECONDS, self.pressure.tick)
-        self.tasks.every(ROUND_SECONDS, self.desk.read_plans, self._refresh)
+        self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
         self.listener.start()
         return True
 
@@ -258,6 +258,10 @@ class Process:
         for flight in self.permits.settle(self.dialer_id):
             self.book.add(flight)
             self.recorder.withdraw(flight, "NOT_SENT")
+
+    def _look(self) -> None:
+        self.nodes_view.read_drained()
+        self.desk.read_plans()
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.desk.targets()

@@ -34,6 +34,7 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
         "name": "fs1",
         "address": "127.0.0.1:8021",
         "state": "up",
+        "draining": False,
         "cps": 20,
         "rate_now": 20,
         "channels": 500,
@@ -89,3 +90,17 @@ def test_a_node_and_a_gateway_that_refused_show_what_is_left_of_their_rates(site
     assert (node["cps"], node["rate_now"]) == (20, 10)
     assert site.get(f"/gateways/{trunk['id']}", role="platform").json["rate_now"] == 4
     assert site.get("/gateways", role="platform").json["gateways"][-1]["rate_now"] == 4
+
+
+def test_a_node_is_drained_and_undrained(site: Site) -> None:
+    site.use(settings=replace(site.services.settings, nodes=NODES))
+    for _ in range(2):
+        drained = site.post("/nodes/fs1/drain", role="platform")
+        assert (drained.status_code, drained.json["draining"]) == (200, True)
+    assert site.ears.topics() == ["wake", "wake"]
+    assert site.get("/nodes/fs1", role="platform").json["draining"]
+    assert site.sql("SELECT name FROM node_drain") == [{"name": "fs1"}]
+    assert site.post("/nodes/fs9/drain", role="platform").status_code == 404
+    assert site.post("/nodes/fs1/undrain", role="admin").status_code == 403
+    assert not site.post("/nodes/fs1/undrain", role="platform").json["draining"]
+    assert not site.get("/nodes/fs1", role="platform").json["draining"]

@@ -52,6 +52,7 @@ class World:
         self.may_send = True
         self.probes: list[str] = []
         self.probe_free = True
+        self.no_node = "no_node"
         self.clock = 1000.0
         self.book = Book()
         self.holds = Holds()
@@ -82,6 +83,9 @@ class World:
 
     def nodes(self) -> Sequence[NodeCaps]:
         return self.up
+
+    def why_no_node(self) -> str:
+        return self.no_node
 
     def core_uuid(self, _node: str) -> str | None:
         return "core-1"
