@@ -32,6 +32,7 @@ KEPT = frozenset(
     {
         "hangup_cause",
         "hangup_cause_q850",
+        "proto_specific_hangup_cause",
         "sip_hangup_disposition",
         "sip_term_status",
         "sip_invite_failure_status",
