@@ -17,8 +17,8 @@ from tests.e2e.rig import Tenant, new_tenant, numbers, of_campaign, polled, seen
 TOLERANCE = 0.05
 """Seconds by which a window of the switch's may be shorter than one of the limiter's: a permit's life."""
 USED = 0.97
-SHORT_USED = 0.9
-"""In a short time a few turns that a busy machine missed weigh more."""
+SHORT_USED = 0.75
+"""Within so short a time a machine that stalls for a second misses more turns than this may ask back."""
 SHORT_SECONDS = 20.0
 LONG_SECONDS = 150.0
 TALKS = "00"
