@@ -27,7 +27,7 @@ def node(tmp_path: Path) -> Iterator[SimulatedNode]:
 def dialer(world: World, database_url: str, redis_url: str, node: SimulatedNode) -> Iterator[Dialer]:
     made = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=50")
     yield made
-    made.die()
+    made.end()
 
 
 def test_a_carrier_without_capacity_is_asked_for_half(

@@ -41,7 +41,7 @@ def start(
 
     yield one_more
     for dialer in made:
-        dialer.die()
+        dialer.end()
 
 
 def one(sql: str, *values: object) -> dict[str, object]:
