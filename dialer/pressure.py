@@ -31,6 +31,11 @@ SAMPLES = 64
 FEWEST_SAMPLES = 10
 TICK_SECONDS = 0.1
 RECENT_SECONDS = 1.0
+WINDOW_SECONDS = 5.0
+FEWEST_REFUSALS = 5
+REFUSED_SHARE = 0.10
+"""A carrier answers single numbers with 503, whatever its capacity: only so large a share of its calls, and not fewer
+than `FEWEST_REFUSALS` of them within the window, says that it has too many."""
 
 
 def refused_by(flight: Flight, ended: Ended) -> Target | None:
@@ -68,6 +73,27 @@ class Replies:
 
 
 @dataclass(slots=True)
+class Verdicts:
+    """How the calls of one gateway ended lately: (monotonic time, whether it refused for want of capacity)."""
+
+    _ends: deque[tuple[float, bool]] = field(default_factory=deque)
+
+    def add(self, now: float, refused: bool) -> None:
+        self._ends.append((now, refused))
+
+    def say_full(self, now: float) -> bool:
+        """Whether its refusals are more than those of single numbers. What was judged full is forgotten, so that it
+        is not held against the slower rate that follows."""
+        while self._ends and now - self._ends[0][0] > WINDOW_SECONDS:
+            self._ends.popleft()
+        refused = sum(refused for _, refused in self._ends)
+        full = refused >= FEWEST_REFUSALS and refused >= REFUSED_SHARE * len(self._ends)
+        if full:
+            self._ends.clear()
+        return full
+
+
+@dataclass(slots=True)
 class BackPressure:
     """One process' part of it. `targets` says whose rates it wants to know, `changed` is called after a cut."""
 
@@ -80,6 +106,7 @@ class BackPressure:
     _slowed: Mapping[Target, Slowed] = field(default_factory=dict)
     _cut_at: dict[Target, float] = field(default_factory=dict)
     _replies: dict[str, Replies] = field(default_factory=dict)
+    _verdicts: dict[str, Verdicts] = field(default_factory=dict)
     _ticked_at: float | None = None
     _lags: deque[float] = field(default_factory=lambda: deque(maxlen=20))
 
@@ -90,9 +117,17 @@ class BackPressure:
 
     def learn(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
         """These calls have ended; never raises for a Redis that is away."""
-        for target in {refused_by(flight, ended[flight.call_id]) for flight in over}:
-            if target is not None:
-                self._refuse(target, over)
+        now = self.now()
+        full: set[Target] = set()
+        for flight in over:
+            target = refused_by(flight, ended[flight.call_id])
+            if target is not None and target[0] is Kind.NODE:
+                full.add(target)
+            elif flight.seen:
+                self._verdicts.setdefault(flight.gateway_id, Verdicts()).add(now, target is not None)
+        full |= {(Kind.GATEWAY, name) for name, verdicts in self._verdicts.items() if verdicts.say_full(now)}
+        for target in full:
+            self._refuse(target, over)
 
     def replied(self, node: str, seconds: float) -> None:
         """A node took so long to answer an originate."""

@@ -155,3 +155,29 @@ def test_old_replies_say_nothing(bench: Bench) -> None:
     bench.at += 5.1
     bench.subject.round()
     assert bench.shared.cuts == []
+
+
+def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
+    """So many calls end with 503, and so many with 486, one after another."""
+    for number in range(refused + others):
+        flight = sent(call_id=f"call-{number}", created=True)
+        status = 503 if number < refused else 486
+        hangup = make_hangup(
+            "NORMAL_TEMPORARY_FAILURE", sip_status=status, answered=False, progress=False, q850=41
+        )
+        bench.subject.learn([flight], {flight.call_id: endings.hung_up(flight, bench.at, hangup)})
+
+
+def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Bench) -> None:
+    ends_at_the_carrier(bench, refused=4, others=0)
+    assert bench.shared.cuts == []
+    bench.at += 10.0
+    ends_at_the_carrier(bench, refused=0, others=100)
+    ends_at_the_carrier(bench, refused=6, others=0)
+    assert bench.shared.cuts == []
+
+
+def test_a_carrier_that_refuses_a_good_share_of_its_calls_is_slowed_once(bench: Bench) -> None:
+    ends_at_the_carrier(bench, refused=0, others=20)
+    ends_at_the_carrier(bench, refused=9, others=0)
+    assert [(kind, name) for kind, name, _ in bench.shared.cuts] == [(Kind.GATEWAY, make_flight().gateway_id)]
