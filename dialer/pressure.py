@@ -32,7 +32,7 @@ FEWEST_SAMPLES = 10
 TICK_SECONDS = 0.1
 RECENT_SECONDS = 1.0
 WINDOW_SECONDS = 5.0
-FEWEST_REFUSALS = 5
+FEWEST_REFUSALS = 10
 REFUSED_SHARE = 0.10
 """A carrier answers single numbers with 503, whatever its capacity: only so large a share of its calls, and not fewer
 than `FEWEST_REFUSALS` of them within the window, says that it has too many."""

@@ -169,15 +169,15 @@ def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
 
 
 def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Bench) -> None:
-    ends_at_the_carrier(bench, refused=4, others=0)
+    ends_at_the_carrier(bench, refused=9, others=0)
     assert bench.shared.cuts == []
     bench.at += 10.0
-    ends_at_the_carrier(bench, refused=0, others=100)
-    ends_at_the_carrier(bench, refused=6, others=0)
+    ends_at_the_carrier(bench, refused=0, others=200)
+    ends_at_the_carrier(bench, refused=15, others=0)
     assert bench.shared.cuts == []
 
 
 def test_a_carrier_that_refuses_a_good_share_of_its_calls_is_slowed_once(bench: Bench) -> None:
     ends_at_the_carrier(bench, refused=0, others=20)
-    ends_at_the_carrier(bench, refused=9, others=0)
+    ends_at_the_carrier(bench, refused=14, others=0)
     assert [(kind, name) for kind, name, _ in bench.shared.cuts] == [(Kind.GATEWAY, make_flight().gateway_id)]
