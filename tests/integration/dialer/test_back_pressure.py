@@ -34,7 +34,7 @@ def test_a_carrier_without_capacity_is_asked_for_half(
     world: World, dialer: Dialer, node: SimulatedNode
 ) -> None:
     node.fault("gateway-refuses", status=503)
-    make_campaign(world, 6)
+    make_campaign(world, 30, max_concurrent_calls=30)
     dialer.start()
     trunk = (Kind.GATEWAY, str(world.gateway_id))
     wait_until(lambda: Pressure(dialer.redis, PREFIX).read([trunk]), 20, "a cut")
