@@ -296,6 +296,8 @@ class Server:
             if resume:
                 connection.muted = False
                 self._selector.register(connection.socket, connection.events, connection)
+                # Before anything is written: a client that is gone answers that with a reset, and what it sent is lost.
+                self._read(connection)
             else:
                 self._drop(connection)
 

@@ -182,6 +182,21 @@ def test_a_half_open_connection_can_come_back_with_what_was_sent_meanwhile(fault
         assert stuck.event("BACKGROUND_JOB")["Job-UUID"] == "heard-later"
 
 
+def test_what_a_client_sent_before_it_gave_up_is_carried_out_once_the_node_reads_again(
+    faulty: SimulatedNode,
+) -> None:
+    with Client(faulty.port) as stuck:
+        stuck.command("event json ALL")
+        faulty.fault("half-open", resume="yes")
+        with Client(faulty.port) as other:
+            busy(other, 1)
+        stuck.send(b"bgapi echo x\nJob-UUID: heard-later\n\n" * 50)
+    with Client(faulty.port) as fresh:
+        fresh.command("event json BACKGROUND_JOB")
+        faulty.clear()
+        wait_until(lambda: fresh.api("uptime") and len(fresh.names()) == 50, what="fifty jobs")
+
+
 def test_a_frame_is_cut_and_the_connection_ends(faulty: SimulatedNode, client: Client) -> None:
     client.command("event json BACKGROUND_JOB")
     faulty.fault("cut", after=3)
