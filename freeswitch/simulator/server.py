@@ -296,7 +296,7 @@ class Server:
             if resume:
                 connection.muted = False
                 self._selector.register(connection.socket, connection.events, connection)
-                # Before anything is written: a client that is gone answers that with a reset, and what it sent is lost.
+                # Before anything is written: a client that is gone resets on that, and what it sent is lost.
                 self._read(connection)
             else:
                 self._drop(connection)

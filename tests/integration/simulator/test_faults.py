@@ -189,7 +189,8 @@ def test_what_a_client_sent_before_it_gave_up_is_carried_out_once_the_node_reads
         stuck.command("event json ALL")
         faulty.fault("half-open", resume="yes")
         with Client(faulty.port) as other:
-            busy(other, 1)
+            busy(other)
+            quiet(other)
         stuck.send(b"bgapi echo x\nJob-UUID: heard-later\n\n" * 50)
     with Client(faulty.port) as fresh:
         fresh.command("event json BACKGROUND_JOB")
