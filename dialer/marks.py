@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import gevent
 import structlog
 
+from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster
 from freeswitch.commands import mark_delete
 from freeswitch.errors import FreeswitchError
@@ -40,7 +41,7 @@ class Marks:
 
     def stop(self) -> None:
         """Leave the rest where it is."""
-        gevent.killall(list(self._working.values()), timeout=1.0)
+        kill_all(self._working.values(), timeout=1.0)
 
     def _work(self, node: str, left: deque[str]) -> None:
         link = self._cluster.links.get(node)

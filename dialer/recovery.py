@@ -24,6 +24,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
 from dialer.recorder import Recorder
 from dialer.restarts import Restarts
+from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import mark_select, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
@@ -79,7 +80,7 @@ class Recovery:
 
     def stop(self) -> None:
         """End the questions that are under way."""
-        gevent.killall([worker for workers in self._workers.values() for worker in workers], timeout=1)
+        kill_all([worker for workers in self._workers.values() for worker in workers], timeout=1.0)
 
     def _work(self, waiting: deque[Flight]) -> None:
         while waiting:

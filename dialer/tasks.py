@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gevent
 import structlog
@@ -23,6 +23,7 @@ class Tasks:
     def __init__(self, on_fenced: Callable[[], None]) -> None:
         self._on_fenced = on_fenced
         self._greenlets: list[gevent.Greenlet[..., None]] = []
+        self._ending = False
 
     def spawn(self, work: Callable[[], None]) -> gevent.Greenlet[..., None]:
         """Run `work` in a greenlet until it returns; where it raises, start it again."""
@@ -36,7 +37,7 @@ class Tasks:
         signal = sooner or Signal()
 
         def repeat() -> None:
-            while True:
+            while not self._ending:
                 self.guarded(task)
                 signal.wait(timeout=seconds)
                 signal.clear()
@@ -56,8 +57,9 @@ class Tasks:
             log.exception("task_failed", task=name)
 
     def end(self, timeout: float) -> None:
-        """Kill what still runs."""
-        gevent.killall(self._greenlets, timeout=timeout)
+        """Kill what still runs, and wait `timeout` seconds for it at most."""
+        self._ending = True
+        kill_all(self._greenlets, timeout)
 
     def _keep(self, work: Callable[[], None]) -> None:
         while True:
@@ -68,4 +70,17 @@ class Tasks:
                 log.exception("greenlet_failed", work=getattr(work, "__qualname__", str(work)))
             else:
                 return
+            if self._ending:
+                return
             gevent.sleep(max(0.0, RESTART_SECONDS - (time.monotonic() - began)))
+
+
+def kill_all(greenlets: Iterable[gevent.Greenlet[..., None]], timeout: float) -> None:
+    """Kill greenlets and wait for them, `timeout` seconds at most.
+
+    One that is killed within a transaction may take it for a lost server, from its failing rollback, and go on;
+    and gevent's own way of killing with a timeout raises when that happens.
+    """
+    left = list(greenlets)
+    gevent.killall(left, block=False)
+    gevent.joinall(left, timeout=timeout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +18,9 @@ def world(database_url: str) -> Iterator[World]:
     pool = connect(database_url)
     yield make_world()
     pool.close_all()
-    # Those of greenlets that were killed while they connected: nobody else knows of them.
+    # Greenlets that were killed while they connected leave connections that nobody else knows of.
     for left in list(pool._in_use.values()):
         left.connection.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

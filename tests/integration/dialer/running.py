@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent import GreenletExit
 from gevent.event import Event as Signal
 from redis import Redis
 
 from dialer.process import Process
 from dialer.redis_client import client
+from dialer.tasks import kill_all
 from freeswitch.simulator.ledger import read_ledger
 from limits.keys import Keys
 from models import db, rows
@@ -59,7 +59,8 @@ class Dialer:
         kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
         kill += list(process.desk._running.values())
         kill += [worker for workers in process.recovery._workers.values() for worker in workers]
-        gevent.killall(kill, exception=GreenletExit, timeout=5)
+        process.tasks._ending = True
+        kill_all(kill, 5.0)
         process.listener.stop(5)
         process.cluster.stop()
         if process.identity._session is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import Event as Signal
+from peewee import OperationalError
 
 from dialer import control as control_module
 from dialer import desk as desk_module
@@ -203,3 +204,33 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
     wait_until(lambda: refreshed, 2, "the end of the dispatcher")
     desk.read_plans()
     wait_until(lambda: len(started) == 2, 2, "its second start")
+
+
+def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None:
+    """A greenlet that is killed within a transaction sees the failure of its rollback instead."""
+    stubborn: list[int] = []
+
+    def task() -> None:
+        stubborn.append(1)
+        try:
+            Signal().wait()
+        except BaseException:
+            raise OperationalError("another command is already in progress") from None
+
+    def deaf() -> None:
+        while True:
+            try:
+                Signal().wait(timeout=0.5)
+            except BaseException:
+                stubborn.append(2)
+            else:
+                return
+
+    tasks = Tasks(lambda: None)
+    tasks.every(60.0, task)
+    tasks.spawn(deaf)
+    wait_until(lambda: stubborn, 2, "the task")
+    gevent.sleep(0)
+    tasks.end(0.1)
+    assert stubborn == [1, 2]
+    wait_until(lambda: all(greenlet.dead for greenlet in tasks._greenlets), 2, "the end of both")
