@@ -14,6 +14,7 @@ from local.stack import Stack
 from settings import NodeSettings
 from tests.e2e.rig import PARK, Tenant, new_tenant, numbers
 from tests.real.carrier import STATUSES, Carrier
+from tests.real.test_campaigns import refused
 from tests.real.test_switch import connected, paced
 from tests.unit.campaigns.outcomes_corpus import REASONS, Shape, on_the_wire
 from tests.unit.dialer.made import make_flight
@@ -63,6 +64,8 @@ def test_every_outcome_of_the_number_plan_is_recorded_as_it_was(stack: Stack, ca
     tenant = new_tenant(stack, action=PARK, agent={"ring_timeout_seconds": RING, "max_call_seconds": LONGEST})
     called = numbers(*PLAN, count=EACH * len(PLAN))
     calls = dialled(tenant, called)
+    # At the limit itself a node refuses one call in some hundreds, which is then sent again.
+    calls = [call for call in calls if not refused(call)]
     assert {call["phone_number"] for call in calls} == set(called)
     wrong = []
     for call in calls:
