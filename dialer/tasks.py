@@ -39,6 +39,8 @@ class Tasks:
         def repeat() -> None:
             while not self._ending:
                 self.guarded(task)
+                if self._ending:
+                    return
                 signal.wait(timeout=seconds)
                 signal.clear()
 
