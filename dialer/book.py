@@ -56,6 +56,7 @@ class Flight:
     over: bool = False
     queued: bool = False
     repeated: bool = False
+    doubtful: bool = False
     asking: bool = False
     asked_at: float = 0.0
     refusal: str | None = None

@@ -148,6 +148,8 @@ def _never_seen(flight: Flight, dialer_id: str, now: float, sender_is_dead: Call
         if now - since < LOST_SECONDS:
             return WAIT
         return Verdict(Act.CLOSE, Disposition.SWITCH_LOST, "NEVER_SEEN", no_channel=True)
+    if flight.doubtful:
+        return _lost(flight, "MAY_BE_BUFFERED", now)
     if ours or sender_is_dead():
         return Verdict(Act.REPEAT)
     return _lost(flight, "OWNER_NOT_PROVEN_DEAD", now)

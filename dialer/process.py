@@ -290,6 +290,8 @@ class Process:
         log.info("node_link", node=change.node, up=change.up, error=change.error)
         if change.up:
             self.recovery.node_up(change.node)
+        else:
+            self.recovery.node_down(change.node, change.error or "")
         self.desk.wake_all()
 
     def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:

@@ -37,6 +37,9 @@ ASK_SECONDS = 10.0
 PARALLEL = 5
 """Questions under way at one node; one that does not answer must not keep the others waiting."""
 
+CLOSED_BY_NODE = "the node "
+"""How the reasons begin that say that the node itself closed, and with it dropped what it had not read."""
+
 
 @dataclass(slots=True)
 class Recovery:
@@ -64,6 +67,15 @@ class Recovery:
         workers[:] = [worker for worker in workers if not worker.dead]
         if len(workers) < PARALLEL:
             workers.append(gevent.spawn(self._work, waiting))
+
+    def node_down(self, node: str, reason: str) -> None:
+        """A node's connection is gone. Where we gave it up, the node may still hold what we wrote in its buffers,
+        for as long as it is stuck: such a call is never sent again."""
+        if reason.startswith(CLOSED_BY_NODE):
+            return
+        for flight in self.book.on_node(node):
+            if flight.sent_at is not None and not flight.seen:
+                flight.doubtful = True
 
     def node_up(self, node: str) -> None:
         """A node's connection is (back) up: whatever happened meanwhile was missed."""

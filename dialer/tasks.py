@@ -37,9 +37,9 @@ class Tasks:
         signal = sooner or Signal()
 
         def repeat() -> None:
-            while not self._ending:
+            while not self._is_ending():
                 self.guarded(task)
-                if self._ending:
+                if self._is_ending():
                     return
                 signal.wait(timeout=seconds)
                 signal.clear()
@@ -62,6 +62,9 @@ class Tasks:
         """Kill what still runs, and wait `timeout` seconds for it at most."""
         self._ending = True
         kill_all(self._greenlets, timeout)
+
+    def _is_ending(self) -> bool:
+        return self._ending
 
     def _keep(self, work: Callable[[], None]) -> None:
         while True:

@@ -129,6 +129,7 @@ flights = st.builds(
     created=st.booleans(),
     progress=st.booleans(),
     repeated=st.booleans(),
+    doubtful=st.booleans(),
     refusal=st.sampled_from([None, "USER_BUSY", "DESTINATION_OUT_OF_ORDER"]),
     gone_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
 )
@@ -144,6 +145,7 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
         assert answer == NEVER
         assert not flight.seen
         assert flight.refusal is None
+        assert not flight.doubtful
         assert flight.sent_by == ME or dead
         times = (flight.sent_at, flight.adopted_at, flight.claimed_at)
         assert NOW - next(at for at in times if at is not None) >= SETTLE_SECONDS
