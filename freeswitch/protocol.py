@@ -170,7 +170,7 @@ def decode_json(body: bytes) -> dict[str, Any]:
         raise ProtocolError("event is not a JSON object")
     for key, opening in _IDENTITY.items():
         last = value.get(key)
-        # orjson keeps the last of repeated keys: it has to be what stands at the first. (Within a value, the quotes of
+        # orjson keeps the last of repeated keys: it has to be what stands at the first. (In a value, the quotes of
         # what looks like a key stand behind backslashes.)
         if last is not None and not body.startswith(f'{last}"'.encode(), body.find(opening) + len(opening)):
             return _first_of_each(body)
