@@ -21,10 +21,10 @@ from gevent.lock import RLock
 
 from freeswitch import commands
 from freeswitch.connection import EslConnection, EslError, NotConnected
+from freeswitch.decoding import decode_event
 from freeswitch.errors import FreeswitchError
-from freeswitch.events import Event, Heartbeat, event_from_json
+from freeswitch.events import Event, Heartbeat
 from freeswitch.lateness import Lateness
-from freeswitch.protocol import decode_json
 from freeswitch.senders import Senders, connections_for
 
 EVENT_NAMES: Final = (
@@ -189,7 +189,7 @@ class NodeLink:
 
         def decode(body: bytes) -> Event | None:
             self.events += 1
-            event = event_from_json(decode_json(body))
+            event = decode_event(body)
             if event is not None and lateness.note(event.at_us, time.monotonic()):
                 connection.close(f"events come {lateness.seconds:.1f} s late")
             return event

@@ -41,7 +41,7 @@ __all__ = [
 SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
-_READ_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 128 * 1024
 
 OnReply = Callable[[str | EslError], None]
 
@@ -89,7 +89,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._commands_sent: deque[_Pending] = deque()
         self._write_lock = BoundedSemaphore(1)
         self._inbox: Inbox[Record] = Inbox(self.node, decode, on_event, self.close, max_waiting_events)
-        self._last_event_at = 0.0
+        self._last_event_at = self._read_at = 0.0
         self._ready = False
         self._dead = Event()
         self._drained = Event()
@@ -245,13 +245,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self.close(reason)
 
     def handle_event(self, frame: Frame) -> None:
-        """Put one frame where it belongs. Raises EslError when the connection cannot go on."""
+        """Put a frame that is no event where it belongs. Raises EslError when the connection cannot go on."""
         kind = frame.content_type
-        if kind == "text/event-json":
-            self._last_event_at = time.monotonic()
-            if not self._inbox.put(frame.body):
-                raise EslError(self.node, f"fell behind by {self._inbox.waiting} events")
-        elif kind in ("command/reply", "api/response"):
+        if kind in ("command/reply", "api/response"):
             if not self._commands_sent:
                 raise EslError(self.node, "a reply to no command")
             if kind != self._commands_sent[0].answered_by:
@@ -277,6 +273,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 data = self.sock.recv(_READ_BYTES)
             except TimeoutError:
                 continue
+            self._read_at = time.monotonic()
             if not data:
                 return "the node closed" + (" inside a frame" if self._decoder.pending else "")
             try:
@@ -284,13 +281,25 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 fault = None
             except ProtocolError as exc:
                 frames, fault = exc.frames, exc
-            for frame in frames:
-                self.handle_event(frame)
+            self._take(frames)
             if fault is not None:
                 raise fault
             # recv() returns at once while there is data: without this a flood starves every greenlet.
             gevent.sleep(0)
         return "closed by us"
+
+    def _take(self, frames: Sequence[Frame]) -> None:
+        try:
+            for frame in frames:
+                if frame.content_type == "text/event-json":
+                    self._last_event_at = self._read_at
+                    self._inbox.put(frame.body)
+                else:
+                    self.handle_event(frame)
+        finally:
+            room = self._inbox.wake()
+        if not room:
+            raise EslError(self.node, f"fell behind by {self._inbox.waiting} events")
 
     def _write(
         self,

@@ -89,7 +89,7 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEvent:
-    """One moment of one channel. `at_us` is the node's clock; `hangup` stands on hangup_complete only."""
+    """One moment of one channel. `at_us` is the node's clock; `dialer_id` and `hangup` are sure to stand on hangup_complete only."""
 
     kind: ChannelEventKind
     call_id: str
@@ -310,12 +310,15 @@ def _text(event: JsonEvent, name: str) -> str:
 
 
 def _optional(event: JsonEvent, name: str) -> str | None:
-    return _text(event, name) or None
+    value = event.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _int(event: JsonEvent, name: str) -> int:
-    value = _text(event, name)
-    return int(value) if len(value) <= 18 and value.isascii() and value.isdigit() else 0
+    value = event.get(name)
+    if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdigit():
+        return int(value)
+    return 0
 
 
 def _float(event: JsonEvent, name: str) -> float:

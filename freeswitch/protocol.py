@@ -21,7 +21,6 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 MAX_JOB_UUID_BYTES: Final = 235
 _LENGTH_DIGITS: Final = 10
-_NEWLINE: Final = 0x0A
 _SHORT_HEAD_BYTES: Final = 80
 _ONCE_IN_A_FRAME: Final = frozenset({"Content-Length", "Content-Type", "Reply-Text"})
 _IDENTITY: Final = {key: f'"{key}":"'.encode() for key in ("Event-Name", "Unique-ID", "Job-UUID")}
@@ -64,72 +63,58 @@ class Frame(NamedTuple):
 class FrameDecoder:
     """Cuts a byte stream into frames, however the bytes are split, in time linear in their number."""
 
-    __slots__ = ("_buffer", "_headers", "_need", "_scanned", "_start")
+    __slots__ = ("_buffer", "_head", "_searched")
 
     def __init__(self) -> None:
+        # What has not been given back as frames, and how much of it is known to hold no end of a header block.
         self._buffer = bytearray()
-        self._start = 0
-        self._scanned = 0
-        self._headers: Mapping[str, str] | None = None
-        self._need = 0
+        self._searched = 0
+        self._head: tuple[Mapping[str, str], int] | None = None
 
     @property
     def pending(self) -> int:
         """Bytes of an unfinished frame that are held back; not 0 at the end of a stream means it was cut."""
-        return len(self._buffer) - self._start + (1 if self._headers is not None else 0)
+        return len(self._buffer) + (1 if self._head is not None else 0)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes and return the frames they complete.
 
         Raises ProtocolError for a header block above 64 KB, a body above 16 MB, or bytes that are no frame.
         """
-        self._buffer += data
+        buffer = self._buffer
+        buffer += data
         frames: list[Frame] = []
+        place, size = 0, len(buffer)
         try:
-            while (frame := self._next_frame()) is not None:
-                frames.append(frame)
+            while True:
+                if self._head is None:
+                    place, end = self._find_block(place)
+                    if end < 0:
+                        break
+                    block = bytes(buffer[place:end])
+                    self._head = _short_head(block) if end - place <= _SHORT_HEAD_BYTES else _head(block)
+                    place = end + 2
+                headers, need = self._head
+                if size - place < need:
+                    break
+                frames.append(Frame(headers, bytes(buffer[place : place + need])))
+                self._head = None
+                place += need
         except ProtocolError as exc:
             raise ProtocolError(str(exc), frames) from exc
-        if self._start:
-            del self._buffer[: self._start]
-            self._scanned -= self._start
-            self._start = 0
+        del buffer[:place]
         return frames
 
-    def _next_frame(self) -> Frame | None:
-        if self._headers is None:
-            head = self._next_head()
-            if head is None:
-                return None
-            self._headers, self._need = head
-        start, end = self._start, self._start + self._need
-        if len(self._buffer) < end:
-            return None
-        frame = Frame(self._headers, bytes(self._buffer[start:end]))
-        self._headers = None
-        self._start = self._scanned = end
-        return frame
-
-    def _next_head(self) -> tuple[Mapping[str, str], int] | None:
-        buffer, start = self._buffer, self._start
-        size = len(buffer)
-        while start < size and buffer[start] == _NEWLINE:
-            start += 1
-        if start != self._start:
-            self._start = start
-            self._scanned = max(self._scanned, start)
-        end = buffer.find(b"\n\n", max(start, self._scanned - 1))
-        if end < 0:
-            self._scanned = size
-            if size - start > MAX_HEADER_BYTES:
-                raise ProtocolError(f"header block of more than {MAX_HEADER_BYTES} bytes")
-            return None
-        if end - start > MAX_HEADER_BYTES:
+    def _find_block(self, place: int) -> tuple[int, int]:
+        """Where the header block at or behind `place` begins and ends; it ends at -1 while its end is missing."""
+        buffer = self._buffer
+        while buffer.startswith(b"\n", place):
+            place += 1
+        end = buffer.find(b"\n\n", max(place, self._searched - 1))
+        self._searched = 0 if end >= 0 else len(buffer) - place
+        if (end if end >= 0 else len(buffer)) - place > MAX_HEADER_BYTES:
             raise ProtocolError(f"header block of more than {MAX_HEADER_BYTES} bytes")
-        block = bytes(buffer[start:end])
-        head = _short_head(block) if len(block) <= _SHORT_HEAD_BYTES else _head(block)
-        self._start = self._scanned = end + 2
-        return head
+        return place, end
 
 
 def parse_headers(block: bytes) -> dict[str, str]:
@@ -170,8 +155,8 @@ def decode_json(body: bytes) -> dict[str, Any]:
         raise ProtocolError("event is not a JSON object")
     for key, opening in _IDENTITY.items():
         last = value.get(key)
-        # orjson keeps the last of repeated keys: it has to be what stands at the first. (In a value, the quotes of
-        # what looks like a key stand behind backslashes.)
+        # orjson keeps the last of repeated keys: it has to be what stands at the first. (What looks like a key within
+        # a value has its quotes behind backslashes.)
         if last is not None and not body.startswith(f'{last}"'.encode(), body.find(opening) + len(opening)):
             return _first_of_each(body)
     return value

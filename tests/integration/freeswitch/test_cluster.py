@@ -123,7 +123,7 @@ def test_events_come_typed_with_the_name_of_their_node(up: Switch) -> None:
     wait_until(lambda: len(up.events) == 4, what="the events")
     assert {node for node, _ in up.events} == {"fs1"}
     created, job, heartbeat, shutdown = [event for _, event in up.events]
-    assert created == ChannelEvent(ChannelEventKind.CREATED, CALL, CORE, 0, DIALER)
+    assert created == ChannelEvent(ChannelEventKind.CREATED, CALL, CORE, 0, None)
     assert isinstance(job, JobResult)
     assert isinstance(heartbeat, Heartbeat)
     assert isinstance(shutdown, Shutdown)

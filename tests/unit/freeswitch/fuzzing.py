@@ -10,7 +10,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["freeswitch.protocol", "freeswitch.events"]):
+with atheris.instrument_imports(include=["freeswitch.protocol", "freeswitch.events", "freeswitch.decoding"]):
     from tests.unit.freeswitch import oracles
 
 

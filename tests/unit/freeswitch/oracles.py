@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import orjson
 
-from freeswitch.events import ChannelEvent, event_from_json
+from freeswitch.decoding import decode_event
+from freeswitch.events import ChannelEvent, ChannelEventKind, event_from_json
 from freeswitch.protocol import (
     MAX_BODY_BYTES,
     MAX_HEADER_BYTES,
@@ -69,6 +70,8 @@ def check_body(body: bytes) -> None:
     assert isinstance(frames[0].text, str)
     with suppress(ProtocolError):
         event_from_json(decode_json(body))
+    with suppress(ProtocolError):
+        decode_event(body)
 
 
 def check_values(text: str, raw: bytes) -> None:
@@ -99,6 +102,9 @@ def check_values(text: str, raw: bytes) -> None:
     assert record.hangup is not None
     assert record.hangup.cause == "NORMAL_CLEARING"
     assert record.hangup.sip_reason == (text or None)
+    assert decode_event(body) == record
+    created = decode_event(body.replace(b"CHANNEL_HANGUP_COMPLETE", b"CHANNEL_CREATE", 1))
+    assert created == ChannelEvent(ChannelEventKind.CREATED, REAL, "core", 0, None)
     for key in ("Event-Name", "Unique-ID", "Job-UUID"):
         again = decode_json(body[:-1] + b"," + orjson.dumps({key: text})[1:])
         assert again[key] == event.get(key, text)

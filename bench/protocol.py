@@ -1,0 +1,241 @@
+"""How many events a second one core receives: Carillon's connection against greenswitch's own receiver.
+
+`python bench/protocol.py [--events 20000] [--rounds 3] [--at-least RATIO]` sends the same events over a socket to
+both in turns, each in a process of its own: greenswitch as it comes, with one handler that counts, plain events as
+it needs them; Carillon's reader, decoder and typed records, JSON. Events are those of the calls that were recorded
+in both formats (or generated ones of their sizes, where there are no recordings): all of them, and then those alone
+to which a dialer subscribes. What counts is the receiver's CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import orjson
+from gevent import socket, subprocess
+from gevent.event import Event as Signal
+from gevent.server import StreamServer
+from greenswitch import InboundESL
+
+from freeswitch.cluster import EVENT_NAMES
+from freeswitch.connection import EslConnection
+from freeswitch.decoding import decode_event
+from freeswitch.events import Event
+from freeswitch.protocol import Frame, FrameDecoder, decode_json, encode_frame
+
+RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "freeswitch" / "transcripts"
+RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=[\d.]+ len=(?P<size>\d+)\n")
+# Header counts and bytes of the events of one recorded call that was answered.
+SIZES = {
+    "CHANNEL_OUTGOING": (52, 1931),
+    "CHANNEL_CREATE": (88, 3810),
+    "CHANNEL_ORIGINATE": (88, 3813),
+    "CHANNEL_PROGRESS": (113, 5029),
+    "CHANNEL_ANSWER": (144, 6399),
+    "BACKGROUND_JOB": (18, 969),
+    "CHANNEL_PARK": (150, 6614),
+    "CHANNEL_HANGUP": (155, 6843),
+    "CHANNEL_HANGUP_COMPLETE": (235, 9963),
+    "CHANNEL_DESTROY": (235, 9917),
+}
+BEST_OF_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The same events in both formats, as they go over the wire."""
+
+    events: int
+    json: bytes
+    plain: bytes
+    source: str
+
+
+Pair = tuple[bytes, bytes]
+
+
+def recorded() -> tuple[list[Pair], str]:
+    """The bodies of the events of the calls that were recorded in both formats, and where they are from."""
+    pairs: list[Pair] = []
+    for path in sorted(RECORDINGS.glob("*_json.txt*")):
+        twins = list(RECORDINGS.glob(path.name.partition("_json")[0] + "_plain.txt*"))
+        left = [frame for twin in twins for frame in frames(twin) if frame.content_type == "text/event-plain"]
+        for frame in frames(path):
+            if frame.content_type != "text/event-json":
+                continue
+            opening = f"Event-Name: {decode_json(frame.body)['Event-Name']}\n".encode()
+            same = next((one for one in left if one.body.startswith(opening)), None)
+            if same is not None:
+                left.remove(same)
+                pairs.append((frame.body, same.body))
+    return (pairs, "recorded") if pairs else (generated(), "generated")
+
+
+def frames(path: Path) -> Iterator[Frame]:
+    """What the server sent in a recording."""
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    decoders: dict[bytes, FrameDecoder] = {}
+    for found in RECORD.finditer(raw):
+        if found["side"] == b"S":
+            decoder = decoders.setdefault(found["conn"], FrameDecoder())
+            yield from decoder.feed(raw[found.end() : found.end() + int(found["size"])])
+
+
+def generated() -> list[Pair]:
+    """Events with as many headers and bytes as recorded ones."""
+    pairs = []
+    for name, (headers, size) in SIZES.items():
+        event = {"Event-Name": name, "Unique-ID": "97101b5b-e317-4272-a99d-7af395b5925f"}
+        event |= {f"variable_{number:03}": "" for number in range(headers - len(event))}
+        filler = "a b" * ((size - len(orjson.dumps(event))) // headers // 3 + 1)
+        event |= {key: filler for key, value in event.items() if not value}
+        plain = "".join(f"{key}: {quote(value)}\n" for key, value in event.items())
+        pairs.append((orjson.dumps(event), f"{plain}\n".encode()))
+    return pairs
+
+
+def batch(bodies: list[Pair], source: str) -> Batch:
+    """The bodies, JSON and plain, in frames."""
+    return Batch(
+        len(bodies),
+        b"".join(encode_frame(head("json", one), one) for one, _ in bodies),
+        b"".join(encode_frame(head("plain", other), other) for _, other in bodies),
+        source,
+    )
+
+
+def head(kind: str, body: bytes) -> dict[str, str]:
+    """The headers of an event's frame, in the switch's order."""
+    return {"Content-Length": str(len(body)), "Content-Type": f"text/event-{kind}"}
+
+
+def serve(sock: socket.socket, sent: Batch, rounds: int) -> None:
+    """The node: lets anyone in, and answers a subscription with all of the events at once."""
+    sock.sendall(b"Content-Type: auth/request\n\n")
+    reader = sock.makefile("rb")
+    for line in reader:
+        if line.strip():
+            sock.sendall(b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n")
+        if line.startswith(b"event "):
+            data = sent.json if b" json" in line else sent.plain
+            for _ in range(rounds):
+                sock.sendall(data)
+
+
+def receive_with_greenswitch(port: int, expected: int) -> float:
+    """CPU seconds that greenswitch takes to hand `expected` events to a handler that counts them."""
+    count = 0
+    done = Signal()
+
+    def handle(_event: object) -> None:
+        nonlocal count
+        count += 1
+        if count == expected:
+            done.set()
+
+    client = InboundESL("127.0.0.1", port, "ClueCon")
+    client.connect()
+    client.register_handle("*", handle)
+    return cpu_seconds(lambda: client.send("event plain ALL"), done)
+
+
+def receive_with_carillon(port: int, expected: int) -> float:
+    """CPU seconds that our connection takes to read and decode `expected` events and deliver their records."""
+    count = records = 0
+    done = Signal()
+
+    def decode(body: bytes) -> Event | None:
+        nonlocal count
+        count += 1
+        if count == expected:
+            done.set()
+        return decode_event(body)
+
+    def handle(_event: Event) -> None:
+        nonlocal records
+        records += 1
+
+    client: EslConnection[Event] = EslConnection(
+        "127.0.0.1", port, "ClueCon", decode=decode, on_event=handle, on_close=lambda _: None
+    )
+    client.connect()
+    seconds = cpu_seconds(lambda: client.send_command("event json ALL"), done)
+    client.close()
+    client.wait_drained()
+    assert records > 0
+    return seconds
+
+
+def cpu_seconds(start: Callable[[], object], done: Signal) -> float:
+    """This process' CPU time from the start until everything has come."""
+    before = time.process_time()
+    start()
+    if not done.wait(BEST_OF_SECONDS):
+        raise SystemExit("the events did not all come")
+    return time.process_time() - before
+
+
+RECEIVERS = {"greenswitch": receive_with_greenswitch, "carillon": receive_with_carillon}
+
+
+def receiver(name: str, port: int, expected: int) -> float:
+    """Events per CPU second of one run of a receiver, in a process of its own."""
+    command = [sys.executable, __file__, "--receiver", name, "--port", str(port), "--events", str(expected)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.read()
+    return expected / float(said)
+
+
+def measure(sent: Batch, events: int, rounds: int) -> float:
+    """Run both in turns, print what came of it and return the ratio of their best."""
+    repeats = max(1, events // sent.events)
+    server = StreamServer(("127.0.0.1", 0), lambda sock, _: serve(sock, sent, repeats))
+    server.start()
+    rates: dict[str, list[float]] = {name: [] for name in RECEIVERS}
+    for _ in range(rounds):
+        for name, found in rates.items():
+            found.append(receiver(name, server.server_port, repeats * sent.events))
+    server.stop()
+    print(
+        f"{sent.source}: {repeats * sent.events:,} events of {len(sent.json) / sent.events:,.0f} bytes in JSON"
+    )
+    for name, found in rates.items():
+        each = ", ".join(f"{rate:,.0f}" for rate in found)
+        print(f"  {name:12} {max(found):8,.0f} events per second and core ({each})")
+    ratio = max(rates["carillon"]) / max(rates["greenswitch"])
+    print(f"  ratio        {ratio:8.1f}")
+    return ratio
+
+
+def main() -> int:
+    """Run the bench once; 1 when the ratio is below `--at-least`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--at-least", type=float, default=0.0)
+    parser.add_argument("--receiver", choices=sorted(RECEIVERS), help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    found = parser.parse_args()
+    if found.receiver:
+        print(RECEIVERS[found.receiver](found.port, found.events))
+        return 0
+    pairs, source = recorded()
+    ratio = measure(batch(pairs, f"all {source} events"), found.events, found.rounds)
+    subscribed = [(one, other) for one, other in pairs if decode_json(one)["Event-Name"] in EVENT_NAMES]
+    measure(batch(subscribed, f"{source} events that a dialer subscribes to"), found.events, found.rounds)
+    return int(ratio < found.at_least)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
