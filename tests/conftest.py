@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from local.errors import LocalError
 from local.home import Lock
@@ -28,6 +29,10 @@ from local.process import carrying
 from local.valkey import EmbeddedValkey
 
 HOME_PREFIX = "carillon-tests-"
+# How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
+
 RUN_MARK = "CARILLON_TEST_RUN"
 OUR_VARIABLES = (
     "PORT",
