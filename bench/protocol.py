@@ -202,10 +202,12 @@ def measure(sent: Batch, events: int, rounds: int) -> float:
     repeats = max(1, events // sent.events)
     server = StreamServer(("127.0.0.1", 0), lambda sock, _: serve(sock, sent, repeats))
     server.start()
+    port = server.server_port
+    assert port is not None
     rates: dict[str, list[float]] = {name: [] for name in RECEIVERS}
     for _ in range(rounds):
         for name, found in rates.items():
-            found.append(receiver(name, server.server_port, repeats * sent.events))
+            found.append(receiver(name, port, repeats * sent.events))
     server.stop()
     print(
         f"{sent.source}: {repeats * sent.events:,} events of {len(sent.json) / sent.events:,.0f} bytes in JSON"

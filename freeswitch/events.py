@@ -89,7 +89,10 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEvent:
-    """One moment of one channel. `at_us` is the node's clock; `dialer_id` and `hangup` are sure to stand on hangup_complete only."""
+    """One moment of one channel. `at_us` is the node's clock.
+
+    `dialer_id` and `hangup` are sure to stand on hangup_complete only.
+    """
 
     kind: ChannelEventKind
     call_id: str
