@@ -1,7 +1,8 @@
-"""`python -m tests`: the whole suite as two pytest runs side by side; with arguments, one pytest run with those.
+"""`python -m tests`: the whole suite as three pytest runs side by side; with arguments, one pytest run with those.
 
-The end-to-end tests mostly wait (for phones that ring, for leases that lapse), the others mostly compute: together
-they take the time of the longer. pytest-xdist does not work under gevent's monkey patch. `--full` goes to both.
+The end-to-end tests and those of the embedded servers mostly wait (for phones that ring, for leases that lapse, for
+servers that start), the others mostly compute: together they take the time of the longest. pytest-xdist does not
+work under gevent's monkey patch. `--full` goes to all of them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from types import FrameType
 
 FULL = "--full"
-WAITING = ("tests/e2e", "tests/real")
-COMPUTING = ("tests/unit", "tests/integration")
+LOCAL = "tests/integration/local"
+COMPUTING = ("tests/unit", "tests/integration", f"--ignore={LOCAL}")
+WAITING = (("tests/e2e", "tests/real"), (LOCAL,))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,24 +26,32 @@ def main(arguments: Sequence[str]) -> int:
     pytest = [sys.executable, "-m", "pytest"]
     if set(arguments) - {FULL}:
         return subprocess.run([*pytest, *arguments], check=False).returncode
-    with tempfile.TemporaryFile() as said:
-        present = [folder for folder in WAITING if Path(folder).is_dir()]
-        waiting = subprocess.Popen(
-            [*pytest, *arguments, *present], stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-        )
+    with ExitStack() as files:
+        runs = []
+        for chosen in WAITING:
+            said = files.enter_context(tempfile.TemporaryFile())
+            run = subprocess.Popen(
+                [*pytest, *arguments, *chosen],
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+            runs.append((run, said))
         computing = subprocess.Popen([*pytest, *arguments, *COMPUTING])
 
         def end(number: int, _frame: FrameType | None) -> None:
-            for run in (waiting, computing):
+            for run in (computing, *(run for run, _ in runs)):
                 run.send_signal(number)
 
-        # A Ctrl-C reaches both runs by itself; each ends its servers and says what it has done.
+        # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done.
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, end)
-        statuses = [computing.wait(), waiting.wait()]
-        said.seek(0)
-        sys.stdout.buffer.write(said.read())
-        sys.stdout.flush()
+        statuses = [computing.wait()]
+        for run, said in runs:
+            statuses.append(run.wait())
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
+            sys.stdout.flush()
     return next((status for status in statuses if status), 0)
 
 
