@@ -14,6 +14,7 @@ import sys
 
 import gevent
 
+from dialer.garbage import keep_collections_short
 from dialer.redis_client import client
 from dialer.watchdog import Watchdog
 from logs import configure
@@ -40,6 +41,7 @@ def main() -> int:
 
     connect(settings.database_url)
     process = Process(settings, client(settings.redis_url), client(settings.redis_url, blocking=True))
+    keep_collections_short(lambda: len(process.book))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, process.end)
     return process.run()
