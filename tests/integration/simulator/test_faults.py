@@ -90,7 +90,12 @@ def test_some_events_are_dropped_and_the_rest_comes(faulty: SimulatedNode, clien
     faulty.clear()
     before = found.total()
     busy(client, 10)
-    quiet(client)
+
+    def all_came() -> bool:
+        quiet(client)
+        return arrived(client).total() >= before + 20
+
+    wait_until(all_came, 10, "every event of ten calls")
     assert arrived(client).total() == before + 20
 
 
