@@ -289,11 +289,12 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         return "closed by us"
 
     def _take(self, frames: Sequence[Frame]) -> None:
+        put = self._inbox.put
         try:
             for frame in frames:
-                if frame.content_type == "text/event-json":
+                if frame.headers.get("Content-Type") == "text/event-json":
+                    put(frame.body)
                     self._last_event_at = self._read_at
-                    self._inbox.put(frame.body)
                 else:
                     self.handle_event(frame)
         finally:

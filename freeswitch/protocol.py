@@ -23,7 +23,7 @@ MAX_JOB_UUID_BYTES: Final = 235
 _LENGTH_DIGITS: Final = 10
 _SHORT_HEAD_BYTES: Final = 80
 _ONCE_IN_A_FRAME: Final = frozenset({"Content-Length", "Content-Type", "Reply-Text"})
-_IDENTITY: Final = {key: f'"{key}":"'.encode() for key in ("Event-Name", "Unique-ID", "Job-UUID")}
+_IDENTITY: Final = [(key, f'"{key}":"'.encode()) for key in ("Event-Name", "Unique-ID", "Job-UUID")]
 
 
 class ProtocolError(FreeswitchError):
@@ -84,26 +84,31 @@ class FrameDecoder:
         buffer = self._buffer
         buffer += data
         frames: list[Frame] = []
-        place, size = 0, len(buffer)
         try:
-            while True:
-                if self._head is None:
-                    place, end = self._find_block(place)
-                    if end < 0:
-                        break
-                    block = bytes(buffer[place:end])
-                    self._head = _short_head(block) if end - place <= _SHORT_HEAD_BYTES else _head(block)
-                    place = end + 2
-                headers, need = self._head
-                if size - place < need:
-                    break
-                frames.append(Frame(headers, bytes(buffer[place : place + need])))
-                self._head = None
-                place += need
+            with memoryview(buffer) as view:
+                place = self._cut(view, frames)
         except ProtocolError as exc:
             raise ProtocolError(str(exc), frames) from exc
         del buffer[:place]
         return frames
+
+    def _cut(self, view: memoryview, frames: list[Frame]) -> int:
+        """Add what is complete to `frames`; where the rest begins."""
+        place, size = 0, len(view)
+        while True:
+            if self._head is None:
+                place, end = self._find_block(place)
+                if end < 0:
+                    return place
+                block = bytes(view[place:end])
+                self._head = _short_head(block) if end - place <= _SHORT_HEAD_BYTES else _head(block)
+                place = end + 2
+            headers, need = self._head
+            if size - place < need:
+                return place
+            frames.append(Frame(headers, bytes(view[place : place + need])))
+            self._head = None
+            place += need
 
     def _find_block(self, place: int) -> tuple[int, int]:
         """Where the header block at or behind `place` begins and ends; it ends at -1 while its end is missing."""
@@ -153,11 +158,13 @@ def decode_json(body: bytes) -> dict[str, Any]:
             raise ProtocolError(f"event is not JSON: {exc}") from exc
     if not isinstance(value, dict):
         raise ProtocolError("event is not a JSON object")
-    for key, opening in _IDENTITY.items():
+    for key, opening in _IDENTITY:
         last = value.get(key)
         # orjson keeps the last of repeated keys: it has to be what stands at the first. (What looks like a key within
         # a value has its quotes behind backslashes.)
-        if last is not None and not body.startswith(f'{last}"'.encode(), body.find(opening) + len(opening)):
+        if last is not None and not body.startswith(
+            b'%b"' % str(last).encode(), body.find(opening) + len(opening)
+        ):
             return _first_of_each(body)
     return value
 
