@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -100,13 +100,14 @@ def test_only_what_says_how_the_call_ended_is_kept(site: Site) -> None:
 def test_what_is_kept_is_what_the_dialers_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither room may import the other: this is where their two lists meet."""
     read: set[str] = set()
-    text = events._text
+    hangup = events._hangup
 
-    def watched(event: Mapping[str, Any], name: str) -> str:
-        read.add(name.removeprefix("variable_"))
-        return text(event, name)
+    class Watched(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name.removeprefix("variable_"))
+            return super().get(name, default)
 
-    monkeypatch.setattr(events, "_text", watched)
+    monkeypatch.setattr(events, "_hangup", lambda event: hangup(Watched(event)))
     hangup_from_variables({})
     hangup_from_variables(VARIABLES)
     assert read - {"Hangup-Cause"} == cdr.KEPT
