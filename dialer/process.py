@@ -17,29 +17,29 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
-from dialer.adoption import Adoption
-from dialer.audit import Audit
 from dialer.book import Book, Flight
+from dialer.caps.permits import Permits
+from dialer.caps.pressure import TICK_SECONDS, BackPressure
+from dialer.caps.trunks import Trunks
 from dialer.control import Control
-from dialer.departures import Departures
-from dialer.desk import Desk
 from dialer.errors import UNAVAILABLE
 from dialer.holds import Holds
 from dialer.identity import Identity
-from dialer.inbox import BELL as RECORDS
-from dialer.inbox import Inbox
-from dialer.marks import Marks
-from dialer.nodes import Nodes
-from dialer.outbox import Outbox
-from dialer.outcomes import Ended, Written
-from dialer.permits import Permits
-from dialer.pressure import TICK_SECONDS, BackPressure
-from dialer.recorder import Recorder
-from dialer.recovery import Recovery
-from dialer.requests import Requests
-from dialer.sender import Sender
+from dialer.record.inbox import BELL as RECORDS
+from dialer.record.inbox import Inbox
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import Ended, Written
+from dialer.record.recorder import Recorder
+from dialer.rescue.adoption import Adoption
+from dialer.rescue.audit import Audit
+from dialer.rescue.marks import Marks
+from dialer.rescue.recovery import Recovery
+from dialer.send.departures import Departures
+from dialer.send.desk import Desk
+from dialer.send.nodes import Nodes
+from dialer.send.requests import Requests
+from dialer.send.sender import Sender
 from dialer.tasks import Tasks
-from dialer.trunks import Trunks
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from limits.errors import Fenced

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dialer.endings import hung_up
+from dialer.record.endings import hung_up
 from freeswitch.events import Hangup
 from local.stack import Stack
 from settings import NodeSettings

@@ -11,9 +11,9 @@ import gevent
 import pytest
 from peewee import IntegrityError
 
-from dialer import outcomes
-from dialer.claims import Claimed, Wanted, claim, claim_again, due, next_due
-from dialer.outcomes import Answered, Ended, Seen, Written, write
+from dialer.record import outcomes
+from dialer.record.outcomes import Answered, Ended, Seen, Written, write
+from dialer.send.claims import Claimed, Wanted, claim, claim_again, due, next_due
 from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dialer import dispatcher as dispatcher_module
-from dialer import recorder as recorder_module
+from dialer.record import recorder as recorder_module
+from dialer.send import dispatcher as dispatcher_module
 from freeswitch.commands import mark_select
 from freeswitch.simulator.ledger import read_ledger
 from freeswitch.simulator.process import SimulatedNode

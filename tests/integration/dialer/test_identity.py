@@ -11,7 +11,7 @@ from redis import Redis
 
 from dialer import identity as identity_module
 from dialer.identity import Identity, lock_is_free
-from dialer.recovery import same_postmaster, sender_is_dead
+from dialer.rescue.recovery import same_postmaster, sender_is_dead
 from limits.roster import Fenced, Roster
 from models import db
 from tests.factories import World

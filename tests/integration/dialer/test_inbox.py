@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from campaigns.dispositions import Disposition
-from dialer.adoption import open_flights
 from dialer.book import Book, Flight
-from dialer.claims import Claimed
-from dialer.inbox import Inbox
-from dialer.outcomes import Answered, Ended, Seen, Told, Written, write
-from dialer.recorder import Recorder
+from dialer.record.inbox import Inbox
+from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
+from dialer.record.recorder import Recorder
+from dialer.rescue.adoption import open_flights
+from dialer.send.claims import Claimed
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended

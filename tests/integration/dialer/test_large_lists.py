@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from dialer import adoption, audit, claims, outbox, telling
+from dialer.record import outbox
+from dialer.rescue import adoption, audit
+from dialer.send import claims, telling
 from models import connect, db, new_id, rows
 from tests.factories import World, make_campaign, make_world
 

@@ -12,9 +12,9 @@ import orjson
 import pytest
 from redis import Redis
 
-from dialer import outbox as outbox_module
-from dialer.outbox import HOLE_SECONDS, WEB, Outbox
-from dialer.outcomes import Answered, write
+from dialer.record import outbox as outbox_module
+from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
+from dialer.record.outcomes import Answered, write
 from live.errors import LiveUnavailable
 from live.publish import Publisher, Transition
 from models import Transition as Row

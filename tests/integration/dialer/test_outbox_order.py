@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 
 from campaigns.lifecycle import complete_if_exhausted, stop
-from dialer.outbox import Outbox
-from dialer.outcomes import write
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import write
 from live.publish import Publisher
 from models import Contact, Transition, db
 from tests.factories import World, make_campaign

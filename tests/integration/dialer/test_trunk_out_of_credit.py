@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialer import trunks
+from dialer.caps import trunks
 from freeswitch.simulator.ledger import read_ledger
 from freeswitch.simulator.process import SimulatedNode
 from models import db, rows

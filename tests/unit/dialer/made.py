@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from dialer.book import Flight
-from dialer.plans import Plan
+from dialer.send.plans import Plan
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
 from limits.caps import Permit
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.decisions import (
+from dialer.rescue.decisions import (
     GRACE_SECONDS,
     LOST_SECONDS,
     QUEUED_SECONDS,

@@ -12,16 +12,16 @@ import pytest
 from peewee import OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
-from dialer import dispatcher as dispatcher_module
 from dialer.book import Book, Flight
-from dialer.claims import Claimed, Due, Wanted
-from dialer.departures import UNSENT_SECONDS, Departures
-from dialer.dispatcher import Dispatcher
 from dialer.holds import Holds
-from dialer.plans import Plan
-from dialer.recorder import Recorder
-from dialer.requests import Requests
-from dialer.sender import Sender
+from dialer.record.recorder import Recorder
+from dialer.send import dispatcher as dispatcher_module
+from dialer.send.claims import Claimed, Due, Wanted
+from dialer.send.departures import UNSENT_SECONDS, Departures
+from dialer.send.dispatcher import Dispatcher
+from dialer.send.plans import Plan
+from dialer.send.requests import Requests
+from dialer.send.sender import Sender
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from dialer.book import Book
-from dialer.recovery import Recovery
+from dialer.rescue.recovery import Recovery
 from tests.unit.dialer.made import make_flight
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from dialer import permits as permits_module
 from dialer.book import Flight
-from dialer.outcomes import Ended
-from dialer.permits import DOUBT_SECONDS, Permits
+from dialer.caps import permits as permits_module
+from dialer.caps.permits import DOUBT_SECONDS, Permits
+from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable

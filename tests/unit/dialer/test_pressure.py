@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dialer import endings
 from dialer.book import Book, Flight
-from dialer.pressure import BackPressure, refused_by
+from dialer.caps.pressure import BackPressure, refused_by
+from dialer.record import endings
 from limits.errors import LimiterUnavailable
 from limits.pressure import Kind, Slowed, Target
 from tests.unit.dialer.made import busy, make_flight, make_hangup

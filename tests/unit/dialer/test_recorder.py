@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from peewee import DataError, OperationalError
 
 from campaigns.dispositions import Disposition
-from dialer import recorder as recorder_module
 from dialer.book import Book, Flight
-from dialer.outcomes import Answered, Ended, Seen, Written
-from dialer.recorder import Change, Recorder
+from dialer.record import recorder as recorder_module
+from dialer.record.outcomes import Answered, Ended, Seen, Written
+from dialer.record.recorder import Change, Recorder
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.made import ME, busy, channel_event, job, make_flight, make_hangup
 

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from dialer.book import Book
-from dialer.recorder import Recorder
-from dialer.recovery import Recovery
-from dialer.restarts import Restarts
+from dialer.record.recorder import Recorder
+from dialer.rescue.recovery import Recovery
+from dialer.rescue.restarts import Restarts
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel

@@ -9,9 +9,9 @@ import pytest
 
 from dialer.book import Book, Flight
 from dialer.holds import Holds
-from dialer.recorder import Recorder
-from dialer.requests import Requests
-from dialer.sender import Outcome, Sender
+from dialer.record.recorder import Recorder
+from dialer.send.requests import Requests
+from dialer.send.sender import Outcome, Sender
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld

@@ -12,18 +12,18 @@ from gevent.event import Event as Signal
 from peewee import OperationalError
 
 from dialer import control as control_module
-from dialer import desk as desk_module
-from dialer import recovery as recovery_module
 from dialer.book import Book
+from dialer.caps.trunks import Trunks
 from dialer.control import Control
-from dialer.decisions import Answer
-from dialer.desk import Desk
 from dialer.holds import Holds
-from dialer.marks import Marks
-from dialer.recorder import Recorder
-from dialer.recovery import Recovery
+from dialer.record.recorder import Recorder
+from dialer.rescue import recovery as recovery_module
+from dialer.rescue.decisions import Answer
+from dialer.rescue.marks import Marks
+from dialer.rescue.recovery import Recovery
+from dialer.send import desk as desk_module
+from dialer.send.desk import Desk
 from dialer.tasks import Tasks
-from dialer.trunks import Trunks
 from freeswitch.errors import ReplyTimeout
 from limits.errors import Fenced, LimiterUnavailable
 from live.errors import LiveUnavailable

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dialer import endings
 from dialer.book import Flight
-from dialer.outcomes import Ended
-from dialer.trunks import Signs, Trunks, is_fault, shows_that_it_works, signs_of
+from dialer.caps.trunks import Signs, Trunks, is_fault, shows_that_it_works, signs_of
+from dialer.record import endings
+from dialer.record.outcomes import Ended
 from tests.unit.dialer.made import make_flight, make_hangup
 
 GATEWAY = make_flight().gateway_id

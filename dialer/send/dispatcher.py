@@ -17,10 +17,10 @@ from gevent.event import Event as Signal
 
 from campaigns.actions import ActionRefused
 from dialer.book import Flight
-from dialer.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
-from dialer.departures import GROUP, Departures, permits_for
 from dialer.errors import DATABASE_AWAY
-from dialer.plans import Plan
+from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.send.departures import GROUP, Departures, permits_for
+from dialer.send.plans import Plan
 from freeswitch.errors import CommandRefused
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialer.outcomes import LOCK_CALLS, Ended, Told, columns_of, run
+from dialer.record.outcomes import LOCK_CALLS, Ended, Told, columns_of, run
 from models import rows
 
 _SECONDS_TODAY = """

@@ -16,7 +16,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
-from dialer.outcomes import Told
+from dialer.record.outcomes import Told
 from live.errors import LiveUnavailable
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
 from models import db

@@ -19,11 +19,11 @@ import orjson
 import structlog
 
 from dialer.book import Book, Flight
-from dialer.decisions import Act, Answer, decide, is_due, is_gone
 from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
-from dialer.recorder import Recorder
-from dialer.restarts import Restarts
+from dialer.record.recorder import Recorder
+from dialer.rescue.decisions import Act, Answer, decide, is_due, is_gone
+from dialer.rescue.restarts import Restarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import mark_select, uuid_dump, uuid_kill

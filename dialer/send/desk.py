@@ -12,16 +12,16 @@ import structlog
 
 from campaigns.lifecycle import complete_if_exhausted, fail
 from dialer.book import Flight
-from dialer.claims import Claimed
-from dialer.departures import Departures
-from dialer.dispatcher import SHARED_SLOTS, Dispatcher
-from dialer.nodes import CpsNow, Nodes
-from dialer.outbox import Outbox
-from dialer.outcomes import Told
-from dialer.permits import Permits
-from dialer.plans import Plan, running
-from dialer.telling import Telling
-from dialer.trunks import FAULTS_IN_DOUBT, Trunks
+from dialer.caps.permits import Permits
+from dialer.caps.trunks import FAULTS_IN_DOUBT, Trunks
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import Told
+from dialer.send.claims import Claimed
+from dialer.send.departures import Departures
+from dialer.send.dispatcher import SHARED_SLOTS, Dispatcher
+from dialer.send.nodes import CpsNow, Nodes
+from dialer.send.plans import Plan, running
+from dialer.send.telling import Telling
 from limits.caps import NodeCaps, Permit
 from limits.pressure import Kind, Target
 

@@ -16,7 +16,7 @@ from campaigns.dispositions import Disposition
 from dialer.book import Flight
 from dialer.holds import Holds
 from dialer.identity import Identity
-from dialer.recorder import Recorder
+from dialer.record.recorder import Recorder
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused, MaybeSent, NotConnected, Withheld

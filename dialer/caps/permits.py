@@ -8,10 +8,10 @@ from functools import partial
 
 import structlog
 
-from dialer.adoption import open_flights
 from dialer.book import Flight
-from dialer.outcomes import Ended
-from dialer.reserve import snapshot
+from dialer.caps.reserve import snapshot
+from dialer.record.outcomes import Ended
+from dialer.rescue.adoption import open_flights
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable

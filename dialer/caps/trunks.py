@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.book import Flight
 from dialer.errors import DATABASE_AWAY
-from dialer.outcomes import Ended
+from dialer.record.outcomes import Ended
 from models import db
 
 log = structlog.get_logger()

@@ -20,10 +20,10 @@ from gevent.event import Event as Signal
 from peewee import DataError, IntegrityError
 
 from campaigns.dispositions import Disposition
-from dialer import endings
 from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
-from dialer.outcomes import Answered, Ended, Seen, Written, write
+from dialer.record import endings
+from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 
 log = structlog.get_logger()

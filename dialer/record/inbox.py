@@ -13,11 +13,11 @@ from typing import Any
 
 import structlog
 
-from dialer import endings
 from dialer.book import Book
-from dialer.late import correct
-from dialer.outcomes import Ended, Told
-from dialer.recorder import Recorder
+from dialer.record import endings
+from dialer.record.late import correct
+from dialer.record.outcomes import Ended, Told
+from dialer.record.recorder import Recorder
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, hangup_from_variables
 from models import db, rows
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.book import Flight
-from dialer.endings import had_channel
+from dialer.record.endings import had_channel
 from freeswitch.events import LiveChannel
 
 SETTLE_SECONDS = 5.0

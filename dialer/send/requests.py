@@ -22,7 +22,7 @@ from campaigns.actions import (
     parse_action,
 )
 from dialer.book import Flight
-from dialer.plans import Plan
+from dialer.send.plans import Plan
 from freeswitch import applications
 from freeswitch.applications import Application
 from freeswitch.commands import OriginateRequest, endpoint, variable_name

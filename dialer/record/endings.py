@@ -11,7 +11,7 @@ from dataclasses import replace
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import History, Next, after_call
 from dialer.book import Flight
-from dialer.outcomes import Ended
+from dialer.record.outcomes import Ended
 from freeswitch.events import HANGUP_CAUSES, Hangup
 from models import ContactStatus
 

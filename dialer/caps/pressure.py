@@ -18,7 +18,7 @@ import structlog
 
 from campaigns.dispositions import Disposition
 from dialer.book import Book, Flight
-from dialer.outcomes import Ended
+from dialer.record.outcomes import Ended
 from limits.errors import LimiterUnavailable
 from limits.pressure import DOWN_EVERY_MS, Kind, Pressure, Slowed, Target
 

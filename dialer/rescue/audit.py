@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 
-from dialer.adoption import open_flights
 from dialer.book import Book
-from dialer.permits import Permits
-from dialer.recovery import Recovery
+from dialer.caps.permits import Permits
+from dialer.rescue.adoption import open_flights
+from dialer.rescue.recovery import Recovery
 from limits.caps import Ended, Permit
 from limits.limiter import Limiter
 from models import db, rows

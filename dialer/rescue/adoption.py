@@ -16,8 +16,8 @@ import structlog
 
 from dialer.book import Book, Flight
 from dialer.identity import Identity
-from dialer.outbox import Outbox
-from dialer.recovery import Recovery
+from dialer.record.outbox import Outbox
+from dialer.rescue.recovery import Recovery
 from freeswitch.cluster import Cluster
 from limits.limiter import Limiter
 from limits.roster import Roster

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from dialer.errors import DATABASE_AWAY
-from dialer.plans import Plan
+from dialer.send.plans import Plan
 from models import db
 
 log = structlog.get_logger()

@@ -13,11 +13,11 @@ import structlog
 
 from campaigns.actions import ActionRefused
 from dialer.book import Book, Flight
-from dialer.claims import Claimed
-from dialer.plans import Plan
-from dialer.recorder import Recorder
-from dialer.requests import Requests
-from dialer.sender import Outcome, Sender
+from dialer.record.recorder import Recorder
+from dialer.send.claims import Claimed
+from dialer.send.plans import Plan
+from dialer.send.requests import Requests
+from dialer.send.sender import Outcome, Sender
 from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused
 from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps

@@ -1,0 +1,1 @@
+"""From what the switch says to rows and transitions: folded, written in groups, published once."""
