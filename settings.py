@@ -16,6 +16,7 @@ from environs import Env, EnvError
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 DEFAULT_NODE_CPS = 10
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingsError(ValueError):
@@ -59,6 +60,7 @@ class Settings:
     audio_hosts: tuple[str, ...]
     socket_hosts: tuple[str, ...]
     log_level: str
+    chaos_points: Path | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -86,6 +88,7 @@ class Settings:
                 audio_hosts=tuple(env.list("CARILLON_AUDIO_HOSTS", [])),
                 socket_hosts=tuple(env.list("CARILLON_SOCKET_HOSTS", [])),
                 log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+                chaos_points=_chaos_points(env),
             )
         except EnvError as error:
             raise SettingsError(str(error)) from error
@@ -195,6 +198,21 @@ def _url(env: Env, name: str, schemes: tuple[str, ...]) -> str | None:
     if urlsplit(value).scheme not in schemes:
         raise SettingsError(f"{name} must be a URL that starts with {schemes[0]}://.")
     return value
+
+
+def _chaos_points(env: Env) -> Path | None:
+    """Where a test orders a dialer to kill itself (`dialer.points`); never where real phones may ring."""
+    value: str = env.str("CARILLON_CHAOS_POINTS", "")
+    if not value:
+        return None
+    away = [node.name for node in nodes_from(env.str("FREESWITCH_URLS", "")) if node.host not in LOOPBACK]
+    if away:
+        raise SettingsError(
+            f"CARILLON_CHAOS_POINTS is for tests on one machine, and the node {away[0]!r} is not on this one."
+        )
+    if not Path(value).is_dir():
+        raise SettingsError(f"CARILLON_CHAOS_POINTS is {value!r}; it must be a folder.")
+    return Path(value)
 
 
 def _secret(env: Env) -> str | None:

@@ -15,6 +15,7 @@ import sys
 import gevent
 
 from dialer.garbage import keep_collections_short
+from dialer.points import arm
 from dialer.redis_client import client
 from dialer.watchdog import Watchdog
 from logs import configure
@@ -35,6 +36,8 @@ def main() -> int:
     assert settings.redis_url is not None
     configure(settings.log_level)
     Watchdog().start()
+    if settings.chaos_points is not None:
+        arm(settings.chaos_points)
 
     from dialer.process import Process
     from models import connect

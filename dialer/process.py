@@ -25,6 +25,7 @@ from dialer.control import Control
 from dialer.errors import UNAVAILABLE
 from dialer.holds import Holds
 from dialer.identity import Identity
+from dialer.points import Point, reach
 from dialer.record.inbox import BELL as RECORDS
 from dialer.record.inbox import Inbox
 from dialer.record.outbox import Outbox
@@ -216,6 +217,7 @@ class Process:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
                 self.bell.ring("handover", {"dialer_id": self.dialer_id})
                 gevent.sleep(RING_AGAIN_SECONDS)
+            reach(Point.HANDED_OVER)
         except UNAVAILABLE as error:
             log.warning("handover_failed", error=str(error)[:200])
 
@@ -301,6 +303,7 @@ class Process:
         self.pressure.learn(over, ended)
         self.trunks.learn(over, ended)
         self.permits.free(over, ended)
+        reach(Point.FREED)
         self.desk.slots_free(over)
         for node in {flight.node for flight in over}:
             self.marks.forget(node, [f.call_id for f in over if f.node == node and f.seen])

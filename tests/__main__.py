@@ -1,8 +1,8 @@
 """`python -m tests`: the whole suite as three pytest runs side by side; with arguments, one pytest run with those.
 
-The end-to-end tests and those of the embedded servers mostly wait (for phones that ring, for leases that lapse, for
-servers that start), the others mostly compute: together they take the time of the longest. pytest-xdist does not
-work under gevent's monkey patch. `--full` goes to all of them.
+The end-to-end tests, those of the embedded servers and the chaos mostly wait (for phones that ring, for leases that
+lapse, for servers that start), the others mostly compute: together they take the time of the longest. pytest-xdist
+does not work under gevent's monkey patch. `--full` goes to all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import FrameType
 FULL = "--full"
 LOCAL = "tests/integration/local"
 COMPUTING = ("tests/unit", "tests/integration", f"--ignore={LOCAL}")
-WAITING = (("tests/e2e", "tests/real"), (LOCAL,))
+WAITING = (("tests/e2e", "tests/real"), (LOCAL, "tests/chaos"))
 
 
 def main(arguments: Sequence[str]) -> int:

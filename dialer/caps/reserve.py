@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dialer.points import Point, reach
 from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
 from models import db, rows
 
@@ -30,9 +31,11 @@ def snapshot() -> Snapshot:
     """
     with db.connection_context(), db.atomic("REPEATABLE READ"):
         (day,) = rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day")
-        return Snapshot(
+        taken = Snapshot(
             day=day["day"],
             live=[LiveCall(**row) for row in rows(_LIVE)],
             recent=[RecentSend(**row) for row in rows(_RECENT)],
             days=[DayUse(**row) for row in rows(_DAYS)],
         )
+    reach(Point.SNAPSHOT_TAKEN)
+    return taken

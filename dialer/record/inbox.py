@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from dialer.book import Book
+from dialer.points import Point, reach
 from dialer.record import endings
 from dialer.record.late import correct
 from dialer.record.outcomes import Ended, Told
@@ -88,6 +89,7 @@ class Inbox:
             corrections = {row["call_id"]: ended for row in locked if (ended := _late(row)) is not None}
             corrected = correct(self.owner, list(corrections.values())) if corrections else None
             db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+            reach(Point.CORRECTED)
         if corrected is None:
             return
         log.info("outcomes_corrected", calls=corrected.calls, contacts=len(corrected.told))

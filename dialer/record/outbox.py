@@ -16,6 +16,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
+from dialer.points import Point, reach
 from dialer.record.outcomes import Told
 from live.errors import LiveUnavailable
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
@@ -171,6 +172,7 @@ class Outbox:
             self._behind = True
 
     def _mark(self, transition_ids: list[int]) -> None:
+        reach(Point.PUBLISHED)
         if transition_ids:
             with db.connection_context():
                 db.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))

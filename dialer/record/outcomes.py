@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
+from dialer.points import Point, reach
 from models import db, rows
 
 _AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
@@ -242,6 +243,7 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
             over.update(ids)
             if len(over) < len(ending):
                 over.update(row["id"] for row in rows(_OVER, ending))
+        reach(Point.OUTCOME_UNCOMMITTED)
     return Written(told, frozenset(over))
 
 

@@ -22,6 +22,7 @@ from peewee import DataError, IntegrityError
 from campaigns.dispositions import Disposition
 from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
+from dialer.points import Point, reach
 from dialer.record import endings
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
@@ -143,6 +144,7 @@ class Recorder:
             except Exception:
                 # What one call reports must not cost the others theirs; recovery asks about this one.
                 log.exception("report_not_understood", call_id=report.call_id)
+        reach(Point.HEARD)
         if changes:
             self._commit(list(changes.values()))
 
@@ -199,6 +201,7 @@ class Recorder:
             log.exception("outcome_not_written", call_id=changes[0].flight.call_id)
             self._give_up(changes[0])
             return
+        reach(Point.OUTCOME_COMMITTED)
         ended = {c.flight.call_id: c.ended for c in changes if c.ended is not None}
         gone = [flight for call_id in ended if (flight := self.book.remove(call_id)) is not None]
         over = [flight for flight in gone if flight.call_id in written.ended]

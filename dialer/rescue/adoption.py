@@ -16,6 +16,7 @@ import structlog
 
 from dialer.book import Book, Flight
 from dialer.identity import Identity
+from dialer.points import Point, reach
 from dialer.record.outbox import Outbox
 from dialer.rescue.recovery import Recovery
 from freeswitch.cluster import Cluster
@@ -117,6 +118,7 @@ class Adoption:
         if not self.identity.lock_settling(other):
             return
         try:
+            reach(Point.HEIR)
             self._take(other)
             self.outbox.sweep(other)
             if dead:
@@ -137,8 +139,10 @@ class Adoption:
                 link.adopt(sender)
         live = {row["id"] for row in held if row["open"]}
         self.limiter.take_over(other, live, {row["id"]: row["billsec"] for row in held if not row["open"]})
+        reach(Point.PERMITS_TAKEN)
         with db.connection_context(), db.atomic():
             flights = [_flight(row) for row in rows(_ADOPT, other, self.identity.dialer_id)]
+        reach(Point.ADOPTED)
         for flight in flights:
             self.book.add(flight)
             self.recovery.ask(flight)

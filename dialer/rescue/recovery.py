@@ -21,6 +21,7 @@ import structlog
 from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
+from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
 from dialer.rescue.decisions import Act, Answer, decide, is_due, is_gone
 from dialer.rescue.restarts import Restarts
@@ -115,6 +116,7 @@ class Recovery:
         if flight.over or flight.queued:
             return
         verdict = decide(flight, answer, self.dialer_id, self.now(), lambda: sender_is_dead(flight.sent_by))
+        reach(Point.DECIDED)
         if answer is not None and answer.alive is not None:
             self._note_alive(flight, answer.alive)
             if link is not None:

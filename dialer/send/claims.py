@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dialer.points import Point, reach
 from models import db, rows
 
 
@@ -164,7 +165,9 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Cl
     with db.connection_context(), db.atomic():
         cursor = db.execute_sql(_CLAIM, parameters)
         names = [column[0] for column in cursor.description]
-        return [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        claimed = [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        reach(Point.CLAIM_UNCOMMITTED)
+    return claimed
 
 
 def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ from gevent.event import Event as Signal
 from campaigns.actions import ActionRefused
 from dialer.book import Flight
 from dialer.errors import DATABASE_AWAY
+from dialer.points import Point, reach
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from dialer.send.departures import GROUP, Departures, permits_for
 from dialer.send.plans import Plan
@@ -99,6 +100,7 @@ class Dispatcher:
         custom_fields = claim_again(flight.call_id, self.dialer_id)
         if custom_fields is None:
             return False
+        reach(Point.REPEAT_CLAIMED)
         if flight.queued or flight.seen or flight.over:
             return True
         flight.sent_by = self.dialer_id
@@ -245,17 +247,20 @@ class Dispatcher:
             for call_id, permit in permits.items()
         ]
         cores = {item.call_id: item.core_uuid for item in wanted}
+        reach(Point.PERMITTED)
         try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except BaseException:
             # Whether the commit arrived is not known; what is certain is that nothing was sent.
             self.around.doubt(list(permits.values()))
             raise
+        reach(Point.CLAIMED)
         # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
         flights = [
             self.departures.enter(plan, item, permits[item.call_id], cores[item.call_id]) for item in claimed
         ]
         self.around.announce(claimed)
+        reach(Point.ENTERED)
         for flight, item in zip(flights, claimed, strict=True):
             self.departures.leave(plan, flight, item.custom_fields, permits[item.call_id])
         taken = {item.call_id for item in claimed}

@@ -16,6 +16,7 @@ from campaigns.dispositions import Disposition
 from dialer.book import Flight
 from dialer.holds import Holds
 from dialer.identity import Identity
+from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import OriginateRequest
@@ -73,6 +74,7 @@ class Sender:
                 return Outcome.REFUSED
             except MaybeSent:
                 log.warning("originate_cut_off", call_id=flight.call_id, node=flight.node)
+        reach(Point.WRITTEN)
         return Outcome.SENT
 
     def allowed(self, flight: Flight) -> bool:
@@ -99,6 +101,7 @@ class Sender:
                 return False
             flight.sent_at = now
             flight.core_uuid = link.core_uuid or flight.core_uuid
+            reach(Point.CHECKED)
             return True
 
         return may_leave

@@ -1,0 +1,79 @@
+"""Named points: where a test has this very process stop or die, between two lines that a crash must not part.
+
+`reach` stands in the code at each of them and does nothing, but in a process that was armed (CARILLON_CHAOS_POINTS, a
+test setting, refused where a node is not on this machine). There, whoever puts a file with the name of a point into
+the folder strikes the first process that passes it: the file says KILL or STOP, and is renamed to `<point>.<pid>` by
+the one process that obeys.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from enum import StrEnum
+from pathlib import Path
+
+
+class Point(StrEnum):
+    """Every point, in the order of a call's life."""
+
+    PERMITTED = "permitted"
+    """Permits are taken, nothing is claimed."""
+    CLAIM_UNCOMMITTED = "claim_uncommitted"
+    CLAIMED = "claimed"
+    """The claim is committed, and this process does not know it yet."""
+    ENTERED = "entered"
+    """The claim is known and published, nothing of it is sent."""
+    CHECKED = "checked"
+    """The guard has said that the frame may leave, under the lock of the socket."""
+    WRITTEN = "written"
+    HEARD = "heard"
+    """Events are out of the queue and in no row."""
+    OUTCOME_UNCOMMITTED = "outcome_uncommitted"
+    OUTCOME_COMMITTED = "outcome_committed"
+    """Nobody has been told, and no permit is back."""
+    FREED = "freed"
+    """Permits are back, the campaign is not looked at."""
+    PUBLISHED = "published"
+    """Listeners have been told, the rows do not say so."""
+    HEIR = "heir"
+    """A dead dialer has an heir, which has taken nothing."""
+    PERMITS_TAKEN = "permits_taken"
+    """The heir has the permits, the dead one the calls."""
+    ADOPTED = "adopted"
+    """The calls are the heir's in their rows, and not in its book."""
+    DECIDED = "decided"
+    """Recovery has its answer, and has not acted on it."""
+    REPEAT_CLAIMED = "repeat_claimed"
+    """A never-seen send is to be repeated, and is not queued yet."""
+    CORRECTED = "corrected"
+    """A late record is applied and not committed."""
+    SNAPSHOT_TAKEN = "snapshot_taken"
+    """The limiter is to be rebuilt from a snapshot, which nobody has been given yet."""
+    HANDED_OVER = "handed_over"
+    """This process ends, and its calls are somebody else's."""
+
+
+_orders: Path | None = None
+
+
+def arm(orders: Path) -> None:
+    """Obey what is put into this folder from now on."""
+    global _orders  # noqa: PLW0603  one for the process, set before anything runs
+    _orders = orders
+
+
+def reach(point: Point) -> None:
+    """This process passes `point` now."""
+    if _orders is not None:
+        _obey(_orders / point)
+
+
+def _obey(order: Path) -> None:
+    mine = order.with_name(f"{order.name}.{os.getpid()}")
+    try:
+        order.rename(mine)
+    except FileNotFoundError:
+        return
+    killed = mine.read_text(encoding="ascii") == "KILL"
+    os.kill(os.getpid(), signal.SIGKILL if killed else signal.SIGSTOP)

@@ -1,0 +1,165 @@
+"""The four independent records of a run, read once it is over: ledgers, calls, contacts, what listeners heard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psycopg
+import redis
+
+from freeswitch.simulator.ledger import LedgerView, read_ledger
+from limits.keys import Keys
+from tests.chaos.ears import Heard
+from tests.chaos.stage import PREFIX, Stage
+from tests.chaos.striker import Struck
+
+CALLS = """
+SELECT id::text, campaign_id::text, contact_id::text, phone_number, node, seq, attempt, state, disposition, cause,
+    extract(epoch FROM created_at)::float8 AS created_at, extract(epoch FROM sent_at)::float8 AS sent_at,
+    extract(epoch FROM ended_at)::float8 AS ended_at
+FROM call WHERE campaign_id = ANY(%s::uuid[])
+"""
+CONTACTS = """
+SELECT id::text, campaign_id::text, phone_number, status, disposition, attempts, last_cause FROM contact
+WHERE campaign_id = ANY(%s::uuid[])
+"""
+CAMPAIGNS = """
+SELECT campaign.id::text, campaign.status, campaign.max_concurrent_calls, sum(pending)::int AS pending,
+    sum(originated)::int AS originated, sum(connected)::int AS connected, sum(completed)::int AS completed,
+    sum(failed)::int AS failed, sum(cancelled)::int AS cancelled
+FROM campaign JOIN campaign_count ON campaign_id = campaign.id WHERE campaign.id = ANY(%s::uuid[])
+GROUP BY campaign.id
+"""
+TOLD = """
+SELECT campaign_id::text, contact_id::text, status, disposition, attempt, call_id::text, cause, published,
+    extract(epoch FROM at)::float8 AS at
+FROM transition WHERE campaign_id = ANY(%s::uuid[]) ORDER BY id
+"""
+IMPORTED = """
+SELECT (SELECT count(*) FROM contact WHERE campaign_id = campaign.id) AS n FROM campaign WHERE name = %s
+"""
+OPEN = """
+SELECT (SELECT count(*) FROM contact WHERE campaign_id = ANY(%(ids)s::uuid[])
+        AND status IN ('pending', 'originated', 'connected'))
+    + (SELECT count(*) FROM campaign WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('running', 'paused')) AS left
+"""
+UNPUBLISHED = "SELECT count(*) AS left FROM transition WHERE NOT published"
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What nobody may exceed; the concurrency of each campaign is in its row."""
+
+    concurrent: int
+    calls_per_minute: int
+    node_cps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What one listener of one campaign heard; `resets` are wall seconds."""
+
+    campaign: str
+    heard: Sequence[Heard]
+    resets: Sequence[float]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What was asked of the system: the numbers of each campaign, its listeners, its caps.
+
+    `oversized` are the lists that met a full disk: their lengths, by their campaigns' names.
+    """
+
+    uploaded: dict[str, list[str]]
+    listeners: list[Listener]
+    caps: Caps
+    oversized: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Everything that is compared.
+
+    `uploaded` are the numbers of each campaign; `imports` the contacts that are there of each list that met a full
+    disk, by what it should have; `permits` is what the limiter still holds when nothing is in flight any more.
+    """
+
+    view: LedgerView
+    calls: list[dict[str, Any]]
+    contacts: list[dict[str, Any]]
+    campaigns: list[dict[str, Any]]
+    told: list[dict[str, Any]]
+    listeners: list[Listener]
+    uploaded: dict[str, list[str]]
+    caps: Caps
+    struck: Struck
+    imports: list[tuple[int, list[int]]]
+    permits: int
+
+
+def left_open(stage: Stage, campaigns: Sequence[str]) -> int:
+    """Contacts and campaigns that are not settled."""
+    return _count(stage, OPEN, {"ids": list(campaigns)})
+
+
+def unpublished(stage: Stage) -> int:
+    """Transitions that no listener can have heard."""
+    return _count(stage, UNPUBLISHED, {})
+
+
+def permits_held(stage: Stage) -> int:
+    """How many permits the limiter holds."""
+    with stage.redis() as client:
+        epoch = cast("str | None", client.get(Keys(PREFIX).epoch))
+        return 0 if epoch is None else int(cast("int", client.hlen(Keys(PREFIX).generation(epoch).permits)))
+
+
+def settles(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether `condition` comes to hold within `seconds`; a server that is away does not count as an answer."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if condition():
+                return True
+        except (psycopg.Error, redis.RedisError):
+            pass
+        time.sleep(0.25)
+    return False
+
+
+def read(stage: Stage, played: Played, struck: Struck) -> Records:
+    """Read all of it."""
+    ids = list(played.uploaded)
+    with stage.database() as connection:
+        calls, contacts, campaigns, told = (
+            connection.execute(sql, (ids,)).fetchall() for sql in (CALLS, CONTACTS, CAMPAIGNS, TOLD)
+        )
+        imports = [
+            (size, [row["n"] for row in connection.execute(IMPORTED, (name,)).fetchall()])
+            for name, size in played.oversized.items()
+        ]
+    return Records(
+        read_ledger(*(node.ledger for node in stage.nodes)),
+        calls,
+        contacts,
+        campaigns,
+        told,
+        played.listeners,
+        played.uploaded,
+        played.caps,
+        struck,
+        imports,
+        permits_held(stage),
+    )
+
+
+def _count(stage: Stage, sql: str, parameters: dict[str, Any]) -> int:
+    with stage.database() as connection:
+        found = connection.execute(sql, parameters).fetchone()
+    assert found is not None
+    return int(found["left"])

@@ -1,0 +1,42 @@
+"""What a run found, as a table to read."""
+
+from __future__ import annotations
+
+from tests.chaos.faults import Size
+from tests.chaos.run import Result
+from tests.chaos.verdict import COLUMNS, Verdict
+
+SHOWN = 10
+"""Lines under each column."""
+
+
+def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
+    """The table; everything that does not agree below it."""
+    struck, records = result.records.struck, result.records
+    lines = ["", f"{'fault':<28}{'struck':>8}"]
+    lines += [f"{kind:<28}{count:>8}" for kind, count in sorted(struck.counts.items())]
+    lines += [f"  at {point:<23}{count:>8}" for point, count in sorted(struck.points.items())]
+    lines += [f"{'all faults':<28}{struck.counts.total():>8}", ""]
+    accepted = sum(line.accepted and line.campaign in records.uploaded for line in records.view.originates)
+    resets = sum(len(listener.resets) for listener in records.listeners)
+    figures = {
+        "seed": seed,
+        "contacts": size.contacts,
+        "calls (rows)": len(records.calls),
+        "INVITEs (ledgers)": accepted,
+        "originates refused by a node": verdict.refused,
+        "transitions": len(records.told),
+        "listeners, their resets": f"{len(records.listeners)}, {resets}",
+        "calls could be started": f"{result.up:.0%} of the time",
+        "nothing was broken": f"{result.whole:.0%} of the time",
+        "settled after the last fault": f"{result.settled_after:.0f} s",
+        "took": f"{result.seconds:.0f} s",
+    }
+    lines += [f"{name:<30}{value:>22}" for name, value in figures.items()]
+    lines += ["", f"{'must be zero':<30}{'':>22}"]
+    lines += [f"{column:<30}{len(verdict.found[column]):>22}" for column in COLUMNS]
+    lines += ["", f"{'outcome_unknown, by cause':<30}{verdict.unknown.total():>22}"]
+    lines += [f"  {cause:<28}{count:>22}" for cause, count in verdict.unknown.most_common()]
+    for column in COLUMNS:
+        lines += [f"{column.upper()}: {said}" for said in verdict.found[column][:SHOWN]]
+    return "\n".join(lines)

@@ -1,0 +1,228 @@
+"""The whole system as deployed, with a proxy in front of each node and with handles to break it by.
+
+Three dialers, one gunicorn with two workers, two simulated nodes with the shippers of their call records, and a
+PostgreSQL and a Valkey that keep what they have written, as in production: a server that forgets commits at its own
+crash would prove nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import redis
+
+import local.supervisor
+from local.simulated import SimulatorOptions
+from local.stack import Stack
+from local.supervisor import Child, Output
+from tests.chaos.proxy import Mode, Proxy
+
+DIALERS = 3
+WEB_WORKERS = 2
+SPEED = 10.0
+NODE_CPS = 40
+NODE_SESSIONS_PER_SECOND = 60
+PREFIX = "carillon:"
+CLOCK = Path(__file__).parent / "clock"
+CLOCK_VARIABLE = "CARILLON_CHAOS_CLOCK"
+POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
+
+
+class Stage(Stack):
+    """A stack whose dialers reach their nodes through `proxies`, by the node's name."""
+
+    def __init__(self, home: Path, *, seed: int, clocks: dict[str, float], output: Output) -> None:
+        simulator = SimulatorOptions(
+            speed=SPEED, seed=seed, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND))
+        )
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")}
+        super().__init__(
+            home,
+            port=0,
+            dialers=DIALERS,
+            web_workers=WEB_WORKERS,
+            environ=environ,
+            simulator=simulator,
+            output=output,
+        )
+        # A process that is killed every few seconds must come back as if it were the first time.
+        local.supervisor.STEADY_SECONDS = 0.0
+        self.proxies: dict[str, Proxy] = {}
+        self.points = self.home / "points"
+        self._clocks = clocks
+        self._stopped: set[int] = set()
+        self._guard = threading.Lock()
+
+    @property
+    def dialers(self) -> list[str]:
+        """The names of the dialers' children."""
+        return [f"dialer.{number}" for number in range(1, DIALERS + 1)]
+
+    @property
+    def valkey_folder(self) -> Path:
+        """Where Valkey keeps what it has written."""
+        return self.home / "valkey"
+
+    def web_workers(self) -> list[int]:
+        """The process ids of gunicorn's workers."""
+        arbiter = self.pids.get("web.1")
+        return [] if arbiter is None else children_of(arbiter)
+
+    def database(self) -> psycopg.Connection[dict[str, Any]]:
+        """A connection of one's own."""
+        return psycopg.connect(
+            self.database_url, autocommit=True, connect_timeout=2, row_factory=psycopg.rows.dict_row
+        )
+
+    def redis(self) -> redis.Redis:
+        """A client of one's own, which gives up soon."""
+        return redis.Redis.from_url(
+            self.redis_url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2
+        )
+
+    def pid_of_dialer(self, dialer_id: str) -> int | None:
+        """The process behind a dialer's id, as it says itself."""
+        with contextlib.suppress(redis.RedisError), self.redis() as client:
+            said = cast("str | None", client.hget(f"{PREFIX}roster", dialer_id))
+            pid = None if said is None else json.loads(said).get("pid")
+            return pid if pid in {self.pids.get(name) for name in self.dialers} else None
+        return None
+
+    def kill(self, pid: int) -> bool:
+        """SIGKILL; whether there was such a process."""
+        return self._signal(pid, signal.SIGKILL)
+
+    def halt(self, pid: int) -> bool:
+        """SIGSTOP; whether there was such a process. It is continued at the end of the run at the latest."""
+        with self._guard:
+            self._stopped.add(pid)
+        return self._signal(pid, signal.SIGSTOP)
+
+    def go_on(self, pid: int) -> None:
+        """SIGCONT."""
+        with self._guard:
+            self._stopped.discard(pid)
+        self._signal(pid, signal.SIGCONT)
+
+    def is_halted(self, pid: int) -> bool:
+        """Whether it was stopped and not continued."""
+        return pid in self._stopped
+
+    def heal(self) -> None:
+        """Continue what is stopped and let everything pass."""
+        for pid in list(self._stopped):
+            self.go_on(pid)
+        for proxy in self.proxies.values():
+            proxy.set(Mode.OPEN)
+
+    def stop(self) -> None:
+        """End everything, also what stands still."""
+        self.heal()
+        super().stop()
+        for proxy in self.proxies.values():
+            proxy.close()
+
+    def _signal(self, pid: int, number: signal.Signals) -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            return True
+        return False
+
+    def _start_servers(self) -> None:
+        self.points.mkdir(mode=0o700)
+        super()._start_servers()
+        urls = []
+        for node in self.nodes:
+            port = int(node.url.partition("?")[0].rpartition(":")[2])
+            proxy = self.proxies[node.name] = Proxy(node.name, port)
+            urls.append(node.url.replace(f":{port}?", f":{proxy.port}?"))
+        self.environ["FREESWITCH_URLS"] = ",".join(urls)
+
+    def _child(self, name: str, command: str, *, restart: bool) -> Child:
+        child = super()._child(name, command, restart=restart)
+        extra: dict[str, str] = {}
+        if name in self.dialers:
+            extra[POINTS_VARIABLE] = str(self.points)
+        if name in self._clocks:
+            path = os.pathsep.join([str(CLOCK), self.environ["PYTHONPATH"]])
+            extra |= {CLOCK_VARIABLE: str(self._clocks[name]), "PYTHONPATH": path}
+        if not extra:
+            return child
+        argv = ["/bin/sh", "-c", f"exec {command}"]
+        return Child(
+            name, argv, env=self.environ | extra, cwd=child._cwd, output=self._output, restart=restart
+        )
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of the children of a process."""
+    with contextlib.suppress(OSError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+class Watch:
+    """Looks twice a second whether calls can be started, from outside: servers, an epoch, a dialer with a link."""
+
+    EVERY_SECONDS = 0.5
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._looks = self._up = self._whole = 0
+        self._broken: Callable[[], int] = lambda: 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self, broken: Callable[[], int]) -> None:
+        """Begin; `broken` says how many faults are in force."""
+        self._broken = broken
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and keep the figures."""
+        self._ending.set()
+        self._thread.join()
+
+    @property
+    def up(self) -> float:
+        """Share of the looks at which a call could have been started."""
+        return self._up / max(1, self._looks)
+
+    @property
+    def whole(self) -> float:
+        """Share of the looks at which nothing at all was broken."""
+        return self._whole / max(1, self._looks)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            began = time.monotonic()
+            up = self._is_up()
+            self._looks += 1
+            self._up += up
+            self._whole += up and self._broken() == 0
+            self._ending.wait(max(0.0, self.EVERY_SECONDS - (time.monotonic() - began)))
+
+    def _is_up(self) -> bool:
+        try:
+            with self._stage.database() as connection:
+                connection.execute("SELECT 1")
+            with self._stage.redis() as client:
+                return bool(client.exists(f"{PREFIX}epoch")) and any(self._dialling(client))
+        except (psycopg.Error, redis.RedisError):
+            return False
+
+    def _dialling(self, client: redis.Redis) -> Iterator[bool]:
+        for dialer_id, said in cast("dict[str, str]", client.hgetall(f"{PREFIX}roster")).items():
+            info = json.loads(said)
+            linked = any(node["connected"] for node in info.get("nodes", ()))
+            alive = bool(client.exists(f"{PREFIX}lease:{dialer_id}"))
+            yield alive and linked and not self._stage.is_halted(info.get("pid", 0))

@@ -1,0 +1,266 @@
+"""Compares the four records of a run. Pure: whatever does not agree is a line under one of the columns."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from freeswitch.simulator.ledger import Originate, window_peak
+from tests.chaos.ears import TOLD
+from tests.chaos.records import Listener, Records
+
+DUPLICATES = "duplicate INVITEs"
+LOST = "lost"
+STUCK = "stuck"
+CAPS = "caps exceeded"
+PERMITS = "leaked permits"
+OUTCOMES = "wrong outcomes"
+MISSED = "transitions missed"
+REPEATED = "transitions repeated"
+COLUMNS = (DUPLICATES, LOST, STUCK, CAPS, PERMITS, OUTCOMES, MISSED, REPEATED)
+"""What must be zero."""
+
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
+"""How a call to a number with this ending ends that nobody answers."""
+UNKNOWN = "outcome_unknown"
+LOST_WITH_STREAM_SECONDS = 60.0
+"""What was told so long before Valkey lost its memory may not have been read by everybody."""
+AROUND_RESET_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What does not agree, by column; and the contacts of which nobody knows how their call ended, by cause."""
+
+    found: dict[str, list[str]] = field(default_factory=lambda: {column: [] for column in COLUMNS})
+    unknown: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every column is 0."""
+        return not any(self.found.values())
+
+
+def compare(records: Records) -> Verdict:
+    """All of it."""
+    verdict = Verdict()
+    _calls(records, verdict)
+    _uploads(records, verdict)
+    _contacts(records, verdict)
+    _campaigns(records, verdict)
+    _outcomes(records, verdict)
+    _caps(records, verdict)
+    told: dict[str, dict[str | None, list[tuple[tuple[Any, ...], float]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for row in records.told:
+        told[row["campaign_id"]][row["contact_id"]].append((tuple(row[name] for name in TOLD), row["at"]))
+    for listener in records.listeners:
+        _listener(records, verdict, listener, told[listener.campaign])
+    if records.permits:
+        verdict.found[PERMITS] = [f"{records.permits} permits are held and nothing is in flight"]
+    return verdict
+
+
+def _ours(records: Records) -> list[Originate]:
+    return [line for line in records.view.originates if line.campaign in records.uploaded]
+
+
+def _calls(records: Records, verdict: Verdict) -> None:
+    """Ledger against call rows."""
+    rows = {row["id"]: row for row in records.calls}
+    accepted = [line for line in _ours(records) if line.accepted]
+    verdict.refused = len(_ours(records)) - len(accepted)
+    for uuid, times in Counter(line.uuid for line in accepted).items():
+        if times > 1:
+            verdict.found[DUPLICATES].append(f"call {uuid} was placed {times} times")
+    for line in accepted:
+        row = rows.get(line.uuid)
+        if row is None:
+            verdict.found[LOST].append(f"the switch dialled {line.number} as {line.uuid}, which no row knows")
+        elif row["attempt"] is None:
+            verdict.found[DUPLICATES].append(
+                f"call {line.uuid} to {line.number} was placed and is not counted ({row['disposition']},"
+                f" {row['cause']})"
+            )
+    counted: dict[str, set[str]] = defaultdict(set)
+    for row in records.calls:
+        if row["attempt"] is not None:
+            counted[row["contact_id"]].add(row["id"])
+    placed: dict[str, set[str]] = defaultdict(set)
+    for line in accepted:
+        placed[line.contact].add(line.uuid)
+    for contact, uuids in placed.items():
+        if len(uuids) > len(counted[contact]):
+            verdict.found[DUPLICATES].append(
+                f"contact {contact} was called {len(uuids)} times, counted {len(counted[contact])} times"
+            )
+
+
+def _uploads(records: Records, verdict: Verdict) -> None:
+    """Every list is there once and whole, whatever it met."""
+    kept = Counter((row["campaign_id"], row["phone_number"]) for row in records.contacts)
+    for campaign, numbers in records.uploaded.items():
+        for number in numbers:
+            if kept[campaign, number] != 1:
+                verdict.found[LOST].append(f"{number} of {campaign} is there {kept[campaign, number]} times")
+    for size, found in records.imports:
+        if found != [size]:
+            verdict.found[LOST].append(f"a list of {size} that met a full disk is there as {found}")
+
+
+def _contacts(records: Records, verdict: Verdict) -> None:
+    """Contact states against their calls and against the ledger."""
+    placed = {line.contact for line in records.view.accepted}
+    counted = Counter(row["contact_id"] for row in records.calls if row["attempt"] is not None)
+    for row in records.contacts:
+        name = f"contact {row['id']} ({row['phone_number']})"
+        if row["status"] not in TERMINAL:
+            verdict.found[STUCK].append(f"{name} is left {row['status']}")
+        elif row["disposition"] == UNKNOWN:
+            verdict.unknown[str(row["last_cause"])] += 1
+        elif row["id"] not in placed:
+            verdict.found[LOST].append(
+                f"{name} is {row['status']} ({row['disposition']}, {row['last_cause']}) and no switch called it"
+            )
+        if row["attempts"] != counted[row["id"]]:
+            verdict.found[OUTCOMES].append(
+                f"{name} has {row['attempts']} attempts and {counted[row['id']]} counted calls"
+            )
+
+
+def _campaigns(records: Records, verdict: Verdict) -> None:
+    """Campaigns and calls are over, and the counts are those of the contacts."""
+    for row in records.calls:
+        if row["state"] != "ended":
+            verdict.found[STUCK].append(f"call {row['id']} is left {row['state']}")
+    statuses: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in records.contacts:
+        statuses[row["campaign_id"]][row["status"]] += 1
+    for campaign in records.campaigns:
+        if campaign["status"] != "completed":
+            verdict.found[STUCK].append(f"campaign {campaign['id']} is left {campaign['status']}")
+        for status in ("pending", "originated", "connected", "completed", "failed", "cancelled"):
+            if campaign[status] != statuses[campaign["id"]][status]:
+                verdict.found[OUTCOMES].append(
+                    f"{campaign['id']} counts {campaign[status]} as {status},"
+                    f" {statuses[campaign['id']][status]} are"
+                )
+
+
+def _outcomes(records: Records, verdict: Verdict) -> None:
+    """How each call ended, by its node's ledger and by its row."""
+    ends = records.view.ends()
+    answered = {step.uuid for step in records.view.steps if step.event == "answer"}
+    placed = {line.uuid for line in records.view.accepted}
+    for row in records.calls:
+        uuid, disposition = row["id"], row["disposition"]
+        if disposition == UNKNOWN or uuid not in placed:
+            continue
+        said = f"call {uuid} to {row['phone_number']} is recorded as {disposition} ({row['cause']})"
+        if (disposition == "answered") != (uuid in answered):
+            verdict.found[OUTCOMES].append(f"{said}, answered at the switch: {uuid in answered}")
+        elif uuid not in answered and uuid in ends:
+            expected = EXPECTED.get(row["phone_number"][-2:])
+            if expected is not None and disposition != expected:
+                verdict.found[OUTCOMES].append(f"{said}, the ledger says {ends[uuid].cause}")
+
+
+def _caps(records: Records, verdict: Verdict) -> None:
+    """Live calls by the ledgers; rates by the ledgers and by the rows.
+
+    A node that stood still executes late what was sent in time, and a row may only estimate when its call was sent:
+    a rate counts as exceeded where both clocks say so.
+    """
+    accepted = [line for line in _ours(records) if line.accepted]
+    spans = list(_spans(records, accepted))
+    for campaign in records.campaigns:
+        peak = _peak((begin, end) for line, begin, end in spans if line.campaign == campaign["id"])
+        _cap(verdict, f"live calls of {campaign['id']}", peak, campaign["max_concurrent_calls"])
+    _cap(verdict, "live calls of the tenant", _peak(span[1:] for span in spans), records.caps.concurrent)
+    sent = {row["id"]: row["sent_at"] for row in records.calls if row["sent_at"] is not None}
+    for name, lines, seconds, cap in [
+        ("calls a minute", accepted, 60.0, records.caps.calls_per_minute),
+        *(
+            (f"calls a second at {node}", [a for a in accepted if a.node == node], 1.0, records.caps.node_cps)
+            for node in sorted({line.node for line in accepted})
+        ),
+    ]:
+        by_ledger = window_peak((line.t for line in lines), seconds)
+        by_rows = window_peak((sent[line.uuid] for line in lines if line.uuid in sent), seconds)
+        _cap(verdict, name, min(by_ledger, by_rows), cap)
+
+
+def _cap(verdict: Verdict, name: str, peak: int, cap: int) -> None:
+    if peak > cap:
+        verdict.found[CAPS].append(f"{name}: {peak}, the cap is {cap}")
+
+
+def _spans(records: Records, accepted: Iterable[Originate]) -> Iterable[tuple[Originate, float, float]]:
+    """From when to when each call lived; one whose node was killed and did not bring it back ended with it."""
+    ends = records.view.ends()
+    for line in accepted:
+        end = ends.get(line.uuid)
+        if end is not None:
+            yield line, line.t, end.t
+        else:
+            deaths = [at for node, at in records.struck.deaths if node == line.node and at >= line.t]
+            yield line, line.t, min(deaths, default=float("inf"))
+
+
+def _peak(spans: Iterable[tuple[float, float]]) -> int:
+    changes = sorted(change for begin, end in spans for change in ((begin, 1), (end, -1)))
+    peak = live = 0
+    for _, change in changes:
+        live += change
+        peak = max(peak, live)
+    return peak
+
+
+def _listener(
+    records: Records,
+    verdict: Verdict,
+    listener: Listener,
+    told: dict[str | None, list[tuple[tuple[Any, ...], float]]],
+) -> None:
+    """Each transition once and in order for each contact; a reset excuses what Valkey lost."""
+    emptied = sorted(records.struck.emptied)
+    since = 0.0
+    for at in listener.resets:
+        if not any(since < lost <= at for lost in emptied):
+            verdict.found[MISSED].append(f"a reset of {listener.campaign} at {at:.0f}, and nothing was lost")
+        since = at
+    if not listener.ended:
+        verdict.found[MISSED].append(f"a listener of {listener.campaign} never heard its end")
+    heard: dict[str | None, list[tuple[tuple[Any, ...], int]]] = defaultdict(list)
+    for said in listener.heard:
+        heard[said.contact].append((said.told, said.part))
+    for contact, written in told.items():
+        order = {item: place for place, (item, _) in enumerate(written)}
+        last: dict[int, int] = {}
+        for item, part in heard[contact]:
+            place = order.get(item)
+            if place is None:
+                verdict.found[REPEATED].append(f"{contact}: {item} was heard and never written")
+            elif place <= last.get(part, -1):
+                verdict.found[REPEATED].append(f"{contact}: {item} was heard again or out of order")
+            last[part] = max(last.get(part, -1), -1 if place is None else place)
+        known = {item for item, _ in heard[contact]}
+        for told_item, at in written:
+            if told_item not in known and not _excused(at, listener.resets, emptied):
+                verdict.found[MISSED].append(f"{contact}: {told_item} at {at:.1f} was not heard")
+
+
+def _excused(at: float, resets: Iterable[float], emptied: Iterable[float]) -> bool:
+    """Whether what was told at this moment may have gone with the stream."""
+    lost = list(emptied)
+    return any(
+        lose - LOST_WITH_STREAM_SECONDS <= at <= reset + AROUND_RESET_SECONDS
+        for reset in resets
+        for lose in lost
+        if lose <= reset
+    )
