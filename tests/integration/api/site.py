@@ -18,6 +18,7 @@ from api.services import EXTENSION, Services
 from app import create_app
 from models import db, new_id, rows
 from settings import Settings
+from tests import pools
 
 PEPPER = "pepper-for-the-tests-only"
 ROLES = ("read", "operate", "admin", "platform")
@@ -189,7 +190,7 @@ def site_over(settings: Settings) -> Iterator[Site]:
         app.extensions[EXTENSION].background.join(timeout=2)
         app.extensions[EXTENSION].background.kill()
         app.extensions[EXTENSION].redis.close()
-        models.db.obj.close_all()
+        pools.close(models.db.obj)
 
 
 def seed(agent_id: uuid.UUID, phone_number_id: uuid.UUID) -> None:

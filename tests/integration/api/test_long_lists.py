@@ -59,24 +59,33 @@ def held_up(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, ticker.stop()
 
 
-def csv_form(site: Site) -> dict[str, Any]:
-    return site.multipart(csv_of(CONTACTS))
+def csv_form(site: Site, count: int) -> dict[str, Any]:
+    return site.multipart(csv_of(count))
 
 
-def json_body(site: Site) -> dict[str, Any]:
+def json_body(site: Site, count: int) -> dict[str, Any]:
     contacts = [
-        {"phone_number": f"+1415{5550000 + n:07d}", "first_name": f"Person {n}"} for n in range(CONTACTS)
+        {"phone_number": f"+1415{5550000 + n:07d}", "first_name": f"Person {n}"} for n in range(count)
     ]
     body = orjson.dumps(site.fields() | {"contacts": contacts})
     return {"data": body, "content_type": "application/json"}
 
 
-@pytest.mark.parametrize("body", [csv_form, json_body])
-def test_an_import_never_holds_others_up(site: Site, body: Callable[[Site], dict[str, Any]]) -> None:
-    given = body(site)
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (csv_form, CONTACTS),
+        (json_body, CONTACTS // 5),
+        pytest.param(json_body, CONTACTS, marks=pytest.mark.full),
+    ],
+)
+def test_an_import_never_holds_others_up(
+    site: Site, body: Callable[[Site, int], dict[str, Any]], count: int
+) -> None:
+    given = body(site, count)
     response, longest = held_up(lambda: site.post("/campaigns", **given))
     assert response.status_code == 201
-    assert response.json["counts"]["pending"] == CONTACTS
+    assert response.json["counts"]["pending"] == count
     assert longest < 0.05
 
 

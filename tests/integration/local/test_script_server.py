@@ -76,7 +76,7 @@ def test_the_whole_service_runs_survives_a_kill_and_ends_in_order(home: Path) ->
         assert get(port, "/readyz")[0] == 200
         assert key.read_text(encoding="ascii") == first_key
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=40)
+        rest, _ = process.communicate(timeout=90)
         assert process.returncode == 0
         assert "killing it" not in rest
         wait_until(lambda: not carrying(OWNER_VARIABLE, str(home)), what="the end of everything")
