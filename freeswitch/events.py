@@ -1,7 +1,8 @@
 """Typed records of what FreeSWITCH reports, made from decoded JSON events.
 
 The cluster turns every event into one of these at the edge; nothing further in sees a header name. Values that
-a remote party controls (phrases, reasons) are passed on as text and never interpreted here.
+a remote party controls (phrases, reasons) are passed on as text and never interpreted here. The records of a
+channel, of which there are thousands a second, are named tuples: they take a third of a frozen dataclass' time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from freeswitch.causes import HANGUP_CAUSES
 
@@ -56,8 +57,7 @@ _CHANNEL_KINDS: Final[Mapping[str, ChannelEventKind]] = {
 _REDIRECTION: Final = re.compile(r"sip:(3[0-9]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Hangup:
+class Hangup(NamedTuple):
     """How and why a channel ended.
 
     Key outcomes on the whole of it: the carrier controls the name of the cause. `sip_status` is the final
@@ -87,8 +87,7 @@ class Hangup:
     gateway: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelEvent:
+class ChannelEvent(NamedTuple):
     """One moment of one channel. `at_us` is the node's clock.
 
     `dialer_id` and `hangup` are sure to stand on hangup_complete only.
@@ -225,34 +224,36 @@ def _channel_event(event: JsonEvent, kind: ChannelEventKind) -> ChannelEvent | N
 
 
 def _hangup(event: JsonEvent) -> Hangup:
-    cause = _text(event, "Hangup-Cause") or _text(event, "variable_hangup_cause")
+    get = event.get
     disposition = _text(event, "variable_sip_hangup_disposition")
-    start = _int(event, "variable_start_uepoch")
-    answer = _moment(event, "answer")
-    rings = [at for at in (_moment(event, "progress"), _moment(event, "progress_media")) if at]
-    first_ring = min(rings, default=0)
-    first_sign = min([*rings, *([answer] if answer else [])], default=0)
-    end = answer or _moment(event, "end")
+    start = _number(get("variable_start_uepoch"))
+    answer = _moment(event, "variable_answer_uepoch", "variable_answer_epoch")
+    first_ring = _first(
+        _moment(event, "variable_progress_uepoch", "variable_progress_epoch"),
+        _moment(event, "variable_progress_media_uepoch", "variable_progress_media_epoch"),
+    )
+    first_sign = _first(first_ring, answer)
+    end = answer or _moment(event, "variable_end_uepoch", "variable_end_epoch")
     status = _sip_status(event)
     redirected = status is not None and 300 <= status < 400
     return Hangup(
-        cause=cause,
-        q850=_int(event, "variable_hangup_cause_q850"),
+        _text(event, "Hangup-Cause") or _text(event, "variable_hangup_cause"),
+        q850=_number(get("variable_hangup_cause_q850")),
         sip_status=status,
-        sip_phrase=None if redirected else _optional(event, "variable_sip_invite_failure_phrase"),
-        sip_reason=_optional(event, "variable_sip_reason"),
-        sip_603plus_reason=_optional(event, "variable_sip_603plus_reason"),
+        sip_phrase=None if redirected else _said(get("variable_sip_invite_failure_phrase")),
+        sip_reason=_said(get("variable_sip_reason")),
+        sip_603plus_reason=_said(get("variable_sip_603plus_reason")),
         hung_up_by="remote" if redirected else _party(disposition),
         answered=answer != 0,
         progress=first_ring != 0,
         invite_sent=bool(first_sign or status or disposition or _text(event, "variable_sip_call_id")),
-        billsec=_int(event, "variable_billsec"),
-        billmsec=_int(event, "variable_billmsec"),
-        duration_ms=_int(event, "variable_mduration"),
+        billsec=_number(get("variable_billsec")),
+        billmsec=_number(get("variable_billmsec")),
+        duration_ms=_number(get("variable_mduration")),
         pdd_ms=_milliseconds(start, first_sign) if start and first_sign else None,
         ring_ms=_milliseconds(first_ring, end) if end and first_ring else None,
-        redirected_to=_optional(event, "variable_sip_redirected_to"),
-        gateway=_optional(event, "variable_sip_gateway_name"),
+        redirected_to=_said(get("variable_sip_redirected_to")),
+        gateway=_said(get("variable_sip_gateway_name")),
     )
 
 
@@ -265,12 +266,12 @@ def _party(disposition: str) -> Party | None:
 
 def _sip_status(event: JsonEvent) -> int | None:
     # A redirection that is not followed is ended by the node itself, which then notes its own CANCEL as the failure.
-    redirection = _REDIRECTION.fullmatch(_text(event, "variable_proto_specific_hangup_cause"))
-    if redirection:
-        return int(redirection[1])
+    redirection = _text(event, "variable_proto_specific_hangup_cause")
+    if redirection and (found := _REDIRECTION.fullmatch(redirection)):
+        return int(found[1])
     # FreeSWITCH writes 900 for a URI it could not even send to.
     for name in ("variable_sip_term_status", "variable_sip_invite_failure_status"):
-        status = _int(event, name)
+        status = _number(event.get(name))
         if 100 <= status <= 699:
             return status
     return None
@@ -313,12 +314,18 @@ def _text(event: JsonEvent, name: str) -> str:
 
 
 def _optional(event: JsonEvent, name: str) -> str | None:
-    value = event.get(name)
+    return _said(event.get(name))
+
+
+def _said(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
 def _int(event: JsonEvent, name: str) -> int:
-    value = event.get(name)
+    return _number(event.get(name))
+
+
+def _number(value: object) -> int:
     if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdigit():
         return int(value)
     return 0
@@ -332,9 +339,14 @@ def _float(event: JsonEvent, name: str) -> float:
     return value if isfinite(value) else 0.0
 
 
-def _moment(event: JsonEvent, name: str) -> int:
+def _moment(event: JsonEvent, microseconds: str, seconds: str) -> int:
     """When it happened, in microseconds of the node's clock; 0 when it never did."""
-    return _int(event, f"variable_{name}_uepoch") or _int(event, f"variable_{name}_epoch") * 1_000_000
+    return _number(event.get(microseconds)) or _number(event.get(seconds)) * 1_000_000
+
+
+def _first(one: int, other: int) -> int:
+    """The earlier of two moments, of which either may never have come."""
+    return min(one, other) if one and other else one or other
 
 
 def _milliseconds(start_us: int, end_us: int) -> int:

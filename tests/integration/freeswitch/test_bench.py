@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_a_core_receives_many_times_the_events_that_it_receives_with_greenswitch() -> None:
     """The bench claims 8 on a machine of its own; this bound leaves room for what else runs here."""
-    command = [sys.executable, "bench/protocol.py", "--events", "6000", "--rounds", "2", "--at-least", "5"]
+    command = [sys.executable, "bench/protocol.py", "--events", "2500", "--rounds", "3", "--at-least", "5"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("ratio") == 2
+    assert run.stdout.count("at the median") == 2

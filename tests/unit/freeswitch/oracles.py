@@ -82,6 +82,7 @@ def check_values(text: str, raw: bytes) -> None:
     event = {
         "Event-Name": "CHANNEL_HANGUP_COMPLETE",
         "Core-UUID": "core",
+        "Event-Date-Timestamp": "1795416229254216",
         "Unique-ID": REAL,
         "Hangup-Cause": "NORMAL_CLEARING",
         "variable_dialer_id": "d1",
@@ -104,7 +105,7 @@ def check_values(text: str, raw: bytes) -> None:
     assert record.hangup.sip_reason == (text or None)
     assert decode_event(body) == record
     created = decode_event(body.replace(b"CHANNEL_HANGUP_COMPLETE", b"CHANNEL_CREATE", 1))
-    assert created == ChannelEvent(ChannelEventKind.CREATED, REAL, "core", 0, None)
+    assert created == ChannelEvent(ChannelEventKind.CREATED, REAL, "core", 1795416229254216, None)
     for key in ("Event-Name", "Unique-ID", "Job-UUID"):
         again = decode_json(body[:-1] + b"," + orjson.dumps({key: text})[1:])
         assert again[key] == event.get(key, text)

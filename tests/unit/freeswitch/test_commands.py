@@ -154,7 +154,6 @@ def test_what_would_not_arrive_is_refused(value: str) -> None:
     assert refusal(value) is not None
 
 
-@pytest.mark.skipif(not recordings(), reason="no recordings beside this checkout")
 def test_the_reading_of_dial_strings_agrees_with_a_real_node() -> None:
     compared = 0
     for path in recordings():

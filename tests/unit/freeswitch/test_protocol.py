@@ -168,6 +168,15 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
         decode(data)
 
 
+@pytest.mark.parametrize("behind", [b"", b"\n"])
+def test_the_longest_header_block_is_taken_wherever_it_is_cut(behind: bytes) -> None:
+    block = b"A: " + b"x" * (MAX_HEADER_BYTES - 3)
+    decoder = FrameDecoder()
+    assert decoder.feed(block + b"\n"[len(behind) :]) == []
+    (frame,) = decoder.feed(behind + b"\n")
+    assert len(frame.headers["A"]) == MAX_HEADER_BYTES - 3
+
+
 def test_the_frames_before_a_fault_are_not_lost() -> None:
     with pytest.raises(ProtocolError) as fault:
         decode(STREAM + b"no colon here\n\n")
@@ -199,11 +208,32 @@ def test_json_with_bytes_that_are_not_utf8_is_still_an_event() -> None:
     assert decode_json(b'{"a":"caf\xe9"}') == {"a": "caf\ufffd"}
 
 
-@pytest.mark.parametrize("key", ["Event-Name", "Unique-ID", "Job-UUID"])
+@pytest.mark.parametrize("key", ["Event-Name", "Unique-ID", "Job-UUID", "Hangup-Cause", "variable_billsec"])
 def test_a_repeated_json_key_does_not_make_an_event_another_ones(key: str) -> None:
     body = f'{{"{key}":"real","x":"1","{key}":"forged","x":"2"}}'.encode()
     assert decode_json(body) == {key: "real", "x": "1"}
     assert decode_json(body.replace(b"real", b"\xff")) == {key: "\ufffd", "x": "1"}
+    escaped = body.replace(b"x", b"\\u0022\\u0022").replace(b'"%b":"f' % key.encode(), b'"\\u%04x%b":"f')
+    escaped %= (ord(key[0]), key[1:].encode())
+    assert decode_json(escaped) == {key: "real", '""': "1"}
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.text(st.characters(codec="utf-8"), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from('a:"'), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", ":", '"', '":"', "", "é"]), json_values), max_size=6))
+@example([("a", 1), ("a", 2)])
+@example([("a", "x"), ("b", {"a": "y"}), ("a", ['":'])])
+def test_of_repeated_json_keys_the_first_counts(pairs: list[tuple[str, object]]) -> None:
+    body = b"{%b}" % b",".join(orjson.dumps(key) + b":" + orjson.dumps(value) for key, value in pairs)
+    assert decode_json(body) == dict(reversed(pairs))
 
 
 def test_a_key_within_a_value_is_no_key() -> None:

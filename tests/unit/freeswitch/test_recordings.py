@@ -7,8 +7,6 @@ import pytest
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, decode_json, encode_frame
 from tests.unit.freeswitch.transcripts import recordings, records, server_streams
 
-pytestmark = pytest.mark.skipif(not recordings(), reason="no recordings beside this checkout")
-
 # In it the switch itself cut a reply short, whose headers run into those of the next frame.
 CUT = "30_bgapi_job_uuid"
 

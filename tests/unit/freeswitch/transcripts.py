@@ -1,4 +1,4 @@
-"""Reads recordings of a real FreeSWITCH where they lie beside the checkout; a clone without them skips."""
+"""Reads the recordings of a real FreeSWITCH."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "freeswitch" / "transcripts"
+from tests.recordings import recordings_folder
+
 _RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=[\d.]+ len=(?P<size>\d+)\n")
 
 
 def recordings() -> list[Path]:
-    """Every recording there is, by name; empty in a clone that stands alone."""
-    return sorted(FOLDER.glob("*.txt*"))
+    """Every recording there is, by name."""
+    return sorted(recordings_folder().glob("*.txt*"))
 
 
 def records(path: Path) -> Iterator[tuple[str, int, bytes]]:

@@ -1,7 +1,6 @@
 """Plays the client's side of a recording to a simulated node and pairs what both answered.
 
-The recordings lie beside the checkout where there are any. Time is the recording's own, so timers of whole seconds
-fall into the same phase of the second.
+Time is the recording's own, so timers of whole seconds fall into the same phase of the second.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from urllib.parse import unquote
 import orjson
 
 from freeswitch.simulator.listener import Listener
+from tests.recordings import recordings_folder
 from tests.unit.simulator.node import Node
 
-FOLDER = Path(__file__).resolve().parents[4] / "shared" / "freeswitch" / "transcripts"
 _RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=(?P<at>[\d.]+) len=(?P<size>\d+)\n")
 _LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -39,8 +38,8 @@ class Record(NamedTuple):
 
 
 def transcripts() -> dict[str, Path]:
-    """Every recording there is, by name without its ending; empty in a clone that stands alone."""
-    return {path.name.split(".")[0]: path for path in sorted(FOLDER.glob("*.txt*"))}
+    """Every recording there is, by name without its ending."""
+    return {path.name.split(".")[0]: path for path in sorted(recordings_folder().glob("*.txt*"))}
 
 
 def records(path: Path) -> Iterator[Record]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
@@ -46,8 +45,6 @@ VOLATILE = re.compile(
 )
 # Durations differ by the recorded node's own latency.
 DURATIONS = re.compile(r"variable_(.*sec|m?duration)")
-
-pytestmark = pytest.mark.skipif(not transcripts(), reason="the recordings are not beside this checkout")
 
 
 def events(frames: list[bytes]) -> list[Event]:
@@ -109,7 +106,7 @@ def test_a_call_has_the_recorded_events_headers_and_values(name: str) -> None:
 
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_a_dialogue_has_the_recorded_replies_and_events(name: str) -> None:
-    result = replay(transcripts().get(name, Path(name)))
+    result = replay(transcripts()[name])
     for connection, frames in result.recorded.items():
         ours = result.simulated[connection]
         # A client that closed first never saw what was on its way.
