@@ -207,8 +207,8 @@ def _encode_lines(lines: list[str]) -> bytes:
 
 
 def _has_each_key_once(body: bytes, value: dict[str, Any]) -> bool:
-    # Within a value a quote has a backslash before it: what ends with one, and goes on with a colon, is a key (or, which
-    # costs a second reading and no more, the beginning of a value).
+    # A quote within a value has a backslash before it: what a quote and a colon end is a key. (Or they begin a value,
+    # which costs a second reading and no more.)
     return body.count(b'":') == len(value)
 
 
