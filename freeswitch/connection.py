@@ -12,7 +12,6 @@ decode events and call back, in the order of the wire; the watchdog keeps the de
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Generic
@@ -25,6 +24,7 @@ from greenswitch import InboundESL
 
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.inbox import MAX_WAITING_EVENTS, Inbox, Record
+from freeswitch.pending import OnReply, Pending, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import open_socket
 
@@ -42,20 +42,6 @@ SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
 _READ_BYTES: Final = 128 * 1024
-
-OnReply = Callable[[str | EslError], None]
-
-
-class _Pending:
-    """A command whose reply is still to come."""
-
-    __slots__ = ("answered_by", "deadline", "on_reply", "queued")
-
-    def __init__(self, line: str, on_reply: OnReply, deadline: float, queued: bool) -> None:
-        self.answered_by = "api/response" if line.startswith("api ") else "command/reply"
-        self.on_reply = on_reply
-        self.deadline = deadline
-        self.queued = queued
 
 
 class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
@@ -86,7 +72,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._on_close = on_close
         self._silence_seconds = silence_seconds
         self._decoder = FrameDecoder()
-        self._commands_sent: deque[_Pending] = deque()
+        self._commands_sent = PendingCommands()
         self._write_lock = BoundedSemaphore(1)
         self._inbox: Inbox[Record] = Inbox(self.node, decode, on_event, self.close, max_waiting_events)
         self._last_event_at = self._read_at = 0.0
@@ -156,7 +142,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         (the connection is closed then), ProtocolError for a line that is not one command.
         """
         result: AsyncResult[str | EslError] = AsyncResult()
-        command = _Pending(line, result.set, time.monotonic() + timeout, queued=False)
+        command = Pending(line, headers, result.set, time.monotonic() + timeout, queued=False)
         self._write(line, headers, command, timeout, guard)
         result.wait(timeout=max(0.0, command.deadline - time.monotonic()))
         if not result.ready():
@@ -182,7 +168,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
         before any event that the command caused.
         """
-        command = _Pending(line, on_reply, time.monotonic() + timeout, queued=True)
+        command = Pending(line, headers, on_reply, time.monotonic() + timeout, queued=True)
         self._write(line, headers, command, timeout, guard)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
@@ -203,8 +189,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         now = time.monotonic()
-        pending, self._commands_sent = self._commands_sent, deque()
-        for command in pending:
+        for command in self._commands_sent.take_all():
             late = command.deadline <= now
             kind = ReplyTimeout if late else MaybeSent
             self._answer(command, kind(self.node, "no reply in time" if late else f"no reply: {reason}"))
@@ -248,12 +233,10 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         """Put a frame that is no event where it belongs. Raises EslError when the connection cannot go on."""
         kind = frame.content_type
         if kind in ("command/reply", "api/response"):
-            if not self._commands_sent:
-                raise EslError(self.node, "a reply to no command")
-            if kind != self._commands_sent[0].answered_by:
-                raise EslError(self.node, "a reply to another command")
-            answer = frame.text if kind == "api/response" else frame.reply_text
-            self._answer(self._commands_sent.popleft(), answer)
+            command = self._commands_sent.answered_by(frame)
+            if isinstance(command, str):
+                raise EslError(self.node, command)
+            self._answer(command, frame.text if kind == "api/response" else frame.reply_text)
         elif kind == "auth/request":
             self._auth_request_event.set()
         elif kind in ("text/disconnect-notice", "text/rude-rejection"):
@@ -306,7 +289,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self,
         line: str,
         headers: Mapping[str, str] | None,
-        command: _Pending,
+        command: Pending,
         timeout: float,
         guard: Callable[[], bool] | None,
     ) -> None:
@@ -318,7 +301,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 raise NotConnected(self.node, self.close_reason or "not connected")
             if guard is not None and not guard():
                 raise Withheld(self.node, "withheld by its guard")
-            self._commands_sent.append(command)
+            self._commands_sent.add(command)
             self._send_whole(data)
         finally:
             self._write_lock.release()
@@ -336,7 +319,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             if not sent:
                 self.close(reason)
 
-    def _answer(self, command: _Pending, answer: str | EslError) -> None:
+    def _answer(self, command: Pending, answer: str | EslError) -> None:
         if command.queued:
             self._inbox.call(lambda: command.on_reply(answer))
         else:
@@ -345,7 +328,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     def _watch(self) -> None:
         while not self._dead.wait(_WATCH_SECONDS):
             now = time.monotonic()
-            if self._commands_sent and self._commands_sent[0].deadline <= now:
+            if self._commands_sent.overdue(now):
                 self.close("no reply in time")
             elif now - self._last_event_at > self._silence_seconds:
                 self.close(f"no event for {self._silence_seconds:g} s")
