@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,6 +41,10 @@ class Roster(Protocol):
 
     def alive(self) -> Mapping[str, Mapping[str, Any]]:
         """Living dialers by id, and what each says of itself."""
+        ...
+
+    def fenced(self, dialer_ids: Collection[str], /) -> set[str]:
+        """Those of them that may renew their lease no more."""
         ...
 
     def fence(self, dialer_id: str, /) -> float:

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from api import times
 from api.database import unit
-from api.errors import ApiError
+from api.errors import ApiError, DatabaseUnavailable
 from api.services import Services
 from limits.errors import LimitsError
 from live.errors import LiveError
@@ -37,6 +37,10 @@ UNPUBLISHED = """
     FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
     WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
 
+CONNECTED = """
+    SELECT split_part(application_name, ' ', 2) AS dialer_id FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name ~ '^carillon d'"""
+
 
 def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
     """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
@@ -53,17 +57,37 @@ def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) 
 
     False where Redis is away: nobody was told anything, nor will hang up.
     """
+    roster = services.roster
+
+    def expected() -> set[str]:
+        return set(roster.alive()) | (_connected() - fenced)
+
     try:
-        silent = services.bell.ring_and_wait(topic, payload, services.roster.alive, ACK_SECONDS)
-        waits = [services.roster.fence(dialer_id) for dialer_id in silent]
+        fenced = roster.fenced(_connected())
+        silent = services.bell.ring_and_wait(topic, payload, expected, ACK_SECONDS)
+        waits = [roster.fence(dialer_id) for dialer_id in silent | fenced]
+    except DatabaseUnavailable as error:
+        log.warning("dialers_unknown", topic=topic, reason=str(error))
+        told = ring(services, topic, payload)
+        gevent.sleep(LEASE_SECONDS)
+        return told
     except UNREACHABLE as error:
         log.warning("bell_failed", topic=topic, reason=str(error))
         gevent.sleep(LEASE_SECONDS)
         return False
-    if waits:
+    if silent:
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
-        gevent.sleep(min(max(waits), LEASE_SECONDS))
+    gevent.sleep(min(max(waits, default=0.0), LEASE_SECONDS))
     return True
+
+
+def _connected() -> set[str]:
+    """The dialers that hold their session lock, by what they call their session.
+
+    The roster alone is not enough: a Redis that was emptied has forgotten dialers whose leases still run.
+    """
+    with unit():
+        return {row["dialer_id"] for row in rows(CONNECTED)}
 
 
 def untold(what: str) -> ApiError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from redis import Redis
@@ -104,6 +104,15 @@ class Roster:
                 {"dialer": dialer_id, "ttl": self._ttl, "keep": int(FENCE_SECONDS * 1000)},
             )
         return int(answer[1]) / 1000
+
+    def fenced(self, dialer_ids: Collection[str]) -> set[str]:
+        """Those among them that were fenced, or have retired, within the last day."""
+        asked = sorted(dialer_ids)
+        with translated(RosterUnavailable, "reading fences"):
+            found = cast(
+                "list[str | None]", self._redis.mget([self._keys.fenced(of) for of in asked]) if asked else []
+            )
+        return {of for of, fence in zip(asked, found, strict=True) if fence is not None}
 
     def retire(self, dialer_id: str) -> None:
         """A clean end: the caller sends no more, and says so. Its entry stays until it is forgotten."""

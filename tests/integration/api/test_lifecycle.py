@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import gevent
+import psycopg
 import pytest
 
 from api import signals
@@ -224,6 +225,23 @@ def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site) 
     with pytest.raises(Fenced):
         roster.renew("d000000000002", {})
     assert roster.fence("d000000000002") == 0
+
+
+def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
+    site: Site, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.3)
+    forgotten = "d0000000000f1"
+    site.ears.silent = {forgotten}
+    roster = Roster(site.services.redis, "carillon:")
+    with psycopg.connect(database_url, application_name=f"carillon {forgotten}"):
+        campaign_id = site.in_state("running")
+        for action in ("pause", "resume", "pause"):
+            begun = time.monotonic()
+            assert act(site, campaign_id, action).status_code == 200
+            assert (time.monotonic() - begun > 0.3) == (action == "pause")
+        assert 0 < roster.fence(forgotten) <= 5
+    assert roster.fenced([forgotten, "d0000000000f2"]) == {forgotten}
 
 
 def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
