@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, event_from_json
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, event_from_json, number
 from freeswitch.protocol import decode_json
 
 _NAME: Final = b'{"Event-Name":"'
@@ -58,9 +58,9 @@ def decode_event(body: bytes) -> Event | None:
 def _moment(body: bytes, kind: ChannelEventKind) -> ChannelEvent | None:
     """What counts of a channel that goes on; None where it is not written as FreeSWITCH does."""
     call_id, at, core = _value(body, _ID), _value(body, _AT), _value(body, _CORE)
-    if not (call_id and at.isdigit() and core):
+    if not call_id or at is None or core is None:
         return None
-    return ChannelEvent(kind, call_id, core, int(at), None)
+    return ChannelEvent(kind, call_id, core, number(at), None)
 
 
 def _end(body: bytes, variables: int) -> dict[str, str]:
@@ -75,11 +75,11 @@ def _end(body: bytes, variables: int) -> dict[str, str]:
     return event
 
 
-def _value(body: bytes, opening: bytes) -> str:
-    """The value behind the first `opening`; empty where there is none, or one that is not written as it is."""
+def _value(body: bytes, opening: bytes) -> str | None:
+    """The value behind the first `opening`, empty where there is none; None for one that is not written as it is."""
     start = body.find(opening)
     if start < 0:
         return ""
     start += len(opening)
     value = body[start : body.find(b'"', start)]
-    return "" if b"\\" in value else value.decode("utf-8", "replace")
+    return None if b"\\" in value else value.decode("utf-8", "replace")

@@ -29,6 +29,7 @@ __all__ = [
     "channel_from_dump",
     "event_from_json",
     "hangup_from_variables",
+    "number",
 ]
 
 JsonEvent = Mapping[str, Any]
@@ -226,7 +227,7 @@ def _channel_event(event: JsonEvent, kind: ChannelEventKind) -> ChannelEvent | N
 def _hangup(event: JsonEvent) -> Hangup:
     get = event.get
     disposition = _text(event, "variable_sip_hangup_disposition")
-    start = _number(get("variable_start_uepoch"))
+    start = number(get("variable_start_uepoch"))
     answer = _moment(event, "variable_answer_uepoch", "variable_answer_epoch")
     first_ring = _first(
         _moment(event, "variable_progress_uepoch", "variable_progress_epoch"),
@@ -238,7 +239,7 @@ def _hangup(event: JsonEvent) -> Hangup:
     redirected = status is not None and 300 <= status < 400
     return Hangup(
         _text(event, "Hangup-Cause") or _text(event, "variable_hangup_cause"),
-        q850=_number(get("variable_hangup_cause_q850")),
+        q850=number(get("variable_hangup_cause_q850")),
         sip_status=status,
         sip_phrase=None if redirected else _said(get("variable_sip_invite_failure_phrase")),
         sip_reason=_said(get("variable_sip_reason")),
@@ -247,9 +248,9 @@ def _hangup(event: JsonEvent) -> Hangup:
         answered=answer != 0,
         progress=first_ring != 0,
         invite_sent=bool(first_sign or status or disposition or _text(event, "variable_sip_call_id")),
-        billsec=_number(get("variable_billsec")),
-        billmsec=_number(get("variable_billmsec")),
-        duration_ms=_number(get("variable_mduration")),
+        billsec=number(get("variable_billsec")),
+        billmsec=number(get("variable_billmsec")),
+        duration_ms=number(get("variable_mduration")),
         pdd_ms=_milliseconds(start, first_sign) if start and first_sign else None,
         ring_ms=_milliseconds(first_ring, end) if end and first_ring else None,
         redirected_to=_said(get("variable_sip_redirected_to")),
@@ -271,7 +272,7 @@ def _sip_status(event: JsonEvent) -> int | None:
         return int(found[1])
     # FreeSWITCH writes 900 for a URI it could not even send to.
     for name in ("variable_sip_term_status", "variable_sip_invite_failure_status"):
-        status = _number(event.get(name))
+        status = number(event.get(name))
         if 100 <= status <= 699:
             return status
     return None
@@ -322,10 +323,11 @@ def _said(value: object) -> str | None:
 
 
 def _int(event: JsonEvent, name: str) -> int:
-    return _number(event.get(name))
+    return number(event.get(name))
 
 
-def _number(value: object) -> int:
+def number(value: object) -> int:
+    """A header's value as a whole number of at most 18 digits; 0 for what is none."""
     if isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdigit():
         return int(value)
     return 0
@@ -341,7 +343,7 @@ def _float(event: JsonEvent, name: str) -> float:
 
 def _moment(event: JsonEvent, microseconds: str, seconds: str) -> int:
     """When it happened, in microseconds of the node's clock; 0 when it never did."""
-    return _number(event.get(microseconds)) or _number(event.get(seconds)) * 1_000_000
+    return number(event.get(microseconds)) or number(event.get(seconds)) * 1_000_000
 
 
 def _first(one: int, other: int) -> int:
