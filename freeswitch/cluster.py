@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -113,6 +113,16 @@ class NodeLink:
         """Begin connecting; returns at once."""
         if self._loop is None:
             self._loop = gevent.spawn(self._run)
+
+    def configure(self, config: NodeConfig) -> None:
+        """Go by `config`, whose way to the node is the same, from the next connection on."""
+        self.config = config
+
+    def reconnect(self, config: NodeConfig) -> None:
+        """Go by `config` at once: what is under way on the present connection is cut off."""
+        self.config = config
+        if self._senders is not None:
+            self._senders.close("its configuration was changed")
 
     def stop(self, timeout: float = 5.0) -> None:
         """Disconnect for good and wait for the link's greenlet."""
@@ -277,6 +287,8 @@ class NodeLink:
     def _learn_core(self, core_uuid: str, core: Signal) -> None:
         # Known once for each connection: what an older one still delivers is not news.
         if not core.is_set():
+            if core_uuid != self.core_uuid:
+                self.heartbeat = None
             self.core_uuid = core_uuid
             core.set()
 
@@ -294,7 +306,10 @@ class NodeLink:
 
 
 class Cluster:
-    """All nodes a dialer may use. Callbacks come from the links' greenlets and must not wait."""
+    """All nodes a dialer may use; they come and go. Callbacks come from the links' greenlets and must not wait.
+
+    `links` is never changed in place, so that whoever walks over it may wait.
+    """
 
     def __init__(
         self,
@@ -303,19 +318,53 @@ class Cluster:
         on_event: Callable[[str, Event], None],
         on_link: Callable[[LinkChange], None],
     ) -> None:
-        self.links = {node.name: NodeLink(node, dialer_id, on_event, on_link) for node in nodes}
-        if len(self.links) != len(nodes):
-            raise ValueError("two nodes of one name")
+        self.links: Mapping[str, NodeLink] = {}
+        self._dialer_id = dialer_id
+        self._on_event = on_event
+        self._on_link = on_link
+        self._adopted: list[str] = []
+        self._started = self._stopped = False
+        for node in nodes:
+            self.add(node)
 
     def start(self) -> None:
         """Begin connecting to every node; returns at once."""
+        self._started = True
         for link in self.links.values():
             link.start()
 
     def stop(self) -> None:
         """Disconnect from every node, and wait for it."""
+        self._stopped = True
         stops = [gevent.spawn(link.stop) for link in self.links.values()]
         gevent.joinall(stops)
+
+    def add(self, node: NodeConfig) -> None:
+        """One more node, to which it begins to connect where the others have begun. Raises ValueError for a name
+        that another has."""
+        if node.name in self.links:
+            raise ValueError("two nodes of one name")
+        if self._stopped:
+            return
+        link = NodeLink(node, self._dialer_id, self._on_event, self._on_link)
+        for dialer_id in self._adopted:
+            link.adopt(dialer_id)
+        self.links = {**self.links, node.name: link}
+        if self._started:
+            link.start()
+
+    def remove(self, name: str) -> None:
+        """Know this node no longer, and disconnect from it; never waits. Calls in progress there go unheard."""
+        link = self.links[name]
+        self.links = {other: kept for other, kept in self.links.items() if other != name}
+        gevent.spawn(link.stop)
+
+    def adopt(self, dialer_id: str) -> None:
+        """Receive another dialer's events from every node, from those that are added later too."""
+        if dialer_id not in self._adopted:
+            self._adopted.append(dialer_id)
+        for link in self.links.values():
+            link.adopt(dialer_id)
 
     def connected(self) -> list[NodeLink]:
         """The links that can take commands now."""

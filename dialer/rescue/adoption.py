@@ -135,8 +135,7 @@ class Adoption:
             senders = [row["sent_by"] for row in rows(_SENDERS, other)]
             held = rows(_HELD, holding)
         for sender in {other, *senders}:
-            for link in self.cluster.links.values():
-                link.adopt(sender)
+            self.cluster.adopt(sender)
         live = {row["id"] for row in held if row["open"]}
         self.limiter.take_over(other, live, {row["id"]: row["billsec"] for row in held if not row["open"]})
         reach(Point.PERMITS_TAKEN)

@@ -272,6 +272,68 @@ def test_a_filter_refused_later_ends_the_connection(up: Switch) -> None:
     wait_until(lambda: len(up.ups()) == 2, what="the link coming back")
 
 
+def test_a_node_that_is_added_later_hears_of_every_adopted_dialer(up: Switch) -> None:
+    up.cluster.adopt("d0other")
+    wait_until(lambda: filters_of("d0other")[-1] in up.peer.commands, what="the filters at the first node")
+    before = up.cluster.links
+    second = Switch()
+    with second.node:
+        config = replace(second.config(), name="fs2")
+        up.cluster.add(config)
+        wait_until(lambda: up.cluster.links["fs2"].connected, what="the second link")
+        assert [c for c in second.peer.commands if "d0other" in c] == filters_of("d0other")
+        # Who walked over the links meanwhile walks on over the old ones.
+        assert set(before) == {"fs1"}
+        with pytest.raises(ValueError, match="two nodes of one name"):
+            up.cluster.add(config)
+        up.cluster.remove("fs2")
+        assert set(up.cluster.links) == {"fs1"}
+        wait_until(lambda: [change for change in up.downs() if change.node == "fs2"], what="its end")
+    assert up.link.connected
+
+
+def test_a_cluster_that_has_ended_takes_no_more_nodes(up: Switch) -> None:
+    up.cluster.stop()
+    up.cluster.add(replace(up.config(), name="fs2"))
+    assert set(up.cluster.links) == {"fs1"}
+
+
+def test_a_link_goes_to_where_its_node_went_and_forgets_what_the_old_one_reported(up: Switch) -> None:
+    up.peer.event("HEARTBEAT", **{"Core-UUID": CORE, "Session-Count": "7"})
+    wait_until(lambda: up.link.heartbeat, what="the heartbeat")
+    second = Switch()
+    second.core_uuid = "11111111-8ca0-4d7f-b626-2c26981ac8b0"
+    with second.node:
+        up.link.reconnect(second.config())
+        wait_until(lambda: len(up.ups()) == 2, what="the link at the other address")
+        assert up.downs()[0].error == "its configuration was changed"
+        assert up.link.core_uuid == second.core_uuid
+        assert up.link.heartbeat is None
+        assert up.link.last_error is None
+        up.cluster.stop()
+
+
+def test_a_link_that_is_refused_comes_up_with_the_right_password() -> None:
+    def wrong(peer: Peer) -> None:
+        peer.write(b"Content-Type: auth/request\n\n")
+        while peer.read_command() != f"auth {PASSWORD}":
+            peer.reply("-ERR invalid")
+        peer.reply("+OK accepted")
+        peer.serve(one.answer)
+
+    one = Switch()
+    one.node = ScriptedNode(wrong)
+    with one.node:
+        one.cluster = Cluster(
+            [replace(one.config(), password="old")], DIALER, lambda *_: None, one.changes.append
+        )
+        one.cluster.start()
+        wait_until(lambda: one.link.last_error == "invalid", what="the refusal")
+        one.link.reconnect(one.config())
+        wait_until(one.ups, what="the link")
+        one.cluster.stop()
+
+
 def test_a_node_that_is_away_is_tried_until_it_is_there() -> None:
     with ScriptedNode(Peer.serve) as reserved:
         port = reserved.port
