@@ -390,6 +390,28 @@ class Halt(Table):
     by = TextField()
 
 
+class NodeSource(StrEnum):
+    """Where a node comes from: FREESWITCH_URLS, or the table below."""
+
+    ENVIRONMENT = "environment"
+    API = "api"
+
+
+class Node(Table):
+    """A FreeSWITCH node that was added through the API. Its name and its address are unique among the living."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    name = TextField()
+    host = TextField()
+    port = IntegerField()
+    password = TextField()
+    cps = IntegerField()
+    channels = IntegerField(null=True)
+    weight = IntegerField()
+    created_at = DateTimeTZField()
+    deleted_at = DateTimeTZField(null=True)
+
+
 class NodeDrain(Table):
     """No new call goes to the node of this name while its row is here."""
 
@@ -414,7 +436,7 @@ class CdrInbox(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    ImportReject, Idempotency, Dialer, Halt, NodeDrain, CdrInbox,
+    ImportReject, Idempotency, Dialer, Halt, Node, NodeDrain, CdrInbox,
 )  # fmt: skip
 
 

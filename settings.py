@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from environs import Env, EnvError
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{16,200}")
+NODE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 DEFAULT_NODE_CPS = 10
+DEFAULT_NODE_PORT = 8021
+DEFAULT_NODE_WEIGHT = 1
+NODE_LIMITS: Mapping[str, int] = {"cps": 100_000, "channels": 100_000, "weight": 100}
+"""The options of a node that are numbers, and the highest value of each; the lowest is 1."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -25,18 +30,25 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """One FreeSWITCH node: `esl://:ClueCon@fs1:8021?cps=20&channels=500`.
+    """One FreeSWITCH node: `esl://:ClueCon@fs1:8021?cps=20&channels=500&weight=2`.
 
     `cps` is calls started per second (a stock node's 30 sessions per second admits 29, and every leg counts);
-    None for `channels` leaves the node's own limit to bind.
+    None for `channels` leaves the node's own limit to bind. A node of weight 2 gets twice the calls of one of
+    weight 1 that has as much room.
     """
 
     name: str
     host: str
     port: int
-    password: str
+    password: str = field(repr=False)
     cps: int
     channels: int | None
+    weight: int = DEFAULT_NODE_WEIGHT
+
+    @property
+    def address(self) -> str:
+        """Its event socket as a person writes it."""
+        return address_of(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +110,9 @@ class Settings:
 
         Raises SettingsError naming the first one that is missing.
         """
-        variables = {"nodes": "FREESWITCH_URLS"}
         for name in names:
             if not getattr(self, name):
-                variable = variables.get(name, name.upper())
-                raise SettingsError(f"{variable} is not set and this process needs it.")
+                raise SettingsError(f"{name.upper()} is not set and this process needs it.")
         return self
 
 
@@ -115,6 +125,11 @@ class _MappingEnv(Env):
 
     def _get_value(self, env_key: str, default: object) -> object:
         return self._environ.get(env_key, default)
+
+
+def address_of(host: str, port: int) -> str:
+    """`host:port`, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def nodes_from(text: str) -> tuple[NodeSettings, ...]:
@@ -144,23 +159,25 @@ def _node(url: str) -> NodeSettings:
             f"FREESWITCH_URLS has {shown!r}; each node must look like esl://:password@host:8021."
         )
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = sorted(set(options) - {"cps", "channels", "name"})
+    known = (*NODE_LIMITS, "name")
+    unknown = sorted(set(options) - set(known))
     if unknown:
         raise SettingsError(
-            f"FREESWITCH_URLS has {shown!r} with the option {unknown[0]!r}; known are cps, channels, name."
+            f"FREESWITCH_URLS has {shown!r} with the option {unknown[0]!r}; known are {', '.join(known)}."
         )
     name = options.get("name") or parts.hostname
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+    if not NODE_NAME.fullmatch(name):
         raise SettingsError(
             f"FREESWITCH_URLS names a node {name!r}; a name is 1-64 letters, digits, '_', '.' or '-'."
         )
     return NodeSettings(
         name=name,
         host=parts.hostname,
-        port=port or 8021,
+        port=port or DEFAULT_NODE_PORT,
         password=unquote(parts.password or "") or "ClueCon",
         cps=_option(shown, options, "cps") or DEFAULT_NODE_CPS,
         channels=_option(shown, options, "channels"),
+        weight=_option(shown, options, "weight") or DEFAULT_NODE_WEIGHT,
     )
 
 
@@ -168,8 +185,9 @@ def _option(shown: str, options: Mapping[str, str], name: str) -> int | None:
     text = options.get(name)
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
-        raise SettingsError(f"FREESWITCH_URLS has {shown!r} with {name}={text!r}; it must be 1-100000.")
+    most = NODE_LIMITS[name]
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise SettingsError(f"FREESWITCH_URLS has {shown!r} with {name}={text!r}; it must be 1-{most}.")
     return int(text)
 
 

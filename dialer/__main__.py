@@ -1,6 +1,6 @@
 """`python -m dialer`: one dialer process. SIGTERM ends it without losing a call; any number may run.
 
-`python -m dialer doctor` instead says what each node of FREESWITCH_URLS lacks, and ends.
+`python -m dialer doctor` instead says what each node lacks, and ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> int:
     The watchdog ends it with another status, whatever it is doing.
     """
     try:
-        settings = Settings.from_environ().require("database_url", "redis_url", "nodes")
+        settings = Settings.from_environ().require("database_url", "redis_url")
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

@@ -1,4 +1,4 @@
-"""`python -m dialer doctor`: is each node of FREESWITCH_URLS what a dialer needs? One line for what is missing.
+"""`python -m dialer doctor`: is each node what a dialer needs? One line for what is missing.
 
 A node is asked by short api commands only, and left as it was: the mark that is written is deleted, no call is made.
 `findings` is pure; `ask` does the asking. The advice is that of docs/freeswitch.md.
@@ -19,6 +19,7 @@ from xml.etree import ElementTree as Xml
 import gevent
 from peewee import PeeweeException
 
+from dialer.send.listing import of_environment, read_table, with_table
 from freeswitch import commands
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.errors import EslError
@@ -43,7 +44,7 @@ AGENT_MODULES: Final[Mapping[str, str]] = {
 """What an agent's type of action needs besides."""
 CANNOT_BE_ASKED: Final = (
     "Check that FreeSWITCH runs, that its event_socket.conf.xml listens there and lets this host in, and the password"
-    " in FREESWITCH_URLS."
+    " in FREESWITCH_URLS or of /api/v1/nodes."
 )
 DOCTOR: Final = "ddoctor"
 CONNECT_SECONDS: Final = 15.0
@@ -87,18 +88,26 @@ class Facts:
 
 
 def main(settings: Settings, say: Callable[[str], None] = print) -> int:
-    """Examine every node; 0 when nothing is missing anywhere, 1 otherwise."""
-    wanted, faults = Wanted(), 0
+    """Examine every node, of the environment and of the database; 0 when nothing is missing anywhere, 1 otherwise."""
+    nodes, wanted, faults = of_environment(settings.nodes), Wanted(), 0
     if settings.database_url is None:
-        say("DATABASE_URL is not set: gateways and agents are not looked at.")
+        say("DATABASE_URL is not set: gateways, agents and the nodes there are not looked at.")
     else:
         try:
-            wanted = wanted_by_database(settings.database_url)
+            connect(settings.database_url)
+            with db.connection_context():
+                wanted, nodes = wanted_by_database(), with_table(nodes, read_table())
         except PeeweeException as error:
-            say(f"database: {str(error).strip()[:200]}: gateways and agents are not looked at.")
+            say(
+                f"database: {str(error).strip()[:200]}: gateways, agents and the nodes there are not looked at."
+            )
             faults += 1
-    asking = [gevent.spawn(ask, node, wanted) for node in settings.nodes]
-    for node, job in zip(settings.nodes, asking, strict=True):
+    examined = [nodes[name].node for name in sorted(nodes) if not nodes[name].deleted]
+    if not examined:
+        say("No node is known: set FREESWITCH_URLS, or add one with POST /api/v1/nodes.")
+        faults += 1
+    asking = [gevent.spawn(ask, node, wanted) for node in examined]
+    for node, job in zip(examined, asking, strict=True):
         facts = job.get()
         found = findings(node, facts)
         faults += len(found)
@@ -110,12 +119,10 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
     return 1 if faults else 0
 
 
-def wanted_by_database(url: str) -> Wanted:
+def wanted_by_database() -> Wanted:
     """The gateways and the actions in use. Raises PeeweeException where the database cannot be asked."""
-    connect(url)
-    with db.connection_context():
-        trunks = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
-        actions = rows("SELECT DISTINCT action->>'type' AS type FROM agent WHERE deleted_at IS NULL")
+    trunks = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
+    actions = rows("SELECT DISTINCT action->>'type' AS type FROM agent WHERE deleted_at IS NULL")
     names = {match[1] for trunk in trunks for match in _GATEWAY.finditer(trunk["dial_string"])}
     return Wanted(tuple(sorted(names)), tuple(sorted(row["type"] for row in actions)))
 
@@ -145,8 +152,7 @@ def ask(node: NodeSettings, wanted: Wanted) -> Facts:
 def findings(node: NodeSettings, facts: Facts) -> list[str]:
     """Everything that is missing, each with what to do about it."""
     if facts.error is not None:
-        address = f"{node.host}:{node.port}"
-        return [f"{address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
+        return [f"{node.address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
     return [
         *_missing_modules(facts),
         *_limits(node, facts),
@@ -208,7 +214,7 @@ def _event_socket(node: NodeSettings, facts: Facts) -> list[str]:
     if node.password == STOCK_PASSWORD:
         found.append(
             f"port {node.port} listens on {address or 'every address'} with the stock password, and whoever gets in"
-            " can run commands as FreeSWITCH. Choose another in event_socket.conf.xml and FREESWITCH_URLS."
+            " can run commands as FreeSWITCH. Choose another, in event_socket.conf.xml and where the node is named."
         )
     if address in ("", "::", "0.0.0.0"):
         found.append(
@@ -351,7 +357,7 @@ def _summary(facts: Facts) -> str:
 def run() -> int:
     """The command line: settings from the environment; 2 where one is wrong."""
     try:
-        settings = Settings.from_environ().require("nodes")
+        settings = Settings.from_environ()
     except ValueError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

@@ -41,7 +41,7 @@ from dialer.send.nodes import Nodes
 from dialer.send.requests import Requests
 from dialer.send.sender import Sender
 from dialer.tasks import Tasks
-from freeswitch.cluster import Cluster, LinkChange, NodeConfig
+from freeswitch.cluster import Cluster, LinkChange
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from limits.errors import Fenced
 from limits.limiter import Limiter
@@ -81,19 +81,14 @@ class Process:
         self.dialer_id = self.identity.dialer_id
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.bell = Bell(redis, prefix)
-        self.cluster = Cluster(
-            [NodeConfig(n.name, n.host, n.port, n.password, n.cps, n.channels) for n in settings.nodes],
-            self.dialer_id,
-            on_event=self._on_event,
-            on_link=self._on_link,
-        )
+        self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
         self.pressure = BackPressure(
             Pressure(redis, prefix), self.book, self._targets, lambda: self.desk.dialers[1], self.refresh
         )
         self.nodes_view = Nodes(settings.nodes, self.cluster, self.book, self.pressure.cps)
         self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
         self.recorder = Recorder(self.dialer_id, self.book, self._on_written, self._ask)
-        self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity, self.pressure.replied)
+        self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity, self._on_replied)
         self.recovery = Recovery(self.dialer_id, self.cluster, self.book, self.recorder, self._repeat)
         self.permits = Permits(self.limiter)
         self.marks = Marks(self.cluster)
@@ -169,6 +164,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self._settle_doubts)
         self.tasks.every(ROUND_SECONDS, self.inbox.round, self._records)
         self.tasks.every(PURGE_EVERY_SECONDS, self.inbox.purge)
+        self.tasks.every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
@@ -262,7 +258,7 @@ class Process:
             self.recorder.withdraw(flight, "NOT_SENT")
 
     def _look(self) -> None:
-        self.nodes_view.read_drained()
+        self.nodes_view.read()
         self.desk.read_plans()
 
     def _targets(self) -> list[Target]:
@@ -287,6 +283,10 @@ class Process:
 
     def _ask(self, flight: Flight) -> None:
         self.recovery.ask(flight)
+
+    def _on_replied(self, node: str, seconds: float) -> None:
+        self.nodes_view.answered(node)
+        self.pressure.replied(node, seconds)
 
     def _on_link(self, change: LinkChange) -> None:
         log.info("node_link", node=change.node, up=change.up, error=change.error)

@@ -15,7 +15,9 @@ from dialer.process import Process
 from dialer.redis_client import client
 from dialer.tasks import kill_all
 from freeswitch.simulator.ledger import read_ledger
+from freeswitch.simulator.process import SimulatedNode
 from limits.keys import Keys
+from live.bell import Bell
 from models import db, rows
 from settings import Settings
 from tests.waiting import wait_until
@@ -93,6 +95,18 @@ def is_over(campaign_id: uuid.UUID) -> bool:
     with db.connection_context():
         (row,) = rows("SELECT status FROM campaign WHERE id = %s", campaign_id)
     return bool(row["status"] == "completed")
+
+
+def change(dialer: Dialer, statement: str, *values: Any) -> None:
+    """Change a row as the API does: commit, then ring."""
+    with db.connection_context():
+        rows(statement, *values)
+    Bell(dialer.redis, PREFIX).ring("wake", {})
+
+
+def calls_of(node: SimulatedNode) -> int:
+    """How many calls this node has been asked for."""
+    return sum(read_ledger(node.ledger or "").dialled().values())
 
 
 def dialled(ledger: Path) -> Counter[str]:

@@ -74,7 +74,8 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
             VALUES (gen_random_uuid(), 't', 'a', '{"type": "conference"}')"""
         )
     try:
-        wanted = wanted_by_database(database_url)
+        with db.connection_context():
+            wanted = wanted_by_database()
         assert wanted == Wanted(("absent", "carrier", "trunk_ping"), ("conference",))
         (target,) = settings_of(node).nodes
         facts = ask(target, wanted)
@@ -89,6 +90,42 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         ]
     finally:
         pool.close_all()
+
+
+def test_nodes_of_the_database_are_examined_too(node: SimulatedNode, database_url: str) -> None:
+    pool = connect(database_url)
+    try:
+        with db.connection_context():
+            for name, port, deleted in (("fs0", node.port, None), ("fs9", 1, "now")):
+                rows(
+                    "INSERT INTO node (id, name, host, port, password, cps, weight, deleted_at)"
+                    " VALUES (gen_random_uuid(), %s, '127.0.0.1', %s, 'ClueCon', 30, 1, %s)",
+                    name,
+                    port,
+                    deleted,
+                )
+        status, lines = said(settings_of(node, database_url=database_url))
+        assert status == 1
+        assert lines[0].startswith("fs0: FreeSWITCH")
+        assert lines[1].startswith("fs0: sessions-per-second is 30 and admits 29, below cps=30.")
+        assert lines[2].startswith("fs1: FreeSWITCH")
+        assert lines[3:] == ["1 to mend."]
+    finally:
+        db.obj.close_all()
+        pool.close_all()
+
+
+def test_without_the_database_the_nodes_of_the_environment_are_examined(node: SimulatedNode) -> None:
+    away = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    status, lines = said(settings_of(node, database_url=away))
+    assert status == 1
+    assert lines[0].startswith("database: ")
+    assert lines[1].startswith("fs1: FreeSWITCH")
+
+
+def test_where_no_node_is_known_it_says_so() -> None:
+    status, lines = said(Settings.from_environ({}))
+    assert (status, lines[1].split(":")[0]) == (1, "No node is known")
 
 
 def test_a_wrong_password_and_a_silent_port_are_findings(node: SimulatedNode) -> None:

@@ -10,10 +10,9 @@ import pytest
 
 from freeswitch.simulator.ledger import read_ledger
 from freeswitch.simulator.process import SimulatedNode
-from live.bell import Bell
 from models import db, rows
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import PREFIX, Dialer, is_over
+from tests.integration.dialer.running import Dialer, calls_of, change, is_over
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -41,16 +40,6 @@ def dialer(world: World, database_url: str, redis_url: str, nodes: list[Simulate
     made.end()
 
 
-def change(dialer: Dialer, statement: str) -> None:
-    with db.connection_context():
-        db.execute_sql(statement)
-    Bell(dialer.redis, PREFIX).ring("wake", {})
-
-
-def calls_of(node: SimulatedNode) -> int:
-    return sum(read_ledger(node.ledger or "").dialled().values())
-
-
 def test_a_drained_node_gets_no_new_call_and_loses_none(
     world: World, dialer: Dialer, nodes: list[SimulatedNode]
 ) -> None:
@@ -72,6 +61,13 @@ def test_a_drained_node_gets_no_new_call_and_loses_none(
             " 'congestion') AND sip_status IS NULL) AS lost FROM call WHERE sent_at IS NOT NULL"
         )
     assert row == {"calls": calls_of(one) + calls_of(two), "lost": 0}
+    with db.connection_context():
+        (moved,) = rows(
+            "SELECT max(extract(epoch FROM call.created_at - node_drain.at))::float8 AS seconds FROM call, node_drain"
+            " WHERE call.node = node_drain.name AND call.sent_at IS NOT NULL"
+        )
+    print(f"the last call to the drained node was claimed {max(0.0, moved['seconds']):.3f} s after the order")
+    assert moved["seconds"] < TOLD_SECONDS
 
 
 def test_with_every_node_drained_a_campaign_says_so_and_goes_on_after(

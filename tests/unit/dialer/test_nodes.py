@@ -1,0 +1,241 @@
+"""The links follow the list of nodes, and no call in progress pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dialer.book import Book
+from dialer.send import nodes as nodes_module
+from dialer.send.listing import Listed, with_table
+from dialer.send.nodes import Nodes
+from freeswitch.cluster import NodeConfig
+from limits.caps import NodeCaps
+from limits.pressure import Kind
+from models import NodeSource
+from settings import NodeSettings
+from tests.unit.dialer.made import make_flight
+
+FS1 = NodeSettings("fs1", "10.0.0.1", 8021, "one", 20, None)
+FS2 = NodeSettings("fs2", "10.0.0.2", 8021, "two", 10, 5, 2)
+
+
+def added(node: NodeSettings, *, deleted: bool = False) -> dict[str, Listed]:
+    return {node.name: Listed(node, NodeSource.API, deleted)}
+
+
+def beat(sessions: int, max_sessions: int = 100) -> Any:
+    return SimpleNamespace(sessions=sessions, max_sessions=max_sessions, idle_cpu=90.0)
+
+
+class Link:
+    """A link that is up at once."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.name, self.config = config.name, config
+        self.connected, self.heartbeat = True, None
+        self.core_uuid, self.lag_ms, self.last_error = "core-1", 3, None
+        self.reconnects: list[NodeConfig] = []
+
+    def configure(self, config: NodeConfig) -> None:
+        self.config = config
+
+    def reconnect(self, config: NodeConfig) -> None:
+        self.reconnects.append(config)
+        self.config = config
+
+
+class Links:
+    """A cluster without sockets."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, Any] = {}
+
+    def add(self, config: NodeConfig) -> None:
+        self.links[config.name] = Link(config)
+
+    def remove(self, name: str) -> None:
+        del self.links[name]
+
+    def connected(self) -> list[Any]:
+        return [link for link in self.links.values() if link.connected]
+
+
+class Bench:
+    """Nodes with `fs1` in their environment, and a clock of their own."""
+
+    def __init__(self) -> None:
+        self.cluster, self.book, self.at = Links(), Book(), 50.0
+        self.cut: dict[str, int] = {}
+        self.subject = Nodes([FS1], self.cluster, self.book, self.cps_now, lambda: self.at)  # type: ignore[arg-type]
+
+    def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
+        assert kind is Kind.NODE
+        return self.cut.get(name, cps)
+
+    def follow(self, *listed: Mapping[str, Listed]) -> None:
+        together: dict[str, Listed] = {"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}
+        for some in listed:
+            together |= some
+        self.subject.follow(together)
+
+    def link(self, name: str = "fs2") -> Any:
+        return self.cluster.links[name]
+
+    def call(self, node: str = "fs2") -> str:
+        flight = make_flight(node=node)
+        self.book.add(flight)
+        return flight.call_id
+
+    def names(self) -> list[str]:
+        return sorted(caps.name for caps in self.subject.caps())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_node_that_is_added_takes_calls_under_its_caps(bench: Bench) -> None:
+    assert bench.names() == ["fs1"]
+    bench.cut["fs2"] = 4
+    bench.follow(added(FS2))
+    assert NodeCaps("fs2", 4, 5) in bench.subject.caps()
+    assert NodeCaps("fs1", 20, None) in bench.subject.caps()
+
+
+def test_rates_channels_and_weight_change_without_a_word_to_the_node(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    bench.call()
+    bench.follow(added(replace(FS2, cps=11, channels=6, weight=9)))
+    assert NodeCaps("fs2", 11, 6) in bench.subject.caps()
+    assert bench.link().reconnects == []
+
+
+def test_a_deleted_node_gets_no_call_and_stays_until_its_last_is_over(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    call_id = bench.call()
+    bench.follow(added(FS2, deleted=True))
+    assert bench.names() == ["fs1"]
+    # Nobody's call is open in the database any more, and this process has not yet written what it knows of its own.
+    bench.follow()
+    assert bench.names() == ["fs1"]
+    assert set(bench.cluster.links) == {"fs1", "fs2"}
+    assert [one["name"] for one in bench.subject.info()] == ["fs1", "fs2"]
+    bench.book.remove(call_id)
+    bench.follow()
+    assert set(bench.cluster.links) == {"fs1"}
+    assert [one["name"] for one in bench.subject.info()] == ["fs1"]
+
+
+def test_a_node_that_was_deleted_with_somebody_elses_calls_is_connected_to(bench: Bench) -> None:
+    bench.follow(added(FS2, deleted=True))
+    assert bench.link().connected
+    assert bench.names() == ["fs1"]
+
+
+def test_a_node_that_moves_is_left_once_its_calls_are_over(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    call_id = bench.call()
+    moved = added(replace(FS2, host="10.0.0.9"))
+    bench.follow(moved)
+    assert bench.link().reconnects == []
+    assert bench.link().config.host == "10.0.0.2"
+    assert bench.names() == ["fs1"]
+    bench.book.remove(call_id)
+    bench.follow(moved)
+    assert [config.host for config in bench.link().reconnects] == ["10.0.0.9"]
+    assert bench.names() == ["fs1", "fs2"]
+
+
+def test_a_new_password_does_not_cut_off_the_calls_of_a_connection_that_stands(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    call_id = bench.call()
+    changed = added(replace(FS2, password="new"))
+    bench.follow(changed)
+    assert bench.link().reconnects == []
+    assert bench.names() == ["fs1", "fs2"]
+    bench.link().connected = False
+    bench.follow(changed)
+    assert [config.password for config in bench.link().reconnects] == ["new"]
+    bench.link().connected = True
+    bench.book.remove(call_id)
+    bench.follow(added(replace(FS2, password="newer")))
+    assert [config.password for config in bench.link().reconnects] == ["new", "newer"]
+
+
+def test_what_waits_at_a_node_whose_channels_are_ours_may_ask_again(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    for _ in range(5):
+        bench.call()
+    assert [caps.name for caps in bench.subject.caps()] == ["fs1", "fs2"]
+
+
+def test_a_node_without_a_session_left_gets_no_call_until_calls_end_there(bench: Bench) -> None:
+    bench.link("fs1").heartbeat = beat(100)
+    assert bench.names() == []
+    assert bench.subject.why_none() == "node_channels"
+    call_ids = [bench.call("fs1") for _ in range(3)]
+    bench.link("fs1").heartbeat = beat(100)
+    assert bench.names() == []
+    bench.book.remove(call_ids[0])
+    assert bench.names() == ["fs1"]
+
+
+def test_why_there_is_no_node(bench: Bench) -> None:
+    bench.link("fs1").connected = False
+    assert (bench.names(), bench.subject.why_none()) == ([], "no_node")
+    bench.follow(added(FS2, deleted=True))
+    assert (bench.names(), bench.subject.why_none()) == ([], "draining")
+
+
+def test_weights_and_room_decide_who_is_first(bench: Bench) -> None:
+    bench.follow(added(replace(FS2, channels=None, weight=100)))
+    for name in ("fs1", "fs2"):
+        bench.link(name).heartbeat = beat(0, 1000)
+    assert sum(bench.subject.caps()[0].name == "fs2" for _ in range(200)) > 150
+    bench.link("fs2").heartbeat = beat(1000, 1000)
+    assert {bench.subject.caps()[0].name for _ in range(50)} == {"fs1"}
+
+
+def test_a_node_tells_its_rate_its_lag_and_where_it_comes_from(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    for _ in range(6):
+        bench.subject.answered("fs2")
+    bench.call()
+    (first, second) = bench.subject.info()
+    assert (first["source"], first["calls_per_second"], first["lag_ms"]) == ("environment", 0.0, 3)
+    assert (second["source"], second["calls_per_second"], second["calls"]) == ("api", 1.2, 1)
+    assert second["address"] == "10.0.0.2:8021"
+    assert "two" not in str(second)
+    bench.at += 6
+    assert bench.subject.info()[1]["calls_per_second"] == 0.0
+
+
+def test_a_node_of_the_environment_hides_one_of_its_name_in_the_table() -> None:
+    row = {
+        "name": "fs1",
+        "host": "elsewhere",
+        "port": 1,
+        "password": "x",
+        "cps": 1,
+        "channels": None,
+        "weight": 1,
+    }
+    known = with_table({"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}, [row | {"deleted": False}])
+    assert known == {"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}
+
+
+def test_without_the_database_what_is_known_stands(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        def connection_context(self) -> Any:
+            raise ConnectionError("away")
+
+    monkeypatch.setattr(nodes_module, "db", Away())
+    with pytest.raises(ConnectionError):
+        bench.subject.read()
+    assert bench.names() == ["fs1"]
