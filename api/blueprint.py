@@ -88,7 +88,14 @@ def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] 
         if isinstance(inner, Mapping) and next(iter(messages)) in FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION:
             messages = inner
     known = [name for name, field in schema.fields.items() if not field.dump_only] + list(also)
-    return ApiError(400, schemas.sentence(messages, error.data, known))
+    return ApiError(400, schemas.sentence(messages, _without_secrets(error.data, schema), known))
+
+
+def _without_secrets(data: Any, schema: ma.Schema) -> Any:
+    if not isinstance(data, Mapping):
+        return data
+    secret = {name for name, field in schema.fields.items() if isinstance(field, schemas.Secret)}
+    return {name: "***" if name in secret else value for name, value in data.items()}
 
 
 def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:

@@ -1,109 +1,60 @@
-"""Nodes: the FreeSWITCH nodes as configured, with what every living dialer reports of them. The operator's."""
+"""Nodes: the FreeSWITCH nodes of FREESWITCH_URLS, and those that come and go here, live. The operator's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from marshmallow import fields
+from flask import Response
 
-from api import schemas, signals
+from api import idempotency, signals
 from api.auth import current, requires
 from api.blueprint import Blueprint
 from api.database import unit
-from api.errors import not_found
+from api.errors import ApiError, conflict, not_found
+from api.node_body import EXAMPLE_BODY, NodeBody, NodePatch
+from api.node_view import EXAMPLE, Configured, Dialers, NodeSchema, merged
 from api.paging import Page, PageQuery, list_schema
 from api.rates import rates_now
+from api.resources import LOCK, changed, created, unique
+from api.schemas import shown
 from api.services import services
 from limits.errors import LimitsError
 from limits.pressure import Kind
-from models import rows
-from settings import NodeSettings
+from models import Node, NodeSource, rows
+from settings import NODE_NAME, address_of
 
 log = structlog.get_logger(__name__)
 
 blp = Blueprint("nodes", description="The FreeSWITCH nodes")
 
 DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
-STATES = ("up", "down", "unknown")
+TABLE = """
+    SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
+IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended'"
+DELETE = "UPDATE node SET deleted_at = now() WHERE id = %s"
 NOT_FOUND = "Node not found"
-EXAMPLE: dict[str, Any] = {
-    "name": "fs1",
-    "address": "fs1:8021",
-    "state": "up",
-    "draining": False,
-    "cps": 20,
-    "rate_now": 20,
-    "channels": 500,
-    "calls": 12,
-    "sessions": 14,
-    "max_sessions": 1000,
-    "idle_cpu": 93.5,
-    "last_error": None,
-    "connections": [
-        {
-            "dialer_id": "d0192f3a4b5c6",
-            "connected": True,
-            "core_uuid": "0f1d2c3b-7d2e-4b10-9c55-2f0f4b1a6a01",
-            "calls": 12,
-            "last_error": None,
-        }
-    ],
+EXISTS = "A node named 'fs3' or one at fs3.example.com:8021 exists."
+BUSY = "Node 'fs3' has 12 calls in progress; drain it, and delete it when they are over."
+MADE: dict[str, Any] = EXAMPLE | {
+    "name": "fs3",
+    "source": "api",
+    "host": "fs3.example.com",
+    "address": "fs3.example.com:8021",
+    "weight": 2,
+    "created_at": "2026-01-31T08:00:00.000Z",
 }
-EXAMPLE_LIST = {"nodes": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
-
-
-class ConnectionSchema(schemas.Schema):
-    """A node as one dialer sees it."""
-
-    dialer_id = schemas.Id(required=True)
-    connected = schemas.Boolean(required=True)
-    core_uuid = schemas.Text(
-        required=True, allow_none=True, metadata={"description": "Changes when the node restarts."}
-    )
-    calls = schemas.Integer(required=True, metadata={"description": "This dialer's, in flight there."})
-    last_error = schemas.Text(required=True, allow_none=True)
-
-
-class NodeSchema(schemas.Schema):
-    """A node."""
-
-    name = schemas.Id(required=True)
-    address = schemas.Text(required=True, metadata={"description": "host:port of its event socket."})
-    state = schemas.Choice(
-        STATES,
-        required=True,
-        metadata={
-            "description": "up when a dialer is connected, down when none is, unknown when no dialer can be asked."
-        },
-    )
-    draining = schemas.Boolean(required=True, metadata={"description": "No new call goes there."})
-    cps = schemas.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Calls started per second; null where only dialers know the node."},
-    )
-    rate_now = schemas.Integer(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "What is left of cps: halved when the node refuses or lags, then raised again."
-        },
-    )
-    channels = schemas.Integer(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Calls at once; null is the node's own limit."},
-    )
-    calls = schemas.Integer(required=True, metadata={"description": "In flight there, of every dialer."})
-    sessions = schemas.Integer(
-        required=True, allow_none=True, metadata={"description": "As the node last counted them, every 20 s."}
-    )
-    max_sessions = schemas.Integer(required=True, allow_none=True)
-    idle_cpu = fields.Float(required=True, allow_none=True, metadata={"description": "Per cent."})
-    last_error = schemas.Text(required=True, allow_none=True)
-    connections = schemas.Items(schemas.Nested(ConnectionSchema), required=True)
+NEW: dict[str, Any] = MADE | {
+    "state": "unknown",
+    "calls": 0,
+    "calls_per_second": 0.0,
+    "sessions": None,
+    "max_sessions": None,
+    "idle_cpu": None,
+    "lag_ms": None,
+    "connections": [],
+}
+EXAMPLE_LIST = {"nodes": [EXAMPLE, MADE], "total": 2, "limit": 100, "offset": 0}
 
 
 @blp.route("/nodes")
@@ -118,6 +69,86 @@ def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
     page = Page.of(query)
     found = _nodes()
     return page.body("nodes", found[page.offset : page.offset + page.limit], len(found))
+
+
+@blp.route("/nodes", methods=["POST"])
+@requires("platform", errors={409: EXISTS}, creates=True)
+@blp.arguments(NodeBody, example=EXAMPLE_BODY)
+@blp.response(201, NodeSchema, example=NEW)
+def create_node(body: dict[str, Any]) -> Response:
+    """Add a node
+
+    Within a second every dialer connects to it; calls go there as soon as it is up.
+    """
+    name, host, port = body["name"], body["host"], body["port"]
+    exists = f"A node named {shown(name)} or one at {address_of(host, port)} exists."
+    dialers = _dialers()
+    rates = rates_now(Kind.NODE, {name: body["cps"]})
+
+    def work() -> Any:
+        if name in _in_environment(dialers) or _is_taken(host, port):
+            raise conflict(exists, "already_exists")
+        with unique(exists):
+            row = created(Node, **body)
+        (node,) = merged([Configured.of_table(row.__data__)], {})
+        return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
+
+    answer = idempotency.once(work, idempotency.body_hash(body))
+    signals.ring(services(), "wake", {})
+    return answer.response()
+
+
+@blp.route("/nodes/<node_name>")
+@requires("platform", errors={404: NOT_FOUND})
+@blp.response(200, NodeSchema, example=EXAMPLE)
+def get_node(node_name: str) -> dict[str, Any]:
+    """Get a node"""
+    return _named(node_name)
+
+
+@blp.route("/nodes/<node_name>", methods=["PATCH"])
+@requires("platform", errors={404: NOT_FOUND, 409: "Node 'fs1' is configured by FREESWITCH_URLS; …"})
+@blp.arguments(NodePatch, required=False, example={"cps": 10, "weight": 1})
+@blp.response(200, NodeSchema, example=MADE | {"cps": 10, "rate_now": 10, "weight": 1})
+def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
+    """Change a node
+
+    What is left out stays as it is. Rates, channels and weight hold for the next call. A new password is used from
+    the next connection on, which is made at once where the node has no calls. Host and port can only be changed while
+    it has no calls in progress: drain it first. Nodes of FREESWITCH_URLS cannot be changed here.
+    """
+    dialers = _dialers()
+    with unit():
+        node = _changeable(node_name, dialers)
+        host, port = body.get("host", node.host), body.get("port", node.port)
+        exists = f"A node at {address_of(host, port)} exists."
+        if (host, port) != (node.host, node.port):
+            _refuse_busy(node, "move")
+            if _is_taken(host, port):
+                raise conflict(exists, "already_exists")
+        with unique(exists):
+            changed(node, body)
+    signals.ring(services(), "wake", {})
+    return _named(node_name)
+
+
+@blp.route("/nodes/<node_name>", methods=["DELETE"])
+@requires("platform", errors={404: NOT_FOUND, 409: BUSY})
+@blp.response(204)
+def delete_node(node_name: str) -> Response:
+    """Remove a node
+
+    Refuses while calls are in progress there: drain it first. A call that leaves for it at this very moment is not
+    lost: each dialer stays connected until its last call there is over. Nodes of FREESWITCH_URLS cannot be removed.
+    """
+    dialers = _dialers()
+    with unit():
+        node = _changeable(node_name, dialers)
+        _refuse_busy(node, "delete")
+        rows(DELETE, node.id)
+        rows("DELETE FROM node_drain WHERE name = %s", node.name)
+    signals.ring(services(), "wake", {})
+    return Response(status=204)
 
 
 @blp.route("/nodes/<node_name>/drain", methods=["POST"])
@@ -151,14 +182,6 @@ def undrain_node(node_name: str) -> dict[str, Any]:
     return known | {"draining": False}
 
 
-@blp.route("/nodes/<node_name>")
-@requires("platform", errors={404: NOT_FOUND})
-@blp.response(200, NodeSchema, example=EXAMPLE)
-def get_node(node_name: str) -> dict[str, Any]:
-    """Get a node"""
-    return _named(node_name)
-
-
 def _named(node_name: str) -> dict[str, Any]:
     for node in _nodes():
         if node["name"] == node_name:
@@ -167,63 +190,63 @@ def _named(node_name: str) -> dict[str, Any]:
 
 
 def _nodes() -> list[dict[str, Any]]:
-    try:
-        dialers = services().roster.alive()
-    except LimitsError as error:
-        log.warning("roster_unavailable", reason=str(error))
-        dialers = {}
-    found = merged(services().settings.nodes, dialers)
-    rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})
+    dialers = _dialers()
     with unit():
+        added = [Configured.of_table(row) for row in rows(TABLE)]
         drained = {row["name"] for row in rows("SELECT name FROM node_drain")}
+    environment = [Configured.of_environment(node) for node in services().settings.nodes]
+    found = merged([*environment, *added], dialers)
+    rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})
     return [
         node | {"rate_now": rates.get(node["name"]), "draining": node["name"] in drained} for node in found
     ]
 
 
-def merged(
-    configured: tuple[NodeSettings, ...], dialers: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """The nodes by name: those this process is configured with, and any other that a dialer reports."""
-    reports: dict[str, list[tuple[str, Mapping[str, Any]]]] = {node.name: [] for node in configured}
-    for dialer_id, info in sorted(dialers.items()):
-        for report in info.get("nodes", ()):
-            reports.setdefault(report["name"], []).append((dialer_id, report))
-    settings = {node.name: node for node in configured}
-    return [_node(name, settings.get(name), reports[name], bool(dialers)) for name in sorted(reports)]
+def _dialers() -> Dialers:
+    try:
+        return services().roster.alive()
+    except LimitsError as error:
+        log.warning("roster_unavailable", reason=str(error))
+        return {}
 
 
-def _node(
-    name: str, node: NodeSettings | None, reports: list[tuple[str, Mapping[str, Any]]], dialers: bool
-) -> dict[str, Any]:
-    connections = [
-        {
-            "dialer_id": dialer_id,
-            "connected": bool(report.get("connected")),
-            "core_uuid": report.get("core_uuid"),
-            "calls": report.get("calls", 0),
-            "last_error": report.get("last_error"),
-        }
-        for dialer_id, report in reports
-    ]
-    # What a dialer that is connected says of the node's health comes before what another remembers of it.
-    told = sorted((report for _, report in reports), key=lambda report: not report.get("connected"))
-    up = any(connection["connected"] for connection in connections)
-    return {
-        "name": name,
-        "address": f"{node.host}:{node.port}" if node else _first(told, "address"),
-        "state": "up" if up else "down" if dialers else "unknown",
-        "cps": node.cps if node else None,
-        "channels": node.channels if node else None,
-        "calls": sum(connection["calls"] for connection in connections),
-        "sessions": _first(told, "sessions"),
-        "max_sessions": _first(told, "max_sessions"),
-        "idle_cpu": _first(told, "idle_cpu"),
-        "last_error": _first(told, "last_error"),
-        "connections": connections,
-    }
+def _in_environment(dialers: Dialers) -> set[str]:
+    """The names of the nodes in our environment, and in that of any living dialer."""
+    reports = [report for info in dialers.values() for report in info.get("nodes", ())]
+    theirs = {report["name"] for report in reports if report.get("source") != NodeSource.API}
+    return theirs | {node.name for node in services().settings.nodes}
 
 
-def _first(reports: list[Mapping[str, Any]], name: str) -> Any:
-    """What the first of `reports` that says anything of `name` says."""
-    return next((report[name] for report in reports if report.get(name) is not None), None)
+def _is_taken(host: str, port: int) -> bool:
+    """Whether a node of our environment is there: one switch under two names would be asked for twice its rate."""
+    return (host, port) in {(node.host, node.port) for node in services().settings.nodes}
+
+
+def _changeable(node_name: str, dialers: Dialers) -> Node:
+    """The node that a path names, locked. Raises ApiError: 404, and 409 for one of the environment."""
+    if node_name in _in_environment(dialers):
+        raise _of_environment(node_name)
+    # What cannot be a name need not be one that PostgreSQL can read.
+    known = NODE_NAME.fullmatch(node_name)
+    query: Any = Node.select().where(Node.name == node_name, Node.deleted_at.is_null())
+    node: Node | None = query.for_update(LOCK).first() if known else None
+    if node is None:
+        raise not_found("Node")
+    return node
+
+
+def _of_environment(node_name: str) -> ApiError:
+    return conflict(
+        f"Node {shown(node_name)} is configured by FREESWITCH_URLS; here it can only be drained and undrained.",
+        "configured_by_environment",
+    )
+
+
+def _refuse_busy(node: Node, what: str) -> None:
+    (row,) = rows(IN_PROGRESS, node.name)
+    if calls := row["calls"]:
+        have = "1 call" if calls == 1 else f"{calls} calls"
+        raise conflict(
+            f"Node {shown(node.name)} has {have} in progress; drain it, and {what} it when they are over.",
+            "in_use",
+        )

@@ -58,6 +58,13 @@ class Text(fields.String):
         return text
 
 
+class Secret(Text):
+    """Text that no answer shows, refusals included."""
+
+    def __init__(self, low: int = 0, high: int = 1000, **kwargs: Any) -> None:
+        super().__init__(low, high, load_only=True, **kwargs)
+
+
 class Integer(fields.Integer):
     """A whole number from `low` to `high`; `true` and 5.0 are not numbers here."""
 

@@ -35,6 +35,7 @@ class Route:
 AGENT = {"name": "Desk", "action": {"type": "echo"}}
 NUMBER = {"e164": "+14155550111", "gateway_id": "{gateway}"}
 GATEWAY = {"name": "second", "dial_string": "sofia/gateway/second/{{number}}"}
+NODE = {"name": "fs2", "host": "fs2.example.com", "password": "s3cret", "channels": 500}
 LIMITS = {"concurrent_max": 1, "calls_per_minute": 2, "daily_calls_max": None, "daily_minutes_max": 0}
 TENANT = {"id": "new", "name": "New", "gateway_ids": ["{gateway}"], "queues": ["support@default"]}
 
@@ -79,10 +80,15 @@ ROUTES = [
     Route("PATCH", "/gateways/{spare}", "platform", 200, {"cps": 5}, tables=("gateway",), what="Gateway"),
     Route("POST", "/gateways/{spare}/resume", "platform", 200, tables=("gateway",), what="Gateway"),
     Route("DELETE", "/gateways/{spare}", "platform", 204, tables=("gateway", "phone_number"), what="Gateway"),
-    Route("GET", "/nodes", "platform", 200, tables=("node_drain",)),
-    Route("GET", "/nodes/fs1", "platform", 200, tables=("node_drain",), what="Node"),
+    Route("GET", "/nodes", "platform", 200, tables=("node", "node_drain")),
+    Route("POST", "/nodes", "platform", 201, NODE, tables=("node",), creates=True),
+    Route("GET", "/nodes/fs1", "platform", 200, tables=("node", "node_drain"), what="Node"),
+    Route(
+        "PATCH", "/nodes/{node}", "platform", 200, {"weight": 2}, tables=("node", "node_drain"), what="Node"
+    ),
+    Route("DELETE", "/nodes/{node}", "platform", 204, tables=("node", "node_drain", "call"), what="Node"),
     Route("POST", "/nodes/fs1/drain", "platform", 200, tables=("node_drain",), what="Node"),
-    Route("POST", "/nodes/fs1/undrain", "platform", 200, tables=("node_drain",), what="Node"),
+    Route("POST", "/nodes/{node}/undrain", "platform", 200, tables=("node", "node_drain"), what="Node"),
     Route("GET", "/tenants", "platform", 200),
     Route("POST", "/tenants", "platform", 201, TENANT, tables=("call_limits", "gateway"), creates=True),
     Route("GET", "/tenants/{tenant}", "platform", 200, what="Tenant"),
@@ -141,6 +147,12 @@ def furnished(site: Site) -> dict[str, str]:
         key,
         key,
     )
+    site.sql(
+        "INSERT INTO node (id, name, host, port, password, cps, weight) VALUES (%s, %s, %s, 8021, 's3cret', 10, 1)",
+        key,
+        f"n{key}",
+        f"{key}.example.com",
+    )
     site.sql("INSERT INTO tenant (id, name) VALUES (%s, 'Acme')", tenant)
     site.sql("INSERT INTO call_limits (tenant_id) VALUES (%s)", tenant)
     ids = {
@@ -150,6 +162,7 @@ def furnished(site: Site) -> dict[str, str]:
         "number": number,
         "key": key,
         "tenant": tenant,
+        "node": f"n{key}",
     }
     return ids | {"call": call_of(site, site.create(1))}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.nodes import NodeSchema, merged
+from api.node_view import Configured, NodeSchema, merged
 from settings import nodes_from
 
-CONFIGURED = nodes_from("esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500,esl://:s3cret@fs2:8022")
+URLS = "esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500&weight=3,esl://:s3cret@fs2:8022"
+CONFIGURED = [Configured.of_environment(node) for node in nodes_from(URLS)]
 
 
 def report(name: str, **changes: Any) -> dict[str, Any]:
@@ -20,6 +21,8 @@ def report(name: str, **changes: Any) -> dict[str, Any]:
         "max_sessions": 1000,
         "idle_cpu": 91.25,
         "calls": 2,
+        "calls_per_second": 0.4,
+        "lag_ms": 1,
         "last_error": None,
     } | changes
 
@@ -35,6 +38,8 @@ def test_without_dialers_every_node_is_unknown() -> None:
     assert nodes["fs1"]["address"] == "10.0.0.1:8021"
     assert (nodes["fs1"]["cps"], nodes["fs1"]["channels"]) == (20, 500)
     assert (nodes["fs2"]["cps"], nodes["fs2"]["channels"]) == (10, None)
+    assert (nodes["fs1"]["weight"], nodes["fs2"]["weight"]) == (3, 1)
+    assert {node["source"] for node in nodes.values()} == {"environment"}
     assert (nodes["fs1"]["calls"], nodes["fs1"]["sessions"], nodes["fs1"]["connections"]) == (0, None, [])
 
 
@@ -61,9 +66,31 @@ def test_calls_are_summed_and_sessions_are_those_a_connected_dialer_saw() -> Non
     assert (nodes["fs1"]["calls"], nodes["fs1"]["sessions"]) == (5, 3)
 
 
-def test_a_dialer_that_has_not_told_of_a_node_leaves_it_down() -> None:
+def test_rates_are_summed_and_the_worst_lag_is_told() -> None:
+    away = report("fs1", connected=False, lag_ms=None, calls_per_second=0.0)
+    slow = report("fs1", lag_ms=40, calls_per_second=1.2)
+    (node, other) = merged(
+        CONFIGURED, {d: {"nodes": [one]} for d, one in zip("123", (away, slow, report("fs1")), strict=True)}
+    )
+    assert (node["calls_per_second"], node["lag_ms"]) == (1.6, 40)
+    assert [connection["lag_ms"] for connection in node["connections"]] == [None, 40, 1]
+    assert (other["calls_per_second"], other["lag_ms"]) == (0.0, None)
+
+
+def test_a_dialer_that_has_not_told_of_a_node_leaves_it_unknown() -> None:
     nodes = by_name({"d1": {}})
-    assert (nodes["fs1"]["state"], nodes["fs1"]["connections"]) == ("down", [])
+    assert (nodes["fs1"]["state"], nodes["fs1"]["connections"]) == ("unknown", [])
+
+
+def test_a_report_of_the_last_release_is_understood() -> None:
+    old = {key: value for key, value in report("fs9").items() if key not in ("calls_per_second", "lag_ms")}
+    node = by_name({"d1": {"nodes": [old]}})["fs9"]
+    assert (node["state"], node["source"], node["calls_per_second"], node["lag_ms"]) == (
+        "up",
+        "environment",
+        0.0,
+        None,
+    )
 
 
 def test_a_node_only_a_dialer_knows_is_told_too() -> None:

@@ -1,0 +1,69 @@
+"""A third node is added, drained and removed while a campaign runs, and no call knows of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+
+from freeswitch.simulator.ledger import read_ledger
+from freeswitch.simulator.process import SimulatedNode
+from local.api_client import ApiFailedError
+from local.demo import collect
+from local.stack import Stack
+from tests.e2e.rig import Api, ledgers, new_tenant, numbers, of_campaign, polled
+
+MOVED_SECONDS = 1.0
+
+
+@pytest.mark.timeout(180)
+def test_a_node_that_comes_and_goes_under_a_campaign_takes_calls_and_loses_none(
+    stack: Stack, tmp_path: Path
+) -> None:
+    tenant = new_tenant(stack)
+    operator, password = tenant.api, secrets.token_hex(8)
+    campaign = tenant.campaign(numbers("00", "08", "01", count=3000), max_concurrent_calls=60)
+    with SimulatedNode(speed=10, ledger=tmp_path / "ledger", password=password) as third:
+        tenant.act(campaign, "start")
+        tenant.wait_touched(campaign, 20)
+        body = {"name": "live", "host": "127.0.0.1", "port": third.port, "password": password, "cps": 20}
+        assert operator.post("/api/v1/nodes", body | {"weight": 100})["state"] == "unknown"
+
+        def shown() -> dict[str, object]:
+            return operator.get("/api/v1/nodes/live")
+
+        polled(lambda: shown()["state"] == "up", 20, "every link")
+        polled(lambda: len(of_campaign(read_ledger(tmp_path / "ledger"), campaign)) >= 20, 20, "calls there")
+        polled(lambda: shown()["calls"] and shown()["calls_per_second"], 10, "its calls in the answers")
+        assert password not in str(shown())
+        with pytest.raises(ApiFailedError, match=r"409 Node 'live' has \d+ calls? in progress"):
+            operator.delete("/api/v1/nodes/live")
+
+        assert operator.post("/api/v1/nodes/live/drain")["draining"]
+        drained = time.time()
+        polled(lambda: _is_removed(operator), 30, "the end of its calls")
+        with pytest.raises(ApiFailedError, match="404"):
+            operator.get("/api/v1/nodes/live")
+        tenant.wait_touched(campaign, tenant.touched(campaign) + 20)
+        tenant.act(campaign, "stop")
+        tenant.wait_over(campaign)
+        last = max(line.t for line in of_campaign(read_ledger(tmp_path / "ledger"), campaign)) - drained
+        print(f"the last call reached the drained node {last:+.3f} s after the answer")
+        assert last < MOVED_SECONDS
+        assert collect(operator, campaign, [*ledgers(stack), tmp_path / "ledger"])[2].faults == []
+        lost = {
+            call["disposition"] for call in operator.every("/api/v1/calls", "calls", campaign_id=campaign)
+        }
+        assert lost <= {"answered", "busy"}
+
+
+def _is_removed(operator: Api) -> bool:
+    try:
+        operator.delete("/api/v1/nodes/live")
+    except ApiFailedError as refused:
+        if "409" in str(refused):
+            return False
+        raise
+    return True
