@@ -207,7 +207,7 @@ class Limiter:
         """
         self._ledger.forget()
         with translated(LimiterUnavailable, "rebuilding"):
-            return rebuild(self._ledger, snapshot, self._lives)
+            return rebuild(self._ledger, snapshot, self._lives, self._dialer_id)
 
     def whole(self) -> bool:
         """Whether the state is whole; where it is not, `rebuild` is due."""

@@ -21,6 +21,7 @@ from limits import scripts
 from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
 from limits.keys import Record
 from limits.ledger import Ledger
+from limits.roster import LEASE_SECONDS
 
 T = TypeVar("T")
 
@@ -41,11 +42,11 @@ class Lives:
     keep: int
 
 
-def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives) -> bool:
+def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives, dialer_id: str) -> bool:
     """Rebuild where there is no whole state and nobody else is at it; True when done. Raises redis.RedisError."""
     if ledger.epoch() is not None:
         return False
-    with _lock(ledger) as token:
+    with _lock(ledger, dialer_id) as token:
         if token is None or ledger.epoch() is not None:
             return False
         run = cast(str, ledger.redis.info("server")["run_id"])
@@ -55,10 +56,10 @@ def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives) -> b
 
 
 @contextmanager
-def _lock(ledger: Ledger) -> Iterator[str | None]:
+def _lock(ledger: Ledger, dialer_id: str) -> Iterator[str | None]:
     """The rebuilder's lock; None where somebody else has it."""
-    token = secrets.token_hex(8)
-    if not ledger.redis.set(ledger.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000):
+    token = f"{dialer_id} {secrets.token_hex(8)}"
+    if not _take(ledger, token) and not (_drop_orphan(ledger) and _take(ledger, token)):
         yield None
         return
     try:
@@ -66,6 +67,26 @@ def _lock(ledger: Ledger) -> Iterator[str | None]:
     finally:
         scripts.run(ledger.redis, "unlock", [ledger.keys.rebuilding], {"token": token})
         ledger.forget()
+
+
+def _take(ledger: Ledger, token: str) -> bool:
+    return bool(ledger.redis.set(ledger.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000))
+
+
+def _drop_orphan(ledger: Ledger) -> bool:
+    """Drop the lock of a rebuilder that has died: it is older than any lease, and its holder has none.
+
+    One that was only stopped finds out when it opens: the lock says somebody else's name then.
+    """
+    redis, keys = ledger.redis, ledger.keys
+    token = cast("str | None", redis.get(keys.rebuilding))
+    left = redis.pttl(keys.rebuilding)
+    if token is None or left > (LOCK_SECONDS - LEASE_SECONDS) * 1000:
+        return token is None
+    if redis.exists(keys.lease(token.partition(" ")[0])):
+        return False
+    scripts.run(redis, "unlock", [keys.rebuilding], {"token": token})
+    return True
 
 
 class _Rebuild:

@@ -13,6 +13,7 @@ import redis
 
 from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
 from limits.limiter import Denied, GatewayCaps, Limiter, LimiterUnavailable, Permit, TenantCaps, Usage
+from limits.rebuild import LOCK_SECONDS
 from local.valkey import EmbeddedValkey
 from tests.integration.limits.room import PREFIX, Desk, connect, snapshot, words
 
@@ -187,6 +188,20 @@ def test_a_rebuilder_that_was_stopped_too_long_changes_nothing(client: redis.Red
     assert not slow.limiter.rebuild(overtaken)
     assert quick.limiter.usage("t") == Usage(1, 0, 0, 0)
     assert words(quick.ask("b", concurrency=2)) == ["fs1"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "seconds_ago", "rebuilds"),
+    [("dead", 6, True), ("dead", 1, False), ("d2", 6, False)],
+    ids=["dead for longer than a lease", "dead a moment ago", "alive and slow"],
+)
+def test_a_rebuilder_that_died_keeps_nobody_from_rebuilding_for_longer_than_a_lease(
+    client: redis.Redis, holder: str, seconds_ago: int, rebuilds: bool
+) -> None:
+    desk, _ = Desk(client, "d1"), Desk(client, "d2")
+    client.set(f"{PREFIX}rebuilding", f"{holder} token", px=(LOCK_SECONDS - seconds_ago) * 1000)
+    assert desk.limiter.rebuild(snapshot()) is rebuilds
+    assert words(desk.ask("a")) == ["fs1" if rebuilds else "no_redis"]
 
 
 def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: redis.Redis) -> None:
