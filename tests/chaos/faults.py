@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dialer.points import Point
+
 
 class Kind(StrEnum):
     """What one fault does."""
@@ -22,6 +24,7 @@ class Kind(StrEnum):
     WORKER_STOPPED = "web worker stopped"
     WEB_KILLED = "web killed"
     SHIPPER_KILLED = "shipper killed"
+    SHIPPER_STOPPED = "shipper stopped"
     NODE_KILLED = "node killed"
     NODE_STOPPED = "node stopped"
     LINKS_RESET = "links to a node reset"
@@ -46,6 +49,7 @@ WEIGHTS: dict[Kind, int] = {
     Kind.WORKER_STOPPED: 4,
     Kind.WEB_KILLED: 3,
     Kind.SHIPPER_KILLED: 4,
+    Kind.SHIPPER_STOPPED: 4,
     Kind.NODE_KILLED: 4,
     Kind.NODE_STOPPED: 4,
     Kind.LINKS_RESET: 6,
@@ -63,6 +67,7 @@ LASTING = frozenset(
         Kind.AT_POINT_STOPPED,
         Kind.HALF_WRITE_STOPPED,
         Kind.WORKER_STOPPED,
+        Kind.SHIPPER_STOPPED,
         Kind.NODE_STOPPED,
         Kind.NODE_PARTITIONED,
         Kind.VALKEY_STOPPED,
@@ -81,6 +86,16 @@ OF_ALL = frozenset(
 """Faults under which nobody can dial; their stops are short, or the system would be down for most of the time."""
 LONGEST_OF_ALL_SECONDS = 4.0
 AT_POINT = frozenset({Kind.AT_POINT_KILLED, Kind.AT_POINT_STOPPED})
+PROVOKED: dict[str, Kind] = {
+    Point.HEIR: Kind.DIALER_KILLED,
+    Point.PERMITS_TAKEN: Kind.DIALER_KILLED,
+    Point.ADOPTED: Kind.DIALER_KILLED,
+    Point.DECIDED: Kind.DIALER_KILLED,
+    Point.REPEAT_CLAIMED: Kind.HALF_WRITE_KILLED,
+    Point.SNAPSHOT_TAKEN: Kind.VALKEY_EMPTIED,
+    Point.HANDED_OVER: Kind.DIALER_ENDED,
+}
+"""Points that nobody passes unless something else is broken, and what that is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ SPEED = 10.0
 NODE_CPS = 40
 NODE_SESSIONS_PER_SECOND = 60
 PREFIX = "carillon:"
+HALT_SECONDS = 10.0
 CLOCK = Path(__file__).parent / "clock"
 CLOCK_VARIABLE = "CARILLON_CHAOS_CLOCK"
 POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
@@ -107,6 +108,13 @@ class Stage(Stack):
             self._stopped.add(pid)
         return self._signal(pid, signal.SIGSTOP)
 
+    def wait_halted(self, pid: int) -> None:
+        """Return once this process, which is about to stop itself, stands still, or is gone."""
+        until = time.monotonic() + HALT_SECONDS
+        with contextlib.suppress(OSError):
+            while time.monotonic() < until and state_of(pid) != "T":
+                time.sleep(0.01)
+
     def go_on(self, pid: int) -> None:
         """SIGCONT."""
         with self._guard:
@@ -161,6 +169,11 @@ class Stage(Stack):
         return Child(
             name, argv, env=self.environ | extra, cwd=child._cwd, output=self._output, restart=restart
         )
+
+
+def state_of(pid: int) -> str:
+    """One letter, as `ps` shows it. Raises OSError where there is no such process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def children_of(pid: int) -> list[int]:

@@ -12,14 +12,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tests.chaos.faults import Fault, Kind
+from tests.chaos.faults import PROVOKED, Fault, Kind
 from tests.chaos.proxy import Mode
 from tests.chaos.stage import Stage, children_of
 
 POINT_SECONDS = 4.0
-"""A named point that nobody passes for so long is given up; the fault is drawn anew."""
+PROVOKED_SECONDS = 20.0
+"""A named point that nobody passes for so long is given up; the second where something has to go wrong first."""
 POLL_SECONDS = 0.02
 FULL_DISK_BYTES = 20_000
 MOST_DIALERS_BROKEN = 2
@@ -35,7 +36,6 @@ class Struck:
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
-    missed: Counter[Kind] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     deaths: list[tuple[str, float]] = field(default_factory=list)
     emptied: list[float] = field(default_factory=list)
@@ -64,6 +64,7 @@ class Striker:
             Kind.WORKER_STOPPED: self._stop_worker,
             Kind.WEB_KILLED: self._kill_web,
             Kind.SHIPPER_KILLED: self._kill_shipper,
+            Kind.SHIPPER_STOPPED: self._stop_shipper,
             Kind.NODE_KILLED: self._kill_node,
             Kind.NODE_STOPPED: self._stop_node,
             Kind.LINKS_RESET: self._reset_links,
@@ -82,15 +83,17 @@ class Striker:
             self._pass(fault.wait)
             if enough():
                 break
-            if self._acts[fault.kind](fault):
-                self.struck.counts[fault.kind] += 1
-                self._say(str(fault))
-            else:
-                self.struck.missed[fault.kind] += 1
-                self._say(f"{fault}: nothing to strike")
+            self._strike(fault)
         while self._due:
             heapq.heappop(self._due)[2]()
         self._stage.heal()
+
+    def _strike(self, fault: Fault) -> bool:
+        struck = self._acts[fault.kind](fault)
+        if struck:
+            self.struck.counts[fault.kind] += 1
+        self._say(str(fault) if struck else f"{fault}: nothing to strike")
+        return struck
 
     def broken(self) -> int:
         """How many faults are in force now."""
@@ -158,7 +161,10 @@ class Striker:
         partial = order.with_suffix(".part")
         partial.write_text("KILL" if kills else "STOP")
         partial.rename(order)
-        until = time.monotonic() + POINT_SECONDS
+        provoking = PROVOKED.get(fault.point)
+        if provoking is not None:
+            self._strike(replace(fault, kind=provoking))
+        until = time.monotonic() + (POINT_SECONDS if provoking is None else PROVOKED_SECONDS)
         while order.exists() and time.monotonic() < until:
             self._pass(POLL_SECONDS)
         if order.exists():
@@ -169,6 +175,8 @@ class Striker:
             pid = int(path.suffix[1:])
             self.struck.points[fault.point] += 1
             if not kills:
+                # It stops itself a moment after it has taken the order: to continue it before would be in vain.
+                self._stage.wait_halted(pid)
                 self._halt_for(fault.seconds, self._name_of(pid), pid)
         return bool(taken)
 
@@ -216,6 +224,10 @@ class Striker:
     def _kill_shipper(self, fault: Fault) -> bool:
         found = self._pick([f"cdr.{name}" for name in self._stage.proxies], fault.die)
         return found is not None and self._stage.kill(found[1])
+
+    def _stop_shipper(self, fault: Fault) -> bool:
+        found = self._pick([f"cdr.{name}" for name in self._stage.proxies], fault.die)
+        return found is not None and self._halt_for(fault.seconds, found[0], found[1])
 
     def _whole_node(self, fault: Fault) -> tuple[str, int] | None:
         """A node to break, where the others are whole."""
