@@ -1,7 +1,7 @@
 -- One decision over every cap for a batch of calls. Asking again with the same call id never counts twice.
 -- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 tat,
 --       9 the tenant's day, 10-12 slots of campaign, tenant, gateway, 13-14 rates of tenant, gateway;
---       for each node its slots and its rate; for each request the slots of its number.
+--       for each node its slots and its rate; for each request the slots of its number with this tenant.
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), campaign, concurrency, tenant, concurrent, rate,
 --       calls, minutes, gateway, channels, gateway_rate, nodes [[name, channels, rate]], requests [[call id, number]]};
 --       a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.

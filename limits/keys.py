@@ -91,6 +91,10 @@ class Generation:
         """A sorted set of call ids by the ms at which their lease lapses."""
         return f"{self.base}slots:{kind}:{name}"
 
+    def number_slots(self, tenant_id: str, number: str) -> str:
+        """The slots of a called number: each tenant's own, so that none can tell whom another is calling."""
+        return self.slots("number", f"{tenant_id}:{number}")
+
     def rate(self, kind: str, name: str) -> str:
         """A sorted set of call ids by the µs at which they were, or may next be, admitted."""
         return f"{self.base}rate:{kind}:{name}"
@@ -171,7 +175,7 @@ class Record:
             keys.slots("tenant", self.tenant_id),
             keys.slots("gateway", self.gateway_id),
             keys.slots("node", self.node),
-            keys.slots("number", self.number),
+            keys.number_slots(self.tenant_id, self.number),
         ]
 
     def rate_keys(self, keys: Generation) -> list[str]:

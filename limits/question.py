@@ -44,7 +44,7 @@ class Question:
         ]
         for node in self.nodes:
             paths += [keys.slots("node", node.name), keys.rate("node", node.name)]
-        return paths + [keys.slots("number", request.number) for request in self.requests]
+        return paths + [keys.number_slots(self.tenant_id, request.number) for request in self.requests]
 
     def job(self) -> dict[str, Any]:
         """The script's argument, but for who asks."""

@@ -94,11 +94,19 @@ def test_without_a_node_that_has_channels_the_word_is_channels(desk: Desk) -> No
     assert words(desk.ask("a", "b", "c", nodes=nodes)) == ["fs1", "fs2", "node_channels"]
 
 
-def test_a_number_has_one_live_call_whoever_calls_it(desk: Desk) -> None:
+def test_a_number_has_one_live_call_of_a_tenant_in_whichever_campaign(desk: Desk) -> None:
     assert words(desk.ask("a", "b", number="+1")) == ["fs1", "number_cap"]
-    assert words(desk.ask("c", number="+1", tenant_id="other", campaign_id="x")) == ["number_cap"]
+    assert words(desk.ask("c", number="+1", campaign_id="x")) == ["number_cap"]
     desk.end("a")
     assert words(desk.ask("b", number="+1")) == ["fs1"]
+
+
+def test_the_calls_of_another_tenant_to_a_number_hold_nobody_back(desk: Desk) -> None:
+    assert words(desk.ask("a", number="+1")) == ["fs1"]
+    assert words(desk.ask("b", "c", number="+1", tenant_id="other", campaign_id="x")) == ["fs1", "number_cap"]
+    desk.end("a")
+    assert words(desk.ask("d", number="+1")) == ["fs1"]
+    assert words(desk.ask("c", number="+1", tenant_id="other", campaign_id="x")) == ["number_cap"]
 
 
 def test_the_days_calls_stay_counted_after_they_ended(desk: Desk) -> None:

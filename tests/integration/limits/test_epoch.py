@@ -109,6 +109,13 @@ def test_the_rebuilt_state_counts_what_the_database_knows(
     assert words(ask(desk)) == [word]
 
 
+def test_after_a_rebuild_too_a_number_is_taken_for_the_tenant_alone_who_calls_it(client: redis.Redis) -> None:
+    desk = Desk(client)
+    assert desk.limiter.rebuild(snapshot([live("a")]))
+    assert words(desk.ask("b", number="+a", tenant_id="other", campaign_id="x")) == ["fs1"]
+    assert words(desk.ask("c", number="+a", campaign_id="x")) == ["number_cap"]
+
+
 def test_a_call_that_the_rebuilt_state_knows_counts_once_when_it_asks_again(client: redis.Redis) -> None:
     desk = Desk(client)
     desk.limiter.rebuild(snapshot([live("a")], [], [DayUse("t", 1, 0)]))
