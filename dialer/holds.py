@@ -13,20 +13,29 @@ from contextlib import contextmanager
 import gevent
 
 EVERYBODY = "*"
+KEEP_SECONDS = 600.0
+"""A call that was claimed before a hold has left, or gone back, within seconds of it."""
 
 
 class Holds:
     """Campaigns held up to a generation, tenants halted, and the writes under way."""
 
     def __init__(self) -> None:
-        self._generations: dict[str, int] = {}
+        # Of each campaign, by the time of its last hold: oldest first.
+        self._generations: dict[str, tuple[int, float]] = {}
         self._halted: dict[str, float] = {}
         self._writes: set[object] = set()
         self.draining = False
 
     def hold(self, campaign_id: str, generation: int) -> None:
         """Calls of this campaign claimed before `generation` may not leave."""
-        self._generations[campaign_id] = max(generation, self._generations.get(campaign_id, 0))
+        now = time.monotonic()
+        before, _ = self._generations.pop(campaign_id, (0, now))
+        self._generations[campaign_id] = (max(generation, before), now)
+        while (oldest := next(iter(self._generations))) != campaign_id:
+            if now - self._generations[oldest][1] < KEEP_SECONDS:
+                break
+            del self._generations[oldest]
 
     def halt(self, scope: str) -> None:
         """No call of this tenant (or of everybody, `*`) may leave."""
@@ -57,7 +66,7 @@ class Holds:
             self.draining
             or EVERYBODY in self._halted
             or tenant_id in self._halted
-            or generation < self._generations.get(campaign_id, 0)
+            or generation < self._generations.get(campaign_id, (0, 0.0))[0]
         )
 
     @contextmanager

@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from dialer.holds import EVERYBODY, Holds
+from dialer.holds import EVERYBODY, KEEP_SECONDS, Holds
 
 
 @pytest.fixture
@@ -22,6 +22,23 @@ def test_a_hold_is_for_what_was_claimed_before_it(holds: Holds) -> None:
     assert holds.allows("t", "other", 1)
     holds.hold("c", 2)
     assert not holds.allows("t", "c", 3)
+
+
+def test_a_hold_is_forgotten_once_nothing_that_it_is_for_can_be_left(
+    holds: Holds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("dialer.holds.time.monotonic", lambda: now)
+    holds.hold("old", 4)
+    holds.hold("repeated", 4)
+    now += KEEP_SECONDS - 1
+    holds.hold("repeated", 3)
+    assert not holds.allows("t", "old", 3)
+    now += 1
+    holds.hold("new", 4)
+    assert holds.allows("t", "old", 3)
+    assert not holds.allows("t", "repeated", 3)
+    assert not holds.allows("t", "new", 3)
 
 
 @pytest.mark.parametrize("scope", ["t", EVERYBODY])
