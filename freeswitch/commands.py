@@ -185,6 +185,11 @@ def recover() -> str:
     return "sofia recover"
 
 
+def uptime() -> str:
+    """How long the node has run: the cheapest question, to learn whether it answers."""
+    return "uptime"
+
+
 def uuid_exists(call_id: str) -> str:
     """Ask for a call: `true` or `false`, exact while the node has not been restarted."""
     return f"uuid_exists {_identifier('call_id', call_id)}"

@@ -16,7 +16,8 @@ from dialer.record.endings import had_channel
 from freeswitch.events import LiveChannel
 
 SETTLE_SECONDS = 5.0
-"""A node may still execute what sat in a socket's buffer for so long after its sender died."""
+"""A node may still execute what sat in a socket's buffer for so long: after its sender died, and after a node that
+stood still goes on (`backlogs`)."""
 SILENT_SECONDS = 5.0
 """An originate of ours that has shown no sign of life for so long is asked about."""
 AGAIN_SECONDS = 5.0
@@ -101,10 +102,17 @@ def is_gone(flight: Flight, answer: Answer) -> bool:
 
 
 def decide(
-    flight: Flight, answer: Answer | None, dialer_id: str, now: float, sender_is_dead: Callable[[], bool]
+    flight: Flight,
+    answer: Answer | None,
+    dialer_id: str,
+    now: float,
+    sender_is_dead: Callable[[], bool],
+    *,
+    quiet_since: float | None,
 ) -> Verdict:
     """What to do about a call. `answer` is None where its node cannot be asked.
 
+    `quiet_since`: since when its node seems to be past everything that its sender wrote; None where it does not.
     `sender_is_dead` proves that the dialer in `sent_by`, which is not this one, will never write again; it is asked
     only where that matters.
     """
@@ -119,7 +127,7 @@ def decide(
     if flight.refusal is not None:
         disposition = dispose(Evidence(cause=flight.refusal, channel=False))
         return Verdict(Act.CLOSE, disposition, flight.refusal, no_channel=True)
-    return _never_seen(flight, dialer_id, now, sender_is_dead)
+    return _never_seen(flight, dialer_id, now, quiet_since, sender_is_dead)
 
 
 def _same_run(flight: Flight, answer: Answer) -> bool:
@@ -137,19 +145,21 @@ def _alive(flight: Flight, channel: LiveChannel, now: float) -> Verdict:
     return Verdict(Act.KILL if late > 0 else Act.ADOPT)
 
 
-def _never_seen(flight: Flight, dialer_id: str, now: float, sender_is_dead: Callable[[], bool]) -> Verdict:
+def _never_seen(
+    flight: Flight, dialer_id: str, now: float, quiet_since: float | None, sender_is_dead: Callable[[], bool]
+) -> Verdict:
     """The node that was to get it is the same, and has never had it."""
     ours = flight.sent_by == dialer_id
     since = next(at for at in (flight.sent_at, flight.adopted_at, flight.claimed_at) if at is not None)
     if now - since < SETTLE_SECONDS:
         return WAIT
+    if flight.doubtful or quiet_since is None or now - quiet_since < SETTLE_SECONDS:
+        return _lost(flight, "MAY_BE_BUFFERED", now)
     if flight.repeated and flight.sent_at is not None:
         # It takes orders and does not carry them out. Long enough after the second, that is proof of its own.
         if now - since < LOST_SECONDS:
             return WAIT
         return Verdict(Act.CLOSE, Disposition.SWITCH_LOST, "NEVER_SEEN", no_channel=True)
-    if flight.doubtful:
-        return _lost(flight, "MAY_BE_BUFFERED", now)
     if ours or sender_is_dead():
         return Verdict(Act.REPEAT)
     return _lost(flight, "OWNER_NOT_PROVEN_DEAD", now)

@@ -3,8 +3,8 @@
 The switch is asked about that very call id. Alive: it is ours from now on. Ended: the mark that every call leaves
 in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may come by
 the inbox. Never seen: it may be sent once more under the same id, but only when its sender is proven dead (its
-session lock is gone, and not because PostgreSQL restarted), the node is the same one, and time enough has passed for
-a frame in a buffer to have been executed.
+session lock is gone, and not because PostgreSQL restarted), the node is the same one, and it has answered at once for
+long enough to have executed every frame in its buffers.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_is_free
 from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
+from dialer.rescue.backlogs import Backlogs
 from dialer.rescue.decisions import Act, Answer, decide, is_due, is_gone
 from dialer.rescue.restarts import Restarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
-from freeswitch.commands import mark_select, uuid_dump, uuid_kill
+from freeswitch.commands import mark_select, uptime, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel, channel_from_dump
 from models import db, rows
@@ -53,8 +54,10 @@ class Recovery:
     repeat: Callable[[Flight], None]
     now: Callable[[], float] = time.monotonic
     _restarts: Restarts = field(default_factory=Restarts)
+    _backlogs: Backlogs = field(default_factory=Backlogs)
     _asked: dict[str, deque[Flight]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
+    _pulses: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
 
     def ask(self, flight: Flight) -> None:
         """Settle this call in the background; one question at a time for each call. Never waits."""
@@ -85,15 +88,30 @@ class Recovery:
                 self.ask(flight)
 
     def patrol(self) -> None:
-        """Ask about every call that is silent, late or in doubt. Called every second."""
+        """Ask about every call that is silent, late or in doubt, and hear how each node is. Called every second."""
         now = self.now()
+        self._backlogs.look((flight for flight in self.book if flight.adopted_at is not None), now)
+        for name, link in self.cluster.links.items():
+            pulse = self._pulses.get(name)
+            if link.connected and self.book.count_on_node(name) and (pulse is None or pulse.dead):
+                self._pulses[name] = gevent.spawn(self._feel, link)
         for flight in self.book:
             if is_due(flight, self.dialer_id, now):
                 self.ask(flight)
 
     def stop(self) -> None:
         """End the questions that are under way."""
-        kill_all([worker for workers in self._workers.values() for worker in workers], timeout=1.0)
+        workers = [worker for workers in self._workers.values() for worker in workers]
+        kill_all([*workers, *self._pulses.values()], timeout=1.0)
+
+    def _feel(self, link: NodeLink) -> None:
+        asked_at = self.now()
+        try:
+            link.api(uptime(), timeout=ASK_SECONDS)
+        except FreeswitchError as error:
+            log.info("no_pulse", node=link.name, error=str(error)[:200])
+        else:
+            self._backlogs.answered(link.name, asked_at, self.now())
 
     def _work(self, waiting: deque[Flight]) -> None:
         while waiting:
@@ -115,7 +133,11 @@ class Recovery:
             answer = question(link, flight.call_id)
         if flight.over or flight.queued:
             return
-        verdict = decide(flight, answer, self.dialer_id, self.now(), lambda: sender_is_dead(flight.sent_by))
+        now = self.now()
+        quiet = self._backlogs.quiet_since(flight, now)
+        verdict = decide(
+            flight, answer, self.dialer_id, now, lambda: sender_is_dead(flight.sent_by), quiet_since=quiet
+        )
         reach(Point.DECIDED)
         if answer is not None and answer.alive is not None:
             self._note_alive(flight, answer.alive)

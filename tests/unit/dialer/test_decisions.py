@@ -97,6 +97,7 @@ TABLE = [
     (THEIRS, NEVER, False, "wait"),
     (THEIRS, NEVER, True, "repeat"),
     (THEIRS | {"adopted_at": JUST_NOW}, NEVER, True, "wait"),
+    (THEIRS | {"adopted_at": OVER}, NEVER, True, "repeat"),
     (THEIRS | {"claimed_at": OVER, "adopted_at": OVER}, NEVER, False, "close outcome_unknown OWNER_NOT_PROVEN_DEAD"),
     # The node cannot be asked.
     (OURS, AWAY, False, "wait"),
@@ -105,6 +106,15 @@ TABLE = [
     (TALKING | {"claimed_at": OVER}, AWAY, False, "wait"),
     (TALKING | {"answered_at": NOW - 1831.0}, AWAY, False, "close answered NODE_UNREACHABLE"),
 ]  # fmt: skip
+
+
+STIRRING = [
+    # A node that stood still until a moment ago, or that does not answer at once, may not have read it yet.
+    (OURS, "wait"),
+    (THEIRS, "wait"),
+    (OURS | {"repeated": True, "sent_at": OVER}, "wait"),
+    (THEIRS | {"claimed_at": OVER, "adopted_at": OVER}, "close outcome_unknown MAY_BE_BUFFERED"),
+]
 
 
 def shown(verdict: Verdict) -> str:
@@ -117,7 +127,19 @@ def shown(verdict: Verdict) -> str:
 def test_every_answer_in_every_situation(
     known: dict[str, Any], answer: Answer | None, dead: bool, expected: str
 ) -> None:
-    assert shown(decide(make_flight(**known), answer, ME, NOW, lambda: dead)) == expected
+    assert (
+        shown(decide(make_flight(**known), answer, ME, NOW, lambda: dead, quiet_since=LONG_AGO)) == expected
+    )
+
+
+@pytest.mark.parametrize("quiet_since", [None, JUST_NOW])
+@pytest.mark.parametrize(("known", "expected"), STIRRING)
+def test_what_a_node_may_not_have_read_yet_is_not_sent_again(
+    known: dict[str, Any], expected: str, quiet_since: float | None
+) -> None:
+    assert (
+        shown(decide(make_flight(**known), NEVER, ME, NOW, lambda: True, quiet_since=quiet_since)) == expected
+    )
 
 
 flights = st.builds(
@@ -136,17 +158,23 @@ flights = st.builds(
 answers = st.sampled_from([AWAY, DONE, DONE_ELSEWHERE, NEVER, RESTARTED, living(), living(answered=1.0)])
 
 
-@given(flight=flights, answer=answers, dead=st.booleans())
+@given(
+    flight=flights,
+    answer=answers,
+    dead=st.booleans(),
+    quiet_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
+)
 def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
-    flight: Any, answer: Answer | None, dead: bool
+    flight: Any, answer: Answer | None, dead: bool, quiet_since: float | None
 ) -> None:
-    verdict = decide(flight, answer, ME, NOW, lambda: dead)
+    verdict = decide(flight, answer, ME, NOW, lambda: dead, quiet_since=quiet_since)
     if verdict.act is Act.REPEAT:
         assert answer == NEVER
         assert not flight.seen
         assert flight.refusal is None
         assert not flight.doubtful
         assert flight.sent_by == ME or dead
+        assert quiet_since == LONG_AGO
         times = (flight.sent_at, flight.adopted_at, flight.claimed_at)
         assert NOW - next(at for at in times if at is not None) >= SETTLE_SECONDS
     if flight.seen and verdict.act is Act.CLOSE:
