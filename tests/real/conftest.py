@@ -3,7 +3,7 @@
 CARILLON_TEST_FREESWITCH_URLS names the nodes as FREESWITCH_URLS does; each has a gateway `carrier` whose proxy is
 127.0.0.1 on CARILLON_TEST_SIP_PORT (5190), where SIPp is started. Where it is unset, every test here is skipped.
 CARILLON_TEST_CDR_FOLDERS, optional, names the folders that the nodes spool their call records to, in the order of the
-nodes, comma-separated: where they are on this machine, a shipper runs beside each.
+nodes, comma-separated: where they are on this machine, a shipper runs beside each, and finds them empty.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,9 @@ def shippers(stack: Stack) -> Iterator[bool]:
     running = []
     for folder, node in zip(folders, nodes_from(os.environ[URLS]), strict=False):
         if folder:
+            # What earlier runs left there is nobody's any more, and would be shipped first.
+            for record in Path(folder).glob("*.cdr.json"):
+                record.unlink(missing_ok=True)
             options = ["--spool", folder, "--url", stack.web_url, "--node", node.name]
             credential = ["--credential-file", str(stack.home / "cdr.key")]
             running.append(subprocess.Popen([sys.executable, SHIPPER, *options, *credential]))

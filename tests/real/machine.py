@@ -1,0 +1,95 @@
+"""A node as its machine has it: its process, how it is started again, and what it answers to a bystander.
+
+For the tests that strike nodes. They are skipped unless the nodes run on this machine and CARILLON_TEST_NODE_RESTART
+says how one is started again: a command in which {name} stands for the node's name, and which returns once it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from freeswitch.connection import EslConnection
+from freeswitch.errors import FreeswitchError
+from settings import NodeSettings
+from tests.waiting import wait_until
+
+RESTART = "CARILLON_TEST_NODE_RESTART"
+START_SECONDS = 60.0
+
+
+def ask(node: NodeSettings, *lines: str) -> list[str]:
+    """What a node answers to these api commands, on a connection of their own. Raises FreeswitchError."""
+    connection: EslConnection[None] = EslConnection(
+        node.host,
+        node.port,
+        node.password,
+        decode=lambda _: None,
+        on_event=lambda _: None,
+        on_close=lambda _: None,
+    )
+    connection.connect()
+    try:
+        return [connection.api(line).strip() for line in lines]
+    finally:
+        connection.close()
+
+
+def pid_of(node: NodeSettings) -> int:
+    """The node's process on this machine. Skips the test where it runs elsewhere."""
+    (folder,) = ask(node, "global_getvar run_dir")
+    file = Path(folder) / "freeswitch.pid"
+    if not file.is_file():
+        pytest.skip(f"{node.name} does not run on this machine: no {file}")
+    return int(file.read_text())
+
+
+def restart_command(node: NodeSettings) -> list[str]:
+    """What starts this node again. Skips the test where nothing says so."""
+    command = os.environ.get(RESTART)
+    if not command:
+        pytest.skip(f"needs a way to start a node again: set {RESTART}")
+    return [word.replace("{name}", node.name) for word in shlex.split(command)]
+
+
+def killed(node: NodeSettings) -> None:
+    """End a node's process with SIGKILL; returns once it is gone."""
+    pid = pid_of(node)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 10, f"the end of {node.name}")
+
+
+def started(node: NodeSettings) -> float:
+    """Start a node again; the monotonic time at which it first answered."""
+    subprocess.run(restart_command(node), check=True, timeout=START_SECONDS, stdout=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        try:
+            return bool(ask(node, "status"))
+        except FreeswitchError:
+            return False
+
+    wait_until(answers, START_SECONDS, f"an answer of {node.name}")
+    return time.monotonic()
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """Keep these processes from running meanwhile (SIGSTOP)."""
+    held: list[int] = []
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            held.append(pid)
+        yield
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
