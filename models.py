@@ -18,6 +18,7 @@ from peewee import (
     BooleanField,
     CompositeKey,
     DatabaseProxy,
+    DoubleField,
     ForeignKeyField,
     IntegerField,
     Model,
@@ -63,6 +64,26 @@ class CallState(StrEnum):
     RINGING = "ringing"
     ANSWERED = "answered"
     ENDED = "ended"
+
+
+class CallerIdHeader(StrEnum):
+    """Where a gateway's carrier looks for who calls, beside the From header."""
+
+    FROM = "from"
+    """Nowhere else."""
+    PAI = "pai"
+    """P-Asserted-Identity (RFC 3325)."""
+    RPID = "rpid"
+    """Remote-Party-ID."""
+
+
+class CallerIdFormat(StrEnum):
+    """How a carrier wants the caller's number written."""
+
+    E164 = "e164"
+    """With its plus."""
+    DIGITS = "digits"
+    """Without it."""
 
 
 TERMINAL_CAMPAIGN = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
@@ -175,14 +196,20 @@ class ApiKey(Table):
 
 
 class Gateway(Table):
-    """A trunk: the dial string its calls leave by, and its caps. While it is paused, `probes` calls have tried
-    whether it works again, and `probe_at` is when the next may."""
+    """A trunk: the dial string its calls leave by, and its caps. It carries the numbers that start with one of
+    `prefixes`, or all where there are none; `failover` are the ids of those that may carry a call in its stead.
+    While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may."""
 
     id = UUIDField(primary_key=True, default=new_id)
     name = TextField()
     dial_string = TextField()
     cps = IntegerField(null=True)
     channels = IntegerField(null=True)
+    prefixes = BinaryJSONField(default=list, index=False)
+    cost = DoubleField(null=True)
+    failover = BinaryJSONField(default=list, index=False)
+    caller_id_header = TextField(default=CallerIdHeader.FROM)
+    caller_id_format = TextField(default=CallerIdFormat.E164)
     faults_in_row = IntegerField(default=0)
     paused_at = DateTimeTZField(null=True)
     paused_reason = TextField(null=True)
@@ -276,7 +303,8 @@ class Contact(Table):
 
 
 class Call(Table):
-    """One send: committed before the originate leaves, under the id that the switch knows it by."""
+    """One send: committed before the originate leaves, under the id that the switch knows it by. `failover`: it
+    proved that nobody was reached, and its contact is sent again by another gateway."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -309,6 +337,7 @@ class Call(Table):
     duration_ms = IntegerField(null=True)
     pdd_ms = IntegerField(null=True)
     ring_ms = IntegerField(null=True)
+    failover = BooleanField(default=False)
 
 
 class CampaignCount(Table):

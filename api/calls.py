@@ -45,6 +45,7 @@ EXAMPLE: dict[str, Any] = {
     "duration_ms": 70000,
     "pdd_ms": 1190,
     "ring_ms": 7800,
+    "failover": False,
 }
 EXAMPLE_LIST = {"calls": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 
@@ -90,6 +91,10 @@ class CallSchema(schemas.Schema):
     )
     ring_ms = schemas.Integer(
         required=True, allow_none=True, metadata={"description": "From the first ring to the answer or end."}
+    )
+    failover = schemas.Boolean(
+        required=True,
+        metadata={"description": "Nobody was reached, and the contact is sent again by another gateway."},
     )
 
 

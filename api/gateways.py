@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,21 +16,30 @@ from api.database import unit
 from api.errors import conflict
 from api.paging import Page, PageQuery, list_schema
 from api.rates import rates_now
-from api.resources import Patch, changed, created, living, page_of, unique
-from api.schemas import shown
+from api.resources import Patch, changed, created, living, page_of, refused, unique
+from api.schemas import identifier, shown
 from api.services import services
 from limits.pressure import Kind
-from models import Gateway, rows
+from models import CallerIdFormat, CallerIdHeader, Gateway, rows
 
 blp = Blueprint("gateways", description="The trunks that calls leave by")
 
 NOT_FOUND = "Gateway not found"
 CAP_MAX = 100_000
+COST_MAX = 1_000_000
+PREFIXES_MAX = 1_000
+FAILOVER_MAX = 9
+SECOND_ID = "019ab0c4-3334-7aaa-8bbb-0123456789ab"
 EXAMPLE_BODY: dict[str, Any] = {
     "name": "carrier",
     "dial_string": "sofia/gateway/carrier/{number}",
     "cps": 10,
     "channels": None,
+    "prefixes": ["+1", "+44"],
+    "cost": 0.0085,
+    "failover": [SECOND_ID],
+    "caller_id_header": "pai",
+    "caller_id_format": "e164",
 }
 EXAMPLE: dict[str, Any] = {
     "id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
@@ -48,6 +58,13 @@ NUMBER_USING = """
 TENANT_GRANTED = """
     SELECT id FROM tenant WHERE gateway_ids ? %s::text AND deleted_at IS NULL ORDER BY id LIMIT 1"""
 
+FAILED_OVER_TO = """
+    SELECT name FROM gateway WHERE failover ? %s::text AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""
+LIVING = """
+    SELECT id::text FROM gateway WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"""
+
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
+
 
 def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, Any]]:
     rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
@@ -57,6 +74,26 @@ def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, Any]]:
 def _check_dial_string(value: str) -> None:
     if not dial_strings.is_dial_string(value):
         raise ma.ValidationError(dial_strings.RULE)
+
+
+def _check_prefix(value: str) -> None:
+    if not _PREFIX.fullmatch(value):
+        raise ma.ValidationError("it must be a plus and 1 to 15 digits, such as +44")
+
+
+def _check_prefixes(values: Sequence[str]) -> None:
+    _check_list(values, PREFIXES_MAX)
+
+
+def _check_failover(values: Sequence[str]) -> None:
+    _check_list(values, FAILOVER_MAX)
+
+
+def _check_list(values: Sequence[str], most: int) -> None:
+    if len(values) > most:
+        raise ma.ValidationError(f"it must have at most {most} entries")
+    if len(set(values)) < len(values):
+        raise ma.ValidationError("it must name each once")
 
 
 class GatewayBody(schemas.Schema):
@@ -86,6 +123,49 @@ class GatewayBody(schemas.Schema):
         allow_none=True,
         metadata={"description": "Calls at once; null is unlimited."},
     )
+    prefixes = schemas.Items(
+        schemas.Text(1, 16, validate=[_check_prefix]),
+        load_default=list,
+        validate=[_check_prefixes],
+        metadata={
+            "description": "What the numbers that it carries start with, in E.164; none of them: it carries all. Of"
+            " the gateways that may take a call, the one with the longest match goes first."
+        },
+    )
+    cost = schemas.Number(
+        0,
+        COST_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "What a minute costs, in whatever currency the others' costs are in. Among gateways that"
+            " match equally long, all of them with a cost, the cheapest goes first; where one has none, the order"
+            " of failover holds."
+        },
+    )
+    failover = schemas.Items(
+        schemas.Id(),
+        load_default=list,
+        validate=[_check_failover],
+        metadata={
+            "description": "Other gateways, in the order in which they are tried: where this one does not carry the"
+            " number, is paused or has no channel free, and after a call by it that proves that nobody was reached."
+            " What those name in turn is not followed."
+        },
+    )
+    caller_id_header = schemas.Choice(
+        CallerIdHeader,
+        load_default=CallerIdHeader.FROM,
+        metadata={
+            "description": "Where the caller's number stands beside From: nowhere, in P-Asserted-Identity (pai) or in"
+            " Remote-Party-ID (rpid). Whether From has it or the account is the node's setting, caller-id-in-from."
+        },
+    )
+    caller_id_format = schemas.Choice(
+        CallerIdFormat,
+        load_default=CallerIdFormat.E164,
+        metadata={"description": "The caller's number with its plus (e164) or without (digits)."},
+    )
 
 
 class GatewayPatch(Patch, GatewayBody):
@@ -100,6 +180,11 @@ class GatewaySchema(schemas.Schema):
     dial_string = schemas.Text(required=True)
     cps = schemas.Integer(required=True, allow_none=True)
     channels = schemas.Integer(required=True, allow_none=True)
+    prefixes = schemas.Items(schemas.Text(), required=True)
+    cost = schemas.Number(0, COST_MAX, required=True, allow_none=True)
+    failover = schemas.Items(schemas.Id(), required=True)
+    caller_id_header = schemas.Choice(CallerIdHeader, required=True)
+    caller_id_format = schemas.Choice(CallerIdFormat, required=True)
     rate_now = schemas.Integer(
         required=True,
         allow_none=True,
@@ -143,6 +228,7 @@ def create_gateway(body: dict[str, Any]) -> Response:
     """Create a gateway"""
 
     def work() -> Any:
+        _check_others(body, None)
         with unique(f"A gateway named {shown(body['name'])} exists."):
             return GatewaySchema().dump(_with_rates([created(Gateway, **body)])[0])
 
@@ -169,6 +255,7 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
     What is left out stays as it is. Calls that start from now on follow the change.
     """
     with unit():
+        _check_others(body, gateway_id)
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {shown(body.get('name'))} exists."):
             gateway = changed(gateway, body)
@@ -198,7 +285,7 @@ def resume_gateway(gateway_id: str) -> dict[str, Any]:
 def delete_gateway(gateway_id: str) -> Response:
     """Delete a gateway
 
-    Refuses while a phone number leaves by it, or a tenant may bridge to it.
+    Refuses while a phone number leaves by it, a tenant may bridge to it, or another gateway fails over to it.
     """
     with unit():
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
@@ -206,5 +293,20 @@ def delete_gateway(gateway_id: str) -> Response:
             raise conflict(f"Gateway is used by the number {used['e164']}; it cannot be deleted.", "in_use")
         for used in rows(TENANT_GRANTED, str(gateway.id)):
             raise conflict(f"Gateway is granted to tenant {used['id']}; it cannot be deleted.", "in_use")
+        for used in rows(FAILED_OVER_TO, str(gateway.id)):
+            raise conflict(f"Gateway {shown(used['name'])} fails over to it; it cannot be deleted.", "in_use")
         rows("UPDATE gateway SET deleted_at = now() WHERE id = %s", gateway.id)
     return Response(status=204)
+
+
+def _check_others(body: dict[str, Any], own: str | None) -> None:
+    """Raise ApiError 400 for a failover that is no other gateway; hold on to them until the transaction ends.
+
+    All are locked in one order, this one with them, so that two that name each other do not wait for each other.
+    """
+    named = body.get("failover", ())
+    ids = [found for text in (*named, own or "") if (found := identifier(text)) is not None]
+    known = {row["id"] for row in rows(LIVING, ids)} if named else set()
+    for number, text in enumerate(named):
+        if text not in known or text == own:
+            raise refused(f"failover.{number}", text, "it must be the id of another gateway")

@@ -5,6 +5,7 @@ A rule is written so that it reads on from "<field> is <value>; ": "it must be a
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -83,6 +84,22 @@ class Integer(fields.Integer):
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid")
         return value
+
+
+class Number(fields.Float):
+    """A number from `low` to `high`, whole or not; `true` and "1.5" are not numbers here."""
+
+    default_error_messages = {**COMMON, "invalid": "it must be a number"}  # noqa: RUF012
+
+    def __init__(self, low: float, high: float, **kwargs: Any) -> None:
+        rule = f"it must be a number from {low:g} to {high:.0f}"
+        kwargs.setdefault("validate", []).insert(0, validate.Range(low, high, error=rule))
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self.make_error("invalid")
+        return float(value)
 
 
 class Boolean(fields.Boolean):

@@ -13,7 +13,7 @@ from tests.integration.api.site import Site
 FIELDS = [
     "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
     "disposition", "cause", "q850", "sip_status", "sip_phrase", "hung_up_by", "created_at", "sent_at", "progress_at",
-    "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms",
+    "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms", "failover",
 ]  # fmt: skip
 ENDED: dict[str, Any] = {
     "state": "ended",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -122,6 +123,23 @@ REFUSED_GATEWAYS: list[tuple[dict[str, Any], str | None]] = [
     ({"cps": 0}, "cps is 0; it must be a whole number from 1 to 100000."),
     ({"cps": "9"}, "cps is '9'; it must be a whole number."),
     ({"channels": 100_001}, "channels is 100001; it must be a whole number from 1 to 100000."),
+    ({"prefixes": "+44"}, "prefixes is '+44'; it must be a list."),
+    ({"prefixes": ["+1", "44"]}, None),
+    ({"prefixes": ["+1", "+1"]}, None),
+    ({"prefixes": ["+1;x=y"]}, None),
+    ({"prefixes": [f"+1{n}" for n in range(1001)]}, None),
+    ({"cost": -0.01}, "cost is -0.01; it must be a number from 0 to 1000000."),
+    ({"cost": "0.01"}, "cost is '0.01'; it must be a number."),
+    ({"cost": True}, "cost is true; it must be a number."),
+    ({"failover": [NOBODY]}, None),
+    ({"failover": ["x"]}, None),
+    ({"failover": [NOBODY, NOBODY]}, None),
+    ({"failover": [f"{n}" for n in range(10)]}, None),
+    (
+        {"caller_id_header": "diversion"},
+        "caller_id_header is 'diversion'; it must be one of from, pai, rpid.",
+    ),
+    ({"caller_id_format": "e.164"}, "caller_id_format is 'e.164'; it must be one of e164, digits."),
 ]
 
 
@@ -134,8 +152,64 @@ def test_a_gateways_field_that_breaks_its_rule_is_named(site: Site) -> None:
         ):
             assert response.status_code == 400, changes
             assert text is None or response.text == text
-            assert response.text.startswith(f"{next(iter(changes))} is ")
+            assert re.match(rf"{next(iter(changes))}(\.\d+)? is .*; it must ", response.text), response.text
         assert ask(site, "GET", f"/gateways/{gateway_id}").json["dial_string"] == CARRIER["dial_string"]
+
+
+def test_an_entry_that_breaks_its_rule_is_named_by_its_place(site: Site) -> None:
+    own = gateway(site)
+    for changes, text in (
+        (
+            {"prefixes": ["+1", "44"]},
+            "prefixes.1 is '44'; it must be a plus and 1 to 15 digits, such as +44.",
+        ),
+        ({"failover": [NOBODY]}, f"failover.0 is '{NOBODY}'; it must be the id of another gateway."),
+        ({"failover": [own]}, f"failover.0 is '{own}'; it must be the id of another gateway."),
+    ):
+        response = ask(site, "PATCH", f"/gateways/{own}", json=changes)
+        assert (response.status_code, response.text) == (400, text)
+
+
+def test_a_gateway_says_what_it_carries_and_who_carries_it_instead(site: Site) -> None:
+    second = gateway(site, name="second")
+    routing = {
+        "prefixes": ["+1", "+442"],
+        "cost": 0.0085,
+        "failover": [second],
+        "caller_id_header": "pai",
+        "caller_id_format": "digits",
+    }
+    first = gateway(site, **routing)
+    for found in (
+        ask(site, "GET", f"/gateways/{first}").json,
+        next(one for one in ask(site, "GET", "/gateways").json["gateways"] if one["id"] == first),
+    ):
+        assert routing.items() <= found.items()
+    plain = ask(site, "GET", f"/gateways/{second}").json
+    defaults = {
+        "prefixes": [],
+        "cost": None,
+        "failover": [],
+        "caller_id_header": "from",
+        "caller_id_format": "e164",
+    }
+    assert defaults.items() <= plain.items()
+    changed = ask(site, "PATCH", f"/gateways/{first}", json={"cost": None, "failover": []}).json
+    assert (changed["cost"], changed["failover"], changed["prefixes"]) == (None, [], ["+1", "+442"])
+
+
+def test_a_gateway_that_another_fails_over_to_is_not_deleted(site: Site) -> None:
+    second = gateway(site, name="second")
+    first = gateway(site, failover=[second])
+    kept = ask(site, "DELETE", f"/gateways/{second}")
+    assert (kept.status_code, kept.text) == (
+        409,
+        "Gateway 'carrier' fails over to it; it cannot be deleted.",
+    )
+    assert ask(site, "DELETE", f"/gateways/{first}").status_code == 204
+    assert ask(site, "DELETE", f"/gateways/{second}").status_code == 204
+    gone = ask(site, "POST", "/gateways", json=CARRIER | {"failover": [second]})
+    assert gone.text == f"failover.0 is '{second}'; it must be the id of another gateway."
 
 
 def test_a_gateways_name_is_unique_among_the_living(site: Site) -> None:
