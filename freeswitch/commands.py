@@ -54,6 +54,12 @@ _DISPLAY_NAME_CHARACTERS: Final = re.compile(r"""[^"'<>\\@;\t\r\n]{1,80}""")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VARIABLE_REFERENCE: Final = re.compile(r"\$\\*\{")
 
+CALLER_ID_TYPES: Final[Mapping[str, str]] = {"from": "none", "pai": "pid", "rpid": "rpid"}
+"""What `sip_cid_type` says for each header that may carry the caller's number beside From.
+
+Without it a node adds Remote-Party-ID, whatever its gateway's `cid-type` is: the profile's `caller-id-type` decides.
+"""
+
 _PASS_ASSIGN: Final = str.maketrans(
     {"\\": r"\\", "'": r"\'", "=": r"\=", " ": r"\s", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 )
@@ -75,7 +81,7 @@ class OriginateRequest:
 
     `endpoint` comes from `endpoint()`, the names in `variables` from `variable_name()`. `ring_seconds` counts from
     the first 18x, `pdd_seconds` is what the carrier may take until then, `max_seconds` counts from the answer.
-    `applications` is what the call does once answered.
+    `applications` is what the call does once answered. `caller_id_header` is a key of `CALLER_ID_TYPES`.
     """
 
     call_id: str
@@ -89,6 +95,7 @@ class OriginateRequest:
     max_seconds: int
     applications: Sequence[Application]
     caller_id_name: str | None = None
+    caller_id_header: str = "from"
     pdd_seconds: int = DEFAULT_PDD_SECONDS
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -245,6 +252,7 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
     variables = {
         "origination_uuid": call_id,
         "origination_caller_id_number": _caller_id(request.caller_id_number),
+        "sip_cid_type": _caller_id_type(request.caller_id_header),
         "ignore_early_media": "true",
         "originate_timeout": str(pdd + ring + 1),
         "outbound_redirect_fatal": "true",
@@ -313,6 +321,12 @@ def _caller_id(number: str) -> str:
     if not _NUMBER.fullmatch(number):
         raise CommandRefused("caller_id_number", number, "3 to 20 digits with at most a + in front")
     return number
+
+
+def _caller_id_type(header: str) -> str:
+    if header not in CALLER_ID_TYPES:
+        raise CommandRefused("caller_id_header", header, f"one of {', '.join(CALLER_ID_TYPES)}")
+    return CALLER_ID_TYPES[header]
 
 
 def _seconds(name: str, value: int, limit: int) -> int:

@@ -102,7 +102,11 @@ KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
         "pause": {"direction": (_word("both", "inbound", "outbound"), "both")},
         "zombies": {"percent": (_PERCENT, 10.0)},
         "gateway-down": {"gateway": (_word(), "")},
-        "gateway-refuses": {"gateway": (_word(), ""), "status": (_whole(300, 699), 503.0)},
+        "gateway-refuses": {
+            "gateway": (_word(), ""),
+            "status": (_whole(300, 699), 503.0),
+            "ring": (_word("yes", "no"), "no"),
+        },
         "restart": {},
     }
 )
@@ -229,10 +233,9 @@ class Faults:
         """Whether a gateway does not answer its pings."""
         return self._of_gateway("gateway-down", gateway) is not None
 
-    def refusal(self, gateway: str) -> int:
-        """The SIP status with which a gateway answers every INVITE; 0 where it does not refuse."""
-        fault = self._of_gateway("gateway-refuses", gateway)
-        return int(fault.number("status")) if fault is not None else 0
+    def refusal(self, gateway: str) -> Fault | None:
+        """The fault by which a gateway refuses every INVITE with a `status`, after a 180 where `ring` is yes."""
+        return self._of_gateway("gateway-refuses", gateway)
 
     def _of_gateway(self, name: str, gateway: str) -> Fault | None:
         fault = self.in_force.get(name)

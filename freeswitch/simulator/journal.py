@@ -5,7 +5,7 @@ from __future__ import annotations
 from freeswitch.simulator.calls import Call
 from freeswitch.simulator.dialstring import Leg
 from freeswitch.simulator.ledger import OWN_PREFIX, LedgerSink
-from freeswitch.simulator.routing import Refused, Route
+from freeswitch.simulator.routing import Refused, Route, caller_headers
 
 
 class Journal:
@@ -16,8 +16,9 @@ class Journal:
         self._node = node
 
     def originate(self, wall: float, leg: Leg, uuid: str, route: Route | Refused, result: str) -> None:
-        """One leg the node was asked for: `accepted`, or `refused:<CAUSE>`."""
+        """One leg the node was asked for: `accepted`, with the headers of its INVITE, or `refused:<CAUSE>`."""
         variables = leg.variables
+        sent = caller_headers(variables) if isinstance(route, Route) and leg.endpoint == "sofia" else {}
         own = {_text(name): _text(value) for name, value in variables.items() if name.startswith(OWN_PREFIX)}
         self._ledger.write(
             {
@@ -32,6 +33,7 @@ class Journal:
                 "contact": _text(variables.get("dialer_contact", "")),
                 "dialer": _text(variables.get("dialer_id", "")),
                 "variables": own,
+                "headers": {name: _text(value) for name, value in sent.items()},
                 "result": result,
             }
         )

@@ -67,7 +67,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Originate:
-    """One `originate` the node was sent; `t` is wall seconds, `result` is `accepted` or `refused:<CAUSE>`."""
+    """One `originate` the node was sent; `t` is wall seconds, `result` is `accepted` or `refused:<CAUSE>`.
+
+    `headers` are those of its INVITE that say who calls.
+    """
 
     t: float
     uuid: str
@@ -80,6 +83,7 @@ class Originate:
     dialer: str
     result: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -140,7 +144,9 @@ def read_ledger(*paths: Path | str) -> LedgerView:
         for line in _records(Path(path)):
             kind = line.get("event")
             if kind == "originate":
-                view.originates.append(Originate(**{key: line[key] for key in Originate.__slots__}))
+                view.originates.append(
+                    Originate(**{key: line[key] for key in Originate.__slots__ if key in line})
+                )
             elif kind in ("ring", "answer", "end"):
                 view.steps.append(Step(**{key: line[key] for key in Step.__slots__ if key in line}))
             else:

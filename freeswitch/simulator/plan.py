@@ -71,9 +71,11 @@ _MIX = (
 _BOUNDS = tuple(zip(accumulate(share for share, _ in _MIX), (name for _, name in _MIX), strict=True))
 
 
-def refusing(status: int) -> Outcome:
-    """A gateway that answers every INVITE with this final response."""
-    return Outcome(refuse=NETWORK_SECONDS, status=status)
+def refusing(status: int, *, ring: bool = False) -> Outcome:
+    """A gateway that answers every INVITE with this final response, at once or after a 180."""
+    if ring:
+        return Outcome(ring=_FIRST, refuse=_FIRST + 0.1, status=status)
+    return Outcome(refuse=_FIRST, status=status)
 
 
 def by_number(number: str) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from freeswitch.simulator.causes import parse_cause
@@ -84,8 +84,8 @@ class Router:
             outcome = SWALLOWED
         elif gateway.endswith("_dead") or (at and host not in CARRIER_HOSTS):
             outcome = PORT_CLOSED
-        elif status := self.faults.refusal(gateway):
-            outcome = refusing(status)
+        elif fault := self.faults.refusal(gateway):
+            outcome = refusing(int(fault.number("status")), ring=fault.text("ring") == "yes")
         return Route(number, gateway, outcome, _fault(number))
 
     @staticmethod
@@ -96,6 +96,23 @@ class Router:
         if not number or not at:
             return Refused("USER_NOT_REGISTERED", number, "", session=True)
         return Route(number, "", None if host in CARRIER_HOSTS else PORT_CLOSED, _fault(number))
+
+
+def caller_headers(variables: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an INVITE that say who calls, by a gateway with `caller-id-in-from`.
+
+    Without `sip_cid_type` the profile's own type holds, which is Remote-Party-ID where nothing else is configured.
+    """
+    number = variables.get("origination_caller_id_number") or "0000000000"
+    name = variables.get("origination_caller_id_name", "")
+    address = f'"{name}" <sip:{number}@127.0.0.1>' if name else f"<sip:{number}@127.0.0.1>"
+    headers = {"From": address}
+    cid_type = variables.get("sip_cid_type", "rpid").lower()
+    if cid_type == "pid":
+        headers |= {"P-Asserted-Identity": address, "Privacy": "none"}
+    elif cid_type == "rpid":
+        headers["Remote-Party-ID"] = f"{address};party=calling;screen=yes;privacy=off"
+    return headers
 
 
 def _fault(number: str) -> str:

@@ -173,12 +173,25 @@ def test_the_reading_of_dial_strings_agrees_with_a_real_node() -> None:
     assert compared > 100
 
 
+@pytest.mark.parametrize(("header", "cid_type"), [("from", "none"), ("pai", "pid"), ("rpid", "rpid")])
+def test_where_the_caller_stands_is_always_said_since_a_node_has_a_default(
+    header: str, cid_type: str
+) -> None:
+    assert dialled(replace(REQUEST, caller_id_header=header)).variables["sip_cid_type"] == cid_type
+
+
+def test_no_other_header_can_be_asked_for() -> None:
+    with pytest.raises(CommandRefused, match="caller_id_header"):
+        originate(replace(REQUEST, caller_id_header="pid,sip_h_X-Evil=1"))
+
+
 def test_a_call_carries_everything_it_needs_at_the_switch() -> None:
     result = dialled(replace(REQUEST, caller_id_name="Acme Billing"))
     assert result.variables == {
         "origination_uuid": CALL,
         "origination_caller_id_number": "+15551230000",
         "origination_caller_id_name": "Acme Billing",
+        "sip_cid_type": "none",
         "ignore_early_media": "true",
         "originate_timeout": "46",
         "outbound_redirect_fatal": "true",
