@@ -111,6 +111,12 @@ def dispose(evidence: Evidence) -> Disposition:
     return _from_cause(evidence)
 
 
+def named_q850(evidence: Evidence) -> int | None:
+    """The Q.850 cause that the far end's Reason header names; None where it names none."""
+    reason = (evidence.sip_reason or "").lower()
+    return evidence.q850 if reason.startswith("q.850") and "cause=" in reason else None
+
+
 def _from_status(evidence: Evidence, status: int) -> Disposition:
     if status < 400:
         return Disposition.REDIRECTED
@@ -125,14 +131,12 @@ def _from_status(evidence: Evidence, status: int) -> Disposition:
 
 def _from_reason(evidence: Evidence) -> Disposition:
     """For a status that says nothing by itself: what its Reason header adds."""
-    reason = (evidence.sip_reason or "").lower()
-    if evidence.q850 is None or not reason.startswith("q.850") or "cause=" not in reason:
-        return Disposition.UNREACHABLE
-    if evidence.q850 in _CARRIER_BUSY_Q850:
+    cause = named_q850(evidence)
+    if cause in _CARRIER_BUSY_Q850:
         return _carrier_busy(evidence)
-    if evidence.q850 in _UNANSWERED_Q850:
+    if cause in _UNANSWERED_Q850:
         return _unanswered(evidence)
-    return _BY_Q850.get(evidence.q850, Disposition.UNREACHABLE)
+    return _BY_Q850.get(cause, Disposition.UNREACHABLE) if cause is not None else Disposition.UNREACHABLE
 
 
 def _unanswered(evidence: Evidence) -> Disposition:

@@ -71,7 +71,8 @@ class History:
     """What a contact has been through, this call included in `attempts` but not in the three that count sends
     which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`.
 
-    `probe`: this call left by a paused gateway, to learn whether it works again.
+    `probe`: this call left by a paused gateway, to learn whether it works again. `elsewhere`: its end proves that
+    nobody was reached (`routing.may_fail_over`), and there is a gateway that was not tried yet.
     """
 
     attempts: int
@@ -82,13 +83,15 @@ class History:
     carrier_refusals: int = 0
     gateway_faults: int = 0
     probe: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Where the contact goes: `delay_seconds` is from now, set only with `pending`.
+    """Where the contact goes: `delay_seconds` is from now, set only with `pending`; without it, at once.
 
-    `free` says against which bound a call that does not count is counted; None with a probe.
+    `free` says against which bound a call that does not count is counted; None with a probe. `failover`: the contact
+    is sent again by the next gateway.
     """
 
     status: ContactStatus
@@ -96,6 +99,7 @@ class Next:
     counts: bool
     delay_seconds: float | None = None
     free: Free | None = None
+    failover: bool = False
 
 
 def after_call(disposition: Disposition, history: History, *, refused: bool, jitter: float) -> Next:
@@ -105,6 +109,10 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     """
     if disposition is Disposition.ANSWERED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
+    if history.elsewhere:
+        # Counted against the bound, and not stopped by it: what bounds this is that no gateway gets a second call.
+        charged = None if history.probe else _free(disposition, refused)
+        return Next(ContactStatus.PENDING, disposition, counts=False, free=charged, failover=True)
     if disposition is Disposition.GATEWAY_FAULT and history.probe:
         delay = _late(LAST_BACKOFF_SECONDS, jitter)
         return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=delay)

@@ -17,11 +17,12 @@ from limits.caps import Permit
 class Flight:
     """One call from its claim to its end. Every time is monotonic seconds.
 
-    `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose filters its
-    events pass. `sent_at` is None until the originate was written. `probe`: it left by a
-    paused gateway, to learn whether that works. `queued`: a dispatcher has it and waits for a
-    permit. `repeated`: sent a second time under the same id, so that a refusal proves nothing. `heard_at` is when it
-    last showed a sign of life, `gone_since` when the switch first said that it is over, `over` that its end is known.
+    `gateway_id` and `caller_id` are those it leaves by, `tried` the gateways whose calls to the contact failed just
+    before it. `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose
+    filters its events pass. `sent_at` is None until the originate was written. `probe`: it left by a paused gateway,
+    to learn whether that works. `queued`: a dispatcher has it and waits for a permit. `repeated`: sent a second time
+    under the same id, so that a refusal proves nothing. `heard_at` is when it last showed a sign of life,
+    `gone_since` when the switch first said that it is over, `over` that its end is known.
     """
 
     call_id: str
@@ -29,6 +30,7 @@ class Flight:
     campaign_id: str
     tenant_id: str
     gateway_id: str
+    caller_id: str
     node: str
     core_uuid: str | None
     phone_number: str
@@ -45,6 +47,7 @@ class Flight:
     sent_by: str
     permit: Permit | None = None
     probe: bool = False
+    tried: tuple[str, ...] = ()
     claimed_at: float = field(default_factory=time.monotonic)
     sent_at: float | None = None
     answered_at: float | None = None

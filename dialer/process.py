@@ -87,7 +87,7 @@ class Process:
         )
         self.nodes_view = Nodes(settings.nodes, self.cluster, self.book, self.pressure.cps)
         self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
-        self.recorder = Recorder(self.dialer_id, self.book, self._on_written, self._ask)
+        self.recorder = Recorder(self.dialer_id, self.book, self._on_written, self._ask, self._elsewhere)
         self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity, self._on_replied)
         self.recovery = Recovery(self.dialer_id, self.cluster, self.book, self.recorder, self._repeat)
         self.permits = Permits(self.limiter)
@@ -266,6 +266,9 @@ class Process:
 
     def _on_gateway(self, gateway_id: str, paused: bool, faults: int) -> None:
         self.desk.gateway_changed(gateway_id, paused, faults)
+
+    def _elsewhere(self, flight: Flight) -> bool:
+        return self.desk.elsewhere(flight)
 
     def _departures(self) -> Departures:
         return Departures(self.dialer_id, self.limiter, self.requests, self.sender, self.recorder, self.book)

@@ -6,14 +6,19 @@ Called by the recorder. Ages are seconds before `at`, the monotonic time at whic
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import History, Next, after_call
+from campaigns.routing import may_fail_over
 from dialer.book import Flight
 from dialer.record.outcomes import Ended
 from freeswitch.events import HANGUP_CAUSES, Hangup
 from models import ContactStatus
+
+Elsewhere = Callable[[Flight], bool]
+"""Whether there is a gateway for this call's contact that was not tried yet."""
 
 LONGEST_TEXT = 200
 LARGEST_SMALLINT = 32_767
@@ -32,15 +37,22 @@ NO_CHANNEL_CAUSES = frozenset(
 """Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
 
 
+def nowhere(_flight: Flight) -> bool:
+    """There is no other gateway."""
+    return False
+
+
 def had_channel(cause: str) -> bool:
     """Whether a job that failed with this text had a channel, whose own events say more."""
     return cause in HANGUP_CAUSES and cause not in NO_CHANNEL_CAUSES
 
 
-def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
+def hung_up(flight: Flight, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
     answered = hangup.answered or flight.answered_at is not None
-    following = _following(flight, _disposition(hangup, answered, flight.progress), refused=False)
+    known = _evidence(hangup, answered, flight.progress)
+    other = may_fail_over(known) and elsewhere(flight)
+    following = _following(flight, dispose(known), refused=False, elsewhere=other)
     ended = Ended(
         call_id=flight.call_id,
         status=following.status,
@@ -51,6 +63,7 @@ def hung_up(flight: Flight, at: float, hangup: Hangup) -> Ended:
         disposition=following.disposition,
         cause=hangup.cause,
         free=following.free,
+        failover=following.failover,
     )
     return _with_facts(ended, hangup, answered)
 
@@ -61,24 +74,22 @@ def told_late(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -
     `answered` and `progress` are what was known when it was closed.
     """
     answered = answered or hangup.answered
-    disposition = _disposition(hangup, answered, progress)
+    disposition = dispose(_evidence(hangup, answered, progress))
     status = ContactStatus.COMPLETED if answered else ContactStatus.FAILED
     ended = Ended(call_id, status, True, None, 0.0, None, disposition, hangup.cause)
     return _with_facts(ended, hangup, answered)
 
 
-def _disposition(hangup: Hangup, answered: bool, progress: bool) -> Disposition:
-    return dispose(
-        Evidence(
-            cause=hangup.cause,
-            answered=answered,
-            progress=hangup.progress or progress,
-            sip_status=hangup.sip_status,
-            sip_phrase=hangup.sip_phrase,
-            sip_603plus=hangup.sip_603plus_reason is not None,
-            q850=hangup.q850,
-            sip_reason=hangup.sip_reason,
-        )
+def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
+    return Evidence(
+        cause=hangup.cause,
+        answered=answered,
+        progress=hangup.progress or progress,
+        sip_status=hangup.sip_status,
+        sip_phrase=hangup.sip_phrase,
+        sip_603plus=hangup.sip_603plus_reason is not None,
+        q850=hangup.q850,
+        sip_reason=hangup.sip_reason,
     )
 
 
@@ -99,10 +110,14 @@ def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
     )
 
 
-def refused(flight: Flight, at: float, cause: str) -> Ended:
+def refused(flight: Flight, at: float, cause: str, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call that the switch refused before it made a channel."""
+    known = Evidence(
+        cause=cause, answered=flight.answered_at is not None, channel=False, progress=flight.progress
+    )
+    other = may_fail_over(known) and elsewhere(flight)
     disposition = dispose(Evidence(cause=cause, channel=False))
-    return closed(flight, at, disposition, cause, no_channel=True, owner_only=False)
+    return closed(flight, at, disposition, cause, no_channel=True, owner_only=False, elsewhere=other)
 
 
 def closed(
@@ -113,9 +128,10 @@ def closed(
     *,
     no_channel: bool,
     owner_only: bool = True,
+    elsewhere: bool = False,
 ) -> Ended:
     """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it."""
-    following = _following(flight, disposition, refused=no_channel)
+    following = _following(flight, disposition, refused=no_channel, elsewhere=elsewhere)
     return Ended(
         call_id=flight.call_id,
         status=following.status,
@@ -127,6 +143,7 @@ def closed(
         cause=_text(cause) or "UNKNOWN",
         owner_only=owner_only,
         free=following.free,
+        failover=following.failover,
     )
 
 
@@ -155,7 +172,7 @@ def _sent_age(flight: Flight, at: float) -> float:
     return at - (flight.claimed_at if flight.sent_at is None else flight.sent_at)
 
 
-def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Next:
+def _following(flight: Flight, disposition: Disposition, *, refused: bool, elsewhere: bool) -> Next:
     history = History(
         attempts=flight.attempt,
         free_sends=flight.free_sends,
@@ -165,6 +182,7 @@ def _following(flight: Flight, disposition: Disposition, *, refused: bool) -> Ne
         last_disposition=flight.last_disposition,
         retries_per_contact=flight.retries_per_contact,
         retry_delay_seconds=flight.retry_delay_seconds,
+        elsewhere=elsewhere,
     )
     return after_call(disposition, history, refused=refused, jitter=random.random())
 

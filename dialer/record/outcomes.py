@@ -42,8 +42,8 @@ class Ended:
 
     `age` and `sent_age` are seconds since the end and since the send; the latter is None for a call that never left
     us: it keeps its row, and counts for nothing. `free` says which bound a call that does not count is counted
-    against. `owner_only`: not a fact that the switch reported but a decision,
-    and so void once the call is somebody else's, or was seen although it is said never to have left.
+    against, `failover` that another gateway is tried next. `owner_only`: not a fact that the switch reported but a
+    decision, and so void once the call is somebody else's, or was seen although it is said never to have left.
     """
 
     call_id: str
@@ -66,6 +66,7 @@ class Ended:
     answered: bool = False
     owner_only: bool = False
     free: str | None = None
+    failover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,9 @@ WITH seen AS (
         %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
         %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[],
-        %(owner_only)s::bool[], %(free)s::text[])
+        %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only, free)
+        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only, free, failover)
 ), due AS (
     -- Whoever says that a call is over: if it was answered, that is how it ended.
     SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
@@ -169,7 +170,8 @@ WITH seen AS (
         disposition = CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END, cause = seen.cause,
         q850 = seen.q850, sip_status = seen.sip_status,
         sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
-        billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms
+        billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
+        failover = seen.failover AND NOT due.was_answered
     FROM seen JOIN due ON due.id = seen.id WHERE call.id = seen.id AND call.state <> 'ended'
     RETURNING call.id, call.contact_id
 ), moved AS (

@@ -62,13 +62,15 @@ class Recorder:
     """The one writer of outcomes in this process.
 
     `on_written` is called after each commit with what it changed and the flights that are over; where a commit had to
-    be repeated, more may have changed than it says. `ask` settles a call in doubt.
+    be repeated, more may have changed than it says. `ask` settles a call in doubt. `elsewhere` says whether there is
+    a gateway that was not tried yet for a call's contact.
     """
 
     owner: str
     book: Book
     on_written: Callable[[Written, list[Flight], dict[str, Ended]], None]
     ask: Callable[[Flight], None]
+    elsewhere: endings.Elsewhere = endings.nowhere
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
@@ -167,7 +169,7 @@ class Recorder:
             _end(change, ended, report.at)
         elif isinstance(report.event, ChannelEvent):
             flight.heard_at = report.at
-            _fold_event(report.event, report.at, change)
+            self._fold_event(report.event, report.at, change)
         elif report.answered_ago is not None:
             change.answered = True
             flight.answered_at = flight.answered_at or report.at - report.answered_ago
@@ -186,7 +188,22 @@ class Recorder:
         if flight.repeated or endings.had_channel(flight.refusal):
             self.ask(flight)
             return None
-        return endings.refused(flight, at, flight.refusal)
+        return endings.refused(flight, at, flight.refusal, self.elsewhere)
+
+    def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
+        flight = change.flight
+        flight.created = True
+        if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
+            flight.progress = True
+        elif event.kind is ChannelEventKind.ANSWERED:
+            change.answered = True
+            flight.answered_at = flight.answered_at or at
+        elif event.hangup is not None:
+            ended = endings.hung_up(flight, at, event.hangup, self.elsewhere)
+            if ended.answered:
+                change.answered = True
+                flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
+            _end(change, ended, at)
 
     def _commit(self, changes: list[Change]) -> None:
         try:
@@ -224,6 +241,7 @@ class Recorder:
             "UNKNOWN",
             owner_only=ended.owner_only,
             free=ended.free,
+            failover=ended.failover,
         )
         if ended is not None and bare != ended:
             change.ended = bare
@@ -242,22 +260,6 @@ class Recorder:
                 log.warning("outcomes_not_written", calls=len(changes), error=type(error).__name__)
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
-
-
-def _fold_event(event: ChannelEvent, at: float, change: Change) -> None:
-    flight = change.flight
-    flight.created = True
-    if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
-        flight.progress = True
-    elif event.kind is ChannelEventKind.ANSWERED:
-        change.answered = True
-        flight.answered_at = flight.answered_at or at
-    elif event.hangup is not None:
-        ended = endings.hung_up(flight, at, event.hangup)
-        if ended.answered:
-            change.answered = True
-            flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
-        _end(change, ended, at)
 
 
 def _end(change: Change, ended: Ended, at: float) -> None:

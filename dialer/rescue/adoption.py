@@ -19,6 +19,7 @@ from dialer.identity import Identity
 from dialer.points import Point, reach
 from dialer.record.outbox import Outbox
 from dialer.rescue.recovery import Recovery
+from dialer.send.claims import TRIED
 from freeswitch.cluster import Cluster
 from limits.limiter import Limiter
 from limits.roster import Roster
@@ -26,15 +27,15 @@ from models import CallState, db, rows
 
 log = structlog.get_logger()
 
-_FLIGHTS = """
+_FLIGHTS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
-    taken.gateway_id::text, taken.node, taken.core_uuid, taken.phone_number, taken.generation, taken.sent_by,
-    taken.attempt, taken.state, extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
+    taken.gateway_id::text, taken.caller_id, taken.node, taken.core_uuid, taken.phone_number, taken.generation,
+    taken.sent_by, taken.attempt, taken.state, extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults,
     contact.disposition AS last_disposition, campaign.retries_per_contact, campaign.retry_delay_seconds,
-    agent.ring_timeout_seconds, agent.max_call_seconds
+    agent.ring_timeout_seconds, agent.max_call_seconds, {TRIED.format(contact="contact.id")} AS tried
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
     JOIN agent ON agent.id = campaign.agent_id
 """
@@ -165,6 +166,8 @@ def _flight(row: dict[str, Any]) -> Flight:
         campaign_id=row["campaign_id"],
         tenant_id=row["tenant_id"],
         gateway_id=row["gateway_id"],
+        caller_id=row["caller_id"],
+        tried=tuple(row["tried"]),
         node=row["node"],
         core_uuid=row["core_uuid"],
         phone_number=row["phone_number"],

@@ -16,20 +16,28 @@ from models import db, rows
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A contact that may be called now."""
+    """A contact that may be called now. `tried` are the gateways by which it was sent since a call that none was to
+    follow; they are known as of its send `sends`."""
 
     contact_id: str
     phone_number: str
+    sends: int = 0
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A contact with a permit: the call to be, and the node it goes to."""
+    """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
+
+    `sends` is how often it had been sent when that gateway was chosen.
+    """
 
     contact_id: str
     call_id: str
     node: str
     core_uuid: str | None
+    gateway_id: str
+    sends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class Claimed:
     contact_id: str
     campaign_id: str
     node: str
+    gateway_id: str
+    caller_id: str
     phone_number: str
     generation: int
     seq: int
@@ -54,9 +64,15 @@ class Claimed:
     at: str
 
 
+TRIED = """ARRAY(
+    SELECT earlier.gateway_id::text FROM call AS earlier WHERE earlier.contact_id = {contact} AND earlier.failover
+        AND earlier.seq > coalesce((SELECT max(word.seq) FROM call AS word WHERE word.contact_id = {contact}
+            AND NOT word.failover AND word.state = 'ended' AND word.sent_at IS NOT NULL), 0))"""
+"""The gateways tried for a contact since its last call that no other gateway was to follow, from its call rows."""
+
 # In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
 # order of that index, so that no other is chosen.
-_DUE = """
+_DUE = f"""
 WITH fresh AS (
     SELECT id, phone_number, next_attempt_at, position FROM contact
     WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at IS NULL
@@ -68,8 +84,10 @@ WITH fresh AS (
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
     ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
 )
-SELECT id::text AS contact_id, phone_number FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS due
-ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
+SELECT due.id::text AS contact_id, due.phone_number, contact.sends,
+    CASE WHEN contact.sends > contact.attempts THEN {TRIED.format(contact="contact.id")} ELSE '{{}}' END AS tried
+FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS due JOIN contact ON contact.id = due.id
+ORDER BY due.next_attempt_at NULLS FIRST, due.position LIMIT %(limit)s
 """
 
 _NEXT_DUE = """
@@ -80,29 +98,31 @@ FROM contact WHERE campaign_id = %s AND status = 'pending' ORDER BY next_attempt
 
 _CLAIM = """
 WITH campaign_now AS (
-    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164, phone_number.gateway_id
+    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
     WHERE campaign.id = %(campaign)s AND campaign.status = 'running' AND campaign.deleted_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
-    SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[])
-        AS wanted (contact_id, call_id, node, core_uuid)
+    SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
+        %(gateways)s::uuid[], %(sends)s::int[]) AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends)
 ), free AS (
-    SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, contact.disposition AS last_disposition
+    SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
+        contact.disposition AS last_disposition
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
-    WHERE contact.status = 'pending' AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+    WHERE contact.status = 'pending' AND contact.sends = wanted.sends
+        AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
         call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
     FROM free WHERE contact.id = free.id
-    RETURNING contact.*, free.node, free.core_uuid, free.last_disposition
+    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.last_disposition
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by)
     SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
-        campaign_now.generation, taken.phone_number, campaign_now.e164, campaign_now.gateway_id, taken.node,
+        campaign_now.generation, taken.phone_number, campaign_now.e164, taken.gateway_id, taken.node,
         taken.core_uuid, %(dialer)s, %(dialer)s
     FROM taken, campaign_now
 ), counted AS (
@@ -115,7 +135,8 @@ WITH campaign_now AS (
     SELECT campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
     RETURNING id, contact_id, at
 )
-SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node, taken.phone_number,
+SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node,
+    taken.gateway_id::text, (SELECT e164 FROM campaign_now) AS caller_id, taken.phone_number,
     (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
     taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.last_disposition, taken.custom_fields,
     taken.version, told.id AS transition_id,
@@ -138,7 +159,9 @@ def due(campaign_id: str, limit: int, share: tuple[int, int]) -> list[Due]:
     """
     with db.connection_context():
         cursor = db.execute_sql(_DUE, due_parameters(campaign_id, limit, share))
-        return [Due(contact_id, phone_number) for contact_id, phone_number in cursor.fetchall()]
+        return [
+            Due(contact, number, sends, tuple(tried)) for contact, number, sends, tried in cursor.fetchall()
+        ]
 
 
 def next_due(campaign_id: str) -> tuple[str, float] | None:
@@ -151,7 +174,8 @@ def next_due(campaign_id: str) -> tuple[str, float] | None:
 def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Claimed]:
     """Claim those of `wanted` that are still free, in one statement, and commit.
 
-    Nothing is claimed where the campaign is not running or its tenant is halted.
+    One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
+    where the campaign is not running or its tenant is halted.
     """
     parameters: dict[str, Any] = {
         "campaign": campaign_id,
@@ -159,6 +183,8 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Cl
         "calls": [item.call_id for item in wanted],
         "nodes": [item.node for item in wanted],
         "cores": [item.core_uuid for item in wanted],
+        "gateways": [item.gateway_id for item in wanted],
+        "sends": [item.sends for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }

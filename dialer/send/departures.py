@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from campaigns.actions import ActionRefused
+from campaigns.routing import match_length
 from dialer.book import Book, Flight
 from dialer.record.recorder import Recorder
 from dialer.send.claims import Claimed
-from dialer.send.plans import Plan
+from dialer.send.plans import Plan, Trunk
 from dialer.send.requests import Requests
 from dialer.send.sender import Outcome, Sender
 from freeswitch.commands import OriginateRequest
@@ -29,6 +30,8 @@ GROUP = 50
 AGAIN_SECONDS = 1.0
 UNSENT_SECONDS = 5.0
 """A claimed call that gets no new permit for so long goes back: its contact may be called by who has room."""
+NO_ROUTE = "NO_ROUTE_DESTINATION"
+"""Why a call is never sent whose number none of the campaign's gateways carries."""
 
 
 @dataclass(slots=True)
@@ -55,14 +58,19 @@ class Departures:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def enter(self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None) -> Flight:
+    def enter(
+        self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, tried: tuple[str, ...]
+    ) -> Flight:
         """Note a claimed call in the book: from now on it is ours to settle."""
+        trunk = plan.trunk(item.gateway_id)
         flight = Flight(
             call_id=item.call_id,
             contact_id=item.contact_id,
             campaign_id=item.campaign_id,
             tenant_id=plan.tenant_id,
-            gateway_id=plan.gateway_id,
+            gateway_id=item.gateway_id,
+            caller_id=item.caller_id,
+            tried=tried,
             node=item.node,
             core_uuid=core_uuid,
             phone_number=item.phone_number,
@@ -78,7 +86,7 @@ class Departures:
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
             permit=permit,
-            probe=plan.gateway_paused,
+            probe=trunk is not None and trunk.paused,
         )
         self.book.add(flight)
         return flight
@@ -95,13 +103,16 @@ class Departures:
         if request is not None:
             self._queue(flight, request)
 
-    def let_go(self) -> None:
+    def let_go(self, plan: Plan) -> None:
         """Withdraw what may not leave any more, or has waited for too long; who is next may have more luck."""
+        shut = {trunk.gateway_id for trunk in plan.trunks if trunk.paused}
         now = self.now()
         waiting, self._waiting = self._waiting, []
         for item in waiting:
             flight = item.flight
-            if flight.unsent and self.sender.allowed(flight) and now - flight.claimed_at < UNSENT_SECONDS:
+            held = flight.gateway_id in shut and not flight.probe
+            patient = now - flight.claimed_at < UNSENT_SECONDS
+            if flight.unsent and self.sender.allowed(flight) and patient and not held:
                 self._waiting.append(item)
             else:
                 self._withdraw(flight)
@@ -118,22 +129,23 @@ class Departures:
         Raises LimiterUnavailable or Fenced, and keeps what waits.
         """
         asked, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        by_node: dict[str, list[Waiting]] = {}
+        by_way: dict[tuple[str, str], list[Waiting]] = {}
         for item in asked:
-            by_node.setdefault(item.flight.node, []).append(item)
+            by_way.setdefault((item.flight.node, item.flight.gateway_id), []).append(item)
         caps = {candidate.name: candidate for candidate in nodes}
         turns: list[float] = []
-        while by_node:
-            node, items = by_node.popitem()
-            if node not in caps:
+        while by_way:
+            (node, gateway_id), items = by_way.popitem()
+            trunk = plan.trunk(gateway_id)
+            if node not in caps or trunk is None:
                 for item in items:
                     self._withdraw(item.flight, delay=AGAIN_SECONDS)
                 continue
             requests = [PermitRequest(item.flight.call_id, item.flight.phone_number) for item in items]
             try:
-                answers = permits_for(self.limiter, plan, [caps[node]], requests)
+                answers = permits_for(self.limiter, plan, trunk, [caps[node]], requests)
             except BaseException:
-                left = [item for others in by_node.values() for item in others]
+                left = [item for others in by_way.values() for item in others]
                 self._waiting = [*items, *left, *self._waiting]
                 raise
             for item, answer in zip(items, answers, strict=True):
@@ -150,8 +162,16 @@ class Departures:
         self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]
     ) -> OriginateRequest | None:
         """The originate of a call; None, with the contact failed, where what it holds cannot be said to a switch."""
+        trunk = plan.trunk(flight.gateway_id)
+        if trunk is None:
+            self._withdraw(flight)
+            return None
+        if match_length(trunk.prefixes, flight.phone_number) is None:
+            log.warning("contact_without_route", contact_id=flight.contact_id, call_id=flight.call_id)
+            self.recorder.refuse(flight, NO_ROUTE)
+            return None
         try:
-            return self.requests.build(plan, flight, custom_fields)
+            return self.requests.build(plan, trunk, flight, custom_fields)
         except (ActionRefused, CommandRefused) as refused:
             self.sender.refuse(flight, refused)
         except Exception as error:
@@ -188,15 +208,15 @@ class Departures:
 
 
 def permits_for(
-    limiter: Limiter, plan: Plan, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest]
+    limiter: Limiter, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest]
 ) -> list[Permit | Denied]:
-    """Ask for permits under every cap that a plan is subject to. Raises LimiterUnavailable or Fenced."""
+    """Ask for permits to leave by `trunk`, under every cap of its plan. Raises LimiterUnavailable or Fenced."""
     return limiter.acquire(
         plan.tenant_id,
         plan.campaign_id,
         plan.max_concurrent_calls,
         TenantCaps(plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max),
-        GatewayCaps(plan.gateway_id, plan.gateway_cps, plan.gateway_channels),
+        GatewayCaps(trunk.gateway_id, trunk.cps, trunk.channels),
         nodes,
         requests,
     )

@@ -20,7 +20,7 @@ from dialer.send.claims import Claimed
 from dialer.send.departures import Departures
 from dialer.send.dispatcher import SHARED_SLOTS, Dispatcher
 from dialer.send.nodes import CpsNow, Nodes
-from dialer.send.plans import Plan, running
+from dialer.send.plans import Plan, Trunk, running
 from dialer.send.telling import Telling
 from limits.caps import NodeCaps, Permit
 from limits.pressure import Kind, Target
@@ -68,7 +68,7 @@ class Desk:
     def take_probe(self, gateway_id: str) -> bool:
         """Whether one call may leave by a paused gateway."""
         taken = self.trunks.take_probe(gateway_id)
-        self._change(gateway_id, gateway_probe_due=False)
+        self._change(gateway_id, probe_due=False)
         return taken
 
     def share(self) -> tuple[int, int]:
@@ -122,7 +122,9 @@ class Desk:
     def read_plans(self) -> None:
         """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
         self._plans = {campaign_id: self._slowed(plan) for campaign_id, plan in running().items()}
-        self.trunks.suspects |= {plan.gateway_id for plan in self._plans.values() if plan.gateway_faults}
+        self.trunks.suspects |= {
+            trunk.gateway_id for plan in self._plans.values() for trunk in plan.trunks if trunk.faults
+        }
         for campaign_id in self._plans:
             if campaign_id not in self._dispatchers and not self._stopping:
                 dispatcher = Dispatcher(campaign_id, self.dialer_id, self, self.departures())
@@ -131,12 +133,18 @@ class Desk:
         self.wake_all()
 
     def targets(self) -> list[Target]:
-        """The gateways that calls leave by now."""
-        return [(Kind.GATEWAY, plan.gateway_id) for plan in self._plans.values()]
+        """The gateways that calls may leave by now."""
+        found = {trunk.gateway_id for plan in self._plans.values() for trunk in plan.trunks}
+        return [(Kind.GATEWAY, gateway_id) for gateway_id in found]
+
+    def elsewhere(self, flight: Flight) -> bool:
+        """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
+        plan = self._plans.get(flight.campaign_id)
+        return plan is not None and plan.elsewhere(flight.phone_number, (*flight.tried, flight.gateway_id))
 
     def gateway_changed(self, gateway_id: str, paused: bool, faults: int) -> None:
         """Calls by this gateway were at fault: heeded before the next leaves."""
-        self._change(gateway_id, gateway_paused=paused, gateway_faults=faults)
+        self._change(gateway_id, paused=paused, faults=faults)
 
     def wake_all(self) -> None:
         """Something changed that concerns every campaign."""
@@ -170,13 +178,23 @@ class Desk:
         gevent.joinall(list(self._running.values()), timeout=timeout)
 
     def _slowed(self, plan: Plan) -> Plan:
-        if plan.gateway_faults >= FAULTS_IN_DOUBT:
-            return replace(plan, gateway_cps=1)
-        return replace(plan, gateway_cps=self.cps_now(Kind.GATEWAY, plan.gateway_id, plan.gateway_cps))
+        return replace(plan, trunks=tuple(map(self._slowed_trunk, plan.trunks)))
+
+    def _slowed_trunk(self, trunk: Trunk) -> Trunk:
+        if trunk.faults >= FAULTS_IN_DOUBT:
+            return replace(trunk, cps=1)
+        return replace(trunk, cps=self.cps_now(Kind.GATEWAY, trunk.gateway_id, trunk.cps))
 
     def _change(self, gateway_id: str, **changes: Any) -> None:
+        def changed(trunk: Trunk) -> Trunk:
+            if trunk.gateway_id != gateway_id:
+                return trunk
+            return self._slowed_trunk(replace(trunk, **changes))
+
         self._plans = {
-            campaign_id: self._slowed(replace(plan, **changes)) if plan.gateway_id == gateway_id else plan
+            campaign_id: replace(plan, trunks=tuple(map(changed, plan.trunks)))
+            if plan.trunk(gateway_id) is not None
+            else plan
             for campaign_id, plan in self._plans.items()
         }
 

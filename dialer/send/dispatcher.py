@@ -21,7 +21,8 @@ from dialer.errors import DATABASE_AWAY
 from dialer.points import Point, reach
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from dialer.send.departures import GROUP, Departures, permits_for
-from dialer.send.plans import Plan
+from dialer.send.plans import Plan, Trunk
+from dialer.send.routes import Choice, Skips, choices
 from freeswitch.errors import CommandRefused
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable
@@ -34,7 +35,6 @@ IDLE_SECONDS = 1.0
 SLOT_SECONDS = 0.25
 UNAVAILABLE_SECONDS = 0.5
 SOONEST_SECONDS = 0.002
-SKIP_SECONDS = 1.0
 TURN_SECONDS = 0.004
 """Who was just served comes back to a shared cap by up to twice this later than who was not. The limiter lets a late
 asker catch up by 20 ms, so it costs nothing."""
@@ -74,7 +74,7 @@ class Dispatcher:
     waits_for: str | None = None
     dialled_at: float = 0.0
     _wake: Signal = field(default_factory=Signal)
-    _skip_until: dict[str, float] = field(default_factory=dict)
+    _skips: Skips = field(default_factory=Skips)
     _group: int = FIRST_GROUP
     _checked: Plan | None = None
     _stopping: bool = False
@@ -95,7 +95,9 @@ class Dispatcher:
         Its row says from now on that its events carry this dialer's id. Raises what a database that is away raises.
         """
         plan = self.around.plan(self.campaign_id)
-        if self._stopping or plan is None or not self.departures.sender.allowed(flight):
+        if self._stopping or plan is None or plan.trunk(flight.gateway_id) is None:
+            return False
+        if not self.departures.sender.allowed(flight):
             return False
         custom_fields = claim_again(flight.call_id, self.dialer_id)
         if custom_fields is None:
@@ -132,12 +134,11 @@ class Dispatcher:
         """One decision; returns the seconds until the next is worth making."""
         if not self._can_go_on(plan):
             return IDLE_SECONDS
-        self.departures.let_go()
+        self.departures.let_go(plan)
         if plan.halted:
             self.departures.withdraw_all()
             return self._blocked(plan, "halted", IDLE_SECONDS)
-        if plan.gateway_paused and not plan.gateway_probe_due:
-            self.departures.withdraw_all()
+        if all(trunk.shut for trunk in plan.trunks):
             return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         nodes = self.around.nodes()
         if not nodes:
@@ -150,11 +151,9 @@ class Dispatcher:
         room = plan.max_concurrent_calls - self.departures.book.count_of_campaign(self.campaign_id)
         if room <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
-        wanted = self._candidates(1 if plan.gateway_paused else min(room, self._group))
+        wanted = self._candidates(min(room, self._group))
         if not wanted:
             return self._nobody_due(plan)
-        if plan.gateway_paused and not self.around.take_probe(plan.gateway_id):
-            return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         return self._dial(plan, nodes, wanted)
 
     def _step_or_wait(self, plan: Plan) -> float:
@@ -181,24 +180,20 @@ class Dispatcher:
         return True
 
     def _candidates(self, count: int) -> list[Due]:
-        now = self.now()
-        self._skip_until = {key: until for key, until in self._skip_until.items() if until > now}
-        limit = count + len(self._skip_until)
+        skipped = self._skips.now(self.now())
+        limit = count + len(skipped)
         found: list[Due] = []
         shares = dict.fromkeys([self.around.share(), (0, 1)])
         for share in shares:
-            found = [
-                item
-                for item in due(self.campaign_id, limit, share)
-                if item.contact_id not in self._skip_until
-            ]
+            found = [item for item in due(self.campaign_id, limit, share) if item.contact_id not in skipped]
             if found:
                 break
         return found[:count]
 
     def _nobody_due(self, plan: Plan) -> float:
-        if self._skip_until:
-            return self._blocked(plan, "number_cap", SLOT_SECONDS)
+        skipped = self._skips.first(self.now())
+        if skipped is not None:
+            return self._blocked(plan, skipped.reason, min(skipped.seconds, SLOT_SECONDS))
         self.waits_for = None
         first = next_due(self.campaign_id)
         if first is None:
@@ -214,20 +209,39 @@ class Dispatcher:
         return min(seconds, IDLE_SECONDS)
 
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
-        contacts = {str(new_id()): item for item in wanted}
-        requests = [PermitRequest(call_id, item.phone_number) for call_id, item in contacts.items()]
-        answers = permits_for(self.departures.limiter, plan, nodes, requests)
-        permits = {answer.call_id: answer for answer in answers if isinstance(answer, Permit)}
-        denied = [answer for answer in answers if isinstance(answer, Denied)]
-        for answer in denied:
-            if answer.reason == "number_cap":
-                self._skip_until[contacts[answer.call_id].contact_id] = self.now() + SKIP_SECONDS
-        if permits:
-            self._claim_and_send(plan, contacts, permits)
-        self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, len(permits) * 2))
-        return self._after(plan, bool(permits), denied)
+        """Every contact by the first of its gateways that may take it; those of one gateway ask together."""
+        waiting, denied = choices(plan, wanted, self.around.take_probe)
+        sent = 0
+        while waiting:
+            trunk = waiting[0].trunk
+            together = [choice for choice in waiting if choice.trunk is trunk]
+            waiting = [choice for choice in waiting if choice.trunk is not trunk]
+            admitted, refused = self._ask(plan, trunk, nodes, together)
+            if admitted:
+                self._claim_and_send(plan, admitted)
+            sent += len(admitted)
+            for choice, answer in refused:
+                other = choice.next() if answer.reason == "gateway_channels" else None
+                if other is not None:
+                    waiting.append(other)
+                else:
+                    denied.append((choice.due, answer))
+        self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
+        skipped = [self._skips.add(plan, due, answer, self.now()) for due, answer in denied]
+        return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
 
-    def _after(self, plan: Plan, dialled: bool, denied: Sequence[Denied]) -> float:
+    def _ask(
+        self, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], together: Sequence[Choice]
+    ) -> tuple[list[tuple[Choice, Permit]], list[tuple[Choice, Denied]]]:
+        """The permits and the denials for contacts that would leave by one gateway."""
+        requests = [PermitRequest(str(new_id()), choice.due.phone_number) for choice in together]
+        answers = permits_for(self.departures.limiter, plan, trunk, nodes, requests)
+        answered = list(zip(together, answers, strict=True))
+        admitted = [(choice, answer) for choice, answer in answered if isinstance(answer, Permit)]
+        return admitted, [(choice, answer) for choice, answer in answered if isinstance(answer, Denied)]
+
+    def _after(self, plan: Plan, dialled: bool, denied: Sequence[Denied], all_skipped: bool) -> float:
+        """What the decision says of the campaign, and the seconds until the next."""
         binding = [answer for answer in denied if answer.reason != "number_cap"]
         first = min(binding, key=lambda answer: answer.retry_after, default=None)
         self.waits_for = None if first is None else first.reason
@@ -237,14 +251,26 @@ class Dispatcher:
             if dialled:
                 self.around.tell(plan, None, None)
             return 0.0
+        if all_skipped:
+            # Those behind them may have a gateway of their own.
+            return 0.0
         if not dialled:
             self.around.tell(plan, first.reason, None)
         return first.retry_after + TURN_SECONDS * (random.random() + dialled)
 
-    def _claim_and_send(self, plan: Plan, contacts: dict[str, Due], permits: dict[str, Permit]) -> None:
+    def _claim_and_send(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> None:
+        permits = {permit.call_id: permit for _, permit in admitted}
+        tried = {permit.call_id: choice.due.tried for choice, permit in admitted}
         wanted = [
-            Wanted(contacts[call_id].contact_id, call_id, permit.node, self.around.core_uuid(permit.node))
-            for call_id, permit in permits.items()
+            Wanted(
+                choice.due.contact_id,
+                permit.call_id,
+                permit.node,
+                self.around.core_uuid(permit.node),
+                choice.trunk.gateway_id,
+                choice.due.sends,
+            )
+            for choice, permit in admitted
         ]
         cores = {item.call_id: item.core_uuid for item in wanted}
         reach(Point.PERMITTED)
@@ -257,7 +283,8 @@ class Dispatcher:
         reach(Point.CLAIMED)
         # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
         flights = [
-            self.departures.enter(plan, item, permits[item.call_id], cores[item.call_id]) for item in claimed
+            self.departures.enter(plan, item, permits[item.call_id], cores[item.call_id], tried[item.call_id])
+            for item in claimed
         ]
         self.around.announce(claimed)
         reach(Point.ENTERED)

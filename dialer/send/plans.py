@@ -6,19 +6,49 @@ asked again by the claim and by the sender's guard.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models import db, rows
+from campaigns.routing import in_order
+from models import CallerIdFormat, CallerIdHeader, db, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """One gateway that a campaign's calls may leave by. `cps` is what back-pressure leaves of its rate.
+
+    `faults` are those in a row; a paused one may be probed with one call when `probe_due`.
+    """
+
+    gateway_id: str
+    dial_string: str
+    cps: int | None
+    channels: int | None
+    prefixes: tuple[str, ...] = ()
+    cost: float | None = None
+    caller_id_header: CallerIdHeader = CallerIdHeader.FROM
+    caller_id_format: CallerIdFormat = CallerIdFormat.E164
+    faults: int = 0
+    paused: bool = False
+    probe_due: bool = False
+
+    @property
+    def shut(self) -> bool:
+        """Whether no call may leave by it, not even a probe."""
+        return self.paused and not self.probe_due
+
+    def caller_id(self, e164: str) -> str:
+        """A caller's number as this gateway's carrier wants it written."""
+        return e164.removeprefix("+") if self.caller_id_format is CallerIdFormat.DIGITS else e164
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One running campaign with its agent, caller id, trunk and caps; `halted` when its tenant may not call.
+    """One running campaign with its agent, caller id, trunks and caps; `halted` when its tenant may not call.
 
-    `gateways` are the dial strings, by id, of every gateway that the tenant may bridge to. `gateway_faults` are those
-    of its own trunk in a row; a paused one may be probed with one call when `gateway_probe_due`.
+    `trunks` are the number's own, in front, and those it fails over to. `gateways` are the dial strings, by id, of
+    every gateway that the tenant may bridge to.
     """
 
     campaign_id: str
@@ -31,10 +61,7 @@ class Plan:
     next_action_at: str | None
     halted: bool
     caller_id: str
-    gateway_id: str
-    dial_string: str
-    gateway_cps: int | None
-    gateway_channels: int | None
+    trunks: tuple[Trunk, ...]
     action: Mapping[str, Any]
     ring_timeout_seconds: int
     max_call_seconds: int
@@ -47,9 +74,20 @@ class Plan:
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
     gateways: Mapping[str, str]
-    gateway_faults: int = 0
-    gateway_paused: bool = False
-    gateway_probe_due: bool = False
+
+    def trunk(self, gateway_id: str) -> Trunk | None:
+        """One of its trunks; None where calls no longer leave by it."""
+        return next((trunk for trunk in self.trunks if trunk.gateway_id == gateway_id), None)
+
+    def route(self, number: str, tried: Collection[str]) -> list[Trunk]:
+        """The trunks that carry a number, in order: those not tried for it, or all where none of these is open."""
+        carrying = in_order(self.trunks, number)
+        left = [trunk for trunk in carrying if trunk.gateway_id not in tried]
+        return left if any(not trunk.shut for trunk in left) else carrying
+
+    def elsewhere(self, number: str, tried: Collection[str]) -> bool:
+        """Whether another trunk than those tried may be given a call to this number now."""
+        return any(not t.paused and t.gateway_id not in tried for t in in_order(self.trunks, number))
 
 
 _RUNNING = """
@@ -57,10 +95,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.blocked_reason,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) AS halted,
-    phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.dial_string,
-    gateway.cps AS gateway_cps, gateway.channels AS gateway_channels,
-    gateway.faults_in_row AS gateway_faults, gateway.paused_at IS NOT NULL AS gateway_paused,
-    coalesce(gateway.probe_at <= now(), false) AS gateway_probe_due,
+    phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
     agent.action, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
     call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues
@@ -73,23 +108,42 @@ FROM campaign
 WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
 ORDER BY campaign.started_at, campaign.id
 """
+_GATEWAYS = """
+SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
+    faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due
+FROM gateway WHERE deleted_at IS NULL
+"""
 
 
 def running() -> dict[str, Plan]:
     """The plans of all running campaigns, by campaign id."""
     with db.connection_context():
         found = rows(_RUNNING)
-        gateways = rows("SELECT id::text AS id, dial_string FROM gateway WHERE deleted_at IS NULL")
-    dial_strings = {row["id"]: row["dial_string"] for row in gateways}
-    return {row["campaign_id"]: _plan(row, dial_strings) for row in found}
+        gateways = {row["gateway_id"]: _trunk(row) for row in rows(_GATEWAYS)}
+    return {row["campaign_id"]: _plan(row, gateways) for row in found}
 
 
-def _plan(row: dict[str, Any], dial_strings: Mapping[str, str]) -> Plan:
+def _trunk(row: dict[str, Any]) -> Trunk:
+    return Trunk(
+        **(
+            row
+            | {
+                "prefixes": tuple(row["prefixes"]),
+                "caller_id_header": CallerIdHeader(row["caller_id_header"]),
+                "caller_id_format": CallerIdFormat(row["caller_id_format"]),
+            }
+        )
+    )
+
+
+def _plan(row: dict[str, Any], gateways: Mapping[str, Trunk]) -> Plan:
     granted = tuple(row.pop("gateway_ids"))
     columns = row.pop("variables")
+    leaving = [row.pop("gateway_id"), *row.pop("failover")]
     return Plan(
         **(row | {"queues": tuple(row["queues"])}),
+        trunks=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,
-        gateways={gateway: dial_strings[gateway] for gateway in granted if gateway in dial_strings},
+        gateways={name: gateways[name].dial_string for name in granted if name in gateways},
     )

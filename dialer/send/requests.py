@@ -22,7 +22,7 @@ from campaigns.actions import (
     parse_action,
 )
 from dialer.book import Flight
-from dialer.send.plans import Plan
+from dialer.send.plans import Plan, Trunk
 from freeswitch import applications
 from freeswitch.applications import Application
 from freeswitch.commands import OriginateRequest, endpoint, variable_name
@@ -36,8 +36,10 @@ class Requests:
     audio_hosts: Sequence[str]
     socket_hosts: Sequence[str]
 
-    def build(self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]) -> OriginateRequest:
-        """The originate of one call.
+    def build(
+        self, plan: Plan, trunk: Trunk, flight: Flight, custom_fields: Mapping[str, str]
+    ) -> OriginateRequest:
+        """The originate of one call by `trunk`.
 
         Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
         from the tenant, do not allow it.
@@ -50,8 +52,9 @@ class Requests:
             tenant_id=plan.tenant_id,
             campaign_id=plan.campaign_id,
             contact_id=flight.contact_id,
-            endpoint=endpoint(plan.dial_string, flight.phone_number),
-            caller_id_number=plan.caller_id,
+            endpoint=endpoint(trunk.dial_string, flight.phone_number),
+            caller_id_number=trunk.caller_id(flight.caller_id),
+            caller_id_header=trunk.caller_id_header,
             ring_seconds=plan.ring_timeout_seconds,
             max_seconds=plan.max_call_seconds,
             applications=steps(action, plan),
@@ -63,10 +66,11 @@ class Requests:
     def check(self, plan: Plan) -> None:
         """Whether this campaign can be dialled at all, whoever the contact is.
 
-        Raises ActionRefused or CommandRefused where its agent's action or its gateway no longer stand.
+        Raises ActionRefused or CommandRefused where its agent's action or one of its gateways no longer stand.
         """
         parse_action(plan.action, self._allowed(plan))
-        endpoint(plan.dial_string, plan.caller_id)
+        for trunk in plan.trunks:
+            endpoint(trunk.dial_string, plan.caller_id)
 
     def _allowed(self, plan: Plan) -> Allowed:
         return Allowed(

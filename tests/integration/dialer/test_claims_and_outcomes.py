@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import gevent
 import pytest
@@ -13,18 +13,22 @@ from peewee import IntegrityError
 
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
-from dialer.send.claims import Claimed, Wanted, claim, claim_again, due, next_due
+from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
 
 DIALER = "d0123456789ab"
 
 
+GATEWAY = str(new_id())
+
+
+def wanted(item: Due) -> Wanted:
+    return Wanted(item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
+
+
 def claim_all(campaign_id: uuid.UUID, dialer: str = DIALER, limit: int = 100) -> list[Claimed]:
-    wanted = [
-        Wanted(item.contact_id, str(new_id()), "fs1", None) for item in due(str(campaign_id), limit, (0, 1))
-    ]
-    return claim(str(campaign_id), dialer, wanted)
+    return claim(str(campaign_id), dialer, [wanted(item) for item in due(str(campaign_id), limit, (0, 1))])
 
 
 def ended(call_id: str, status: str, **changes: object) -> Ended:
@@ -102,7 +106,44 @@ def test_a_contact_is_not_due_before_its_time(world: World) -> None:
     first = next_due(str(campaign_id))
     assert first is not None
     assert 58 < first[1] <= 60
-    assert claim(str(campaign_id), DIALER, [Wanted(call.contact_id, str(new_id()), "fs1", None)]) == []
+    assert claim(str(campaign_id), DIALER, [wanted(Due(call.contact_id, "", sends=1))]) == []
+
+
+def test_the_gateways_tried_are_those_since_a_call_that_none_was_to_follow(world: World) -> None:
+    campaign_id = make_campaign(world, 1, retries_per_contact=3)
+
+    def send(gateway_id: str, **how: object) -> tuple[str, ...]:
+        (item,) = due(str(campaign_id), 1, (0, 1))
+        (call,) = claim(str(campaign_id), DIALER, [replace(wanted(item), gateway_id=gateway_id)])
+        end(ended(call.call_id, "pending", **({"delay": None, "counts": False} | how)))
+        (again,) = due(str(campaign_id), 1, (0, 1))
+        return again.tried
+
+    first, second, third = (str(new_id()) for _ in range(3))
+    assert send(first, failover=True) == (first,)
+    assert set(send(second, failover=True)) == {first, second}
+    assert set(send(third, sent_age=None, disposition=None)) == {first, second}
+    assert send(third, counts=True) == ()
+    assert send(third, failover=True) == (third,)
+    assert send(first) == ()
+    with db.connection_context():
+        assert [call.failover for call in Call.select().order_by(Call.seq)] == [
+            True,
+            True,
+            False,
+            False,
+            True,
+            False,
+        ]
+
+
+def test_a_gateway_chosen_before_the_contact_was_sent_again_is_not_used(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (seen,) = due(str(campaign_id), 1, (0, 1))
+    (call,) = claim_all(campaign_id)
+    end(ended(call.call_id, "pending", delay=None, counts=False, failover=True))
+    assert claim(str(campaign_id), DIALER, [wanted(seen)]) == []
+    assert len(claim_all(campaign_id)) == 1
 
 
 def test_dialers_look_at_disjoint_parts_of_a_list(world: World) -> None:

@@ -7,13 +7,15 @@ from itertools import count
 from typing import Any
 
 from dialer.book import Flight
-from dialer.send.plans import Plan
+from dialer.send.plans import Plan, Trunk
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
 from limits.caps import Permit
 
 ME = "d00000000000a"
 OTHER = "d00000000000b"
 CAMPAIGN = "00000000-0000-7000-8000-00000000000c"
+GATEWAY = "00000000-0000-7000-8000-00000000000e"
+SECOND = "00000000-0000-7000-8000-00000000000f"
 
 _numbers = count(1)
 
@@ -30,7 +32,8 @@ def make_flight(**changes: Any) -> Flight:
         "contact_id": call_id(),
         "campaign_id": CAMPAIGN,
         "tenant_id": "demo",
-        "gateway_id": "00000000-0000-7000-8000-00000000000e",
+        "gateway_id": GATEWAY,
+        "caller_id": "+14155550199",
         "node": "fs1",
         "core_uuid": "core-1",
         "phone_number": "+14155550100",
@@ -49,6 +52,17 @@ def make_flight(**changes: Any) -> Flight:
     return Flight(**(values | changes))
 
 
+def make_trunk(**changes: Any) -> Trunk:
+    """An open gateway without caps that carries every number."""
+    values: dict[str, Any] = {
+        "gateway_id": GATEWAY,
+        "dial_string": "sofia/gateway/carrier/{number}",
+        "cps": None,
+        "channels": None,
+    }
+    return Trunk(**(values | changes))
+
+
 def make_plan(**changes: Any) -> Plan:
     """A running campaign whose agent parks."""
     values: dict[str, Any] = {
@@ -62,10 +76,7 @@ def make_plan(**changes: Any) -> Plan:
         "next_action_at": None,
         "halted": False,
         "caller_id": "+14155550199",
-        "gateway_id": "00000000-0000-7000-8000-00000000000e",
-        "dial_string": "sofia/gateway/carrier/{number}",
-        "gateway_cps": None,
-        "gateway_channels": None,
+        "trunks": (make_trunk(),),
         "action": {"type": "park"},
         "ring_timeout_seconds": 30,
         "max_call_seconds": 1800,

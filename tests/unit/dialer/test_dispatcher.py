@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +29,18 @@ from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable
-from tests.unit.dialer.made import CAMPAIGN, ME, call_id, make_flight, make_permit, make_plan
+from models import CallerIdFormat, CallerIdHeader
+from tests.unit.dialer.made import (
+    CAMPAIGN,
+    GATEWAY,
+    ME,
+    SECOND,
+    call_id,
+    make_flight,
+    make_permit,
+    make_plan,
+    make_trunk,
+)
 from tests.waiting import wait_until
 
 
@@ -45,8 +58,10 @@ class World:
         self.doubted: list[str] = []
         self.given_back: list[str] = []
         self.sent: list[str] = []
+        self.requests: list[OriginateRequest] = []
         self.answer: Callable[[str], str | None] = lambda _number: None
         self.life = 60.0
+        self.full: dict[str, str] = {}
         self.claiming: Callable[[], None] = lambda: None
         self.asking: Callable[[], None] = lambda: None
         self.may_send = True
@@ -119,7 +134,7 @@ class World:
         requests: Sequence[PermitRequest] = arguments[-1]
         answers: list[Permit | Denied] = []
         for request in requests:
-            reason = self.answer(request.number)
+            reason = self.full.get(arguments[4].id) or self.answer(request.number)
             answers.append(
                 make_permit(request.call_id, life=self.life)
                 if reason is None
@@ -143,6 +158,8 @@ class World:
                 contact_id=item.contact_id,
                 campaign_id=campaign,
                 node=item.node,
+                gateway_id=item.gateway_id,
+                caller_id="+14155550199",
                 phone_number=numbers[item.contact_id],
                 generation=1,
                 seq=1,
@@ -161,6 +178,7 @@ class World:
 
     def _originate(self, request: OriginateRequest, guard: Callable[[], bool], _reply: object) -> None:
         command_of(request)
+        self.requests.append(request)
         if not self.up:
             raise NotConnected("fs1", "down")
         if not guard():
@@ -216,7 +234,7 @@ def test_the_cap_that_binds_is_told_and_its_time_waited(world: World, reason: st
 
 
 def test_nothing_leaves_by_a_paused_gateway(world: World) -> None:
-    world.current = make_plan(gateway_paused=True)
+    world.current = make_plan(trunks=(make_trunk(paused=True),))
     assert world.step() == pytest.approx(1.0)
     assert (world.reasons, world.sent, world.probes) == (["gateway_paused"], [], [])
 
@@ -225,14 +243,99 @@ def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(world: Wor
     world.life = -1.0
     world.step()
     assert world.dispatcher.departures
-    world.current = make_plan(gateway_paused=True)
+    world.current = make_plan(trunks=(make_trunk(paused=True),))
     world.step()
     assert not world.dispatcher.departures
     assert set(world.ends().values()) == {"NOT_SENT"}
 
 
+def gateways_of(world: World) -> Counter[str]:
+    return Counter(flight.gateway_id for flight in world.book)
+
+
+def two_trunks(**first: Any) -> Plan:
+    return make_plan(trunks=(make_trunk(**first), make_trunk(gateway_id=SECOND)))
+
+
+def test_a_paused_gateway_is_passed_over_where_another_may_take_the_call(world: World) -> None:
+    world.current = two_trunks(paused=True)
+    world.step()
+    assert gateways_of(world) == {SECOND: 4}
+    assert world.reasons == [None]
+
+
+def test_a_gateway_without_a_free_channel_is_passed_over_and_one_at_its_rate_is_waited_for(
+    world: World,
+) -> None:
+    world.current = two_trunks()
+    world.full = {GATEWAY: "gateway_channels"}
+    world.step()
+    assert gateways_of(world) == {SECOND: 4}
+    world.full = {GATEWAY: "gateway_cps"}
+    world.step()
+    assert gateways_of(world) == {SECOND: 4}
+    assert world.reasons[-1] == "gateway_cps"
+
+
+def test_one_contact_probes_a_paused_gateway_while_the_others_leave_by_another(world: World) -> None:
+    world.current = two_trunks(paused=True, probe_due=True)
+    world.step()
+    assert gateways_of(world) == {GATEWAY: 1, SECOND: 3}
+    assert [flight.probe for flight in world.book if flight.gateway_id == GATEWAY] == [True]
+
+
+def test_a_gateway_that_was_tried_for_a_contact_is_not_tried_again_before_the_others(world: World) -> None:
+    world.current = two_trunks()
+    world.contacts = [replace(world.contacts[0], sends=1, tried=(GATEWAY,))]
+    world.step()
+    assert [(flight.gateway_id, flight.tried) for flight in world.book] == [(SECOND, (GATEWAY,))]
+
+
+def test_a_prefix_sends_each_number_its_own_way(world: World) -> None:
+    world.contacts += [Due(call_id(), "+442079460000")]
+    abroad = make_trunk(gateway_id=SECOND, prefixes=("+44",))
+    world.current = make_plan(trunks=(make_trunk(), abroad), max_concurrent_calls=20)
+    world.step()
+    world.step()
+    assert {flight.phone_number[:3] for flight in world.book if flight.gateway_id == SECOND} == {"+44"}
+    assert gateways_of(world) == {GATEWAY: 6, SECOND: 1}
+
+
+def test_contacts_whose_gateway_is_shut_do_not_hold_up_those_behind_them(world: World) -> None:
+    world.contacts = [Due(call_id(), f"+4420794600{n:02d}") for n in range(8)] + world.contacts
+    abroad = make_trunk(gateway_id=SECOND, prefixes=("+44",), paused=True)
+    world.current = make_plan(trunks=(make_trunk(prefixes=("+1",)), abroad), max_concurrent_calls=20)
+    for _ in range(6):
+        world.step()
+    assert gateways_of(world) == {GATEWAY: 6}
+    assert world.reasons[-1] == "gateway_paused"
+
+
+def test_a_number_that_no_gateway_carries_fails_without_a_call(world: World) -> None:
+    world.current = make_plan(trunks=(make_trunk(prefixes=("+44",)),))
+    world.step()
+    assert world.sent == []
+    assert set(world.ends().values()) == {"NO_ROUTE_DESTINATION"}
+
+
+def test_the_caller_is_written_as_the_gateways_carrier_wants_it(world: World) -> None:
+    trunk = make_trunk(caller_id_header=CallerIdHeader.PAI, caller_id_format=CallerIdFormat.DIGITS)
+    world.current = make_plan(trunks=(trunk,))
+    world.step()
+    assert {(r.caller_id_header, r.caller_id_number) for r in world.requests} == {("pai", "14155550199")}
+
+
+def test_a_repeat_leaves_by_the_gateway_in_its_row_or_not_at_all(world: World) -> None:
+    flight = make_flight(gateway_id=SECOND)
+    assert not world.dispatcher.repeat(flight)
+    world.current = two_trunks()
+    assert world.dispatcher.repeat(flight)
+    world.step()
+    assert world.sent == [flight.call_id]
+
+
 def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World) -> None:
-    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
     world.step()
     assert (len(world.sent), len(world.probes)) == (1, 1)
     assert [flight.probe for flight in world.book] == [True]
@@ -240,14 +343,14 @@ def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World)
 
 def test_of_all_dispatchers_one_may_probe(world: World) -> None:
     world.probe_free = False
-    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
     world.step()
     assert (world.sent, world.reasons) == ([], ["gateway_paused"])
 
 
 def test_no_probe_is_spent_where_nobody_is_due(world: World) -> None:
     world.contacts = []
-    world.current = make_plan(gateway_paused=True, gateway_probe_due=True)
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
     world.step()
     assert world.probes == []
 

@@ -15,7 +15,7 @@ from dialer.send.sender import Outcome, Sender
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
-from tests.unit.dialer.made import ME, make_flight, make_plan
+from tests.unit.dialer.made import ME, make_flight, make_plan, make_trunk
 
 NOW = 1e12
 
@@ -58,7 +58,7 @@ class Bench:
         self.replies.append((node, seconds))
 
     def send(self, flight: Flight, expires: float = NOW, **fields: str) -> Outcome:
-        request = Requests("/sounds", (), ()).build(make_plan(), flight, fields)
+        request = Requests("/sounds", (), ()).build(make_plan(), make_trunk(), flight, fields)
         return self.sender.send(flight, request, expires)
 
 
