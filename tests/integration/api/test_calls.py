@@ -46,7 +46,8 @@ def test_a_call_is_told_as_it_stands(site: Site) -> None:
     assert list(call) == FIELDS
     assert (call["id"], call["campaign_id"], call["phone_number"]) == (call_id, campaign_id, "+14155550000")
     assert (call["seq"], call["attempt"], call["state"], call["node"]) == (1, None, "dispatching", "fs1")
-    assert all(call[name] is None for name in FIELDS[10:] if name != "created_at")
+    assert all(call[name] is None for name in FIELDS[10:-1] if name != "created_at")
+    assert call["failover"] is False
     site.sql(f"UPDATE call SET {', '.join(f'{name} = %s' for name in ENDED)}", *ENDED.values())
     ended = site.get(f"/calls/{call_id}").json
     times = {"ended_at": "2026-01-31T09:01:10.000Z", "answered_at": "2026-01-31T09:00:10.500Z"}

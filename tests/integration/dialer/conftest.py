@@ -1,14 +1,17 @@
-"""A connected database with one tenant."""
+"""A connected database with one tenant, a simulated node, and dialers on both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from models import connect
+from freeswitch.simulator.process import SimulatedNode
+from models import connect, db
 from tests import pools
 from tests.factories import World, make_world
+from tests.integration.dialer.running import Dialer
 
 
 @pytest.fixture
@@ -17,3 +20,28 @@ def world(database_url: str) -> Iterator[World]:
     pool = connect(database_url)
     yield make_world()
     pools.close(pool)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SimulatedNode]:
+    """A node with a ledger, twenty times as fast as the clock."""
+    with SimulatedNode(speed=20, ledger=tmp_path / "ledger") as started:
+        yield started
+
+
+@pytest.fixture
+def start(
+    world: World, database_url: str, redis_url: str, node: SimulatedNode
+) -> Iterator[Callable[[], Dialer]]:
+    """Starts a dialer on that node; all of them end with the test."""
+    with db.connection_context():
+        db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
+    made: list[Dialer] = []
+
+    def one_more() -> Dialer:
+        made.append(Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=20"))
+        return made[-1].start()
+
+    yield one_more
+    for dialer in made:
+        dialer.end()

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,28 +21,6 @@ from tests.integration.dialer.running import Dialer, is_over
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[SimulatedNode]:
-    with SimulatedNode(speed=20, ledger=tmp_path / "ledger") as started:
-        yield started
-
-
-@pytest.fixture
-def start(
-    world: World, database_url: str, redis_url: str, node: SimulatedNode
-) -> Iterator[Callable[[], Dialer]]:
-    run("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
-    made: list[Dialer] = []
-
-    def one_more() -> Dialer:
-        made.append(Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=50"))
-        return made[-1].start()
-
-    yield one_more
-    for dialer in made:
-        dialer.end()
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -19,29 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 CONTACTS = 40
 MOST_INVITES = 10
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[SimulatedNode]:
-    with SimulatedNode(speed=20, ledger=tmp_path / "ledger") as started:
-        yield started
-
-
-@pytest.fixture
-def start(
-    world: World, database_url: str, redis_url: str, node: SimulatedNode
-) -> Iterator[Callable[[], Dialer]]:
-    with db.connection_context():
-        db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
-    made: list[Dialer] = []
-
-    def one_more() -> Dialer:
-        made.append(Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=20"))
-        return made[-1].start()
-
-    yield one_more
-    for dialer in made:
-        dialer.end()
 
 
 def one(sql: str, *values: object) -> dict[str, object]:
