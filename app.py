@@ -42,7 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     _assert_patched()
     settings = (settings or Settings.from_environ()).require("database_url", "redis_url", "secret_key")
     logs.configure(settings.log_level)
-    database.watch(models.connect(str(settings.database_url)))
+    pool = models.connect(str(settings.database_url), statement_seconds=database.STATEMENT_SECONDS)
+    database.watch(pool)
     client = _redis(str(settings.redis_url))
     prefix = settings.redis_prefix
 

@@ -133,12 +133,19 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
-def connect(url: str, pool_size: int = POOL_SIZE) -> PooledPostgresqlDatabase:
+def connect(
+    url: str, pool_size: int = POOL_SIZE, statement_seconds: float | None = None
+) -> PooledPostgresqlDatabase:
     """Bind the models to the database at `url` through a small fixed pool, and return it.
 
     A greenlet that wants a connection waits at most 1.5 s for one. Every unit of work opens and returns its
-    own (`with db.connection_context()`): nothing connects by itself.
+    own (`with db.connection_context()`): nothing connects by itself. The server ends a statement that takes longer
+    than `statement_seconds` (None: never); a server that has vanished from the network breaks the connection within
+    about 10 s, whoever waits for it.
     """
+    statement_timeout = (
+        f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
+    )
     pool = PooledPostgresqlDatabase(
         url,
         max_connections=pool_size,
@@ -146,8 +153,12 @@ def connect(url: str, pool_size: int = POOL_SIZE) -> PooledPostgresqlDatabase:
         autoconnect=False,
         prefer_psycopg3=True,
         connect_timeout=2,
-        options="-c timezone=UTC",
+        options=f"-c timezone=UTC{statement_timeout}",
         application_name="carillon",
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
     )
     db.initialize(pool)
     return pool

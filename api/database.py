@@ -1,7 +1,8 @@
 """One unit of work with the database, bounded in time.
 
 A database that hangs must not hang the API: getting a working connection takes at most CHECKOUT_SECONDS, the
-work on it WORK_SECONDS unless the caller asks for more, and past either the client is told to come back.
+work on it WORK_SECONDS unless the caller asks for more, and past either the client is told to come back. Work that
+takes longer than a moment goes on only while the server answers somebody.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ import structlog
 from playhouse.pool import MaxConnectionsExceeded
 
 from api.errors import DatabaseUnavailable
+from api.pulse import Pulse
 from models import CHECKOUT_SECONDS, db
 
 log = structlog.get_logger(__name__)
 
 WORK_SECONDS = 10.0
+STATEMENT_SECONDS = 150.0
+"""Longer than any unit of work: what nobody waits for any more ends at the server too."""
+
+_pulse = Pulse()
 
 
 class Adapter(peewee.Psycopg3Adapter):
@@ -45,18 +51,20 @@ def watch(pool: Any) -> None:
 def unit(seconds: float = WORK_SECONDS) -> Iterator[None]:
     """Hold one connection, in one transaction that commits at the end.
 
-    Raises DatabaseUnavailable where no working connection is had in time, where it breaks, or where the work
-    takes longer than `seconds`; every other error passes through after a rollback.
+    Raises DatabaseUnavailable where no working connection is had in time, where it breaks, where the server falls
+    silent, or where the work takes longer than `seconds`; every other error passes through after a rollback.
     """
     _check_out()
     watch = gevent.Timeout(seconds)
     watch.start()
+    pulse = _pulse.watch(watch)
     transaction = db.atomic()
     try:
         transaction.__enter__()
         yield
         transaction.__exit__(None, None, None)
     except BaseException as error:
+        pulse.stop()
         watch.close()
         if error is watch or not _usable() or not _rolled_back():
             log.error("database_unavailable", exc_info=error)
@@ -65,6 +73,7 @@ def unit(seconds: float = WORK_SECONDS) -> Iterator[None]:
                 raise DatabaseUnavailable from error
         raise
     finally:
+        pulse.stop()
         watch.close()
         if not db.is_closed():
             db.close()

@@ -21,6 +21,9 @@ from dialer.watchdog import Watchdog
 from logs import configure
 from settings import Settings, SettingsError
 
+STATEMENT_SECONDS = 60.0
+"""Statements here are small; one that takes so long is lost, and its work done again."""
+
 
 def main() -> int:
     """Exit 0 after a clean end, 1 when the lease was lost, 2 when a setting is wrong.
@@ -42,7 +45,7 @@ def main() -> int:
     from dialer.process import Process
     from models import connect
 
-    connect(settings.database_url)
+    connect(settings.database_url, statement_seconds=STATEMENT_SECONDS)
     process = Process(settings, client(settings.redis_url), client(settings.redis_url, blocking=True))
     keep_collections_short(lambda: len(process.book))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -243,3 +247,69 @@ def test_a_backend_that_the_operator_ends_is_unavailable_for_that_request_only(
     with pytest.raises(DatabaseUnavailable):
         work()
     assert site.get("/campaigns").status_code == 200
+
+
+@pytest.fixture
+def everybody(postgres: EmbeddedPostgres) -> Iterator[Callable[[int], None]]:
+    """Sends a signal to every process of PostgreSQL, which goes on when the test is over."""
+    assert postgres.pid is not None
+    pid = postgres.pid
+
+    def send(number: int) -> None:
+        backends = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, backends)):
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
+
+    yield send
+    send(signal.SIGCONT)
+
+
+def test_a_server_that_is_stopped_is_unavailable_until_it_goes_on(
+    site: Site, everybody: Callable[[int], None]
+) -> None:
+    assert site.get("/campaigns").status_code == 200
+    everybody(signal.SIGSTOP)
+    is_unavailable(promptly(lambda: site.get("/campaigns")))
+    everybody(signal.SIGCONT)
+    wait_until(lambda: site.get("/campaigns").status_code == 200, what="the database back")
+
+
+def test_work_that_a_stopped_server_leaves_half_done_is_given_up(
+    site: Site, everybody: Callable[[int], None]
+) -> None:
+    def work() -> None:
+        with unit():
+            rows("SELECT 1 AS one")
+            everybody(signal.SIGSTOP)
+            rows("SELECT 1 AS one")
+
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        work()
+    assert time.monotonic() - begun < 5, "it waited for as long as work may take"
+    assert db.is_closed()
+
+
+def test_work_that_takes_long_goes_on_while_the_server_answers(site: Site) -> None:
+    with unit():
+        assert rows("SELECT pg_sleep(2.5)::text AS slept") == [{"slept": ""}]
+
+
+def test_a_statement_that_takes_too_long_is_ended_by_the_server(database_url: str) -> None:
+    pool = models.connect(database_url, pool_size=1, statement_seconds=0.2)
+    with pytest.raises(peewee.OperationalError, match="statement timeout"), db.connection_context():
+        rows("SELECT pg_sleep(60)")
+    pool.close_all()
+
+
+def test_a_connection_notices_a_server_that_has_vanished(database_url: str) -> None:
+    pool = models.connect(database_url, pool_size=1)
+    with db.connection_context():
+        found = socket.socket(fileno=os.dup(db.connection().pgconn.socket))
+        with found:
+            if found.family != socket.AF_UNIX:
+                assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+                assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+    pool.close_all()
