@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from freeswitch.simulator.causes import is_redirection
 from freeswitch.simulator.dialstring import Leg, holds_expansion
 from freeswitch.simulator.render import FLAGS, PHASES, Renderer, escape, json_block, stamp
 from freeswitch.simulator.scheduler import Timer
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 INVITED, RINGING, EARLY, ANSWERED = (FLAGS[letter] for letter in "IREA")
 SOFIA, NAMED, HEARD, EXECUTING, DISPOSED, ARGUMENT = (FLAGS[letter] for letter in "snhxdp")
 REFUSED, STATUS, FAR_BYE, OUR_BYE, CANCELLED, GONE, COMPLETE = (FLAGS[letter] for letter in "fvbkcgz")
-RANG, MEDIA, FLOWING, RAN, PAST = (FLAGS[letter] for letter in "twmoy")
+RANG, MEDIA, FLOWING, RAN, PAST, REDIRECTED = (FLAGS[letter] for letter in "twmoyr")
 CALL_STATES = {"DOWN": "0", "RINGING": "2", "EARLY": "3", "ACTIVE": "4", "HANGUP": "7"}
 _HOOKS = ("execute_on_", "api_")
 TICK_MICROSECONDS = 20_000
 _TRUE = frozenset(("true", "yes", "on", "enable", "enabled", "active", "allow", "ring_ready", "consume", "1"))
 _DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVXYZabcdefghjkmnpqrstuvxyz"
+
+
+def refused_with(status: int) -> int:
+    """The flags of a call that got this final response. A redirection ends by the node's own CANCEL."""
+    return REDIRECTED | CANCELLED if is_redirection(status) else REFUSED | STATUS
 
 
 class Call:

@@ -10,8 +10,7 @@ from freeswitch.simulator.numerals import decimal
 
 _BY_NUMBER = {number: name for name, number in HANGUP_CAUSES.items()}
 
-# What a final response becomes; every other one is NORMAL_UNSPECIFIED.
-SIP = {
+_SIP = {
     400: ("Bad Request", "NORMAL_TEMPORARY_FAILURE"),
     401: ("Unauthorized", "CALL_REJECTED"),
     402: ("Payment Required", "CALL_REJECTED"),
@@ -30,6 +29,21 @@ SIP = {
     603: ("Decline", "CALL_REJECTED"),
     608: ("Rejected", "CALL_REJECTED"),
 }
+
+
+def final_response(status: int) -> tuple[str, str]:
+    """The usual phrase of a final response, and the cause that a node makes of it.
+
+    A redirection counts as one that is not followed, as with outbound_redirect_fatal.
+    """
+    if is_redirection(status):
+        return "", "REQUESTED_CHAN_UNAVAIL"
+    return _SIP.get(status, ("", "NORMAL_UNSPECIFIED"))
+
+
+def is_redirection(status: int) -> bool:
+    """Whether this final response names another address."""
+    return 300 <= status < 400
 
 
 def parse_cause(text: str, default: str = "NORMAL_CLEARING") -> str:

@@ -7,7 +7,7 @@ small ones all, and a letter after `!` must not:
     s sofia leg, n caller id has a name, h the far end answered something, x runs applications (caller id flipped),
     d endpoint_disposition known, p the application has an argument, f final refusal, v a refusal with a status,
     b far end's BYE, k our BYE, c our CANCEL, g hung up, y past CHANNEL_HANGUP, z complete (CDR values), t rang (180),
-    w early media (183), m media run, o an application has run
+    w early media (183), m media run, o an application has run, r redirected to another address
 
 `%(field)s` is filled in for each call, `@name@` once for each node; `%%` is a percent sign.
 """
@@ -238,6 +238,11 @@ sfv|sip_invite_failure_phrase: %(phrase)s
 sfv|sip_term_status: %(status)s
 sfv|proto_specific_hangup_cause: sip:%(status)s
 sfv|sip_term_cause: %(q850)s
+sr|sip_redirect_contact_0: <sip:+12125550110@127.0.0.1:5190>
+sr|sip_redirected_to: <sip:+12125550110@127.0.0.1:5190>
+sr|sip_redirect_contact_user_0: +12125550110
+sr|sip_redirect_contact_host_0: 127.0.0.1
+sr|proto_specific_hangup_cause: sip:%(status)s
 z|hangup_cause: %(cause)s
 z|hangup_cause_q850: %(q850)s
 z|digits_dialed: none

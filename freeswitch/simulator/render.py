@@ -18,7 +18,7 @@ JSON: Final = "json"
 PLAIN: Final = "plain"
 XML: Final = "xml"
 
-FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztwmoy")}
+FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztwmoyr")}
 PHASES: Final = FLAGS["I"] | FLAGS["R"] | FLAGS["E"] | FLAGS["A"]
 
 # Fields whose text comes from outside and needs escaping in JSON; `<field>_j` holds the escaped form.

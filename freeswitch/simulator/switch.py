@@ -15,7 +15,7 @@ from freeswitch.simulator.admission import Admission
 from freeswitch.simulator.applications import Applications
 from freeswitch.simulator.attempts import Attempt, Done
 from freeswitch.simulator.calls import Call
-from freeswitch.simulator.causes import SIP, q850
+from freeswitch.simulator.causes import final_response, q850
 from freeswitch.simulator.dialstring import DialStringError, Leg, parse_originate
 from freeswitch.simulator.events import Hub
 from freeswitch.simulator.journal import Journal
@@ -228,13 +228,13 @@ class Switch:
         if not call.alive():
             return
         outcome = call.outcome
-        phrase, cause = SIP.get(outcome.status, ("", "NORMAL_UNSPECIFIED"))
+        phrase, cause = final_response(outcome.status)
         call.sip = outcome.status
         call.fields.update(status=str(outcome.status), q850=str(q850(cause)))
         call.set_foreign(phrase=outcome.phrase or phrase)
         if outcome.reached:
             call.flags |= calls.HEARD
-        self._down(at, call, cause, calls.REFUSED | calls.STATUS)
+        self._down(at, call, cause, calls.refused_with(outcome.status))
         if not outcome.reached:
             self._leg_failed(at, call)
             self._finish(at, call)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeswitch.events import hangup_from_variables
 from freeswitch.simulator.control import answer
 from freeswitch.simulator.faults import KINDS, FaultError, Faults, parse_fault, parse_option
 from freeswitch.simulator.levers import Levers
@@ -183,6 +184,26 @@ def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
     node.originate("{origination_uuid=c}sofia/gateway/third/15550010 &park()")
     node.pass_time(1.0)
     assert sorted(node.jobs) == ["+OK c\n", "-ERR CALL_REJECTED\n", "-ERR GATEWAY_DOWN\n"]
+
+
+def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
+    node = Node()
+    node.switch.faults.set(parse_option("gateway-refuses:gateway=carrier,status=302"))
+    node.call("10", uuid="a")
+    node.pass_time(1.0)
+    assert node.jobs == ["-ERR REQUESTED_CHAN_UNAVAIL\n"]
+    complete = node.last("CHANNEL_HANGUP_COMPLETE", "a")
+    assert complete["Hangup-Cause"] == "REQUESTED_CHAN_UNAVAIL"
+    told = {name.removeprefix("variable_"): value for name, value in complete.items()}
+    assert told["hangup_cause_q850"] == "44"
+    assert told["sip_hangup_disposition"] == "send_cancel"
+    assert (told["sip_invite_failure_status"], told["sip_invite_failure_phrase"]) == ("487", "CANCEL")
+    assert told["proto_specific_hangup_cause"] == "sip:302"
+    assert "sip_term_status" not in told
+    hangup = hangup_from_variables(told)
+    assert hangup is not None
+    assert (hangup.sip_status, hangup.sip_phrase, hangup.hung_up_by) == (302, None, "remote")
+    assert hangup.redirected_to == told["sip_redirected_to"]
 
 
 def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
