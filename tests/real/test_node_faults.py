@@ -127,10 +127,13 @@ def test_what_a_dead_dialer_wrote_to_nodes_that_stood_still_is_not_sent_again(
     called = numbers("01", count=600)
     pids = [pid_of(node) for node in nodes]
     said: list[str] = []
-    with real_stack(
-        server_home / tmp_path.name, output=lambda name, line: said.append(f"{name}: {line}")
-    ) as stack:
+    folder = server_home / tmp_path.name
+    with (
+        real_stack(folder, output=lambda name, line: said.append(f"{name}: {line}")) as stack,
+        ExitStack() as beside,
+    ):
         stack.wait_ready()
+        beside.enter_context(shippers(stack))
         tenant = new_tenant(stack)
         campaign = tenant.campaign(called, max_concurrent_calls=500, retries_per_contact=0)
         tenant.act(campaign, "start")
