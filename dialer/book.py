@@ -21,8 +21,10 @@ class Flight:
     before it. `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose
     filters its events pass. `sent_at` is None until the originate was written. `probe`: it left by a paused gateway,
     to learn whether that works. `queued`: a dispatcher has it and waits for a permit. `repeated`: sent a second time
-    under the same id, so that a refusal proves nothing. `heard_at` is when it last showed a sign of life,
-    `gone_since` when the switch first said that it is over, `over` that its end is known.
+    under the same id, so that a refusal proves nothing. `doubtful`: written to a connection that was given up, and
+    not seen, so that its node may still hold it; `let_go_at` is when the node had closed that connection too.
+    `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
+    that its end is known.
     """
 
     call_id: str
@@ -60,6 +62,7 @@ class Flight:
     queued: bool = False
     repeated: bool = False
     doubtful: bool = False
+    let_go_at: float = 0.0
     asking: bool = False
     asked_at: float = 0.0
     refusal: str | None = None

@@ -296,7 +296,7 @@ class Process:
         if change.up:
             self.recovery.node_up(change.node)
         else:
-            self.recovery.node_down(change.node, change.error or "")
+            self.recovery.node_down(change.node, change.held)
         self.desk.wake_all()
 
     def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:

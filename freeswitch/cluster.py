@@ -63,13 +63,17 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class LinkChange:
-    """A link went up or down. `restarted`: the node is not the run of FreeSWITCH that was there before."""
+    """A link went up or down. `restarted`: the node is not the run of FreeSWITCH that was there before.
+
+    `held` belongs to a link that went down: until all of it is set, the node may still carry out what it was sent.
+    """
 
     node: str
     up: bool
     core_uuid: str | None
     restarted: bool = False
     error: str | None = None
+    held: tuple[Signal, ...] = field(default=(), compare=False)
 
 
 class NodeLink:
@@ -232,7 +236,8 @@ class NodeLink:
                 self._connection = None
                 self._filtered = set()
         self.last_error = connection.close_reason
-        self._report(LinkChange(self.name, False, self.core_uuid, error=connection.close_reason))
+        reason = connection.close_reason
+        self._report(LinkChange(self.name, False, self.core_uuid, error=reason, held=senders.held))
 
     def _failed(self, reason: str) -> None:
         if reason != self.last_error:

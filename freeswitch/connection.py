@@ -6,7 +6,8 @@ time; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever
 stops reading freezes the whole switch: one that falls behind closes its own socket.
 
 Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the inbox
-decode events and call back, in the order of the wire; the watchdog keeps the deadlines.
+decode events and call back, in the order of the wire; the watchdog keeps the deadlines. The reader outlives the
+close until the node closes too: a node that went silent carries out what is in its buffers whenever it wakes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from errno import EPIPE
 from typing import Final, Generic
 
 import gevent
@@ -26,7 +28,7 @@ from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, Re
 from freeswitch.inbox import MAX_WAITING_EVENTS, Inbox, Record
 from freeswitch.pending import OnReply, Pending, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
-from freeswitch.sockets import open_socket
+from freeswitch.sockets import drop_unsent, open_socket
 
 __all__ = [
     "AuthRefused",
@@ -42,6 +44,8 @@ SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
 _READ_BYTES: Final = 128 * 1024
+PARTING_SECONDS: Final = 90.0
+"""For so long a node that was given up may take to close its side; then what it has not been sent is dropped."""
 
 
 class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
@@ -51,6 +55,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     order, in a greenlet of its own. It should not block, since the records that pile up meanwhile are bounded.
     `on_close` gets the reason, once, after the last event and reply, if `connect` had succeeded. A node must send
     an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone.
+    `let_go` is set once the node has closed its side: whatever it was sent over this connection it has read by then,
+    or never will. A reset sets nothing: it may come from something in between.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self.connected: bool = False
         self.node = f"{host}:{port}"
         self.close_reason: str | None = None
+        self.let_go = Event()
         self._on_close = on_close
         self._silence_seconds = silence_seconds
         self._decoder = FrameDecoder()
@@ -76,7 +83,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._write_lock = BoundedSemaphore(1)
         self._inbox: Inbox[Record] = Inbox(self.node, decode, on_event, self.close, max_waiting_events)
         self._last_event_at = self._read_at = 0.0
-        self._ready = False
+        self._ready = self._broken = False
         self._dead = Event()
         self._drained = Event()
         self._rejection = ""
@@ -176,7 +183,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         return self.send_command(f"api {line}", timeout=timeout)
 
     def close(self, reason: str = "closed by us") -> None:
-        """Close at once, from any greenlet; every pending command fails with MaybeSent. Never waits."""
+        """Say that nothing more comes, from any greenlet; every pending command fails with MaybeSent. Never waits."""
         if self._dead.is_set():
             return
         self._dead.set()
@@ -186,8 +193,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         sock = getattr(self, "sock", None)
         if sock is not None:
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+                sock.shutdown(socket.SHUT_WR)
+            if self._receive_events_greenlet is None:
+                sock.close()
         now = time.monotonic()
         for command in self._commands_sent.take_all():
             late = command.deadline <= now
@@ -228,6 +236,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             reason = _reason(exc)
         finally:
             self.close(reason)
+            self._part()
 
     def handle_event(self, frame: Frame) -> None:
         """Put a frame that is no event where it belongs. Raises EslError when the connection cannot go on."""
@@ -252,13 +261,14 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
     def _read_to_the_end(self) -> str:
         while self._run:
-            try:
-                data = self.sock.recv(_READ_BYTES)
-            except TimeoutError:
+            data = self._receive()
+            if data is None:
                 continue
-            self._read_at = time.monotonic()
             if not data:
                 return "the node closed" + (" inside a frame" if self._decoder.pending else "")
+            if self._dead.is_set():
+                break
+            self._read_at = time.monotonic()
             try:
                 frames: Sequence[Frame] = self._decoder.feed(data)
                 fault = None
@@ -270,6 +280,31 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             # recv() returns at once while there is data: without this a flood starves every greenlet.
             gevent.sleep(0)
         return "closed by us"
+
+    def _receive(self) -> bytes | None:
+        """What the node sent, nothing at its end, None where it is silent. Raises OSError where the connection broke:
+        the end that the socket tells after that is none of the node's."""
+        try:
+            data: bytes = self.sock.recv(_READ_BYTES)
+        except OSError as exc:
+            if isinstance(exc, TimeoutError) and exc.errno is None:
+                return None
+            self._broken = True
+            raise
+        if not data and not self._broken:
+            self.let_go.set()
+        return data
+
+    def _part(self) -> None:
+        """Read on, so that the node is not kept waiting by its last words, until it closes too."""
+        deadline = time.monotonic() + PARTING_SECONDS
+        with suppress(OSError):
+            while not (self.let_go.is_set() or self._broken) and time.monotonic() < deadline:
+                self._receive()
+                gevent.sleep(0)
+        if not self.let_go.is_set():
+            drop_unsent(self.sock)
+        self.sock.close()
 
     def _take(self, frames: Sequence[Frame]) -> None:
         put = self._inbox.put
@@ -313,6 +348,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self.sock.sendall(data)
             sent = True
         except OSError as exc:
+            self._broken |= exc.errno not in (None, EPIPE)
             reason = f"write failed: {exc}"
         finally:
             # Half a command would swallow the next one, and stops the node's events until it is finished.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import cycle
 from typing import Any, Final
 
+from gevent.event import Event
+
 from freeswitch.connection import EslConnection
 from freeswitch.errors import EslError
 
@@ -33,6 +35,11 @@ class Senders:
     def next(self) -> EslConnection[Any]:
         """The connection whose turn it is to send an originate."""
         return next(self._turns)
+
+    @property
+    def held(self) -> tuple[Event, ...]:
+        """Set, each once the node has closed its side of one of them."""
+        return tuple(connection.let_go for connection in (self._first, *self._others))
 
     def open(self, count: int, core_uuid: str | None, connect_seconds: float, reply_seconds: float) -> None:
         """Connect until there are `count`, each to the run of FreeSWITCH that `core_uuid` names.

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import gevent
 import orjson
 import structlog
+from gevent.event import Event as Signal
 
 from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
@@ -24,7 +25,7 @@ from dialer.identity import lock_is_free
 from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
 from dialer.rescue.backlogs import Backlogs
-from dialer.rescue.decisions import Act, Answer, decide, is_due, is_gone
+from dialer.rescue.decisions import LOST_SECONDS, Act, Answer, decide, is_due, is_gone
 from dialer.rescue.restarts import Restarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
@@ -38,9 +39,6 @@ log = structlog.get_logger()
 ASK_SECONDS = 10.0
 PARALLEL = 5
 """Questions under way at one node; one that does not answer must not keep the others waiting."""
-
-CLOSED_BY_NODE = "the node "
-"""How the reasons begin that say that the node itself closed, and with it dropped what it had not read."""
 
 
 @dataclass(slots=True)
@@ -58,6 +56,7 @@ class Recovery:
     _asked: dict[str, deque[Flight]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
     _pulses: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
+    _waits: list[gevent.Greenlet[..., None]] = field(default_factory=list)
 
     def ask(self, flight: Flight) -> None:
         """Settle this call in the background; one question at a time for each call. Never waits."""
@@ -72,14 +71,17 @@ class Recovery:
         if len(workers) < PARALLEL:
             workers.append(gevent.spawn(self._work, waiting))
 
-    def node_down(self, node: str, reason: str) -> None:
-        """A node's connection is gone. Where we gave it up, the node may still hold what we wrote in its buffers,
-        for as long as it is stuck: such a call is never sent again."""
-        if reason.startswith(CLOSED_BY_NODE):
+    def node_down(self, node: str, held: Sequence[Signal]) -> None:
+        """A node's connection is gone. Until all of `held` is set, the node may still have what we wrote in its
+        buffers, for as long as it is stuck: such a call is not sent again before."""
+        if all(one.is_set() for one in held):
             return
-        for flight in self.book.on_node(node):
-            if flight.sent_at is not None and not flight.seen:
-                flight.doubtful = True
+        sent = [flight for flight in self.book.on_node(node) if flight.sent_at is not None]
+        doubted = [flight for flight in sent if not flight.seen and not flight.doubtful]
+        for flight in doubted:
+            flight.doubtful = True
+        self._waits = [wait for wait in self._waits if not wait.dead]
+        self._waits.append(gevent.spawn(self._believe, doubted, held))
 
     def node_up(self, node: str) -> None:
         """A node's connection is (back) up: whatever happened meanwhile was missed."""
@@ -102,7 +104,7 @@ class Recovery:
     def stop(self) -> None:
         """End the questions that are under way."""
         workers = [worker for workers in self._workers.values() for worker in workers]
-        kill_all([*workers, *self._pulses.values()], timeout=1.0)
+        kill_all([*workers, *self._pulses.values(), *self._waits], timeout=1.0)
 
     def _feel(self, link: NodeLink) -> None:
         asked_at = self.now()
@@ -112,6 +114,13 @@ class Recovery:
             log.info("no_pulse", node=link.name, error=str(error)[:200])
         else:
             self._backlogs.answered(link.name, asked_at, self.now())
+
+    def _believe(self, doubted: Sequence[Flight], held: Sequence[Signal]) -> None:
+        """Once the node has closed every connection that these were written to, what it says of them is final."""
+        if len(gevent.wait(held, timeout=LOST_SECONDS)) == len(held):
+            for flight in doubted:
+                flight.doubtful = False
+                flight.let_go_at = self.now()
 
     def _work(self, waiting: deque[Flight]) -> None:
         while waiting:

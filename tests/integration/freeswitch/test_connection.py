@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,6 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent import socket
 from gevent.event import Event
 
 from freeswitch.connection import (
@@ -632,3 +634,62 @@ def test_a_write_lock_that_stays_taken_means_nothing_was_written() -> None:
         client.esl._write_lock.release()
         client.esl.close()
         assert node.peers[0].commands == [f"auth {PASSWORD}"]
+
+
+# What a node was sent before it was given up is certain only once it has closed as well.
+def test_what_was_written_is_let_go_once_the_node_has_read_it_and_closed() -> None:
+    wakes, read = Event(), []
+
+    def script(peer: Peer) -> None:
+        wakes.wait()
+        with suppress(EOFError):
+            while True:
+                read.append(peer.read_command())
+        peer.sock.close()
+
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port).connected()
+        client.post("bgapi originate x")
+        client.esl.close("no reply in time")
+        assert client.close_reason() == "no reply in time"
+        assert not client.esl.let_go.wait(0.2)
+        wakes.set()
+        assert client.esl.let_go.wait(10)
+        assert read == ["bgapi originate x"]
+
+
+def test_a_node_that_says_much_after_it_was_given_up_is_read_to_its_end() -> None:
+    given_up = Event()
+
+    def script(peer: Peer) -> None:
+        given_up.wait()
+        peer.write(event_frame("HEARTBEAT", filler="x" * 9000) * 2_000)
+        peer.wait_for_end()
+
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port).connected()
+        client.esl.close()
+        given_up.set()
+        assert client.esl.let_go.wait(20)
+        assert client.events == []
+
+
+def test_a_connection_that_the_node_closed_is_let_go_when_that_is_told() -> None:
+    with ScriptedNode(greeted(lambda peer: peer.sock.close())) as node:
+        let_go: list[bool] = []
+        client = Client(node.port)
+        client.esl._on_close = lambda _: let_go.append(client.esl.let_go.is_set())
+        client.connected()
+        wait_until(lambda: let_go == [True], what="the close being told")
+
+
+def test_a_reset_lets_nothing_go() -> None:
+    def script(peer: Peer) -> None:
+        socket.wait_read(peer.sock.fileno())
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port).connected()
+        client.post("bgapi originate x")
+        assert "reset" in client.close_reason()
+        assert not client.esl.let_go.wait(0.5)

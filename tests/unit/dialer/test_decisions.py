@@ -88,6 +88,12 @@ TABLE = [
     # Never seen by the node that it was sent to.
     (OURS, NEVER, False, "repeat"),
     (OURS | {"sent_at": JUST_NOW}, NEVER, False, "wait"),
+    # It was written to a connection that was given up.
+    (OURS | {"doubtful": True}, NEVER, False, "wait"),
+    (OURS | {"let_go_at": JUST_NOW}, NEVER, False, "wait"),
+    (OURS | {"let_go_at": NOW - SETTLE_SECONDS}, NEVER, False, "repeat"),
+    (OURS | {"doubtful": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
+    (OURS | {"doubtful": True}, living(), False, "adopt"),
     (OURS | {"repeated": True}, NEVER, False, "wait"),
     (OURS | {"repeated": True, "sent_at": OVER}, NEVER, False, "close switch_lost NEVER_SEEN"),
     (OURS | {"sent_at": None, "adopted_at": LONG_AGO}, NEVER, False, "repeat"),
@@ -152,6 +158,7 @@ flights = st.builds(
     progress=st.booleans(),
     repeated=st.booleans(),
     doubtful=st.booleans(),
+    let_go_at=st.sampled_from([0.0, JUST_NOW, LONG_AGO]),
     refusal=st.sampled_from([None, "USER_BUSY", "DESTINATION_OUT_OF_ORDER"]),
     gone_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
 )
@@ -177,6 +184,7 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
         assert quiet_since == LONG_AGO
         times = (flight.sent_at, flight.adopted_at, flight.claimed_at)
         assert NOW - next(at for at in times if at is not None) >= SETTLE_SECONDS
+        assert NOW - flight.let_go_at >= SETTLE_SECONDS
     if flight.seen and verdict.act is Act.CLOSE:
         assert not verdict.no_channel
     if flight.answered_at is not None and verdict.act is Act.CLOSE:

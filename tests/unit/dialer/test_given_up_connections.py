@@ -1,33 +1,73 @@
-"""What we wrote to a node that then went silent may still be in its buffers: it is never sent a second time."""
+"""What we wrote to a node that then went silent may still be in its buffers: it is not sent a second time before the
+node has closed that connection too."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
+import gevent
 import pytest
+from gevent.event import Event
 
-from dialer.book import Book
+from dialer.book import Book, Flight
 from dialer.rescue.recovery import Recovery
 from tests.unit.dialer.made import make_flight
 
+NOW = 500.0
+
+
+class Loss:
+    """A node whose connections, `closed` of them by the node itself, were lost with three calls in the book."""
+
+    def __init__(self, *closed: bool, sent: Flight | None = None) -> None:
+        self.held = tuple(Event() for _ in closed)
+        self.sent = sent or make_flight(call_id="sent", sent_at=1.0)
+        self.seen = make_flight(call_id="seen", sent_at=1.0, created=True)
+        self.unsent = make_flight(call_id="unsent")
+        book = Book()
+        for flight in (self.sent, self.seen, self.unsent):
+            book.add(flight)
+        links = SimpleNamespace(links={})
+        self.recovery = Recovery("d000000000001", links, book, None, lambda _: None, lambda: NOW)  # type: ignore[arg-type]
+        for one, is_closed in zip(self.held, closed, strict=True):
+            if is_closed:
+                one.set()
+        self.recovery.node_down(self.sent.node, self.held)
+
+    @property
+    def doubted(self) -> list[str]:
+        flights = (self.sent, self.seen, self.unsent)
+        return [flight.call_id for flight in flights if flight.doubtful]
+
 
 @pytest.mark.parametrize(
-    ("reason", "doubtful"),
-    [
-        ("no reply in time", True),
-        ("no event for 25 s", True),
-        ("write failed: timed out", True),
-        ("the node closed", False),
-        ("the node hung up: Disconnected, goodbye.", False),
-    ],
+    ("closed", "doubted"),
+    [((True,), []), ((False,), ["sent"]), ((True, True), []), ((True, False), ["sent"]), ((), [])],
 )
-def test_only_a_node_that_closed_has_dropped_what_it_had_not_read(reason: str, doubtful: bool) -> None:
-    book = Book()
-    sent = make_flight(call_id="sent", sent_at=1.0)
-    seen = make_flight(call_id="seen", sent_at=1.0, created=True)
-    unsent = make_flight(call_id="unsent")
-    for flight in (sent, seen, unsent):
-        book.add(flight)
-    recovery = Recovery("d000000000001", SimpleNamespace(links={}), book, None, lambda _: None)  # type: ignore[arg-type]
-    recovery.node_down(sent.node, reason)
-    assert (sent.doubtful, seen.doubtful, unsent.doubtful) == (doubtful, False, False)
+def test_only_a_node_that_closed_has_dropped_what_it_had_not_read(
+    closed: tuple[bool, ...], doubted: list[str]
+) -> None:
+    loss = Loss(*closed)
+    assert loss.doubted == doubted
+    loss.recovery.stop()
+
+
+def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
+    loss = Loss(False, False)
+    loss.held[0].set()
+    gevent.idle()
+    assert loss.doubted == ["sent"]
+    loss.held[1].set()
+    gevent.wait(loss.recovery._waits)
+    assert loss.doubted == []
+    assert loss.sent.let_go_at == NOW
+    assert loss.seen.let_go_at == 0.0
+
+
+def test_a_later_connection_that_the_node_closes_says_nothing_of_an_earlier_one() -> None:
+    first = Loss(False)
+    later = Loss(False, sent=first.sent)
+    later.held[0].set()
+    gevent.wait(later.recovery._waits)
+    assert first.sent.doubtful
+    first.recovery.stop()
