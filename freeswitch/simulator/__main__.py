@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from freeswitch.simulator.faults import KINDS, Fault, FaultError, parse_option
+from freeswitch.simulator.faults import KINDS, FaultError, Order, parse_option
 from freeswitch.simulator.server import NodeOptions, Server
 
 
@@ -55,8 +55,8 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
         action="append",
         default=[],
         dest="faults",
-        metavar="NAME[:KEY=VALUE,...]",
-        help="a fault in force from the start: " + ", ".join(KINDS),
+        metavar="NAME[:KEY=VALUE,...][@FROM[-TO]]",
+        help="a fault in force, from the start or for these seconds after it: " + ", ".join(KINDS),
     )
     found = parser.parse_args(arguments)
     gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
@@ -73,7 +73,7 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return convert
 
 
-def _fault(text: str) -> Fault:
+def _fault(text: str) -> Order:
     try:
         return parse_option(text)
     except FaultError as error:
@@ -106,7 +106,11 @@ def _start_again(server: Server) -> None:
     ports = [f"--port={server.port}"]
     if server.control_port is not None:
         ports.append(f"--control-port={server.control_port}")
-    given = [argument for argument in sys.argv[1:] if argument not in ports]
+    ports += [f"--fault={order}" for order in server.left_of_orders()]
+    told_anew = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("--port", "--control-port", "--fault"):
+        told_anew.add_argument(name, action="append")
+    _, given = told_anew.parse_known_args(sys.argv[1:])
     os.execv(sys.executable, [sys.executable, "-m", "freeswitch.simulator", *given, *ports])
 
 

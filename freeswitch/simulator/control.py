@@ -37,10 +37,16 @@ def answer(levers: Levers, line: str) -> str:
 
 
 def status(levers: Levers) -> bytes:
-    """The faults in force, how often each has struck, and the channels that exist, as JSON."""
+    """The faults in force, how often each has struck, the channels that exist and the connections, as JSON."""
     faults = levers.faults
-    in_force = [str(fault) for fault in faults.in_force.values()]
-    return orjson.dumps({"faults": in_force, "done": dict(faults.done), "sessions": levers.sessions})
+    return orjson.dumps(
+        {
+            "faults": [str(fault) for fault in faults.in_force.values()],
+            "done": dict(faults.done),
+            "sessions": levers.sessions,
+            "connections": levers.connections,
+        }
+    )
 
 
 class ControlPort:

@@ -108,9 +108,10 @@ KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
             "ring": (_word("yes", "no"), "no"),
         },
         "restart": {},
+        "kill": {},
     }
 )
-MOMENTARY: Final = frozenset({"burst", "restart"})
+MOMENTARY: Final = frozenset({"burst", "restart", "kill"})
 """Faults that happen once; all others last until `clear`."""
 _NEEDS_A_RUNNING_NODE: Final = MOMENTARY | {"half-open"}
 
@@ -121,12 +122,46 @@ def parse_fault(text: str) -> Fault:
     return _fault(name, pairs)
 
 
-def parse_option(text: str) -> Fault:
-    """A fault as the command line has it: `NAME` or `NAME:key=value,key=value`. Raises FaultError."""
-    name, _, pairs = text.partition(":")
-    if name in _NEEDS_A_RUNNING_NODE:
-        raise FaultError(f"{name} strikes what a node has when it comes: use the control port")
-    return _fault(name, [pair for pair in pairs.split(",") if pair])
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A fault of the command line, with the seconds after the node's start at which it begins and ends."""
+
+    fault: Fault
+    begins: float = 0.0
+    ends: float = math.inf
+
+    def after(self, seconds: float) -> Order | None:
+        """What is left of it for a node that takes this one's place after so long; None for what is over."""
+        over = self.begins if self.fault.name in MOMENTARY else self.ends
+        if over <= seconds:
+            return None
+        return Order(self.fault, max(0.0, self.begins - seconds), self.ends - seconds)
+
+    def __str__(self) -> str:
+        until = "" if self.ends == math.inf else f"-{self.ends:g}"
+        return f"{self.fault}@{self.begins:g}{until}"
+
+
+def parse_option(text: str) -> Order:
+    """A fault as the command line has it: `NAME` or `NAME:key=value,key=value`, and where it is not to last from the
+    start to the end, `@FROM` or `@FROM-TO`. Raises FaultError."""
+    told, at, span = text.partition("@")
+    name, _, pairs = told.partition(":")
+    if name in _NEEDS_A_RUNNING_NODE and not at:
+        raise FaultError(f"{name} strikes what a node has when it comes: say when, as in {name}@5")
+    fault = _fault(name, [pair for pair in pairs.split(",") if pair])
+    if not at:
+        return Order(fault)
+    begins, until, ends = span.partition("-")
+    if until and name in MOMENTARY:
+        raise FaultError(f"{name} happens once, and does not end")
+    try:
+        order = Order(fault, *(float(_SECONDS(moment)) for moment in ([begins, ends] if until else [begins])))
+    except ValueError as error:
+        raise FaultError(f"@{span}: {error}") from error
+    if order.ends <= order.begins:
+        raise FaultError(f"@{span}: it ends before it begins")
+    return order
 
 
 def _fault(name: str, pairs: list[str]) -> Fault:

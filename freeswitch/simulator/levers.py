@@ -12,8 +12,8 @@ class Levers:
     """Begins and ends the faults of one node.
 
     The server gives what concerns its sockets: `mute` stops every connection that stands without closing it, `unmute`
-    lets them go on (True) or drops them; `restart` ends the process for a new one in its place. `beat` publishes a
-    HEARTBEAT, `moment` is the simulated time.
+    lets them go on (True) or drops them; `restart` ends the process for a new one in its place, `kill` without one.
+    `beat` publishes a HEARTBEAT, `moment` is the simulated time, `connections` counts those that are heard.
     """
 
     def __init__(
@@ -23,22 +23,31 @@ class Levers:
         mute: Callable[[], None],
         unmute: Callable[[bool], None],
         restart: Callable[[], None],
+        kill: Callable[[], None],
         beat: Callable[[], None],
         moment: Callable[[], float],
+        connections: Callable[[], int],
     ) -> None:
         self.faults: Faults = switch.faults
         self._switch = switch
         self._mute = mute
         self._unmute = unmute
         self._restart = restart
+        self._kill = kill
         self._beat = beat
         self._moment = moment
+        self._connections = connections
         self._limits: tuple[int, int] | None = None
 
     @property
     def sessions(self) -> int:
         """Channels that exist now."""
         return len(self._switch.sessions)
+
+    @property
+    def connections(self) -> int:
+        """Connections that have given the password and are heard, as one that is half open is not."""
+        return self._connections()
 
     def begin(self, fault: Fault) -> None:
         """Let a fault strike, or put it in force."""
@@ -51,6 +60,8 @@ class Levers:
                 self._burst(int(fault.number("events")))
             case "restart":
                 self._restart()
+            case "kill":
+                self._kill()
             case "half-open":
                 self._mute()
             case "limits":

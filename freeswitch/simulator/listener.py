@@ -98,6 +98,11 @@ class Listener:
         return self._filters
 
     @property
+    def stalled(self) -> bool:
+        """Whether it neither reads nor sends, as a fault has it."""
+        return self._stalled
+
+    @property
     def queued(self) -> int:
         """Frames waiting to be sent."""
         return len(self._output) + len(self._events)

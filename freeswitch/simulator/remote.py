@@ -32,7 +32,7 @@ class Control:
         self._order(" ".join(["clear", *names]))
 
     def status(self) -> dict[str, Any]:
-        """`faults` in force, how often each was `done`, and the `sessions` that exist."""
+        """`faults` in force, how often each was `done`, `sessions` that exist, `connections` that are heard."""
         found: dict[str, Any] = orjson.loads(self._order("status"))
         return found
 
@@ -40,8 +40,8 @@ class Control:
         with self._connected() as connection:
             connection.sendall(line.encode() + b"\n")
             answer = b""
-            # The node that is to start again closes only once it has gone: nobody meets the one that goes.
-            whole = b"" if line.startswith("fault restart") else b"\n"
+            # A node that is to end closes only once it has gone: nobody meets the one that goes.
+            whole = b"" if line in ("fault restart", "fault kill") else b"\n"
             while not (whole and answer.endswith(whole)) and (data := connection.recv(65_536)):
                 answer += data
         word, _, rest = answer.decode().strip().partition(" ")

@@ -6,6 +6,8 @@ Order within a turn matters: what was done is in the ledger before any reply or 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import selectors
 import signal
 import socket
@@ -23,7 +25,7 @@ from freeswitch.simulator.cdr import CdrFiles
 from freeswitch.simulator.control import ControlPort
 from freeswitch.simulator.events import Hub
 from freeswitch.simulator.fallen import Tracked
-from freeswitch.simulator.faults import Fault, Faults
+from freeswitch.simulator.faults import Faults, Order
 from freeswitch.simulator.fsctl import Fsctl
 from freeswitch.simulator.ledger import Ledger, NoLedger
 from freeswitch.simulator.levers import Levers
@@ -61,7 +63,7 @@ class NodeOptions:
     gateways: tuple[str, ...] | None = None
     heartbeat: float = 20.0
     control_port: int | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Order, ...] = ()
 
 
 class Connection:
@@ -122,9 +124,9 @@ class Server:
             if options.control_port is None
             else ControlPort(options.control_port, self._selector, self._levers)
         )
-        for fault in options.faults:
-            self._levers.begin(fault)
-        self._stopping = self._restarting = False
+        self._stopping = self._restarting = self._dying = False
+        for order in options.faults:
+            self._schedule(order)
 
     @property
     def control_port(self) -> int | None:
@@ -137,12 +139,35 @@ class Server:
             mute=self._mute,
             unmute=self._unmute,
             restart=self._restart,
+            kill=self._kill,
             beat=self._heartbeat,
             moment=lambda: self._clock.simulated(time.monotonic()),
+            connections=lambda: sum(
+                one.listener.authorised and not one.muted and not one.listener.stalled
+                for one in self._connections
+            ),
         )
+
+    def _schedule(self, order: Order) -> None:
+        if order.begins:
+            at = self._clock.moment(self._started + order.begins)
+            self._scheduler.at(at, lambda _at: self._levers.begin(order.fault))
+        else:
+            self._levers.begin(order.fault)
+        if order.ends < math.inf:
+            at = self._clock.moment(self._started + order.ends)
+            self._scheduler.at(at, lambda _at: self._levers.end(order.fault.name))
+
+    def left_of_orders(self) -> list[Order]:
+        """The faults that this node's successor is still to have."""
+        age = time.time() - self._started
+        return [left for order in self._options.faults if (left := order.after(age)) is not None]
 
     def _restart(self) -> None:
         self._stopping = self._restarting = True
+
+    def _kill(self) -> None:
+        self._stopping = self._dying = True
 
     def stop(self) -> None:
         """End after this turn of the loop."""
@@ -167,6 +192,8 @@ class Server:
             if time.monotonic() >= heartbeat:
                 heartbeat += self._options.heartbeat
                 self._heartbeat()
+        if self._dying:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self._restarting:
             # Whoever sees a connection end must not find this process still listening.
             self._socket.close()

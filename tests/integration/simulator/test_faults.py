@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,10 @@ def struck(node: SimulatedNode, name: str) -> int:
     return int(node.control.status()["done"].get(name, 0))
 
 
-def quiet(client: Client) -> None:
-    """Read until nothing is left of the calls."""
-    wait_until(lambda: client.api("show channels count") == "\n0 total.\n", what="every call ended")
+def quiet(node: SimulatedNode, client: Client) -> None:
+    """Read until nothing is left of the calls, nor of what they have told."""
+    wait_until(lambda: node.control.status()["sessions"] == 0, 30, "every call ended")
+    client.api("uptime")
 
 
 def arrived(client: Client) -> Counter[tuple[str, str]]:
@@ -79,7 +82,7 @@ def test_some_events_are_dropped_and_the_rest_comes(faulty: SimulatedNode, clien
     client.command(EVENTS)
     faulty.fault("drop", percent=30)
     busy(client)
-    quiet(client)
+    quiet(faulty, client)
     lost = struck(faulty, "drop")
     found = arrived(client)
     assert CALLS * 2 * 0.1 < lost < CALLS * 3 * 0.6
@@ -92,7 +95,7 @@ def test_some_events_are_dropped_and_the_rest_comes(faulty: SimulatedNode, clien
     busy(client, 10)
 
     def all_came() -> bool:
-        quiet(client)
+        quiet(faulty, client)
         return arrived(client).total() >= before + 20
 
     wait_until(all_came, 10, "every event of ten calls")
@@ -104,7 +107,7 @@ def test_some_events_come_twice(faulty: SimulatedNode, client: Client) -> None:
     before = struck(faulty, "duplicate")
     faulty.fault("duplicate", percent=50)
     busy(client)
-    quiet(client)
+    quiet(faulty, client)
     found = arrived(client)
     assert len(found) == CALLS * 2
     assert set(found.values()) == {1, 2}
@@ -195,7 +198,7 @@ def test_what_a_client_sent_before_it_gave_up_is_carried_out_once_the_node_reads
         faulty.fault("half-open", resume="yes")
         with Client(faulty.port) as other:
             busy(other)
-            quiet(other)
+            quiet(faulty, other)
         stuck.send(b"bgapi echo x\nJob-UUID: heard-later\n\n" * 50)
     with Client(faulty.port) as fresh:
         fresh.command("event json BACKGROUND_JOB")
@@ -302,6 +305,49 @@ def test_faults_can_be_in_force_from_the_start() -> None:
         assert node.control.status()["faults"] == ["drop:percent=30", "pause:direction=both"]
         with Client(node.port) as client:
             assert client.api("fsctl pause_check") == "true"
+
+
+def test_a_fault_of_the_command_line_lasts_from_its_moment_to_its_end() -> None:
+    with SimulatedNode(faults=("pause@0-2", "limits:sps=5@1")) as node:
+        wait_until(lambda: len(node.control.status()["faults"]) == 2, 30, "the second fault")
+        wait_until(
+            lambda: node.control.status()["faults"] == ["limits:sps=5,max_sessions=1000"], 30, "one end"
+        )
+        with Client(node.port) as client:
+            assert client.api("fsctl pause_check") == "false"
+            assert client.api("fsctl sps") == "+OK sessions per second: 5\n"
+
+
+def test_a_node_whose_command_line_restarts_it_does_so_once_and_keeps_its_other_faults() -> None:
+    with SimulatedNode(faults=("restart@0.2", "drop:percent=30@0-600", "pause@0-0.1")) as node:
+        with Client(node.port) as client, suppress(EOFError, ConnectionError):
+            core = client.api("global_getvar core_uuid")
+            client.read_to_end()
+        wait_until(lambda: node.control.status()["connections"] == 0, 30, "the new node")
+        with Client(node.port) as client:
+            assert client.api("global_getvar core_uuid") != core
+        (left,) = node.control.status()["faults"]
+        assert left == "drop:percent=30"
+
+
+def test_a_node_that_is_killed_is_gone_without_a_word(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    with SimulatedNode(ledger=ledger) as node, Client(node.port) as client:
+        client.command("event json ALL")
+        uuid = client.api("originate sofia/gateway/carrier/15550007 &park()").split()[1]
+        node.fault("kill")
+        with suppress(ConnectionError):
+            client.read_to_end()
+        assert "SHUTDOWN" not in client.names()
+        assert uuid in read_ledger(ledger).unfinished()
+        assert node.kill() == -signal.SIGKILL
+
+
+def test_a_half_open_connection_is_not_among_those_that_are_heard(faulty: SimulatedNode) -> None:
+    with Client(faulty.port), Client(faulty.port):
+        wait_until(lambda: faulty.control.status()["connections"] >= 2, what="two connections")
+        faulty.fault("half-open")
+        assert faulty.control.status()["connections"] == 0
 
 
 def test_a_fault_that_cannot_be_is_refused_with_its_reason(node: SimulatedNode) -> None:

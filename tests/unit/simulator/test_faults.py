@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from freeswitch.events import hangup_from_variables
 from freeswitch.simulator.control import answer
-from freeswitch.simulator.faults import KINDS, FaultError, Faults, parse_fault, parse_option
+from freeswitch.simulator.faults import KINDS, FaultError, Faults, Order, parse_fault, parse_option
 from freeswitch.simulator.levers import Levers
 from tests.unit.simulator.node import Node
 from tests.unit.simulator.test_listener import connect, say
 
-OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "half-open"})
+OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "kill", "half-open"})
 
 
 class Server:
@@ -29,30 +29,64 @@ class Server:
             mute=lambda: self.did.append("mute"),
             unmute=lambda resume: self.did.append(f"unmute {resume}"),
             restart=lambda: self.did.append("restart"),
+            kill=lambda: self.did.append("kill"),
             beat=lambda: self.did.append("beat"),
             moment=lambda: node.now,
+            connections=lambda: 0,
         )
 
 
 def in_force(*options: str) -> Faults:
     faults = Faults(seed=7)
     for option in options:
-        faults.set(parse_option(option))
+        faults.set(parse_option(option).fault)
     return faults
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_fault_reads_back_as_it_is_written(name: str) -> None:
-    fault = parse_option(name)
-    assert parse_option(str(fault)) == fault
+    fault = parse_option(name).fault
+    assert parse_option(str(fault)).fault == fault
     assert parse_fault(str(fault).replace(":", " ").replace(",", " ")) == fault
 
 
-@pytest.mark.parametrize("name", ["burst", "restart", "half-open"])
-def test_what_strikes_a_running_node_is_no_option_of_the_command_line(name: str) -> None:
-    assert parse_fault(name).name == name
-    with pytest.raises(FaultError, match="use the control port"):
+@pytest.mark.parametrize("name", ["burst", "restart", "kill", "half-open"])
+def test_what_strikes_a_running_node_has_its_time_on_the_command_line(name: str) -> None:
+    with pytest.raises(FaultError, match=f"say when, as in {name}@5"):
         parse_option(name)
+    assert parse_option(f"{name}@5") == Order(parse_fault(name), 5.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["pause:direction=both@0-5", "drop:percent=30@1.5-2", "kill@3", "late-reply@7"]
+)
+def test_a_fault_with_its_time_reads_back_as_it_is_written(text: str) -> None:
+    order = parse_option(text)
+    assert parse_option(str(order)) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("kill@5", "kill@2"),
+        ("kill@3", None),
+        ("pause:direction=both", "pause:direction=both@0"),
+        ("pause:direction=both@5-9", "pause:direction=both@2-6"),
+        ("pause:direction=both@1-9", "pause:direction=both@0-6"),
+        ("pause:direction=both@1-3", None),
+    ],
+)
+def test_a_node_that_starts_again_has_what_is_left_of_its_faults(text: str, left: str | None) -> None:
+    found = parse_option(text).after(3.0)
+    assert (None if found is None else str(found)) == left
+
+
+@pytest.mark.parametrize(
+    "text", ["drop@", "drop@x", "drop@5-5", "drop@5-", "drop@-1", "drop@nan", "kill@1-2"]
+)
+def test_a_time_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(FaultError):
+        parse_option(text)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +150,13 @@ def test_a_reply_is_late_for_the_command_it_is_ordered_for() -> None:
     faults = in_force("late-reply:percent=100,seconds=3,command=api")
     assert faults.reply_delay("api uptime") == 3.0
     assert faults.reply_delay("BGAPI originate") == 0.0
-    faults.set(parse_option("no-reply:percent=100,command=any"))
+    faults.set(parse_option("no-reply:percent=100,command=any").fault)
     assert faults.reply_delay("event json ALL") == math.inf
 
 
 def test_an_event_that_is_late_reaches_its_listener_in_simulated_time() -> None:
     node = Node(speed=10.0)
-    node.switch.faults.set(parse_option("late:seconds=2"))
+    node.switch.faults.set(parse_option("late:seconds=2").fault)
     listener = connect(node, "event json CHANNEL_CREATE")
     node.call("07")
     node.pass_time(19.0)
@@ -134,7 +168,7 @@ def test_an_event_that_is_late_reaches_its_listener_in_simulated_time() -> None:
 def test_a_connection_that_waits_for_a_late_reply_reads_and_sends_nothing() -> None:
     node = Node()
     listener = connect(node, "event json BACKGROUND_JOB")
-    node.switch.faults.set(parse_option("late-reply:percent=100,seconds=3"))
+    node.switch.faults.set(parse_option("late-reply:percent=100,seconds=3").fault)
     assert say(node, listener, "bgapi echo x\nJob-UUID: a", "api echo second") == b""
     node.pass_time(2.9)
     assert not listener.has_output
@@ -147,7 +181,7 @@ def test_a_connection_that_waits_for_a_late_reply_reads_and_sends_nothing() -> N
 def test_a_connection_is_cut_in_the_middle_of_a_frame() -> None:
     node = Node()
     listener = connect(node, "event json CHANNEL_CREATE")
-    node.switch.faults.set(parse_option("cut:after=1"))
+    node.switch.faults.set(parse_option("cut:after=1").fault)
     for uuid in "abc":
         node.call("07", uuid=uuid)
     output = listener.take()
@@ -177,8 +211,8 @@ def test_only_answered_channels_become_zombies_and_the_end_of_the_fault_ends_the
 def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
     node = Node()
     faults = node.switch.faults
-    faults.set(parse_option("gateway-down:gateway=other"))
-    faults.set(parse_option("gateway-refuses:gateway=carrier,status=402"))
+    faults.set(parse_option("gateway-down:gateway=other").fault)
+    faults.set(parse_option("gateway-refuses:gateway=carrier,status=402").fault)
     node.call("10", uuid="a")
     node.originate("{origination_uuid=b}sofia/gateway/other/15550010 &park()")
     node.originate("{origination_uuid=c}sofia/gateway/third/15550010 &park()")
@@ -218,10 +252,10 @@ def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None
 
 def test_what_concerns_sockets_is_the_servers() -> None:
     server = Server(Node())
-    for line in ("half-open resume=yes", "burst events=2", "restart"):
+    for line in ("half-open resume=yes", "burst events=2", "restart", "kill"):
         server.levers.begin(parse_fault(line))
     server.levers.end()
-    assert server.did == ["mute", "beat", "beat", "restart", "unmute True"]
+    assert server.did == ["mute", "beat", "beat", "restart", "kill", "unmute True"]
 
 
 def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
