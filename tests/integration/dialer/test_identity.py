@@ -15,6 +15,7 @@ from dialer.rescue.recovery import same_postmaster, sender_is_dead
 from limits.roster import Fenced, Roster
 from models import db
 from tests.factories import World
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_living_process_holds_its_lock_and_one_that_ended_does_not(identity: I
     assert identity.may_send()
     identity.release()
     assert not identity.may_send()
-    assert is_free(identity.dialer_id)
+    wait_until(lambda: is_free(identity.dialer_id), what="PostgreSQL letting the lock go")
     assert sender_is_dead(identity.dialer_id)
 
 
