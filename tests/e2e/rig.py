@@ -69,13 +69,14 @@ class Api(ApiClient):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant with an agent and a caller id. `api` is the operator acting for it, `own` its own key (`operate`)."""
+    """A tenant with an agent, a gateway and a caller id. `api` is the operator acting for it, `own` its own key (`operate`)."""
 
     id: str
     api: Api
     own: Api
     agent_id: str
     number_id: str
+    gateway_id: str
 
     def campaign(self, called: Sequence[str], **fields: object) -> str:
         """A campaign in draft over these numbers; its id."""
@@ -202,11 +203,12 @@ def new_tenant(
         caps = ("concurrent_max", "calls_per_minute", "daily_calls_max", "daily_minutes_max")
         api.put("/api/v1/call-limits", {cap: limits.get(cap) for cap in caps})
     trunk = {"name": slug, "dial_string": "sofia/gateway/carrier/{number}"} | dict(gateway or {})
-    number = {"e164": numbers("99", count=1)[0], "gateway_id": api.post("/api/v1/gateways", trunk)["id"]}
+    gateway_id = api.post("/api/v1/gateways", trunk)["id"]
+    number = {"e164": numbers("99", count=1)[0], "gateway_id": gateway_id}
     agent_id = api.post("/api/v1/agents", {"name": slug, "action": action} | dict(agent or {}))["id"]
     number_id = api.post("/api/v1/phone-numbers", number)["id"]
     own = api.post("/api/v1/api-keys", {"name": "own", "role": "operate"})["key"]
-    return Tenant(slug, api, Api(stack.web_url, own), agent_id, number_id)
+    return Tenant(slug, api, Api(stack.web_url, own), agent_id, number_id, gateway_id)
 
 
 def numbers(*endings: str, count: int) -> list[str]:
