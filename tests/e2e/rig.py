@@ -69,7 +69,8 @@ class Api(ApiClient):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant with an agent, a gateway and a caller id. `api` is the operator acting for it, `own` its own key (`operate`)."""
+    """A tenant with an agent, a gateway and a caller id. `api` is the operator acting for it, `own` its own key, of
+    role `operate`."""
 
     id: str
     api: Api
