@@ -1,7 +1,9 @@
 """How many calls a second one simulated node carries on one core, with a raw client that does nothing but count.
 
 `python bench/simulator.py [--seconds 8] [--events few|all]` keeps a window of calls in flight, so that the node is
-always busy, and prints calls per second, the node's own CPU time and the bytes of events it sent.
+always busy. It prints calls per second by the clock and per second of the node's own CPU time: the same on a machine
+with nothing else to do. Where they differ, the last line says who had the cores meanwhile, and for how long the node
+was ready to run and had to wait for one.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import socket
 import sys
 import time
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,10 +48,30 @@ def originate(number: int) -> bytes:
     return f"{line}\nJob-UUID: d0192f3a4b5c6.{uuid}\n\n".encode()
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds so far: by the clock, of CPU time of the node, of this client and of everybody, and of the node's waits
+    for a core."""
+
+    clock: float
+    node: float
+    client: float
+    everybody: float
+    waited: float
+
+    @classmethod
+    def now(cls, pid: int) -> Usage:
+        """As it stands; `pid` is the node's."""
+        tick = os.sysconf("SC_CLK_TCK")
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+        # user, nice, system, idle, iowait, irq, softirq, steal: what is neither idle nor waiting for a disk.
+        spent = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        everybody = (sum(spent) - spent[3] - spent[4]) / tick
+        return cls(time.monotonic(), int(ran) / 1e9, time.process_time(), everybody, int(waited) / 1e9)
+
+    def since(self, before: Usage) -> Usage:
+        """What came to it."""
+        return Usage(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
 
 
 def measure(node: SimulatedNode, seconds: float, events: str) -> None:
@@ -60,10 +83,10 @@ def measure(node: SimulatedNode, seconds: float, events: str) -> None:
             + b"\n\nfilter variable_dialer_id d0192f3a4b5c6\n\n"
         )
         client.sendall(b"filter Job-UUID /^d0192f3a4b5c6\\./\n\n")
-        started, cpu = time.monotonic(), cpu_seconds(node.pid)
+        before = Usage.now(node.pid)
         sent = ended = received = 0
         tail = b""
-        while time.monotonic() - started < seconds:
+        while time.monotonic() - before.clock < seconds:
             fresh = WINDOW - (sent - ended)
             if fresh > 0:
                 client.sendall(b"".join(originate(sent + index) for index in range(fresh)))
@@ -72,11 +95,16 @@ def measure(node: SimulatedNode, seconds: float, events: str) -> None:
             received += len(data)
             ended += (tail + data).count(ENDED)
             tail = data[-len(ENDED) + 1 :]
-        elapsed, cpu = time.monotonic() - started, cpu_seconds(node.pid) - cpu
+        used = Usage.now(node.pid).since(before)
     print(
-        f"{ended / elapsed:,.0f} calls/s over {elapsed:.1f} s: {ended:,} calls, "
-        f"{received / elapsed / 1e6:.0f} MB/s of events, "
-        f"node CPU {cpu:.1f} s ({ended / cpu:,.0f} calls per CPU second)"
+        f"{ended / used.clock:,.0f} calls/s by the clock, {ended / used.node:,.0f} per CPU second of the node: "
+        f"{ended:,} calls in {used.clock:.1f} s, {received / used.clock / 1e6:.0f} MB/s of events"
+    )
+    others = max(0.0, used.everybody - used.node - used.client)
+    print(
+        f"of {os.cpu_count()} cores the node had {used.node / used.clock:.2f}, this client "
+        f"{used.client / used.clock:.2f}, others {others / used.clock:.2f}; the node was ready to run and waited for "
+        f"a core for {used.waited:.1f} s of {used.clock:.1f} s"
     )
 
 

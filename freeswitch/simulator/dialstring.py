@@ -94,7 +94,8 @@ def separate(text: str, delimiter: str, limit: int = MAX_VARIABLES) -> list[str]
         return []
     if text.startswith("^^") and len(text) > 3:
         delimiter, text = text[2], text[3:]
-    if "\\" not in text and "'" not in text:
+    plain = "\\" not in text and "'" not in text
+    if plain:
         found = text.split(delimiter, limit - 1)
     else:
         found = []
@@ -107,13 +108,16 @@ def separate(text: str, delimiter: str, limit: int = MAX_VARIABLES) -> list[str]
         found.append(text[start:])
     if not found[-1]:
         found.pop()
-    return [clean(word, delimiter) for word in found]
+    return [word.strip(" ") for word in found] if plain else [clean(word, delimiter) for word in found]
 
 
 def words(text: str, limit: int = 10) -> list[str]:
     """Split a command line at blanks (the first un-escape pass)."""
-    if "\\" not in text and "'" not in text:
-        return [word for word in text.split(" ") if word][:limit]
+    if "\\" not in text:
+        if "'" not in text:
+            return [word for word in text.split(" ") if word][:limit]
+        if text.count("'") % 2 == 0:
+            return _words_of_quoted(text)[:limit]
     found = []
     start = 0
     for cut in _cuts(text, " ", lone_quote_opens=True):
@@ -123,6 +127,26 @@ def words(text: str, limit: int = 10) -> list[str]:
     if start < len(text):
         found.append(text[start:])
     return [clean(word) for word in found[:limit]]
+
+
+def _words_of_quoted(text: str) -> list[str]:
+    """The same for a text whose quotes are all closed and that has no backslash, as most originates are."""
+    found: list[str] = []
+    word: str | None = None
+    for index, part in enumerate(text.split("'")):
+        if index % 2:
+            word = (word or "") + part
+            continue
+        first, *others = part.split(" ")
+        if first:
+            word = (word or "") + first
+        for other in others:
+            if word is not None:
+                found.append(word)
+            word = other or None
+    if word is not None:
+        found.append(word)
+    return found
 
 
 def closing(text: str) -> int:

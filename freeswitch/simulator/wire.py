@@ -32,7 +32,7 @@ def url_encode(text: str) -> str:
 
 def frame_event(kind: str, body: bytes) -> bytes:
     """An event frame: `kind` is json, plain or xml."""
-    return b"Content-Length: %d\nContent-Type: text/event-%b\n\n%b" % (len(body), kind.encode(), body)
+    return f"Content-Length: {len(body)}\nContent-Type: text/event-{kind}\n\n".encode() + body
 
 
 def reply(text: str, extra: str = "") -> bytes:
