@@ -80,7 +80,8 @@ def test_a_call_that_came_back_ends_when_its_new_timer_says_so(
         again.api("sofia recover")
         assert again.api("sched_hangup +2 talking ALLOTTED_TIMEOUT") == "+OK\n"
         written = tmp_path / "cdr" / "talking.cdr.json"
-        wait_until(written.exists, what="the end")
+        # As the module does, the node writes it under its final name: it is there before it is whole.
+        wait_until(lambda: written.exists() and written.read_bytes().endswith(b"\n"), what="the end")
         record = json.loads(written.read_bytes())
         assert record["variables"]["hangup_cause"] == "ALLOTTED_TIMEOUT"
         assert record["variables"]["answer_uepoch"] != "0"
