@@ -222,7 +222,7 @@ def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
 
 def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
     node = Node()
-    node.switch.faults.set(parse_option("gateway-refuses:gateway=carrier,status=302"))
+    node.switch.faults.set(parse_option("gateway-refuses:gateway=carrier,status=302").fault)
     node.call("10", uuid="a")
     node.pass_time(1.0)
     assert node.jobs == ["-ERR REQUESTED_CHAN_UNAVAIL\n"]
