@@ -26,10 +26,10 @@ from gevent.event import Event as Signal
 from gevent.server import StreamServer
 from greenswitch import InboundESL
 
-from freeswitch.cluster import EVENT_NAMES
 from freeswitch.connection import EslConnection
 from freeswitch.decoding import decode_event
 from freeswitch.events import Event, Heartbeat
+from freeswitch.link import EVENT_NAMES
 from freeswitch.protocol import Frame, FrameDecoder, decode_json, encode_frame
 from tests.recordings import recordings_folder
 

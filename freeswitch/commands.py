@@ -231,8 +231,17 @@ def own_events_filters(dialer_id: str) -> list[str]:
 
     Filters are ORed, and once there is one, what none lets through is held back.
     """
+    return [f"filter {passing}" for passing in _own_events(dialer_id)]
+
+
+def own_events_filters_lifted(dialer_id: str) -> list[str]:
+    """The commands that take `own_events_filters` back; each deletes the one filter of just this value."""
+    return [f"filter delete {passing}" for passing in _own_events(dialer_id)]
+
+
+def _own_events(dialer_id: str) -> list[str]:
     dialer = _dialer(dialer_id)
-    return [f"filter variable_dialer_id {dialer}", f"filter Job-UUID /^{dialer}\\./"]
+    return [f"variable_dialer_id {dialer}", f"Job-UUID /^{dialer}\\./"]
 
 
 def event_filter(name: str) -> str:

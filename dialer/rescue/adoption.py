@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,6 +26,9 @@ from limits.roster import Roster
 from models import CallState, db, rows
 
 log = structlog.get_logger()
+
+IDLE_SECONDS = 60.0
+"""What a dialer wrote before it died may show within seconds; later calls of its are taken over anew."""
 
 _FLIGHTS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
@@ -88,6 +91,7 @@ class Adoption:
     book: Book
     outbox: Outbox
     recovery: Recovery
+    _needed_at: dict[str, float] = field(default_factory=dict)
 
     def round(self, handing_over: Iterable[str] = ()) -> None:
         """Settle every dialer that is dead, or that is ending and hands over its calls.
@@ -112,8 +116,20 @@ class Adoption:
                 # What is wrong with one dead dialer must not keep the others' calls waiting.
                 log.warning("not_settled", of=other, error=str(error)[:200])
                 failure = error
+        self._release()
         if failure is not None:
             raise failure
+
+    def _release(self) -> None:
+        """Receive no events any more of a dialer that has had no call left for a while: filters cost the node."""
+        now = time.monotonic()
+        for sender in {flight.sent_by for flight in self.book}:
+            self._needed_at[sender] = now
+        for sender in self.cluster.adopted:
+            if now - self._needed_at.setdefault(sender, now) >= IDLE_SECONDS:
+                self.cluster.release(sender)
+        adopted = set(self.cluster.adopted)
+        self._needed_at = {sender: at for sender, at in self._needed_at.items() if sender in adopted}
 
     def _settle(self, other: str, *, dead: bool) -> None:
         if not self.identity.lock_settling(other):
@@ -137,6 +153,7 @@ class Adoption:
             held = rows(_HELD, holding)
         for sender in {other, *senders}:
             self.cluster.adopt(sender)
+            self._needed_at[sender] = time.monotonic()
         live = {row["id"] for row in held if row["open"]}
         self.limiter.take_over(other, live, {row["id"]: row["billsec"] for row in held if not row["open"]})
         reach(Point.PERMITS_TAKEN)

@@ -9,10 +9,11 @@ from functools import partial
 import gevent
 import pytest
 
-from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink, backoff
+from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
 from freeswitch.connection import NotConnected, Withheld
 from freeswitch.errors import CommandRefused
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Heartbeat, JobResult, Shutdown
+from freeswitch.link import backoff
 from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER
 from tests.unit.freeswitch.test_commands import REQUEST
@@ -195,6 +196,40 @@ def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> Non
     assert [change.up for change in up.changes] == [True, False, True, False, True]
     assert not any(change.restarted for change in up.changes)
     assert up.downs()[0].error == "the node closed"
+
+
+def test_the_filters_of_an_adopted_dialer_are_lifted_and_can_be_set_again(up: Switch) -> None:
+    up.cluster.adopt("d0other")
+    up.cluster.release("d0other")
+    up.cluster.release("d0other")
+    up.cluster.release(DIALER)
+    up.cluster.adopt("d0other")
+    up.cluster.release("d0other")
+    assert up.cluster.adopted == []
+    assert up.link.api("global_getvar core_uuid") == CORE
+    lifted = [line.replace("filter", "filter delete", 1) for line in filters_of("d0other")]
+    assert up.peer.commands[-9:-1] == [*filters_of("d0other"), *lifted] * 2
+    up.node.hang_up()
+    wait_until(lambda: len(up.ups()) == 2, what="the link coming back")
+    assert not any("d0other" in command for command in up.peer.commands)
+
+
+def test_a_connection_without_heartbeats_is_replaced_whatever_else_it_delivers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("freeswitch.link.HEARTBEAT_SECONDS", 0.5)
+
+    def replaced() -> bool:
+        with suppress(OSError):
+            one.peer.event("CHANNEL_CREATE", **{"Unique-ID": CALL, "Core-UUID": CORE})
+        return bool(one.downs())
+
+    with switch() as one:
+        wait_until(one.ups, what="the link")
+        wait_until(replaced, what="another connection")
+        assert one.downs()[0].error == "no heartbeat for 0.5 s"
+        assert one.events
+        wait_until(lambda: len(one.ups()) >= 2, what="the link coming back")
 
 
 def _has_come_up(one: Switch, times: int) -> bool:

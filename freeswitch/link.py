@@ -1,0 +1,346 @@
+"""One node of a cluster, behind a link that reconnects by itself.
+
+A link subscribes to few events, in JSON, with filters that let through its own dialer's calls and jobs only, those
+of dialers it adopted, and the node's heartbeats. The filters of a node's new connection are set before anything
+else is sent over it. A connection that delivers later and later is replaced, and so is one over which the node's
+heartbeats do not come any more.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+from gevent.lock import RLock
+
+from freeswitch import commands
+from freeswitch.connection import EslConnection, EslError, NotConnected
+from freeswitch.decoding import decode_event
+from freeswitch.errors import FreeswitchError
+from freeswitch.events import Event, Heartbeat
+from freeswitch.lateness import Lateness
+from freeswitch.senders import Senders, connections_for
+
+EVENT_NAMES: Final = (
+    "CHANNEL_CREATE",
+    "CHANNEL_PROGRESS",
+    "CHANNEL_PROGRESS_MEDIA",
+    "CHANNEL_ANSWER",
+    "CHANNEL_HANGUP_COMPLETE",
+    "BACKGROUND_JOB",
+    "HEARTBEAT",
+    "SHUTDOWN",
+)
+NODE_EVENT_NAMES: Final = ("HEARTBEAT", "SHUTDOWN")
+CONNECT_SECONDS: Final = 5.0
+# Under overload a node takes more than 4 s to answer one in a hundred commands; it is slow then, not dead.
+REPLY_SECONDS: Final = 10.0
+HEARTBEAT_SECONDS: Final = 45.0
+"""Two that did not come, at one every 20 s: what is known of the node's load is of no use, whatever else comes."""
+BACKOFF_SECONDS: Final = (0.2, 3.0)
+_STEADY_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 5.0
+_CORE_UUID: Final = re.compile(r"[0-9A-Za-z-]{8,64}")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Where a node is, and what it may be asked for: calls per second and channels, None for no bound of ours."""
+
+    name: str
+    host: str
+    port: int
+    password: str = field(repr=False)
+    cps: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChange:
+    """A link went up or down. `restarted`: the node is not the run of FreeSWITCH that was there before.
+
+    `held` belongs to a link that went down: until all of it is set, the node may still carry out what it was sent.
+    """
+
+    node: str
+    up: bool
+    core_uuid: str | None
+    restarted: bool = False
+    error: str | None = None
+    held: tuple[Signal, ...] = field(default=(), compare=False)
+
+
+class NodeLink:
+    """One node: connects, reconnects with full-jitter backoff, and speaks while connected."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        dialer_id: str,
+        on_event: Callable[[str, Event], None],
+        on_link: Callable[[LinkChange], None],
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.core_uuid: str | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.last_error: str | None = None
+        self.events = 0
+        self._on_event = on_event
+        self._on_link = on_link
+        self._dialer_ids = [dialer_id]
+        self._filter_lock = RLock()
+        self._filtered: set[str] = set()
+        self._connection: EslConnection[Event] | None = None
+        self._senders: Senders | None = None
+        self._lateness: Lateness | None = None
+        self._beat_at = 0.0
+        self._stopping = Signal()
+        self._loop: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether commands can be sent now."""
+        return self._connection is not None and self._connection.connected
+
+    @property
+    def lag_ms(self) -> int | None:
+        """By how much the newest event came later than this connection's best; None while there is none."""
+        return round(self._lateness.seconds * 1000) if self.connected and self._lateness else None
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        if self._loop is None:
+            self._loop = gevent.spawn(self._run)
+
+    def configure(self, config: NodeConfig) -> None:
+        """Go by `config`, whose way to the node is the same, from the next connection on."""
+        self.config = config
+
+    def reconnect(self, config: NodeConfig) -> None:
+        """Go by `config` at once: what is under way on the present connection is cut off."""
+        self.config = config
+        if self._senders is not None:
+            self._senders.close("its configuration was changed")
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Disconnect for good and wait for the link's greenlet."""
+        self._stopping.set()
+        if self._senders is not None:
+            self._senders.close("closed by us")
+        if self._loop is not None:
+            self._loop.join(timeout)
+            self._loop.kill()
+
+    def originate(
+        self,
+        request: commands.OriginateRequest,
+        guard: Callable[[], bool] | None,
+        on_reply: Callable[[str | None], None],
+    ) -> None:
+        """Send the originate of a call and return without waiting for anything.
+
+        `guard` is asked under the write lock, immediately before the bytes leave. Raises CommandRefused,
+        NotConnected or Withheld when certainly nothing was written. Otherwise `on_reply` is called once: with the
+        node's answer, or with None when the connection died first and the node may or may not have run it. It comes
+        before any event of the call unless the node is fast enough to have several connections.
+        """
+        command = commands.originate(request)
+
+        def replied(answer: str | EslError) -> None:
+            on_reply(answer if isinstance(answer, str) else None)
+
+        connection = self._senders.next() if self._senders and self.connected else self._connected()
+        connection.post_command(
+            command.line, command.headers, on_reply=replied, timeout=REPLY_SECONDS, guard=guard
+        )
+
+    def api(self, line: str, timeout: float = 5.0) -> str:
+        """Run a short api command. Raises NotConnected, MaybeSent or ReplyTimeout (which ends the connection)."""
+        return self._connected().api(line, timeout)
+
+    def hupall(self, cause: str, variable: str, value: str) -> None:
+        """End every call on the node whose channel variable has this value. Raises as `api` does."""
+        self.api(commands.hupall(cause, variable, value))
+
+    def adopt(self, dialer_id: str) -> None:
+        """Receive another dialer's events from now on, after reconnects too.
+
+        What is sent afterwards is answered with its filters in force.
+        """
+        filters = commands.own_events_filters(dialer_id)
+        if dialer_id not in self._dialer_ids:
+            self._dialer_ids.append(dialer_id)
+        with self._filter_lock:
+            connection = self._connection
+            if connection is None or dialer_id in self._filtered:
+                return
+            self._filtered.add(dialer_id)
+            try:
+                for line in filters:
+                    connection.post_command(line, on_reply=self._filter_set, timeout=REPLY_SECONDS)
+            except NotConnected as exc:
+                log.info("adoption_waits_for_link", node=self.name, of=dialer_id, error=exc.reason)
+
+    def release(self, dialer_id: str) -> None:
+        """Receive an adopted dialer's events no longer: none of its calls is left."""
+        lifted = commands.own_events_filters_lifted(dialer_id)
+        if dialer_id not in self._dialer_ids[1:]:
+            return
+        self._dialer_ids.remove(dialer_id)
+        with self._filter_lock:
+            connection = self._connection
+            if connection is None or dialer_id not in self._filtered:
+                return
+            self._filtered.discard(dialer_id)
+            with suppress(NotConnected):
+                for line in lifted:
+                    connection.post_command(line, on_reply=self._filter_set, timeout=REPLY_SECONDS)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._serve_one_connection()
+            except Exception:
+                log.exception("link_failed", node=self.name)
+            failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
+            self._stopping.wait(backoff(failures))
+
+    def _serve_one_connection(self) -> None:
+        core, lateness = Signal(), Lateness()
+
+        def decode(body: bytes) -> Event | None:
+            self.events += 1
+            event = decode_event(body)
+            if event is not None and lateness.note(event.at_us, time.monotonic()):
+                connection.close(f"events come {lateness.seconds:.1f} s late")
+            return event
+
+        connection: EslConnection[Event] = EslConnection(
+            self.config.host,
+            self.config.port,
+            self.config.password,
+            decode=decode,
+            on_event=lambda event: self._receive(event, core),
+            on_close=lambda reason: log.info("esl_closed", node=self.name, reason=reason),
+        )
+        senders = Senders(connection)
+        self._senders, self._lateness = senders, lateness
+        try:
+            connection.connect(CONNECT_SECONDS)
+            change = self._set_up(connection, core, senders)
+        except FreeswitchError as exc:
+            senders.close("set-up failed")
+            self._failed(exc.reason if isinstance(exc, EslError) else str(exc))
+            return
+        try:
+            self.last_error = None
+            self._report(change)
+            self._wait_closed(connection)
+            senders.close(connection.close_reason or "")
+            connection.wait_drained(_DRAIN_SECONDS)
+        finally:
+            with self._filter_lock:
+                self._connection = None
+                self._filtered = set()
+        self.last_error = connection.close_reason
+        reason = connection.close_reason
+        self._report(LinkChange(self.name, False, self.core_uuid, error=reason, held=senders.held))
+
+    def _wait_closed(self, connection: EslConnection[Event]) -> None:
+        self._beat_at = time.monotonic()
+        while True:
+            left = self._beat_at + HEARTBEAT_SECONDS - time.monotonic()
+            if left <= 0:
+                connection.close(f"no heartbeat for {HEARTBEAT_SECONDS:g} s")
+            if connection.wait_closed(max(0.0, left)):
+                return
+
+    def _failed(self, reason: str) -> None:
+        if reason != self.last_error:
+            log.warning("node_unreachable", node=self.name, error=reason)
+        self.last_error = reason
+
+    def _set_up(self, connection: EslConnection[Event], core: Signal, senders: Senders) -> LinkChange:
+        before = self.core_uuid
+        answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
+        if _CORE_UUID.fullmatch(answer):
+            self._learn_core(answer, core)
+        for name in NODE_EVENT_NAMES:
+            self._order(connection, commands.event_filter(name))
+        filtered: set[str] = set()
+        self._set_filters(connection, filtered)
+        self._order(connection, commands.event_subscription(EVENT_NAMES))
+        # Which run of FreeSWITCH this is decides what became of earlier calls: a link is not up without it.
+        while not core.wait(0.5):
+            if not connection.connected:
+                raise NotConnected(self.name, connection.close_reason or "not connected")
+        senders.open(connections_for(self.config.cps), self.core_uuid, CONNECT_SECONDS, REPLY_SECONDS)
+        with self._filter_lock:
+            self._set_filters(connection, filtered)
+            self._filtered = filtered
+            self._connection = connection
+        return LinkChange(self.name, True, self.core_uuid, restarted=before not in (None, self.core_uuid))
+
+    def _set_filters(self, connection: EslConnection[Event], filtered: set[str]) -> None:
+        for dialer_id in list(self._dialer_ids):
+            if dialer_id not in filtered:
+                for line in commands.own_events_filters(dialer_id):
+                    self._order(connection, line)
+                filtered.add(dialer_id)
+
+    def _order(self, connection: EslConnection[Event], line: str) -> None:
+        reply = connection.send_command(line, timeout=REPLY_SECONDS)
+        if not reply.startswith("+OK"):
+            raise EslError(self.name, f"{line.split(maxsplit=1)[0]} refused: {reply[:200]}")
+
+    def _filter_set(self, answer: str | EslError) -> None:
+        connection = self._connection
+        if isinstance(answer, str) and not answer.startswith("+OK") and connection is not None:
+            connection.close(f"filter refused: {answer[:200]}")
+
+    def _receive(self, event: Event, core: Signal) -> None:
+        if event.core_uuid:
+            self._learn_core(event.core_uuid, core)
+        if isinstance(event, Heartbeat):
+            self.heartbeat = event
+            self._beat_at = time.monotonic()
+        self._on_event(self.name, event)
+
+    def _learn_core(self, core_uuid: str, core: Signal) -> None:
+        # Known once for each connection: what an older one still delivers is not news.
+        if not core.is_set():
+            if core_uuid != self.core_uuid:
+                self.heartbeat = None
+            self.core_uuid = core_uuid
+            core.set()
+
+    def _connected(self) -> EslConnection[Event]:
+        connection = self._connection
+        if connection is None:
+            raise NotConnected(self.name, self.last_error or "not connected yet")
+        return connection
+
+    def _report(self, change: LinkChange) -> None:
+        try:
+            self._on_link(change)
+        except Exception:
+            log.exception("link_change_failed", node=self.name, up=change.up)
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait before the next try, drawn between 0 and a bound that doubles from 0.2 to 3."""
+    first, last = BACKOFF_SECONDS
+    return random.uniform(0.0, min(last, first * 2 ** min(failures, 10)))
