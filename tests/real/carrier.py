@@ -28,7 +28,8 @@ STATUSES = tuple(map(int, _REGISTERED.split()))
 """Every registered final response, and the last of each class: SIPp takes scenarios of up to 64 KB. Not 422, which a
 node answers by itself, with another INVITE that proposes a longer session."""
 _LINE = re.compile(
-    r"(INVITE|REINVITE|CANCEL|BYE-IN|BYE-OUT) t=\S+\s+\S+\s+([0-9.]+) num=(\S*) call-id=(\S+)(?: from=(\S*))?"
+    r"(INVITE|REINVITE|CANCEL|BYE-IN|BYE-OUT) t=\S+\s+\S+\s+([0-9.]+) num=(\S*) call-id=(\S+)"
+    r"(?: from=(\S*) pai=(\S*) rpid=(\S*))?"
 )
 _RESPONSE = """
 <label id="F{status}"/>
@@ -52,13 +53,19 @@ Content-Length: 0
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a call, as the called party saw it; `t` is seconds of the epoch."""
+    """One message of a call, as the called party saw it; `t` is seconds of the epoch.
+
+    An INVITE tells who calls: the user in From (`caller`), P-Asserted-Identity (`asserted`) and Remote-Party-ID
+    (`remote_party`), "" where there is no such header.
+    """
 
     kind: str
     t: float
     number: str
     sip_call_id: str
     caller: str
+    asserted: str
+    remote_party: str
 
 
 class Carrier:
@@ -79,7 +86,9 @@ class Carrier:
     def messages(self) -> list[Message]:
         """Everything that has been logged so far, in order."""
         return [
-            Message(m[1], float(m[2]), m[3], m[4], m[5] or "") for m in map(_LINE.match, self._lines()) if m
+            Message(m[1], float(m[2]), m[3], m[4], m[5] or "", m[6] or "", m[7] or "")
+            for m in map(_LINE.match, self._lines())
+            if m
         ]
 
     def invites(self, numbers: Sequence[str]) -> list[Message]:
