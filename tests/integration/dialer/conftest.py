@@ -44,4 +44,5 @@ def start(
 
     yield one_more
     for dialer in made:
-        dialer.end()
+        if not dialer.dead:
+            dialer.end()

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from dialer.rescue.adoption import open_flights
-from dialer.send.claims import due
-from freeswitch.simulator.ledger import Originate, read_ledger
+from dialer.send import dispatcher
+from dialer.send.claims import Claimed, Wanted, claim, due
+from freeswitch.simulator.ledger import Originate, live_calls_peak, read_ledger
 from freeswitch.simulator.process import SimulatedNode
 from models import Gateway, db, rows
 from tests.factories import World, make_campaign
@@ -160,6 +161,45 @@ def test_a_number_leaves_by_the_gateway_that_carries_its_prefix_and_says_who_cal
         },
     )
     assert found["+14"] == ("carrier", {"From": "<sip:+14155550100@127.0.0.1>"})
+
+
+def test_a_gateway_without_a_free_channel_leaves_its_calls_to_the_next(
+    world: World, node: SimulatedNode, start: Callable[[], Dialer], second: uuid.UUID
+) -> None:
+    run("UPDATE gateway SET channels = 1 WHERE id = %s", world.gateway_id)
+    campaign_id = make_campaign(world, 4, max_concurrent_calls=4)
+    run("UPDATE contact SET phone_number = '+1415556' || lpad(position::text, 2, '0') || '07'")
+    start()
+    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    agree(node)
+    by_first = [line.uuid for line in sent(node) if line.gateway == "carrier"]
+    assert 1 <= len(by_first) < 4
+    assert live_calls_peak(read_ledger(node.ledger or ""), by_first) == 1
+
+
+def test_a_dialer_that_dies_before_the_next_gateway_has_its_call_leaves_it_to_another_dialer(
+    world: World,
+    node: SimulatedNode,
+    start: Callable[[], Dialer],
+    second: uuid.UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node.fault("gateway-refuses", status=503, gateway="carrier")
+    first = start()
+
+    def claim_once(campaign: str, dialer_id: str, wanted: list[Wanted]) -> list[Claimed]:
+        if dialer_id == first.id and run("SELECT 1 FROM call"):
+            first.stays()
+        return claim(campaign, dialer_id, wanted)
+
+    monkeypatch.setattr(dispatcher, "claim", claim_once)
+    campaign_id = make_campaign(world, 1)
+    assert first.reached.wait(30)
+    first.die()
+    start()
+    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    assert [line.gateway for line in sent(node)] == ["carrier", "second"]
+    agree(node)
 
 
 def due_now() -> list[Any]:

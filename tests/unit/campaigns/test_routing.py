@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 
@@ -164,3 +165,30 @@ def test_the_next_gateway_is_given_the_contact_at_once_without_an_attempt(
 def test_a_probe_that_fails_over_is_charged_to_nobody() -> None:
     past = History(1, 0, None, 0, 60, probe=True, elsewhere=True)
     assert after_call(Disposition.GATEWAY_FAULT, past, refused=False, jitter=0.5).free is None
+
+
+@pytest.mark.parametrize("disposition", [Disposition.GATEWAY_FAULT, Disposition.CONGESTION])
+@pytest.mark.parametrize("count", [2, 3, 4, 9])
+def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before_one_counts(
+    disposition: Disposition, count: int
+) -> None:
+    charged: Counter[Free | None] = Counter()
+    sends = 0
+    while True:
+        sends += 1
+        past = History(
+            1,
+            0,
+            None,
+            0,
+            60,
+            carrier_refusals=charged[Free.CARRIER],
+            gateway_faults=charged[Free.GATEWAY],
+            elsewhere=sends % count != 0,
+        )
+        following = after_call(disposition, past, refused=False, jitter=0.0)
+        if following.counts:
+            break
+        charged[following.free] += 1
+    assert sends <= 2 * count
+    assert sends % count == 0
