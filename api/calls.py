@@ -35,10 +35,12 @@ EXAMPLE: dict[str, Any] = {
     "q850": 16,
     "sip_status": 200,
     "sip_phrase": "OK",
+    "sip_603plus_reason": None,
     "hung_up_by": "remote",
     "created_at": "2026-01-31T09:00:00.000Z",
     "sent_at": "2026-01-31T09:00:00.010Z",
     "progress_at": "2026-01-31T09:00:01.200Z",
+    "ring_at": "2026-01-31T09:00:01.200Z",
     "answered_at": "2026-01-31T09:00:09.000Z",
     "ended_at": "2026-01-31T09:01:10.000Z",
     "billsec": 61,
@@ -76,10 +78,26 @@ class CallSchema(schemas.Schema):
     q850 = schemas.Integer(required=True, allow_none=True)
     sip_status = schemas.Integer(required=True, allow_none=True)
     sip_phrase = schemas.Text(required=True, allow_none=True)
-    hung_up_by = schemas.Text(required=True, allow_none=True)
+    sip_603plus_reason = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The reason that a network which blocked the call gave, with its redress address."
+        },
+    )
+    hung_up_by = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "remote or us; null where nobody can say."}
+    )
     created_at = schemas.Time(required=True)
     sent_at = schemas.Time(required=True, allow_none=True)
-    progress_at = schemas.Time(required=True, allow_none=True)
+    progress_at = schemas.Time(
+        required=True, allow_none=True, metadata={"description": "The first 180 or 183."}
+    )
+    ring_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The first 180; null where early media (183) is all that came."},
+    )
     answered_at = schemas.Time(required=True, allow_none=True)
     ended_at = schemas.Time(required=True, allow_none=True)
     billsec = schemas.Integer(

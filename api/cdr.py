@@ -46,6 +46,10 @@ KEPT = frozenset(
         "billmsec",
         "mduration",
         "start_uepoch",
+        "dialer_connect",
+        "dialer_abandoned",
+        "bridge_uepoch",
+        "conference_member_id",
         *(
             f"{moment}_{unit_of}"
             for moment in ("progress", "progress_media", "answer", "end")

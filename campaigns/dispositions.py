@@ -15,6 +15,8 @@ class Disposition(StrEnum):
     """How one call ended."""
 
     ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    """Answered, and no agent joined within the connect deadline."""
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
@@ -35,7 +37,7 @@ class Evidence:
     `channel` is False where the switch refused before it made one; `progress` is any 18x; `sip_status` is the
     far end's final response, None where there was none (our own timers, a refusal by the switch). `sip_reason` is the
     Reason header of that response; with one that names a Q.850 cause, `q850` is what the far end said, and without
-    it what the switch makes of the status.
+    it what the switch makes of the status. `abandoned` says of an answered call that no agent joined it in time.
     """
 
     cause: str
@@ -47,6 +49,7 @@ class Evidence:
     sip_603plus: bool = False
     q850: int | None = None
     sip_reason: str | None = None
+    abandoned: bool = False
 
 
 _BY_STATUS: Mapping[int, Disposition] = {
@@ -103,7 +106,7 @@ _BY_CAUSE: Mapping[str, Disposition] = {
 def dispose(evidence: Evidence) -> Disposition:
     """The disposition of a call that is over."""
     if evidence.answered:
-        return Disposition.ANSWERED
+        return Disposition.ABANDONED if evidence.abandoned else Disposition.ANSWERED
     if evidence.sip_603plus or (evidence.sip_status == 603 and evidence.sip_phrase == "Network Blocked"):
         return Disposition.NETWORK_BLOCKED
     if evidence.sip_status is not None and evidence.sip_status >= 300:

@@ -52,6 +52,7 @@ class Retry(StrEnum):
 
 RETRY: Mapping[Disposition, Retry] = {
     Disposition.ANSWERED: Retry.NEVER,
+    Disposition.ABANDONED: Retry.NEVER,
     Disposition.BUSY: Retry.YES,
     Disposition.NO_ANSWER: Retry.YES,
     Disposition.UNREACHABLE: Retry.YES,
@@ -64,6 +65,11 @@ RETRY: Mapping[Disposition, Retry] = {
     Disposition.SWITCH_LOST: Retry.YES,
     Disposition.OUTCOME_UNKNOWN: Retry.NEVER,
 }
+
+
+REACHED = frozenset({Disposition.ANSWERED, Disposition.ABANDONED})
+"""A person was on the line, so the contact is completed: to be called again by a machine that had nobody for him is
+what a regulator forbids first (72 hours in the United Kingdom), and no campaign can allow it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
 
     `refused` is True where the switch refused before an INVITE left; `jitter` is uniform in [0, 1).
     """
-    if disposition is Disposition.ANSWERED:
+    if disposition in REACHED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
     if history.elsewhere:
         # Counted against the bound, and not stopped by it: what bounds this is that no gateway gets a second call.

@@ -66,7 +66,8 @@ class Hangup(NamedTuple):
     `hung_up_by == "us"` is our own CANCEL. `q850` is 16 for every cause that is FreeSWITCH's own, 0 when the
     node gave none. `billsec` may be 0 on an answered call: `answered` is what counts. `pdd_ms` runs from the
     start to the first of 180, 183 and 200, `ring_ms` from the first 18x to the answer or the end; each is None
-    when that never came.
+    when that never came. `alert_ms` runs from the start to the first 180. `abandoned`: it was answered to be
+    joined by an agent (`applications.connect`), and this side ended it before anybody did.
     """
 
     cause: str
@@ -86,6 +87,8 @@ class Hangup(NamedTuple):
     ring_ms: int | None
     redirected_to: str | None
     gateway: str | None
+    alert_ms: int | None = None
+    abandoned: bool = False
 
 
 class ChannelEvent(NamedTuple):
@@ -229,9 +232,9 @@ def _hangup(event: JsonEvent) -> Hangup:
     disposition = _text(event, "variable_sip_hangup_disposition")
     start = number(get("variable_start_uepoch"))
     answer = _moment(event, "variable_answer_uepoch", "variable_answer_epoch")
+    alert = _moment(event, "variable_progress_uepoch", "variable_progress_epoch")
     first_ring = _first(
-        _moment(event, "variable_progress_uepoch", "variable_progress_epoch"),
-        _moment(event, "variable_progress_media_uepoch", "variable_progress_media_epoch"),
+        alert, _moment(event, "variable_progress_media_uepoch", "variable_progress_media_epoch")
     )
     first_sign = _first(first_ring, answer)
     end = answer or _moment(event, "variable_end_uepoch", "variable_end_epoch")
@@ -255,7 +258,18 @@ def _hangup(event: JsonEvent) -> Hangup:
         ring_ms=_milliseconds(first_ring, end) if end and first_ring else None,
         redirected_to=_said(get("variable_sip_redirected_to")),
         gateway=_said(get("variable_sip_gateway_name")),
+        alert_ms=_milliseconds(start, alert) if start and alert else None,
+        abandoned=_abandoned(event, _party(disposition)) and answer != 0,
     )
+
+
+def _abandoned(event: JsonEvent, party: Party | None) -> bool:
+    # The node marks a call that it gives up. Without the mark it was ended by something else on this side (a queue's
+    # module that is not loaded, a halt), or the person had no patience, and then nobody is at fault.
+    marked = _text(event, "variable_dialer_abandoned") == "true"
+    connects = _text(event, "variable_dialer_connect") == "true"
+    joined = _int(event, "variable_bridge_uepoch") + _int(event, "variable_conference_member_id")
+    return marked or (connects and not joined and party == "us")
 
 
 def _party(disposition: str) -> Party | None:

@@ -90,6 +90,7 @@ def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
         sip_603plus=hangup.sip_603plus_reason is not None,
         q850=hangup.q850,
         sip_reason=hangup.sip_reason,
+        abandoned=hangup.abandoned,
     )
 
 
@@ -106,6 +107,8 @@ def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
         duration_ms=_bounded(hangup.duration_ms, LARGEST_INT),
         pdd_ms=_bounded(hangup.pdd_ms, LARGEST_INT),
         ring_ms=_bounded(hangup.ring_ms, LARGEST_INT),
+        progress_ms=_bounded(hangup.pdd_ms, LARGEST_INT) if hangup.progress else None,
+        alert_ms=_bounded(hangup.alert_ms, LARGEST_INT),
         answered=answered,
     )
 

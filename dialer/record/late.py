@@ -1,9 +1,10 @@
 """Corrects calls that were closed without the switch's word, once a node's own record says how they ended.
 
 The call's row takes the record's facts, once: a row that has a duration has had them. Its contact follows only where
-that is safe: it has failed as `outcome_unknown` by this very call, and nothing has happened to it since. Then its
-disposition becomes the true one, and it is `completed` where it had been answered. It never becomes `pending`:
-whoever read that it is over must be able to rely on it. Attempts and sends stay as they were counted.
+that is safe: it has failed as `outcome_unknown` by this very call, or is completed as `answered` by one that was
+abandoned, and nothing has happened to it since. Then its disposition becomes the true one, and it is `completed`
+where it had been answered. It never becomes `pending`: whoever read that it is over must be able to rely on it.
+Attempts and sends stay as they were counted.
 """
 
 from __future__ import annotations
@@ -25,30 +26,42 @@ _CORRECT = """
 WITH seen AS (
     SELECT * FROM unnest(%(call_id)s::uuid[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[])
+        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
+        %(alert_ms)s::int[], %(answered)s::bool[])
     AS seen (id, disposition, cause, q850, sip_status, sip_phrase, sip_603plus_reason, hung_up_by, billsec,
-        duration_ms, pdd_ms, ring_ms, answered)
+        duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered)
 ), corrected AS (
     UPDATE call SET disposition = seen.disposition, cause = seen.cause, q850 = seen.q850,
         sip_status = seen.sip_status, sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason,
         hung_up_by = seen.hung_up_by, billsec = seen.billsec, duration_ms = coalesce(seen.duration_ms, 0),
         pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
+        progress_at = coalesce(call.progress_at, call.sent_at + make_interval(secs => seen.progress_ms / 1000.0)),
+        ring_at = coalesce(call.ring_at, call.sent_at + make_interval(secs => seen.alert_ms / 1000.0)),
         answered_at = CASE WHEN seen.answered
             THEN coalesce(call.answered_at, call.ended_at - make_interval(secs => coalesce(seen.billsec, 0)))
             ELSE call.answered_at END
     FROM seen WHERE call.id = seen.id AND call.state = 'ended' AND call.duration_ms IS NULL
     RETURNING call.id, call.contact_id, call.seq, call.attempt, call.disposition, call.cause, seen.answered
+), held AS (
+    SELECT contact.id, contact.status AS was, corrected.id AS call_id, corrected.attempt, corrected.disposition,
+        corrected.cause, corrected.answered
+    FROM corrected JOIN contact ON contact.id = corrected.contact_id
+    WHERE contact.sends = corrected.seq AND (
+        contact.status = 'failed' AND contact.disposition = 'outcome_unknown'
+            AND corrected.disposition <> 'outcome_unknown'
+        OR contact.status = 'completed' AND contact.disposition = 'answered'
+            AND corrected.disposition = 'abandoned')
+    ORDER BY contact.id FOR UPDATE OF contact
 ), moved AS (
-    UPDATE contact SET status = CASE WHEN corrected.answered THEN 'completed' ELSE 'failed' END,
-        disposition = corrected.disposition, last_cause = corrected.cause, version = version + 1, updated_at = now()
-    FROM corrected WHERE contact.id = corrected.contact_id AND contact.status = 'failed'
-        AND contact.disposition = 'outcome_unknown' AND contact.sends = corrected.seq
-        AND corrected.disposition <> 'outcome_unknown'
+    UPDATE contact SET status = CASE WHEN held.answered THEN 'completed' ELSE 'failed' END,
+        disposition = held.disposition, last_cause = held.cause, version = version + 1, updated_at = now()
+    FROM held WHERE contact.id = held.id
     RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.status, contact.disposition,
-        contact.version, corrected.attempt, corrected.id AS call_id, corrected.cause
+        contact.version, held.was, held.attempt, held.call_id, held.cause
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, completed, failed)
-    SELECT campaign_id, %(lane)s, count(*), -count(*) FROM moved WHERE status = 'completed' GROUP BY campaign_id
+    SELECT campaign_id, %(lane)s, count(*), -count(*) FROM moved WHERE status = 'completed' AND was = 'failed'
+    GROUP BY campaign_id
     ON CONFLICT (campaign_id, lane) DO UPDATE SET completed = campaign_count.completed + EXCLUDED.completed,
         failed = campaign_count.failed + EXCLUDED.failed
 ), told AS (

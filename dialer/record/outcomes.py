@@ -19,12 +19,16 @@ _AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The switch has shown a call to be on its way; `age` is seconds since then, `sent_age` since the send."""
+    """The switch has shown a call to be on its way; `age` is seconds since then, `sent_age` since the send.
+
+    `progress` is any 18x, `ring` a 180.
+    """
 
     call_id: str
     age: float
     sent_age: float | None
     progress: bool
+    ring: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Ended:
     us: it keeps its row, and counts for nothing. `free` says which bound a call that does not count is counted
     against, `failover` that another gateway is tried next. `owner_only`: not a fact that the switch reported but a
     decision, and so void once the call is somebody else's, or was seen although it is said never to have left.
+    `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180.
     """
 
     call_id: str
@@ -63,6 +68,8 @@ class Ended:
     duration_ms: int | None = None
     pdd_ms: int | None = None
     ring_ms: int | None = None
+    progress_ms: int | None = None
+    alert_ms: int | None = None
     answered: bool = False
     owner_only: bool = False
     free: str | None = None
@@ -90,8 +97,11 @@ _SEEN = """
 UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' THEN 'ringing' ELSE call.state END,
     sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
     progress_at = CASE WHEN seen.progress THEN coalesce(call.progress_at, now() - make_interval(secs => seen.age))
-        ELSE call.progress_at END
-FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::bool[]) AS seen (id, age, sent_age, progress)
+        ELSE call.progress_at END,
+    ring_at = CASE WHEN seen.ring THEN coalesce(call.ring_at, now() - make_interval(secs => seen.age))
+        ELSE call.ring_at END
+FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::bool[], %s::bool[])
+    AS seen (id, age, sent_age, progress, ring)
 WHERE call.id = seen.id AND call.state <> 'ended'
 """
 
@@ -138,10 +148,11 @@ WITH seen AS (
     SELECT * FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
         %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(answered)s::bool[],
-        %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[])
+        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
+        %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, answered, owner_only, free, failover)
+        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
+        owner_only, free, failover)
 ), due AS (
     -- Whoever says that a call is over: if it was answered, that is how it ended.
     SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
@@ -165,6 +176,10 @@ WITH seen AS (
         attempt = CASE WHEN due.was_answered OR seen.counts THEN call.attempt END,
         sent_at = CASE WHEN seen.sent_age IS NULL THEN call.sent_at
             ELSE coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age)) END,
+        progress_at = coalesce(call.progress_at, coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age))
+            + make_interval(secs => seen.progress_ms / 1000.0)),
+        ring_at = coalesce(call.ring_at, coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age))
+            + make_interval(secs => seen.alert_ms / 1000.0)),
         answered_at = CASE WHEN seen.answered THEN coalesce(call.answered_at,
             now() - make_interval(secs => seen.age + coalesce(seen.billsec, 0))) ELSE call.answered_at END,
         disposition = CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END, cause = seen.cause,

@@ -195,6 +195,7 @@ class Recorder:
         flight.created = True
         if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
             flight.progress = True
+            flight.ringing = flight.ringing or event.kind is ChannelEventKind.PROGRESS
         elif event.kind is ChannelEventKind.ANSWERED:
             change.answered = True
             flight.answered_at = flight.answered_at or at
@@ -271,7 +272,7 @@ def _end(change: Change, ended: Ended, at: float) -> None:
 def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
     """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
     seen = [
-        Seen(c.flight.call_id, now - c.at, c.flight.sent_age(now), c.flight.progress)
+        Seen(c.flight.call_id, now - c.at, c.flight.sent_age(now), c.flight.progress, c.flight.ringing)
         for c in changes
         if c.ended is None
     ]

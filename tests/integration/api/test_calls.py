@@ -12,8 +12,9 @@ from tests.integration.api.site import Site
 
 FIELDS = [
     "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
-    "disposition", "cause", "q850", "sip_status", "sip_phrase", "hung_up_by", "created_at", "sent_at", "progress_at",
-    "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms", "failover",
+    "disposition", "cause", "q850", "sip_status", "sip_phrase", "sip_603plus_reason", "hung_up_by", "created_at",
+    "sent_at", "progress_at", "ring_at", "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms",
+    "failover",
 ]  # fmt: skip
 ENDED: dict[str, Any] = {
     "state": "ended",
@@ -25,6 +26,8 @@ ENDED: dict[str, Any] = {
     "q850": 16,
     "sip_status": 200,
     "sip_phrase": "OK",
+    "sip_603plus_reason": 'Q.850;cause=21;text="url=https://redress.example"',
+    "ring_at": "2026-01-31T09:00:02.5Z",
     "hung_up_by": "remote",
     "billsec": 60,
     "duration_ms": 70_000,
@@ -50,7 +53,11 @@ def test_a_call_is_told_as_it_stands(site: Site) -> None:
     assert call["failover"] is False
     site.sql(f"UPDATE call SET {', '.join(f'{name} = %s' for name in ENDED)}", *ENDED.values())
     ended = site.get(f"/calls/{call_id}").json
-    times = {"ended_at": "2026-01-31T09:01:10.000Z", "answered_at": "2026-01-31T09:00:10.500Z"}
+    times = {
+        "ended_at": "2026-01-31T09:01:10.000Z",
+        "answered_at": "2026-01-31T09:00:10.500Z",
+        "ring_at": "2026-01-31T09:00:02.500Z",
+    }
     assert ended == call | ENDED | times
     assert site.get("/calls").json["calls"] == [ended]
 
@@ -95,7 +102,7 @@ def test_a_filter_that_names_nothing_finds_nothing(site: Site, name: str, value:
     ("query", "text"),
     [
         ("state=over", "state is 'over'; it must be one of dispatching, ringing, answered, ended."),
-        ("disposition=ok", "disposition is 'ok'; it must be one of answered, busy, no_answer, "),
+        ("disposition=ok", "disposition is 'ok'; it must be one of answered, abandoned, busy, "),
         ("campaign_id=", "campaign_id is ''; it must be an id of 1 to 64 characters."),
         ("state=ended&state=ringing", "'state' is given 2 times; once is the rule."),
         ("status=ended", "status is not known here; known are "),

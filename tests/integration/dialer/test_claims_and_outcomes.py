@@ -169,6 +169,26 @@ def test_a_call_goes_from_ringing_over_answered_to_its_end(world: World) -> None
     assert row.sent_at < row.progress_at <= row.answered_at <= row.ended_at
 
 
+@pytest.mark.parametrize("ring", [True, False], ids=["180", "183"])
+def test_a_call_row_tells_when_it_was_heard_of_and_when_it_rang(world: World, ring: bool) -> None:
+    (call,) = claim_all(make_campaign(world, 1))
+    write(DIALER, [Seen(call.call_id, 0.0, 0.5, False)], [], [])
+    write(DIALER, [Seen(call.call_id, 0.0, 0.5, True, ring)], [], [])
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id)
+    assert row.sent_at < row.progress_at
+    assert row.ring_at == (row.progress_at if ring else None)
+
+
+def test_times_that_nobody_heard_of_are_those_of_the_end(world: World) -> None:
+    (call,) = claim_all(make_campaign(world, 1))
+    end(ended(call.call_id, "failed", sent_age=9.0, progress_ms=1_250, alert_ms=2_500))
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id)
+    assert (row.progress_at - row.sent_at).total_seconds() == 1.25
+    assert (row.ring_at - row.sent_at).total_seconds() == 2.5
+
+
 def test_late_and_repeated_events_change_nothing(world: World) -> None:
     campaign_id = make_campaign(world, 1)
     (call,) = claim_all(campaign_id)

@@ -46,6 +46,7 @@ ANSWERED = {
     "billsec": "4",
     "mduration": "5520",
 }
+ABANDONED = ANSWERED | {"dialer_connect": "true", "dialer_abandoned": "true", "bridge_uepoch": "0"}
 UNKNOWN: dict[str, Any] = {"disposition": "outcome_unknown", "cause": "ENDED_UNSEEN"}
 
 
@@ -135,8 +136,12 @@ def closed_unknown(world: World, **columns: Any) -> tuple[uuid.UUID, Claimed]:
 
 @pytest.mark.parametrize(
     ("variables", "outcome"),
-    [(BUSY, ("failed", "busy", 0)), (ANSWERED, ("completed", "answered", 4))],
-    ids=["busy", "answered"],
+    [
+        (BUSY, ("failed", "busy", 0)),
+        (ANSWERED, ("completed", "answered", 4)),
+        (ABANDONED, ("completed", "abandoned", 4)),
+    ],
+    ids=["busy", "answered", "abandoned"],
 )
 def test_a_record_ends_a_call_as_its_event_would_have(
     world: World, desk: Desk, variables: dict[str, str], outcome: tuple[str, str, int]
@@ -227,6 +232,9 @@ def test_a_late_record_says_that_a_call_was_answered(world: World, desk: Desk) -
         4,
         5520,
     )
+    assert (
+        (row.progress_at - row.sent_at).total_seconds() == (row.ring_at - row.sent_at).total_seconds() == 0.02
+    )
     assert (row.pdd_ms, row.ring_ms, row.sip_status, row.hung_up_by) == (20, 1500, 200, "remote")
     assert (row.ended_at - row.answered_at).total_seconds() == 4
     assert (contact.status, contact.disposition, contact.last_cause) == (
@@ -294,6 +302,20 @@ def test_a_call_that_was_known_to_be_answered_gets_its_length(world: World, desk
     assert (contact.status, contact.disposition, contact.version) == ("completed", "answered", version)
     assert desk.published == []
     assert desk.billed == {world.tenant_id: 4}
+
+
+def test_a_late_record_of_an_answered_call_that_nobody_joined_says_so(world: World, desk: Desk) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    write(DIALER, [], [Answered(call.call_id, 0.0, 1.0)], [])
+    end(ended(call.call_id, "completed", disposition="answered", cause="ENDED_UNSEEN"))
+    arrive(call.call_id, ABANDONED)
+    desk.round()
+    row, contact = call_of(call), contact_of(call)
+    assert (row.disposition, row.attempt) == ("abandoned", 1)
+    assert (contact.status, contact.disposition, contact.attempts) == ("completed", "abandoned", 1)
+    assert counts(campaign_id) == {"completed": 1}
+    assert [(item.status, item.disposition) for item in desk.published] == [("completed", "abandoned")]
 
 
 def test_a_contact_that_was_called_again_keeps_what_came_of_that(world: World, desk: Desk) -> None:

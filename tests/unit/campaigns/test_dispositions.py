@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import RETRY, Free, History, Next, after_call
+from campaigns.retry import REACHED, RETRY, Free, History, Next, after_call
 from freeswitch.causes import HANGUP_CAUSES
 from models import CONTACT_TRANSITIONS, ContactStatus
 
@@ -21,6 +21,7 @@ evidence = st.builds(
     sip_phrase=st.one_of(st.none(), st.sampled_from(["Network Blocked", "Decline", ""])),
     sip_603plus=st.booleans(),
     q850=st.one_of(st.none(), st.integers(0, 999)),
+    abandoned=st.booleans(),
 )
 histories = st.builds(
     History,
@@ -39,6 +40,7 @@ histories = st.builds(
     ("known", "expected"),
     [
         (Evidence("NORMAL_CLEARING", answered=True, sip_status=200), "answered"),
+        (Evidence("NORMAL_CLEARING", answered=True, sip_status=200, abandoned=True), "abandoned"),
         (Evidence("USER_BUSY", sip_status=486, q850=17), "busy"),
         (Evidence("CONGESTION", sip_status=486, q850=34), "busy"),
         (Evidence("NO_ANSWER", progress=True, sip_status=487, sip_phrase="CANCEL"), "no_answer"),
@@ -77,7 +79,8 @@ def test_what_the_switch_said_decides_the_disposition(known: Evidence, expected:
 def test_every_evidence_has_a_disposition_and_every_disposition_a_rule(known: Evidence) -> None:
     disposition = dispose(known)
     assert disposition in RETRY
-    assert (disposition is Disposition.ANSWERED) == known.answered
+    assert (disposition in REACHED) == known.answered
+    assert (disposition is Disposition.ABANDONED) == (known.answered and known.abandoned)
 
 
 @given(evidence, histories, st.booleans(), st.floats(0, 1, exclude_max=True, allow_nan=False))
@@ -124,6 +127,11 @@ def test_a_person_who_declined_is_called_once_more_at_most() -> None:
 @pytest.mark.parametrize("never", ["invalid", "network_blocked", "redirected", "outcome_unknown"])
 def test_some_outcomes_are_never_tried_again(never: str) -> None:
     assert _next(Disposition(never), retries_per_contact=5).status is ContactStatus.FAILED
+
+
+def test_an_abandoned_call_reached_a_person_and_is_not_repeated() -> None:
+    following = _next(Disposition.ABANDONED, retries_per_contact=5)
+    assert (following.status, following.counts) == (ContactStatus.COMPLETED, True)
 
 
 def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> None:

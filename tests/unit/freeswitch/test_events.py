@@ -82,7 +82,42 @@ def test_an_answered_call_that_the_far_end_cleared() -> None:
         ring_ms=1500,
         redirected_to=None,
         gateway="carrier",
+        alert_ms=20,
     )
+
+
+CONNECTS = {"dialer_connect": "true", **at("answer", 20)}
+
+
+@pytest.mark.parametrize(
+    ("variables", "abandoned"),
+    [
+        (CONNECTS | {"dialer_abandoned": "true", "sip_hangup_disposition": "send_bye"}, True),
+        (CONNECTS | {"dialer_abandoned": "true", "sip_hangup_disposition": "recv_bye"}, True),
+        (CONNECTS | {"sip_hangup_disposition": "send_bye"}, True),
+        (CONNECTS | {"sip_hangup_disposition": "recv_bye"}, False),
+        (CONNECTS | {"sip_hangup_disposition": "send_bye", **at("bridge", 900)}, False),
+        (CONNECTS | {"sip_hangup_disposition": "send_bye", "conference_member_id": "7"}, False),
+        (CONNECTS | {"sip_hangup_disposition": "send_bye", "conference_member_id": "0"}, True),
+        (at("answer", 20) | {"sip_hangup_disposition": "send_bye"}, False),
+        ({"dialer_connect": "true", "sip_hangup_disposition": "send_cancel"}, False),
+    ],
+    ids=[
+        *(
+            "given up",
+            "left during the message",
+            "cut off by us",
+            "left before the deadline",
+            "bridged",
+            "in a room",
+        ),
+        *("in no room", "nobody was to join", "never answered"),
+    ],
+)
+def test_a_call_is_abandoned_where_this_side_ended_it_before_anybody_joined(
+    variables: dict[str, str], abandoned: bool
+) -> None:
+    assert hangup_of(hangup("NORMAL_CLEARING", 16, **variables)).abandoned is abandoned
 
 
 def test_a_call_answered_within_a_second_is_answered_although_billsec_is_zero() -> None:

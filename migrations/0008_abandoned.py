@@ -1,0 +1,17 @@
+"""What an agent's callee hears whom nobody joins in time, and when a call's far end said that it rings."""
+
+from __future__ import annotations
+
+from peewee import PostgresqlDatabase
+from playhouse.migrate import SchemaMigrator
+
+STATEMENTS = (
+    "ALTER TABLE agent ADD COLUMN safe_harbour jsonb",
+    "ALTER TABLE call ADD COLUMN ring_at timestamptz",
+)
+
+
+def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
+    """Add the columns."""
+    for statement in STATEMENTS:
+        db.execute_sql(statement)  # type: ignore[no-untyped-call]
