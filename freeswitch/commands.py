@@ -263,6 +263,7 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "origination_caller_id_number": _caller_id(request.caller_id_number),
         "sip_cid_type": _caller_id_type(request.caller_id_header),
         "ignore_early_media": "true",
+        "leg_progress_timeout": str(pdd),
         "originate_timeout": str(pdd + ring + 1),
         "outbound_redirect_fatal": "true",
         "execute_on_ring": ring_timer,

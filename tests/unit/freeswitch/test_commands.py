@@ -193,6 +193,7 @@ def test_a_call_carries_everything_it_needs_at_the_switch() -> None:
         "origination_caller_id_name": "Acme Billing",
         "sip_cid_type": "none",
         "ignore_early_media": "true",
+        "leg_progress_timeout": "15",
         "originate_timeout": "46",
         "outbound_redirect_fatal": "true",
         "execute_on_ring": "sched_hangup +31 NO_ANSWER",
