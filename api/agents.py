@@ -19,6 +19,7 @@ from api.services import services
 from campaigns.actions import ActionRefused, Allowed, parse_action
 from campaigns.cells import MAX_COLUMN_NAME, column_name
 from campaigns.errors import ListRefused
+from campaigns.safe_harbour import parse_safe_harbour
 from models import Agent, rows
 
 blp = Blueprint("agents", description="What an answered call is connected to")
@@ -28,6 +29,7 @@ VARIABLES_MAX = 64
 EXAMPLE_BODY: dict[str, Any] = {
     "name": "Reminder",
     "action": {"type": "playback", "say": {"text": "Hello {first_name}, your order is ready."}},
+    "safe_harbour": None,
     "ring_timeout_seconds": 30,
     "max_call_seconds": 1800,
     "variables": ["first_name"],
@@ -115,6 +117,14 @@ def _check_columns(names: list[str]) -> None:
         raise ma.ValidationError(f"it must name {VARIABLES_MAX} columns at most")
 
 
+SAFE_HARBOUR: dict[str, Any] = {
+    "type": "object",
+    "description": "One of: a file below the sound folder or an https URL of an allowed host; a spoken text.",
+    "properties": {"file": _TEXT, "say": {"anyOf": [_TEXT, _SAY]}},
+    "additionalProperties": False,
+}
+
+
 class AgentBody(schemas.Schema):
     """A new agent."""
 
@@ -125,6 +135,16 @@ class AgentBody(schemas.Schema):
         metadata={
             "oneOf": ACTIONS,
             "description": "What is done with the call. {column} stands for the contact's custom field.",
+        },
+    )
+    safe_harbour = schemas.Object(
+        load_default=None,
+        allow_none=True,
+        validate=[_check_storable],
+        metadata={
+            "anyOf": [SAFE_HARBOUR, {"type": "null"}],
+            "description": "What a person hears whom no agent joins within 2 s of the answer, by a bridge, in a "
+            "queue or in a conference room that nobody is in. The call is then abandoned.",
         },
     )
     ring_timeout_seconds = schemas.Integer(
@@ -152,6 +172,9 @@ class AgentSchema(schemas.Schema):
     id = schemas.Id(required=True)
     name = schemas.Text(required=True)
     action = schemas.Object(required=True, metadata={"oneOf": ACTIONS})
+    safe_harbour = schemas.Object(
+        required=True, allow_none=True, metadata={"anyOf": [SAFE_HARBOUR, {"type": "null"}]}
+    )
     ring_timeout_seconds = schemas.Integer(required=True)
     max_call_seconds = schemas.Integer(required=True)
     variables = schemas.Items(schemas.Text(), required=True, allow_none=True)
@@ -233,10 +256,13 @@ def delete_agent(agent_id: str) -> Response:
 
 
 def _check_action(body: dict[str, Any]) -> None:
-    if "action" not in body:
+    if not {"action", "safe_harbour"} & body.keys():
         return
+    allowed = _allowed(current().tenant_id)
     try:
-        parse_action(body["action"], _allowed(current().tenant_id))
+        if "action" in body:
+            parse_action(body["action"], allowed)
+        parse_safe_harbour(body.get("safe_harbour"), allowed)
     except ActionRefused as error:
         raise refused(error.field, error.value, error.rule) from error
 

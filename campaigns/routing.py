@@ -27,6 +27,7 @@ T = TypeVar("T", bound=Carries)
 
 FAILS_OVER: Mapping[Disposition, bool] = {
     Disposition.ANSWERED: False,
+    Disposition.ABANDONED: False,
     Disposition.BUSY: False,
     Disposition.NO_ANSWER: False,
     Disposition.UNREACHABLE: False,

@@ -7,7 +7,7 @@ own kind of argument, and `inline` checks every argument again, since it is what
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +26,17 @@ _NAMES: Final = frozenset(
         "park",
         "playback",
         "sched_hangup",
+        "sleep",
         "socket",
         "speak",
         "transfer",
     }
 )
+CONNECT_SECONDS: Final = 2
+"""From the answer until an agent must have joined. The node counts whole seconds: it gives up 1 to 2 s after it."""
+_LOOKS: Final = (500, 500, 500, 400)
+"""Milliseconds after each look into a conference room until the next: together just below CONNECT_SECONDS."""
+_MESSAGE: Final = "dialer_safe_harbour"
 # Each of these means something to one of the passes that read the line: quotes and backslashes to all of them,
 # ^ separates the applications, $ starts a variable, braces and pipes a dial string's options and legs.
 _FORBIDDEN_CHARACTERS: Final = re.compile(r"""[\x00-\x1f\x7f'"`\\^${}]""")
@@ -131,6 +137,81 @@ def end_after(seconds: int) -> Application:
     return Application("sched_hangup", f"+{seconds} ALLOTTED_TIMEOUT")
 
 
+def connect(step: Application, message: Application | None = None) -> list[Application]:
+    """A bridge, a queue or a conference that must bring the call an agent within CONNECT_SECONDS of the answer.
+
+    Otherwise the node plays `message` (a `playback` or `say`) and hangs up, and the variable `dialer_abandoned` says
+    so, in the call's HANGUP_COMPLETE and in its CDR. All of it is the node's doing: nobody waits in silence because a
+    dialer has stopped. How each behaves was recorded on a node: docs/freeswitch.md.
+    """
+    ways = {"bridge": _bridged, "callcenter": _queued, "conference": _met}
+    if step.name not in ways or (message is not None and message.name not in ("playback", "speak")):
+        raise CommandRefused("connect", step.name, "a bridge, queue or conference, and a playback or say")
+    alone = [_ABANDONED, *([message] if message else []), hangup()]
+    return [_CONNECT, *ways[step.name](step, message), *alone]
+
+
+def _bridged(step: Application, _message: Application | None) -> list[Application]:
+    # The second leg takes ignore_early_media over from the first, so that only its answer counts as joined.
+    return [_BRIDGE_TERMS, step]
+
+
+def _queued(step: Application, message: Application | None) -> list[Application]:
+    # mod_callcenter has no limit of a single call's own. What is scheduled goes by its id: the group of the call's id
+    # is its maximum duration's, too.
+    kept = [] if message is None else [Application("set", f"{_MESSAGE}={message.argument}")]
+    leave = _LEAVE[None if message is None else message.name]
+    return [*kept, _HANGUP_AFTER_BRIDGE, leave, _STAY_ONCE_JOINED, step, _STAY]
+
+
+def _met(step: Application, _message: Application | None) -> list[Application]:
+    looks = ([step, _HANGUP_IF_MET, Application("sleep", str(pause))] for pause in _LOOKS)
+    return [_ROOM_TERMS, *(part for look in looks for part in look)]
+
+
+def _leave(play: str) -> Application:
+    # ~ separates the applications of the other list, and \$ puts off the expansion until that one runs: a spoken text
+    # has spaces, and sched_transfer's argument is cut at each.
+    steps = f"set:dialer_abandoned=true~{play}hangup:NORMAL_CLEARING"
+    return Application("sched_transfer", f"+{CONNECT_SECONDS} m:~:{steps} inline")
+
+
+_CONNECT: Final = Application("set", "dialer_connect=true")
+_ABANDONED: Final = Application("set", "dialer_abandoned=true")
+_BRIDGE_TERMS: Final = Application(
+    "multiset", f"continue_on_fail=true hangup_after_bridge=true call_timeout={CONNECT_SECONDS}"
+)
+_HANGUP_AFTER_BRIDGE: Final = Application("set", "hangup_after_bridge=true")
+_STAY_ONCE_JOINED: Final = Application("set", "execute_on_pre_bridge=sched_cancel ${last_sched_id}")
+_STAY: Final = Application("sched_cancel", "${last_sched_id}")
+_LEAVE: Final[Mapping[str | None, Application]] = {
+    None: _leave(""),
+    "playback": _leave(f"playback:\\${{{_MESSAGE}}}~"),
+    "speak": _leave(f"speak:\\${{{_MESSAGE}}}~"),
+}
+# join-only: a room that nobody is in is not made, and the call goes on to the next application.
+_ROOM_TERMS: Final = Application(
+    "multiset", "hangup_after_conference=false conference_member_flags=join-only conference_member_id=0"
+)
+_HANGUP_IF_MET: Final = Application(
+    "execute_extension", "${cond(${conference_member_id} > 0 ? hangup : answer)} inline"
+)
+_OWN: Final = frozenset(
+    {
+        _CONNECT,
+        _ABANDONED,
+        _BRIDGE_TERMS,
+        _HANGUP_AFTER_BRIDGE,
+        _STAY_ONCE_JOINED,
+        _STAY,
+        *_LEAVE.values(),
+        _ROOM_TERMS,
+        _HANGUP_IF_MET,
+    }
+)
+"""Steps that are written here, to the last character."""
+
+
 def inline(applications: Sequence[Application]) -> str:
     """The second and third argument of an originate: `'m:^:app:argument^app:argument' inline`.
 
@@ -159,8 +240,12 @@ def checked_cause(cause: str) -> str:
 
 
 def _checked(application: Application) -> Application:
-    argument = application.argument
-    if application.name not in _NAMES:
+    if application in _OWN:
+        return application
+    name, argument = application.name, application.argument
+    if name == "set" and argument.startswith(f"{_MESSAGE}="):
+        name, argument = "speak", argument.removeprefix(f"{_MESSAGE}=")
+    if name not in _NAMES:
         raise CommandRefused("application", application.name, "one of " + ", ".join(sorted(_NAMES)))
     if argument != argument.strip():
         raise CommandRefused(application.name, argument, "no space at either end")

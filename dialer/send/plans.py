@@ -74,6 +74,7 @@ class Plan:
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
     gateways: Mapping[str, str]
+    safe_harbour: Mapping[str, Any] | None = None
 
     def trunk(self, gateway_id: str) -> Trunk | None:
         """One of its trunks; None where calls no longer leave by it."""
@@ -96,7 +97,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) AS halted,
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
-    agent.action, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
+    agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
     call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues
 FROM campaign

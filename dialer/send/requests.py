@@ -21,6 +21,7 @@ from campaigns.actions import (
     fill,
     parse_action,
 )
+from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
 from dialer.book import Flight
 from dialer.send.plans import Plan, Trunk
 from freeswitch import applications
@@ -44,7 +45,11 @@ class Requests:
         Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
         from the tenant, do not allow it.
         """
-        action = fill(parse_action(plan.action, self._allowed(plan)), custom_fields)
+        allowed = self._allowed(plan)
+        action = fill(parse_action(plan.action, allowed), custom_fields)
+        message = parse_safe_harbour(plan.safe_harbour, allowed)
+        if message is not None:
+            message = fill_safe_harbour(message, custom_fields)
         columns = plan.variables if plan.variables is not None else tuple(custom_fields)
         return OriginateRequest(
             call_id=flight.call_id,
@@ -57,7 +62,7 @@ class Requests:
             caller_id_header=trunk.caller_id_header,
             ring_seconds=plan.ring_timeout_seconds,
             max_seconds=plan.max_call_seconds,
-            applications=steps(action, plan),
+            applications=steps(action, plan, message),
             variables={
                 variable_name(column): custom_fields[column] for column in columns if column in custom_fields
             },
@@ -66,9 +71,12 @@ class Requests:
     def check(self, plan: Plan) -> None:
         """Whether this campaign can be dialled at all, whoever the contact is.
 
-        Raises ActionRefused or CommandRefused where its agent's action or one of its gateways no longer stand.
+        Raises ActionRefused or CommandRefused where its agent's action, its message or one of its gateways no longer
+        stand.
         """
-        parse_action(plan.action, self._allowed(plan))
+        allowed = self._allowed(plan)
+        parse_action(plan.action, allowed)
+        parse_safe_harbour(plan.safe_harbour, allowed)
         for trunk in plan.trunks:
             endpoint(trunk.dial_string, plan.caller_id)
 
@@ -84,27 +92,37 @@ class Requests:
         )
 
 
-def steps(action: Action, plan: Plan) -> list[Application]:
-    """The dialplan applications of an action; what ends by itself is followed by a hangup."""
+def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Application]:
+    """The dialplan applications of an action; what ends by itself is followed by a hangup.
+
+    `message` is what the person hears where a bridge, a queue or a conference brings no agent in time.
+    """
+    said = None if message is None else _message(message)
     match action:
-        case PlayFile(file):
-            return [applications.playback(file), applications.hangup()]
+        case PlayFile() | Say():
+            return [_message(action), applications.hangup()]
         case PlayTone(tone):
             return [applications.tone(tone), applications.hangup()]
-        case Say(text, voice):
-            return [applications.say(text, voice), applications.hangup()]
         case Transfer(extension, context):
             return [applications.transfer(extension, context)]
         case Bridge(gateway_id, number):
             leg = endpoint(plan.gateways.get(gateway_id, ""), number)
-            return [applications.bridge(leg), applications.hangup()]
+            return applications.connect(applications.bridge(leg), said)
         case Queue(name):
-            return [applications.queue(name), applications.hangup()]
+            return applications.connect(applications.queue(name), said)
         case Socket(host, port):
             return [applications.socket(host, port)]
         case Conference():
-            return [applications.conference(action.name), applications.hangup()]
+            return applications.connect(applications.conference(action.name), said)
         case Park():
             return [applications.park()]
         case Echo():
             return [applications.echo()]
+
+
+def _message(message: Message) -> Application:
+    match message:
+        case PlayFile(file):
+            return applications.playback(file)
+        case Say(text, voice):
+            return applications.say(text, voice)

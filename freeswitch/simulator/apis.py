@@ -6,6 +6,7 @@ later through `done`.
 
 from __future__ import annotations
 
+import re
 import uuid as uuids
 from collections.abc import Callable
 from typing import Final
@@ -27,6 +28,8 @@ from freeswitch.simulator.switch import Switch
 VERSION: Final = "1.11.3-dev"
 NO_CHANNEL: Final = "-ERR No such channel!\n"
 _SHELL: Final = frozenset({"system", "bg_system", "spawn", "bg_spawn", "spawn_stream"})
+
+_CONDITION: Final = re.compile(r"(\S*) (==|!=|>|<) (\S*) \? ([^:]*?) : (.*)")
 
 Api = Callable[[str, float], str]
 
@@ -69,6 +72,7 @@ class Apis:
             "create_uuid": lambda _argument, _at: str(uuids.uuid4()),
             "strepoch": lambda _argument, at: str(int(switch.clock.wall(at))),
             "echo": lambda argument, _at: argument,
+            "cond": lambda argument, _at: _chosen(argument),
             "fsctl": fsctl.run,
             "sofia": self._sofia,
             "limit_usage": lambda _argument, _at: "0",
@@ -270,6 +274,19 @@ def _version(argument: str) -> str:
     if argument.strip() == "short":
         return f"{VERSION}\n"
     return f"FreeSWITCH Version {VERSION}+simulator~64bit (simulator 64bit)\n"
+
+
+def _chosen(argument: str) -> str:
+    """`cond a > b ? yes : no`, for numbers and for texts; the texts end at the first colon."""
+    match = _CONDITION.fullmatch(argument)
+    if match is None:
+        return "-ERR"
+    left, right = decimal(match[1]), decimal(match[3])
+    if left is None or right is None:
+        holds = (match[1] == match[3]) == (match[2] == "==")
+    else:
+        holds = {"==": left == right, "!=": left != right, ">": left > right, "<": left < right}[match[2]]
+    return match[4] if holds else match[5]
 
 
 def _assignments(text: str) -> list[tuple[str, str]]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from freeswitch.simulator.calls import ARGUMENT, EXECUTING, RAN, Call
 from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.dialstring import read_applications, separate
+from freeswitch.simulator.joining import Joining
 from freeswitch.simulator.numerals import decimal
+from freeswitch.simulator.scheduler import tick
 
 if TYPE_CHECKING:
     from freeswitch.simulator.switch import Switch
@@ -24,12 +26,12 @@ MAX_EXPANSIONS: Final = 10
 
 _NOTHING_NAMES = """
     answer pre_answer ring_ready info log event start_dtmf stop_dtmf record_session stop_record_session limit hash
-    db session_loglevel verbose_events sched_transfer sched_broadcast enable_heartbeat privacy presence sound_test
+    db session_loglevel verbose_events sched_broadcast enable_heartbeat privacy presence sound_test
     set_audio_level avmd_start avmd_stop eval check_acl deduplicate_dtmf bind_meta_app curl respond
 """
 _NOTHING = frozenset(_NOTHING_NAMES.split())
 _UNTIL_HANGUP_NAMES = """
-    echo delay_echo conference bridge fifo callcenter socket endless_playback loop_playback valet_park eavesdrop
+    echo delay_echo fifo socket endless_playback loop_playback valet_park eavesdrop
     hold att_xfer park_state lua javascript python3 detect_speech
 """
 _UNTIL_HANGUP = frozenset(_UNTIL_HANGUP_NAMES.split())
@@ -37,11 +39,14 @@ _MESSAGES_NAMES = """
     playback speak say phrase play_and_get_digits read gentones play_fsv record ivr displace_session
 """
 _MESSAGES = frozenset(_MESSAGES_NAMES.split())
+_JOINING = frozenset({"bridge", "callcenter", "conference"})
+_SCHEDULING = frozenset({"sched_hangup", "sched_transfer", "sched_cancel"})
 _COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
 _TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
-_EXPANSION = re.compile(r"\$\{([^{}]*)\}")
+_EXPANSION = re.compile(r"(?<!\\)\$\{([^{}]*)\}")
 _HOOK = re.compile(r"([^ :]*)(?:::| |:)?(.*)", re.DOTALL)
 _SCHEDULE = re.compile(r"\+?([0-9]{1,9})(?: +(\S+))?")
+_SCHEDULED_TRANSFER = re.compile(r"\+([0-9]{1,9}) (\S+)(?: (\S+))?(?: (\S+))?")
 
 
 class Applications:
@@ -49,6 +54,7 @@ class Applications:
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
+        self._joining = Joining(switch, self._go_on, self.execute_hook)
 
     def start(self, at: float, call: Call) -> None:
         """Hand an originated channel to the extension of its originate."""
@@ -101,6 +107,21 @@ class Applications:
                 self._switch.scheduler.at(at + seconds, self._advance, call, applications)
                 return
 
+    def _go_on(self, at: float, call: Call) -> None:
+        if call.applications is not None:
+            self._advance(at, call, call.applications)
+
+    def hooks(self, at: float, call: Call, prefix: str) -> None:
+        """Run a channel's execute_on_* variables of this name."""
+        for value in list(call.hooks(prefix)):
+            if call.alive():
+                self.execute_hook(at, call, value)
+
+    def api_hook(self, at: float, value: str) -> None:
+        """Run an api_on_* variable: a command and its argument."""
+        name, _, argument = value.partition(" ")
+        self._switch.run_api(name, argument, at)
+
     def execute_hook(self, at: float, call: Call, value: str) -> None:
         """An execute_on_* variable: `app arg` or `app::arg`."""
         match = _HOOK.fullmatch(value)
@@ -128,28 +149,63 @@ class Applications:
             return FOREVER
         if name in _UNTIL_HANGUP:
             return FOREVER
+        if name in _JOINING:
+            return self._join(at, call, name, argument)
         if name in _MESSAGES:
             return duration(argument)
         if name == "sleep":
             return (decimal(argument) or 0) / 1000
         if name in ("set", "export", "multiset", "unset", "push"):
             self._set(call, name, argument)
-        elif name == "sched_hangup":
-            match = _SCHEDULE.match(argument)
-            if match is not None:
-                switch.schedule_hang_up(at, call, int(match[1]), parse_cause(match[2] or "ALLOTTED_TIMEOUT"))
+        elif name in _SCHEDULING:
+            self._schedule(at, call, name, argument)
         elif name == "hangup":
             switch.hang_up(at, call, parse_cause(argument))
         elif name in ("transfer", "execute_extension"):
-            extension, dialplan, context = [*argument.split(" "), "", ""][:3]
-            self.transfer(at, call, extension, dialplan or "XML", context or "default")
-            return FOREVER
+            return self._branch(at, call, name, argument)
         elif name in _COMMANDS:
             switch.journal.command(switch.clock.wall(at), call.uuid, argument)
         elif name not in _NOTHING:
             # An unknown application ends the call (fact B).
             switch.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
         return 0.0
+
+    def _join(self, at: float, call: Call, name: str, argument: str) -> float:
+        if name == "bridge":
+            self._joining.bridge(at, call, argument)
+        elif name == "callcenter":
+            return FOREVER if self._joining.queue(at, call, argument) else 0.0
+        elif not self._joining.conference(call, argument):
+            if call.variable("hangup_after_conference") != "false":
+                self._switch.hang_up(at, call, "NORMAL_CLEARING")
+            return 0.0
+        return FOREVER
+
+    def _branch(self, at: float, call: Call, name: str, argument: str) -> float:
+        extension, dialplan, context = [*argument.split(" "), "", ""][:3]
+        listed = read_applications(extension, dialplan) if name == "execute_extension" else None
+        if listed is None:
+            self.transfer(at, call, extension, dialplan or "XML", context or "default")
+            return FOREVER
+        # It comes back from an inline list, as from a subroutine.
+        return sum(self.execute(at, call, inner, inner_argument) for inner, inner_argument in listed)
+
+    def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
+        switch = self._switch
+        if name == "sched_cancel":
+            switch.unschedule(call, decimal(argument))
+        elif name == "sched_hangup" and (match := _SCHEDULE.match(argument)) is not None:
+            switch.schedule_hang_up(at, call, int(match[1]), parse_cause(match[2] or "ALLOTTED_TIMEOUT"))
+        elif name == "sched_transfer" and (match := _SCHEDULED_TRANSFER.fullmatch(argument)) is not None:
+            extension, dialplan, context = match[2], match[3] or "XML", match[4] or "default"
+            due = tick(at, int(match[1]))
+            timer = switch.scheduler.at(due, self._transfer_if_up, call, extension, dialplan, context)
+            call.tasks.append(timer)
+            call.set_variable("last_sched_id", str(timer[1]))
+
+    def _transfer_if_up(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
+        if call.alive():
+            self.transfer(at, call, extension, dialplan, context)
 
     @staticmethod
     def _set(call: Call, name: str, argument: str) -> None:
@@ -165,10 +221,11 @@ class Applications:
     def expand(self, at: float, call: Call, text: str) -> str:
         """`${name}` and `${api argument}` in an application's argument, again and again (fact A12)."""
         for _ in range(MAX_EXPANSIONS):
-            if "${" not in text:
+            if not _EXPANSION.search(text):
                 break
             text = _EXPANSION.sub(lambda match: self._expansion(at, call, match[1]), text)
-        return text
+        # \${name} waits for the application that the argument is passed on to.
+        return text.replace("\\$", "$")
 
     def _expansion(self, at: float, call: Call, inside: str) -> str:
         match = re.fullmatch(r"(\w+)(?:\((.*)\)| (.*))", inside, re.DOTALL)

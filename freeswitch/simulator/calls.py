@@ -56,6 +56,7 @@ class Call:
         "media_us",
         "number",
         "outcome",
+        "patience",
         "progress_us",
         "sip",
         "tasks",
@@ -86,6 +87,7 @@ class Call:
         self._hooks = {name: value for name, value in self.variables.items() if name.startswith(_HOOKS)}
         self.late: dict[str, str] = {}
         self.tasks: list[Timer] = []
+        self.patience: Timer | None = None
         self.applications: list[tuple[str, str]] | None = None
         self.application_index = 0
         self.executing = False
@@ -115,6 +117,8 @@ class Call:
             "answer_state": "ringing",
             "created": str(self.created_us),
             "answered": "0",
+            "bridged": "0",
+            "bridge_epoch": "0",
             "progress": "0",
             "progress_media": "0",
             "hangup": "0",

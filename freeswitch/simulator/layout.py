@@ -258,8 +258,8 @@ z|profile_start_epoch: %(start_epoch)s
 z|profile_start_uepoch: %(created)s
 z|answer_epoch: %(answer_epoch)s
 z|answer_uepoch: %(answered)s
-z|bridge_epoch: 0
-z|bridge_uepoch: 0
+z|bridge_epoch: %(bridge_epoch)s
+z|bridge_uepoch: %(bridged)s
 z|last_hold_epoch: 0
 z|last_hold_uepoch: 0
 z|hold_accum_seconds: 0

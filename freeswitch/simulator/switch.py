@@ -20,6 +20,7 @@ from freeswitch.simulator.dialstring import DialStringError, Leg, parse_originat
 from freeswitch.simulator.events import Hub
 from freeswitch.simulator.journal import Journal
 from freeswitch.simulator.ledger import LedgerSink
+from freeswitch.simulator.numerals import decimal
 from freeswitch.simulator.plan import NETWORK_SECONDS, Outcome
 from freeswitch.simulator.routing import Refused, Route, Router
 from freeswitch.simulator.scheduler import Clock, Scheduler, tick
@@ -145,6 +146,8 @@ class Switch:
             return
         call.outcome = outcome = route.outcome or self._outcome(route.number)
         at_ = self.scheduler.at
+        if patience := decimal(leg.variables.get("leg_progress_timeout", "")):
+            call.patience = at_(tick(at, patience + 1), self._no_progress, call)
         if outcome.ring is not None:
             at_(at + outcome.ring, self._ring, call)
         if outcome.early is not None:
@@ -172,7 +175,7 @@ class Switch:
         self.hub.channel("CHANNEL_PROGRESS", call)
         self._call_state(call, "RINGING")
         self.journal.step(self.clock.wall(at), "ring", call)
-        self._hooks(at, call, "execute_on_ring")
+        self.applications.hooks(at, call, "execute_on_ring")
 
     def _early(self, at: float, call: Call) -> None:
         if not call.alive() or call.answered:
@@ -186,8 +189,8 @@ class Switch:
         self._call_state(call, "EARLY")
         call.flags |= calls.FLOWING
         self.journal.step(self.clock.wall(at), "ring", call)
-        self._hooks(at, call, "execute_on_pre_answer")
-        self._hooks(at, call, "execute_on_media")
+        self.applications.hooks(at, call, "execute_on_pre_answer")
+        self.applications.hooks(at, call, "execute_on_media")
         if call.alive() and not calls.ignores_early_media(call.variables):
             self._win(at, call)
 
@@ -204,11 +207,11 @@ class Switch:
         call.flags |= calls.DISPOSED
         call.set_foreign(disposition="ANSWER")
         self.journal.step(self.clock.wall(at), "answer", call)
-        self._hooks(at, call, "execute_on_answer")
+        self.applications.hooks(at, call, "execute_on_answer")
         if first_media:
-            self._hooks(at, call, "execute_on_media")
+            self.applications.hooks(at, call, "execute_on_media")
         for value in call.hooks("api_on_answer"):
-            self._api_hook(at, value)
+            self.applications.api_hook(at, value)
         if not call.alive():
             return
         self._call_state(call, "ACTIVE")
@@ -266,6 +269,11 @@ class Switch:
         for call in legs:
             self._finish(at, call)
 
+    def _no_progress(self, at: float, call: Call) -> None:
+        """leg_progress_timeout fires, N to N+1 seconds after the INVITE; any of 180, 183 and 200 satisfies it."""
+        if not call.answered and not call.flags & (calls.RANG | calls.MEDIA):
+            self.hang_up(at, call, "PROGRESS_TIMEOUT")
+
     def hang_up(self, at: float, call: Call, cause: str) -> None:
         """End a call from this side: CANCEL while it rings, BYE once answered."""
         if not call.alive() or (call.answered and self.faults.spares(call.uuid)):
@@ -301,12 +309,13 @@ class Switch:
         """sched_hangup: N-1 to N seconds from now (fact J9)."""
         call.tasks.append(self.scheduler.at(tick(at, seconds), self.hang_up, call, cause))
 
-    def unschedule(self, call: Call) -> int:
-        """sched_del: forget every scheduled hang-up of a call; how many there were."""
-        tasks, call.tasks = call.tasks, []
-        for task in tasks:
+    def unschedule(self, call: Call, number: int | None = None) -> int:
+        """sched_del: forget what is scheduled for a call, or the task of this number; how much it was."""
+        chosen = [task for task in call.tasks if number in (None, task[1])]
+        for task in chosen:
             self.scheduler.cancel(task)
-        return len(tasks)
+            call.tasks.remove(task)
+        return len(chosen)
 
     # Endings
 
@@ -317,6 +326,8 @@ class Switch:
         call.sip = call.sip or (487 if how & calls.CANCELLED else 0)
         call.fields.update(cause=cause, q850=str(q850(cause)), answer_state="hangup", state_number="10")
         self.unschedule(call)
+        if call.patience is not None:
+            self.scheduler.cancel(call.patience)
         self.hub.channel("CHANNEL_HANGUP", call)
         self.journal.end(self.clock.wall(at), call)
 
@@ -333,7 +344,7 @@ class Switch:
             self._on_end(call)
         self.hub.channel("CHANNEL_HANGUP_COMPLETE", call)
         for value in call.hooks("api_hangup_hook"):
-            self._api_hook(at, value)
+            self.applications.api_hook(at, value)
 
     def _destroy(self, at: float, call: Call) -> None:
         self.hub.channel("CHANNEL_DESTROY", call)
@@ -376,19 +387,7 @@ class Switch:
         found = call.variable(name)
         if found is not None:
             return found
-        wanted = f"variable_{name}"
-        return next(
-            (text for key, text in call.snapshot(self.hub.renderer, "CHANNEL_DATA") if key == wanted), None
-        )
-
-    def _hooks(self, at: float, call: Call, prefix: str) -> None:
-        for value in list(call.hooks(prefix)):
-            if call.alive():
-                self.applications.execute_hook(at, call, value)
-
-    def _api_hook(self, at: float, value: str) -> None:
-        name, _, argument = value.partition(" ")
-        self.run_api(name, argument, at)
+        return dict(call.snapshot(self.hub.renderer, "CHANNEL_DATA")).get(f"variable_{name}")
 
     def change_state(self, call: Call, state: str, number: str) -> None:
         """Set the channel's state and tell it."""

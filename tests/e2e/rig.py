@@ -47,6 +47,10 @@ class Api(ApiClient):
         """PUT of a JSON body."""
         return self._send("PUT", path, body)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """PATCH of a JSON body."""
+        return self._send("PATCH", path, body)
+
     def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
         """DELETE, with a JSON body where one is given."""
         self._send("DELETE", path, body)

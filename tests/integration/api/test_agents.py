@@ -33,6 +33,7 @@ def test_what_is_left_out_has_the_contracts_defaults(site: Site) -> None:
         "id": "",
         "name": "Desk",
         "action": ECHO,
+        "safe_harbour": None,
         "ring_timeout_seconds": 30,
         "max_call_seconds": 1800,
         "variables": None,
@@ -87,6 +88,11 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"action": {"type": "bridge", "queue": "sales"}}, None),
     ({"action": {"type": "socket", "host": "evil.example", "port": 1}}, None),
     ({"action": {"type": "conference", "room": "a b"}}, None),
+    ({"safe_harbour": "sorry.wav"}, "safe_harbour is 'sorry.wav'; it must be an object."),
+    ({"safe_harbour": {}}, "safe_harbour.file is null; there must be exactly one of file, say."),
+    ({"safe_harbour": {"tone": "%(200,100,440)"}}, None),
+    ({"safe_harbour": {"file": "../etc/passwd"}}, None),
+    ({"safe_harbour": {"say": "Hi {\0}"}}, None),
 ]
 
 
@@ -125,6 +131,17 @@ def test_every_kind_of_action_is_kept_as_it_was_given(site: Site) -> None:
         assert response.status_code == 201, response.text
         found = site.get(f"/agents/{response.json['id']}").json
         assert (found["action"], found["variables"]) == (action, ["first_name", "Order ID"])
+
+
+def test_the_message_for_whom_nobody_joins_is_kept_and_can_be_taken_away(site: Site) -> None:
+    grant(site)
+    message = {"say": {"text": "Sorry, {first_name}", "voice": "flite/slt"}}
+    agent = create(site, safe_harbour=message).json
+    path = f"/agents/{agent['id']}"
+    assert site.get(path).json["safe_harbour"] == message
+    for changed in ({"file": "https://cdn.example/sorry.wav"}, None):
+        response = site.request("PATCH", path, role="admin", json={"safe_harbour": changed})
+        assert (response.status_code, response.json) == (200, agent | {"safe_harbour": changed})
 
 
 def test_what_the_platform_took_away_can_no_longer_be_asked_for(site: Site) -> None:

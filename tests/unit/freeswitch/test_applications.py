@@ -116,6 +116,64 @@ def test_whatever_gets_through_is_exactly_the_applications_given(arguments: list
     assert read_inline(extension) == [("speak", argument) for argument in arguments]
 
 
+MESSAGES = {None: None, "playback": apps.playback("a~b.wav"), "speak": apps.say("Sorry, it is us; call 1")}
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=str)
+@pytest.mark.parametrize(
+    "step",
+    [apps.bridge("sofia/gateway/desk/1"), apps.queue("support"), apps.conference("a.b")],
+    ids=lambda s: s.name,
+)
+def test_a_call_that_an_agent_must_join_says_so_and_ends_with_the_message(
+    step: Application, message: Application | None
+) -> None:
+    extension, _ = split(inline(apps.connect(step, message)), " ")
+    steps = read_inline(extension)
+    assert steps[0] == ("set", "dialer_connect=true")
+    assert (step.name, step.argument) in steps
+    said = [] if message is None else [(message.name, message.argument)]
+    assert steps[-2 - len(said) :] == [("set", "dialer_abandoned=true"), *said, ("hangup", "NORMAL_CLEARING")]
+
+
+def test_the_message_of_a_queue_waits_in_a_variable_until_it_is_left() -> None:
+    """What is scheduled is cut at each space, and its expansion would come too early without the backslash."""
+    extension, _ = split(inline(apps.connect(apps.queue("support"), MESSAGES["speak"])), " ")
+    steps = dict(read_inline(extension))
+    assert steps["sched_transfer"] == (
+        r"+2 m:~:set:dialer_abandoned=true~speak:\${dialer_safe_harbour}~hangup:NORMAL_CLEARING inline"
+    )
+    assert ("set", "dialer_safe_harbour=flite|slt|Sorry, it is us; call 1") in read_inline(extension)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [(apps.park(), None), (apps.queue("q"), apps.park()), (apps.queue("q"), Application("system", "x"))],
+)
+def test_only_an_agent_can_join_and_only_a_message_be_said(
+    step: Application, message: Application | None
+) -> None:
+    with pytest.raises(CommandRefused):
+        apps.connect(step, message)
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        Application("set", "dialer_connect=false"),
+        Application("set", "dialer_safe_harbour=${x}"),
+        Application("set", "dialer_safe_harbour=a^b"),
+        Application("sched_transfer", "+2 m:~:system:x inline"),
+        Application("execute_extension", "system:x inline"),
+        Application("sched_cancel", ""),
+        Application("multiset", "a=b"),
+    ],
+)
+def test_a_step_that_resembles_one_of_these_is_refused(application: Application) -> None:
+    with pytest.raises(CommandRefused):
+        inline([application])
+
+
 def test_no_application_and_too_many_are_refused() -> None:
     with pytest.raises(CommandRefused):
         inline([])

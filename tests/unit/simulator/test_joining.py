@@ -1,0 +1,154 @@
+"""Who joins an answered channel, and what happens where nobody does: as it was recorded on a real node."""
+
+from __future__ import annotations
+
+import pytest
+
+from freeswitch import applications as apps
+from freeswitch.applications import Application, connect, inline
+from tests.unit.simulator.node import Node
+
+FILE = apps.playback("sorry.wav")
+SPOKEN = apps.say("Sorry, we could not reach you; call 0800 1")
+MESSAGE_SECONDS = 5.0
+ROOM = apps.conference("t1.room")
+
+
+def call(
+    step: Application, message: Application | None = FILE, node: Node | None = None, ending: str = "07"
+) -> Node:
+    """A call that is answered at once by somebody who does not hang up, unless the plan's number says otherwise."""
+    node = node or Node()
+    node.hub.subscribe(node.watcher, {"CHANNEL_EXECUTE", "CHANNEL_HANGUP_COMPLETE"})
+    steps = inline([apps.end_after(60), *connect(step, message)])
+    node.call(ending, "api_on_answer='sched_del u'", steps)
+    return node
+
+
+def ran(node: Node) -> list[tuple[str, str | None]]:
+    """The applications that the channel ran, in order."""
+    events = (event for event in node.watcher.events if event["Unique-ID"] == "u")
+    return [
+        (event["Application"], event.get("Application-Data"))
+        for event in events
+        if event["Event-Name"] == "CHANNEL_EXECUTE"
+    ]
+
+
+def seconds(node: Node) -> float:
+    """From the answer to the end."""
+    return int(node.last("CHANNEL_HANGUP_COMPLETE")["variable_billmsec"]) / 1000
+
+
+def marks(node: Node) -> tuple[str | None, bool]:
+    """What the end says: whether it was given up, and whether somebody had joined."""
+    ended = node.last("CHANNEL_HANGUP_COMPLETE")
+    joined = int(ended["variable_bridge_uepoch"]) or int(ended.get("variable_conference_member_id", "0"))
+    return ended.get("variable_dialer_abandoned"), joined > 0
+
+
+@pytest.mark.parametrize(("number", "talk"), [("10", 2.1), ("00", 5.5)], ids=["at once", "after 1.5 s"])
+def test_a_leg_that_answers_in_time_joins_and_its_end_ends_the_call(number: str, talk: float) -> None:
+    node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
+    node.pass_time(20)
+    assert marks(node) == (None, True)
+    assert seconds(node) == pytest.approx(talk, abs=0.2)
+    assert ran(node)[-1][0] == "bridge"
+
+
+@pytest.mark.parametrize(
+    ("number", "silence"),
+    [("02", (1.0, 2.0)), ("01", (0.0, 0.1)), ("03", (0.0, 0.1))],
+    ids=["rings", "busy", "404"],
+)
+def test_a_leg_that_does_not_answer_in_time_leaves_the_person_a_message(
+    number: str, silence: tuple[float, float]
+) -> None:
+    node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
+    node.pass_time(20)
+    assert marks(node) == ("true", False)
+    assert ran(node)[-2:] == [("playback", "sorry.wav"), ("hangup", "NORMAL_CLEARING")]
+    assert silence[0] <= seconds(node) - MESSAGE_SECONDS <= silence[1]
+
+
+def test_without_a_message_the_person_is_let_go_at_the_deadline() -> None:
+    node = call(apps.bridge("sofia/gateway/desk/+15550102"), None)
+    node.pass_time(20)
+    assert marks(node) == ("true", False)
+    assert 1.0 <= seconds(node) <= 2.0
+
+
+def test_who_hangs_up_before_the_deadline_was_not_given_up() -> None:
+    node = call(apps.bridge("sofia/gateway/desk/+15550102"), ending="13")
+    node.pass_time(20)
+    assert marks(node) == (None, False)
+    assert node.last("CHANNEL_HANGUP_COMPLETE")["variable_sip_hangup_disposition"] == "recv_bye"
+
+
+def test_an_agent_of_a_queue_joins_and_the_wait_is_called_off() -> None:
+    node = call(apps.queue("support-00"), SPOKEN)
+    node.pass_time(20)
+    assert marks(node) == (None, True)
+    assert [name for name, _ in ran(node)][-2:] == ["callcenter", "sched_cancel"]
+    assert seconds(node) == pytest.approx(5.5, abs=0.2)
+
+
+@pytest.mark.parametrize("queue", ["support-02", "empty"])
+def test_a_queue_without_a_free_agent_is_left_at_the_deadline_for_the_spoken_message(queue: str) -> None:
+    node = call(apps.queue(queue), SPOKEN)
+    node.pass_time(20)
+    assert marks(node) == ("true", False)
+    assert ran(node)[-3:] == [
+        ("set", "dialer_abandoned=true"),
+        ("speak", SPOKEN.argument),
+        ("hangup", "NORMAL_CLEARING"),
+    ]
+    assert 1.0 <= seconds(node) - MESSAGE_SECONDS <= 2.0
+
+
+def test_a_queue_that_the_node_does_not_have_gives_up_once() -> None:
+    node = call(apps.queue("nosuch"))
+    node.pass_time(20)
+    assert marks(node) == ("true", False)
+    assert [name for name, _ in ran(node)].count("playback") == 1
+
+
+def test_the_longest_call_still_holds_for_who_was_joined_from_a_queue() -> None:
+    node = call(apps.queue("support"))
+    node.pass_time(70)
+    assert node.last("CHANNEL_HANGUP_COMPLETE")["Hangup-Cause"] == "ALLOTTED_TIMEOUT"
+    assert marks(node) == (None, True)
+
+
+def test_a_room_that_nobody_comes_to_is_given_up() -> None:
+    node = call(ROOM)
+    node.pass_time(20)
+    assert marks(node) == ("true", False)
+    assert [name for name, _ in ran(node)].count("conference") == 4
+    assert 1.8 <= seconds(node) - MESSAGE_SECONDS <= 2.0
+
+
+@pytest.mark.parametrize("late", [-1.0, 1.2], ids=["already there", "comes later"])
+def test_an_agent_in_the_room_in_time_is_joined(late: float) -> None:
+    node = Node()
+    if late > 0:
+        call(ROOM, node=node)
+        node.pass_time(late)
+    node.call("07", "", "'m:^:conference:t1.room@default' inline", uuid="agent")
+    node.pass_time(1.0)
+    if late < 0:
+        call(ROOM, node=node)
+    node.pass_time(70)
+    assert marks(node) == (None, True)
+    assert ran(node)[-1][0] == "conference"
+
+
+def test_a_post_dial_delay_past_its_budget_ends_the_call_unless_it_has_rung() -> None:
+    for ending, cause in (("09", "PROGRESS_TIMEOUT"), ("02", "NO_ANSWER"), ("08", "NORMAL_CLEARING")):
+        node = Node()
+        node.call(ending, "leg_progress_timeout=3,originate_timeout=9")
+        node.pass_time(30)
+        assert node.last("CHANNEL_HANGUP_COMPLETE")["Hangup-Cause"] == cause
+        if ending == "09":
+            assert 3.0 <= int(node.last("CHANNEL_HANGUP_COMPLETE")["variable_mduration"]) / 1000 <= 4.0
+            assert node.jobs == ["-ERR PROGRESS_TIMEOUT\n"]
