@@ -98,6 +98,11 @@ class Listener:
         return self._filters
 
     @property
+    def waiting(self) -> bool:
+        """Whether an api is under way, so that nothing else happens on the connection."""
+        return self._waiting
+
+    @property
     def stalled(self) -> bool:
         """Whether it neither reads nor sends, as a fault has it."""
         return self._stalled

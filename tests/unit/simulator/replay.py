@@ -25,6 +25,7 @@ _LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PAIR = re.compile(r'"((?:[^"\\]|\\.)*)":("(?:[^"\\]|\\.)*")')
 _CLOSED = re.compile(rb"conn (\d+): closed by client")
+PATIENCE_SECONDS = 1.0
 _STAMP = re.compile(rb"Event-Date-Timestamp(?:\":\"|: )(\d+)")
 
 
@@ -64,6 +65,10 @@ class Event:
     def get(self, name: str) -> str:
         """The first header of this name, or nothing."""
         return next((value for key, value in self.headers if key == name), "")
+
+
+def _is_reply(frame: bytes) -> bool:
+    return b"/reply\n" in frame[:64] or b"/response\n" in frame[:64]
 
 
 def cut(stream: bytes) -> Iterator[bytes]:
@@ -126,8 +131,21 @@ def replay(path: Path) -> Replay:
             collect()
         node.pass_time(max(0.0, moment - node.now))
 
+    def keep_up(connection: int) -> None:
+        """The recorded client had its replies by now: let the simulated node, which may be slower, give them too."""
+        latest = node.now + PATIENCE_SECONDS
+        answered = sum(_is_reply(frame) for frame in recorded[connection])
+        while (
+            (due := node.scheduler.next_due) is not None
+            and due <= latest
+            and sum(map(_is_reply, cut(bytes(simulated[connection])))) < answered
+        ):
+            pass_until(due)
+
     for side, connection, at, data in script:
         pass_until(start + at)
+        if side == "C" and connection in listeners and listeners[connection].waiting:
+            keep_up(connection)
         if side == "N":
             if (gone := _CLOSED.fullmatch(data)) and int(gone[1]) in listeners:
                 listeners.pop(int(gone[1])).leave()

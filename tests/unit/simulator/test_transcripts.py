@@ -1,9 +1,10 @@
 """The simulated node against recordings of a real one: replies, events, their order, names and values.
 
-What is left out, with its reason: CODEC, CALL_UPDATE and CHANNEL_UUID (media and transfer details no dialer reads),
-HEARTBEAT and RE_SCHEDULE (the recorded node's own timetable), the place of API and BACKGROUND_JOB among a
-channel's events (the real one gives no order either), and the order of the variables within an event (the real one
-moves a variable to the end whenever it sets it again).
+Of what is compared is left out, with its reason: CODEC, CALL_UPDATE and CHANNEL_UUID (media and transfer details no
+dialer reads), HEARTBEAT and RE_SCHEDULE (the recorded node's own timetable), the place of API and BACKGROUND_JOB in
+a channel's events (the real one gives no order either), and the order of the variables within an event (the real one
+moves a variable to the end whenever it sets it again). `PARTLY` names the replies, and `NOT_COMPARED` the recordings,
+that are left out.
 """
 
 from __future__ import annotations
@@ -16,25 +17,45 @@ import pytest
 from tests.unit.simulator.replay import Event, anonymous, decode, replay, transcripts
 
 LEFT_OUT = {"CODEC", "CALL_UPDATE", "CHANNEL_UUID", "HEARTBEAT", "RE_SCHEDULE"}
-CALLS = [name for name in transcripts() if re.match(r"1[0-9]_call|2[0-2]_call", name)]
-DIALOGUES = [
-    "01_auth_ok",
-    "31_bgapi_other_conn",
-    "32_bgapi_conn_closed",
-    "35_fsctl_pause",
-    "36_dup_origination_uuid",
-    "34_max_sessions_exceeded",
-    "37_originate_errors",
-    "46_sendevent_custom",
-    "33_sps_exceeded",
-    "40_escape_enc3",
-    "40_escape_quoted",
-    "40_escape_caret_tilde_quoted",
-    "67_timeouts_gateway_hole",
-    "65_originate_timeout_accuracy",
-    "47_expansion",
-    "44_filters",
-]
+CALLS = [name for name in transcripts() if re.match(r"1[0-9]_call|2[01246]_call", name)]
+NOT_COMPARED = {
+    "03_userauth": "nobody logs in as a user of the directory",
+    "25_call_loopback_park_json": "loopback makes two channels of a call, and is not dialled",
+    "25_call_loopback_park_plain": "as above",
+    "45_myevents_sendmsg": "myevents, linger and divert_events belong to a client that controls one session",
+    "50_press1_dtmf_playback": "nobody presses a key of a simulated phone",
+    "51_fs_to_fs_bridge": "bridges of two legs that were dialled apart are not simulated",
+    "55_shutdown_sigterm": "the process ends: tests/integration/simulator/test_ends.py",
+    "56_shutdown_api": "as above",
+    "57_shutdown_asap": "as above",
+    "58_sigkill": "the process ends: tests/integration/simulator/test_faults.py",
+    "60_log_levels": "the log of a simulated node is not sent",
+    "62_early_media_job_ok": "the recorded client was slower than its calls, which a replay by the clock is not",
+    "68_dup_uuid_null": "loopback is not dialled",
+    "69_slow_reader_calls": "only part of its traffic was recorded",
+}
+"""Recordings with the reason why they are not replayed."""
+PARTLY = {
+    # The disconnection for 25 s without a password is the server's: tests/integration/simulator/test_socket.py.
+    "02_auth_wrong": r"disconnect-notice",
+    # What profiles, gateways and modules are configured with; a simulated node says yes to every module.
+    "04_api_basics": r"\tType\t|\n=====|<gateway>|USAGE: |\n\n(true|false)\Z",
+    "05_unknown": r"Events Enabled|aready enabled",
+    # The reply that the real one cut, with the blank line that its next frame then lacked.
+    "30_bgapi_job_uuid": r"BACKGROUND_JOB",
+    "41_injection": r"\A\Z",
+    # Keys that are pressed, and the columns that tell what a channel hears and says.
+    "42_uuid_commands": r"CHANNEL_DATA|row_count",
+    "43_limit_hash": r"\n\n<number>",
+    "48_encoding": r"CHANNEL_DATA|event-xml",
+    "63_kill_race": r"\A\Z",
+    # What `show` says a moment after a change.
+    "64_show_channels_lag": r" total\.",
+}
+"""Recordings whose replies are compared, but for those that match, on either side, and those to commands that a
+simulated node does not have; their events are not: they tell of applications that are not simulated, or of races."""
+NOT_SIMULATED = r"ommand not found"
+DIALOGUES = sorted(transcripts().keys() - {*CALLS, *NOT_COMPARED, *PARTLY})
 
 # Made up anew for each call or each node; that they are there is compared, not what they say.
 VOLATILE = re.compile(
@@ -45,6 +66,19 @@ VOLATILE = re.compile(
 )
 # Durations differ by the recorded node's own latency.
 DURATIONS = re.compile(r"variable_(.*sec|m?duration)")
+
+
+# What a node says of itself: how long it has been up, its name and addresses, its version, the lengths that follow.
+OF_THE_NODE = [
+    (re.compile(r"Content-Length: \d+\n"), ""),
+    (re.compile(r"\n\n\d+\n?\Z"), "\n\n<number>"),
+    (re.compile(r"\nUP .*", re.DOTALL), "\n<status>"),
+    (re.compile(r"FreeSWITCH Version .*"), "<version>"),
+    (re.compile(r"\b(vm|host|simulator)\b"), "<host>"),
+    (re.compile(r"192\.0\.2\.2|127\.0\.0\.1"), "<address>"),
+    (re.compile(r"fd00(%3A%3A|::)2|(%3A%3A|::)1\b"), "<address>"),
+    (re.compile(r"(Core-UUID(\": ?\"|: |>))core"), r"\1<uuid>"),
+]
 
 
 def events(frames: list[bytes]) -> list[Event]:
@@ -65,14 +99,17 @@ def jobs(found: list[Event]) -> Counter[tuple[str, str]]:
     return Counter(
         (anonymous(event.get("Job-UUID")), anonymous(event.body))
         for event in found
-        if event.get("Event-Name") == "BACKGROUND_JOB" and not event.body.startswith("UP ")
+        if event.get("Event-Name") == "BACKGROUND_JOB"
+        and not event.body.startswith(("UP ", "FreeSWITCH Version"))
     )
 
 
 def replies(frames: list[bytes]) -> list[str]:
-    """Everything that is no event; a status text differs by nature."""
+    """Everything that is no event, but for what a node says of itself. The lengths were used to cut the frames."""
     texts = [anonymous(frame.decode("utf-8", "replace")) for frame in frames if decode(frame) is None]
-    return [re.sub(r"Content-Length: \d+\n\nUP .*", "status", text, flags=re.DOTALL) for text in texts]
+    for pattern, text in OF_THE_NODE:
+        texts = [pattern.sub(text, said) for said in texts]
+    return texts
 
 
 def assert_alike(recorded: Event, simulated: Event) -> None:
@@ -118,3 +155,20 @@ def test_a_dialogue_has_the_recorded_replies_and_events(name: str) -> None:
             for side in (frames, ours)
         ]
         assert sorted(summary[1]) == sorted(summary[0])
+
+
+@pytest.mark.parametrize(("name", "left_out"), PARTLY.items())
+def test_a_dialogue_has_the_recorded_replies_but_for_what_is_not_simulated(name: str, left_out: str) -> None:
+    result = replay(transcripts()[name])
+    compared = 0
+    for connection, frames in result.recorded.items():
+        ours = replies(result.simulated[connection])
+        for recorded, simulated in zip(replies(frames), ours, strict=False):
+            if not any(re.search(f"{left_out}|{NOT_SIMULATED}", text) for text in (recorded, simulated)):
+                assert simulated == recorded
+                compared += 1
+    assert compared >= 5
+
+
+def test_every_recording_that_is_left_out_exists() -> None:
+    assert {*NOT_COMPARED, *PARTLY} <= transcripts().keys()
