@@ -137,15 +137,17 @@ class Recovery:
     def _settle(self, flight: Flight) -> None:
         link = self.cluster.links.get(flight.node)
         answer = None
+        asked = self.now()
         if link is not None and link.connected:
             self._restarts.bring_back(link, flight)
+            asked = self.now()
             answer = question(link, flight.call_id)
         if flight.over or flight.queued:
             return
-        now = self.now()
-        quiet = self._backlogs.quiet_since(flight, now)
+        quiet = self._backlogs.quiet_since(flight, self.now())
+        # What the node said is as old as the question: a frame may have left its buffer between the two parts of it.
         verdict = decide(
-            flight, answer, self.dialer_id, now, lambda: sender_is_dead(flight.sent_by), quiet_since=quiet
+            flight, answer, self.dialer_id, asked, lambda: sender_is_dead(flight.sent_by), quiet_since=quiet
         )
         reach(Point.DECIDED)
         if answer is not None and answer.alive is not None:

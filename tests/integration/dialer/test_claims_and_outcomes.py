@@ -205,6 +205,8 @@ def test_late_and_repeated_events_change_nothing(world: World) -> None:
     assert late.ended == {call.call_id}
     assert (after.status, after.version, after.disposition) == ("failed", before.version, "busy")
     assert counts(campaign_id) == {"failed": 1}
+    with db.connection_context():
+        assert Call.get_by_id(call.call_id).disposition == "busy"
 
 
 def test_an_old_call_of_a_contact_does_not_move_its_new_one(world: World) -> None:
@@ -380,6 +382,38 @@ def test_the_database_itself_refuses_a_second_open_call_for_a_contact(world: Wor
         row = Call.get_by_id(call.call_id).__data__ | {"id": new_id(), "seq": 2, "attempt": 2}
         with pytest.raises(IntegrityError):
             Call.create(**row)
+
+
+def test_the_database_itself_refuses_two_counted_calls_of_one_attempt(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    end(ended(call.call_id, "failed"))
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id).__data__ | {"id": new_id(), "seq": 2}
+        with pytest.raises(IntegrityError):
+            Call.create(**row)
+
+
+def test_the_database_itself_refuses_two_calls_of_one_send(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    end(ended(call.call_id, "failed"))
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id).__data__ | {"id": new_id(), "attempt": None}
+        with pytest.raises(IntegrityError):
+            Call.create(**row)
+
+
+def test_a_claim_does_not_wait_for_somebody_elses(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    first, _ = due(str(campaign_id), 2, (0, 1))
+    with db.connection_context(), db.atomic():
+        db.execute_sql("SELECT 1 FROM contact WHERE id = %s FOR UPDATE", (first.contact_id,))
+        claiming = gevent.spawn(claim_all, campaign_id)
+        claiming.join(30)
+        assert claiming.ready(), "a claim waits for a contact that somebody else is at"
+    assert [item.contact_id for item in claiming.value] != [first.contact_id]
+    assert len(claiming.value) == 1
 
 
 def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world: World) -> None:

@@ -87,6 +87,7 @@ TABLE = [
     (SEEN | {"gone_since": GONE}, DONE_ELSEWHERE, False, "close outcome_unknown ENDED_UNSEEN"),
     # Never seen by the node that it was sent to.
     (OURS, NEVER, False, "repeat"),
+    (OURS | {"doubtful": True}, NEVER, False, "wait"),
     (OURS | {"sent_at": JUST_NOW}, NEVER, False, "wait"),
     # It was written to a connection that was given up.
     (OURS | {"doubtful": True}, NEVER, False, "wait"),

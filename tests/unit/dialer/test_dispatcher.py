@@ -410,6 +410,21 @@ def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
     assert len(world.contacts) == 6
 
 
+def test_only_what_the_claim_won_is_sent(world: World) -> None:
+    lost: list[str] = []
+
+    def another_dialer_is_quicker() -> None:
+        assert world.sent == [], "a frame left before its claim was committed"
+        lost.append(world.contacts.pop(0).contact_id)
+
+    world.claiming = another_dialer_is_quicker
+    world.step()
+    assert len(lost) == 1
+    assert len(world.sent) == len(world.book) == 3
+    assert len(world.given_back) == 1
+    assert not set(world.given_back) & set(world.sent)
+
+
 @pytest.mark.parametrize(
     "error", [OperationalError("away"), MaxConnectionsExceeded("busy"), RuntimeError("a bug")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gevent
 import pytest
@@ -163,6 +164,25 @@ def test_a_bug_after_the_commit_does_not_end_the_recorder(bench: Bench) -> None:
     bench.write()
     assert bench.over == [flight.call_id]
     assert len(bench.book) == 0
+
+
+def test_nothing_follows_from_a_group_before_it_is_committed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[Written] = []
+    followed_at_write: list[int] = []
+
+    def write(*groups: Any) -> Written:
+        followed_at_write.append(len(followed))
+        return bench.rows.write(*groups)
+
+    monkeypatch.setattr(recorder_module, "write", write)
+    bench.recorder.on_written = lambda written, _over, _ended: followed.append(written)
+    flight = bench.fly()
+    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    bench.write()
+    assert followed_at_write == [0]
+    assert len(followed) == 1
 
 
 def test_a_group_is_repeated_until_the_database_is_back(

@@ -1,0 +1,111 @@
+"""Mutations of: nothing a tenant uploads becomes a command or an option, and a tenant sees nothing of another."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+COMMANDS = "tests/unit/freeswitch/test_commands.py"
+PROTOCOL = "tests/unit/freeswitch/test_protocol.py"
+RESOURCES = "tests/integration/api/test_resource_routes.py"
+
+DIAL_STRING = (
+    Mutation(
+        "comma unescaped",
+        "a comma in a list's value starts another option of the dial string",
+        "freeswitch/commands.py",
+        'str.maketrans({"\\\\": r"\\\\", "\'": r"\\\'", ",": r"\\,"})',
+        'str.maketrans({"\\\\": r"\\\\", "\'": r"\\\'"})',
+        (f"{COMMANDS}::test_any_value_arrives_unchanged_or_is_refused",),
+    ),
+    Mutation(
+        "value unescaped",
+        "a list's value reaches the dial string as it is",
+        "freeswitch/commands.py",
+        "    return value.translate(_PASS_ASSIGN).translate(_PASS_COMMA).translate(_PASS_BLANK)\n",
+        "    return value\n",
+        (f"{COMMANDS}::test_a_hostile_value_arrives_unchanged",),
+    ),
+    Mutation(
+        "variable expanded",
+        "a value with ${...} is expanded by the switch, which can run a command there",
+        "freeswitch/commands.py",
+        "    if _VARIABLE_REFERENCE.search(value):\n",
+        "    if False:\n",
+        (f"{COMMANDS}::test_what_would_not_arrive_is_refused",),
+    ),
+    Mutation(
+        "legs separated",
+        "a value with :_: starts another leg",
+        "freeswitch/commands.py",
+        '    if ":_:" in value:\n',
+        "    if False:\n",
+        (f"{COMMANDS}::test_what_would_not_arrive_is_refused",),
+    ),
+    Mutation(
+        "number unchecked",
+        "anything may stand for a number in a gateway's dial string",
+        "freeswitch/commands.py",
+        '    if not _NUMBER.fullmatch(number):\n        raise CommandRefused("number", number, "3 to 20',
+        '    if not number:\n        raise CommandRefused("number", number, "3 to 20',
+        (f"{COMMANDS}::test_a_number_is_digits",),
+    ),
+    Mutation(
+        "line break in a command",
+        "a line break in a value starts a second command on the socket",
+        "freeswitch/protocol.py",
+        '        if "\\n" in line or "\\r" in line or "\\0" in line:\n',
+        '        if "\\0" in line:\n',
+        (f"{PROTOCOL}::test_nothing_that_ends_a_line_gets_into_a_command",),
+    ),
+)
+
+TENANTS = (
+    Mutation(
+        "tenant filter missing: campaigns",
+        "a tenant reads another's campaigns",
+        "campaigns/reading.py",
+        'WHERE c.tenant_id = %s AND c.deleted_at IS NULL"',
+        "WHERE %s <> '' AND c.deleted_at IS NULL\"",
+        ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),
+    ),
+    Mutation(
+        "tenant filter missing: actions",
+        "a tenant starts, pauses and stops another's campaigns",
+        "campaigns/lifecycle.py",
+        "WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE",
+        "WHERE id = %s AND %s <> '' AND deleted_at IS NULL FOR NO KEY UPDATE",
+        ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),
+    ),
+    Mutation(
+        "tenant filter missing: calls",
+        "a tenant reads another's calls",
+        "api/calls.py",
+        'f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s"',
+        "f\"SELECT {_COLUMNS} FROM call WHERE id = %s AND %s <> ''\"",
+        ("tests/integration/api/test_calls.py::test_nothing_of_another_tenants_calls_is_seen",),
+    ),
+    Mutation(
+        "tenant filter missing: resources",
+        "a tenant reads and changes another's agents and numbers",
+        "api/resources.py",
+        "        query = query.where(fields.tenant == tenant_id)\n",
+        "        pass\n",
+        (f"{RESOURCES}::test_what_is_another_tenants_is_404",),
+    ),
+    Mutation(
+        "tenant filter missing: stream",
+        "a tenant listens to another's campaign",
+        "api/stream_access.py",
+        'WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"',
+        "WHERE id = %s AND %s <> '' AND deleted_at IS NULL\"",
+        ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),
+    ),
+    Mutation(
+        "token good for every stream",
+        "a token made for one campaign's stream opens another's",
+        "live/tokens.py",
+        "        if signed_for != campaign_id:\n",
+        "        if not signed_for:\n",
+        ("tests/integration/live/test_routes.py::test_a_token_opens_one_stream_of_one_tenant",),
+    ),
+)

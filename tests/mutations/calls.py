@@ -1,0 +1,272 @@
+"""Mutations of: nobody is dialled twice for one attempt, and nobody is lost."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import (
+    CLAIMS,
+    DECISIONS,
+    DISPATCHER,
+    IDENTITY,
+    LEASES,
+    ORDERS,
+    PERMITS,
+    RECORDER,
+    SENDER,
+    Mutation,
+)
+
+TWICE = (
+    Mutation(
+        "commit after send",
+        "the originate leaves before its call row is committed",
+        "dialer/send/dispatcher.py",
+        """        try:
+            claimed = claim(self.campaign_id, self.dialer_id, wanted)
+        except""",
+        """        for (choice, permit), item in zip(admitted, wanted):
+            early = Claimed(item.call_id, item.contact_id, self.campaign_id, item.node, choice.trunk.gateway_id,
+                plan.caller_id, choice.due.phone_number, plan.generation, 1, 1, 0, 0, 0, None, {}, 1, 0, "")
+            flight = self.departures.enter(plan, early, permit, item.core_uuid, ())
+            self.departures.leave(plan, flight, {}, permit)
+        try:
+            claimed = claim(self.campaign_id, self.dialer_id, wanted)
+        except""",
+        (
+            f"{ORDERS}::test_a_frame_leaves_only_under_a_committed_row",
+            f"{DISPATCHER}::test_only_what_the_claim_won_is_sent",
+        ),
+    ),
+    Mutation(
+        "claim without compare-and-set",
+        "a contact that another dialer has claimed is claimed again",
+        "dialer/send/claims.py",
+        "WHERE contact.status = 'pending' AND contact.sends = wanted.sends\n",
+        "WHERE true\n",
+        (f"{CLAIMS}::test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once",),
+    ),
+    Mutation(
+        "claim without SKIP LOCKED",
+        "dialers that reach for the same contacts wait for each other",
+        "dialer/send/claims.py",
+        "FOR UPDATE OF contact SKIP LOCKED",
+        "FOR UPDATE OF contact",
+        (f"{CLAIMS}::test_a_claim_does_not_wait_for_somebody_elses",),
+    ),
+    Mutation(
+        "one open call: unique index dropped",
+        "the database takes a second open call of a contact",
+        "migrations/0001_schema.py",
+        "CREATE UNIQUE INDEX call_one_open ON call",
+        "CREATE INDEX call_one_open ON call",
+        (f"{CLAIMS}::test_the_database_itself_refuses_a_second_open_call_for_a_contact",),
+    ),
+    Mutation(
+        "one counted call: unique index dropped",
+        "the database takes two counted calls of one attempt",
+        "migrations/0001_schema.py",
+        "CREATE UNIQUE INDEX call_attempt ON call",
+        "CREATE INDEX call_attempt ON call",
+        (f"{CLAIMS}::test_the_database_itself_refuses_two_counted_calls_of_one_attempt",),
+    ),
+    Mutation(
+        "one call for each send: constraint dropped",
+        "the database takes two calls of one send",
+        "migrations/0001_schema.py",
+        "    UNIQUE (contact_id, seq),\n",
+        "",
+        (f"{CLAIMS}::test_the_database_itself_refuses_two_calls_of_one_send",),
+    ),
+    Mutation(
+        "lease not checked at the guard",
+        "a process that wakes after its lease lapsed goes on sending",
+        "dialer/send/sender.py",
+        "return self._identity.may_send() and self._holds",
+        "return self._holds",
+        (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
+    ),
+    Mutation(
+        "session lock not checked at the guard",
+        "a process that lost its session lock, which is the proof that it lives, goes on sending",
+        "dialer/identity.py",
+        "return self.lease.valid() and time.monotonic() - self._locked_at < LOCK_SECONDS",
+        "return self.lease.valid()",
+        (f"{IDENTITY}::test_a_look_at_the_lock_is_good_for_seconds_only",),
+    ),
+    Mutation(
+        "sent twice by one process",
+        "a call that was sent, seen or closed leaves again",
+        "dialer/send/sender.py",
+        "if now >= permit_expires or not flight.unsent or not self.allowed(flight):",
+        "if now >= permit_expires or not self.allowed(flight):",
+        (
+            f"{SENDER}::test_a_call_leaves_once",
+            f"{SENDER}::test_a_call_that_has_ended_or_was_seen_does_not_leave",
+        ),
+    ),
+    Mutation(
+        "no fencing check",
+        "a dead dialer's calls are taken over although it may still wake and send",
+        "dialer/rescue/adoption.py",
+        "if other not in alive and self.roster.fence(other) > 0:",
+        "if other in alive and self.roster.fence(other) > 0:",
+        (f"{ORDERS}::test_a_dialer_that_wakes_after_its_calls_were_taken_over_sends_nothing",),
+    ),
+    Mutation(
+        "the fenced get permits",
+        "a dialer that was fenced off goes on asking for permits",
+        "limits/acquire.lua",
+        "if redis.call('EXISTS', KEYS[2]) == 0 or redis.call('EXISTS', KEYS[3]) == 1 then",
+        "if redis.call('EXISTS', KEYS[2]) == 0 then",
+        (f"{LEASES}::test_a_fenced_dialer_can_neither_acquire_nor_renew",),
+    ),
+    Mutation(
+        "a lapsed lease comes back",
+        "a dialer whose lease lapsed revives it, after somebody took it for dead",
+        "limits/lease.lua",
+        "if redis.call('EXISTS', KEYS[2]) == 1 or not job.new and redis.call('EXISTS', KEYS[1]) == 0 then",
+        "if redis.call('EXISTS', KEYS[2]) == 1 then",
+        (f"{LEASES}::test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew",),
+    ),
+    Mutation(
+        "repeat before the owner is dead",
+        "a never-seen send is repeated although its sender may still write it",
+        "dialer/rescue/decisions.py",
+        "if ours or sender_is_dead():",
+        "if True:",
+        (f"{DECISIONS}::test_a_call_is_repeated_only_where_nobody_ever_saw_it",),
+    ),
+    Mutation(
+        "repeat after PostgreSQL restarted",
+        "a session lock that is gone because PostgreSQL restarted is taken for a death",
+        "dialer/rescue/recovery.py",
+        "return lock_is_free(dialer_id) and same_postmaster(dialer_id)",
+        "return lock_is_free(dialer_id)",
+        (f"{IDENTITY}::test_a_lock_says_nothing_after_the_server_restarted",),
+    ),
+    Mutation(
+        "repeat at once",
+        "a send is repeated while the first may still sit in the node's buffer",
+        "dialer/rescue/decisions.py",
+        "SETTLE_SECONDS = 5.0",
+        "SETTLE_SECONDS = 0.0",
+        (f"{DECISIONS}::test_every_answer_in_every_situation",),
+    ),
+    Mutation(
+        "repeat what a stuck node may hold",
+        "a send is repeated although the connection was given up with the frame in the node's buffer",
+        "dialer/rescue/decisions.py",
+        "if flight.doubtful or quiet_since is None",
+        "if quiet_since is None",
+        (f"{DECISIONS}::test_every_answer_in_every_situation",),
+    ),
+    Mutation(
+        "mark asked for before the channel",
+        "a call that runs and ends between the two questions counts as never seen",
+        "dialer/rescue/recovery.py",
+        """    dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
+""",
+        """    early = link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done"
+    dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
+    if not dump.lstrip().startswith("{"):
+        return Answer(None, early, link.core_uuid)
+""",
+        (f"{ORDERS}::test_a_call_that_runs_and_ends_between_two_questions_is_known_to_have_lived",),
+    ),
+    Mutation(
+        "answer taken for newer than it is",
+        "a send is repeated on a word of the node from before the frame can have left its buffer",
+        "dialer/rescue/recovery.py",
+        "flight, answer, self.dialer_id, asked, lambda",
+        "flight, answer, self.dialer_id, self.now(), lambda",
+        (f"{ORDERS}::test_what_a_node_said_is_as_old_as_the_question",),
+    ),
+    Mutation(
+        "repeat of somebody else's call",
+        "a call is sent again by a dialer that it does not belong to any more",
+        "dialer/send/claims.py",
+        'WHERE call.id = %s::uuid AND call.dialer_id = %s"',
+        "WHERE call.id = %s::uuid AND %s <> ''\"",
+        (f"{CLAIMS}::test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen",),
+    ),
+    Mutation(
+        "pause ignored at the guard",
+        "a call that was claimed before a pause leaves after it was answered",
+        "dialer/holds.py",
+        "            or generation < self._generations.get(campaign_id, (0, 0.0))[0]\n",
+        "",
+        (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
+    ),
+    Mutation(
+        "pause answered too early",
+        "a dialer says that it holds while a write is still under way",
+        "dialer/control.py",
+        "if not self.holds.settled(ACK_SECONDS):",
+        "if self.holds.draining:",
+        (f"{ORDERS}::test_a_pause_is_answered_once_the_write_under_way_is_over",),
+    ),
+)
+
+LOST = (
+    Mutation(
+        "outcome dropped while the database is away",
+        "what a call became is forgotten where the commit fails",
+        "dialer/record/recorder.py",
+        "                pause = min(pause * 2, LAST_RETRY_SECONDS)\n",
+        "                return Written([], frozenset())\n",
+        (f"{RECORDER}::test_a_group_is_repeated_until_the_database_is_back",),
+    ),
+    Mutation(
+        "seen call taken back",
+        "a call that the switch has shown goes back to pending as never sent, and is dialled again",
+        "dialer/record/outcomes.py",
+        "AND (seen.sent_age IS NOT NULL OR call.state = 'dispatching' AND call.sent_at IS NULL))",
+        "AND true)",
+        (f"{CLAIMS}::test_a_call_that_was_seen_is_not_taken_back_as_never_sent",),
+    ),
+    Mutation(
+        "lost claim not looked for",
+        "a claim whose answer was lost keeps its contacts and its permits for ever",
+        "dialer/send/dispatcher.py",
+        "            self.around.doubt(list(permits.values()))\n",
+        "",
+        (
+            f"{DISPATCHER}::test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_dispatcher_alive",
+        ),
+    ),
+    Mutation(
+        "arrived claim not found",
+        "a claim that arrived although its answer was lost is not withdrawn",
+        "dialer/caps/permits.py",
+        "        return arrived\n",
+        "        return []\n",
+        (f"{PERMITS}::test_a_claim_that_did_arrive_is_found_although_redis_is_away",),
+    ),
+    Mutation(
+        "heir before filters",
+        "an heir takes the rows before it hears the events of their calls",
+        "dialer/rescue/adoption.py",
+        "            self.cluster.adopt(sender)\n",
+        "            pass\n",
+        (f"{ORDERS}::test_an_heir_hears_a_call_before_it_owns_it",),
+    ),
+    Mutation(
+        "settled with calls open",
+        "a dead dialer counts as settled while a call of it is open",
+        "dialer/rescue/adoption.py",
+        "    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND state <> 'ended')\n",
+        "",
+        (f"{ORDERS}::test_a_dialer_with_an_open_call_is_not_settled",),
+    ),
+    Mutation(
+        "left unsent and forgotten",
+        "calls that wait for a permit are dropped when their campaign stops being dialled",
+        "dialer/send/departures.py",
+        """        waiting, self._waiting = self._waiting, []
+        for item in waiting:
+            self._withdraw(item.flight)
+""",
+        """        self._waiting = []
+""",
+        (f"{DISPATCHER}::test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused",),
+    ),
+)

@@ -1,0 +1,40 @@
+"""What a mutation is: one line of the product made wrong, and the tests that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLAIMS = "tests/integration/dialer/test_claims_and_outcomes.py"
+DISPATCHER = "tests/unit/dialer/test_dispatcher.py"
+SENDER = "tests/unit/dialer/test_sender.py"
+RECORDER = "tests/unit/dialer/test_recorder.py"
+DECISIONS = "tests/unit/dialer/test_decisions.py"
+PERMITS = "tests/unit/dialer/test_permits.py"
+IDENTITY = "tests/integration/dialer/test_identity.py"
+ORDERS = "tests/integration/model/test_orders.py"
+CAPS = "tests/integration/limits/test_caps.py"
+EPOCH = "tests/integration/limits/test_epoch.py"
+LEASES = "tests/integration/limits/test_leases.py"
+REPEATS = "tests/integration/limits/test_repeats.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """`old`, which occurs once in `file`, becomes `new`; each of `tests` (ids as pytest takes them) must then fail.
+
+    `breaks` says in words what is wrong with the mutated product. `more` are further replacements in the same file,
+    where a rule stands in several places that make up for each other.
+    """
+
+    name: str
+    breaks: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def edits(self) -> tuple[tuple[str, str], ...]:
+        """(old, new) of each replacement."""
+        return ((self.old, self.new), *self.more)

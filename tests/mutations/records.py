@@ -1,0 +1,178 @@
+"""Mutations of: platform faults use up no attempt, the counts add up, and each transition is told once."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import CLAIMS, ORDERS, RECORDER, Mutation
+
+DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
+OUTBOX = "tests/integration/dialer/test_outbox.py"
+
+_ENDED_AGAIN = (
+    "WHERE call.id = seen.id AND call.state <> 'ended'\n    RETURNING call.id, call.contact_id\n)",
+    "WHERE call.id = seen.id\n    RETURNING call.id, call.contact_id\n)",
+)
+
+ATTEMPTS = (
+    Mutation(
+        "platform fault counted",
+        "a refusal of the switch or of the carrier uses up one of the contact's attempts",
+        "campaigns/retry.py",
+        "counts=False, delay_seconds=backoff, free=free)",
+        "counts=True, delay_seconds=backoff, free=free)",
+        (f"{DISPOSITIONS}::test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever",),
+    ),
+    Mutation(
+        "attempt not given back",
+        "a call that does not count leaves its contact with an attempt less",
+        "dialer/record/outcomes.py",
+        "attempts = contact.attempts - CASE WHEN held.counts THEN 0 ELSE 1 END,",
+        "attempts = contact.attempts,",
+        (f"{CLAIMS}::test_a_call_that_does_not_count_gives_its_attempt_back",),
+    ),
+    Mutation(
+        "withdrawn call counted",
+        "a call that never left us uses up an attempt",
+        "dialer/record/endings.py",
+        "return Ended(flight.call_id, ContactStatus.PENDING, False,",
+        "return Ended(flight.call_id, ContactStatus.PENDING, True,",
+        (f"{ORDERS}::test_a_call_that_never_left_costs_no_attempt",),
+    ),
+    Mutation(
+        "unknown outcome tried again",
+        "a contact whose call may have been answered is called once more",
+        "campaigns/retry.py",
+        "Disposition.OUTCOME_UNKNOWN: Retry.NEVER,",
+        "Disposition.OUTCOME_UNKNOWN: Retry.YES,",
+        (f"{DISPOSITIONS}::test_some_outcomes_are_never_tried_again",),
+    ),
+)
+
+COUNTS = (
+    Mutation(
+        "event applied twice",
+        "an end that is reported again, or late, overwrites the first",
+        "dialer/record/outcomes.py",
+        "    WHERE call.state <> 'ended' AND (NOT seen.owner_only",
+        "    WHERE (NOT seen.owner_only",
+        (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
+        more=(_ENDED_AGAIN,),
+    ),
+    Mutation(
+        "late answer moves back",
+        "an answer that comes after the end reopens the call",
+        "dialer/record/outcomes.py",
+        "FROM seen WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')",
+        "FROM seen WHERE call.id = seen.id",
+        (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
+    ),
+    Mutation(
+        "old call moves the new one",
+        "an event of an earlier call moves the contact's present one",
+        "dialer/record/outcomes.py",
+        "        JOIN contact ON contact.id = due.contact_id AND contact.call_id = due.id\n",
+        "        JOIN contact ON contact.id = due.contact_id\n",
+        (f"{CLAIMS}::test_an_old_call_of_a_contact_does_not_move_its_new_one",),
+        more=(
+            ("    WHERE call.state <> 'ended' AND (NOT seen.owner_only", "    WHERE (NOT seen.owner_only"),
+            _ENDED_AGAIN,
+        ),
+    ),
+    Mutation(
+        "somebody else's decision",
+        "a dialer that lost a call to an heir still decides what became of it",
+        "dialer/record/outcomes.py",
+        "AND (NOT seen.owner_only OR call.dialer_id = %(owner)s",
+        "AND (NOT seen.owner_only OR true",
+        (f"{CLAIMS}::test_a_decision_about_somebody_elses_call_is_void_but_a_fact_is_not",),
+    ),
+    Mutation(
+        "claim not counted",
+        "the counts miss the contacts that were claimed",
+        "dialer/send/claims.py",
+        "SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken",
+        "SELECT campaign_id, %(lane)s, 0, count(*) FROM taken",
+        (f"{CLAIMS}::test_a_claim_commits_call_rows_before_anything_is_sent",),
+    ),
+    Mutation(
+        "end without the campaign's lock",
+        "a stop that runs beside an end leaves a contact pending for ever",
+        "dialer/record/outcomes.py",
+        "            rows(_LOCK_CAMPAIGNS, ending)\n",
+        "            pass\n",
+        (f"{ORDERS}::test_an_end_waits_for_the_stop_that_runs_beside_it",),
+    ),
+    Mutation(
+        "pending after a stop",
+        "a contact goes back to pending although its campaign has ended",
+        "dialer/record/outcomes.py",
+        "campaign.status IN ('running', 'paused') AS open",
+        "true AS open",
+        (f"{CLAIMS}::test_after_a_stop_nobody_goes_back_to_pending",),
+    ),
+    Mutation(
+        "campaign completed with calls up",
+        "a campaign counts as exhausted while somebody is being called",
+        "campaigns/lifecycle.py",
+        """                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id
+                                AND status IN ('originated', 'connected'))
+""",
+        "",
+        (
+            "tests/integration/api/test_lifecycle.py::test_a_campaign_is_exhausted_once_and_only_with_nobody_left",
+        ),
+    ),
+)
+
+STREAM = (
+    Mutation(
+        "publish before commit",
+        "listeners hear of a change that is then rolled back",
+        "dialer/record/inbox.py",
+        """            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+""",
+        """            self.publish(corrected.told if corrected else ())
+            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+""",
+        (f"{ORDERS}::test_nothing_is_told_of_a_correction_that_was_not_committed",),
+    ),
+    Mutation(
+        "claim told before it is made",
+        "listeners hear of a call whose claim then fails",
+        "dialer/record/recorder.py",
+        """        try:
+            written = self._write(changes)
+        except""",
+        """        try:
+            self.on_written(Written([], frozenset(c.flight.call_id for c in changes)), [], {})
+            written = self._write(changes)
+        except""",
+        (f"{RECORDER}::test_nothing_follows_from_a_group_before_it_is_committed",),
+    ),
+    Mutation(
+        "marked before it is published",
+        "a transition that Redis did not take is never told",
+        "dialer/record/outbox.py",
+        """        outcomes = self._publisher.publish([transition for _, transition in group])
+""",
+        """        self._mark([item[0] for item in group])
+        outcomes = self._publisher.publish([transition for _, transition in group])
+""",
+        (f"{ORDERS}::test_what_redis_did_not_take_is_told_later",),
+    ),
+    Mutation(
+        "told twice",
+        "a transition that was published but not marked is told again",
+        "live/publish.lua",
+        "  if version < due then\n",
+        "  if false then\n",
+        (f"{OUTBOX}::test_what_died_between_publish_and_mark_is_not_told_twice",),
+    ),
+    Mutation(
+        "told out of order",
+        "a later change of a contact is told before the earlier one",
+        "live/publish.lua",
+        "  elseif version == due or force then\n",
+        "  elseif version >= due or force then\n",
+        (f"{OUTBOX}::test_a_later_change_waits_for_the_earlier_one_of_somebody_else",),
+    ),
+)

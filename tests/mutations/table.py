@@ -1,0 +1,41 @@
+"""Every mutation by the invariant that it breaks, in the words of docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tests.mutations.access import DIAL_STRING, TENANTS
+from tests.mutations.calls import LOST, TWICE
+from tests.mutations.caps import EXCEEDED, LEAKED
+from tests.mutations.mutation import Mutation
+from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
+
+TABLE: Mapping[str, Sequence[Mutation]] = {
+    "No contact is dialled twice for one attempt": TWICE,
+    "No contact is lost": LOST,
+    "No cap is ever exceeded": EXCEEDED,
+    "No permit stays behind": LEAKED,
+    "A fault of the platform uses up no attempt": ATTEMPTS,
+    "The counts of the contact states add up": COUNTS,
+    "Listeners hear each transition once, in order": STREAM,
+    "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
+    "A tenant sees nothing of another": TENANTS,
+}
+
+MUTATIONS: Sequence[Mutation] = [mutation for group in TABLE.values() for mutation in group]
+
+
+BEGIN = "<!-- the table of `python -m tests.mutations --table` begins -->"
+END = "<!-- the table of `python -m tests.mutations --table` ends -->"
+
+
+def shown() -> str:
+    """The table as docs/reliability.md has it."""
+    lines: list[str] = []
+    for invariant, mutations in TABLE.items():
+        lines += [f"### {invariant}", "", "| mutation | what is wrong then | caught by |", "|---|---|---|"]
+        for mutation in mutations:
+            tests = ", ".join(f"`{test.rpartition('::')[2]}`" for test in mutation.tests)
+            lines.append(f"| {mutation.name} (`{mutation.file}`) | {mutation.breaks} | {tests} |")
+        lines.append("")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,38 @@
+"""The list of mutations stays true: what it changes is there, the tests it names are there, and the docs tell it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.mutation import Mutation
+from tests.mutations.table import BEGIN, END, MUTATIONS, shown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_what_a_mutation_changes_is_there_once(mutation: Mutation) -> None:
+    text = (ROOT / mutation.file).read_text(encoding="utf-8")
+    for old, new in mutation.edits:
+        assert text.count(old) == 1, "say the mutation in the words of the code as it is now"
+        assert new != old
+
+
+@pytest.mark.parametrize("test", sorted({test for mutation in MUTATIONS for test in mutation.tests}))
+def test_the_tests_that_catch_it_are_there(test: str) -> None:
+    path, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_mutation_has_a_name_of_its_own_and_a_test() -> None:
+    assert set(Counter(mutation.name for mutation in MUTATIONS).values()) == {1}
+    assert all(mutation.tests for mutation in MUTATIONS)
+
+
+def test_the_documentation_has_the_table() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    told = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert told == shown(), "put what `python -m tests.mutations --table` prints between the two marks"
