@@ -6,14 +6,16 @@ neither the request's nor the app's context is kept: a stream lasts for hours.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from flask import Response, request
 
-from api import schemas, times
+from api import idempotency, schemas, times
 from api.blueprint import Blueprint, error_document
 from api.errors import ApiError
 from live.errors import BadEventIdError, BadTokenError, TooManyListenersError
@@ -106,9 +108,12 @@ def events_blueprint(
     @blp.route(EVENTS + "/token", methods=["POST"])
     @blp.response(201, TokenSchema, description="A token for this stream.")
     @blp.doc(
-        security=[{"key": []}], responses=_errors("token is not known here; this takes no query parameters.")
+        parameters=["IdempotencyKey"],
+        security=[{"key": []}],
+        responses=_errors("token is not known here; this takes no query parameters.")
+        | {"409": error_document("Idempotency-Key 'k1' was used for another request.")},
     )
-    def create_stream_token(campaign_id: str) -> dict[str, Any]:
+    def create_stream_token(campaign_id: str) -> Response:
         """Make a token for a campaign's event stream
 
         A browser's EventSource cannot send headers. The token opens this one stream of this tenant for 10 minutes; a
@@ -117,10 +122,25 @@ def events_blueprint(
         _refuse_unknown(set())
         _refuse_body()
         campaign = authorise(campaign_id, "read")
-        expires = datetime.now(UTC) + timedelta(seconds=signer.lifetime)
-        return {"token": signer.issue(campaign.tenant_id, campaign.id), "expires_at": times.shown(expires)}
+        issued_at, replayed = _issued_at()
+        expires = datetime.fromtimestamp(issued_at + signer.lifetime, UTC)
+        token = signer.issue(campaign.tenant_id, campaign.id, issued_at)
+        body = {"token": token, "expires_at": times.shown(expires)}
+        return idempotency.Answer(201, orjson.dumps(body), replayed).response()
 
     return blp
+
+
+def _issued_at() -> tuple[int, bool]:
+    """The Unix second of the token that this request asks for, and whether an earlier request has got it.
+
+    Of a token only its time is kept for an Idempotency-Key, never the token itself: it is a secret.
+    """
+    now = int(time.time())
+    if idempotency.HEADER not in request.headers:
+        return now, False
+    answer = idempotency.once(lambda: {"issued_at": now}, idempotency.body_hash(None))
+    return int(orjson.loads(answer.body)["issued_at"]), answer.replayed
 
 
 def _answer(stream: EventStream, campaign: CampaignRef) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+import time
+
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
 from live.errors import BadTokenError
 
@@ -15,11 +17,17 @@ class StreamTokens:
 
     def __init__(self, secret: str, *, lifetime: int = LIFETIME_SECONDS) -> None:
         self.lifetime = lifetime
+        self._secret = secret
         self._serializer = URLSafeTimedSerializer(secret, salt=SALT)
 
-    def issue(self, tenant_id: str, campaign_id: str) -> str:
-        """A token good for this one stream for `lifetime` seconds from now."""
-        return str(self._serializer.dumps([tenant_id, campaign_id]))
+    def issue(self, tenant_id: str, campaign_id: str, at: int | None = None) -> str:
+        """A token good for this one stream for `lifetime` seconds from `at` (Unix seconds; now, without one).
+
+        One that was issued at the same second for the same stream is the same.
+        """
+        payload = self._serializer.dump_payload([tenant_id, campaign_id])
+        signer = _SignerAt(self._secret, salt=SALT, at=int(time.time()) if at is None else at)
+        return signer.sign(payload).decode()
 
     def tenant(self, token: str, campaign_id: str) -> str:
         """The tenant that `token` was made for. Raises BadTokenError, whose text may be shown, unless it is good for
@@ -33,3 +41,14 @@ class StreamTokens:
         if signed_for != campaign_id:
             raise BadTokenError("token is for the stream of another campaign")
         return str(tenant_id)
+
+
+class _SignerAt(TimestampSigner):
+    """Signs as the serializer's own signer does, at a time of the caller's choice."""
+
+    def __init__(self, secret: str, *, salt: str, at: int) -> None:
+        super().__init__(secret, salt=salt)
+        self._at = at
+
+    def get_timestamp(self) -> int:
+        return self._at

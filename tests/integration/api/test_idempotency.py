@@ -7,11 +7,13 @@ from typing import Any
 
 import gevent
 import gevent.event
+import orjson
 import pytest
 
 from api import idempotency, times
 from campaigns import store
-from tests.integration.api.site import Site, csv_of
+from live.tokens import StreamTokens
+from tests.integration.api.site import PEPPER, TENANT, Site, csv_of
 
 
 def create(site: Site, key: str, contacts: int = 2, **changes: Any) -> Any:
@@ -140,3 +142,24 @@ def test_a_duplicate_of_one_that_takes_too_long_is_409(site: Site, monkeypatch: 
     )
     finish.set()
     assert first.get().status_code == 201
+
+
+def test_a_stream_token_is_made_once_for_a_key_and_never_stored(site: Site) -> None:
+    campaigns = [site.create(1, name=name) for name in ("First", "Second")]
+    first, second = (f"/campaigns/{campaign}/events/token" for campaign in campaigns)
+    headers = {"Idempotency-Key": "k1"}
+    token = site.post(first, headers=headers)
+    assert token.status_code == 201
+    assert "Idempotent-Replayed" not in token.headers
+    kept = site.sql("SELECT body FROM idempotency WHERE key = 'k1'")
+    assert token.json["token"] not in str(kept)
+    # As if it had been made 100 s ago.
+    aged = int(orjson.loads(kept[0]["body"])["issued_at"]) - 100
+    site.sql(f"UPDATE idempotency SET body = '{{\"issued_at\":{aged}}}' WHERE key = 'k1'")
+    replay, again = site.post(first, headers=headers), site.post(first, headers=headers)
+    assert (replay.status_code, replay.headers["Idempotent-Replayed"]) == (201, "true")
+    assert replay.data == again.data
+    assert replay.json["token"] != token.json["token"]
+    assert replay.json["expires_at"] < token.json["expires_at"]
+    assert StreamTokens(PEPPER).tenant(replay.json["token"], campaigns[0]) == TENANT
+    assert site.post(second, headers=headers).status_code == 409
