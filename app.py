@@ -15,6 +15,7 @@ import logs
 import models
 from api import cdr, database, docs, errors, health
 from api.blueprint import make_api
+from api.campaign_schemas import say_upper_bound
 from api.events import events_blueprint
 from api.rate_limit import RateLimiter
 from api.registry import BLUEPRINTS
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = make_api(app, VERSION)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
+    say_upper_bound(api.spec, settings.max_concurrent_calls_max)
     stream = EventStream(Hub(client, prefix, snapshot))
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_tenant))

@@ -8,7 +8,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.integration.api.site import Site, csv_of
+from tests.integration.api.site import Site, csv_of, settings_for, site_over
 
 
 @pytest.fixture
@@ -96,3 +96,19 @@ def test_what_is_served_keeps_the_schema(site: Site, document: Any) -> None:
         )
         schema = {"$ref": "#/components/schemas/Problem", "components": document["components"]}
         assert [error.message for error in OAS31Validator(schema).iter_errors(problem.json)] == []
+
+
+@pytest.mark.parametrize("most", [100, 2500])
+def test_the_bound_of_a_campaigns_calls_is_the_platforms(
+    database_url: str, redis_url: str, most: int
+) -> None:
+    settings = settings_for(database_url, redis_url, CARILLON_MAX_CONCURRENT_CALLS=str(most))
+    with site_over(settings) as site:
+        document = site.client().get("/api/v1/openapi.json").json
+    assert document is not None
+    bounds = {
+        name: field["maximum"]
+        for name, schema in document["components"]["schemas"].items()
+        if (field := schema.get("properties", {}).get("max_concurrent_calls", {})).get("minimum") == 1
+    }
+    assert bounds == dict.fromkeys(("CampaignBody", "CampaignForm"), most)
