@@ -107,7 +107,9 @@ class Carrier:
         return self
 
     def _started(self, program: str, scenario: Path, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        options = f"-i 127.0.0.1 -p {self.port} -mi 127.0.0.1 -t u1 -l 5000 -nostdin -aa -trace_logs -trace_err"
+        options = (
+            f"-i 127.0.0.1 -p {self.port} -mi 127.0.0.1 -t u1 -l 5000 -nostdin -aa -trace_logs -trace_err"
+        )
         files: list[str | Path] = ["-sf", scenario, "-log_file", self._log, "-error_file", self._errors]
         return subprocess.Popen(
             [program, *options.split(), *files],
