@@ -105,7 +105,7 @@ def perform(
         watch.start(striker.broken)
         play.begin()
         faults = schedule(seed, size, points, kinds)
-        striker.run(faults)
+        striker.run(faults, watch.rested)
         watch.stop()
         say(f"every fault is mended; {left_open(stage, list(play.uploaded))} contacts are left")
         settling = time.monotonic()

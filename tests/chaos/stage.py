@@ -33,6 +33,8 @@ NODE_CPS = 40
 NODE_SESSIONS_PER_SECOND = 60
 PREFIX = "carillon:"
 HALT_SECONDS = 10.0
+ENOUGH = 0.55
+FIRST_LOOKS = 10
 CLOCK = Path(__file__).parent / "clock"
 CLOCK_VARIABLE = "CARILLON_CHAOS_CLOCK"
 POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
@@ -204,6 +206,10 @@ class Watch:
         """End, and keep the figures."""
         self._ending.set()
         self._thread.join()
+
+    def rested(self) -> bool:
+        """Whether calls could be started for more than half of the time."""
+        return self.up > ENOUGH or self._looks < FIRST_LOOKS
 
     @property
     def up(self) -> float:

@@ -21,6 +21,8 @@ from tests.chaos.stage import Stage, children_of
 POINT_SECONDS = 4.0
 PROVOKED_SECONDS = 20.0
 """A named point that nobody passes for so long is given up; the second where something has to go wrong first."""
+REST_SECONDS = 30.0
+"""A system that does not come up again within this time is struck all the same, and the figures show it."""
 POLL_SECONDS = 0.02
 FULL_DISK_BYTES = 20_000
 MOST_DIALERS_BROKEN = 2
@@ -77,12 +79,13 @@ class Striker:
             Kind.DISK_FULL: self._fill_disk,
         }
 
-    def run(self, faults: Iterable[Fault], enough: Callable[[], bool] = lambda: False) -> None:
-        """Strike one fault after the other until there are none left, or `enough`; then mend everything."""
+    def run(self, faults: Iterable[Fault], rested: Callable[[], bool]) -> None:
+        """Strike one fault after the other, each once the system has `rested`; then mend everything."""
         for fault in faults:
             self._pass(fault.wait)
-            if enough():
-                break
+            until = time.monotonic() + REST_SECONDS
+            while not rested() and time.monotonic() < until:
+                self._pass(POLL_SECONDS)
             self._strike(fault)
         while self._due:
             heapq.heappop(self._due)[2]()

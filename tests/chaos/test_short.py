@@ -1,0 +1,42 @@
+"""The whole system under fire, in the short form and, with --full, in the long one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SEED_VARIABLE = "CARILLON_CHAOS_SEED"
+SHORT_SEED = 20
+LONG_SEEDS = (1, 2, 3)
+
+
+def chaos(*arguments: str, seconds: float) -> str:
+    """Run it in a process of its own, without gevent's patches; what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+@pytest.mark.timeout(420)
+def test_nobody_is_called_twice_and_nobody_is_lost_whatever_dies() -> None:
+    seed = os.environ.get(SEED_VARIABLE, str(SHORT_SEED))
+    said = chaos("--short", "--seed", seed, seconds=400)
+    assert f"seed {seed}:" in said
+
+
+@pytest.mark.full
+@pytest.mark.timeout(4000)
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_nobody_is_called_twice_and_nobody_is_lost_under_seven_hundred_faults(seed: int) -> None:
+    chaos("--seed", str(seed), "--faults", "700", "--contacts", "3400", seconds=3900)
