@@ -31,6 +31,8 @@ from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
 
 POOL_SIZE = 8
 CHECKOUT_SECONDS = 1.5
+IDLE_SECONDS = 5
+"""A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
 
 db = DatabaseProxy()
 
@@ -153,7 +155,7 @@ def connect(
         autoconnect=False,
         prefer_psycopg3=True,
         connect_timeout=2,
-        options=f"-c timezone=UTC{statement_timeout}",
+        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
         application_name="carillon",
         keepalives_idle=5,
         keepalives_interval=2,
