@@ -109,7 +109,7 @@ def perform(
         watch.stop()
         say(f"every fault is mended; {left_open(stage, list(play.uploaded))} contacts are left")
         settling = time.monotonic()
-        settles(lambda: left_open(stage, list(play.uploaded)) == 0, size.settle)
+        settles(lambda: left_open(stage, list(play.uploaded)) == 0, size.settle + play.seconds_left())
         settled = time.monotonic() - settling
         play.upload_again()
         settles(lambda: unpublished(stage) == 0, 30)
@@ -130,6 +130,7 @@ class _Play:
         self.uploaded: dict[str, list[str]] = {}
         self.ears: list[Ear] = []
         self._size = size
+        self._stage = stage
         self._tenant = new_tenant(
             stage,
             agent={"max_call_seconds": 30, "ring_timeout_seconds": 15},
@@ -159,6 +160,10 @@ class _Play:
                 self.ears.append(ear)
         for campaign in self.uploaded:
             self._api.post(f"/api/v1/campaigns/{campaign}/start")
+
+    def seconds_left(self) -> float:
+        """How long the caps make the rest of the campaigns last."""
+        return 1.5 * left_open(self._stage, list(self.uploaded)) * 60 / self.caps.calls_per_minute
 
     def end(self) -> None:
         """Listen no more."""

@@ -1,0 +1,70 @@
+"""A dialer that is stopped between its check and its write: its unseen calls are nobody else's to send before it is
+provably dead, and when it wakes one frame leaves at the most."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from dialer.points import Point
+from limits.roster import LEASE_SECONDS, Roster
+from tests.chaos.stage import state_of
+from tests.e2e.conftest import StackMaker
+from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
+
+CONTACTS = 200
+SETTLE_SECONDS = 5.0
+"""What an heir lets pass before it repeats a send that no switch has seen."""
+
+
+def stopped_at(orders: Path, point: Point) -> int:
+    """Order that the next dialer to pass `point` stops itself there; its process id once it stands still."""
+    (orders / "order.part").write_text("STOP")
+    (orders / "order.part").rename(orders / point)
+    polled(lambda: list(orders.glob(f"{point}.*")), 30, "a dialer at the point")
+    (taken,) = orders.glob(f"{point}.*")
+    pid = int(taken.suffix[1:])
+    polled(lambda: state_of(pid) == "T", 30, "the dialer's stop")
+    return pid
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("then", ["wakes", pytest.param("dies", marks=pytest.mark.full)])
+def test_a_call_past_its_check_is_sent_once_whether_its_dialer_wakes_or_dies(
+    make_stack: StackMaker, tmp_path: Path, then: str
+) -> None:
+    orders = tmp_path / "orders"
+    orders.mkdir()
+    stack = make_stack(environ=os.environ | {"CARILLON_CHAOS_POINTS": str(orders)})
+    tenant = new_tenant(stack)
+    campaign = tenant.campaign(numbers("10", count=CONTACTS), max_concurrent_calls=20)
+    tenant.act(campaign, "start")
+    tenant.wait_touched(campaign, CONTACTS // 4)
+    victim = stopped_at(orders, Point.CHECKED)
+    since = time.monotonic()
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        dialers = Roster(client, "carillon:").alive()
+    (dialer_id,) = [name for name, said in dialers.items() if said["pid"] == victim]
+
+    def unseen() -> int:
+        return CONTACTS - len(of_campaign(seen(stack), campaign))
+
+    try:
+        enough = LEASE_SECONDS + 2 * SETTLE_SECONDS
+        polled(lambda: time.monotonic() > since + enough, enough + 10, "time enough to repeat what it left")
+        polled(lambda: tenant.touched(campaign) == CONTACTS, 60, "a call of everybody else")
+        polled(lambda: tenant.in_flight(campaign) == unseen(), 60, "the end of every call that was seen")
+        assert unseen() >= 1
+    finally:
+        woken = time.time()
+        os.kill(victim, signal.SIGCONT if then == "wakes" else signal.SIGKILL)
+    tenant.wait_over(campaign, 120)
+    lines = of_campaign(seen(stack), campaign)
+    assert sum(line.dialer == dialer_id and line.t > woken for line in lines) <= (then == "wakes")
+    assert len(lines) == CONTACTS
+    assert tenant.proof(campaign, stack).faults == []
