@@ -65,6 +65,8 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "calls": [new_id() for _ in pending],
         "nodes": ["fs1"] * len(pending),
         "cores": [None] * len(pending),
+        "gateways": [new_id() for _ in pending],
+        "sends": [0] * len(pending),
         "dialer": "d1",
         "lane": "d1:claim",
     }
