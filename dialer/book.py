@@ -23,7 +23,7 @@ class Flight:
     to learn whether that works. `queued`: a dispatcher has it and waits for a permit. `repeated`: sent a second time
     under the same id, so that a refusal proves nothing. `doubtful`: written to a connection that was given up, and
     not seen, so that its node may still hold it; `let_go_at` is when the node had closed that connection too.
-    `progress` says that any 18x came, `ringing` that a 180 did.
+    `progress` says that any 18x came, `ringing` that a 180 did. `reaped`: closed because its switch failed to end it.
     `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
     that its end is known.
     """
@@ -60,6 +60,7 @@ class Flight:
     created: bool = False
     progress: bool = False
     ringing: bool = False
+    reaped: bool = False
     over: bool = False
     queued: bool = False
     repeated: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.book import Flight
@@ -33,8 +34,16 @@ QUEUED_SECONDS = 15.0
 LOST_SECONDS = 90.0
 """A call that nobody can prove anything about for so long is `outcome_unknown`."""
 PDD_SECONDS = 15.0
+KILL_SECONDS = 5.0
+KILL_ANSWERED_SECONDS = 10.0
+"""So long after its timers at the switch should have ended it, a call that lives is killed: its ring timer and the
+post-dial delay's, or its maximum duration."""
 LATE_SECONDS = 15.0
 LATE_ANSWERED_SECONDS = 30.0
+"""No contact is `originated` for longer than the post-dial delay, the ring time and so much, nor `connected` for
+longer than the maximum and so much, whatever its switch does or does not do any more."""
+REAP_SECONDS = 2.0
+"""A call is closed so long before that bound: the patrol comes by every second, and then it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +100,30 @@ def is_due(flight: Flight, dialer_id: str, now: float) -> bool:
 
 def is_overdue(flight: Flight, now: float) -> bool:
     """Whether a call has gone on for longer than its timers at the switch allow."""
+    late = _lateness(flight, now)
+    return late > (KILL_SECONDS if flight.answered_at is None else KILL_ANSWERED_SECONDS)
+
+
+def reap(flight: Flight, now: float) -> Verdict | None:
+    """How to close a call that its switch had and has failed to end, without asking it any more; None before that.
+
+    A call that no switch has shown is not closed so: it may still be proven never to have been sent. An heir first
+    has the time to learn how a call ended while it had no owner.
+    """
+    bound = LATE_SECONDS if flight.answered_at is None else LATE_ANSWERED_SECONDS
+    if flight.over or _lateness(flight, now) < bound - REAP_SECONDS:
+        return None
+    if flight.adopted_at is not None and now - flight.adopted_at < LATE_SECONDS - REAP_SECONDS:
+        return None
+    return _ended_unseen(flight, "OVERDUE")
+
+
+def _lateness(flight: Flight, now: float) -> float:
+    """Seconds since this call should have ended at the latest; negative before, and for one that was never seen."""
     if flight.answered_at is not None:
-        return now - flight.answered_at > flight.max_seconds + LATE_ANSWERED_SECONDS
+        return now - flight.answered_at - flight.max_seconds
     since = flight.claimed_at if flight.sent_at is None else flight.sent_at
-    return flight.seen and now - since > PDD_SECONDS + flight.ring_seconds + LATE_SECONDS
+    return now - since - PDD_SECONDS - flight.ring_seconds if flight.seen else -inf
 
 
 def is_gone(flight: Flight, answer: Answer) -> bool:
@@ -137,13 +166,10 @@ def _same_run(flight: Flight, answer: Answer) -> bool:
 
 def _alive(flight: Flight, channel: LiveChannel, now: float) -> Verdict:
     if channel.answered_ms_ago is not None:
-        late = channel.answered_ms_ago / 1000 - flight.max_seconds - LATE_ANSWERED_SECONDS
-    else:
-        late = channel.age_ms / 1000 - PDD_SECONDS - flight.ring_seconds - LATE_SECONDS
-    if late > LOST_SECONDS:
-        # It outlives its own killing: a channel that the switch cannot end.
-        return _ended_unseen(flight, "ZOMBIE_CHANNEL")
-    return Verdict(Act.KILL if late > 0 else Act.ADOPT)
+        late = channel.answered_ms_ago / 1000 - flight.max_seconds
+        return Verdict(Act.KILL if late > KILL_ANSWERED_SECONDS else Act.ADOPT)
+    late = channel.age_ms / 1000 - PDD_SECONDS - flight.ring_seconds
+    return Verdict(Act.KILL if late > KILL_SECONDS else Act.ADOPT)
 
 
 def _never_seen(

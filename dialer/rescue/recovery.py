@@ -25,7 +25,7 @@ from dialer.identity import lock_is_free
 from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
 from dialer.rescue.backlogs import Backlogs
-from dialer.rescue.decisions import LOST_SECONDS, Act, Answer, decide, is_due, is_gone
+from dialer.rescue.decisions import LOST_SECONDS, Act, Answer, Verdict, decide, is_due, is_gone, reap
 from dialer.rescue.restarts import Restarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
@@ -90,7 +90,8 @@ class Recovery:
                 self.ask(flight)
 
     def patrol(self) -> None:
-        """Ask about every call that is silent, late or in doubt, and hear how each node is. Called every second."""
+        """Ask about every call that is silent, late or in doubt, close what its switch has failed to end, and hear
+        how each node is. Called every second."""
         now = self.now()
         self._backlogs.look((flight for flight in self.book if flight.adopted_at is not None), now)
         for name, link in self.cluster.links.items():
@@ -98,7 +99,9 @@ class Recovery:
             if link.connected and self.book.count_on_node(name) and (pulse is None or pulse.dead):
                 self._pulses[name] = gevent.spawn(self._feel, link)
         for flight in self.book:
-            if is_due(flight, self.dialer_id, now):
+            if (verdict := reap(flight, now)) is not None:
+                self._reap(flight, verdict)
+            elif is_due(flight, self.dialer_id, now):
                 self.ask(flight)
 
     def stop(self) -> None:
@@ -121,6 +124,13 @@ class Recovery:
             for flight in doubted:
                 flight.doubtful = False
                 flight.let_go_at = self.now()
+
+    def _reap(self, flight: Flight, verdict: Verdict) -> None:
+        if flight.reaped:
+            return
+        flight.reaped = True
+        log.warning("call_reaped", call_id=flight.call_id, node=flight.node, disposition=verdict.disposition)
+        self.recorder.close(flight, verdict.disposition, verdict.cause)
 
     def _work(self, waiting: deque[Flight]) -> None:
         while waiting:

@@ -19,6 +19,8 @@ from dialer.rescue.decisions import (
     Verdict,
     decide,
     is_due,
+    is_overdue,
+    reap,
 )
 from freeswitch.events import LiveChannel
 from tests.unit.dialer.made import ME, OTHER, make_flight
@@ -56,10 +58,10 @@ TABLE = [
     (OURS, living(), False, "adopt"),
     (THEIRS, living(), False, "adopt"),
     (TALKING, living(answered=10.0), False, "adopt"),
-    (SEEN, living(age=61.0), False, "kill"),
-    (TALKING, living(age=1900.0, answered=1831.0), False, "kill"),
-    (TALKING, living(age=2000.0, answered=1831.0 + LOST_SECONDS), False, "close answered ZOMBIE_CHANNEL"),
-    (SEEN, living(age=61.0 + LOST_SECONDS), False, "close outcome_unknown ZOMBIE_CHANNEL"),
+    (SEEN, living(age=49.0), False, "adopt"),
+    (SEEN, living(age=51.0), False, "kill"),
+    (TALKING, living(age=1900.0, answered=1809.0), False, "adopt"),
+    (TALKING, living(age=1900.0, answered=1811.0), False, "kill"),
     # It is over. What was reported may still be on its way.
     (OURS, DONE, False, "wait"),
     (OURS | {"gone_since": GONE}, DONE, False, "close outcome_unknown ENDED_UNSEEN"),
@@ -113,6 +115,50 @@ TABLE = [
     (TALKING | {"claimed_at": OVER}, AWAY, False, "wait"),
     (TALKING | {"answered_at": NOW - 1831.0}, AWAY, False, "close answered NODE_UNREACHABLE"),
 ]  # fmt: skip
+
+
+PDD, RING, LONGEST = 15.0, 30.0, 1800.0
+RINGING = SEEN | {"progress": True}
+
+
+@pytest.mark.parametrize(
+    ("known", "since", "bound", "expected"),
+    [
+        (RINGING, "sent_at", PDD + RING + 15.0, "close outcome_unknown OVERDUE"),
+        (RINGING | {"sent_at": None}, "claimed_at", PDD + RING + 15.0, "close outcome_unknown OVERDUE"),
+        (RINGING | {"refusal": "USER_BUSY"}, "sent_at", PDD + RING + 15.0, "close busy USER_BUSY"),
+        (TALKING, "answered_at", LONGEST + 30.0, "close answered OVERDUE"),
+    ],
+    ids=["originated", "sent by who is dead", "refused by its job", "connected"],
+)
+def test_a_call_that_its_switch_fails_to_end_is_closed_within_its_bound_and_killed_before(
+    known: dict[str, Any], since: str, bound: float, expected: str
+) -> None:
+    """The fake clock: what happens in each second from the call's start to its bound."""
+    closed = killed = None
+    for second in range(int(bound) + 1):
+        flight = make_flight(**(known | {since: NOW}))
+        verdict = reap(flight, NOW + second)
+        if verdict is not None and closed is None:
+            closed, shown_as = second, shown(verdict)
+        if is_due(flight, ME, NOW + second) and killed is None and is_overdue(flight, NOW + second):
+            killed = second
+    assert closed is not None
+    assert killed is not None
+    assert killed <= closed - 7
+    assert bound - 3 <= closed <= bound - 1
+    assert shown_as == expected
+
+
+def test_who_was_never_seen_or_is_over_or_new_to_us_is_not_reaped() -> None:
+    late = NOW + PDD + RING + 14.0
+    for known in (
+        OURS | {"sent_at": NOW},
+        RINGING | {"sent_at": NOW, "over": True},
+        RINGING | {"sent_at": NOW, "adopted_at": late - 1.0},
+    ):
+        assert reap(make_flight(**known), late) is None
+    assert reap(make_flight(**(RINGING | {"sent_at": NOW, "adopted_at": NOW + 1.0})), late) is not None
 
 
 STIRRING = [
