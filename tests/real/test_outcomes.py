@@ -37,7 +37,7 @@ PLAN: Mapping[str, tuple[str, str, int | None, int]] = {
     "06": ("rejected", "CALL_REJECTED", 603, 0),
     "07": ("answered", "ALLOTTED_TIMEOUT", None, LONGEST),
     "08": ("answered", "NORMAL_CLEARING", 200, 3),
-    "09": ("unreachable", "NO_ANSWER", 487, 0),
+    "09": ("unreachable", "PROGRESS_TIMEOUT", 487, 0),
     "10": ("answered", "NORMAL_CLEARING", 200, 2),
     "11": ("unreachable", "ORIGINATOR_CANCEL", 487, 0),
     "12": ("busy", "USER_BUSY", 486, 0),
@@ -47,7 +47,7 @@ PLAN: Mapping[str, tuple[str, str, int | None, int]] = {
     "17": ("redirected", "REQUESTED_CHAN_UNAVAIL", 302, 0),
 }
 """By the last two digits: disposition, cause, SIP status, seconds talked."""
-RANG = {"02": RING, "14": RING, "15": RING, "09": PDD + RING + 1}
+RANG = {"02": RING, "14": RING, "15": RING, "09": PDD + 0.5}
 """Seconds from the first 18x, or from the INVITE where none comes, to our CANCEL."""
 
 

@@ -1,7 +1,8 @@
 """The corpus of outcomes: what must come of a call, for every final response, 18x, Reason and cause.
 
 It restates the product's table of outcomes independently of the code: by row, in words of SIP. `on_the_wire` is what
-the called party did; `by_cause` is where no final response came. The suite against real nodes uses the same corpus.
+the called party did; `by_cause` is where no final response came; `once_answered` is after an answer. The suites
+against the simulator and against real nodes use the same corpus.
 
 Three readings that the table leaves open: a final response that stands in no row is read by its Reason header, the
 next word of the key, where it names a Q.850 cause; causes that FreeSWITCH gives for 408, 480, 487 and 504 count as
@@ -116,3 +117,20 @@ def by_cause(cause: str, *, channel: bool, rang: bool) -> str:
     if cause == "SYSTEM_SHUTDOWN":
         return "no_answer" if rang else "switch_lost"
     return "unreachable"
+
+
+def once_answered(*, must_be_joined: bool, joined: bool, given_up: bool, hung_up_by_us: bool) -> str:
+    """The disposition of a call that was answered.
+
+    `must_be_joined`: by a bridge, from a queue or in a conference; `given_up`: the node went on to the message.
+    """
+    return "abandoned" if given_up or (must_be_joined and not joined and hung_up_by_us) else "answered"
+
+
+ROWS = frozenset(
+    {
+        *("busy", "no_answer", "unreachable", "rejected", "network_blocked", "invalid", "redirected"),
+        *("gateway_fault", "congestion", "switch_lost", "outcome_unknown", "abandoned", "answered"),
+    }
+)
+"""Every row of the table but `machine`: nothing detects answering machines yet."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.dispositions import Evidence, dispose
+from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.retry import RETRY
 from freeswitch.causes import HANGUP_CAUSES
+from freeswitch.events import hangup_from_variables
 from tests.unit.campaigns.outcomes_corpus import (
     FINAL_RESPONSES,
     REASONS,
+    ROWS,
     Reason,
     Shape,
     by_cause,
     on_the_wire,
+    once_answered,
 )
 
 FREESWITCH_OWN = 128
@@ -96,3 +100,39 @@ def test_an_answer_outweighs_everything() -> None:
     for status in (None, *FINAL_RESPONSES):
         for cause in HANGUP_CAUSES:
             assert dispose(Evidence(cause, answered=True, sip_status=status)) == "answered"
+
+
+@pytest.mark.parametrize("we", [False, True], ids=["they hang up", "we hang up"])
+@pytest.mark.parametrize("joined", [False, True], ids=["alone", "joined"])
+@pytest.mark.parametrize("connects", [False, True], ids=["message", "agent"])
+@pytest.mark.parametrize("given_up", [False, True], ids=["", "given up"])
+def test_every_answered_call_is_disposed_of_as_the_corpus_says(
+    connects: bool, joined: bool, given_up: bool, we: bool
+) -> None:
+    expected = once_answered(must_be_joined=connects, joined=joined, given_up=given_up, hung_up_by_us=we)
+    variables = {
+        "hangup_cause": "NORMAL_CLEARING",
+        "answer_uepoch": "1",
+        "sip_hangup_disposition": "send_bye" if we else "recv_bye",
+        "bridge_uepoch": "2" if joined else "0",
+        "dialer_connect": "true" if connects else "",
+        "dialer_abandoned": "true" if given_up else "",
+    }
+    hangup = hangup_from_variables(variables)
+    assert hangup is not None
+    assert dispose(Evidence(hangup.cause, answered=hangup.answered, abandoned=hangup.abandoned)) == expected
+
+
+def test_every_row_of_the_table_is_in_the_corpus_and_nothing_else_comes_of_a_call() -> None:
+    found = {
+        on_the_wire(status, reason, shape)
+        for status in FINAL_RESPONSES
+        for reason in REASONS.values()
+        for shape in Shape
+    }
+    for cause in (*HANGUP_CAUSES, *UNKNOWN_TO_FREESWITCH):
+        for channel, rang in ((False, False), (True, False), (True, True)):
+            found.add(by_cause(cause, channel=channel, rang=rang))
+    for given_up in (False, True):
+        found.add(once_answered(must_be_joined=True, joined=False, given_up=given_up, hung_up_by_us=False))
+    assert found == ROWS == set(map(str, Disposition)) == set(map(str, RETRY))
