@@ -112,15 +112,15 @@ class Tenant:
         counts = self.get(campaign_id)["counts"]
         return int(counts["total"] - counts["pending"])
 
-    def wait_touched(self, campaign_id: str, count: int, timeout: float = 30.0) -> None:
+    def wait_touched(self, campaign_id: str, count: int, timeout: float = 60.0) -> None:
         """Return once `count` contacts have been called."""
         polled(lambda: self.touched(campaign_id) >= count, timeout, f"{count} contacts called")
 
-    def wait_idle(self, campaign_id: str, timeout: float = 30.0) -> None:
+    def wait_idle(self, campaign_id: str, timeout: float = 60.0) -> None:
         """Return once no call is in flight any more."""
         polled(lambda: self.in_flight(campaign_id) == 0, timeout, "the end of the calls in flight")
 
-    def wait_over(self, campaign_id: str, timeout: float = 60.0) -> None:
+    def wait_over(self, campaign_id: str, timeout: float = 120.0) -> None:
         """Return once the campaign has ended and every contact with it."""
 
         def over() -> bool:
@@ -157,7 +157,7 @@ class Witness:
             sock.settimeout(None)
             self._sockets.append(sock)
             gevent.spawn(self._listen, sock)
-        polled(lambda: self._listening == len(self._sockets), 10, "the witness' subscriptions")
+        polled(lambda: self._listening == len(self._sockets), 30, "the witness' subscriptions")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,7 +167,7 @@ class Witness:
     def wait_ends(self, uuids: Iterable[str]) -> None:
         """Return once the end of each of these calls was seen."""
         wanted = set(uuids)
-        polled(lambda: wanted <= self.variables.keys(), 10, "the ends of the calls")
+        polled(lambda: wanted <= self.variables.keys(), 30, "the ends of the calls")
 
     def _listen(self, sock: socket.socket) -> None:
         decoder = FrameDecoder()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from freeswitch.simulator.faults import KINDS, MOMENTARY
 from freeswitch.simulator.ledger import read_ledger
 from freeswitch.simulator.process import SimulatedNode
 from freeswitch.simulator.remote import ControlError
@@ -47,6 +48,12 @@ def quiet(node: SimulatedNode, client: Client) -> None:
     """Read until nothing is left of the calls, nor of what they have told."""
     wait_until(lambda: node.control.status()["sessions"] == 0, 30, "every call ended")
     client.api("uptime")
+
+
+def listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
 
 
 def arrived(client: Client) -> Counter[tuple[str, str]]:
@@ -316,6 +323,17 @@ def test_a_fault_of_the_command_line_lasts_from_its_moment_to_its_end() -> None:
         with Client(node.port) as client:
             assert client.api("fsctl pause_check") == "false"
             assert client.api("fsctl sps") == "+OK sessions per second: 5\n"
+
+
+def test_every_fault_can_be_ordered_on_the_command_line() -> None:
+    lasting = sorted(KINDS.keys() - MOMENTARY)
+    with SimulatedNode(faults=(*(f"{name}@0.1" for name in lasting), "burst:events=10@0.1")) as node:
+        node.control.status()
+        wait_until(lambda: struck(node, "burst") == 1, 30, "the burst")
+        in_force = {fault.partition(":")[0] for fault in node.control.status()["faults"]}
+        assert in_force == set(lasting)
+    with SimulatedNode(faults=("kill@0.1",)) as node:
+        wait_until(lambda: not listens(node.port), 30, "the node's death")
 
 
 def test_a_node_whose_command_line_restarts_it_does_so_once_and_keeps_its_other_faults() -> None:
