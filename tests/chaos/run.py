@@ -35,6 +35,7 @@ CAMPAIGNS = 2
 LISTENERS = 2
 """Of each campaign."""
 CONCURRENT = 40
+READY_SECONDS = 180.0
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 0.3
 OVERSIZED = 4_000
@@ -97,7 +98,7 @@ def perform(
     began = time.monotonic()
     stage = Stage(home, seed=seed, clocks=dict(clocks), output=output)
     with stage:
-        stage.wait_ready()
+        stage.wait_ready(READY_SECONDS)
         play = _Play(stage, size)
         say(f"up after {time.monotonic() - began:.0f} s")
         striker = Striker(stage, say, play.upload_too_much)
