@@ -135,7 +135,7 @@ class Link:
         self.lag_ms: int | None = None
         self.hears = {dialer_id}
         self._switch = switch
-        self._dialer_id = dialer_id
+        self.dialer_id = dialer_id
         self._point = point
         self.before_write: Callable[[str], None] = lambda call_id: None
 
@@ -149,7 +149,7 @@ class Link:
             raise Withheld(NODE, "no")
         self._point("past the guard")
         self.before_write(request.call_id)
-        self._switch.frames.append((self._dialer_id, request.call_id))
+        self._switch.frames.append((self.dialer_id, request.call_id))
         self._point("written")
 
     def adopt(self, dialer_id: str) -> None:
@@ -191,6 +191,16 @@ class Cluster:
         """Hear the events of another dialer's calls too."""
         for link in self.links.values():
             link.adopt(dialer_id)
+
+    @property
+    def adopted(self) -> list[str]:
+        """The other dialers whose events are heard."""
+        return sorted({other for link in self.links.values() for other in link.hears - {link.dialer_id}})
+
+    def release(self, dialer_id: str) -> None:
+        """Hear them no longer."""
+        for link in self.links.values():
+            link.hears.discard(dialer_id)
 
     def connected(self) -> list[Link]:
         """The links that are up."""

@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 from campaigns import lifecycle
 from models import db, rows
 from tests.factories import World
-from tests.integration.model.rig import Dialer, Rig, rig_over
+from tests.integration.model.dialer import Dialer
+from tests.integration.model.rig import Rig, rig_over
 
 MOST_DIALERS = 4
 TRAPS = {

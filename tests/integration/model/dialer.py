@@ -1,0 +1,180 @@
+"""One dialer of the rig: the product's process with every part wired, doing one thing at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import gevent
+from gevent.event import Event as Signal
+
+from dialer import process as process_module
+from dialer.book import Flight
+from dialer.process import Process
+from dialer.send.dispatcher import Dispatcher
+from tests.integration.model.switch import NODE, Cluster, Link, cluster_of
+
+if TYPE_CHECKING:
+    from tests.integration.model.rig import Rig
+
+
+class Dialer:
+    """One process. `running` while it is neither stopped nor dead."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.stopped = self.dead = False
+        self.trap: str | None = None
+        self._reached, self._go = Signal(), Signal()
+        self._jobs: list[gevent.Greenlet[..., Any]] = []
+        with mock.patch.object(process_module, "Cluster", cluster_of(rig.switch, self.point)):
+            self.process = Process(rig.settings, rig.redis, rig.redis)
+        self.id = self.process.dialer_id
+        self.process.recovery.now = rig.clock
+        self.process.identity.take({})
+        self.dispatcher = Dispatcher(
+            rig.campaign_id, self.id, self.process.desk, self.process._departures(), now=rig.clock
+        )
+        self.dispatcher.departures.now = rig.clock
+        self.process.desk._dispatchers[rig.campaign_id] = self.dispatcher
+        self.link.before_write = lambda call_id: rig.on_write(self, call_id)
+        self._mark_points()
+
+    @property
+    def running(self) -> bool:
+        return not self.stopped and not self.dead
+
+    @property
+    def link(self) -> Link:
+        cluster: Any = self.process.cluster
+        assert isinstance(cluster, Cluster)
+        return next(iter(cluster.links.values()))
+
+    def point(self, name: str) -> None:
+        """The process has got to here. Where a trap is set it goes no further, until it is woken."""
+        if self.trap is not None and name.startswith(self.trap):
+            self.trap = None
+            self.stop()
+            self._reached.set()
+        if not self.running:
+            self._go.wait()
+
+    def run(self, action: Callable[[], object], trap: str | None = None) -> bool:
+        """Do one thing; False where it was stopped at the trap."""
+        assert self.running
+        self.trap = trap
+        self._reached.clear()
+        self._jobs = [gevent.spawn(action)]
+        return self._until_done()
+
+    def stop(self) -> None:
+        """As by SIGSTOP."""
+        self.stopped = True
+        self._go.clear()
+
+    def wake(self) -> bool:
+        """As by SIGCONT: what it was at goes on."""
+        self.stopped = False
+        self._reached.clear()
+        self._go.set()
+        return self._until_done()
+
+    def kill(self, *, lock_stays: bool = False) -> None:
+        """As by SIGKILL, or, where the lock stays, as a host that vanished: PostgreSQL has not noticed yet."""
+        self.dead = True
+        self.stopped = False
+        if not lock_stays:
+            self.drop_lock()
+        gevent.killall([*self._jobs, *self._workers()], block=True, timeout=10)
+
+    def drop_lock(self) -> None:
+        """PostgreSQL notices that the process is gone."""
+        session = self.process.identity._session
+        if session is not None:
+            session.close()
+
+    # What a process does all the time, one at a time.
+
+    def dial(self) -> None:
+        """One decision of its dispatcher."""
+        self.process.desk.read_plans()
+        plan = self.process.desk.plan(self.rig.campaign_id)
+        if plan is None:
+            self.dispatcher.departures.withdraw_all()
+        else:
+            self.dispatcher.step(plan)
+
+    def patrol(self) -> None:
+        self.process.recovery.patrol()
+
+    def adopt(self) -> None:
+        self.process.adoption.round()
+
+    def record(self) -> None:
+        self.process.recorder._write_group()
+
+    def publish(self) -> None:
+        self.process.outbox._behind = True
+        self.process.outbox._publish_all()
+
+    def look_around(self) -> None:
+        """What it does every few seconds."""
+        self.process._settle_doubts()
+        self.process.audit.calls()
+        self.process.audit.slots()
+        self.process.inbox.round()
+        if not self.process.book.count_of_campaign(self.rig.campaign_id):
+            self.process.desk.exhausted(self.rig.campaign_id)
+
+    def keep_alive(self) -> None:
+        self.process._keep_lease()
+        self.process.identity.keep_lock()
+
+    def feel_the_pulse(self) -> None:
+        """The node answers its every question at once, however much time passes between two of them here."""
+        backlogs, now = self.process.recovery._backlogs, self.rig.clock()
+        backlogs._steady_since.setdefault(NODE, now)
+        backlogs._answered_at[NODE] = now
+
+    def _workers(self) -> list[gevent.Greenlet[..., Any]]:
+        recovery = self.process.recovery
+        asking = [worker for workers in recovery._workers.values() for worker in workers]
+        return [*asking, *recovery._pulses.values()]
+
+    def _until_done(self) -> bool:
+        while self.running and (left := [job for job in (*self._jobs, *self._workers()) if not job.ready()]):
+            gevent.wait([*left, self._reached], timeout=20, count=1)
+        if self.stopped:
+            return False
+        for job in self._jobs:
+            job.get(block=False)
+        return True
+
+    def _mark_points(self) -> None:
+        process = self.process
+        self._around(process.limiter, "acquire", None, "permitted")
+        self._around(process.limiter, "release", "before the release", "released")
+        self._around(process.limiter, "take_over", "before the permits", "permits taken")
+        self._around(process.outbox._publisher, "publish", "before publishing", "published")
+        self._around(process.book, "add", None, "in the book")
+        add = process.book.add
+
+        def at_our_clock(flight: Flight) -> None:
+            if flight.adopted_at is None:
+                flight.claimed_at = self.rig.clock()
+            add(flight)
+
+        setattr(process.book, "add", at_our_clock)  # noqa: B010  a method, which mypy lets nobody assign
+
+    def _around(self, owner: object, name: str, before: str | None, after: str) -> None:
+        method = getattr(owner, name)
+
+        def pointed(*arguments: Any, **named: Any) -> Any:
+            if before is not None:
+                self.point(before)
+            answer = method(*arguments, **named)
+            self.point(after)
+            return answer
+
+        setattr(owner, name, pointed)
