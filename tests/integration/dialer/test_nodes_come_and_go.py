@@ -98,7 +98,8 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
     one, two = nodes
     change(dialer, "INSERT INTO node_drain (name, by) VALUES ('fs1', 'test')")
     add(dialer, two, cps=50)
-    campaign_id = make_campaign(world, 6, max_concurrent_calls=6)
+    # The last of them answers and does not hang up.
+    campaign_id = make_campaign(world, 8, max_concurrent_calls=8)
     dialer.start()
 
     def answered() -> int:
@@ -107,7 +108,7 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
                 rows("SELECT count(*) AS n FROM call WHERE state = 'answered' AND node = 'fs2'")[0]["n"]
             )
 
-    wait_until(answered, 20, "an answered call")
+    wait_until(answered, 60, "an answered call")
     dialer.die()
     with db.connection_context():
         rows("UPDATE node SET deleted_at = now() - interval '1 day'")
@@ -117,7 +118,7 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
         with db.connection_context():
             rows("DELETE FROM node_drain")
         wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
-        assert_called_as_recorded(nodes, 6)
+        assert_called_as_recorded(nodes, 8)
         with db.connection_context():
             assert rows("SELECT id FROM call WHERE cause = 'NODE_UNREACHABLE'") == []
         wait_until(lambda: "fs2" not in heir.process.cluster.links, 20, "the end of the connection")
