@@ -13,6 +13,7 @@ from freeswitch.events import Hangup
 from local.stack import Stack
 from settings import NodeSettings
 from tests.e2e.rig import PARK, Tenant, new_tenant, numbers
+from tests.e2e.test_abandoned import desk
 from tests.real.carrier import STATUSES, Carrier
 from tests.real.test_campaigns import refused
 from tests.real.test_switch import connected, paced
@@ -85,6 +86,18 @@ def test_every_outcome_of_the_number_plan_is_recorded_as_it_was(stack: Stack, ca
         assert len(rang) == EACH, ending
         assert all(seconds - 1.5 <= lasted <= seconds + 1.5 for lasted in rang), (ending, rang)
     assert {message.number[-2:] for message in cancels} == set(RANG)
+
+
+@pytest.mark.timeout(200)
+def test_a_call_that_no_agent_joins_is_given_up_by_the_node(stack: Stack, carrier: Carrier) -> None:
+    for ending, disposition, talked in (("02", "abandoned", (1, 3)), ("10", "answered", (1, 4))):
+        (agent,) = numbers(ending, count=1)
+        called = numbers("07", count=EACH)
+        calls = [call for call in dialled(desk(stack, agent), called) if not refused(call)]
+        assert {call["disposition"] for call in calls} == {disposition}
+        assert all(call["hung_up_by"] == "us" and call["attempt"] == 1 for call in calls)
+        assert all(talked[0] <= call["billsec"] <= talked[1] for call in calls)
+        assert len(carrier.invites([agent])) == len(calls) == EACH
 
 
 @pytest.mark.timeout(400)
