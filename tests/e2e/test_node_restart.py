@@ -23,10 +23,14 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
     wait_until(lambda: client.get(path)["counts"]["completed"] >= 80, 60, "a part of the campaign")
     ledgers = [node.ledger for node in stack.nodes]
     victim = stack.pids["fs1"]
+
+    def answered() -> set[str]:
+        view = read_ledger(ledgers[0])
+        return {step.uuid for step in view.steps if step.event == "answer"} - set(view.ends())
+
+    wait_until(lambda: len(answered()) >= 3, 60, "some calls up")
     os.kill(victim, signal.SIGKILL)
-    steps = read_ledger(ledgers[0]).steps
-    ended = set(read_ledger(ledgers[0]).ends())
-    talking = {step.uuid for step in steps if step.event == "answer"} - ended
+    talking = answered()
     assert talking
     wait_until(lambda: stack.pids.get("fs1") not in (None, victim), 20, "the node's next run")
     watch(client, campaign["id"], show=False)
