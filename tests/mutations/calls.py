@@ -133,7 +133,7 @@ TWICE = (
         "dialer/rescue/decisions.py",
         "if ours or sender_is_dead():",
         "if True:",
-        (f"{DECISIONS}::test_a_call_is_repeated_only_where_nobody_ever_saw_it",),
+        (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
         "repeat after PostgreSQL restarted",
