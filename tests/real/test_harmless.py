@@ -84,7 +84,7 @@ def test_a_node_loses_no_call_and_delays_no_hangup_while_web_hangs_a_dialer_stan
         called = numbers("00", "10", "01", "08", count=2500)
         campaign = tenant.campaign(called, max_concurrent_calls=400, retries_per_contact=0)
         tenant.act(campaign, "start")
-        tenant.wait_touched(campaign, 100)
+        tenant.wait_touched(campaign, 100, 120)
         before = callers.call(CALLS, RATE, "before")
 
         still, web, postgres = (

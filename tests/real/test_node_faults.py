@@ -50,7 +50,7 @@ def test_a_node_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettled(
         called = numbers(*FAST, count=CONTACTS)
         campaign = tenant.campaign(called, max_concurrent_calls=900, retries_per_contact=0)
         tenant.act(campaign, "start")
-        tenant.wait_touched(campaign, CONTACTS // 3, 60)
+        tenant.wait_touched(campaign, CONTACTS // 3, 120)
         in_flight = tenant.in_flight(campaign)
         killed(victim)
         started(victim)
@@ -137,7 +137,7 @@ def test_what_a_dead_dialer_wrote_to_nodes_that_stood_still_is_not_sent_again(
         tenant = new_tenant(stack)
         campaign = tenant.campaign(called, max_concurrent_calls=500, retries_per_contact=0)
         tenant.act(campaign, "start")
-        tenant.wait_touched(campaign, 200)
+        tenant.wait_touched(campaign, 200, 120)
         with stopped(*pids):
             still = time.monotonic()
             polled(lambda: time.monotonic() > still + 4, 10, "some calls that no node reads")
