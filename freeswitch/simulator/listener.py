@@ -80,6 +80,7 @@ class Listener:
         self._faults = switch.faults
         self._waiting = False
         self._stalled = False
+        self.goes_on = False
         self._logging = False
         self._partial = False
         self._filters: list[Filter] = []
@@ -199,11 +200,12 @@ class Listener:
     def _stall(self, seconds: float, at: float) -> None:
         """Send nothing and read nothing for a time, as while the node works on a command; it may be without end."""
         self._stalled = seconds > 0
-        if self._stalled and seconds < inf:
+        self.goes_on = self._stalled and seconds < inf
+        if self.goes_on:
             self._switch.scheduler.at(at + seconds * self._switch.clock.speed, self._go_on)
 
     def _go_on(self, at: float) -> None:
-        self._stalled = False
+        self._stalled = self.goes_on = False
         self._run(at)
 
     def close(self, notice: bytes) -> None:
@@ -218,7 +220,8 @@ class Listener:
         self.close(notice)
 
     def leave(self) -> None:
-        """The connection is gone."""
+        """The connection is gone, and what it was still to do with it."""
+        self.closing = True
         self._hub.unsubscribe(self)
 
     # Commands

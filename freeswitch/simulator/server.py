@@ -69,7 +69,7 @@ class NodeOptions:
 class Connection:
     """A socket and its listener."""
 
-    __slots__ = ("deadline", "events", "listener", "muted", "pending", "socket")
+    __slots__ = ("deadline", "ended", "events", "listener", "muted", "pending", "socket")
 
     def __init__(self, sock: socket.socket, listener: Listener, deadline: float) -> None:
         self.socket = sock
@@ -78,6 +78,7 @@ class Connection:
         self.pending = memoryview(b"")
         self.events = selectors.EVENT_READ
         self.muted = False
+        self.ended = False
 
 
 class Server:
@@ -252,6 +253,11 @@ class Server:
             return
         except OSError:
             data = b""
+        if not data and connection.listener.goes_on:
+            # A node that is busy carries out what it was sent before it comes to the end, and closes only then.
+            self._selector.unregister(connection.socket)
+            connection.muted = connection.ended = True
+            return
         if not data:
             self._drop(connection)
             return
@@ -260,6 +266,8 @@ class Server:
     def _flush(self, now: float) -> None:
         at = self._clock.simulated(now)
         for connection in list(self._connections):
+            if connection.ended and not connection.listener.goes_on:
+                self._drop(connection)
             if connection.muted:
                 continue
             listener = connection.listener
@@ -319,7 +327,7 @@ class Server:
 
     def _unmute(self, resume: bool) -> None:
         """Go on with what the muted connections sent meanwhile, or drop it and them."""
-        for connection in [one for one in self._connections if one.muted]:
+        for connection in [one for one in self._connections if one.muted and not one.ended]:
             if resume:
                 connection.muted = False
                 self._selector.register(connection.socket, connection.events, connection)

@@ -168,6 +168,21 @@ def test_a_late_reply_comes_before_what_it_kept_waiting(faulty: SimulatedNode, c
     assert {frame.body for frame in kinds[1:]} >= {b"after"}
 
 
+def test_a_node_that_answers_late_closes_after_it_has_done_what_it_was_sent(faulty: SimulatedNode) -> None:
+    with Client(faulty.port) as late, Client(faulty.port) as other:
+        other.command("event json BACKGROUND_JOB")
+        faulty.fault("late-reply", percent=100, seconds=1)
+        late.send(b"bgapi echo x\nJob-UUID: first\n\nbgapi echo x\nJob-UUID: last\n\n")
+        late._socket.shutdown(socket.SHUT_WR)
+        with suppress(EOFError):
+            while True:
+                late.receive()
+        faulty.clear()
+        other.api("uptime")
+        jobs = [event["Job-UUID"] for frame in other.frames if (event := frame.event) is not None]
+        assert jobs == ["first", "last"]
+
+
 def test_a_half_open_connection_says_nothing_and_does_not_end(faulty: SimulatedNode) -> None:
     with Client(faulty.port) as stuck:
         stuck.command(EVENTS)
