@@ -1,8 +1,8 @@
-"""`python -m tests`: the whole suite as three pytest runs side by side; with arguments, one pytest run with those.
+"""`python -m tests`: the whole suite as several pytest runs side by side; with arguments, one pytest run with those.
 
-The end-to-end tests, those of the embedded servers and the chaos mostly wait (for phones that ring, for leases that
-lapse, for servers that start), the others mostly compute: together they take the time of the longest. pytest-xdist
-does not work under gevent's monkey patch. `--full` goes to all of them.
+Many tests mostly wait (for phones that ring, for leases that lapse, for servers that start), others mostly compute:
+side by side they take the time of the longest run. pytest-xdist does not work under gevent's monkey patch. `--full`
+goes to all of them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ from contextlib import ExitStack
 from types import FrameType
 
 FULL = "--full"
+API = "tests/integration/api"
+DIALER = ("tests/integration/dialer", "tests/integration/model")
 LOCAL = "tests/integration/local"
-COMPUTING = ("tests/unit", "tests/integration", f"--ignore={LOCAL}")
-WAITING = (("tests/e2e", "tests/real"), (LOCAL, "tests/chaos"))
+SHOWN = ("tests/unit", API)
+"""The run whose output is seen while it goes on; that of each other follows when all are over."""
+BESIDE = (
+    ("tests/e2e", "tests/real"),
+    (LOCAL, "tests/chaos"),
+    DIALER,
+    ("tests/integration", *(f"--ignore={folder}" for folder in (API, LOCAL, *DIALER))),
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         return subprocess.run([*pytest, *arguments], check=False).returncode
     with ExitStack() as files:
         runs = []
-        for chosen in WAITING:
+        for chosen in BESIDE:
             said = files.enter_context(tempfile.TemporaryFile())
             run = subprocess.Popen(
                 [*pytest, *arguments, *chosen],
@@ -37,16 +45,16 @@ def main(arguments: Sequence[str]) -> int:
                 stdin=subprocess.DEVNULL,
             )
             runs.append((run, said))
-        computing = subprocess.Popen([*pytest, *arguments, *COMPUTING])
+        shown = subprocess.Popen([*pytest, *arguments, *SHOWN])
 
         def end(number: int, _frame: FrameType | None) -> None:
-            for run in (computing, *(run for run, _ in runs)):
+            for run in (shown, *(run for run, _ in runs)):
                 run.send_signal(number)
 
         # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done.
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, end)
-        statuses = [computing.wait()]
+        statuses = [shown.wait()]
         for run, said in runs:
             statuses.append(run.wait())
             said.seek(0)
