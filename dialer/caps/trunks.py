@@ -49,6 +49,9 @@ UPDATE gateway SET probes = probes + 1,
     probe_at = now() + make_interval(secs => least(%(last)s, %(first)s * 2 ^ least(probes + 1, 20)))
 WHERE id = %(id)s AND paused_at IS NOT NULL AND probe_at <= now() RETURNING name
 """
+_UNPROBED = """
+UPDATE gateway SET probes = greatest(probes - 1, 0), probe_at = now() WHERE id = %(id)s AND paused_at IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,9 @@ class Trunks:
 
     def learn(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
         """These calls have ended. Never raises for a database that is away: the next faults say it again."""
+        for flight in over:
+            if flight.probe and ended[flight.call_id].sent_age is None:
+                self.return_probe(flight.gateway_id)
         for gateway_id, signs in signs_of(over, ended).items():
             try:
                 if signs.works and (signs.probe_works or gateway_id in self.suspects):
@@ -143,6 +149,16 @@ class Trunks:
         if taken:
             log.info("gateway_probed", gateway_id=gateway_id)
         return taken
+
+    def return_probe(self, gateway_id: str) -> None:
+        """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
+        database that is away: the next probe is due in its time then."""
+        try:
+            with db.connection_context():
+                db.execute_sql(_UNPROBED, {"id": uuid.UUID(gateway_id)})
+        except DATABASE_AWAY as error:
+            log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
+        self.refresh()
 
     def _works(self, gateway_id: str, probe: bool) -> None:
         with db.connection_context():

@@ -71,6 +71,10 @@ class Desk:
         self._change(gateway_id, probe_due=False)
         return taken
 
+    def return_probe(self, gateway_id: str) -> None:
+        """No call left with the probe that was taken."""
+        self.trunks.return_probe(gateway_id)
+
     def share(self) -> tuple[int, int]:
         """Which part of a list this dialer looks at first: (rank, dialers)."""
         return self.dialers

@@ -51,6 +51,7 @@ class Surroundings(Protocol):
     def why_no_node(self) -> str: ...
     def core_uuid(self, node: str) -> str | None: ...
     def take_probe(self, gateway_id: str) -> bool: ...
+    def return_probe(self, gateway_id: str) -> None: ...
     def share(self) -> tuple[int, int]: ...
     def tell(self, plan: Plan, reason: str | None, next_action_at: str | None) -> None: ...
     def exhausted(self, campaign_id: str) -> None: ...
@@ -211,14 +212,33 @@ class Dispatcher:
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
         """Every contact by the first of its gateways that may take it; those of one gateway ask together."""
         waiting, denied = choices(plan, wanted, self.around.take_probe)
+        probes = {choice.trunk.gateway_id for choice in waiting if choice.trunk.paused}
+        try:
+            sent, denied = self._dial_by_trunk(plan, nodes, waiting, denied, probes)
+        finally:
+            for gateway_id in probes:
+                self.around.return_probe(gateway_id)
+        self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
+        skipped = [self._skips.add(plan, due, answer, self.now()) for due, answer in denied]
+        return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
+
+    def _dial_by_trunk(
+        self,
+        plan: Plan,
+        nodes: Sequence[NodeCaps],
+        waiting: list[Choice],
+        denied: list[tuple[Due, Denied]],
+        probes: set[str],
+    ) -> tuple[int, list[tuple[Due, Denied]]]:
+        """How many were admitted, and who was denied. A gateway leaves `probes` with the call that probes it."""
         sent = 0
         while waiting:
             trunk = waiting[0].trunk
             together = [choice for choice in waiting if choice.trunk is trunk]
             waiting = [choice for choice in waiting if choice.trunk is not trunk]
             admitted, refused = self._ask(plan, trunk, nodes, together)
-            if admitted:
-                self._claim_and_send(plan, admitted)
+            if admitted and self._claim_and_send(plan, admitted):
+                probes.discard(trunk.gateway_id)
             sent += len(admitted)
             for choice, answer in refused:
                 other = choice.next() if answer.reason == "gateway_channels" else None
@@ -226,9 +246,7 @@ class Dispatcher:
                     waiting.append(other)
                 else:
                     denied.append((choice.due, answer))
-        self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
-        skipped = [self._skips.add(plan, due, answer, self.now()) for due, answer in denied]
-        return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
+        return sent, denied
 
     def _ask(
         self, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], together: Sequence[Choice]
@@ -258,7 +276,8 @@ class Dispatcher:
             self.around.tell(plan, first.reason, None)
         return first.retry_after + TURN_SECONDS * (random.random() + dialled)
 
-    def _claim_and_send(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> None:
+    def _claim_and_send(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> int:
+        """How many of them were ours to send."""
         permits = {permit.call_id: permit for _, permit in admitted}
         tried = {permit.call_id: choice.due.tried for choice, permit in admitted}
         wanted = [
@@ -294,6 +313,7 @@ class Dispatcher:
         unused = [permit for call_id, permit in permits.items() if call_id not in taken]
         if unused:
             self.departures.limiter.give_back(unused)
+        return len(claimed)
 
     def _blocked(self, plan: Plan, reason: str, wait: float) -> float:
         self.waits_for = reason

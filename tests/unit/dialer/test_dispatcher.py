@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import gevent
 import pytest
@@ -66,6 +68,7 @@ class World:
         self.asking: Callable[[], None] = lambda: None
         self.may_send = True
         self.probes: list[str] = []
+        self.returned: list[str] = []
         self.probe_free = True
         self.no_node = "no_node"
         self.clock = 1000.0
@@ -108,6 +111,9 @@ class World:
     def take_probe(self, gateway_id: str) -> bool:
         self.probes.append(gateway_id)
         return self.probe_free
+
+    def return_probe(self, gateway_id: str) -> None:
+        self.returned.append(gateway_id)
 
     def share(self) -> tuple[int, int]:
         return (0, 1)
@@ -339,6 +345,21 @@ def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World)
     world.step()
     assert (len(world.sent), len(world.probes)) == (1, 1)
     assert [flight.probe for flight in world.book] == [True]
+    assert world.returned == []
+
+
+@pytest.mark.parametrize("lost", ["denied", "claimed by another", "database away"])
+def test_a_probe_that_no_call_came_of_is_given_back(world: World, lost: str) -> None:
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    if lost == "denied":
+        world.answer = lambda _number: "no_redis"
+    elif lost == "claimed by another":
+        world.claiming = world.contacts.clear
+    else:
+        world.claiming = Mock(side_effect=OperationalError("away"))
+    with suppress(OperationalError):
+        world.step()
+    assert (world.sent, world.probes, world.returned) == ([], [GATEWAY], [GATEWAY])
 
 
 def test_of_all_dispatchers_one_may_probe(world: World) -> None:

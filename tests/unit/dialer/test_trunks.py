@@ -95,3 +95,15 @@ def test_a_ringing_probe_is_noted() -> None:
     trunks = Trunks(lambda *_: None, lambda: None)
     trunks.reached(make_flight(probe=True))
     assert trunks.heard.is_set()
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, left: bool) -> None:
+    returned: list[str] = []
+    monkeypatch.setattr(Trunks, "return_probe", lambda _, gateway_id: returned.append(gateway_id))
+    flight, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
+    if not left:
+        flight = make_flight(probe=True)
+        end = endings.never_sent(flight, "NOT_SENT", None)
+    Trunks(lambda *_: None, lambda: None).learn([flight], {flight.call_id: end})
+    assert returned == ([] if left else [GATEWAY])
