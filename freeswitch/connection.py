@@ -208,11 +208,11 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the connection is over; False when it still stands after `timeout` seconds."""
-        return self._dead.wait(timeout)
+        return _happened(self._dead, timeout)
 
     def wait_drained(self, timeout: float | None = None) -> bool:
         """Wait until everything that arrived before the close has been delivered; False when it took longer."""
-        return self._drained.wait(timeout)
+        return _happened(self._drained, timeout)
 
     def send(self, data: str) -> str:
         """greenswitch's name for `send_command`."""
@@ -373,6 +373,12 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         if self._rejection:
             return AuthRefused(self.node, self._rejection)
         return NotConnected(self.node, self.close_reason or "connection lost")
+
+
+def _happened(event: Event, timeout: float | None) -> bool:
+    # gevent 26.9 hangs for ever in `wait` on an event that was set a moment ago when, before its waiters are told, the
+    # last of them times out: the close of a connection met the tick of its watchdog.
+    return event.is_set() or event.wait(timeout)
 
 
 def _reason(exc: Exception) -> str:
