@@ -376,8 +376,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
 
 def _happened(event: Event, timeout: float | None) -> bool:
-    # gevent 26.9 hangs for ever in `wait` on an event that was set a moment ago when, before its waiters are told, the
-    # last of them times out: the close of a connection met the tick of its watchdog.
+    # gevent 26.9 hangs for ever in `wait` on an event that was set a moment ago when the last of its other waiters
+    # times out before it is told: the close of a connection met the tick of its watchdog.
     return event.is_set() or event.wait(timeout)
 
 
