@@ -8,6 +8,7 @@ import signal
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -44,7 +45,9 @@ def setting(url: str, name: str) -> str:
 def kill_server(server: EmbeddedPostgres) -> None:
     """The postmaster and every backend at once, as a power cut would."""
     for pid in running_in(server.data, "postgres"):
-        os.kill(pid, signal.SIGKILL)
+        # A backend may end by itself in between.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     wait_until_gone(*running_in(server.data, "postgres"))
 
 
