@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from local.errors import LocalError, UnusableSettingError
@@ -30,15 +31,28 @@ def serve(build: Callable[[], Stack]) -> int:
     try:
         stack = build()
         _obey_signals(stack)
-        with stack:
+        with _woken_by_signals() as woken, stack:
             threading.Thread(target=_announce, args=(stack,), name="announce", daemon=True).start()
             while True:
-                signal.pause()
+                woken.recv(64)
     except KeyboardInterrupt:
         return 0
     except (LocalError, SettingsError) as error:
         print(f"carillon: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError | UnusableSettingError) else 1
+
+
+@contextlib.contextmanager
+def _woken_by_signals() -> Iterator[socket.socket]:
+    """What can be read once a signal has come. `signal.pause` would sleep on after one that came right before it."""
+    woken, waking = socket.socketpair()
+    with woken, waking:
+        waking.setblocking(False)
+        signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+        try:
+            yield woken
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def show(name: str, line: str) -> None:
