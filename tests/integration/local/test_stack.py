@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -269,6 +270,12 @@ def test_after_a_kill_of_the_whole_tree_the_next_start_works(home: Path, folder:
         stack.wait_ready()
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether a process ignores a signal by now."""
+    (mask,) = re.findall(r"^SigIgn:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) & 1 << (number - 1))
+
+
 def test_children_of_a_dead_owner_are_ended_by_the_next_one(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:
@@ -277,6 +284,7 @@ def test_children_of_a_dead_owner_are_ended_by_the_next_one(
     )
     other = spawn(["/bin/sleep", "60"], env={OWNER_VARIABLE: f"{home}-2"})
     try:
+        wait_until(lambda: ignores(left.pid, signal.SIGTERM), what="the trap")
         with build(home, lines, **servers):
             assert left.wait(5) == -signal.SIGKILL
             assert other.poll() is None
