@@ -362,7 +362,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             command.on_reply(answer)
 
     def _watch(self) -> None:
-        while not self._dead.wait(_WATCH_SECONDS):
+        while not self.wait_closed(_WATCH_SECONDS):
             now = time.monotonic()
             if self._commands_sent.overdue(now):
                 self.close("no reply in time")

@@ -158,7 +158,6 @@ class Trunks:
                 db.execute_sql(_UNPROBED, {"id": uuid.UUID(gateway_id)})
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
-        self.refresh()
 
     def _works(self, gateway_id: str, probe: bool) -> None:
         with db.connection_context():

@@ -54,7 +54,7 @@ class Desk:
         return self._plans.get(campaign_id)
 
     def nodes(self) -> Sequence[NodeCaps]:
-        """Nodes that can take a call, the one with the most room first."""
+        """Nodes that can take a call, in an order drawn by lot for this decision."""
         return self.nodes_view.caps()
 
     def why_no_node(self) -> str:

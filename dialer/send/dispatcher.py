@@ -22,7 +22,7 @@ from dialer.points import Point, reach
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from dialer.send.departures import GROUP, Departures, permits_for
 from dialer.send.plans import Plan, Trunk
-from dialer.send.routes import Choice, Skips, choices
+from dialer.send.routes import PAUSED, Choice, Skips, choices
 from freeswitch.errors import CommandRefused
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable
@@ -211,42 +211,55 @@ class Dispatcher:
 
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
         """Every contact by the first of its gateways that may take it; those of one gateway ask together."""
-        waiting, denied = choices(plan, wanted, self.around.take_probe)
-        probes = {choice.trunk.gateway_id for choice in waiting if choice.trunk.paused}
-        try:
-            sent, denied = self._dial_by_trunk(plan, nodes, waiting, denied, probes)
-        finally:
-            for gateway_id in probes:
-                self.around.return_probe(gateway_id)
+        waiting, denied = choices(plan, wanted)
+        sent, denied = self._dial_by_trunk(plan, nodes, waiting, denied)
         self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
         skipped = [self._skips.add(plan, due, answer, self.now()) for due, answer in denied]
         return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
 
     def _dial_by_trunk(
-        self,
-        plan: Plan,
-        nodes: Sequence[NodeCaps],
-        waiting: list[Choice],
-        denied: list[tuple[Due, Denied]],
-        probes: set[str],
+        self, plan: Plan, nodes: Sequence[NodeCaps], waiting: list[Choice], denied: list[tuple[Due, Denied]]
     ) -> tuple[int, list[tuple[Due, Denied]]]:
-        """How many were admitted, and who was denied. A gateway leaves `probes` with the call that probes it."""
+        """How many were admitted, and who was denied."""
         sent = 0
         while waiting:
             trunk = waiting[0].trunk
             together = [choice for choice in waiting if choice.trunk is trunk]
             waiting = [choice for choice in waiting if choice.trunk is not trunk]
             admitted, refused = self._ask(plan, trunk, nodes, together)
-            if admitted and self._claim_and_send(plan, admitted):
-                probes.discard(trunk.gateway_id)
-            sent += len(admitted)
+            send = self._probe if trunk.paused else self._claim_and_send
+            if admitted and send(plan, admitted) is None:
+                refused += [(choice, PAUSED) for choice, _ in admitted]
+            else:
+                sent += len(admitted)
             for choice, answer in refused:
-                other = choice.next() if answer.reason == "gateway_channels" else None
+                other = choice.next() if answer.reason in ("gateway_channels", "gateway_paused") else None
                 if other is not None:
                     waiting.append(other)
                 else:
                     denied.append((choice.due, answer))
         return sent, denied
+
+    def _probe(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> int | None:
+        """`_claim_and_send` by a paused gateway; None where another call probes it. The permit comes before the
+        probe: a call that a cap holds up must not keep the gateway from being probed."""
+        gateway_id = admitted[0][0].trunk.gateway_id
+        permits = [permit for _, permit in admitted]
+        try:
+            taken = self.around.take_probe(gateway_id)
+        except BaseException:
+            self.around.doubt(permits)
+            raise
+        if not taken:
+            self.departures.limiter.give_back(permits)
+            return None
+        claimed = 0
+        try:
+            claimed = self._claim_and_send(plan, admitted)
+        finally:
+            if not claimed:
+                self.around.return_probe(gateway_id)
+        return claimed
 
     def _ask(
         self, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], together: Sequence[Choice]

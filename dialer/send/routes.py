@@ -1,4 +1,4 @@
-"""By which gateway each due contact would leave now, and who is passed over for a while. Pure but for the probes.
+"""By which gateway each due contact would leave now, and who is passed over for a while. Pure.
 
 Used by the dispatcher. A contact whose gateways are all shut, or at their caps, must not keep those behind it waiting
 who have another.
@@ -6,7 +6,7 @@ who have another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer.send.claims import Due
@@ -14,14 +14,15 @@ from dialer.send.plans import Plan, Trunk
 from limits.caps import Denied
 
 NUMBER_SECONDS = 1.0
-PAUSED_SECONDS = 1.0
+PAUSED = Denied("", "gateway_paused", 1.0)
 MOST_SKIPPED = 1000
 """Who is passed over is read again with each look at the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A contact and the gateway it would leave by; `others` may take it where that has no channel free."""
+    """A contact and the gateway it would leave by; `others` may take it where that has no channel free, or is paused
+    and another call probes it."""
 
     due: Due
     trunk: Trunk
@@ -32,13 +33,11 @@ class Choice:
         return Choice(self.due, self.others[0], self.others[1:]) if self.others else None
 
 
-def choices(
-    plan: Plan, wanted: Sequence[Due], take_probe: Callable[[str], bool]
-) -> tuple[list[Choice], list[tuple[Due, Denied]]]:
+def choices(plan: Plan, wanted: Sequence[Due]) -> tuple[list[Choice], list[tuple[Due, Denied]]]:
     """The first choice of each contact, and those that have none now.
 
-    One call of the contacts that a paused gateway would have taken first goes by it where `take_probe` lets it. A
-    number that no gateway carries goes by the campaign's own, for the sender to refuse it.
+    One of the contacts that a paused gateway would have taken first may probe it when that is due. A number that no
+    gateway carries goes by the campaign's own, for the sender to refuse it.
     """
     found: list[Choice] = []
     closed: list[tuple[Due, Denied]] = []
@@ -46,16 +45,14 @@ def choices(
     for due in wanted:
         route = plan.route(due.phone_number, due.tried)
         first = route[0] if route else plan.trunks[0]
+        carrying = [trunk for trunk in route or plan.trunks[:1] if not trunk.paused]
         if first.gateway_id in probes:
             probes.discard(first.gateway_id)
-            if take_probe(first.gateway_id):
-                found.append(Choice(due, first))
-                continue
-        carrying = [trunk for trunk in route or plan.trunks[:1] if not trunk.paused]
+            carrying.insert(0, first)
         if carrying:
             found.append(Choice(due, carrying[0], tuple(carrying[1:])))
         else:
-            closed.append((due, Denied("", "gateway_paused", PAUSED_SECONDS)))
+            closed.append((due, PAUSED))
     return found, closed
 
 

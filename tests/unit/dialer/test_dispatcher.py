@@ -348,12 +348,10 @@ def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World)
     assert world.returned == []
 
 
-@pytest.mark.parametrize("lost", ["denied", "claimed by another", "database away"])
+@pytest.mark.parametrize("lost", ["claimed by another", "database away"])
 def test_a_probe_that_no_call_came_of_is_given_back(world: World, lost: str) -> None:
     world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
-    if lost == "denied":
-        world.answer = lambda _number: "no_redis"
-    elif lost == "claimed by another":
+    if lost == "claimed by another":
         world.claiming = world.contacts.clear
     else:
         world.claiming = Mock(side_effect=OperationalError("away"))
@@ -367,6 +365,31 @@ def test_of_all_dispatchers_one_may_probe(world: World) -> None:
     world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
     world.step()
     assert (world.sent, world.reasons) == ([], ["gateway_paused"])
+    assert len(world.given_back) == 1
+
+
+def test_who_may_not_probe_leaves_by_another_gateway(world: World) -> None:
+    world.probe_free = False
+    world.current = two_trunks(paused=True, probe_due=True)
+    world.step()
+    assert gateways_of(world) == {SECOND: 4}
+    assert len(world.given_back) == 1
+
+
+def test_a_call_that_a_cap_holds_up_takes_no_probe(world: World) -> None:
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.answer = lambda _number: "tenant_cps"
+    for _ in range(3):
+        world.step()
+    assert (world.probes, world.returned, world.reasons) == ([], [], ["tenant_cps"] * 3)
+
+
+def test_a_probe_that_cannot_be_taken_keeps_no_permit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    monkeypatch.setattr(world, "take_probe", Mock(side_effect=OperationalError("away")))
+    with suppress(OperationalError):
+        world.step()
+    assert (world.sent, len(world.doubted)) == ([], 1)
 
 
 def test_no_probe_is_spent_where_nobody_is_due(world: World) -> None:
