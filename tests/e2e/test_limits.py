@@ -17,9 +17,10 @@ from tests.e2e.rig import Tenant, new_tenant, numbers, of_campaign, polled, seen
 TOLERANCE = 0.05
 """Seconds by which a window of the switch's may be shorter than one of the limiter's: a permit's life."""
 USED = 0.97
-SHORT_USED = 0.5
-"""Within so short a time a machine that stalls for a second misses more turns than this may ask back."""
+SHORT_USED = 0.9
+"""Of what the best ten seconds allow: turns that a busy machine missed at another time do not count."""
 SHORT_SECONDS = 20.0
+BEST_SECONDS = 10.0
 LONG_SECONDS = 150.0
 TALKS = "00"
 """Rings 1.5 s, talks 4 s: of the call's own time, which the simulator's speed divides."""
@@ -65,9 +66,9 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack) -> None:
     lines = {name: of_campaign(view, campaign) for name, (_, campaign) in campaigns.items()}
     times = {name: [line.t for line in dialled] for name, dialled in lines.items()}
     assert window_peak(times["minute"], 60 - TOLERANCE) <= 120
-    assert len(first_seconds(lines["minute"], SHORT_SECONDS)) >= SHORT_USED * 2 * SHORT_SECONDS
+    assert window_peak(times["minute"], BEST_SECONDS) >= SHORT_USED * 2 * BEST_SECONDS
     assert window_peak(times["cps"], 1 - TOLERANCE) <= 5
-    assert len(first_seconds(lines["cps"], SHORT_SECONDS)) >= SHORT_USED * 5 * SHORT_SECONDS
+    assert window_peak(times["cps"], BEST_SECONDS) >= SHORT_USED * 5 * BEST_SECONDS
     assert peak_of(view, lines["slots"]) == 4
     assert peak_of(view, lines["channels"]) == 3
     for node in stack.nodes:

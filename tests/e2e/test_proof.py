@@ -28,19 +28,24 @@ def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
         assert found[disposition] > 0, disposition
 
 
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("run", [1, *(pytest.param(n, marks=pytest.mark.full) for n in range(2, 11))])
-def test_the_ledgers_agree_with_the_records_of_a_demo_run(stack: Stack, client: ApiClient, run: int) -> None:
-    outcome = dial(client, [node.ledger for node in stack.nodes], show=False)
-    assert outcome.proof.faults == []
-    assert outcome.proof.originates >= 1000
-    assert outcome.campaign["end_reason"] == "exhausted"
-    assert outcome.campaign["counts"]["completed"] >= 600
-    check_ten_outcomes(outcome.calls)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("runs", [3, pytest.param(7, marks=pytest.mark.full)])
+def test_the_ledgers_agree_with_the_records_of_demo_runs(stack: Stack, client: ApiClient, runs: int) -> None:
+    seconds = []
+    for _ in range(runs):
+        outcome = dial(client, [node.ledger for node in stack.nodes], show=False)
+        seconds.append(outcome.seconds)
+        assert outcome.proof.faults == []
+        assert outcome.proof.originates >= 1000
+        assert outcome.campaign["end_reason"] == "exhausted"
+        assert outcome.campaign["counts"]["completed"] >= 600
+        check_ten_outcomes(outcome.calls)
+    # What else the machine does meanwhile may cost one of them its time.
+    assert min(seconds) < 60
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("run", [1, *(pytest.param(n, marks=pytest.mark.full) for n in range(2, 11))])
+@pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 11))])
 def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int) -> None:
     stack = make_stack()
     client = client_of(stack)

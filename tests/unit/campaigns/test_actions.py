@@ -306,7 +306,7 @@ TEMPLATES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(TEMPLATES, VALUES, VALUES)
 def test_whatever_is_filled_in_is_refused_here_or_one_argument_there(data: object, x: str, y: str) -> None:
     try:
@@ -350,7 +350,7 @@ OBJECTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(DATA | OBJECTS)
 def test_any_json_is_an_action_that_the_switch_takes_or_is_refused(data: object) -> None:
     try:

@@ -86,7 +86,7 @@ def test_what_no_dial_string_can_carry_is_refused_with_the_reason(value: str, wh
     assert why in (unsafe(value) or "")
 
 
-@settings(max_examples=400)
+@settings(max_examples=2000)
 @given(HOSTILE)
 @example("$\\\\{x}")
 @example("ARRAY::")
