@@ -36,13 +36,16 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], ledgers)
     assert done["end_reason"] == "exhausted"
-    # Calls that rang when their node died ended there without a word; that is all that may be missing.
-    assert [fault for fault in proof.faults if "never ended at the switch" not in fault] == []
+    # Calls that rang when their node died ended there without a word, and what it had been sent and did not live to
+    # carry out is nowhere but in our records, as unknown: that is all that may be missing.
+    unknown = [call for call in calls if call["disposition"] == "outcome_unknown"]
+    allowed = {f"{call['phone_number']} was dialled 0 times, recorded 1 times" for call in unknown}
+    faults = [fault for fault in proof.faults if "never ended at the switch" not in fault]
+    assert set(faults) <= allowed
     outcomes = {call["id"]: call for call in calls}
     for uuid in talking:
         assert outcomes[uuid]["disposition"] == "answered"
         assert outcomes[uuid]["billsec"] is not None, "its end was heard, or told by its record"
         assert outcomes[uuid]["cause"] != "NODE_RESTARTED"
-    unknown = [call for call in calls if call["disposition"] == "outcome_unknown"]
     assert len(unknown) <= 100
     assert {call["node"] for call in unknown} <= {"fs1"}
