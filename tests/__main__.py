@@ -19,13 +19,14 @@ FULL = "--full"
 API = "tests/integration/api"
 DIALER = ("tests/integration/dialer", "tests/integration/model")
 LOCAL = "tests/integration/local"
+PROOF = "tests/e2e/test_proof.py"
 SHOWN = ("tests/unit", API)
 """The run whose output is seen while it goes on; that of each other follows when all are over."""
 BESIDE = (
-    ("tests/e2e", "tests/real"),
+    ("tests/e2e", "tests/real", f"--ignore={PROOF}"),
     (LOCAL, "tests/chaos"),
     DIALER,
-    ("tests/integration", *(f"--ignore={folder}" for folder in (API, LOCAL, *DIALER))),
+    ("tests/integration", PROOF, *(f"--ignore={folder}" for folder in (API, LOCAL, *DIALER))),
 )
 
 
