@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from peewee import fn
 
@@ -75,10 +75,7 @@ def counts(campaign_id: uuid.UUID | str) -> dict[str, int]:
     """The campaign's counts, summed over lanes, without states that nobody is in."""
     names = ("pending", "originated", "connected", "completed", "failed", "cancelled")
     with db.connection_context():
-        row = (
-            CampaignCount.select(*(fn.sum(getattr(CampaignCount, name)) for name in names))
-            .where(CampaignCount.campaign == campaign_id)
-            .tuples()
-            .get()
-        )
-    return {name: number for name, number in zip(names, row, strict=True) if number}
+        query = CampaignCount.select(*(fn.sum(getattr(CampaignCount, name)) for name in names))
+        row = query.where(CampaignCount.campaign == campaign_id).tuples().get()
+    sums = cast("tuple[int | None, ...]", row)
+    return {name: number for name, number in zip(names, sums, strict=True) if number}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from peewee import Field, ForeignKeyField
 
 from models import TABLES, Table, connect, rows
 
@@ -26,10 +27,10 @@ def test_a_model_has_the_columns_of_its_table(database_url: str, model: type[Tab
         assert (row["data_type"] == "uuid") == _is_uuid(field), row["column_name"]
 
 
-def _is_uuid(field: object) -> bool:
-    while getattr(field, "rel_field", None) is not None:
-        field = field.rel_field  # type: ignore[attr-defined]
-    return getattr(field, "field_type", "") == "UUID"
+def _is_uuid(field: Field) -> bool:
+    while isinstance(field, ForeignKeyField):
+        field = field.rel_field
+    return field.field_type == "UUID"
 
 
 def test_migrating_twice_changes_nothing(database_url: str) -> None:

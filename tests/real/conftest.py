@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,14 +53,14 @@ def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
         yield running
 
 
-def real_stack(home: object, **overrides: object) -> Stack:
+def real_stack(home: Path, **overrides: Any) -> Stack:
     """The product on the real nodes: web, two dialers, embedded PostgreSQL and Valkey."""
     environ = dict(os.environ) | {
         "FREESWITCH_URLS": os.environ[URLS],
         "CARILLON_MAX_CONCURRENT_CALLS": "1000",
     }
-    options: dict[str, object] = {"port": 0, "dialers": 2, "durable": False, "environ": environ} | overrides
-    return Stack(home, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"port": 0, "dialers": 2, "durable": False, "environ": environ} | overrides
+    return Stack(home, **options)
 
 
 @contextmanager
@@ -84,11 +85,11 @@ def shippers(stack: Stack) -> Iterator[bool]:
 
 
 @pytest.fixture(scope="session")
-def stack(server_home: object, carrier: Carrier) -> Iterator[Stack]:
+def stack(server_home: Path, carrier: Carrier) -> Iterator[Stack]:
     """One product for all tests that leave it whole."""
     said: list[str] = []
     with real_stack(
-        f"{server_home}/real", output=lambda name, line: said.append(f"{name}: {line}")
+        server_home / "real", output=lambda name, line: said.append(f"{name}: {line}")
     ) as running:
         running.wait_ready()
         yield running

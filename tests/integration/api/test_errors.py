@@ -44,9 +44,10 @@ def test_each_error_has_both_forms(
     assert message is None or plain.text == message
     problem = client.open(path, method=method, headers={"Accept": f"{PROBLEM}, text/plain;q=0.5"})
     assert (problem.status_code, problem.content_type) == (status, PROBLEM)
+    assert problem.json is not None
     assert problem.json == {
         "type": "about:blank",
-        "title": problem.json["title"],  # type: ignore[index]
+        "title": problem.json["title"],
         "status": status,
         "detail": plain.text,
         "code": code,

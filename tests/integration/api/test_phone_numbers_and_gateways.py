@@ -186,7 +186,7 @@ def test_a_gateway_says_what_it_carries_and_who_carries_it_instead(site: Site) -
     ):
         assert routing.items() <= found.items()
     plain = ask(site, "GET", f"/gateways/{second}").json
-    defaults = {
+    defaults: dict[str, object] = {
         "prefixes": [],
         "cost": None,
         "failover": [],

@@ -136,8 +136,9 @@ def test_each_field_of_a_wrong_type_is_named(site: Site) -> None:
     ids = furnished(site)
     for route in WITH_BODY:
         _, body = with_ids(route, ids)
+        wrongs: tuple[object, ...] = ({"a": 1}, [[]], 1.5)
         for name in body:
-            for wrong in ({"a": 1}, [[]], 1.5):
+            for wrong in wrongs:
                 text = refusal(site, route, ids, 400, json=body | {name: wrong})
                 assert re.match(rf"{name}(\.\w+)? is .+; it must be ", text), (route.name, text)
 
@@ -167,7 +168,8 @@ def test_a_patch_of_nothing_changes_nothing(site: Site) -> None:
             continue
         path, _ = with_ids(route, ids)
         before = site.get(path, role=route.role).json
-        for nothing in ({"json": {}}, {}):
+        nothings: tuple[dict[str, Any], ...] = ({"json": {}}, {})
+        for nothing in nothings:
             response = site.request("PATCH", path, role=route.role, **nothing)
             assert (response.status_code, response.json) == (200, before), route.name
 

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections import Counter
 from dataclasses import fields, replace
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -31,16 +32,18 @@ def claim_all(campaign_id: uuid.UUID, dialer: str = DIALER, limit: int = 100) ->
     return claim(str(campaign_id), dialer, [wanted(item) for item in due(str(campaign_id), limit, (0, 1))])
 
 
-def ended(call_id: str, status: str, **changes: object) -> Ended:
-    values: dict[str, object] = {
-        "counts": True,
-        "delay": 60.0 if status == "pending" else None,
-        "age": 0.0,
-        "sent_age": 1.0,
-        "disposition": "busy",
-        "cause": "USER_BUSY",
-    }
-    return Ended(call_id=call_id, status=status, **(values | changes))  # type: ignore[arg-type]
+def ended(call_id: str, status: str, **changes: Any) -> Ended:
+    plain = Ended(
+        call_id,
+        status,
+        counts=True,
+        delay=60.0 if status == "pending" else None,
+        age=0.0,
+        sent_age=1.0,
+        disposition="busy",
+        cause="USER_BUSY",
+    )
+    return replace(plain, **changes)
 
 
 def end(*items: Ended) -> Written:
@@ -56,7 +59,7 @@ def test_a_claim_commits_call_rows_before_anything_is_sent(world: World) -> None
     campaign_id = make_campaign(world, 3)
     claimed = claim_all(campaign_id)
     with db.connection_context():
-        calls = list(Call.select().dicts())
+        calls = cast("list[dict[str, Any]]", list(Call.select().dicts()))
         transitions = Transition.select().where(Transition.status == "originated").count()
     assert {str(call["id"]) for call in calls} == {item.call_id for item in claimed}
     assert all((call["state"], call["seq"], call["attempt"]) == ("dispatching", 1, 1) for call in calls)
@@ -71,7 +74,7 @@ def test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once(wor
     dialers = [f"d{number:012x}" for number in range(6)]
     jobs = [gevent.spawn(claim_all, campaign_id, dialer) for dialer in dialers]
     gevent.joinall(jobs, raise_error=True)
-    taken = Counter(item.contact_id for job in jobs for item in job.value)
+    taken = Counter(item.contact_id for job in jobs for item in job.get())
     assert len(taken) <= 60
     assert set(taken.values()) == {1}
     while claim_all(campaign_id):
@@ -412,8 +415,8 @@ def test_a_claim_does_not_wait_for_somebody_elses(world: World) -> None:
         claiming = gevent.spawn(claim_all, campaign_id)
         claiming.join(30)
         assert claiming.ready(), "a claim waits for a contact that somebody else is at"
-    assert [item.contact_id for item in claiming.value] != [first.contact_id]
-    assert len(claiming.value) == 1
+    assert [item.contact_id for item in claiming.get()] != [first.contact_id]
+    assert len(claiming.get()) == 1
 
 
 def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world: World) -> None:

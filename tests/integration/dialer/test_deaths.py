@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from dialer.record import recorder as recorder_module
+from dialer.record.outcomes import write
 from dialer.send import dispatcher as dispatcher_module
+from dialer.send.claims import claim
 from freeswitch.commands import mark_select
 from freeswitch.simulator.ledger import read_ledger
 from freeswitch.simulator.process import SimulatedNode
@@ -80,13 +82,11 @@ def stage(world: World, database_url: str, redis_url: str, tmp_path: Path) -> It
         yield Stage(database_url, redis_url, node, stack)
 
 
-def dies_before_the_first_originate(victim: Dialer, _: pytest.MonkeyPatch) -> None:
-    victim.process.sender.send = victim.stays  # type: ignore[method-assign]
+def dies_before_the_first_originate(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(victim.process.sender, "send", victim.stays)
 
 
 def dies_with_the_claim_committed_and_unknown(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
-    claim = dispatcher_module.claim
-
     def claim_and_stay(campaign: str, dialer: str, wanted: Any) -> Any:
         claimed = claim(campaign, dialer, wanted)
         return victim.stays() if dialer == victim.id else claimed
@@ -95,8 +95,6 @@ def dies_with_the_claim_committed_and_unknown(victim: Dialer, patch: pytest.Monk
 
 
 def dies_with_everything_sent_and_nothing_heard(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
-    write = recorder_module.write
-
     def stay(owner: str, *groups: Any) -> Any:
         return victim.stays() if owner == victim.id else write(owner, *groups)
 
@@ -107,8 +105,8 @@ def dies_between_commit_and_what_follows_it(victim: Dialer, _: pytest.MonkeyPatc
     victim.process.recorder.on_written = victim.stays
 
 
-def dies_with_nothing_published(victim: Dialer, _: pytest.MonkeyPatch) -> None:
-    victim.process.outbox._publisher = SimpleNamespace(publish=victim.stays)  # type: ignore[assignment]
+def dies_with_nothing_published(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(victim.process.outbox, "_publisher", SimpleNamespace(publish=victim.stays))
 
 
 POINTS = [
@@ -144,7 +142,9 @@ def test_another_dialer_settles_what_a_dead_one_left(
 @pytest.mark.parametrize(
     "where", ["before its book has them", pytest.param("before the transitions", marks=pytest.mark.full)]
 )
-def test_an_heir_that_dies_midway_has_an_heir_itself(stage: Stage, world: World, where: str) -> None:
+def test_an_heir_that_dies_midway_has_an_heir_itself(
+    stage: Stage, world: World, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     victim = stage.dialer()
     victim.process.recorder.on_written = victim.stays
@@ -153,9 +153,9 @@ def test_an_heir_that_dies_midway_has_an_heir_itself(stage: Stage, world: World,
     middle = stage.dialer()
     adoption = middle.process.adoption
     if where == "before its book has them":
-        adoption.book = SimpleNamespace(add=middle.stays)  # type: ignore[assignment]
+        monkeypatch.setattr(adoption, "book", SimpleNamespace(add=middle.stays))
     else:
-        adoption.outbox = SimpleNamespace(sweep=middle.stays)  # type: ignore[assignment]
+        monkeypatch.setattr(adoption, "outbox", SimpleNamespace(sweep=middle.stays))
     middle.start()
     victim.die()
     assert middle.reached.wait(20)

@@ -374,6 +374,7 @@ def test_what_a_remote_party_wrote_is_bounded(world: World, desk: Desk) -> None:
     )
     desk.round()
     row = call_of(call)
+    assert row.sip_phrase is not None
     assert len(row.sip_phrase) == 200
     assert (row.disposition, row.duration_ms) == ("busy", 0)
     assert waiting() == 0

@@ -85,15 +85,16 @@ def test_a_process_whose_loop_hangs_ends_and_says_where(step: str, status: int) 
 
 def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
     with process("turn") as running:
-        assert running.stdout is not None
+        turns = running.stdout
+        assert turns is not None
         for _ in range(2):
-            running.stdout.readline()
+            turns.readline()
             os.kill(running.pid, signal.SIGSTOP)
             # Longer than the loop may stand still; nothing else tells that the time is over.
             gevent.sleep(2.5)
             os.kill(running.pid, signal.SIGCONT)
-            continued = int(running.stdout.readline())
-            wait_until(lambda: int(running.stdout.readline()) > continued + 20, what="2 s more")  # noqa: B023
+            continued = int(turns.readline())
+            wait_until(lambda: int(turns.readline()) > continued + 20, what="2 s more")  # noqa: B023
         assert running.poll() is None
 
 

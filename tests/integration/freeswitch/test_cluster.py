@@ -152,7 +152,7 @@ def test_an_originate_that_its_guard_withholds_leaves_nothing(up: Switch) -> Non
     assert replies == []
 
 
-def test_an_originate_whose_node_dies_is_answered_with_none() -> None:
+def test_an_originate_whose_node_dies_is_answered_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def mute(one: Switch) -> None:
         answer = one.answer
 
@@ -161,7 +161,7 @@ def test_an_originate_whose_node_dies_is_answered_with_none() -> None:
                 raise EOFError
             return answer(command)
 
-        one.answer = dying  # type: ignore[method-assign]
+        monkeypatch.setattr(one, "answer", dying)
 
     replies: list[str | None] = []
     with switch(mute) as one:
@@ -247,7 +247,9 @@ def test_a_dialer_adopted_while_the_link_is_down_is_filtered_when_it_is_up() -> 
         one.cluster.stop()
 
 
-def test_a_dialer_adopted_while_the_link_is_being_made_is_filtered_once() -> None:
+def test_a_dialer_adopted_while_the_link_is_being_made_is_filtered_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def adopting(one: Switch) -> None:
         answer = one.answer
 
@@ -256,7 +258,7 @@ def test_a_dialer_adopted_while_the_link_is_being_made_is_filtered_once() -> Non
                 one.link.adopt("d0other")
             return answer(command)
 
-        one.answer = adopt_late  # type: ignore[method-assign]
+        monkeypatch.setattr(one, "answer", adopt_late)
 
     with switch(adopting) as one:
         wait_until(one.ups, what="the link")
@@ -491,7 +493,9 @@ def test_the_connections_of_a_fast_node_live_and_die_together(lost: int) -> None
                 peer.read_command()
 
 
-def test_a_fast_node_that_restarts_while_it_is_connected_to_is_tried_again() -> None:
+def test_a_fast_node_that_restarts_while_it_is_connected_to_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def restarting(one: Switch) -> None:
         one.cps = 800
         answer = one.answer
@@ -502,7 +506,7 @@ def test_a_fast_node_that_restarts_while_it_is_connected_to_is_tried_again() -> 
                 one.core_uuid = "11111111-8ca0-4d7f-b626-2c26981ac8b0"
             return found
 
-        one.answer = change  # type: ignore[method-assign]
+        monkeypatch.setattr(one, "answer", change)
 
     with switch(restarting) as one:
         wait_until(one.ups, what="the link")

@@ -174,7 +174,7 @@ def test_commands_fail_at_once_when_the_node_dies() -> None:
             client.esl.api("status")
 
 
-def _failure_of(esl: EslConnection, line: str) -> EslError:
+def _failure_of(esl: EslConnection[Any], line: str) -> EslError:
     with pytest.raises(EslError) as failure:
         esl.send_command(line, timeout=60)
     return failure.value
@@ -617,7 +617,7 @@ def test_the_guard_is_asked_after_the_wait_for_the_socket() -> None:
         client.esl.close()
 
 
-def _withheld(esl: EslConnection, guard: Callable[[], bool]) -> bool:
+def _withheld(esl: EslConnection[Any], guard: Callable[[], bool]) -> bool:
     try:
         esl.send_command("bgapi originate x", guard=guard)
     except Withheld:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import redis
@@ -142,12 +143,12 @@ def test_a_raised_rate_binds_at_once(desk: Desk) -> None:
 
 
 def test_permits_never_used_give_back_everything(desk: Desk) -> None:
-    caps = {"tenant": TenantCaps(1, 60, 1, None), "gateway": GatewayCaps("gw", 1, 1)}
-    answers = desk.ask("a", "b", **caps)  # type: ignore[arg-type]
+    ask = partial(desk.ask, tenant=TenantCaps(1, 60, 1, None), gateway=GatewayCaps("gw", 1, 1))
+    answers = ask("a", "b")
     assert words(answers) == ["fs1", "tenant_concurrency"]
     desk.limiter.give_back(permits(answers))
     assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
-    assert words(desk.ask("b", **caps)) == ["fs1"]  # type: ignore[arg-type]
+    assert words(ask("b")) == ["fs1"]
 
 
 def test_a_permit_names_its_deadline_from_before_it_was_asked_for(desk: Desk) -> None:

@@ -64,7 +64,7 @@ def test_exactly_one_of_many_dialers_rebuilds(redis_url: str) -> None:
 
     jobs = [gevent.spawn(desk.limiter.rebuild, read) for desk in desks]
     gevent.joinall(jobs, raise_error=True)
-    assert sorted(job.value for job in jobs) == [False] * 7 + [True]
+    assert sorted(job.get() for job in jobs) == [False] * 7 + [True]
     assert len(asked) == 1
     assert [words(desk.ask(desk.name)) for desk in desks] == [["fs1"]] * 8
 

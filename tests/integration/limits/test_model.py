@@ -240,7 +240,7 @@ def virtual_clock() -> Iterator[None]:
 
 def test_random_histories_agree_with_the_model(client: redis.Redis, virtual_clock: None) -> None:
     machine = type("Machine", (LimiterModel,), {"client": client})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=40,

@@ -25,7 +25,7 @@ def test_dialers_that_are_refused_at_once_cut_once(redis_url: str) -> None:
     clients = [connect(redis_url) for _ in range(8)]
     jobs = [gevent.spawn(Pressure(client, PREFIX).refuse, *TRUNK, 10) for client in clients]
     gevent.joinall(jobs, raise_error=True)
-    assert sum(job.value for job in jobs) == 1
+    assert sum(job.get() for job in jobs) == 1
     assert Pressure(clients[0], PREFIX).read([TRUNK])[TRUNK].share == 0.5
     for client in clients:
         client.close()

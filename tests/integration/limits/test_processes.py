@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -39,7 +40,8 @@ def hammer(
 def stamps(client: redis.Redis) -> list[float]:
     """Seconds at which Redis admitted each call of the last minute, in order."""
     (log,) = client.scan_iter(match=f"{PREFIX}*:rate:tenant:t")
-    return [score / 1e6 for _, score in client.zrange(log, 0, -1, withscores=True)]
+    admitted = cast("list[tuple[str, float]]", client.zrange(log, 0, -1, withscores=True))
+    return [score / 1e6 for _, score in admitted]
 
 
 def fullest(times: list[float], window: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from unittest import mock
@@ -240,7 +241,7 @@ def broken_redis() -> AbstractContextManager[object]:
     return mock.patch.object(scripts, "run", side_effect=redis.ConnectionError("gone"))
 
 
-def losing_answers_of(script: str):  # type: ignore[no-untyped-def]
+def losing_answers_of(script: str) -> Callable[[redis.Redis, str, list[str], dict[str, object]], object]:
     """Redis does what it is told, and the answer never arrives."""
     run = scripts.run
 

@@ -126,7 +126,9 @@ class Site:
 
     @property
     def port(self) -> int:
-        return int(self.server.server_port)
+        port = self.server.server_port
+        assert port is not None
+        return port
 
     def campaign(self, campaign_id: str = "c1", status: str = "running") -> str:
         self.campaigns.status[campaign_id] = status

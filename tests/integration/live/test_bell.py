@@ -75,8 +75,8 @@ def bell(redis_url: str) -> Bell:
 def test_a_ring_is_heard_by_everybody(bell: Bell, hire: Hire) -> None:
     dialers = [hire("d1"), hire("d2")]
     bell.ring("hold", {"campaign_id": "c", "generation": 3})
+    wait_until(lambda: all(dialer.heard for dialer in dialers), what="the rings")
     for dialer in dialers:
-        wait_until(lambda dialer=dialer: dialer.heard, what="the ring")  # type: ignore[misc]
         assert dialer.heard == [("hold", {"campaign_id": "c", "generation": 3})]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from live.ids import EventId
 from live.keys import campaign_keys
 from live.log import Log
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
+from local.valkey import EmbeddedValkey
 from tests.integration.live.conftest import PREFIX, make_client, now
 from tests.waiting import wait_until
 
@@ -31,10 +33,16 @@ def publisher(client: Redis) -> Publisher:
     return Publisher(client, PREFIX)
 
 
+def entries(client: Redis, campaign: str = "c") -> list[tuple[str, dict[str, str]]]:
+    """What the stream holds: ids and fields."""
+    stream = campaign_keys(PREFIX, campaign).stream
+    return cast("list[tuple[str, dict[str, str]]]", client.xrange(stream))
+
+
 def published(client: Redis, campaign: str = "c") -> list[str]:
     """What the stream holds: `{"subject":"p","version":1}` as "p1"."""
-    entries = client.xrange(campaign_keys(PREFIX, campaign).stream)
-    return [data["data"].removeprefix('{"subject":"').replace('","version":', "")[:-1] for _, data in entries]
+    texts = [fields["data"] for _, fields in entries(client, campaign)]
+    return [text.removeprefix('{"subject":"').replace('","version":', "")[:-1] for text in texts]
 
 
 def test_versions_are_taken_once_and_in_order(client: Redis, publisher: Publisher) -> None:
@@ -53,7 +61,7 @@ def test_campaigns_and_subjects_are_counted_apart(client: Redis, publisher: Publ
     ]
     assert publisher.publish(batch) == [A] * 5
     assert published(client, "d") == ["p1", "campaign1"]
-    kinds = [fields["kind"] for _, fields in client.xrange(KEYS.stream)]
+    kinds = [fields["kind"] for _, fields in entries(client)]
     assert kinds == ["contact", "contact", "campaign"]
 
 
@@ -124,7 +132,7 @@ def test_a_stream_grows_to_its_limit_and_no_further(client: Redis) -> None:
         publisher.publish([change(1, f"p{n}-{m}") for m in range(10)])
         assert client.xlen(KEYS.stream) <= 110
     assert log.after("c", start, 10).reset
-    oldest = EventId.parse(client.xrange(KEYS.stream, count=1)[0][0])
+    oldest = EventId.parse(entries(client)[0][0])
     assert not log.after("c", oldest, 10).reset
 
 
@@ -159,7 +167,7 @@ def test_whoever_read_before_redis_lost_the_stream_is_told(
 ) -> None:
     log = Log(client, PREFIX)
     publisher.publish([change(1), change(2)])
-    before = EventId.parse(client.xrange(KEYS.stream)[0][0])
+    before = EventId.parse(entries(client)[0][0])
     client.delete(*lost)
     wait_until(lambda: now(client) > before.ms, what="another millisecond")
     publisher.publish([change(3)])
@@ -183,8 +191,8 @@ def test_redis_that_is_away_is_one_error_for_the_caller(client: Redis) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared_client(valkey: object) -> Iterator[Redis]:
-    with make_client(valkey.url) as found:  # type: ignore[attr-defined]
+def shared_client(valkey: EmbeddedValkey) -> Iterator[Redis]:
+    with make_client(valkey.url) as found:
         yield found
 
 
@@ -220,5 +228,5 @@ def test_any_interleaving_of_two_publishers_gives_each_version_once_and_in_order
         assert [f for f in found if f.startswith(subject)] == [
             f"{subject}{v}" for v in range(1, VERSIONS + 1)
         ]
-    ids = [EventId.parse(entry_id) for entry_id, _ in shared_client.xrange(KEYS.stream)]
+    ids = [EventId.parse(entry_id) for entry_id, _ in entries(shared_client)]
     assert all(a < b for a, b in pairwise(ids))

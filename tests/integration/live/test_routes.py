@@ -68,6 +68,7 @@ def test_a_channel_cannot_be_named(http: FlaskClient) -> None:
 def test_a_token_opens_one_stream_of_one_tenant(http: FlaskClient) -> None:
     made = http.post(f"{URL}/token", headers=MINE)
     assert made.status_code == 201
+    assert made.json is not None
     token = made.json["token"]
     assert KEY not in token
     with http.get(f"{URL}?token={token}", buffered=False) as response:
@@ -156,6 +157,7 @@ def test_publishing_through_many_publishers_shares_the_apps_connections(client: 
 
 def test_the_document_describes_both_routes(http: FlaskClient) -> None:
     document = http.get("/api/v1/openapi.json").json
+    assert document is not None
     OpenAPIV31SpecValidator(document).validate()
     stream = document["paths"]["/api/v1/campaigns/{campaign_id}/events"]["get"]
     assert list(stream["responses"]["200"]["content"]) == ["text/event-stream"]

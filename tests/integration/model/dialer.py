@@ -144,7 +144,8 @@ class Dialer:
 
     def _until_done(self) -> bool:
         while self.running and (left := [job for job in (*self._jobs, *self._workers()) if not job.ready()]):
-            gevent.wait([*left, self._reached], timeout=20, count=1)
+            awaited: list[gevent.Greenlet[..., Any] | Signal] = [*left, self._reached]
+            gevent.wait(awaited, timeout=20, count=1)
         if self.stopped:
             return False
         for job in self._jobs:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import psycopg
@@ -20,8 +20,10 @@ from redis import Redis
 
 from campaigns.dispositions import Disposition
 from dialer.record import recorder as recorder_module
+from dialer.record.outcomes import write
 from dialer.redis_client import client
 from dialer.send import dispatcher as dispatcher_module
+from dialer.send.claims import claim, claim_again
 from limits import limiter as limiter_module
 from limits.keys import Keys
 from limits.limiter import Limiter
@@ -181,7 +183,7 @@ class Rig:
         """The calls that hold one."""
         epoch = self.limiter._ledger.epoch()
         assert epoch is not None
-        return set(self.redis.hkeys(Keys(PREFIX).generation(epoch).permits))
+        return set(cast("list[str]", self.redis.hkeys(Keys(PREFIX).generation(epoch).permits)))
 
     def _nobody_twice(self, calls: list[dict[str, Any]]) -> None:
         by_id = {call["id"]: call for call in calls}
@@ -349,18 +351,10 @@ def rig_over(
         patch.setattr(time, "monotonic", rig.clock)
         # Only a tick lets a permit lapse, not a machine that is busy.
         patch.setattr(limiter_module, "PERMIT_LIFE", LEASE)
-        claim = pointed(dispatcher_module.claim, 1, "before the claim", "claimed")
-        patch.setattr(dispatcher_module, "claim", claim)
-        patch.setattr(
-            dispatcher_module,
-            "claim_again",
-            pointed(dispatcher_module.claim_again, 1, "before the second claim", "claimed again"),
-        )
-        patch.setattr(
-            recorder_module,
-            "write",
-            pointed(recorder_module.write, 0, "before the outcome", "outcome written"),
-        )
+        patch.setattr(dispatcher_module, "claim", pointed(claim, 1, "before the claim", "claimed"))
+        claimed_again = pointed(claim_again, 1, "before the second claim", "claimed again")
+        patch.setattr(dispatcher_module, "claim_again", claimed_again)
+        patch.setattr(recorder_module, "write", pointed(write, 0, "before the outcome", "outcome written"))
         try:
             yield rig
         finally:

@@ -156,7 +156,7 @@ class Histories(RuleBasedStateMachine):
 def histories(database_url: str, redis_url: str, world: World, examples: int, steps: int) -> None:
     random.seed(0)
     machine = type("Machine", (Histories,), {"urls": (database_url, redis_url), "world": world})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,18 +102,14 @@ def test_what_follows_is_a_legal_state_and_never_early(
         assert following.delay_seconds >= 5.0
 
 
-def _history(**changes: object) -> History:
-    base = {
-        "attempts": 1,
-        "free_sends": 0,
-        "last_disposition": None,
-        "retries_per_contact": 2,
-        "retry_delay_seconds": 300,
-    }
-    return History(**(base | changes))  # type: ignore[arg-type]
+def _history(**changes: Any) -> History:
+    plain = History(
+        attempts=1, free_sends=0, last_disposition=None, retries_per_contact=2, retry_delay_seconds=300
+    )
+    return replace(plain, **changes)
 
 
-def _next(disposition: Disposition, *, refused: bool = False, **changes: object) -> Next:
+def _next(disposition: Disposition, *, refused: bool = False, **changes: Any) -> Next:
     return after_call(disposition, _history(**changes), refused=refused, jitter=0.0)
 
 
@@ -151,7 +150,7 @@ def test_a_probe_of_a_paused_gateway_charges_its_contact_with_nothing() -> None:
 
 
 def test_each_kind_of_platform_fault_has_a_bound_of_its_own() -> None:
-    others = {"free_sends": 19, "carrier_refusals": 2}
+    others: dict[str, Any] = {"free_sends": 19, "carrier_refusals": 2}
     fault = _next(Disposition.GATEWAY_FAULT, **others)
     assert (fault.counts, fault.free, fault.delay_seconds) == (False, Free.GATEWAY, 5.0)
     others = {"free_sends": 20, "gateway_faults": 3}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 import gevent
 import pytest
 
 from dialer.book import Book, Flight
+from dialer.record.recorder import Recorder
 from dialer.rescue import recovery as module
 from dialer.rescue.backlogs import GAP_SECONDS, PROMPT_SECONDS, Backlogs
 from dialer.rescue.decisions import SETTLE_SECONDS
 from dialer.rescue.recovery import Recovery
+from freeswitch.cluster import Cluster
 from tests.unit.dialer.made import ME, OTHER, make_flight
 
 AT_ONCE = 0.01
@@ -96,15 +99,10 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
         return "0 years" if line == "uptime" else "-ERR No such channel!"
 
     node = SimpleNamespace(name="fs1", connected=True, core_uuid="core-1", api=api)
+    cluster = cast(Cluster, SimpleNamespace(links={"fs1": node}))
     book, repeated = Book(), list[Flight]()
-    recovery = Recovery(
-        ME,
-        SimpleNamespace(links={"fs1": node}),
-        book,
-        None,
-        repeated.append,
-        lambda: clock[0],  # type: ignore[arg-type]
-    )
+    recorder = Recorder(ME, book, lambda *_: None, lambda _: None)
+    recovery = Recovery(ME, cluster, book, recorder, repeated.append, lambda: clock[0])
     flight = make_flight(sent_by=OTHER, adopted_at=960.0, claimed_at=960.0)
     book.add(flight)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 import gevent
@@ -18,6 +18,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from dialer.book import Book, Flight
 from dialer.holds import Holds
+from dialer.identity import Identity
 from dialer.record.recorder import Recorder
 from dialer.send import dispatcher as dispatcher_module
 from dialer.send.claims import Claimed, Due, Wanted
@@ -26,11 +27,13 @@ from dialer.send.dispatcher import Dispatcher
 from dialer.send.plans import Plan
 from dialer.send.requests import Requests
 from dialer.send.sender import Sender
+from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import Fenced, LimiterUnavailable
+from limits.limiter import Limiter
 from models import CallerIdFormat, CallerIdHeader
 from tests.unit.dialer.made import (
     CAMPAIGN,
@@ -76,17 +79,17 @@ class World:
         self.holds = Holds()
         self.recorder = Recorder(ME, self.book, lambda *_: None, lambda _: None)
         link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
-        identity = SimpleNamespace(may_send=lambda: self.may_send)
-        cluster = SimpleNamespace(links={"fs1": link})
-        sender = Sender(cluster, self.recorder, self.holds, identity, lambda *_: None)  # type: ignore[arg-type]
+        identity = cast(Identity, SimpleNamespace(may_send=lambda: self.may_send))
+        cluster = cast(Cluster, SimpleNamespace(links={"fs1": link}))
+        sender = Sender(cluster, self.recorder, self.holds, identity, lambda *_: None)
         departures = Departures(
             ME,
-            self,
+            cast(Limiter, self),
             Requests("/s", (), ()),
             sender,
             self.recorder,
             self.book,
-            now=lambda: self.clock,  # type: ignore[arg-type]
+            now=lambda: self.clock,
         )
         self.dispatcher = Dispatcher(CAMPAIGN, ME, self, departures, now=lambda: self.clock)
         monkeypatch.setattr(dispatcher_module, "due", lambda _campaign, limit, _share: self.contacts[:limit])
@@ -538,7 +541,9 @@ def test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once(world: Worl
     assert not any(flight.queued for flight in world.book)
 
 
-def test_calls_that_wait_for_their_turn_keep_to_the_first_one(world: World) -> None:
+def test_calls_that_wait_for_their_turn_keep_to_the_first_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.life = -1.0
     world.step()
     turns = iter([0.4, 0.1, 0.3, 0.2])
@@ -546,7 +551,7 @@ def test_calls_that_wait_for_their_turn_keep_to_the_first_one(world: World) -> N
     def acquire(*arguments: Any) -> list[Denied]:
         return [Denied(request.call_id, "gateway_cps", next(turns)) for request in arguments[-1]]
 
-    world.acquire = acquire  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(world, "acquire", acquire)
     assert world.step() == 0.1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,9 +64,9 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
     ],
 )
 def test_each_thing_missing_is_one_line_that_says_what_to_do(
-    changes: dict[str, object], words: tuple[str, ...]
+    changes: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    (line,) = findings(NODE, replace(healthy(), **changes))  # type: ignore[arg-type]
+    (line,) = findings(NODE, replace(healthy(), **changes))
     assert "\n" not in line
     for word in words:
         assert word in line

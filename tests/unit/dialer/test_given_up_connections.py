@@ -4,16 +4,20 @@ node has closed that connection too."""
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 import gevent
 import pytest
 from gevent.event import Event
 
 from dialer.book import Book, Flight
+from dialer.record.recorder import Recorder
 from dialer.rescue.recovery import Recovery
+from freeswitch.cluster import Cluster
 from tests.unit.dialer.made import make_flight
 
 NOW = 500.0
+OURS = "d000000000001"
 
 
 class Loss:
@@ -27,8 +31,9 @@ class Loss:
         book = Book()
         for flight in (self.sent, self.seen, self.unsent):
             book.add(flight)
-        links = SimpleNamespace(links={})
-        self.recovery = Recovery("d000000000001", links, book, None, lambda _: None, lambda: NOW)  # type: ignore[arg-type]
+        nowhere = cast(Cluster, SimpleNamespace(links={}))
+        recorder = Recorder(OURS, book, lambda *_: None, lambda _: None)
+        self.recovery = Recovery(OURS, nowhere, book, recorder, lambda _: None, lambda: NOW)
         for one, is_closed in zip(self.held, closed, strict=True):
             if is_closed:
                 one.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +13,7 @@ from dialer.book import Book
 from dialer.send import nodes as nodes_module
 from dialer.send.listing import Listed, with_table
 from dialer.send.nodes import Nodes
-from freeswitch.cluster import NodeConfig
+from freeswitch.cluster import Cluster, NodeConfig
 from limits.caps import NodeCaps
 from limits.pressure import Kind
 from models import NodeSource
@@ -71,7 +71,8 @@ class Bench:
     def __init__(self) -> None:
         self.cluster, self.book, self.at = Links(), Book(), 50.0
         self.cut: dict[str, int] = {}
-        self.subject = Nodes([FS1], self.cluster, self.book, self.cps_now, lambda: self.at)  # type: ignore[arg-type]
+        cluster = cast(Cluster, self.cluster)
+        self.subject = Nodes([FS1], cluster, self.book, self.cps_now, lambda: self.at)
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
         assert kind is Kind.NODE

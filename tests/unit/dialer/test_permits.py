@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
+from limits.limiter import Limiter
 from tests.unit.dialer.made import ME, make_flight, make_permit
 
 
@@ -46,19 +48,20 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
     unsent = make_flight()
     unsent.permit = make_permit(unsent)
     sent = make_flight(sent_at=1.0)
-    Permits(limiter).free([unsent, sent], {f.call_id: end_of(f) for f in (unsent, sent)})  # type: ignore[arg-type]
+    endings = {flight.call_id: end_of(flight) for flight in (unsent, sent)}
+    Permits(cast(Limiter, limiter)).free([unsent, sent], endings)
     assert limiter.given_back == [unsent.call_id]
     assert limiter.released == [sent.call_id]
 
 
 def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = FakeLimiter(away=True)
-    permits = Permits(limiter)  # type: ignore[arg-type]
+    permits = Permits(cast(Limiter, limiter))
     arrived = make_flight()
     lost = make_flight()
     monkeypatch.setattr(permits_module, "open_flights", lambda _dialer, ids: [arrived])
     clock = [100.0]
-    monkeypatch.setattr(permits_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("dialer.caps.permits.time.monotonic", lambda: clock[0])
     permits.doubt([make_permit(arrived), make_permit(lost)])
     assert permits.settle(ME) == []
     clock[0] += DOUBT_SECONDS

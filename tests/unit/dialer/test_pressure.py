@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +11,7 @@ from dialer.book import Book, Flight
 from dialer.caps.pressure import BackPressure, refused_by
 from dialer.record import endings
 from limits.errors import LimiterUnavailable
-from limits.pressure import Kind, Slowed, Target
+from limits.pressure import Kind, Pressure, Slowed, Target
 from tests.unit.dialer.made import busy, make_flight, make_hangup
 
 
@@ -40,7 +40,7 @@ class Bench:
         self.shared, self.at, self.changes = Shared(), 1000.0, 0
         self.book = Book()
         self.subject = BackPressure(
-            self.shared,  # type: ignore[arg-type]
+            cast(Pressure, self.shared),
             self.book,
             lambda: [(Kind.NODE, "fs1")],
             lambda: 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
@@ -42,8 +42,8 @@ class Rows:
             raise OperationalError("the server is away")
         if any(item.call_id in self.poison and item.sip_phrase for item in ended):
             raise DataError("not in this database")
-        for item in seen:
-            self._move(item.call_id, "ringing" if item.progress else "dispatching")
+        for sign in seen:
+            self._move(sign.call_id, "ringing" if sign.progress else "dispatching")
         for reply in answered:
             self._move(reply.call_id, "answered")
         for item in ended:
@@ -93,7 +93,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
     monkeypatch.setattr(recorder_module, "write", made.rows.write)
     return made

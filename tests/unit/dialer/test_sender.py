@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from dialer.book import Book, Flight
 from dialer.holds import Holds
+from dialer.identity import Identity
 from dialer.record.recorder import Recorder
 from dialer.send.requests import Requests
 from dialer.send.sender import Outcome, Sender
+from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
@@ -50,9 +53,9 @@ class Bench:
         self.alive = True
         self.replies: list[tuple[str, float]] = []
         recorder = Recorder(ME, Book(), lambda *_: None, lambda _: None)
-        identity = SimpleNamespace(may_send=lambda: self.alive)
-        cluster = SimpleNamespace(links={"fs1": self.link})
-        self.sender = Sender(cluster, recorder, self.holds, identity, self.reply_took)  # type: ignore[arg-type]
+        identity = cast(Identity, SimpleNamespace(may_send=lambda: self.alive))
+        cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
+        self.sender = Sender(cluster, recorder, self.holds, identity, self.reply_took)
 
     def reply_took(self, node: str, seconds: float) -> None:
         self.replies.append((node, seconds))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -23,12 +23,18 @@ from dialer.rescue.marks import Marks
 from dialer.rescue.recovery import Recovery
 from dialer.send import desk as desk_module
 from dialer.send.desk import Desk
+from dialer.send.dispatcher import Dispatcher
 from dialer.tasks import Tasks
+from freeswitch.cluster import Cluster
 from freeswitch.errors import ReplyTimeout
 from limits.errors import Fenced, LimiterUnavailable
+from live.bell import Bell
 from live.errors import LiveUnavailable
 from tests.unit.dialer.made import CAMPAIGN, ME, make_flight, make_plan
 from tests.waiting import wait_until
+
+# Stands for what a test never comes to.
+NOBODY: Any = None
 
 
 def test_a_greenlet_that_raises_is_started_again_and_one_that_returns_is_not(
@@ -79,7 +85,8 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
     links = {n: SimpleNamespace(name=n, connected=True, core_uuid="core-1") for n in names}
     book = Book()
     recorder = Recorder(ME, book, lambda *_: None, lambda _: None)
-    recovery = Recovery(ME, SimpleNamespace(links=links), book, recorder, lambda _: None)  # type: ignore[arg-type]
+    cluster = cast(Cluster, SimpleNamespace(links=links))
+    recovery = Recovery(ME, cluster, book, recorder, lambda _: None)
     began = time.monotonic()
     for _ in range(50):
         recovery.ask(make_flight(node="frozen"))
@@ -96,7 +103,7 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
 def test_marks_are_forgotten_in_the_background_and_kept_where_the_node_is_away() -> None:
     orders: list[str] = []
     link = SimpleNamespace(connected=False, api=lambda line, timeout: orders.append(line))
-    marks = Marks(SimpleNamespace(links={"fs1": link}))  # type: ignore[arg-type]
+    marks = Marks(cast(Cluster, SimpleNamespace(links={"fs1": link})))
     marks.forget("fs1", ["a", "b"])
     marks.forget("elsewhere", ["x"])
     gevent.sleep(0)
@@ -120,7 +127,8 @@ def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.M
         "frozen": SimpleNamespace(name="frozen", hupall=hang_up_never),
         "fs2": SimpleNamespace(name="fs2", hupall=lambda *_: ended.append("fs2")),
     }
-    control = Control(ME, None, Holds(), SimpleNamespace(links=links), lambda: None, lambda _: None)  # type: ignore[arg-type]
+    cluster = cast(Cluster, SimpleNamespace(links=links))
+    control = Control(ME, NOBODY, Holds(), cluster, lambda: None, lambda _: None)
     targets = [{("dialer_tenant", "demo")}, set[tuple[str, str]]()]
     control._hang_up(lambda: targets.pop(0))
     assert ended == ["fs2"]
@@ -131,8 +139,8 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     def ack(*_: str) -> None:
         raise LiveUnavailable("answering", "away")
 
-    bell = SimpleNamespace(ack=ack)
-    control = Control(ME, bell, Holds(), SimpleNamespace(links={}), lambda: None, lambda _: None)  # type: ignore[arg-type]
+    bell = cast(Bell, SimpleNamespace(ack=ack))
+    control = Control(ME, bell, Holds(), NOBODY, lambda: None, lambda _: None)
     control._answer("token")
 
 
@@ -171,9 +179,9 @@ class Waiter:
     ],
 )
 def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
-    desk = Desk(ME, None, None, None, lambda: None, lambda: None, lambda *_: None, None)  # type: ignore[arg-type, return-value]
+    desk = Desk(ME, NOBODY, NOBODY, NOBODY, lambda: NOBODY, lambda: None, lambda *_: None, NOBODY)
     busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
-    desk._dispatchers = {CAMPAIGN: busy, "other": starved}  # type: ignore[dict-item]
+    desk._dispatchers = {CAMPAIGN: cast(Dispatcher, busy), "other": cast(Dispatcher, starved)}
     desk.slots_free([make_flight()])
     assert (busy.woken, starved.woken) == expected
 
@@ -199,7 +207,16 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
     monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
     refreshed: list[int] = []
     no_trunks = Trunks(lambda *_: None, lambda: None)
-    desk = Desk(ME, None, None, None, lambda: None, lambda: refreshed.append(1), lambda *_: None, no_trunks)  # type: ignore[arg-type, return-value]
+    desk = Desk(
+        ME,
+        NOBODY,
+        NOBODY,
+        NOBODY,
+        lambda: NOBODY,
+        lambda: refreshed.append(1),
+        lambda *_: None,
+        no_trunks,
+    )
     desk.read_plans()
     wait_until(lambda: refreshed, 2, "the end of the dispatcher")
     desk.read_plans()

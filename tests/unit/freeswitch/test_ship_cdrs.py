@@ -196,7 +196,7 @@ def test_a_record_whose_writer_died_is_put_aside_once_it_has_not_changed_for_a_m
     spool: Path, receiver: Receiver, shipper: Shipper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(ship_cdrs.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("freeswitch.conf.ship_cdrs.time.monotonic", lambda: now[0])
     path = put(spool, "a", RECORD[:20])
     shipper.round()
     now[0] += 59.0

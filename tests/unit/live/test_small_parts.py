@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import TimestampSigner
 
 from live import lifetime, peer
 from live.errors import BadEventIdError, BadTokenError
@@ -46,7 +47,9 @@ def test_a_token_is_good_for_its_stream_and_time(monkeypatch: pytest.MonkeyPatch
     for forged in (StreamTokens("other").issue("demo", "c1"), token[:-1], "", "é", token.replace(".", "")):
         with pytest.raises(BadTokenError, match="not one of"):
             tokens.tenant(forged, "c1")
-    made = tokens._serializer.make_signer().get_timestamp()
+    signer = tokens._serializer.make_signer()
+    assert isinstance(signer, TimestampSigner)
+    made = signer.get_timestamp()
     for age, good in ((599, True), (602, False)):
         monkeypatch.setattr("itsdangerous.timed.time.time", lambda now=made + age: now)
         if good:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from dialer.record.endings import hung_up
@@ -18,13 +20,17 @@ BEFORE = {
 }
 
 
+def always(party: Outcome) -> Callable[[str], Outcome]:
+    return lambda _number: party
+
+
 @pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name.lower())
 def test_every_final_response_of_the_simulator_is_disposed_of_as_the_corpus_says(shape: Shape) -> None:
     said: dict[int, tuple[str | None, int | None]] = {}
     for status in FINAL_RESPONSES:
         before = BEFORE[shape]
         party = Outcome(ring=before.ring, early=before.early, refuse=before.refuse, status=status)
-        node = Node(outcome=lambda _number, party=party: party)
+        node = Node(outcome=always(party))
         node.call("00")
         node.pass_time(2)
         event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE"))
