@@ -47,10 +47,12 @@ class Campaigns:
         self.tenants = {KEY: "demo", OTHER_KEY: "other"}
         self.snapshots: list[str] = []
         self.failing = False
+        self.failures = 0
         self.in_flight = 0
 
     def snapshot(self, campaign_id: str) -> dict[str, Any]:
         if self.failing:
+            self.failures += 1
             raise ConnectionError("the database is down")
         self.snapshots.append(campaign_id)
         status = self.status[campaign_id]

@@ -26,6 +26,9 @@ def test_bytes_come_at_once_when_the_database_is_down(site: Site) -> None:
     site.campaigns.failing = True
     reader = site.listen()
     assert reader.wait(lambda r: r.messages)[0].at - reader.opened < 1.0
+    wait_until(
+        lambda: site.campaigns.failures, 20, "a snapshot, for which it has to know its place in the stream"
+    )
     site.publish(site.transition())
     assert reader.wait_for("contact")
     assert not reader.of(None)
