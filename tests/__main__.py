@@ -2,7 +2,7 @@
 
 Many tests mostly wait (for phones that ring, for leases that lapse, for servers that start), others mostly compute:
 side by side they take the time of the longest run. pytest-xdist does not work under gevent's monkey patch. `--full`
-goes to all of them.
+goes to all of them. What only computes steps back for the others, which have deadlines to keep.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ FULL = "--full"
 API = "tests/integration/api"
 DIALER = ("tests/integration/dialer", "tests/integration/model")
 LOCAL = "tests/integration/local"
+SETUP = (f"{LOCAL}/test_fresh_clone.py", f"{LOCAL}/test_setup.py")
 PROOF = "tests/e2e/test_proof.py"
-SHOWN = ("tests/unit", API)
+STEP_BACK = ("nice", "-n", "10")
+SHOWN = ("tests/unit", *SETUP)
 """The run whose output is seen while it goes on; that of each other follows when all are over."""
 BESIDE = (
+    (API,),
     ("tests/e2e", "tests/real", f"--ignore={PROOF}"),
-    (LOCAL, "tests/chaos"),
+    (LOCAL, "tests/chaos", *(f"--ignore={file}" for file in SETUP)),
     DIALER,
     ("tests/integration", PROOF, *(f"--ignore={folder}" for folder in (API, LOCAL, *DIALER))),
 )
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
                 stdin=subprocess.DEVNULL,
             )
             runs.append((run, said))
-        shown = subprocess.Popen([*pytest, *arguments, *SHOWN])
+        shown = subprocess.Popen([*STEP_BACK, *pytest, *arguments, *SHOWN])
 
         def end(number: int, _frame: FrameType | None) -> None:
             for run in (shown, *(run for run, _ in runs)):
