@@ -63,7 +63,9 @@ class Application:
 def playback(file: str) -> Application:
     """Play a sound file of the node, or one from an https URL, then go on."""
     _match("file", file, _FILE, "a path, or an https URL")
-    if ".." in file or "//" in file.removeprefix("https://"):
+    url = file.removeprefix("https://")
+    path = file if url == file else url.partition("?")[0]
+    if ".." in path or "//" in path:
         raise CommandRefused("file", file, "no .. and no empty part in a path")
     return Application("playback", file)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.actions import (
@@ -308,6 +308,7 @@ TEMPLATES = st.sampled_from(
 
 @settings(max_examples=1500, deadline=None)
 @given(TEMPLATES, VALUES, VALUES)
+@example({"type": "playback", "file": "https://cdn.example.com/{x}?{y}"}, "a", "b..//c")
 def test_whatever_is_filled_in_is_refused_here_or_one_argument_there(data: object, x: str, y: str) -> None:
     try:
         action = fill(parse_action(data, ALLOWED), {"x": x, "y": y})

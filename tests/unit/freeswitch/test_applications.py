@@ -24,6 +24,7 @@ def read(application: Application) -> tuple[str, str]:
     [
         (apps.playback("ivr/hello-1.wav"), "playback", "ivr/hello-1.wav"),
         (apps.playback("https://cdn.acme.com/a.wav?v=1"), "playback", "https://cdn.acme.com/a.wav?v=1"),
+        (apps.playback("https://cdn.acme.com/a?of=x//y..z"), "playback", "https://cdn.acme.com/a?of=x//y..z"),
         (apps.tone("%(200,100,440);loops=3"), "playback", "tone_stream://%(200,100,440);loops=3"),
         (apps.say("Hello, Zoë: pay 5 €"), "speak", "flite|slt|Hello, Zoë: pay 5 €"),
         (apps.say("Hi", "unimrcp/anna"), "speak", "unimrcp|anna|Hi"),
@@ -48,6 +49,8 @@ def test_each_application_arrives_with_its_argument(
     "build",
     [
         lambda: apps.playback("../../etc/passwd"),
+        lambda: apps.playback("a?/../../etc/passwd"),
+        lambda: apps.playback("https://cdn.acme.com/../a.wav"),
         lambda: apps.playback("say:boo"),
         lambda: apps.playback("http://plain.example/a.wav"),
         lambda: apps.playback("shout://evil/x"),
