@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,9 +22,9 @@ import redis
 
 import local.supervisor
 from local.simulated import SimulatorOptions
-from local.stack import Stack
 from local.supervisor import Child, Output
-from tests.chaos.proxy import Mode, Proxy
+from tests.chaos.proxied import ProxiedStack
+from tests.chaos.proxy import Mode
 
 DIALERS = 3
 WEB_WORKERS = 2
@@ -40,8 +40,8 @@ CLOCK_VARIABLE = "CARILLON_CHAOS_CLOCK"
 POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
 
 
-class Stage(Stack):
-    """A stack whose dialers reach their nodes through `proxies`, by the node's name."""
+class Stage(ProxiedStack):
+    """The stack that is broken, with what breaks it."""
 
     def __init__(self, home: Path, *, seed: int, clocks: dict[str, float], output: Output) -> None:
         simulator = SimulatorOptions(
@@ -59,7 +59,6 @@ class Stage(Stack):
         )
         # A process that is killed every few seconds must come back as if it were the first time.
         local.supervisor.STEADY_SECONDS = 0.0
-        self.proxies: dict[str, Proxy] = {}
         self.points = self.home / "points"
         self._clocks = clocks
         self._stopped: set[int] = set()
@@ -138,8 +137,6 @@ class Stage(Stack):
         """End everything, also what stands still."""
         self.heal()
         super().stop()
-        for proxy in self.proxies.values():
-            proxy.close()
 
     def _signal(self, pid: int, number: signal.Signals) -> bool:
         with contextlib.suppress(ProcessLookupError):
@@ -150,12 +147,6 @@ class Stage(Stack):
     def _start_servers(self) -> None:
         self.points.mkdir(mode=0o700)
         super()._start_servers()
-        urls = []
-        for node in self.nodes:
-            port = int(node.url.partition("?")[0].rpartition(":")[2])
-            proxy = self.proxies[node.name] = Proxy(node.name, port)
-            urls.append(node.url.replace(f":{port}?", f":{proxy.port}?"))
-        self.environ["FREESWITCH_URLS"] = ",".join(urls)
 
     def _child(self, name: str, command: str, *, restart: bool) -> Child:
         child = super()._child(name, command, restart=restart)
@@ -183,6 +174,13 @@ def children_of(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send the signal to each of these that is still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Watch:

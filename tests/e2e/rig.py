@@ -9,16 +9,19 @@ import json
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+import redis
 
 from freeswitch.protocol import FrameDecoder, decode_json, encode_command
 from freeswitch.simulator.ledger import LedgerView, Originate, read_ledger
+from limits.keys import Keys, Record
+from limits.roster import Roster
 from local.api_client import ApiClient
 from local.demo import collect
 from local.proof import TERMINAL, Proof
@@ -29,6 +32,8 @@ TONE = {"type": "playback", "tone": "%(3000,0,640)"}
 AREAS = (212, 303, 312, 404, 415, 503, 602, 617, 702, 713, 801, 919)
 AREA_SIZE = 70_000
 POLL_SECONDS = 0.05
+NEVER_ENDED = "never ended at the switch"
+NEVER_NOTED = " was dialled 0 times, recorded 1 times"
 
 _taken = itertools.count()
 
@@ -239,6 +244,42 @@ def seen(stack: Stack) -> LedgerView:
 def of_campaign(view: LedgerView, campaign_id: str) -> list[Originate]:
     """The originates of one campaign, in order of time."""
     return [line for line in view.originates if line.campaign == campaign_id]
+
+
+def dialer_id_of(stack: Stack, pid: int) -> str:
+    """Under which id the living dialer in this process dials."""
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        alive = Roster(client, stack.settings.redis_prefix).alive()
+    (dialer_id,) = [name for name, said in alive.items() if said["pid"] == pid]
+    return dialer_id
+
+
+def unexplained(
+    proof: Proof, calls: Iterable[Mapping[str, Any]], lost: Collection[str], *, forgetful: bool
+) -> list[str]:
+    """What the proof says that must not come of a node's death either.
+
+    What must: `lost` are calls that ended with it; and a `forgetful` one did not live to note a call that it was
+    sent, or lost it with its connection, and nobody can say what became of that.
+    """
+    unknown = {call["phone_number"] for call in calls if call["disposition"] == "outcome_unknown"}
+
+    def explained(said: str) -> bool:
+        if said.endswith(NEVER_ENDED):
+            return said.split()[1] in lost
+        return forgetful and said.endswith(NEVER_NOTED) and said.split(maxsplit=1)[0] in unknown
+
+    return [said for said in proof.faults if not explained(said)]
+
+
+def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
+    """What the limiter still holds for a tenant: permits, slots."""
+    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
+        outside = Keys(stack.settings.redis_prefix)
+        keys = outside.generation(client.get(outside.epoch))
+        permits = [Record.parse(raw).tenant_id for raw in client.hvals(keys.permits)]
+        found = {"permits": permits.count(tenant_id), "slots": client.zcard(keys.slots("tenant", tenant_id))}
+        return {name: count for name, count in found.items() if count}
 
 
 def polled(condition: Callable[[], object], timeout: float, what: str) -> None:

@@ -16,15 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from freeswitch.simulator.ledger import LedgerView
 from freeswitch.simulator.remote import Control
-from limits.keys import Keys, Record
 from local.demo import collect, demo_stack
 from local.simulated import SimulatorOptions
 from local.stack import Stack
-from tests.e2e.rig import Tenant, ledgers, new_tenant, numbers, of_campaign, polled, seen
+from tests.e2e.rig import (
+    Tenant,
+    ledgers,
+    left_in_redis,
+    new_tenant,
+    numbers,
+    of_campaign,
+    polled,
+    seen,
+    unexplained,
+)
 
 CONTACTS = 120
 SPEED = 20.0
@@ -36,7 +44,6 @@ REFUSED = 3
 """Refusals after which a fault has been felt; the dialers slow down or pause on them, so many more may not come."""
 OUT_OF_ORDER, GATEWAY_DOWN = "refused:DESTINATION_OUT_OF_ORDER", "refused:GATEWAY_DOWN"
 pytestmark = pytest.mark.timeout(400)
-NEVER_ENDED = "never ended at the switch"
 
 
 @dataclass(slots=True)
@@ -138,29 +145,10 @@ class Struck:
         campaign, self.calls, proof = collect(self.tenant.api, self.campaign, ledgers(self.stack))
         path = f"/api/v1/campaigns/{self.campaign}/contacts"
         self.contacts = list(self.tenant.api.every(path, "contacts"))
-        unexplained = [said for said in proof.faults if not self._explained(said, lost)]
-        assert unexplained == []
+        forgetful = self.died is not None or self.reset
+        assert unexplained(proof, self.calls, lost, forgetful=forgetful) == []
         assert campaign["end_reason"] == "exhausted"
         polled(lambda: left_in_redis(self.stack, self.tenant.id) == {}, 60, "the end of every permit")
-
-    def _explained(self, said: str, lost: set[str]) -> bool:
-        """Whether the proof says what must come of a node's death: calls that ended with it, and calls that it was
-        sent and did not live to note, or lost with its connection, of which nobody can say what became."""
-        if said.endswith(NEVER_ENDED):
-            return said.split()[1] in lost
-        unknown = {c["phone_number"] for c in self.calls if c["disposition"] == "outcome_unknown"}
-        never_noted = said.endswith(" was dialled 0 times, recorded 1 times")
-        return (self.died is not None or self.reset) and never_noted and said.split(maxsplit=1)[0] in unknown
-
-
-def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
-    """What the limiter still holds for a tenant: permits, slots."""
-    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
-        outside = Keys(stack.settings.redis_prefix)
-        keys = outside.generation(client.get(outside.epoch))
-        permits = [Record.parse(raw).tenant_id for raw in client.hvals(keys.permits)]
-        found = {"permits": permits.count(tenant_id), "slots": client.zcard(keys.slots("tenant", tenant_id))}
-        return {name: count for name, count in found.items() if count}
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-import redis
 
 from dialer.points import Point
-from limits.roster import LEASE_SECONDS, Roster
+from limits.roster import LEASE_SECONDS
 from tests.chaos.stage import state_of
 from tests.e2e.conftest import StackMaker
-from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
+from tests.e2e.rig import dialer_id_of, new_tenant, numbers, of_campaign, polled, seen
 
 CONTACTS = 200
 SETTLE_SECONDS = 5.0
@@ -47,9 +46,7 @@ def test_a_call_past_its_check_is_sent_once_whether_its_dialer_wakes_or_dies(
     tenant.wait_touched(campaign, CONTACTS // 4)
     victim = stopped_at(orders, Point.CHECKED)
     since = time.monotonic()
-    with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
-        dialers = Roster(client, "carillon:").alive()
-    (dialer_id,) = [name for name, said in dialers.items() if said["pid"] == victim]
+    dialer_id = dialer_id_of(stack, victim)
 
     def unseen() -> int:
         return CONTACTS - len(of_campaign(seen(stack), campaign))

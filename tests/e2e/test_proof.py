@@ -8,18 +8,32 @@ from collections import Counter
 from typing import Any
 
 import gevent
+import psycopg
 import pytest
 
 from local.api_client import ApiClient
 from local.demo import collect, create, dial, watch
 from local.stack import Stack
 from tests.e2e.conftest import StackMaker, client_of
+from tests.e2e.rig import dialer_id_of, polled
 from tests.waiting import wait_until
+
+ADOPTED_SECONDS = 15.0
+LATE_SECONDS = 5.0
+"""For a machine that is busy with other things."""
+OPEN_CALLS = "SELECT count(*) FROM call WHERE dialer_id = %s AND state <> 'ended'"
 
 
 def settled(client: ApiClient, campaign_id: str) -> dict[str, Any]:
     counts: dict[str, Any] = client.get(f"/api/v1/campaigns/{campaign_id}")["counts"]
     return counts
+
+
+def calls_of(stack: Stack, dialer_id: str) -> int:
+    """The calls in flight that are this dialer's to settle."""
+    with psycopg.connect(stack.database_url) as connection:
+        found = connection.execute(OPEN_CALLS, (dialer_id,)).fetchone()
+    return found[0] if found else 0
 
 
 def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
@@ -53,7 +67,10 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
     wait_until(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, 60, "a part of the campaign")
     victim = stack.pids[f"dialer.{1 + run % 2}"]
+    dialer_id = dialer_id_of(stack, victim)
     os.kill(victim, signal.SIGKILL)
+    assert calls_of(stack, dialer_id) > 0, "it had no call in flight: nothing was proven"
+    polled(lambda: calls_of(stack, dialer_id) == 0, ADOPTED_SECONDS + LATE_SECONDS, "an heir")
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
     assert proof.faults == []

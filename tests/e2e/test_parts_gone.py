@@ -1,0 +1,257 @@
+"""A part goes away under a running campaign and comes back: no call starts that could not be recorded, those who wait
+are told, nobody is lost, nobody is called twice."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.api_client import ApiFailedError
+from local.demo import collect
+from tests.chaos.proxy import Mode
+from tests.chaos.stage import children_of, signal_all
+from tests.e2e.listening import Listener
+from tests.e2e.parts import (
+    DIALERS,
+    UNDER_WAY_SECONDS,
+    Parts,
+    Writer,
+    lost_memory,
+    whole,
+)
+from tests.e2e.rig import Tenant, left_in_redis, numbers, of_campaign, polled, seen
+
+pytestmark = pytest.mark.timeout(240)
+CONTACTS = 2500
+"""More than are called before a test is over: what ends the campaigns is a stop."""
+CONCURRENT = 12
+UNDER_WAY = 40
+"""Contacts that have been called when a part goes."""
+ENDINGS = ("10", "00", "01", "08", "03")
+DAILY = 90
+GONE_SECONDS = 2.5
+"""Beyond what may still be under way: for so long, at least, nothing may start."""
+PROMPTLY = 2.0
+TRIES = 5
+DRAIN_SECONDS = 25.0
+RESUME_SECONDS = 5.0
+LATE_SECONDS = 2.0
+"""For a machine that is busy with other things."""
+
+
+@pytest.fixture(scope="module")
+def parts(server_home: Path) -> Iterator[Parts]:
+    """One installation for this module; each test gives back what it took."""
+    with whole(server_home / "parts") as found:
+        yield found
+
+
+Begin = Callable[..., tuple[Tenant, str, list[Listener]]]
+
+
+@pytest.fixture
+def begin(parts: Parts) -> Iterator[Begin]:
+    """Begins a campaign, with those who listen to it from the beginning; it is under way, and ends with the test."""
+    begun: list[tuple[Tenant, str]] = []
+    listening: list[Listener] = []
+
+    def make(listeners: int = 0, **options: Any) -> tuple[Tenant, str, list[Listener]]:
+        tenant = parts.tenant(**options)
+        campaign = tenant.campaign(numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=CONCURRENT)
+        begun.append((parts.persistent(tenant), campaign))
+        found = [Listener(tenant, campaign) for _ in range(listeners)]
+        listening.extend(found)
+        polled(lambda: all(listener.heard.last_id for listener in found), 30, "listeners")
+        tenant.act(campaign, "start")
+        tenant.wait_touched(campaign, UNDER_WAY)
+        return tenant, campaign, found
+
+    yield make
+    parts.mend()
+    for listener in listening:
+        listener.close()
+    for tenant, campaign in begun:
+        tenant.act(campaign, "stop")
+
+
+def long_gone(gone: float) -> None:
+    """Return once what went at `gone` (wall clock) has been away for so long that it shows that nothing starts."""
+    seconds = UNDER_WAY_SECONDS + GONE_SECONDS
+    polled(lambda: time.time() >= gone + seconds, 2 * seconds, "the time to wait")
+
+
+def goes_on(tenant: Tenant, campaign: str, calls: int = 30) -> None:
+    """Return once so many more contacts have been called."""
+    tenant.wait_touched(campaign, tenant.touched(campaign) + calls)
+
+
+def finished(parts: Parts, tenant: Tenant, campaign: str) -> list[dict[str, Any]]:
+    """Stop the campaign; its calls, once the proof holds, whose outcomes are all known, and no permit is left."""
+    tenant.act(campaign, "stop")
+    tenant.wait_over(campaign)
+    _, calls, proof = collect(tenant.api, campaign, [node.ledger for node in parts.stack.nodes])
+    assert proof.faults == []
+    assert [call["id"] for call in calls if call["disposition"] == "outcome_unknown"] == []
+    polled(lambda: left_in_redis(parts.stack, tenant.id) == {}, 60, "the end of every permit")
+    return calls
+
+
+def said_unavailable(tenant: Tenant, campaign: str) -> None:
+    """Reading and writing are answered in time with 503 and when to come back.
+
+    The fastest answer of several counts: the others may have waited for this machine.
+    """
+    for method, path in (("GET", f"/api/v1/campaigns/{campaign}"), ("POST", "/api/v1/agents")):
+        took: list[float] = []
+        while len(took) < TRIES and (not took or min(took) > PROMPTLY):
+            connection = http.client.HTTPConnection(tenant.api._host, tenant.api._port, timeout=30)
+            with contextlib.closing(connection):
+                asked = time.monotonic()
+                body = b'{"name": "a", "action": {"type": "park"}}' if method == "POST" else None
+                headers = tenant.api._headers() | {"Content-Type": "application/json"}
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+                assert (answer.status, answer.read()) == (503, b"Database unavailable")
+                assert int(answer.headers["Retry-After"]) >= 1
+                took.append(time.monotonic() - asked)
+        assert min(took) <= PROMPTLY
+
+
+def test_without_postgresql_no_call_starts_and_those_in_flight_are_settled_after(
+    parts: Parts, begin: Begin
+) -> None:
+    tenant, campaign, _ = begin()
+    before = {name: pid for name, pid in parts.stack.pids.items() if name.startswith(("web", "dialer"))}
+    assert parts.postgres.pid is not None
+    server = [parts.postgres.pid, *children_of(parts.postgres.pid)]
+    gone = time.time()
+    signal_all(server, signal.SIGSTOP)
+    said_unavailable(tenant, campaign)
+    signal_all(server, signal.SIGKILL)
+    polled(lambda: parts.postgres.pid is None, 10, "the end of PostgreSQL")
+    said_unavailable(tenant, campaign)
+    long_gone(gone)
+    back = time.time()
+    parts.postgres.restart()
+    polled(lambda: answers(tenant, campaign), 30, "an answer of the API")
+    goes_on(tenant, campaign)
+
+    assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
+    in_flight = parts.ended_between(campaign, gone, back)
+    assert in_flight, "no call ended meanwhile: nothing was proven"
+    assert {name: parts.stack.pids.get(name) for name in before} == before
+    calls = {call["id"]: call for call in finished(parts, tenant, campaign)}
+    assert all(calls[uuid]["ended_at"] is not None for uuid in in_flight)
+
+
+def answers(tenant: Tenant, campaign: str) -> bool:
+    """Whether the API reads this campaign."""
+    with contextlib.suppress(ApiFailedError):
+        return bool(tenant.get(campaign))
+    return False
+
+
+def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
+    parts: Parts, begin: Begin
+) -> None:
+    tenant, campaign, (listener,) = begin(1, limits={"daily_calls_max": DAILY})
+    gone = time.time()
+    lost_memory(parts.valkey)
+    polled(lambda: ": stream interrupted" in listener.lines(), 30, "word of the outage")
+    for path in ("", "/contacts"):
+        assert tenant.api.get(f"/api/v1/campaigns/{campaign}{path}")
+    assert tenant.api.get("/api/v1/calls", campaign_id=campaign)["total"] >= UNDER_WAY
+    long_gone(gone)
+    back = time.time()
+    parts.valkey.restart()
+    polled(lambda: ": stream resumed" in listener.lines(), 30, "word of the end of the outage")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "tenant_day_calls", 60, "the cap of the day")
+
+    tenant.wait_idle(campaign)
+    assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
+    assert 0 < len(parts.started_between(campaign, back, time.time())) < DAILY
+    # What had a permit and was taken back unsent while Redis was away may stay counted; never the other way round.
+    assert DAILY - CONCURRENT <= len(of_campaign(seen(parts.stack), campaign)) <= DAILY
+    finished(parts, tenant, campaign)
+    polled(lambda: listener.heard.ended, 60, "word of the campaign's end")
+    assert len(listener.connections) == 1, "the stream was cut off"
+    assert list(listener.heard.of("reset"))
+
+
+def test_without_any_node_the_campaign_says_so_and_goes_on_after(parts: Parts, begin: Begin) -> None:
+    tenant, campaign, _ = begin()
+    proxies = list(parts.stack.proxies.values())
+    gone = time.time()
+    for proxy in proxies:
+        proxy.set(Mode.SHUT)
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "no_node", 30, "the reason")
+    long_gone(gone)
+    back = time.time()
+    proxies[0].set(Mode.OPEN)
+    goes_on(tenant, campaign)
+    proxies[1].set(Mode.OPEN)
+    first = min(parts.started_between(campaign, back, time.time()))
+    assert first <= RESUME_SECONDS + LATE_SECONDS
+    assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
+    polled(lambda: tenant.get(campaign)["blocked_reason"] != "no_node", 30, "the reason's end")
+    finished(parts, tenant, campaign)
+
+
+def test_who_listens_and_writes_to_a_web_process_that_is_killed_misses_and_doubles_nothing(
+    parts: Parts, begin: Begin
+) -> None:
+    tenant, campaign, listeners = begin(3)
+    tenant = parts.persistent(tenant)
+    with Writer(parts.stack, tenant) as writer:
+        arbiter = parts.stack.pids["web.1"]
+        for worker in children_of(arbiter):
+            os.kill(worker, signal.SIGKILL)
+            polled(lambda: worker not in children_of(arbiter), 30, "the worker's end")  # noqa: B023
+            polled(lambda: len(children_of(arbiter)) == 2, 30, "another worker")
+            goes_on(tenant, campaign, 10)
+        polled(lambda: all(len(each.connections) > 1 for each in listeners), 30, "listeners that are back")
+        os.kill(arbiter, signal.SIGKILL)
+        parts.restarted("web.1", arbiter)
+        goes_on(tenant, campaign)
+        assert tenant.get(campaign)["status"] == "running"
+    finished(parts, tenant, campaign)
+    assert writer.api.failures > 0, "no request was cut off or refused: nothing was proven"
+    writer.assert_each_made_once()
+    for listener in listeners:
+        assert len(listener.connections) > 2
+        listener.assert_everything_once(parts.stack, campaign)
+
+
+def test_a_rolling_restart_fails_no_request_and_loses_no_call(parts: Parts, begin: Begin) -> None:
+    tenant, campaign, (listener,) = begin(1)
+    tenant = parts.persistent(tenant)
+    names = ["cdr.fs1", "cdr.fs2", "web.1", *(f"dialer.{n}" for n in range(1, DIALERS + 1))]
+    began = len(parts.said)
+    with Writer(parts.stack, tenant) as writer:
+        for name in names:
+            before = parts.stack.pids[name]
+            asked = time.monotonic()
+            os.kill(before, signal.SIGTERM)
+            polled(lambda: parts.stack.pids.get(name) != before, DRAIN_SECONDS + 5, f"the end of {name}")  # noqa: B023
+            assert time.monotonic() - asked <= DRAIN_SECONDS, name
+            parts.restarted(name, before)
+            parts.stack.wait_ready()
+            goes_on(tenant, campaign, 5)
+        assert tenant.get(campaign)["status"] == "running"
+    ended = [line for line in parts.said[began:] if "; starting it again" in line]
+    assert [line.partition(" ")[2].partition(";")[0] for line in ended] == [
+        f"{name}: ended with status 0" for name in names
+    ]
+    finished(parts, tenant, campaign)
+    writer.assert_each_made_once()
+    assert len(listener.connections) > 1
+    assert all(lines[-1].startswith("retry: ") for lines in listener.connections[:-1])
+    listener.assert_everything_once(parts.stack, campaign)
