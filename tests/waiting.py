@@ -11,7 +11,7 @@ import gevent
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
     """Return the first truthy value of `condition`, polled every 10 ms.
 
     Raises AssertionError naming `what` once `timeout` seconds have passed.

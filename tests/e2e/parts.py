@@ -110,7 +110,7 @@ def lost_memory(valkey: EmbeddedValkey) -> None:
     """Kill it, with what it has written."""
     assert valkey.pid is not None
     os.kill(valkey.pid, signal.SIGKILL)
-    polled(lambda: valkey.pid is None, 10, "the end of Valkey")
+    polled(lambda: valkey.pid is None, 20, "the end of Valkey")
     shutil.rmtree(valkey.folder / "appendonlydir")
 
 

@@ -99,7 +99,7 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
         tenant.act(campaign, "pause")
         answered = time.time()
         waking.join()
-        polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, 10, "the next resume")  # noqa: B023
+        polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, 20, "the next resume")  # noqa: B023
         pauses.append((answered, time.time()))
         tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
@@ -124,7 +124,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(make_stack: Sta
         tenant.act(campaign, "pause")
         took = time.monotonic() - asked
         answered = time.time()
-        polled(lambda: time.time() > answered + QUIET_SECONDS, 10, "some time in which nothing may start")
+        polled(lambda: time.time() > answered + QUIET_SECONDS, 20, "some time in which nothing may start")
         woken = time.time()
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -226,7 +226,7 @@ def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack) -> None:
         for blocked in (campaign, second):
             polled(lambda: halted.get(blocked)["blocked_reason"] == "halted", 20, "the reason")  # noqa: B023
             assert halted.get(blocked)["status"] == "running"
-        polled(lambda: time.time() > asked + HANGUP_SECONDS, 10, "the time in which calls end")
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, 20, "the time in which calls end")
         assert other.own.get("/api/v1/halt")["halted"] is False
     finally:
         lifted = time.time()
@@ -274,7 +274,7 @@ def test_the_operators_halt_ends_everything(stack: Stack) -> None:
             tenants[1].own.delete("/api/v1/halt", {"all": True})
         tenants[1].own.delete("/api/v1/halt")
         assert tenants[1].own.get("/api/v1/halt")["halted"] is True
-        polled(lambda: time.time() > asked + HANGUP_SECONDS, 10, "the time in which calls end")
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, 20, "the time in which calls end")
     finally:
         lifted = time.time()
         tenants[0].api.delete("/api/v1/halt", {"all": True})

@@ -30,7 +30,7 @@ def start(stack: Stack, tenant: Tenant, count: int, **fields: object) -> str:
     """A running campaign over `count` numbers; its id."""
     campaign = tenant.campaign(numbers(TALKS, count=count), **fields)
     tenant.act(campaign, "start")
-    polled(lambda: tenant.touched(campaign) > 0, 10, "a first call")
+    polled(lambda: tenant.touched(campaign) > 0, 20, "a first call")
     return campaign
 
 

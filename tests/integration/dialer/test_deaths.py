@@ -133,8 +133,8 @@ def test_another_dialer_settles_what_a_dead_one_left(
     heir = stage.dialer().start()
     victim.die()
     stage.settled(campaign_id)
-    wait_until(stage.published, 10, "every transition published")
-    wait_until(lambda: heir.process.limiter.held_by(victim.id) == [], 10, "the dead one's permits")
+    wait_until(stage.published, 20, "every transition published")
+    wait_until(lambda: heir.process.limiter.held_by(victim.id) == [], 20, "the dead one's permits")
     wait_until(lambda: heir.process.limiter.held_by(heir.id) == [], 25, "the heir's permits")
     assert len(heir.process.book) == 0
 
@@ -162,13 +162,13 @@ def test_an_heir_that_dies_midway_has_an_heir_itself(
     stage.dialer().start()
     middle.die()
     stage.settled(campaign_id)
-    wait_until(stage.published, 10, "every transition published")
+    wait_until(stage.published, 20, "every transition published")
 
 
 def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: World) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     first = stage.dialer().start()
-    wait_until(lambda: len(first.process.book) > 0, 10, "calls in flight")
+    wait_until(lambda: len(first.process.book) > 0, 20, "calls in flight")
     second = stage.dialer().start()
     assert first.end() == 0
     stage.settled(campaign_id)
@@ -180,7 +180,7 @@ def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: 
     def marked() -> list[str]:
         return [name for name in ids if link.api(mark_select(name)).strip() == "done"]
 
-    wait_until(lambda: marked() == [], 10, "the marks of ended calls forgotten")
+    wait_until(lambda: marked() == [], 20, "the marks of ended calls forgotten")
     assert second.end() == 0
 
 
@@ -189,7 +189,7 @@ def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, 
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     dialer = stage.dialer().start()
     book = dialer.process.book
-    wait_until(lambda: len(book) > 0, 10, "calls in flight")
+    wait_until(lambda: len(book) > 0, 20, "calls in flight")
     for flight in book:
         book.remove(flight.call_id)
     stage.settled(campaign_id)

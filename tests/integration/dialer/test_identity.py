@@ -72,7 +72,7 @@ def test_an_earlier_connection_that_the_server_takes_for_alive_is_ended_and_not_
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
         identity._lock()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     identity.keep_lock()
     assert identity.may_send()
     half_open.close()

@@ -134,13 +134,13 @@ def test_a_changed_password_and_cps_are_heeded_at_once(
 ) -> None:
     dialer.start()
     add(dialer, nodes[1], password="wrong")
-    wait_until(lambda: "fs2" in dialer.process.cluster.links, 10, "the link")
+    wait_until(lambda: "fs2" in dialer.process.cluster.links, 20, "the link")
     link = dialer.process.cluster.links["fs2"]
-    wait_until(lambda: link.last_error, 10, "the refusal")
+    wait_until(lambda: link.last_error, 20, "the refusal")
     reported = next(one for one in dialer.process.nodes_view.info() if one["name"] == "fs2")
     assert (reported["connected"], reported["last_error"]) == (False, link.last_error)
     change(dialer, "UPDATE node SET password = %s, cps = 3", nodes[1].password)
-    wait_until(lambda: link.connected, 10, "the link with the right password")
+    wait_until(lambda: link.connected, 20, "the link with the right password")
     assert {caps.name: caps.cps for caps in dialer.process.nodes_view.caps()} == {"fs1": 10, "fs2": 3}
 
 

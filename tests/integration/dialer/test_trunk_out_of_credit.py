@@ -51,7 +51,7 @@ def test_a_trunk_out_of_credit_costs_no_contact(
     for _ in range(dialers):
         start()
     wait_until(lambda: shows(campaign_id, "gateway_paused"), 30, "the campaign to say why")
-    wait_until(lambda: not open_calls(), 10, "the last calls to end")
+    wait_until(lambda: not open_calls(), 20, "the last calls to end")
     assert one("SELECT paused_reason FROM gateway")["paused_reason"] == "403 Forbidden"
     assert trunks.FAULTS_THAT_PAUSE <= invites(node) <= MOST_INVITES
     counted = one("SELECT sum(attempts) AS n, count(*) FILTER (WHERE status = 'pending') AS p FROM contact")

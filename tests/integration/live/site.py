@@ -281,12 +281,12 @@ class Reader:
     def comments(self, text: str) -> list[Message]:
         return [m for m in self.messages if m.comment == text]
 
-    def wait(self, what: Callable[[Reader], Any], timeout: float = 10.0) -> Any:
+    def wait(self, what: Callable[[Reader], Any], timeout: float = 30.0) -> Any:
         return wait_until(
             lambda: what(self), timeout, f"what the stream was expected to hold: {self.messages[-5:]}"
         )
 
-    def wait_for(self, event: str | None, count: int = 1, timeout: float = 10.0) -> list[Message]:
+    def wait_for(self, event: str | None, count: int = 1, timeout: float = 30.0) -> list[Message]:
         """The events of this name, once there are at least `count`."""
         try:
             found: list[Message] = wait_until(

@@ -173,7 +173,7 @@ def test_hurry_does_not_wait_for_a_child(home: Path, lines: Lines, servers: dict
         wait_until(lambda: ("deaf.1", "up") in lines)
         stack.hurry()
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_a_failing_release_stops_everything_and_is_named(

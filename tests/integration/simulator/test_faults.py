@@ -105,7 +105,7 @@ def test_some_events_are_dropped_and_the_rest_comes(faulty: SimulatedNode, clien
         quiet(faulty, client)
         return arrived(client).total() >= before + 20
 
-    wait_until(all_came, 10, "every event of ten calls")
+    wait_until(all_came, 20, "every event of ten calls")
     assert arrived(client).total() == before + 20
 
 
