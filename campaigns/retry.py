@@ -43,7 +43,7 @@ FREE_BOUND: Mapping[Free, int] = {
 
 
 class Retry(StrEnum):
-    """Whether a disposition may be followed by another call."""
+    """Whether a disposition may be followed by another call; `once`: after the first that the contact met with."""
 
     YES = "yes"
     ONCE = "once"
@@ -77,13 +77,14 @@ class History:
     """What a contact has been through, this call included in `attempts` but not in the three that count sends
     which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`.
 
-    `probe`: this call left by a paused gateway, to learn whether it works again. `elsewhere`: its end proves that
-    nobody was reached (`routing.may_fail_over`), and there is a gateway that was not tried yet.
+    `rejected`: an earlier attempt was rejected. `probe`: this call left by a paused gateway, to learn whether it
+    works again. `elsewhere`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
+    gateway that was not tried yet.
     """
 
     attempts: int
     free_sends: int
-    last_disposition: str | None
+    rejected: bool
     retries_per_contact: int
     retry_delay_seconds: int
     carrier_refusals: int = 0
@@ -153,7 +154,7 @@ def _used(free: Free, history: History) -> int:
 
 def _may_retry(disposition: Disposition, history: History) -> bool:
     policy = RETRY[disposition]
-    if policy is Retry.ONCE and history.last_disposition == disposition:
+    if policy is Retry.ONCE and history.rejected:
         return False
     return policy is not Retry.NEVER and history.attempts <= history.retries_per_contact
 

@@ -18,12 +18,13 @@ class Flight:
     """One call from its claim to its end. Every time is monotonic seconds.
 
     `gateway_id` and `caller_id` are those it leaves by, `tried` the gateways whose calls to the contact failed just
-    before it. `attempt` to `retry_delay_seconds` are the contact's at the claim. `sent_by` is the dialer whose
-    filters its events pass. `sent_at` is None until the originate was written. `probe`: it left by a paused gateway,
-    to learn whether that works. `queued`: a dispatcher has it and waits for a permit. `repeated`: sent a second time
-    under the same id, so that a refusal proves nothing. `doubtful`: written to a connection that was given up, and
-    not seen, so that its node may still hold it; `let_go_at` is when the node had closed that connection too.
-    `progress` says that any 18x came, `ringing` that a 180 did. `reaped`: closed because its switch failed to end it.
+    before it. `attempt` to `retry_delay_seconds` are the contact's at the claim; `rejected`: an attempt before was.
+    `sent_by` is the dialer whose filters its events pass. `sent_at` is None until the originate was written. `probe`:
+    it left by a paused gateway, to learn whether that works. `queued`: a dispatcher has it and waits for a permit.
+    `repeated`: sent a second time under the same id, so that a refusal proves nothing. `doubtful`: written to a
+    connection that was given up, and not seen, so that its node may still hold it; `let_go_at` is when the node had
+    closed that connection too. `progress` says that any 18x came, `ringing` that a 180 did. `reaped`: closed because
+    its switch failed to end it.
     `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
     that its end is known.
     """
@@ -42,7 +43,7 @@ class Flight:
     free_sends: int
     carrier_refusals: int
     gateway_faults: int
-    last_disposition: str | None
+    rejected: bool
     retries_per_contact: int
     retry_delay_seconds: int
     ring_seconds: int

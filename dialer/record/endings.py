@@ -182,7 +182,7 @@ def _following(flight: Flight, disposition: Disposition, *, refused: bool, elsew
         carrier_refusals=flight.carrier_refusals,
         gateway_faults=flight.gateway_faults,
         probe=flight.probe,
-        last_disposition=flight.last_disposition,
+        rejected=flight.rejected,
         retries_per_contact=flight.retries_per_contact,
         retry_delay_seconds=flight.retry_delay_seconds,
         elsewhere=elsewhere,

@@ -19,7 +19,7 @@ from dialer.identity import Identity
 from dialer.points import Point, reach
 from dialer.record.outbox import Outbox
 from dialer.rescue.recovery import Recovery
-from dialer.send.claims import TRIED
+from dialer.send.claims import REJECTED, TRIED
 from freeswitch.cluster import Cluster
 from limits.limiter import Limiter
 from limits.roster import Roster
@@ -37,7 +37,7 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults,
-    contact.disposition AS last_disposition, campaign.retries_per_contact, campaign.retry_delay_seconds,
+    {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
     agent.ring_timeout_seconds, agent.max_call_seconds, {TRIED.format(contact="contact.id")} AS tried
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
     JOIN agent ON agent.id = campaign.agent_id
@@ -193,7 +193,7 @@ def _flight(row: dict[str, Any]) -> Flight:
         free_sends=row["free_sends"],
         carrier_refusals=row["carrier_refusals"],
         gateway_faults=row["gateway_faults"],
-        last_disposition=row["last_disposition"],
+        rejected=row["rejected"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],
         ring_seconds=row["ring_timeout_seconds"],

@@ -57,7 +57,7 @@ class Claimed:
     free_sends: int
     carrier_refusals: int
     gateway_faults: int
-    last_disposition: str | None
+    rejected: bool
     custom_fields: dict[str, str]
     version: int
     transition_id: int
@@ -69,6 +69,10 @@ TRIED = """ARRAY(
         AND earlier.seq > coalesce((SELECT max(word.seq) FROM call AS word WHERE word.contact_id = {contact}
             AND NOT word.failover AND word.state = 'ended' AND word.sent_at IS NOT NULL), 0))"""
 """The gateways tried for a contact since its last call that no other gateway was to follow, from its call rows."""
+REJECTED = """EXISTS (
+    SELECT 1 FROM call AS earlier WHERE earlier.contact_id = contact.id AND earlier.attempt IS NOT NULL
+        AND earlier.disposition = 'rejected')"""
+"""Whether a contact has rejected an attempt before, from its call rows."""
 
 # In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
 # order of that index, so that no other is chosen.
@@ -96,7 +100,7 @@ SELECT coalesce(to_char(next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:M
 FROM contact WHERE campaign_id = %s AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST LIMIT 1
 """
 
-_CLAIM = """
+_CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
@@ -107,7 +111,7 @@ WITH campaign_now AS (
         %(gateways)s::uuid[], %(sends)s::int[]) AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
-        contact.disposition AS last_disposition
+        contact.attempts > 0 AND {REJECTED} AS rejected
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
@@ -117,7 +121,7 @@ WITH campaign_now AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
         call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
     FROM free WHERE contact.id = free.id
-    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.last_disposition
+    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.rejected
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by)
@@ -138,7 +142,7 @@ WITH campaign_now AS (
 SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node,
     taken.gateway_id::text, (SELECT e164 FROM campaign_now) AS caller_id, taken.phone_number,
     (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
-    taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.last_disposition, taken.custom_fields,
+    taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.rejected, taken.custom_fields,
     taken.version, told.id AS transition_id,
     to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
 FROM taken JOIN told ON told.contact_id = taken.id

@@ -79,7 +79,7 @@ class Departures:
             free_sends=item.free_sends,
             carrier_refusals=item.carrier_refusals,
             gateway_faults=item.gateway_faults,
-            last_disposition=item.last_disposition,
+            rejected=item.rejected,
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,
             ring_seconds=plan.ring_timeout_seconds,

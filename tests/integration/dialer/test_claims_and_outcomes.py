@@ -14,6 +14,7 @@ from peewee import IntegrityError
 
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
+from dialer.rescue.adoption import open_flights
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
@@ -67,6 +68,18 @@ def test_a_claim_commits_call_rows_before_anything_is_sent(world: World) -> None
     assert transitions == 3
     assert counts(campaign_id) == {"originated": 3}
     assert claimed[0].custom_fields["first_name"].startswith("Ann")
+
+
+def test_a_claim_tells_of_a_rejection_however_long_ago(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    told = []
+    for disposition in ("rejected", "busy", "busy"):
+        (claimed,) = claim_all(campaign_id)
+        told.append(claimed.rejected)
+        end(ended(claimed.call_id, "pending", delay=0.0, disposition=disposition))
+    (claimed,) = claim_all(campaign_id)
+    (adopted,) = open_flights(DIALER, [claimed.call_id])
+    assert (told, claimed.rejected, adopted.rejected) == ([False, True, True], True, True)
 
 
 def test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once(world: World) -> None:

@@ -30,7 +30,7 @@ histories = st.builds(
     History,
     attempts=st.integers(1, 6),
     free_sends=st.integers(0, 40),
-    last_disposition=st.one_of(st.none(), st.sampled_from([str(d) for d in Disposition])),
+    rejected=st.booleans(),
     retries_per_contact=st.integers(0, 5),
     retry_delay_seconds=st.integers(60, 7200),
     carrier_refusals=st.integers(0, 4),
@@ -103,9 +103,7 @@ def test_what_follows_is_a_legal_state_and_never_early(
 
 
 def _history(**changes: Any) -> History:
-    plain = History(
-        attempts=1, free_sends=0, last_disposition=None, retries_per_contact=2, retry_delay_seconds=300
-    )
+    plain = History(attempts=1, free_sends=0, rejected=False, retries_per_contact=2, retry_delay_seconds=300)
     return replace(plain, **changes)
 
 
@@ -120,7 +118,7 @@ def test_attempts_beyond_the_retries_are_the_end() -> None:
 
 def test_a_person_who_declined_is_called_once_more_at_most() -> None:
     assert _next(Disposition.REJECTED).status is ContactStatus.PENDING
-    assert _next(Disposition.REJECTED, attempts=2, last_disposition="rejected").status is ContactStatus.FAILED
+    assert _next(Disposition.REJECTED, attempts=2, rejected=True).status is ContactStatus.FAILED
 
 
 @pytest.mark.parametrize("never", ["invalid", "network_blocked", "redirected", "outcome_unknown"])

@@ -152,7 +152,7 @@ def test_a_refusal_that_says_that_a_line_was_reached_stays_where_it_is(said: str
 def test_the_next_gateway_is_given_the_contact_at_once_without_an_attempt(
     disposition: Disposition, free: Free, used: int
 ) -> None:
-    past = History(1, 0, None, 0, 60, carrier_refusals=used, gateway_faults=used, elsewhere=True)
+    past = History(1, 0, False, 0, 60, carrier_refusals=used, gateway_faults=used, elsewhere=True)
     following = after_call(disposition, past, refused=False, jitter=0.5)
     assert (following.status, following.counts, following.delay_seconds) == (
         ContactStatus.PENDING,
@@ -163,7 +163,7 @@ def test_the_next_gateway_is_given_the_contact_at_once_without_an_attempt(
 
 
 def test_a_probe_that_fails_over_is_charged_to_nobody() -> None:
-    past = History(1, 0, None, 0, 60, probe=True, elsewhere=True)
+    past = History(1, 0, False, 0, 60, probe=True, elsewhere=True)
     assert after_call(Disposition.GATEWAY_FAULT, past, refused=False, jitter=0.5).free is None
 
 
@@ -179,7 +179,7 @@ def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before
         past = History(
             1,
             0,
-            None,
+            False,
             0,
             60,
             carrier_refusals=charged[Free.CARRIER],

@@ -42,7 +42,7 @@ def make_flight(**changes: Any) -> Flight:
         "free_sends": 0,
         "carrier_refusals": 0,
         "gateway_faults": 0,
-        "last_disposition": None,
+        "rejected": False,
         "retries_per_contact": 0,
         "retry_delay_seconds": 60,
         "ring_seconds": 30,

@@ -160,7 +160,7 @@ def verdict(flight: Flight, answer: str, ours: bool, dead: bool, at_once: bool) 
 @cache
 def following(disposition: Disposition, attempts: int, free: int, retries: int, refused: bool) -> Next:
     """What the product does with a contact after a call."""
-    history = History(attempts, free, None, retries, 60)
+    history = History(attempts, free, rejected=False, retries_per_contact=retries, retry_delay_seconds=60)
     return after_call(disposition, history, refused=refused, jitter=0.0)
 
 
