@@ -1,8 +1,8 @@
 """How many calls a second one simulated node carries on one core, with a raw client that does nothing but count.
 
-`python bench/simulator.py [--seconds 8] [--events few|all]` keeps a window of calls in flight, so that the node is
+`python bench/simulator.py [--seconds 8] [--events few|all] [--at-least CALLS]` keeps a window of calls in flight, so that the node is
 always busy. It prints calls per second by the clock and per second of the node's own CPU time: the same on a machine
-with nothing else to do. Where they differ, the last line says who had the cores meanwhile, and for how long the node
+with nothing else to do. With fewer than `--at-least` for each second of CPU time it exits 1. Where they differ, the last line says who had the cores meanwhile, and for how long the node
 was ready to run and had to wait for one.
 """
 
@@ -74,8 +74,8 @@ class Usage:
         return Usage(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
 
 
-def measure(node: SimulatedNode, seconds: float, events: str) -> None:
-    """Keep WINDOW calls in flight for `seconds` and print what came of it."""
+def measure(node: SimulatedNode, seconds: float, events: str) -> float:
+    """Keep WINDOW calls in flight for `seconds` and print what came of it; the calls for each second of CPU time."""
     with socket.create_connection((node.host, node.port)) as client:
         client.sendall(
             b"auth ClueCon\n\nevent json "
@@ -106,13 +106,15 @@ def measure(node: SimulatedNode, seconds: float, events: str) -> None:
         f"{used.client / used.clock:.2f}, others {others / used.clock:.2f}; the node was ready to run and waited for "
         f"a core for {used.waited:.1f} s of {used.clock:.1f} s"
     )
+    return ended / used.node
 
 
-def main() -> None:
-    """Run the bench once."""
+def main() -> int:
+    """Run the bench once; 1 where it fell short of what was asked of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--events", choices=["few", "all"], default="all")
+    parser.add_argument("--at-least", type=float, default=0.0)
     found = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
@@ -120,8 +122,9 @@ def main() -> None:
             speed=20, sps=1_000_000, max_sessions=1_000_000, ledger=Path(folder) / "ledger.jsonl"
         ) as node,
     ):
-        measure(node, min(found.seconds, 10.0), ALL if found.events == "all" else FEW)
+        calls = measure(node, min(found.seconds, 10.0), ALL if found.events == "all" else FEW)
+    return 0 if calls >= found.at_least else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
