@@ -1,9 +1,10 @@
 """How many calls a second one simulated node carries on one core, with a raw client that does nothing but count.
 
-`python bench/simulator.py [--seconds 8] [--events few|all] [--at-least CALLS]` keeps a window of calls in flight, so that the node is
-always busy. It prints calls per second by the clock and per second of the node's own CPU time: the same on a machine
-with nothing else to do. With fewer than `--at-least` for each second of CPU time it exits 1. Where they differ, the last line says who had the cores meanwhile, and for how long the node
-was ready to run and had to wait for one.
+`python bench/simulator.py [--seconds 8] [--events few|all] [--at-least CALLS]` keeps a window of calls in flight, so
+that the node is always busy. It prints calls per second by the clock and per second of the node's own CPU time: the
+same on a machine with nothing else to do. Where they differ, the last line says who had the cores meanwhile, and for
+how long the node was ready to run and had to wait for one. With fewer than `--at-least` calls for each second of CPU
+time it exits 1.
 """
 
 from __future__ import annotations
