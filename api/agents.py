@@ -107,7 +107,7 @@ def _check_columns(names: list[str]) -> None:
         columns = [column_name(name) for name in names]
     except ListRefused as error:
         raise ma.ValidationError(
-            f"it must be column names of at most {MAX_COLUMN_NAME} characters"
+            f"it must be column names of at most {MAX_COLUMN_NAME} characters, none of them a control character"
         ) from error
     if columns != names:
         raise ma.ValidationError("it must have column names as a list has them, without space around them")

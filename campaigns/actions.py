@@ -242,7 +242,7 @@ def _resolved(written: str, allowed: Allowed) -> str:
                 written,
                 "it must be a path of letters, digits and _ . ~ - below the sound folder",
             )
-    _checked_file("action.file", _TEMPLATE.sub("0", file))
+    _check_sample("action.file", written, file, _checked_file)
     return file
 
 
@@ -252,18 +252,18 @@ def _say(given: _Fields, allowed: Allowed) -> Action:
     text = parts.take("text", f"it must be a text of 1 to {MAX_TEXT} characters")
     voice = parts.take("voice", "it must be a voice") if "voice" in parts.left else DEFAULT_VOICE
     parts.nothing_left()
-    voice = voice if "/" in voice else f"flite/{voice}"
-    if voice not in allowed.voices:
+    full = voice if "/" in voice else f"flite/{voice}"
+    if full not in allowed.voices:
         raise ActionRefused(
             "action.say.voice", voice, f"it must be one of {', '.join(sorted(allowed.voices))}"
         )
-    _checked_text("action.say.text", _TEMPLATE.sub("0", text))
-    return Say(text, voice)
+    _check_sample("action.say.text", text, text, _checked_text)
+    return Say(text, full)
 
 
 def _transfer(given: _Fields, allowed: Allowed) -> Action:
     extension = given.take("extension", "it must be 1 to 64 of 0-9 A-Z a-z _ * # -")
-    _checked_extension("action.extension", _TEMPLATE.sub("0", extension))
+    _check_sample("action.extension", extension, extension, _checked_extension)
     if allowed.dialplan_context is None:
         raise ActionRefused("action.type", "transfer", "the tenant has no dialplan context to transfer to")
     return Transfer(extension, allowed.dialplan_context)
@@ -289,18 +289,19 @@ def _bridge(given: _Fields, allowed: Allowed) -> Action:
 
 
 def _socket(given: _Fields, allowed: Allowed) -> Action:
-    host = given.take("host", "it must be a host that the platform allows").lower()
+    written = given.take("host", "it must be a host that the platform allows")
+    host = written.lower()
     port = given.left.pop("port", None)
     if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65_535:
         raise ActionRefused("action.port", port, "it must be an integer from 1 to 65535")
     if not {host, f"{host}:{port}"} & {known.lower() for known in allowed.socket_hosts}:
-        raise ActionRefused("action.host", host, "it is not a host that the platform allows")
+        raise ActionRefused("action.host", written, "it is not a host that the platform allows")
     return Socket(host, port)
 
 
 def _conference(given: _Fields, allowed: Allowed) -> Action:
     room = given.take("room", "it must be 1 to 64 of 0-9 A-Z a-z _ -")
-    _checked_room("action.room", _TEMPLATE.sub("0", room))
+    _check_sample("action.room", room, room, _checked_room)
     return Conference(room, allowed.tenant_id)
 
 
@@ -313,6 +314,14 @@ _PARSERS: dict[str, Callable[[_Fields, Allowed], Action]] = {
     "park": lambda _given, _allowed: Park(),
     "echo": lambda _given, _allowed: Echo(),
 }
+
+
+def _check_sample(where: str, written: str, value: str, check: Callable[[str, str], str]) -> None:
+    """Check `value` with a digit for each template; what is refused is told as it was `written`."""
+    try:
+        check(where, _TEMPLATE.sub("0", value))
+    except ActionRefused as refused:
+        raise ActionRefused(where, written, refused.rule) from refused
 
 
 def _filled(where: str, written: str, fields: Mapping[str, str], check: Callable[[str, str], str]) -> str:

@@ -42,11 +42,17 @@ def test_what_is_left_out_has_the_contracts_defaults(site: Site) -> None:
     assert site.get(f"/agents/{agent['id']}").json == agent
 
 
-REFUSED: list[tuple[dict[str, Any], str | None]] = [
+REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "name is ''; it must have 1 to 200 characters."),
     ({"name": "  "}, "name is '  '; it must not be blank."),
-    ({"name": "x" * 201}, None),
-    ({"name": "a\0b"}, None),
+    (
+        {"name": "x" * 201},
+        "name is '" + "x" * 58 + "…; it must have 1 to 200 characters.",
+    ),
+    (
+        {"name": "a\0b"},
+        "name is 'a\\x00b'; it must be text without NUL or unpaired surrogates.",
+    ),
     (
         {"ring_timeout_seconds": 14},
         "ring_timeout_seconds is 14; it must be a whole number from 15 to 120.",
@@ -66,33 +72,112 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"variables": "name"}, "variables is 'name'; it must be a list."),
     ({"variables": [1]}, "variables.0 is 1; it must be text."),
     ({"variables": ["a", "a"]}, "variables is ['a', 'a']; it must name a column once."),
-    ({"variables": ["x" * 65]}, None),
-    ({"variables": [" a"]}, None),
-    ({"variables": ["a\nb"]}, None),
-    ({"variables": [f"c{n}" for n in range(65)]}, None),
+    (
+        {"variables": ["x" * 65]},
+        "variables.0 is '" + "x" * 58 + "…; it must have 1 to 64 characters.",
+    ),
+    (
+        {"variables": [" a"]},
+        "variables is [' a']; it must have column names as a list has them, without space around them.",
+    ),
+    (
+        {"variables": ["a\nb"]},
+        (
+            "variables is ['a\\nb']; "
+            "it must be column names of at most 64 characters, none of them a control character."
+        ),
+    ),
+    (
+        {"variables": [f"c{n}" for n in range(65)]},
+        (
+            "variables is ['c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9'…; "
+            "it must name 64 columns at most."
+        ),
+    ),
     ({"action": None}, "action is null; it must not be null."),
-    ({"action": {}}, None),
-    ({"action": {"type": "shell"}}, None),
+    (
+        {"action": {}},
+        "action.type is null; it must be one of playback, transfer, bridge, socket, conference, park, echo.",
+    ),
+    (
+        {"action": {"type": "shell"}},
+        (
+            "action.type is 'shell'; "
+            "it must be one of playback, transfer, bridge, socket, conference, park, echo."
+        ),
+    ),
     (
         {"action": {"type": "park", "then": "x"}},
         "action.then is 'x'; there is no such field for this type.",
     ),
-    ({"action": {"type": "playback"}}, None),
-    ({"action": {"type": "playback", "say": "Hi {\0}"}}, None),
-    ({"action": {"type": "playback", "say": "Hi {\ud800}"}}, None),
-    ({"action": {"type": "playback", "say": "Hi ${x}"}}, None),
-    ({"action": {"type": "playback", "file": "../etc/passwd"}}, None),
-    ({"action": {"type": "playback", "file": "https://evil.example/a.wav"}}, None),
-    ({"action": {"type": "transfer", "extension": "1 XML public"}}, None),
-    ({"action": {"type": "bridge", "gateway_id": NOBODY, "number": "+14155550123"}}, None),
-    ({"action": {"type": "bridge", "queue": "sales"}}, None),
-    ({"action": {"type": "socket", "host": "evil.example", "port": 1}}, None),
-    ({"action": {"type": "conference", "room": "a b"}}, None),
+    (
+        {"action": {"type": "playback"}},
+        "action.file is null; there must be exactly one of file, tone, say.",
+    ),
+    (
+        {"action": {"type": "playback", "say": "Hi {\0}"}},
+        (
+            "action is {'type': 'playback', 'say': 'Hi {\\x00}'}; "
+            "it must be text without NUL or unpaired surrogates."
+        ),
+    ),
+    (
+        {"action": {"type": "playback", "say": "Hi {\ud800}"}},
+        (
+            "action is {'type': 'playback', 'say': 'Hi {\\ud800}'}; "
+            "it must be text without NUL or unpaired surrogates."
+        ),
+    ),
+    (
+        {"action": {"type": "playback", "say": "Hi ${x}"}},
+        "action.say.text is 'Hi ${x}'; '$' may not stand in it.",
+    ),
+    (
+        {"action": {"type": "playback", "file": "../etc/passwd"}},
+        "action.file is '../etc/passwd'; it must name a file, without .. and empty parts.",
+    ),
+    (
+        {"action": {"type": "playback", "file": "https://evil.example/a.wav"}},
+        "action.file is 'https://evil.example/a.wav'; evil.example is not a host that audio may come from.",
+    ),
+    (
+        {"action": {"type": "transfer", "extension": "1 XML public"}},
+        "action.extension is '1 XML public'; it must be 1 to 64 of 0-9 A-Z a-z _ * # -.",
+    ),
+    (
+        {"action": {"type": "bridge", "gateway_id": NOBODY, "number": "+14155550123"}},
+        f"action.gateway_id is '{NOBODY}'; it is not a gateway of the tenant.",
+    ),
+    (
+        {"action": {"type": "bridge", "queue": "sales"}},
+        "action.queue is 'sales'; it is not a queue of the tenant.",
+    ),
+    (
+        {"action": {"type": "socket", "host": "evil.example", "port": 1}},
+        "action.host is 'evil.example'; it is not a host that the platform allows.",
+    ),
+    (
+        {"action": {"type": "conference", "room": "a b"}},
+        "action.room is 'a b'; it must be 1 to 64 of 0-9 A-Z a-z _ -.",
+    ),
     ({"safe_harbour": "sorry.wav"}, "safe_harbour is 'sorry.wav'; it must be an object."),
+    (
+        {"action": {"type": "playback", "say": {"text": "Hi", "voice": "b|c"}}},
+        "action.say.voice is 'b|c'; it must be one of flite/awb, flite/kal, flite/rms, flite/slt.",
+    ),
     ({"safe_harbour": {}}, "safe_harbour.file is null; there must be exactly one of file, say."),
-    ({"safe_harbour": {"tone": "%(200,100,440)"}}, None),
-    ({"safe_harbour": {"file": "../etc/passwd"}}, None),
-    ({"safe_harbour": {"say": "Hi {\0}"}}, None),
+    (
+        {"safe_harbour": {"tone": "%(200,100,440)"}},
+        "safe_harbour.tone is '%(200,100,440)'; there is no such field.",
+    ),
+    (
+        {"safe_harbour": {"file": "../etc/passwd"}},
+        "safe_harbour.file is '../etc/passwd'; it must name a file, without .. and empty parts.",
+    ),
+    (
+        {"safe_harbour": {"say": "Hi {\0}"}},
+        "safe_harbour is {'say': 'Hi {\\x00}'}; it must be text without NUL or unpaired surrogates.",
+    ),
 ]
 
 
@@ -104,10 +189,7 @@ def test_a_field_that_breaks_its_rule_is_named(site: Site) -> None:
             site.request("PATCH", f"/agents/{site.agent_id}", role="admin", json=changes),
         ):
             assert response.status_code == 400, (changes, response.text)
-            assert text is None or response.text == text
-            assert response.text.startswith(next(iter(changes)))
-            assert response.text.isprintable()
-            assert len(response.text) < 300
+            assert response.text == text
         assert site.get(f"/agents/{site.agent_id}").json["action"] == {"type": "park"}
         assert site.get("/agents").json["total"] == 1
 

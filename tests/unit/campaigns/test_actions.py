@@ -152,6 +152,52 @@ def test_what_is_not_allowed_is_refused_by_field(data: object, field: str) -> No
     assert str(refused.value).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"type": "playback", "say": "hi ${x}"},
+            "action.say.text is 'hi ${x}'; '$' may not stand in it",
+        ),
+        (
+            {"type": "playback", "say": {"text": "hi", "voice": "b|c"}},
+            "action.say.voice is 'b|c'; it must be one of flite/awb, flite/kal, flite/rms, flite/slt",
+        ),
+        (
+            {"type": "playback", "file": "https://cdn.example.com/{lang}//b.mp3"},
+            (
+                "action.file is 'https://cdn.example.com/{lang}//b.mp3'; "
+                "it must name a file, without .. and empty parts"
+            ),
+        ),
+        (
+            {"type": "playback", "file": "{lang}/.."},
+            "action.file is '{lang}/..'; it must name a file, without .. and empty parts",
+        ),
+        (
+            {"type": "transfer", "extension": "1 {x}"},
+            "action.extension is '1 {x}'; it must be 1 to 64 of 0-9 A-Z a-z _ * # -",
+        ),
+        (
+            {"type": "bridge", "gateway_id": "gw-1", "number": "2125550100"},
+            "action.number is '2125550100'; '2125550100' has no country code: it must start with + and one",
+        ),
+        (
+            {"type": "socket", "host": "Evil.example", "port": 1},
+            "action.host is 'Evil.example'; it is not a host that the platform allows",
+        ),
+        (
+            {"type": "conference", "room": "a {x}"},
+            "action.room is 'a {x}'; it must be 1 to 64 of 0-9 A-Z a-z _ -",
+        ),
+    ],
+)
+def test_a_refusal_shows_what_was_written_and_nothing_else(data: object, message: str) -> None:
+    with pytest.raises(ActionRefused) as refused:
+        parse_action(data, ALLOWED)
+    assert str(refused.value) == message
+
+
 def test_a_template_cannot_stand_in_a_host() -> None:
     allowed = Allowed("demo", "/srv/sounds", audio_hosts=frozenset({"cdn0.example.com"}))
     assert parse_action({"type": "playback", "file": "https://cdn0.example.com/{x}"}, allowed)
