@@ -55,6 +55,11 @@ def _kind(name: str, description: str, *required: str, **fields: Any) -> dict[st
 
 
 _TEXT = {"type": "string"}
+_NUMBER = {
+    "type": "string",
+    "description": "In international form (+12125550100), or with templates: a number that they make without a + is "
+    "of the country of the campaign's phone number, as the list's own are.",
+}
 _SAY = {
     "type": "object",
     "required": ["text"],
@@ -76,7 +81,7 @@ ACTIONS = [
         "bridge",
         "Connects to a number through a gateway of the tenant, or to a queue of the tenant.",
         gateway_id=_TEXT,
-        number=_TEXT,
+        number=_NUMBER,
         queue=_TEXT,
     ),
     _kind(

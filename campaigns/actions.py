@@ -158,10 +158,11 @@ def parse_action(data: object, allowed: Allowed) -> Action:
     return action
 
 
-def fill(action: Action, custom_fields: Mapping[str, str]) -> Action:
+def fill(action: Action, custom_fields: Mapping[str, str], region: str | None = None) -> Action:
     """The action for one contact: each `{column}` replaced once by the contact's value, and the result checked.
 
     A column is found by its name as the list has it, or by the name of its variable (`{order_id}` for `Order ID`).
+    `region` (`US`) is the country of a filled number without a `+`, as it is of the list's own numbers.
     Raises ActionRefused for a column that the contact lacks and for a result that is not allowed.
     """
     match action:
@@ -173,7 +174,11 @@ def fill(action: Action, custom_fields: Mapping[str, str]) -> Action:
             filled = _filled("action.extension", extension, custom_fields, _checked_extension)
             return replace(action, extension=filled)
         case Bridge(_, number):
-            return replace(action, number=_filled("action.number", number, custom_fields, _checked_number))
+
+            def dialled(where: str, value: str) -> str:
+                return _checked_number(where, value, region)
+
+            return replace(action, number=_filled("action.number", number, custom_fields, dialled))
         case Conference(room):
             return replace(action, room=_filled("action.room", room, custom_fields, _checked_room))
         case _:
@@ -280,7 +285,7 @@ def _bridge(given: _Fields, allowed: Allowed) -> Action:
         raise ActionRefused("action.gateway_id", gateway, "it is not a gateway of the tenant")
     number = given.take("number", "it must be a number in international form, such as +12125550100")
     if not _TEMPLATE.search(number):
-        return Bridge(gateway, _checked_number("action.number", number))
+        return Bridge(gateway, _checked_number("action.number", number, None))
     if not _NUMBER_CHARACTERS.fullmatch(_TEMPLATE.sub("", number)):
         raise ActionRefused(
             "action.number", number, "around its templates only a number's characters may stand"
@@ -365,9 +370,9 @@ def _checked_extension(where: str, extension: str) -> str:
     return extension
 
 
-def _checked_number(where: str, number: str) -> str:
+def _checked_number(where: str, number: str, region: str | None) -> str:
     try:
-        return phone_number(number, None)
+        return phone_number(number, region)
     except NumberRefused as refused:
         raise ActionRefused(where, number, refused.reason) from refused
 

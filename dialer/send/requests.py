@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from campaigns.actions import (
     Action,
@@ -21,6 +22,7 @@ from campaigns.actions import (
     fill,
     parse_action,
 )
+from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
 from dialer.book import Flight
 from dialer.send.plans import Plan, Trunk
@@ -46,7 +48,7 @@ class Requests:
         from the tenant, do not allow it.
         """
         allowed = self._allowed(plan)
-        action = fill(parse_action(plan.action, allowed), custom_fields)
+        action = fill(parse_action(plan.action, allowed), custom_fields, _region(flight.caller_id))
         message = parse_safe_harbour(plan.safe_harbour, allowed)
         if message is not None:
             message = fill_safe_harbour(message, custom_fields)
@@ -118,6 +120,11 @@ def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Ap
             return [applications.park()]
         case Echo():
             return [applications.echo()]
+
+
+@lru_cache(maxsize=256)
+def _region(caller_id: str) -> str | None:
+    return region_of(caller_id)
 
 
 def _message(message: Message) -> Application:

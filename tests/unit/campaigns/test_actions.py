@@ -239,6 +239,16 @@ def test_templates_take_the_contact_s_columns(data: object, filled: Action) -> N
     assert fill(parse_action(data, ALLOWED), ADA) == filled
 
 
+def test_a_number_without_a_country_is_of_the_list_s_own() -> None:
+    action = parse_action({"type": "bridge", "gateway_id": "gw-1", "number": "{mobile}"}, ALLOWED)
+    assert fill(action, {"mobile": "(212) 555-0100"}, "US") == Bridge("gw-1", "+12125550100")
+    assert fill(action, {"mobile": "020 7946 0810"}, "GB") == Bridge("gw-1", "+442079460810")
+    assert fill(action, {"mobile": "+1 212 555 0100"}, "GB") == Bridge("gw-1", "+12125550100")
+    for value, region in (("911", "US"), ("212 555 0100", None), ("020 7946 0810", "US")):
+        with pytest.raises(ActionRefused):
+            fill(action, {"mobile": value}, region)
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -53,6 +53,23 @@ def test_where_nobody_has_to_join_nobody_is_given_up() -> None:
         assert "set" not in dict(steps(action, SORRY))
 
 
+@pytest.mark.parametrize(
+    ("caller_id", "written", "dialled"),
+    [
+        ("+12125550199", "(212) 555-0100", "12125550100"),
+        ("+442079460811", "020 7946 0810", "442079460810"),
+        ("+442079460811", "+1 212 555 0100", "12125550100"),
+    ],
+)
+def test_a_bridge_reads_a_column_as_a_number_of_the_caller_id_s_country(
+    caller_id: str, written: str, dialled: str
+) -> None:
+    plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **GRANTED)
+    request = REQUESTS.build(plan, make_trunk(), make_flight(caller_id=caller_id), {"desk": written})
+    bridged = {step.name: step.argument for step in request.applications}["bridge"]
+    assert bridged.endswith(f"sofia/gateway/desk/{dialled}")
+
+
 def test_a_message_that_no_longer_stands_stops_the_campaign() -> None:
     plan = make_plan(action=ACTIONS["conference"], safe_harbour={"file": "https://gone.example/a.wav"})
     with pytest.raises(ActionRefused):
