@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialer.record.outcomes import LOCK_CALLS, Ended, Told, columns_of, run
+from dialer.record.outcomes import AT, LOCK_CALLS, Ended, Told, columns_of, run
 from models import rows
 
 _SECONDS_TODAY = """
@@ -22,7 +22,7 @@ WHERE id = ANY(%s::uuid[]) AND billsec > 0
 GROUP BY tenant_id
 """
 
-_CORRECT = """
+_CORRECT = f"""
 WITH seen AS (
     SELECT * FROM unnest(%(call_id)s::uuid[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
@@ -71,7 +71,7 @@ WITH seen AS (
 )
 SELECT corrected.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
     moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
-    to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+    {AT.format("told.at")} AS at
 FROM corrected LEFT JOIN moved ON moved.call_id = corrected.id LEFT JOIN told ON told.contact_id = moved.id
 """
 

@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
 from dialer.points import Point, reach
-from dialer.record.outcomes import Told
+from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
 from live.publish import CAMPAIGN, Outcome, Publisher, Transition
 from models import db
@@ -34,14 +34,14 @@ WEB = "web"
 
 # By owner and id, which is the order of the index of what is unpublished: by id alone the planner may choose to read
 # all that ever was published.
-_LEFT = """
+_LEFT = f"""
 SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
     contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
     transition.cause, transition.version,
     transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND EXISTS (
         SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
             AND NOT before.published AND before.id < transition.id) AS early,
-    to_char(transition.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+    {AT.format("transition.at")} AS at
 FROM (
     SELECT * FROM transition WHERE NOT published AND (owner, id) > (%(owner)s, %(after)s) ORDER BY owner, id
     LIMIT %(limit)s
@@ -202,6 +202,11 @@ def _of_contact(told: Told) -> Transition:
 
 def _of_row(row: Mapping[str, Any]) -> Transition:
     if row["contact_id"] is None:
-        payload = {name: row[name] for name in ("campaign_id", "status", "at")} | {"end_reason": row["cause"]}
+        payload = {
+            "campaign_id": row["campaign_id"],
+            "status": row["status"],
+            "end_reason": row["cause"],
+            "at": row["at"],
+        }
         return Transition(row["campaign_id"], CAMPAIGN, row["version"], payload)
     return _of_contact(Told(**{name: row[name] for name in Told.__slots__}))

@@ -14,7 +14,8 @@ from typing import Any
 from dialer.points import Point, reach
 from models import db, rows
 
-_AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+"""A moment as listeners get it, to the millisecond: whoever publishes a transition tells it in the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ WITH seen AS (
     RETURNING *
 )
 SELECT told.id AS transition_id, told.campaign_id::text, told.contact_id::text, moved.phone_number, told.status,
-    told.disposition, told.attempt, told.call_id::text, told.cause, told.version, {_AT.format("told.at")} AS at
+    told.disposition, told.attempt, told.call_id::text, told.cause, told.version, {AT.format("told.at")} AS at
 FROM told JOIN moved ON moved.id = told.contact_id
 """
 
@@ -224,7 +225,7 @@ WITH seen AS (
 )
 SELECT ended.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
     moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
-    {_AT.format("told.at")} AS at
+    {AT.format("told.at")} AS at
 FROM ended LEFT JOIN moved ON moved.call_id = ended.id LEFT JOIN told ON told.contact_id = moved.id
 """
 

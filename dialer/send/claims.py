@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialer.points import Point, reach
+from dialer.record.outcomes import AT
 from models import db, rows
 
 
@@ -144,7 +145,7 @@ SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::tex
     (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
     taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.rejected, taken.custom_fields,
     taken.version, told.id AS transition_id,
-    to_char(told.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+    {AT.format("told.at")} AS at
 FROM taken JOIN told ON told.contact_id = taken.id
 """
 

@@ -20,9 +20,10 @@ from local.stack import Stack
 from tests.e2e.rig import Tenant, polled
 
 AGAIN_SECONDS = 0.1
-TOLD = ("status", "disposition", "attempt", "call_id", "cause")
+TOLD = ("status", "disposition", "attempt", "call_id", "cause", "at")
 TRANSITIONS = """
-SELECT contact_id::text, status, disposition, attempt, call_id::text, cause FROM transition
+SELECT contact_id::text, status, disposition, attempt, call_id::text, cause,
+    to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM transition
 WHERE campaign_id = %s ORDER BY id"""
 
 

@@ -12,13 +12,16 @@ import orjson
 import pytest
 from redis import Redis
 
+from api import signals
 from dialer.record import outbox as outbox_module
+from dialer.record.late import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
 from dialer.record.outcomes import Answered, write
+from dialer.send.desk import Desk
 from live.errors import LiveUnavailable
 from live.publish import Publisher, Transition
 from models import Transition as Row
-from models import db
+from models import db, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended
 from tests.waiting import wait_until
@@ -61,12 +64,54 @@ class Flaky(Publisher):
         return outcomes
 
 
+class Noted(Publisher):
+    """Publishes, and remembers the bytes of each transition of a contact or of the campaign."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis, "carillon:")
+        self.told: dict[tuple[str, int], bytes] = {}
+
+    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> Any:
+        self.told |= {(item.subject, item.version): orjson.dumps(item.payload) for item in transitions}
+        return super().publish(transitions, force=force)
+
+
 def one_call(world: World, *, claimer: str = OURS, ender: str = OURS) -> uuid.UUID:
     campaign_id = make_campaign(world, 1)
     (call,) = claim_all(campaign_id, claimer)
     write(claimer, [], [Answered(call.call_id, 0.0, 1.0)], [])
     write(ender, [], [], [ended(call.call_id, "completed", disposition="answered")])
     return campaign_id
+
+
+def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: World, redis: Redis) -> None:
+    campaign_id = make_campaign(world, 2)
+    with db.connection_context():
+        Row.create(campaign_id=campaign_id, version=1, status="running", owner=OURS)
+    first, second = claim_all(campaign_id, OURS)
+    told = write(OURS, [], [Answered(first.call_id, 0.0, 1.0)], []).told
+    told += write(OURS, [], [], [ended(first.call_id, "completed", disposition="answered")]).told
+    told += write(OURS, [], [], [ended(second.call_id, "failed", disposition="outcome_unknown")]).told
+    with db.connection_context(), db.atomic():
+        told += correct(OURS, [ended(second.call_id, "failed")]).told
+
+    after_the_commit, from_its_row = Noted(redis), Noted(redis)
+    outbox = Outbox(after_the_commit, OURS)
+    Desk.announce(SimpleNamespace(outbox=outbox), [first, second])  # type: ignore[arg-type]
+    outbox.put(told)
+    outbox._publish_waiting()
+    with db.connection_context():
+        db.execute_sql("UPDATE transition SET published = false")
+        by_the_api = [
+            signals._transition(campaign_id, row)
+            for row in rows(signals.UNPUBLISHED, OURS, campaign_id, 0, 100)
+        ]
+    Outbox(from_its_row, OURS).sweep(OURS)
+
+    expected = {(item.subject, item.version): orjson.dumps(item.payload) for item in by_the_api}
+    assert len(expected) == 7
+    assert from_its_row.told == expected
+    assert after_the_commit.told == {key: data for key, data in expected.items() if key[0] != "campaign"}
 
 
 @pytest.mark.parametrize("fault", ["none", "away", "answer lost", "away and back and lost"])
