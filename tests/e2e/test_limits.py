@@ -56,7 +56,7 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack) -> None:
         "cps": (cps, start(stack, cps, 300, max_concurrent_calls=50)),
         "channels": (channels, start(stack, channels, 300, max_concurrent_calls=50)),
     }
-    until = time.monotonic() + SHORT_SECONDS
+    began, until = time.time(), time.monotonic() + SHORT_SECONDS
     polled(lambda: time.monotonic() > until, SHORT_SECONDS + 5, "the time in which calls are counted")
     for tenant, campaign in campaigns.values():
         tenant.act(campaign, "stop")
@@ -72,7 +72,8 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack) -> None:
     assert peak_of(view, lines["slots"]) == 4
     assert peak_of(view, lines["channels"]) == 3
     for node in stack.nodes:
-        sent = [line.t for line in view.originates if line.node == node.name]
+        # Other tests of this stack stop dialers between a permit and its use.
+        sent = [line.t for line in view.originates if line.node == node.name and line.t > began]
         assert window_peak(sent, 1 - TOLERANCE) <= NODE_CPS
     for tenant, campaign in campaigns.values():
         assert tenant.proof(campaign, stack).faults == []

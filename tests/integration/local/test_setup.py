@@ -15,6 +15,9 @@ import pytest
 from local.process import run, unprivileged_user
 from tests.integration.local.owners import ROOT
 
+pytestmark = pytest.mark.timeout(420)
+PATIENCE_SECONDS = 200
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
@@ -40,7 +43,7 @@ def setup(clone: Path, *arguments: str, path: str | None = None) -> subprocess.C
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -68,7 +71,7 @@ def test_it_works_once_costs_nothing_then_and_follows_the_requirements(clone: Pa
 def test_two_at_once_make_one_environment(clone: Path) -> None:
     argv = [str(clone / "script" / "setup")]
     runs = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=90)[1] for process in runs]
+    said = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in runs]
     assert [process.returncode for process in runs] == [0, 0]
     assert sum("making the virtual environment" in text for text in said) == 1
     assert sum("installing requirements.txt" in text for text in said) == 1
