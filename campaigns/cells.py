@@ -1,8 +1,9 @@
 """What a list may hold: its limits, its column names, and what a cell may say.
 
 A cell travels to the switch as a channel variable, so a cell is refused where a dial string could not carry it
-unchanged (an open brace, `${`), or where a dialplan that copies the variable into a SIP header would add a
-header of its own (a line break). Everything else (quotes, commas, backslashes, emoji) arrives as it was written.
+unchanged (an open brace, `${`, a control character). Everything else (quotes, commas, backslashes, emoji, tabs and
+line breaks) arrives as it was written: a dialplan that copies such a variable into a SIP header has to strip line
+breaks there.
 """
 
 from __future__ import annotations
