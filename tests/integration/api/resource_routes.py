@@ -71,9 +71,9 @@ ROUTES = [
     Route("PUT", "/call-limits", "platform", 200, LIMITS, tables=("call_limits",)),
     Route("GET", "/calls", "read", 200, tables=("call",)),
     Route("GET", "/calls/{call}", "read", 200, tables=("call",), what="Call"),
-    Route("GET", "/api-keys", "admin", 200),
-    Route("POST", "/api-keys", "admin", 201, {"name": "crm", "role": "operate"}),
-    Route("DELETE", "/api-keys/{key}", "admin", 204, what="API key"),
+    Route("GET", "/api-keys", "admin", 200, tables=("api_key",)),
+    Route("POST", "/api-keys", "admin", 201, {"name": "crm", "role": "operate"}, tables=("api_key",)),
+    Route("DELETE", "/api-keys/{key}", "admin", 204, tables=("api_key",), what="API key"),
     Route("GET", "/gateways", "platform", 200, tables=("gateway",)),
     Route("POST", "/gateways", "platform", 201, GATEWAY, tables=("gateway",), creates=True),
     Route("GET", "/gateways/{spare}", "platform", 200, tables=("gateway",), what="Gateway"),
@@ -89,11 +89,15 @@ ROUTES = [
     Route("DELETE", "/nodes/{node}", "platform", 204, tables=("node", "node_drain", "call"), what="Node"),
     Route("POST", "/nodes/fs1/drain", "platform", 200, tables=("node_drain",), what="Node"),
     Route("POST", "/nodes/{node}/undrain", "platform", 200, tables=("node", "node_drain"), what="Node"),
-    Route("GET", "/tenants", "platform", 200),
-    Route("POST", "/tenants", "platform", 201, TENANT, tables=("call_limits", "gateway"), creates=True),
-    Route("GET", "/tenants/{tenant}", "platform", 200, what="Tenant"),
-    Route("PATCH", "/tenants/{tenant}", "platform", 200, {"queues": []}, what="Tenant"),
-    Route("DELETE", "/tenants/{tenant}", "platform", 204, tables=("campaign", "agent"), what="Tenant"),
+    Route("GET", "/tenants", "platform", 200, tables=("tenant",)),
+    Route(
+        "POST", "/tenants", "platform", 201, TENANT, tables=("tenant", "call_limits", "gateway"), creates=True
+    ),
+    Route("GET", "/tenants/{tenant}", "platform", 200, tables=("tenant",), what="Tenant"),
+    Route("PATCH", "/tenants/{tenant}", "platform", 200, {"queues": []}, tables=("tenant",), what="Tenant"),
+    Route(
+        "DELETE", "/tenants/{tenant}", "platform", 204, tables=("tenant", "campaign", "agent"), what="Tenant"
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.integration.api.resource_routes import ROUTES, furnished, with_ids
 from tests.integration.api.site import Site
 
 PROBLEM = "application/problem+json"
@@ -16,6 +17,24 @@ ROOT = str(Path(__file__).resolve().parents[3])
 SECRETS = re.compile(
     rf"Traceback|SELECT|psycopg|peewee|{re.escape(ROOT)}|\.py|relation|pg_|Error:", re.IGNORECASE
 )
+FAILING = [
+    ("GET", "/campaigns", ["campaign"]),
+    ("POST", "/campaigns", ["contact", "campaign", "agent", "import_reject", "campaign_count"]),
+    ("GET", "/campaigns/{id}", ["campaign"]),
+    ("DELETE", "/campaigns/{id}", ["campaign", "contact"]),
+    ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
+    ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
+    ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),
+    ("POST", "/campaigns/{id}/pause", ["campaign"]),
+    ("POST", "/campaigns/{id}/resume", ["campaign"]),
+    ("POST", "/campaigns/{id}/stop", ["campaign", "contact", "transition"]),
+    ("GET", "/campaigns/{id}/events", ["campaign"]),
+    ("POST", "/campaigns/{id}/events/token", ["campaign"]),
+    ("GET", "/halt", ["halt"]),
+    ("POST", "/halt", ["halt"]),
+    ("DELETE", "/halt", ["halt"]),
+]
+"""The routes that the table of the resources lacks, and the tables that each reads or writes."""
 
 
 @pytest.mark.parametrize(
@@ -72,24 +91,7 @@ def test_a_wrong_method_says_which_are_right(site: Site) -> None:
     assert response.text == "PUT is not allowed here; allowed are GET, HEAD, OPTIONS, POST."
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "tables"),
-    [
-        ("GET", "/campaigns", ["campaign"]),
-        ("POST", "/campaigns", ["contact", "campaign", "agent", "import_reject", "campaign_count"]),
-        ("GET", "/campaigns/{id}", ["campaign"]),
-        ("DELETE", "/campaigns/{id}", ["campaign", "contact"]),
-        ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
-        ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
-        ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),
-        ("POST", "/campaigns/{id}/pause", ["campaign"]),
-        ("POST", "/campaigns/{id}/resume", ["campaign"]),
-        ("POST", "/campaigns/{id}/stop", ["campaign", "contact", "transition"]),
-        ("GET", "/halt", ["halt"]),
-        ("POST", "/halt", ["halt"]),
-        ("DELETE", "/halt", ["halt"]),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "tables"), FAILING)
 def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str, tables: list[str]) -> None:
     campaign_id = site.create(2)
     for table in tables:
@@ -101,6 +103,18 @@ def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str
         assert (response.status_code, response.text) == (500, "Database error"), table
         site.sql(f"ALTER TABLE away RENAME TO {table}")
     assert site.get(f"/campaigns/{campaign_id}").json["status"] == "draft"
+
+
+def test_no_route_is_without_a_test_of_its_failed_queries(site: Site) -> None:
+    ids = furnished(site)
+    tested = [(route.method, with_ids(route, ids)[0]) for route in ROUTES if route.tables]
+    tested += [(method, path.format(id="x")) for method, path, _ in FAILING]
+    urls = site.app.url_map.bind("")
+    rules = {urls.match(f"/api/v1{path}", method, return_rule=True)[0].endpoint for method, path in tested}
+    every = {rule.endpoint for rule in site.app.url_map.iter_rules() if rule.rule.startswith("/api/v1/")} - {
+        "api-docs.openapi_json"
+    }
+    assert rules == every
 
 
 def test_a_failed_query_has_a_code_of_its_own(site: Site) -> None:
