@@ -118,6 +118,16 @@ def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:
     return values
 
 
+def refuse_unknown(known: set[str]) -> None:
+    """Refuse query parameters that a route without a schema for them does not have, and one that is given twice."""
+    for name, values in flask.request.args.lists():
+        if name not in known:
+            allowed = ", ".join(sorted(known)) or "none"
+            raise ApiError(400, f"{schemas.shown(name)} is not known here; query parameters are: {allowed}.")
+        if len(values) > 1:
+            raise ApiError(400, f"{schemas.shown(name)} is given {len(values)} times; once is the rule.")
+
+
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """One resource of the contract, below /api/v1."""
 

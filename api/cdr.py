@@ -18,8 +18,10 @@ import orjson
 from flask import Blueprint, Response, request
 
 from api import signals
+from api.blueprint import refuse_unknown
 from api.database import unit
 from api.errors import ApiError
+from api.resources import refused
 from api.services import services
 from models import rows
 
@@ -74,6 +76,7 @@ def take() -> Response:
     credential is set or the database is away.
     """
     _authenticate()
+    refuse_unknown({"node"})
     record = _record()
     variables = record["variables"]
     call_id = _uuid(variables["uuid"])
@@ -124,7 +127,7 @@ def _node(record: Mapping[str, Any]) -> str:
     """The name that the shipper gives its node, else the node's own."""
     name = request.args.get("node") or record.get("switchname")
     if not isinstance(name, str) or not NODE.fullmatch(name):
-        raise ApiError(400, "The node's name is 1-64 letters, digits, '_', '.' or '-'; give it as ?node=.")
+        raise refused("node", name, "it must be 1 to 64 letters, digits, '_', '.' or '-'")
     return name
 
 

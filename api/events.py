@@ -16,7 +16,7 @@ import orjson
 from flask import Response, request
 
 from api import idempotency, schemas, times
-from api.blueprint import Blueprint, error_document
+from api.blueprint import Blueprint, error_document, refuse_unknown
 from api.errors import ApiError
 from live.errors import BadEventIdError, BadTokenError, TooManyListenersError
 from live.stream import EventStream
@@ -93,7 +93,7 @@ def events_blueprint(
         `Last-Event-ID` gets exactly what it missed; after an id that is too old, or when the server has lost
         events, it gets `event: reset` and a snapshot. Let in by the key, or by `token` alone.
         """
-        _refuse_unknown({"token", "last_event_id"})
+        refuse_unknown({"token", "last_event_id"})
         token = request.args.get("token")
         if token is None:
             campaign = authorise(campaign_id, "read")
@@ -119,7 +119,7 @@ def events_blueprint(
         A browser's EventSource cannot send headers. The token opens this one stream of this tenant for 10 minutes; a
         stream that is open by then stays open.
         """
-        _refuse_unknown(set())
+        refuse_unknown(set())
         _refuse_body()
         campaign = authorise(campaign_id, "read")
         issued_at, replayed = _issued_at()
@@ -157,16 +157,6 @@ def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
         return signer.tenant(token, campaign_id)
     except BadTokenError as error:
         raise ApiError(401, f"The {error}.", headers={"WWW-Authenticate": "Bearer"}) from error
-
-
-def _refuse_unknown(known: set[str]) -> None:
-    """Refuse query parameters that this route does not have, and one that is given twice."""
-    for name, values in request.args.lists():
-        if name not in known:
-            allowed = ", ".join(sorted(known)) or "none"
-            raise ApiError(400, f"{schemas.shown(name)} is not known here; query parameters are: {allowed}.")
-        if len(values) > 1:
-            raise ApiError(400, f"{schemas.shown(name)} is given {len(values)} times; once is the rule.")
 
 
 def _refuse_body() -> None:

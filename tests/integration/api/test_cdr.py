@@ -180,7 +180,23 @@ def test_the_node_is_named_by_its_shipper_or_by_itself(site: Site) -> None:
     assert post(site, record(first), query="?node=other.node-1").status_code == 204
     assert post(site, record(second), query="").status_code == 204
     assert [row["node"] for row in inbox(site)] == ["other.node-1", "fs1"]
-    assert post(site, record(call(site)), query="?node=a%0Ab").status_code == 400
+    refused = post(site, record(call(site)), query="?node=a%0Ab")
+    assert (refused.status_code, refused.text) == (
+        400,
+        "node is 'a\\nb'; it must be 1 to 64 letters, digits, '_', '.' or '-'.",
+    )
+
+
+def test_a_query_parameter_that_is_unknown_or_given_twice_is_refused(site: Site) -> None:
+    call_id = call(site)
+    for query, text in (
+        ("?foo=1", "'foo' is not known here; query parameters are: node."),
+        ("?node=fs1&Node=fs1", "'Node' is not known here; query parameters are: node."),
+        ("?node=fs1&node=fs2", "'node' is given 2 times; once is the rule."),
+    ):
+        response = post(site, record(call_id), query=query)
+        assert (response.status_code, response.text) == (400, text)
+    assert inbox(site) == []
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY.upper(), "ü"])
