@@ -28,6 +28,7 @@ from api.errors import PROBLEM, ApiError
 F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "/api/v1"
 TEXT_BODY = "text/plain"
+LONGEST_NUMBER = 100
 X_TENANT = {
     "name": "X-Tenant",
     "description": "For keys of role platform: the tenant to act for. Without it, the key's own.",
@@ -110,7 +111,7 @@ def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:
         field = schema.fields.get(name)
         text = given[0]
         if isinstance(field, schemas.Integer) and text.isascii() and text.removeprefix("-").isdigit():
-            values[name] = int(text[:20])
+            values[name] = _whole(text)
         elif isinstance(field, schemas.Boolean) and text in ("true", "false"):
             values[name] = text == "true"
         else:
@@ -126,6 +127,12 @@ def refuse_unknown(known: set[str]) -> None:
             raise ApiError(400, f"{schemas.shown(name)} is not known here; query parameters are: {allowed}.")
         if len(values) > 1:
             raise ApiError(400, f"{schemas.shown(name)} is given {len(values)} times; once is the rule.")
+
+
+def _whole(text: str) -> int:
+    """The number that these digits are; of more than a message would show, only the first."""
+    digits = text.removeprefix("-").lstrip("0")[:LONGEST_NUMBER] or "0"
+    return -int(digits) if text.startswith("-") else int(digits)
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]

@@ -104,6 +104,9 @@ def test_a_list_is_asked_for_by_page(site: Site) -> None:
         "?limit=0": "limit is 0; it must be a whole number from 1 to 1000.",
         "?limit=1001": "limit is 1001; it must be a whole number from 1 to 1000.",
         "?limit=x": "limit is 'x'; it must be a whole number.",
+        f"?limit={'0' * 40}": "limit is 0; it must be a whole number from 1 to 1000.",
+        f"?limit={'0' * 23}5000": "limit is 5000; it must be a whole number from 1 to 1000.",
+        f"?limit={'9' * 5000}": f"limit is {'9' * 59}…; it must be a whole number from 1 to 1000.",
         "?offset=-1": "offset is -1; it must be a whole number from 0 to 1000000000.",
     }
     for route in LISTS:
@@ -115,6 +118,7 @@ def test_a_list_is_asked_for_by_page(site: Site) -> None:
         assert (len(body[name]), body["limit"], body["offset"]) == (1, 1, 0)
         assert ask(site, route, ids, query=f"?offset={body['total']}").json[name] == []
         assert ask(site, route, ids, query="?page=1").json["offset"] == 100
+        assert ask(site, route, ids, query=f"?limit={'0' * 24}50").json["limit"] == 50
 
 
 def test_an_unknown_key_is_400(site: Site) -> None:
