@@ -81,7 +81,8 @@ def create_from_request(
         except store.UnknownReferenceError as error:
             raise ApiError(400, str(error)) from error
         except ListRefused as error:
-            raise ApiError(400, f"{error.message.rstrip('.')}.", code=error.code) from error
+            end = "" if error.message.endswith((".", "?")) else "."
+            raise ApiError(400, error.message + end, code=error.code) from error
     return answer, None if answer.replayed else created[0]
 
 
