@@ -108,7 +108,7 @@ def events_blueprint(
     @blp.route(EVENTS + "/token", methods=["POST"])
     @blp.response(201, TokenSchema, description="A token for this stream.")
     @blp.doc(
-        parameters=["IdempotencyKey"],
+        parameters=["XTenant", "IdempotencyKey"],
         security=[{"key": []}],
         responses=_errors("token is not known here; this takes no query parameters.")
         | {"409": error_document("Idempotency-Key 'k1' was used for another request.")},
@@ -167,9 +167,10 @@ def _refuse_body() -> None:
         raise ApiError(400, "This takes no body.")
 
 
-def _parameters() -> list[dict[str, Any]]:
+def _parameters() -> list[str | dict[str, Any]]:
     event_id = {"type": "string", "pattern": "^[0-9]+-[0-9]+$"}
     return [
+        "XTenant",
         {
             "name": "Last-Event-ID",
             "in": "header",
@@ -197,6 +198,7 @@ def _errors(wrong: str, *, busy: str = "Database unavailable") -> dict[str, Any]
         401: "The key is not valid.",
         403: "The key's role is not enough; this needs read.",
         404: "Campaign not found",
+        429: "rate_limited: per-minute (60) exceeded",
         500: "Database error",
         503: busy,
     }
