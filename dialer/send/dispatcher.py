@@ -139,7 +139,7 @@ class Dispatcher:
         if plan.halted:
             self.departures.withdraw_all()
             return self._blocked(plan, "halted", IDLE_SECONDS)
-        if all(trunk.shut for trunk in plan.trunks):
+        if not self.departures and all(trunk.shut for trunk in plan.trunks):
             return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         nodes = self.around.nodes()
         if not nodes:

@@ -363,6 +363,18 @@ def test_a_probe_that_no_call_came_of_is_given_back(world: World, lost: str) -> 
     assert (world.sent, world.probes, world.returned) == ([], [GATEWAY], [GATEWAY])
 
 
+def test_a_probe_whose_permit_lapsed_meanwhile_leaves_with_the_next(world: World) -> None:
+    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.life = -1.0
+    world.step()
+    assert (world.probes, world.sent) == ([GATEWAY], [])
+    world.life = 60.0
+    world.current = make_plan(trunks=(make_trunk(paused=True),))
+    world.step()
+    assert len(world.sent) == 1
+    assert [flight.probe for flight in world.book] == [True]
+
+
 def test_of_all_dispatchers_one_may_probe(world: World) -> None:
     world.probe_free = False
     world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
