@@ -10,8 +10,8 @@ from api.auth import current, requires
 from api.blueprint import Blueprint
 from api.database import unit
 from api.errors import not_found
-from api.paging import Page, PageQuery, list_schema
-from api.resources import known
+from api.paging import FilteredQuery, Page, list_schema
+from api.resources import known, refused
 from api.schemas import identifier
 from campaigns.dispositions import Disposition
 from models import CallState, rows
@@ -116,7 +116,7 @@ class CallSchema(schemas.Schema):
     )
 
 
-class CallQuery(PageQuery):
+class CallQuery(FilteredQuery):
     """Which calls."""
 
     campaign_id = schemas.Id()
@@ -142,7 +142,8 @@ _OWN = {
 def list_calls(query: dict[str, Any]) -> dict[str, Any]:
     """List calls
 
-    Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them.
+    Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them. With
+    a `state` or `disposition`, go on by `starting_after`: calls that leave the list move the rest under an `offset`.
     """
     page = Page.of(query)
     with unit():
@@ -175,14 +176,26 @@ def _calls(tenant_id: str, query: dict[str, Any], page: Page) -> tuple[list[dict
     given = given or {"tenant_id": tenant_id}
     given |= {name: query[name] for name in ("disposition", "state") if name in query}
     where = " AND ".join(f"{name} = %s" for name in given)
+    start = () if page.after is None else _start(page.after, tenant_id)
     found = rows(
-        f"SELECT {_COLUMNS} FROM call WHERE {where} ORDER BY created_at, id LIMIT %s OFFSET %s",
+        f"SELECT {_COLUMNS} FROM call WHERE {where}{' AND (created_at, id) > (%s, %s)' if start else ''}"
+        " ORDER BY created_at, id LIMIT %s OFFSET %s",
         *given.values(),
+        *start,
         page.limit,
         page.offset,
     )
     (total,) = rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values())
     return found, total["n"]
+
+
+def _start(text: str, tenant_id: str) -> tuple[Any, ...]:
+    """Where the call that a page starts after stands. Raises ApiError 400 where it is none of the tenant's."""
+    found_id = identifier(text)
+    found = rows("SELECT created_at, id FROM call WHERE tenant_id = %s AND id = %s", tenant_id, found_id)
+    if not found:
+        raise refused("starting_after", text, "it must be the id of a call of yours")
+    return found[0]["created_at"], found[0]["id"]
 
 
 def _own(name: str, text: str, tenant_id: str) -> uuid.UUID | None:

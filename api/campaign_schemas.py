@@ -8,7 +8,7 @@ from apispec import APISpec
 from marshmallow import fields
 
 from api import schemas
-from api.paging import PageQuery, list_schema
+from api.paging import FilteredQuery, list_schema
 from models import CampaignStatus, ContactStatus
 
 DEFAULT_CONCURRENT = 5
@@ -184,7 +184,7 @@ class ContactSchema(schemas.Schema):
     updated_at = schemas.Time(required=True)
 
 
-class ContactQuery(PageQuery):
+class ContactQuery(FilteredQuery):
     """Which contacts."""
 
     status = schemas.Choice(ContactStatus)

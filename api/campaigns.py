@@ -29,6 +29,7 @@ from api.csv_out import csv_row
 from api.database import unit
 from api.errors import conflict, not_found
 from api.paging import Page, PageQuery
+from api.resources import refused
 from api.schemas import identifier
 from api.services import services
 from campaigns import lifecycle, reading, store
@@ -128,12 +129,14 @@ def delete_campaign(campaign_id: str) -> Response:
 def list_contacts(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     """List contacts in a campaign
 
-    In the order of the list that was uploaded.
+    In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
+    list move the rest under an `offset`.
     """
     page = Page.of(query)
     with unit():
         found_id = loaded(known(campaign_id))["id"]
-        found, total = reading.contacts(found_id, query.get("status"), page.limit, page.offset)
+        after = 0 if page.after is None else _position(found_id, page.after)
+        found, total = reading.contacts(found_id, query.get("status"), page.limit, page.offset, after)
     return page.body("contacts", found, total)
 
 
@@ -247,6 +250,14 @@ def with_links(row: dict[str, Any]) -> dict[str, Any]:
     """`row` with the address of its rejected rows."""
     row["import"]["rejects_url"] = f"{PREFIX}/campaigns/{row['id']}/rejects"
     return row
+
+
+def _position(campaign_id: uuid.UUID, text: str) -> int:
+    contact_id = identifier(text)
+    found = None if contact_id is None else reading.position(campaign_id, contact_id)
+    if found is None:
+        raise refused("starting_after", text, "it must be the id of a contact of this campaign")
+    return found
 
 
 def _act(text: str, action: Action, seconds: float = 10.0) -> tuple[dict[str, Any], lifecycle.Done]:

@@ -1,4 +1,8 @@
-"""Lists: `limit` and `offset`, or zero-based `page`s of 100, in an order that does not move under the reader."""
+"""Lists: `limit` and `offset`, or zero-based `page`s of 100, in an order that does not move under the reader.
+
+Where a list has filters on what changes, rows that leave it would move the rest under an offset: such a list is read
+with `starting_after`, the last row seen.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import marshmallow as ma
 from marshmallow import fields
 
 from api import schemas
@@ -17,7 +22,7 @@ MAX_OFFSET = 1_000_000_000
 
 
 class PageQuery(schemas.Schema):
-    """The parameters of a list; subclass it to add filters."""
+    """The parameters of a list."""
 
     limit = schemas.Integer(
         1, MAX_LIMIT, load_default=DEFAULT_LIMIT, metadata={"description": "How many at most."}
@@ -30,12 +35,30 @@ class PageQuery(schemas.Schema):
     )
 
 
+class FilteredQuery(PageQuery):
+    """The parameters of a list with filters; subclass it to add them."""
+
+    starting_after = schemas.Id(
+        metadata={
+            "description": "The id of the last row seen, instead of offset or page. No row that stays within the "
+            "filters is skipped or repeated, whatever enters or leaves them meanwhile."
+        }
+    )
+
+    @ma.validates_schema
+    def check_start(self, data: Mapping[str, Any], **_: Any) -> None:
+        """There is one start at most."""
+        if "starting_after" in data and data.keys() & {"offset", "page"}:
+            raise ma.ValidationError("it must not be given with offset or page", "starting_after")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which rows of a list are asked for."""
+    """Which rows of a list are asked for; `after` is the id of the row before them, which may have left the list."""
 
     limit: int
     offset: int
+    after: str | None = None
 
     @classmethod
     def of(cls, query: Mapping[str, Any]) -> Page:
@@ -43,7 +66,7 @@ class Page:
         offset = query.get("offset")
         if offset is None:
             offset = query.get("page", 0) * PAGE_SIZE
-        return cls(query["limit"], offset)
+        return cls(query["limit"], offset, query.get("starting_after"))
 
     def body(self, name: str, items: list[dict[str, Any]], total: int) -> dict[str, Any]:
         """The list's body; `name` is the resource."""

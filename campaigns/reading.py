@@ -37,18 +37,24 @@ def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[dict[str, A
 
 
 def contacts(
-    campaign_id: uuid.UUID, status: str | None, limit: int, offset: int
+    campaign_id: uuid.UUID, status: str | None, limit: int, offset: int, after: int = 0
 ) -> tuple[list[dict[str, Any]], int]:
-    """A page of a campaign's contacts in the order of its list, and how many match."""
+    """A page of a campaign's contacts in the order of its list, and how many match.
+
+    Those after position `after`, but the first `offset` of them.
+    """
     if status is None:
         # Positions run from 1 without a gap, so a far page costs no more than the first.
-        found = rows(f"{_CONTACT} AND position > %s ORDER BY position LIMIT %s", campaign_id, offset, limit)
+        found = rows(
+            f"{_CONTACT} AND position > %s ORDER BY position LIMIT %s", campaign_id, after + offset, limit
+        )
         (total,) = rows("SELECT import_accepted AS n FROM campaign WHERE id = %s", campaign_id)
     else:
         found = rows(
-            f"{_CONTACT} AND status = %s ORDER BY position LIMIT %s OFFSET %s",
+            f"{_CONTACT} AND status = %s AND position > %s ORDER BY position LIMIT %s OFFSET %s",
             campaign_id,
             status,
+            after,
             limit,
             offset,
         )
@@ -56,6 +62,12 @@ def contacts(
             "SELECT count(*) AS n FROM contact WHERE campaign_id = %s AND status = %s", campaign_id, status
         )
     return found, total["n"]
+
+
+def position(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> int | None:
+    """Where a contact stands in its campaign's list, from 1; None where it is not in it."""
+    found = rows("SELECT position FROM contact WHERE campaign_id = %s AND id = %s", campaign_id, contact_id)
+    return found[0]["position"] if found else None
 
 
 def snapshot(campaign_id: uuid.UUID) -> dict[str, Any] | None:

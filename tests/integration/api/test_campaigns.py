@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api import campaign_body
+from api.schemas import shown
 from api.times import parsed
 from campaigns.importer import Limits
 from tests.integration.api.site import Site, csv_of
@@ -223,6 +224,44 @@ def test_contacts_are_listed_in_the_order_of_the_list(site: Site) -> None:
     assert (pending["total"], pending["contacts"]) == (2, [body["contacts"][2], body["contacts"][4]])
     last = site.get(f"/campaigns/{campaign_id}/contacts?status=pending&offset=1").json
     assert (last["total"], last["contacts"]) == (2, [body["contacts"][4]])
+
+
+def test_no_contact_is_skipped_or_repeated_while_statuses_change_under_the_filter(site: Site) -> None:
+    campaign_id = site.create(9)
+    path = f"/campaigns/{campaign_id}/contacts"
+    ids = [contact["id"] for contact in site.get(path).json["contacts"]]
+    query = {"status": "pending", "limit": 3}
+    seen = site.get(path, query_string=query).json["contacts"]
+    # The last one seen is among those that are called before the next page is asked for.
+    for position in (1, 3, 5):
+        site.move_contact(campaign_id, position, "originated")
+    page = site.get(path, query_string=query | {"starting_after": seen[-1]["id"]}).json
+    assert (page["total"], page["limit"], page["offset"]) == (6, 3, 0)
+    seen += page["contacts"]
+    site.sql("UPDATE contact SET status = 'pending', call_id = NULL WHERE id = %s", ids[0])
+    seen += site.get(path, query_string=query | {"starting_after": seen[-1]["id"]}).json["contacts"]
+    assert [contact["id"] for contact in seen] == ids[:4] + ids[5:]
+    assert site.get(path, query_string=query | {"starting_after": ids[-1]}).json["contacts"] == []
+    rest = site.get(path, query_string={"starting_after": ids[6]}).json
+    assert ([contact["id"] for contact in rest["contacts"]], rest["total"]) == (ids[7:], 9)
+
+
+def test_a_page_starts_after_a_contact_of_this_campaign_or_at_an_offset(site: Site) -> None:
+    campaign_id, other_id = site.create(1), site.create(1)
+    (other,) = site.get(f"/campaigns/{other_id}/contacts").json["contacts"]
+    path = f"/campaigns/{campaign_id}/contacts"
+    for start in (other["id"], campaign_id, "x", "1" * 64):
+        response = site.get(path, query_string={"starting_after": start})
+        assert (response.status_code, response.text) == (
+            400,
+            f"starting_after is {shown(start)}; it must be the id of a contact of this campaign.",
+        )
+    for also in ("offset", "page"):
+        response = site.get(path, query_string={"starting_after": "x", also: 0})
+        assert (response.status_code, response.text) == (
+            400,
+            "starting_after is 'x'; it must not be given with offset or page.",
+        )
 
 
 def test_an_unknown_contact_status_is_400_and_names_the_known(site: Site) -> None:
