@@ -27,6 +27,7 @@ from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
+from tests.variables import OUR_VARIABLES
 
 HOME_PREFIX = "carillon-tests-"
 # How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
@@ -34,19 +35,6 @@ settings.register_profile("shared machine", deadline=None, suppress_health_check
 settings.load_profile("shared machine")
 
 RUN_MARK = "CARILLON_TEST_RUN"
-OUR_VARIABLES = (
-    "PORT",
-    "WEB_CONCURRENCY",
-    "DIALERS",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "FREESWITCH_URLS",
-    "SECRET_KEY",
-    "CARILLON_HOME",
-    "CARILLON_BOOTSTRAP_KEY",
-    "CARILLON_CDR_KEY",
-)
-"""Taken out of the environment: what a developer has set must not reach the tests."""
 TEMPLATE = "template_for_tests"
 
 
@@ -56,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[RUN_MARK] = secrets.token_hex(8)
+    # What a developer has set must not reach the tests.
     for variable in OUR_VARIABLES:
         os.environ.pop(variable, None)
 
