@@ -11,7 +11,7 @@ import sys
 from settings import Settings, SettingsError
 
 try:
-    _settings = Settings.from_environ()
+    _settings = Settings.from_environ().require("database_url", "redis_url", "secret_key")
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)

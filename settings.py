@@ -6,13 +6,16 @@ other module reads the environment.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from environs import Env, EnvError
+
+from server_urls import is_host, postgresql_fault, redis_fault, split, whole, without_secrets
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{16,200}")
 NODE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -22,6 +25,13 @@ DEFAULT_NODE_WEIGHT = 1
 NODE_LIMITS: Mapping[str, int] = {"cps": 100_000, "channels": 100_000, "weight": 100}
 """The options of a node that are numbers, and the highest value of each; the lowest is 1."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+NODE_SHAPE = (
+    "each node must look like esl://:password@host:8021, with anything unusual in a password percent-encoded"
+    " (a comma as %2C)"
+)
+REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# An agent's file is appended to it: the same characters as there, and no way up.
+FOLDER = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9_.~-]+)+/?")
 
 
 class SettingsError(ValueError):
@@ -81,29 +91,27 @@ class Settings:
         Raises SettingsError with one sentence for the first mistake found.
         """
         env = Env(eager=True) if environ is None else _MappingEnv(environ)
-        try:
-            return cls(
-                port=_between(env, "PORT", 8000, 1, 65535),
-                web_concurrency=_between(env, "WEB_CONCURRENCY", 2, 1, 64),
-                dialers=_between(env, "DIALERS", 1, 0, 64),
-                database_url=_url(env, "DATABASE_URL", ("postgresql", "postgres")),
-                redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
-                nodes=nodes_from(env.str("FREESWITCH_URLS", "")),
-                secret_key=_secret(env),
-                home=Path(env.str("CARILLON_HOME", "") or ".carillon").absolute(),
-                bootstrap_key=_key(env, "CARILLON_BOOTSTRAP_KEY"),
-                cdr_key=_key(env, "CARILLON_CDR_KEY"),
-                redis_prefix=env.str("CARILLON_REDIS_PREFIX", "carillon:"),
-                max_concurrent_calls_max=_between(env, "CARILLON_MAX_CONCURRENT_CALLS", 100, 1, 100_000),
-                api_rate_limit=env.bool("CARILLON_API_RATE_LIMIT", False),
-                sound_folder=env.str("CARILLON_SOUND_FOLDER", "/usr/share/freeswitch/sounds"),
-                audio_hosts=tuple(env.list("CARILLON_AUDIO_HOSTS", [])),
-                socket_hosts=tuple(env.list("CARILLON_SOCKET_HOSTS", [])),
-                log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
-                chaos_points=_chaos_points(env),
-            )
-        except EnvError as error:
-            raise SettingsError(str(error)) from error
+        nodes = nodes_from(env.str("FREESWITCH_URLS", ""))
+        return cls(
+            port=_between(env, "PORT", 8000, 1, 65535),
+            web_concurrency=_between(env, "WEB_CONCURRENCY", 2, 1, 64),
+            dialers=_between(env, "DIALERS", 1, 0, 64),
+            database_url=_database_url(env),
+            redis_url=_url(env, "REDIS_URL", redis_fault),
+            nodes=nodes,
+            secret_key=_secret(env),
+            home=_home(env),
+            bootstrap_key=_key(env, "CARILLON_BOOTSTRAP_KEY"),
+            cdr_key=_key(env, "CARILLON_CDR_KEY"),
+            redis_prefix=_prefix(env),
+            max_concurrent_calls_max=_between(env, "CARILLON_MAX_CONCURRENT_CALLS", 100, 1, 100_000),
+            api_rate_limit=_flag(env, "CARILLON_API_RATE_LIMIT"),
+            sound_folder=_sound_folder(env),
+            audio_hosts=_hosts(env, "CARILLON_AUDIO_HOSTS"),
+            socket_hosts=_hosts(env, "CARILLON_SOCKET_HOSTS"),
+            log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            chaos_points=_chaos_points(env, nodes),
+        )
 
     def require(self, *names: str) -> Settings:
         """Return self when every named field is set.
@@ -127,6 +135,10 @@ class _MappingEnv(Env):
         return self._environ.get(env_key, default)
 
 
+# Only where another node follows: a comma anywhere else is a mistake, and may be in a password.
+_BETWEEN_NODES = re.compile(r",(?=\s*esl://)")
+
+
 def address_of(host: str, port: int) -> str:
     """`host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -137,7 +149,7 @@ def nodes_from(text: str) -> tuple[NodeSettings, ...]:
 
     Raises SettingsError for a malformed URL, an unknown option or a name used twice.
     """
-    nodes = tuple(_node(url.strip()) for url in text.split(",") if url.strip())
+    nodes = tuple(_node(url.strip()) for url in _BETWEEN_NODES.split(text)) if text.strip() else ()
     names = [node.name for node in nodes]
     for name in names:
         if names.count(name) > 1:
@@ -148,33 +160,37 @@ def nodes_from(text: str) -> tuple[NodeSettings, ...]:
 
 
 def _node(url: str) -> NodeSettings:
-    shown = re.sub(r":[^:@/]*@", ":***@", url)
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme != "esl" or not parts.hostname or port == 0:
-        raise SettingsError(
-            f"FREESWITCH_URLS has {shown!r}; each node must look like esl://:password@host:8021."
-        )
+    shown = without_secrets(url)
+    parts = split(url)
+    password = unquote(parts.password or "") if parts else ""
+    if (
+        parts is None
+        or not url.startswith("esl://")
+        or "," in url
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or (parts.username and parts.password is None)
+        or not (password.isascii() and password.isprintable())
+    ):
+        raise SettingsError(f"FREESWITCH_URLS has {shown!r}; {NODE_SHAPE}.")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     known = (*NODE_LIMITS, "name")
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise SettingsError(
-            f"FREESWITCH_URLS has {shown!r} with the option {unknown[0]!r}; known are {', '.join(known)}."
+            f"FREESWITCH_URLS has {shown!r} with the option {_short(unknown[0])};"
+            f" known are {', '.join(known)}."
         )
     name = options.get("name") or parts.hostname
     if not NODE_NAME.fullmatch(name):
         raise SettingsError(
-            f"FREESWITCH_URLS names a node {name!r}; a name is 1-64 letters, digits, '_', '.' or '-'."
+            f"FREESWITCH_URLS names a node {_short(name)}; a name is 1-64 letters, digits, '_', '.' or '-'."
         )
     return NodeSettings(
         name=name,
         host=parts.hostname,
-        port=port or DEFAULT_NODE_PORT,
-        password=unquote(parts.password or "") or "ClueCon",
+        port=parts.port or DEFAULT_NODE_PORT,
+        password=password or "ClueCon",
         cps=_option(shown, options, "cps") or DEFAULT_NODE_CPS,
         channels=_option(shown, options, "channels"),
         weight=_option(shown, options, "weight") or DEFAULT_NODE_WEIGHT,
@@ -185,51 +201,105 @@ def _option(shown: str, options: Mapping[str, str], name: str) -> int | None:
     text = options.get(name)
     if text is None:
         return None
-    most = NODE_LIMITS[name]
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise SettingsError(f"FREESWITCH_URLS has {shown!r} with {name}={text!r}; it must be 1-{most}.")
-    return int(text)
+    value = whole(text, 1, NODE_LIMITS[name])
+    if value is None:
+        raise SettingsError(
+            f"FREESWITCH_URLS has {shown!r} with {name}={_short(text)}; it must be 1-{NODE_LIMITS[name]}."
+        )
+    return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else f"{text[:100]}…")
+
+
+def _wrong(name: str, text: str, rule: str) -> SettingsError:
+    return SettingsError(f"{name} is {_short(text)}; {rule}.")
 
 
 def _between(env: Env, name: str, default: int, low: int, high: int) -> int:
     text = env.str(name, "") or str(default)
-    try:
-        value = int(text)
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
-        raise SettingsError(f"{name} is {text!r}; it must be a whole number from {low} to {high}.")
+    value = whole(text, low, high)
+    if value is None:
+        raise _wrong(name, text, f"it must be a whole number from {low} to {high}")
     return value
 
 
 def _one_of(env: Env, name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = (env.str(name, "") or default).upper()
-    if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
-    return value
+    text: str = env.str(name, "") or default
+    if text.upper() not in allowed:
+        raise _wrong(name, text, f"it must be one of {', '.join(allowed)}")
+    return text.upper()
 
 
-def _url(env: Env, name: str, schemes: tuple[str, ...]) -> str | None:
+def _flag(env: Env, name: str) -> bool:
+    text: str = env.str(name, "")
+    try:
+        return bool(text) and env.bool(name)
+    except EnvError as error:
+        raise _wrong(name, text, "it must be true or false") from error
+
+
+def _url(env: Env, name: str, fault_of: Callable[[str], str | None]) -> str | None:
     value: str = env.str(name, "")
-    if not value:
-        return None
-    if urlsplit(value).scheme not in schemes:
-        raise SettingsError(f"{name} must be a URL that starts with {schemes[0]}://.")
-    return value
+    fault = fault_of(value) if value else None
+    if fault is not None:
+        raise _wrong(name, without_secrets(value), fault)
+    return value or None
 
 
-def _chaos_points(env: Env) -> Path | None:
+def _database_url(env: Env) -> str | None:
+    value = _url(env, "DATABASE_URL", postgresql_fault)
+    # The one spelling that peewee takes for a URL; the other it would take for a database's name.
+    return value and f"postgresql://{value.partition('://')[2]}"
+
+
+def _home(env: Env) -> Path:
+    text: str = env.str("CARILLON_HOME", "") or ".carillon"
+    home = Path(text).absolute()
+    there = next(path for path in (home, *home.parents) if os.path.lexists(path))
+    if not text.isprintable() or not os.path.isdir(there):
+        raise _wrong("CARILLON_HOME", text, "it must be a folder, or a path at which one can be made")
+    return home
+
+
+def _prefix(env: Env) -> str:
+    text: str = env.str("CARILLON_REDIS_PREFIX", "") or "carillon:"
+    if not REDIS_PREFIX.fullmatch(text):
+        raise _wrong("CARILLON_REDIS_PREFIX", text, "it must be 1-64 letters, digits, '_', '.', ':' or '-'")
+    return text
+
+
+def _sound_folder(env: Env) -> str:
+    text: str = env.str("CARILLON_SOUND_FOLDER", "") or "/usr/share/freeswitch/sounds"
+    if not FOLDER.fullmatch(text):
+        rule = "it must be an absolute path of letters, digits, '_', '.', '~' or '-'"
+        raise _wrong("CARILLON_SOUND_FOLDER", text, rule)
+    return text
+
+
+def _hosts(env: Env, name: str) -> tuple[str, ...]:
+    written: list[str] = env.list(name, [])
+    hosts = tuple(item.strip() for item in written)
+    for item in hosts:
+        host, colon, port = item.partition(":")
+        if not is_host(host) or (colon and whole(port, 1, 65535) is None):
+            raise _wrong(name, env.str(name), "it must be hosts, or host:port, with a comma between two")
+    return hosts
+
+
+def _chaos_points(env: Env, nodes: tuple[NodeSettings, ...]) -> Path | None:
     """Where a test orders a dialer to kill itself (`dialer.points`); never where real phones may ring."""
     value: str = env.str("CARILLON_CHAOS_POINTS", "")
     if not value:
         return None
-    away = [node.name for node in nodes_from(env.str("FREESWITCH_URLS", "")) if node.host not in LOOPBACK]
+    away = [node.name for node in nodes if node.host not in LOOPBACK]
     if away:
         raise SettingsError(
             f"CARILLON_CHAOS_POINTS is for tests on one machine, and the node {away[0]!r} is not on this one."
         )
-    if not Path(value).is_dir():
-        raise SettingsError(f"CARILLON_CHAOS_POINTS is {value!r}; it must be a folder.")
+    if not os.path.isdir(value):
+        raise _wrong("CARILLON_CHAOS_POINTS", value, "it must be a folder")
     return Path(value)
 
 
@@ -237,6 +307,8 @@ def _secret(env: Env) -> str | None:
     value: str = env.str("SECRET_KEY", "")
     if value and len(value) < 16:
         raise SettingsError(f"SECRET_KEY has {len(value)} characters; it must have at least 16.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise SettingsError("SECRET_KEY has bytes that are no text; it must be UTF-8.")
     return value or None
 
 

@@ -25,7 +25,7 @@ from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.errors import EslError
 from logs import configure
 from models import connect, db, rows
-from settings import NodeSettings, Settings
+from settings import NodeSettings, Settings, SettingsError
 
 NEEDED_MODULES: Final = (
     "mod_commands",
@@ -358,7 +358,7 @@ def run() -> int:
     """The command line: settings from the environment; 2 where one is wrong."""
     try:
         settings = Settings.from_environ()
-    except ValueError as error:
+    except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     # What stands in the way of a connection is among the findings.

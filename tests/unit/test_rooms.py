@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 ALLOWED: dict[str, set[str]] = {
     "app": {"api", "campaigns", "limits", "live", "logs", "models", "settings"},
     "models": set(),
-    "settings": set(),
+    "settings": {"server_urls"},
+    "server_urls": set(),
     "logs": set(),
     "api": {"campaigns", "limits", "live", "models", "settings"},
     "campaigns": {"models"},
@@ -36,7 +37,9 @@ def room_of(module: str) -> str | None:
 
 
 def ours() -> list[Path]:
-    top = [ROOT / f"{name}.py" for name in ("app", "logs", "models", "settings", "gunicorn.conf")]
+    top = [
+        ROOT / f"{name}.py" for name in ("app", "logs", "models", "server_urls", "settings", "gunicorn.conf")
+    ]
     folders = {name.split(".")[0] for name in ALLOWED if (ROOT / name.split(".")[0]).is_dir()}
     return sorted(top + [path for folder in folders for path in (ROOT / folder).rglob("*.py")])
 

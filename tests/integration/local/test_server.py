@@ -16,6 +16,7 @@ from local.postgres import EmbeddedPostgres
 from local.process import free_port
 from local.server import ONE_REQUEST_SECONDS
 from local.valkey import EmbeddedValkey
+from server_urls import REDIS_SHAPE
 from tests.integration.local.owners import ROOT, line_of, owner, wait_until_gone
 from tests.integration.local.test_stack import NODE, write_procfile
 from tests.waiting import wait_until
@@ -118,8 +119,12 @@ def test_a_release_that_fails_is_status_1(home: Path, environ: dict[str, str]) -
     [
         ("PORT", "eighty", "PORT is 'eighty'; it must be a whole number from 1 to 65535."),
         ("DIALERS", "-1", "DIALERS is '-1'; it must be a whole number from 0 to 64."),
-        ("REDIS_URL", "localhost", "REDIS_URL must be a URL that starts with redis://."),
-        ("CARILLON_HOME", "/dev/null", "CARILLON_HOME: /dev/null is not a folder"),
+        ("REDIS_URL", "localhost", f"REDIS_URL is 'localhost'; {REDIS_SHAPE}."),
+        (
+            "CARILLON_HOME",
+            "/dev/null",
+            "CARILLON_HOME is '/dev/null'; it must be a folder, or a path at which one can be made.",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_status_2(

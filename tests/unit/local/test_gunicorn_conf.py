@@ -16,6 +16,14 @@ ROOT = Path(__file__).parent.parent.parent.parent
 CONFIGURATION = str(ROOT / "gunicorn.conf.py")
 
 
+@pytest.fixture(autouse=True)
+def needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the web process cannot do without."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/carillon")
+    monkeypatch.setenv("REDIS_URL", "redis://redis/0")
+    monkeypatch.setenv("SECRET_KEY", "pepper-for-the-tests-only")
+
+
 def test_it_serves_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "8123")
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
@@ -49,6 +57,17 @@ def test_a_wrong_setting_is_one_sentence_and_status_2(
         runpy.run_path(CONFIGURATION)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "WEB_CONCURRENCY is 'none'; it must be a whole number from 1 to 64.\n"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SECRET_KEY"])
+def test_what_is_needed_and_not_set_is_one_sentence_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(CONFIGURATION)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{name} is not set and this process needs it.\n"
 
 
 def test_the_procfile_names_the_three_kinds_of_process() -> None:
