@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local.api_client import ApiClient, ApiFailedError
-from local.errors import LocalError
+from local.errors import LocalError, exit_status
 from local.proof import Proof, prove
+from local.server import woken_by_signals
 from local.simulated import SimulatorOptions
 from local.stack import ROOT, Stack
-from settings import SettingsError
+from settings import Settings, SettingsError
 
 LIST = ROOT / "examples" / "contacts.csv"
 DIALERS = 2
@@ -30,6 +32,8 @@ CALLER_ID = "+14155550100"
 GATEWAY = "demo-carrier"
 AGENT = "Demo announcement"
 BAR = 40
+NOT_OURS = ("DATABASE_URL", "FREESWITCH_URLS", "REDIS_URL")
+"""What would have the demo dial real nodes, or write where others read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,10 @@ class Outcome:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when the campaign was dialled and the proof holds, 1 when not, 2 for a wrong setting."""
+    """0 when the campaign was dialled and the proof holds, 1 when not, 2 for a wrong setting.
+
+    Ctrl-C and SIGTERM end it in order, with 0.
+    """
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="end after the campaign instead of serving on")
     options = parser.parse_args(arguments)
@@ -55,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     except (LocalError, SettingsError) as error:
         print(f"demo: {error}", file=sys.stderr)
-        return 2 if isinstance(error, SettingsError) else 1
+        return exit_status(error)
 
 
 def demo_stack(home: Path | None = None, **overrides: Any) -> Stack:
@@ -70,22 +77,49 @@ def demo_stack(home: Path | None = None, **overrides: Any) -> Stack:
     return Stack(home, **options)
 
 
+def own_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what names servers and nodes: those of the demo are its own, embedded and simulated."""
+    return {name: value for name, value in environ.items() if name not in NOT_OURS}
+
+
 def _run(*, serve_on: bool) -> int:
-    print("Starting PostgreSQL, Valkey, two simulated FreeSWITCH nodes, the API and two dialers ...")
-    with demo_stack() as stack:
+    environ = own_environ(os.environ)
+    unused = [name for name in NOT_OURS if os.environ.get(name)]
+    # CARILLON_HOME holds the first key of the database that is named there: no other may be written over it.
+    home = Settings.from_environ(environ).home / "demo" if unused else None
+    stack = demo_stack(home, environ=environ)
+    if unused:
+        print(f"Not used here: {', '.join(unused)}. The demo's servers and nodes are its own, in {home}.")
+    print(
+        "Starting PostgreSQL, Valkey, two simulated FreeSWITCH nodes, the API and two dialers ...", flush=True
+    )
+    with woken_by_signals() as woken, stack:
         stack.wait_ready()
-        key = (stack.home / "demo.key").read_text().strip()
+        key, where = first_key(stack.home, stack.settings.bootstrap_key)
         client = ApiClient(stack.web_url, key)
         outcome = dial(client, [node.ledger for node in stack.nodes])
         _print_outcome(outcome)
         print(f"\nAPI:      {stack.web_url}/docs")
         print(f"Campaign: {stack.web_url}/api/v1/campaigns/{outcome.campaign['id']}")
-        print(f"Key:      {stack.home / 'demo.key'}")
+        print(f"Key:      {where}", flush=True)
         if serve_on and outcome.proof.holds:
-            print("\nServing on. Ctrl-C ends it.")
+            print("\nServing on. Ctrl-C ends it.", flush=True)
             while True:
-                signal.pause()
+                woken.recv(64)
     return 0 if outcome.proof.holds else 1
+
+
+def first_key(home: Path, given: str | None) -> tuple[str, str]:
+    """The first key of an installation, and where a person finds it; `given` is its CARILLON_BOOTSTRAP_KEY.
+
+    Raises LocalError where neither tells it.
+    """
+    made = home / "demo.key"
+    if made.exists():
+        return made.read_text(encoding="ascii").strip(), str(made)
+    if given:
+        return given, "CARILLON_BOOTSTRAP_KEY"
+    raise LocalError(f"the first key of {home} was given in CARILLON_BOOTSTRAP_KEY; set it again")
 
 
 def dial(client: ApiClient, ledgers: Sequence[Path], *, show: bool = True) -> Outcome:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from settings import SettingsError
+
 
 class LocalError(Exception):
     """Root of this package's errors; `str()` of it is fit to be shown as it is."""
@@ -22,6 +24,11 @@ class HomeInUseError(UnusableSettingError):
         super().__init__(
             f"CARILLON_HOME: {folder} is in use by process {holder}; stop that, or set another folder"
         )
+
+
+def exit_status(error: LocalError | SettingsError) -> int:
+    """What a command ends with because of it: 2 for a setting that is wrong or cannot be used, 1 otherwise."""
+    return 2 if isinstance(error, SettingsError | UnusableSettingError) else 1
 
 
 class ServerFailedError(LocalError):

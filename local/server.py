@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from local.errors import LocalError, UnusableSettingError
+from local.errors import LocalError, exit_status
 from local.stack import Stack
 from settings import SettingsError
 
@@ -31,7 +31,7 @@ def serve(build: Callable[[], Stack]) -> int:
     try:
         stack = build()
         _obey_signals(stack)
-        with _woken_by_signals() as woken, stack:
+        with woken_by_signals() as woken, stack:
             threading.Thread(target=_announce, args=(stack,), name="announce", daemon=True).start()
             while True:
                 woken.recv(64)
@@ -39,11 +39,11 @@ def serve(build: Callable[[], Stack]) -> int:
         return 0
     except (LocalError, SettingsError) as error:
         print(f"carillon: {error}", file=sys.stderr)
-        return 2 if isinstance(error, SettingsError | UnusableSettingError) else 1
+        return exit_status(error)
 
 
 @contextlib.contextmanager
-def _woken_by_signals() -> Iterator[socket.socket]:
+def woken_by_signals() -> Iterator[socket.socket]:
     """What can be read once a signal has come. `signal.pause` would sleep on after one that came right before it."""
     woken, waking = socket.socketpair()
     with woken, waking:
