@@ -20,9 +20,14 @@ def main() -> int:
     assert settings.secret_key is not None
     for name in migrate(settings.database_url):
         print(f"applied {name}")  # noqa: T201
-    written = ensure_first_key(
-        settings.database_url, settings.secret_key, settings.home, settings.bootstrap_key
-    )
+    try:
+        written = ensure_first_key(
+            settings.database_url, settings.secret_key, settings.home, settings.bootstrap_key
+        )
+    except OSError as error:
+        reason = f"the first key cannot be written there: {error.strerror}"
+        print(f"CARILLON_HOME is {str(settings.home)!r}; {reason}.", file=sys.stderr)  # noqa: T201
+        return 2
     if written:
         print(f"wrote the first key, of role platform, to {written}")  # noqa: T201
     return 0
