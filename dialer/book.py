@@ -21,10 +21,11 @@ class Flight:
     before it. `attempt` to `retry_delay_seconds` are the contact's at the claim; `rejected`: an attempt before was.
     `sent_by` is the dialer whose filters its events pass. `sent_at` is None until the originate was written. `probe`:
     it left by a paused gateway, to learn whether that works. `queued`: a dispatcher has it and waits for a permit.
-    `repeated`: sent a second time under the same id, so that a refusal proves nothing. `doubtful`: written to a
-    connection that was given up, and not seen, so that its node may still hold it; `let_go_at` is when the node had
-    closed that connection too. `progress` says that any 18x came, `ringing` that a 180 did. `reaped`: closed because
-    its switch failed to end it.
+    `repeated`: sent a second time under the same id, so that a refusal proves nothing. `unanswered`: its node has not
+    acknowledged the order yet, and the connection that it was written to stands. `doubtful`: written to a connection
+    that was given up, and not seen, so that its node may still hold it. `let_go_at` is when the node had acknowledged
+    the order, or had closed that connection too. `progress` says that any 18x came, `ringing` that a 180 did.
+    `reaped`: closed because its switch failed to end it.
     `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
     that its end is known.
     """
@@ -65,6 +66,7 @@ class Flight:
     over: bool = False
     queued: bool = False
     repeated: bool = False
+    unanswered: bool = False
     doubtful: bool = False
     let_go_at: float = 0.0
     asking: bool = False

@@ -181,7 +181,7 @@ def _never_seen(
     since = max(since, flight.let_go_at)
     if now - since < SETTLE_SECONDS:
         return WAIT
-    if flight.doubtful or quiet_since is None or now - quiet_since < SETTLE_SECONDS:
+    if flight.unanswered or flight.doubtful or quiet_since is None or now - quiet_since < SETTLE_SECONDS:
         return _lost(flight, "MAY_BE_BUFFERED", now)
     if flight.repeated and flight.sent_at is not None:
         # It takes orders and does not carry them out. Long enough after the second, that is proof of its own.

@@ -72,12 +72,17 @@ class Recovery:
             workers.append(gevent.spawn(self._work, waiting))
 
     def node_down(self, node: str, held: Sequence[Signal]) -> None:
-        """A node's connection is gone. Until all of `held` is set, the node may still have what we wrote in its
+        """A node's connections are gone. Until all of `held` is set, the node may still have what we wrote in its
         buffers, for as long as it is stuck: such a call is not sent again before."""
-        if all(one.is_set() for one in held):
-            return
+        let_go = all(one.is_set() for one in held)
         sent = [flight for flight in self.book.on_node(node) if flight.sent_at is not None]
         doubted = [flight for flight in sent if not flight.seen and not flight.doubtful]
+        for flight in sent:
+            if flight.unanswered:
+                flight.unanswered = False
+                flight.let_go_at = self.now()
+        if let_go:
+            return
         for flight in doubted:
             flight.doubtful = True
         self._waits = [wait for wait in self._waits if not wait.dead]

@@ -100,6 +100,7 @@ class Sender:
             if now >= permit_expires or not flight.unsent or not self.allowed(flight):
                 return False
             flight.sent_at = now
+            flight.unanswered = True
             flight.core_uuid = link.core_uuid or flight.core_uuid
             reach(Point.CHECKED)
             return True
@@ -108,10 +109,15 @@ class Sender:
 
     def _on_reply(self, flight: Flight) -> Callable[[str | None], None]:
         def replied(reply: str | None) -> None:
-            # None: the connection died first, and recovery asks the node when it is back.
-            if reply is not None and flight.sent_at is not None:
-                self._on_replied(flight.node, time.monotonic() - flight.sent_at)
-            if reply is not None and not reply.startswith("+OK"):
+            if reply is None:
+                # The connection died first: recovery is told, and asks the node when it is back.
+                return
+            now = time.monotonic()
+            flight.unanswered = False
+            flight.let_go_at = now
+            if flight.sent_at is not None:
+                self._on_replied(flight.node, now - flight.sent_at)
+            if not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=flight.call_id, node=flight.node, reply=reply[:200])
                 self._recorder.close(flight, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)
 

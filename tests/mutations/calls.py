@@ -155,8 +155,16 @@ TWICE = (
         "repeat what a stuck node may hold",
         "a send is repeated although the connection was given up with the frame in the node's buffer",
         "dialer/rescue/decisions.py",
-        "if flight.doubtful or quiet_since is None",
-        "if quiet_since is None",
+        "flight.doubtful or quiet_since is None",
+        "quiet_since is None",
+        (f"{DECISIONS}::test_every_answer_in_every_situation",),
+    ),
+    Mutation(
+        "repeat what a slow connection may hold",
+        "a send is repeated although the node has not acknowledged the first yet",
+        "dialer/rescue/decisions.py",
+        "if flight.unanswered or flight.doubtful",
+        "if flight.doubtful",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(

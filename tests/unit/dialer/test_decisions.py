@@ -89,8 +89,12 @@ TABLE = [
     (SEEN | {"gone_since": GONE}, DONE_ELSEWHERE, False, "close outcome_unknown ENDED_UNSEEN"),
     # Never seen by the node that it was sent to.
     (OURS, NEVER, False, "repeat"),
-    (OURS | {"doubtful": True}, NEVER, False, "wait"),
     (OURS | {"sent_at": JUST_NOW}, NEVER, False, "wait"),
+    # The connection that it was written to has not been heard yet, whatever the node says over another one.
+    (OURS | {"unanswered": True}, NEVER, False, "wait"),
+    (OURS | {"unanswered": True, "repeated": True, "sent_at": OVER}, NEVER, False, "wait"),
+    (OURS | {"unanswered": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
+    (OURS | {"unanswered": True}, living(), False, "adopt"),
     # It was written to a connection that was given up.
     (OURS | {"doubtful": True}, NEVER, False, "wait"),
     (OURS | {"let_go_at": JUST_NOW}, NEVER, False, "wait"),
@@ -204,6 +208,7 @@ flights = st.builds(
     created=st.booleans(),
     progress=st.booleans(),
     repeated=st.booleans(),
+    unanswered=st.booleans(),
     doubtful=st.booleans(),
     let_go_at=st.sampled_from([0.0, JUST_NOW, LONG_AGO]),
     refusal=st.sampled_from([None, "USER_BUSY", "DESTINATION_OUT_OF_ORDER"]),
@@ -226,6 +231,7 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
         assert answer == NEVER
         assert not flight.seen
         assert flight.refusal is None
+        assert not flight.unanswered
         assert not flight.doubtful
         assert flight.sent_by == ME or dead
         assert quiet_since == LONG_AGO

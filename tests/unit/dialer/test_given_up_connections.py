@@ -57,6 +57,16 @@ def test_only_a_node_that_closed_has_dropped_what_it_had_not_read(
     loss.recovery.stop()
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_reply_is_not_waited_for_once_its_connection_is_gone(closed: bool) -> None:
+    sent = make_flight(call_id="sent", sent_at=1.0, unanswered=True)
+    loss = Loss(closed, sent=sent)
+    assert not sent.unanswered
+    assert sent.doubtful is not closed
+    assert sent.let_go_at == NOW
+    loss.recovery.stop()
+
+
 def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
     loss = Loss(False, False)
     loss.held[0].set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
@@ -114,6 +115,30 @@ def test_what_no_command_can_carry_is_refused_and_not_raised(bench: Bench) -> No
 def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:
     bench.link.down = True
     assert bench.send(make_flight()) is Outcome.NO_NODE
+
+
+@pytest.mark.parametrize("reply", ["+OK Job-UUID: x", "-ERR command not found"])
+def test_an_order_is_unanswered_until_its_node_has_replied(bench: Bench, reply: str) -> None:
+    flight = make_flight()
+    bench.send(flight)
+    before, written = flight.unanswered, time.monotonic()
+    bench.link.on_reply(reply)
+    assert (before, flight.unanswered) == (True, False)
+    assert flight.let_go_at >= written
+
+
+def test_a_connection_that_died_has_not_answered(bench: Bench) -> None:
+    """Recovery is told of the loss, with what the node may still hold, and takes it from there."""
+    flight = make_flight()
+    bench.send(flight)
+    bench.link.on_reply(None)
+    assert flight.unanswered
+
+
+def test_a_call_that_did_not_leave_waits_for_no_reply(bench: Bench) -> None:
+    flight = make_flight()
+    bench.send(flight, expires=0.0)
+    assert not flight.unanswered
 
 
 def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:

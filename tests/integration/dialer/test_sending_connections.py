@@ -1,0 +1,47 @@
+"""A node with several sending connections, one of which is behind: what it was sent there is not sent by another."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain, cycle, repeat
+from pathlib import Path
+
+import pytest
+
+from freeswitch.simulator.process import SimulatedNode
+from models import db
+from tests.factories import World, make_campaign
+from tests.integration.dialer.running import Dialer, dialled
+from tests.waiting import wait_until
+
+CALLS = 4
+LATE_SECONDS = 8.5
+
+
+def test_a_call_whose_connection_has_not_answered_is_not_sent_by_another(
+    world: World, database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One listener carries out what it got 8.5 s later; the other is prompt, and has never seen any of it."""
+    ledger = tmp_path / "ledger"
+    with db.connection_context():
+        db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
+    with SimulatedNode(speed=20, sps=5000, ledger=ledger) as node:
+        dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=801").start()
+        process = dialer.process
+        repeated: list[str] = []
+        monkeypatch.setattr(process.recovery, "repeat", lambda flight: repeated.append(flight.call_id))
+        senders = process.cluster.links["fs1"]._senders
+        assert senders is not None
+        first, other = senders._first, senders._others[0]
+        senders._turns = chain(repeat(other, CALLS), cycle([first]))  # type: ignore[assignment]
+        node.fault("late-reply", percent=100, seconds=LATE_SECONDS, command="bgapi")
+        make_campaign(world, CALLS, max_concurrent_calls=CALLS)
+        wait_until(lambda: len(process.book) == CALLS and all(f.sent_at for f in process.book), 20, "sent")
+        sent = time.monotonic()
+        node.clear()
+        wait_until(lambda: len(dialled(ledger)) == CALLS, 30, "the orders of the slow connection")
+        carried_out = time.monotonic() - sent
+        dialer.end()
+        assert repeated == []
+        assert carried_out > 6.0, "later than a call that was never seen is sent again"
+        assert set(dialled(ledger).values()) == {1}
