@@ -1,7 +1,7 @@
 """The limiter: permits for calls, over every cap at once, shared by any number of processes through Redis.
 
-Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`),
-recovery (`take_over`, `rebuild`) and the API (`usage`). What holds, whatever dies or is lost:
+Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`) and
+recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, whatever dies or is lost:
 
 - No cap is exceeded over any window by what is sent within the life of its permit. A permit carries Redis' time
   and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms.
