@@ -56,11 +56,10 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """A contact: `line` of its file, the number in E.164 and as it was written, the other columns by name."""
+    """A contact: `line` of its file, the number in E.164, the other columns by name."""
 
     line: int
     phone_number: str
-    raw_number: str
     custom_fields: dict[str, str]
 
 
@@ -237,7 +236,7 @@ def _csv_row(row: Row, columns: Columns, sorter: _Sorter) -> AcceptedRow | Rejec
         return _rejected(row.line, row.text, failure.code, failure.reason, PHONE_COLUMN)
     have = len(cells)
     fields = {name: cells[index] if index < have else "" for index, name in columns.custom}
-    return AcceptedRow(row.line, number, raw, fields)
+    return AcceptedRow(row.line, number, fields)
 
 
 class _Keys:
@@ -301,7 +300,7 @@ def _object_row(line: int, contact: object, keys: _Keys, sorter: _Sorter) -> Acc
         number = sorter.number(raw, line)
     except NumberRefused as failure:
         return _rejected(line, text, failure.code, failure.reason, PHONE_COLUMN)
-    return AcceptedRow(line, number, raw, {name: cells[index] for index, name in columns.custom})
+    return AcceptedRow(line, number, {name: cells[index] for index, name in columns.custom})
 
 
 def _cell(value: object) -> str | None:
