@@ -88,9 +88,6 @@ class CallerIdFormat(StrEnum):
     """Without it."""
 
 
-TERMINAL_CAMPAIGN = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
-TERMINAL_CONTACT = frozenset({ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED})
-
 CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
     CampaignStatus.DRAFT: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
     CampaignStatus.SCHEDULED: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),

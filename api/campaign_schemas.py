@@ -71,7 +71,6 @@ EXAMPLE_BODY: dict[str, Any] = {
     "max_concurrent_calls": 5,
     "contacts": [{"phone_number": "+14155550123", "first_name": "Ada"}],
 }
-EXAMPLE_CSV = "phone_number,first_name\n+14155550123,Ada\n"
 
 
 class CampaignFields(schemas.Schema):

@@ -41,8 +41,6 @@ KEPT = frozenset(
         "sip_invite_failure_phrase",
         "sip_reason",
         "sip_603plus_reason",
-        "sip_redirected_to",
-        "sip_call_id",
         "sip_gateway_name",
         "billsec",
         "billmsec",

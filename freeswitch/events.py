@@ -79,13 +79,11 @@ class Hangup(NamedTuple):
     hung_up_by: Party | None
     answered: bool
     progress: bool
-    invite_sent: bool
     billsec: int
     billmsec: int
     duration_ms: int
     pdd_ms: int | None
     ring_ms: int | None
-    redirected_to: str | None
     gateway: str | None
     alert_ms: int | None = None
     abandoned: bool = False
@@ -133,9 +131,7 @@ class Heartbeat:
     sessions: int
     max_sessions: int
     sessions_per_second: int
-    sessions_last_second: int
     idle_cpu: float
-    uptime_ms: int
     at_us: int
 
 
@@ -250,13 +246,11 @@ def _hangup(event: JsonEvent) -> Hangup:
         hung_up_by="remote" if redirected else _party(disposition),
         answered=answer != 0,
         progress=first_ring != 0,
-        invite_sent=bool(first_sign or status or disposition or _text(event, "variable_sip_call_id")),
         billsec=number(get("variable_billsec")),
         billmsec=number(get("variable_billmsec")),
         duration_ms=number(get("variable_mduration")),
         pdd_ms=_milliseconds(start, first_sign) if start and first_sign else None,
         ring_ms=_milliseconds(first_ring, end) if end and first_ring else None,
-        redirected_to=_said(get("variable_sip_redirected_to")),
         gateway=_said(get("variable_sip_gateway_name")),
         alert_ms=_milliseconds(start, alert) if start and alert else None,
         abandoned=_abandoned(event, _party(disposition)) and answer != 0,
@@ -316,9 +310,7 @@ def _heartbeat(event: JsonEvent) -> Heartbeat:
         sessions=_int(event, "Session-Count"),
         max_sessions=_int(event, "Max-Sessions"),
         sessions_per_second=_int(event, "Session-Per-Sec"),
-        sessions_last_second=_int(event, "Session-Per-Sec-Last"),
         idle_cpu=_float(event, "Idle-CPU"),
-        uptime_ms=_int(event, "Uptime-msec"),
         at_us=_int(event, "Event-Date-Timestamp"),
     )
 

@@ -230,13 +230,11 @@ def _hangup(answered: bool) -> Hangup:
         hung_up_by="remote",
         answered=answered,
         progress=answered,
-        invite_sent=True,
         billsec=1 if answered else 0,
         billmsec=1000 if answered else 0,
         duration_ms=1500,
         pdd_ms=20,
         ring_ms=480,
-        redirected_to=None,
         gateway="carrier",
     )
 

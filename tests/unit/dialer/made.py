@@ -111,13 +111,11 @@ def make_hangup(cause: str = "NORMAL_CLEARING", **changes: Any) -> Hangup:
         "hung_up_by": "remote",
         "answered": True,
         "progress": True,
-        "invite_sent": True,
         "billsec": 4,
         "billmsec": 4000,
         "duration_ms": 5500,
         "pdd_ms": 20,
         "ring_ms": 1500,
-        "redirected_to": None,
         "gateway": "carrier",
     }
     return Hangup(**(values | changes))

@@ -37,7 +37,7 @@ def variables_of(event: dict[str, Any]) -> dict[str, Any]:
             **samples.at("progress_media", 40),
             **samples.at("answer", 1500),
         ),
-        samples.hangup("CALL_REJECTED", 21, sip_603plus_reason="Q.850;cause=21", sip_redirected_to="x"),
+        samples.hangup("CALL_REJECTED", 21, sip_603plus_reason="Q.850;cause=21"),
     ],
     ids=["busy", "no answer", "answered", "blocked"],
 )
