@@ -161,12 +161,17 @@ class Departures:
     def _request(
         self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]
     ) -> OriginateRequest | None:
-        """The originate of a call; None, with the contact failed, where what it holds cannot be said to a switch."""
+        """The originate of a call; None where it cannot leave: with the contact back where another gateway may do, and
+        failed where what it holds cannot be said to a switch."""
         trunk = plan.trunk(flight.gateway_id)
         if trunk is None:
             self._withdraw(flight)
             return None
         if match_length(trunk.prefixes, flight.phone_number) is None:
+            if plan.route(flight.phone_number, ()):
+                # The prefixes changed since this gateway was chosen: another one carries it.
+                self._withdraw(flight)
+                return None
             log.warning("contact_without_route", contact_id=flight.contact_id, call_id=flight.call_id)
             self.recorder.refuse(flight, NO_ROUTE)
             return None

@@ -327,6 +327,24 @@ def test_a_number_that_no_gateway_carries_fails_without_a_call(world: World) -> 
     assert set(world.ends().values()) == {"NO_ROUTE_DESTINATION"}
 
 
+@pytest.mark.parametrize(
+    ("prefixes", "end"),
+    [((), ("pending", "NOT_SENT")), (("+44",), ("failed", "NO_ROUTE_DESTINATION"))],
+    ids=["another gateway carries it", "none does"],
+)
+def test_a_repeat_whose_gateway_no_longer_carries_its_number(
+    world: World, prefixes: tuple[str, ...], end: tuple[str, str]
+) -> None:
+    flight = make_flight(phone_number="+14155550100")
+    world.book.add(flight)
+    other = make_trunk(gateway_id=SECOND, prefixes=prefixes)
+    world.current = make_plan(trunks=(make_trunk(prefixes=("+44",)), other))
+    world.dispatcher.repeat(flight)
+    ends = [report.ended for report in world.recorder._waiting]
+    assert [(ended.status, ended.cause) for ended in ends if ended is not None] == [end]
+    assert world.sent == []
+
+
 def test_the_caller_is_written_as_the_gateways_carrier_wants_it(world: World) -> None:
     trunk = make_trunk(caller_id_header=CallerIdHeader.PAI, caller_id_format=CallerIdFormat.DIGITS)
     world.current = make_plan(trunks=(trunk,))
