@@ -7,8 +7,9 @@ recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, 
   and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms.
 - Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
 - Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
-  renews those of dead ones too until they are taken over. The epoch lapses sooner than any lease: leases that
-  nobody renewed never make room for a call, the state is rebuilt first.
+  renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,
+  the state is rebuilt first: where nobody renews at all the epoch lapses sooner, and where some do, a question
+  that meets the lapsed lease of a permit that is still held ends it.
 - Without a whole state nobody dials: not while Redis is away, nor after it was emptied or came back from its disk.
 """
 

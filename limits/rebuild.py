@@ -154,7 +154,7 @@ class _Rebuild:
                 pipe.pexpire(keys.held(record.owner), lives.keep)
                 for slots in record.slot_keys(keys):
                     pipe.zadd(slots, {call_id: self._now_ms + lives.lease})
-                    pipe.pexpire(slots, lives.lease + 10_000)
+                    pipe.pexpire(slots, lives.keep)
             pipe.pexpire(keys.permits, lives.keep)
             pipe.pexpire(keys.holders, lives.keep)
             pipe.execute()

@@ -9,18 +9,20 @@ end
 if epoch ~= job.epoch then
   return {'epoch', epoch}
 end
+-- Written anew, and first: a server that is out of memory refuses this as it refuses the slots of others, so nobody
+-- without calls keeps an epoch in which nobody else can renew.
+redis.call('SET', KEYS[1], epoch, 'PX', job.epoch_life)
 local lapse = math.floor(clock() / 1000) + job.lease
 for i, id in ipairs(job.ids) do
   if redis.call('HEXISTS', KEYS[2], id) == 1 then
     for k = 1, 5 do
       local slots = KEYS[5 * i + k]
       redis.call('ZADD', slots, lapse, id)
-      redis.call('PEXPIRE', slots, job.lease + 10000)
+      redis.call('PEXPIRE', slots, job.keep)
     end
   end
 end
 for k = 2, 5 do
   redis.call('PEXPIRE', KEYS[k], job.keep)
 end
-redis.call('PEXPIRE', KEYS[1], job.epoch_life)
 return {'ok'}

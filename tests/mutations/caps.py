@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import CAPS, DISPATCHER, EPOCH, LEASES, ORDERS, REPEATS, SENDER, Mutation
+from tests.mutations.mutation import (
+    CAPS,
+    DISPATCHER,
+    EPOCH,
+    LAPSES,
+    LEASES,
+    ORDERS,
+    REPEATS,
+    SENDER,
+    Mutation,
+)
 
 EXCEEDED = (
     Mutation(
@@ -55,6 +65,22 @@ EXCEEDED = (
         "  if string.sub(epoch, -#run) ~= run then\n    return nil\n  end\n",
         "",
         (f"{EPOCH}::test_a_state_that_came_back_from_a_disk_is_not_whole",),
+    ),
+    Mutation(
+        "held slot swept",
+        "a living dialer that could not renew its permits loses their slots while its calls are up",
+        "limits/acquire.lua",
+        "lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], id) == 1",
+        "lapsed_in_use = false",
+        (f"{LAPSES}::test_a_living_dialer_that_cannot_renew_keeps_its_slots",),
+    ),
+    Mutation(
+        "epoch kept by a dialer without calls",
+        "a Redis that is full refuses to renew permits, and nobody rebuilds the state",
+        "limits/renew.lua",
+        "redis.call('SET', KEYS[1], epoch, 'PX', job.epoch_life)",
+        "redis.call('PEXPIRE', KEYS[1], job.epoch_life)",
+        (f"{LAPSES}::test_a_redis_that_is_full_lets_nobody_keep_the_epoch",),
     ),
     Mutation(
         "rebuild forgets the day",

@@ -14,6 +14,7 @@ IDENTITY = "tests/integration/dialer/test_identity.py"
 ORDERS = "tests/integration/model/test_orders.py"
 CAPS = "tests/integration/limits/test_caps.py"
 EPOCH = "tests/integration/limits/test_epoch.py"
+LAPSES = "tests/integration/limits/test_lapses.py"
 LEASES = "tests/integration/limits/test_leases.py"
 REPEATS = "tests/integration/limits/test_repeats.py"
 

@@ -15,14 +15,6 @@ from tests.integration.limits.room import PREFIX, Desk, connect, words
 from tests.waiting import wait_until
 
 
-def test_a_lease_that_nobody_renews_frees_its_slots(client: redis.Redis) -> None:
-    desk = Desk(client, lease_seconds=0.4).open()
-    desk.ask("a", concurrency=1)
-    client.persist(f"{PREFIX}epoch")
-    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
-    wait_until(lambda: words(desk.ask("b", concurrency=1)) == ["fs1"], timeout=20, what="a free slot")
-
-
 def test_renewing_keeps_every_slot(client: redis.Redis) -> None:
     desk = Desk(client, lease_seconds=0.6).open()
     desk.ask("a", concurrency=1, number="+1")

@@ -1,0 +1,181 @@
+"""Leases that lapsed: they make no room while their permits are held, and no round of rebuilds where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import pytest
+import redis
+
+from limits.caps import LiveCall
+from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, NodeCaps, Permit, TenantCaps, Usage
+from tests.integration.limits.room import PREFIX, Desk, snapshot, words
+from tests.waiting import wait_until
+
+HELD = LiveCall("a", "d1", "c", "t", "gw", "fs1", "+a")
+
+
+def lapse(client: redis.Redis, call_id: str) -> None:
+    """Nobody has renewed this permit for longer than a lease lasts."""
+    for key in client.scan_iter(match=f"{PREFIX}*:slots:*"):
+        client.zadd(key, {call_id: 1}, xx=True)
+
+
+def epoch(client: redis.Redis) -> object:
+    return client.get(f"{PREFIX}epoch")
+
+
+SCOPES: list[tuple[str, Callable[[Desk], Sequence[Permit | Denied]]]] = [
+    ("campaign_concurrency", lambda desk: desk.ask("b", concurrency=1)),
+    (
+        "tenant_concurrency",
+        lambda desk: desk.ask("b", tenant=TenantCaps(1, None, None, None), campaign_id="x"),
+    ),
+    ("number_cap", lambda desk: desk.ask("b", number="+a", campaign_id="x")),
+    ("gateway_channels", lambda desk: desk.ask("b", gateway=GatewayCaps("gw", None, 1), tenant_id="u")),
+    (
+        "node_channels",
+        lambda desk: desk.ask(
+            "b", nodes=[NodeCaps("fs1", None, 1)], gateway=GatewayCaps("other", None, None), tenant_id="u"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("word", "ask"), SCOPES, ids=[word for word, _ in SCOPES])
+def test_a_living_dialer_that_cannot_renew_keeps_its_slots(
+    client: redis.Redis, desk: Desk, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
+) -> None:
+    """Somebody else keeps the epoch meanwhile; only the rows can tell that the call is still up."""
+    desk.ask("a")
+    idle = Desk(client, "d2")
+    lapse(client, "a")
+    idle.limiter.renew()
+    assert words(ask(idle)) == ["no_redis"]
+    assert not idle.limiter.whole()
+    assert idle.limiter.rebuild(snapshot([HELD]))
+    assert words(ask(idle)) == [word]
+    assert idle.limiter.whole()
+
+
+def test_no_call_of_a_batch_is_granted_once_a_held_permit_has_lapsed(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a")
+    lapse(client, "a")
+    assert words(desk.ask("b", "c", "d", number="+a")) == ["no_redis"] * 3
+    assert sorted(client.hkeys(next(client.scan_iter(match=f"{PREFIX}*:permits")))) == ["a"]
+
+
+def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: redis.Redis, desk: Desk) -> None:
+    """Slots that are gone with their key would be no sign of anything, and their places free."""
+    desk.ask("a")
+    lasts = [client.pttl(key) for key in client.scan_iter(match=f"{PREFIX}*:slots:*")]
+    desk.limiter.renew()
+    lasts += [client.pttl(key) for key in client.scan_iter(match=f"{PREFIX}*:slots:*")]
+    assert len(lasts) == 10
+    assert min(lasts) > 300_000
+
+
+def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: redis.Redis, desk: Desk) -> None:
+    """A dialer without calls has nothing to write for itself: it must not outlive those who have."""
+    desk.ask("a")
+    idle = Desk(client, "d2")
+    client.pexpire(f"{PREFIX}epoch", 20_000)
+    client.config_set("maxmemory", 1)
+    try:
+        for name in (desk, idle):
+            with pytest.raises(LimiterUnavailable, match="maxmemory"):
+                name.limiter.renew()
+    finally:
+        client.config_set("maxmemory", 0)
+    assert client.pttl(f"{PREFIX}epoch") <= 20_000
+    idle.limiter.renew()
+    assert client.pttl(f"{PREFIX}epoch") > 20_000
+
+
+def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(client: redis.Redis) -> None:
+    busy = Desk(client, "d1", lease_seconds=0.6).open()
+    idle = Desk(client, "d2", lease_seconds=0.6)
+    assert words(busy.ask("a", concurrency=1)) == ["fs1"]
+    client.config_set("maxmemory", 1)
+
+    def lapsed() -> bool:
+        for desk in (busy, idle):
+            with suppress(LimiterUnavailable):  # which is said until the epoch has lapsed
+                desk.limiter.renew()
+        usage = idle.limiter.usage("t")
+        return usage is None or usage.concurrent == 0
+
+    try:
+        wait_until(lapsed, timeout=20, what="the end of the lease")
+    finally:
+        client.config_set("maxmemory", 0)
+    assert words(idle.ask("b", concurrency=1)) == ["no_redis"]
+
+
+def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: redis.Redis) -> None:
+    """Never used: no row knows it."""
+    desk = Desk(client, lease_seconds=0.4).open()
+    desk.ask("a", concurrency=1)
+    client.persist(f"{PREFIX}epoch")
+    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    wait_until(lambda: words(desk.ask("b", concurrency=1)) == ["no_redis"], timeout=20, what="the lapse")
+    later = Desk(client, "d2")
+    assert later.limiter.rebuild(snapshot())
+    assert words(later.ask("b", concurrency=1)) == ["fs1"]
+
+
+def test_a_lease_renewed_late_but_in_time_counts_on(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a")
+    before = epoch(client)
+    lapse(client, "a")
+    desk.limiter.renew()
+    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert epoch(client) == before
+
+
+def test_a_slot_that_no_permit_stands_for_is_swept(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a")
+    before = epoch(client)
+    client.hdel(next(client.scan_iter(match=f"{PREFIX}*:permits")), "a")
+    lapse(client, "a")
+    assert words(desk.ask("b", concurrency=1, number="+a")) == ["fs1"]
+    assert epoch(client) == before
+    assert desk.limiter.usage("t") == Usage(1, 2, 2, 0)
+
+
+def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a", "b", concurrency=2)
+    before = epoch(client)
+    desk.roster.retire("d1")
+    heir = Desk(client, "d2")
+    for call_id in ("a", "b"):
+        lapse(client, call_id)
+    heir.limiter.renew()
+    assert words(heir.ask("c", concurrency=2)) == ["campaign_concurrency"], "until it is taken over"
+    assert heir.limiter.take_over("d1", set(), {}) == ["a", "b"]
+    assert words(heir.ask("c", "d", concurrency=2)) == ["fs1", "fs1"]
+    assert epoch(client) == before
+    assert heir.limiter.usage("t") == Usage(2, 2, 2, 0)
+
+
+def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: redis.Redis, desk: Desk) -> None:
+    """One permit was never used, one belongs to a call that is still up and nobody's yet."""
+    desk.ask("a", "unused")
+    desk.roster.retire("d1")
+    for call_id in ("a", "unused"):
+        lapse(client, call_id)
+    client.delete(f"{PREFIX}epoch")
+    late = Desk(client, "d2")
+    assert words(late.ask("b", concurrency=2)) == ["no_redis"]
+    assert late.limiter.rebuild(snapshot([HELD]))
+    built = epoch(client)
+    lapse(client, "a")
+    late.limiter.renew()
+    assert words(late.ask("b", concurrency=2)) == ["fs1"]
+    assert words(late.ask("c", concurrency=2)) == ["campaign_concurrency"]
+    late.limiter.take_over("d1", {"a"}, {})
+    late.end("a", "b")
+    assert words(late.ask("c", "d", concurrency=2)) == ["fs1", "fs1"]
+    assert not late.limiter.rebuild(snapshot())
+    assert epoch(client) == built
