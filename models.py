@@ -423,6 +423,14 @@ class Dialer(Table):
     settled_at = DateTimeTZField(null=True)
 
 
+class SessionLock(Table):
+    """A dialer that has held its session lock since PostgreSQL last lost all locks. Unlogged: a crash empties it."""
+
+    dialer_id = TextField(primary_key=True)
+    postmaster_started_at = DateTimeTZField()
+    taken_at = DateTimeTZField()
+
+
 class Halt(Table):
     """No call starts for this scope (a tenant's id, or `*` for all) while its row is here."""
 
@@ -477,7 +485,7 @@ class CdrInbox(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    ImportReject, Idempotency, Dialer, Halt, Node, NodeDrain, CdrInbox,
+    ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox,
 )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 The id is new with each start and never used again. The lease says that it is alive; its senders ask
 `lease.valid()` before each write, so that a process that wakes after a stop sends at most the frame past its
 check. The session lock says that the process exists: only when it is gone too may anybody repeat a send of its.
+PostgreSQL may lose all locks at once (a restart, the crash of one backend, a failover); the unlogged table
+`session_lock` tells.
 """
 
 from __future__ import annotations
@@ -34,7 +36,23 @@ FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s::bigin
     AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _END_HOLDER = f"SELECT pg_terminate_backend(pid) {_HOLDERS}"
-_IS_FREE = f"SELECT NOT EXISTS (SELECT 1 {_HOLDERS})"
+# The row and the lock in one statement, so that both are of one era: the row is looked for in what was committed
+# before the locks are read.
+_LET_GO = f"""
+SELECT EXISTS (
+    SELECT 1 FROM session_lock WHERE dialer_id = %s AND postmaster_started_at = pg_postmaster_start_time()
+) AND NOT EXISTS (SELECT 1 {_HOLDERS})
+"""
+_HELD_NOW = """
+INSERT INTO session_lock (dialer_id) VALUES (%s) ON CONFLICT (dialer_id)
+    DO UPDATE SET postmaster_started_at = excluded.postmaster_started_at, taken_at = excluded.taken_at
+"""
+_PURGE = """
+DELETE FROM session_lock AS held WHERE taken_at < now() - interval '1 hour' AND NOT EXISTS (
+    SELECT 1 FROM dialer WHERE id = held.dialer_id
+        AND (settled_at IS NULL OR settled_at > now() - interval '1 hour')
+) AND NOT EXISTS (SELECT 1 FROM call WHERE sent_by = held.dialer_id AND state <> 'ended')
+"""
 
 
 def new_dialer_id() -> str:
@@ -93,8 +111,7 @@ class Identity:
     def keep_lock(self) -> None:
         """See that the session lock is held; after PostgreSQL was away, take it anew.
 
-        What a lock says after a restart begins at the restart, so the row begins there too. Until it is held
-        again nothing is sent. Raises psycopg.Error while PostgreSQL is away.
+        Until it is held again nothing is sent. Raises psycopg.Error while PostgreSQL is away.
         """
         asked = time.monotonic()
         try:
@@ -106,6 +123,7 @@ class Identity:
             log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
+            # For heirs of the last release, which know no other proof.
             self._session.execute(
                 "UPDATE dialer SET postmaster_started_at = pg_postmaster_start_time() WHERE id = %s",
                 (self.dialer_id,),
@@ -147,6 +165,8 @@ class Identity:
             session.execute(_END_HOLDER, (LOCK_SPACE, number))
             session.close()
             raise psycopg.OperationalError("an earlier connection still holds the session lock")
+        # By the session that holds the lock: where the row arrives, the lock is held in the same era.
+        session.execute(_HELD_NOW, (self.dialer_id,))
         self._locked_at = asked
 
     def release(self) -> None:
@@ -158,7 +178,20 @@ class Identity:
             self._session.close()
 
 
-def lock_is_free(dialer_id: str) -> bool:
-    """Whether no session holds this dialer's lock, on the connection that this greenlet holds."""
-    (free,) = db.execute_sql(_IS_FREE, (LOCK_SPACE, lock_number(dialer_id))).fetchone()
-    return bool(free)
+def lock_was_let_go(dialer_id: str) -> bool:
+    """Whether this dialer's session, which held its lock, is gone while PostgreSQL has lost no other.
+
+    False where the lock is gone because PostgreSQL restarted, recovered from the crash of a backend or was promoted,
+    until the dialer takes it anew. On the connection that this greenlet holds.
+    """
+    (gone,) = db.execute_sql(_LET_GO, (dialer_id, LOCK_SPACE, lock_number(dialer_id))).fetchone()
+    return bool(gone)
+
+
+def purge_locks() -> None:
+    """Forget the locks of dialers that were settled long ago; what they sent has ended.
+
+    Raises what a database that is away raises.
+    """
+    with db.connection_context():
+        db.execute_sql(_PURGE)

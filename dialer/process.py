@@ -24,7 +24,7 @@ from dialer.caps.trunks import Trunks
 from dialer.control import Control
 from dialer.errors import UNAVAILABLE
 from dialer.holds import Holds
-from dialer.identity import Identity
+from dialer.identity import Identity, purge_locks
 from dialer.points import Point, reach
 from dialer.record.inbox import BELL as RECORDS
 from dialer.record.inbox import Inbox
@@ -165,6 +165,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self.inbox.round, self._records)
         self.tasks.every(PURGE_EVERY_SECONDS, self.inbox.purge)
         self.tasks.every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
+        self.tasks.every(PURGE_EVERY_SECONDS, purge_locks)
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)

@@ -3,8 +3,8 @@
 The switch is asked about that very call id. Alive: it is ours from now on. Ended: the mark that every call leaves
 in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may come by
 the inbox. Never seen: it may be sent once more under the same id, but only when its sender is proven dead (its
-session lock is gone, and not because PostgreSQL restarted), the node is the same one, and it has answered at once for
-long enough to have executed every frame in its buffers.
+session lock is gone, and not because PostgreSQL lost all of them), the node is the same one, and it has answered at
+once for long enough to have executed every frame in its buffers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gevent.event import Event as Signal
 
 from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
-from dialer.identity import lock_is_free
+from dialer.identity import lock_was_let_go
 from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
 from dialer.rescue.backlogs import Backlogs
@@ -32,7 +32,7 @@ from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import mark_select, uptime, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel, channel_from_dump
-from models import db, rows
+from models import db
 
 log = structlog.get_logger()
 
@@ -203,21 +203,9 @@ def question(link: NodeLink, call_id: str) -> Answer:
 
 
 def sender_is_dead(dialer_id: str) -> bool:
-    """Whether this dialer can never write again: its session lock is gone, and not because PostgreSQL restarted.
+    """Whether this dialer can never write again: its session lock is gone, and PostgreSQL has lost no other lock.
 
     Raises what a database that is away raises.
     """
     with db.connection_context():
-        return lock_is_free(dialer_id) and same_postmaster(dialer_id)
-
-
-def same_postmaster(dialer_id: str) -> bool:
-    """Whether PostgreSQL has run without a restart since this dialer took its lock.
-
-    On the connection that this greenlet holds.
-    """
-    found = rows(
-        "SELECT postmaster_started_at = pg_postmaster_start_time() AS same FROM dialer WHERE id = %s",
-        dialer_id,
-    )
-    return bool(found and found[0]["same"])
+        return lock_was_let_go(dialer_id)

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     NODE_PARTITIONED = "node partitioned"
     POSTGRES_RESTARTED = "PostgreSQL restarted"
     POSTGRES_KILLED = "PostgreSQL killed"
+    BACKEND_KILLED = "PostgreSQL backend killed"
     VALKEY_EMPTIED = "Valkey restarted empty"
     VALKEY_KILLED = "Valkey killed"
     VALKEY_STOPPED = "Valkey stopped"
@@ -56,6 +57,7 @@ WEIGHTS: dict[Kind, int] = {
     Kind.NODE_PARTITIONED: 4,
     Kind.POSTGRES_RESTARTED: 2,
     Kind.POSTGRES_KILLED: 2,
+    Kind.BACKEND_KILLED: 2,
     Kind.VALKEY_EMPTIED: 2,
     Kind.VALKEY_KILLED: 2,
     Kind.VALKEY_STOPPED: 2,
@@ -78,6 +80,7 @@ OF_ALL = frozenset(
     {
         Kind.POSTGRES_RESTARTED,
         Kind.POSTGRES_KILLED,
+        Kind.BACKEND_KILLED,
         Kind.VALKEY_EMPTIED,
         Kind.VALKEY_KILLED,
         Kind.VALKEY_STOPPED,

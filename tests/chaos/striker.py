@@ -73,6 +73,7 @@ class Striker:
             Kind.NODE_PARTITIONED: self._partition,
             Kind.POSTGRES_RESTARTED: self._postgres,
             Kind.POSTGRES_KILLED: self._postgres,
+            Kind.BACKEND_KILLED: self._kill_backend,
             Kind.VALKEY_EMPTIED: self._valkey,
             Kind.VALKEY_KILLED: self._valkey,
             Kind.VALKEY_STOPPED: self._stop_valkey,
@@ -270,6 +271,12 @@ class Striker:
         # SIGINT: "fast shutdown", what a restart of the service does.
         os.kill(pid, signal.SIGINT if fault.kind is Kind.POSTGRES_RESTARTED else signal.SIGKILL)
         return True
+
+    def _kill_backend(self, fault: Fault) -> bool:
+        """As the OOM killer would: the postmaster stays, ends every session and recovers."""
+        pid = self._stage.pids.get("postgres")
+        backends = [] if pid is None else children_of(pid)
+        return bool(backends) and self._stage.kill(backends[int(fault.die * len(backends))])
 
     def _valkey(self, fault: Fault) -> bool:
         """SIGKILL; where it is to come back empty, without the log that it would read."""

@@ -138,10 +138,18 @@ TWICE = (
     Mutation(
         "repeat after PostgreSQL restarted",
         "a session lock that is gone because PostgreSQL restarted is taken for a death",
-        "dialer/rescue/recovery.py",
-        "return lock_is_free(dialer_id) and same_postmaster(dialer_id)",
-        "return lock_is_free(dialer_id)",
+        "dialer/identity.py",
+        " AND postmaster_started_at = pg_postmaster_start_time()\n",
+        "\n",
         (f"{IDENTITY}::test_a_lock_says_nothing_after_the_server_restarted",),
+    ),
+    Mutation(
+        "repeat after a backend crash",
+        "a session lock that is gone because PostgreSQL lost all of them with one backend is taken for a death",
+        "migrations/0009_session_lock.py",
+        "CREATE UNLOGGED TABLE",
+        "CREATE TABLE",
+        (f"{IDENTITY}::test_a_lock_says_nothing_after_one_backend_crashed_until_it_is_taken_anew",),
     ),
     Mutation(
         "repeat at once",
