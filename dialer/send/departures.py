@@ -161,8 +161,8 @@ class Departures:
     def _request(
         self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]
     ) -> OriginateRequest | None:
-        """The originate of a call; None where it cannot leave: with the contact back where another gateway may do, and
-        failed where what it holds cannot be said to a switch."""
+        """The originate of a call; None where it cannot leave: with the contact back where another gateway may do,
+        and failed where what it holds cannot be said to a switch."""
         trunk = plan.trunk(flight.gateway_id)
         if trunk is None:
             self._withdraw(flight)
