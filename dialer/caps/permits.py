@@ -31,9 +31,12 @@ class Permits:
         self._doubted: list[tuple[float, Permit]] = []
 
     def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
-        """The slots of calls that are over; those of calls never sent are given back with their rates."""
-        unsent = [f.permit for f in over if f.sent_at is None and f.permit is not None]
-        sent = [f for f in over if f.sent_at is not None or f.permit is None]
+        """The slots of calls that are over; those of calls never sent are given back with their rates.
+
+        What its end says counts: one that shows itself while its repeat waits for a permit was sent.
+        """
+        unsent = [f.permit for f in over if f.permit is not None and ended[f.call_id].sent_age is None]
+        sent = [f for f in over if f.permit is None or ended[f.call_id].sent_age is not None]
         # Each in its own right: a Redis that fails at the first must still be owed the second.
         if unsent:
             self._owing(partial(self._limiter.give_back, unsent))

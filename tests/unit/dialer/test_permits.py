@@ -10,12 +10,13 @@ import pytest
 from dialer.book import Flight
 from dialer.caps import permits as permits_module
 from dialer.caps.permits import DOUBT_SECONDS, Permits
+from dialer.record.endings import hung_up, never_sent
 from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
-from tests.unit.dialer.made import ME, make_flight, make_permit
+from tests.unit.dialer.made import ME, busy, make_flight, make_permit
 
 
 class FakeLimiter:
@@ -40,7 +41,9 @@ class FakeLimiter:
 
 
 def end_of(flight: Flight) -> Ended:
-    return Ended(flight.call_id, "failed", True, None, 0.0, 0.0, "busy", "USER_BUSY")
+    if flight.unsent:
+        return never_sent(flight, "NOT_SENT", None)
+    return hung_up(flight, 10.0, busy())
 
 
 def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> None:
@@ -52,6 +55,15 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
     Permits(cast(Limiter, limiter)).free([unsent, sent], endings)
     assert limiter.given_back == [unsent.call_id]
     assert limiter.released == [sent.call_id]
+
+
+def test_a_call_that_shows_itself_before_its_repeat_leaves_counts_as_sent() -> None:
+    limiter = FakeLimiter()
+    flight = make_flight(repeated=True, created=True)
+    flight.permit = make_permit(flight)
+    Permits(cast(Limiter, limiter)).free([flight], {flight.call_id: end_of(flight)})
+    assert limiter.released == [flight.call_id]
+    assert limiter.given_back == []
 
 
 def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
