@@ -26,6 +26,7 @@ class Flight:
     that was given up, and not seen, so that its node may still hold it. `let_go_at` is when the node had acknowledged
     the order, or had closed that connection too. `progress` says that any 18x came, `ringing` that a 180 did.
     `reaped`: closed because its switch failed to end it.
+    `missed`: it had no listener for a while since it was written, so that the switch may have shown it unheard.
     `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
     that its end is known.
     """
@@ -68,6 +69,7 @@ class Flight:
     repeated: bool = False
     unanswered: bool = False
     doubtful: bool = False
+    missed: bool = False
     let_go_at: float = 0.0
     asking: bool = False
     asked_at: float = 0.0

@@ -178,14 +178,15 @@ class Recorder:
         """The end of a call whose job failed without a channel; with one, its HANGUP_COMPLETE says more and comes.
 
         Whether there was one is told by the channel's events, or by the cause. A repeated send is refused in the
-        same words when the first is alive, so that is asked about.
+        same words when the first is alive, and a carrier may end a call with a cause that the switch has for its own
+        refusals: where there may have been events that nobody here heard, that is asked about.
         """
         if result.ok:
             return None
         flight.refusal = result.text or "UNKNOWN"
         if flight.created:
             return None
-        if flight.repeated or endings.had_channel(flight.refusal):
+        if flight.repeated or flight.missed or endings.had_channel(flight.refusal):
             self.ask(flight)
             return None
         return endings.refused(flight, at, flight.refusal, self.elsewhere)

@@ -205,4 +205,5 @@ def _flight(row: dict[str, Any]) -> Flight:
         created=seen,
         progress=row["state"] == CallState.RINGING,
         adopted_at=now,
+        missed=True,
     )

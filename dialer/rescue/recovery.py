@@ -78,6 +78,7 @@ class Recovery:
         sent = [flight for flight in self.book.on_node(node) if flight.sent_at is not None]
         doubted = [flight for flight in sent if not flight.seen and not flight.doubtful]
         for flight in sent:
+            flight.missed = True
             if flight.unanswered:
                 flight.unanswered = False
                 flight.let_go_at = self.now()

@@ -67,6 +67,11 @@ def test_a_reply_is_not_waited_for_once_its_connection_is_gone(closed: bool) -> 
     loss.recovery.stop()
 
 
+def test_what_was_written_before_has_been_without_a_listener() -> None:
+    loss = Loss(True)
+    assert [flight.missed for flight in (loss.sent, loss.seen, loss.unsent)] == [True, True, False]
+
+
 def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
     loss = Loss(False, False)
     loss.held[0].set()

@@ -246,6 +246,15 @@ def test_a_failed_job_is_a_refusal_only_where_there_was_no_channel(
     )
 
 
+def test_a_refusal_is_asked_about_where_a_channel_may_have_come_and_gone_unheard(bench: Bench) -> None:
+    """A carrier's `Reason: Q.850;cause=27` ends a call that rang with the cause of a refused one."""
+    flight = bench.fly(missed=True)
+    bench.take(job(flight.call_id, "DESTINATION_OUT_OF_ORDER"))
+    bench.write()
+    assert bench.asked == [flight.call_id]
+    assert bench.rows.ends == []
+
+
 def test_a_call_that_is_somebody_elses_by_now_frees_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
