@@ -169,6 +169,24 @@ class NodeLink:
         """Run a short api command. Raises NotConnected, MaybeSent or ReplyTimeout (which ends the connection)."""
         return self._connected().api(line, timeout)
 
+    def api_apart(self, line: str, timeout: float) -> str:
+        """Run an api command that may take long, over a connection of its own: what is sent over the link's is read
+        only once an earlier command of it is over. Raises as `api` does, and AuthRefused."""
+        connection: EslConnection[None] = EslConnection(
+            self.config.host,
+            self.config.port,
+            self.config.password,
+            decode=lambda _: None,
+            on_event=lambda _: None,
+            on_close=lambda _: None,
+            silence_seconds=CONNECT_SECONDS + timeout,
+        )
+        try:
+            connection.connect(CONNECT_SECONDS)
+            return connection.api(line, timeout)
+        finally:
+            connection.close()
+
     def hupall(self, cause: str, variable: str, value: str) -> None:
         """End every call on the node whose channel variable has this value. Raises as `api` does."""
         self.api(commands.hupall(cause, variable, value))

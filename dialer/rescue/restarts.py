@@ -20,7 +20,8 @@ from freeswitch.events import LiveChannel
 log = structlog.get_logger()
 
 RECOVER_SECONDS = 30.0
-"""A node takes its calls up again one after the other, and answers when it has gone through all."""
+"""A node takes its calls up again one after the other, and answers when it has gone through all: over the connection
+that sends originates they would wait in its buffers for so long."""
 ASK_SECONDS = 10.0
 
 
@@ -43,7 +44,7 @@ class Restarts:
             core = link.core_uuid
             if core is None or self._recovered.get(link.name) == core:
                 return
-            answer = link.api(recover(), timeout=RECOVER_SECONDS)
+            answer = link.api_apart(recover(), timeout=RECOVER_SECONDS)
             self._recovered[link.name] = core
             log.warning("node_recovered", node=link.name, answer=answer.strip()[:100])
 

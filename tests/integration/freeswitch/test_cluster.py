@@ -8,6 +8,7 @@ from functools import partial
 
 import gevent
 import pytest
+from gevent.event import Event as Signal
 
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
 from freeswitch.connection import NotConnected, Withheld
@@ -174,6 +175,29 @@ def test_an_originate_whose_node_dies_is_answered_with_none(monkeypatch: pytest.
 def test_calls_are_ended_by_variable(up: Switch) -> None:
     up.link.hupall("MANAGER_REQUEST", "dialer_campaign", "c1")
     assert up.peer.commands[-1] == "api hupall MANAGER_REQUEST dialer_campaign c1"
+
+
+def test_a_command_that_takes_long_holds_up_no_originate() -> None:
+    begun, over = Signal(), Signal()
+
+    def answer(one: Switch, command: str) -> str:
+        if command != "sofia recover":
+            return Switch.answer(one, command)
+        begun.set()
+        assert over.wait(20)
+        return "Recovered 3 call(s)"
+
+    with switch(lambda one: setattr(one, "answer", partial(answer, one))) as one:
+        wait_until(one.ups, what="the link")
+        recovery = gevent.spawn(one.link.api_apart, "sofia recover", 20.0)
+        assert begun.wait(20)
+        replies: list[str | None] = []
+        one.link.originate(REQUEST, None, replies.append)
+        wait_until(lambda: replies, what="the reply to the originate")
+        over.set()
+        assert recovery.get(timeout=20) == "Recovered 3 call(s)"
+        assert one.link.connected
+        assert one.downs() == []
 
 
 def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> None:

@@ -31,7 +31,12 @@ class Node:
         self.fallen = fallen
         self.alive: set[str] = set()
         self.said: list[str] = []
+        self.said_apart: list[str] = []
         self.refuses = 0
+
+    def api_apart(self, line: str, timeout: float) -> str:
+        self.said_apart.append(line)
+        return self.api(line, timeout)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
         self.said.append(line)
@@ -128,6 +133,7 @@ def test_recovery_recovers_then_asks_then_bounds() -> None:
     recovery.node_up("fs1")
     wait_until(lambda: not flight.asking, what="the answer")
     assert [line.split()[0] for line in node.said] == ["sofia", "uuid_dump", "sched_hangup"]
+    assert node.said_apart == ["sofia recover"], "it takes long, and originates would wait behind it"
     assert flight.gone_since is None
     assert flight.core_uuid == NEW
 
