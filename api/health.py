@@ -11,9 +11,12 @@ from api.database import unit
 from api.errors import ApiError
 from api.services import services
 from limits.errors import LimitsError
+from limits.memory import evicting, evicts
 from models import rows
 
 blp = Blueprint("health", __name__)
+
+REDIS_AWAY = "Redis unavailable."
 
 
 @blp.get("/healthz")
@@ -31,10 +34,10 @@ def readyz() -> Response:
 
 def _state() -> dict[str, Any]:
     database = _database()
-    dialers, redis_reason = _dialers()
+    dialers, redis_reason = _redis()
     nodes = _nodes(dialers)
     reasons = [reason for reason in (database, redis_reason) if reason]
-    if not redis_reason and not dialers:
+    if redis_reason != REDIS_AWAY and not dialers:
         reasons.append("No dialer is alive.")
     if dialers and not nodes:
         reasons.append("No dialer is connected to a node.")
@@ -58,11 +61,13 @@ def _database() -> str | None:
     return None
 
 
-def _dialers() -> tuple[dict[str, Any], str | None]:
+def _redis() -> tuple[dict[str, Any], str | None]:
+    """The living dialers, and why nobody may dial on this Redis."""
     try:
-        return dict(services().roster.alive()), None
+        dialers, policy = dict(services().roster.alive()), evicting(services().redis)
     except LimitsError:
-        return {}, "Redis unavailable."
+        return {}, REDIS_AWAY
+    return dialers, None if policy is None else evicts(policy)
 
 
 def _nodes(dialers: dict[str, Any]) -> list[dict[str, Any]]:

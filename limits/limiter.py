@@ -10,7 +10,8 @@ recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, 
   renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,
   the state is rebuilt first: where nobody renews at all the epoch lapses sooner, and where some do, a question
   that meets the lapsed lease of a permit that is still held ends it.
-- Without a whole state nobody dials: not while Redis is away, nor after it was emptied or came back from its disk.
+- Without a whole state nobody dials: not while Redis is away, nor after it was emptied or came back from its disk,
+  nor while it may drop keys of its own choice.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from limits.caps import (
 from limits.debts import BATCH, NEVER_SENT, Debt, Debts
 from limits.errors import Fenced, LimiterUnavailable, translated
 from limits.ledger import EpochChangedError, Ledger
+from limits.memory import evicting
 from limits.question import Question
 from limits.rebuild import Lives, rebuild
 
@@ -203,12 +205,24 @@ class Limiter:
         """Where the state is not whole, make it so from the database; True when this call did.
 
         Of any number of dialers one does it; it asks `snapshot` once all permits granted before have lapsed.
-        False where the state is whole, or another is at it. What `snapshot` raises comes through, and leaves no
-        epoch.
+        False where the state is whole, another is at it, or Redis evicts keys. What `snapshot` raises comes through,
+        and leaves no epoch.
         """
         self._ledger.forget()
         with translated(LimiterUnavailable, "rebuilding"):
             return rebuild(self._ledger, snapshot, self._lives, self._dialer_id)
+
+    def evicting(self) -> str | None:
+        """The policy by which Redis may drop single counts (`limits.memory`); None where it keeps all.
+
+        Where there is one the epoch ends with this question: what was dropped until now nobody can tell.
+        """
+        policy = evicting(self._ledger.redis)
+        if policy is not None:
+            self._ledger.forget()
+            with translated(LimiterUnavailable, "ending the epoch"):
+                self._ledger.redis.delete(self._ledger.keys.epoch)
+        return policy
 
     def whole(self) -> bool:
         """Whether the state is whole; where it is not, `rebuild` is due."""

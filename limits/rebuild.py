@@ -21,6 +21,7 @@ from limits import scripts
 from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
 from limits.keys import Record
 from limits.ledger import Ledger
+from limits.memory import evicting
 from limits.roster import LEASE_SECONDS
 
 T = TypeVar("T")
@@ -43,8 +44,11 @@ class Lives:
 
 
 def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives, dialer_id: str) -> bool:
-    """Rebuild where there is no whole state and nobody else is at it; True when done. Raises redis.RedisError."""
-    if ledger.epoch() is not None:
+    """Rebuild where there is no whole state and nobody else is at it; True when done.
+
+    Nothing is rebuilt in a Redis that evicts. Raises redis.RedisError or LimiterUnavailable.
+    """
+    if ledger.epoch() is not None or evicting(ledger.redis) is not None:
         return False
     with _lock(ledger, dialer_id) as token:
         if token is None or ledger.epoch() is not None:

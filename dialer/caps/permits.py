@@ -16,6 +16,7 @@ from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
+from limits.memory import evicts
 
 log = structlog.get_logger()
 
@@ -29,6 +30,7 @@ class Permits:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         self._doubted: list[tuple[float, Permit]] = []
+        self._evicting: str | None = None
 
     def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
         """The slots of calls that are over; those of calls never sent are given back with their rates.
@@ -73,7 +75,18 @@ class Permits:
         return {permit.call_id for _, permit in self._doubted}
 
     def keep_epoch(self) -> None:
-        """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before."""
+        """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before.
+
+        While Redis may drop keys nobody dials either; that is logged when it begins and when it is over.
+        """
+        policy, before = self._limiter.evicting(), self._evicting
+        self._evicting = policy
+        if policy is not None:
+            if policy != before:
+                log.error("redis_evicts", policy=policy, reason=evicts(policy))
+            return
+        if before is not None:
+            log.info("redis_evicts_no_more")
         if not self._limiter.whole() and self._limiter.rebuild(snapshot):
             log.warning("limiter_rebuilt")
 

@@ -8,6 +8,7 @@ from tests.mutations.mutation import (
     EPOCH,
     LAPSES,
     LEASES,
+    MEMORY,
     ORDERS,
     REPEATS,
     SENDER,
@@ -81,6 +82,14 @@ EXCEEDED = (
         "redis.call('SET', KEYS[1], epoch, 'PX', job.epoch_life)",
         "redis.call('PEXPIRE', KEYS[1], job.epoch_life)",
         (f"{LAPSES}::test_a_redis_that_is_full_lets_nobody_keep_the_epoch",),
+    ),
+    Mutation(
+        "dials while Redis evicts",
+        "the count of one cap may be dropped while the rest of the state stands",
+        "limits/limiter.py",
+        "                self._ledger.redis.delete(self._ledger.keys.epoch)\n",
+        "                pass\n",
+        (f"{MEMORY}::test_nobody_dials_in_a_redis_that_evicts_and_all_do_after_a_rebuild",),
     ),
     Mutation(
         "rebuild forgets the day",

@@ -16,6 +16,7 @@ CAPS = "tests/integration/limits/test_caps.py"
 EPOCH = "tests/integration/limits/test_epoch.py"
 LAPSES = "tests/integration/limits/test_lapses.py"
 LEASES = "tests/integration/limits/test_leases.py"
+MEMORY = "tests/integration/limits/test_memory.py"
 REPEATS = "tests/integration/limits/test_repeats.py"
 
 

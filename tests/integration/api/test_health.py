@@ -67,6 +67,24 @@ def test_not_ready_with_a_dialer_that_has_no_node(site: Site) -> None:
     assert ready(site).json["reasons"] == ["No dialer is connected to a node."]
 
 
+def test_not_ready_with_a_redis_that_may_drop_keys(site: Site) -> None:
+    redis = site.services.redis
+    Roster(redis, "carillon:").register("d000000000001", {"nodes": [node("fs1", connected=True)]})
+    redis.config_set("maxmemory", "1gb")
+    redis.config_set("maxmemory-policy", "volatile-lru")
+    try:
+        response = ready(site)
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", 0)
+    assert (response.status_code, response.json["reasons"]) == (
+        503,
+        ["Redis may drop keys: its maxmemory-policy is volatile-lru; set it to noeviction."],
+    )
+    assert (response.json["redis"], response.json["dialers"]) == ("unavailable", ["d000000000001"])
+    assert ready(site).status_code == 200
+
+
 def test_not_ready_without_redis_or_database(site: Site) -> None:
     away(site)
     response = ready(site)

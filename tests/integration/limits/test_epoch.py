@@ -279,6 +279,7 @@ def test_without_redis_every_method_says_so(tmp_path: Path) -> None:
         lambda: desk.limiter.take_over("d9", set()),
         lambda: desk.limiter.held_by("d9"),
         lambda: desk.limiter.rebuild(snapshot()),
+        desk.limiter.evicting,
         desk.limiter.whole,
         lambda: desk.limiter.usage("t"),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialer.book import Flight
 from dialer.caps import permits as permits_module
@@ -38,6 +39,24 @@ class FakeLimiter:
     def _fail(self) -> None:
         if self.away:
             raise LimiterUnavailable("releasing", "away")
+
+
+class Evicting:
+    """A limiter whose Redis has one eviction policy after the other; its state is never whole."""
+
+    def __init__(self, *policies: str | None) -> None:
+        self.policies = list(policies)
+        self.rebuilt = 0
+
+    def evicting(self) -> str | None:
+        return self.policies.pop(0)
+
+    def whole(self) -> bool:
+        return False
+
+    def rebuild(self, _snapshot: object) -> bool:
+        self.rebuilt += 1
+        return True
 
 
 def end_of(flight: Flight) -> Ended:
@@ -80,3 +99,26 @@ def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: py
     assert [flight.call_id for flight in permits.settle(ME)] == [arrived.call_id]
     assert limiter.given_back == [lost.call_id]
     assert permits.settle(ME) == []
+
+
+def test_a_redis_that_may_drop_keys_is_said_once_and_nothing_is_rebuilt_in_it() -> None:
+    limiter = Evicting("allkeys-lru", "allkeys-lru", "volatile-ttl", "volatile-ttl", None, None)
+    permits = Permits(cast(Limiter, limiter))
+    with capture_logs() as said:
+        for _ in range(4):
+            permits.keep_epoch()
+        assert limiter.rebuilt == 0
+        for _ in range(2):
+            permits.keep_epoch()
+    assert limiter.rebuilt == 2
+    assert [(line["event"], line.get("policy")) for line in said] == [
+        ("redis_evicts", "allkeys-lru"),
+        ("redis_evicts", "volatile-ttl"),
+        ("redis_evicts_no_more", None),
+        ("limiter_rebuilt", None),
+        ("limiter_rebuilt", None),
+    ]
+    assert said[0]["log_level"] == "error"
+    assert said[0]["reason"] == (
+        "Redis may drop keys: its maxmemory-policy is allkeys-lru; set it to noeviction."
+    )
