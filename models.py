@@ -415,12 +415,13 @@ class Idempotency(Table):
 
 
 class Dialer(Table):
-    """Every dialer process that ever registered; one that died is settled once nothing of it is open."""
+    """Every dialer process that ever registered; one that died is settled by its heir once nothing of it is open."""
 
     id = TextField(primary_key=True)
     started_at = DateTimeTZField()
     postmaster_started_at = DateTimeTZField()
     settled_at = DateTimeTZField(null=True)
+    heir = TextField(null=True)
 
 
 class SessionLock(Table):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import suppress
 from hashlib import sha256
 
 import psycopg
@@ -23,8 +22,6 @@ from models import db
 
 log = structlog.get_logger()
 
-SETTLING_SPACE = 0x6362
-"""The first half of the advisory lock under which one heir settles a dead dialer."""
 LOCK_SPACE = 0x6361
 """The first half of the advisory lock of a dialer; the second is a digest of its id."""
 LOCK_SECONDS = 5.0
@@ -128,20 +125,6 @@ class Identity:
                 "UPDATE dialer SET postmaster_started_at = pg_postmaster_start_time() WHERE id = %s",
                 (self.dialer_id,),
             )
-
-    def lock_settling(self, other: str) -> bool:
-        """Become the one heir of `other`; False while somebody else is. Raises psycopg.Error."""
-        assert self._session is not None
-        found = self._session.execute(
-            "SELECT pg_try_advisory_lock(%s, %s)", (SETTLING_SPACE, lock_number(other))
-        ).fetchone()
-        return bool(found and found[0])
-
-    def unlock_settling(self, other: str) -> None:
-        """Let others settle `other`; a broken session has done so already."""
-        assert self._session is not None
-        with suppress(psycopg.Error):
-            self._session.execute("SELECT pg_advisory_unlock(%s, %s)", (SETTLING_SPACE, lock_number(other)))
 
     def _lock(self) -> None:
         if self._session is not None:

@@ -1,23 +1,27 @@
 """Takes over what a dead dialer left: its permits, its calls in flight, its unpublished transitions.
 
-One heir settles one dead dialer, under a lock in the database, in an order that a further death does not upset:
-filters first (so that no event falls between), then permits, then rows, then transitions. Only a dialer of which
-nothing is left is marked settled; until then the next heir starts again.
+One heir settles one dead dialer (`heirs`), in an order that a further death does not upset: filters first (so that no
+event falls between), then permits, then rows, then transitions. Only a dialer of which nothing is left is marked
+settled; until then the next heir starts again. A heir that was frozen may wake beside the next: a permit is taken by
+whoever finds it in the dead one's hands, a row likewise, and publishing may be repeated.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from dialer.book import Book, Flight
+from dialer.errors import DATABASE_AWAY
 from dialer.identity import Identity
 from dialer.points import Point, reach
 from dialer.record.outbox import Outbox
+from dialer.rescue.heirs import become_heir, stand_back
 from dialer.rescue.recovery import Recovery
 from dialer.send.claims import REJECTED, TRIED
 from freeswitch.cluster import Cluster
@@ -132,7 +136,8 @@ class Adoption:
         self._needed_at = {sender: at for sender, at in self._needed_at.items() if sender in adopted}
 
     def _settle(self, other: str, *, dead: bool) -> None:
-        if not self.identity.lock_settling(other):
+        me = self.identity.dialer_id
+        if not become_heir(other, me, self.roster):
             return
         try:
             reach(Point.HEIR)
@@ -144,7 +149,9 @@ class Adoption:
                 if settled:
                     self.roster.forget(other)
         finally:
-            self.identity.unlock_settling(other)
+            # What stands then is ours, and our next round finds it so.
+            with suppress(*DATABASE_AWAY):
+                stand_back(other, me)
 
     def _take(self, other: str) -> None:
         holding = self.limiter.held_by(other)

@@ -6,6 +6,7 @@ from tests.mutations.mutation import (
     CLAIMS,
     DECISIONS,
     DISPATCHER,
+    HEIRS,
     IDENTITY,
     LEASES,
     ORDERS,
@@ -264,6 +265,17 @@ LOST = (
         "            self.cluster.adopt(sender)\n",
         "            pass\n",
         (f"{ORDERS}::test_an_heir_hears_a_call_before_it_owns_it",),
+    ),
+    Mutation(
+        "a dead heir stays the heir",
+        "what a dead dialer left is never settled once its heir has died or stands still",
+        "dialer/rescue/heirs.py",
+        "if noted not in {None, dialer_id} and not _is_dead(noted, roster):",
+        "if noted not in {None, dialer_id}:",
+        (
+            f"{HEIRS}::test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands",
+            f"{ORDERS}::test_two_heirs_at_once_settle_a_dialer_as_one_would",
+        ),
     ),
     Mutation(
         "settled with calls open",

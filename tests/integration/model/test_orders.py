@@ -112,6 +112,30 @@ def test_an_heir_hears_a_call_before_it_owns_it(rig: Rig) -> None:
     assert owners(rig) == {heir.id}
 
 
+@pytest.mark.parametrize("late", ["before the permits", "permits taken", "in the book"])
+@pytest.mark.parametrize("early", ["before the permits", "permits taken", "in the book"])
+def test_two_heirs_at_once_settle_a_dialer_as_one_would(rig: Rig, early: str, late: str) -> None:
+    """The first stands still for longer than its lease and wakes while the second is at the same."""
+    victim = rig.new_dialer()
+    victim.run(victim.dial)
+    rig.switch.execute()
+    # The others are lost with the connection, and are to be sent again.
+    rig.switch.frames.clear()
+    victim.kill()
+    first, second = rig.new_dialer(), rig.new_dialer()
+    rig.tick(6)
+    assert not first.run(first.adopt, early)
+    rig.tick(6)
+    assert not second.run(second.adopt, late)
+    first.wake()
+    rig.check()
+    second.wake()
+    rig.check()
+    assert not first.process.identity.may_send()
+    rig.finish()
+    assert set(rig.switch.executed.values()) == {1}
+
+
 def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
     """A process that was stopped in the middle of a claim commits it when its heir has just taken all there was."""
     victim = rig.new_dialer()

@@ -1,0 +1,15 @@
+"""Who settles a dead dialer.
+
+Dialers of the last release agree on that by a lock that this release does not take: for as long as both run, a dead
+dialer may have two heirs at once, which every step of theirs allows.
+"""
+
+from __future__ import annotations
+
+from peewee import PostgresqlDatabase
+from playhouse.migrate import SchemaMigrator
+
+
+def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
+    """Add the column."""
+    db.execute_sql("ALTER TABLE dialer ADD COLUMN heir text")  # type: ignore[no-untyped-call]
