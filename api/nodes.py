@@ -32,6 +32,10 @@ DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO
 TABLE = """
     SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
 IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended'"
+# Its heir would ask the node of that name about them: another switch, which never had them.
+LEFT_AT_ANOTHER = """
+    SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended' AND EXISTS (
+        SELECT 1 FROM node WHERE name = %s AND deleted_at IS NOT NULL AND (host, port) <> (%s, %s))"""
 DELETE = "UPDATE node SET deleted_at = now() WHERE id = %s"
 NOT_FOUND = "Node not found"
 EXISTS = "A node named 'fs3' or one at fs3.example.com:8021 exists."
@@ -78,7 +82,8 @@ def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
 def create_node(body: dict[str, Any]) -> Response:
     """Add a node
 
-    Within a second every dialer connects to it; calls go there as soon as it is up.
+    Within a second every dialer connects to it; calls go there as soon as it is up. The name of a node that was
+    removed can be used for another switch once the last call there is over.
     """
     name, host, port = body["name"], body["host"], body["port"]
     exists = f"A node named {shown(name)} or one at {address_of(host, port)} exists."
@@ -88,6 +93,7 @@ def create_node(body: dict[str, Any]) -> Response:
     def work() -> Any:
         if name in _in_environment(dialers) or _is_taken(host, port):
             raise conflict(exists, "already_exists")
+        _refuse_left(name, host, port)
         with unique(exists):
             row = created(Node, **body)
         (node,) = merged([Configured.of_table(row.__data__)], {})
@@ -245,8 +251,18 @@ def _of_environment(node_name: str) -> ApiError:
 def _refuse_busy(node: Node, what: str) -> None:
     (row,) = rows(IN_PROGRESS, node.name)
     if calls := row["calls"]:
-        have = "1 call" if calls == 1 else f"{calls} calls"
         raise conflict(
-            f"Node {shown(node.name)} has {have} in progress; drain it, and {what} it when they are over.",
+            f"Node {shown(node.name)} has {_in_progress(calls)}; drain it, and {what} it when they are over.",
             "in_use",
         )
+
+
+def _refuse_left(name: str, host: str, port: int) -> None:
+    (row,) = rows(LEFT_AT_ANOTHER, name, name, host, port)
+    if calls := row["calls"]:
+        left = f"The node {shown(name)} that was removed has {_in_progress(calls)}"
+        raise conflict(f"{left}; use its name again when they are over.", "in_use")
+
+
+def _in_progress(calls: int) -> str:
+    return "1 call in progress" if calls == 1 else f"{calls} calls in progress"

@@ -290,3 +290,26 @@ def test_a_removed_node_is_not_told_of_while_a_dialer_still_has_its_last_calls(s
     assert site.get("/nodes/fs3", role="platform").json["state"] == "up"
     assert site.delete("/nodes/fs3", role="platform").status_code == 204
     assert site.get("/nodes", role="platform").json["total"] == 0
+
+
+def test_the_name_of_a_removed_node_is_not_given_to_another_switch_before_its_last_call_is_over(
+    site: Site,
+) -> None:
+    """A call was claimed at the very moment of the removal."""
+    add(site)
+    assert site.delete("/nodes/fs3", role="platform").status_code == 204
+    call_id = call_of(site, site.create(1), node="fs3")
+    refused = add(site, host="fs3b")
+    assert (refused.status_code, refused.text) == (
+        409,
+        "The node 'fs3' that was removed has 1 call in progress; use its name again when they are over.",
+    )
+    site.sql("UPDATE call SET state = 'ended', ended_at = now() WHERE id = %s", call_id)
+    assert add(site, host="fs3b").status_code == 201
+
+
+def test_a_node_that_was_removed_by_mistake_can_be_added_again_with_a_call_in_progress(site: Site) -> None:
+    add(site)
+    assert site.delete("/nodes/fs3", role="platform").status_code == 204
+    call_of(site, site.create(1), node="fs3")
+    assert add(site).status_code == 201
