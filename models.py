@@ -315,7 +315,8 @@ class Contact(Table):
 
 class Call(Table):
     """One send: committed before the originate leaves, under the id that the switch knows it by. `failover`: it
-    proved that nobody was reached, and its contact is sent again by another gateway."""
+    proved that nobody was reached, and its contact is sent again by another gateway. `doubtful`: it was written, and
+    whether its node has it is not known, nor may it ever be."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -330,6 +331,7 @@ class Call(Table):
     gateway_id = UUIDField()
     node = TextField()
     core_uuid = TextField(null=True)
+    doubtful = BooleanField(default=False)
     dialer_id = TextField()
     sent_by = TextField()
     created_at = DateTimeTZField()

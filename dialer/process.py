@@ -1,8 +1,9 @@
 """One dialer process: what its parts are, how they begin and how they end.
 
 Begins: identity (lock, lease, row), nodes, recorder, outbox, bells, then dispatchers. Ends on SIGTERM in the
-opposite order: no new calls, the others take over what is in flight while this process still listens, then what
-it knows is written and published; all of it within 20 s, whoever is away.
+opposite order: no new calls, what was written is acknowledged or else noted as doubtful, the others take over what
+is in flight while this process still listens, then what it knows is written and published; all of it within 20 s,
+whoever is away.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dialer.record.inbox import Inbox
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Ended, Written
 from dialer.record.recorder import Recorder
+from dialer.rescue import doubts
 from dialer.rescue.adoption import Adoption
 from dialer.rescue.audit import Audit
 from dialer.rescue.marks import Marks
@@ -63,7 +65,8 @@ SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
 RING_AGAIN_SECONDS = 0.5
 REACHED = frozenset({ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA, ChannelEventKind.ANSWERED})
-DISPATCHED_BY, HANDED_OVER_BY, WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 2.0, 11.0, 14.0, 16.0, 18.0
+DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
+WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
 
 
@@ -186,6 +189,7 @@ class Process:
         self.holds.draining = True
         self.desk.stop(left(DISPATCHED_BY))
         if not self.identity.lost:
+            doubts.wait_for_proof(self.book, began + PROVEN_BY)
             self._hand_over(began + HANDED_OVER_BY)
         self.listener.stop()
         self.recovery.stop()
@@ -210,6 +214,7 @@ class Process:
         """
         try:
             self.recorder.flush(max(0.0, until - time.monotonic()))
+            doubts.note(self.dialer_id, doubts.unproven(self.book))
             while self._owned() and time.monotonic() < until:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
                 self.bell.ring("handover", {"dialer_id": self.dialer_id})

@@ -37,7 +37,8 @@ IDLE_SECONDS = 60.0
 _FLIGHTS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
     taken.gateway_id::text, taken.caller_id, taken.node, taken.core_uuid, taken.phone_number, taken.generation,
-    taken.sent_by, taken.attempt, taken.state, extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
+    taken.sent_by, taken.doubtful, taken.attempt, taken.state,
+    extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults,
@@ -212,5 +213,6 @@ def _flight(row: dict[str, Any]) -> Flight:
         created=seen,
         progress=row["state"] == CallState.RINGING,
         adopted_at=now,
+        doubtful=row["doubtful"],
         missed=True,
     )

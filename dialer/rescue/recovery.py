@@ -24,6 +24,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.identity import lock_was_let_go
 from dialer.points import Point, reach
 from dialer.record.recorder import Recorder
+from dialer.rescue import doubts
 from dialer.rescue.backlogs import Backlogs
 from dialer.rescue.decisions import LOST_SECONDS, Act, Answer, Verdict, decide, is_due, is_gone, reap
 from dialer.rescue.restarts import Restarts
@@ -43,7 +44,8 @@ PARALLEL = 5
 
 @dataclass(slots=True)
 class Recovery:
-    """Asks the switch, and acts on the verdict. `repeat` sends a call once more under its id, with a fresh permit."""
+    """Asks the switch, and acts on the verdict. `repeat` sends a call once more under its id, with a fresh permit;
+    `note` lets the rows of calls in doubt say so, for whoever takes them over."""
 
     dialer_id: str
     cluster: Cluster
@@ -51,6 +53,7 @@ class Recovery:
     recorder: Recorder
     repeat: Callable[[Flight], None]
     now: Callable[[], float] = time.monotonic
+    note: Callable[[str, Sequence[Flight]], None] = doubts.note
     _restarts: Restarts = field(default_factory=Restarts)
     _backlogs: Backlogs = field(default_factory=Backlogs)
     _asked: dict[str, deque[Flight]] = field(default_factory=dict)
@@ -126,6 +129,10 @@ class Recovery:
 
     def _believe(self, doubted: Sequence[Flight], held: Sequence[Signal]) -> None:
         """Once the node has closed every connection that these were written to, what it says of them is final."""
+        try:
+            self.note(self.dialer_id, doubted)
+        except DATABASE_AWAY as error:
+            log.warning("doubts_not_noted", calls=len(doubted), error=str(error)[:200])
         if len(gevent.wait(held, timeout=LOST_SECONDS)) == len(held):
             for flight in doubted:
                 flight.doubtful = False

@@ -208,7 +208,8 @@ def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
     """
     with db.connection_context(), db.atomic():
         found = rows(
-            "UPDATE call SET sent_by = %s FROM contact WHERE call.id = %s::uuid AND call.dialer_id = %s"
+            "UPDATE call SET sent_by = %s, doubtful = false FROM contact"
+            " WHERE call.id = %s::uuid AND call.dialer_id = %s"
             " AND call.state = 'dispatching' AND contact.id = call.contact_id RETURNING contact.custom_fields",
             dialer_id,
             call_id,

@@ -177,6 +177,14 @@ TWICE = (
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
+        "doubt not handed over",
+        "an heir repeats a call that its dialer, when it ended, could not prove never to have been read",
+        "dialer/rescue/adoption.py",
+        'doubtful=row["doubtful"],',
+        "doubtful=False,",
+        (f"{CLAIMS}::test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen",),
+    ),
+    Mutation(
         "mark asked for before the channel",
         "a call that runs and ends between the two questions counts as never seen",
         "dialer/rescue/recovery.py",

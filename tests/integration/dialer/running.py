@@ -62,6 +62,8 @@ class Dialer:
         kill += list(process.desk._running.values())
         kill += [worker for workers in process.recovery._workers.values() for worker in workers]
         process.tasks._ending = True
+        for link in process.cluster.links.values():
+            link._on_link = lambda _: None
         kill_all(kill, 5.0)
         process.listener.stop(5)
         process.cluster.stop()

@@ -15,6 +15,7 @@ from peewee import IntegrityError
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from dialer.rescue.adoption import open_flights
+from dialer.rescue.doubts import note
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
@@ -438,6 +439,21 @@ def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world:
     write(DIALER, [Seen(seen.call_id, 0.0, None, True)], [], [])
     assert claim_again(seen.call_id, DIALER) is None
     assert claim_again(unseen.call_id, "dffffffffffff") is None
+    note(DIALER, open_flights(DIALER, [unseen.call_id]))
+    assert [flight.doubtful for flight in open_flights(DIALER, [unseen.call_id])] == [True]
     fields = claim_again(unseen.call_id, DIALER)
+    assert [flight.doubtful for flight in open_flights(DIALER, [unseen.call_id])] == [False]
     assert fields is not None
     assert fields["first_name"].startswith("Ann")
+
+
+def test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen(world: World) -> None:
+    unseen, seen = claim_all(make_campaign(world, 2))
+    ids = [unseen.call_id, seen.call_id]
+    write(DIALER, [Seen(seen.call_id, 0.0, None, True)], [], [])
+    flights = open_flights(DIALER, ids)
+    note("dffffffffffff", flights)
+    assert not any(flight.doubtful for flight in open_flights(DIALER, ids))
+    note(DIALER, flights)
+    doubted = [flight.call_id for flight in open_flights(DIALER, ids) if flight.doubtful]
+    assert doubted == [unseen.call_id]

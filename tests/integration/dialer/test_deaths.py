@@ -184,6 +184,21 @@ def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: 
     assert second.end() == 0
 
 
+def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_heir(stage: Stage, world: World) -> None:
+    """The one listener of the node that it wrote to is stuck, and carries everything out when all is over."""
+    victim = stage.dialer().start()
+    stage.node.fault("half-open", resume="yes")
+    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    book = victim.process.book
+    wait_until(lambda: len(book) == 6 and all(flight.sent_at for flight in book), 20, "six orders written")
+    heir = stage.dialer().start()
+    assert victim.end() == 0
+    wait_until(lambda: len(heir.process.book) >= 6, 20, "the heir's calls")
+    assert [flight.doubtful for flight in heir.process.book if flight.sent_by == victim.id] == [True] * 6
+    stage.node.clear()
+    stage.settled(campaign_id)
+
+
 @pytest.mark.full
 def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, world: World) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)

@@ -52,6 +52,7 @@ OURS: dict[str, Any] = {"sent_by": ME, "sent_at": LONG_AGO, "claimed_at": LONG_A
 SEEN = OURS | {"created": True}
 TALKING = SEEN | {"answered_at": NOW - 10.0}
 THEIRS: dict[str, Any] = {"sent_by": OTHER, "claimed_at": LONG_AGO, "adopted_at": LONG_AGO}
+DOUBTED = THEIRS | {"doubtful": True, "claimed_at": OVER, "adopted_at": OVER}
 
 TABLE = [
     # what is known, what the node says, is the sender dead: what follows
@@ -107,6 +108,8 @@ TABLE = [
     (OURS | {"sent_at": None}, NEVER, False, "repeat"),
     (OURS | {"refusal": "DESTINATION_OUT_OF_ORDER"}, NEVER, False, "close congestion DESTINATION_OUT_OF_ORDER"),
     (OURS | {"refusal": "USER_BUSY"}, NEVER, False, "wait"),
+    (THEIRS | {"doubtful": True}, NEVER, True, "wait"),
+    (DOUBTED, NEVER, True, "close outcome_unknown MAY_BE_BUFFERED"),
     (THEIRS, NEVER, False, "wait"),
     (THEIRS, NEVER, True, "repeat"),
     (THEIRS | {"adopted_at": JUST_NOW}, NEVER, True, "wait"),

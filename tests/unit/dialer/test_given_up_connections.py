@@ -3,12 +3,14 @@ node has closed that connection too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import cast
 
 import gevent
 import pytest
 from gevent.event import Event
+from peewee import OperationalError
 
 from dialer.book import Book, Flight
 from dialer.record.recorder import Recorder
@@ -33,11 +35,15 @@ class Loss:
             book.add(flight)
         nowhere = cast(Cluster, SimpleNamespace(links={}))
         recorder = Recorder(OURS, book, lambda *_: None, lambda _: None)
-        self.recovery = Recovery(OURS, nowhere, book, recorder, lambda _: None, lambda: NOW)
+        self.noted: list[str] = []
+        self.recovery = Recovery(OURS, nowhere, book, recorder, lambda _: None, lambda: NOW, note=self.note)
         for one, is_closed in zip(self.held, closed, strict=True):
             if is_closed:
                 one.set()
         self.recovery.node_down(self.sent.node, self.held)
+
+    def note(self, _dialer_id: str, flights: Sequence[Flight]) -> None:
+        self.noted += [flight.call_id for flight in flights]
 
     @property
     def doubted(self) -> list[str]:
@@ -82,6 +88,24 @@ def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
     assert loss.doubted == []
     assert loss.sent.let_go_at == NOW
     assert loss.seen.let_go_at == 0.0
+
+
+def test_the_row_of_a_call_in_doubt_says_so_for_whoever_takes_it_over() -> None:
+    loss = Loss(False)
+    gevent.idle()
+    assert loss.noted == ["sent"]
+    loss.recovery.stop()
+
+
+def test_a_database_that_is_away_keeps_no_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("the server is away")
+
+    monkeypatch.setattr(Loss, "note", away)
+    loss = Loss(False)
+    loss.held[0].set()
+    gevent.wait(loss.recovery._waits)
+    assert loss.doubted == []
 
 
 def test_a_later_connection_that_the_node_closes_says_nothing_of_an_earlier_one() -> None:
