@@ -316,7 +316,9 @@ class Contact(Table):
 class Call(Table):
     """One send: committed before the originate leaves, under the id that the switch knows it by. `failover`: it
     proved that nobody was reached, and its contact is sent again by another gateway. `doubtful`: it was written, and
-    whether its node has it is not known, nor may it ever be."""
+    whether its node has it is not known, nor may it ever be. `slot_until`: it has ended for its contact, may be up
+    all the same until then, and keeps its slots. `ring_seconds` and `max_seconds` are its agent's at the claim; null
+    in rows of before."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -352,6 +354,9 @@ class Call(Table):
     pdd_ms = IntegerField(null=True)
     ring_ms = IntegerField(null=True)
     failover = BooleanField(default=False)
+    slot_until = DateTimeTZField(null=True)
+    ring_seconds = IntegerField(null=True)
+    max_seconds = IntegerField(null=True)
 
 
 class CampaignCount(Table):

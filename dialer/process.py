@@ -35,6 +35,7 @@ from dialer.record.recorder import Recorder
 from dialer.rescue import doubts
 from dialer.rescue.adoption import Adoption
 from dialer.rescue.audit import Audit
+from dialer.rescue.held import Held
 from dialer.rescue.marks import Marks
 from dialer.rescue.recovery import Recovery
 from dialer.send.departures import Departures
@@ -95,6 +96,7 @@ class Process:
         self.recovery = Recovery(self.dialer_id, self.cluster, self.book, self.recorder, self._repeat)
         self.permits = Permits(self.limiter)
         self.marks = Marks(self.cluster)
+        self.held = Held(self.dialer_id, self.cluster, self.limiter, self.marks, self._on_let_go)
         self.audit = Audit(self.dialer_id, self.book, self.permits, self.limiter, self.recovery)
         self.inbox = Inbox(
             self.dialer_id, self.book, self.recorder, self.outbox.put, self.limiter.add_seconds
@@ -163,6 +165,7 @@ class Process:
         self.tasks.every(RENEW_EVERY_SECONDS, self.limiter.renew)
         self.tasks.every(ROUND_SECONDS, self.identity.keep_lock)
         self.tasks.every(ROUND_SECONDS, self.recovery.patrol)
+        self.tasks.every(ROUND_SECONDS, self.held.round, self.held.wake)
         self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
         self.tasks.every(ROUND_SECONDS, self._settle_doubts)
         self.tasks.every(ROUND_SECONDS, self.inbox.round, self._records)
@@ -288,6 +291,8 @@ class Process:
             flight = self.book.get(event.call_id)
             if flight is not None:
                 self.trunks.reached(flight)
+        if isinstance(event, ChannelEvent):
+            self.held.on_event(event)
         self.recorder.on_event(node, event)
 
     def _ask(self, flight: Flight) -> None:
@@ -301,8 +306,12 @@ class Process:
         log.info("node_link", node=change.node, up=change.up, error=change.error)
         if change.up:
             self.recovery.node_up(change.node)
+            self.held.node_up(change.node)
         else:
             self.recovery.node_down(change.node, change.held)
+        self.desk.wake_all()
+
+    def _on_let_go(self) -> None:
         self.desk.wake_all()
 
     def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
@@ -315,7 +324,9 @@ class Process:
         reach(Point.FREED)
         self.desk.slots_free(over)
         for node in {flight.node for flight in over}:
-            self.marks.forget(node, [f.call_id for f in over if f.node == node and f.seen])
+            # The mark of a call that may be up is what says later that it is over.
+            done = [f.call_id for f in over if f.node == node and f.seen and ended[f.call_id].hold is None]
+            self.marks.forget(node, done)
         for campaign_id in {flight.campaign_id for flight in over}:
             if not self.book.count_of_campaign(campaign_id):
                 self.tasks.guarded(partial(self.desk.exhausted, campaign_id))

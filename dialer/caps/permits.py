@@ -35,8 +35,10 @@ class Permits:
     def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
         """The slots of calls that are over; those of calls never sent are given back with their rates.
 
-        What its end says counts: one that shows itself while its repeat waits for a permit was sent.
+        What its end says counts: one that shows itself while its repeat waits for a permit was sent. Those of a call
+        that may be up all the same stay taken (`held`).
         """
+        over = [flight for flight in over if ended[flight.call_id].hold is None]
         unsent = [f.permit for f in over if f.permit is not None and ended[f.call_id].sent_age is None]
         sent = [f for f in over if f.permit is None or ended[f.call_id].sent_age is not None]
         # Each in its own right: a Redis that fails at the first must still be owed the second.

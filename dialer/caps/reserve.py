@@ -9,7 +9,7 @@ from models import db, rows
 _LIVE = """
 SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
     (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms
-FROM call WHERE state <> 'ended'
+FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
 """
 _RECENT = """
 SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
@@ -25,7 +25,7 @@ FROM call WHERE created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIM
 
 
 def snapshot() -> Snapshot:
-    """Every live call, every send of the last minute and every tenant's use of the day, read at one moment.
+    """Every call that may be up, every send of the last minute and every tenant's use of the day, read at one moment.
 
     A call that may have been sent but is not known to be counts as sent now: the safe side.
     """

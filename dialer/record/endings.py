@@ -132,6 +132,7 @@ def closed(
     no_channel: bool,
     owner_only: bool = True,
     elsewhere: bool = False,
+    hold: float | None = None,
 ) -> Ended:
     """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it."""
     following = _following(flight, disposition, refused=no_channel, elsewhere=elsewhere)
@@ -147,6 +148,7 @@ def closed(
         owner_only=owner_only,
         free=following.free,
         failover=following.failover,
+        hold=hold,
     )
 
 

@@ -49,6 +49,7 @@ class Ended:
     us: it keeps its row, and counts for nothing. `free` says which bound a call that does not count is counted
     against, `failover` that another gateway is tried next. `owner_only`: not a fact that the switch reported but a
     decision, and so void once the call is somebody else's, or was seen although it is said never to have left.
+    `hold`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
     `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180.
     """
 
@@ -75,6 +76,7 @@ class Ended:
     owner_only: bool = False
     free: str | None = None
     failover: bool = False
+    hold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,11 @@ WITH seen AS (
         %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
         %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
-        %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[])
+        %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[],
+        %(hold)s::float8[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
         sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
-        owner_only, free, failover)
+        owner_only, free, failover, hold)
 ), due AS (
     -- Whoever says that a call is over: if it was answered, that is how it ended.
     SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
@@ -187,7 +190,8 @@ WITH seen AS (
         q850 = seen.q850, sip_status = seen.sip_status,
         sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
         billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
-        failover = seen.failover AND NOT due.was_answered
+        failover = seen.failover AND NOT due.was_answered,
+        slot_until = now() + make_interval(secs => seen.hold - seen.age)
     FROM seen JOIN due ON due.id = seen.id WHERE call.id = seen.id AND call.state <> 'ended'
     RETURNING call.id, call.contact_id
 ), moved AS (

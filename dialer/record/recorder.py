@@ -91,11 +91,17 @@ class Recorder:
         self._add(Report(flight.call_id, time.monotonic(), answered_ago=answered_ago))
 
     def close(
-        self, flight: Flight, disposition: Disposition, cause: str, *, no_channel: bool = False
+        self,
+        flight: Flight,
+        disposition: Disposition,
+        cause: str,
+        *,
+        no_channel: bool = False,
+        hold: float | None = None,
     ) -> None:
-        """Recovery knows what became of this call, or that it cannot be known."""
+        """Recovery knows what became of this call, or that it cannot be known; `hold` as in `Ended`."""
         now = time.monotonic()
-        ended = endings.closed(flight, now, disposition, cause, no_channel=no_channel)
+        ended = endings.closed(flight, now, disposition, cause, no_channel=no_channel, hold=hold)
         self._add(Report(flight.call_id, now, ended=ended))
 
     def withdraw(self, flight: Flight, cause: str, delay: float | None = None) -> None:
@@ -244,6 +250,7 @@ class Recorder:
             owner_only=ended.owner_only,
             free=ended.free,
             failover=ended.failover,
+            hold=ended.hold,
         )
         if ended is not None and bare != ended:
             change.ended = bare

@@ -43,20 +43,23 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults,
     {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
-    agent.ring_timeout_seconds, agent.max_call_seconds, {TRIED.format(contact="contact.id")} AS tried
+    agent.ring_timeout_seconds AS ring_seconds, agent.max_call_seconds AS max_seconds,
+    {TRIED.format(contact="contact.id")} AS tried
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
     JOIN agent ON agent.id = campaign.agent_id
+WHERE taken.state <> 'ended'
 """
 _ADOPT = f"""
 WITH mine AS (
-    SELECT id FROM call WHERE dialer_id = %s AND state <> 'ended' ORDER BY id FOR UPDATE
+    SELECT id FROM call WHERE dialer_id = %s AND (state <> 'ended' OR slot_until IS NOT NULL)
+    ORDER BY id FOR UPDATE
 ), taken AS (
     UPDATE call SET dialer_id = %s FROM mine WHERE call.id = mine.id RETURNING call.*
 )
 {_FLIGHTS}
 """
 _OPEN_FLIGHTS = f"""
-WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]) AND state <> 'ended')
+WITH taken AS (SELECT * FROM call WHERE dialer_id = %s AND id = ANY(%s::uuid[]))
 {_FLIGHTS}
 """
 # A process that was stopped in the middle of a claim or of a write may commit it after it was settled: whoever owns
@@ -70,17 +73,17 @@ WITH RECURSIVE teller AS (
     FROM teller WHERE teller.owner IS NOT NULL
 )
 SELECT id FROM dialer WHERE settled_at IS NULL
-UNION SELECT DISTINCT dialer_id FROM call WHERE state <> 'ended'
+UNION SELECT DISTINCT dialer_id FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
 UNION SELECT owner FROM teller WHERE owner IS NOT NULL AND owner <> 'web' ORDER BY id
 """
 _SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND state <> 'ended'"
 _HELD = """
-SELECT id::text AS id, state <> 'ended' AS open, coalesce(billsec, 0) AS billsec FROM call
+SELECT id::text AS id, (state <> 'ended' OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec FROM call
 WHERE id = ANY(%s::uuid[]) AND (state <> 'ended' OR sent_at IS NOT NULL)
 """
 _SETTLED = """
 UPDATE dialer SET settled_at = now() WHERE id = %(id)s
-    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND state <> 'ended')
+    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND (state <> 'ended' OR slot_until IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM transition WHERE owner = %(id)s AND NOT published)
 """
 
@@ -204,8 +207,8 @@ def _flight(row: dict[str, Any]) -> Flight:
         rejected=row["rejected"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],
-        ring_seconds=row["ring_timeout_seconds"],
-        max_seconds=row["max_call_seconds"],
+        ring_seconds=row["ring_seconds"],
+        max_seconds=row["max_seconds"],
         sent_by=row["sent_by"],
         claimed_at=now - row["claimed_ago"],
         sent_at=None if row["sent_ago"] is None else now - row["sent_ago"],

@@ -27,8 +27,8 @@ _OPEN = """
 SELECT id::text AS id FROM call WHERE dialer_id = %s AND state <> 'ended' AND created_at < now() - interval '3 s'
 """
 _ROWS = """
-SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node, state <> 'ended' AS open,
-    sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
+SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node,
+    (state <> 'ended' OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
 FROM call WHERE id = ANY(%s::uuid[])
 """
 
@@ -67,7 +67,8 @@ class Audit:
         over = [row for row in known.values() if not row["open"] and row["sent"]]
         unused = [call_id for call_id in again if call_id not in known]
         unused += [row["id"] for row in known.values() if not row["open"] and not row["sent"]]
-        log.warning("permits_found", ended=len(over), unused=len(unused))
+        if over or unused:
+            log.warning("permits_found", ended=len(over), unused=len(unused))
         self.limiter.give_back([Permit(call_id, "", 0.0) for call_id in unused])
         self.limiter.release([_ended(row) for row in over])
 

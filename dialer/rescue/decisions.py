@@ -42,6 +42,11 @@ LATE_SECONDS = 15.0
 LATE_ANSWERED_SECONDS = 30.0
 """No contact is `originated` for longer than the post-dial delay, the ring time and so much, nor `connected` for
 longer than the maximum and so much, whatever its switch does or does not do any more."""
+HOLD_SECONDS = 60.0
+"""So long after its timers its switch has ended a call, whoever can or cannot ask it."""
+UNSEEN_SECONDS = 180.0
+"""What was written to a lost connection has arrived so long after the network is back, if it ever does: a kernel
+repeats it every 120 s at least."""
 REAP_SECONDS = 2.0
 """A call is closed so long before that bound: the patrol comes by every second, and then it is written."""
 
@@ -70,15 +75,45 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An act; `disposition`, `cause` and `no_channel` (the switch never made one) go with CLOSE."""
+    """An act; `disposition`, `cause`, `no_channel` (the switch never made one) and `hold` go with CLOSE.
+
+    `hold`: the call may be up all the same, and is over after so many seconds at the latest; None where it is over.
+    """
 
     act: Act
     disposition: Disposition = Disposition.OUTCOME_UNKNOWN
     cause: str = ""
     no_channel: bool = False
+    hold: float | None = None
 
 
 WAIT = Verdict(Act.WAIT)
+
+
+class Fate(StrEnum):
+    """What to do about a call that was closed without proof of its end."""
+
+    HOLD = "hold"
+    KILL = "kill"
+    GONE = "gone"
+
+
+def fate(
+    core_uuid: str | None, answer: Answer, unseen_seconds: float, sender_is_dead: Callable[[], bool]
+) -> Fate:
+    """What to do about a closed call that the run `core_uuid` of its node was to place.
+
+    One that still rings may not be answered any more. One that a restarted node took up again has lost the timer that
+    ends it, and nobody is left to set it. The mark of a call that lived says that it is over. Without one its order
+    may lie in a buffer: until its node has said so, each time, for long (`unseen_seconds`), and nobody is left who
+    could send it.
+    """
+    same_run = core_uuid is None or core_uuid == answer.core_uuid
+    if answer.alive is not None:
+        return Fate.HOLD if same_run and answer.alive.answered_ms_ago is not None else Fate.KILL
+    if answer.lived or not same_run:
+        return Fate.GONE
+    return Fate.GONE if unseen_seconds >= UNSEEN_SECONDS and sender_is_dead() else Fate.HOLD
 
 
 def is_due(flight: Flight, dialer_id: str, now: float) -> bool:
@@ -115,7 +150,7 @@ def reap(flight: Flight, now: float) -> Verdict | None:
         return None
     if flight.adopted_at is not None and now - flight.adopted_at < LATE_SECONDS - REAP_SECONDS:
         return None
-    return _ended_unseen(flight, "OVERDUE")
+    return _ended_unseen(flight, "OVERDUE", _hold(flight, now))
 
 
 def _lateness(flight: Flight, now: float) -> float:
@@ -197,7 +232,22 @@ def _lost(flight: Flight, cause: str, now: float) -> Verdict:
     since, limit = max(flight.claimed_at, flight.adopted_at or flight.claimed_at), LOST_SECONDS
     if flight.answered_at is not None:
         since, limit = flight.answered_at, flight.max_seconds + LATE_ANSWERED_SECONDS
-    return _ended_unseen(flight, cause) if now - since > limit else WAIT
+    return _ended_unseen(flight, cause, _hold(flight, now)) if now - since > limit else WAIT
+
+
+def _hold(flight: Flight, now: float) -> float | None:
+    """For how many seconds its switch may still have a call that is closed without a word of its; None where it did
+    say so, or has ended the call by its own timers."""
+    if flight.gone_since is not None:
+        return None
+    if flight.answered_at is not None:
+        left = flight.answered_at + flight.max_seconds - now
+    else:
+        left = PDD_SECONDS + flight.ring_seconds + flight.max_seconds
+        if flight.seen:
+            # One that was not may begin as late as now.
+            left -= now - (flight.claimed_at if flight.sent_at is None else flight.sent_at)
+    return left + HOLD_SECONDS if left + HOLD_SECONDS > 0 else None
 
 
 def _over(flight: Flight, cause: str, now: float) -> Verdict:
@@ -209,11 +259,12 @@ def _over(flight: Flight, cause: str, now: float) -> Verdict:
     return _ended_unseen(flight, cause)
 
 
-def _ended_unseen(flight: Flight, cause: str) -> Verdict:
+def _ended_unseen(flight: Flight, cause: str, hold: float | None = None) -> Verdict:
     """It is over, or counts as over; what is known of it says how."""
     if flight.answered_at is not None:
-        return Verdict(Act.CLOSE, Disposition.ANSWERED, cause)
+        return Verdict(Act.CLOSE, Disposition.ANSWERED, cause, hold=hold)
     if flight.refusal is not None and had_channel(flight.refusal):
         evidence = Evidence(cause=flight.refusal, progress=flight.progress)
-        return Verdict(Act.CLOSE, dispose(evidence), flight.refusal)
-    return Verdict(Act.CLOSE, Disposition.OUTCOME_UNKNOWN, cause)
+        # That of a repeated send may mean that the first is alive.
+        return Verdict(Act.CLOSE, dispose(evidence), flight.refusal, hold=hold if flight.repeated else None)
+    return Verdict(Act.CLOSE, Disposition.OUTCOME_UNKNOWN, cause, hold=hold)

@@ -143,7 +143,7 @@ class Recovery:
             return
         flight.reaped = True
         log.warning("call_reaped", call_id=flight.call_id, node=flight.node, disposition=verdict.disposition)
-        self.recorder.close(flight, verdict.disposition, verdict.cause)
+        self.recorder.close(flight, verdict.disposition, verdict.cause, hold=verdict.hold)
 
     def _work(self, waiting: deque[Flight]) -> None:
         while waiting:
@@ -183,7 +183,9 @@ class Recovery:
             log.warning("call_overdue", call_id=flight.call_id, node=flight.node)
             link.api(uuid_kill(flight.call_id), timeout=ASK_SECONDS)
         elif verdict.act is Act.CLOSE:
-            self.recorder.close(flight, verdict.disposition, verdict.cause, no_channel=verdict.no_channel)
+            self.recorder.close(
+                flight, verdict.disposition, verdict.cause, no_channel=verdict.no_channel, hold=verdict.hold
+            )
         elif verdict.act is Act.REPEAT:
             log.info("originate_repeated", call_id=flight.call_id, node=flight.node)
             self.repeat(flight)

@@ -8,6 +8,7 @@ it. So "no such call" right after a restart means nothing until this was done.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import structlog
 from gevent.lock import RLock
@@ -25,6 +26,13 @@ that sends originates they would wait in its buffers for so long."""
 ASK_SECONDS = 10.0
 
 
+class Placed(Protocol):
+    """A call, by the run of the node that placed it: None where that is not known."""
+
+    @property
+    def core_uuid(self) -> str | None: ...
+
+
 class Restarts:
     """Used by recovery. Every method raises FreeswitchError when the node cannot be told; it is told again then."""
 
@@ -32,7 +40,7 @@ class Restarts:
         self._recovered: dict[str, str] = {}
         self._locks: dict[str, RLock] = {}
 
-    def bring_back(self, link: NodeLink, flight: Flight) -> None:
+    def bring_back(self, link: NodeLink, flight: Placed) -> None:
         """Where this call was placed by an earlier run of its node, have the present run recover, once.
 
         Returns when every call that can come back is there to be asked for. Several dialers may do this to one node:
@@ -58,5 +66,5 @@ class Restarts:
         log.info("call_recovered", call_id=flight.call_id, node=link.name, seconds_left=left)
         flight.core_uuid = link.core_uuid
 
-    def _is_from_earlier_run(self, link: NodeLink, flight: Flight) -> bool:
+    def _is_from_earlier_run(self, link: NodeLink, flight: Placed) -> bool:
         return flight.core_uuid is not None and flight.core_uuid != link.core_uuid

@@ -46,6 +46,7 @@ SELECT (SELECT count(*) FROM contact WHERE campaign_id = ANY(%(ids)s::uuid[])
         AND status IN ('pending', 'originated', 'connected'))
     + (SELECT count(*) FROM campaign WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('running', 'paused')) AS left
 """
+HELD = "SELECT id::text FROM call WHERE slot_until IS NOT NULL"
 UNPUBLISHED = "SELECT count(*) AS left FROM transition WHERE NOT published"
 
 
@@ -86,7 +87,7 @@ class Records:
     """Everything that is compared.
 
     `uploaded` are the numbers of each campaign; `imports` the contacts that are there of each list that met a full
-    disk, by what it should have; `permits` is what the limiter still holds when nothing is in flight any more.
+    disk, by what it should have; `permits` is what the limiter still holds when nothing is, or may be, up any more.
     """
 
     view: LedgerView
@@ -113,10 +114,15 @@ def unpublished(stage: Stage) -> int:
 
 
 def permits_held(stage: Stage) -> int:
-    """How many permits the limiter holds."""
+    """How many permits the limiter holds, but for those of calls that may be up although they were closed."""
     with stage.redis() as client:
         epoch = cast("str | None", client.get(Keys(PREFIX).epoch))
-        return 0 if epoch is None else int(cast("int", client.hlen(Keys(PREFIX).generation(epoch).permits)))
+        if epoch is None:
+            return 0
+        holding = cast("list[str]", client.hkeys(Keys(PREFIX).generation(epoch).permits))
+    with stage.database() as connection:
+        held = {row["id"] for row in connection.execute(HELD, ()).fetchall()}
+    return len(set(holding) - held)
 
 
 def settles(condition: Callable[[], bool], seconds: float) -> bool:

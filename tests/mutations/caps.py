@@ -10,6 +10,7 @@ from tests.mutations.mutation import (
     LEASES,
     MEMORY,
     ORDERS,
+    PERMITS,
     REPEATS,
     SENDER,
     Mutation,
@@ -106,6 +107,24 @@ EXCEEDED = (
         "live=[LiveCall(**row) for row in rows(_LIVE)],",
         "live=[],",
         (f"{ORDERS}::test_the_limiter_is_rebuilt_with_what_the_rows_know",),
+    ),
+    Mutation(
+        "slots of a call that may be up are freed",
+        "calls that are answered behind a lost link are up beside those that took their slots",
+        "dialer/caps/permits.py",
+        "        over = [flight for flight in over if ended[flight.call_id].hold is None]\n",
+        "",
+        (f"{PERMITS}::test_a_call_that_may_be_up_all_the_same_keeps_its_slots",),
+    ),
+    Mutation(
+        "rebuild forgets the held calls",
+        "a limiter that is rebuilt takes calls that may be up behind a lost link for none",
+        "dialer/caps/reserve.py",
+        " OR slot_until IS NOT NULL",
+        "",
+        (
+            "tests/integration/dialer/test_held_slots.py::test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over",
+        ),
     ),
     Mutation(
         "rebuild before permits lapse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -83,6 +84,15 @@ def test_a_call_that_shows_itself_before_its_repeat_leaves_counts_as_sent() -> N
     Permits(cast(Limiter, limiter)).free([flight], {flight.call_id: end_of(flight)})
     assert limiter.released == [flight.call_id]
     assert limiter.given_back == []
+
+
+def test_a_call_that_may_be_up_all_the_same_keeps_its_slots() -> None:
+    limiter = FakeLimiter()
+    unseen, sent = make_flight(), make_flight(sent_at=1.0)
+    unseen.permit = make_permit(unseen)
+    ends = {flight.call_id: replace(end_of(flight), hold=1000.0) for flight in (unseen, sent)}
+    Permits(cast(Limiter, limiter)).free([unseen, sent], ends)
+    assert (limiter.given_back, limiter.released) == ([], [])
 
 
 def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,13 @@ class Record:
         self.closed: list[tuple[float, str, str]] = []
 
     def close(
-        self, _flight: Flight, disposition: Disposition, cause: str, *, no_channel: bool = False
+        self,
+        _flight: Flight,
+        disposition: Disposition,
+        cause: str,
+        *,
+        no_channel: bool = False,
+        hold: float | None = None,
     ) -> None:
         self.closed.append((self.clock.now, str(disposition), cause))
 
