@@ -43,8 +43,8 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults,
     {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
-    agent.ring_timeout_seconds AS ring_seconds, agent.max_call_seconds AS max_seconds,
-    {TRIED.format(contact="contact.id")} AS tried
+    coalesce(taken.ring_seconds, agent.ring_timeout_seconds) AS ring_seconds,
+    coalesce(taken.max_seconds, agent.max_call_seconds) AS max_seconds, {TRIED.format(contact="contact.id")} AS tried
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
     JOIN agent ON agent.id = campaign.agent_id
 WHERE taken.state <> 'ended'

@@ -30,7 +30,7 @@ class Due:
 class Wanted:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
-    `sends` is how often it had been sent when that gateway was chosen.
+    `sends` is how often it had been sent when that gateway was chosen; the last two are its agent's at that time.
     """
 
     contact_id: str
@@ -39,6 +39,8 @@ class Wanted:
     core_uuid: str | None
     gateway_id: str
     sends: int
+    ring_seconds: int | None = None
+    max_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,11 @@ WITH campaign_now AS (
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
-        %(gateways)s::uuid[], %(sends)s::int[]) AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends)
+        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[])
+        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
-        contact.attempts > 0 AND {REJECTED} AS rejected
+        wanted.ring_seconds, wanted.max_seconds, contact.attempts > 0 AND {REJECTED} AS rejected
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
@@ -122,13 +125,14 @@ WITH campaign_now AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
         call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
     FROM free WHERE contact.id = free.id
-    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.rejected
+    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.rejected,
+        free.ring_seconds, free.max_seconds
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
-        gateway_id, node, core_uuid, dialer_id, sent_by)
+        gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds)
     SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
         campaign_now.generation, taken.phone_number, campaign_now.e164, taken.gateway_id, taken.node,
-        taken.core_uuid, %(dialer)s, %(dialer)s
+        taken.core_uuid, %(dialer)s, %(dialer)s, taken.ring_seconds, taken.max_seconds
     FROM taken, campaign_now
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, pending, originated)
@@ -190,6 +194,8 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Cl
         "cores": [item.core_uuid for item in wanted],
         "gateways": [item.gateway_id for item in wanted],
         "sends": [item.sends for item in wanted],
+        "ring": [item.ring_seconds for item in wanted],
+        "longest": [item.max_seconds for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }

@@ -301,6 +301,8 @@ class Dispatcher:
                 self.around.core_uuid(permit.node),
                 choice.trunk.gateway_id,
                 choice.due.sends,
+                plan.ring_timeout_seconds,
+                plan.max_call_seconds,
             )
             for choice, permit in admitted
         ]

@@ -62,8 +62,8 @@ class Requests:
             endpoint=endpoint(trunk.dial_string, flight.phone_number),
             caller_id_number=trunk.caller_id(flight.caller_id),
             caller_id_header=trunk.caller_id_header,
-            ring_seconds=plan.ring_timeout_seconds,
-            max_seconds=plan.max_call_seconds,
+            ring_seconds=flight.ring_seconds,
+            max_seconds=flight.max_seconds,
             applications=steps(action, plan, message),
             variables={
                 variable_name(column): custom_fields[column] for column in columns if column in custom_fields

@@ -17,7 +17,7 @@ from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from dialer.rescue.adoption import open_flights
 from dialer.rescue.doubts import note
 from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
-from models import Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
+from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
 
 DIALER = "d0123456789ab"
@@ -81,6 +81,20 @@ def test_a_claim_tells_of_a_rejection_however_long_ago(world: World) -> None:
     (claimed,) = claim_all(campaign_id)
     (adopted,) = open_flights(DIALER, [claimed.call_id])
     assert (told, claimed.rejected, adopted.rejected) == ([False, True, True], True, True)
+
+
+def test_an_heir_knows_the_timers_that_a_call_left_with(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (found,) = due(str(campaign_id), 1, (0, 1))
+    (claimed,) = claim(str(campaign_id), DIALER, [replace(wanted(found), ring_seconds=40, max_seconds=3600)])
+    with db.connection_context():
+        Agent.update(ring_timeout_seconds=20, max_call_seconds=60).execute()
+    (adopted,) = open_flights(DIALER, [claimed.call_id])
+    assert (adopted.ring_seconds, adopted.max_seconds) == (40, 3600)
+    with db.connection_context():
+        Call.update(ring_seconds=None, max_seconds=None).execute()
+    (before,) = open_flights(DIALER, [claimed.call_id])
+    assert (before.ring_seconds, before.max_seconds) == (20, 60)
 
 
 def test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once(world: World) -> None:

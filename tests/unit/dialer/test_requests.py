@@ -53,6 +53,12 @@ def test_where_nobody_has_to_join_nobody_is_given_up() -> None:
         assert "set" not in dict(steps(action, SORRY))
 
 
+def test_a_call_leaves_with_the_timers_of_its_claim() -> None:
+    plan = make_plan(ring_timeout_seconds=20, max_call_seconds=60)
+    request = REQUESTS.build(plan, make_trunk(), make_flight(ring_seconds=40, max_seconds=3600), {})
+    assert (request.ring_seconds, request.max_seconds) == (40, 3600)
+
+
 @pytest.mark.parametrize(
     ("caller_id", "written", "dialled"),
     [
