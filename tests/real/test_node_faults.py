@@ -106,7 +106,7 @@ def test_who_was_talking_when_a_node_was_killed_is_reconnected_and_bounded_withi
         in_time = [at for at in bounded.values() if at <= up + BACK_SECONDS]
         tenant.wait_over(campaign, LONGEST + 60)
         ended = {m.number for m in carrier.messages() if m.kind == "BYE-IN"} & back
-        compare(tenant, campaign, carrier)
+        compare(tenant, campaign, carrier, node_died=True)
     last = max(in_time, default=up) - up
     print(
         f"{len(talking)} people on the node that was killed: {len(back)} reconnected and {len(in_time)} bounded"
