@@ -180,7 +180,8 @@ class Limiter:
         The others are released, and their call ids returned. The dead one must be fenced and its lease lapsed,
         and `live_call_ids` read after that. `ended` has the billed seconds of those that have ended; any that is
         neither there nor live never became a row and is undone. Without `ended` all the others keep their place
-        in the day's count and add no seconds to it.
+        in the day's count and add no seconds to it. Raises Fenced when this dialer has lost its lease: its own heir
+        may have asked already what it holds.
         """
         lost: list[str] = []
         with translated(LimiterUnavailable, "taking over permits"):
@@ -312,5 +313,8 @@ class Limiter:
             if record.owner == dead_dialer_id  # another heir may have been quicker
         ]
         paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
+        paths += [self._ledger.keys.lease(me), self._ledger.keys.fenced(me)]
         job = {"dialer": me, "keep": self._lives.keep, "items": items}
-        self._ledger.run("move", epoch, paths, job)
+        answer = self._ledger.run("move", epoch, paths, job)
+        if answer is not None and answer[0] == "fenced":
+            raise Fenced(me)

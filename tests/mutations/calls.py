@@ -121,6 +121,14 @@ TWICE = (
         (f"{LEASES}::test_a_fenced_dialer_can_neither_acquire_nor_renew",),
     ),
     Mutation(
+        "the fenced take over permits",
+        "a dead heir that wakes takes permits over, and its own heir releases them as never used",
+        "limits/move.lua",
+        "if redis.call('EXISTS', KEYS[6]) == 0 or redis.call('EXISTS', KEYS[7]) == 1 then",
+        "if redis.call('EXISTS', KEYS[6]) == 0 then",
+        (f"{LEASES}::test_a_fenced_heir_takes_nothing_over",),
+    ),
+    Mutation(
         "a lapsed lease comes back",
         "a dialer whose lease lapsed revives it, after somebody took it for dead",
         "limits/lease.lua",

@@ -58,4 +58,4 @@ def test_two_campaigns_on_one_gateway_both_get_their_part(
         assert node.ledger is not None
         times = [line.t for line in read_ledger(node.ledger).originates]
         # The best second: a busy machine may miss turns at another time.
-        assert window_peak(times, 1.0) >= 0.8 * 20
+        assert window_peak(times, 1.0) >= 0.6 * 20

@@ -82,6 +82,20 @@ def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: redis.Redis,
     assert slow.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
+def test_a_fenced_heir_takes_nothing_over(client: redis.Redis, desk: Desk) -> None:
+    """Its own heir has asked what it holds; what it took after that would be released as what never became a row."""
+    desk.ask("a")
+    late, heir = Desk(client, "d2"), Desk(client, "d3")
+    late.roster.fence("d2")
+    known = heir.limiter.held_by("d2")
+    with pytest.raises(Fenced):
+        late.limiter.take_over("d1", {"a"})
+    heir.limiter.take_over("d2", set(known))
+    heir.limiter.take_over("d1", {"a"})
+    assert heir.limiter.held_by("d3") == ["a"]
+    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
 def test_an_heir_releases_what_it_took_over(client: redis.Redis, desk: Desk) -> None:
     desk.ask("a", concurrency=1)
     heir = Desk(client, "d2")
