@@ -67,6 +67,8 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "cores": [None] * len(pending),
         "gateways": [new_id() for _ in pending],
         "sends": [0] * len(pending),
+        "ring": [30] * len(pending),
+        "longest": [1800] * len(pending),
         "dialer": "d1",
         "lane": "d1:claim",
     }
