@@ -20,11 +20,12 @@ from freeswitch.events import ChannelEvent, ChannelEventKind
 from freeswitch.simulator.ledger import live_calls_peak, read_ledger
 from freeswitch.simulator.process import SimulatedNode
 from limits import caps
+from limits.keys import Keys
 from limits.limiter import Limiter
 from models import db, rows
 from tests.chaos.proxy import Mode, Proxy
 from tests.factories import World, counts, make_campaign
-from tests.integration.dialer.running import Dialer, change, dialled, is_over
+from tests.integration.dialer.running import PREFIX, Dialer, change, dialled, is_over
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, end, ended
 from tests.waiting import wait_until
 
@@ -226,7 +227,8 @@ def test_calls_that_are_answered_behind_a_lost_link_keep_their_slots_until_they_
         wait_until(lambda: _answered(ledgers[0]) == CAP, 20, "the answers that nobody hears of")
         assert usage(victim) == CAP
 
-        victim.redis.flushall()
+        # A Redis that was emptied altogether has forgotten the dialer's lease too, which ends it.
+        victim.redis.delete(Keys(PREFIX).epoch)
         wait_until(lambda: usage(victim) is not None, 20, "the rebuilt limiter")
         assert usage(victim) == CAP
         heir = one_more()
