@@ -19,6 +19,8 @@ from live.log import Entry, Page
 
 TERMINAL = frozenset({"completed", "failed"})
 LEAST_GAP_SECONDS = 0.25
+UNTOLD_SECONDS = 20.0
+"""A campaign may have ended before its last transitions are published, by the heir of a dialer that died between."""
 log = structlog.get_logger()
 
 Snapshot = Callable[[str], Mapping[str, Any]]
@@ -57,7 +59,7 @@ class Channel:
         self._wanted = 0
         self._moving = False
         self._fed = False
-        self._ends_unseen = False
+        self._ends_unseen: float | None = None
         self._closed = False
         self._tick = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
@@ -157,7 +159,7 @@ class Channel:
             return soon
         if self._failed:
             return self._begun_at + self._interval
-        if self._moving or self._fed or self._ends_unseen:
+        if self._moving or self._fed or self._ends_unseen is not None:
             return max(soon, self._broadcast_at + self._interval)
         return None
 
@@ -182,10 +184,13 @@ class Channel:
             listener.wake()
 
     def _learn(self, figures: Mapping[str, Any]) -> None:
-        """Note whether the campaign still moves; one that has ended without a word is believed the second time."""
+        """Note whether the campaign still moves; one that has ended without a word is believed after a while."""
         status = str(figures.get("status"))
         self._moving = status == "running" or bool(figures.get("in_flight"))
         if status in TERMINAL and self.end is None:
-            if self._ends_unseen:
+            now = time.monotonic()
+            if self._ends_unseen is None:
+                self._ends_unseen = now
+            elif now - self._ends_unseen >= UNTOLD_SECONDS:
                 self._conclude(status)
-            self._ends_unseen = not self._ends_unseen
+                self._ends_unseen = None

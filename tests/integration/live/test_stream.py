@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+import pytest
+
+from live import channel
 from live.ids import EventId
 from tests.integration.live.site import Reader, Site
 from tests.waiting import wait_until
@@ -136,12 +139,28 @@ def test_who_comes_after_the_end_gets_his_replay_a_snapshot_and_the_end(site: Si
     assert [m.event for m in fresh.messages if m.data] == [None, "end"]
 
 
-def test_an_end_that_the_stream_never_told_is_taken_from_the_snapshots(site: Site) -> None:
+def test_an_end_that_the_stream_never_told_is_taken_from_the_snapshots(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "UNTOLD_SECONDS", 1.0)
     site.campaign()
     reader = site.listen()
     reader.wait_for(None)
     site.campaigns.status["c1"] = "failed"
     assert reader.wait_for("end")[0].json["status"] == "failed"
+
+
+def test_what_is_published_late_is_heard_before_the_end_that_the_snapshots_tell(site: Site) -> None:
+    """A dialer died between the last commit and its publication: its heir publishes some seconds later."""
+    site.campaign()
+    reader = site.listen()
+    reader.wait_for(None)
+    site.campaigns.status["c1"] = "completed"
+    reader.wait(lambda r: len([m for m in r.of(None) if m.json["status"] == "completed"]) >= 4)
+    site.publish(site.transition())
+    site.change("completed")
+    assert reader.wait_for("end")
+    assert [m.event for m in reader.messages if m.event in ("contact", "end")] == ["contact", "end"]
 
 
 def test_the_end_is_told_although_the_database_is_down(site: Site) -> None:
