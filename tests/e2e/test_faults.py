@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from dialer.rescue.decisions import HOLD_SECONDS, PDD_SECONDS
 from freeswitch.simulator.ledger import LedgerView
 from freeswitch.simulator.remote import Control
 from local.demo import collect, demo_stack
@@ -39,6 +40,8 @@ SPEED = 20.0
 NODE_CPS = 80
 ENDINGS = ("10", "00", "01", "08", "07", "03", "02", "10")
 """Answered and ended by either side, busy, early media, no such number, nobody answers."""
+RING_SECONDS, MAX_SECONDS = 15, 30
+HELD_SECONDS = PDD_SECONDS + RING_SECONDS + MAX_SECONDS + HOLD_SECONDS
 DIALERS = 2
 REFUSED = 3
 """Refusals after which a fault has been felt; the dialers slow down or pause on them, so many more may not come."""
@@ -148,7 +151,9 @@ class Struck:
         forgetful = self.died is not None or self.reset
         assert unexplained(proof, self.calls, lost, forgetful=forgetful) == []
         assert campaign["end_reason"] == "exhausted"
-        polled(lambda: left_in_redis(self.stack, self.tenant.id) == {}, 60, "the end of every permit")
+        # The slots of an order that nobody can prove dead are held until the last timer of that call is over.
+        longest = 60 + (HELD_SECONDS if self.reset else 0)
+        polled(lambda: left_in_redis(self.stack, self.tenant.id) == {}, longest, "the end of every permit")
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +178,9 @@ def faulty_stack(server_home: Path) -> Iterator[Stack]:
 @pytest.fixture(params=[1, *(pytest.param(run, marks=pytest.mark.full) for run in range(2, 11))])
 def struck(faulty_stack: Stack) -> Iterator[Struck]:
     """A campaign that has not begun."""
-    tenant = new_tenant(faulty_stack, agent={"ring_timeout_seconds": 15, "max_call_seconds": 30})
+    tenant = new_tenant(
+        faulty_stack, agent={"ring_timeout_seconds": RING_SECONDS, "max_call_seconds": MAX_SECONDS}
+    )
     campaign = tenant.campaign(
         numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100, retries_per_contact=0
     )
