@@ -32,7 +32,9 @@ ENDED = b'"Event-Name":"CHANNEL_HANGUP_COMPLETE"'
 VARIABLES = (
     "origination_uuid={uuid},origination_caller_id_number=15551230000,origination_caller_id_name=Carillon,"
     "ignore_early_media=true,originate_timeout=46,dialer_id=d0192f3a4b5c6,dialer_tenant=demo,dialer_campaign={uuid},"
-    "dialer_contact={uuid},outbound_redirect_fatal=true,execute_on_ring='sched_hangup +30 NO_ANSWER',"
+    "dialer_contact={uuid},outbound_redirect_fatal=true,"
+    "execute_on_originate='limit hash carillon {uuid} 1/3600 !LOSE_RACE',"
+    "execute_on_ring='sched_hangup +30 NO_ANSWER',"
     "execute_on_pre_answer='sched_hangup +30 NO_ANSWER',api_on_answer='sched_del {uuid}',"
     "api_hangup_hook='hash insert/carillon/{uuid}/done',carillon_first_name=Ada,carillon_order_id=A-1001"
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from freeswitch import once
 from freeswitch.applications import Application, checked_cause, checked_endpoint, end_after, inline
 from freeswitch.errors import CommandRefused
 
@@ -266,6 +267,7 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "leg_progress_timeout": str(pdd),
         "originate_timeout": str(pdd + ring + 1),
         "outbound_redirect_fatal": "true",
+        "execute_on_originate": once.counted(call_id),
         "execute_on_ring": ring_timer,
         "execute_on_pre_answer": ring_timer,
         "api_on_answer": f"sched_del {call_id}",

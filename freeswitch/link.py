@@ -21,7 +21,7 @@ import structlog
 from gevent.event import Event as Signal
 from gevent.lock import RLock
 
-from freeswitch import commands
+from freeswitch import commands, once
 from freeswitch.connection import EslConnection, EslError, NotConnected
 from freeswitch.decoding import decode_event
 from freeswitch.errors import FreeswitchError
@@ -296,6 +296,10 @@ class NodeLink:
         answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
         if _CORE_UUID.fullmatch(answer):
             self._learn_core(answer, core)
+        if connection.api(f"module_exists {once.MODULE}", REPLY_SECONDS).strip() != "true":
+            raise EslError(
+                self.name, f"{once.MODULE} is not loaded: nothing would keep it from calling twice"
+            )
         for name in NODE_EVENT_NAMES:
             self._order(connection, commands.event_filter(name))
         filtered: set[str] = set()

@@ -19,6 +19,7 @@ from dialer.record import endings
 from dialer.record.late import correct
 from dialer.record.outcomes import Ended, Told
 from dialer.record.recorder import Recorder
+from freeswitch import once
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, hangup_from_variables
 from models import db, rows
 
@@ -106,4 +107,5 @@ def _late(row: dict[str, Any]) -> Ended | None:
 
 
 def _hangup(row: dict[str, Any]) -> Hangup | None:
-    return hangup_from_variables(row["variables"])
+    hangup = hangup_from_variables(row["variables"])
+    return None if hangup is None or once.is_repeat(hangup) else hangup

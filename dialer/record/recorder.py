@@ -25,6 +25,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.points import Point, reach
 from dialer.record import endings
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
+from freeswitch import once
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 
 log = structlog.get_logger()
@@ -189,6 +190,9 @@ class Recorder:
         """
         if result.ok:
             return None
+        if result.text == once.CAUSE:
+            self._forestalled(flight)
+            return None
         flight.refusal = result.text or "UNKNOWN"
         if flight.created:
             return None
@@ -200,7 +204,9 @@ class Recorder:
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
         flight = change.flight
         flight.created = True
-        if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
+        if event.hangup is not None and once.is_repeat(event.hangup):
+            self._forestalled(flight)
+        elif event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
             flight.progress = True
             flight.ringing = flight.ringing or event.kind is ChannelEventKind.PROGRESS
         elif event.kind is ChannelEventKind.ANSWERED:
@@ -212,6 +218,12 @@ class Recorder:
                 change.answered = True
                 flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
             _end(change, ended, at)
+
+    def _forestalled(self, flight: Flight) -> None:
+        """Its node has had an order of this id before, and that call is over: its own end is what tells how."""
+        log.warning("order_forestalled", call_id=flight.call_id, node=flight.node)
+        flight.created = True
+        self.ask(flight)
 
     def _commit(self, changes: list[Change]) -> None:
         try:

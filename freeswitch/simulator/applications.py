@@ -15,6 +15,7 @@ from freeswitch.simulator.causes import parse_cause
 from freeswitch.simulator.dialstring import read_applications, separate
 from freeswitch.simulator.joining import Joining
 from freeswitch.simulator.numerals import decimal
+from freeswitch.simulator.rates import Rates, parse_rate
 from freeswitch.simulator.scheduler import tick
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ FOREVER: Final = float("inf")
 MAX_EXPANSIONS: Final = 10
 
 _NOTHING_NAMES = """
-    answer pre_answer ring_ready info log event start_dtmf stop_dtmf record_session stop_record_session limit hash
-    db session_loglevel verbose_events sched_broadcast enable_heartbeat privacy presence sound_test
+    answer pre_answer ring_ready info log event start_dtmf stop_dtmf record_session stop_record_session hash db
+    session_loglevel verbose_events sched_broadcast enable_heartbeat privacy presence sound_test
     set_audio_level avmd_start avmd_stop eval check_acl deduplicate_dtmf bind_meta_app curl respond
 """
 _NOTHING = frozenset(_NOTHING_NAMES.split())
@@ -55,6 +56,7 @@ class Applications:
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
         self._joining = Joining(switch, self._go_on, self.execute_hook)
+        self._rates = Rates()
 
     def start(self, at: float, call: Call) -> None:
         """Hand an originated channel to the extension of its originate."""
@@ -163,6 +165,8 @@ class Applications:
             switch.hang_up(at, call, parse_cause(argument))
         elif name in ("transfer", "execute_extension"):
             return self._branch(at, call, name, argument)
+        elif name == "limit":
+            self._limit(at, call, argument)
         elif name in _COMMANDS:
             switch.journal.command(switch.clock.wall(at), call.uuid, argument)
         elif name not in _NOTHING:
@@ -189,6 +193,19 @@ class Applications:
             return FOREVER
         # It comes back from an inline list, as from a subroutine.
         return sum(self.execute(at, call, inner, inner_argument) for inner, inner_argument in listed)
+
+    def _limit(self, at: float, call: Call, argument: str) -> None:
+        rate = parse_rate(argument)
+        if rate is None:
+            return
+        times = self._rates.count(at, rate)
+        if times <= rate.most:
+            names = ("limit_usage", f"limit_usage_{rate.key}", "limit_rate", f"limit_rate_{rate.key}")
+            call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
+        elif rate.beyond.startswith("!"):
+            self._switch.hang_up(at, call, parse_cause(rate.beyond[1:]))
+        else:
+            self.transfer(at, call, rate.beyond, "XML", "default")
 
     def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
         switch = self._switch

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INVITED, RINGING, EARLY, ANSWERED = (FLAGS[letter] for letter in "IREA")
 SOFIA, NAMED, HEARD, EXECUTING, DISPOSED, ARGUMENT = (FLAGS[letter] for letter in "snhxdp")
 REFUSED, STATUS, FAR_BYE, OUR_BYE, CANCELLED, GONE, COMPLETE = (FLAGS[letter] for letter in "fvbkcgz")
-RANG, MEDIA, FLOWING, RAN, PAST, REDIRECTED = (FLAGS[letter] for letter in "twmoyr")
+RANG, MEDIA, FLOWING, RAN, PAST, REDIRECTED, UNINVITED = (FLAGS[letter] for letter in "twmoyru")
 CALL_STATES = {"DOWN": "0", "RINGING": "2", "EARLY": "3", "ACTIVE": "4", "HANGUP": "7"}
 _HOOKS = ("execute_on_", "api_")
 TICK_MICROSECONDS = 20_000
@@ -185,6 +185,11 @@ class Call:
             self.late[name] = value
         else:
             self.late.pop(name, None)
+        self.fields["late_j"] = json_block(self.late)
+
+    def learn(self, values: Mapping[str, str]) -> None:
+        """Take variables that the switch itself sets."""
+        self.late |= values
         self.fields["late_j"] = json_block(self.late)
 
     def variable(self, name: str) -> str | None:

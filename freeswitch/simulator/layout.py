@@ -7,7 +7,8 @@ small ones all, and a letter after `!` must not:
     s sofia leg, n caller id has a name, h the far end answered something, x runs applications (caller id flipped),
     d endpoint_disposition known, p the application has an argument, f final refusal, v a refusal with a status,
     b far end's BYE, k our BYE, c our CANCEL, g hung up, y past CHANNEL_HANGUP, z complete (CDR values), t rang (180),
-    w early media (183), m media run, o an application has run, r redirected to another address
+    w early media (183), m media run, o an application has run, r redirected to another address,
+    u ended before its INVITE
 
 `%(field)s` is filled in for each call, `@name@` once for each node; `%%` is a percent sign.
 """
@@ -138,25 +139,26 @@ s|sip_gateway_name: %(gateway)s
 s!h!f|sip_local_network_addr: 127.0.0.1
 s|sip_profile_name: gateway
 s|video_media_flow: disabled
+su|audio_media_flow: disabled
 s|text_media_flow: disabled
 |channel_name: %(channel)s
 s|sip_destination_url: sip:%(number)s@127.0.0.1:5090
 %(user)s
 |originate_early_media: %(early_ok)s
 |originate_endpoint: %(endpoint)s
-s!m|rtp_use_codec_string: PCMU,PCMA
-s!m|local_media_ip: 127.0.0.1
-s!m|local_media_port: %(port)s
-s!m|advertised_media_ip: 127.0.0.1
-s|audio_media_flow: sendrecv
-s|rtp_local_sdp_str: {_SDP}
-s|sip_outgoing_contact_uri: <sip:gw+%(gateway)s@127.0.0.1:5080;transport=udp;gw=%(gateway)s>
-s|sip_req_uri: %(number)s@127.0.0.1:5090
-Is|sip_to_host: 127.0.0.1:5090
-Is|sip_from_host: 127.0.0.1
-s|sofia_profile_name: external
-s|recovery_profile_name: external
-s|sofia_profile_url: sip:mod_sofia@127.0.0.1:5080
+s!m!u|rtp_use_codec_string: PCMU,PCMA
+s!m!u|local_media_ip: 127.0.0.1
+s!m!u|local_media_port: %(port)s
+s!m!u|advertised_media_ip: 127.0.0.1
+s!u|audio_media_flow: sendrecv
+s!u|rtp_local_sdp_str: {_SDP}
+s!u|sip_outgoing_contact_uri: <sip:gw+%(gateway)s@127.0.0.1:5080;transport=udp;gw=%(gateway)s>
+s!u|sip_req_uri: %(number)s@127.0.0.1:5090
+Is!u|sip_to_host: 127.0.0.1:5090
+Is!u|sip_from_host: 127.0.0.1
+s!u|sofia_profile_name: external
+s!u|recovery_profile_name: external
+s!u|sofia_profile_url: sip:mod_sofia@127.0.0.1:5080
 Isf|sip_call_id: %(call_id)s
 sh|sip_local_network_addr: 127.0.0.1
 sf!h|sip_local_network_addr: 127.0.0.1
@@ -274,6 +276,7 @@ z|progress_media_uepoch: %(progress_media)s
 z|end_epoch: %(end_epoch)s
 z|end_uepoch: %(hangup)s
 zo|last_app: %(application)s
+zop|last_arg: %(application_data)s
 z!xn|caller_id: "%(cid_name)s" <%(cid_number)s>
 z!x!n|caller_id: %(cid_number)s
 zx|caller_id: "Outbound Call" <%(number)s>

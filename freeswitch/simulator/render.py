@@ -19,7 +19,7 @@ JSON: Final = "json"
 PLAIN: Final = "plain"
 XML: Final = "xml"
 
-FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztwmoyr")}
+FLAGS: Final = {letter: 1 << place for place, letter in enumerate("IREAsnhxdpfvbkcgztwmoyru")}
 PHASES: Final = FLAGS["I"] | FLAGS["R"] | FLAGS["E"] | FLAGS["A"]
 
 # Fields whose text comes from outside and needs escaping in JSON; `<field>_j` holds the escaped form.

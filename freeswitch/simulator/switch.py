@@ -129,12 +129,20 @@ class Switch:
             return
         self.sessions[uuid] = call
         attempt.legs.append(call)
-        self.journal.originate(wall, leg, uuid, route, "accepted")
-        self._invite(at, call, leg, route)
+        self.hub.channel("CHANNEL_OUTGOING", call)
+        call.flags |= calls.UNINVITED
+        self.applications.hooks(at, call, "execute_on_originate")
+        if call.alive():
+            call.flags &= ~calls.UNINVITED
+            self.journal.originate(wall, leg, uuid, route, "accepted")
+            self._invite(at, call, leg, route)
+        else:
+            attempt.legs.remove(call)
+            self._refuse(wall, attempt, leg, uuid, Refused(call.cause, route.number, route.gateway))
+            self.scheduler.at(at + NETWORK_SECONDS, self._finish, call)
 
     def _invite(self, at: float, call: Call, leg: Leg, route: Route) -> None:
         channel = self.hub.channel
-        channel("CHANNEL_OUTGOING", call)
         self.change_state(call, "CS_INIT", "1")
         channel("CHANNEL_CREATE", call)
         channel("CHANNEL_ORIGINATE", call)
@@ -278,6 +286,9 @@ class Switch:
         """End a call from this side: CANCEL while it rings, BYE once answered."""
         if not call.alive() or (call.answered and self.faults.spares(call.uuid)):
             return
+        if call.flags & calls.UNINVITED:
+            self._down(at, call, cause, 0)
+            return
         self._down(at, call, cause, calls.OUR_BYE if call.answered else calls.CANCELLED)
         self.scheduler.at(at + NETWORK_SECONDS, self._finish_ours, call)
 
@@ -329,7 +340,8 @@ class Switch:
         if call.patience is not None:
             self.scheduler.cancel(call.patience)
         self.hub.channel("CHANNEL_HANGUP", call)
-        self.journal.end(self.clock.wall(at), call)
+        if not call.flags & calls.UNINVITED:
+            self.journal.end(self.clock.wall(at), call)
 
     def _report(self, at: float, call: Call) -> None:
         call.flags |= calls.PAST

@@ -185,6 +185,25 @@ TWICE = (
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
+        "order not counted at its node",
+        "an order that a node reads after the call it was repeated for is over is a second call",
+        "freeswitch/commands.py",
+        """        "execute_on_originate": once.counted(call_id),
+""",
+        "",
+        (
+            "tests/e2e/test_forestalled.py::test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out",
+        ),
+    ),
+    Mutation(
+        "forestalled order taken for its call",
+        "a call is settled by the end of an order that was never carried out",
+        "dialer/record/recorder.py",
+        "if event.hangup is not None and once.is_repeat(event.hangup):",
+        "if False:",
+        (f"{RECORDER}::test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call",),
+    ),
+    Mutation(
         "doubt not handed over",
         "an heir repeats a call that its dialer, when it ended, could not prove never to have been read",
         "dialer/rescue/adoption.py",

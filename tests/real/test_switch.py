@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from freeswitch import commands
+from freeswitch import commands, once
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Hangup, JobResult
 from settings import NodeSettings
@@ -40,17 +40,11 @@ class Dialer:
         return self.cluster.links[self.name]
 
     def call(self, number: str, variables: dict[str, str] | None = None, **changes: Any) -> str:
-        call_id = str(uuid.uuid4())
-        request = replace(
-            REQUEST,
-            call_id=call_id,
-            dialer_id=self.id,
-            endpoint=commands.endpoint("sofia/gateway/carrier/{number}", number),
-            variables=variables or {},
-            **changes,
-        )
+        own = {"call_id": str(uuid.uuid4()), "dialer_id": self.id, "variables": variables or {}}
+        endpoint = commands.endpoint("sofia/gateway/carrier/{number}", number)
+        request = replace(REQUEST, endpoint=endpoint, **(own | changes))
         self.link.originate(request, lambda: True, lambda _reply: None)
-        return call_id
+        return request.call_id
 
     def answered(self) -> set[str]:
         return {
@@ -58,6 +52,9 @@ class Dialer:
             for e in self.events
             if isinstance(e, ChannelEvent) and e.kind is ChannelEventKind.ANSWERED
         }
+
+    def jobs(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, JobResult)]
 
     def ends(self) -> dict[str, Hangup]:
         return {e.call_id: e.hangup for e in self.events if isinstance(e, ChannelEvent) and e.hangup}
@@ -148,6 +145,22 @@ def test_a_call_leaves_a_mark_when_it_ends_and_not_before(dialer: Dialer) -> Non
     assert link.api(commands.uuid_exists(call_id)).strip() == "false"
     link.api(commands.mark_delete(call_id))
     assert link.api(commands.mark_select(call_id)).startswith("-ERR")
+
+
+@pytest.mark.timeout(60)
+def test_an_order_of_an_id_that_was_carried_out_sends_no_invite(dialer: Dialer, carrier: Carrier) -> None:
+    (number,) = numbers("01", count=1)
+    call_id = dialer.call(number)
+    wait_until(lambda: dialer.ends() and dialer.jobs(), what="the end and what its job says")
+    assert dialer.ends()[call_id].cause == "USER_BUSY"
+    dialer.events.clear()
+    dialer.call(number, call_id=call_id)
+    wait_until(lambda: dialer.ends() and dialer.jobs(), what="the end of the second order")
+    assert once.is_repeat(dialer.ends()[call_id])
+    assert dialer.jobs() == [once.CAUSE]
+    kinds = {event.kind for event in dialer.events if isinstance(event, ChannelEvent)}
+    assert kinds == {ChannelEventKind.HANGUP_COMPLETE}
+    assert len(carrier.invites([number])) == 1
 
 
 @pytest.mark.timeout(60)

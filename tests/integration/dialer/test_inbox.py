@@ -18,6 +18,7 @@ from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
 from dialer.record.recorder import Recorder
 from dialer.rescue.adoption import open_flights
 from dialer.send.claims import Claimed
+from freeswitch import once
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
@@ -47,6 +48,13 @@ ANSWERED = {
     "mduration": "5520",
 }
 ABANDONED = ANSWERED | {"dialer_connect": "true", "dialer_abandoned": "true", "bridge_uepoch": "0"}
+FORESTALLED = {
+    "hangup_cause": once.CAUSE,
+    "hangup_cause_q850": "16",
+    "start_uepoch": str(START),
+    "end_uepoch": str(START),
+    "mduration": "0",
+}
 UNKNOWN: dict[str, Any] = {"disposition": "outcome_unknown", "cause": "ENDED_UNSEEN"}
 
 
@@ -215,6 +223,23 @@ def test_a_record_without_a_cause_is_done_with(world: World, desk: Desk) -> None
     desk.round()
     assert waiting() == 0
     assert call_of(call).disposition == "outcome_unknown"
+
+
+def test_the_record_of_an_order_that_was_forestalled_ends_nothing_and_corrects_nothing(
+    world: World, desk: Desk
+) -> None:
+    (call,) = claim_all(make_campaign(world, 1))
+    flight = desk.own(call)
+    arrive(call.call_id, FORESTALLED)
+    desk.round()
+    assert call_of(call).state == "dispatching"
+    assert flight.call_id in desk.book
+    _, closed = closed_unknown(world)
+    arrive(closed.call_id, FORESTALLED)
+    desk.round()
+    row = call_of(closed)
+    assert (row.disposition, row.cause, row.duration_ms) == ("outcome_unknown", "ENDED_UNSEEN", None)
+    assert waiting() == 1
 
 
 # Late ones.

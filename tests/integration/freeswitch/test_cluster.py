@@ -24,6 +24,7 @@ SUBSCRIPTION = (
     "event json CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE "
     "BACKGROUND_JOB HEARTBEAT SHUTDOWN"
 )
+HASH_ASKED = "module_exists mod_hash"
 NODE_FILTERS = ["filter Event-Name HEARTBEAT", "filter Event-Name SHUTDOWN"]
 
 
@@ -40,6 +41,7 @@ class Switch:
         self.cps = 10
         self.events: list[tuple[str, Event]] = []
         self.changes: list[LinkChange] = []
+        self.has_hash = True
         self.node = ScriptedNode(self.script)
         self.cluster: Cluster
 
@@ -50,6 +52,8 @@ class Switch:
     def answer(self, command: str) -> str:
         if command == "global_getvar core_uuid":
             return self.core_uuid
+        if command == HASH_ASKED:
+            return "true" if self.has_hash else "false"
         if command.startswith("bgapi"):
             return "+OK Job-UUID: " + command.partition("Job-UUID: ")[2]
         if command.startswith("filter") and self.refuse_filters:
@@ -106,6 +110,7 @@ def test_a_link_sets_its_filters_before_it_subscribes(up: Switch) -> None:
     assert up.peer.commands == [
         f"auth {PASSWORD}",
         "api global_getvar core_uuid",
+        f"api {HASH_ASKED}",
         *NODE_FILTERS,
         *filters_of(DIALER),
         SUBSCRIPTION,
@@ -212,6 +217,7 @@ def test_a_link_comes_back_and_sets_every_filter_exactly_once(up: Switch) -> Non
         assert up.peer.commands == [
             f"auth {PASSWORD}",
             "api global_getvar core_uuid",
+            f"api {HASH_ASKED}",
             *NODE_FILTERS,
             *filters_of(DIALER),
             *filters_of("d0other"),
@@ -322,6 +328,18 @@ def test_a_node_that_refuses_a_filter_is_never_up() -> None:
         one.refuse_filters = False
         wait_until(one.ups, what="the link")
         assert one.link.last_error is None
+
+
+def test_a_node_that_would_carry_out_an_order_twice_is_never_up() -> None:
+    def without(one: Switch) -> None:
+        one.has_hash = False
+
+    with switch(without) as one:
+        wait_until(lambda: one.link.last_error, what="the failure")
+        assert one.link.last_error == "mod_hash is not loaded: nothing would keep it from calling twice"
+        assert not one.link.connected
+        one.has_hash = True
+        wait_until(one.ups, what="the link")
 
 
 def test_a_filter_refused_later_ends_the_connection(up: Switch) -> None:

@@ -16,6 +16,7 @@ from dialer.book import Book, Flight
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import Answered, Ended, Seen, Written
 from dialer.record.recorder import Change, Recorder
+from freeswitch import once
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.made import ME, busy, channel_event, job, make_flight, make_hangup
 
@@ -253,6 +254,21 @@ def test_a_refusal_is_asked_about_where_a_channel_may_have_come_and_gone_unheard
     bench.write()
     assert bench.asked == [flight.call_id]
     assert bench.rows.ends == []
+
+
+def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(bench: Bench) -> None:
+    flight = bench.fly(repeated=True)
+    bench.take(job(flight.call_id, once.CAUSE))
+    forestalled = make_hangup(once.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    bench.take(channel_event(flight.call_id, ENDED, forestalled))
+    bench.write()
+    assert bench.rows.ends == []
+    assert set(bench.asked) == {flight.call_id}
+    assert flight.seen
+    assert flight.refusal is None
+    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    bench.write()
+    assert [end.disposition for end in bench.rows.ends] == ["busy"]
 
 
 def test_a_call_that_is_somebody_elses_by_now_frees_nothing(

@@ -196,6 +196,7 @@ def test_a_call_carries_everything_it_needs_at_the_switch() -> None:
         "leg_progress_timeout": "15",
         "originate_timeout": "46",
         "outbound_redirect_fatal": "true",
+        "execute_on_originate": f"limit hash carillon {CALL} 1/3600 !LOSE_RACE",
         "execute_on_ring": "sched_hangup +31 NO_ANSWER",
         "execute_on_pre_answer": "sched_hangup +31 NO_ANSWER",
         "api_on_answer": f"sched_del {CALL}",

@@ -1,0 +1,61 @@
+"""A dialer that is killed while its nodes have not read its last orders: its heir sends them again, and the nodes
+refuse the first ones when they come to read them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+
+import pytest
+
+from freeswitch import once
+from freeswitch.simulator.ledger import Originate
+from local.simulated import SimulatorOptions
+from tests.e2e.conftest import StackMaker
+from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
+
+CONTACTS = 300
+CPS = 25
+REFUSED = f"refused:{once.CAUSE}"
+UNREAD = 20
+"""Orders that the nodes have not read when their dialer dies; and how many of them are sent again before they are."""
+
+
+def asked_at(line: Originate) -> float:
+    """When the call of an originate was claimed: its id is a UUIDv7."""
+    return (uuid.UUID(line.uuid).int >> 80) / 1000
+
+
+@pytest.mark.timeout(240)
+def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_stack: StackMaker) -> None:
+    simulator = SimulatorOptions(cps=CPS, arguments=("--control-port", "0"))
+    stack = make_stack(simulator=simulator, dialers=1)
+    controls = [stack.control(node.name) for node in stack.nodes]
+    tenant = new_tenant(stack)
+    campaign = tenant.campaign(numbers("01", count=CONTACTS), max_concurrent_calls=100, retries_per_contact=0)
+    tenant.act(campaign, "start")
+    tenant.wait_touched(campaign, CONTACTS // 4)
+    for control in controls:
+        control.fault("half-open", resume="yes")
+    polled(lambda: tenant.in_flight(campaign) >= UNREAD, 10, "orders that no node reads")
+    os.kill(stack.pids["dialer.1"], signal.SIGKILL)
+    killed = time.time()
+
+    def again() -> list[Originate]:
+        lines = of_campaign(seen(stack), campaign)
+        return [line for line in lines if line.accepted and asked_at(line) < killed < line.t]
+
+    def forestalled() -> int:
+        found = {line.uuid for line in of_campaign(seen(stack), campaign) if line.result == REFUSED}
+        return len(found & {line.uuid for line in again()})
+
+    polled(lambda: len(again()) >= UNREAD, 60, "a second order of the calls that were not seen")
+    for control in controls:
+        control.clear()
+    polled(lambda: forestalled() >= UNREAD, 30, "what the nodes read late")
+    tenant.wait_over(campaign, 120)
+    assert tenant.proof(campaign, stack).faults == []
+    dialled = seen(stack).dialled()
+    assert {dialled[line.number] for line in again()} == {1}
