@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from freeswitch import once
 from freeswitch.simulator.ledger import LedgerView, Originate
 from local.api_client import ApiFailedError
 from local.stack import Stack
@@ -142,6 +143,12 @@ def spoken(text: str) -> str | None:
     return text if 1 <= len(text) <= MAX_SAID and not _UNSPEAKABLE.search(text) else None
 
 
+def counted(uuid: str) -> tuple[str, str]:
+    """What every call does before its INVITE."""
+    name, _, argument = once.counted(uuid).partition(" ")
+    return name, argument
+
+
 def run(name: str, argument: str) -> list[tuple[str, str]]:
     """The applications of a call that does this one thing."""
     return [("sched_hangup", "+1800 ALLOTTED_TIMEOUT"), (name, argument), ("hangup", "NORMAL_CLEARING")]
@@ -258,15 +265,20 @@ def same_but_for_columns(
 ) -> None:
     """Every call has the variables of the plain row's call `model`, its own columns and its applications only."""
     plain = found.witness.variables[found.calls[model].uuid]
-    names = {name for name in plain if not name.startswith("carillon_")}
+
+    def others(uuid: str) -> set[str]:
+        named = found.witness.variables[uuid]
+        return {name.replace(uuid, "its id") for name in named if not name.startswith("carillon_")}
+
+    names = others(found.calls[model].uuid)
     for contact, line in found.calls.items():
         own = found.witness.variables[line.uuid]
-        assert {name for name in own if not name.startswith("carillon_")} == names
+        assert others(line.uuid) == names
         assert {name: own[name] for name in SAME_FOR_ALL} == {name: plain[name] for name in SAME_FOR_ALL}
         assert (own["uuid"], own["dialer_contact"], own["dialer_id"]) == (line.uuid, contact, line.dialer)
         assert own["api_on_answer"] == f"sched_del {line.uuid}"
         assert {name: own[name] for name in own if name.startswith("carillon_")} == line.variables
-        assert found.witness.executed[line.uuid] == applications(contact)
+        assert found.witness.executed[line.uuid] == [counted(line.uuid), *applications(contact)]
     assert found.witness.executed.keys() == {line.uuid for line in found.calls.values()}
 
 
@@ -386,5 +398,6 @@ def test_what_an_agent_is_told_to_say_is_said_as_it_is_or_refused(stack: Stack) 
     spoken_ones = {campaign: text for campaign, text in campaigns.items() if not _TEMPLATE.search(text)}
     assert uuids.keys() == spoken_ones.keys()
     for campaign, text in spoken_ones.items():
-        assert witness.executed[uuids[campaign]] == run("speak", f"flite|slt|{text.strip()}")
+        uuid = uuids[campaign]
+        assert witness.executed[uuid] == [counted(uuid), *run("speak", f"flite|slt|{text.strip()}")]
     assert witness.executed.keys() == set(uuids.values())
