@@ -47,15 +47,18 @@ def test_two_campaigns_on_one_gateway_both_get_their_part(
                 " WHERE campaign_id = %s",
                 (index + 1, campaign_id),
             )
+
+    def enough() -> bool:
+        assert node.ledger is not None
+        times = [line.t for line in read_ledger(node.ledger).originates]
+        # One good second: a busy machine may miss turns at any other time.
+        used = not cap.startswith("cps") or window_peak(times, 1.0) >= 0.9 * 20
+        return used and len(times) >= 120
+
     with ExitStack() as stack:
         dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=500")
         stack.callback(dialer.die)
         dialer.start()
-        wait_until(lambda: sum(sent(node).values()) >= 120, 40, "120 calls")
+        wait_until(enough, 60, "120 calls, and a second that is made use of")
     shares = [sent(node)[str(campaign_id)] for campaign_id in campaigns]
     assert min(shares) >= 0.15 * sum(shares), shares
-    if cap.startswith("cps"):
-        assert node.ledger is not None
-        times = [line.t for line in read_ledger(node.ledger).originates]
-        # The best second: a busy machine may miss turns at another time.
-        assert window_peak(times, 1.0) >= 0.6 * 20
