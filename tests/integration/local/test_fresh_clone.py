@@ -73,6 +73,7 @@ def test_the_demo_and_the_tests_run_where_only_we_can_go(clone: Path) -> None:
     try_it(clone, None, f"{Path(sys.base_prefix) / 'bin'}:{SYSTEM_PATH}")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_the_demo_and_the_tests_run_for_an_ordinary_user(clone: Path) -> None:
     user = unprivileged_user()
