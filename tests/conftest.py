@@ -27,14 +27,13 @@ from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
-from tests.variables import OUR_VARIABLES
+from tests.variables import OUR_VARIABLES, RUN_MARK
 
 HOME_PREFIX = "carillon-tests-"
 # How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
-RUN_MARK = "CARILLON_TEST_RUN"
 TEMPLATE = "template_for_tests"
 
 

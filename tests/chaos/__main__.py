@@ -15,6 +15,7 @@ from dialer.points import Point
 from tests.chaos.faults import Kind, Size
 from tests.chaos.report import report
 from tests.chaos.run import perform
+from tests.chaos.stage import Stage
 from tests.chaos.verdict import compare
 
 SHORT = Size(contacts=400, faults=36, spacing=1.4, longest=10.0, settle=120.0)
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--only", action="append", choices=[kind.value for kind in Kind], help="this kind; may be repeated"
     )
+    parser.add_argument("--real", action="store_true", help="on real nodes, with SIPp's count of INVITEs")
     parser.add_argument("--log", type=Path, help="file for what every process writes")
     options = parser.parse_args(arguments)
     chosen = SHORT if options.short else LONG
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             points=tuple(Point),
             kinds=kinds,
             clocks=CLOCKS,
+            on=_real_stage() if options.real else Stage,
         )
     finally:
         log.close()
@@ -71,6 +74,13 @@ def main(arguments: Sequence[str]) -> int:
     else:
         print(f"what is left of it: {home}")
     return 0 if verdict.holds else 1
+
+
+def _real_stage() -> type[Stage]:
+    # What it imports needs pytest's and SIPp's side of the tests, which no other run does.
+    from tests.chaos.real import RealStage
+
+    return RealStage
 
 
 if __name__ == "__main__":

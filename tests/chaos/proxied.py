@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local.simulated import Node
 from local.stack import Stack
 from tests.chaos.proxy import Proxy
 
@@ -17,12 +18,17 @@ class ProxiedStack(Stack):
 
     def _start_servers(self) -> None:
         super()._start_servers()
+        self.nodes = self._found_nodes()
         urls = []
         for node in self.nodes:
             port = int(node.url.partition("?")[0].rpartition(":")[2])
             proxy = self.proxies[node.name] = Proxy(node.name, port)
             urls.append(node.url.replace(f":{port}?", f":{proxy.port}?"))
         self.environ["FREESWITCH_URLS"] = ",".join(urls)
+
+    def _found_nodes(self) -> list[Node]:
+        """The nodes that get a proxy."""
+        return self.nodes
 
     def stop(self) -> None:
         """End everything, the proxies last."""

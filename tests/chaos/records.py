@@ -10,7 +10,7 @@ from typing import Any, cast
 import psycopg
 import redis
 
-from freeswitch.simulator.ledger import LedgerView, read_ledger
+from freeswitch.simulator.ledger import LedgerView
 from limits.keys import Keys
 from tests.chaos.ears import Heard
 from tests.chaos.stage import PREFIX, Stage
@@ -150,7 +150,7 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
             for name, size in played.oversized.items()
         ]
     return Records(
-        read_ledger(*(node.ledger for node in stage.nodes)),
+        stage.view(calls),
         calls,
         contacts,
         campaigns,

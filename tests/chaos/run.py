@@ -25,7 +25,7 @@ from tests.chaos.records import (
     settles,
     unpublished,
 )
-from tests.chaos.stage import NODE_CPS, Stage, Watch
+from tests.chaos.stage import Stage, Watch
 from tests.chaos.striker import Say, Striker
 from tests.e2e.rig import Api, new_tenant, numbers
 
@@ -93,10 +93,11 @@ def perform(
     points: Sequence[str],
     kinds: Sequence[Kind],
     clocks: Mapping[str, float],
+    on: type[Stage] = Stage,
 ) -> Result:
     """All of one run."""
     began = time.monotonic()
-    stage = Stage(home, seed=seed, clocks=dict(clocks), output=output)
+    stage = on(home, seed=seed, clocks=dict(clocks), output=output)
     with stage:
         stage.wait_ready(READY_SECONDS)
         play = _Play(stage, size)
@@ -127,7 +128,7 @@ class _Play:
     def __init__(self, stage: Stage, size: Size) -> None:
         # The campaigns shall last for as long as the faults do, and this is a cap to be kept, too.
         minutes = max(0.5, size.faults * size.spacing / 60)
-        self.caps = Caps(CONCURRENT, max(60, round(size.contacts / minutes)), NODE_CPS)
+        self.caps = Caps(CONCURRENT, max(60, round(size.contacts / minutes)), stage.node_cps)
         self.uploaded: dict[str, list[str]] = {}
         self.ears: list[Ear] = []
         self._size = size

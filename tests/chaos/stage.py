@@ -21,6 +21,7 @@ import psycopg
 import redis
 
 import local.supervisor
+from freeswitch.simulator.ledger import LedgerView, read_ledger
 from local.simulated import SimulatorOptions
 from local.supervisor import Child, Output
 from tests.chaos.proxied import ProxiedStack
@@ -43,11 +44,14 @@ POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
 class Stage(ProxiedStack):
     """The stack that is broken, with what breaks it."""
 
-    def __init__(self, home: Path, *, seed: int, clocks: dict[str, float], output: Output) -> None:
+    def __init__(
+        self, home: Path, *, seed: int, clocks: dict[str, float], output: Output, **environment: str
+    ) -> None:
         simulator = SimulatorOptions(
             speed=SPEED, seed=seed, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND))
         )
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")}
+        environ |= environment
         super().__init__(
             home,
             port=0,
@@ -68,6 +72,15 @@ class Stage(ProxiedStack):
     def dialers(self) -> list[str]:
         """The names of the dialers' children."""
         return [f"dialer.{number}" for number in range(1, DIALERS + 1)]
+
+    @property
+    def node_cps(self) -> int:
+        """What each node is asked for in a second at the most."""
+        return NODE_CPS
+
+    def view(self, _calls: list[dict[str, Any]]) -> LedgerView:
+        """What the nodes have noted, before they answered."""
+        return read_ledger(*(node.ledger for node in self.nodes))
 
     @property
     def valkey_folder(self) -> Path:

@@ -20,6 +20,7 @@ import pytest
 from freeswitch.connection import EslConnection
 from freeswitch.errors import FreeswitchError
 from settings import NodeSettings
+from tests.variables import RUN_MARK
 from tests.waiting import wait_until
 
 RESTART = "CARILLON_TEST_NODE_RESTART"
@@ -64,12 +65,20 @@ def killed(node: NodeSettings) -> None:
     """End a node's process with SIGKILL; returns once it is gone."""
     pid = pid_of(node)
     os.kill(pid, signal.SIGKILL)
+    wait_gone(node, pid)
+
+
+def wait_gone(node: NodeSettings, pid: int) -> None:
+    """Return once this process of a node, which was killed, is gone."""
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), 10, f"the end of {node.name}")
 
 
 def started(node: NodeSettings) -> float:
-    """Start a node again; the monotonic time at which it first answered."""
-    subprocess.run(restart_command(node), check=True, timeout=START_SECONDS, stdout=subprocess.DEVNULL)
+    """Start a node again; the monotonic time at which it first answered. It stays when these tests are over."""
+    environ = {name: value for name, value in os.environ.items() if name != RUN_MARK}
+    subprocess.run(
+        restart_command(node), check=True, timeout=START_SECONDS, stdout=subprocess.DEVNULL, env=environ
+    )
 
     def answers() -> bool:
         try:

@@ -14,9 +14,8 @@ import redis
 
 from local.home import Lock
 from local.process import carrying
-from tests.conftest import RUN_MARK
 from tests.integration.local.owners import ROOT, line_of
-from tests.variables import OUR_VARIABLES
+from tests.variables import OUR_VARIABLES, RUN_MARK
 from tests.waiting import wait_until
 
 

@@ -1,0 +1,95 @@
+"""The stage on real nodes: SIPp is who is called and who counts, the proxies and everything else are the same.
+
+CARILLON_TEST_FREESWITCH_URLS names the nodes, CARILLON_TEST_CDR_FOLDERS where they spool their call records,
+CARILLON_TEST_NODE_RESTART what starts one again, all as tests/real/conftest.py and machine.py say; they run here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from freeswitch.simulator.ledger import LedgerView
+from local.simulated import Node
+from local.supervisor import Output
+from settings import NodeSettings, nodes_from
+from tests.chaos.called import called
+from tests.chaos.stage import Stage
+from tests.real.carrier import Carrier
+from tests.real.conftest import CDR_FOLDERS, SIP_PORT, URLS
+from tests.real.machine import RESTART, pid_of, started, wait_gone
+
+
+class RealStage(Stage):
+    """As Stage, on the nodes that the environment names. Raises SystemExit where it does not name everything."""
+
+    def __init__(self, home: Path, *, seed: int, clocks: dict[str, float], output: Output) -> None:
+        for name in (URLS, CDR_FOLDERS, RESTART):
+            if not os.environ.get(name):
+                raise SystemExit(f"--real needs {name}; tests/chaos/real.py says what it is")
+        if Carrier.program() is None:
+            raise SystemExit("--real needs SIPp: no sipp on PATH")
+        super().__init__(home, seed=seed, clocks=clocks, output=output, FREESWITCH_URLS=os.environ[URLS])
+        self._given = {node.name: node for node in nodes_from(os.environ[URLS])}
+        self._spools = [Path(folder) for folder in os.environ[CDR_FOLDERS].split(",")]
+        self._real_pids = {name: pid_of(node) for name, node in self._given.items()}
+        self._starting: list[threading.Thread] = []
+        self._called = home.with_name("called")
+        self._called.mkdir()
+        self.carrier = Carrier(self._called, int(os.environ.get(SIP_PORT, "5190")))
+
+    @property
+    def node_cps(self) -> int:
+        """What each node is asked for in a second at the most."""
+        return max(node.cps for node in self._given.values())
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name, those of the real nodes among them."""
+        return super().pids | self._real_pids
+
+    def kill(self, pid: int) -> bool:
+        """SIGKILL; a node is started again at once, as its supervisor would."""
+        struck = super().kill(pid)
+        for name, known in list(self._real_pids.items()):
+            if known == pid:
+                del self._real_pids[name]
+                starting = threading.Thread(
+                    target=self._start_again, args=(self._given[name], pid), daemon=True
+                )
+                starting.start()
+                self._starting.append(starting)
+        return struck
+
+    def view(self, calls: list[dict[str, Any]]) -> LedgerView:
+        """What SIPp has seen of these calls."""
+        return called(self.carrier.messages(), calls)
+
+    def start(self) -> None:
+        """The called party first."""
+        self.carrier.__enter__()
+        super().start()
+
+    def stop(self) -> None:
+        """End everything of ours; the nodes stay, all of them up."""
+        super().stop()
+        for starting in self._starting:
+            starting.join()
+        self.carrier.__exit__(None, None, None)
+
+    def _found_nodes(self) -> list[Node]:
+        nodes = []
+        for node, spool in zip(self._given.values(), self._spools, strict=True):
+            # What earlier runs left there is nobody's any more, and would be shipped first.
+            for record in spool.glob("*.cdr.json"):
+                record.unlink(missing_ok=True)
+            url = f"esl://:{node.password}@127.0.0.1:{node.port}?cps={node.cps}&channels=900&name={node.name}"
+            nodes.append(Node(node.name, url, spool, spool))
+        return nodes
+
+    def _start_again(self, node: NodeSettings, dead: int) -> None:
+        wait_gone(node, dead)
+        started(node)
+        self._real_pids[node.name] = pid_of(node)
