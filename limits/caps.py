@@ -22,7 +22,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class TenantCaps:
-    """A tenant's four caps: None is unlimited, 0 blocks. Days are UTC days; the minutes gate new calls only."""
+    """A tenant's four caps: None is unlimited, 0 blocks. Days are UTC days; the minutes gate new calls only.
+
+    The calls a minute are counted over a minute and the life of a permit: one that leaves at the end of its permit's
+    life and one that leaves at once are closer to each other than their permits, and no 60 s may see one too many.
+    """
 
     concurrent_max: int | None
     calls_per_minute: int | None
@@ -31,7 +35,7 @@ class TenantCaps:
 
     @property
     def rate(self) -> Rate:
-        return Rate(self.calls_per_minute, MINUTE_MS)
+        return Rate(self.calls_per_minute, MINUTE_MS + round(PERMIT_LIFE * 1000))
 
 
 @dataclass(frozen=True, slots=True)

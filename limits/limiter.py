@@ -4,7 +4,8 @@ Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the
 recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, whatever dies or is lost:
 
 - No cap is exceeded over any window by what is sent within the life of its permit. A permit carries Redis' time
-  and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms.
+  and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms. The
+  calls a minute are counted over 50 ms more, and hold for any whole minute.
 - Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
 - Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
   renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,

@@ -18,6 +18,14 @@ from tests.mutations.mutation import (
 
 EXCEEDED = (
     Mutation(
+        "minute without the life of a permit",
+        "a call late in its permit's life and one that leaves at once put one call too many into a minute",
+        "limits/caps.py",
+        "MINUTE_MS + round(PERMIT_LIFE * 1000)",
+        "MINUTE_MS",
+        ("tests/unit/limits/test_question.py::test_unlimited_and_blocked_stay_apart",),
+    ),
+    Mutation(
         "number cap dropped",
         "a number is called while another call to it is up",
         "limits/acquire.lua",

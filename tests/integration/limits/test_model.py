@@ -41,7 +41,7 @@ TENANT = TenantCaps(TENANT_SLOTS, PER_MINUTE, DAY_CALLS, DAY_MINUTES)
 GATEWAY = GatewayCaps("gw", CPS, CHANNELS)
 NODES = [NodeCaps("fs1", NODE_CPS, 3), NodeCaps("fs2", NODE_CPS, 3)]
 WINDOWS = {
-    "tenant_minute": (PER_MINUTE, 60_000_000),
+    "tenant_minute": (PER_MINUTE, 60_050_000),
     "gateway_cps": (CPS, 1_000_000),
     "node_cps": (NODE_CPS, 1_000_000),
 }

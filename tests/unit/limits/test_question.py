@@ -22,7 +22,7 @@ def question(*requests: PermitRequest) -> Question:
 def test_unlimited_and_blocked_stay_apart() -> None:
     job = question().job()
     assert (job["concurrent"], job["calls"], job["minutes"], job["channels"]) == (-1, 0, 7, -1)
-    assert (job["rate"], job["gateway_rate"]) == ([60, 60_000], [3, 1_000])
+    assert (job["rate"], job["gateway_rate"]) == ([60, 60_050], [3, 1_000])
     assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
 
 
