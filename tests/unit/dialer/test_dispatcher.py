@@ -258,6 +258,22 @@ def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(world: Wor
     assert set(world.ends().values()) == {"NOT_SENT"}
 
 
+@pytest.mark.parametrize("why", ["its campaign is not dialled any more", "its tenant is halted"])
+def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(world: World, why: str) -> None:
+    world.life = -1.0
+    world.step()
+    waiting = len(world.book)
+    assert waiting == 4
+    if why == "its tenant is halted":
+        world.current = make_plan(halted=True)
+        world.step()
+    else:
+        world.current = None
+        world.dispatcher.run()
+    assert not world.dispatcher.departures
+    assert list(world.ends().values()) == ["NOT_SENT"] * waiting
+
+
 def gateways_of(world: World) -> Counter[str]:
     return Counter(flight.gateway_id for flight in world.book)
 
