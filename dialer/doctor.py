@@ -20,7 +20,7 @@ import gevent
 from peewee import PeeweeException
 
 from dialer.send.listing import of_environment, read_table, with_table
-from freeswitch import commands
+from freeswitch import commands, once
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.errors import EslError
 from logs import configure
@@ -151,6 +151,8 @@ def ask(node: NodeSettings, wanted: Wanted) -> Facts:
 
 def findings(node: NodeSettings, facts: Facts) -> list[str]:
     """Everything that is missing, each with what to do about it."""
+    if facts.error is not None and once.MODULE in facts.error:
+        return [f"{facts.error}. Load it in modules.conf.xml: load {once.MODULE}"]
     if facts.error is not None:
         return [f"{node.address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
     return [

@@ -267,7 +267,6 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "leg_progress_timeout": str(pdd),
         "originate_timeout": str(pdd + ring + 1),
         "outbound_redirect_fatal": "true",
-        "execute_on_originate": once.counted(call_id),
         "execute_on_ring": ring_timer,
         "execute_on_pre_answer": ring_timer,
         "api_on_answer": f"sched_del {call_id}",
@@ -277,6 +276,8 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "dialer_campaign": _identifier("campaign_id", request.campaign_id),
         "dialer_contact": _identifier("contact_id", request.contact_id),
     }
+    if once.counts(request.endpoint):
+        variables["execute_on_originate"] = once.counted(call_id)
     name = request.caller_id_name
     if name:
         if refusal(name) or not _DISPLAY_NAME_CHARACTERS.fullmatch(name):

@@ -13,12 +13,23 @@ from typing import Final
 from freeswitch.events import Hangup
 
 MODULE: Final = "mod_hash"
-"""Keeps the count. A node without it ends every order, so no link comes up to one."""
+"""Keeps the count. A node without it ends every order, so no link comes up to one; where it is unloaded while a link
+stands, each order counts as refused by the node."""
 SECONDS: Final = 3600
-"""For so long a node knows an id. It keeps some 200 bytes for each; no listener stands still for so long."""
+"""For so long a node knows an id. It keeps some 200 bytes for each, a quarter of an hour longer at the most; no
+listener stands still for so long."""
 CAUSE: Final = "LOSE_RACE"
 """How an order ends that is not the first under its id. FreeSWITCH itself ends legs so that rang beside the one that
 answered; our orders have one leg."""
+
+
+def counts(endpoint: str) -> bool:
+    """Whether an order for this dial string counts itself.
+
+    `user/` and `group/` place a second leg with the same variables under the same hook: it would take the first one's
+    place, and the first would be ended when it is answered.
+    """
+    return not endpoint.startswith(("user/", "group/"))
 
 
 def counted(call_id: str) -> str:

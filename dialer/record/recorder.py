@@ -191,8 +191,7 @@ class Recorder:
         if result.ok:
             return None
         if result.text == once.CAUSE:
-            self._forestalled(flight)
-            return None
+            return self._forestalled(flight, at)
         flight.refusal = result.text or "UNKNOWN"
         if flight.created:
             return None
@@ -203,10 +202,13 @@ class Recorder:
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
         flight = change.flight
-        flight.created = True
         if event.hangup is not None and once.is_repeat(event.hangup):
-            self._forestalled(flight)
-        elif event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
+            ended = self._forestalled(flight, at)
+            if ended is not None:
+                _end(change, ended, at)
+            return
+        flight.created = True
+        if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
             flight.progress = True
             flight.ringing = flight.ringing or event.kind is ChannelEventKind.PROGRESS
         elif event.kind is ChannelEventKind.ANSWERED:
@@ -219,11 +221,18 @@ class Recorder:
                 flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
             _end(change, ended, at)
 
-    def _forestalled(self, flight: Flight) -> None:
-        """Its node has had an order of this id before, and that call is over: its own end is what tells how."""
+    def _forestalled(self, flight: Flight, at: float) -> Ended | None:
+        """Its node has had an order of this id before, and that call is over: its own end is what tells how.
+
+        Of an order that is the only one of its id, and ours, that cannot be: its node has lost what it counts with.
+        """
+        if not flight.repeated and flight.adopted_at is None and flight.sent_by == self.owner:
+            log.error("first_order_refused", call_id=flight.call_id, node=flight.node, look_at=once.MODULE)
+            return endings.closed(flight, at, Disposition.CONGESTION, once.CAUSE, no_channel=True)
         log.warning("order_forestalled", call_id=flight.call_id, node=flight.node)
         flight.created = True
         self.ask(flight)
+        return None
 
     def _commit(self, changes: list[Change]) -> None:
         try:

@@ -76,7 +76,9 @@ class Apis:
             "fsctl": fsctl.run,
             "sofia": self._sofia,
             "limit_usage": lambda _argument, _at: "0",
-            "module_exists": lambda argument, _at: "true" if argument.startswith("mod_") else "false",
+            "module_exists": self._module_exists,
+            "load": self._load,
+            "unload": self._unload,
         }
 
     def _uptime(self, at: float) -> float:
@@ -220,6 +222,19 @@ class Apis:
         return f"+OK Deleted: {self._switch.unschedule(call) if call is not None else 0}\n"
 
     # The rest
+
+    def _module_exists(self, argument: str, _at: float) -> str:
+        loaded = argument.startswith("mod_") and argument not in self._switch.unloaded
+        return "true" if loaded else "false"
+
+    def _load(self, argument: str, _at: float) -> str:
+        self._switch.unloaded.discard(argument)
+        return "+OK\n"
+
+    def _unload(self, argument: str, _at: float) -> str:
+        """Of what a module does, only what `limit hash` needs of mod_hash goes with it."""
+        self._switch.unloaded.add(argument)
+        return "+OK\n"
 
     def _hash(self, argument: str, _at: float) -> str:
         action, realm, key, value = [*argument.split("/", 3), "", "", "", ""][:4]

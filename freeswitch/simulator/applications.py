@@ -199,7 +199,8 @@ class Applications:
         if rate is None:
             return
         times = self._rates.count(at, rate)
-        if times <= rate.most:
+        # Without its table the switch takes every rate for exceeded.
+        if times <= rate.most and "mod_hash" not in self._switch.unloaded:
             names = ("limit_usage", f"limit_usage_{rate.key}", "limit_rate", f"limit_rate_{rate.key}")
             call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
         elif rate.beyond.startswith("!"):

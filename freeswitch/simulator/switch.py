@@ -56,6 +56,7 @@ class Switch:
         self.sessions: dict[str, Call] = {}
         self.recent: deque[tuple[float, Call]] = deque()
         self.marks: dict[str, str] = {}
+        self.unloaded: set[str] = set()
         self.run_api: Callable[[str, str, float], str] = lambda _name, _argument, _at: ""
         self.applications = Applications(self)
         self._outcome = outcome

@@ -42,6 +42,7 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"error": "mod_hash is not loaded: nothing would"}, ("mod_hash is not loaded", "load mod_hash")),
         ({"error": "invalid"}, ("cannot be asked: invalid", "password in FREESWITCH_URLS")),
         ({"modules": {"mod_hash": False, "mod_sofia": True}}, ("mod_hash is not loaded", "load mod_hash")),
         ({"sessions_per_second": 29}, ("admits 28, below cps=29", "fsctl sps 30")),

@@ -271,6 +271,30 @@ def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(be
     assert [end.disposition for end in bench.rows.ends] == ["busy"]
 
 
+@pytest.mark.parametrize("first", ["its job", "its end"])
+def test_a_first_order_that_is_refused_as_a_second_is_a_fault_of_its_node(bench: Bench, first: str) -> None:
+    flight = bench.fly()
+    forestalled = make_hangup(once.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    said: list[Event] = [job(flight.call_id, once.CAUSE), channel_event(flight.call_id, ENDED, forestalled)]
+    bench.take(*(said if first == "its job" else said[::-1]))
+    bench.write()
+    (end,) = bench.rows.ends
+    assert (end.disposition, end.counts, end.owner_only) == ("congestion", False, True)
+    assert bench.asked == []
+    assert not flight.seen
+
+
+@pytest.mark.parametrize("known", [{"sent_by": "dffffffffffff"}, {"adopted_at": 1.0}])
+def test_a_call_of_a_dead_dialer_that_is_forestalled_is_asked_about(
+    bench: Bench, known: dict[str, Any]
+) -> None:
+    flight = bench.fly(**known)
+    bench.take(job(flight.call_id, once.CAUSE))
+    bench.write()
+    assert bench.rows.ends == []
+    assert bench.asked == [flight.call_id]
+
+
 def test_a_call_that_is_somebody_elses_by_now_frees_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

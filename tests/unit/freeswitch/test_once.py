@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from freeswitch import once
+from freeswitch.commands import originate
 from freeswitch.decoding import decode_event
 from freeswitch.events import ChannelEvent, Hangup, hangup_from_variables
 from freeswitch.protocol import decode_json
 from tests.unit.dialer.made import make_hangup
+from tests.unit.freeswitch.test_commands import REQUEST
 
 RECORDED = Path(__file__).with_name("forestalled.json").read_bytes()
 """CHANNEL_HANGUP_COMPLETE of the second of two orders under one id, from a real node."""
@@ -31,6 +34,13 @@ def test_the_end_that_a_real_node_reports_is_known_from_its_event_and_from_its_r
 def test_a_node_was_told_so_in_the_words_of_our_orders() -> None:
     event = decode_json(RECORDED)
     assert event["variable_execute_on_originate"] == once.counted(event["Unique-ID"])
+
+
+@pytest.mark.parametrize("endpoint", ["user/1000@example.com", "group/sales@example.com"])
+def test_an_order_that_places_a_second_leg_under_its_own_hooks_does_not_count_itself(endpoint: str) -> None:
+    request = replace(REQUEST, endpoint=endpoint)
+    assert "execute_on_originate" not in originate(request).line
+    assert "execute_on_originate" in originate(REQUEST).line
 
 
 @pytest.mark.parametrize(

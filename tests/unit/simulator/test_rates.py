@@ -80,6 +80,19 @@ def test_the_first_order_carries_what_the_count_says() -> None:
     assert created["variable_current_application"] == "limit"
 
 
+def test_a_node_that_has_lost_its_table_refuses_every_order() -> None:
+    node = Node()
+    assert node.api("module_exists mod_hash") == "true"
+    node.api("unload mod_hash")
+    assert node.api("module_exists mod_hash") == "false"
+    node.call("01", ONCE)
+    assert node.jobs == [f"-ERR {once.CAUSE}\n"]
+    node.api("load mod_hash")
+    node.call("01", ONCE.replace(" u ", " v "), uuid="v")
+    node.pass_time(5.0)
+    assert node.jobs[1:] == ["-ERR USER_BUSY\n"]
+
+
 def test_of_several_legs_a_forestalled_one_leaves_the_others_alone() -> None:
     node = Node()
     node.call("01", ONCE)
