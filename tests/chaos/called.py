@@ -19,6 +19,8 @@ ENDS = frozenset({"BYE-IN", "BYE-OUT", "CANCEL"})
 NO_RESPONSE = ("02",)
 """Endings of numbers whose calls are over only when somebody says so; the others that nobody answers are refused at
 once."""
+NOBODY: dict[str, Any] = {"id": "", "contact_id": "", "node": ""}
+"""What stands for the row of a number that was never to be called."""
 ANSWERING = ("00", "07", "08", "10")
 
 
@@ -29,11 +31,13 @@ def called(messages: Sequence[Message], rows: Iterable[dict[str, Any]]) -> Ledge
     for one in sorted(rows, key=lambda row: row["seq"]):
         of_number[one["phone_number"]].append(one)
     ended = {m.sip_call_id: m for m in messages if m.kind in ENDS}
-    taken: set[str] = set()
+    taken: set[str] = {NOBODY["id"]}
+    campaign = next(iter(of_number.values()))[0]["campaign_id"] if of_number else ""
     for message in messages:
-        known = of_number.get(message.number)
-        if message.kind != "INVITE" or known is None:
+        if message.kind != "INVITE":
             continue
+        # SIPp serves this run alone: a number that nobody asked for is as wrong as one too many.
+        known = of_number.get(message.number) or [NOBODY | {"campaign_id": campaign}]
         row = _row_of(message, [row for row in known if row["id"] not in taken])
         uuid = f"{message.sip_call_id} of nobody" if row is None else row["id"]
         taken.add(uuid)

@@ -54,8 +54,9 @@ def test_one_that_came_late_is_that_of_a_call_whose_end_is_not_known() -> None:
     assert line.uuid == "call"
 
 
-def test_what_others_are_called_for_does_not_count() -> None:
-    assert called([message(number="+14155550199")], [row()]).accepted == []
+def test_a_number_that_nobody_asked_for_is_a_call_of_nobody() -> None:
+    (line,) = called([message(number="+14155550199")], [row()]).accepted
+    assert (line.uuid, line.number, line.campaign) == ("s1 of nobody", "+14155550199", "campaign")
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,18 @@ def never_placed(given: Records) -> None:
     given.view.originates.clear()
 
 
+def refused_as_a_second_of_none(given: Records) -> None:
+    given.view.originates[:] = [originate(result="refused:LOSE_RACE")]
+    given.calls[0] |= {"disposition": "outcome_unknown", "cause": "NEVER_SEEN"}
+    given.contacts[0] |= {"disposition": "outcome_unknown", "last_cause": "NEVER_SEEN"}
+
+
+def said_to_have_lived_and_never_placed(given: Records) -> None:
+    given.view.originates.clear()
+    given.calls[0] |= {"disposition": "outcome_unknown", "cause": "ENDED_UNSEEN"}
+    given.contacts[0] |= {"disposition": "outcome_unknown", "last_cause": "ENDED_UNSEEN"}
+
+
 def not_uploaded_whole(given: Records) -> None:
     given.imports[0] = (5, [3])
 
@@ -150,6 +162,8 @@ def a_transition_heard_twice(given: Records) -> None:
         (placed_again, verdict.DUPLICATES),
         (placed_under_another_id, verdict.DUPLICATES),
         (placed_without_a_row, verdict.LOST),
+        (refused_as_a_second_of_none, verdict.LOST),
+        (said_to_have_lived_and_never_placed, verdict.LOST),
         (never_placed, verdict.LOST),
         (not_uploaded_whole, verdict.LOST),
         (left_originated, verdict.STUCK),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from freeswitch import once
 from freeswitch.simulator.ledger import Originate, window_peak
 from tests.chaos.ears import TOLD
 from tests.chaos.records import Listener, Records
@@ -26,6 +27,9 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 """How a call to a number with this ending ends that nobody answers."""
 UNKNOWN = "outcome_unknown"
+LIVED = "ENDED_UNSEEN"
+"""The cause of a call whose switch said that it had it."""
+FORESTALLED = f"refused:{once.CAUSE}"
 LOST_WITH_STREAM_SECONDS = 60.0
 """What was told so long before Valkey lost its memory may not have been read by everybody."""
 AROUND_RESET_SECONDS = 5.0
@@ -87,6 +91,12 @@ def _calls(records: Records, verdict: Verdict) -> None:
                 f"call {line.uuid} to {line.number} was placed and is not counted ({row['disposition']},"
                 f" {row['cause']})"
             )
+    placed_ids = {line.uuid for line in accepted}
+    for line in _ours(records):
+        if line.result == FORESTALLED and line.uuid not in placed_ids:
+            verdict.found[LOST].append(
+                f"call {line.uuid} to {line.number} was refused as a second one of none"
+            )
     counted: dict[str, set[str]] = defaultdict(set)
     for row in records.calls:
         if row["attempt"] is not None:
@@ -123,6 +133,8 @@ def _contacts(records: Records, verdict: Verdict) -> None:
             verdict.found[STUCK].append(f"{name} is left {row['status']}")
         elif row["disposition"] == UNKNOWN:
             verdict.unknown[str(row["last_cause"])] += 1
+            if row["last_cause"] == LIVED and row["id"] not in placed:
+                verdict.found[LOST].append(f"{name} is said to have lived and no switch called it")
         elif row["id"] not in placed:
             verdict.found[LOST].append(
                 f"{name} is {row['status']} ({row['disposition']}, {row['last_cause']}) and no switch called it"
