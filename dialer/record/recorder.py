@@ -226,7 +226,8 @@ class Recorder:
 
         Of an order that is the only one of its id, and ours, that cannot be: its node has lost what it counts with.
         """
-        if not flight.repeated and flight.adopted_at is None and flight.sent_by == self.owner:
+        only = not flight.repeated and flight.adopted_at is None and flight.sent_by == self.owner
+        if only and not flight.seen:
             log.error("first_order_refused", call_id=flight.call_id, node=flight.node, look_at=once.MODULE)
             return endings.closed(flight, at, Disposition.CONGESTION, once.CAUSE, no_channel=True)
         log.warning("order_forestalled", call_id=flight.call_id, node=flight.node)

@@ -284,8 +284,8 @@ def test_a_first_order_that_is_refused_as_a_second_is_a_fault_of_its_node(bench:
     assert not flight.seen
 
 
-@pytest.mark.parametrize("known", [{"sent_by": "dffffffffffff"}, {"adopted_at": 1.0}])
-def test_a_call_of_a_dead_dialer_that_is_forestalled_is_asked_about(
+@pytest.mark.parametrize("known", [{"sent_by": "dffffffffffff"}, {"adopted_at": 1.0}, {"created": True}])
+def test_a_call_that_another_may_have_sent_or_a_switch_has_shown_is_asked_about(
     bench: Bench, known: dict[str, Any]
 ) -> None:
     flight = bench.fly(**known)
