@@ -22,7 +22,7 @@ REFUSED = f"refused:{once.CAUSE}"
 UNREAD = 20
 """Calls of which the nodes have not read the order when their dialer dies."""
 READ_LATE = UNREAD // 2
-"""How many of these orders the nodes come to read at least: a few were claimed and not yet written."""
+"""How many of these are sent again and read late at the least: a few were not written yet, or just read."""
 
 
 def asked_at(line: Originate) -> float:
@@ -53,7 +53,7 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
         found = {line.uuid for line in of_campaign(seen(stack), campaign) if line.result == REFUSED}
         return len(found & {line.uuid for line in again()})
 
-    polled(lambda: len(again()) >= UNREAD, 60, "a second order of the calls that were not seen")
+    polled(lambda: len(again()) >= READ_LATE, 60, "a second order of the calls that were not seen")
     for control in controls:
         control.clear()
     polled(lambda: forestalled() >= READ_LATE, 30, "what the nodes read late")
