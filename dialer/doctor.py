@@ -31,7 +31,6 @@ NEEDED_MODULES: Final = (
     "mod_commands",
     "mod_dptools",
     "mod_event_socket",
-    "mod_hash",
     "mod_json_cdr",
     "mod_sofia",
     "mod_tone_stream",
@@ -152,7 +151,8 @@ def ask(node: NodeSettings, wanted: Wanted) -> Facts:
 def findings(node: NodeSettings, facts: Facts) -> list[str]:
     """Everything that is missing, each with what to do about it."""
     if facts.error is not None and once.MODULE in facts.error:
-        return [f"{facts.error}. Load it in modules.conf.xml: load {once.MODULE}"]
+        # No link comes up to such a node, so that nothing else can be asked of it.
+        return [_not_loaded(once.MODULE)]
     if facts.error is not None:
         return [f"{node.address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
     return [
@@ -166,10 +166,11 @@ def findings(node: NodeSettings, facts: Facts) -> list[str]:
 
 
 def _missing_modules(facts: Facts) -> list[str]:
-    missing = [name for name, there in facts.modules.items() if not there]
-    return [
-        f"{name} is not loaded. Load it in modules.conf.xml; until then: load {name}." for name in missing
-    ]
+    return [_not_loaded(name) for name, there in facts.modules.items() if not there]
+
+
+def _not_loaded(module: str) -> str:
+    return f"{module} is not loaded. Load it in modules.conf.xml; until then: load {module}."
 
 
 def _limits(node: NodeSettings, facts: Facts) -> list[str]:

@@ -33,6 +33,8 @@ class RealStage(Stage):
             raise SystemExit("--real needs SIPp: no sipp on PATH")
         super().__init__(home, seed=seed, clocks=clocks, output=output, FREESWITCH_URLS=os.environ[URLS])
         self._given = {node.name: node for node in nodes_from(os.environ[URLS])}
+        if len({node.cps for node in self._given.values()}) > 1:
+            raise SystemExit(f"--real holds all nodes to one cps; {URLS} gives them different ones")
         self._spools = [Path(folder) for folder in os.environ[CDR_FOLDERS].split(",")]
         self._real_pids = {name: pid_of(node) for name, node in self._given.items()}
         self._starting: list[threading.Thread] = []
@@ -43,7 +45,7 @@ class RealStage(Stage):
     @property
     def node_cps(self) -> int:
         """What each node is asked for in a second at the most."""
-        return max(node.cps for node in self._given.values())
+        return next(iter(self._given.values())).cps
 
     @property
     def pids(self) -> dict[str, int]:

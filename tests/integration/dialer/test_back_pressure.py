@@ -9,9 +9,9 @@ import pytest
 from dialer.caps import pressure
 from freeswitch.simulator.process import SimulatedNode
 from limits.pressure import Kind, Pressure
-from models import db, rows
+from models import CampaignStatus, db, rows
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import PREFIX, Dialer
+from tests.integration.dialer.running import PREFIX, Dialer, change, is_over
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -53,3 +53,26 @@ def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, nod
         refused = rows("SELECT attempts, free_sends FROM contact WHERE free_sends > 0")
     assert refused
     assert {row["attempts"] for row in refused} == {0}
+
+
+def test_a_node_that_lost_what_it_counts_with_is_asked_for_half_and_its_contacts_are_called_later(
+    world: World, dialer: Dialer, node: SimulatedNode
+) -> None:
+    campaign = make_campaign(world, 6, status=CampaignStatus.PAUSED)
+    dialer.start()
+    wait_until(lambda: dialer.process.cluster.connected(), 20, "the link")
+    link = dialer.process.cluster.links["fs1"]
+    link.api("unload mod_hash")
+    change(dialer, "UPDATE campaign SET status = 'running' WHERE id = %s", campaign)
+    wait_until(lambda: dialer.process.pressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    with db.connection_context():
+        refused = rows("SELECT attempts, free_sends, status FROM contact WHERE free_sends > 0")
+    assert refused
+    assert {(row["attempts"], row["status"]) for row in refused} <= {(0, "pending"), (1, "originated")}
+    link.api("load mod_hash")
+    wait_until(lambda: is_over(campaign), 60, "the end")
+    with db.connection_context():
+        unknown = rows("SELECT id FROM contact WHERE disposition = 'outcome_unknown'")
+        counted = rows("SELECT DISTINCT attempts FROM contact")
+    assert unknown == []
+    assert counted == [{"attempts": 1}]

@@ -14,6 +14,7 @@ from freeswitch.simulator.process import SimulatedNode
 from local.process import free_port
 from models import connect, db, rows
 from settings import NodeSettings, Settings
+from tests.real.machine import ask as tell
 
 ROOT = Path(__file__).parents[3]
 
@@ -90,6 +91,19 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         ]
     finally:
         pool.close_all()
+
+
+def test_a_node_that_no_link_comes_up_to_is_told_what_to_load(node: SimulatedNode) -> None:
+    settings = settings_of(node)
+    (target,) = settings.nodes
+    tell(target, "unload mod_hash")
+    try:
+        status, lines = said(settings)
+    finally:
+        tell(target, "load mod_hash")
+    assert status == 1
+    wanted = "fs1: mod_hash is not loaded. Load it in modules.conf.xml; until then: load mod_hash."
+    assert lines[1:] == [wanted, "1 to mend."]
 
 
 def test_nodes_of_the_database_are_examined_too(node: SimulatedNode, database_url: str) -> None:

@@ -44,7 +44,10 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
     [
         ({"error": "mod_hash is not loaded: nothing would"}, ("mod_hash is not loaded", "load mod_hash")),
         ({"error": "invalid"}, ("cannot be asked: invalid", "password in FREESWITCH_URLS")),
-        ({"modules": {"mod_hash": False, "mod_sofia": True}}, ("mod_hash is not loaded", "load mod_hash")),
+        (
+            {"modules": {"mod_sofia": False, "mod_dptools": True}},
+            ("mod_sofia is not loaded", "load mod_sofia"),
+        ),
         ({"sessions_per_second": 29}, ("admits 28, below cps=29", "fsctl sps 30")),
         ({"max_sessions": 899}, ("max-sessions is 899", "fsctl max_sessions 900")),
         ({"paused": True}, ("paused", "fsctl resume")),
