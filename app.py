@@ -13,18 +13,19 @@ from redis.retry import Retry
 
 import logs
 import models
-from api import cdr, database, docs, errors, health
+from api import database, errors
 from api.blueprint import make_api
-from api.campaign_schemas import say_upper_bound
-from api.events import events_blueprint
 from api.rate_limit import RateLimiter
-from api.registry import BLUEPRINTS
+from api.routes import cdr, docs, health
+from api.routes.campaign_schemas import say_upper_bound
+from api.routes.events import events_blueprint
+from api.routes.registry import BLUEPRINTS
+from api.routes.stream_access import authorise, authorise_tenant, snapshot
 from api.services import EXTENSION, Services
-from api.stream_access import authorise, authorise_tenant, snapshot
-from limits.roster import Roster
-from live.bell import Bell
+from coordination.control_bus import Bell
+from coordination.membership import Roster
 from live.hub import Hub
-from live.publish import Publisher
+from live.publisher import Publisher
 from live.stream import EventStream
 from live.tokens import StreamTokens
 from settings import Settings

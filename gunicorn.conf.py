@@ -33,9 +33,9 @@ control_socket_disable = True
 
 def post_worker_init(worker: object) -> None:
     """Let the live streams see that their worker was asked to stop: gunicorn waits for them, so they must end."""
-    from live import lifetime
+    from live import worker_state
 
-    lifetime.worker = worker
+    worker_state.worker = worker
     # A full collection over the libraries' own objects takes 50 ms, and any request can set it off.
     gc.collect()
     gc.freeze()

@@ -289,7 +289,7 @@ def _hosts(env: Env, name: str) -> tuple[str, ...]:
 
 
 def _chaos_points(env: Env, nodes: tuple[NodeSettings, ...]) -> Path | None:
-    """Where a test orders a dialer to kill itself (`dialer.points`); never where real phones may ring."""
+    """Where a test orders a dialer to kill itself (`dialer.fault_points`); never where real phones may ring."""
     value: str = env.str("CARILLON_CHAOS_POINTS", "")
     if not value:
         return None

@@ -24,7 +24,7 @@ from api import rate_limit
 from api.blueprint import error_document
 from api.database import unit
 from api.errors import ApiError
-from api.keys import ROLES, digest
+from api.key_digest import ROLES, digest
 from api.schemas import shown
 from api.services import services
 from models import rows

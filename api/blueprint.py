@@ -1,6 +1,6 @@
 """flask-smorest with this API's manners: errors in one sentence, nothing unknown accepted, OpenAPI 3.1.
 
-A resource module makes a `Blueprint`, decorates plain functions, and is listed in `api.registry`:
+A resource module makes a `Blueprint`, decorates plain functions, and is listed in `api.routes.registry`:
 
     blp = Blueprint("agents", description="What an answered call is connected to")
 

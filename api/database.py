@@ -17,8 +17,8 @@ import psycopg
 import structlog
 from playhouse.pool import MaxConnectionsExceeded
 
+from api.database_probe import Pulse
 from api.errors import DatabaseUnavailable
-from api.pulse import Pulse
 from models import CHECKOUT_SECONDS, db
 
 log = structlog.get_logger(__name__)

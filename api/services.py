@@ -10,7 +10,7 @@ import flask
 import redis
 from gevent.pool import Group
 
-from live.publish import Outcome, Transition
+from live.publisher import Outcome, Transition
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ EXTENSION = "carillon"
 
 
 class Bell(Protocol):
-    """Rings the dialers (`live.bell`). Raises LiveError."""
+    """Rings the dialers (`coordination.control_bus`). Raises CoordinationError."""
 
     def ring(self, topic: str, payload: Mapping[str, Any], /) -> object: ...
 
@@ -37,7 +37,7 @@ class Bell(Protocol):
 
 
 class Roster(Protocol):
-    """Which dialers live (`limits.roster`). Raises LimitsError."""
+    """Which dialers live (`coordination.membership`). Raises CoordinationError."""
 
     def alive(self) -> Mapping[str, Mapping[str, Any]]:
         """Living dialers by id, and what each says of itself."""
@@ -53,7 +53,7 @@ class Roster(Protocol):
 
 
 class Publisher(Protocol):
-    """Publishes to the event stream (`live.publish`). Raises LiveUnavailable."""
+    """Publishes to the event stream (`live.publisher`). Raises LiveUnavailable."""
 
     def publish(self, transitions: Sequence[Transition], /) -> list[Outcome]: ...
 

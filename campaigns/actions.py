@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from campaigns.cells import variable_name
+from campaigns.columns import variable_name
 from campaigns.errors import CampaignsError, NumberRefused, shown
 from campaigns.numbers import phone_number
 

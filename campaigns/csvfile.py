@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from campaigns.cells import PHONE_COLUMN, Limits
+from campaigns.columns import PHONE_COLUMN, Limits
 from campaigns.errors import ListRefused, ListTooLarge, shown
 
 DELIMITERS = ",;\t|"

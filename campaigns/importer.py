@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from campaigns.cells import (
+from campaigns.columns import (
     PHONE_COLUMN,
     CellRefused,
     Columns,

@@ -14,9 +14,9 @@ import sys
 
 import gevent
 
-from dialer.garbage import keep_collections_short
-from dialer.points import arm
-from dialer.redis_client import client
+from coordination.redis_client import client
+from dialer.fault_points import arm
+from dialer.gc_tuning import keep_collections_short
 from dialer.watchdog import Watchdog
 from logs import configure
 from settings import Settings, SettingsError

@@ -14,12 +14,12 @@ from typing import Any
 import gevent
 import structlog
 
+from coordination.control_bus import Bell
+from coordination.errors import ControlBusUnavailable
 from dialer.errors import DATABASE_AWAY
-from dialer.holds import Holds
+from dialer.send_gate import Holds
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import FreeswitchError
-from live.bell import Bell
-from live.errors import LiveUnavailable
 from models import db, rows
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Control:
             return
         try:
             self.bell.ack(token, self.dialer_id)
-        except LiveUnavailable as error:
+        except ControlBusUnavailable as error:
             log.warning("ring_not_answered", error=str(error)[:200])
 
     def _once(self, target: str, job: Callable[[str], None], argument: str) -> None:

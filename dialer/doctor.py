@@ -19,8 +19,8 @@ from xml.etree import ElementTree as Xml
 import gevent
 from peewee import PeeweeException
 
-from dialer.send.listing import of_environment, read_table, with_table
-from freeswitch import commands, once
+from dialer.dispatch.node_entries import of_environment, read_table, with_table
+from freeswitch import commands, dedup
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.errors import EslError
 from logs import configure
@@ -150,9 +150,9 @@ def ask(node: NodeSettings, wanted: Wanted) -> Facts:
 
 def findings(node: NodeSettings, facts: Facts) -> list[str]:
     """Everything that is missing, each with what to do about it."""
-    if facts.error is not None and once.MODULE in facts.error:
+    if facts.error is not None and dedup.MODULE in facts.error:
         # No link comes up to such a node, so that nothing else can be asked of it.
-        return [_not_loaded(once.MODULE)]
+        return [_not_loaded(dedup.MODULE)]
     if facts.error is not None:
         return [f"{node.address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
     return [

@@ -17,7 +17,7 @@ from hashlib import sha256
 import psycopg
 import structlog
 
-from limits.roster import Fenced, Lease, Roster
+from coordination.membership import Fenced, Lease, Roster
 from models import db
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Identity:
 
         In this order: whoever finds the row and no lease in the roster takes this dialer for dead.
 
-        May be repeated where it raises psycopg.Error, PeeweeException or RosterUnavailable since a server is
+        May be repeated where it raises psycopg.Error, PeeweeException or MembershipUnavailable since a server is
         away; Fenced is final.
         """
         self._lock()
@@ -94,7 +94,7 @@ class Identity:
             db.execute_sql("INSERT INTO dialer (id) VALUES (%s) ON CONFLICT DO NOTHING", (self.dialer_id,))
 
     def renew(self, info: dict[str, object]) -> None:
-        """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises RosterUnavailable."""
+        """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises MembershipUnavailable."""
         try:
             self.lease.extend(self._roster.renew(self.dialer_id, info | {"pid": os.getpid()}))
         except Fenced:

@@ -18,40 +18,40 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
-from dialer.book import Book, Flight
-from dialer.caps.permits import Permits
-from dialer.caps.pressure import TICK_SECONDS, BackPressure
-from dialer.caps.trunks import Trunks
+from coordination.control_bus import Bell, Listener
+from coordination.errors import Fenced
+from coordination.membership import Roster
+from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
+from dialer.capacity.gateway_breaker import Trunks
+from dialer.capacity.permits import Permits
 from dialer.control import Control
+from dialer.dispatch.departures import Departures
+from dialer.dispatch.desk import Desk
+from dialer.dispatch.nodes import Nodes
+from dialer.dispatch.originate import Requests
+from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE
-from dialer.holds import Holds
+from dialer.fault_points import Point, reach
 from dialer.identity import Identity, purge_locks
-from dialer.points import Point, reach
-from dialer.record.inbox import BELL as RECORDS
-from dialer.record.inbox import Inbox
+from dialer.live_calls import Book, Flight
+from dialer.record.cdr_inbox import BELL as RECORDS
+from dialer.record.cdr_inbox import Inbox
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Ended, Written
 from dialer.record.recorder import Recorder
-from dialer.rescue import doubts
-from dialer.rescue.adoption import Adoption
-from dialer.rescue.audit import Audit
-from dialer.rescue.held import Held
-from dialer.rescue.marks import Marks
-from dialer.rescue.recovery import Recovery
-from dialer.send.departures import Departures
-from dialer.send.desk import Desk
-from dialer.send.nodes import Nodes
-from dialer.send.requests import Requests
-from dialer.send.sender import Sender
+from dialer.recovery import delivery_unknown
+from dialer.recovery.audit import Audit
+from dialer.recovery.hangup_markers import Marks
+from dialer.recovery.maybe_live import Held
+from dialer.recovery.reconciler import Recovery
+from dialer.recovery.takeover import Adoption
+from dialer.send_gate import Holds
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster, LinkChange
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
-from limits.errors import Fenced
+from limits.backpressure import Kind, Pressure, Target
 from limits.limiter import Limiter
-from limits.pressure import Kind, Pressure, Target
-from limits.roster import Roster
-from live.bell import Bell, Listener
-from live.publish import Publisher
+from live.publisher import Publisher
 from models import db, rows
 from settings import Settings
 
@@ -192,7 +192,7 @@ class Process:
         self.holds.draining = True
         self.desk.stop(left(DISPATCHED_BY))
         if not self.identity.lost:
-            doubts.wait_for_proof(self.book, began + PROVEN_BY)
+            delivery_unknown.wait_for_proof(self.book, began + PROVEN_BY)
             self._hand_over(began + HANDED_OVER_BY)
         self.listener.stop()
         self.recovery.stop()
@@ -217,7 +217,7 @@ class Process:
         """
         try:
             self.recorder.flush(max(0.0, until - time.monotonic()))
-            doubts.note(self.dialer_id, doubts.unproven(self.book))
+            delivery_unknown.note(self.dialer_id, delivery_unknown.unproven(self.book))
             while self._owned() and time.monotonic() < until:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
                 self.bell.ring("handover", {"dialer_id": self.dialer_id})

@@ -9,8 +9,8 @@ import gevent
 import structlog
 from gevent.event import Event as Signal
 
+from coordination.errors import Fenced
 from dialer.errors import UNAVAILABLE
-from limits.errors import Fenced
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from freeswitch import once
+from freeswitch import dedup
 from freeswitch.applications import Application, checked_cause, checked_endpoint, end_after, inline
 from freeswitch.errors import CommandRefused
 
@@ -276,8 +276,8 @@ def _own_variables(request: OriginateRequest) -> dict[str, str]:
         "dialer_campaign": _identifier("campaign_id", request.campaign_id),
         "dialer_contact": _identifier("contact_id", request.contact_id),
     }
-    if once.counts(request.endpoint):
-        variables["execute_on_originate"] = once.counted(call_id)
+    if dedup.counts(request.endpoint):
+        variables["execute_on_originate"] = dedup.counted(call_id)
     name = request.caller_id_name
     if name:
         if refusal(name) or not _DISPLAY_NAME_CHARACTERS.fullmatch(name):

@@ -25,8 +25,8 @@ from gevent.lock import BoundedSemaphore
 from greenswitch import InboundESL
 
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
-from freeswitch.inbox import MAX_WAITING_EVENTS, Inbox, Record
-from freeswitch.pending import OnReply, Pending, PendingCommands
+from freeswitch.event_queue import MAX_WAITING_EVENTS, Inbox, Record
+from freeswitch.pending_commands import OnReply, Pending, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import drop_unsent, open_socket
 

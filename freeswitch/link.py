@@ -21,13 +21,13 @@ import structlog
 from gevent.event import Event as Signal
 from gevent.lock import RLock
 
-from freeswitch import commands, once
+from freeswitch import commands, dedup
 from freeswitch.connection import EslConnection, EslError, NotConnected
+from freeswitch.connection_pool import Senders, connections_for
 from freeswitch.decoding import decode_event
 from freeswitch.errors import FreeswitchError
+from freeswitch.event_lag import Lateness
 from freeswitch.events import Event, Heartbeat
-from freeswitch.lateness import Lateness
-from freeswitch.senders import Senders, connections_for
 
 EVENT_NAMES: Final = (
     "CHANNEL_CREATE",
@@ -296,9 +296,9 @@ class NodeLink:
         answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
         if _CORE_UUID.fullmatch(answer):
             self._learn_core(answer, core)
-        if connection.api(f"module_exists {once.MODULE}", REPLY_SECONDS).strip() != "true":
+        if connection.api(f"module_exists {dedup.MODULE}", REPLY_SECONDS).strip() != "true":
             raise EslError(
-                self.name, f"{once.MODULE} is not loaded: nothing would keep it from calling twice"
+                self.name, f"{dedup.MODULE} is not loaded: nothing would keep it from calling twice"
             )
         for name in NODE_EVENT_NAMES:
             self._order(connection, commands.event_filter(name))

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from coordination.keys import CoordinationKeys
+
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """The keys outside any generation."""
-
-    prefix: str
+class Keys(CoordinationKeys):
+    """The keys outside any generation; a dialer's lease and fence, which scripts ask for too, are among them."""
 
     @property
     def epoch(self) -> str:
@@ -32,18 +32,6 @@ class Keys:
     def gone(self) -> str:
         """Calls that ended while there was no epoch: a hash from call id to billed seconds, -1 for never sent."""
         return f"{self.prefix}gone"
-
-    @property
-    def roster(self) -> str:
-        """A hash from dialer id to what it says of itself, as JSON; dead ones stay until forgotten."""
-        return f"{self.prefix}roster"
-
-    def lease(self, dialer_id: str) -> str:
-        return f"{self.prefix}lease:{dialer_id}"
-
-    def fenced(self, dialer_id: str) -> str:
-        """Its value is Redis' time, in ms, at which the dialer's own lease has surely lapsed."""
-        return f"{self.prefix}fenced:{dialer_id}"
 
     def pressure(self, kind: str, name: str) -> str:
         """How far the rate of a node or gateway that refused is cut; lapses when all of it has come back."""

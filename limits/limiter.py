@@ -23,6 +23,8 @@ from typing import cast
 
 from redis import Redis
 
+from coordination.errors import Fenced, translated
+from limits.acquire_request import Question
 from limits.caps import (
     PERMIT_LIFE,
     Denied,
@@ -36,12 +38,11 @@ from limits.caps import (
     TenantCaps,
     Usage,
 )
-from limits.debts import BATCH, NEVER_SENT, Debt, Debts
-from limits.errors import Fenced, LimiterUnavailable, translated
-from limits.ledger import EpochChangedError, Ledger
-from limits.memory import evicting
-from limits.question import Question
+from limits.epoch import EpochChangedError, Ledger
+from limits.errors import LimiterUnavailable
+from limits.eviction import evicting
 from limits.rebuild import Lives, rebuild
+from limits.releases import BATCH, NEVER_SENT, Debt, Debts
 
 __all__ = [
     "Denied",
@@ -215,7 +216,7 @@ class Limiter:
             return rebuild(self._ledger, snapshot, self._lives, self._dialer_id)
 
     def evicting(self) -> str | None:
-        """The policy by which Redis may drop single counts (`limits.memory`); None where it keeps all.
+        """The policy by which Redis may drop single counts (`limits.eviction`); None where it keeps all.
 
         Where there is one the epoch ends with this question: what was dropped until now nobody can tell.
         """
@@ -316,6 +317,6 @@ class Limiter:
         paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
         paths += [self._ledger.keys.lease(me), self._ledger.keys.fenced(me)]
         job = {"dialer": me, "keep": self._lives.keep, "items": items}
-        answer = self._ledger.run("move", epoch, paths, job)
+        answer = self._ledger.run("transfer", epoch, paths, job)
         if answer is not None and answer[0] == "fenced":
             raise Fenced(me)

@@ -17,12 +17,12 @@ from typing import TypeVar, cast
 
 from redis import Redis
 
-from limits import scripts
+from coordination import lua
+from coordination.membership import LEASE_SECONDS
 from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
+from limits.epoch import Ledger
+from limits.eviction import evicting
 from limits.keys import Record
-from limits.ledger import Ledger
-from limits.memory import evicting
-from limits.roster import LEASE_SECONDS
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def _lock(ledger: Ledger, dialer_id: str) -> Iterator[str | None]:
     try:
         yield token
     finally:
-        scripts.run(ledger.redis, "unlock", [ledger.keys.rebuilding], {"token": token})
+        lua.run(ledger.redis, "unlock", [ledger.keys.rebuilding], {"token": token})
         ledger.forget()
 
 
@@ -89,7 +89,7 @@ def _drop_orphan(ledger: Ledger) -> bool:
         return token is None
     if redis.exists(keys.lease(token.partition(" ")[0])):
         return False
-    scripts.run(redis, "unlock", [keys.rebuilding], {"token": token})
+    lua.run(redis, "unlock", [keys.rebuilding], {"token": token})
     return True
 
 
@@ -117,9 +117,9 @@ class _Rebuild:
             self._write_days(uses, (snapshot.day - EPOCH_START).days)
         heeded: list[str] = []
         while True:
-            answer = scripts.run(
+            answer = lua.run(
                 self._redis,
-                "open",
+                "publish_epoch",
                 [self._outer.epoch, self._outer.rebuilding, self._outer.gone],
                 {
                     "token": token,

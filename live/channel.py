@@ -12,10 +12,10 @@ import orjson
 import structlog
 from gevent.event import Event
 
-from live import message
-from live.ids import EventId
+from live import sse
+from live.event_ids import EventId
+from live.event_log import Entry, Page
 from live.listener import Listener, Rendered
-from live.log import Entry, Page
 
 TERMINAL = frozenset({"completed", "failed"})
 LEAST_GAP_SECONDS = 0.25
@@ -85,7 +85,7 @@ class Channel:
 
     def feed(self, entries: Sequence[Entry]) -> None:
         """Hand the newest entries to everyone, each rendered once."""
-        batch = [Rendered(entry.id, message.event(entry.kind, entry.data, entry.id)) for entry in entries]
+        batch = [Rendered(entry.id, sse.event(entry.kind, entry.data, entry.id)) for entry in entries]
         self.position = entries[-1].id
         self._fed = True
         for entry in entries:
@@ -139,7 +139,7 @@ class Channel:
 
     def _conclude(self, status: str) -> None:
         if self.end is None:
-            self.end = message.end(self.campaign_id, status)
+            self.end = sse.end(self.campaign_id, status)
 
     def _run(self) -> None:
         """Take a snapshot whenever one is due, until nobody listens."""
@@ -173,7 +173,7 @@ class Channel:
         self._begun_at, self._begun_position = now, self.position
         try:
             figures = self._take_snapshot(self.campaign_id)
-            rendered = message.snapshot(figures)
+            rendered = sse.snapshot(figures)
         except Exception as error:  # the database's troubles must not end the stream
             log.warning("snapshot_failed", campaign_id=self.campaign_id, error=repr(error))
         else:

@@ -1,6 +1,6 @@
 """The event streams of one web process: one reader, one Redis connection, any number of listeners.
 
-Made once by the app; `api.events` lets listeners in. The reader blocks on the streams of all campaigns that somebody
+Made once by the app; the route lets listeners in. The reader blocks on the streams of all campaigns that somebody
 here listens to and feeds their channels; it lives as long as there are any. What a listener has to read for itself
 goes through the app's small pool, a few at a time.
 """
@@ -27,13 +27,13 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from live import peer
+from live import socket_liveness
 from live.channel import Channel, Snapshot
 from live.errors import LiveUnavailable, TooManyListenersError
-from live.ids import EventId
+from live.event_ids import EventId
+from live.event_log import Entry, Log, Page
 from live.keys import campaign_keys, wake_key
 from live.listener import Listener
-from live.log import Entry, Log, Page
 
 BATCH = 128
 REREADS_AT_ONCE = 3
@@ -103,7 +103,7 @@ class Hub:
             channel = self._open(campaign_id)
         listener = channel.join(cursor, status, sock, self._limits.queue)
         try:
-            if sock is not None and peer.watchable(sock):
+            if sock is not None and socket_liveness.watchable(sock):
                 self._watch(listener)
             yield listener
         finally:
@@ -217,14 +217,14 @@ class Hub:
                 sock = listener.sock
                 if sock is None:
                     continue
-                state = peer.look(sock)
-                if state is peer.Peer.GONE:
+                state = socket_liveness.look(sock)
+                if state is socket_liveness.Peer.GONE:
                     self._watched.discard(listener)
                     listener.leave()
                     # It may be stuck in a write, which only this ends.
                     with suppress(OSError):
                         sock.shutdown(SHUT_RDWR)
-                elif state is peer.Peer.LEAVING:
+                elif state is socket_liveness.Peer.LEAVING:
                     listener.probe()
             gevent.sleep(self._limits.watch)
         self._watcher = None

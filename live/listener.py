@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from gevent.event import Event
 
-from live import message
+from live import sse
 from live.errors import LiveUnavailable
-from live.ids import EventId
+from live.event_ids import EventId
 
 if TYPE_CHECKING:
     from live.channel import Channel
@@ -82,7 +82,7 @@ class Listener:
         self._behind = True
         if interrupted and not self._interrupted:
             self._interrupted = True
-            self._notes.append(message.INTERRUPTED)
+            self._notes.append(sse.INTERRUPTED)
         self._wake.set()
 
     def wake(self) -> None:
@@ -91,7 +91,7 @@ class Listener:
 
     def probe(self) -> None:
         """Send something that says nothing, so that a closed connection shows itself."""
-        self._notes.append(message.PROBE)
+        self._notes.append(sse.PROBE)
         self._wake.set()
 
     def leave(self) -> None:
@@ -143,9 +143,9 @@ class Listener:
             log.debug("listener_cannot_catch_up", campaign_id=channel.campaign_id, reason=error.reason)
             return
         if page.reset:
-            parts.append(message.reset(channel.campaign_id, page.last))
+            parts.append(sse.reset(channel.campaign_id, page.last))
             self._needs = channel.ask(fresh=True)
-        parts.extend(message.event(entry.kind, entry.data, entry.id) for entry in page.entries)
+        parts.extend(sse.event(entry.kind, entry.data, entry.id) for entry in page.entries)
         full = len(page.entries) == PAGE
         self.cursor = page.entries[-1].id if full else page.last
         # Read again by the changed state of the channel: the reader may have fed or lost it meanwhile.
@@ -160,7 +160,7 @@ class Listener:
         self._behind = False
         if self._interrupted:
             self._interrupted = False
-            self._notes.append(message.RESUMED)
+            self._notes.append(sse.RESUMED)
 
     def _add_snapshot(self, parts: list[bytes]) -> None:
         channel = self.channel
@@ -169,7 +169,7 @@ class Listener:
         self._sent = channel.done
         if self._announce and self.cursor is not None:
             self._announce = False
-            parts.append(message.with_id(channel.snapshot, self.cursor))
+            parts.append(sse.with_id(channel.snapshot, self.cursor))
         else:
             parts.append(channel.snapshot)
 

@@ -1,6 +1,6 @@
 """Serving one event stream over HTTP: flask-sse's blueprint class, carried by Redis Streams.
 
-Made once by the app around its hub. `api.events` authorises a request and asks for the response; this object is not
+Made once by the app around its hub. The route authorises a request and asks for the response; this object is not
 registered with Flask itself, because the original's route lets any reader name any channel.
 """
 
@@ -15,10 +15,10 @@ from flask import Response, current_app, request
 from flask_sse import ServerSentEventsBlueprint
 from redis import Redis
 
-from live import lifetime, message
+from live import sse, worker_state
 from live.errors import LiveError, TooManyListenersError
+from live.event_ids import EventId
 from live.hub import Hub
-from live.ids import EventId
 
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 1.0
@@ -48,8 +48,8 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         return self._hub.redis
 
     def publish(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Always raises LiveError: what is sent by pub/sub reaches nobody here. See `live.publish.Publisher`."""
-        raise LiveError("events are published by live.publish.Publisher")
+        """Always raises LiveError: what is sent by pub/sub reaches nobody here. See `live.publisher.Publisher`."""
+        raise LiveError("events are published by live.publisher.Publisher")
 
     def messages(
         self,
@@ -62,20 +62,20 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
 
         `status` is the campaign's now. Each piece is everything that was waiting, to be sent in one write.
         """
-        yield b": carillon\n" + message.retry(*RECONNECT_SECONDS)
+        yield b": carillon\n" + sse.retry(*RECONNECT_SECONDS)
         try:
             with self._hub.listen(channel, cursor, status, sock) as listener:
                 due = time.monotonic() + self._heartbeat
-                while lifetime.alive() and not self._hub.stopping and not listener.gone:
+                while worker_state.alive() and not self._hub.stopping and not listener.gone:
                     piece = listener.take(max(0.0, min(self._check, due - time.monotonic())))
                     if time.monotonic() >= due:
                         due = time.monotonic() + self._heartbeat
-                        piece += message.HEARTBEAT
+                        piece += sse.HEARTBEAT
                     if piece:
                         yield piece
         except TooManyListenersError as error:
             yield b": %s\n\n" % str(error).encode()
-        yield message.retry(*LEAVING_SECONDS)
+        yield sse.retry(*LEAVING_SECONDS)
 
     def stream(self, campaign_id: str = "", status: str = "") -> Response:
         """The response to the current request, which has been authorised for `campaign_id`, now in `status`.

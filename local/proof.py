@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freeswitch.simulator.ledger import LedgerView, read_ledger
+from simulator.ledger import LedgerView, read_ledger
 
 TERMINAL = ("completed", "failed", "cancelled")
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeswitch.simulator.remote import Control
 from local.errors import LocalError, ServerFailedError
 from local.supervisor import Child, Output
+from simulator.remote import Control
 
 LISTENING = re.compile(r"ESL listening on 127\.0\.0\.1:(\d+)(?:, control on 127\.0\.0\.1:(\d+))?")
 START_SECONDS = 20.0
@@ -92,7 +92,7 @@ class SimulatedNode:
 
     def _argv(self) -> list[str | Path]:
         options = self._options
-        argv: list[str | Path] = [sys.executable, "-m", "freeswitch.simulator", "--port", str(self._port)]
+        argv: list[str | Path] = [sys.executable, "-m", "simulator", "--port", str(self._port)]
         argv += ["--name", self.name, "--ledger", self.ledger, "--cdr-dir", self.cdr_dir]
         argv += ["--track-calls", self._tracked]
         argv += [

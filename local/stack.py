@@ -22,7 +22,6 @@ from types import TracebackType
 
 from honcho.environ import parse_procfile
 
-from freeswitch.simulator.remote import Control
 from local.errors import LocalError, ServerFailedError, UnusableSettingError
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
@@ -31,6 +30,7 @@ from local.simulated import Node, SimulatedNode, SimulatorOptions
 from local.supervisor import Child, Output, describe
 from local.valkey import EmbeddedValkey
 from settings import Settings
+from simulator.remote import Control
 
 ROOT = Path(__file__).parent.parent
 SHIPPER = ROOT / "freeswitch" / "conf" / "ship_cdrs.py"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peewee import fn
 
-from api.keys import digest, new_key, shown_prefix
+from api.key_digest import digest, new_key, shown_prefix
 from models import ApiKey, CallLimits, Tenant, connect, db
 
 FIRST_TENANT = "demo"

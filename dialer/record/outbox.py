@@ -16,10 +16,10 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
-from dialer.points import Point, reach
+from dialer.fault_points import Point, reach
 from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
-from live.publish import CAMPAIGN, Outcome, Publisher, Transition
+from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
 from models import db
 
 log = structlog.get_logger()

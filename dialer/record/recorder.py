@@ -20,12 +20,12 @@ from gevent.event import Event as Signal
 from peewee import DataError, IntegrityError
 
 from campaigns.dispositions import Disposition
-from dialer.book import Book, Flight
 from dialer.errors import DATABASE_AWAY
-from dialer.points import Point, reach
-from dialer.record import endings
+from dialer.fault_points import Point, reach
+from dialer.live_calls import Book, Flight
+from dialer.record import classify
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
-from freeswitch import once
+from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class Recorder:
     book: Book
     on_written: Callable[[Written, list[Flight], dict[str, Ended]], None]
     ask: Callable[[Flight], None]
-    elsewhere: endings.Elsewhere = endings.nowhere
+    elsewhere: classify.Elsewhere = classify.nowhere
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
@@ -102,16 +102,16 @@ class Recorder:
     ) -> None:
         """Recovery knows what became of this call, or that it cannot be known; `hold` as in `Ended`."""
         now = time.monotonic()
-        ended = endings.closed(flight, now, disposition, cause, no_channel=no_channel, hold=hold)
+        ended = classify.closed(flight, now, disposition, cause, no_channel=no_channel, hold=hold)
         self._add(Report(flight.call_id, now, ended=ended))
 
     def withdraw(self, flight: Flight, cause: str, delay: float | None = None) -> None:
         """This call never left us: its contact goes back, or is cancelled with its campaign."""
-        self._add(Report(flight.call_id, time.monotonic(), ended=endings.never_sent(flight, cause, delay)))
+        self._add(Report(flight.call_id, time.monotonic(), ended=classify.never_sent(flight, cause, delay)))
 
     def refuse(self, flight: Flight, cause: str) -> None:
         """This call can never be sent, because of what its contact holds: the contact has failed."""
-        self._add(Report(flight.call_id, time.monotonic(), ended=endings.never_sendable(flight, cause)))
+        self._add(Report(flight.call_id, time.monotonic(), ended=classify.never_sendable(flight, cause)))
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
@@ -190,19 +190,19 @@ class Recorder:
         """
         if result.ok:
             return None
-        if result.text == once.CAUSE:
+        if result.text == dedup.CAUSE:
             return self._forestalled(flight, at)
         flight.refusal = result.text or "UNKNOWN"
         if flight.created:
             return None
-        if flight.repeated or flight.missed or endings.had_channel(flight.refusal):
+        if flight.repeated or flight.missed or classify.had_channel(flight.refusal):
             self.ask(flight)
             return None
-        return endings.refused(flight, at, flight.refusal, self.elsewhere)
+        return classify.refused(flight, at, flight.refusal, self.elsewhere)
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
         flight = change.flight
-        if event.hangup is not None and once.is_repeat(event.hangup):
+        if event.hangup is not None and dedup.is_repeat(event.hangup):
             ended = self._forestalled(flight, at)
             if ended is not None:
                 _end(change, ended, at)
@@ -215,7 +215,7 @@ class Recorder:
             change.answered = True
             flight.answered_at = flight.answered_at or at
         elif event.hangup is not None:
-            ended = endings.hung_up(flight, at, event.hangup, self.elsewhere)
+            ended = classify.hung_up(flight, at, event.hangup, self.elsewhere)
             if ended.answered:
                 change.answered = True
                 flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
@@ -228,8 +228,8 @@ class Recorder:
         """
         only = not flight.repeated and flight.adopted_at is None and flight.sent_by == self.owner
         if only and not flight.seen:
-            log.error("first_order_refused", call_id=flight.call_id, node=flight.node, look_at=once.MODULE)
-            return endings.closed(flight, at, Disposition.CONGESTION, once.CAUSE, no_channel=True)
+            log.error("first_order_refused", call_id=flight.call_id, node=flight.node, look_at=dedup.MODULE)
+            return classify.closed(flight, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
         log.warning("order_forestalled", call_id=flight.call_id, node=flight.node)
         flight.created = True
         self.ask(flight)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dialer.points import Point
+from dialer.fault_points import Point
 from tests.chaos.faults import Kind, Size
 from tests.chaos.report import report
 from tests.chaos.run import perform

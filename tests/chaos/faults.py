@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dialer.points import Point
+from dialer.fault_points import Point
 
 
 class Kind(StrEnum):

@@ -11,11 +11,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from freeswitch.simulator.ledger import LedgerView
 from local.simulated import Node
 from local.supervisor import Output
 from settings import NodeSettings, nodes_from
-from tests.chaos.called import called
+from simulator.ledger import LedgerView
+from tests.chaos.sipp_log import called
 from tests.chaos.stage import Stage
 from tests.real.carrier import Carrier
 from tests.real.conftest import CDR_FOLDERS, SIP_PORT, URLS

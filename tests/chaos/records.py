@@ -10,9 +10,9 @@ from typing import Any, cast
 import psycopg
 import redis
 
-from freeswitch.simulator.ledger import LedgerView
 from limits.keys import Keys
-from tests.chaos.ears import Heard
+from simulator.ledger import LedgerView
+from tests.chaos.listener_client import Heard
 from tests.chaos.stage import PREFIX, Stage
 from tests.chaos.striker import Struck
 

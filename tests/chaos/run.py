@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from local.api_client import ApiClient, ApiFailedError
-from tests.chaos.ears import Ear
 from tests.chaos.faults import Kind, Size, schedule
+from tests.chaos.listener_client import Ear
 from tests.chaos.records import (
     Caps,
     Listener,

@@ -21,9 +21,9 @@ import psycopg
 import redis
 
 import local.supervisor
-from freeswitch.simulator.ledger import LedgerView, read_ledger
 from local.simulated import SimulatorOptions
 from local.supervisor import Child, Output
+from simulator.ledger import LedgerView, read_ledger
 from tests.chaos.proxied import ProxiedStack
 from tests.chaos.proxy import Mode
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
 from local.demo import collect
 from local.process import PROC, tail
 from local.stack import ROOT, Stack
+from simulator.ledger import read_ledger
 from tests.chaos.stage import signal_all
 from tests.e2e.parts import SHORT
 from tests.e2e.rig import new_tenant, numbers, polled, unexplained
-from tests.integration.local.owners import running
+from tests.integration.local.owner_process import running
 
 CONTACTS = 120
 CONCURRENT = 12

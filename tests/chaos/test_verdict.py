@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from freeswitch.simulator.ledger import LedgerView, Originate, Step
+from simulator.ledger import LedgerView, Originate, Step
 from tests.chaos import verdict
-from tests.chaos.ears import Heard
+from tests.chaos.listener_client import Heard
 from tests.chaos.records import Caps, Listener, Records
 from tests.chaos.striker import Struck
 from tests.chaos.verdict import compare

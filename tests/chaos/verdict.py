@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from freeswitch import once
-from freeswitch.simulator.ledger import Originate, window_peak
-from tests.chaos.ears import TOLD
+from freeswitch import dedup
+from simulator.ledger import Originate, window_peak
+from tests.chaos.listener_client import TOLD
 from tests.chaos.records import Listener, Records
 
 DUPLICATES = "duplicate INVITEs"
@@ -29,7 +29,7 @@ EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 UNKNOWN = "outcome_unknown"
 LIVED = "ENDED_UNSEEN"
 """The cause of a call whose switch said that it had it."""
-FORESTALLED = f"refused:{once.CAUSE}"
+FORESTALLED = f"refused:{dedup.CAUSE}"
 LOST_WITH_STREAM_SECONDS = 60.0
 """What was told so long before Valkey lost its memory may not have been read by everybody."""
 AROUND_RESET_SECONDS = 5.0

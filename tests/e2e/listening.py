@@ -14,7 +14,7 @@ import gevent
 import psycopg
 from psycopg.rows import dict_row
 
-from live.ids import EventId
+from live.event_ids import EventId
 from local.api_client import STREAM_TIMEOUT_SECONDS
 from local.stack import Stack
 from tests.e2e.rig import Tenant, polled

@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import gevent
 import redis
 
+from coordination.membership import Roster
 from freeswitch.protocol import FrameDecoder, decode_json, encode_command
-from freeswitch.simulator.ledger import LedgerView, Originate, read_ledger
 from limits.keys import Keys, Record
-from limits.roster import Roster
 from local.api_client import ApiClient
 from local.demo import collect
 from local.proof import TERMINAL, Proof
 from local.stack import Stack
+from simulator.ledger import LedgerView, Originate, read_ledger
 
 PARK = {"type": "park"}
 TONE = {"type": "playback", "tone": "%(3000,0,640)"}

@@ -10,9 +10,9 @@ from typing import Any
 import gevent
 import pytest
 
-from freeswitch.simulator.ledger import LedgerView, Originate, live_calls_peak
 from local.api_client import ApiFailedError
 from local.stack import Stack
+from simulator.ledger import LedgerView, Originate, live_calls_peak
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import PARK, Tenant, new_tenant, numbers, of_campaign, polled, seen
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from dialer.rescue.decisions import HOLD_SECONDS, PDD_SECONDS
-from freeswitch.simulator.ledger import LedgerView
-from freeswitch.simulator.remote import Control
+from dialer.recovery.decisions import HOLD_SECONDS, PDD_SECONDS
 from local.demo import collect, demo_stack
 from local.simulated import SimulatorOptions
 from local.stack import Stack
+from simulator.ledger import LedgerView
+from simulator.remote import Control
 from tests.e2e.rig import (
     Tenant,
     ledgers,

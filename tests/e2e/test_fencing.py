@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dialer.points import Point
-from limits.roster import LEASE_SECONDS
+from coordination.membership import LEASE_SECONDS
+from dialer.fault_points import Point
 from tests.chaos.stage import state_of
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import dialer_id_of, new_tenant, numbers, of_campaign, polled, seen

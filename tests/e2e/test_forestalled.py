@@ -10,15 +10,15 @@ import uuid
 
 import pytest
 
-from freeswitch import once
-from freeswitch.simulator.ledger import Originate
+from freeswitch import dedup
 from local.simulated import SimulatorOptions
+from simulator.ledger import Originate
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
 
 CONTACTS = 300
 CPS = 25
-REFUSED = f"refused:{once.CAUSE}"
+REFUSED = f"refused:{dedup.CAUSE}"
 UNREAD = 20
 """Calls of which the nodes have not read the order when their dialer dies."""
 SENT_AGAIN = UNREAD // 2

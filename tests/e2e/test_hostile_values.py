@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from freeswitch import once
-from freeswitch.simulator.ledger import LedgerView, Originate
+from freeswitch import dedup
 from local.api_client import ApiFailedError
 from local.stack import Stack
+from simulator.ledger import LedgerView, Originate
 from tests.e2e.rig import Tenant, Witness, new_tenant, numbers, seen
 
 T = TypeVar("T")
@@ -145,7 +145,7 @@ def spoken(text: str) -> str | None:
 
 def counted(uuid: str) -> tuple[str, str]:
     """What every call does before its INVITE."""
-    name, _, argument = once.counted(uuid).partition(" ")
+    name, _, argument = dedup.counted(uuid).partition(" ")
     return name, argument
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from freeswitch.simulator.ledger import LedgerView, Originate, live_calls_peak, window_peak
 from local.demo import NODE_CPS, NODE_SESSIONS_PER_SECOND
 from local.simulated import SimulatorOptions
 from local.stack import Stack
+from simulator.ledger import LedgerView, Originate, live_calls_peak, window_peak
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import Tenant, new_tenant, numbers, of_campaign, polled, seen
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode
 from local.api_client import ApiFailedError
 from local.demo import collect
 from local.stack import Stack
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
 from tests.e2e.rig import Api, ledgers, new_tenant, numbers, of_campaign, polled
 
 MOVED_SECONDS = 1.0

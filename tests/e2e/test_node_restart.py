@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
 from local.demo import collect, create, watch
+from simulator.ledger import read_ledger
 from tests.e2e.conftest import StackMaker, client_of
 from tests.waiting import wait_until
 

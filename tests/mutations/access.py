@@ -63,7 +63,7 @@ TENANTS = (
     Mutation(
         "tenant filter missing: campaigns",
         "a tenant reads another's campaigns",
-        "campaigns/reading.py",
+        "campaigns/queries.py",
         'WHERE c.tenant_id = %s AND c.deleted_at IS NULL"',
         "WHERE %s <> '' AND c.deleted_at IS NULL\"",
         ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),
@@ -79,7 +79,7 @@ TENANTS = (
     Mutation(
         "tenant filter missing: calls",
         "a tenant reads another's calls",
-        "api/calls.py",
+        "api/routes/calls.py",
         'f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s"',
         "f\"SELECT {_COLUMNS} FROM call WHERE id = %s AND %s <> ''\"",
         ("tests/integration/api/test_calls.py::test_nothing_of_another_tenants_calls_is_seen",),
@@ -95,7 +95,7 @@ TENANTS = (
     Mutation(
         "tenant filter missing: stream",
         "a tenant listens to another's campaign",
-        "api/stream_access.py",
+        "api/routes/stream_access.py",
         'WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"',
         "WHERE id = %s AND %s <> '' AND deleted_at IS NULL\"",
         ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),

@@ -20,7 +20,7 @@ TWICE = (
     Mutation(
         "commit after send",
         "the originate leaves before its call row is committed",
-        "dialer/send/dispatcher.py",
+        "dialer/dispatch/dispatcher.py",
         """        try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except""",
@@ -40,7 +40,7 @@ TWICE = (
     Mutation(
         "claim without compare-and-set",
         "a contact that another dialer has claimed is claimed again",
-        "dialer/send/claims.py",
+        "dialer/dispatch/claims.py",
         "WHERE contact.status = 'pending' AND contact.sends = wanted.sends\n",
         "WHERE true\n",
         (f"{CLAIMS}::test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once",),
@@ -48,7 +48,7 @@ TWICE = (
     Mutation(
         "claim without SKIP LOCKED",
         "dialers that reach for the same contacts wait for each other",
-        "dialer/send/claims.py",
+        "dialer/dispatch/claims.py",
         "FOR UPDATE OF contact SKIP LOCKED",
         "FOR UPDATE OF contact",
         (f"{CLAIMS}::test_a_claim_does_not_wait_for_somebody_elses",),
@@ -80,7 +80,7 @@ TWICE = (
     Mutation(
         "lease not checked at the guard",
         "a process that wakes after its lease lapsed goes on sending",
-        "dialer/send/sender.py",
+        "dialer/dispatch/sender.py",
         "return self._identity.may_send() and self._holds",
         "return self._holds",
         (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
@@ -96,7 +96,7 @@ TWICE = (
     Mutation(
         "sent twice by one process",
         "a call that was sent, seen or closed leaves again",
-        "dialer/send/sender.py",
+        "dialer/dispatch/sender.py",
         "if now >= permit_expires or not flight.unsent or not self.allowed(flight):",
         "if now >= permit_expires or not self.allowed(flight):",
         (
@@ -107,7 +107,7 @@ TWICE = (
     Mutation(
         "no fencing check",
         "a dead dialer's calls are taken over although it may still wake and send",
-        "dialer/rescue/adoption.py",
+        "dialer/recovery/takeover.py",
         "if other not in alive and self.roster.fence(other) > 0:",
         "if other in alive and self.roster.fence(other) > 0:",
         (f"{ORDERS}::test_a_dialer_that_wakes_after_its_calls_were_taken_over_sends_nothing",),
@@ -123,7 +123,7 @@ TWICE = (
     Mutation(
         "the fenced take over permits",
         "a dead heir that wakes takes permits over, and its own heir releases them as never used",
-        "limits/move.lua",
+        "limits/transfer.lua",
         "if redis.call('EXISTS', KEYS[6]) == 0 or redis.call('EXISTS', KEYS[7]) == 1 then",
         "if redis.call('EXISTS', KEYS[6]) == 0 then",
         (f"{LEASES}::test_a_fenced_heir_takes_nothing_over",),
@@ -131,7 +131,7 @@ TWICE = (
     Mutation(
         "a lapsed lease comes back",
         "a dialer whose lease lapsed revives it, after somebody took it for dead",
-        "limits/lease.lua",
+        "coordination/lease.lua",
         "if redis.call('EXISTS', KEYS[2]) == 1 or not job.new and redis.call('EXISTS', KEYS[1]) == 0 then",
         "if redis.call('EXISTS', KEYS[2]) == 1 then",
         (f"{LEASES}::test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew",),
@@ -139,7 +139,7 @@ TWICE = (
     Mutation(
         "repeat before the owner is dead",
         "a never-seen send is repeated although its sender may still write it",
-        "dialer/rescue/decisions.py",
+        "dialer/recovery/decisions.py",
         "if ours or sender_is_dead():",
         "if True:",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -163,7 +163,7 @@ TWICE = (
     Mutation(
         "repeat at once",
         "a send is repeated while the first may still sit in the node's buffer",
-        "dialer/rescue/decisions.py",
+        "dialer/recovery/decisions.py",
         "SETTLE_SECONDS = 5.0",
         "SETTLE_SECONDS = 0.0",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -171,7 +171,7 @@ TWICE = (
     Mutation(
         "repeat what a stuck node may hold",
         "a send is repeated although the connection was given up with the frame in the node's buffer",
-        "dialer/rescue/decisions.py",
+        "dialer/recovery/decisions.py",
         "flight.doubtful or quiet_since is None",
         "quiet_since is None",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -179,7 +179,7 @@ TWICE = (
     Mutation(
         "repeat what a slow connection may hold",
         "a send is repeated although the node has not acknowledged the first yet",
-        "dialer/rescue/decisions.py",
+        "dialer/recovery/decisions.py",
         "if flight.unanswered or flight.doubtful",
         "if flight.doubtful",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
@@ -188,7 +188,7 @@ TWICE = (
         "order not counted at its node",
         "an order that a node reads after the call it was repeated for is over is a second call",
         "freeswitch/commands.py",
-        "if once.counts(request.endpoint):",
+        "if dedup.counts(request.endpoint):",
         "if False:",
         (
             "tests/e2e/test_forestalled.py::test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out",
@@ -198,14 +198,14 @@ TWICE = (
         "forestalled order taken for its call",
         "a call is settled by the end of an order that was never carried out",
         "dialer/record/recorder.py",
-        "if event.hangup is not None and once.is_repeat(event.hangup):",
+        "if event.hangup is not None and dedup.is_repeat(event.hangup):",
         "if False:",
         (f"{RECORDER}::test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call",),
     ),
     Mutation(
         "doubt not handed over",
         "an heir repeats a call that its dialer, when it ended, could not prove never to have been read",
-        "dialer/rescue/adoption.py",
+        "dialer/recovery/takeover.py",
         'doubtful=row["doubtful"],',
         "doubtful=False,",
         (f"{CLAIMS}::test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen",),
@@ -213,7 +213,7 @@ TWICE = (
     Mutation(
         "mark asked for before the channel",
         "a call that runs and ends between the two questions counts as never seen",
-        "dialer/rescue/recovery.py",
+        "dialer/recovery/reconciler.py",
         """    dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
 """,
         """    early = link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done"
@@ -226,7 +226,7 @@ TWICE = (
     Mutation(
         "answer taken for newer than it is",
         "a send is repeated on a word of the node from before the frame can have left its buffer",
-        "dialer/rescue/recovery.py",
+        "dialer/recovery/reconciler.py",
         "flight, answer, self.dialer_id, asked, lambda",
         "flight, answer, self.dialer_id, self.now(), lambda",
         (f"{ORDERS}::test_what_a_node_said_is_as_old_as_the_question",),
@@ -234,7 +234,7 @@ TWICE = (
     Mutation(
         "repeat of somebody else's call",
         "a call is sent again by a dialer that it does not belong to any more",
-        "dialer/send/claims.py",
+        "dialer/dispatch/claims.py",
         'WHERE call.id = %s::uuid AND call.dialer_id = %s"',
         "WHERE call.id = %s::uuid AND %s <> ''\"",
         (f"{CLAIMS}::test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen",),
@@ -242,7 +242,7 @@ TWICE = (
     Mutation(
         "pause ignored at the guard",
         "a call that was claimed before a pause leaves after it was answered",
-        "dialer/holds.py",
+        "dialer/send_gate.py",
         "            or generation < self._generations.get(campaign_id, (0, 0.0))[0]\n",
         "",
         (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
@@ -277,7 +277,7 @@ LOST = (
     Mutation(
         "lost claim not looked for",
         "a claim whose answer was lost keeps its contacts and its permits for ever",
-        "dialer/send/dispatcher.py",
+        "dialer/dispatch/dispatcher.py",
         "            self.around.doubt(list(permits.values()))\n",
         "",
         (
@@ -287,7 +287,7 @@ LOST = (
     Mutation(
         "arrived claim not found",
         "a claim that arrived although its answer was lost is not withdrawn",
-        "dialer/caps/permits.py",
+        "dialer/capacity/permits.py",
         "        return arrived\n",
         "        return []\n",
         (f"{PERMITS}::test_a_claim_that_did_arrive_is_found_although_redis_is_away",),
@@ -295,7 +295,7 @@ LOST = (
     Mutation(
         "heir before filters",
         "an heir takes the rows before it hears the events of their calls",
-        "dialer/rescue/adoption.py",
+        "dialer/recovery/takeover.py",
         "            self.cluster.adopt(sender)\n",
         "            pass\n",
         (f"{ORDERS}::test_an_heir_hears_a_call_before_it_owns_it",),
@@ -303,7 +303,7 @@ LOST = (
     Mutation(
         "a dead heir stays the heir",
         "what a dead dialer left is never settled once its heir has died or stands still",
-        "dialer/rescue/heirs.py",
+        "dialer/recovery/takeover_claim.py",
         "if noted not in {None, dialer_id} and not _is_dead(noted, roster):",
         "if noted not in {None, dialer_id}:",
         (
@@ -314,7 +314,7 @@ LOST = (
     Mutation(
         "settled with calls open",
         "a dead dialer counts as settled while a call of it is open",
-        "dialer/rescue/adoption.py",
+        "dialer/recovery/takeover.py",
         "    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s"
         " AND (state <> 'ended' OR slot_until IS NOT NULL))\n",
         "",
@@ -323,7 +323,7 @@ LOST = (
     Mutation(
         "left unsent and forgotten",
         "calls that wait for a permit are dropped when their campaign stops being dialled",
-        "dialer/send/departures.py",
+        "dialer/dispatch/departures.py",
         """        waiting, self._waiting = self._waiting, []
         for item in waiting:
             self._withdraw(item.flight)

@@ -23,7 +23,7 @@ EXCEEDED = (
         "limits/caps.py",
         "MINUTE_MS + round(PERMIT_LIFE * 1000)",
         "MINUTE_MS",
-        ("tests/unit/limits/test_question.py::test_unlimited_and_blocked_stay_apart",),
+        ("tests/unit/limits/test_acquire_request.py::test_unlimited_and_blocked_stay_apart",),
     ),
     Mutation(
         "number cap dropped",
@@ -60,7 +60,7 @@ EXCEEDED = (
     Mutation(
         "lapsed permit used",
         "a call leaves under a permit of long ago, into another call's window",
-        "dialer/send/sender.py",
+        "dialer/dispatch/sender.py",
         "if now >= permit_expires or not flight.unsent",
         "if not flight.unsent",
         (
@@ -71,7 +71,7 @@ EXCEEDED = (
     Mutation(
         "dials without a whole state",
         "a Redis that came back from its disk, with the last calls missing, counts as whole",
-        "limits/common.lua",
+        "coordination/common.lua",
         "  if string.sub(epoch, -#run) ~= run then\n    return nil\n  end\n",
         "",
         (f"{EPOCH}::test_a_state_that_came_back_from_a_disk_is_not_whole",),
@@ -103,7 +103,7 @@ EXCEEDED = (
     Mutation(
         "rebuild forgets the day",
         "a limiter that is rebuilt starts the day's counts anew",
-        "dialer/caps/reserve.py",
+        "dialer/capacity/limiter_snapshot.py",
         "days=[DayUse(**row) for row in rows(_DAYS)],",
         "days=[],",
         (f"{ORDERS}::test_the_limiter_is_rebuilt_with_what_the_rows_know",),
@@ -111,7 +111,7 @@ EXCEEDED = (
     Mutation(
         "rebuild forgets the live calls",
         "a limiter that is rebuilt takes the calls that are up for none",
-        "dialer/caps/reserve.py",
+        "dialer/capacity/limiter_snapshot.py",
         "live=[LiveCall(**row) for row in rows(_LIVE)],",
         "live=[],",
         (f"{ORDERS}::test_the_limiter_is_rebuilt_with_what_the_rows_know",),
@@ -119,7 +119,7 @@ EXCEEDED = (
     Mutation(
         "slots of a call that may be up are freed",
         "calls that are answered behind a lost link are up beside those that took their slots",
-        "dialer/caps/permits.py",
+        "dialer/capacity/permits.py",
         "        over = [flight for flight in over if ended[flight.call_id].hold is None]\n",
         "",
         (f"{PERMITS}::test_a_call_that_may_be_up_all_the_same_keeps_its_slots",),
@@ -127,11 +127,11 @@ EXCEEDED = (
     Mutation(
         "rebuild forgets the held calls",
         "a limiter that is rebuilt takes calls that may be up behind a lost link for none",
-        "dialer/caps/reserve.py",
+        "dialer/capacity/limiter_snapshot.py",
         " OR slot_until IS NOT NULL",
         "",
         (
-            "tests/integration/dialer/test_held_slots.py::test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over",
+            "tests/integration/dialer/test_maybe_live_slots.py::test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over",
         ),
     ),
     Mutation(
@@ -148,7 +148,7 @@ LEAKED = (
     Mutation(
         "permit not released",
         "the slots of a call that is over stay taken",
-        "dialer/caps/permits.py",
+        "dialer/capacity/permits.py",
         "            self._owing(partial(self._limiter.release, calls))\n",
         "            _ = calls\n",
         (
@@ -158,7 +158,7 @@ LEAKED = (
     Mutation(
         "unused permit kept",
         "the permit of a contact that another dialer claimed stays taken",
-        "dialer/send/dispatcher.py",
+        "dialer/dispatch/dispatcher.py",
         "            self.departures.limiter.give_back(unused)\n",
         "            pass\n",
         (f"{DISPATCHER}::test_only_what_the_claim_won_is_sent",),
@@ -166,7 +166,7 @@ LEAKED = (
     Mutation(
         "another's permit released",
         "a permit that an heir has taken over meanwhile is let go of by its former owner",
-        "limits/settle.lua",
+        "limits/release.lua",
         "  if raw == item[2] then\n",
         "  if raw then\n",
         (f"{REPEATS}::test_a_permit_that_changes_hands_while_it_is_given_back_stays",),
@@ -174,7 +174,7 @@ LEAKED = (
     Mutation(
         "debt forgotten",
         "what could not be released while Redis was away is never released",
-        "limits/debts.py",
+        "limits/releases.py",
         "                        self._owed.setdefault(debt.call_id, debt)\n",
         "                        pass\n",
         (f"{REPEATS}::test_what_cannot_be_released_is_released_later",),

@@ -32,7 +32,7 @@ ATTEMPTS = (
     Mutation(
         "withdrawn call counted",
         "a call that never left us uses up an attempt",
-        "dialer/record/endings.py",
+        "dialer/record/classify.py",
         "return Ended(flight.call_id, ContactStatus.PENDING, False,",
         "return Ended(flight.call_id, ContactStatus.PENDING, True,",
         (f"{ORDERS}::test_a_call_that_never_left_costs_no_attempt",),
@@ -88,7 +88,7 @@ COUNTS = (
     Mutation(
         "claim not counted",
         "the counts miss the contacts that were claimed",
-        "dialer/send/claims.py",
+        "dialer/dispatch/claims.py",
         "SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken",
         "SELECT campaign_id, %(lane)s, 0, count(*) FROM taken",
         (f"{CLAIMS}::test_a_claim_commits_call_rows_before_anything_is_sent",),
@@ -127,7 +127,7 @@ STREAM = (
     Mutation(
         "publish before commit",
         "listeners hear of a change that is then rolled back",
-        "dialer/record/inbox.py",
+        "dialer/record/cdr_inbox.py",
         """            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
 """,
         """            self.publish(corrected.told if corrected else ())

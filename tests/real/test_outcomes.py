@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dialer.record.endings import hung_up
+from dialer.record.classify import hung_up
 from freeswitch.events import Hangup
 from local.stack import Stack
 from settings import NodeSettings
@@ -18,7 +18,7 @@ from tests.real.carrier import STATUSES, Carrier
 from tests.real.test_campaigns import refused
 from tests.real.test_switch import connected, paced
 from tests.unit.campaigns.outcomes_corpus import REASONS, Shape, on_the_wire
-from tests.unit.dialer.made import make_flight
+from tests.unit.dialer.factories import make_flight
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real

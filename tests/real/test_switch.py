@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from freeswitch import commands, once
+from freeswitch import commands, dedup
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Hangup, JobResult
 from settings import NodeSettings
@@ -156,8 +156,8 @@ def test_an_order_of_an_id_that_was_carried_out_sends_no_invite(dialer: Dialer, 
     dialer.events.clear()
     dialer.call(number, call_id=call_id)
     wait_until(lambda: dialer.ends() and dialer.jobs(), what="the end of the second order")
-    assert once.is_repeat(dialer.ends()[call_id])
-    assert dialer.jobs() == [once.CAUSE]
+    assert dedup.is_repeat(dialer.ends()[call_id])
+    assert dialer.jobs() == [dedup.CAUSE]
     kinds = {event.kind for event in dialer.events if isinstance(event, ChannelEvent)}
     assert kinds == {ChannelEventKind.HANGUP_COMPLETE}
     assert len(carrier.invites([number])) == 1

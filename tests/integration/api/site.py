@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import models
-from api.keys import digest
+from api.key_digest import digest
 from api.services import EXTENSION, Services
 from app import create_app
 from models import db, new_id, rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api import campaign_body
+from api.routes import campaign_body
 from api.schemas import shown
 from api.times import parsed
 from campaigns.importer import Limits

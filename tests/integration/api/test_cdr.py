@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import models
-from api import cdr
+from api.routes import cdr
 from freeswitch import events
 from freeswitch.events import hangup_from_variables
 from models import new_id

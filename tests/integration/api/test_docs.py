@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.docs import FOLDER
+from api.routes.docs import FOLDER
 from tests.integration.api.site import Site
 
 ELSEWHERE = re.compile(r"(?:https?:)?//[a-z]", re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import models
-from limits.roster import Roster
+from coordination.membership import Roster
 from tests.integration.api.site import Site, away
 
 

@@ -9,10 +9,10 @@ import gevent
 import psycopg
 import pytest
 
-from api import signals
+from api import notify
 from campaigns.lifecycle import LIFECYCLE, Action, Verdict, complete_if_exhausted, fail
-from limits.roster import Fenced, Roster
-from live.bell import Bell
+from coordination.control_bus import Bell
+from coordination.membership import Fenced, Roster
 from models import CampaignStatus, db
 from tests.integration.api.site import Site, away
 from tests.waiting import wait_until
@@ -230,7 +230,7 @@ def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site) 
 def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
     site: Site, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
     forgotten = "d0000000000f1"
     site.ears.silent = {forgotten}
     roster = Roster(site.services.redis, "carillon:")
@@ -245,7 +245,7 @@ def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
 
 
 def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
     away(site)
     campaign_id = site.in_state("running")
     site.use(bell=Bell(site.services.redis, "carillon:"))
@@ -255,7 +255,7 @@ def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: py
 
 
 def test_without_redis_a_hang_up_is_not_promised(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.1)
     campaign_id = site.in_state("running")
     site.use(bell=Bell(site.services.redis, "carillon:"))
     away(site)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from limits.errors import RosterUnavailable
-from limits.pressure import Kind, Pressure
-from limits.roster import Roster
+from coordination.errors import MembershipUnavailable
+from coordination.membership import Roster
+from limits.backpressure import Kind, Pressure
 from tests.integration.api.resource_routes import NODES, call_of
 from tests.integration.api.site import Site
 
@@ -76,10 +76,10 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
 def test_without_redis_the_nodes_are_unknown(site: Site) -> None:
     class Away:
         def alive(self) -> dict[str, dict[str, object]]:
-            raise RosterUnavailable("reading the roster", "connection refused")
+            raise MembershipUnavailable("reading the roster", "connection refused")
 
         def fence(self, dialer_id: str, /) -> float:
-            raise RosterUnavailable("fencing", "connection refused")
+            raise MembershipUnavailable("fencing", "connection refused")
 
     site.use(roster=Away(), settings=replace(site.services.settings, nodes=NODES))
     response = site.get("/nodes/fs1", role="platform")

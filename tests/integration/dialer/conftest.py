@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.process import SimulatedNode
 from models import connect, db
+from simulator.process import SimulatedNode
 from tests import pools
 from tests.factories import World, make_world
-from tests.integration.dialer.running import Dialer
+from tests.integration.dialer.dialer_rig import Dialer
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import gevent
 import pytest
 from peewee import IntegrityError
 
+from dialer.dispatch.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
-from dialer.rescue.adoption import open_flights
-from dialer.rescue.doubts import note
-from dialer.send.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.recovery.delivery_unknown import note
+from dialer.recovery.takeover import open_flights
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
+from dialer.dispatch import dispatcher as dispatcher_module
+from dialer.dispatch.claims import claim
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import write
-from dialer.send import dispatcher as dispatcher_module
-from dialer.send.claims import claim
 from freeswitch.commands import mark_select
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode
 from models import db, rows
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
 from tests.factories import World, counts, make_campaign
-from tests.integration.dialer.running import Dialer, contacts_of, is_over
+from tests.integration.dialer.dialer_rig import Dialer, contacts_of, is_over
 from tests.waiting import wait_until
 
 # A greenlet that is killed while it connects leaves its socket to the garbage collector, as a killed process to the

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dialer.doctor import Wanted, ask, findings, main, wanted_by_database
-from freeswitch.simulator.process import SimulatedNode
 from local.process import free_port
 from models import connect, db, rows
 from settings import NodeSettings, Settings
+from simulator.process import SimulatedNode
 from tests.real.machine import ask as tell
 
 ROOT = Path(__file__).parents[3]

@@ -8,11 +8,11 @@ from pathlib import Path
 import gevent
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode
 from models import db, rows
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import Dialer, calls_of, change, is_over
+from tests.integration.dialer.dialer_rig import Dialer, calls_of, change, is_over
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from dialer.rescue.adoption import open_flights
-from dialer.send import dispatcher
-from dialer.send.claims import Claimed, Wanted, claim, due
-from freeswitch.simulator.ledger import Originate, live_calls_peak, read_ledger
-from freeswitch.simulator.process import SimulatedNode
+from dialer.dispatch import dispatcher
+from dialer.dispatch.claims import Claimed, Wanted, claim, due
+from dialer.recovery.takeover import open_flights
 from models import Gateway, db, rows
+from simulator.ledger import Originate, live_calls_peak, read_ledger
+from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import Dialer, is_over
+from tests.integration.dialer.dialer_rig import Dialer, is_over
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

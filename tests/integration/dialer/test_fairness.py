@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger, window_peak
-from freeswitch.simulator.process import SimulatedNode
 from models import CampaignStatus, db
+from simulator.ledger import read_ledger, window_peak
+from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import Dialer
+from tests.integration.dialer.dialer_rig import Dialer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

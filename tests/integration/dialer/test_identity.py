@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from redis import Redis
 
+from coordination.membership import Fenced, Roster
 from dialer import identity as identity_module
 from dialer.identity import LOCK_SPACE, Identity, lock_number, purge_locks
-from dialer.rescue.recovery import sender_is_dead
-from limits.roster import Fenced, Roster
+from dialer.recovery.reconciler import sender_is_dead
 from models import Call, CallState, Contact, db, rows
 from tests.factories import World, make_campaign
 from tests.waiting import wait_until

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from dialer.dispatch import claims, telling
 from dialer.record import outbox
-from dialer.rescue import adoption, audit
-from dialer.send import claims, telling
+from dialer.recovery import audit, takeover
 from models import connect, db, new_id, rows
 from tests.factories import World, make_campaign, make_world
 
@@ -79,7 +79,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "next due": cost(claims._NEXT_DUE, str(large)),
         "claim": cost(claims._CLAIM, claim),
         "telling": cost(telling._TELL, told),
-        "unsettled": cost(adoption._UNSETTLED),
+        "unsettled": cost(takeover._UNSETTLED),
         "open calls": cost(audit._OPEN, "d1"),
         "a page of the outbox": cost(
             outbox._LEFT, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.GROUP}

@@ -12,14 +12,14 @@ import orjson
 import pytest
 from redis import Redis
 
-from api import signals
+from api import notify
+from dialer.dispatch.desk import Desk
 from dialer.record import outbox as outbox_module
-from dialer.record.late import correct
+from dialer.record.cdr_correction import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
 from dialer.record.outcomes import Answered, write
-from dialer.send.desk import Desk
 from live.errors import LiveUnavailable
-from live.publish import Publisher, Transition
+from live.publisher import Publisher, Transition
 from models import Transition as Row
 from models import db, rows
 from tests.factories import World, make_campaign
@@ -103,8 +103,8 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
     with db.connection_context():
         db.execute_sql("UPDATE transition SET published = false")
         by_the_api = [
-            signals._transition(campaign_id, row)
-            for row in rows(signals.UNPUBLISHED, OURS, campaign_id, 0, 100)
+            notify._transition(campaign_id, row)
+            for row in rows(notify.UNPUBLISHED, OURS, campaign_id, 0, 100)
         ]
     Outbox(from_its_row, OURS).sweep(OURS)
 

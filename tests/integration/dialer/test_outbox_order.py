@@ -11,7 +11,7 @@ from redis import Redis
 from campaigns.lifecycle import complete_if_exhausted, stop
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import write
-from live.publish import Publisher
+from live.publisher import Publisher
 from models import Contact, Transition, db
 from tests.factories import World, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.process import SimulatedNode
 from models import db
+from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
-from tests.integration.dialer.running import Dialer, dialled
+from tests.integration.dialer.dialer_rig import Dialer, dialled
 from tests.waiting import wait_until
 
 CALLS = 4

@@ -127,7 +127,7 @@ class Bystander:
 
     `longest_cpu` is the most CPU time that this process spent between two of its turns; time that other processes
     took from it does not count. The collector leaves alone what was there before, as it does in a dialer
-    (`dialer/garbage.py`): a walk through all that a test run has imported is a pause of its own.
+    (`dialer/gc_tuning.py`): a walk through all that a test run has imported is a pause of its own.
     """
 
     def __init__(self) -> None:

@@ -63,7 +63,7 @@ class Node:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     ledger = tmp_path / "ledger"
-    command = [sys.executable, "-m", "freeswitch.simulator", "--port", "0", "--seed", "1", "--speed", "20"]
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--seed", "1", "--speed", "20"]
     with subprocess.Popen(
         [*command, "--sps", "5000", "--ledger", str(ledger)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -469,7 +469,7 @@ def test_the_lag_of_a_link_shows(up: Switch) -> None:
 def test_a_connection_whose_events_come_later_and_later_is_replaced(
     up: Switch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("freeswitch.lateness.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("freeswitch.event_lag.PATIENCE_SECONDS", 0.2)
     beat(up)
     beat(up, late=60)
     beat(up)

@@ -17,9 +17,9 @@ import time  # noqa: E402
 
 import gevent  # noqa: E402
 
+from coordination.membership import Roster  # noqa: E402
 from limits.limiter import Ended, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
-from limits.roster import Roster  # noqa: E402
-from tests.integration.limits.room import PREFIX, connect  # noqa: E402
+from tests.integration.limits.limiter_rig import PREFIX, connect  # noqa: E402
 
 
 def main() -> None:

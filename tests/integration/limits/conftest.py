@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.integration.limits.room import Desk, connect
+from tests.integration.limits.limiter_rig import Desk, connect
 
 
 @pytest.fixture

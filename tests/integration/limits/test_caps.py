@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.room import OPEN_NODES, Desk, words
+from tests.integration.limits.limiter_rig import OPEN_NODES, Desk, words
 
 
 def permits(answers: list[Permit | Denied]) -> list[Permit]:

@@ -15,7 +15,7 @@ from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
 from limits.limiter import Denied, GatewayCaps, Limiter, LimiterUnavailable, Permit, TenantCaps, Usage
 from limits.rebuild import LOCK_SECONDS
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.room import PREFIX, Desk, connect, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, connect, snapshot, words
 
 
 def live(call_id: str, *, dialer_id: str = "d1", number: str = "") -> LiveCall:

@@ -10,7 +10,7 @@ import redis
 
 from limits.caps import LiveCall
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.room import PREFIX, Desk, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, snapshot, words
 from tests.waiting import wait_until
 
 HELD = LiveCall("a", "d1", "c", "t", "gw", "fs1", "+a")

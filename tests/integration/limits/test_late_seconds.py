@@ -8,7 +8,7 @@ import redis
 
 from limits.caps import Denied, TenantCaps
 from limits.limiter import Limiter
-from tests.integration.limits.room import PREFIX, Desk, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, words
 
 ONE_MINUTE = TenantCaps(None, None, None, 1)
 

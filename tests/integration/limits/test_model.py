@@ -26,9 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from limits import scripts
+from coordination import lua
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps
-from tests.integration.limits.room import Desk, words
+from tests.integration.limits.limiter_rig import Desk, words
 
 CLOCK = "test:virtual"
 NOON = 1_800_014_400_000_000
@@ -223,7 +223,7 @@ class LimiterModel(RuleBasedStateMachine):
 @pytest.fixture
 def virtual_clock() -> Iterator[None]:
     """Redis' time is what the test says."""
-    real = scripts.source
+    real = lua.source
 
     def moved(name: str) -> tuple[str, str]:
         text, _ = real(name)
@@ -232,9 +232,9 @@ def virtual_clock() -> Iterator[None]:
             "redis.call('TIME')",
             f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
         )
-        return text, scripts.digest(text)
+        return text, lua.digest(text)
 
-    with mock.patch.object(scripts, "source", side_effect=moved):
+    with mock.patch.object(lua, "source", side_effect=moved):
         yield
 
 

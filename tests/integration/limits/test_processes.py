@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from limits.limiter import Usage
-from tests.integration.limits.room import PREFIX, Desk
+from tests.integration.limits.limiter_rig import PREFIX, Desk
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 4

@@ -14,10 +14,10 @@ import gevent
 import pytest
 import redis
 
-from limits import scripts
+from coordination import lua
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.room import Desk, connect, words
+from tests.integration.limits.limiter_rig import Desk, connect, words
 from tests.waiting import wait_until
 
 
@@ -138,7 +138,7 @@ def test_a_turn_is_kept_for_whoever_asks_early(desk: Desk) -> None:
 
 def test_a_lost_answer_leaves_nothing_held(desk: Desk) -> None:
     with (
-        mock.patch.object(scripts, "run", side_effect=losing_answers_of("acquire")),
+        mock.patch.object(lua, "run", side_effect=losing_answers_of("acquire")),
         pytest.raises(LimiterUnavailable),
     ):
         desk.ask("a", "b")
@@ -149,7 +149,7 @@ def test_a_lost_answer_leaves_nothing_held(desk: Desk) -> None:
 
 def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
     with (
-        mock.patch.object(scripts, "run", side_effect=losing_answers_of("acquire")),
+        mock.patch.object(lua, "run", side_effect=losing_answers_of("acquire")),
         pytest.raises(LimiterUnavailable),
     ):
         desk.ask("a")
@@ -161,9 +161,9 @@ def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
 def test_what_is_asked_again_is_not_undone_in_between(desk: Desk) -> None:
     """Its slot would be free for a moment, for anybody to take."""
     lossy = losing_answers_of("acquire")
-    with mock.patch.object(scripts, "run", side_effect=lossy), pytest.raises(LimiterUnavailable):
+    with mock.patch.object(lua, "run", side_effect=lossy), pytest.raises(LimiterUnavailable):
         desk.ask("a")
-    with mock.patch.object(scripts, "run", wraps=scripts.run) as spy:
+    with mock.patch.object(lua, "run", wraps=lua.run) as spy:
         desk.ask("a")
     assert [call.args[1] for call in spy.call_args_list] == ["acquire"]
 
@@ -172,15 +172,15 @@ def test_a_permit_that_changes_hands_while_it_is_given_back_stays(client: redis.
     heir = Desk(client, "d2")
     (permit,) = desk.ask("a")
     assert isinstance(permit, Permit)
-    run = scripts.run
+    run = lua.run
 
     def overtaken(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
-        if name == "settle" and not heir.limiter.held_by("d2"):
+        if name == "release" and not heir.limiter.held_by("d2"):
             heir.limiter.take_over("d1", {"a"})
             heir.ask("a")
         return run(client, name, keys, job)
 
-    with mock.patch.object(scripts, "run", side_effect=overtaken):
+    with mock.patch.object(lua, "run", side_effect=overtaken):
         desk.limiter.give_back([permit])
     assert heir.limiter.held_by("d2") == ["a"]
     assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
@@ -197,8 +197,8 @@ def test_a_question_that_redis_executes_long_after_its_asker_gave_up_is_undone_b
             raise redis.TimeoutError("no answer")
         return run(client, name, keys, job)
 
-    run = scripts.run
-    with mock.patch.object(scripts, "run", side_effect=delayed), pytest.raises(LimiterUnavailable):
+    run = lua.run
+    with mock.patch.object(lua, "run", side_effect=delayed), pytest.raises(LimiterUnavailable):
         desk.ask("a")
     desk.limiter.renew()
     for question in late:
@@ -215,8 +215,8 @@ def test_a_greenlet_killed_while_it_asks_leaks_no_slot(desk: Desk) -> None:
             gevent.sleep(60)
         return answer
 
-    run = scripts.run
-    with mock.patch.object(scripts, "run", side_effect=killed):
+    run = lua.run
+    with mock.patch.object(lua, "run", side_effect=killed):
         greenlet = gevent.spawn(desk.ask, "a")
         wait_until(lambda: desk.limiter.usage("t") == Usage(1, 1, 1, 0))
         greenlet.kill()
@@ -238,12 +238,12 @@ def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
 
 def broken_redis() -> AbstractContextManager[object]:
     """No script reaches Redis."""
-    return mock.patch.object(scripts, "run", side_effect=redis.ConnectionError("gone"))
+    return mock.patch.object(lua, "run", side_effect=redis.ConnectionError("gone"))
 
 
 def losing_answers_of(script: str) -> Callable[[redis.Redis, str, list[str], dict[str, object]], object]:
     """Redis does what it is told, and the answer never arrives."""
-    run = scripts.run
+    run = lua.run
 
     def lossy(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
         answer = run(client, name, keys, job)

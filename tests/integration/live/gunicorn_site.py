@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from live import lifetime
+from live import worker_state
 from live.hub import Hub
 from tests.integration.live.conftest import PREFIX, make_client
 from tests.integration.live.site import Campaigns, make_app
@@ -17,7 +17,7 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: object) -> None:
-    lifetime.worker = worker
+    worker_state.worker = worker
 
 
 def wsgi() -> object:

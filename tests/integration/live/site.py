@@ -19,9 +19,9 @@ from redis import Redis
 from api import errors
 from api.blueprint import make_api
 from api.errors import ApiError, not_found
-from api.events import CampaignRef, events_blueprint
+from api.routes.events import CampaignRef, events_blueprint
 from live.hub import Hub, Limits
-from live.publish import CAMPAIGN, Outcome, Publisher, Transition
+from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
 from live.stream import EventStream
 from live.tokens import StreamTokens
 from tests.waiting import wait_until

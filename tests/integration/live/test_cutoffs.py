@@ -10,8 +10,8 @@ import gevent
 import pytest
 from redis import Redis
 
+from live.event_ids import EventId
 from live.hub import Limits
-from live.ids import EventId
 from live.keys import campaign_keys
 from live.listener import PAGE
 from tests.integration.live.conftest import now

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from live.publish import Publisher, Transition
+from live.publisher import Publisher, Transition
 from local.process import end, spawn
 from tests.integration.live.conftest import PREFIX
 from tests.integration.live.site import Reader

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from redis import Redis
 
 from live.hub import Hub
-from live.publish import Publisher, Transition
+from live.publisher import Publisher, Transition
 from live.tokens import StreamTokens
 from tests.integration.live.conftest import PREFIX
 from tests.integration.live.site import KEY, OTHER_KEY, Campaigns, Site, make_app

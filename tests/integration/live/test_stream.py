@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from live import channel
-from live.ids import EventId
+from live.event_ids import EventId
 from tests.integration.live.site import Reader, Site
 from tests.waiting import wait_until
 

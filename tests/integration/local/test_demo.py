@@ -18,7 +18,7 @@ from local.demo import NOT_OURS
 from local.home import prepare
 from local.process import carrying, free_port
 from local.stack import OWNER_VARIABLE
-from tests.integration.local.owners import line_of, owner, wait_until_gone
+from tests.integration.local.owner_process import line_of, owner, wait_until_gone
 
 # The demo's own list takes half a minute; a short one shows the same.
 DEMO = """

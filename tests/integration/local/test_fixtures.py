@@ -14,7 +14,7 @@ import redis
 
 from local.home import Lock
 from local.process import carrying
-from tests.integration.local.owners import ROOT, line_of
+from tests.integration.local.owner_process import ROOT, line_of
 from tests.variables import OUR_VARIABLES, RUN_MARK
 from tests.waiting import wait_until
 

@@ -14,7 +14,7 @@ import pytest
 
 from local.process import User, carrying, free_port, run, unprivileged_user
 from local.stack import OWNER_VARIABLE
-from tests.integration.local.owners import ROOT
+from tests.integration.local.owner_process import ROOT
 
 pytestmark = pytest.mark.timeout(420)
 

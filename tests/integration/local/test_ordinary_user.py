@@ -18,7 +18,7 @@ import redis
 
 from local.postgres import EmbeddedPostgres
 from local.process import User, run, spawn, unprivileged_user
-from tests.integration.local.owners import ROOT, running, wait_until_gone
+from tests.integration.local.owner_process import ROOT, running, wait_until_gone
 from tests.integration.local.test_postgres import remember, remembered
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -18,7 +18,7 @@ from local import postgres as module
 from local.errors import HomeInUseError, LocalError, ServerFailedError
 from local.postgres import EmbeddedPostgres
 from local.process import free_port, running_in, spawn
-from tests.integration.local.owners import SERVER, line_of, owner, running, sigkill, wait_until_gone
+from tests.integration.local.owner_process import SERVER, line_of, owner, running, sigkill, wait_until_gone
 
 OWNER = SERVER.format(module="postgres", name="EmbeddedPostgres")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its privileges")

@@ -16,7 +16,7 @@ import pytest
 
 from local.process import carrying, free_port
 from local.stack import OWNER_VARIABLE
-from tests.integration.local.owners import ROOT, line_of, wait_until_gone
+from tests.integration.local.owner_process import ROOT, line_of, wait_until_gone
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)

@@ -17,7 +17,7 @@ from local.process import free_port
 from local.server import ONE_REQUEST_SECONDS
 from local.valkey import EmbeddedValkey
 from server_urls import REDIS_SHAPE
-from tests.integration.local.owners import ROOT, line_of, owner, wait_until_gone
+from tests.integration.local.owner_process import ROOT, line_of, owner, wait_until_gone
 from tests.integration.local.test_stack import NODE, write_procfile
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from local.process import run, unprivileged_user
-from tests.integration.local.owners import ROOT
+from tests.integration.local.owner_process import ROOT
 
 pytestmark = pytest.mark.timeout(420)
 PATIENCE_SECONDS = 200

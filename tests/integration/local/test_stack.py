@@ -24,7 +24,7 @@ from local.errors import HomeInUseError, LocalError, ServerFailedError, Unusable
 from local.process import free_port, spawn
 from local.stack import OWNER_VARIABLE, Stack
 from settings import SettingsError
-from tests.integration.local.owners import line_of, owner, running, sigkill, wait_until_gone
+from tests.integration.local.owner_process import line_of, owner, running, sigkill, wait_until_gone
 from tests.waiting import wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

@@ -12,7 +12,7 @@ import pytest
 
 from local.process import end, spawn
 from local.supervisor import Child
-from tests.integration.local.owners import line_of, owner, running, sigkill, wait_until_gone
+from tests.integration.local.owner_process import line_of, owner, running, sigkill, wait_until_gone
 from tests.waiting import wait_until
 
 MakeChild = Callable[..., Child]

@@ -16,7 +16,7 @@ from local import valkey as module
 from local.errors import HomeInUseError, LocalError, ServerFailedError
 from local.process import free_port
 from local.valkey import EmbeddedValkey
-from tests.integration.local.owners import SERVER, line_of, owner, running, sigkill, wait_until_gone
+from tests.integration.local.owner_process import SERVER, line_of, owner, running, sigkill, wait_until_gone
 
 OWNER = SERVER.format(module="valkey", name="EmbeddedValkey")
 

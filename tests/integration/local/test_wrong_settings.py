@@ -15,7 +15,7 @@ from honcho.environ import parse_procfile
 
 from local.home import Lock, prepare
 from local.process import free_port
-from tests.integration.local.owners import ROOT
+from tests.integration.local.owner_process import ROOT
 
 PROCFILE = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
 COMMANDS = {

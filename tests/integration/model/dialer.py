@@ -10,11 +10,11 @@ from unittest import mock
 import gevent
 from gevent.event import Event as Signal
 
+from coordination.errors import Fenced
 from dialer import process as process_module
-from dialer.book import Flight
+from dialer.dispatch.dispatcher import Dispatcher
+from dialer.live_calls import Flight
 from dialer.process import Process
-from dialer.send.dispatcher import Dispatcher
-from limits.errors import Fenced
 from tests.integration.model.switch import NODE, Cluster, Link, cluster_of
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ import pytest
 from redis import Redis
 
 from campaigns.dispositions import Disposition
+from coordination.redis_client import client
+from dialer.dispatch import dispatcher as dispatcher_module
+from dialer.dispatch.claims import claim, claim_again
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import write
-from dialer.redis_client import client
-from dialer.send import dispatcher as dispatcher_module
-from dialer.send.claims import claim, claim_again
 from limits import limiter as limiter_module
 from limits.keys import Keys
 from limits.limiter import Limiter

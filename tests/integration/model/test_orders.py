@@ -13,14 +13,14 @@ import pytest
 from peewee import PeeweeException
 
 from campaigns import lifecycle
-from dialer.record import inbox as inbox_module
+from dialer.dispatch.claims import Wanted, claim
+from dialer.record import cdr_inbox as inbox_module
 from dialer.record.outcomes import Told, write
-from dialer.send.claims import Wanted, claim
 from live.errors import LiveUnavailable
 from models import db, new_id, rows
 from tests.factories import World, make_campaign
+from tests.integration.dialer.test_cdr_inbox import ANSWERED, UNKNOWN, Desk
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
-from tests.integration.dialer.test_inbox import ANSWERED, UNKNOWN, Desk
 from tests.integration.model.rig import Rig, rig_over
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.process import SimulatedNode
+from simulator.process import SimulatedNode
 from tests.integration.simulator.client import Client
 
 SPEED = 20.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode, SimulatorError
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode, SimulatorError
 from tests.integration.simulator.client import Client
 
 WATCH = (

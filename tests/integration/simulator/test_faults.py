@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch.simulator.faults import KINDS, MOMENTARY
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode
-from freeswitch.simulator.remote import ControlError
+from simulator.faults import KINDS, MOMENTARY
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
+from simulator.remote import ControlError
 from tests.integration.simulator.client import Client
 from tests.waiting import wait_until
 

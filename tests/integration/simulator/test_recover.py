@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from freeswitch.events import LiveChannel, channel_from_dump
-from freeswitch.simulator.process import SimulatedNode
+from simulator.process import SimulatedNode
 from tests.integration.simulator.client import Client
 from tests.waiting import wait_until
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from freeswitch.simulator.ledger import read_ledger
-from freeswitch.simulator.process import SimulatedNode
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
 from tests.integration.simulator.client import Client, Frame
 from tests.waiting import wait_until
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.dial_strings import MAX_CHARACTERS, is_dial_string
+from api.routes.dial_strings import MAX_CHARACTERS, is_dial_string
 from freeswitch.commands import CommandRefused, endpoint
 
 NUMBERS = st.from_regex(r"\+?[0-9]{3,20}", fullmatch=True)

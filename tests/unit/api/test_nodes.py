@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.node_view import Configured, NodeSchema, merged
+from api.routes.node_views import Configured, NodeSchema, merged
 from settings import nodes_from
 
 URLS = "esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500&weight=3,esl://:s3cret@fs2:8022"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.cells import Limits
+from campaigns.columns import Limits
 from campaigns.csvfile import Pace, Row, find_delimiter, no_breath, open_text, read_rows, spool
 from campaigns.errors import ListTooLarge
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.rescue.decisions import (
+from dialer.recovery.decisions import (
     GRACE_SECONDS,
     LOST_SECONDS,
     QUEUED_SECONDS,
@@ -23,7 +23,7 @@ from dialer.rescue.decisions import (
     reap,
 )
 from freeswitch.events import LiveChannel
-from tests.unit.dialer.made import ME, OTHER, make_flight
+from tests.unit.dialer.factories import ME, OTHER, make_flight
 
 NOW = 10_000.0
 CORE = "core-1"

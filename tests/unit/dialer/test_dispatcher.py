@@ -16,26 +16,27 @@ import pytest
 from peewee import OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
-from dialer.book import Book, Flight
-from dialer.holds import Holds
+from coordination.errors import Fenced
+from dialer.dispatch import dispatcher as dispatcher_module
+from dialer.dispatch.claims import Claimed, Due, Wanted
+from dialer.dispatch.departures import UNSENT_SECONDS, Departures
+from dialer.dispatch.dispatcher import Dispatcher
+from dialer.dispatch.originate import Requests
+from dialer.dispatch.plans import Plan
+from dialer.dispatch.sender import Sender
 from dialer.identity import Identity
+from dialer.live_calls import Book, Flight
 from dialer.record.recorder import Recorder
-from dialer.send import dispatcher as dispatcher_module
-from dialer.send.claims import Claimed, Due, Wanted
-from dialer.send.departures import UNSENT_SECONDS, Departures
-from dialer.send.dispatcher import Dispatcher
-from dialer.send.plans import Plan
-from dialer.send.requests import Requests
-from dialer.send.sender import Sender
+from dialer.send_gate import Holds
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
-from limits.errors import Fenced, LimiterUnavailable
+from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
 from models import CallerIdFormat, CallerIdHeader
-from tests.unit.dialer.made import (
+from tests.unit.dialer.factories import (
     CAMPAIGN,
     GATEWAY,
     ME,

@@ -12,11 +12,11 @@ import pytest
 from gevent.event import Event
 from peewee import OperationalError
 
-from dialer.book import Book, Flight
+from dialer.live_calls import Book, Flight
 from dialer.record.recorder import Recorder
-from dialer.rescue.recovery import Recovery
+from dialer.recovery.reconciler import Recovery
 from freeswitch.cluster import Cluster
-from tests.unit.dialer.made import make_flight
+from tests.unit.dialer.factories import make_flight
 
 NOW = 500.0
 OURS = "d000000000001"

@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from dialer.book import Book
-from dialer.send import nodes as nodes_module
-from dialer.send.listing import Listed, with_table
-from dialer.send.nodes import Nodes
+from dialer.dispatch import nodes as nodes_module
+from dialer.dispatch.node_entries import Listed, with_table
+from dialer.dispatch.nodes import Nodes
+from dialer.live_calls import Book
 from freeswitch.cluster import Cluster, NodeConfig
+from limits.backpressure import Kind
 from limits.caps import NodeCaps
-from limits.pressure import Kind
 from models import NodeSource
 from settings import NodeSettings
-from tests.unit.dialer.made import make_flight
+from tests.unit.dialer.factories import make_flight
 
 FS1 = NodeSettings("fs1", "10.0.0.1", 8021, "one", 20, None)
 FS2 = NodeSettings("fs2", "10.0.0.2", 8021, "two", 10, 5, 2)

@@ -9,16 +9,16 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from dialer.book import Flight
-from dialer.caps import permits as permits_module
-from dialer.caps.permits import DOUBT_SECONDS, Permits
-from dialer.record.endings import hung_up, never_sent
+from dialer.capacity import permits as permits_module
+from dialer.capacity.permits import DOUBT_SECONDS, Permits
+from dialer.live_calls import Flight
+from dialer.record.classify import hung_up, never_sent
 from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
-from tests.unit.dialer.made import ME, busy, make_flight, make_permit
+from tests.unit.dialer.factories import ME, busy, make_flight, make_permit
 
 
 class FakeLimiter:
@@ -102,7 +102,7 @@ def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: py
     lost = make_flight()
     monkeypatch.setattr(permits_module, "open_flights", lambda _dialer, ids: [arrived])
     clock = [100.0]
-    monkeypatch.setattr("dialer.caps.permits.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dialer.capacity.permits.time.monotonic", lambda: clock[0])
     permits.doubt([make_permit(arrived), make_permit(lost)])
     assert permits.settle(ME) == []
     clock[0] += DOUBT_SECONDS

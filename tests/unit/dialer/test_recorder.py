@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from peewee import DataError, OperationalError
 
 from campaigns.dispositions import Disposition
-from dialer.book import Book, Flight
+from dialer.live_calls import Book, Flight
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import Answered, Ended, Seen, Written
 from dialer.record.recorder import Change, Recorder
-from freeswitch import once
+from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
-from tests.unit.dialer.made import ME, busy, channel_event, job, make_flight, make_hangup
+from tests.unit.dialer.factories import ME, busy, channel_event, job, make_flight, make_hangup
 
 CREATED, PROGRESS = ChannelEventKind.CREATED, ChannelEventKind.PROGRESS
 ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
@@ -258,8 +258,8 @@ def test_a_refusal_is_asked_about_where_a_channel_may_have_come_and_gone_unheard
 
 def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(bench: Bench) -> None:
     flight = bench.fly(repeated=True)
-    bench.take(job(flight.call_id, once.CAUSE))
-    forestalled = make_hangup(once.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    bench.take(job(flight.call_id, dedup.CAUSE))
+    forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
     bench.take(channel_event(flight.call_id, ENDED, forestalled))
     bench.write()
     assert bench.rows.ends == []
@@ -274,8 +274,8 @@ def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(be
 @pytest.mark.parametrize("first", ["its job", "its end"])
 def test_a_first_order_that_is_refused_as_a_second_is_a_fault_of_its_node(bench: Bench, first: str) -> None:
     flight = bench.fly()
-    forestalled = make_hangup(once.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
-    said: list[Event] = [job(flight.call_id, once.CAUSE), channel_event(flight.call_id, ENDED, forestalled)]
+    forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    said: list[Event] = [job(flight.call_id, dedup.CAUSE), channel_event(flight.call_id, ENDED, forestalled)]
     bench.take(*(said if first == "its job" else said[::-1]))
     bench.write()
     (end,) = bench.rows.ends
@@ -289,7 +289,7 @@ def test_a_call_that_another_may_have_sent_or_a_switch_has_shown_is_asked_about(
     bench: Bench, known: dict[str, Any]
 ) -> None:
     flight = bench.fly(**known)
-    bench.take(job(flight.call_id, once.CAUSE))
+    bench.take(job(flight.call_id, dedup.CAUSE))
     bench.write()
     assert bench.rows.ends == []
     assert bench.asked == [flight.call_id]

@@ -9,17 +9,17 @@ from typing import cast
 
 import pytest
 
-from dialer.book import Book, Flight
-from dialer.holds import Holds
+from dialer.dispatch.originate import Requests
+from dialer.dispatch.sender import Outcome, Sender
 from dialer.identity import Identity
+from dialer.live_calls import Book, Flight
 from dialer.record.recorder import Recorder
-from dialer.send.requests import Requests
-from dialer.send.sender import Outcome, Sender
+from dialer.send_gate import Holds
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
-from tests.unit.dialer.made import ME, make_flight, make_plan, make_trunk
+from tests.unit.dialer.factories import ME, make_flight, make_plan, make_trunk
 
 NOW = 1e12
 

@@ -11,26 +11,26 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
+from coordination.control_bus import Bell
+from coordination.errors import ControlBusUnavailable, Fenced
 from dialer import control as control_module
-from dialer.book import Book
-from dialer.caps.trunks import Trunks
+from dialer.capacity.gateway_breaker import Trunks
 from dialer.control import Control
-from dialer.holds import Holds
+from dialer.dispatch import desk as desk_module
+from dialer.dispatch.desk import Desk
+from dialer.dispatch.dispatcher import Dispatcher
+from dialer.live_calls import Book
 from dialer.record.recorder import Recorder
-from dialer.rescue import recovery as recovery_module
-from dialer.rescue.decisions import Answer
-from dialer.rescue.marks import Marks
-from dialer.rescue.recovery import Recovery
-from dialer.send import desk as desk_module
-from dialer.send.desk import Desk
-from dialer.send.dispatcher import Dispatcher
+from dialer.recovery import reconciler as recovery_module
+from dialer.recovery.decisions import Answer
+from dialer.recovery.hangup_markers import Marks
+from dialer.recovery.reconciler import Recovery
+from dialer.send_gate import Holds
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
 from freeswitch.errors import ReplyTimeout
-from limits.errors import Fenced, LimiterUnavailable
-from live.bell import Bell
-from live.errors import LiveUnavailable
-from tests.unit.dialer.made import CAMPAIGN, ME, make_flight, make_plan
+from limits.errors import LimiterUnavailable
+from tests.unit.dialer.factories import CAMPAIGN, ME, make_flight, make_plan
 from tests.waiting import wait_until
 
 # Stands for what a test never comes to.
@@ -137,7 +137,7 @@ def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.M
 
 def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     def ack(*_: str) -> None:
-        raise LiveUnavailable("answering", "away")
+        raise ControlBusUnavailable("answering", "away")
 
     bell = cast(Bell, SimpleNamespace(ack=ack))
     control = Control(ME, bell, Holds(), NOBODY, lambda: None, lambda _: None)

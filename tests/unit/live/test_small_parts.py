@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner
 
-from live import lifetime, peer
+from live import socket_liveness, worker_state
 from live.errors import BadEventIdError, BadTokenError
-from live.ids import EventId
-from live.peer import Peer
+from live.event_ids import EventId
+from live.socket_liveness import Peer
 from live.tokens import StreamTokens
 from tests.waiting import wait_until
 
@@ -66,8 +66,8 @@ def test_a_token_is_good_for_its_stream_and_time(monkeypatch: pytest.MonkeyPatch
 def test_a_process_lives_until_its_worker_is_told_to_stop(
     monkeypatch: pytest.MonkeyPatch, worker: object | None, alive: bool
 ) -> None:
-    monkeypatch.setattr(lifetime, "worker", worker)
-    assert lifetime.alive() is alive
+    monkeypatch.setattr(worker_state, "worker", worker)
+    assert worker_state.alive() is alive
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_process_lives_until_its_worker_is_told_to_stop(
 def test_the_kernels_figures_are_read(
     state: int, unacknowledged: int, last_ack_ms: int, verdict: Peer
 ) -> None:
-    assert peer.judge(state, unacknowledged, last_ack_ms) is verdict
+    assert socket_liveness.judge(state, unacknowledged, last_ack_ms) is verdict
 
 
 @pytest.fixture
@@ -102,18 +102,18 @@ def test_a_real_socket_tells_of_a_peer_that_stays_leaves_and_is_gone(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     client, server = pair
-    assert peer.watchable(server)
-    assert peer.look(server) is Peer.THERE
+    assert socket_liveness.watchable(server)
+    assert socket_liveness.look(server) is Peer.THERE
     client.close()
-    wait_until(lambda: peer.look(server) is Peer.LEAVING)
+    wait_until(lambda: socket_liveness.look(server) is Peer.LEAVING)
     server.send(b":\n\n")
-    wait_until(lambda: peer.look(server) is Peer.GONE)
+    wait_until(lambda: socket_liveness.look(server) is Peer.GONE)
     server.close()
-    assert peer.look(server) is Peer.GONE
+    assert socket_liveness.look(server) is Peer.GONE
 
 
 def test_only_tcp_can_be_watched() -> None:
     one, other = socket.socketpair()
     with one, other:
-        assert not peer.watchable(one)
-    assert not peer.watchable(None)
+        assert not socket_liveness.watchable(one)
+    assert not socket_liveness.watchable(None)

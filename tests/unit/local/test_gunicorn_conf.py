@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from honcho.environ import parse_procfile
 
-from live import lifetime
+from live import worker_state
 
 ROOT = Path(__file__).parent.parent.parent.parent
 CONFIGURATION = str(ROOT / "gunicorn.conf.py")
@@ -41,12 +41,12 @@ def test_it_leaves_nothing_open_and_drains_before_a_platform_kills() -> None:
 
 
 def test_streams_can_see_that_their_worker_was_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "worker", None)
+    monkeypatch.setattr(worker_state, "worker", None)
     worker = SimpleNamespace(alive=True)
     runpy.run_path(CONFIGURATION)["post_worker_init"](worker)
-    assert lifetime.alive()
+    assert worker_state.alive()
     worker.alive = False
-    assert not lifetime.alive()
+    assert not worker_state.alive()
 
 
 def test_a_wrong_setting_is_one_sentence_and_status_2(

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 
 from campaigns.dispositions import Disposition
 from campaigns.lifecycle import LIFECYCLE, Action
-from dialer.rescue.decisions import Act
+from dialer.recovery.decisions import Act
 from models import CampaignStatus, ContactStatus
-from tests.unit.model.around import fate, node, time_passes
 from tests.unit.model.state import (
     PENDING,
     Asked,
@@ -35,6 +34,7 @@ from tests.unit.model.state import (
     verdict,
     with_dialer,
 )
+from tests.unit.model.surroundings import fate, node, time_passes
 
 
 class Protocol:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from campaigns.dispositions import Disposition
 from campaigns.retry import History, Next, after_call
-from dialer.rescue.decisions import Answer, Verdict, decide, is_gone
+from dialer.recovery.decisions import Answer, Verdict, decide, is_gone
 from freeswitch.events import LiveChannel
 from models import CONTACT_TRANSITIONS, CampaignStatus, ContactStatus
-from tests.unit.dialer.made import make_flight
+from tests.unit.dialer.factories import make_flight
 
 MOST_CALLS = 2
 NOW = 10_000.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.model.around import check, is_done
 from tests.unit.model.explore import explore
 from tests.unit.model.protocol import Protocol, after
 from tests.unit.model.state import Order, State
+from tests.unit.model.surroundings import check, is_done
 
 ALONE, DIES, PAUSED, RACES = State(), State(deaths=1), State(pauses=1), State(most=2)
 CLAIMED = after(State(stops=1), "A: gets a permit", "A: claims")

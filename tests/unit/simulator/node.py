@@ -7,17 +7,17 @@ from typing import Any
 
 import orjson
 
-from freeswitch.simulator.admission import Admission
-from freeswitch.simulator.apis import Apis
-from freeswitch.simulator.events import Hub
-from freeswitch.simulator.filters import Filter
-from freeswitch.simulator.fsctl import Fsctl
-from freeswitch.simulator.plan import Outcome, by_number
-from freeswitch.simulator.render import Renderer
-from freeswitch.simulator.routing import Router
-from freeswitch.simulator.scheduler import Clock, Scheduler
-from freeswitch.simulator.subscriptions import EVENT_NAMES
-from freeswitch.simulator.switch import Switch
+from simulator.admission import Admission
+from simulator.apis import Apis
+from simulator.events import Hub
+from simulator.filters import Filter
+from simulator.fsctl import Fsctl
+from simulator.plan import Outcome, by_number
+from simulator.render import Renderer
+from simulator.routing import Router
+from simulator.scheduler import Clock, Scheduler
+from simulator.subscriptions import EVENT_NAMES
+from simulator.switch import Switch
 
 START = 1_795_416_229.25
 QUIET = {

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from freeswitch.simulator.listener import Listener
+from simulator.listener import Listener
 from tests.recordings import recordings_folder
 from tests.unit.simulator.node import Node
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freeswitch.simulator.dialstring import parse_originate
-from freeswitch.simulator.routing import caller_headers
+from simulator.dialstring import parse_originate
+from simulator.routing import caller_headers
 
 CALLER = "<sip:+14155550100@127.0.0.1>"
 NAMED = '"Ann" <sip:14155550100@127.0.0.1>'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.simulator.dialstring import (
+from simulator.dialstring import (
     USAGE,
     DialStringError,
     closing,

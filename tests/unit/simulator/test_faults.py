@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch.events import hangup_from_variables
-from freeswitch.simulator.control import answer
-from freeswitch.simulator.faults import KINDS, FaultError, Faults, Order, parse_fault, parse_option
-from freeswitch.simulator.levers import Levers
+from simulator.control import answer
+from simulator.faults import KINDS, FaultError, Faults, Order, parse_fault, parse_option
+from simulator.overrides import Levers
 from tests.unit.simulator.node import Node
 from tests.unit.simulator.test_listener import connect, say
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freeswitch.simulator.filters import Filter, passes
+from simulator.filters import Filter, passes
 
 EVENT = {"Event-Name": "CHANNEL_CREATE", "variable_dialer_id": "d1", "variable_campaign": "abc"}
 JOB = {"Event-Name": "BACKGROUND_JOB", "Job-UUID": "d1.c1"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.simulator.ledger import Ledger, live_calls_peak, read_ledger, window_peak
+from simulator.ledger import Ledger, live_calls_peak, read_ledger, window_peak
 
 
 def originate(t: float, uuid: str, result: str = "accepted") -> dict[str, object]:

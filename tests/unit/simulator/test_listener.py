@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from freeswitch.simulator.listener import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS, Listener
+from simulator.listener import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS, Listener
 from tests.unit.simulator.node import Node
 
 

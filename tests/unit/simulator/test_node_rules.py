@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from freeswitch.simulator.admission import Admission
-from freeswitch.simulator.applications import FOREVER, MESSAGE_SECONDS, duration
-from freeswitch.simulator.causes import parse_cause, q850
-from freeswitch.simulator.plan import PLAN, QUICK_ANSWER, Mix, by_number
-from freeswitch.simulator.scheduler import Clock, Scheduler, tick
+from simulator.admission import Admission
+from simulator.applications import FOREVER, MESSAGE_SECONDS, duration
+from simulator.causes import parse_cause, q850
+from simulator.plan import PLAN, QUICK_ANSWER, Mix, by_number
+from simulator.scheduler import Clock, Scheduler, tick
 
 
 def test_n_sessions_per_second_admit_one_less() -> None:

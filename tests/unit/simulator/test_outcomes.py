@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from dialer.record.endings import hung_up
+from dialer.record.classify import hung_up
 from freeswitch.events import ChannelEvent, event_from_json
-from freeswitch.simulator.plan import Outcome
+from simulator.plan import Outcome
 from tests.unit.campaigns.outcomes_corpus import FINAL_RESPONSES, Reason, Shape, on_the_wire
-from tests.unit.dialer.made import make_flight
+from tests.unit.dialer.factories import make_flight
 from tests.unit.simulator.node import Node
 
 BEFORE = {

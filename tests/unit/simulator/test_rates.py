@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from freeswitch import once
-from freeswitch.simulator.rates import Rate, Rates, parse_rate
+from freeswitch import dedup
+from simulator.rates import Rate, Rates, parse_rate
 from tests.unit.simulator.node import Node
 
 RECORDED = Path(__file__).parents[1] / "freeswitch" / "forestalled.json"
-ONCE = f"execute_on_originate='{once.counted('u')}'"
+ONCE = f"execute_on_originate='{dedup.counted('u')}'"
 CLOCKS = ("_epoch", "_uepoch", "_stamp", "-Time", "Event-Date", "Event-Sequence", "Line-Number")
 OF_THE_CALL = ("Unique-ID", "Channel-Call-UUID", "Caller-Unique-ID", "Core-UUID")
 
@@ -26,9 +26,9 @@ def test_the_first_order_of_an_id_is_carried_out_and_no_other() -> None:
     node.watcher.events.clear()
     node.call("01", ONCE)
     node.pass_time(5.0)
-    assert node.jobs[1:] == [f"-ERR {once.CAUSE}\n"]
+    assert node.jobs[1:] == [f"-ERR {dedup.CAUSE}\n"]
     assert node.names() == ["OUTGOING", "HANGUP", "HANGUP_COMPLETE", "DESTROY"]
-    assert [line["result"] for line in node.ledger("originate")] == ["accepted", f"refused:{once.CAUSE}"]
+    assert [line["result"] for line in node.ledger("originate")] == ["accepted", f"refused:{dedup.CAUSE}"]
     assert [line["cause"] for line in node.ledger("end")] == ["USER_BUSY"]
     assert node.switch.sessions == {}
 
@@ -49,7 +49,7 @@ def test_the_end_of_a_forestalled_order_has_the_headers_of_a_recorded_one() -> N
     for _ in range(2):
         node.originate(
             f"{{origination_uuid={called},origination_caller_id_number=+14155550100,"
-            f"execute_on_originate='{once.counted(called)}',api_hangup_hook='{hook}'}}"
+            f"execute_on_originate='{dedup.counted(called)}',api_hangup_hook='{hook}'}}"
             f"sofia/gateway/carrier/+1212100520701 &park()"
         )
         node.pass_time(5.0)
@@ -86,7 +86,7 @@ def test_a_node_that_has_lost_its_table_refuses_every_order() -> None:
     node.api("unload mod_hash")
     assert node.api("module_exists mod_hash") == "false"
     node.call("01", ONCE)
-    assert node.jobs == [f"-ERR {once.CAUSE}\n"]
+    assert node.jobs == [f"-ERR {dedup.CAUSE}\n"]
     node.api("load mod_hash")
     node.call("01", ONCE.replace(" u ", " v "), uuid="v")
     node.pass_time(5.0)

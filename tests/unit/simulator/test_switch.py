@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from freeswitch.simulator.plan import Outcome
-from freeswitch.simulator.subscriptions import EVENT_NAMES
+from simulator.plan import Outcome
+from simulator.subscriptions import EVENT_NAMES
 from tests.unit.simulator.node import Node
 
 SETUP = ["OUTGOING", "CREATE", "ORIGINATE"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.simulator.wire import (
+from simulator.framing import (
     Command,
     CommandReader,
     api_response,

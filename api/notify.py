@@ -1,0 +1,144 @@
+"""What the API does once a change is committed: ring the dialers, wait for them where the answer is a promise,
+and publish the transitions.
+
+A pause or stop is a promise: when it is answered, no further originate of that campaign leaves. Every live
+dialer must say so. One that does not is fenced, and its lease waited out; without Redis nobody can be asked, so
+every lease is waited out (dialers stop by themselves when they cannot renew theirs).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import structlog
+from redis.exceptions import RedisError
+
+from api import times
+from api.database import unit
+from api.errors import ApiError, DatabaseUnavailable
+from api.services import Services
+from coordination.errors import CoordinationError
+from live.errors import LiveError
+from live.publisher import CAMPAIGN, Outcome, Transition
+from models import rows
+
+log = structlog.get_logger(__name__)
+
+UNREACHABLE = (RedisError, CoordinationError, LiveError)
+ACK_SECONDS = 2.0
+LEASE_SECONDS = 5.0
+CHUNK = 500
+
+UNPUBLISHED = """
+    SELECT t.id, t.contact_id, t.call_id, t.version, t.status, t.disposition, t.attempt, t.cause, t.at, c.phone_number
+    FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
+    WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
+
+CONNECTED = """
+    SELECT split_part(application_name, ' ', 2) AS dialer_id FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name ~ '^carillon d'"""
+
+
+def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+    """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
+    try:
+        services.bell.ring(topic, payload)
+    except UNREACHABLE as error:
+        log.warning("bell_failed", topic=topic, reason=str(error))
+        return False
+    return True
+
+
+def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+    """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
+
+    False where Redis is away: nobody was told anything, nor will hang up.
+    """
+    roster = services.roster
+
+    def expected() -> set[str]:
+        return set(roster.alive()) | (_connected() - fenced)
+
+    try:
+        fenced = roster.fenced(_connected())
+        silent = services.bell.ring_and_wait(topic, payload, expected, ACK_SECONDS)
+        waits = [roster.fence(dialer_id) for dialer_id in silent | fenced]
+    except DatabaseUnavailable as error:
+        log.warning("dialers_unknown", topic=topic, reason=str(error))
+        told = ring(services, topic, payload)
+        gevent.sleep(LEASE_SECONDS)
+        return told
+    except UNREACHABLE as error:
+        log.warning("bell_failed", topic=topic, reason=str(error))
+        gevent.sleep(LEASE_SECONDS)
+        return False
+    if silent:
+        log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
+    gevent.sleep(min(max(waits, default=0.0), LEASE_SECONDS))
+    return True
+
+
+def _connected() -> set[str]:
+    """The dialers that hold their session lock, by what they call their session.
+
+    The roster alone is not enough: a Redis that was emptied has forgotten dialers whose leases still run.
+    """
+    with unit():
+        return {row["dialer_id"] for row in rows(CONNECTED)}
+
+
+def untold(what: str) -> ApiError:
+    """The 503 of a hang-up that could not be passed on. The request may be sent again."""
+    message = f"{what}, but calls in flight cannot be ended now: Redis is unavailable."
+    return ApiError(503, message, code="redis_unavailable", headers={"Retry-After": "2"})
+
+
+def publish_later(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
+    """Publish in the background: a stop of a long list has 100,000 transitions."""
+    services.background.spawn(publish, services, campaign_id, owner)
+
+
+def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
+    """Publish what `owner` left unpublished of a campaign; a failure is left to the dialers' sweep."""
+    after = 0
+    try:
+        while True:
+            with unit():
+                found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
+            if not found:
+                return
+            outcomes = services.publisher.publish([_transition(campaign_id, row) for row in found])
+            told = [row["id"] for row, outcome in zip(found, outcomes, strict=True) if outcome != Outcome.GAP]
+            with unit():
+                rows("UPDATE transition SET published = true WHERE id = ANY(%s)", told)
+            after = found[-1]["id"]
+    except (LiveError, ApiError) as error:
+        log.warning("publish_failed", campaign_id=str(campaign_id), reason=str(error))
+
+
+def _transition(campaign_id: uuid.UUID, row: Mapping[str, Any]) -> Transition:
+    at = times.shown(row["at"])
+    if row["contact_id"] is None:
+        payload = {
+            "campaign_id": str(campaign_id),
+            "status": row["status"],
+            "end_reason": row["cause"],
+            "at": at,
+        }
+        return Transition(str(campaign_id), CAMPAIGN, row["version"], payload)
+    contact_id = str(row["contact_id"])
+    payload = {
+        "campaign_id": str(campaign_id),
+        "contact_id": contact_id,
+        "phone_number": row["phone_number"],
+        "status": row["status"],
+        "disposition": row["disposition"],
+        "attempt": row["attempt"],
+        "call_id": None if row["call_id"] is None else str(row["call_id"]),
+        "cause": row["cause"],
+        "at": at,
+    }
+    return Transition(str(campaign_id), contact_id, row["version"], payload)

@@ -1,0 +1,76 @@
+"""Call limits: a tenant's four caps, which every one of its roles may read and only the operator sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import notify, schemas
+from api.auth import current, requires
+from api.blueprint import Blueprint
+from api.database import unit
+from api.services import services
+from models import rows
+
+blp = Blueprint("call-limits", description="A tenant's caps")
+
+EXAMPLE: dict[str, Any] = {
+    "concurrent_max": 100,
+    "calls_per_minute": 600,
+    "daily_calls_max": 50_000,
+    "daily_minutes_max": None,
+}
+NONE_SET: dict[str, Any] = dict.fromkeys(EXAMPLE)
+
+
+def _cap(description: str) -> schemas.Integer:
+    return schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": f"{description} 0 blocks, null is unlimited."},
+    )
+
+
+class CallLimitsSchema(schemas.Schema):
+    """The four caps of a tenant. 0 blocks, null is unlimited."""
+
+    concurrent_max = _cap("Calls at once, and what its running campaigns may have together.")
+    calls_per_minute = _cap("Calls started in any 60 seconds.")
+    daily_calls_max = _cap("Calls started in a UTC day.")
+    daily_minutes_max = _cap("Minutes talked in a UTC day; they gate new calls and cut none.")
+
+
+@blp.route("/call-limits")
+@requires("read")
+@blp.response(200, CallLimitsSchema, example=EXAMPLE)
+def get_call_limits() -> dict[str, Any]:
+    """Read the call limits"""
+    with unit():
+        found = rows(
+            "SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max"
+            " FROM call_limits WHERE tenant_id = %s",
+            current().tenant_id,
+        )
+    return found[0] if found else NONE_SET
+
+
+@blp.route("/call-limits", methods=["PUT"])
+@requires("platform")
+@blp.arguments(CallLimitsSchema, example=EXAMPLE)
+@blp.response(200, CallLimitsSchema, example=EXAMPLE)
+def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
+    """Set the call limits
+
+    Of the tenant named by X-Tenant; all four are replaced. Calls in progress go on.
+    """
+    with unit():
+        rows(
+            """
+            INSERT INTO call_limits (tenant_id, concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max)
+            VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id) DO UPDATE SET
+                concurrent_max = excluded.concurrent_max, calls_per_minute = excluded.calls_per_minute,
+                daily_calls_max = excluded.daily_calls_max, daily_minutes_max = excluded.daily_minutes_max""",
+            current().tenant_id,
+            *(body[name] for name in EXAMPLE),
+        )
+    notify.ring(services(), "wake", {})
+    return body

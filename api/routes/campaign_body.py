@@ -1,0 +1,182 @@
+"""Reads the two forms of a creating request, a multipart form or JSON, and stores the campaign they ask for."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import gevent
+import marshmallow as ma
+from flask import request
+from gevent.lock import BoundedSemaphore
+
+from api import idempotency, times
+from api.auth import Caller
+from api.blueprint import refusal, typed
+from api.errors import ApiError
+from api.json_stream import decode_object
+from api.routes.campaign_schemas import CampaignFields
+from api.schemas import identifier, shown
+from api.services import Services
+from api.uploads import CHUNK, Form, drain, read_form
+from campaigns import store
+from campaigns.errors import ListRefused
+from campaigns.importer import Batch, Limits, read_list, read_objects
+from campaigns.numbers import region_of
+
+FILE_FIELD = "contacts"
+LIMITS = Limits()
+IMPORT_SECONDS = 120.0
+IMPORTS_AT_ONCE = 2
+QUEUE_SECONDS = 30.0
+
+Read = Callable[[str | None], Generator[Batch]]
+
+# An import keeps a connection and the processor busy for seconds; more at once would only starve the others.
+_imports = BoundedSemaphore(IMPORTS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A creating request, read and valid in each field: `read` yields its list, `hash` stands for the whole."""
+
+    fields: dict[str, Any]
+    read: Read
+    hash: str
+
+
+def breathe() -> None:
+    """Let the other greenlets run."""
+    gevent.sleep(0)
+
+
+def create_from_request(
+    services: Services, caller: Caller, shown: Callable[[uuid.UUID], dict[str, Any]]
+) -> tuple[idempotency.Answer, uuid.UUID | None]:
+    """Store what this request asks for; the answer, and the new campaign's id unless the answer is a replay.
+
+    Raises ApiError: 400, 409, 413, 415.
+    """
+    created: list[uuid.UUID] = []
+    # Counted below while it streams in; None would mean the application's own limit.
+    request.max_content_length = sys.maxsize
+    with _asked() as asked:
+        new = _new_campaign(asked.fields, services, caller)
+
+        def work() -> dict[str, Any]:
+            # In here, so that a replay is not refused for a time that has come since.
+            _check_schedule(new)
+            caller_id = store.check_references(new, asked.fields["agent_id"], asked.fields["phone_number_id"])
+            with closing(asked.read(region_of(caller_id))) as batches:
+                created[:] = [store.create(new, batches)]
+            return shown(created[0])
+
+        try:
+            answer = idempotency.once(work, asked.hash, seconds=IMPORT_SECONDS, gate=_import_slot)
+        except store.UnknownReferenceError as error:
+            raise ApiError(400, str(error)) from error
+        except ListRefused as error:
+            end = "" if error.message.endswith((".", "?")) else "."
+            raise ApiError(400, error.message + end, code=error.code) from error
+    return answer, None if answer.replayed else created[0]
+
+
+@contextmanager
+def _import_slot() -> Iterator[None]:
+    if not _imports.acquire(timeout=QUEUE_SECONDS):
+        raise ApiError(503, "Too many imports at once.", headers={"Retry-After": "5"})
+    try:
+        yield
+    finally:
+        _imports.release()
+
+
+@contextmanager
+def _asked() -> Iterator[Asked]:
+    if request.mimetype == "application/json":
+        body, body_hash = _json()
+        contacts = body.pop(FILE_FIELD, None)
+        fields = _validated(body)
+        if contacts is None:
+            raise ApiError(400, f"{FILE_FIELD} is required.")
+        if not isinstance(contacts, list):
+            raise ApiError(400, f"{FILE_FIELD} is {shown(contacts)}; it must be a list of objects.")
+
+        def read(region: str | None) -> Generator[Batch]:
+            yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=breathe)
+
+        yield Asked(fields, read, body_hash)
+    elif request.mimetype == "multipart/form-data":
+        with closing(read_form(request, FILE_FIELD, LIMITS, breathe)) as form:
+            yield _from_form(form)
+    else:
+        given = request.mimetype or "not given"
+        raise ApiError(
+            415, f"The content type is {given}; it must be multipart/form-data or application/json."
+        )
+
+
+def _from_form(form: Form) -> Asked:
+    fields = _validated(typed(form.fields.items(), CampaignFields()))
+    file = form.file
+    if file is None:
+        raise ApiError(400, f"{FILE_FIELD} is required.")
+
+    def read(region: str | None) -> Generator[Batch]:
+        file.seek(0)
+        yield from read_list(file, default_region=region, limits=LIMITS, breathe=breathe)
+
+    return Asked(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
+
+
+def _json() -> tuple[dict[str, Any], str]:
+    """The JSON body and the hash of its bytes."""
+    data, digest = bytearray(), sha256()
+    while block := request.stream.read(CHUNK):
+        data += block
+        digest.update(block)
+        if len(data) > LIMITS.max_bytes:
+            drain(request.stream, breathe)
+            raise ApiError(413, f"The body has more than {LIMITS.max_bytes} bytes, the most it may have.")
+        breathe()
+    try:
+        return decode_object(data.decode(), breathe), digest.hexdigest()
+    except ValueError as error:
+        raise ApiError(400, "The body is not a JSON object.", code="invalid_json") from error
+
+
+def _validated(data: dict[str, Any]) -> dict[str, Any]:
+    schema = CampaignFields()
+    try:
+        fields: dict[str, Any] = schema.load(data)
+    except ma.ValidationError as error:
+        raise refusal(error, schema, (FILE_FIELD,)) from error
+    return fields
+
+
+def _check_schedule(new: store.NewCampaign) -> None:
+    if new.scheduled_at is not None and new.scheduled_at < times.utcnow():
+        raise ApiError(400, f"scheduled_at is {times.shown(new.scheduled_at)}; it must not be in the past.")
+
+
+def _new_campaign(fields: dict[str, Any], services: Services, caller: Caller) -> store.NewCampaign:
+    most = services.settings.max_concurrent_calls_max
+    calls = fields["max_concurrent_calls"]
+    if not 1 <= calls <= most:
+        raise ApiError(400, f"max_concurrent_calls is {calls}; it must be a whole number from 1 to {most}.")
+    return store.NewCampaign(
+        tenant_id=caller.tenant_id,
+        name=fields["name"],
+        agent_id=identifier(fields["agent_id"]),
+        phone_number_id=identifier(fields["phone_number_id"]),
+        max_concurrent_calls=calls,
+        retries_per_contact=fields["retries_per_contact"],
+        retry_delay_seconds=fields["retry_delay_seconds"],
+        scheduled_at=fields["scheduled_at"],
+        created_by=caller.key_name,
+    )

@@ -1,0 +1,297 @@
+"""Campaigns: create, list, read, delete, and the actions of their lifecycle."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from flask import Response
+
+from api import notify
+from api.auth import current, requires
+from api.blueprint import PREFIX, Blueprint
+from api.csv_out import csv_row
+from api.database import unit
+from api.errors import conflict, not_found
+from api.paging import Page, PageQuery
+from api.resources import refused
+from api.routes.campaign_body import create_from_request
+from api.routes.campaign_schemas import (
+    EXAMPLE_BODY,
+    EXAMPLE_CAMPAIGN,
+    EXAMPLE_CONTACT,
+    CampaignBody,
+    CampaignForm,
+    CampaignList,
+    CampaignSchema,
+    ContactList,
+    ContactQuery,
+    StopQuery,
+)
+from api.schemas import identifier
+from api.services import services
+from campaigns import lifecycle, queries, store
+from campaigns.errors import CampaignsError
+from campaigns.lifecycle import WEB
+
+blp = Blueprint("campaigns", description="Lists being dialled")
+
+NOT_FOUND = "Campaign not found"
+REJECT_PAGE = 1000
+STOP_SECONDS = 60.0
+EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offset": 0}
+EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
+
+T = TypeVar("T")
+Action = Callable[[uuid.UUID, str], lifecycle.Done]
+
+
+@blp.route("/campaigns")
+@requires("read")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, CampaignList, example=EXAMPLE_LIST)
+def list_campaigns(query: dict[str, Any]) -> dict[str, Any]:
+    """List campaigns
+
+    Oldest first.
+    """
+    page = Page.of(query)
+    with unit():
+        found, total = queries.campaigns(current().tenant_id, page.limit, page.offset)
+    return page.body("campaigns", [with_links(row) for row in found], total)
+
+
+@blp.route("/campaigns", methods=["POST"])
+@requires(
+    "operate",
+    errors={
+        400: "max_concurrent_calls is 0; it must be a whole number from 1 to 100.",
+        409: "Idempotency-Key 'k1' was used for another request.",
+        413: "contacts has more than 10485760 bytes, the most a list may have.",
+        415: "The content type is text/csv; it must be multipart/form-data or application/json.",
+    },
+    creates=True,
+)
+@blp.doc(
+    requestBody={
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": CampaignForm,
+                "example": {**EXAMPLE_BODY, "contacts": "phone_number,first_name\n+14155550123,Ada\n"},
+            },
+            "application/json": {"schema": CampaignBody, "example": EXAMPLE_BODY},
+        },
+    },
+)
+@blp.response(201, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "draft"})
+def create_campaign() -> Response:
+    """Create a campaign
+
+    The list is a CSV file with a header row and a phone_number column; every other column becomes a custom field of
+    the contact. Rows that cannot be dialled are counted in `import` and can be downloaded. Nothing is dialled before
+    start.
+    """
+    answer, campaign_id = create_from_request(services(), current(), shown)
+    if campaign_id is not None:
+        notify.ring(services(), "wake", {"campaign_id": str(campaign_id)})
+    return answer.response()
+
+
+@blp.route("/campaigns/<campaign_id>")
+@requires("read", errors={404: NOT_FOUND})
+@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
+def get_campaign(campaign_id: str) -> dict[str, Any]:
+    """Get a campaign"""
+    with unit():
+        return loaded(known(campaign_id))
+
+
+@blp.route("/campaigns/<campaign_id>", methods=["DELETE"])
+@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is running; it cannot be deleted."})
+@blp.response(204)
+def delete_campaign(campaign_id: str) -> Response:
+    """Delete a campaign
+
+    Refuses while the campaign is running or calls of it are in flight. Its calls stay counted.
+    """
+    with unit():
+        _refusing(partial(lifecycle.delete, known(campaign_id), current().tenant_id))
+    return Response(status=204)
+
+
+@blp.route("/campaigns/<campaign_id>/contacts")
+@requires("read", errors={404: NOT_FOUND})
+@blp.arguments(ContactQuery, location="query")
+@blp.response(200, ContactList, example=EXAMPLE_CONTACTS)
+def list_contacts(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
+    """List contacts in a campaign
+
+    In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
+    list move the rest under an `offset`.
+    """
+    page = Page.of(query)
+    with unit():
+        found_id = loaded(known(campaign_id))["id"]
+        after = 0 if page.after is None else _position(found_id, page.after)
+        found, total = queries.contacts(found_id, query.get("status"), page.limit, page.offset, after)
+    return page.body("contacts", found, total)
+
+
+@blp.route("/campaigns/<campaign_id>/rejects")
+@requires("read", errors={404: NOT_FOUND})
+@blp.response(
+    200,
+    {"type": "string"},
+    content_type="text/csv",
+    example="line,code,reason,raw\r\n7,invalid_number,it is too short,555\r\n",
+)
+def download_rejects(campaign_id: str) -> Response:
+    """Download the rejected rows
+
+    A CSV of every row of the list that was not accepted: its line, a stable code, the reason and its text. A cell
+    that a spreadsheet would run as a formula is preceded by an apostrophe.
+    """
+    found_id = known(campaign_id)
+    with unit():
+        loaded(found_id)
+        first = store.rejects(found_id, 0, REJECT_PAGE)
+    name = f"rejects-{found_id}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return Response(_reject_lines(found_id, first), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@blp.route("/campaigns/<campaign_id>/start", methods=["POST"])
+@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is running; it cannot be started."})
+@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
+def start_campaign(campaign_id: str) -> dict[str, Any]:
+    """Start a campaign
+
+    From draft, scheduled or paused to running, where the tenant's concurrency budget has room. A schedule is cleared.
+    """
+    body, done = _act(campaign_id, lifecycle.start)
+    _woken(body, done)
+    return body
+
+
+@blp.route("/campaigns/<campaign_id>/resume", methods=["POST"])
+@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be resumed."})
+@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
+def resume_campaign(campaign_id: str) -> dict[str, Any]:
+    """Resume a paused campaign"""
+    body, done = _act(campaign_id, lifecycle.resume)
+    _woken(body, done)
+    return body
+
+
+@blp.route("/campaigns/<campaign_id>/pause", methods=["POST"])
+@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be paused."})
+@blp.response(
+    200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "paused", "blocked_reason": "paused"}
+)
+def pause_campaign(campaign_id: str) -> dict[str, Any]:
+    """Pause a running campaign
+
+    Once answered, no further call of it starts. Calls in flight finish naturally.
+    """
+    body, done = _act(campaign_id, lifecycle.pause)
+    _held(body, done)
+    notify.publish_later(services(), body["id"], WEB)
+    return body
+
+
+@blp.route("/campaigns/<campaign_id>/stop", methods=["POST"])
+@requires("operate", errors={404: NOT_FOUND})
+@blp.arguments(StopQuery, location="query")
+@blp.response(
+    200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped"}
+)
+def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
+    """Stop a campaign permanently
+
+    Contacts that are pending or wait for a retry become cancelled. Calls in flight end naturally, or within 5 s with
+    `hangup=true`. A campaign that has ended already is left as it is.
+    """
+    body, done = _act(campaign_id, lifecycle.stop, STOP_SECONDS)
+    told = not query["hangup"] or notify.ring(services(), "hangup", {"campaign_id": str(body["id"])})
+    if done.changed:
+        notify.publish_later(services(), body["id"], WEB)
+        _held(body, done)
+    if not told:
+        raise notify.untold("The campaign is stopped")
+    return body
+
+
+def known(text: str) -> uuid.UUID:
+    """The campaign id that a path names. Raises ApiError 404 where it cannot be one."""
+    found = identifier(text)
+    if found is None:
+        raise not_found("Campaign")
+    return found
+
+
+def loaded(campaign_id: uuid.UUID) -> dict[str, Any]:
+    """The caller's campaign, within a unit of work. Raises ApiError 404."""
+    found = queries.campaign(campaign_id, current().tenant_id)
+    if found is None:
+        raise not_found("Campaign")
+    return with_links(found)
+
+
+def shown(campaign_id: uuid.UUID) -> dict[str, Any]:
+    """The caller's campaign as JSON, within a unit of work."""
+    body: dict[str, Any] = CampaignSchema().dump(loaded(campaign_id))
+    return body
+
+
+def with_links(row: dict[str, Any]) -> dict[str, Any]:
+    """`row` with the address of its rejected rows."""
+    row["import"]["rejects_url"] = f"{PREFIX}/campaigns/{row['id']}/rejects"
+    return row
+
+
+def _position(campaign_id: uuid.UUID, text: str) -> int:
+    contact_id = identifier(text)
+    found = None if contact_id is None else queries.position(campaign_id, contact_id)
+    if found is None:
+        raise refused("starting_after", text, "it must be the id of a contact of this campaign")
+    return found
+
+
+def _act(text: str, action: Action, seconds: float = 10.0) -> tuple[dict[str, Any], lifecycle.Done]:
+    campaign_id = known(text)
+    with unit(seconds):
+        done = _refusing(partial(action, campaign_id, current().tenant_id))
+        return loaded(campaign_id), done
+
+
+def _refusing(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except lifecycle.CampaignNotFoundError as error:
+        raise not_found("Campaign") from error
+    except lifecycle.BudgetExceededError as error:
+        raise conflict(str(error), "budget_exceeded") from error
+    except CampaignsError as error:
+        raise conflict(str(error)) from error
+
+
+def _woken(body: dict[str, Any], done: lifecycle.Done) -> None:
+    notify.ring(services(), "wake", {"campaign_id": str(body["id"]), "generation": done.generation})
+    notify.publish_later(services(), body["id"], WEB)
+
+
+def _held(body: dict[str, Any], done: lifecycle.Done) -> None:
+    payload = {"campaign_id": str(body["id"]), "generation": done.generation}
+    notify.ring_until_held(services(), "hold", payload)
+
+
+def _reject_lines(campaign_id: uuid.UUID, page: list[dict[str, Any]]) -> Iterator[str]:
+    """The CSV, page by page. A database lost on the way ends the download short, as any broken connection does."""
+    yield csv_row("line", "code", "reason", "raw")
+    while page:
+        yield "".join(csv_row(row["line"], row["code"], row["reason"], row["raw"]) for row in page)
+        with unit():
+            page = store.rejects(campaign_id, page[-1]["line"], REJECT_PAGE)

@@ -1,0 +1,134 @@
+"""`POST /freeswitch/cdr`: the call records that the nodes' shippers post, into the dialers' inbox.
+
+Outside /api/v1 and with a credential of its own: a node is no tenant. Taking the same record again changes nothing.
+A record is kept only where it can still say something: of a call of ours that is open, or that was closed within the
+last day without the switch's word. Whatever else a node records is accepted, so that its shipper can delete it, and
+dropped.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+
+from api import notify
+from api.blueprint import refuse_unknown
+from api.database import unit
+from api.errors import ApiError
+from api.resources import refused
+from api.services import services
+from models import rows
+
+blp = Blueprint("cdr", __name__)
+
+BELL = "cdr"
+LONGEST_VALUE = 500
+NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+KEPT = frozenset(
+    {
+        "hangup_cause",
+        "hangup_cause_q850",
+        "proto_specific_hangup_cause",
+        "sip_hangup_disposition",
+        "sip_term_status",
+        "sip_invite_failure_status",
+        "sip_invite_failure_phrase",
+        "sip_reason",
+        "sip_603plus_reason",
+        "sip_gateway_name",
+        "billsec",
+        "billmsec",
+        "mduration",
+        "start_uepoch",
+        "dialer_connect",
+        "dialer_abandoned",
+        "bridge_uepoch",
+        "conference_member_id",
+        *(
+            f"{moment}_{unit_of}"
+            for moment in ("progress", "progress_media", "answer", "end")
+            for unit_of in ("epoch", "uepoch")
+        ),
+    }
+)
+"""The variables that say how a call ended: those that `freeswitch.events.hangup_from_variables` reads."""
+
+_STORE = """
+    INSERT INTO cdr_inbox (uuid, node, variables)
+    SELECT call.id, %s, %s::jsonb FROM call WHERE call.id = %s
+        AND (call.state <> 'ended' OR call.duration_ms IS NULL AND call.ended_at > now() - interval '1 day')
+    ON CONFLICT DO NOTHING RETURNING uuid"""
+
+
+@blp.post("/freeswitch/cdr")
+def take() -> Response:
+    """Take one record as mod_json_cdr writes it. 204 when it need not be sent again.
+
+    Answers 400 for what is no record, 401 for a wrong credential, 413 for a body that is too large, 503 where no
+    credential is set or the database is away.
+    """
+    _authenticate()
+    refuse_unknown({"node"})
+    record = _record()
+    variables = record["variables"]
+    call_id = _uuid(variables["uuid"])
+    if call_id is None:
+        return Response(status=204)
+    kept = {name: _bounded(value) for name, value in variables.items() if name in KEPT}
+    text = orjson.dumps({name: value for name, value in kept.items() if value}).decode()
+    with unit():
+        stored = rows(_STORE, _node(record), text, call_id)
+    if stored:
+        notify.ring(services(), BELL, {})
+    return Response(status=204)
+
+
+def _authenticate() -> None:
+    """Raises ApiError unless the request shows the key, as a bearer token or as the password of basic auth."""
+    expected = services().settings.cdr_key
+    if not expected:
+        raise ApiError(503, "CARILLON_CDR_KEY is not set here, so no call records can be taken.")
+    shown = request.authorization
+    given = (shown.token if shown.type == "bearer" else shown.password) if shown is not None else None
+    if not hmac.compare_digest((given or "").encode(), expected.encode()):
+        raise ApiError(401, "The CDR key is missing or wrong.", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _record() -> dict[str, Any]:
+    try:
+        # What a remote party wrote into a header may be no UTF-8; it is shown with marks in its place.
+        record = orjson.loads(request.get_data(cache=False).decode("utf-8", "replace"))
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, "The body is not JSON.", code="invalid_json") from error
+    variables = record.get("variables") if isinstance(record, dict) else None
+    if not (isinstance(variables, dict) and variables.get("uuid") and variables.get("hangup_cause")):
+        raise ApiError(400, "The body is no call record: variables with uuid and hangup_cause are missing.")
+    found: dict[str, Any] = record
+    return found
+
+
+def _uuid(text: Any) -> uuid.UUID | None:
+    """The id, where it can be one of ours; a node takes any text for a channel's."""
+    try:
+        return uuid.UUID(text) if isinstance(text, str) and len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _node(record: Mapping[str, Any]) -> str:
+    """The name that the shipper gives its node, else the node's own."""
+    name = request.args.get("node") or record.get("switchname")
+    if not isinstance(name, str) or not NODE.fullmatch(name):
+        raise refused("node", name, "it must be 1 to 64 letters, digits, '_', '.' or '-'")
+    return name
+
+
+def _bounded(value: Any) -> str:
+    """What a database can keep of a value: text without NUL; anything but text says nothing."""
+    return value.replace("\0", "")[:LONGEST_VALUE] if isinstance(value, str) else ""

@@ -1,0 +1,180 @@
+"""Phone numbers: a tenant's caller ids and the trunks their calls leave by. Only the operator hands them out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from api import idempotency, notify, schemas
+from api.auth import current, requires
+from api.blueprint import Blueprint
+from api.database import unit
+from api.paging import Page, PageQuery, list_schema
+from api.resources import Patch, changed, created, living, page_of, refuse_in_use, refused, unique
+from api.schemas import identifier
+from api.services import services
+from campaigns.errors import NumberRefused
+from campaigns.numbers import phone_number
+from models import PhoneNumber, rows
+
+blp = Blueprint("phone-numbers", description="Caller ids, and the trunks their calls leave by")
+
+WHAT = "Phone number"
+NOT_FOUND = "Phone number not found"
+EXAMPLE_BODY: dict[str, Any] = {
+    "e164": "+14155550100",
+    "outbound_enabled": True,
+    "gateway_id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
+    "agent_id": None,
+}
+EXAMPLE: dict[str, Any] = {
+    "id": "019ab0c4-2222-7aaa-8bbb-0123456789ab",
+    **EXAMPLE_BODY,
+    "created_at": "2026-01-31T08:00:00.000Z",
+}
+EXAMPLE_LIST = {"phone_numbers": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
+TAKEN = "The number +14155550100 exists."
+
+
+class PhoneNumberBody(schemas.Schema):
+    """A new phone number."""
+
+    e164 = schemas.Text(
+        1, 20, required=True, metadata={"pattern": r"^\+[1-9][0-9]+$", "description": "E.164, unique."}
+    )
+    outbound_enabled = schemas.Boolean(
+        load_default=True, metadata={"description": "Whether campaigns may call from it."}
+    )
+    gateway_id = schemas.Id(required=True, metadata={"description": "The trunk its calls leave by."})
+    agent_id = schemas.Id(
+        load_default=None, allow_none=True, metadata={"description": "An agent of the tenant."}
+    )
+
+
+class PhoneNumberPatch(Patch, PhoneNumberBody):
+    """What to change of a phone number."""
+
+
+class PhoneNumberSchema(schemas.Schema):
+    """A phone number."""
+
+    id = schemas.Id(required=True)
+    e164 = schemas.Text(required=True)
+    outbound_enabled = schemas.Boolean(required=True)
+    gateway_id = schemas.Id(required=True)
+    agent_id = schemas.Id(required=True, allow_none=True)
+    created_at = schemas.Time(required=True)
+
+
+@blp.route("/phone-numbers")
+@requires("read")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, list_schema("phone_numbers", PhoneNumberSchema), example=EXAMPLE_LIST)
+def list_phone_numbers(query: dict[str, Any]) -> dict[str, Any]:
+    """List phone numbers
+
+    Oldest first.
+    """
+    page = Page.of(query)
+    own = PhoneNumber.tenant == current().tenant_id
+    with unit():
+        found, total = page_of(PhoneNumber.select().where(own, PhoneNumber.deleted_at.is_null()), page)
+    return page.body("phone_numbers", found, total)
+
+
+@blp.route("/phone-numbers", methods=["POST"])
+@requires("platform", errors={409: TAKEN}, creates=True)
+@blp.arguments(PhoneNumberBody, example=EXAMPLE_BODY)
+@blp.response(201, PhoneNumberSchema, example=EXAMPLE)
+def create_phone_number(body: dict[str, Any]) -> Response:
+    """Give a tenant a phone number
+
+    The tenant is the one named by X-Tenant.
+    """
+
+    def work() -> Any:
+        values = _checked(body)
+        with unique(f"The number {body['e164']} exists."):
+            return PhoneNumberSchema().dump(created(PhoneNumber, tenant=current().tenant_id, **values))
+
+    return idempotency.once(work, idempotency.body_hash(body)).response()
+
+
+@blp.route("/phone-numbers/<phone_number_id>")
+@requires("read", errors={404: NOT_FOUND})
+@blp.response(200, PhoneNumberSchema, example=EXAMPLE)
+def get_phone_number(phone_number_id: str) -> PhoneNumber:
+    """Get a phone number"""
+    with unit():
+        return living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id)
+
+
+@blp.route("/phone-numbers/<phone_number_id>", methods=["PATCH"])
+@requires("platform", errors={404: NOT_FOUND, 409: TAKEN})
+@blp.arguments(PhoneNumberPatch, required=False, example={"outbound_enabled": False})
+@blp.response(200, PhoneNumberSchema, example=EXAMPLE | {"outbound_enabled": False})
+def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumber:
+    """Change a phone number
+
+    What is left out stays as it is. Calls that start from now on follow the change.
+    """
+    with unit():
+        living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id)
+        # The agent before the number, as whoever deletes an agent takes them.
+        values = _checked(body)
+        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
+        with unique(f"The number {body.get('e164')} exists."):
+            number = changed(number, values)
+    notify.ring(services(), "wake", {})
+    return number
+
+
+@blp.route("/phone-numbers/<phone_number_id>", methods=["DELETE"])
+@requires(
+    "platform",
+    errors={404: NOT_FOUND, 409: "Phone number is used by campaign 'Reminders'; it cannot be deleted."},
+)
+@blp.response(204)
+def delete_phone_number(phone_number_id: str) -> Response:
+    """Take a phone number away
+
+    Refuses while an unfinished campaign uses it.
+    """
+    with unit():
+        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
+        refuse_in_use(number, WHAT)
+        rows("UPDATE phone_number SET deleted_at = now() WHERE id = %s", number.id)
+    return Response(status=204)
+
+
+def _checked(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` as columns; what it refers to exists, and is held until the transaction ends."""
+    values = dict(body)
+    if "e164" in body:
+        _check_e164(body["e164"])
+    if "gateway_id" in body:
+        values["gateway"] = identifier(values.pop("gateway_id"))
+        if not rows(
+            "SELECT 1 FROM gateway WHERE id = %s AND deleted_at IS NULL FOR SHARE", values["gateway"]
+        ):
+            raise refused("gateway_id", body["gateway_id"], "it must be the id of a gateway")
+    if "agent_id" in body:
+        agent_id = values.pop("agent_id")
+        values["agent"] = None if agent_id is None else identifier(agent_id)
+        if agent_id is not None and not rows(
+            "SELECT 1 FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
+            values["agent"],
+            current().tenant_id,
+        ):
+            raise refused("agent_id", agent_id, "it must be the id of an agent of the tenant")
+    return values
+
+
+def _check_e164(text: str) -> None:
+    try:
+        number = phone_number(text, None)
+    except NumberRefused as error:
+        raise refused("e164", text, f"it must be a phone number in E.164, and {error.reason}") from error
+    if number != text:
+        raise refused("e164", text, f"it must be in E.164, which is {number}")

@@ -1,0 +1,30 @@
+"""The blueprints of the API. A new resource is one module and one line here."""
+
+from __future__ import annotations
+
+from api.blueprint import Blueprint
+from api.routes import (
+    agents,
+    api_keys,
+    call_limits,
+    calls,
+    campaigns,
+    gateways,
+    halt,
+    nodes,
+    phone_numbers,
+    tenants,
+)
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    campaigns.blp,
+    calls.blp,
+    agents.blp,
+    phone_numbers.blp,
+    call_limits.blp,
+    api_keys.blp,
+    gateways.blp,
+    nodes.blp,
+    tenants.blp,
+    halt.blp,
+)

@@ -1,0 +1,214 @@
+"""Tenants: who calls, and what the operator grants them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import marshmallow as ma
+from flask import Response
+
+from api import idempotency, notify, schemas
+from api.auth import TENANT, current, requires
+from api.blueprint import Blueprint
+from api.database import unit
+from api.errors import conflict, not_found
+from api.paging import Page, PageQuery, list_schema
+from api.resources import LOCK, UNFINISHED, Patch, campaign_words, changed, created, page_of, refused, unique
+from api.schemas import identifier, shown
+from api.services import services
+from models import Tenant, rows
+
+blp = Blueprint("tenants", description="Who calls")
+
+NOT_FOUND = "Tenant not found"
+GRANTS_MAX = 100
+EXAMPLE_BODY: dict[str, Any] = {
+    "id": "acme",
+    "name": "Acme",
+    "dialplan_context": "acme",
+    "gateway_ids": ["019ab0c4-3333-7aaa-8bbb-0123456789ab"],
+    "queues": ["support"],
+}
+EXAMPLE: dict[str, Any] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
+EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
+
+# Whatever belonged to it is let go, so that its numbers can be given to others; campaigns and calls stay on record.
+LET_GO = (
+    "UPDATE agent SET deleted_at = now() WHERE tenant_id = %s AND deleted_at IS NULL",
+    "UPDATE phone_number SET deleted_at = now() WHERE tenant_id = %s AND deleted_at IS NULL",
+    "UPDATE tenant SET deleted_at = now() WHERE id = %s",
+)
+
+
+def _word(most: int, pattern: str, rule: str, *, description: str = "", **options: Any) -> schemas.Text:
+    """A text of 1 to `most` characters that `pattern` describes."""
+
+    def check(value: str) -> None:
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise ma.ValidationError(rule)
+
+    metadata = {"pattern": f"^{pattern}$", "description": description}
+    return schemas.Text(1, most, validate=[check], metadata=metadata, **options)
+
+
+def _check_granted(values: list[str]) -> None:
+    if len(values) > GRANTS_MAX:
+        raise ma.ValidationError(f"it must have {GRANTS_MAX} entries at most")
+    if len(set(values)) < len(values):
+        raise ma.ValidationError("it must name each only once")
+
+
+class TenantFields(schemas.Schema):
+    """What the operator says of a tenant."""
+
+    name = schemas.Text(1, 200, required=True)
+    dialplan_context = _word(
+        64,
+        r"[0-9A-Za-z_.-]+",
+        "it must be of 0-9 A-Z a-z _ . -",
+        description="Where its calls may be transferred to; null is nowhere.",
+        load_default=None,
+        allow_none=True,
+    )
+    gateway_ids = schemas.Items(
+        schemas.Id(),
+        load_default=list,
+        validate=[_check_granted],
+        metadata={"description": "The gateways its calls may be bridged to."},
+    )
+    queues = schemas.Items(
+        _word(128, r"[0-9A-Za-z_.@-]+", "it must be of 0-9 A-Z a-z _ . @ -"),
+        load_default=list,
+        validate=[_check_granted],
+        metadata={"description": "The queues its calls may be handed to."},
+    )
+
+
+class TenantBody(TenantFields):
+    """A new tenant."""
+
+    id = _word(
+        32,
+        TENANT.pattern,
+        "it must be of a-z 0-9 and -, and begin with a letter or a digit",
+        description="A slug; it stands in the tenant's keys and is never used again.",
+        required=True,
+    )
+
+
+class TenantPatch(Patch, TenantFields):
+    """What to change of a tenant."""
+
+
+class TenantSchema(schemas.Schema):
+    """A tenant."""
+
+    id = schemas.Id(required=True)
+    name = schemas.Text(required=True)
+    dialplan_context = schemas.Text(required=True, allow_none=True)
+    gateway_ids = schemas.Items(schemas.Id(), required=True)
+    queues = schemas.Items(schemas.Text(), required=True)
+    created_at = schemas.Time(required=True)
+
+
+@blp.route("/tenants")
+@requires("platform")
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, list_schema("tenants", TenantSchema), example=EXAMPLE_LIST)
+def list_tenants(query: dict[str, Any]) -> dict[str, Any]:
+    """List tenants
+
+    Oldest first.
+    """
+    page = Page.of(query)
+    with unit():
+        found, total = page_of(Tenant.select().where(Tenant.deleted_at.is_null()), page)
+    return page.body("tenants", found, total)
+
+
+@blp.route("/tenants", methods=["POST"])
+@requires(
+    "platform", errors={409: "The tenant 'acme' exists, or did: an id is not used again."}, creates=True
+)
+@blp.arguments(TenantBody, example=EXAMPLE_BODY)
+@blp.response(201, TenantSchema, example=EXAMPLE)
+def create_tenant(body: dict[str, Any]) -> Response:
+    """Create a tenant
+
+    With unlimited call limits. Its first key is made with POST /api-keys and X-Tenant.
+    """
+
+    def work() -> Any:
+        _check_gateways(body)
+        with unique(f"The tenant {shown(body['id'])} exists, or did: an id is not used again."):
+            tenant = created(Tenant, **body)
+        rows("INSERT INTO call_limits (tenant_id) VALUES (%s)", body["id"])
+        return TenantSchema().dump(tenant)
+
+    return idempotency.once(work, idempotency.body_hash(body)).response()
+
+
+@blp.route("/tenants/<tenant_id>")
+@requires("platform", errors={404: NOT_FOUND})
+@blp.response(200, TenantSchema, example=EXAMPLE)
+def get_tenant(tenant_id: str) -> Tenant:
+    """Get a tenant"""
+    with unit():
+        return _living(tenant_id)
+
+
+@blp.route("/tenants/<tenant_id>", methods=["PATCH"])
+@requires("platform", errors={404: NOT_FOUND})
+@blp.arguments(TenantPatch, required=False, example={"queues": ["support", "sales"]})
+@blp.response(200, TenantSchema, example=EXAMPLE | {"queues": ["support", "sales"]})
+def patch_tenant(body: dict[str, Any], tenant_id: str) -> Tenant:
+    """Change a tenant
+
+    What is left out stays as it is. A running campaign whose agent needs what was taken away fails.
+    """
+    with unit():
+        tenant = _living(tenant_id, lock=True)
+        _check_gateways(body)
+        tenant = changed(tenant, body)
+    notify.ring(services(), "wake", {})
+    return tenant
+
+
+@blp.route("/tenants/<tenant_id>", methods=["DELETE"])
+@requires("platform", errors={404: NOT_FOUND, 409: "Tenant has campaign 'Reminders'; it cannot be deleted."})
+@blp.response(204)
+def delete_tenant(tenant_id: str) -> Response:
+    """Delete a tenant
+
+    Refuses while it has an unfinished campaign, and with a key of its own. Its keys stop working; its agents and
+    numbers are gone with it, and its calls stay on record.
+    """
+    with unit():
+        tenant = _living(tenant_id, lock=True)
+        if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current().key_id, tenant.id):
+            raise conflict("The key in use is this tenant's; it cannot be deleted with it.", "in_use")
+        for statement in LET_GO:
+            rows(statement, tenant.id)
+        # Asked last: whoever creates a campaign holds on to an agent until it is stored, so none is missed.
+        for campaign in rows(f"{UNFINISHED} ORDER BY created_at, id LIMIT 1", tenant.id):
+            raise conflict(f"Tenant has {campaign_words(campaign)}; it cannot be deleted.", "in_use")
+    return Response(status=204)
+
+
+def _living(tenant_id: str, *, lock: bool = False) -> Tenant:
+    if not TENANT.fullmatch(tenant_id):
+        raise not_found("Tenant")
+    query: Any = Tenant.select().where(Tenant.id == tenant_id, Tenant.deleted_at.is_null())
+    found: Tenant | None = (query.for_update(LOCK) if lock else query).first()
+    if found is None:
+        raise not_found("Tenant")
+    return found
+
+
+def _check_gateways(body: dict[str, Any]) -> None:
+    """Raise ApiError 400 for a gateway that is none; hold on to the others until the transaction ends."""
+    for number, text in enumerate(body.get("gateway_ids", ())):
+        found = identifier(text)
+        if not rows("SELECT 1 FROM gateway WHERE id = %s AND deleted_at IS NULL FOR SHARE", found):
+            raise refused(f"gateway_ids.{number}", text, "it must be the id of a gateway")

@@ -1,0 +1,1 @@
+"""What processes agree on through Redis: who is alive, what they ask of each other, and how a script is run."""

@@ -1,0 +1,148 @@
+"""Who is alive: each dialer's lease in Redis, and the same lease as its own process sees it.
+
+Called by each dialer for itself (`register`, `renew`, `retire`), by whoever takes over from a dead one (`fence`,
+`forget`), and by the API, which waits for everybody who may still send (`alive`, `fence`).
+
+A lease is counted twice, both times from one renewal: by Redis from when it executes it, by the dialer from before it
+asked. So the dialer's own view always ends first, whatever was lost or late in between.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+from redis import Redis
+
+from coordination import lua
+from coordination.errors import Fenced, MembershipUnavailable, translated
+from coordination.keys import CoordinationKeys
+
+__all__ = ["LEASE_SECONDS", "Fenced", "Lease", "MembershipUnavailable", "Roster"]
+
+LEASE_SECONDS = 5.0
+FENCE_SECONDS = 86_400.0
+"""Far longer than any lease: once that has lapsed, the id cannot come back anyway."""
+
+
+class Lease:
+    """Whether this process may still send, shared by all its senders and asked before each write.
+
+    It counts by `time.monotonic()` (CLOCK_MONOTONIC), which goes on while a process is stopped: one that wakes
+    after a SIGSTOP finds its lease lapsed. It does not go on while the whole machine is suspended; a dialer does
+    not belong on one that sleeps.
+    """
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+        self._ended = False
+
+    def extend(self, until: float) -> None:
+        """Valid until `until`, by the monotonic clock. A late answer never shortens it, and nothing revives it."""
+        self._until = max(self._until, until)
+
+    def end(self) -> None:
+        """Over for good, at once."""
+        self._ended = True
+
+    def valid(self) -> bool:
+        """Whether a write may start now."""
+        return not self._ended and time.monotonic() < self._until
+
+
+class Roster:
+    """The dialers of an installation. Every method raises MembershipUnavailable when Redis fails."""
+
+    def __init__(self, redis: Redis, prefix: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._redis = redis
+        self._keys = CoordinationKeys(prefix)
+        self._lease_seconds = lease_seconds
+
+    def register(self, dialer_id: str, info: Mapping[str, Any]) -> float:
+        """Enter a new dialer; the monotonic time until which its lease holds. Raises Fenced for a used id."""
+        return self._extend(dialer_id, info, new=True)
+
+    def renew(self, dialer_id: str, info: Mapping[str, Any]) -> float:
+        """Extend the lease; the monotonic time until which it now holds.
+
+        Raises Fenced when the id was fenced or its lease has lapsed (Redis that was emptied has lapsed all).
+        """
+        return self._extend(dialer_id, info, new=False)
+
+    def alive(self) -> dict[str, dict[str, Any]]:
+        """Everybody whose lease runs, fenced or not, with what it says of itself: all who may still send."""
+        with translated(MembershipUnavailable, "reading the roster"):
+            roster = cast("dict[str, str]", self._redis.hgetall(self._keys.roster))
+            leases = [self._keys.lease(dialer_id) for dialer_id in roster]
+            running = cast("list[str | None]", self._redis.mget(leases) if leases else [])
+        return {
+            dialer_id: json.loads(info)
+            for (dialer_id, info), lease in zip(roster.items(), running, strict=True)
+            if lease is not None
+        }
+
+    def remaining(self, dialer_id: str) -> float:
+        """Seconds left of a lease as Redis sees it, 0 when there is none."""
+        with translated(MembershipUnavailable, "reading a lease"):
+            left = self._redis.pttl(self._keys.lease(dialer_id))
+        return max(0.0, left / 1000)
+
+    def fence(self, dialer_id: str) -> float:
+        """Never again may this dialer renew or acquire.
+
+        Returns the seconds until its own lease has surely lapsed, and with it the last moment at which it can
+        start a write; fencing again returns what is left of them.
+        """
+        keys = self._keys
+        with translated(MembershipUnavailable, "fencing"):
+            answer = lua.run(
+                self._redis,
+                "fence",
+                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
+                {"dialer": dialer_id, "ttl": self._ttl, "keep": int(FENCE_SECONDS * 1000)},
+            )
+        return int(answer[1]) / 1000
+
+    def fenced(self, dialer_ids: Collection[str]) -> set[str]:
+        """Those among them that were fenced, or have retired, within the last day."""
+        asked = sorted(dialer_ids)
+        with translated(MembershipUnavailable, "reading fences"):
+            found = cast(
+                "list[str | None]", self._redis.mget([self._keys.fenced(of) for of in asked]) if asked else []
+            )
+        return {of for of, fence in zip(asked, found, strict=True) if fence is not None}
+
+    def retire(self, dialer_id: str) -> None:
+        """A clean end: the caller sends no more, and says so. Its entry stays until it is forgotten."""
+        with translated(MembershipUnavailable, "retiring"), self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(self._keys.fenced(dialer_id), 0, px=int(FENCE_SECONDS * 1000))
+            pipe.delete(self._keys.lease(dialer_id))
+            pipe.execute()
+
+    def forget(self, dialer_id: str) -> None:
+        """Strike out a dead dialer, once everything of it has been taken over.
+
+        Until then its entry is the proof that Redis was not emptied, by which `fence` knows a lapsed lease.
+        """
+        with translated(MembershipUnavailable, "forgetting a dialer"):
+            self._redis.hdel(self._keys.roster, dialer_id)
+
+    @property
+    def _ttl(self) -> int:
+        return int(self._lease_seconds * 1000)
+
+    def _extend(self, dialer_id: str, info: Mapping[str, Any], *, new: bool) -> float:
+        keys = self._keys
+        asked = time.monotonic()
+        with translated(MembershipUnavailable, "renewing a lease"):
+            answer = lua.run(
+                self._redis,
+                "lease",
+                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
+                {"dialer": dialer_id, "info": json.dumps(info), "ttl": self._ttl, "new": new},
+            )
+        if answer[0] == "fenced":
+            raise Fenced(dialer_id)
+        return asked + self._lease_seconds

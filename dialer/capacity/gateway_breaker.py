@@ -1,0 +1,187 @@
+"""Pauses a gateway that is at fault in call after call, so that a trunk out of credit costs no contact.
+
+What every dialer hears is counted in the gateway's row: five faults in a row pause it, anything that shows that it
+reaches people starts the count anew. A paused gateway is probed with one call after a delay that grows; the probe's
+contact is never charged for it. Called by the process after each commit, and by the dispatchers for a probe.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from gevent.event import Event as Signal
+
+from campaigns.dispositions import Disposition, Evidence, dispose
+from dialer.errors import DATABASE_AWAY
+from dialer.live_calls import Flight
+from dialer.record.outcomes import Ended
+from models import db
+
+log = structlog.get_logger()
+
+FAULTS_THAT_PAUSE = 5
+FAULTS_IN_DOUBT = 2
+"""After so many in a row a gateway gets one call a second, until it is known what it is worth."""
+FIRST_PROBE_SECONDS = 60
+LAST_PROBE_SECONDS = 1800
+
+_WORKS = """
+UPDATE gateway SET faults_in_row = 0, paused_at = NULL, paused_reason = NULL, probe_at = NULL, probes = 0
+WHERE id = %(id)s AND (paused_at IS NULL AND faults_in_row > 0 OR paused_at IS NOT NULL AND %(probe)s)
+RETURNING name, %(probe)s AS resumed
+"""
+_FAULTS = """
+WITH before AS (SELECT id, paused_at IS NULL AND faults_in_row + %(faults)s >= %(pause)s AS pausing
+    FROM gateway WHERE id = %(id)s FOR UPDATE)
+UPDATE gateway SET faults_in_row = faults_in_row + %(faults)s,
+    paused_at = CASE WHEN pausing THEN now() ELSE paused_at END,
+    paused_reason = CASE WHEN pausing THEN %(reason)s ELSE paused_reason END,
+    probes = CASE WHEN pausing THEN 0 ELSE probes END,
+    probe_at = CASE WHEN pausing THEN now() + make_interval(secs => %(first)s) ELSE probe_at END
+FROM before WHERE gateway.id = before.id
+RETURNING gateway.name, gateway.faults_in_row, gateway.paused_at IS NOT NULL AS paused, pausing
+"""
+_PROBE = """
+UPDATE gateway SET probes = probes + 1,
+    probe_at = now() + make_interval(secs => least(%(last)s, %(first)s * 2 ^ least(probes + 1, 20)))
+WHERE id = %(id)s AND paused_at IS NOT NULL AND probe_at <= now() RETURNING name
+"""
+_UNPROBED = """
+UPDATE gateway SET probes = greatest(probes - 1, 0), probe_at = now() WHERE id = %(id)s AND paused_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a group of calls that ended, in their order, says of one gateway.
+
+    `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end.
+    """
+
+    works: bool = False
+    probe_works: bool = False
+    faults: int = 0
+    reason: str = ""
+
+
+def signs_of(over: Sequence[Flight], ended: Mapping[str, Ended]) -> dict[str, Signs]:
+    """The signs by gateway; only of gateways that gave one."""
+    found: dict[str, Signs] = {}
+    for flight in over:
+        end = ended[flight.call_id]
+        before = found.get(flight.gateway_id, Signs())
+        if is_fault(flight, end):
+            reason = f"{end.sip_status} {end.sip_phrase or end.cause}" if end.sip_status else end.cause
+            found[flight.gateway_id] = Signs(before.works, before.probe_works, before.faults + 1, reason)
+        elif shows_that_it_works(flight, end):
+            found[flight.gateway_id] = Signs(True, before.probe_works or flight.probe)
+    return found
+
+
+def is_fault(flight: Flight, ended: Ended) -> bool:
+    """Whether the gateway, and nobody behind it, ended this call."""
+    if ended.sent_age is None or ended.answered:
+        return False
+    evidence = Evidence(
+        cause=ended.cause, channel=flight.seen, progress=flight.progress, sip_status=ended.sip_status
+    )
+    return dispose(evidence) is Disposition.GATEWAY_FAULT
+
+
+def shows_that_it_works(flight: Flight, ended: Ended) -> bool:
+    """Whether this call rang, was answered, or got a final response for which the number is to blame."""
+    if ended.sent_age is None:
+        return False
+    if ended.answered or flight.progress or flight.answered_at is not None:
+        return True
+    return ended.sip_status is not None and ended.disposition != Disposition.CONGESTION
+
+
+@dataclass(slots=True)
+class Trunks:
+    """One process' part of it. `changed(gateway_id, paused, faults)` is called before anything else is dialled."""
+
+    changed: Callable[[str, bool, int], None]
+    refresh: Callable[[], None]
+    suspects: set[str] = field(default_factory=set)
+    """Gateways whose last calls were at fault, as far as this process knows."""
+    heard: Signal = field(default_factory=Signal)
+    _reached: dict[str, bool] = field(default_factory=dict)
+
+    def reached(self, flight: Flight) -> None:
+        """This call rings or was answered. Called by a connection's reader: what follows is done by `round`."""
+        if flight.probe or flight.gateway_id in self.suspects:
+            self._reached[flight.gateway_id] = flight.probe or self._reached.get(flight.gateway_id, False)
+            self.heard.set()
+
+    def round(self) -> None:
+        """To be called when `heard` is set. Raises what a database that is away raises; it is done next time then."""
+        for gateway_id, probe in list(self._reached.items()):
+            self._works(gateway_id, probe)
+            self._reached.pop(gateway_id, None)
+
+    def learn(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+        """These calls have ended. Never raises for a database that is away: the next faults say it again."""
+        for flight in over:
+            if flight.probe and ended[flight.call_id].sent_age is None:
+                self.return_probe(flight.gateway_id)
+        for gateway_id, signs in signs_of(over, ended).items():
+            try:
+                if signs.works and (signs.probe_works or gateway_id in self.suspects):
+                    self._works(gateway_id, signs.probe_works)
+                if signs.faults:
+                    self._faults(gateway_id, signs)
+            except DATABASE_AWAY as error:
+                log.warning("gateway_not_judged", gateway_id=gateway_id, error=type(error).__name__)
+
+    def take_probe(self, gateway_id: str) -> bool:
+        """Whether the next call may leave by this paused gateway; of all dispatchers one gets the answer yes."""
+        parameters = {
+            "id": uuid.UUID(gateway_id),
+            "first": FIRST_PROBE_SECONDS,
+            "last": LAST_PROBE_SECONDS,
+        }
+        with db.connection_context():
+            taken = bool(db.execute_sql(_PROBE, parameters).fetchall())
+        if taken:
+            log.info("gateway_probed", gateway_id=gateway_id)
+        return taken
+
+    def return_probe(self, gateway_id: str) -> None:
+        """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
+        database that is away: the next probe is due in its time then."""
+        try:
+            with db.connection_context():
+                db.execute_sql(_UNPROBED, {"id": uuid.UUID(gateway_id)})
+        except DATABASE_AWAY as error:
+            log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
+
+    def _works(self, gateway_id: str, probe: bool) -> None:
+        with db.connection_context():
+            found = db.execute_sql(_WORKS, {"id": uuid.UUID(gateway_id), "probe": probe}).fetchall()
+        self.suspects.discard(gateway_id)
+        for name, resumed in found:
+            self.refresh()
+            if resumed:
+                log.warning("gateway_resumed", gateway_id=gateway_id, name=name)
+
+    def _faults(self, gateway_id: str, signs: Signs) -> None:
+        parameters = {
+            "id": uuid.UUID(gateway_id),
+            "faults": signs.faults,
+            "pause": FAULTS_THAT_PAUSE,
+            "reason": signs.reason,
+            "first": FIRST_PROBE_SECONDS,
+        }
+        self.suspects.add(gateway_id)
+        with db.connection_context():
+            found = db.execute_sql(_FAULTS, parameters).fetchall()
+        for name, faults, paused, pausing in found:
+            self.changed(gateway_id, paused, faults)
+            # A reading of the plans that is under way may be older than this.
+            self.refresh()
+            if pausing:
+                log.error("gateway_paused", gateway_id=gateway_id, name=name, reason=signs.reason)

@@ -1,0 +1,41 @@
+"""What the database knows of calls and caps: the snapshot that the limiter is rebuilt from."""
+
+from __future__ import annotations
+
+from dialer.fault_points import Point, reach
+from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
+from models import db, rows
+
+_LIVE = """
+SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
+    (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms
+FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
+"""
+_RECENT = """
+SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
+    CASE WHEN sent_at IS NULL THEN 0 ELSE (extract(epoch FROM now() - sent_at) * 1000)::int8 END AS age_ms
+FROM call WHERE (sent_at > now() - interval '60 s' OR sent_at IS NULL)
+    AND (state <> 'ended' OR sent_at IS NOT NULL) AND created_at > now() - interval '1 day'
+"""
+_DAYS = """
+SELECT tenant_id, count(*)::int8 AS calls, coalesce(sum(billsec), 0)::int8 AS seconds
+FROM call WHERE created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+    AND (sent_at IS NOT NULL OR state <> 'ended') GROUP BY tenant_id
+"""
+
+
+def snapshot() -> Snapshot:
+    """Every call that may be up, every send of the last minute and every tenant's use of the day, read at one moment.
+
+    A call that may have been sent but is not known to be counts as sent now: the safe side.
+    """
+    with db.connection_context(), db.atomic("REPEATABLE READ"):
+        (day,) = rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day")
+        taken = Snapshot(
+            day=day["day"],
+            live=[LiveCall(**row) for row in rows(_LIVE)],
+            recent=[RecentSend(**row) for row in rows(_RECENT)],
+            days=[DayUse(**row) for row in rows(_DAYS)],
+        )
+    reach(Point.SNAPSHOT_TAKEN)
+    return taken

@@ -1,0 +1,110 @@
+"""This process' dealings with the limiter outside the dispatch itself: freeing, doubts, and the epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import structlog
+
+from dialer.capacity.limiter_snapshot import snapshot
+from dialer.live_calls import Flight
+from dialer.record.outcomes import Ended
+from dialer.recovery.takeover import open_flights
+from limits import caps
+from limits.caps import Permit
+from limits.errors import LimiterUnavailable
+from limits.eviction import evicts
+from limits.limiter import Limiter
+
+log = structlog.get_logger()
+
+DOUBT_SECONDS = 2.0
+"""A commit whose answer was lost has nearly always arrived by then, or never will."""
+
+
+class Permits:
+    """Frees what is over. What Redis does not hear, the limiter keeps owing and settles by itself."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._doubted: list[tuple[float, Permit]] = []
+        self._evicting: str | None = None
+
+    def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+        """The slots of calls that are over; those of calls never sent are given back with their rates.
+
+        What its end says counts: one that shows itself while its repeat waits for a permit was sent. Those of a call
+        that may be up all the same stay taken (`held`).
+        """
+        over = [flight for flight in over if ended[flight.call_id].hold is None]
+        unsent = [f.permit for f in over if f.permit is not None and ended[f.call_id].sent_age is None]
+        sent = [f for f in over if f.permit is None or ended[f.call_id].sent_age is not None]
+        # Each in its own right: a Redis that fails at the first must still be owed the second.
+        if unsent:
+            self._owing(partial(self._limiter.give_back, unsent))
+        if sent:
+            calls = [_over(flight, ended[flight.call_id]) for flight in sent]
+            self._owing(partial(self._limiter.release, calls))
+
+    def doubt(self, permits: Sequence[Permit]) -> None:
+        """The answer to these permits' claim was lost; nothing of it was sent."""
+        now = time.monotonic()
+        self._doubted += [(now, permit) for permit in permits]
+
+    def settle(self, dialer_id: str) -> list[Flight]:
+        """The doubted claims that did arrive, as flights to withdraw; the permits of the others go back.
+
+        Raises what a database that is away raises; the permits are settled later then. A claim that arrives after
+        this is found by the audit.
+        """
+        now = time.monotonic()
+        ripe = {permit.call_id: permit for at, permit in self._doubted if now - at >= DOUBT_SECONDS}
+        if not ripe:
+            return []
+        arrived = open_flights(dialer_id, list(ripe))
+        self._doubted = [(at, permit) for at, permit in self._doubted if now - at < DOUBT_SECONDS]
+        for flight in arrived:
+            flight.permit = ripe.pop(flight.call_id)
+            flight.adopted_at = None
+        if ripe:
+            self._owing(partial(self._limiter.give_back, list(ripe.values())))
+        return arrived
+
+    def doubted(self) -> set[str]:
+        """The calls whose claim's answer was lost, and is not settled yet."""
+        return {permit.call_id for _, permit in self._doubted}
+
+    def keep_epoch(self) -> None:
+        """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before.
+
+        While Redis may drop keys nobody dials either; that is logged when it begins and when it is over.
+        """
+        policy, before = self._limiter.evicting(), self._evicting
+        self._evicting = policy
+        if policy is not None:
+            if policy != before:
+                log.error("redis_evicts", policy=policy, reason=evicts(policy))
+            return
+        if before is not None:
+            log.info("redis_evicts_no_more")
+        if not self._limiter.whole() and self._limiter.rebuild(snapshot):
+            log.warning("limiter_rebuilt")
+
+    def _owing(self, pay: Callable[[], None]) -> None:
+        try:
+            pay()
+        except LimiterUnavailable as error:
+            log.warning("permits_owed", error=str(error)[:200])
+
+
+def _over(flight: Flight, ended: Ended) -> caps.Ended:
+    return caps.Ended(
+        call_id=flight.call_id,
+        campaign_id=flight.campaign_id,
+        tenant_id=flight.tenant_id,
+        gateway_id=flight.gateway_id,
+        node=flight.node,
+        billsec=ended.billsec or 0,
+    )

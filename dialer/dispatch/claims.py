@@ -1,0 +1,224 @@
+"""Claiming contacts: from `pending` to `originated`, with their call rows, in one statement.
+
+The call row is committed before its originate leaves, so that whoever comes after a crash knows which call to
+ask the switch about. Called by the dispatcher; every function runs one short transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dialer.fault_points import Point, reach
+from dialer.record.outcomes import AT
+from models import db, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A contact that may be called now. `tried` are the gateways by which it was sent since a call that none was to
+    follow; they are known as of its send `sends`."""
+
+    contact_id: str
+    phone_number: str
+    sends: int = 0
+    tried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
+
+    `sends` is how often it had been sent when that gateway was chosen; the last two are its agent's at that time.
+    """
+
+    contact_id: str
+    call_id: str
+    node: str
+    core_uuid: str | None
+    gateway_id: str
+    sends: int
+    ring_seconds: int | None = None
+    max_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A contact that is ours to call, as the claim left it."""
+
+    call_id: str
+    contact_id: str
+    campaign_id: str
+    node: str
+    gateway_id: str
+    caller_id: str
+    phone_number: str
+    generation: int
+    seq: int
+    attempt: int
+    free_sends: int
+    carrier_refusals: int
+    gateway_faults: int
+    rejected: bool
+    custom_fields: dict[str, str]
+    version: int
+    transition_id: int
+    at: str
+
+
+TRIED = """ARRAY(
+    SELECT earlier.gateway_id::text FROM call AS earlier WHERE earlier.contact_id = {contact} AND earlier.failover
+        AND earlier.seq > coalesce((SELECT max(word.seq) FROM call AS word WHERE word.contact_id = {contact}
+            AND NOT word.failover AND word.state = 'ended' AND word.sent_at IS NOT NULL), 0))"""
+"""The gateways tried for a contact since its last call that no other gateway was to follow, from its call rows."""
+REJECTED = """EXISTS (
+    SELECT 1 FROM call AS earlier WHERE earlier.contact_id = contact.id AND earlier.attempt IS NOT NULL
+        AND earlier.disposition = 'rejected')"""
+"""Whether a contact has rejected an attempt before, from its call rows."""
+
+# In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
+# order of that index, so that no other is chosen.
+_DUE = f"""
+WITH fresh AS (
+    SELECT id, phone_number, next_attempt_at, position FROM contact
+    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at IS NULL
+        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
+), again AS (
+    SELECT id, phone_number, next_attempt_at, position FROM contact
+    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at <= now()
+        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
+)
+SELECT due.id::text AS contact_id, due.phone_number, contact.sends,
+    CASE WHEN contact.sends > contact.attempts THEN {TRIED.format(contact="contact.id")} ELSE '{{}}' END AS tried
+FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS due JOIN contact ON contact.id = due.id
+ORDER BY due.next_attempt_at NULLS FIRST, due.position LIMIT %(limit)s
+"""
+
+_NEXT_DUE = """
+SELECT coalesce(to_char(next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
+       coalesce(extract(epoch FROM next_attempt_at - now())::float8, 0) AS seconds
+FROM contact WHERE campaign_id = %s AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+"""
+
+_CLAIM = f"""
+WITH campaign_now AS (
+    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
+    FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
+    WHERE campaign.id = %(campaign)s AND campaign.status = 'running' AND campaign.deleted_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
+), wanted AS (
+    SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
+        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[])
+        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds)
+), free AS (
+    SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
+        wanted.ring_seconds, wanted.max_seconds, contact.attempts > 0 AND {REJECTED} AS rejected
+    FROM contact JOIN wanted ON wanted.contact_id = contact.id
+        JOIN campaign_now ON campaign_now.id = contact.campaign_id
+    WHERE contact.status = 'pending' AND contact.sends = wanted.sends
+        AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+    ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
+), taken AS (
+    UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
+        call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
+    FROM free WHERE contact.id = free.id
+    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.rejected,
+        free.ring_seconds, free.max_seconds
+), placed AS (
+    INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
+        gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds)
+    SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
+        campaign_now.generation, taken.phone_number, campaign_now.e164, taken.gateway_id, taken.node,
+        taken.core_uuid, %(dialer)s, %(dialer)s, taken.ring_seconds, taken.max_seconds
+    FROM taken, campaign_now
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, pending, originated)
+    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken GROUP BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
+        originated = campaign_count.originated + EXCLUDED.originated
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, attempt, owner)
+    SELECT campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
+    RETURNING id, contact_id, at
+)
+SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node,
+    taken.gateway_id::text, (SELECT e164 FROM campaign_now) AS caller_id, taken.phone_number,
+    (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
+    taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.rejected, taken.custom_fields,
+    taken.version, told.id AS transition_id,
+    {AT.format("told.at")} AS at
+FROM taken JOIN told ON told.contact_id = taken.id
+"""
+
+
+def due_parameters(campaign_id: str, limit: int, share: tuple[int, int]) -> dict[str, Any]:
+    """The parameters of the statement that reads who is due."""
+    rank, dialers = share
+    return {"campaign": campaign_id, "limit": limit, "rank": rank, "dialers": dialers}
+
+
+def due(campaign_id: str, limit: int, share: tuple[int, int]) -> list[Due]:
+    """Contacts that may be called now without locking any: new ones first, then the longest overdue.
+
+    `share` is (rank, dialers): each dialer looks at its own part of the list first, so that they seldom reach
+    for the same contact; (0, 1) looks at all of it.
+    """
+    with db.connection_context():
+        cursor = db.execute_sql(_DUE, due_parameters(campaign_id, limit, share))
+        return [
+            Due(contact, number, sends, tuple(tried)) for contact, number, sends, tried in cursor.fetchall()
+        ]
+
+
+def next_due(campaign_id: str) -> tuple[str, float] | None:
+    """When the first pending contact is due (RFC 3339) and in how many seconds; None where none is pending."""
+    with db.connection_context():
+        found = rows(_NEXT_DUE, campaign_id)
+    return (found[0]["at"], found[0]["seconds"]) if found else None
+
+
+def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Claimed]:
+    """Claim those of `wanted` that are still free, in one statement, and commit.
+
+    One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
+    where the campaign is not running or its tenant is halted.
+    """
+    parameters: dict[str, Any] = {
+        "campaign": campaign_id,
+        "contacts": [item.contact_id for item in wanted],
+        "calls": [item.call_id for item in wanted],
+        "nodes": [item.node for item in wanted],
+        "cores": [item.core_uuid for item in wanted],
+        "gateways": [item.gateway_id for item in wanted],
+        "sends": [item.sends for item in wanted],
+        "ring": [item.ring_seconds for item in wanted],
+        "longest": [item.max_seconds for item in wanted],
+        "dialer": dialer_id,
+        "lane": f"{dialer_id}:claim",
+    }
+    with db.connection_context(), db.atomic():
+        cursor = db.execute_sql(_CLAIM, parameters)
+        names = [column[0] for column in cursor.description]
+        claimed = [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        reach(Point.CLAIM_UNCOMMITTED)
+    return claimed
+
+
+def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
+    """Note that a call which the switch never saw is to be sent by this dialer; its contact's custom fields.
+
+    None where the call is not this dialer's any more, or has shown a sign of life.
+    """
+    with db.connection_context(), db.atomic():
+        found = rows(
+            "UPDATE call SET sent_by = %s, doubtful = false FROM contact"
+            " WHERE call.id = %s::uuid AND call.dialer_id = %s"
+            " AND call.state = 'dispatching' AND contact.id = call.contact_id RETURNING contact.custom_fields",
+            dialer_id,
+            call_id,
+            dialer_id,
+        )
+    return found[0]["custom_fields"] if found else None

@@ -1,0 +1,184 @@
+"""What the dispatchers and the roster want to know of the nodes, and the links that follow the list of nodes.
+
+Nodes come and go while calls are in progress, and no call pays for it: a node that is deleted or moved gets no new
+call, and its connection stays until its last call is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from dialer.dispatch.node_choice import Load, by_lot, sessions_now
+from dialer.dispatch.node_entries import Listed, of_environment, purge, read_table, with_table
+from dialer.dispatch.rate_meter import Meter
+from dialer.live_calls import Book
+from freeswitch.cluster import Cluster, NodeConfig, NodeLink
+from freeswitch.events import Heartbeat
+from limits.backpressure import Kind
+from limits.caps import NodeCaps
+from models import db, rows
+from settings import NodeSettings
+
+log = structlog.get_logger()
+
+CpsNow = Callable[[Kind, str, int | None], int | None]
+"""What back-pressure leaves of a configured rate."""
+
+
+class Nodes:
+    """The nodes by name, who of them may take a call, and what each looks like from here."""
+
+    def __init__(
+        self,
+        environment: Sequence[NodeSettings],
+        cluster: Cluster,
+        book: Book,
+        cps_now: CpsNow,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environment = of_environment(environment)
+        self._listed: Mapping[str, Listed] = {}
+        self._cluster = cluster
+        self._book = book
+        self._cps_now = cps_now
+        self._now = now
+        self._drained: frozenset[str] = frozenset()
+        self._beats: dict[str, tuple[Heartbeat, int]] = {}
+        self._meters: dict[str, Meter] = {}
+        self.follow(self._environment)
+
+    # What the dispatchers ask.
+
+    def caps(self) -> list[NodeCaps]:
+        """The caps of every node that can take a call now, in the order in which the next call is to try them.
+
+        Last come those whose channels this process has filled: who waits there for a permit holds one of them.
+        """
+        loads = {name: self._load(name) for name in self._open()}
+        loads = {name: load for name, load in loads.items() if not load.full}
+        first = by_lot(loads.values())
+        return [self._caps_of(name) for name in dict.fromkeys([*first, *loads])]
+
+    def why_none(self) -> str:
+        """The `blocked_reason` where no node can take a call."""
+        if self._open():
+            return "node_channels"
+        return "draining" if self._cluster.connected() else "no_node"
+
+    def core_uuid(self, name: str) -> str | None:
+        """The Core-UUID of the node's present run, where it is known."""
+        link = self._cluster.links.get(name)
+        return link.core_uuid if link is not None else None
+
+    # What the process tells it.
+
+    def answered(self, name: str) -> None:
+        """The node took an order for a call."""
+        self._meters.setdefault(name, Meter()).note(self._now())
+
+    def read(self) -> None:
+        """Learn which nodes there are and which are being emptied. Raises what a database that is away raises; what
+        is known stands then, at first the nodes of the environment."""
+        with db.connection_context():
+            # First: who deletes a node ends its draining with it.
+            drained = frozenset(row["name"] for row in rows("SELECT name FROM node_drain"))
+            found = read_table()
+        self._drained = drained
+        self.follow(with_table(self._environment, found))
+
+    def purge(self) -> None:
+        """Forget nodes that were deleted. Raises what a database that is away raises."""
+        with db.connection_context():
+            purge()
+
+    def follow(self, listed: Mapping[str, Listed]) -> None:
+        """Connect to what is new, go by what has changed, and leave what is gone and has no call of ours."""
+        before, self._listed = self._listed, dict(listed)
+        for name, one in listed.items():
+            link, config = self._cluster.links.get(name), _config(one.node)
+            if link is None:
+                log.info("node_added", node=name, address=one.node.address)
+                self._cluster.add(config)
+            elif link.config != config:
+                self._change(link, config)
+        for name in self._cluster.links.keys() - listed.keys():
+            if self._book.count_on_node(name):
+                self._listed = {**self._listed, name: replace(before[name], deleted=True)}
+            else:
+                log.info("node_removed", node=name)
+                self._cluster.remove(name)
+                self._beats.pop(name, None)
+                self._meters.pop(name, None)
+
+    def info(self) -> list[dict[str, Any]]:
+        """One entry for each node, as this process sees it, for the roster."""
+        return [self._entry(name, listed) for name, listed in self._listed.items()]
+
+    def _change(self, link: NodeLink, config: NodeConfig) -> None:
+        same_place = _place(link.config) == _place(config)
+        if same_place and link.config.password == config.password:
+            link.configure(config)
+            return
+        # A connection that is cut off may miss how calls end, and at another address may be another switch.
+        quiet = not self._book.count_on_node(link.name)
+        if quiet or (same_place and not link.connected):
+            log.info("node_changed", node=link.name, host=config.host, port=config.port)
+            link.reconnect(config)
+
+    def _open(self) -> list[str]:
+        """Nodes to which a new call may go."""
+        found = []
+        for name, link in self._cluster.links.items():
+            listed = self._listed.get(name)
+            if listed is None or listed.deleted or name in self._drained or not link.connected:
+                continue
+            if _place(link.config) == _place(listed.node):
+                found.append(name)
+        return found
+
+    def _load(self, name: str) -> Load:
+        node, in_flight = self._listed[name].node, self._book.count_on_node(name)
+        heartbeat = self._cluster.links[name].heartbeat
+        if heartbeat is None:
+            return Load(name, node.weight, in_flight, node.channels, None, None)
+        beat = self._beats.get(name)
+        if beat is None or beat[0] is not heartbeat:
+            beat = self._beats[name] = (heartbeat, in_flight)
+        sessions = sessions_now(heartbeat.sessions, beat[1], in_flight)
+        return Load(name, node.weight, in_flight, node.channels, sessions, heartbeat.max_sessions)
+
+    def _caps_of(self, name: str) -> NodeCaps:
+        node = self._listed[name].node
+        return NodeCaps(name, self._cps_now(Kind.NODE, name, node.cps), node.channels)
+
+    def _entry(self, name: str, listed: Listed) -> dict[str, Any]:
+        link = self._cluster.links.get(name)
+        heartbeat = link.heartbeat if link is not None else None
+        meter = self._meters.get(name)
+        return {
+            "name": name,
+            "source": listed.source,
+            "address": listed.node.address,
+            "connected": link is not None and link.connected,
+            "core_uuid": link.core_uuid if link is not None else None,
+            "sessions": heartbeat.sessions if heartbeat else None,
+            "max_sessions": heartbeat.max_sessions if heartbeat else None,
+            "idle_cpu": heartbeat.idle_cpu if heartbeat else None,
+            "calls": self._book.count_on_node(name),
+            "calls_per_second": meter.rate(self._now()) if meter else 0.0,
+            "lag_ms": link.lag_ms if link is not None else None,
+            "last_error": link.last_error if link is not None else None,
+        }
+
+
+def _config(node: NodeSettings) -> NodeConfig:
+    return NodeConfig(node.name, node.host, node.port, node.password, node.cps, node.channels)
+
+
+def _place(node: NodeConfig | NodeSettings) -> tuple[str, int]:
+    return node.host, node.port

@@ -1,0 +1,135 @@
+"""What is said to the switch for one call, made from the campaign's plan and the contact's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from campaigns.actions import (
+    Action,
+    Allowed,
+    Bridge,
+    Conference,
+    Echo,
+    Park,
+    PlayFile,
+    PlayTone,
+    Queue,
+    Say,
+    Socket,
+    Transfer,
+    fill,
+    parse_action,
+)
+from campaigns.numbers import region_of
+from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
+from dialer.dispatch.plans import Plan, Trunk
+from dialer.live_calls import Flight
+from freeswitch import applications
+from freeswitch.applications import Application
+from freeswitch.commands import OriginateRequest, endpoint, variable_name
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Builds originates. The fields are what the platform lets any tenant's agents reach."""
+
+    sound_folder: str
+    audio_hosts: Sequence[str]
+    socket_hosts: Sequence[str]
+
+    def build(
+        self, plan: Plan, trunk: Trunk, flight: Flight, custom_fields: Mapping[str, str]
+    ) -> OriginateRequest:
+        """The originate of one call by `trunk`.
+
+        Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
+        from the tenant, do not allow it.
+        """
+        allowed = self._allowed(plan)
+        action = fill(parse_action(plan.action, allowed), custom_fields, _region(flight.caller_id))
+        message = parse_safe_harbour(plan.safe_harbour, allowed)
+        if message is not None:
+            message = fill_safe_harbour(message, custom_fields)
+        columns = plan.variables if plan.variables is not None else tuple(custom_fields)
+        return OriginateRequest(
+            call_id=flight.call_id,
+            dialer_id=flight.sent_by,
+            tenant_id=plan.tenant_id,
+            campaign_id=plan.campaign_id,
+            contact_id=flight.contact_id,
+            endpoint=endpoint(trunk.dial_string, flight.phone_number),
+            caller_id_number=trunk.caller_id(flight.caller_id),
+            caller_id_header=trunk.caller_id_header,
+            ring_seconds=flight.ring_seconds,
+            max_seconds=flight.max_seconds,
+            applications=steps(action, plan, message),
+            variables={
+                variable_name(column): custom_fields[column] for column in columns if column in custom_fields
+            },
+        )
+
+    def check(self, plan: Plan) -> None:
+        """Whether this campaign can be dialled at all, whoever the contact is.
+
+        Raises ActionRefused or CommandRefused where its agent's action, its message or one of its gateways no longer
+        stand.
+        """
+        allowed = self._allowed(plan)
+        parse_action(plan.action, allowed)
+        parse_safe_harbour(plan.safe_harbour, allowed)
+        for trunk in plan.trunks:
+            endpoint(trunk.dial_string, plan.caller_id)
+
+    def _allowed(self, plan: Plan) -> Allowed:
+        return Allowed(
+            tenant_id=plan.tenant_id,
+            sound_folder=self.sound_folder,
+            audio_hosts=frozenset(self.audio_hosts),
+            gateway_ids=frozenset(plan.gateway_ids),
+            queues=frozenset(plan.queues),
+            socket_hosts=frozenset(self.socket_hosts),
+            dialplan_context=plan.dialplan_context,
+        )
+
+
+def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Application]:
+    """The dialplan applications of an action; what ends by itself is followed by a hangup.
+
+    `message` is what the person hears where a bridge, a queue or a conference brings no agent in time.
+    """
+    said = None if message is None else _message(message)
+    match action:
+        case PlayFile() | Say():
+            return [_message(action), applications.hangup()]
+        case PlayTone(tone):
+            return [applications.tone(tone), applications.hangup()]
+        case Transfer(extension, context):
+            return [applications.transfer(extension, context)]
+        case Bridge(gateway_id, number):
+            leg = endpoint(plan.gateways.get(gateway_id, ""), number)
+            return applications.connect(applications.bridge(leg), said)
+        case Queue(name):
+            return applications.connect(applications.queue(name), said)
+        case Socket(host, port):
+            return [applications.socket(host, port)]
+        case Conference():
+            return applications.connect(applications.conference(action.name), said)
+        case Park():
+            return [applications.park()]
+        case Echo():
+            return [applications.echo()]
+
+
+@lru_cache(maxsize=256)
+def _region(caller_id: str) -> str | None:
+    return region_of(caller_id)
+
+
+def _message(message: Message) -> Application:
+    match message:
+        case PlayFile(file):
+            return applications.playback(file)
+        case Say(text, voice):
+            return applications.say(text, voice)

@@ -1,0 +1,111 @@
+"""Applies the records that the nodes wrote of calls whose end nobody heard: the inbox that the API fills.
+
+A record of an open call goes to its owner's recorder as the HANGUP_COMPLETE that was missed, by the same way. One of
+a call that was closed without the switch's word corrects what is said of it, and never what is done: nobody is called
+again for a record that came late. Run by every dialer; a record is done with once its call's row has its facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from dialer.fault_points import Point, reach
+from dialer.live_calls import Book
+from dialer.record import classify
+from dialer.record.cdr_correction import correct
+from dialer.record.outcomes import Ended, Told
+from dialer.record.recorder import Recorder
+from freeswitch import dedup
+from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, hangup_from_variables
+from models import db, rows
+
+log = structlog.get_logger()
+
+BELL = "cdr"
+MOST = 500
+KEEP = "1 day"
+
+_WAITING = """
+SELECT inbox.uuid::text AS call_id, inbox.node, inbox.variables, call.state = 'ended' AS ended
+FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid
+WHERE inbox.applied_at IS NULL AND (call.state = 'ended' OR call.dialer_id = %s)
+ORDER BY inbox.received_at LIMIT %s
+"""
+# One dialer corrects a call, so that no two wait for each other's rows.
+_LOCKED = """
+SELECT inbox.uuid::text AS call_id, inbox.variables, call.duration_ms IS NOT NULL AS told,
+    call.answered_at IS NOT NULL AS answered, call.progress_at IS NOT NULL AS progress
+FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid
+WHERE inbox.uuid = ANY(%s::uuid[]) AND inbox.applied_at IS NULL
+ORDER BY inbox.received_at FOR UPDATE OF inbox SKIP LOCKED
+"""
+_APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[]) AND applied_at IS NULL"
+_PURGE = f"DELETE FROM cdr_inbox WHERE received_at < now() - interval '{KEEP}'"
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Takes what waits. `publish` gets the transitions of corrections, `bill` seconds that a tenant spoke today."""
+
+    owner: str
+    book: Book
+    recorder: Recorder
+    publish: Callable[[Sequence[Told]], None]
+    bill: Callable[[str, int], None]
+
+    def round(self) -> None:
+        """Apply what waits now. Raises what a database that is away raises, and what `bill` raises."""
+        with db.connection_context():
+            waiting = rows(_WAITING, self.owner, MOST)
+        over = [row["call_id"] for row in waiting if row["ended"]]
+        for row in waiting:
+            if not row["ended"]:
+                self._report(row)
+        if over:
+            self._correct(over)
+
+    def purge(self) -> None:
+        """Forget what came more than a day ago."""
+        with db.connection_context():
+            db.execute_sql(_PURGE)
+
+    def _report(self, row: dict[str, Any]) -> None:
+        """Tell the recorder; the record stays until the call's end is committed, whoever commits it."""
+        hangup = _hangup(row)
+        flight = self.book.get(row["call_id"])
+        if hangup is None or flight is None or flight.over:
+            return
+        log.info("end_told_by_record", call_id=flight.call_id, node=flight.node)
+        kind = ChannelEventKind.HANGUP_COMPLETE
+        event = ChannelEvent(kind, flight.call_id, flight.core_uuid or "", 0, flight.sent_by, hangup)
+        self.recorder.on_event(flight.node, event)
+
+    def _correct(self, call_ids: list[str]) -> None:
+        with db.connection_context(), db.atomic():
+            locked = rows(_LOCKED, call_ids)
+            corrections = {row["call_id"]: ended for row in locked if (ended := _late(row)) is not None}
+            corrected = correct(self.owner, list(corrections.values())) if corrections else None
+            db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+            reach(Point.CORRECTED)
+        if corrected is None:
+            return
+        log.info("outcomes_corrected", calls=corrected.calls, contacts=len(corrected.told))
+        self.publish(corrected.told)
+        for tenant_id, seconds in corrected.seconds.items():
+            self.bill(tenant_id, seconds)
+
+
+def _late(row: dict[str, Any]) -> Ended | None:
+    hangup = None if row["told"] else _hangup(row)
+    if hangup is None:
+        return None
+    return classify.told_late(row["call_id"], hangup, answered=row["answered"], progress=row["progress"])
+
+
+def _hangup(row: dict[str, Any]) -> Hangup | None:
+    hangup = hangup_from_variables(row["variables"])
+    return None if hangup is None or dedup.is_repeat(hangup) else hangup

@@ -1,0 +1,204 @@
+"""What the end of a call means for its contact: pure, from what is known of the call to an `Ended`.
+
+Called by the recorder. Ages are seconds before `at`, the monotonic time at which the end was learnt.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.retry import History, Next, after_call
+from campaigns.routing import may_fail_over
+from dialer.live_calls import Flight
+from dialer.record.outcomes import Ended
+from freeswitch.events import HANGUP_CAUSES, Hangup
+from models import ContactStatus
+
+Elsewhere = Callable[[Flight], bool]
+"""Whether there is a gateway for this call's contact that was not tried yet."""
+
+LONGEST_TEXT = 200
+LARGEST_SMALLINT = 32_767
+LARGEST_INT = 2_147_483_647
+NO_CHANNEL_CAUSES = frozenset(
+    {
+        "DESTINATION_OUT_OF_ORDER",
+        "INVALID_GATEWAY",
+        "GATEWAY_DOWN",
+        "INVALID_PROFILE",
+        "INVALID_URL",
+        "USER_NOT_REGISTERED",
+        "CHAN_NOT_IMPLEMENTED",
+    }
+)
+"""Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
+
+
+def nowhere(_flight: Flight) -> bool:
+    """There is no other gateway."""
+    return False
+
+
+def had_channel(cause: str) -> bool:
+    """Whether a job that failed with this text had a channel, whose own events say more."""
+    return cause in HANGUP_CAUSES and cause not in NO_CHANNEL_CAUSES
+
+
+def hung_up(flight: Flight, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
+    """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
+    answered = hangup.answered or flight.answered_at is not None
+    known = _evidence(hangup, answered, flight.progress)
+    other = may_fail_over(known) and elsewhere(flight)
+    following = _following(flight, dispose(known), refused=False, elsewhere=other)
+    ended = Ended(
+        call_id=flight.call_id,
+        status=following.status,
+        counts=following.counts,
+        delay=following.delay_seconds,
+        age=0.0,
+        sent_age=_sent_age(flight, at),
+        disposition=following.disposition,
+        cause=hangup.cause,
+        free=following.free,
+        failover=following.failover,
+    )
+    return _with_facts(ended, hangup, answered)
+
+
+def told_late(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
+    """What a node's record says of a call that was closed without it. Nobody is called again for that.
+
+    `answered` and `progress` are what was known when it was closed.
+    """
+    answered = answered or hangup.answered
+    disposition = dispose(_evidence(hangup, answered, progress))
+    status = ContactStatus.COMPLETED if answered else ContactStatus.FAILED
+    ended = Ended(call_id, status, True, None, 0.0, None, disposition, hangup.cause)
+    return _with_facts(ended, hangup, answered)
+
+
+def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
+    return Evidence(
+        cause=hangup.cause,
+        answered=answered,
+        progress=hangup.progress or progress,
+        sip_status=hangup.sip_status,
+        sip_phrase=hangup.sip_phrase,
+        sip_603plus=hangup.sip_603plus_reason is not None,
+        q850=hangup.q850,
+        sip_reason=hangup.sip_reason,
+        abandoned=hangup.abandoned,
+    )
+
+
+def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
+    return replace(
+        ended,
+        cause=_text(hangup.cause) or "UNKNOWN",
+        q850=_bounded(hangup.q850, LARGEST_SMALLINT),
+        sip_status=hangup.sip_status,
+        sip_phrase=_text(hangup.sip_phrase),
+        sip_603plus_reason=_text(hangup.sip_603plus_reason),
+        hung_up_by=hangup.hung_up_by,
+        billsec=_bounded(hangup.billsec, LARGEST_INT) if answered else 0,
+        duration_ms=_bounded(hangup.duration_ms, LARGEST_INT),
+        pdd_ms=_bounded(hangup.pdd_ms, LARGEST_INT),
+        ring_ms=_bounded(hangup.ring_ms, LARGEST_INT),
+        progress_ms=_bounded(hangup.pdd_ms, LARGEST_INT) if hangup.progress else None,
+        alert_ms=_bounded(hangup.alert_ms, LARGEST_INT),
+        answered=answered,
+    )
+
+
+def refused(flight: Flight, at: float, cause: str, elsewhere: Elsewhere = nowhere) -> Ended:
+    """The end of a call that the switch refused before it made a channel."""
+    known = Evidence(
+        cause=cause, answered=flight.answered_at is not None, channel=False, progress=flight.progress
+    )
+    other = may_fail_over(known) and elsewhere(flight)
+    disposition = dispose(Evidence(cause=cause, channel=False))
+    return closed(flight, at, disposition, cause, no_channel=True, owner_only=False, elsewhere=other)
+
+
+def closed(
+    flight: Flight,
+    at: float,
+    disposition: Disposition,
+    cause: str,
+    *,
+    no_channel: bool,
+    owner_only: bool = True,
+    elsewhere: bool = False,
+    hold: float | None = None,
+) -> Ended:
+    """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it."""
+    following = _following(flight, disposition, refused=no_channel, elsewhere=elsewhere)
+    return Ended(
+        call_id=flight.call_id,
+        status=following.status,
+        counts=following.counts,
+        delay=following.delay_seconds,
+        age=0.0,
+        sent_age=_sent_age(flight, at),
+        disposition=following.disposition,
+        cause=_text(cause) or "UNKNOWN",
+        owner_only=owner_only,
+        free=following.free,
+        failover=following.failover,
+        hold=hold,
+    )
+
+
+def never_sent(flight: Flight, cause: str, delay: float | None) -> Ended:
+    """The end of a call that never left us: its contact goes back, or is cancelled with its campaign."""
+    return Ended(flight.call_id, ContactStatus.PENDING, False, delay, 0.0, None, None, cause, owner_only=True)
+
+
+def never_sendable(flight: Flight, cause: str) -> Ended:
+    """The end of a call that can never be sent, because of what its contact holds."""
+    return Ended(
+        flight.call_id,
+        ContactStatus.FAILED,
+        False,
+        None,
+        0.0,
+        None,
+        Disposition.INVALID,
+        cause,
+        owner_only=True,
+    )
+
+
+def _sent_age(flight: Flight, at: float) -> float:
+    """Seconds since the send; one that nobody lived to write down counts as made at the claim."""
+    return at - (flight.claimed_at if flight.sent_at is None else flight.sent_at)
+
+
+def _following(flight: Flight, disposition: Disposition, *, refused: bool, elsewhere: bool) -> Next:
+    history = History(
+        attempts=flight.attempt,
+        free_sends=flight.free_sends,
+        carrier_refusals=flight.carrier_refusals,
+        gateway_faults=flight.gateway_faults,
+        probe=flight.probe,
+        rejected=flight.rejected,
+        retries_per_contact=flight.retries_per_contact,
+        retry_delay_seconds=flight.retry_delay_seconds,
+        elsewhere=elsewhere,
+    )
+    return after_call(disposition, history, refused=refused, jitter=random.random())
+
+
+def _text(value: str | None) -> str | None:
+    """What a remote party wrote, as PostgreSQL can keep it: no NUL, no half characters, no essay."""
+    if value is None:
+        return None
+    kept = value.replace("\0", "").encode("utf-8", "replace").decode()
+    return kept[:LONGEST_TEXT] or None
+
+
+def _bounded(value: int | None, largest: int) -> int | None:
+    return value if value is None or 0 <= value <= largest else None

@@ -1,0 +1,83 @@
+"""Looks for what fell between two chairs of this very process: its open calls that it does not know, and its permits
+that belong to no call.
+
+Either comes of a commit whose answer was lost and which arrived late, or of a greenlet that died in between. What is
+found twice in a row is settled: a call by recovery, as an heir would; a permit by what its row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from dialer.capacity.permits import Permits
+from dialer.live_calls import Book
+from dialer.recovery.reconciler import Recovery
+from dialer.recovery.takeover import open_flights
+from limits.caps import Ended, Permit
+from limits.limiter import Limiter
+from models import db, rows
+
+log = structlog.get_logger()
+
+_OPEN = """
+SELECT id::text AS id FROM call WHERE dialer_id = %s AND state <> 'ended' AND created_at < now() - interval '3 s'
+"""
+_ROWS = """
+SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node,
+    (state <> 'ended' OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
+FROM call WHERE id = ANY(%s::uuid[])
+"""
+
+
+@dataclass(slots=True)
+class Audit:
+    """Compares the book of this process with its rows and with its permits."""
+
+    dialer_id: str
+    book: Book
+    permits: Permits
+    limiter: Limiter
+    recovery: Recovery
+    _strangers: set[str] = field(default_factory=set)
+    _unclaimed: set[str] = field(default_factory=set)
+
+    def calls(self) -> None:
+        """Settle open calls of ours that are not in the book. Raises what a database that is away raises."""
+        with db.connection_context():
+            owned = {row["id"] for row in rows(_OPEN, self.dialer_id)}
+        found = self._unknown(owned)
+        again, self._strangers = found & self._strangers, found
+        for flight in open_flights(self.dialer_id, sorted(again)) if again else ():
+            log.warning("call_found", call_id=flight.call_id, node=flight.node)
+            self.book.add(flight)
+            self.recovery.ask(flight)
+
+    def slots(self) -> None:
+        """Let go of permits of ours whose call is over or never was. Raises also LimiterUnavailable."""
+        found = self._unknown(set(self.limiter.held_by(self.dialer_id)))
+        again, self._unclaimed = found & self._unclaimed, found
+        if not again:
+            return
+        with db.connection_context():
+            known: Mapping[str, dict[str, Any]] = {row["id"]: row for row in rows(_ROWS, sorted(again))}
+        over = [row for row in known.values() if not row["open"] and row["sent"]]
+        unused = [call_id for call_id in again if call_id not in known]
+        unused += [row["id"] for row in known.values() if not row["open"] and not row["sent"]]
+        if over or unused:
+            log.warning("permits_found", ended=len(over), unused=len(unused))
+        self.limiter.give_back([Permit(call_id, "", 0.0) for call_id in unused])
+        self.limiter.release([_ended(row) for row in over])
+
+    def _unknown(self, call_ids: set[str]) -> set[str]:
+        doubted = self.permits.doubted()
+        return {call_id for call_id in call_ids if call_id not in self.book and call_id not in doubted}
+
+
+def _ended(row: Mapping[str, Any]) -> Ended:
+    return Ended(
+        row["id"], row["campaign_id"], row["tenant_id"], row["gateway_id"], row["node"], row["billsec"]
+    )

@@ -1,1 +1,0 @@
-"""A FreeSWITCH stand-in that speaks ESL over TCP: `python -m freeswitch.simulator`."""

@@ -1,0 +1,72 @@
+"""One epoch's state as seen by one process: which epoch it is, reading records, running scripts against it.
+
+Below the limiter and the rebuild; raises redis.RedisError, which those turn into LimiterUnavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from redis import Redis
+
+from coordination import lua
+from limits.keys import Generation, Keys, Record
+
+
+class EpochChangedError(Exception):
+    """The state was rebuilt, or has to be, since the epoch was last read: read it, and ask again."""
+
+
+class Ledger:
+    """The present epoch, remembered until a script says that it is another."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self.redis = redis
+        self.keys = Keys(prefix)
+        self._epoch: str | None = None
+        self.last_epoch: str | None = None
+        """The epoch as it was when last looked at."""
+
+    def epoch(self) -> str | None:
+        """The epoch, None where the state is not whole and has to be rebuilt before anybody dials."""
+        if self._epoch is None:
+            self._remember(cast("str | None", lua.run(self.redis, "epoch", [self.keys.epoch], {})))
+        return self._epoch
+
+    def forget(self) -> None:
+        """Read the epoch again next time."""
+        self._epoch = None
+
+    def run(self, name: str, epoch: str, keys: Sequence[str], job: Mapping[str, Any]) -> list[Any] | None:
+        """Run a script that starts with a look at the epoch; None where the state is not whole.
+
+        Raises EpochChangedError when the epoch is another than `epoch`.
+        """
+        answer = cast(
+            "list[Any]", lua.run(self.redis, name, [self.keys.epoch, *keys], {**job, "epoch": epoch})
+        )
+        if answer[0] == "epoch":
+            self._remember(cast(str, answer[1]))
+            raise EpochChangedError
+        if answer[0] == "no_redis":
+            self._epoch = None
+            return None
+        return answer
+
+    def _remember(self, epoch: str | None) -> None:
+        self._epoch = self.last_epoch = epoch
+
+    def generation(self, epoch: str) -> Generation:
+        return self.keys.generation(epoch)
+
+    def records(self, epoch: str, call_ids: Sequence[str]) -> dict[str, Record]:
+        """The records of those calls that hold a permit."""
+        if not call_ids:
+            return {}
+        raws = cast("list[str | None]", self.redis.hmget(self.generation(epoch).permits, list(call_ids)))
+        return {call_id: Record.parse(raw) for call_id, raw in zip(call_ids, raws, strict=True) if raw}
+
+    def held_by(self, epoch: str, dialer_id: str) -> list[str]:
+        """The calls whose permits a dialer holds, in the order of their ids, which is that of their birth."""
+        return sorted(cast("set[str]", self.redis.smembers(self.generation(epoch).held(dialer_id))))

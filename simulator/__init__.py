@@ -1,0 +1,1 @@
+"""A FreeSWITCH stand-in that speaks ESL over TCP: `python -m simulator`."""

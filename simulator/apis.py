@@ -1,0 +1,322 @@
+"""The api commands a dialer uses, with the replies a real node gives (transcripts 04, 35, 42, 43).
+
+Called for `api`, `bgapi` and the api_* hooks. A command either returns its reply or, like `originate`, answers
+later through `done`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid as uuids
+from collections.abc import Callable
+from typing import Final
+
+from simulator.calls import Call
+from simulator.causes import parse_cause
+from simulator.fsctl import Fsctl
+from simulator.parse_number import decimal
+from simulator.show_calls import (
+    channels_json,
+    gateway_lines,
+    sofia_status,
+    status_text,
+    up_time,
+    visible_calls,
+)
+from simulator.switch import Switch
+
+VERSION: Final = "1.11.3-dev"
+NO_CHANNEL: Final = "-ERR No such channel!\n"
+_SHELL: Final = frozenset({"system", "bg_system", "spawn", "bg_spawn", "spawn_stream"})
+
+_CONDITION: Final = re.compile(r"(\S*) (==|!=|>|<) (\S*) \? ([^:]*?) : (.*)")
+
+Api = Callable[[str, float], str]
+
+
+class Apis:
+    """The api commands of one node."""
+
+    def __init__(self, switch: Switch, started: float, fsctl: Fsctl) -> None:
+        self._switch = switch
+        self._started = started
+        self._fsctl = fsctl
+        self.recover: Callable[[float], int] = lambda _at: 0
+        self._globals = {
+            "core_uuid": switch.hub.renderer.node["core"],
+            "hostname": "simulator",
+            "domain": "127.0.0.1",
+            "local_ip_v4": "127.0.0.1",
+        }
+        self._table: dict[str, Api] = {
+            "uuid_exists": self._exists,
+            "uuid_kill": self._kill,
+            "uuid_dump": self._dump,
+            "uuid_getvar": self._getvar,
+            "uuid_setvar": self._setvar,
+            "uuid_setvar_multi": self._setvar_multi,
+            "uuid_transfer": self._transfer,
+            "uuid_broadcast": self._broadcast,
+            "hupall": self._hupall,
+            "sched_hangup": self._sched_hangup,
+            "sched_del": self._sched_del,
+            "hash": self._hash,
+            "show": self._show,
+            "status": lambda _argument, at: status_text(switch, at, self._uptime(at)),
+            "uptime": lambda argument, at: up_time(self._uptime(at), argument),
+            "version": lambda argument, _at: _version(argument),
+            "hostname": lambda _argument, _at: switch.hub.renderer.node["hostname"],
+            "switchname": lambda _argument, _at: switch.name,
+            "global_getvar": lambda argument, _at: self._globals.get(argument, ""),
+            "global_setvar": self._global_setvar,
+            "create_uuid": lambda _argument, _at: str(uuids.uuid4()),
+            "strepoch": lambda _argument, at: str(int(switch.clock.wall(at))),
+            "echo": lambda argument, _at: argument,
+            "cond": lambda argument, _at: _chosen(argument),
+            "fsctl": fsctl.run,
+            "sofia": self._sofia,
+            "limit_usage": lambda _argument, _at: "0",
+            "module_exists": self._module_exists,
+            "load": self._load,
+            "unload": self._unload,
+        }
+
+    def _uptime(self, at: float) -> float:
+        return self._switch.clock.wall(at) - self._started
+
+    def run(self, name: str, argument: str, at: float) -> str:
+        """Run a command that answers at once; an originate started this way is left to itself."""
+        if name == "originate":
+            self._switch.originate(at, argument, lambda _text: None)
+            return ""
+        if name in _SHELL:
+            self._switch.journal.command(self._switch.clock.wall(at), "", argument)
+            return ""
+        command = self._table.get(name.lower())
+        if command is None:
+            return f"-ERR {name} Command not found!\n"
+        return command(argument, at)
+
+    def start(self, name: str, argument: str, at: float, done: Callable[[str], None]) -> None:
+        """Run a command; `done` gets its reply when it has one."""
+        hub = self._switch.hub
+        if hub.wanted("API"):
+            done = self._announced(name, argument, done)
+        if name == "originate":
+            self._switch.originate(at, argument, done)
+        elif name == "fsctl" and argument.strip() in ("shutdown elegant", "shutdown asap"):
+            # These hold their connection until the last call has ended (fact A15).
+            self._fsctl.shut_down_when_empty(argument.strip().endswith("asap"), done)
+        else:
+            done(self.run(name, argument, at))
+
+    def _announced(self, name: str, argument: str, done: Callable[[str], None]) -> Callable[[str], None]:
+        """`done` preceded by the API event, which the real node fires when the command is through."""
+        pairs = [("API-Command", name)] + ([("API-Command-Argument", argument)] if argument else [])
+
+        def announce(text: str) -> None:
+            self._switch.hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
+            done(text)
+
+        return announce
+
+    # Channels
+
+    def _channel(self, text: str) -> tuple[Call | None, str]:
+        uuid, _, rest = text.partition(" ")
+        return self._switch.find(uuid), rest
+
+    def _exists(self, argument: str, _at: float) -> str:
+        return "true" if argument and self._switch.find(argument) is not None else "false"
+
+    def _kill(self, argument: str, at: float) -> str:
+        call, cause = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        self._switch.hang_up(at, call, parse_cause(cause.strip() or "NORMAL_CLEARING"))
+        return "+OK\n"
+
+    def _dump(self, argument: str, at: float) -> str:
+        call, form = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        renderer = self._switch.hub.renderer
+        # Dated in the call's own time, so that its ages come out in simulated seconds.
+        call.fields.update(renderer.clock(call.microseconds(at) / 1e6))
+        call.fields["sequence"] = renderer.next_sequence()
+        if form.strip() == "json":
+            frame = renderer.json("CHANNEL_DATA", call.flags, call.fields)
+            return frame.partition(b"\n\n")[2].decode("utf-8", "surrogateescape")
+        return "".join(f"{name}: {value}\n" for name, value in call.snapshot(renderer, "CHANNEL_DATA")) + "\n"
+
+    def _getvar(self, argument: str, _at: float) -> str:
+        call, name = self._channel(argument)
+        if not name:
+            return "-USAGE: <uuid> <var>\n"
+        if call is None:
+            return NO_CHANNEL
+        return self._switch.value(call, name) or "_undef_"
+
+    def _setvar(self, argument: str, _at: float) -> str:
+        call, rest = self._channel(argument)
+        name, _, value = rest.partition(" ")
+        if not name:
+            return "-USAGE: <uuid> <var> [value]\n"
+        if call is None:
+            return NO_CHANNEL
+        # Quotes are eaten, blanks and commas are not (fact B).
+        call.set_variable(name, value.replace("'", ""))
+        return "+OK\n"
+
+    def _setvar_multi(self, argument: str, _at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        for name, value in _assignments(rest):
+            call.set_variable(name, value)
+        return "+OK\n"
+
+    def _transfer(self, argument: str, at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return NO_CHANNEL
+        extension, dialplan, context = [*(rest.split(" ")), "", ""][:3]
+        self._switch.applications.transfer(at, call, extension, dialplan or "XML", context or "default")
+        return "+OK\n"
+
+    def _broadcast(self, argument: str, at: float) -> str:
+        call, rest = self._channel(argument)
+        if call is None:
+            return "-ERR invalid uuid\n"
+        name, found, data = rest.removesuffix(" aleg").partition("::")
+        if found:
+            self._switch.applications.execute(at, call, name, data)
+        return "+OK Message sent\n"
+
+    def _hupall(self, argument: str, at: float) -> str:
+        cause, variable, value = [*argument.split(" ", 2), "", "", ""][:3]
+        cause = parse_cause(cause, "MANAGER_REQUEST") if cause else "MANAGER_REQUEST"
+        if variable and value:
+            self._switch.hang_up_all(at, cause, variable, value)
+            return f"+OK hangup all channels matching [{variable}]=[{value}] with cause: {cause}\n"
+        self._switch.hang_up_all(at, cause)
+        return f"+OK hangup all channels with cause {cause}\n"
+
+    def _sched_hangup(self, argument: str, at: float) -> str:
+        words = argument.split()
+        seconds = decimal(words[0].removeprefix("+")) if len(words) > 1 else None
+        if seconds is None:
+            return "-USAGE: [+]<time> <uuid> [<cause>]\n"
+        call = self._switch.find(words[1])
+        if call is None:
+            return NO_CHANNEL
+        if not words[0].startswith("+"):
+            # A moment of the epoch instead of a span.
+            seconds = max(0, int(words[0]) - int(at))
+        cause = parse_cause(words[2] if len(words) > 2 else "ALLOTTED_TIMEOUT")
+        self._switch.schedule_hang_up(at, call, seconds, cause)
+        return "+OK\n"
+
+    def _sched_del(self, argument: str, _at: float) -> str:
+        call = self._switch.find(argument.strip())
+        return f"+OK Deleted: {self._switch.unschedule(call) if call is not None else 0}\n"
+
+    # The rest
+
+    def _module_exists(self, argument: str, _at: float) -> str:
+        loaded = argument.startswith("mod_") and argument not in self._switch.unloaded
+        return "true" if loaded else "false"
+
+    def _load(self, argument: str, _at: float) -> str:
+        self._switch.unloaded.discard(argument)
+        return "+OK\n"
+
+    def _unload(self, argument: str, _at: float) -> str:
+        """Of what a module does, only what `limit hash` needs of mod_hash goes with it."""
+        self._switch.unloaded.add(argument)
+        return "+OK\n"
+
+    def _hash(self, argument: str, _at: float) -> str:
+        action, realm, key, value = [*argument.split("/", 3), "", "", "", ""][:4]
+        marks = self._switch.marks
+        name = f"{realm}_{key}"
+        if not realm or not key:
+            return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
+        if action == "select":
+            return marks.get(name, "")
+        if action in ("insert", "insert_ifempty"):
+            if action == "insert_ifempty" and name in marks:
+                return "-ERR key already exists\n"
+            marks[name] = value
+            return "+OK\n"
+        if action == "delete":
+            return "+OK\n" if marks.pop(name, None) is not None else "-ERR Not found\n"
+        return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
+
+    def _show(self, argument: str, at: float) -> str:
+        words = argument.split()
+        what = words[0] if words else ""
+        rows = visible_calls(self._switch, at) if what in ("channels", "calls") else []
+        if "like" in words:
+            wanted = words[words.index("like") + 1] if words.index("like") + 1 < len(words) else ""
+            rows = [call for call in rows if wanted in (call.uuid, call.number, call.fields["channel"])]
+        if what not in ("channels", "calls", "registrations", "tasks", "modules"):
+            return "-USAGE: channels [count|like <match string>]|calls|modules|tasks\n"
+        if "json" in words:
+            return channels_json(rows, self._switch.name)
+        return f"\n{len(rows)} total.\n"
+
+    def _global_setvar(self, argument: str, _at: float) -> str:
+        name, _, value = argument.partition("=")
+        self._globals[name] = value
+        return "+OK"
+
+    def _sofia(self, argument: str, at: float) -> str:
+        words = argument.split()
+        if words[:3] == ["status", "gateway", *words[2:3]] and len(words) == 3:
+            if not self._switch.router.knows(words[2]):
+                return "Invalid Gateway!\n"
+            return gateway_lines(words[2], up=self._switch.router.up(words[2]))
+        if words == ["recover"]:
+            count = self.recover(at)
+            return f"Recovered {count} call(s)\n" if count else "No calls to recover.\n"
+        if words[:1] == ["status"]:
+            return sofia_status(self._switch.router.gateways or frozenset(), len(self._switch.sessions))
+        return "-USAGE: sofia <help|status|profile>\n"
+
+
+def _version(argument: str) -> str:
+    if argument.strip() == "short":
+        return f"{VERSION}\n"
+    return f"FreeSWITCH Version {VERSION}+simulator~64bit (simulator 64bit)\n"
+
+
+def _chosen(argument: str) -> str:
+    """`cond a > b ? yes : no`, for numbers and for texts; the texts end at the first colon."""
+    match = _CONDITION.fullmatch(argument)
+    if match is None:
+        return "-ERR"
+    left, right = decimal(match[1]), decimal(match[3])
+    if left is None or right is None:
+        holds = (match[1] == match[3]) == (match[2] == "==")
+    else:
+        holds = {"==": left == right, "!=": left != right, ">": left > right, "<": left < right}[match[2]]
+    return match[4] if holds else match[5]
+
+
+def _assignments(text: str) -> list[tuple[str, str]]:
+    """`a=1;b=2 3;c='x;y'`: quotes protect semicolons and are eaten."""
+    found = []
+    item = ""
+    quoted = False
+    for letter in text + ";":
+        if letter == "'":
+            quoted = not quoted
+        elif letter == ";" and not quoted:
+            name, equals, value = item.partition("=")
+            if equals:
+                found.append((name, value))
+            item = ""
+        else:
+            item += letter
+    return found

@@ -1,0 +1,269 @@
+"""What an answered channel runs: `&app(arg)`, inline lists, extensions, and the execute_on_* hooks.
+
+The switch starts it once an originate has won. An application lasts no time, some simulated seconds, or until the
+channel ends; when the list is through, this side hangs up, as FreeSWITCH does.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid as uuids
+from typing import TYPE_CHECKING, Final
+
+from simulator.bridging import Joining
+from simulator.calls import ARGUMENT, EXECUTING, RAN, Call
+from simulator.causes import parse_cause
+from simulator.dialstring import read_applications, separate
+from simulator.parse_number import decimal
+from simulator.rates import Rates, parse_rate
+from simulator.scheduler import tick
+
+if TYPE_CHECKING:
+    from simulator.switch import Switch
+
+MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
+FOREVER: Final = float("inf")
+MAX_EXPANSIONS: Final = 10
+
+_NOTHING_NAMES = """
+    answer pre_answer ring_ready info log event start_dtmf stop_dtmf record_session stop_record_session hash db
+    session_loglevel verbose_events sched_broadcast enable_heartbeat privacy presence sound_test
+    set_audio_level avmd_start avmd_stop eval check_acl deduplicate_dtmf bind_meta_app curl respond
+"""
+_NOTHING = frozenset(_NOTHING_NAMES.split())
+_UNTIL_HANGUP_NAMES = """
+    echo delay_echo fifo socket endless_playback loop_playback valet_park eavesdrop
+    hold att_xfer park_state lua javascript python3 detect_speech
+"""
+_UNTIL_HANGUP = frozenset(_UNTIL_HANGUP_NAMES.split())
+_MESSAGES_NAMES = """
+    playback speak say phrase play_and_get_digits read gentones play_fsv record ivr displace_session
+"""
+_MESSAGES = frozenset(_MESSAGES_NAMES.split())
+_JOINING = frozenset({"bridge", "callcenter", "conference"})
+_SCHEDULING = frozenset({"sched_hangup", "sched_transfer", "sched_cancel"})
+_COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
+_TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
+_EXPANSION = re.compile(r"(?<!\\)\$\{([^{}]*)\}")
+_HOOK = re.compile(r"([^ :]*)(?:::| |:)?(.*)", re.DOTALL)
+_SCHEDULE = re.compile(r"\+?([0-9]{1,9})(?: +(\S+))?")
+_SCHEDULED_TRANSFER = re.compile(r"\+([0-9]{1,9}) (\S+)(?: (\S+))?(?: (\S+))?")
+
+
+class Applications:
+    """Runs applications on the channels of one switch."""
+
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+        self._joining = Joining(switch, self._go_on, self.execute_hook)
+        self._rates = Rates()
+
+    def start(self, at: float, call: Call) -> None:
+        """Hand an originated channel to the extension of its originate."""
+        spec = call.attempt.spec
+        if not call.alive():
+            return
+        call.executing = True
+        call.flags |= EXECUTING
+        self._switch.change_state(call, "CS_EXECUTE", "4")
+        self.transfer(at, call, spec.extension, spec.dialplan, spec.context)
+
+    def transfer(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
+        """Drop what runs and go to another extension.
+
+        Context `default` holds none; any other context but `nosuch...` takes the call to a phone.
+        """
+        listed = read_applications(extension, dialplan)
+        if listed is None:
+            if context == "default" or context.startswith("nosuch") or extension.startswith("nosuch"):
+                self._switch.hang_up(at, call, "NO_ROUTE_DESTINATION")
+                return
+            listed = [("bridge", f"user/{extension}")]
+        self._run_list(at, call, listed)
+
+    def stop(self, call: Call) -> None:
+        """The channel ended: tell who listens that its application did."""
+        if not call.flags & RAN:
+            return
+        if call.fields["application"] == "park":
+            self._switch.hub.channel("CHANNEL_UNPARK", call)
+        self._switch.hub.channel("CHANNEL_EXECUTE_COMPLETE", call)
+
+    def _run_list(self, at: float, call: Call, applications: list[tuple[str, str]]) -> None:
+        call.applications = applications
+        call.application_index = 0
+        self._advance(at, call, applications)
+
+    def _advance(self, at: float, call: Call, applications: list[tuple[str, str]]) -> None:
+        """Run on until an application takes time. A list that was replaced meanwhile is dropped."""
+        while call.alive() and call.applications is applications:
+            if call.application_index >= len(applications):
+                self._switch.hang_up(at, call, "NORMAL_CLEARING")
+                return
+            name, argument = applications[call.application_index]
+            call.application_index += 1
+            seconds = self.execute(at, call, name, argument)
+            if seconds == FOREVER:
+                return
+            if seconds:
+                self._switch.scheduler.at(at + seconds, self._advance, call, applications)
+                return
+
+    def _go_on(self, at: float, call: Call) -> None:
+        if call.applications is not None:
+            self._advance(at, call, call.applications)
+
+    def hooks(self, at: float, call: Call, prefix: str) -> None:
+        """Run a channel's execute_on_* variables of this name."""
+        for value in list(call.hooks(prefix)):
+            if call.alive():
+                self.execute_hook(at, call, value)
+
+    def api_hook(self, at: float, value: str) -> None:
+        """Run an api_on_* variable: a command and its argument."""
+        name, _, argument = value.partition(" ")
+        self._switch.run_api(name, argument, at)
+
+    def execute_hook(self, at: float, call: Call, value: str) -> None:
+        """An execute_on_* variable: `app arg` or `app::arg`."""
+        match = _HOOK.fullmatch(value)
+        if match is not None:
+            self.execute(at, call, match[1], match[2])
+
+    def execute(self, at: float, call: Call, name: str, argument: str) -> float:
+        """Run one application; simulated seconds until it is done."""
+        argument = self.expand(at, call, argument)
+        hub = self._switch.hub
+        call.set_foreign(application=name, application_data=argument)
+        call.flags = (call.flags | ARGUMENT if argument else call.flags & ~ARGUMENT) | RAN
+        if hub.wanted("CHANNEL_EXECUTE") or hub.wanted("CHANNEL_EXECUTE_COMPLETE"):
+            call.set_foreign(application_uuid=str(uuids.uuid4()))
+            hub.channel("CHANNEL_EXECUTE", call)
+        seconds = self._run(at, call, name, argument)
+        if not seconds and call.alive():
+            hub.channel("CHANNEL_EXECUTE_COMPLETE", call)
+        return seconds
+
+    def _run(self, at: float, call: Call, name: str, argument: str) -> float:
+        switch = self._switch
+        if name == "park":
+            switch.hub.channel("CHANNEL_PARK", call)
+            return FOREVER
+        if name in _UNTIL_HANGUP:
+            return FOREVER
+        if name in _JOINING:
+            return self._join(at, call, name, argument)
+        if name in _MESSAGES:
+            return duration(argument)
+        if name == "sleep":
+            return (decimal(argument) or 0) / 1000
+        if name in ("set", "export", "multiset", "unset", "push"):
+            self._set(call, name, argument)
+        elif name in _SCHEDULING:
+            self._schedule(at, call, name, argument)
+        elif name == "hangup":
+            switch.hang_up(at, call, parse_cause(argument))
+        elif name in ("transfer", "execute_extension"):
+            return self._branch(at, call, name, argument)
+        elif name == "limit":
+            self._limit(at, call, argument)
+        elif name in _COMMANDS:
+            switch.journal.command(switch.clock.wall(at), call.uuid, argument)
+        elif name not in _NOTHING:
+            # An unknown application ends the call (fact B).
+            switch.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
+        return 0.0
+
+    def _join(self, at: float, call: Call, name: str, argument: str) -> float:
+        if name == "bridge":
+            self._joining.bridge(at, call, argument)
+        elif name == "callcenter":
+            return FOREVER if self._joining.queue(at, call, argument) else 0.0
+        elif not self._joining.conference(call, argument):
+            if call.variable("hangup_after_conference") != "false":
+                self._switch.hang_up(at, call, "NORMAL_CLEARING")
+            return 0.0
+        return FOREVER
+
+    def _branch(self, at: float, call: Call, name: str, argument: str) -> float:
+        extension, dialplan, context = [*argument.split(" "), "", ""][:3]
+        listed = read_applications(extension, dialplan) if name == "execute_extension" else None
+        if listed is None:
+            self.transfer(at, call, extension, dialplan or "XML", context or "default")
+            return FOREVER
+        # It comes back from an inline list, as from a subroutine.
+        return sum(self.execute(at, call, inner, inner_argument) for inner, inner_argument in listed)
+
+    def _limit(self, at: float, call: Call, argument: str) -> None:
+        rate = parse_rate(argument)
+        if rate is None:
+            return
+        times = self._rates.count(at, rate)
+        # Without its table the switch takes every rate for exceeded.
+        if times <= rate.most and "mod_hash" not in self._switch.unloaded:
+            names = ("limit_usage", f"limit_usage_{rate.key}", "limit_rate", f"limit_rate_{rate.key}")
+            call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
+        elif rate.beyond.startswith("!"):
+            self._switch.hang_up(at, call, parse_cause(rate.beyond[1:]))
+        else:
+            self.transfer(at, call, rate.beyond, "XML", "default")
+
+    def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
+        switch = self._switch
+        if name == "sched_cancel":
+            switch.unschedule(call, decimal(argument))
+        elif name == "sched_hangup" and (match := _SCHEDULE.match(argument)) is not None:
+            switch.schedule_hang_up(at, call, int(match[1]), parse_cause(match[2] or "ALLOTTED_TIMEOUT"))
+        elif name == "sched_transfer" and (match := _SCHEDULED_TRANSFER.fullmatch(argument)) is not None:
+            extension, dialplan, context = match[2], match[3] or "XML", match[4] or "default"
+            due = tick(at, int(match[1]))
+            timer = switch.scheduler.at(due, self._transfer_if_up, call, extension, dialplan, context)
+            call.tasks.append(timer)
+            call.set_variable("last_sched_id", str(timer[1]))
+
+    def _transfer_if_up(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
+        if call.alive():
+            self.transfer(at, call, extension, dialplan, context)
+
+    @staticmethod
+    def _set(call: Call, name: str, argument: str) -> None:
+        if name == "unset":
+            call.set_variable(argument, "")
+            return
+        items = separate(argument, " ") if name == "multiset" else [argument]
+        for item in items:
+            variable, found, value = item.removeprefix("nolocal:").partition("=")
+            if found:
+                call.set_variable(variable, "" if value == "_undef_" else value)
+
+    def expand(self, at: float, call: Call, text: str) -> str:
+        """`${name}` and `${api argument}` in an application's argument, again and again (fact A12)."""
+        for _ in range(MAX_EXPANSIONS):
+            if not _EXPANSION.search(text):
+                break
+            text = _EXPANSION.sub(lambda match: self._expansion(at, call, match[1]), text)
+        # \${name} waits for the application that the argument is passed on to.
+        return text.replace("\\$", "$")
+
+    def _expansion(self, at: float, call: Call, inside: str) -> str:
+        match = re.fullmatch(r"(\w+)(?:\((.*)\)| (.*))", inside, re.DOTALL)
+        if match is not None:
+            return self._switch.run_api(match[1], match[2] or match[3] or "", at)
+        return self._switch.value(call, inside) or ""
+
+
+def duration(media: str) -> float:
+    """Simulated seconds a file, a tone, a silence or a text lasts."""
+    if media.startswith("silence_stream://"):
+        milliseconds = media.removeprefix("silence_stream://").partition(",")[0]
+        if milliseconds == "-1":
+            return FOREVER
+        length = decimal(milliseconds)
+        return MESSAGE_SECONDS if length is None else length / 1000
+    if media.startswith("tone_stream://"):
+        seconds = sum(int(on) + int(off) for on, off in _TONE.findall(media)) / 1000
+        loops = re.search(r"loops=(-?[0-9]{1,9})", media)
+        if loops is not None and int(loops[1]) < 0:
+            return FOREVER
+        return (seconds or MESSAGE_SECONDS) * (int(loops[1]) if loops is not None else 1)
+    return MESSAGE_SECONDS

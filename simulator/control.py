@@ -1,0 +1,104 @@
+"""The control port: faults on demand while a node runs. One line in, one line out.
+
+`fault NAME key=value …`, `clear [NAME …]` and `status` are answered `ok …` or `error <sentence>`. It listens on
+127.0.0.1 only and asks for no password: whoever reaches it may break the node, which is what it is for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+
+import orjson
+
+from simulator.faults import FaultError, parse_fault
+from simulator.overrides import Levers
+
+LONGEST_LINE = 10_000
+
+
+def answer(levers: Levers, line: str) -> str:
+    """Carry out one line of the protocol; the answer, without its end."""
+    command, _, rest = line.strip().partition(" ")
+    if command == "fault":
+        try:
+            fault = parse_fault(rest)
+        except FaultError as error:
+            return f"error {error}"
+        levers.begin(fault)
+        return f"ok {fault}"
+    if command == "clear":
+        levers.end(*rest.split())
+        return "ok"
+    if command == "status":
+        return f"ok {status(levers).decode()}"
+    return f"error {command!r} is none of fault, clear, status"
+
+
+def status(levers: Levers) -> bytes:
+    """The faults in force, how often each has struck, the channels that exist and the connections, as JSON."""
+    faults = levers.faults
+    return orjson.dumps(
+        {
+            "faults": [str(fault) for fault in faults.in_force.values()],
+            "done": dict(faults.done),
+            "sessions": levers.sessions,
+            "connections": levers.connections,
+        }
+    )
+
+
+class ControlPort:
+    """The listening socket and its connections, on the node's own selector, which calls what is registered."""
+
+    def __init__(self, port: int, selector: selectors.BaseSelector, levers: Levers) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._selector = selector
+        self._levers = levers
+        selector.register(self._socket, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        """Listen no longer; conversations go on."""
+        self._selector.unregister(self._socket)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = self._socket.accept()
+            sock.setblocking(False)
+            self._selector.register(sock, selectors.EVENT_READ, _Talk(sock, self._selector, self._levers))
+
+
+class _Talk:
+    """One connection; called whenever there is something to read."""
+
+    def __init__(self, sock: socket.socket, selector: selectors.BaseSelector, levers: Levers) -> None:
+        self._socket = sock
+        self._selector = selector
+        self._levers = levers
+        self._buffer = b""
+
+    def __call__(self) -> None:
+        try:
+            data = self._socket.recv(LONGEST_LINE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data or not self._talk(data):
+            self._selector.unregister(self._socket)
+            self._socket.close()
+
+    def _talk(self, data: bytes) -> bool:
+        """Answer every whole line; False for whoever is not worth listening to any longer."""
+        try:
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            for line in lines:
+                self._socket.sendall(answer(self._levers, line.decode("utf-8", "replace")).encode() + b"\n")
+        except OSError:
+            # Also somebody who asks without end and does not read the answers.
+            return False
+        return len(self._buffer) <= LONGEST_LINE

@@ -1,0 +1,117 @@
+"""`fsctl`: limits, pause and the ways to shut a node down (transcripts 33-35, 55-57)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from simulator.parse_number import decimal
+from simulator.switch import Switch
+
+USAGE: Final = (
+    "[recover|hupall|pause [inbound|outbound]|resume [inbound|outbound]|shutdown [cancel|elegant|asap|now]|"
+    "sps|last_sps|max_sessions|min_idle_cpu|loglevel [level]|pause_check|ready_check|shutdown_check]\n"
+)
+
+
+class Fsctl:
+    """The control command of one node. `shut_down` asks the server to end, and is called once."""
+
+    def __init__(self, switch: Switch, shut_down: Callable[[], None]) -> None:
+        self._switch = switch
+        self._shut_down = shut_down
+        self._waiting: list[Callable[[str], None]] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the node ends as soon as its last call does."""
+        return bool(self._waiting)
+
+    def shut_down_when_empty(self, refuse: bool, done: Callable[[str], None]) -> None:
+        """`shutdown elegant` still lets new calls in, `asap` refuses them; both answer when they are through."""
+        admission = self._switch.admission
+        admission.shutting_down = True
+        admission.refusing = admission.refusing or refuse
+        self._waiting.append(done)
+
+    def check_empty(self) -> None:
+        """End the node if it was told to and no call is left."""
+        if self._waiting and not self._switch.sessions:
+            self._answer_waiting()
+            self._shut_down()
+
+    def _answer_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done("+OK\n")
+
+    def run(self, argument: str, at: float) -> str:
+        """One fsctl command that answers at once."""
+        words = argument.split()
+        if not words:
+            return f"-USAGE: {USAGE}"
+        command, rest = words[0], words[1:]
+        if command in ("pause", "resume"):
+            return self._pause(command == "pause", rest)
+        if command == "shutdown":
+            return self._shutdown(rest)
+        if command == "hupall":
+            self._switch.hang_up_all(at, "MANAGER_REQUEST")
+            return "+OK hangup all channels with cause MANAGER_REQUEST\n"
+        return self._ask(command, rest)
+
+    def _ask(self, command: str, rest: list[str]) -> str:
+        admission = self._switch.admission
+        number = decimal(rest[0]) if rest else None
+        if command == "sps":
+            if number:
+                admission.set_sps(number)
+            return f"+OK sessions per second: {admission.sps}\n"
+        if command == "max_sessions":
+            if number:
+                admission.max_sessions = number
+            return f"+OK max sessions: {admission.max_sessions}\n"
+        outbound = rest[:1] == ["outbound"]
+        both = admission.paused_inbound and admission.paused_outbound
+        paused = (
+            admission.paused_outbound
+            if outbound
+            else admission.paused_inbound
+            if rest[:1] == ["inbound"]
+            else both
+        )
+        answers = {
+            "last_sps": f"+OK last sessions per second: {admission.last_sps}\n",
+            "min_idle_cpu": "+OK min idle cpu: DISABLED\n",
+            "ready_check": _word(admission.ready),
+            "shutdown_check": _word(admission.shutting_down),
+            "pause_check": _word(paused),
+            "loglevel": "+OK log level: DISABLE [-1]\n",
+        }
+        return answers.get(command, f"-ERR Invalid command\nUSAGE: fsctl {USAGE}")
+
+    def _pause(self, paused: bool, rest: list[str]) -> str:
+        admission = self._switch.admission
+        if rest[:1] != ["outbound"]:
+            admission.paused_inbound = paused
+        if rest[:1] != ["inbound"]:
+            admission.paused_outbound = paused
+        return "+OK\n"
+
+    def _shutdown(self, rest: list[str]) -> str:
+        admission = self._switch.admission
+        if rest[:1] == ["cancel"]:
+            admission.shutting_down = admission.refusing = False
+            self._answer_waiting()
+            return "+OK\n"
+        if rest[:1] in (["elegant"], ["asap"]):
+            # From a hook nobody waits for the answer.
+            self.shut_down_when_empty(rest[0] == "asap", lambda _text: None)
+            return "+OK\n"
+        admission.shutting_down = admission.refusing = True
+        self._shut_down()
+        return "+OK\n"
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,228 @@
+"""Permits of dead dialers: kept while they are nobody's, taken over, released once; and the roster of the living."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+import pytest
+import redis
+
+from coordination.errors import Fenced, MembershipUnavailable
+from coordination.membership import Roster
+from limits.limiter import Permit, Usage
+from tests.integration.limits.limiter_rig import PREFIX, Desk, connect, words
+from tests.waiting import wait_until
+
+
+def test_renewing_keeps_every_slot(client: redis.Redis) -> None:
+    desk = Desk(client, lease_seconds=0.6).open()
+    desk.ask("a", concurrency=1, number="+1")
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        desk.limiter.renew()
+        gevent.sleep(0.1)
+    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert words(desk.ask("b", number="+1", campaign_id="x")) == ["number_cap"]
+
+
+def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: redis.Redis) -> None:
+    dead, heir = Desk(client, "d1", lease_seconds=0.6).open(), Desk(client, "d2", lease_seconds=0.6)
+    dead.ask("a", concurrency=1)
+    dead.roster.retire("d1")
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        heir.limiter.renew()
+        gevent.sleep(0.1)
+    assert words(heir.ask("b", concurrency=1)) == ["campaign_concurrency"]
+
+
+def test_taking_over_keeps_live_calls_and_releases_the_others(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("open", "over", "never")
+    heir = Desk(client, "d2")
+    assert sorted(heir.limiter.held_by("d1")) == ["never", "open", "over"]
+    lost = heir.limiter.take_over("d1", {"open"}, {"over": 42})
+    assert lost == ["never", "over"]
+    assert heir.limiter.held_by("d1") == []
+    assert heir.limiter.held_by("d2") == ["open"]
+    assert heir.limiter.usage("t") == Usage(concurrent=1, last_minute=2, day_calls=2, day_seconds=42)
+
+
+def test_without_word_of_those_that_ended_the_day_keeps_them(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a", "b")
+    heir = Desk(client, "d2")
+    assert heir.limiter.take_over("d1", set()) == ["a", "b"]
+    assert heir.limiter.usage("t") == Usage(0, 2, 2, 0)
+
+
+def test_two_heirs_take_each_permit_once(client: redis.Redis, desk: Desk) -> None:
+    desk.ask(*(f"call{n:03}" for n in range(250)))
+    one, two = Desk(client, "d2"), Desk(client, "d3")
+    live = {f"call{n:03}" for n in range(0, 250, 2)}
+    jobs = [gevent.spawn(heir.limiter.take_over, "d1", live, {}) for heir in (one, two)]
+    gevent.joinall(jobs, raise_error=True)
+    assert sorted(one.limiter.held_by("d2") + one.limiter.held_by("d3")) == sorted(live)
+    assert one.limiter.usage("t") == Usage(125, 125, 125, 0)
+
+
+def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("open", "over")
+    slow, quick = Desk(client, "d2"), Desk(client, "d3")
+
+    class Overtaken:
+        """What is open, as the slow heir reads it, while the quick one is at work."""
+
+        def __contains__(self, call_id: object) -> bool:
+            quick.limiter.take_over("d1", {"open", "over"}, {})
+            return call_id == "open"
+
+    slow.limiter.take_over("d1", Overtaken(), {})
+    assert slow.limiter.held_by("d2") == []
+    assert slow.limiter.held_by("d3") == ["open", "over"]
+    assert slow.limiter.usage("t") == Usage(2, 2, 2, 0)
+
+
+def test_a_fenced_heir_takes_nothing_over(client: redis.Redis, desk: Desk) -> None:
+    """Its own heir has asked what it holds; what it took after that would be released as what never became a row."""
+    desk.ask("a")
+    late, heir = Desk(client, "d2"), Desk(client, "d3")
+    late.roster.fence("d2")
+    known = heir.limiter.held_by("d2")
+    with pytest.raises(Fenced):
+        late.limiter.take_over("d1", {"a"})
+    heir.limiter.take_over("d2", set(known))
+    heir.limiter.take_over("d1", {"a"})
+    assert heir.limiter.held_by("d3") == ["a"]
+    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
+def test_an_heir_releases_what_it_took_over(client: redis.Redis, desk: Desk) -> None:
+    desk.ask("a", concurrency=1)
+    heir = Desk(client, "d2")
+    heir.limiter.take_over("d1", {"a"})
+    heir.end("a", billsec=3)
+    assert words(heir.ask("b", concurrency=1)) == ["fs1"]
+    assert heir.limiter.usage("t") == Usage(1, 2, 2, 3)
+
+
+def test_an_heir_repeats_a_send_under_its_id_without_counting_it_again(
+    client: redis.Redis, desk: Desk
+) -> None:
+    desk.ask("a", concurrency=1)
+    heir = Desk(client, "d2")
+    heir.limiter.take_over("d1", {"a"})
+    assert words(heir.ask("a", concurrency=1)) == ["fs1"]
+    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+
+
+def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: redis.Redis, desk: Desk) -> None:
+    desk.roster.fence("d1")
+    with pytest.raises(Fenced) as raised:
+        desk.ask("a")
+    assert raised.value.dialer_id == "d1"
+    with pytest.raises(Fenced):
+        desk.roster.renew("d1", {})
+    with pytest.raises(Fenced):
+        desk.roster.register("d1", {})
+    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+
+
+def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: redis.Redis, desk: Desk) -> None:
+    brief = Desk(client, "brief", roster_seconds=0.1)
+    wait_until(lambda: brief.roster.remaining("brief") == 0, timeout=20, what="the end of the lease")
+    with pytest.raises(Fenced):
+        brief.ask("a")
+    with pytest.raises(Fenced):
+        brief.roster.renew("brief", {})
+
+
+def test_an_emptied_redis_has_ended_every_lease(client: redis.Redis, desk: Desk) -> None:
+    client.flushall()
+    with pytest.raises(Fenced):
+        desk.roster.renew("d1", {})
+
+
+def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX)
+    roster.register("d1", {"host": "a"})
+    roster.register("d2", {"host": "b"})
+    roster.renew("d1", {"host": "a", "calls": 3})
+    assert roster.alive() == {"d1": {"host": "a", "calls": 3}, "d2": {"host": "b"}}
+    assert 4 < roster.remaining("d1") <= 5
+    roster.retire("d2")
+    assert roster.alive() == {"d1": {"host": "a", "calls": 3}}
+    roster.forget("d1")
+    assert roster.alive() == {}
+
+
+def test_the_local_lease_ends_before_redis_says_so(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX)
+    before = time.monotonic()
+    until = roster.register("d1", {})
+    assert before + 5 <= until
+    assert until <= time.monotonic() + roster.remaining("d1") + 0.002
+
+
+def test_fencing_says_how_long_the_fenced_may_still_send(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX)
+    until = roster.register("d1", {})
+    wait = roster.fence("d1")
+    assert time.monotonic() + wait >= until - 0.002
+    assert wait <= 5
+    gevent.sleep(0.05)
+    assert wait - 1 < roster.fence("d1") < wait
+    assert "d1" in roster.alive(), "whoever may still send has to be waited for"
+
+
+def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX, lease_seconds=0.1)
+    roster.register("d1", {})
+    uptime = 1.2
+    wait_until(lambda: client.info("server")["uptime_in_seconds"] > uptime, timeout=20, what="an old server")
+    wait_until(lambda: roster.remaining("d1") == 0, timeout=20, what="the end of the lease")
+    assert roster.fence("d1") == 0
+
+
+def test_fencing_after_redis_was_emptied_waits_for_a_whole_lease(client: redis.Redis) -> None:
+    """The dialer may have renewed a moment before, and nothing here remembers it."""
+    roster = Roster(client, PREFIX)
+    roster.register("d1", {})
+    client.flushall()
+    assert roster.fence("d1") == 5
+    assert 4 < roster.fence("d1") <= 5
+
+
+def test_a_retired_dialer_needs_no_wait(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX)
+    roster.register("d1", {})
+    roster.retire("d1")
+    assert roster.fence("d1") == 0
+    with pytest.raises(Fenced):
+        roster.renew("d1", {})
+
+
+def test_an_unreachable_redis_is_one_error(redis_url: str) -> None:
+    nowhere = connect(redis_url.rpartition(":")[0] + ":1/0", timeout=0.2)
+    with pytest.raises(MembershipUnavailable, match="Redis is unavailable for renewing a lease"):
+        Roster(nowhere, PREFIX).renew("d1", {})
+
+
+def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: redis.Redis) -> None:
+    roster = Roster(client, PREFIX)
+    roster.register("d1", {})
+    assert roster.register("d1", {}) <= roster.register("d1", {})
+    assert list(roster.alive()) == ["d1"]
+
+
+def test_many_permits_are_renewed_in_batches(client: redis.Redis) -> None:
+    desk = Desk(client, lease_seconds=1.0).open()
+    for start in range(0, 300, 100):
+        answers = desk.ask(*(f"call{n}" for n in range(start, start + 100)))
+        assert all(isinstance(answer, Permit) for answer in answers)
+    until = time.monotonic() + 1.6
+    while time.monotonic() < until:
+        desk.limiter.renew()
+        gevent.sleep(0.2)
+    usage = desk.limiter.usage("t")
+    assert usage is not None
+    assert usage.concurrent == 300

@@ -1,0 +1,116 @@
+"""Dialers that run inside a test, against real servers and a simulated node, and that can die there."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event as Signal
+from redis import Redis
+
+from coordination.control_bus import Bell
+from coordination.redis_client import client
+from dialer.process import Process
+from dialer.tasks import kill_all
+from limits.keys import Keys
+from models import db, rows
+from settings import Settings
+from simulator.ledger import read_ledger
+from simulator.process import SimulatedNode
+from tests.waiting import wait_until
+
+PREFIX = "carillon:"
+
+
+class Dialer:
+    """One process' worth of a dialer. `die` ends it between any two lines, and nothing of it runs afterwards."""
+
+    def __init__(self, database_url: str, redis_url: str, nodes: str) -> None:
+        settings = Settings.from_environ(
+            {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FREESWITCH_URLS": nodes}
+        )
+        self.redis: Redis = client(redis_url)
+        self._bell = client(redis_url, blocking=True)
+        self.process = Process(settings, self.redis, self._bell)
+        self.id = self.process.dialer_id
+        self.reached = Signal()
+        self.exit_code: int | None = None
+        self.dead = False
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> Dialer:
+        self._greenlet = gevent.spawn(self._run)
+        wait_until(self.process.cluster.connected, 20, "a link to a node")
+        return self
+
+    def _run(self) -> None:
+        self.exit_code = self.process.run()
+
+    def stays(self, *_: Any, **__: Any) -> Any:
+        """Whoever gets here stays for ever; `reached` says so. To be put in the place of any function."""
+        self.reached.set()
+        Signal().wait()
+
+    def die(self) -> None:
+        """As by SIGKILL: no greenlet runs on, the connections are gone, and the lease has lapsed."""
+        process = self.process
+        self.dead = True
+        kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
+        kill += list(process.desk._running.values())
+        kill += [worker for workers in process.recovery._workers.values() for worker in workers]
+        process.tasks._ending = True
+        for link in process.cluster.links.values():
+            link._on_link = lambda _: None
+        kill_all(kill, 5.0)
+        process.listener.stop(5)
+        process.cluster.stop()
+        if process.identity._session is not None:
+            process.identity._session.close()
+        self.redis.delete(Keys(PREFIX).lease(self.id))
+        self.close()
+
+    def end(self) -> int | None:
+        """As by SIGTERM: its exit code."""
+        self.process.end()
+        assert self._greenlet is not None
+        self._greenlet.join(25)
+        self.close()
+        return self.exit_code
+
+    def close(self) -> None:
+        self.redis.close()
+        self._bell.close()
+
+
+def contacts_of(campaign_id: uuid.UUID) -> Counter[str]:
+    with db.connection_context():
+        found = rows(
+            "SELECT status, count(*) AS n FROM contact WHERE campaign_id = %s GROUP BY status", campaign_id
+        )
+    return Counter({row["status"]: row["n"] for row in found})
+
+
+def is_over(campaign_id: uuid.UUID) -> bool:
+    with db.connection_context():
+        (row,) = rows("SELECT status FROM campaign WHERE id = %s", campaign_id)
+    return bool(row["status"] == "completed")
+
+
+def change(dialer: Dialer, statement: str, *values: Any) -> None:
+    """Change a row as the API does: commit, then ring."""
+    with db.connection_context():
+        rows(statement, *values)
+    Bell(dialer.redis, PREFIX).ring("wake", {})
+
+
+def calls_of(node: SimulatedNode) -> int:
+    """How many calls this node has been asked for."""
+    return sum(read_ledger(node.ledger or "").dialled().values())
+
+
+def dialled(ledger: Path) -> Counter[str]:
+    """How often the node was asked to dial each number."""
+    return read_ledger(ledger).dialled()

@@ -1,0 +1,78 @@
+"""What refuses for want of capacity is asked for less, by every dialer, and no contact pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dialer.capacity import backpressure
+from limits.backpressure import Kind, Pressure
+from models import CampaignStatus, db, rows
+from simulator.process import SimulatedNode
+from tests.factories import World, make_campaign
+from tests.integration.dialer.dialer_rig import PREFIX, Dialer, change, is_over
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture
+def dialer(world: World, database_url: str, redis_url: str, node: SimulatedNode) -> Iterator[Dialer]:
+    made = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=50")
+    yield made
+    made.end()
+
+
+def test_a_carrier_without_capacity_is_asked_for_half(
+    world: World, dialer: Dialer, node: SimulatedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine a simulated node may answer late enough to be slowed for that.
+    monkeypatch.setattr(backpressure, "SLOW_REPLY_SECONDS", 10.0)
+    node.fault("gateway-refuses", status=503)
+    make_campaign(world, 30, max_concurrent_calls=30)
+    dialer.start()
+    trunk = (Kind.GATEWAY, str(world.gateway_id))
+    wait_until(lambda: Pressure(dialer.redis, PREFIX).read([trunk]), 20, "a cut")
+    wait_until(lambda: dialer.process.pressure.cps(*trunk, 50) == 25, 20, "the dialer to heed it")
+    assert not Pressure(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
+    with db.connection_context():
+        refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")
+    assert refused
+    assert {row["attempts"] for row in refused} == {0}
+
+
+def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, node: SimulatedNode) -> None:
+    node.fault("pause")
+    make_campaign(world, 6)
+    dialer.start()
+    wait_until(lambda: dialer.process.pressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    (caps,) = dialer.process.nodes_view.caps()
+    assert (caps.name, caps.cps) == ("fs1", 25)
+    with db.connection_context():
+        refused = rows("SELECT attempts, free_sends FROM contact WHERE free_sends > 0")
+    assert refused
+    assert {row["attempts"] for row in refused} == {0}
+
+
+def test_a_node_that_lost_what_it_counts_with_is_asked_for_half_and_its_contacts_are_called_later(
+    world: World, dialer: Dialer, node: SimulatedNode
+) -> None:
+    campaign = make_campaign(world, 6, status=CampaignStatus.PAUSED)
+    dialer.start()
+    wait_until(dialer.process.cluster.connected, 20, "the link")
+    link = dialer.process.cluster.links["fs1"]
+    link.api("unload mod_hash")
+    change(dialer, "UPDATE campaign SET status = 'running' WHERE id = %s", campaign)
+    wait_until(lambda: dialer.process.pressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    with db.connection_context():
+        refused = rows("SELECT attempts, free_sends, status FROM contact WHERE free_sends > 0")
+    assert refused
+    assert {(row["attempts"], row["status"]) for row in refused} <= {(0, "pending"), (1, "originated")}
+    link.api("load mod_hash")
+    wait_until(lambda: is_over(campaign), 60, "the end")
+    with db.connection_context():
+        unknown = rows("SELECT id FROM contact WHERE disposition = 'outcome_unknown'")
+        counted = rows("SELECT DISTINCT attempts FROM contact")
+    assert unknown == []
+    assert counted == [{"attempts": 1}]

@@ -1,0 +1,104 @@
+"""A dead dialer has one heir, for as long as that heir lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from redis import Redis
+
+from coordination.membership import LEASE_SECONDS, Roster
+from dialer.identity import Identity
+from dialer.recovery.takeover_claim import become_heir, stand_back
+from limits.keys import Keys
+from models import db, rows
+from tests.factories import World
+from tests.waiting import wait_until
+
+PREFIX = "carillon:"
+DEAD = "d000000000000"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def roster(redis: Redis) -> Roster:
+    return Roster(redis, PREFIX)
+
+
+@pytest.fixture
+def heirs(world: World, database_url: str, roster: Roster) -> Iterator[tuple[str, str]]:
+    """Two dialers that live, and a dead one."""
+    made = [Identity(database_url, roster) for _ in range(2)]
+    for identity in made:
+        identity.take({})
+    with db.connection_context():
+        rows("INSERT INTO dialer (id) VALUES (%s)", DEAD)
+    yield made[0].dialer_id, made[1].dialer_id
+    for identity in made:
+        if identity._session is not None:
+            identity._session.close()
+
+
+def heir_of_the_dead() -> str | None:
+    with db.connection_context():
+        (row,) = rows("SELECT heir FROM dialer WHERE id = %s", DEAD)
+    heir: str | None = row["heir"]
+    return heir
+
+
+def test_a_dead_dialer_has_one_heir_until_that_one_stands_back(
+    heirs: tuple[str, str], roster: Roster
+) -> None:
+    first, second = heirs
+    assert become_heir(DEAD, first, roster)
+    assert not become_heir(DEAD, second, roster)
+    assert become_heir(DEAD, first, roster), "a note of its own keeps it from settling"
+    stand_back(DEAD, second)
+    assert heir_of_the_dead() == first
+    stand_back(DEAD, first)
+    assert become_heir(DEAD, second, roster)
+
+
+def test_of_many_that_would_be_heirs_at_once_one_is(heirs: tuple[str, str], roster: Roster) -> None:
+    asking = [gevent.spawn(become_heir, DEAD, heir, roster) for heir in heirs]
+    gevent.joinall(asking, timeout=20)
+    assert [one.value for one in asking].count(True) == 1
+
+
+def test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands(
+    heirs: tuple[str, str], roster: Roster, redis: Redis
+) -> None:
+    frozen, next_one = heirs
+    assert become_heir(DEAD, frozen, roster)
+    redis.delete(Keys(PREFIX).lease(frozen))
+    wait_until(lambda: become_heir(DEAD, next_one, roster), 30, "the next heir")
+    assert roster.fenced([frozen]) == {frozen}
+    assert heir_of_the_dead() == next_one
+    stand_back(DEAD, frozen)
+    assert heir_of_the_dead() == next_one, "one that woke has struck out the next"
+
+
+def test_an_heir_whose_lease_may_still_run_is_not_followed(
+    heirs: tuple[str, str], roster: Roster, redis: Redis
+) -> None:
+    first, second = heirs
+    assert become_heir(DEAD, first, roster)
+    redis.flushall()
+    assert not become_heir(DEAD, second, roster)
+    assert 0 < roster.fence(first) <= LEASE_SECONDS
+
+
+def test_what_a_dialer_without_a_row_left_is_settled_by_one_heir(
+    heirs: tuple[str, str], roster: Roster
+) -> None:
+    first, second = heirs
+    with db.connection_context():
+        rows("DELETE FROM dialer WHERE id = %s", DEAD)
+    assert become_heir(DEAD, first, roster)
+    assert not become_heir(DEAD, second, roster)

@@ -1,0 +1,97 @@
+"""What the tests of the limiter share: a client as the processes make it, caps, and a dialer with a whole state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from coordination.membership import Roster
+from limits.caps import DayUse, LiveCall, RecentSend
+from limits.limiter import (
+    Denied,
+    Ended,
+    GatewayCaps,
+    Limiter,
+    NodeCaps,
+    Permit,
+    PermitRequest,
+    Snapshot,
+    TenantCaps,
+)
+
+PREFIX = "test:"
+OPEN_TENANT = TenantCaps(None, None, None, None)
+OPEN_GATEWAY = GatewayCaps("gw", None, None)
+OPEN_NODES = (NodeCaps("fs1", None, None),)
+
+
+def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
+    """A client as the processes make it: no retries of its own, everything bounded."""
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=16,
+        timeout=30,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+    )
+    return redis.Redis.from_pool(pool)
+
+
+def snapshot(
+    live: Sequence[LiveCall] = (), recent: Sequence[RecentSend] = (), days: Sequence[DayUse] = ()
+) -> Callable[[], Snapshot]:
+    """What a database with these rows would say."""
+    return lambda: Snapshot(dt.datetime.now(dt.UTC).date(), live, recent, days)
+
+
+class Desk:
+    """A registered dialer with its limiter, and short words for what the tests do over and over."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str = "d1",
+        *,
+        lease_seconds: float = 60.0,
+        roster_seconds: float = 600.0,
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.roster = Roster(client, PREFIX, lease_seconds=roster_seconds)
+        self.roster.register(name, {})
+        self.limiter = Limiter(client, PREFIX, name, lease_seconds=lease_seconds)
+
+    def open(self) -> Desk:
+        """Make the state whole over an empty database, where it is not."""
+        self.limiter.rebuild(snapshot())
+        return self
+
+    def ask(
+        self,
+        *call_ids: str,
+        number: str | None = None,
+        tenant_id: str = "t",
+        campaign_id: str = "c",
+        concurrency: int = 1000,
+        tenant: TenantCaps = OPEN_TENANT,
+        gateway: GatewayCaps = OPEN_GATEWAY,
+        nodes: Sequence[NodeCaps] = OPEN_NODES,
+    ) -> list[Permit | Denied]:
+        """Ask for these calls, each to a number of its own unless `number` is given."""
+        requests = [PermitRequest(call_id, number or f"+{call_id}") for call_id in call_ids]
+        return self.limiter.acquire(tenant_id, campaign_id, concurrency, tenant, gateway, nodes, requests)
+
+    def end(self, *call_ids: str, billsec: int = 0) -> None:
+        """These calls of the default campaign are over."""
+        self.limiter.release([Ended(call_id, "c", "t", "gw", "fs1", billsec) for call_id in call_ids])
+
+
+def words(answers: Sequence[Permit | Denied]) -> list[str]:
+    """The node of each permit, the reason of each denial."""
+    return [answer.node if isinstance(answer, Permit) else answer.reason for answer in answers]

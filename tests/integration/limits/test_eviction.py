@@ -1,0 +1,53 @@
+"""In a Redis that may drop keys of its own choice nobody dials; and once it may not, on a rebuilt state only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from limits.caps import LiveCall
+from limits.limiter import Usage
+from tests.integration.limits.limiter_rig import Desk, snapshot, words
+
+
+@contextmanager
+def memory(client: redis.Redis, maxmemory: str, policy: str) -> Iterator[None]:
+    """The server with these settings; with no limit and no eviction after."""
+    client.config_set("maxmemory-policy", policy)
+    client.config_set("maxmemory", maxmemory)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.parametrize("policy", ["volatile-lru", "allkeys-lfu"])
+def test_nobody_dials_in_a_redis_that_evicts_and_all_do_after_a_rebuild(
+    client: redis.Redis, desk: Desk, policy: str
+) -> None:
+    desk.ask("a")
+    other = Desk(client, "d2")
+    with memory(client, "1gb", policy):
+        assert desk.limiter.evicting() == policy
+        assert words(desk.ask("b")) == ["no_redis"]
+        assert words(other.ask("b")) == ["no_redis"]
+        assert other.limiter.rebuild(lambda: pytest.fail("the database was asked")) is False
+    assert other.limiter.evicting() is None
+    assert words(other.ask("b")) == ["no_redis"], "what was dropped meanwhile nobody can tell"
+    assert other.limiter.rebuild(snapshot([LiveCall("a", "d1", "c", "t", "gw", "fs1", "+a")]))
+    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert desk.limiter.usage("t") == Usage(1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("maxmemory", "policy"), [("1gb", "noeviction"), ("0", "allkeys-lru")])
+def test_a_redis_that_drops_nothing_is_dialled_on(
+    client: redis.Redis, desk: Desk, maxmemory: str, policy: str
+) -> None:
+    with memory(client, maxmemory, policy):
+        assert desk.limiter.evicting() is None
+        assert desk.limiter.whole()
+        assert words(desk.ask("a")) == ["fs1"]

@@ -1,0 +1,143 @@
+"""Values for tests of the dialer: flights, plans, events and permits with sensible fields."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from typing import Any
+
+from dialer.dispatch.plans import Plan, Trunk
+from dialer.live_calls import Flight
+from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
+from limits.caps import Permit
+
+ME = "d00000000000a"
+OTHER = "d00000000000b"
+CAMPAIGN = "00000000-0000-7000-8000-00000000000c"
+GATEWAY = "00000000-0000-7000-8000-00000000000e"
+SECOND = "00000000-0000-7000-8000-00000000000f"
+
+_numbers = count(1)
+
+
+def call_id() -> str:
+    """A new call's id."""
+    return f"00000000-0000-7000-8000-{next(_numbers):012x}"
+
+
+def make_flight(**changes: Any) -> Flight:
+    """A call that was claimed a moment ago and not sent."""
+    values: dict[str, Any] = {
+        "call_id": call_id(),
+        "contact_id": call_id(),
+        "campaign_id": CAMPAIGN,
+        "tenant_id": "demo",
+        "gateway_id": GATEWAY,
+        "caller_id": "+14155550199",
+        "node": "fs1",
+        "core_uuid": "core-1",
+        "phone_number": "+14155550100",
+        "generation": 1,
+        "attempt": 1,
+        "free_sends": 0,
+        "carrier_refusals": 0,
+        "gateway_faults": 0,
+        "rejected": False,
+        "retries_per_contact": 0,
+        "retry_delay_seconds": 60,
+        "ring_seconds": 30,
+        "max_seconds": 1800,
+        "sent_by": ME,
+    }
+    return Flight(**(values | changes))
+
+
+def make_trunk(**changes: Any) -> Trunk:
+    """An open gateway without caps that carries every number."""
+    values: dict[str, Any] = {
+        "gateway_id": GATEWAY,
+        "dial_string": "sofia/gateway/carrier/{number}",
+        "cps": None,
+        "channels": None,
+    }
+    return Trunk(**(values | changes))
+
+
+def make_plan(**changes: Any) -> Plan:
+    """A running campaign whose agent parks."""
+    values: dict[str, Any] = {
+        "campaign_id": CAMPAIGN,
+        "tenant_id": "demo",
+        "generation": 1,
+        "max_concurrent_calls": 5,
+        "retries_per_contact": 0,
+        "retry_delay_seconds": 60,
+        "blocked_reason": None,
+        "next_action_at": None,
+        "halted": False,
+        "caller_id": "+14155550199",
+        "trunks": (make_trunk(),),
+        "action": {"type": "park"},
+        "ring_timeout_seconds": 30,
+        "max_call_seconds": 1800,
+        "variables": None,
+        "concurrent_max": None,
+        "calls_per_minute": None,
+        "daily_calls_max": None,
+        "daily_minutes_max": None,
+        "dialplan_context": None,
+        "gateway_ids": (),
+        "queues": (),
+        "gateways": {},
+    }
+    return Plan(**(values | changes))
+
+
+def make_permit(flight_or_id: Flight | str, node: str = "fs1", life: float = 60.0) -> Permit:
+    """A permit that holds for a minute."""
+    name = flight_or_id if isinstance(flight_or_id, str) else flight_or_id.call_id
+    return Permit(name, node, time.monotonic() + life)
+
+
+def make_hangup(cause: str = "NORMAL_CLEARING", **changes: Any) -> Hangup:
+    """The end of an answered call of 4 s."""
+    values: dict[str, Any] = {
+        "cause": cause,
+        "q850": 16,
+        "sip_status": 200,
+        "sip_phrase": None,
+        "sip_reason": None,
+        "sip_603plus_reason": None,
+        "hung_up_by": "remote",
+        "answered": True,
+        "progress": True,
+        "billsec": 4,
+        "billmsec": 4000,
+        "duration_ms": 5500,
+        "pdd_ms": 20,
+        "ring_ms": 1500,
+        "gateway": "carrier",
+    }
+    return Hangup(**(values | changes))
+
+
+def busy(**changes: Any) -> Hangup:
+    """The end of a call that was busy."""
+    values: dict[str, Any] = {
+        "q850": 17,
+        "sip_status": 486,
+        "answered": False,
+        "progress": False,
+        "billsec": 0,
+    }
+    return make_hangup("USER_BUSY", **(values | changes))
+
+
+def channel_event(name: str, kind: ChannelEventKind, hangup: Hangup | None = None) -> ChannelEvent:
+    """One event of the call `name`."""
+    return ChannelEvent(kind, name, "core-1", 0, ME, hangup)
+
+
+def job(name: str, text: str) -> JobResult:
+    """The failed end of the job of the call `name`."""
+    return JobResult(name, ME, False, text, "core-1", 0)

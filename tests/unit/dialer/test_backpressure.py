@@ -1,0 +1,183 @@
+"""Who is told from how a call ended to have refused it, and from how slowly a node answers to be at its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import pytest
+
+from dialer.capacity.backpressure import BackPressure, refused_by
+from dialer.live_calls import Book, Flight
+from dialer.record import classify
+from limits.backpressure import Kind, Pressure, Slowed, Target
+from limits.errors import LimiterUnavailable
+from tests.unit.dialer.factories import busy, make_flight, make_hangup
+
+
+class Shared:
+    """The cuts, without Redis."""
+
+    def __init__(self) -> None:
+        self.cuts: list[tuple[Kind, str, int]] = []
+        self.away = False
+
+    def refuse(self, kind: Kind, name: str, base: int) -> bool:
+        if self.away:
+            raise LimiterUnavailable("slowing down", "away")
+        self.cuts.append((kind, name, base))
+        return True
+
+    def read(self, targets: Iterable[Target]) -> dict[Target, Slowed]:
+        refused = {(kind, name): Slowed(0.5, base) for kind, name, base in self.cuts}
+        return {target: refused[target] for target in targets if target in refused}
+
+
+class Bench:
+    """Back-pressure with a clock of its own."""
+
+    def __init__(self) -> None:
+        self.shared, self.at, self.changes = Shared(), 1000.0, 0
+        self.book = Book()
+        self.subject = BackPressure(
+            cast(Pressure, self.shared),
+            self.book,
+            lambda: [(Kind.NODE, "fs1")],
+            lambda: 2,
+            self._changed,
+            now=lambda: self.at,
+        )
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def end(self, *flights: Flight, cause: str = "DESTINATION_OUT_OF_ORDER") -> None:
+        self.subject.learn(flights, {f.call_id: classify.refused(f, self.at, cause) for f in flights})
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def sent(**changes: Any) -> Flight:
+    return make_flight(**({"sent_at": 999.5} | changes))
+
+
+def carrier_said(status: int, **changes: Any) -> Target | None:
+    values = {"sip_status": status, "answered": False, "progress": False, "q850": 41} | changes
+    flight = sent(created=True)
+    hangup = make_hangup("NORMAL_TEMPORARY_FAILURE", **values)
+    return refused_by(flight, classify.hung_up(flight, 1000.0, hangup))
+
+
+def test_a_refusal_without_a_channel_is_the_nodes() -> None:
+    flight = sent()
+    assert refused_by(flight, classify.refused(flight, 1000.0, "DESTINATION_OUT_OF_ORDER")) == ("node", "fs1")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_carrier_without_capacity_is_the_gateways(status: int) -> None:
+    assert carrier_said(status) == ("gateway", make_flight().gateway_id)
+    assert carrier_said(status, progress=True) is None
+
+
+def test_a_node_that_shuts_down_refuses() -> None:
+    flight = sent(created=True)
+    hangup = make_hangup("SYSTEM_SHUTDOWN", answered=False, progress=False, sip_status=None, q850=None)
+    assert refused_by(flight, classify.hung_up(flight, 1000.0, hangup)) == ("node", "fs1")
+
+
+def test_nobody_refused_a_call_that_was_busy_at_fault_or_never_sent() -> None:
+    flight = sent(created=True)
+    assert refused_by(flight, classify.hung_up(flight, 1000.0, busy())) is None
+    assert refused_by(flight, classify.refused(sent(), 1000.0, "GATEWAY_DOWN")) is None
+    assert refused_by(flight, classify.never_sent(flight, "NOT_SENT", None)) is None
+
+
+def test_a_refusal_slows_its_node_at_once_and_wakes_the_dispatchers(bench: Bench) -> None:
+    bench.end(sent(), sent())
+    assert bench.shared.cuts == [(Kind.NODE, "fs1", 4)]
+    assert bench.changes == 1
+    assert bench.subject.cps(Kind.NODE, "fs1", 20) == 10
+    assert bench.subject.cps(Kind.NODE, "fs2", 20) == 20
+
+
+def test_redis_is_not_asked_for_every_refusal(bench: Bench) -> None:
+    bench.end(sent())
+    bench.at += 0.9
+    bench.end(sent())
+    assert len(bench.shared.cuts) == 1
+    bench.at += 0.2
+    bench.end(sent())
+    assert len(bench.shared.cuts) == 2
+
+
+def test_a_redis_that_is_away_costs_no_outcome(bench: Bench) -> None:
+    bench.shared.away = True
+    bench.end(sent())
+    assert bench.subject.cps(Kind.NODE, "fs1", 20) == 20
+
+
+def answers(bench: Bench, *milliseconds: float) -> None:
+    for each in milliseconds:
+        bench.subject.replied("fs1", each / 1000)
+    bench.subject.round()
+
+
+def test_a_node_whose_median_reply_is_slow_is_slowed_once_for_it(bench: Bench) -> None:
+    answers(bench, *[21.0] * 10)
+    assert bench.subject.cps(Kind.NODE, "fs1", 20) == 10
+    bench.at += 2
+    bench.subject.round()
+    assert len(bench.shared.cuts) == 1
+
+
+@pytest.mark.parametrize("sample", [[19.0] * 60, [500.0] * 9, [2.0] * 20 + [900.0] * 19])
+def test_fast_few_or_scattered_replies_slow_nobody(bench: Bench, sample: list[float]) -> None:
+    answers(bench, *sample)
+    assert bench.shared.cuts == []
+
+
+def test_what_this_process_itself_was_late_is_not_the_nodes_fault(bench: Bench) -> None:
+    for _ in range(20):
+        bench.subject.tick()
+        bench.at += 0.1 + 0.03
+    answers(bench, *[45.0] * 20)
+    assert bench.shared.cuts == []
+    answers(bench, *[55.0] * 40)
+    assert len(bench.shared.cuts) == 1
+
+
+def test_old_replies_say_nothing(bench: Bench) -> None:
+    for _ in range(20):
+        bench.subject.replied("fs1", 0.2)
+    bench.at += 5.1
+    bench.subject.round()
+    assert bench.shared.cuts == []
+
+
+def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
+    """So many calls end with 503, and so many with 486, one after another."""
+    for number in range(refused + others):
+        flight = sent(call_id=f"call-{number}", created=True)
+        status = 503 if number < refused else 486
+        hangup = make_hangup(
+            "NORMAL_TEMPORARY_FAILURE", sip_status=status, answered=False, progress=False, q850=41
+        )
+        bench.subject.learn([flight], {flight.call_id: classify.hung_up(flight, bench.at, hangup)})
+
+
+def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Bench) -> None:
+    ends_at_the_carrier(bench, refused=9, others=0)
+    assert bench.shared.cuts == []
+    bench.at += 10.0
+    ends_at_the_carrier(bench, refused=0, others=200)
+    ends_at_the_carrier(bench, refused=15, others=0)
+    assert bench.shared.cuts == []
+
+
+def test_a_carrier_that_refuses_a_good_share_of_its_calls_is_slowed_once(bench: Bench) -> None:
+    ends_at_the_carrier(bench, refused=0, others=20)
+    ends_at_the_carrier(bench, refused=14, others=0)
+    assert [(kind, name) for kind, name, _ in bench.shared.cuts] == [(Kind.GATEWAY, make_flight().gateway_id)]

@@ -1,0 +1,146 @@
+"""A restarted node brings its calls back before it is asked for them, and bounds them again."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import gevent
+import orjson
+import pytest
+
+from dialer.live_calls import Book
+from dialer.record.recorder import Recorder
+from dialer.recovery.node_restart import Restarts
+from dialer.recovery.reconciler import Recovery
+from freeswitch.cluster import Cluster, NodeLink
+from freeswitch.errors import FreeswitchError
+from freeswitch.events import LiveChannel
+from tests.unit.dialer.factories import ME, make_flight
+from tests.waiting import wait_until
+
+OLD, NEW = "core-1", "core-2"
+
+
+class Node:
+    """A link to a node of which the calls in `fallen` come back when it is told to recover."""
+
+    def __init__(self, core_uuid: str = NEW, fallen: tuple[str, ...] = ()) -> None:
+        self.name = "fs1"
+        self.connected = True
+        self.core_uuid: str | None = core_uuid
+        self.fallen = fallen
+        self.alive: set[str] = set()
+        self.said: list[str] = []
+        self.said_apart: list[str] = []
+        self.refuses = 0
+
+    def api_apart(self, line: str, timeout: float) -> str:
+        self.said_apart.append(line)
+        return self.api(line, timeout)
+
+    def api(self, line: str, timeout: float = 5.0) -> str:
+        self.said.append(line)
+        gevent.sleep(0)
+        command, _, argument = line.partition(" ")
+        if self.refuses:
+            self.refuses -= 1
+            raise FreeswitchError("cut off")
+        if line == "sofia recover":
+            self.alive |= set(self.fallen)
+            return f"Recovered {len(self.fallen)} call(s)\n"
+        if command == "uuid_dump":
+            call_id = argument.split()[0]
+            return (
+                orjson.dumps(dump(call_id)).decode() if call_id in self.alive else "-ERR No such channel!\n"
+            )
+        return "-ERR no reply\n" if command == "hash" else "+OK\n"
+
+
+def dump(call_id: str) -> dict[str, str]:
+    """What a node shows of a call that was answered 12.5 s ago."""
+    return {
+        "Unique-ID": call_id,
+        "Event-Date-Timestamp": "1795428442500000",
+        "Caller-Channel-Created-Time": "1795428428000000",
+        "Caller-Channel-Answered-Time": "1795428430000000",
+        "Answer-State": "answered",
+    }
+
+
+def channel(call_id: str, answered_ms_ago: int | None) -> LiveChannel:
+    return LiveChannel(
+        call_id, NEW, ME, answered_ms_ago is not None, True, False, 99_000, answered_ms_ago, None
+    )
+
+
+def link(node: Node) -> NodeLink:
+    return cast("NodeLink", node)
+
+
+def test_a_node_is_told_once_for_each_of_its_runs_however_many_ask() -> None:
+    node, restarts = Node(), Restarts()
+    flights = [make_flight(core_uuid=OLD) for _ in range(5)]
+    gevent.joinall([gevent.spawn(restarts.bring_back, link(node), flight) for flight in flights])
+    assert node.said == ["sofia recover"]
+    node.core_uuid = "core-3"
+    restarts.bring_back(link(node), flights[0])
+    assert node.said == ["sofia recover"] * 2
+
+
+@pytest.mark.parametrize("core_uuid", [NEW, None])
+def test_a_call_of_this_run_is_no_reason_to_recover(core_uuid: str | None) -> None:
+    node = Node()
+    Restarts().bring_back(link(node), make_flight(core_uuid=core_uuid))
+    assert node.said == []
+
+
+def test_a_node_that_could_not_be_told_is_told_again() -> None:
+    node, restarts, flight = Node(), Restarts(), make_flight(core_uuid=OLD)
+    node.refuses = 1
+    with pytest.raises(FreeswitchError):
+        restarts.bring_back(link(node), flight)
+    restarts.bring_back(link(node), flight)
+    assert node.said == ["sofia recover"] * 2
+
+
+@pytest.mark.parametrize(("answered_ms_ago", "left"), [(12_500, 18), (29_999, 1), (40_000, 1), (None, 30)])
+def test_a_call_that_came_back_gets_the_rest_of_its_time_once(answered_ms_ago: int | None, left: int) -> None:
+    node, restarts = Node(), Restarts()
+    flight = make_flight(core_uuid=OLD, max_seconds=30)
+    for _ in range(2):
+        restarts.bound(link(node), flight, channel(flight.call_id, answered_ms_ago))
+    assert node.said == [f"sched_hangup +{left} {flight.call_id} ALLOTTED_TIMEOUT"]
+    assert flight.core_uuid == NEW
+
+
+class Nodes:
+    def __init__(self, node: Node) -> None:
+        self.links = {"fs1": node}
+
+
+def settled(node: Node, **known: Any) -> tuple[Any, Recovery]:
+    book = Book()
+    recorder = Recorder(ME, book, lambda *_: None, lambda flight: None)
+    recovery = Recovery(ME, cast("Cluster", Nodes(node)), book, recorder, lambda flight: None)
+    flight = make_flight(sent_by=ME, created=True, **known)
+    book.add(flight)
+    return flight, recovery
+
+
+def test_recovery_recovers_then_asks_then_bounds() -> None:
+    flight, recovery = settled(node := Node(), core_uuid=OLD, max_seconds=30, sent_at=0.0)
+    node.fallen = (flight.call_id,)
+    recovery.node_up("fs1")
+    wait_until(lambda: not flight.asking, what="the answer")
+    assert [line.split()[0] for line in node.said] == ["sofia", "uuid_dump", "sched_hangup"]
+    assert node.said_apart == ["sofia recover"], "it takes long, and originates would wait behind it"
+    assert flight.gone_since is None
+    assert flight.core_uuid == NEW
+
+
+def test_a_call_that_did_not_come_back_is_waited_for_as_its_record_may_come() -> None:
+    flight, recovery = settled(Node(), core_uuid=OLD, sent_at=0.0)
+    recovery.node_up("fs1")
+    wait_until(lambda: not flight.asking, what="the answer")
+    assert flight.gone_since is not None
+    assert not flight.over

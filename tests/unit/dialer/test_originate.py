@@ -1,0 +1,82 @@
+"""What is said to the switch of an agent's action, and of the message for whom nobody joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns.actions import ActionRefused
+from dialer.dispatch.originate import Requests
+from freeswitch.commands import originate
+from tests.unit.dialer.factories import make_flight, make_plan, make_trunk
+
+DESK = "00000000-0000-7000-8000-0000000000d1"
+GRANTED: dict[str, Any] = {
+    "gateway_ids": (DESK,),
+    "gateways": {DESK: "sofia/gateway/desk/{digits}"},
+    "queues": ("support",),
+}
+SORRY = {"say": "Sorry, {first_name}."}
+REQUESTS = Requests("/sounds", (), ())
+ACTIONS = {
+    "bridge": {"type": "bridge", "gateway_id": DESK, "number": "+14155550100"},
+    "callcenter": {"type": "bridge", "queue": "support"},
+    "conference": {"type": "conference", "room": "team"},
+}
+
+
+def steps(action: dict[str, Any], safe_harbour: dict[str, Any] | None) -> list[tuple[str, str]]:
+    plan = make_plan(action=action, safe_harbour=safe_harbour, **GRANTED)
+    REQUESTS.check(plan)
+    request = REQUESTS.build(plan, make_trunk(), make_flight(), {"first_name": "Ann"})
+    assert originate(request).line.startswith("bgapi originate {")
+    return [(step.name, step.argument) for step in request.applications]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_where_an_agent_must_join_the_person_hears_the_message_otherwise(name: str) -> None:
+    given = steps(ACTIONS[name], SORRY)
+    assert name in dict(given)
+    assert given[-3:] == [
+        ("set", "dialer_abandoned=true"),
+        ("speak", "flite|slt|Sorry, Ann."),
+        ("hangup", "NORMAL_CLEARING"),
+    ]
+    without = steps(ACTIONS[name], None)
+    assert without[-2:] == [("set", "dialer_abandoned=true"), ("hangup", "NORMAL_CLEARING")]
+    assert "speak" not in dict(without)
+
+
+def test_where_nobody_has_to_join_nobody_is_given_up() -> None:
+    for action in ({"type": "park"}, {"type": "echo"}, {"type": "playback", "say": "Hello"}):
+        assert "set" not in dict(steps(action, SORRY))
+
+
+def test_a_call_leaves_with_the_timers_of_its_claim() -> None:
+    plan = make_plan(ring_timeout_seconds=20, max_call_seconds=60)
+    request = REQUESTS.build(plan, make_trunk(), make_flight(ring_seconds=40, max_seconds=3600), {})
+    assert (request.ring_seconds, request.max_seconds) == (40, 3600)
+
+
+@pytest.mark.parametrize(
+    ("caller_id", "written", "dialled"),
+    [
+        ("+12125550199", "(212) 555-0100", "12125550100"),
+        ("+442079460811", "020 7946 0810", "442079460810"),
+        ("+442079460811", "+1 212 555 0100", "12125550100"),
+    ],
+)
+def test_a_bridge_reads_a_column_as_a_number_of_the_caller_id_s_country(
+    caller_id: str, written: str, dialled: str
+) -> None:
+    plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **GRANTED)
+    request = REQUESTS.build(plan, make_trunk(), make_flight(caller_id=caller_id), {"desk": written})
+    bridged = {step.name: step.argument for step in request.applications}["bridge"]
+    assert bridged.endswith(f"sofia/gateway/desk/{dialled}")
+
+
+def test_a_message_that_no_longer_stands_stops_the_campaign() -> None:
+    plan = make_plan(action=ACTIONS["conference"], safe_harbour={"file": "https://gone.example/a.wav"})
+    with pytest.raises(ActionRefused):
+        REQUESTS.check(plan)

@@ -1,0 +1,82 @@
+"""What is asked of Redis, and how its answers read."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limits.acquire_request import Question
+from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from limits.keys import Keys, Record
+
+NAMES = st.text(min_size=1)
+
+
+def question(*requests: PermitRequest) -> Question:
+    nodes = [NodeCaps("fs1", 9, None), NodeCaps("fs2", None, 0)]
+    return Question("t", "c", 5, TenantCaps(None, 60, 0, 7), GatewayCaps("gw", 3, None), nodes, requests)
+
+
+def test_unlimited_and_blocked_stay_apart() -> None:
+    job = question().job()
+    assert (job["concurrent"], job["calls"], job["minutes"], job["channels"]) == (-1, 0, 7, -1)
+    assert (job["rate"], job["gateway_rate"]) == ([60, 60_050], [3, 1_000])
+    assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
+
+
+def test_every_key_lives_below_the_prefix_and_what_counts_in_the_epochs_generation() -> None:
+    keys = Keys("mine:")
+    epoch = keys.generation("abc.run")
+    paths = question(PermitRequest("a", "+1")).keys(keys, epoch, "d1")
+    assert paths[:2] == ["mine:lease:d1", "mine:fenced:d1"]
+    assert all(path.startswith("mine:abc:") for path in paths[2:])
+    assert len(set(paths)) == len(paths)
+
+
+def test_answers_keep_the_order_of_the_requests() -> None:
+    asked = question(PermitRequest("a", "+1"), PermitRequest("b", "+2"), PermitRequest("c", "+3"))
+    answers = asked.answers([["permit", "fs1"], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5)
+    assert answers == [
+        Permit("a", "fs1", 12.5),
+        Denied("b", "gateway_cps", 0.0905),
+        Denied("c", "node_cps", 0.005),
+    ]
+
+
+@given(NAMES, NAMES, NAMES, NAMES, NAMES, NAMES, st.integers(0, 10**6), st.integers(0, 10**12))
+def test_a_record_reads_back_as_it_was_written(  # noqa: PLR0917
+    owner: str, campaign: str, tenant: str, gateway: str, node: str, number: str, day: int, ask: int
+) -> None:
+    record = Record.make(
+        owner=owner,
+        campaign_id=campaign,
+        tenant_id=tenant,
+        gateway_id=gateway,
+        node=node,
+        number=number,
+        day=day,
+        ask=ask,
+    )
+    assert Record.parse(record.raw) == record
+    taken = record.owned_by("heir")
+    assert Record.parse(taken.raw) == taken
+    assert (taken.owner, taken.ask, taken.day, taken.node) == ("heir", 0, day, node)
+    assert taken.raw != record.raw or (owner, ask) == ("heir", 0)
+
+
+def test_a_record_reads_what_the_scripts_write() -> None:
+    written = {
+        "o": "d1",
+        "c": "c",
+        "t": "t",
+        "g": "gw",
+        "n": "fs1",
+        "p": "+1",
+        "d": 20_000,
+        "a": 3,
+        "w": "node_cps",
+    }
+    record = Record.parse(json.dumps(written))
+    assert (record.owner, record.day, record.ask) == ("d1", 20_000, 3)
