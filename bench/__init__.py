@@ -1,1 +1,1 @@
-"""Claims about speed and memory, measured."""
+"""What is fast enough, and how fast it is: `script/bench` prints every line with its bound. See `bench/lines.py`."""
