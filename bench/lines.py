@@ -35,6 +35,8 @@ class Line:
 
 LINES: dict[str, Line] = {
     "list": Line("bench.lists", "full_list"),
+    "beside-a-list": Line("bench.lists", "held_up"),
+    "hostile-lists": Line("bench.lists", "hostile"),
     "receiving": Line("bench.nodes", "receiving"),
     "simulated-node": Line("bench.nodes", "simulated_node"),
 }

@@ -7,8 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from api.campaign_body import breathe
+from bench.bystander import Bystander
 from bench.table import Bound, Figure
+from campaigns.csvfile import Pace, no_breath, open_text, read_rows
 from campaigns.importer import ImportCounts, Limits, read_list, spool
+from tests.unit.campaigns.test_csvfile import HOSTILE
 from tests.unit.campaigns.test_importer import many
 
 ROWS = 100_000
@@ -45,3 +49,38 @@ def full_list(_quick: bool) -> Sequence[Figure]:
         Figure("CPU time of a list of 100,000", seconds, "s", Bound.AT_MOST, 5.0, beside),
         Figure("memory of a list of 100,000", megabytes, "MB", Bound.AT_MOST, 100.0, beside),
     ]
+
+
+def held_up(quick: bool) -> Sequence[Figure]:
+    """How long others wait for a list that is read beside them."""
+    data = many(15_000 if quick else ROWS)
+    with Bystander().running() as bystander:
+        file, _ = spool(io.BytesIO(data), Limits(), breathe=breathe)
+        with file:
+            for _ in read_list(file, default_region="US", limits=Limits(), breathe=breathe):
+                pass
+    return [
+        Figure(
+            "longest turn of a list that is read",
+            bystander.longest * 1000,
+            "ms of CPU",
+            Bound.AT_MOST,
+            50.0,
+            "what a request may wait",
+        )
+    ]
+
+
+def hostile(_quick: bool) -> Sequence[Figure]:
+    """Quotes that are never closed and the like: four times as long a list may not take sixteen times as long."""
+    worst = max(cpu_seconds(data) / cpu_seconds(data[: len(data) // 4]) for data in HOSTILE)
+    return [Figure("the dearest of nine hostile lists", worst, "×", Bound.AT_MOST, 8.0, "a quarter of it")]
+
+
+def cpu_seconds(data: bytes) -> float:
+    """What it takes to read the rows of a list."""
+    began = time.process_time()
+    pace = Pace(no_breath)
+    for _ in read_rows(open_text(io.BytesIO(b"phone_number,name\n" + data), None, pace), Limits(), pace):
+        pass
+    return time.process_time() - began

@@ -71,18 +71,24 @@ class Row:
 
 
 class Pace:
-    """Lets others run: calls `breathe` when `interval` seconds have passed since it last did."""
+    """Lets others run: calls `breathe` when `interval` seconds have passed since it last did, by the clock `now`."""
 
-    def __init__(self, breathe: Callable[[], None], interval: float = 0.003) -> None:
+    def __init__(
+        self,
+        breathe: Callable[[], None],
+        interval: float = 0.003,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._breathe = breathe
         self._interval = interval
-        self._next = time.perf_counter() + interval
+        self._now = now
+        self._next = now() + interval
 
     def check(self) -> None:
         """Call `breathe` if it is time."""
-        if time.perf_counter() >= self._next:
+        if self._now() >= self._next:
             self._breathe()
-            self._next = time.perf_counter() + self._interval
+            self._next = self._now() + self._interval
 
 
 def no_breath() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -111,12 +112,13 @@ def read_list(
     limits: Limits,
     encoding: str | None = None,
     breathe: Callable[[], None] = no_breath,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
-    """Read a CSV list; `breathe` is called every few milliseconds, so that others can run.
+    """Read a CSV list; `breathe` is called every few milliseconds by the clock `now`, so that others can run.
 
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
-    pace = Pace(breathe)
+    pace = Pace(breathe, now=now)
     text = open_text(file, encoding, pace)
     try:
         rows = read_rows(text, limits, pace)
@@ -133,12 +135,13 @@ def read_objects(
     default_region: str | None,
     limits: Limits,
     breathe: Callable[[], None] = no_breath,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read the inline `contacts` array of a JSON body by the same rules; a row's line is its place, from 1.
 
     Values are strings, numbers, booleans or null (an empty cell). Raises ListRefused as read_list does.
     """
-    pace = Pace(breathe)
+    pace = Pace(breathe, now=now)
     keys = _Keys(limits)
     sorter = _Sorter(default_region, limits)
 

