@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.campaign_body import breathe
+from api.routes.campaign_body import breathe
 from bench.bystander import Bystander
 from bench.table import Bound, Figure
 from campaigns.csvfile import Pace, no_breath, open_text, read_rows

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from bench import protocol, simulator
 from bench.table import Bound, Figure
-from freeswitch.simulator.process import SimulatedNode
+from simulator.process import SimulatedNode
 
 
 def receiving(quick: bool) -> Sequence[Figure]:

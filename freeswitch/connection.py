@@ -56,7 +56,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     `on_close` gets the reason, once, after the last event and reply, if `connect` had succeeded. A node must send
     an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone.
     `let_go` is set once the node has closed its side: whatever it was sent over this connection it has read by then,
-    or never will. A reset sets nothing: it may come from something in between.
+    or never will. A reset sets nothing: it may come from something in between. `turns_by` is the clock by which
+    `on_event` has had its turn and others have theirs.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         on_close: Callable[[str], None],
         silence_seconds: float = SILENCE_SECONDS,
         max_waiting_events: int = MAX_WAITING_EVENTS,
+        turns_by: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(host, port, password)
         self.connected: bool = False
@@ -81,7 +83,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._decoder = FrameDecoder()
         self._commands_sent = PendingCommands()
         self._write_lock = BoundedSemaphore(1)
-        self._inbox: Inbox[Record] = Inbox(self.node, decode, on_event, self.close, max_waiting_events)
+        self._inbox: Inbox[Record] = Inbox(
+            self.node, decode, on_event, self.close, max_waiting_events, now=turns_by
+        )
         self._last_event_at = self._read_at = 0.0
         self._ready = self._broken = False
         self._dead = Event()

@@ -42,7 +42,8 @@ class _Call:
 class Inbox(Generic[Record]):
     """Events and calls of one connection. `decode` gives None for an event that nobody needs.
 
-    `on_fault` is told when an event cannot be read; what else goes wrong in a callback is logged.
+    `on_fault` is told when an event cannot be read; what else goes wrong in a callback is logged. `now` is the clock
+    by which a turn is over.
     """
 
     def __init__(
@@ -52,12 +53,15 @@ class Inbox(Generic[Record]):
         on_event: Callable[[Record], None],
         on_fault: Callable[[str], None],
         max_waiting: int,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._decode = decode
         self._on_event = on_event
         self._on_fault = on_fault
         self._max_waiting = max_waiting
+        self._now = now
         self._read: deque[bytes | _Call] = deque()
         self._read_bytes = 0
         self._records: deque[Record | _Call] = deque()
@@ -113,8 +117,8 @@ class Inbox(Generic[Record]):
                 self._decoded.clear()
                 self._decoded.wait()
                 continue
-            until = time.monotonic() + _TURN_SECONDS
-            while self._records and time.monotonic() < until:
+            until = self._now() + _TURN_SECONDS
+            while self._records and self._now() < until:
                 self._deliver_one(self._records.popleft())
             if self._records:
                 gevent.sleep(0)

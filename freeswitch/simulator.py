@@ -1,4 +1,4 @@
-"""`python -m freeswitch.simulator`: where the simulator was until 0.2. It is `python -m simulator` now.
+"""`python -m simulator`: where the simulator was until 0.2. It is `python -m simulator` now.
 
 Kept for one release, for those who start it by its old name.
 """

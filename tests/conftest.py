@@ -27,6 +27,7 @@ from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
+from tests.judging import Judge
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
 HOME_PREFIX = "carillon-tests-"
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def judge(pytestconfig: pytest.Config) -> Judge:
+    """Judges real seconds under --full, and says them otherwise."""
+    return Judge(full=bool(pytestconfig.getoption("--full")))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -13,6 +13,7 @@ from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, live_calls_peak, window_peak
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import Tenant, new_tenant, numbers, of_campaign, polled, seen
+from tests.judging import Judge
 
 TOLERANCE = 0.05
 """Seconds by which a window of the switch's may be shorter than one of the limiter's: a permit's life."""
@@ -45,7 +46,7 @@ def first_seconds(lines: Sequence[Originate], seconds: float) -> list[Originate]
 
 
 @pytest.mark.timeout(240)
-def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack) -> None:
+def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: Judge) -> None:
     minute = new_tenant(stack, limits={"calls_per_minute": 120})
     slots = new_tenant(stack, limits={"concurrent_max": 4})
     cps = new_tenant(stack, gateway={"cps": 5})
@@ -66,9 +67,12 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack) -> None:
     lines = {name: of_campaign(view, campaign) for name, (_, campaign) in campaigns.items()}
     times = {name: [line.t for line in dialled] for name, dialled in lines.items()}
     assert window_peak(times["minute"], 60 - TOLERANCE) <= 120
-    assert window_peak(times["minute"], BEST_SECONDS) >= SHORT_USED * 2 * BEST_SECONDS
+    best = {name: window_peak(times[name], BEST_SECONDS) for name in ("minute", "cps")}
+    judge.at_least(
+        best["minute"], SHORT_USED * 2 * BEST_SECONDS, "calls of the best ten seconds at 120 a minute"
+    )
     assert window_peak(times["cps"], 1 - TOLERANCE) <= 5
-    assert window_peak(times["cps"], BEST_SECONDS) >= SHORT_USED * 5 * BEST_SECONDS
+    judge.at_least(best["cps"], SHORT_USED * 5 * BEST_SECONDS, "calls of the best ten seconds at 5 a second")
     assert peak_of(view, lines["slots"]) == 4
     assert peak_of(view, lines["channels"]) == 3
     for node in stack.nodes:

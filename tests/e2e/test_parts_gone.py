@@ -28,6 +28,7 @@ from tests.e2e.parts import (
     whole,
 )
 from tests.e2e.rig import Tenant, left_in_redis, numbers, of_campaign, polled, seen
+from tests.judging import Judge
 
 pytestmark = pytest.mark.timeout(240)
 CONTACTS = 2500
@@ -104,10 +105,10 @@ def finished(parts: Parts, tenant: Tenant, campaign: str) -> list[dict[str, Any]
     return calls
 
 
-def said_unavailable(tenant: Tenant, campaign: str) -> None:
+def said_unavailable(tenant: Tenant, campaign: str, judge: Judge) -> None:
     """Reading and writing are answered in time with 503 and when to come back.
 
-    The fastest answer of several counts: the others may have waited for this machine.
+    The fastest answer of several counts where real seconds do: the others may have waited for this machine.
     """
     for method, path in (("GET", f"/api/v1/campaigns/{campaign}"), ("POST", "/api/v1/agents")):
         took: list[float] = []
@@ -122,11 +123,11 @@ def said_unavailable(tenant: Tenant, campaign: str) -> None:
                 assert (answer.status, answer.read()) == (503, b"Database unavailable")
                 assert int(answer.headers["Retry-After"]) >= 1
                 took.append(time.monotonic() - asked)
-        assert min(took) <= PROMPTLY
+        judge.at_most(min(took), PROMPTLY, "seconds of an answer without PostgreSQL")
 
 
 def test_without_postgresql_no_call_starts_and_those_in_flight_are_settled_after(
-    parts: Parts, begin: Begin
+    parts: Parts, begin: Begin, judge: Judge
 ) -> None:
     tenant, campaign, _ = begin()
     before = {name: pid for name, pid in parts.stack.pids.items() if name.startswith(("web", "dialer"))}
@@ -134,10 +135,10 @@ def test_without_postgresql_no_call_starts_and_those_in_flight_are_settled_after
     server = [parts.postgres.pid, *children_of(parts.postgres.pid)]
     gone = time.time()
     signal_all(server, signal.SIGSTOP)
-    said_unavailable(tenant, campaign)
+    said_unavailable(tenant, campaign, judge)
     signal_all(server, signal.SIGKILL)
     polled(lambda: parts.postgres.pid is None, 20, "the end of PostgreSQL")
-    said_unavailable(tenant, campaign)
+    said_unavailable(tenant, campaign, judge)
     long_gone(gone)
     back = time.time()
     parts.postgres.restart()
@@ -186,7 +187,9 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     assert list(listener.heard.of("reset"))
 
 
-def test_without_any_node_the_campaign_says_so_and_goes_on_after(parts: Parts, begin: Begin) -> None:
+def test_without_any_node_the_campaign_says_so_and_goes_on_after(
+    parts: Parts, begin: Begin, judge: Judge
+) -> None:
     tenant, campaign, _ = begin()
     proxies = list(parts.stack.proxies.values())
     gone = time.time()
@@ -199,7 +202,7 @@ def test_without_any_node_the_campaign_says_so_and_goes_on_after(parts: Parts, b
     goes_on(tenant, campaign)
     proxies[1].set(Mode.OPEN)
     first = min(parts.started_between(campaign, back, time.time()))
-    assert first <= RESUME_SECONDS + LATE_SECONDS
+    judge.at_most(first, RESUME_SECONDS + LATE_SECONDS, "seconds until the first call to a node that is back")
     assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
     polled(lambda: tenant.get(campaign)["blocked_reason"] != "no_node", 30, "the reason's end")
     finished(parts, tenant, campaign)
@@ -230,7 +233,9 @@ def test_who_listens_and_writes_to_a_web_process_that_is_killed_misses_and_doubl
         listener.assert_everything_once(parts.stack, campaign)
 
 
-def test_a_rolling_restart_fails_no_request_and_loses_no_call(parts: Parts, begin: Begin) -> None:
+def test_a_rolling_restart_fails_no_request_and_loses_no_call(
+    parts: Parts, begin: Begin, judge: Judge
+) -> None:
     tenant, campaign, (listener,) = begin(1)
     tenant = parts.persistent(tenant)
     names = ["cdr.fs1", "cdr.fs2", "web.1", *(f"dialer.{n}" for n in range(1, DIALERS + 1))]
@@ -240,8 +245,8 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_call(parts: Parts, begi
             before = parts.stack.pids[name]
             asked = time.monotonic()
             os.kill(before, signal.SIGTERM)
-            polled(lambda: parts.stack.pids.get(name) != before, DRAIN_SECONDS + 5, f"the end of {name}")  # noqa: B023
-            assert time.monotonic() - asked <= DRAIN_SECONDS, name
+            polled(lambda: parts.stack.pids.get(name) != before, 60, f"the end of {name}")  # noqa: B023
+            judge.at_most(time.monotonic() - asked, DRAIN_SECONDS, f"seconds until {name} has drained")
             parts.restarted(name, before)
             parts.stack.wait_ready()
             goes_on(tenant, campaign, 5)

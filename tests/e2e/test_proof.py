@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,6 +17,7 @@ from local.demo import collect, create, dial, watch
 from local.stack import Stack
 from tests.e2e.conftest import StackMaker, client_of
 from tests.e2e.rig import dialer_id_of, polled
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 ADOPTED_SECONDS = 15.0
@@ -44,7 +46,9 @@ def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("runs", [3, pytest.param(7, marks=pytest.mark.full)])
-def test_the_ledgers_agree_with_the_records_of_demo_runs(stack: Stack, client: ApiClient, runs: int) -> None:
+def test_the_ledgers_agree_with_the_records_of_demo_runs(
+    stack: Stack, client: ApiClient, runs: int, judge: Judge
+) -> None:
     seconds = []
     for _ in range(runs):
         outcome = dial(client, [node.ledger for node in stack.nodes], show=False)
@@ -55,12 +59,12 @@ def test_the_ledgers_agree_with_the_records_of_demo_runs(stack: Stack, client: A
         assert outcome.campaign["counts"]["completed"] >= 600
         check_ten_outcomes(outcome.calls)
     # What else the machine does meanwhile may cost one of them its time.
-    assert min(seconds) < 60
+    judge.at_most(min(seconds), 60, "seconds of a demo")
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 11))])
-def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int) -> None:
+def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int, judge: Judge) -> None:
     stack = make_stack()
     client = client_of(stack)
     campaign = create(client)
@@ -70,7 +74,11 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
     dialer_id = dialer_id_of(stack, victim)
     os.kill(victim, signal.SIGKILL)
     assert calls_of(stack, dialer_id) > 0, "it had no call in flight: nothing was proven"
-    polled(lambda: calls_of(stack, dialer_id) == 0, ADOPTED_SECONDS + LATE_SECONDS, "an heir")
+    killed = time.monotonic()
+    polled(lambda: calls_of(stack, dialer_id) == 0, 60, "an heir")
+    judge.at_most(
+        time.monotonic() - killed, ADOPTED_SECONDS + LATE_SECONDS, "seconds until a heir has its calls"
+    )
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
     assert proof.faults == []

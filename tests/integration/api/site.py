@@ -31,6 +31,7 @@ class Ears:
 
     rings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
+    awaited: int = 0
 
     def ring(self, topic: str, payload: Mapping[str, Any], /) -> None:
         self.rings.append((topic, dict(payload)))
@@ -39,6 +40,7 @@ class Ears:
         self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
     ) -> set[str]:
         self.ring(topic, payload)
+        self.awaited += 1
         return set(expected()) & self.silent
 
     def topics(self) -> list[str]:

@@ -19,7 +19,7 @@ import pytest
 from gevent.server import StreamServer
 
 import models
-from api.database import unit
+from api.database import WORK_SECONDS, unit
 from api.errors import DatabaseUnavailable
 from local.postgres import EmbeddedPostgres
 from models import db, rows
@@ -94,10 +94,25 @@ def wired(wire: Wire, database_url: str, redis_url: str) -> Iterator[Site]:
 
 
 def promptly(work: Callable[[], Any]) -> Any:
+    """What it comes to, which it does before a timer that runs for as long as work may take: a database that does not
+    answer is given up sooner."""
+    overdue = gevent.spawn_later(WORK_SECONDS, gevent.sleep)
     begun = time.monotonic()
-    result = work()
+    try:
+        return work()
+    finally:
+        print(f"{time.monotonic() - begun:.3f} s")
+        assert not overdue.ready(), "it waited for as long as work may take"
+        overdue.kill()
+
+
+@pytest.mark.full
+def test_a_silent_database_is_told_of_within_two_seconds(wired: Site, wire: Wire) -> None:
+    assert wired.get("/campaigns").status_code == 200
+    wire.hang()
+    begun = time.monotonic()
+    is_unavailable(wired.get("/campaigns"))
     assert time.monotonic() - begun < PROMPTLY
-    return result
 
 
 ROUTES = [
@@ -192,12 +207,10 @@ def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: W
         with unit(0.2):
             rows("SELECT 1 AS one")
             wire.hang()
-            gevent.sleep(60)
+            gevent.sleep(3600)
 
-    begun = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
         work()
-    assert time.monotonic() - begun < 20
     wire.flow()
     with unit():
         assert rows("SELECT 1 AS one") == [{"one": 1}]
@@ -284,10 +297,8 @@ def test_work_that_a_stopped_server_leaves_half_done_is_given_up(
             everybody(signal.SIGSTOP)
             rows("SELECT 1 AS one")
 
-    begun = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
-        work()
-    assert time.monotonic() - begun < 5, "it waited for as long as work may take"
+        promptly(work)
     assert db.is_closed()
 
 

@@ -19,6 +19,8 @@ from local.valkey import EmbeddedValkey
 from tests.waiting import wait_until
 
 PREFIX = "test:"
+NEVER = 3600.0
+"""Long after a test that waits for it was ended for taking too long."""
 
 
 def connect(url: str) -> redis.Redis:
@@ -82,37 +84,32 @@ def test_a_ring_is_heard_by_everybody(bell: Bell, hire: Hire) -> None:
 
 def test_everybody_answering_ends_the_wait_at_once(bell: Bell, hire: Hire) -> None:
     hire("d1"), hire("d2")
-    began = time.monotonic()
-    assert bell.ring_and_wait("hold", {}, lambda: ["d1", "d2"], timeout=60) == set()
-    assert time.monotonic() - began < 20
+    assert bell.ring_and_wait("hold", {}, lambda: ["d1", "d2"], timeout=NEVER) == set()
 
 
 def test_nobody_expected_needs_no_wait(bell: Bell) -> None:
-    began = time.monotonic()
-    assert bell.ring_and_wait("hold", {}, list, timeout=60) == set()
-    assert time.monotonic() - began < 20
+    assert bell.ring_and_wait("hold", {}, list, timeout=NEVER) == set()
 
 
 def test_who_does_not_answer_is_named_when_time_is_up(bell: Bell, hire: Hire) -> None:
     hire("d1"), hire("mute", answers=False)
     began = time.monotonic()
     assert bell.ring_and_wait("hold", {}, lambda: ["d1", "mute", "absent"], timeout=0.6) == {"mute", "absent"}
-    assert 0.6 <= time.monotonic() - began < 20
+    assert time.monotonic() - began >= 0.6
 
 
 def test_who_dies_meanwhile_is_not_waited_for(bell: Bell, hire: Hire) -> None:
     hire("d1")
-    until = time.monotonic() + 0.4
-    expected = lambda: ["d1", "dying"] if time.monotonic() < until else ["d1"]  # noqa: E731
-    assert bell.ring_and_wait("hold", {}, expected, timeout=60) == set()
-    assert 0.4 <= time.monotonic() - until + 0.4 < 20
+    asked = iter([["d1", "dying"]] * 3)
+    assert bell.ring_and_wait("hold", {}, lambda: next(asked, ["d1"]), timeout=NEVER) == set()
+    assert next(asked, None) is None, "it was waited for while it lived"
 
 
 def test_who_subscribes_late_hears_the_ring_again(bell: Bell, hire: Hire) -> None:
-    waiting = gevent.spawn(bell.ring_and_wait, "hold", {}, lambda: ["late"], 5)
+    waiting = gevent.spawn(bell.ring_and_wait, "hold", {}, lambda: ["late"], NEVER)
     gevent.sleep(0.1)
     hire("late")
-    assert waiting.get(timeout=5) == set()
+    assert waiting.get(timeout=60) == set()
 
 
 def test_answers_to_one_ring_are_not_answers_to_another(bell: Bell, hire: Hire) -> None:
@@ -172,9 +169,7 @@ def test_the_listener_survives_a_restart_of_redis_and_says_so(tmp_path: Path) ->
 def test_the_listener_ends_also_while_redis_is_away(redis_url: str) -> None:
     dialer = Dialer(redis_url.rpartition(":")[0] + ":1/0", "d1")
     dialer.listener.start()
-    began = time.monotonic()
-    dialer.listener.stop(timeout=60)
-    assert time.monotonic() - began < 20
+    dialer.listener.stop(timeout=NEVER)
     assert dialer.connections == 0
 
 

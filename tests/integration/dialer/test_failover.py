@@ -59,8 +59,15 @@ def agree(node: SimulatedNode) -> None:
 
 
 def test_a_contact_that_the_first_gateway_refuses_is_sent_by_the_next_at_once(
-    world: World, node: SimulatedNode, start: Callable[[], Dialer], second: uuid.UUID
+    world: World,
+    node: SimulatedNode,
+    start: Callable[[], Dialer],
+    second: uuid.UUID,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With a back-off, as after a refusal by the only gateway, it would not be over before this test is."""
+    monkeypatch.setattr("campaigns.retry.FIRST_BACKOFF_SECONDS", 3600.0)
+    monkeypatch.setattr("campaigns.retry.LAST_BACKOFF_SECONDS", 3600.0)
     node.fault("gateway-refuses", status=503, gateway="carrier")
     campaign_id = make_campaign(world, 4, max_concurrent_calls=10)
     for _ in range(2):
@@ -75,12 +82,6 @@ def test_a_contact_that_the_first_gateway_refuses_is_sent_by_the_next_at_once(
     assert {call["gateway_id"] for call in calls if not call["failover"]} == {second}
     contacts = run("SELECT attempts, carrier_refusals FROM contact")
     assert {(row["attempts"], row["carrier_refusals"]) for row in contacts} == {(1, 1)}
-    gaps = run(
-        "SELECT extract(epoch FROM later.created_at - earlier.ended_at)::float8 AS gap FROM call AS earlier"
-        " JOIN call AS later ON later.contact_id = earlier.contact_id AND later.seq > earlier.seq"
-    )
-    # The back-off of a gateway that is the only one begins with 5 s.
-    assert all(row["gap"] < 4 for row in gaps)
 
 
 @pytest.mark.parametrize("status", [403, 503])

@@ -15,6 +15,7 @@ from simulator.ledger import read_ledger, window_peak
 from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -33,7 +34,7 @@ def sent(node: SimulatedNode) -> Counter[str]:
 
 @pytest.mark.parametrize("cap", ["cps = 20", "channels = 2"])
 def test_two_campaigns_on_one_gateway_both_get_their_part(
-    world: World, node: SimulatedNode, database_url: str, redis_url: str, cap: str
+    world: World, node: SimulatedNode, database_url: str, redis_url: str, *, cap: str, judge: Judge
 ) -> None:
     campaigns: list[uuid.UUID] = [
         make_campaign(world, 150, max_concurrent_calls=50, status=CampaignStatus.RUNNING) for _ in range(3)
@@ -49,16 +50,16 @@ def test_two_campaigns_on_one_gateway_both_get_their_part(
             )
 
     def enough() -> bool:
-        assert node.ledger is not None
-        times = [line.t for line in read_ledger(node.ledger).originates]
-        # One good second: a busy machine may miss turns at any other time.
-        used = not cap.startswith("cps") or window_peak(times, 1.0) >= 0.9 * 20
-        return used and len(times) >= 120
+        return sent(node).total() >= 120
 
     with ExitStack() as stack:
         dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=500")
         stack.callback(dialer.die)
         dialer.start()
-        wait_until(enough, 60, "120 calls, and a second that is made use of")
+        wait_until(enough, 60, "120 calls")
+    if cap.startswith("cps"):
+        times = [line.t for line in read_ledger(node.ledger or "").originates]
+        # One good second: a busy machine may miss turns at any other time.
+        judge.at_least(window_peak(times, 1.0), 0.9 * 20, "calls of the best second")
     shares = [sent(node)[str(campaign_id)] for campaign_id in campaigns]
     assert min(shares) >= 0.15 * sum(shares), shares

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
@@ -134,10 +133,8 @@ def test_an_earlier_connection_that_the_server_takes_for_alive_is_ended_and_not_
     half_open = identity._session
     assert half_open is not None
     identity._session = None
-    began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
         identity._lock()
-    assert time.monotonic() - began < 10
     identity.keep_lock()
     assert identity.may_send()
     half_open.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -123,35 +121,30 @@ def event_frame(name: str, **headers: Any) -> bytes:
 
 
 class Bystander:
-    """A greenlet that wants nothing but its turn: how often it gets one shows what others leave it.
+    """A greenlet that wants nothing but its turn: how far others get between two of them shows what they leave it.
 
-    `longest_cpu` is the most CPU time that this process spent between two of its turns; time that other processes
-    took from it does not count. The collector leaves alone what was there before, as it does in a dialer
-    (`dialer/gc_tuning.py`): a walk through all that a test run has imported is a pause of its own.
+    `progress` counts what they do; `most` is the most of it between two turns. `bench/events.py` says how long it
+    takes.
     """
 
-    def __init__(self) -> None:
-        self.turns = 0
-        self.longest_cpu = 0.0
+    def __init__(self, progress: Callable[[], int]) -> None:
+        self.most = 0
+        self._progress = progress
         self._stop = False
 
     @contextmanager
     def running(self) -> Iterator[Bystander]:
-        gc.collect()
-        gc.freeze()
         greenlet = gevent.spawn(self._run)
         try:
             yield self
         finally:
             self._stop = True
             greenlet.join()
-            gc.unfreeze()
 
     def _run(self) -> None:
-        last = time.thread_time()
+        last = self._progress()
         while not self._stop:
             gevent.sleep(0)
-            now = time.thread_time()
-            self.longest_cpu = max(self.longest_cpu, now - last)
-            self.turns += 1
+            now = self._progress()
+            self.most = max(self.most, now - last)
             last = now

@@ -439,7 +439,7 @@ def test_stopping_ends_every_greenlet_even_of_a_node_that_hangs() -> None:
         cluster = Cluster([config], DIALER, lambda *_: None, lambda _: None)
         cluster.start()
         wait_until(lambda: node.peers, what="the connection")
-        with gevent.Timeout(3):
+        with gevent.Timeout(60):
             cluster.stop()
         loop = cluster.links["fs1"]._loop
         assert loop is not None
@@ -454,13 +454,20 @@ def beat(one: Switch, late: float = 0.0) -> None:
 
 def test_the_lag_of_a_link_shows(up: Switch) -> None:
     assert up.link.lag_ms == 0
+    began = time.monotonic()
+
+    def passed() -> float:
+        """Milliseconds: by no more can a heartbeat have been delayed on its way on this machine."""
+        return (time.monotonic() - began) * 1000
+
     beat(up)
+    wait_until(lambda: up.link.events == 1, what="the first heartbeat")
     beat(up, late=1.5)
-    wait_until(lambda: up.link.events == 2, what="both heartbeats")
-    assert 1490 <= (up.link.lag_ms or 0) <= 1800
+    wait_until(lambda: up.link.events == 2, what="the second")
+    assert 1500 - passed() <= (up.link.lag_ms or 0) <= 1500 + passed()
     beat(up)
     wait_until(lambda: up.link.events == 3, what="the third")
-    assert (up.link.lag_ms or 0) < 300
+    assert (up.link.lag_ms or 0) <= passed()
     up.node.hang_up()
     wait_until(up.downs, what="the link going down")
     assert up.link.lag_ms is None or len(up.ups()) == 2

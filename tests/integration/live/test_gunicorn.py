@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from tests.integration.live.site import Reader
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-IN_TIME_SECONDS = 15.0
-"""Well within gunicorn's `graceful_timeout`, after which it would kill its worker."""
 
 
 class Gunicorn:
@@ -62,7 +59,7 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
     before = len(client.client_list())
     readers = [Reader(server.port, "c1") for _ in range(10)]
     for reader in readers:
-        assert reader.wait_for(None)[0].at - reader.opened < 2.0
+        reader.wait_for(None)
     Publisher(client, PREFIX).publish([Transition("c1", "p", 1, {"n": 1})])
     for reader in readers:
         reader.wait_for("contact")
@@ -75,13 +72,12 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
 
 
 def test_a_worker_told_to_stop_ends_its_streams_and_is_gone_in_time(server: Gunicorn) -> None:
+    """In time is before gunicorn's `graceful_timeout`, after which it says so and kills its worker."""
     readers = [Reader(server.port, "c1") for _ in range(5)]
     for reader in readers:
         reader.wait_for(None)
-    told = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(40) == 0
-    assert time.monotonic() - told < IN_TIME_SECONDS
+    assert server.process.wait(60) == 0
     for reader in readers:
         reader.wait(lambda r: r.closed)
         assert reader.messages[-1].retry

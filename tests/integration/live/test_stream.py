@@ -9,21 +9,17 @@ import pytest
 
 from live import channel
 from live.event_ids import EventId
-from tests.integration.live.site import Reader, Site
+from tests.integration.live.site import Site
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 
-def prompt_reader(site: Site) -> Reader:
-    """A reader whose first bytes came within a second: the promptest of three, since the machine may be busy."""
-    readers = [site.listen() for _ in range(3)]
-    late = {reader.wait(lambda r: r.messages)[0].at - reader.opened: reader for reader in readers}
-    assert min(late) < 1.0
-    return late[min(late)]
-
-
 def test_bytes_come_at_once_and_say_what_a_proxy_must_not_do(site: Site) -> None:
+    """Before anything has happened, and long before a heartbeat."""
     site.campaign()
-    reader = prompt_reader(site)
+    site.restart(heartbeat=3600.0)
+    reader = site.listen()
+    assert reader.wait(lambda r: r.messages)[0].comment == "carillon"
     assert reader.status == 200
     assert reader.headers["content-type"].split(";")[0] == "text/event-stream"
     assert reader.headers["cache-control"] == "no-cache"
@@ -33,7 +29,8 @@ def test_bytes_come_at_once_and_say_what_a_proxy_must_not_do(site: Site) -> None
 def test_bytes_come_at_once_when_the_database_is_down(site: Site) -> None:
     site.campaign()
     site.campaigns.failing = True
-    reader = prompt_reader(site)
+    reader = site.listen()
+    reader.wait(lambda r: r.comments("carillon"))
     wait_until(
         lambda: site.campaigns.failures, 20, "a snapshot, for which it has to know its place in the stream"
     )
@@ -44,13 +41,13 @@ def test_bytes_come_at_once_when_the_database_is_down(site: Site) -> None:
     assert reader.wait_for(None)
 
 
-def test_a_snapshot_comes_at_once_and_again_while_the_campaign_runs(site: Site) -> None:
+def test_a_snapshot_comes_at_once_and_again_while_the_campaign_runs(site: Site, judge: Judge) -> None:
     site.campaign()
     reader = site.listen()
     one, two, three, *_ = reader.wait_for(None, 3)
     gaps = [two.at - one.at, three.at - two.at]
     assert sum(gaps) > 0.5
-    assert min(gaps) < 1.0
+    judge.at_most(min(gaps), 1.0, "seconds between two snapshots")
     assert one.json["campaign_id"] == "c1"
 
 
@@ -93,13 +90,14 @@ def test_snapshots_are_taken_once_for_all_listeners(site: Site) -> None:
     assert len(site.campaigns.snapshots) <= lasted / 0.25 + 2
 
 
-def test_a_heartbeat_comes_in_time_whatever_else_is_sent(site: Site) -> None:
+def test_a_heartbeat_comes_in_time_whatever_else_is_sent(site: Site, judge: Judge) -> None:
     site.campaign()
     site.restart(heartbeat=0.4)
     reader = site.listen()
     beats = reader.wait(lambda r: r.comments("heartbeat") if len(r.comments("heartbeat")) > 3 else None)
     gaps = [b.at - a.at for a, b in pairwise(beats)]
-    assert all(0.3 < gap < 0.8 for gap in gaps)
+    assert beats[-1].at - reader.opened >= 0.4 * len(beats) - 0.01
+    judge.at_most(max(gaps), 0.8, "seconds between two heartbeats")
 
 
 def test_the_end_is_told_once_after_a_snapshot_of_it_and_the_stream_stays_open(site: Site) -> None:
@@ -215,9 +213,9 @@ def test_a_campaign_added_while_the_reader_waits_is_heard_promptly(site: Site) -
     site.campaign("c2")
     site.listen("c1").wait_for(None)
     second = site.listen("c2")
-    second.wait_for(None, timeout=3)
+    second.wait_for(None, timeout=20)
     site.publish(site.transition("p1", "c2"))
-    assert second.wait_for("contact", timeout=3)
+    assert second.wait_for("contact", timeout=20)
 
 
 def test_a_text_with_every_kind_of_line_end_arrives_unchanged(site: Site) -> None:

@@ -143,10 +143,11 @@ def test_a_call_that_did_not_leave_waits_for_no_reply(bench: Bench) -> None:
 
 def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
     flight = make_flight()
+    began = time.monotonic()
     bench.send(flight)
     bench.link.on_reply("+OK Job-UUID: x")
     ((node, seconds),) = bench.replies
     assert node == "fs1"
-    assert 0.0 <= seconds < 10.0
+    assert 0.0 <= seconds <= time.monotonic() - began
     bench.link.on_reply(None)
     assert len(bench.replies) == 1
