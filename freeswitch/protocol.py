@@ -8,6 +8,7 @@ chose stays what it is. Events come as JSON in the body.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -20,8 +21,13 @@ from freeswitch.errors import FreeswitchError
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 MAX_JOB_UUID_BYTES: Final = 235
+MAX_DEPTH: Final = 64
+"""Of an event that has to be read a second time, for a key that it repeats. FreeSWITCH nests nothing this deep."""
 _LENGTH_DIGITS: Final = 10
 _SHORT_HEAD_BYTES: Final = 80
+_OPENING: Final = frozenset({b"[", b"{"})
+_CLOSING: Final = frozenset({b"]", b"}"})
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 _ONCE_IN_A_FRAME: Final = frozenset({"Content-Length", "Content-Type", "Reply-Text"})
 
 
@@ -213,9 +219,17 @@ def _has_each_key_once(body: bytes, value: dict[str, Any]) -> bool:
 
 
 def _first_of_each(body: bytes) -> dict[str, Any]:
+    # The interpreter's own limit differs from one Python to the next, and with it what this would take.
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(body):
+        token = found[0]
+        depth += (token in _OPENING) - (token in _CLOSING)
+        # The object itself is the first.
+        if depth > MAX_DEPTH + 1:
+            raise ProtocolError(f"event with a repeated key is nested more than {MAX_DEPTH} deep")
     try:
         value: dict[str, Any] = json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise ProtocolError(f"event is not JSON: {exc}") from exc
     return value
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import orjson
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from freeswitch.protocol import (
     MAX_BODY_BYTES,
+    MAX_DEPTH,
     MAX_HEADER_BYTES,
     Frame,
     FrameDecoder,
@@ -241,10 +243,28 @@ def test_a_key_within_a_value_is_no_key() -> None:
     assert decode_json(orjson.dumps(event)) == event
 
 
-def test_an_event_too_deep_to_be_read_again_is_refused() -> None:
-    body = b'{"Unique-ID":"a","Unique-ID":"b","x":' + b"[" * 1020 + b"]" * 1020 + b"}"
-    with pytest.raises(ProtocolError):
-        decode_json(body)
+def nested(depth: int, more: bytes = b"") -> bytes:
+    """An event with a repeated key whose values are so deep; brackets within its strings do not count."""
+    text = b'"]}\\"[[{' + b"{[" * 100 + b'"'
+    return b'{"Unique-ID":"a","Unique-ID":"b","x":' + b"[" * depth + text + b"]" * depth + more + b"}"
+
+
+def test_an_event_is_read_again_down_to_a_depth() -> None:
+    assert decode_json(nested(MAX_DEPTH))["Unique-ID"] == "a"
+
+
+@pytest.mark.parametrize("body", [nested(MAX_DEPTH + 1), nested(1020), nested(MAX_DEPTH + 1, b',"x":1')])
+@pytest.mark.parametrize("limit", [400, 1_000, 100_000])
+def test_an_event_too_deep_to_be_read_again_is_refused_whatever_the_interpreter_takes(
+    body: bytes, limit: int
+) -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    try:
+        with pytest.raises(ProtocolError, match="nested more than"):
+            decode_json(body)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"a"', b'{"a":', b"Disconnected, goodbye.\n"])
