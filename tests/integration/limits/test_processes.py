@@ -47,15 +47,6 @@ def fullest(times: list[float], window: float) -> int:
     return max(sum(start <= time < start + window for time in times) for start in times)
 
 
-def steadiest(times: list[float], count: float) -> list[float]:
-    """So many calls in a row that came in the shortest time: a busy machine may miss turns at another time."""
-    length = int(count)
-    assert len(times) > length
-    return min(
-        (times[at : at + length + 1] for at in range(len(times) - length)), key=lambda row: row[-1] - row[0]
-    )
-
-
 @pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
 def test_no_window_is_overfull(redis_url: str, client: redis.Redis, per_minute: int, cps: int) -> None:
     Desk(client, "opener").open()
