@@ -47,7 +47,7 @@ def main() -> int:
 
     connect(settings.database_url, statement_seconds=STATEMENT_SECONDS)
     process = Process(settings, client(settings.redis_url), client(settings.redis_url, blocking=True))
-    keep_collections_short(lambda: len(process.book))
+    keep_collections_short(lambda: len(process.live_calls))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, process.end)
     return process.run()

@@ -17,7 +17,7 @@ import structlog
 from coordination.control_bus import Bell
 from coordination.errors import ControlBusUnavailable
 from dialer.errors import DATABASE_AWAY
-from dialer.send_gate import Holds
+from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import FreeswitchError
 from models import db, rows
@@ -39,7 +39,7 @@ class Control:
 
     dialer_id: str
     bell: Bell
-    holds: Holds
+    send_gate: SendGate
     cluster: Cluster
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
@@ -48,12 +48,12 @@ class Control:
     def on_ring(self, topic: str, payload: Mapping[str, Any]) -> None:
         """Take one ring. Called by the bell's listener, in order; anything long is spawned."""
         if topic == "hold":
-            self.holds.hold(payload["campaign_id"], payload["generation"])
+            self.send_gate.block(payload["campaign_id"], payload["generation"])
         elif topic == "halt":
-            self.holds.halt(payload["scope"])
+            self.send_gate.halt(payload["scope"])
             self._once(f"tenant {payload['scope']}", self._hang_up_tenants, payload["scope"])
         elif topic == "unhalt":
-            self.holds.lift(payload["scope"])
+            self.send_gate.unblock(payload["scope"])
         elif topic == "hangup":
             self._once(f"campaign {payload['campaign_id']}", self._hang_up_campaign, payload["campaign_id"])
         elif topic == "handover" and payload["dialer_id"] != self.dialer_id:
@@ -75,11 +75,11 @@ class Control:
         read_at = time.monotonic()
         with db.connection_context():
             scopes = [row["scope"] for row in rows("SELECT scope FROM halt")]
-        for scope in self.holds.agree(scopes, read_at):
+        for scope in self.send_gate.sync(scopes, read_at):
             self._once(f"tenant {scope}", self._hang_up_tenants, scope)
 
     def _answer(self, token: str) -> None:
-        if not self.holds.settled(ACK_SECONDS):
+        if not self.send_gate.wait_for_writes(ACK_SECONDS):
             return
         try:
             self.bell.ack(token, self.dialer_id)
@@ -109,7 +109,7 @@ class Control:
 
     def _hang_up_tenants(self, scope: str) -> None:
         def left() -> set[tuple[str, str]]:
-            if not self.holds.is_halted(scope):
+            if not self.send_gate.is_halted(scope):
                 return set()
             with db.connection_context():
                 return {("dialer_tenant", row["tenant_id"]) for row in rows(_OPEN_TENANTS, scope)}

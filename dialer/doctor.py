@@ -58,7 +58,7 @@ _NUMBER: Final = re.compile(r": (\d+)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Required:
     """What the database says that every node must have: gateways by name, and types of agents' actions."""
 
     gateways: tuple[str, ...] = ()
@@ -88,14 +88,14 @@ class Facts:
 
 def main(settings: Settings, say: Callable[[str], None] = print) -> int:
     """Examine every node, of the environment and of the database; 0 when nothing is missing anywhere, 1 otherwise."""
-    nodes, wanted, faults = of_environment(settings.nodes), Wanted(), 0
+    nodes, wanted, faults = of_environment(settings.nodes), Required(), 0
     if settings.database_url is None:
         say("DATABASE_URL is not set: gateways, agents and the nodes there are not looked at.")
     else:
         try:
             connect(settings.database_url)
             with db.connection_context():
-                wanted, nodes = wanted_by_database(), with_table(nodes, read_table())
+                wanted, nodes = required_by_database(), with_table(nodes, read_table())
         except PeeweeException as error:
             say(
                 f"database: {str(error).strip()[:200]}: gateways, agents and the nodes there are not looked at."
@@ -118,15 +118,15 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
     return 1 if faults else 0
 
 
-def wanted_by_database() -> Wanted:
+def required_by_database() -> Required:
     """The gateways and the actions in use. Raises PeeweeException where the database cannot be asked."""
-    trunks = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
+    gateways = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
     actions = rows("SELECT DISTINCT action->>'type' AS type FROM agent WHERE deleted_at IS NULL")
-    names = {match[1] for trunk in trunks for match in _GATEWAY.finditer(trunk["dial_string"])}
-    return Wanted(tuple(sorted(names)), tuple(sorted(row["type"] for row in actions)))
+    names = {match[1] for gateway in gateways for match in _GATEWAY.finditer(gateway["dial_string"])}
+    return Required(tuple(sorted(names)), tuple(sorted(row["type"] for row in actions)))
 
 
-def ask(node: NodeSettings, wanted: Wanted) -> Facts:
+def ask(node: NodeSettings, wanted: Required) -> Facts:
     """Connect as a dialer does, filters and all, and ask for everything; `error` says where that ended."""
     facts = Facts()
     config = NodeConfig(node.name, node.host, node.port, node.password)
@@ -280,13 +280,13 @@ def _ask_itself(link: NodeLink, facts: Facts) -> None:
     facts.shutting_down = link.api("fsctl shutdown_check").strip() == "true"
 
 
-def _ask_modules(link: NodeLink, facts: Facts, wanted: Wanted) -> None:
+def _ask_modules(link: NodeLink, facts: Facts, wanted: Required) -> None:
     agents = [AGENT_MODULES[action] for action in wanted.actions if action in AGENT_MODULES]
     for name in (*NEEDED_MODULES, *agents):
         facts.modules[name] = link.api(f"module_exists {name}").strip() == "true"
 
 
-def _ask_gateways(link: NodeLink, facts: Facts, wanted: Wanted) -> None:
+def _ask_gateways(link: NodeLink, facts: Facts, wanted: Required) -> None:
     for name in wanted.gateways:
         status = re.search(r"^Status\s+(\S+)", link.api(f"sofia status gateway {name}"), re.MULTILINE)
         facts.gateways[name] = status[1] if status else None

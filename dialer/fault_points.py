@@ -1,6 +1,6 @@
 """Named points: where a test has this very process stop or die, between two lines that a crash must not part.
 
-`reach` stands in the code at each of them and does nothing, but in a process that was armed (CARILLON_CHAOS_POINTS, a
+`hit` stands in the code at each of them and does nothing, but in a process that was armed (CARILLON_CHAOS_POINTS, a
 test setting, refused where a node is not on this machine). There, whoever puts a file with the name of a point into
 the folder strikes the first process that passes it: the file says KILL or STOP, and is renamed to `<point>.<pid>` by
 the one process that obeys.
@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 
-class Point(StrEnum):
+class FaultPoint(StrEnum):
     """Every point, in the order of a call's life."""
 
     PERMITTED = "permitted"
@@ -36,15 +36,15 @@ class Point(StrEnum):
     """Permits are back, the campaign is not looked at."""
     PUBLISHED = "published"
     """Listeners have been told, the rows do not say so."""
-    HEIR = "heir"
-    """A dead dialer has an heir, which has taken nothing."""
+    TAKEOVER_CLAIMED = "takeover_claimed"
+    """A dialer has claimed the takeover from a dead one, and has taken nothing yet."""
     PERMITS_TAKEN = "permits_taken"
-    """The heir has the permits, the dead one the calls."""
+    """It has the permits; the calls are still the dead one's."""
     ADOPTED = "adopted"
-    """The calls are the heir's in their rows, and not in its book."""
+    """The calls are its own in their rows, and not among its live calls yet."""
     DECIDED = "decided"
     """Recovery has its answer, and has not acted on it."""
-    REPEAT_CLAIMED = "repeat_claimed"
+    RESEND_CLAIMED = "resend_claimed"
     """A never-seen send is to be repeated, and is not queued yet."""
     CORRECTED = "corrected"
     """A late record is applied and not committed."""
@@ -63,7 +63,7 @@ def arm(orders: Path) -> None:
     _orders = orders
 
 
-def reach(point: Point) -> None:
+def hit(point: FaultPoint) -> None:
     """This process passes `point` now."""
     if _orders is not None:
         _obey(_orders / point)

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 LOCK_SPACE = 0x6361
 """The first half of the advisory lock of a dialer; the second is a digest of its id."""
 LOCK_SECONDS = 5.0
-"""For how long a look at the session lock is good; an heir waits as long before it repeats a send of ours."""
+"""For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
 NEVER = float("-inf")
 
 _HOLDERS = """
@@ -35,7 +35,7 @@ FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s::bigin
 _END_HOLDER = f"SELECT pg_terminate_backend(pid) {_HOLDERS}"
 # The row and the lock in one statement, so that both are of one era: the row is looked for in what was committed
 # before the locks are read.
-_LET_GO = f"""
+_RELEASED = f"""
 SELECT EXISTS (
     SELECT 1 FROM session_lock WHERE dialer_id = %s AND postmaster_started_at = pg_postmaster_start_time()
 ) AND NOT EXISTS (SELECT 1 {_HOLDERS})
@@ -120,7 +120,7 @@ class Identity:
             log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
-            # For heirs of the last release, which know no other proof.
+            # For dialers of the last release that take over from us, which know no other proof.
             self._session.execute(
                 "UPDATE dialer SET postmaster_started_at = pg_postmaster_start_time() WHERE id = %s",
                 (self.dialer_id,),
@@ -161,13 +161,13 @@ class Identity:
             self._session.close()
 
 
-def lock_was_let_go(dialer_id: str) -> bool:
+def lock_was_released(dialer_id: str) -> bool:
     """Whether this dialer's session, which held its lock, is gone while PostgreSQL has lost no other.
 
     False where the lock is gone because PostgreSQL restarted, recovered from the crash of a backend or was promoted,
     until the dialer takes it anew. On the connection that this greenlet holds.
     """
-    (gone,) = db.execute_sql(_LET_GO, (dialer_id, LOCK_SPACE, lock_number(dialer_id))).fetchone()
+    (gone,) = db.execute_sql(_RELEASED, (dialer_id, LOCK_SPACE, lock_number(dialer_id))).fetchone()
     return bool(gone)
 
 

@@ -1,7 +1,8 @@
-"""The calls in flight of this process: what it knows of each beyond the database, in memory only.
+"""The live calls of this process: what it knows of each beyond the database, in memory only.
 
-Everything here can be lost: recovery finds it again from the call rows and the switch. Used by the sender (who
-adds), the recorder (who removes) and recovery (who adds what it adopts).
+Everything here can be lost: recovery finds it again from the call rows and the switch. Used by dispatch (which adds
+what it claimed), the recorder (which removes what is over) and recovery (which adds what it takes over). Every time
+is in monotonic seconds.
 """
 
 from __future__ import annotations
@@ -9,139 +10,266 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from limits.caps import Permit
 
 
-@dataclass(slots=True)
-class Flight:
-    """One call from its claim to its end. Every time is monotonic seconds.
+class LiveState(IntEnum):
+    """How far a call has come, as far as this process knows. It only grows, but where a call is sent again."""
 
-    `gateway_id` and `caller_id` are those it leaves by, `tried` the gateways whose calls to the contact failed just
-    before it. `attempt` to `retry_delay_seconds` are the contact's at the claim; `rejected`: an attempt before was.
-    `sent_by` is the dialer whose filters its events pass. `sent_at` is None until the originate was written. `probe`:
-    it left by a paused gateway, to learn whether that works. `queued`: a dispatcher has it and waits for a permit.
-    `repeated`: sent a second time under the same id, so that a refusal proves nothing. `unanswered`: its node has not
-    acknowledged the order yet, and the connection that it was written to stands. `doubtful`: written to a connection
-    that was given up, and not seen, so that its node may still hold it. `let_go_at` is when the node had acknowledged
-    the order, or had closed that connection too. `progress` says that any 18x came, `ringing` that a 180 did.
-    `reaped`: closed because its switch failed to end it.
-    `missed`: it had no listener for a while since it was written, so that the switch may have shown it unheard.
-    `heard_at` is when it last showed a sign of life, `gone_since` when the switch first said that it is over, `over`
-    that its end is known.
-    """
+    CLAIMED = 0
+    """Its row is committed, and this process has not written its originate."""
+    QUEUED = 1
+    """Dispatch has its originate ready and waits for a permit."""
+    SENT = 2
+    """Its originate was written, and its node has not acknowledged it yet."""
+    ACKNOWLEDGED = 3
+    """Its node took the order, or the connection that it was written to is gone: `delivery_unknown` says whether the
+    node may then still read it."""
+    SEEN = 4
+    """The switch has shown its channel."""
+    RINGING = 5
+    """Its far end has answered with an 18x."""
+    ANSWERED = 6
+    OVER = 7
+    """Its end is known, and being written."""
+
+
+UNSENT = frozenset({LiveState.CLAIMED, LiveState.QUEUED})
+SEEN = frozenset({LiveState.SEEN, LiveState.RINGING, LiveState.ANSWERED})
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """One call from its claim to its end. A method for each thing that happens to it; nobody else sets its state."""
 
     call_id: str
     contact_id: str
     campaign_id: str
     tenant_id: str
     gateway_id: str
+    """The gateway that it leaves by."""
     caller_id: str
     node: str
     core_uuid: str | None
+    """Which run of its node was to place it; None where that is not known."""
     phone_number: str
     generation: int
+    """Its campaign's at the claim: a pause or stop since then forbids it to leave."""
     attempt: int
+    """The contact's counts at the claim, this field to `gateway_faults`."""
     free_sends: int
     carrier_refusals: int
     gateway_faults: int
     rejected: bool
+    """Whether the contact rejected an attempt before."""
     retries_per_contact: int
     retry_delay_seconds: int
     ring_seconds: int
     max_seconds: int
     sent_by: str
+    """The dialer whose event filters its events pass."""
     permit: Permit | None = None
     probe: bool = False
+    """It leaves by a paused gateway, to learn whether that works."""
     tried: tuple[str, ...] = ()
+    """The gateways whose calls to the contact failed just before it."""
+    state: LiveState = LiveState.CLAIMED
+    ended_in: LiveState | None = None
+    """The state that it was in when its end became known."""
     claimed_at: float = field(default_factory=time.monotonic)
     sent_at: float | None = None
+    """When its originate was written; None where it was not, or is to be written again."""
+    released_at: float = 0.0
+    """When its node had acknowledged the order, or could not read it from a lost connection any more."""
     answered_at: float | None = None
-    adopted_at: float | None = None
-    heard_at: float = 0.0
-    gone_since: float | None = None
-    created: bool = False
     progress: bool = False
-    ringing: bool = False
-    reaped: bool = False
-    over: bool = False
-    queued: bool = False
-    repeated: bool = False
-    unanswered: bool = False
-    doubtful: bool = False
-    missed: bool = False
-    let_go_at: float = 0.0
-    asking: bool = False
-    asked_at: float = 0.0
+    """Whether any 18x came: an answered call may have had none."""
+    alerted: bool = False
+    """Whether a 180 came."""
+    adopted_at: float | None = None
+    """When it was taken over from another dialer; None for one of ours."""
+    resent: bool = False
+    """It was sent a second time under the same id, so that a refusal proves nothing."""
+    unheard: bool = False
+    """It had no listener for a while since it was written, so that the switch may have shown it unheard."""
+    delivery_unknown: bool = False
+    """It was written to a connection that was given up, and not seen: its node may still hold it in a buffer."""
     refusal: str | None = None
+    """With what words its node said that the originate failed, where that does not settle it."""
+    heard_at: float = 0.0
+    """When it last showed a sign of life."""
+    gone_since: float | None = None
+    """When its node first said that the call is over."""
+    force_closed: bool = False
+    """It was closed because its switch failed to end it."""
+    asking: bool = False
+    """A question about it is under way at its node."""
+    asked_at: float = 0.0
+
+    @property
+    def unsent(self) -> bool:
+        """Whether its originate may leave: not written by us, not seen, and not over."""
+        return self.state in UNSENT
+
+    @property
+    def queued(self) -> bool:
+        """Whether it waits for a permit."""
+        return self.state is LiveState.QUEUED
+
+    @property
+    def seen(self) -> bool:
+        """Whether the switch has ever shown this call to exist."""
+        return (self.ended_in or self.state) in SEEN
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether its originate was written and its node has not said that it has it."""
+        return self.state is LiveState.SENT
+
+    @property
+    def maybe_undelivered(self) -> bool:
+        """Whether its node may not have read its originate yet, and may do so later."""
+        return self.unacknowledged or self.delivery_unknown
+
+    @property
+    def over(self) -> bool:
+        """Whether its end is known."""
+        return self.state is LiveState.OVER
 
     def sent_age(self, now: float) -> float | None:
         """Seconds since the originate was written; None where this process did not write it."""
         return None if self.sent_at is None else now - self.sent_at
 
-    @property
-    def seen(self) -> bool:
-        """Whether the switch has ever shown this call to exist."""
-        return self.created or self.progress or self.answered_at is not None
+    # What dispatch does with it.
 
-    @property
-    def unsent(self) -> bool:
-        """Whether its originate may leave: never written, never seen, and not over."""
-        return self.sent_at is None and not self.seen and not self.over
+    def enqueue(self) -> None:
+        """It waits for a permit. One that was seen or is over meanwhile stays what it is."""
+        if self.state is LiveState.CLAIMED:
+            self.state = LiveState.QUEUED
+
+    def dequeue(self) -> None:
+        """It waits for a permit no more."""
+        if self.state is LiveState.QUEUED:
+            self.state = LiveState.CLAIMED
+
+    def write(self, now: float, core_uuid: str | None) -> bool:
+        """Its originate is being written to the run `core_uuid` of its node; False where it may not leave."""
+        if not self.unsent:
+            return False
+        self.state, self.sent_at = LiveState.SENT, now
+        self.core_uuid = core_uuid or self.core_uuid
+        return True
+
+    def acknowledge(self, now: float) -> None:
+        """Its node has taken the order, or refused it."""
+        self._advance(LiveState.ACKNOWLEDGED)
+        self.released_at = now
+
+    def resend(self) -> bool:
+        """It is to be sent once more under its id; False where it waits for that already, was seen or is over."""
+        if self.state not in (LiveState.CLAIMED, LiveState.SENT, LiveState.ACKNOWLEDGED):
+            return False
+        self.state, self.sent_at, self.resent = LiveState.CLAIMED, None, True
+        return True
+
+    # What the switch shows of it.
+
+    def show(self) -> None:
+        """The switch has shown its channel."""
+        self._advance(LiveState.SEEN)
+
+    def ring(self, *, alerted: bool) -> None:
+        """An 18x came; `alerted`: it was a 180."""
+        self.progress, self.alerted = True, self.alerted or alerted
+        self._advance(LiveState.RINGING)
+
+    def answer(self, at: float) -> None:
+        """It was answered at `at`; the first word of it counts."""
+        self.answered_at = self.answered_at or at
+        self._advance(LiveState.ANSWERED)
+
+    def end(self) -> None:
+        """Its end is known."""
+        if not self.over:
+            self.ended_in, self.state = self.state, LiveState.OVER
+
+    # What happens to its connection.
+
+    def lose_connection(self, now: float) -> None:
+        """The connection over which its events came, or its order went, is gone."""
+        self.unheard = True
+        if self.unacknowledged:
+            self.acknowledge(now)
+
+    def doubt_delivery(self) -> None:
+        """Its node may still read the order from a connection that we gave up."""
+        self.delivery_unknown = True
+
+    def settle_delivery(self, now: float) -> None:
+        """Its node has closed the connection that the order was written to."""
+        self.delivery_unknown, self.released_at = False, now
+
+    def _advance(self, to: LiveState) -> None:
+        """Unsent calls are not acknowledged: that is the answer to an order which is written anew since."""
+        if to is LiveState.ACKNOWLEDGED and self.unsent:
+            return
+        self.state = max(self.state, to)
 
 
-class Book:
-    """The flights of this process, by call id, by campaign and by node."""
+class LiveCalls:
+    """The live calls of this process, by call id, by campaign and by node."""
 
     def __init__(self) -> None:
-        self._flights: dict[str, Flight] = {}
-        self._by_campaign: dict[str, dict[str, Flight]] = {}
-        self._by_node: dict[str, dict[str, Flight]] = {}
+        self._calls: dict[str, LiveCall] = {}
+        self._by_campaign: dict[str, dict[str, LiveCall]] = {}
+        self._by_node: dict[str, dict[str, LiveCall]] = {}
 
-    def add(self, flight: Flight) -> None:
+    def add(self, call: LiveCall) -> None:
         """Enter a call; one that is known already is left as it is."""
-        if flight.call_id in self._flights:
+        if call.call_id in self._calls:
             return
-        self._flights[flight.call_id] = flight
-        self._by_campaign.setdefault(flight.campaign_id, {})[flight.call_id] = flight
-        self._by_node.setdefault(flight.node, {})[flight.call_id] = flight
+        self._calls[call.call_id] = call
+        self._by_campaign.setdefault(call.campaign_id, {})[call.call_id] = call
+        self._by_node.setdefault(call.node, {})[call.call_id] = call
 
-    def get(self, call_id: str) -> Flight | None:
-        """The flight of a call, None where it is not (or no longer) ours."""
-        return self._flights.get(call_id)
+    def get(self, call_id: str) -> LiveCall | None:
+        """A call by its id, None where it is not (or no longer) ours."""
+        return self._calls.get(call_id)
 
-    def remove(self, call_id: str) -> Flight | None:
+    def remove(self, call_id: str) -> LiveCall | None:
         """Forget a call that is over."""
-        flight = self._flights.pop(call_id, None)
-        if flight is not None:
-            _discard(self._by_campaign, flight.campaign_id, call_id)
-            _discard(self._by_node, flight.node, call_id)
-        return flight
+        call = self._calls.pop(call_id, None)
+        if call is not None:
+            _discard(self._by_campaign, call.campaign_id, call_id)
+            _discard(self._by_node, call.node, call_id)
+        return call
 
-    def on_node(self, node: str) -> list[Flight]:
-        """The flights of one node."""
+    def on_node(self, node: str) -> list[LiveCall]:
+        """The calls of one node."""
         return list(self._by_node.get(node, {}).values())
 
     def count_on_node(self, node: str) -> int:
-        """How many flights one node has."""
+        """How many calls one node has."""
         return len(self._by_node.get(node, {}))
 
     def count_of_campaign(self, campaign_id: str) -> int:
-        """How many flights one campaign has."""
+        """How many calls one campaign has."""
         return len(self._by_campaign.get(campaign_id, {}))
 
     def __contains__(self, call_id: str) -> bool:
-        return call_id in self._flights
+        return call_id in self._calls
 
-    def __iter__(self) -> Iterator[Flight]:
-        return iter(list(self._flights.values()))
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(list(self._calls.values()))
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._calls)
 
 
-def _discard(index: dict[str, dict[str, Flight]], key: str, call_id: str) -> None:
-    flights = index[key]
-    del flights[call_id]
-    if not flights:
+def _discard(index: dict[str, dict[str, LiveCall]], key: str, call_id: str) -> None:
+    calls = index[key]
+    del calls[call_id]
+    if not calls:
         del index[key]

@@ -1,7 +1,7 @@
 """One dialer process: what its parts are, how they begin and how they end.
 
-Begins: identity (lock, lease, row), nodes, recorder, outbox, bells, then dispatchers. Ends on SIGTERM in the
-opposite order: no new calls, what was written is acknowledged or else noted as doubtful, the others take over what
+Begins: identity (lock, lease, row), nodes, recorder, outbox, bells, then dispatchers. Ends on SIGTERM in the opposite
+order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take over what
 is in flight while this process still listens, then what it knows is written and published; all of it within 20 s,
 whoever is away.
 """
@@ -22,30 +22,30 @@ from coordination.control_bus import Bell, Listener
 from coordination.errors import Fenced
 from coordination.membership import Roster
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
-from dialer.capacity.gateway_breaker import Trunks
+from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.control import Control
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.desk import Desk
 from dialer.dispatch.nodes import Nodes
-from dialer.dispatch.originate import Requests
+from dialer.dispatch.originate import OriginateBuilder
 from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE
-from dialer.fault_points import Point, reach
+from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity, purge_locks
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import BELL as RECORDS
-from dialer.record.cdr_inbox import Inbox
+from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Ended, Written
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.audit import Audit
-from dialer.recovery.hangup_markers import Marks
-from dialer.recovery.maybe_live import Held
-from dialer.recovery.reconciler import Recovery
-from dialer.recovery.takeover import Adoption
-from dialer.send_gate import Holds
+from dialer.recovery.hangup_markers import HangupMarkers
+from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.recovery.reconciler import Reconciler
+from dialer.recovery.takeover import Takeover
+from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster, LinkChange
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
@@ -77,8 +77,8 @@ class Process:
     def __init__(self, settings: Settings, redis: Redis, bell_redis: Redis) -> None:
         assert settings.database_url is not None
         prefix = settings.redis_prefix
-        self.book = Book()
-        self.holds = Holds()
+        self.live_calls = LiveCalls()
+        self.send_gate = SendGate()
         self.tasks = Tasks(self._lose)
         self.roster = Roster(redis, prefix)
         self.identity = Identity(settings.database_url, self.roster)
@@ -87,25 +87,43 @@ class Process:
         self.bell = Bell(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
         self.pressure = BackPressure(
-            Pressure(redis, prefix), self.book, self._targets, lambda: self.desk.dialers[1], self.refresh
+            Pressure(redis, prefix),
+            self.live_calls,
+            self._targets,
+            lambda: self.desk.dialers[1],
+            self.refresh,
         )
-        self.nodes_view = Nodes(settings.nodes, self.cluster, self.book, self.pressure.cps)
+        self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.pressure.cps)
         self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
-        self.recorder = Recorder(self.dialer_id, self.book, self._on_written, self._ask, self._elsewhere)
-        self.sender = Sender(self.cluster, self.recorder, self.holds, self.identity, self._on_replied)
-        self.recovery = Recovery(self.dialer_id, self.cluster, self.book, self.recorder, self._repeat)
+        self.recorder = Recorder(
+            self.dialer_id, self.live_calls, self._on_written, self._ask, self._elsewhere
+        )
+        self.sender = Sender(self.cluster, self.recorder, self.send_gate, self.identity, self._on_replied)
+        self.reconciler = Reconciler(
+            self.dialer_id, self.cluster, self.live_calls, self.recorder, self._resend
+        )
         self.permits = Permits(self.limiter)
-        self.marks = Marks(self.cluster)
-        self.held = Held(self.dialer_id, self.cluster, self.limiter, self.marks, self._on_let_go)
-        self.audit = Audit(self.dialer_id, self.book, self.permits, self.limiter, self.recovery)
-        self.inbox = Inbox(
-            self.dialer_id, self.book, self.recorder, self.outbox.put, self.limiter.add_seconds
+        self.hangup_markers = HangupMarkers(self.cluster)
+        self.maybe_live = MaybeLiveSlots(
+            self.dialer_id, self.cluster, self.limiter, self.hangup_markers, self._on_slots_free
         )
-        self.adoption = Adoption(
-            self.identity, self.roster, self.limiter, self.cluster, self.book, self.outbox, self.recovery
+        self.audit = Audit(self.dialer_id, self.live_calls, self.permits, self.limiter, self.reconciler)
+        self.cdr_inbox = CdrInboxReader(
+            self.dialer_id, self.live_calls, self.recorder, self.outbox.put, self.limiter.add_seconds
         )
-        self.requests = Requests(settings.sound_folder, settings.audio_hosts, settings.socket_hosts)
-        self.trunks = Trunks(self._on_gateway, self.refresh)
+        self.takeover = Takeover(
+            self.identity,
+            self.roster,
+            self.limiter,
+            self.cluster,
+            self.live_calls,
+            self.outbox,
+            self.reconciler,
+        )
+        self.originate_builder = OriginateBuilder(
+            settings.sound_folder, settings.audio_hosts, settings.socket_hosts
+        )
+        self.gateways = GatewayBreaker(self._on_gateway, self.refresh)
         self.desk = Desk(
             self.dialer_id,
             self.nodes_view,
@@ -114,10 +132,10 @@ class Process:
             self._departures,
             self.refresh,
             self.pressure.cps,
-            self.trunks,
+            self.gateways,
         )
         self.control = Control(
-            self.dialer_id, self.bell, self.holds, self.cluster, self.refresh, self._on_handover
+            self.dialer_id, self.bell, self.send_gate, self.cluster, self.refresh, self._on_handover
         )
         self.listener = Listener(bell_redis, prefix, self._on_ring, self.control.on_connected)
         self._leaving: set[str] = set()
@@ -164,19 +182,19 @@ class Process:
         self.tasks.every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
         self.tasks.every(RENEW_EVERY_SECONDS, self.limiter.renew)
         self.tasks.every(ROUND_SECONDS, self.identity.keep_lock)
-        self.tasks.every(ROUND_SECONDS, self.recovery.patrol)
-        self.tasks.every(ROUND_SECONDS, self.held.round, self.held.wake)
+        self.tasks.every(ROUND_SECONDS, self.reconciler.sweep)
+        self.tasks.every(ROUND_SECONDS, self.maybe_live.round, self.maybe_live.wake)
         self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
-        self.tasks.every(ROUND_SECONDS, self._settle_doubts)
-        self.tasks.every(ROUND_SECONDS, self.inbox.round, self._records)
-        self.tasks.every(PURGE_EVERY_SECONDS, self.inbox.purge)
+        self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
+        self.tasks.every(ROUND_SECONDS, self.cdr_inbox.round, self._records)
+        self.tasks.every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
         self.tasks.every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
         self.tasks.every(PURGE_EVERY_SECONDS, purge_locks)
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
         self.tasks.every(ROUND_SECONDS, self.pressure.round)
-        self.tasks.every(ROUND_SECONDS, self.trunks.round, self.trunks.heard)
+        self.tasks.every(ROUND_SECONDS, self.gateways.round, self.gateways.heard)
         self.tasks.every(TICK_SECONDS, self.pressure.tick)
         self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
         self.listener.start()
@@ -189,17 +207,17 @@ class Process:
         def left(until: float) -> float:
             return max(0.0, began + until - time.monotonic())
 
-        self.holds.draining = True
+        self.send_gate.draining = True
         self.desk.stop(left(DISPATCHED_BY))
         if not self.identity.lost:
-            delivery_unknown.wait_for_proof(self.book, began + PROVEN_BY)
+            delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
             self._hand_over(began + HANDED_OVER_BY)
         self.listener.stop()
-        self.recovery.stop()
-        self.marks.stop()
+        self.reconciler.stop()
+        self.hangup_markers.stop()
         self.recorder.stop()
         if not self.recorder.flush(left(WRITTEN_BY)):
-            log.error("outcomes_left_unwritten", calls=len(self.book))
+            log.error("outcomes_left_unwritten", calls=len(self.live_calls))
         self.outbox.stop()
         self._publishing.join(timeout=left(PUBLISHED_BY))
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
@@ -217,12 +235,12 @@ class Process:
         """
         try:
             self.recorder.flush(max(0.0, until - time.monotonic()))
-            delivery_unknown.note(self.dialer_id, delivery_unknown.unproven(self.book))
+            delivery_unknown.note(self.dialer_id, delivery_unknown.unproven(self.live_calls))
             while self._owned() and time.monotonic() < until:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
                 self.bell.ring("handover", {"dialer_id": self.dialer_id})
                 gevent.sleep(RING_AGAIN_SECONDS)
-            reach(Point.HANDED_OVER)
+            hit(FaultPoint.HANDED_OVER)
         except UNAVAILABLE as error:
             log.warning("handover_failed", error=str(error)[:200])
 
@@ -243,7 +261,7 @@ class Process:
         self._ending.set()
 
     def _keep_lease(self) -> None:
-        self.identity.renew({"nodes": self.nodes_view.info(), "calls": len(self.book)})
+        self.identity.renew({"nodes": self.nodes_view.info(), "calls": len(self.live_calls)})
         if self.identity.lost:
             log.error("lease_lost", dialer_id=self.dialer_id)
             self._ending.set()
@@ -254,17 +272,17 @@ class Process:
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()
         # Two that end at once would hand the same calls to and fro.
-        if not self.holds.draining:
-            self.adoption.round(leaving)
+        if not self.send_gate.draining:
+            self.takeover.round(leaving)
 
     def _on_handover(self, dialer_id: str) -> None:
         self._leaving.add(dialer_id)
         self._adopt_now.set()
 
-    def _settle_doubts(self) -> None:
-        for flight in self.permits.settle(self.dialer_id):
-            self.book.add(flight)
-            self.recorder.withdraw(flight, "NOT_SENT")
+    def _resolve_unknown_claims(self) -> None:
+        for call in self.permits.resolve_unknown_claims(self.dialer_id):
+            self.live_calls.add(call)
+            self.recorder.withdraw(call, "NOT_SENT")
 
     def _look(self) -> None:
         self.nodes_view.read()
@@ -276,27 +294,29 @@ class Process:
     def _on_gateway(self, gateway_id: str, paused: bool, faults: int) -> None:
         self.desk.gateway_changed(gateway_id, paused, faults)
 
-    def _elsewhere(self, flight: Flight) -> bool:
-        return self.desk.elsewhere(flight)
+    def _elsewhere(self, call: LiveCall) -> bool:
+        return self.desk.elsewhere(call)
 
     def _departures(self) -> Departures:
-        return Departures(self.dialer_id, self.limiter, self.requests, self.sender, self.recorder, self.book)
+        return Departures(
+            self.dialer_id, self.limiter, self.originate_builder, self.sender, self.recorder, self.live_calls
+        )
 
-    def _repeat(self, flight: Flight) -> None:
-        if not self.desk.repeat(flight):
-            self.recorder.withdraw(flight, "NOT_SENT")
+    def _resend(self, call: LiveCall) -> None:
+        if not self.desk.resend(call):
+            self.recorder.withdraw(call, "NOT_SENT")
 
     def _on_event(self, node: str, event: Event) -> None:
         if isinstance(event, ChannelEvent) and event.kind in REACHED:
-            flight = self.book.get(event.call_id)
-            if flight is not None:
-                self.trunks.reached(flight)
+            call = self.live_calls.get(event.call_id)
+            if call is not None:
+                self.gateways.reached(call)
         if isinstance(event, ChannelEvent):
-            self.held.on_event(event)
+            self.maybe_live.on_event(event)
         self.recorder.on_event(node, event)
 
-    def _ask(self, flight: Flight) -> None:
-        self.recovery.ask(flight)
+    def _ask(self, call: LiveCall) -> None:
+        self.reconciler.ask(call)
 
     def _on_replied(self, node: str, seconds: float) -> None:
         self.nodes_view.answered(node)
@@ -305,28 +325,30 @@ class Process:
     def _on_link(self, change: LinkChange) -> None:
         log.info("node_link", node=change.node, up=change.up, error=change.error)
         if change.up:
-            self.recovery.node_up(change.node)
-            self.held.node_up(change.node)
+            self.reconciler.node_up(change.node)
+            self.maybe_live.node_up(change.node)
         else:
-            self.recovery.node_down(change.node, change.held)
+            self.reconciler.node_down(change.node, change.held)
         self.desk.wake_all()
 
-    def _on_let_go(self) -> None:
+    def _on_slots_free(self) -> None:
         self.desk.wake_all()
 
-    def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
+    def _on_written(self, written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
         """After a commit: permits, stream, marks, dispatchers, and campaigns that may be done."""
         self.outbox.put(written.told)
         # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
         self.pressure.learn(over, ended)
-        self.trunks.learn(over, ended)
+        self.gateways.learn(over, ended)
         self.permits.free(over, ended)
-        reach(Point.FREED)
+        hit(FaultPoint.FREED)
         self.desk.slots_free(over)
-        for node in {flight.node for flight in over}:
+        for node in {call.node for call in over}:
             # The mark of a call that may be up is what says later that it is over.
-            done = [f.call_id for f in over if f.node == node and f.seen and ended[f.call_id].hold is None]
-            self.marks.forget(node, done)
-        for campaign_id in {flight.campaign_id for flight in over}:
-            if not self.book.count_of_campaign(campaign_id):
+            done = [
+                f.call_id for f in over if f.node == node and f.seen and ended[f.call_id].may_live is None
+            ]
+            self.hangup_markers.forget(node, done)
+        for campaign_id in {call.campaign_id for call in over}:
+            if not self.live_calls.count_of_campaign(campaign_id):
                 self.tasks.guarded(partial(self.desk.exhausted, campaign_id))

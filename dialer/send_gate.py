@@ -14,20 +14,20 @@ import gevent
 
 EVERYBODY = "*"
 KEEP_SECONDS = 600.0
-"""A call that was claimed before a hold has left, or gone back, within seconds of it."""
+"""A call that was claimed before a campaign was blocked has left, or gone back, within seconds of it."""
 
 
-class Holds:
-    """Campaigns held up to a generation, tenants halted, and the writes under way."""
+class SendGate:
+    """Campaigns blocked up to a generation, tenants halted, and the writes under way."""
 
     def __init__(self) -> None:
-        # Of each campaign, by the time of its last hold: oldest first.
+        # Of each campaign, by the time it was last blocked: oldest first.
         self._generations: dict[str, tuple[int, float]] = {}
         self._halted: dict[str, float] = {}
         self._writes: set[object] = set()
         self.draining = False
 
-    def hold(self, campaign_id: str, generation: int) -> None:
+    def block(self, campaign_id: str, generation: int) -> None:
         """Calls of this campaign claimed before `generation` may not leave."""
         now = time.monotonic()
         before, _ = self._generations.pop(campaign_id, (0, now))
@@ -41,7 +41,7 @@ class Holds:
         """No call of this tenant (or of everybody, `*`) may leave."""
         self._halted[scope] = time.monotonic()
 
-    def lift(self, scope: str) -> None:
+    def unblock(self, scope: str) -> None:
         """The halt of this scope is over."""
         self._halted.pop(scope, None)
 
@@ -49,7 +49,7 @@ class Holds:
         """Whether this scope, or everybody, is halted."""
         return scope in self._halted or EVERYBODY in self._halted
 
-    def agree(self, scopes: Iterable[str], read_at: float) -> list[str]:
+    def sync(self, scopes: Iterable[str], read_at: float) -> list[str]:
         """Take over the halts that stood in the database at `read_at` (monotonic), since rings may be missed.
 
         A halt that was noted since then stands. Returns those that are new here.
@@ -79,7 +79,7 @@ class Holds:
         finally:
             self._writes.discard(write)
 
-    def settled(self, timeout: float) -> bool:
+    def wait_for_writes(self, timeout: float) -> bool:
         """Wait until every write that is under way now has left or failed; False when one took longer."""
         under_way = set(self._writes)
         deadline = time.monotonic() + timeout

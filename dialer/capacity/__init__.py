@@ -1,1 +1,1 @@
-"""What the limiter is told: permits renewed, given back and rebuilt; less where a node or a trunk refuses."""
+"""What the limiter is told: permits renewed, given back and rebuilt; less where a node or a gateway refuses."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from campaigns.dispositions import Disposition
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.outcomes import Ended
 from limits.backpressure import DOWN_EVERY_MS, Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
@@ -38,15 +38,15 @@ REFUSED_SHARE = 0.10
 than `FEWEST_REFUSALS` of them within the window, says that it has too many."""
 
 
-def refused_by(flight: Flight, ended: Ended) -> Target | None:
+def refused_by(call: LiveCall, ended: Ended) -> Target | None:
     """Who refused this call for want of capacity; None where nobody did."""
     if ended.sent_age is None:
         return None
     if ended.cause == "SYSTEM_SHUTDOWN":
-        return Kind.NODE, flight.node
+        return Kind.NODE, call.node
     if ended.disposition != Disposition.CONGESTION:
         return None
-    return (Kind.GATEWAY, flight.gateway_id) if flight.seen else (Kind.NODE, flight.node)
+    return (Kind.GATEWAY, call.gateway_id) if call.seen else (Kind.NODE, call.node)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Replies:
 
 
 @dataclass(slots=True)
-class Verdicts:
+class RefusalWindow:
     """How the calls of one gateway ended lately: (monotonic time, whether it refused for want of capacity)."""
 
     _ends: deque[tuple[float, bool]] = field(default_factory=deque)
@@ -98,7 +98,7 @@ class BackPressure:
     """One process' part of it. `targets` says whose rates it wants to know, `changed` is called after a cut."""
 
     pressure: Pressure
-    book: Book
+    live_calls: LiveCalls
     targets: Callable[[], Iterable[Target]]
     dialers: Callable[[], int]
     changed: Callable[[], None]
@@ -106,7 +106,7 @@ class BackPressure:
     _slowed: Mapping[Target, Slowed] = field(default_factory=dict)
     _cut_at: dict[Target, float] = field(default_factory=dict)
     _replies: dict[str, Replies] = field(default_factory=dict)
-    _verdicts: dict[str, Verdicts] = field(default_factory=dict)
+    _refusals: dict[str, RefusalWindow] = field(default_factory=dict)
     _ticked_at: float | None = None
     _lags: deque[float] = field(default_factory=lambda: deque(maxlen=20))
 
@@ -115,17 +115,17 @@ class BackPressure:
         left = self._slowed.get((kind, name))
         return configured if left is None else left.rate(configured)
 
-    def learn(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+    def learn(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
         """These calls have ended; never raises for a Redis that is away."""
         now = self.now()
         full: set[Target] = set()
-        for flight in over:
-            target = refused_by(flight, ended[flight.call_id])
+        for call in over:
+            target = refused_by(call, ended[call.call_id])
             if target is not None and target[0] is Kind.NODE:
                 full.add(target)
-            elif flight.seen:
-                self._verdicts.setdefault(flight.gateway_id, Verdicts()).add(now, target is not None)
-        full |= {(Kind.GATEWAY, name) for name, verdicts in self._verdicts.items() if verdicts.say_full(now)}
+            elif call.seen:
+                self._refusals.setdefault(call.gateway_id, RefusalWindow()).add(now, target is not None)
+        full |= {(Kind.GATEWAY, name) for name, verdicts in self._refusals.items() if verdicts.say_full(now)}
         for target in full:
             self._refuse(target, over)
 
@@ -148,7 +148,7 @@ class BackPressure:
                 self._refuse((Kind.NODE, node), ())
         self._read()
 
-    def _refuse(self, target: Target, over: Sequence[Flight]) -> None:
+    def _refuse(self, target: Target, over: Sequence[LiveCall]) -> None:
         now = self.now()
         if now - self._cut_at.get(target, -math.inf) < DOWN_EVERY_MS / 1000:
             return
@@ -162,15 +162,15 @@ class BackPressure:
             log.warning("refusal_not_shared", kind=str(kind), name=name, error=str(error)[:200])
         self.changed()
 
-    def _asked_for(self, target: Target, over: Sequence[Flight]) -> int:
+    def _asked_for(self, target: Target, over: Sequence[LiveCall]) -> int:
         """About how many calls a second it was asked for, by all dialers, as seen from this one."""
         kind, name = target
         since = self.now() - RECENT_SECONDS
         recent = {
-            flight.call_id
-            for flight in (*self.book, *over)
-            if (flight.node if kind is Kind.NODE else flight.gateway_id) == name
-            and (flight.sent_at or 0.0) >= since
+            call.call_id
+            for call in (*self.live_calls, *over)
+            if (call.node if kind is Kind.NODE else call.gateway_id) == name
+            and (call.sent_at or 0.0) >= since
         }
         return len(recent) * self.dialers()
 

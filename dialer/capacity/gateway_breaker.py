@@ -1,4 +1,4 @@
-"""Pauses a gateway that is at fault in call after call, so that a trunk out of credit costs no contact.
+"""Pauses a gateway that is at fault in call after call, so that a carrier account out of credit costs no contact.
 
 What every dialer hears is counted in the gateway's row: five faults in a row pause it, anything that shows that it
 reaches people starts the count anew. A paused gateway is probed with one call after a delay that grows; the probe's
@@ -16,7 +16,7 @@ from gevent.event import Event as Signal
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.errors import DATABASE_AWAY
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from dialer.record.outcomes import Ended
 from models import db
 
@@ -55,7 +55,7 @@ UPDATE gateway SET probes = greatest(probes - 1, 0), probe_at = now() WHERE id =
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class HealthSigns:
     """What a group of calls that ended, in their order, says of one gateway.
 
     `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end.
@@ -67,54 +67,54 @@ class Signs:
     reason: str = ""
 
 
-def signs_of(over: Sequence[Flight], ended: Mapping[str, Ended]) -> dict[str, Signs]:
+def health_signs(over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> dict[str, HealthSigns]:
     """The signs by gateway; only of gateways that gave one."""
-    found: dict[str, Signs] = {}
-    for flight in over:
-        end = ended[flight.call_id]
-        before = found.get(flight.gateway_id, Signs())
-        if is_fault(flight, end):
+    found: dict[str, HealthSigns] = {}
+    for call in over:
+        end = ended[call.call_id]
+        before = found.get(call.gateway_id, HealthSigns())
+        if is_fault(call, end):
             reason = f"{end.sip_status} {end.sip_phrase or end.cause}" if end.sip_status else end.cause
-            found[flight.gateway_id] = Signs(before.works, before.probe_works, before.faults + 1, reason)
-        elif shows_that_it_works(flight, end):
-            found[flight.gateway_id] = Signs(True, before.probe_works or flight.probe)
+            found[call.gateway_id] = HealthSigns(before.works, before.probe_works, before.faults + 1, reason)
+        elif shows_that_it_works(call, end):
+            found[call.gateway_id] = HealthSigns(True, before.probe_works or call.probe)
     return found
 
 
-def is_fault(flight: Flight, ended: Ended) -> bool:
+def is_fault(call: LiveCall, ended: Ended) -> bool:
     """Whether the gateway, and nobody behind it, ended this call."""
     if ended.sent_age is None or ended.answered:
         return False
     evidence = Evidence(
-        cause=ended.cause, channel=flight.seen, progress=flight.progress, sip_status=ended.sip_status
+        cause=ended.cause, channel=call.seen, progress=call.progress, sip_status=ended.sip_status
     )
     return dispose(evidence) is Disposition.GATEWAY_FAULT
 
 
-def shows_that_it_works(flight: Flight, ended: Ended) -> bool:
+def shows_that_it_works(call: LiveCall, ended: Ended) -> bool:
     """Whether this call rang, was answered, or got a final response for which the number is to blame."""
     if ended.sent_age is None:
         return False
-    if ended.answered or flight.progress or flight.answered_at is not None:
+    if ended.answered or call.progress or call.answered_at is not None:
         return True
     return ended.sip_status is not None and ended.disposition != Disposition.CONGESTION
 
 
 @dataclass(slots=True)
-class Trunks:
+class GatewayBreaker:
     """One process' part of it. `changed(gateway_id, paused, faults)` is called before anything else is dialled."""
 
     changed: Callable[[str, bool, int], None]
     refresh: Callable[[], None]
-    suspects: set[str] = field(default_factory=set)
+    degraded: set[str] = field(default_factory=set)
     """Gateways whose last calls were at fault, as far as this process knows."""
     heard: Signal = field(default_factory=Signal)
     _reached: dict[str, bool] = field(default_factory=dict)
 
-    def reached(self, flight: Flight) -> None:
+    def reached(self, call: LiveCall) -> None:
         """This call rings or was answered. Called by a connection's reader: what follows is done by `round`."""
-        if flight.probe or flight.gateway_id in self.suspects:
-            self._reached[flight.gateway_id] = flight.probe or self._reached.get(flight.gateway_id, False)
+        if call.probe or call.gateway_id in self.degraded:
+            self._reached[call.gateway_id] = call.probe or self._reached.get(call.gateway_id, False)
             self.heard.set()
 
     def round(self) -> None:
@@ -123,14 +123,14 @@ class Trunks:
             self._works(gateway_id, probe)
             self._reached.pop(gateway_id, None)
 
-    def learn(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+    def learn(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
         """These calls have ended. Never raises for a database that is away: the next faults say it again."""
-        for flight in over:
-            if flight.probe and ended[flight.call_id].sent_age is None:
-                self.return_probe(flight.gateway_id)
-        for gateway_id, signs in signs_of(over, ended).items():
+        for call in over:
+            if call.probe and ended[call.call_id].sent_age is None:
+                self.return_probe(call.gateway_id)
+        for gateway_id, signs in health_signs(over, ended).items():
             try:
-                if signs.works and (signs.probe_works or gateway_id in self.suspects):
+                if signs.works and (signs.probe_works or gateway_id in self.degraded):
                     self._works(gateway_id, signs.probe_works)
                 if signs.faults:
                     self._faults(gateway_id, signs)
@@ -162,13 +162,13 @@ class Trunks:
     def _works(self, gateway_id: str, probe: bool) -> None:
         with db.connection_context():
             found = db.execute_sql(_WORKS, {"id": uuid.UUID(gateway_id), "probe": probe}).fetchall()
-        self.suspects.discard(gateway_id)
+        self.degraded.discard(gateway_id)
         for name, resumed in found:
             self.refresh()
             if resumed:
                 log.warning("gateway_resumed", gateway_id=gateway_id, name=name)
 
-    def _faults(self, gateway_id: str, signs: Signs) -> None:
+    def _faults(self, gateway_id: str, signs: HealthSigns) -> None:
         parameters = {
             "id": uuid.UUID(gateway_id),
             "faults": signs.faults,
@@ -176,7 +176,7 @@ class Trunks:
             "reason": signs.reason,
             "first": FIRST_PROBE_SECONDS,
         }
-        self.suspects.add(gateway_id)
+        self.degraded.add(gateway_id)
         with db.connection_context():
             found = db.execute_sql(_FAULTS, parameters).fetchall()
         for name, faults, paused, pausing in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialer.fault_points import Point, reach
+from dialer.fault_points import FaultPoint, hit
 from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
 from models import db, rows
 
@@ -37,5 +37,5 @@ def snapshot() -> Snapshot:
             recent=[RecentSend(**row) for row in rows(_RECENT)],
             days=[DayUse(**row) for row in rows(_DAYS)],
         )
-    reach(Point.SNAPSHOT_TAKEN)
+    hit(FaultPoint.SNAPSHOT_TAKEN)
     return taken

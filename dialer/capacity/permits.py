@@ -1,4 +1,5 @@
-"""This process' dealings with the limiter outside the dispatch itself: freeing, doubts, and the epoch."""
+"""This process' dealings with the limiter outside the dispatch itself: releases, claims of unknown outcome, and
+the epoch."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from functools import partial
 
 import structlog
 
+from dialer.call_rows import open_calls
 from dialer.capacity.limiter_snapshot import snapshot
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from dialer.record.outcomes import Ended
-from dialer.recovery.takeover import open_flights
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
@@ -20,7 +21,7 @@ from limits.limiter import Limiter
 
 log = structlog.get_logger()
 
-DOUBT_SECONDS = 2.0
+UNKNOWN_CLAIM_SECONDS = 2.0
 """A commit whose answer was lost has nearly always arrived by then, or never will."""
 
 
@@ -29,52 +30,57 @@ class Permits:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self._doubted: list[tuple[float, Permit]] = []
+        self._unknown_claims: list[tuple[float, Permit]] = []
         self._evicting: str | None = None
 
-    def free(self, over: Sequence[Flight], ended: Mapping[str, Ended]) -> None:
+    def free(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
         """The slots of calls that are over; those of calls never sent are given back with their rates.
 
         What its end says counts: one that shows itself while its repeat waits for a permit was sent. Those of a call
         that may be up all the same stay taken (`held`).
         """
-        over = [flight for flight in over if ended[flight.call_id].hold is None]
+        over = [call for call in over if ended[call.call_id].may_live is None]
         unsent = [f.permit for f in over if f.permit is not None and ended[f.call_id].sent_age is None]
         sent = [f for f in over if f.permit is None or ended[f.call_id].sent_age is not None]
         # Each in its own right: a Redis that fails at the first must still be owed the second.
         if unsent:
             self._owing(partial(self._limiter.give_back, unsent))
         if sent:
-            calls = [_over(flight, ended[flight.call_id]) for flight in sent]
+            calls = [_over(call, ended[call.call_id]) for call in sent]
             self._owing(partial(self._limiter.release, calls))
 
-    def doubt(self, permits: Sequence[Permit]) -> None:
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         """The answer to these permits' claim was lost; nothing of it was sent."""
         now = time.monotonic()
-        self._doubted += [(now, permit) for permit in permits]
+        self._unknown_claims += [(now, permit) for permit in permits]
 
-    def settle(self, dialer_id: str) -> list[Flight]:
-        """The doubted claims that did arrive, as flights to withdraw; the permits of the others go back.
+    def resolve_unknown_claims(self, dialer_id: str) -> list[LiveCall]:
+        """Those claims of unknown outcome that were committed, as calls to withdraw; the permits of the others go
+        back.
 
         Raises what a database that is away raises; the permits are settled later then. A claim that arrives after
         this is found by the audit.
         """
         now = time.monotonic()
-        ripe = {permit.call_id: permit for at, permit in self._doubted if now - at >= DOUBT_SECONDS}
+        ripe = {
+            permit.call_id: permit for at, permit in self._unknown_claims if now - at >= UNKNOWN_CLAIM_SECONDS
+        }
         if not ripe:
             return []
-        arrived = open_flights(dialer_id, list(ripe))
-        self._doubted = [(at, permit) for at, permit in self._doubted if now - at < DOUBT_SECONDS]
-        for flight in arrived:
-            flight.permit = ripe.pop(flight.call_id)
-            flight.adopted_at = None
+        arrived = open_calls(dialer_id, list(ripe))
+        self._unknown_claims = [
+            (at, permit) for at, permit in self._unknown_claims if now - at < UNKNOWN_CLAIM_SECONDS
+        ]
+        for call in arrived:
+            call.permit = ripe.pop(call.call_id)
+            call.adopted_at = None
         if ripe:
             self._owing(partial(self._limiter.give_back, list(ripe.values())))
         return arrived
 
-    def doubted(self) -> set[str]:
+    def unknown_claims(self) -> set[str]:
         """The calls whose claim's answer was lost, and is not settled yet."""
-        return {permit.call_id for _, permit in self._doubted}
+        return {permit.call_id for _, permit in self._unknown_claims}
 
     def keep_epoch(self) -> None:
         """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before.
@@ -99,12 +105,12 @@ class Permits:
             log.warning("permits_owed", error=str(error)[:200])
 
 
-def _over(flight: Flight, ended: Ended) -> caps.Ended:
+def _over(call: LiveCall, ended: Ended) -> caps.Ended:
     return caps.Ended(
-        call_id=flight.call_id,
-        campaign_id=flight.campaign_id,
-        tenant_id=flight.tenant_id,
-        gateway_id=flight.gateway_id,
-        node=flight.node,
+        call_id=call.call_id,
+        campaign_id=call.campaign_id,
+        tenant_id=call.tenant_id,
+        gateway_id=call.gateway_id,
+        node=call.node,
         billsec=ended.billsec or 0,
     )

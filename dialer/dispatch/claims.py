@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dialer.fault_points import Point, reach
+from dialer.call_rows import REJECTED, TRIED
+from dialer.fault_points import FaultPoint, hit
 from dialer.record.outcomes import AT
 from models import db, rows
 
@@ -27,7 +28,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
     `sends` is how often it had been sent when that gateway was chosen; the last two are its agent's at that time.
@@ -66,16 +67,6 @@ class Claimed:
     transition_id: int
     at: str
 
-
-TRIED = """ARRAY(
-    SELECT earlier.gateway_id::text FROM call AS earlier WHERE earlier.contact_id = {contact} AND earlier.failover
-        AND earlier.seq > coalesce((SELECT max(word.seq) FROM call AS word WHERE word.contact_id = {contact}
-            AND NOT word.failover AND word.state = 'ended' AND word.sent_at IS NOT NULL), 0))"""
-"""The gateways tried for a contact since its last call that no other gateway was to follow, from its call rows."""
-REJECTED = """EXISTS (
-    SELECT 1 FROM call AS earlier WHERE earlier.contact_id = contact.id AND earlier.attempt IS NOT NULL
-        AND earlier.disposition = 'rejected')"""
-"""Whether a contact has rejected an attempt before, from its call rows."""
 
 # In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
 # order of that index, so that no other is chosen.
@@ -180,7 +171,7 @@ def next_due(campaign_id: str) -> tuple[str, float] | None:
     return (found[0]["at"], found[0]["seconds"]) if found else None
 
 
-def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Claimed]:
+def claim(campaign_id: str, dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
     """Claim those of `wanted` that are still free, in one statement, and commit.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
@@ -203,7 +194,7 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[Wanted]) -> list[Cl
         cursor = db.execute_sql(_CLAIM, parameters)
         names = [column[0] for column in cursor.description]
         claimed = [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-        reach(Point.CLAIM_UNCOMMITTED)
+        hit(FaultPoint.CLAIM_UNCOMMITTED)
     return claimed
 
 

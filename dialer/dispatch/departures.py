@@ -14,10 +14,10 @@ import structlog
 from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
-from dialer.dispatch.originate import Requests
-from dialer.dispatch.plans import Plan, Trunk
-from dialer.dispatch.sender import Outcome, Sender
-from dialer.live_calls import Book, Flight
+from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.dispatch.sender import Sender, SendOutcome
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused
@@ -38,7 +38,7 @@ NO_ROUTE = "NO_ROUTE_DESTINATION"
 class Waiting:
     """A claimed call whose permit lapsed before it was written."""
 
-    flight: Flight
+    call: LiveCall
     request: OriginateRequest
 
 
@@ -48,10 +48,10 @@ class Departures:
 
     dialer_id: str
     limiter: Limiter
-    requests: Requests
+    originate_builder: OriginateBuilder
     sender: Sender
     recorder: Recorder
-    book: Book
+    live_calls: LiveCalls
     now: Callable[[], float] = time.monotonic
     _waiting: list[Waiting] = field(default_factory=list)
 
@@ -60,10 +60,10 @@ class Departures:
 
     def enter(
         self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, tried: tuple[str, ...]
-    ) -> Flight:
-        """Note a claimed call in the book: from now on it is ours to settle."""
-        trunk = plan.trunk(item.gateway_id)
-        flight = Flight(
+    ) -> LiveCall:
+        """Enter a claimed call among the live ones: from now on it is ours to see to its end."""
+        gateway = plan.gateway(item.gateway_id)
+        call = LiveCall(
             call_id=item.call_id,
             contact_id=item.contact_id,
             campaign_id=item.campaign_id,
@@ -86,42 +86,42 @@ class Departures:
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
             permit=permit,
-            probe=trunk is not None and trunk.paused,
+            probe=gateway is not None and gateway.paused,
         )
-        self.book.add(flight)
-        return flight
+        self.live_calls.add(call)
+        return call
 
-    def leave(self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str], permit: Permit) -> None:
+    def leave(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str], permit: Permit) -> None:
         """Send an entered call now; what may not leave goes back. Raises LimiterUnavailable."""
-        request = self._request(plan, flight, custom_fields)
+        request = self._request(plan, call, custom_fields)
         if request is not None:
-            self._send(flight, request, permit)
+            self._send(call, request, permit)
 
-    def wait(self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]) -> None:
+    def wait(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
         """Send this call as soon as there is a permit for it."""
-        request = self._request(plan, flight, custom_fields)
+        request = self._request(plan, call, custom_fields)
         if request is not None:
-            self._queue(flight, request)
+            self._queue(call, request)
 
     def let_go(self, plan: Plan) -> None:
         """Withdraw what may not leave any more, or has waited for too long; who is next may have more luck."""
-        shut = {trunk.gateway_id for trunk in plan.trunks if trunk.paused}
+        shut = {gateway.gateway_id for gateway in plan.gateways if gateway.paused}
         now = self.now()
         waiting, self._waiting = self._waiting, []
         for item in waiting:
-            flight = item.flight
-            held = flight.gateway_id in shut and not flight.probe
-            patient = now - flight.claimed_at < UNSENT_SECONDS
-            if flight.unsent and self.sender.allowed(flight) and patient and not held:
+            call = item.call
+            held = call.gateway_id in shut and not call.probe
+            patient = now - call.claimed_at < UNSENT_SECONDS
+            if call.unsent and self.sender.allowed(call) and patient and not held:
                 self._waiting.append(item)
             else:
-                self._withdraw(flight)
+                self._withdraw(call)
 
     def withdraw_all(self) -> None:
         """Nothing of this campaign leaves any more."""
         waiting, self._waiting = self._waiting, []
         for item in waiting:
-            self._withdraw(item.flight)
+            self._withdraw(item.call)
 
     def ask_again(self, plan: Plan, nodes: Sequence[NodeCaps]) -> float:
         """Permits for what waits: counted once, stamped anew. The seconds until the next one's turn.
@@ -131,27 +131,27 @@ class Departures:
         asked, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
         by_way: dict[tuple[str, str], list[Waiting]] = {}
         for item in asked:
-            by_way.setdefault((item.flight.node, item.flight.gateway_id), []).append(item)
+            by_way.setdefault((item.call.node, item.call.gateway_id), []).append(item)
         caps = {candidate.name: candidate for candidate in nodes}
         turns: list[float] = []
         while by_way:
             (node, gateway_id), items = by_way.popitem()
-            trunk = plan.trunk(gateway_id)
-            if node not in caps or trunk is None:
+            gateway = plan.gateway(gateway_id)
+            if node not in caps or gateway is None:
                 for item in items:
-                    self._withdraw(item.flight, delay=AGAIN_SECONDS)
+                    self._withdraw(item.call, delay=AGAIN_SECONDS)
                 continue
-            requests = [PermitRequest(item.flight.call_id, item.flight.phone_number) for item in items]
+            requests = [PermitRequest(item.call.call_id, item.call.phone_number) for item in items]
             try:
-                answers = permits_for(self.limiter, plan, trunk, [caps[node]], requests)
+                answers = permits_for(self.limiter, plan, gateway, [caps[node]], requests)
             except BaseException:
                 left = [item for others in by_way.values() for item in others]
                 self._waiting = [*items, *left, *self._waiting]
                 raise
             for item, answer in zip(items, answers, strict=True):
                 if isinstance(answer, Permit):
-                    item.flight.queued = False
-                    self._send(item.flight, item.request, answer)
+                    item.call.dequeue()
+                    self._send(item.call, item.request, answer)
                 else:
                     self._waiting.append(item)
                     turns.append(answer.retry_after)
@@ -159,69 +159,73 @@ class Departures:
         return min(turns, default=0.0)
 
     def _request(
-        self, plan: Plan, flight: Flight, custom_fields: Mapping[str, str]
+        self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]
     ) -> OriginateRequest | None:
         """The originate of a call; None where it cannot leave: with the contact back where another gateway may do,
         and failed where what it holds cannot be said to a switch."""
-        trunk = plan.trunk(flight.gateway_id)
-        if trunk is None:
-            self._withdraw(flight)
+        gateway = plan.gateway(call.gateway_id)
+        if gateway is None:
+            self._withdraw(call)
             return None
-        if match_length(trunk.prefixes, flight.phone_number) is None:
-            if plan.route(flight.phone_number, ()):
+        if match_length(gateway.prefixes, call.phone_number) is None:
+            if plan.route(call.phone_number, ()):
                 # The prefixes changed since this gateway was chosen: another one carries it.
-                self._withdraw(flight)
+                self._withdraw(call)
                 return None
-            log.warning("contact_without_route", contact_id=flight.contact_id, call_id=flight.call_id)
-            self.recorder.refuse(flight, NO_ROUTE)
+            log.warning("contact_without_route", contact_id=call.contact_id, call_id=call.call_id)
+            self.recorder.refuse(call, NO_ROUTE)
             return None
         try:
-            return self.requests.build(plan, trunk, flight, custom_fields)
+            return self.originate_builder.build(plan, gateway, call, custom_fields)
         except (ActionRefused, CommandRefused) as refused:
-            self.sender.refuse(flight, refused)
+            self.sender.refuse(call, refused)
         except Exception as error:
             # One contact that nobody foresaw must not stop the list.
-            log.exception("contact_not_understood", contact_id=flight.contact_id)
-            self.sender.refuse(flight, error)
+            log.exception("contact_not_understood", contact_id=call.contact_id)
+            self.sender.refuse(call, error)
         return None
 
-    def _send(self, flight: Flight, request: OriginateRequest, permit: Permit) -> None:
+    def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
         try:
-            outcome = self.sender.send(flight, request, permit.expires_at)
+            outcome = self.sender.send(call, request, permit.expires_at)
         except Exception as error:
-            log.exception("call_not_sent", call_id=flight.call_id, contact_id=flight.contact_id)
-            if flight.sent_at is None:
-                self.sender.refuse(flight, error)
+            log.exception("call_not_sent", call_id=call.call_id, contact_id=call.contact_id)
+            if call.sent_at is None:
+                self.sender.refuse(call, error)
             return
-        if outcome is Outcome.LAPSED:
-            self._queue(flight, request)
-        elif outcome is Outcome.HELD and flight.over:
+        if outcome is SendOutcome.LAPSED:
+            self._queue(call, request)
+        elif outcome is SendOutcome.BLOCKED and call.over:
             # It ended while it waited, and its slots were freed then: these are of a new permit.
             self.limiter.give_back([permit])
-        elif outcome is Outcome.HELD:
-            self._withdraw(flight)
-        elif outcome is Outcome.NO_NODE:
-            self._withdraw(flight, delay=AGAIN_SECONDS)
+        elif outcome is SendOutcome.BLOCKED:
+            self._withdraw(call)
+        elif outcome is SendOutcome.NO_NODE:
+            self._withdraw(call, delay=AGAIN_SECONDS)
 
-    def _queue(self, flight: Flight, request: OriginateRequest) -> None:
-        flight.queued = True
-        self._waiting.append(Waiting(flight, request))
+    def _queue(self, call: LiveCall, request: OriginateRequest) -> None:
+        call.enqueue()
+        self._waiting.append(Waiting(call, request))
 
-    def _withdraw(self, flight: Flight, delay: float | None = None) -> None:
-        flight.queued = False
-        self.recorder.withdraw(flight, "NOT_SENT", delay)
+    def _withdraw(self, call: LiveCall, delay: float | None = None) -> None:
+        call.dequeue()
+        self.recorder.withdraw(call, "NOT_SENT", delay)
 
 
 def permits_for(
-    limiter: Limiter, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest]
+    limiter: Limiter,
+    plan: Plan,
+    gateway: GatewayPlan,
+    nodes: Sequence[NodeCaps],
+    requests: Sequence[PermitRequest],
 ) -> list[Permit | Denied]:
-    """Ask for permits to leave by `trunk`, under every cap of its plan. Raises LimiterUnavailable or Fenced."""
+    """Ask for permits to leave by `gateway`, under every cap of its plan. Raises LimiterUnavailable or Fenced."""
     return limiter.acquire(
         plan.tenant_id,
         plan.campaign_id,
         plan.max_concurrent_calls,
         TenantCaps(plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max),
-        GatewayCaps(trunk.gateway_id, trunk.cps, trunk.channels),
+        GatewayCaps(gateway.gateway_id, gateway.cps, gateway.channels),
         nodes,
         requests,
     )

@@ -11,15 +11,15 @@ import gevent
 import structlog
 
 from campaigns.lifecycle import complete_if_exhausted, fail
-from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT, Trunks
+from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT, GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.dispatcher import SHARED_SLOTS, Dispatcher
 from dialer.dispatch.nodes import CpsNow, Nodes
-from dialer.dispatch.plans import Plan, Trunk, running
+from dialer.dispatch.plans import GatewayPlan, Plan, running
 from dialer.dispatch.telling import Telling
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Told
 from limits.backpressure import Kind, Target
@@ -39,7 +39,7 @@ class Desk:
     departures: Callable[[], Departures]
     refresh: Callable[[], None]
     cps_now: CpsNow
-    trunks: Trunks
+    gateways: GatewayBreaker
     dialers: tuple[int, int] = (0, 1)
     _telling: Telling = field(default_factory=Telling)
     _plans: dict[str, Plan] = field(default_factory=dict)
@@ -67,13 +67,13 @@ class Desk:
 
     def take_probe(self, gateway_id: str) -> bool:
         """Whether one call may leave by a paused gateway."""
-        taken = self.trunks.take_probe(gateway_id)
+        taken = self.gateways.take_probe(gateway_id)
         self._change(gateway_id, probe_due=False)
         return taken
 
     def return_probe(self, gateway_id: str) -> None:
         """No call left with the probe that was taken."""
-        self.trunks.return_probe(gateway_id)
+        self.gateways.return_probe(gateway_id)
 
     def share(self) -> tuple[int, int]:
         """Which part of a list this dialer looks at first: (rank, dialers)."""
@@ -117,17 +117,17 @@ class Desk:
             ]
         )
 
-    def doubt(self, permits: Sequence[Permit]) -> None:
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         """These permits' claim may or may not have been committed."""
-        self.permits.doubt(permits)
+        self.permits.note_unknown_claim(permits)
 
     # What the process tells it.
 
     def read_plans(self) -> None:
         """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
         self._plans = {campaign_id: self._slowed(plan) for campaign_id, plan in running().items()}
-        self.trunks.suspects |= {
-            trunk.gateway_id for plan in self._plans.values() for trunk in plan.trunks if trunk.faults
+        self.gateways.degraded |= {
+            gateway.gateway_id for plan in self._plans.values() for gateway in plan.gateways if gateway.faults
         }
         for campaign_id in self._plans:
             if campaign_id not in self._dispatchers and not self._stopping:
@@ -138,13 +138,13 @@ class Desk:
 
     def targets(self) -> list[Target]:
         """The gateways that calls may leave by now."""
-        found = {trunk.gateway_id for plan in self._plans.values() for trunk in plan.trunks}
+        found = {gateway.gateway_id for plan in self._plans.values() for gateway in plan.gateways}
         return [(Kind.GATEWAY, gateway_id) for gateway_id in found]
 
-    def elsewhere(self, flight: Flight) -> bool:
+    def elsewhere(self, call: LiveCall) -> bool:
         """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
-        plan = self._plans.get(flight.campaign_id)
-        return plan is not None and plan.elsewhere(flight.phone_number, (*flight.tried, flight.gateway_id))
+        plan = self._plans.get(call.campaign_id)
+        return plan is not None and plan.elsewhere(call.phone_number, (*call.tried, call.gateway_id))
 
     def gateway_changed(self, gateway_id: str, paused: bool, faults: int) -> None:
         """Calls by this gateway were at fault: heeded before the next leaves."""
@@ -155,7 +155,7 @@ class Desk:
         for dispatcher in self._dispatchers.values():
             dispatcher.wake()
 
-    def slots_free(self, over: Sequence[Flight]) -> None:
+    def slots_free(self, over: Sequence[LiveCall]) -> None:
         """These calls are over. Who waits longest for a slot that campaigns share looks first.
 
         The campaign whose call ended would otherwise always be the one that is there when a slot comes free.
@@ -164,15 +164,15 @@ class Desk:
         waiting.sort(key=lambda one: one.dialled_at)
         for dispatcher in waiting[: len(over)]:
             dispatcher.wake()
-        for campaign_id in {flight.campaign_id for flight in over}:
+        for campaign_id in {call.campaign_id for call in over}:
             own = self._dispatchers.get(campaign_id)
             if own is not None and own.waits_for in (None, "campaign_concurrency"):
                 own.wake()
 
-    def repeat(self, flight: Flight) -> bool:
+    def resend(self, call: LiveCall) -> bool:
         """Send a call once more; False where its campaign is not dialled any more."""
-        dispatcher = self._dispatchers.get(flight.campaign_id)
-        return dispatcher is not None and dispatcher.repeat(flight)
+        dispatcher = self._dispatchers.get(call.campaign_id)
+        return dispatcher is not None and dispatcher.resend(call)
 
     def stop(self, timeout: float) -> None:
         """No new calls; what is claimed and unsent goes back."""
@@ -182,22 +182,22 @@ class Desk:
         gevent.joinall(list(self._running.values()), timeout=timeout)
 
     def _slowed(self, plan: Plan) -> Plan:
-        return replace(plan, trunks=tuple(map(self._slowed_trunk, plan.trunks)))
+        return replace(plan, gateways=tuple(map(self._slowed_trunk, plan.gateways)))
 
-    def _slowed_trunk(self, trunk: Trunk) -> Trunk:
-        if trunk.faults >= FAULTS_IN_DOUBT:
-            return replace(trunk, cps=1)
-        return replace(trunk, cps=self.cps_now(Kind.GATEWAY, trunk.gateway_id, trunk.cps))
+    def _slowed_trunk(self, gateway: GatewayPlan) -> GatewayPlan:
+        if gateway.faults >= FAULTS_IN_DOUBT:
+            return replace(gateway, cps=1)
+        return replace(gateway, cps=self.cps_now(Kind.GATEWAY, gateway.gateway_id, gateway.cps))
 
     def _change(self, gateway_id: str, **changes: Any) -> None:
-        def changed(trunk: Trunk) -> Trunk:
-            if trunk.gateway_id != gateway_id:
-                return trunk
-            return self._slowed_trunk(replace(trunk, **changes))
+        def changed(gateway: GatewayPlan) -> GatewayPlan:
+            if gateway.gateway_id != gateway_id:
+                return gateway
+            return self._slowed_trunk(replace(gateway, **changes))
 
         self._plans = {
-            campaign_id: replace(plan, trunks=tuple(map(changed, plan.trunks)))
-            if plan.trunk(gateway_id) is not None
+            campaign_id: replace(plan, gateways=tuple(map(changed, plan.gateways)))
+            if plan.gateway(gateway_id) is not None
             else plan
             for campaign_id, plan in self._plans.items()
         }

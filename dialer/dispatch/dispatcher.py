@@ -17,13 +17,13 @@ from gevent.event import Event as Signal
 
 from campaigns.actions import ActionRefused
 from coordination.errors import Fenced
-from dialer.dispatch.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due, claim, claim_again, due, next_due
 from dialer.dispatch.departures import GROUP, Departures, permits_for
-from dialer.dispatch.gateway_choice import PAUSED, Choice, Skips, choices
-from dialer.dispatch.plans import Plan, Trunk
+from dialer.dispatch.gateway_choice import PAUSED, Deferred, GatewayCandidate, candidates
+from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.errors import DATABASE_AWAY
-from dialer.fault_points import Point, reach
-from dialer.live_calls import Flight
+from dialer.fault_points import FaultPoint, hit
+from dialer.live_calls import LiveCall
 from freeswitch.errors import CommandRefused
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import LimiterUnavailable
@@ -58,7 +58,7 @@ class Surroundings(Protocol):
     def exhausted(self, campaign_id: str) -> None: ...
     def failed(self, campaign_id: str) -> None: ...
     def announce(self, claimed: Sequence[Claimed]) -> None: ...
-    def doubt(self, permits: Sequence[Permit]) -> None: ...
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Dispatcher:
     waits_for: str | None = None
     dialled_at: float = 0.0
     _wake: Signal = field(default_factory=Signal)
-    _skips: Skips = field(default_factory=Skips)
+    _deferred: Deferred = field(default_factory=Deferred)
     _group: int = FIRST_GROUP
     _checked: Plan | None = None
     _stopping: bool = False
@@ -91,27 +91,25 @@ class Dispatcher:
         self._stopping = True
         self._wake.set()
 
-    def repeat(self, flight: Flight) -> bool:
+    def resend(self, call: LiveCall) -> bool:
         """Send a call once more under its id, with a permit of now; False where it may not be sent any more.
 
         Its row says from now on that its events carry this dialer's id. Raises what a database that is away raises.
         """
         plan = self.around.plan(self.campaign_id)
-        if self._stopping or plan is None or plan.trunk(flight.gateway_id) is None:
+        if self._stopping or plan is None or plan.gateway(call.gateway_id) is None:
             return False
-        if not self.departures.sender.allowed(flight):
+        if not self.departures.sender.allowed(call):
             return False
-        custom_fields = claim_again(flight.call_id, self.dialer_id)
+        custom_fields = claim_again(call.call_id, self.dialer_id)
         if custom_fields is None:
             return False
-        reach(Point.REPEAT_CLAIMED)
-        if flight.queued or flight.seen or flight.over:
+        hit(FaultPoint.RESEND_CLAIMED)
+        if not call.resend():
             return True
-        flight.sent_by = self.dialer_id
-        flight.repeated = True
-        flight.sent_at = None
-        flight.claimed_at = self.now()
-        self.departures.wait(plan, flight, custom_fields)
+        call.sent_by = self.dialer_id
+        call.claimed_at = self.now()
+        self.departures.wait(plan, call, custom_fields)
         self.wake()
         if self._ended:
             # The greenlet withdrew what it had, and ended, while the row was written.
@@ -140,7 +138,7 @@ class Dispatcher:
         if plan.halted:
             self.departures.withdraw_all()
             return self._blocked(plan, "halted", IDLE_SECONDS)
-        if not self.departures and all(trunk.shut for trunk in plan.trunks):
+        if not self.departures and all(gateway.shut for gateway in plan.gateways):
             return self._blocked(plan, "gateway_paused", IDLE_SECONDS)
         nodes = self.around.nodes()
         if not nodes:
@@ -150,7 +148,7 @@ class Dispatcher:
         if not self.departures.sender.may_claim(plan.tenant_id, self.campaign_id, plan.generation):
             # Held, or the lease or the session lock is gone: what is claimed now would only go back.
             return SLOT_SECONDS
-        room = plan.max_concurrent_calls - self.departures.book.count_of_campaign(self.campaign_id)
+        room = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(self.campaign_id)
         if room <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
         wanted = self._candidates(min(room, self._group))
@@ -173,7 +171,7 @@ class Dispatcher:
         if plan is self._checked:
             return True
         try:
-            self.departures.requests.check(plan)
+            self.departures.originate_builder.check(plan)
         except (ActionRefused, CommandRefused) as refused:
             log.error("campaign_cannot_go_on", campaign_id=self.campaign_id, reason=str(refused))
             self.around.failed(self.campaign_id)
@@ -182,7 +180,7 @@ class Dispatcher:
         return True
 
     def _candidates(self, count: int) -> list[Due]:
-        skipped = self._skips.now(self.now())
+        skipped = self._deferred.now(self.now())
         limit = count + len(skipped)
         found: list[Due] = []
         shares = dict.fromkeys([self.around.share(), (0, 1)])
@@ -193,14 +191,14 @@ class Dispatcher:
         return found[:count]
 
     def _nobody_due(self, plan: Plan) -> float:
-        skipped = self._skips.first(self.now())
+        skipped = self._deferred.first(self.now())
         if skipped is not None:
             return self._blocked(plan, skipped.reason, min(skipped.seconds, SLOT_SECONDS))
         self.waits_for = None
         first = next_due(self.campaign_id)
         if first is None:
             self.around.tell(plan, None, None)
-            if not self.departures.book.count_of_campaign(self.campaign_id):
+            if not self.departures.live_calls.count_of_campaign(self.campaign_id):
                 self.around.exhausted(self.campaign_id)
             return IDLE_SECONDS
         at, seconds = first
@@ -212,23 +210,27 @@ class Dispatcher:
 
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
         """Every contact by the first of its gateways that may take it; those of one gateway ask together."""
-        waiting, denied = choices(plan, wanted)
+        waiting, denied = candidates(plan, wanted)
         sent, denied = self._dial_by_trunk(plan, nodes, waiting, denied)
         self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
-        skipped = [self._skips.add(plan, due, answer, self.now()) for due, answer in denied]
+        skipped = [self._deferred.add(plan, due, answer, self.now()) for due, answer in denied]
         return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
 
     def _dial_by_trunk(
-        self, plan: Plan, nodes: Sequence[NodeCaps], waiting: list[Choice], denied: list[tuple[Due, Denied]]
+        self,
+        plan: Plan,
+        nodes: Sequence[NodeCaps],
+        waiting: list[GatewayCandidate],
+        denied: list[tuple[Due, Denied]],
     ) -> tuple[int, list[tuple[Due, Denied]]]:
         """How many were admitted, and who was denied."""
         sent = 0
         while waiting:
-            trunk = waiting[0].trunk
-            together = [choice for choice in waiting if choice.trunk is trunk]
-            waiting = [choice for choice in waiting if choice.trunk is not trunk]
-            admitted, refused = self._ask(plan, trunk, nodes, together)
-            send = self._probe if trunk.paused else self._claim_and_send
+            gateway = waiting[0].gateway
+            together = [choice for choice in waiting if choice.gateway is gateway]
+            waiting = [choice for choice in waiting if choice.gateway is not gateway]
+            admitted, refused = self._ask(plan, gateway, nodes, together)
+            send = self._probe if gateway.paused else self._claim_and_send
             if admitted and send(plan, admitted) is None:
                 refused += [(choice, PAUSED) for choice, _ in admitted]
             else:
@@ -241,15 +243,15 @@ class Dispatcher:
                     denied.append((choice.due, answer))
         return sent, denied
 
-    def _probe(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> int | None:
+    def _probe(self, plan: Plan, admitted: Sequence[tuple[GatewayCandidate, Permit]]) -> int | None:
         """`_claim_and_send` by a paused gateway; None where another call probes it. The permit comes before the
         probe: a call that a cap holds up must not keep the gateway from being probed."""
-        gateway_id = admitted[0][0].trunk.gateway_id
+        gateway_id = admitted[0][0].gateway.gateway_id
         permits = [permit for _, permit in admitted]
         try:
             taken = self.around.take_probe(gateway_id)
         except BaseException:
-            self.around.doubt(permits)
+            self.around.note_unknown_claim(permits)
             raise
         if not taken:
             self.departures.limiter.give_back(permits)
@@ -263,11 +265,15 @@ class Dispatcher:
         return claimed
 
     def _ask(
-        self, plan: Plan, trunk: Trunk, nodes: Sequence[NodeCaps], together: Sequence[Choice]
-    ) -> tuple[list[tuple[Choice, Permit]], list[tuple[Choice, Denied]]]:
+        self,
+        plan: Plan,
+        gateway: GatewayPlan,
+        nodes: Sequence[NodeCaps],
+        together: Sequence[GatewayCandidate],
+    ) -> tuple[list[tuple[GatewayCandidate, Permit]], list[tuple[GatewayCandidate, Denied]]]:
         """The permits and the denials for contacts that would leave by one gateway."""
         requests = [PermitRequest(str(new_id()), choice.due.phone_number) for choice in together]
-        answers = permits_for(self.departures.limiter, plan, trunk, nodes, requests)
+        answers = permits_for(self.departures.limiter, plan, gateway, nodes, requests)
         answered = list(zip(together, answers, strict=True))
         admitted = [(choice, answer) for choice, answer in answered if isinstance(answer, Permit)]
         return admitted, [(choice, answer) for choice, answer in answered if isinstance(answer, Denied)]
@@ -290,17 +296,17 @@ class Dispatcher:
             self.around.tell(plan, first.reason, None)
         return first.retry_after + TURN_SECONDS * (random.random() + dialled)
 
-    def _claim_and_send(self, plan: Plan, admitted: Sequence[tuple[Choice, Permit]]) -> int:
+    def _claim_and_send(self, plan: Plan, admitted: Sequence[tuple[GatewayCandidate, Permit]]) -> int:
         """How many of them were ours to send."""
         permits = {permit.call_id: permit for _, permit in admitted}
         tried = {permit.call_id: choice.due.tried for choice, permit in admitted}
         wanted = [
-            Wanted(
+            ClaimRequest(
                 choice.due.contact_id,
                 permit.call_id,
                 permit.node,
                 self.around.core_uuid(permit.node),
-                choice.trunk.gateway_id,
+                choice.gateway.gateway_id,
                 choice.due.sends,
                 plan.ring_timeout_seconds,
                 plan.max_call_seconds,
@@ -308,23 +314,23 @@ class Dispatcher:
             for choice, permit in admitted
         ]
         cores = {item.call_id: item.core_uuid for item in wanted}
-        reach(Point.PERMITTED)
+        hit(FaultPoint.PERMITTED)
         try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except BaseException:
             # Whether the commit arrived is not known; what is certain is that nothing was sent.
-            self.around.doubt(list(permits.values()))
+            self.around.note_unknown_claim(list(permits.values()))
             raise
-        reach(Point.CLAIMED)
+        hit(FaultPoint.CLAIMED)
         # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
-        flights = [
+        calls = [
             self.departures.enter(plan, item, permits[item.call_id], cores[item.call_id], tried[item.call_id])
             for item in claimed
         ]
         self.around.announce(claimed)
-        reach(Point.ENTERED)
-        for flight, item in zip(flights, claimed, strict=True):
-            self.departures.leave(plan, flight, item.custom_fields, permits[item.call_id])
+        hit(FaultPoint.ENTERED)
+        for call, item in zip(calls, claimed, strict=True):
+            self.departures.leave(plan, call, item.custom_fields, permits[item.call_id])
         taken = {item.call_id for item in claimed}
         unused = [permit for call_id, permit in permits.items() if call_id not in taken]
         if unused:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.claims import Due
-from dialer.dispatch.plans import Plan, Trunk
+from dialer.dispatch.plans import GatewayPlan, Plan
 from limits.caps import Denied
 
 NUMBER_SECONDS = 1.0
@@ -20,44 +20,44 @@ MOST_SKIPPED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class GatewayCandidate:
     """A contact and the gateway it would leave by; `others` may take it where that has no channel free, or is paused
     and another call probes it."""
 
     due: Due
-    trunk: Trunk
-    others: tuple[Trunk, ...] = ()
+    gateway: GatewayPlan
+    others: tuple[GatewayPlan, ...] = ()
 
-    def next(self) -> Choice | None:
+    def next(self) -> GatewayCandidate | None:
         """The same contact by the next gateway; None where there is none."""
-        return Choice(self.due, self.others[0], self.others[1:]) if self.others else None
+        return GatewayCandidate(self.due, self.others[0], self.others[1:]) if self.others else None
 
 
-def choices(plan: Plan, wanted: Sequence[Due]) -> tuple[list[Choice], list[tuple[Due, Denied]]]:
+def candidates(plan: Plan, wanted: Sequence[Due]) -> tuple[list[GatewayCandidate], list[tuple[Due, Denied]]]:
     """The first choice of each contact, and those that have none now.
 
     One of the contacts that a paused gateway would have taken first may probe it when that is due. A number that no
     gateway carries goes by the campaign's own, for the sender to refuse it.
     """
-    found: list[Choice] = []
+    found: list[GatewayCandidate] = []
     closed: list[tuple[Due, Denied]] = []
-    probes = {trunk.gateway_id for trunk in plan.trunks if trunk.paused and trunk.probe_due}
+    probes = {gateway.gateway_id for gateway in plan.gateways if gateway.paused and gateway.probe_due}
     for due in wanted:
         route = plan.route(due.phone_number, due.tried)
-        first = route[0] if route else plan.trunks[0]
-        carrying = [trunk for trunk in route or plan.trunks[:1] if not trunk.paused]
+        first = route[0] if route else plan.gateways[0]
+        carrying = [gateway for gateway in route or plan.gateways[:1] if not gateway.paused]
         if first.gateway_id in probes:
             probes.discard(first.gateway_id)
             carrying.insert(0, first)
         if carrying:
-            found.append(Choice(due, carrying[0], tuple(carrying[1:])))
+            found.append(GatewayCandidate(due, carrying[0], tuple(carrying[1:])))
         else:
             closed.append((due, PAUSED))
     return found, closed
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class Deferral:
     """Why a contact is passed over, and for how many seconds from now."""
 
     reason: str
@@ -65,7 +65,7 @@ class Skip:
 
 
 @dataclass(slots=True)
-class Skips:
+class Deferred:
     """The contacts that are passed over; times are monotonic."""
 
     _until: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -75,16 +75,16 @@ class Skips:
         self._until = {key: value for key, value in self._until.items() if value[0] > now}
         return self._until
 
-    def first(self, now: float) -> Skip | None:
+    def first(self, now: float) -> Deferral | None:
         """The one whose time is over first."""
         until, reason = min(self._until.values(), default=(0.0, ""))
-        return Skip(reason, max(0.0, until - now)) if reason else None
+        return Deferral(reason, max(0.0, until - now)) if reason else None
 
     def add(self, plan: Plan, due: Due, denied: Denied, now: float) -> bool:
         """Pass over a contact where what denied it need not deny the next; whether it did."""
         if denied.reason == "number_cap":
             seconds = NUMBER_SECONDS
-        elif denied.reason.startswith("gateway_") and any(trunk.prefixes for trunk in plan.trunks):
+        elif denied.reason.startswith("gateway_") and any(gateway.prefixes for gateway in plan.gateways):
             seconds = denied.retry_after
         else:
             return False

@@ -17,7 +17,7 @@ UNKNOWN_ROOM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class NodeLoad:
     """How full a node is, as one dialer sees it.
 
     `in_flight` are this dialer's calls there and `channels` their bound. `sessions` are the node's own count, every
@@ -52,7 +52,7 @@ def sessions_now(reported: int, in_flight_then: int, in_flight: int) -> int:
     return max(in_flight, reported + in_flight - in_flight_then)
 
 
-def by_lot(loads: Iterable[Load], draw: Callable[[], float] = random.random) -> list[str]:
+def weighted_order(loads: Iterable[NodeLoad], draw: Callable[[], float] = random.random) -> list[str]:
     """The names of those that have room, in an order drawn by lot: each is first with the share that its weight times
     its room has of all. `draw` gives numbers from 0 up to 1."""
     # The least of exponential times whose rates are the lots is each one's as often as its lots say.

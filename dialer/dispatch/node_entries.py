@@ -25,7 +25,7 @@ DELETE FROM node WHERE deleted_at < now() - interval '1 hour'
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class NodeEntry:
     """A node, and where it comes from. `deleted`: it is kept for its calls in progress, and gets no new one."""
 
     node: NodeSettings
@@ -33,12 +33,14 @@ class Listed:
     deleted: bool = False
 
 
-def of_environment(nodes: Iterable[NodeSettings]) -> dict[str, Listed]:
+def of_environment(nodes: Iterable[NodeSettings]) -> dict[str, NodeEntry]:
     """The nodes of FREESWITCH_URLS by name."""
-    return {node.name: Listed(node, NodeSource.ENVIRONMENT) for node in nodes}
+    return {node.name: NodeEntry(node, NodeSource.ENVIRONMENT) for node in nodes}
 
 
-def with_table(environment: Mapping[str, Listed], found: Iterable[Mapping[str, Any]]) -> dict[str, Listed]:
+def with_table(
+    environment: Mapping[str, NodeEntry], found: Iterable[Mapping[str, Any]]
+) -> dict[str, NodeEntry]:
     """All nodes by name, from what `read_table` found."""
     table = {row["name"]: _listed(row) for row in found}
     return table | dict(environment)
@@ -54,8 +56,8 @@ def purge() -> None:
     rows(_PURGE)
 
 
-def _listed(row: Mapping[str, Any]) -> Listed:
+def _listed(row: Mapping[str, Any]) -> NodeEntry:
     node = NodeSettings(
         row["name"], row["host"], row["port"], row["password"], row["cps"], row["channels"], row["weight"]
     )
-    return Listed(node, NodeSource.API, row["deleted"])
+    return NodeEntry(node, NodeSource.API, row["deleted"])

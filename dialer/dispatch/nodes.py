@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 
-from dialer.dispatch.node_choice import Load, by_lot, sessions_now
-from dialer.dispatch.node_entries import Listed, of_environment, purge, read_table, with_table
-from dialer.dispatch.rate_meter import Meter
-from dialer.live_calls import Book
+from dialer.dispatch.node_choice import NodeLoad, sessions_now, weighted_order
+from dialer.dispatch.node_entries import NodeEntry, of_environment, purge, read_table, with_table
+from dialer.dispatch.rate_meter import RateMeter
+from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.events import Heartbeat
 from limits.backpressure import Kind
@@ -37,19 +37,19 @@ class Nodes:
         self,
         environment: Sequence[NodeSettings],
         cluster: Cluster,
-        book: Book,
+        live_calls: LiveCalls,
         cps_now: CpsNow,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = of_environment(environment)
-        self._listed: Mapping[str, Listed] = {}
+        self._listed: Mapping[str, NodeEntry] = {}
         self._cluster = cluster
-        self._book = book
+        self._live_calls = live_calls
         self._cps_now = cps_now
         self._now = now
         self._drained: frozenset[str] = frozenset()
         self._beats: dict[str, tuple[Heartbeat, int]] = {}
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, RateMeter] = {}
         self.follow(self._environment)
 
     # What the dispatchers ask.
@@ -61,7 +61,7 @@ class Nodes:
         """
         loads = {name: self._load(name) for name in self._open()}
         loads = {name: load for name, load in loads.items() if not load.full}
-        first = by_lot(loads.values())
+        first = weighted_order(loads.values())
         return [self._caps_of(name) for name in dict.fromkeys([*first, *loads])]
 
     def why_none(self) -> str:
@@ -79,7 +79,7 @@ class Nodes:
 
     def answered(self, name: str) -> None:
         """The node took an order for a call."""
-        self._meters.setdefault(name, Meter()).note(self._now())
+        self._meters.setdefault(name, RateMeter()).note(self._now())
 
     def read(self) -> None:
         """Learn which nodes there are and which are being emptied. Raises what a database that is away raises; what
@@ -96,7 +96,7 @@ class Nodes:
         with db.connection_context():
             purge()
 
-    def follow(self, listed: Mapping[str, Listed]) -> None:
+    def follow(self, listed: Mapping[str, NodeEntry]) -> None:
         """Connect to what is new, go by what has changed, and leave what is gone and has no call of ours."""
         before, self._listed = self._listed, dict(listed)
         for name, one in listed.items():
@@ -107,7 +107,7 @@ class Nodes:
             elif link.config != config:
                 self._change(link, config)
         for name in self._cluster.links.keys() - listed.keys():
-            if self._book.count_on_node(name):
+            if self._live_calls.count_on_node(name):
                 self._listed = {**self._listed, name: replace(before[name], deleted=True)}
             else:
                 log.info("node_removed", node=name)
@@ -125,7 +125,7 @@ class Nodes:
             link.configure(config)
             return
         # A connection that is cut off may miss how calls end, and at another address may be another switch.
-        quiet = not self._book.count_on_node(link.name)
+        quiet = not self._live_calls.count_on_node(link.name)
         if quiet or (same_place and not link.connected):
             log.info("node_changed", node=link.name, host=config.host, port=config.port)
             link.reconnect(config)
@@ -141,22 +141,22 @@ class Nodes:
                 found.append(name)
         return found
 
-    def _load(self, name: str) -> Load:
-        node, in_flight = self._listed[name].node, self._book.count_on_node(name)
+    def _load(self, name: str) -> NodeLoad:
+        node, in_flight = self._listed[name].node, self._live_calls.count_on_node(name)
         heartbeat = self._cluster.links[name].heartbeat
         if heartbeat is None:
-            return Load(name, node.weight, in_flight, node.channels, None, None)
+            return NodeLoad(name, node.weight, in_flight, node.channels, None, None)
         beat = self._beats.get(name)
         if beat is None or beat[0] is not heartbeat:
             beat = self._beats[name] = (heartbeat, in_flight)
         sessions = sessions_now(heartbeat.sessions, beat[1], in_flight)
-        return Load(name, node.weight, in_flight, node.channels, sessions, heartbeat.max_sessions)
+        return NodeLoad(name, node.weight, in_flight, node.channels, sessions, heartbeat.max_sessions)
 
     def _caps_of(self, name: str) -> NodeCaps:
         node = self._listed[name].node
         return NodeCaps(name, self._cps_now(Kind.NODE, name, node.cps), node.channels)
 
-    def _entry(self, name: str, listed: Listed) -> dict[str, Any]:
+    def _entry(self, name: str, listed: NodeEntry) -> dict[str, Any]:
         link = self._cluster.links.get(name)
         heartbeat = link.heartbeat if link is not None else None
         meter = self._meters.get(name)
@@ -169,7 +169,7 @@ class Nodes:
             "sessions": heartbeat.sessions if heartbeat else None,
             "max_sessions": heartbeat.max_sessions if heartbeat else None,
             "idle_cpu": heartbeat.idle_cpu if heartbeat else None,
-            "calls": self._book.count_on_node(name),
+            "calls": self._live_calls.count_on_node(name),
             "calls_per_second": meter.rate(self._now()) if meter else 0.0,
             "lag_ms": link.lag_ms if link is not None else None,
             "last_error": link.last_error if link is not None else None,

@@ -24,15 +24,15 @@ from campaigns.actions import (
 )
 from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
-from dialer.dispatch.plans import Plan, Trunk
-from dialer.live_calls import Flight
+from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.live_calls import LiveCall
 from freeswitch import applications
 from freeswitch.applications import Application
 from freeswitch.commands import OriginateRequest, endpoint, variable_name
 
 
 @dataclass(frozen=True, slots=True)
-class Requests:
+class OriginateBuilder:
     """Builds originates. The fields are what the platform lets any tenant's agents reach."""
 
     sound_folder: str
@@ -40,30 +40,30 @@ class Requests:
     socket_hosts: Sequence[str]
 
     def build(
-        self, plan: Plan, trunk: Trunk, flight: Flight, custom_fields: Mapping[str, str]
+        self, plan: Plan, gateway: GatewayPlan, call: LiveCall, custom_fields: Mapping[str, str]
     ) -> OriginateRequest:
-        """The originate of one call by `trunk`.
+        """The originate of one call by `gateway`.
 
         Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
         from the tenant, do not allow it.
         """
         allowed = self._allowed(plan)
-        action = fill(parse_action(plan.action, allowed), custom_fields, _region(flight.caller_id))
+        action = fill(parse_action(plan.action, allowed), custom_fields, _region(call.caller_id))
         message = parse_safe_harbour(plan.safe_harbour, allowed)
         if message is not None:
             message = fill_safe_harbour(message, custom_fields)
         columns = plan.variables if plan.variables is not None else tuple(custom_fields)
         return OriginateRequest(
-            call_id=flight.call_id,
-            dialer_id=flight.sent_by,
+            call_id=call.call_id,
+            dialer_id=call.sent_by,
             tenant_id=plan.tenant_id,
             campaign_id=plan.campaign_id,
-            contact_id=flight.contact_id,
-            endpoint=endpoint(trunk.dial_string, flight.phone_number),
-            caller_id_number=trunk.caller_id(flight.caller_id),
-            caller_id_header=trunk.caller_id_header,
-            ring_seconds=flight.ring_seconds,
-            max_seconds=flight.max_seconds,
+            contact_id=call.contact_id,
+            endpoint=endpoint(gateway.dial_string, call.phone_number),
+            caller_id_number=gateway.caller_id(call.caller_id),
+            caller_id_header=gateway.caller_id_header,
+            ring_seconds=call.ring_seconds,
+            max_seconds=call.max_seconds,
             applications=steps(action, plan, message),
             variables={
                 variable_name(column): custom_fields[column] for column in columns if column in custom_fields
@@ -79,8 +79,8 @@ class Requests:
         allowed = self._allowed(plan)
         parse_action(plan.action, allowed)
         parse_safe_harbour(plan.safe_harbour, allowed)
-        for trunk in plan.trunks:
-            endpoint(trunk.dial_string, plan.caller_id)
+        for gateway in plan.gateways:
+            endpoint(gateway.dial_string, plan.caller_id)
 
     def _allowed(self, plan: Plan) -> Allowed:
         return Allowed(
@@ -108,7 +108,7 @@ def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Ap
         case Transfer(extension, context):
             return [applications.transfer(extension, context)]
         case Bridge(gateway_id, number):
-            leg = endpoint(plan.gateways.get(gateway_id, ""), number)
+            leg = endpoint(plan.bridge_gateways.get(gateway_id, ""), number)
             return applications.connect(applications.bridge(leg), said)
         case Queue(name):
             return applications.connect(applications.queue(name), said)

@@ -15,7 +15,7 @@ from models import CallerIdFormat, CallerIdHeader, db, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
+class GatewayPlan:
     """One gateway that a campaign's calls may leave by. `cps` is what back-pressure leaves of its rate.
 
     `faults` are those in a row; a paused one may be probed with one call when `probe_due`.
@@ -45,10 +45,10 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One running campaign with its agent, caller id, trunks and caps; `halted` when its tenant may not call.
+    """One running campaign with its agent, caller id, gateways and caps; `halted` when its tenant may not call.
 
-    `trunks` are the number's own, in front, and those it fails over to. `gateways` are the dial strings, by id, of
-    every gateway that the tenant may bridge to.
+    `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are the dial strings, by
+    id, of every gateway that the tenant may bridge to.
     """
 
     campaign_id: str
@@ -61,7 +61,7 @@ class Plan:
     next_action_at: str | None
     halted: bool
     caller_id: str
-    trunks: tuple[Trunk, ...]
+    gateways: tuple[GatewayPlan, ...]
     action: Mapping[str, Any]
     ring_timeout_seconds: int
     max_call_seconds: int
@@ -73,22 +73,22 @@ class Plan:
     dialplan_context: str | None
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
-    gateways: Mapping[str, str]
+    bridge_gateways: Mapping[str, str]
     safe_harbour: Mapping[str, Any] | None = None
 
-    def trunk(self, gateway_id: str) -> Trunk | None:
-        """One of its trunks; None where calls no longer leave by it."""
-        return next((trunk for trunk in self.trunks if trunk.gateway_id == gateway_id), None)
+    def gateway(self, gateway_id: str) -> GatewayPlan | None:
+        """One of its gateways; None where calls no longer leave by it."""
+        return next((gateway for gateway in self.gateways if gateway.gateway_id == gateway_id), None)
 
-    def route(self, number: str, tried: Collection[str]) -> list[Trunk]:
-        """The trunks that carry a number, in order: those not tried for it, or all where none of these is open."""
-        carrying = in_order(self.trunks, number)
-        left = [trunk for trunk in carrying if trunk.gateway_id not in tried]
-        return left if any(not trunk.shut for trunk in left) else carrying
+    def route(self, number: str, tried: Collection[str]) -> list[GatewayPlan]:
+        """The gateways that carry a number, in order: those not tried for it, or all where none of these is open."""
+        carrying = in_order(self.gateways, number)
+        left = [gateway for gateway in carrying if gateway.gateway_id not in tried]
+        return left if any(not gateway.shut for gateway in left) else carrying
 
     def elsewhere(self, number: str, tried: Collection[str]) -> bool:
-        """Whether another trunk than those tried may be given a call to this number now."""
-        return any(not t.paused and t.gateway_id not in tried for t in in_order(self.trunks, number))
+        """Whether another gateway than those tried may be given a call to this number now."""
+        return any(not t.paused and t.gateway_id not in tried for t in in_order(self.gateways, number))
 
 
 _RUNNING = """
@@ -124,8 +124,8 @@ def running() -> dict[str, Plan]:
     return {row["campaign_id"]: _plan(row, gateways) for row in found}
 
 
-def _trunk(row: dict[str, Any]) -> Trunk:
-    return Trunk(
+def _trunk(row: dict[str, Any]) -> GatewayPlan:
+    return GatewayPlan(
         **(
             row
             | {
@@ -137,14 +137,14 @@ def _trunk(row: dict[str, Any]) -> Trunk:
     )
 
 
-def _plan(row: dict[str, Any], gateways: Mapping[str, Trunk]) -> Plan:
+def _plan(row: dict[str, Any], gateways: Mapping[str, GatewayPlan]) -> Plan:
     granted = tuple(row.pop("gateway_ids"))
     columns = row.pop("variables")
     leaving = [row.pop("gateway_id"), *row.pop("failover")]
     return Plan(
         **(row | {"queues": tuple(row["queues"])}),
-        trunks=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
+        gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,
-        gateways={name: gateways[name].dial_string for name in granted if name in gateways},
+        bridge_gateways={name: gateways[name].dial_string for name in granted if name in gateways},
     )

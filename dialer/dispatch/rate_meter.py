@@ -7,7 +7,7 @@ from collections import deque
 WINDOW_SECONDS = 5.0
 
 
-class Meter:
+class RateMeter:
     """Counts what happened in the last 5 s; every `now` is monotonic."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from dialer.fault_points import Point, reach
-from dialer.live_calls import Book
+from dialer.fault_points import FaultPoint, hit
+from dialer.live_calls import LiveCalls
 from dialer.record import classify
 from dialer.record.cdr_correction import correct
 from dialer.record.outcomes import Ended, Told
@@ -48,11 +48,11 @@ _PURGE = f"DELETE FROM cdr_inbox WHERE received_at < now() - interval '{KEEP}'"
 
 
 @dataclass(slots=True)
-class Inbox:
+class CdrInboxReader:
     """Takes what waits. `publish` gets the transitions of corrections, `bill` seconds that a tenant spoke today."""
 
     owner: str
-    book: Book
+    live_calls: LiveCalls
     recorder: Recorder
     publish: Callable[[Sequence[Told]], None]
     bill: Callable[[str, int], None]
@@ -76,13 +76,13 @@ class Inbox:
     def _report(self, row: dict[str, Any]) -> None:
         """Tell the recorder; the record stays until the call's end is committed, whoever commits it."""
         hangup = _hangup(row)
-        flight = self.book.get(row["call_id"])
-        if hangup is None or flight is None or flight.over:
+        call = self.live_calls.get(row["call_id"])
+        if hangup is None or call is None or call.over:
             return
-        log.info("end_told_by_record", call_id=flight.call_id, node=flight.node)
+        log.info("end_told_by_record", call_id=call.call_id, node=call.node)
         kind = ChannelEventKind.HANGUP_COMPLETE
-        event = ChannelEvent(kind, flight.call_id, flight.core_uuid or "", 0, flight.sent_by, hangup)
-        self.recorder.on_event(flight.node, event)
+        event = ChannelEvent(kind, call.call_id, call.core_uuid or "", 0, call.sent_by, hangup)
+        self.recorder.on_event(call.node, event)
 
     def _correct(self, call_ids: list[str]) -> None:
         with db.connection_context(), db.atomic():
@@ -90,7 +90,7 @@ class Inbox:
             corrections = {row["call_id"]: ended for row in locked if (ended := _late(row)) is not None}
             corrected = correct(self.owner, list(corrections.values())) if corrections else None
             db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
-            reach(Point.CORRECTED)
+            hit(FaultPoint.CORRECTED)
         if corrected is None:
             return
         log.info("outcomes_corrected", calls=corrected.calls, contacts=len(corrected.told))
@@ -103,7 +103,7 @@ def _late(row: dict[str, Any]) -> Ended | None:
     hangup = None if row["told"] else _hangup(row)
     if hangup is None:
         return None
-    return classify.told_late(row["call_id"], hangup, answered=row["answered"], progress=row["progress"])
+    return classify.from_cdr(row["call_id"], hangup, answered=row["answered"], progress=row["progress"])
 
 
 def _hangup(row: dict[str, Any]) -> Hangup | None:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import History, Next, after_call
 from campaigns.routing import may_fail_over
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from dialer.record.outcomes import Ended
 from freeswitch.events import HANGUP_CAUSES, Hangup
 from models import ContactStatus
 
-Elsewhere = Callable[[Flight], bool]
+Elsewhere = Callable[[LiveCall], bool]
 """Whether there is a gateway for this call's contact that was not tried yet."""
 
 LONGEST_TEXT = 200
@@ -37,7 +37,7 @@ NO_CHANNEL_CAUSES = frozenset(
 """Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
 
 
-def nowhere(_flight: Flight) -> bool:
+def nowhere(_live_call: LiveCall) -> bool:
     """There is no other gateway."""
     return False
 
@@ -47,19 +47,19 @@ def had_channel(cause: str) -> bool:
     return cause in HANGUP_CAUSES and cause not in NO_CHANNEL_CAUSES
 
 
-def hung_up(flight: Flight, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
+def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
-    answered = hangup.answered or flight.answered_at is not None
-    known = _evidence(hangup, answered, flight.progress)
-    other = may_fail_over(known) and elsewhere(flight)
-    following = _following(flight, dispose(known), refused=False, elsewhere=other)
+    answered = hangup.answered or call.answered_at is not None
+    known = _evidence(hangup, answered, call.progress)
+    other = may_fail_over(known) and elsewhere(call)
+    following = _following(call, dispose(known), refused=False, elsewhere=other)
     ended = Ended(
-        call_id=flight.call_id,
+        call_id=call.call_id,
         status=following.status,
         counts=following.counts,
         delay=following.delay_seconds,
         age=0.0,
-        sent_age=_sent_age(flight, at),
+        sent_age=_sent_age(call, at),
         disposition=following.disposition,
         cause=hangup.cause,
         free=following.free,
@@ -68,7 +68,7 @@ def hung_up(flight: Flight, at: float, hangup: Hangup, elsewhere: Elsewhere = no
     return _with_facts(ended, hangup, answered)
 
 
-def told_late(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
+def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
     """What a node's record says of a call that was closed without it. Nobody is called again for that.
 
     `answered` and `progress` are what was known when it was closed.
@@ -113,18 +113,18 @@ def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
     )
 
 
-def refused(flight: Flight, at: float, cause: str, elsewhere: Elsewhere = nowhere) -> Ended:
+def refused(call: LiveCall, at: float, cause: str, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call that the switch refused before it made a channel."""
     known = Evidence(
-        cause=cause, answered=flight.answered_at is not None, channel=False, progress=flight.progress
+        cause=cause, answered=call.answered_at is not None, channel=False, progress=call.progress
     )
-    other = may_fail_over(known) and elsewhere(flight)
+    other = may_fail_over(known) and elsewhere(call)
     disposition = dispose(Evidence(cause=cause, channel=False))
-    return closed(flight, at, disposition, cause, no_channel=True, owner_only=False, elsewhere=other)
+    return closed(call, at, disposition, cause, no_channel=True, owner_only=False, elsewhere=other)
 
 
 def closed(
-    flight: Flight,
+    call: LiveCall,
     at: float,
     disposition: Disposition,
     cause: str,
@@ -132,35 +132,35 @@ def closed(
     no_channel: bool,
     owner_only: bool = True,
     elsewhere: bool = False,
-    hold: float | None = None,
+    may_live: float | None = None,
 ) -> Ended:
     """The end of a call that no HANGUP_COMPLETE tells, as recovery settled it."""
-    following = _following(flight, disposition, refused=no_channel, elsewhere=elsewhere)
+    following = _following(call, disposition, refused=no_channel, elsewhere=elsewhere)
     return Ended(
-        call_id=flight.call_id,
+        call_id=call.call_id,
         status=following.status,
         counts=following.counts,
         delay=following.delay_seconds,
         age=0.0,
-        sent_age=_sent_age(flight, at),
+        sent_age=_sent_age(call, at),
         disposition=following.disposition,
         cause=_text(cause) or "UNKNOWN",
         owner_only=owner_only,
         free=following.free,
         failover=following.failover,
-        hold=hold,
+        may_live=may_live,
     )
 
 
-def never_sent(flight: Flight, cause: str, delay: float | None) -> Ended:
+def withdrawn(call: LiveCall, cause: str, delay: float | None) -> Ended:
     """The end of a call that never left us: its contact goes back, or is cancelled with its campaign."""
-    return Ended(flight.call_id, ContactStatus.PENDING, False, delay, 0.0, None, None, cause, owner_only=True)
+    return Ended(call.call_id, ContactStatus.PENDING, False, delay, 0.0, None, None, cause, owner_only=True)
 
 
-def never_sendable(flight: Flight, cause: str) -> Ended:
+def never_sendable(call: LiveCall, cause: str) -> Ended:
     """The end of a call that can never be sent, because of what its contact holds."""
     return Ended(
-        flight.call_id,
+        call.call_id,
         ContactStatus.FAILED,
         False,
         None,
@@ -172,21 +172,21 @@ def never_sendable(flight: Flight, cause: str) -> Ended:
     )
 
 
-def _sent_age(flight: Flight, at: float) -> float:
+def _sent_age(call: LiveCall, at: float) -> float:
     """Seconds since the send; one that nobody lived to write down counts as made at the claim."""
-    return at - (flight.claimed_at if flight.sent_at is None else flight.sent_at)
+    return at - (call.claimed_at if call.sent_at is None else call.sent_at)
 
 
-def _following(flight: Flight, disposition: Disposition, *, refused: bool, elsewhere: bool) -> Next:
+def _following(call: LiveCall, disposition: Disposition, *, refused: bool, elsewhere: bool) -> Next:
     history = History(
-        attempts=flight.attempt,
-        free_sends=flight.free_sends,
-        carrier_refusals=flight.carrier_refusals,
-        gateway_faults=flight.gateway_faults,
-        probe=flight.probe,
-        rejected=flight.rejected,
-        retries_per_contact=flight.retries_per_contact,
-        retry_delay_seconds=flight.retry_delay_seconds,
+        attempts=call.attempt,
+        free_sends=call.free_sends,
+        carrier_refusals=call.carrier_refusals,
+        gateway_faults=call.gateway_faults,
+        probe=call.probe,
+        rejected=call.rejected,
+        retries_per_contact=call.retries_per_contact,
+        retry_delay_seconds=call.retry_delay_seconds,
         elsewhere=elsewhere,
     )
     return after_call(disposition, history, refused=refused, jitter=random.random())

@@ -16,7 +16,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
-from dialer.fault_points import Point, reach
+from dialer.fault_points import FaultPoint, hit
 from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
 from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
@@ -103,7 +103,7 @@ class Outbox:
         self._stopping = True
         self._wake.set()
 
-    def sweep(self, owner: str, older_than: float = 0.0) -> int:
+    def publish_leftovers(self, owner: str, older_than: float = 0.0) -> int:
         """Publish every unpublished row of `owner`, oldest first; how many there were.
 
         Raises LiveUnavailable or what a database that is away raises; whatever was published is marked or will be
@@ -131,7 +131,7 @@ class Outbox:
         if self._behind:
             self._behind = False
             self._waiting.clear()
-            self.sweep(self._owner)
+            self.publish_leftovers(self._owner)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             # Rows whose commit's answer was lost were never `put`, and a web process may die before it publishes.
             self._swept_at = time.monotonic()
@@ -140,8 +140,8 @@ class Outbox:
                 for key, since in self._held_since.items()
                 if self._swept_at - since < 2 * HOLE_SECONDS
             }
-            self.sweep(self._owner, older_than=SWEEP_SECONDS)
-            self.sweep(WEB, older_than=SWEEP_SECONDS)
+            self.publish_leftovers(self._owner, older_than=SWEEP_SECONDS)
+            self.publish_leftovers(WEB, older_than=SWEEP_SECONDS)
 
     def _is_hole(self, row: Mapping[str, Any]) -> bool:
         since = self._held_since.get(row["transition_id"])
@@ -172,7 +172,7 @@ class Outbox:
             self._behind = True
 
     def _mark(self, transition_ids: list[int]) -> None:
-        reach(Point.PUBLISHED)
+        hit(FaultPoint.PUBLISHED)
         if transition_ids:
             with db.connection_context():
                 db.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from dialer.fault_points import Point, reach
+from dialer.fault_points import FaultPoint, hit
 from models import db, rows
 
 AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
@@ -49,7 +49,7 @@ class Ended:
     us: it keeps its row, and counts for nothing. `free` says which bound a call that does not count is counted
     against, `failover` that another gateway is tried next. `owner_only`: not a fact that the switch reported but a
     decision, and so void once the call is somebody else's, or was seen although it is said never to have left.
-    `hold`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
+    `may_live`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
     `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180.
     """
 
@@ -76,7 +76,7 @@ class Ended:
     owner_only: bool = False
     free: str | None = None
     failover: bool = False
-    hold: float | None = None
+    may_live: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,10 @@ WITH seen AS (
         %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
         %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
         %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[],
-        %(hold)s::float8[])
+        %(may_live)s::float8[])
     AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
         sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
-        owner_only, free, failover, hold)
+        owner_only, free, failover, may_live)
 ), due AS (
     -- Whoever says that a call is over: if it was answered, that is how it ended.
     SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
@@ -191,7 +191,7 @@ WITH seen AS (
         sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
         billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
         failover = seen.failover AND NOT due.was_answered,
-        slot_until = now() + make_interval(secs => seen.hold - seen.age)
+        slot_until = now() + make_interval(secs => seen.may_live - seen.age)
     FROM seen JOIN due ON due.id = seen.id WHERE call.id = seen.id AND call.state <> 'ended'
     RETURNING call.id, call.contact_id
 ), moved AS (
@@ -265,7 +265,7 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
             over.update(ids)
             if len(over) < len(ending):
                 over.update(row["id"] for row in rows(_OVER, ending))
-        reach(Point.OUTCOME_UNCOMMITTED)
+        hit(FaultPoint.OUTCOME_UNCOMMITTED)
     return Written(told, frozenset(over))
 
 

@@ -21,8 +21,8 @@ from peewee import DataError, IntegrityError
 
 from campaigns.dispositions import Disposition
 from dialer.errors import DATABASE_AWAY
-from dialer.fault_points import Point, reach
-from dialer.live_calls import Book, Flight
+from dialer.fault_points import FaultPoint, hit
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import classify
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch import dedup
@@ -40,7 +40,7 @@ LAST_RETRY_SECONDS = 2.0
 class Change:
     """What one group has learnt about one call; times are monotonic."""
 
-    flight: Flight
+    call: LiveCall
     at: float
     answered: bool = False
     ended: Ended | None = None
@@ -62,15 +62,15 @@ class Report:
 class Recorder:
     """The one writer of outcomes in this process.
 
-    `on_written` is called after each commit with what it changed and the flights that are over; where a commit had to
-    be repeated, more may have changed than it says. `ask` settles a call in doubt. `elsewhere` says whether there is
-    a gateway that was not tried yet for a call's contact.
+    `on_written` is called after each commit with what it changed and the calls that are over; where a commit had to
+    be repeated, more may have changed than it says. `ask` has recovery ask the switch about a call. `elsewhere` says
+    whether there is a gateway that was not tried yet for a call's contact.
     """
 
     owner: str
-    book: Book
-    on_written: Callable[[Written, list[Flight], dict[str, Ended]], None]
-    ask: Callable[[Flight], None]
+    live_calls: LiveCalls
+    on_written: Callable[[Written, list[LiveCall], dict[str, Ended]], None]
+    ask: Callable[[LiveCall], None]
     elsewhere: classify.Elsewhere = classify.nowhere
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
@@ -85,33 +85,34 @@ class Recorder:
         if isinstance(event, (ChannelEvent, JobResult)):
             self._add(Report(event.call_id, time.monotonic(), event=event))
 
-    def found_alive(self, flight: Flight, *, progress: bool, answered_ago: float | None) -> None:
+    def found_alive(self, call: LiveCall, *, progress: bool, answered_ago: float | None) -> None:
         """Recovery saw this call alive at the switch."""
-        flight.created = True
-        flight.progress = flight.progress or progress
-        self._add(Report(flight.call_id, time.monotonic(), answered_ago=answered_ago))
+        call.show()
+        if progress:
+            call.ring(alerted=False)
+        self._add(Report(call.call_id, time.monotonic(), answered_ago=answered_ago))
 
     def close(
         self,
-        flight: Flight,
+        call: LiveCall,
         disposition: Disposition,
         cause: str,
         *,
         no_channel: bool = False,
-        hold: float | None = None,
+        may_live: float | None = None,
     ) -> None:
-        """Recovery knows what became of this call, or that it cannot be known; `hold` as in `Ended`."""
+        """Recovery knows what became of this call, or that it cannot be known; `may_live` as in `Ended`."""
         now = time.monotonic()
-        ended = classify.closed(flight, now, disposition, cause, no_channel=no_channel, hold=hold)
-        self._add(Report(flight.call_id, now, ended=ended))
+        ended = classify.closed(call, now, disposition, cause, no_channel=no_channel, may_live=may_live)
+        self._add(Report(call.call_id, now, ended=ended))
 
-    def withdraw(self, flight: Flight, cause: str, delay: float | None = None) -> None:
+    def withdraw(self, call: LiveCall, cause: str, delay: float | None = None) -> None:
         """This call never left us: its contact goes back, or is cancelled with its campaign."""
-        self._add(Report(flight.call_id, time.monotonic(), ended=classify.never_sent(flight, cause, delay)))
+        self._add(Report(call.call_id, time.monotonic(), ended=classify.withdrawn(call, cause, delay)))
 
-    def refuse(self, flight: Flight, cause: str) -> None:
+    def refuse(self, call: LiveCall, cause: str) -> None:
         """This call can never be sent, because of what its contact holds: the contact has failed."""
-        self._add(Report(flight.call_id, time.monotonic(), ended=classify.never_sendable(flight, cause)))
+        self._add(Report(call.call_id, time.monotonic(), ended=classify.never_sendable(call, cause)))
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
@@ -153,35 +154,35 @@ class Recorder:
             except Exception:
                 # What one call reports must not cost the others theirs; recovery asks about this one.
                 log.exception("report_not_understood", call_id=report.call_id)
-        reach(Point.HEARD)
+        hit(FaultPoint.HEARD)
         if changes:
             self._commit(list(changes.values()))
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
-        flight = self.book.get(report.call_id)
-        if flight is None or flight.over:
+        call = self.live_calls.get(report.call_id)
+        if call is None or call.over:
             return
-        if report.ended is not None and report.ended.sent_age is None and flight.seen:
+        if report.ended is not None and report.ended.sent_age is None and call.seen:
             # It was to be taken back as never sent, and the switch has shown it meanwhile.
             return
         ended = report.ended
         if isinstance(report.event, JobResult):
-            ended = self._refusal(report.event, report.at, flight)
+            ended = self._refusal(report.event, report.at, call)
             if ended is None:
                 return
         change = changes.get(report.call_id)
         if change is None:
-            change = changes[report.call_id] = Change(flight, report.at)
+            change = changes[report.call_id] = Change(call, report.at)
         if ended is not None:
             _end(change, ended, report.at)
         elif isinstance(report.event, ChannelEvent):
-            flight.heard_at = report.at
+            call.heard_at = report.at
             self._fold_event(report.event, report.at, change)
         elif report.answered_ago is not None:
             change.answered = True
-            flight.answered_at = flight.answered_at or report.at - report.answered_ago
+            call.answer(report.at - report.answered_ago)
 
-    def _refusal(self, result: JobResult, at: float, flight: Flight) -> Ended | None:
+    def _refusal(self, result: JobResult, at: float, call: LiveCall) -> Ended | None:
         """The end of a call whose job failed without a channel; with one, its HANGUP_COMPLETE says more and comes.
 
         Whether there was one is told by the channel's events, or by the cause. A repeated send is refused in the
@@ -191,48 +192,47 @@ class Recorder:
         if result.ok:
             return None
         if result.text == dedup.CAUSE:
-            return self._forestalled(flight, at)
-        flight.refusal = result.text or "UNKNOWN"
-        if flight.created:
+            return self._duplicate_refused(call, at)
+        call.refusal = result.text or "UNKNOWN"
+        if call.seen:
             return None
-        if flight.repeated or flight.missed or classify.had_channel(flight.refusal):
-            self.ask(flight)
+        if call.resent or call.unheard or classify.had_channel(call.refusal):
+            self.ask(call)
             return None
-        return classify.refused(flight, at, flight.refusal, self.elsewhere)
+        return classify.refused(call, at, call.refusal, self.elsewhere)
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
-        flight = change.flight
+        call = change.call
         if event.hangup is not None and dedup.is_repeat(event.hangup):
-            ended = self._forestalled(flight, at)
+            ended = self._duplicate_refused(call, at)
             if ended is not None:
                 _end(change, ended, at)
             return
-        flight.created = True
+        call.show()
         if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
-            flight.progress = True
-            flight.ringing = flight.ringing or event.kind is ChannelEventKind.PROGRESS
+            call.ring(alerted=event.kind is ChannelEventKind.PROGRESS)
         elif event.kind is ChannelEventKind.ANSWERED:
             change.answered = True
-            flight.answered_at = flight.answered_at or at
+            call.answer(at)
         elif event.hangup is not None:
-            ended = classify.hung_up(flight, at, event.hangup, self.elsewhere)
+            ended = classify.hung_up(call, at, event.hangup, self.elsewhere)
             if ended.answered:
                 change.answered = True
-                flight.answered_at = flight.answered_at or at - (ended.billsec or 0)
+                call.answer(at - (ended.billsec or 0))
             _end(change, ended, at)
 
-    def _forestalled(self, flight: Flight, at: float) -> Ended | None:
+    def _duplicate_refused(self, call: LiveCall, at: float) -> Ended | None:
         """Its node has had an order of this id before, and that call is over: its own end is what tells how.
 
         Of an order that is the only one of its id, and ours, that cannot be: its node has lost what it counts with.
         """
-        only = not flight.repeated and flight.adopted_at is None and flight.sent_by == self.owner
-        if only and not flight.seen:
-            log.error("first_order_refused", call_id=flight.call_id, node=flight.node, look_at=dedup.MODULE)
-            return classify.closed(flight, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
-        log.warning("order_forestalled", call_id=flight.call_id, node=flight.node)
-        flight.created = True
-        self.ask(flight)
+        only = not call.resent and call.adopted_at is None and call.sent_by == self.owner
+        if only and not call.seen:
+            log.error("first_order_refused", call_id=call.call_id, node=call.node, look_at=dedup.MODULE)
+            return classify.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
+        log.warning("order_forestalled", call_id=call.call_id, node=call.node)
+        call.show()
+        self.ask(call)
         return None
 
     def _commit(self, changes: list[Change]) -> None:
@@ -245,13 +245,13 @@ class Recorder:
                 self._commit(changes[:middle])
                 self._commit(changes[middle:])
                 return
-            log.exception("outcome_not_written", call_id=changes[0].flight.call_id)
+            log.exception("outcome_not_written", call_id=changes[0].call.call_id)
             self._give_up(changes[0])
             return
-        reach(Point.OUTCOME_COMMITTED)
-        ended = {c.flight.call_id: c.ended for c in changes if c.ended is not None}
-        gone = [flight for call_id in ended if (flight := self.book.remove(call_id)) is not None]
-        over = [flight for flight in gone if flight.call_id in written.ended]
+        hit(FaultPoint.OUTCOME_COMMITTED)
+        ended = {c.call.call_id: c.ended for c in changes if c.ended is not None}
+        gone = [call for call_id in ended if (call := self.live_calls.remove(call_id)) is not None]
+        over = [call for call in gone if call.call_id in written.ended]
         try:
             self.on_written(written, over, ended)
         except Exception:
@@ -272,13 +272,13 @@ class Recorder:
             owner_only=ended.owner_only,
             free=ended.free,
             failover=ended.failover,
-            hold=ended.hold,
+            may_live=ended.may_live,
         )
         if ended is not None and bare != ended:
             change.ended = bare
             self._commit([change])
         else:
-            self.book.remove(change.flight.call_id)
+            self.live_calls.remove(change.call.call_id)
 
     def _write(self, changes: Sequence[Change]) -> Written:
         pause = FIRST_RETRY_SECONDS
@@ -296,18 +296,18 @@ class Recorder:
 def _end(change: Change, ended: Ended, at: float) -> None:
     change.ended = ended
     change.ended_at = at
-    change.flight.over = True
+    change.call.end()
 
 
 def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list[Answered], list[Ended]]:
     """The changes as rows, their ages counted from `now`: a group may have waited for its database."""
     seen = [
-        Seen(c.flight.call_id, now - c.at, c.flight.sent_age(now), c.flight.progress, c.flight.ringing)
+        Seen(c.call.call_id, now - c.at, c.call.sent_age(now), c.call.progress, c.call.alerted)
         for c in changes
         if c.ended is None
     ]
     answered = [
-        Answered(c.flight.call_id, now - (c.flight.answered_at or c.at), c.flight.sent_age(now))
+        Answered(c.call.call_id, now - (c.call.answered_at or c.at), c.call.sent_age(now))
         for c in changes
         if c.answered
     ]

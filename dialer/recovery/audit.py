@@ -2,7 +2,7 @@
 that belong to no call.
 
 Either comes of a commit whose answer was lost and which arrived late, or of a greenlet that died in between. What is
-found twice in a row is settled: a call by recovery, as an heir would; a permit by what its row says.
+found twice in a row is settled: a call by recovery, as after a takeover; a permit by what its row says.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 
+from dialer.call_rows import open_calls
 from dialer.capacity.permits import Permits
-from dialer.live_calls import Book
-from dialer.recovery.reconciler import Recovery
-from dialer.recovery.takeover import open_flights
+from dialer.live_calls import LiveCalls
+from dialer.recovery.reconciler import Reconciler
 from limits.caps import Ended, Permit
 from limits.limiter import Limiter
 from models import db, rows
@@ -35,26 +35,26 @@ FROM call WHERE id = ANY(%s::uuid[])
 
 @dataclass(slots=True)
 class Audit:
-    """Compares the book of this process with its rows and with its permits."""
+    """Compares the live calls of this process with its rows and with its permits."""
 
     dialer_id: str
-    book: Book
+    live_calls: LiveCalls
     permits: Permits
     limiter: Limiter
-    recovery: Recovery
+    reconciler: Reconciler
     _strangers: set[str] = field(default_factory=set)
     _unclaimed: set[str] = field(default_factory=set)
 
     def calls(self) -> None:
-        """Settle open calls of ours that are not in the book. Raises what a database that is away raises."""
+        """Settle open calls of ours that are not among the live ones. Raises what a database that is away raises."""
         with db.connection_context():
             owned = {row["id"] for row in rows(_OPEN, self.dialer_id)}
         found = self._unknown(owned)
         again, self._strangers = found & self._strangers, found
-        for flight in open_flights(self.dialer_id, sorted(again)) if again else ():
-            log.warning("call_found", call_id=flight.call_id, node=flight.node)
-            self.book.add(flight)
-            self.recovery.ask(flight)
+        for call in open_calls(self.dialer_id, sorted(again)) if again else ():
+            log.warning("call_found", call_id=call.call_id, node=call.node)
+            self.live_calls.add(call)
+            self.reconciler.ask(call)
 
     def slots(self) -> None:
         """Let go of permits of ours whose call is over or never was. Raises also LimiterUnavailable."""
@@ -73,8 +73,12 @@ class Audit:
         self.limiter.release([_ended(row) for row in over])
 
     def _unknown(self, call_ids: set[str]) -> set[str]:
-        doubted = self.permits.doubted()
-        return {call_id for call_id in call_ids if call_id not in self.book and call_id not in doubted}
+        unknown_claims = self.permits.unknown_claims()
+        return {
+            call_id
+            for call_id in call_ids
+            if call_id not in self.live_calls and call_id not in unknown_claims
+        }
 
 
 def _ended(row: Mapping[str, Any]) -> Ended:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 
 PROMPT_SECONDS = 1.0
 """A node that takes longer to answer may have stood still."""
@@ -21,12 +21,12 @@ GAP_SECONDS = 3.0
 
 
 @dataclass(slots=True)
-class Backlogs:
+class BufferDrain:
     """Used by recovery, which lets each node answer every second and looks at its calls. Times are monotonic."""
 
     _steady_since: dict[str, float] = field(default_factory=dict)
     _answered_at: dict[str, float] = field(default_factory=dict)
-    _unseen: dict[tuple[str, str], list[Flight]] = field(default_factory=dict)
+    _unseen: dict[tuple[str, str], list[LiveCall]] = field(default_factory=dict)
     _moved_at: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def answered(self, node: str, asked_at: float, now: float) -> None:
@@ -36,20 +36,20 @@ class Backlogs:
             self._steady_since[node] = now
         self._answered_at[node] = now
 
-    def look(self, adopted: Iterable[Flight], now: float) -> None:
+    def look(self, adopted: Iterable[LiveCall], now: float) -> None:
         """Note which adopted calls no node has shown yet, and whose orders were carried out since the last look."""
-        for left, flights in self._unseen.items():
-            if any(flight.seen or flight.refusal is not None for flight in flights):
+        for left, calls in self._unseen.items():
+            if any(call.seen or call.refusal is not None for call in calls):
                 self._moved_at[left] = now
         self._unseen = {}
-        for flight in adopted:
-            if not flight.seen and flight.refusal is None:
-                self._unseen.setdefault((flight.node, flight.sent_by), []).append(flight)
+        for call in adopted:
+            if not call.seen and call.refusal is None:
+                self._unseen.setdefault((call.node, call.sent_by), []).append(call)
         self._moved_at = {left: at for left, at in self._moved_at.items() if left in self._unseen}
 
-    def quiet_since(self, flight: Flight, now: float) -> float | None:
+    def drained_since(self, call: LiveCall, now: float) -> float | None:
         """Since when everything says that the node of this call is past its order; None where nothing says so."""
-        steady = self._steady_since.get(flight.node)
-        if steady is None or now - self._answered_at[flight.node] > GAP_SECONDS:
+        steady = self._steady_since.get(call.node)
+        if steady is None or now - self._answered_at[call.node] > GAP_SECONDS:
             return None
-        return max(steady, self._moved_at.get((flight.node, flight.sent_by), steady))
+        return max(steady, self._moved_at.get((call.node, call.sent_by), steady))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import gevent
 
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from models import db
 
 LOOK_SECONDS = 0.1
@@ -23,30 +23,31 @@ WHERE id = ANY(%s::uuid[]) AND dialer_id = %s AND state = 'dispatching' AND sent
 """
 
 
-def unproven(flights: Iterable[Flight]) -> list[Flight]:
+def unproven(calls: Iterable[LiveCall]) -> list[LiveCall]:
     """Those that were written and neither shown nor refused, and that their node may not have read yet."""
     return [
-        flight
-        for flight in flights
-        if (flight.unanswered or flight.doubtful)
-        and flight.sent_at is not None
-        and flight.refusal is None
-        and not flight.seen
-        and not flight.over
+        call
+        for call in calls
+        if call.maybe_undelivered
+        and call.sent_at is not None
+        and call.refusal is None
+        and not call.seen
+        and not call.over
     ]
 
 
-def wait_for_proof(flights: Iterable[Flight], until: float) -> None:
-    """Wait until nothing of `flights`, which is walked through again and again, is unproven; till `until` at most."""
-    while unproven(flights) and time.monotonic() < until:
+def wait_for_delivery(calls: Iterable[LiveCall], until: float) -> None:
+    """Wait until nothing of `calls`, which is walked through again and again, is unproven; till `until` at most."""
+    while unproven(calls) and time.monotonic() < until:
         gevent.sleep(LOOK_SECONDS)
 
 
-def note(dialer_id: str, flights: Sequence[Flight]) -> None:
-    """Let the rows of these calls say that they are in doubt, those that are this dialer's and that nobody has seen.
+def note(dialer_id: str, calls: Sequence[LiveCall]) -> None:
+    """Let the rows of these calls say that their delivery is unknown, those that are this dialer's and that nobody
+    has seen.
 
     Raises what a database that is away raises.
     """
-    if flights:
+    if calls:
         with db.connection_context():
-            db.execute_sql(_NOTE, ([flight.call_id for flight in flights], dialer_id))
+            db.execute_sql(_NOTE, ([call.call_id for call in calls], dialer_id))

@@ -23,7 +23,7 @@ MOST = 20_000
 REPLY_SECONDS = 10.0
 
 
-class Marks:
+class HangupMarkers:
     """One greenlet for each node that has marks to forget; nobody waits for it."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -50,4 +50,4 @@ class Marks:
                 link.api(mark_delete(left[0]), timeout=REPLY_SECONDS)
                 left.popleft()
         except FreeswitchError as error:
-            log.info("marks_kept", node=node, marks=len(left), error=str(error)[:200])
+            log.info("marks_kept", node=node, hangup_markers=len(left), error=str(error)[:200])

@@ -4,7 +4,7 @@ A contact is settled in its bound whatever its switch does; the channel may be u
 could ask, and whoever took its slots meanwhile would be one too many. Its row says until when it may be up at the
 latest (`slot_until`). It is let go of sooner by its end event, by its node's record, or by its node, which is asked
 as soon as it can be. One that still rings when it is found is killed: its contact has been told that it is over.
-The row is cleared first; a permit that is left behind then is found by the audit, or by an heir.
+The row is cleared first; a permit that is left behind then is found by the audit, or by whoever takes over.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.record.outcomes import LOCK_CALLS
-from dialer.recovery.decisions import Fate, fate
-from dialer.recovery.node_restart import Restarts
+from dialer.recovery.decisions import ClosedCall, resolve_closed
+from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import ASK_SECONDS, question, sender_is_dead
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import uuid_kill
@@ -40,21 +40,21 @@ _HELD = """
 SELECT id::text AS call_id, node, core_uuid, sent_by, slot_until < now() OR duration_ms IS NOT NULL AS over
 FROM call WHERE dialer_id = %s AND slot_until IS NOT NULL
 """
-_LET_GO = """
+_RELEASED = """
 UPDATE call SET slot_until = NULL WHERE id = ANY(%s::uuid[]) AND dialer_id = %s AND slot_until IS NOT NULL
 RETURNING id::text AS call_id, campaign_id::text, tenant_id, gateway_id::text, node
 """
 
 
 class Forgetful(Protocol):
-    """Who forgets the marks of calls that are over (`Marks`)."""
+    """Who forgets the marks of calls that are over (`HangupMarkers`)."""
 
     def forget(self, node: str, call_ids: Iterable[str]) -> None:
         """These calls of `node` are over."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeldCall:
+class MaybeLiveCall:
     """A call that keeps its slots. `over`: its time has come, or its record."""
 
     call_id: str
@@ -65,17 +65,17 @@ class HeldCall:
 
 
 @dataclass(slots=True)
-class Held:
+class MaybeLiveSlots:
     """Looks after the held calls of one dialer. `on_free` is called when slots came free; `wake` asks for a round."""
 
     dialer_id: str
     cluster: Cluster
     limiter: Limiter
-    marks: Forgetful
+    hangup_markers: Forgetful
     on_free: Callable[[], None]
     wake: Signal = field(default_factory=Signal)
-    _restarts: Restarts = field(default_factory=Restarts)
-    _calls: dict[str, HeldCall] = field(default_factory=dict)
+    _node_restarts: NodeRestarts = field(default_factory=NodeRestarts)
+    _calls: dict[str, MaybeLiveCall] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _asked_at: dict[str, float] = field(default_factory=dict)
     _unseen_since: dict[str, float] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Held:
         Raises what a database that is away raises, and LimiterUnavailable; what is let go of is not forgotten then.
         """
         with db.connection_context():
-            found = [HeldCall(**row) for row in rows(_HELD, self.dialer_id)]
+            found = [MaybeLiveCall(**row) for row in rows(_HELD, self.dialer_id)]
         new = [call.call_id for call in found if call.call_id not in self._calls]
         if new:
             log.warning("slots_held", calls=len(new))
@@ -108,8 +108,8 @@ class Held:
         for times in (self._asked_at, self._unseen_since):
             for call_id in times.keys() - self._calls.keys():
                 del times[call_id]
-        self._let_go([call.call_id for call in found if call.over or call.call_id in self._ended])
-        self._let_go(self._gone())
+        self._release([call.call_id for call in found if call.over or call.call_id in self._ended])
+        self._release(self._gone())
 
     def _of(self, node: str) -> list[str]:
         return [call.call_id for call in self._calls.values() if call.node == node]
@@ -140,31 +140,31 @@ class Held:
                 log.info("ask_held_later", node=call.node, error=str(error)[:200])
         return gone
 
-    def _is_gone(self, link: NodeLink, call: HeldCall) -> bool:
-        self._restarts.bring_back(link, call)
+    def _is_gone(self, link: NodeLink, call: MaybeLiveCall) -> bool:
+        self._node_restarts.bring_back(link, call)
         answer = question(link, call.call_id)
         now = time.monotonic()
         unseen = now - self._unseen_since.setdefault(call.call_id, now)
-        verdict = fate(call.core_uuid, answer, unseen, lambda: self._is_dead(call.sent_by))
-        if verdict is Fate.KILL:
+        verdict = resolve_closed(call.core_uuid, answer, unseen, lambda: self._is_dead(call.sent_by))
+        if verdict is ClosedCall.KILL:
             log.warning("held_call_killed", call_id=call.call_id, node=call.node)
             link.api(uuid_kill(call.call_id), timeout=ASK_SECONDS)
-        return verdict is Fate.GONE
+        return verdict is ClosedCall.OVER
 
     def _is_dead(self, sender: str) -> bool:
         # Of what this process closed it sends no more itself.
         return sender == self.dialer_id or sender_is_dead(sender)
 
-    def _let_go(self, call_ids: Collection[str]) -> None:
+    def _release(self, call_ids: Collection[str]) -> None:
         if not call_ids:
             return
         with db.connection_context(), db.atomic():
             rows(LOCK_CALLS, list(call_ids))
-            free = rows(_LET_GO, list(call_ids), self.dialer_id)
+            free = rows(_RELEASED, list(call_ids), self.dialer_id)
         for call_id in call_ids:
             self._calls.pop(call_id, None)
         for row in free:
-            self.marks.forget(row["node"], [row["call_id"]])
+            self.hangup_markers.forget(row["node"], [row["call_id"]])
         log.info("slots_let_go", calls=len(free))
         # What they spoke is told by their records, and counted with those.
         self.limiter.release([Ended(**row, billsec=0) for row in free])

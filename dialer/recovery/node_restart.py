@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from gevent.lock import RLock
 
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from freeswitch.cluster import NodeLink
 from freeswitch.commands import recover, sched_hangup
 from freeswitch.events import LiveChannel
@@ -33,20 +33,20 @@ class Placed(Protocol):
     def core_uuid(self) -> str | None: ...
 
 
-class Restarts:
+class NodeRestarts:
     """Used by recovery. Every method raises FreeswitchError when the node cannot be told; it is told again then."""
 
     def __init__(self) -> None:
         self._recovered: dict[str, str] = {}
         self._locks: dict[str, RLock] = {}
 
-    def bring_back(self, link: NodeLink, flight: Placed) -> None:
+    def bring_back(self, link: NodeLink, call: Placed) -> None:
         """Where this call was placed by an earlier run of its node, have the present run recover, once.
 
         Returns when every call that can come back is there to be asked for. Several dialers may do this to one node:
         the first has the effect.
         """
-        if not self._is_from_earlier_run(link, flight):
+        if not self._is_from_earlier_run(link, call):
             return
         with self._locks.setdefault(link.name, RLock()):
             core = link.core_uuid
@@ -56,15 +56,15 @@ class Restarts:
             self._recovered[link.name] = core
             log.warning("node_recovered", node=link.name, answer=answer.strip()[:100])
 
-    def bound(self, link: NodeLink, flight: Flight, channel: LiveChannel) -> None:
+    def bound(self, link: NodeLink, call: LiveCall, channel: LiveChannel) -> None:
         """Give a call that came back the rest of its maximum duration."""
-        if not self._is_from_earlier_run(link, flight):
+        if not self._is_from_earlier_run(link, call):
             return
         spoken = 0.0 if channel.answered_ms_ago is None else channel.answered_ms_ago / 1000
-        left = max(1, math.ceil(flight.max_seconds - spoken))
-        link.api(sched_hangup(flight.call_id, left), timeout=ASK_SECONDS)
-        log.info("call_recovered", call_id=flight.call_id, node=link.name, seconds_left=left)
-        flight.core_uuid = link.core_uuid
+        left = max(1, math.ceil(call.max_seconds - spoken))
+        link.api(sched_hangup(call.call_id, left), timeout=ASK_SECONDS)
+        log.info("call_recovered", call_id=call.call_id, node=link.name, seconds_left=left)
+        call.core_uuid = link.core_uuid
 
-    def _is_from_earlier_run(self, link: NodeLink, flight: Placed) -> bool:
-        return flight.core_uuid is not None and flight.core_uuid != link.core_uuid
+    def _is_from_earlier_run(self, link: NodeLink, call: Placed) -> bool:
+        return call.core_uuid is not None and call.core_uuid != link.core_uuid

@@ -20,14 +20,23 @@ import structlog
 from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
-from dialer.fault_points import Point, reach
-from dialer.identity import lock_was_let_go
-from dialer.live_calls import Book, Flight
+from dialer.fault_points import FaultPoint, hit
+from dialer.identity import lock_was_released
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
-from dialer.recovery.buffer_drain import Backlogs
-from dialer.recovery.decisions import LOST_SECONDS, Act, Answer, Verdict, decide, is_due, is_gone, reap
-from dialer.recovery.node_restart import Restarts
+from dialer.recovery.buffer_drain import BufferDrain
+from dialer.recovery.decisions import (
+    LOST_SECONDS,
+    Answer,
+    RecoveryAction,
+    Verdict,
+    decide,
+    force_close,
+    is_due,
+    is_gone,
+)
+from dialer.recovery.node_restart import NodeRestarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.commands import mark_select, uptime, uuid_dump, uuid_kill
@@ -43,159 +52,159 @@ PARALLEL = 5
 
 
 @dataclass(slots=True)
-class Recovery:
-    """Asks the switch, and acts on the verdict. `repeat` sends a call once more under its id, with a fresh permit;
-    `note` lets the rows of calls in doubt say so, for whoever takes them over."""
+class Reconciler:
+    """Asks the switch, and acts on the verdict. `resend` sends a call once more under its id, with a fresh permit;
+    `note` lets the rows of calls say that their delivery is unknown, for whoever takes them over."""
 
     dialer_id: str
     cluster: Cluster
-    book: Book
+    live_calls: LiveCalls
     recorder: Recorder
-    repeat: Callable[[Flight], None]
+    resend: Callable[[LiveCall], None]
     now: Callable[[], float] = time.monotonic
-    note: Callable[[str, Sequence[Flight]], None] = delivery_unknown.note
-    _restarts: Restarts = field(default_factory=Restarts)
-    _backlogs: Backlogs = field(default_factory=Backlogs)
-    _asked: dict[str, deque[Flight]] = field(default_factory=dict)
+    note: Callable[[str, Sequence[LiveCall]], None] = delivery_unknown.note
+    _node_restarts: NodeRestarts = field(default_factory=NodeRestarts)
+    _buffer_drain: BufferDrain = field(default_factory=BufferDrain)
+    _asked: dict[str, deque[LiveCall]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
-    _pulses: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
+    _node_probes: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
     _waits: list[gevent.Greenlet[..., None]] = field(default_factory=list)
 
-    def ask(self, flight: Flight) -> None:
+    def ask(self, call: LiveCall) -> None:
         """Settle this call in the background; one question at a time for each call. Never waits."""
-        if flight.asking or flight.over:
+        if call.asking or call.over:
             return
-        flight.asking = True
-        flight.asked_at = self.now()
-        waiting = self._asked.setdefault(flight.node, deque())
-        waiting.append(flight)
-        workers = self._workers.setdefault(flight.node, [])
+        call.asking = True
+        call.asked_at = self.now()
+        waiting = self._asked.setdefault(call.node, deque())
+        waiting.append(call)
+        workers = self._workers.setdefault(call.node, [])
         workers[:] = [worker for worker in workers if not worker.dead]
         if len(workers) < PARALLEL:
             workers.append(gevent.spawn(self._work, waiting))
 
-    def node_down(self, node: str, held: Sequence[Signal]) -> None:
-        """A node's connections are gone. Until all of `held` is set, the node may still have what we wrote in its
-        buffers, for as long as it is stuck: such a call is not sent again before."""
-        let_go = all(one.is_set() for one in held)
-        sent = [flight for flight in self.book.on_node(node) if flight.sent_at is not None]
-        doubted = [flight for flight in sent if not flight.seen and not flight.doubtful]
-        for flight in sent:
-            flight.missed = True
-            if flight.unanswered:
-                flight.unanswered = False
-                flight.let_go_at = self.now()
-        if let_go:
+    def node_down(self, node: str, closings: Sequence[Signal]) -> None:
+        """A node's connections are gone. Until all of `closings` are set, the node may still have what we wrote in
+        its buffers, for as long as it is stuck: such a call is not sent again before."""
+        closed = all(one.is_set() for one in closings)
+        sent = [call for call in self.live_calls.on_node(node) if call.sent_at is not None]
+        undelivered = [call for call in sent if not call.seen and not call.delivery_unknown]
+        for call in sent:
+            call.lose_connection(self.now())
+        if closed:
             return
-        for flight in doubted:
-            flight.doubtful = True
+        for call in undelivered:
+            call.doubt_delivery()
         self._waits = [wait for wait in self._waits if not wait.dead]
-        self._waits.append(gevent.spawn(self._believe, doubted, held))
+        self._waits.append(gevent.spawn(self._await_peer_close, undelivered, closings))
 
     def node_up(self, node: str) -> None:
         """A node's connection is (back) up: whatever happened meanwhile was missed."""
-        for flight in self.book.on_node(node):
-            if not flight.queued:
-                self.ask(flight)
+        for call in self.live_calls.on_node(node):
+            if not call.queued:
+                self.ask(call)
 
-    def patrol(self) -> None:
+    def sweep(self) -> None:
         """Ask about every call that is silent, late or in doubt, close what its switch has failed to end, and hear
         how each node is. Called every second."""
         now = self.now()
-        self._backlogs.look((flight for flight in self.book if flight.adopted_at is not None), now)
+        self._buffer_drain.look((call for call in self.live_calls if call.adopted_at is not None), now)
         for name, link in self.cluster.links.items():
-            pulse = self._pulses.get(name)
-            if link.connected and self.book.count_on_node(name) and (pulse is None or pulse.dead):
-                self._pulses[name] = gevent.spawn(self._feel, link)
-        for flight in self.book:
-            if (verdict := reap(flight, now)) is not None:
-                self._reap(flight, verdict)
-            elif is_due(flight, self.dialer_id, now):
-                self.ask(flight)
+            probe = self._node_probes.get(name)
+            if link.connected and self.live_calls.count_on_node(name) and (probe is None or probe.dead):
+                self._node_probes[name] = gevent.spawn(self._probe, link)
+        for call in self.live_calls:
+            if (verdict := force_close(call, now)) is not None:
+                self._force_close(call, verdict)
+            elif is_due(call, self.dialer_id, now):
+                self.ask(call)
 
     def stop(self) -> None:
         """End the questions that are under way."""
         workers = [worker for workers in self._workers.values() for worker in workers]
-        kill_all([*workers, *self._pulses.values(), *self._waits], timeout=1.0)
+        kill_all([*workers, *self._node_probes.values(), *self._waits], timeout=1.0)
 
-    def _feel(self, link: NodeLink) -> None:
+    def _probe(self, link: NodeLink) -> None:
         asked_at = self.now()
         try:
             link.api(uptime(), timeout=ASK_SECONDS)
         except FreeswitchError as error:
             log.info("no_pulse", node=link.name, error=str(error)[:200])
         else:
-            self._backlogs.answered(link.name, asked_at, self.now())
+            self._buffer_drain.answered(link.name, asked_at, self.now())
 
-    def _believe(self, doubted: Sequence[Flight], held: Sequence[Signal]) -> None:
+    def _await_peer_close(self, undelivered: Sequence[LiveCall], closings: Sequence[Signal]) -> None:
         """Once the node has closed every connection that these were written to, what it says of them is final."""
         try:
-            self.note(self.dialer_id, doubted)
+            self.note(self.dialer_id, undelivered)
         except DATABASE_AWAY as error:
-            log.warning("doubts_not_noted", calls=len(doubted), error=str(error)[:200])
-        if len(gevent.wait(held, timeout=LOST_SECONDS)) == len(held):
-            for flight in doubted:
-                flight.doubtful = False
-                flight.let_go_at = self.now()
+            log.warning("delivery_unknown_not_noted", calls=len(undelivered), error=str(error)[:200])
+        if len(gevent.wait(closings, timeout=LOST_SECONDS)) == len(closings):
+            for call in undelivered:
+                call.settle_delivery(self.now())
 
-    def _reap(self, flight: Flight, verdict: Verdict) -> None:
-        if flight.reaped:
+    def _force_close(self, call: LiveCall, verdict: Verdict) -> None:
+        if call.force_closed:
             return
-        flight.reaped = True
-        log.warning("call_reaped", call_id=flight.call_id, node=flight.node, disposition=verdict.disposition)
-        self.recorder.close(flight, verdict.disposition, verdict.cause, hold=verdict.hold)
+        call.force_closed = True
+        log.warning("call_reaped", call_id=call.call_id, node=call.node, disposition=verdict.disposition)
+        self.recorder.close(call, verdict.disposition, verdict.cause, may_live=verdict.may_live)
 
-    def _work(self, waiting: deque[Flight]) -> None:
+    def _work(self, waiting: deque[LiveCall]) -> None:
         while waiting:
-            flight = waiting.popleft()
+            call = waiting.popleft()
             try:
-                self._settle(flight)
+                self._settle(call)
             except (FreeswitchError, *DATABASE_AWAY) as error:
-                log.info("settle_later", call_id=flight.call_id, node=flight.node, error=str(error)[:200])
+                log.info("settle_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
             except Exception:
-                log.exception("settle_failed", call_id=flight.call_id, node=flight.node)
+                log.exception("settle_failed", call_id=call.call_id, node=call.node)
             finally:
-                flight.asking = False
+                call.asking = False
 
-    def _settle(self, flight: Flight) -> None:
-        link = self.cluster.links.get(flight.node)
+    def _settle(self, call: LiveCall) -> None:
+        link = self.cluster.links.get(call.node)
         answer = None
         asked = self.now()
         if link is not None and link.connected:
-            self._restarts.bring_back(link, flight)
+            self._node_restarts.bring_back(link, call)
             asked = self.now()
-            answer = question(link, flight.call_id)
-        if flight.over or flight.queued:
+            answer = question(link, call.call_id)
+        if call.over or call.queued:
             return
-        quiet = self._backlogs.quiet_since(flight, self.now())
+        quiet = self._buffer_drain.drained_since(call, self.now())
         # What the node said is as old as the question: a frame may have left its buffer between the two parts of it.
         verdict = decide(
-            flight, answer, self.dialer_id, asked, lambda: sender_is_dead(flight.sent_by), quiet_since=quiet
+            call, answer, self.dialer_id, asked, lambda: sender_is_dead(call.sent_by), drained_since=quiet
         )
-        reach(Point.DECIDED)
+        hit(FaultPoint.DECIDED)
         if answer is not None and answer.alive is not None:
-            self._note_alive(flight, answer.alive)
+            self._note_alive(call, answer.alive)
             if link is not None:
-                self._restarts.bound(link, flight, answer.alive)
-        elif answer is not None and is_gone(flight, answer):
-            flight.gone_since = flight.gone_since or self.now()
-        if verdict.act is Act.KILL and link is not None:
-            log.warning("call_overdue", call_id=flight.call_id, node=flight.node)
-            link.api(uuid_kill(flight.call_id), timeout=ASK_SECONDS)
-        elif verdict.act is Act.CLOSE:
+                self._node_restarts.bound(link, call, answer.alive)
+        elif answer is not None and is_gone(call, answer):
+            call.gone_since = call.gone_since or self.now()
+        if verdict.act is RecoveryAction.KILL and link is not None:
+            log.warning("call_overdue", call_id=call.call_id, node=call.node)
+            link.api(uuid_kill(call.call_id), timeout=ASK_SECONDS)
+        elif verdict.act is RecoveryAction.CLOSE:
             self.recorder.close(
-                flight, verdict.disposition, verdict.cause, no_channel=verdict.no_channel, hold=verdict.hold
+                call,
+                verdict.disposition,
+                verdict.cause,
+                no_channel=verdict.no_channel,
+                may_live=verdict.may_live,
             )
-        elif verdict.act is Act.REPEAT:
-            log.info("originate_repeated", call_id=flight.call_id, node=flight.node)
-            self.repeat(flight)
+        elif verdict.act is RecoveryAction.RESEND:
+            log.info("originate_repeated", call_id=call.call_id, node=call.node)
+            self.resend(call)
 
-    def _note_alive(self, flight: Flight, channel: LiveChannel) -> None:
-        flight.gone_since = None
-        if flight.sent_at is None:
-            flight.sent_at = self.now() - channel.age_ms / 1000
+    def _note_alive(self, call: LiveCall, channel: LiveChannel) -> None:
+        call.gone_since = None
+        if call.sent_at is None:
+            call.sent_at = self.now() - channel.age_ms / 1000
         answered_ago = None if channel.answered_ms_ago is None else channel.answered_ms_ago / 1000
-        self.recorder.found_alive(flight, progress=channel.progress, answered_ago=answered_ago)
+        self.recorder.found_alive(call, progress=channel.progress, answered_ago=answered_ago)
 
 
 def question(link: NodeLink, call_id: str) -> Answer:
@@ -218,4 +227,4 @@ def sender_is_dead(dialer_id: str) -> bool:
     Raises what a database that is away raises.
     """
     with db.connection_context():
-        return lock_was_let_go(dialer_id)
+        return lock_was_released(dialer_id)

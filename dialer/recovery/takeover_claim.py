@@ -1,8 +1,8 @@
-"""Who settles a dead dialer: one heir at a time, noted in the dead one's row by compare-and-set.
+"""Who takes over from a dead dialer: one at a time, noted in the dead one's row by compare-and-set.
 
-The note is void once the heir itself is dead, by its lease and a fence, not by its sessions: one that is frozen keeps
-those for as long as its host's kernel answers, and a host that vanished keeps them for hours. An heir that wakes
-after that goes on beside the next; each step of `adoption` allows it.
+The claim is void once its claimant (`heir` in the row) is dead itself, by its lease and a fence, not by its sessions:
+one that is frozen keeps those for as long as its host's kernel answers, and a host that vanished keeps them for
+hours. An heir that wakes after that goes on beside the next; each step of `takeover` allows it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from models import db, rows
 
 _NOTED = "SELECT heir FROM dialer WHERE id = %s"
 # A dialer without a row (a failover may lose it) gets one: somebody has to settle what it left.
-_BECOME = """
+_CLAIM = """
 INSERT INTO dialer (id, heir) VALUES (%(dead)s, %(heir)s)
     ON CONFLICT (id) DO UPDATE SET heir = excluded.heir WHERE dialer.heir IS NOT DISTINCT FROM %(noted)s
 """
-_STAND_BACK = "UPDATE dialer SET heir = NULL WHERE id = %s AND heir = %s"
+_RELEASE = "UPDATE dialer SET heir = NULL WHERE id = %s AND heir = %s"
 
 
-def become_heir(of: str, dialer_id: str, roster: Roster) -> bool:
-    """Note `dialer_id` as the heir of the dead `of`; False while a living one is.
+def claim_takeover(of: str, dialer_id: str, roster: Roster) -> bool:
+    """Claim the takeover from the dead `of` for `dialer_id`; False while a living dialer has it.
 
     Raises what a server that is away raises; the note then stands or does not, and may be made again.
     """
@@ -30,14 +30,14 @@ def become_heir(of: str, dialer_id: str, roster: Roster) -> bool:
     if noted not in {None, dialer_id} and not _is_dead(noted, roster):
         return False
     with db.connection_context():
-        made: int = db.execute_sql(_BECOME, {"dead": of, "heir": dialer_id, "noted": noted}).rowcount
+        made: int = db.execute_sql(_CLAIM, {"dead": of, "heir": dialer_id, "noted": noted}).rowcount
     return made == 1
 
 
-def stand_back(of: str, dialer_id: str) -> None:
-    """Let others settle `of`. Raises what a database that is away raises; the note then stays."""
+def release_takeover(of: str, dialer_id: str) -> None:
+    """Let others take over from `of`. Raises what a database that is away raises; the note then stays."""
     with db.connection_context():
-        db.execute_sql(_STAND_BACK, (of, dialer_id))
+        db.execute_sql(_RELEASE, (of, dialer_id))
 
 
 def _is_dead(heir: str, roster: Roster) -> bool:

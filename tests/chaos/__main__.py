@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dialer.fault_points import Point
+from dialer.fault_points import FaultPoint
 from tests.chaos.faults import Kind, Size
 from tests.chaos.report import report
 from tests.chaos.run import perform
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             seed,
             lambda text: print(f"{time.monotonic() - began:7.1f}  {text}", flush=True),
             lambda name, line: print(f"{time.time():.3f} {name}: {line}", file=log, flush=True),
-            points=tuple(Point),
+            points=tuple(FaultPoint),
             kinds=kinds,
             clocks=CLOCKS,
             on=_real_stage() if options.real else Stage,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dialer.fault_points import Point
+from dialer.fault_points import FaultPoint
 
 
 class Kind(StrEnum):
@@ -90,13 +90,13 @@ OF_ALL = frozenset(
 LONGEST_OF_ALL_SECONDS = 4.0
 AT_POINT = frozenset({Kind.AT_POINT_KILLED, Kind.AT_POINT_STOPPED})
 PROVOKED: dict[str, Kind] = {
-    Point.HEIR: Kind.DIALER_KILLED,
-    Point.PERMITS_TAKEN: Kind.DIALER_KILLED,
-    Point.ADOPTED: Kind.DIALER_KILLED,
-    Point.DECIDED: Kind.DIALER_KILLED,
-    Point.REPEAT_CLAIMED: Kind.HALF_WRITE_KILLED,
-    Point.SNAPSHOT_TAKEN: Kind.VALKEY_EMPTIED,
-    Point.HANDED_OVER: Kind.DIALER_ENDED,
+    FaultPoint.TAKEOVER_CLAIMED: Kind.DIALER_KILLED,
+    FaultPoint.PERMITS_TAKEN: Kind.DIALER_KILLED,
+    FaultPoint.ADOPTED: Kind.DIALER_KILLED,
+    FaultPoint.DECIDED: Kind.DIALER_KILLED,
+    FaultPoint.RESEND_CLAIMED: Kind.HALF_WRITE_KILLED,
+    FaultPoint.SNAPSHOT_TAKEN: Kind.VALKEY_EMPTIED,
+    FaultPoint.HANDED_OVER: Kind.DIALER_ENDED,
 }
 """Points that nobody passes unless something else is broken, and what that is."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from dialer.recovery.decisions import HOLD_SECONDS, PDD_SECONDS
+from dialer.recovery.decisions import MAY_LIVE_SECONDS, PDD_SECONDS
 from local.demo import collect, demo_stack
 from local.simulated import SimulatorOptions
 from local.stack import Stack
@@ -41,7 +41,7 @@ NODE_CPS = 80
 ENDINGS = ("10", "00", "01", "08", "07", "03", "02", "10")
 """Answered and ended by either side, busy, early media, no such number, nobody answers."""
 RING_SECONDS, MAX_SECONDS = 15, 30
-HELD_SECONDS = PDD_SECONDS + RING_SECONDS + MAX_SECONDS + HOLD_SECONDS
+HELD_SECONDS = PDD_SECONDS + RING_SECONDS + MAX_SECONDS + MAY_LIVE_SECONDS
 DIALERS = 2
 REFUSED = 3
 """Refusals after which a fault has been felt; the dialers slow down or pause on them, so many more may not come."""

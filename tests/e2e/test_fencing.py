@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coordination.membership import LEASE_SECONDS
-from dialer.fault_points import Point
+from dialer.fault_points import FaultPoint
 from tests.chaos.stage import state_of
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import dialer_id_of, new_tenant, numbers, of_campaign, polled, seen
@@ -21,7 +21,7 @@ SETTLE_SECONDS = 5.0
 """What an heir lets pass before it repeats a send that no switch has seen."""
 
 
-def stopped_at(orders: Path, point: Point) -> int:
+def stopped_at(orders: Path, point: FaultPoint) -> int:
     """Order that the next dialer to pass `point` stops itself there; its process id once it stands still."""
     (orders / "order.part").write_text("STOP")
     (orders / "order.part").rename(orders / point)
@@ -44,7 +44,7 @@ def test_a_call_past_its_check_is_sent_once_whether_its_dialer_wakes_or_dies(
     campaign = tenant.campaign(numbers("10", count=CONTACTS), max_concurrent_calls=20)
     tenant.act(campaign, "start")
     tenant.wait_touched(campaign, CONTACTS // 4)
-    victim = stopped_at(orders, Point.CHECKED)
+    victim = stopped_at(orders, FaultPoint.CHECKED)
     since = time.monotonic()
     dialer_id = dialer_id_of(stack, victim)
 

@@ -25,10 +25,10 @@ TWICE = (
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except""",
         """        for (choice, permit), item in zip(admitted, wanted):
-            early = Claimed(item.call_id, item.contact_id, self.campaign_id, item.node, choice.trunk.gateway_id,
+            early = Claimed(item.call_id, item.contact_id, self.campaign_id, item.node, choice.gateway.gateway_id,
                 plan.caller_id, choice.due.phone_number, plan.generation, 1, 1, 0, 0, 0, None, {}, 1, 0, "")
-            flight = self.departures.enter(plan, early, permit, item.core_uuid, ())
-            self.departures.leave(plan, flight, {}, permit)
+            call = self.departures.enter(plan, early, permit, item.core_uuid, ())
+            self.departures.leave(plan, call, {}, permit)
         try:
             claimed = claim(self.campaign_id, self.dialer_id, wanted)
         except""",
@@ -81,8 +81,8 @@ TWICE = (
         "lease not checked at the guard",
         "a process that wakes after its lease lapsed goes on sending",
         "dialer/dispatch/sender.py",
-        "return self._identity.may_send() and self._holds",
-        "return self._holds",
+        "return self._identity.may_send() and self._send_gate",
+        "return self._send_gate",
         (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
     ),
     Mutation(
@@ -96,9 +96,9 @@ TWICE = (
     Mutation(
         "sent twice by one process",
         "a call that was sent, seen or closed leaves again",
-        "dialer/dispatch/sender.py",
-        "if now >= permit_expires or not flight.unsent or not self.allowed(flight):",
-        "if now >= permit_expires or not self.allowed(flight):",
+        "dialer/live_calls.py",
+        "        if not self.unsent:\n            return False\n        self.state",
+        "        self.state",
         (
             f"{SENDER}::test_a_call_leaves_once",
             f"{SENDER}::test_a_call_that_has_ended_or_was_seen_does_not_leave",
@@ -171,17 +171,17 @@ TWICE = (
     Mutation(
         "repeat what a stuck node may hold",
         "a send is repeated although the connection was given up with the frame in the node's buffer",
-        "dialer/recovery/decisions.py",
-        "flight.doubtful or quiet_since is None",
-        "quiet_since is None",
+        "dialer/live_calls.py",
+        "return self.unacknowledged or self.delivery_unknown",
+        "return self.unacknowledged",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
         "repeat what a slow connection may hold",
         "a send is repeated although the node has not acknowledged the first yet",
-        "dialer/recovery/decisions.py",
-        "if flight.unanswered or flight.doubtful",
-        "if flight.doubtful",
+        "dialer/live_calls.py",
+        "return self.unacknowledged or self.delivery_unknown",
+        "return self.delivery_unknown",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
@@ -205,9 +205,9 @@ TWICE = (
     Mutation(
         "doubt not handed over",
         "an heir repeats a call that its dialer, when it ended, could not prove never to have been read",
-        "dialer/recovery/takeover.py",
-        'doubtful=row["doubtful"],',
-        "doubtful=False,",
+        "dialer/call_rows.py",
+        'delivery_unknown=row["doubtful"],',
+        "delivery_unknown=False,",
         (f"{CLAIMS}::test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen",),
     ),
     Mutation(
@@ -227,8 +227,8 @@ TWICE = (
         "answer taken for newer than it is",
         "a send is repeated on a word of the node from before the frame can have left its buffer",
         "dialer/recovery/reconciler.py",
-        "flight, answer, self.dialer_id, asked, lambda",
-        "flight, answer, self.dialer_id, self.now(), lambda",
+        "call, answer, self.dialer_id, asked, lambda",
+        "call, answer, self.dialer_id, self.now(), lambda",
         (f"{ORDERS}::test_what_a_node_said_is_as_old_as_the_question",),
     ),
     Mutation(
@@ -251,8 +251,8 @@ TWICE = (
         "pause answered too early",
         "a dialer says that it holds while a write is still under way",
         "dialer/control.py",
-        "if not self.holds.settled(ACK_SECONDS):",
-        "if self.holds.draining:",
+        "if not self.send_gate.wait_for_writes(ACK_SECONDS):",
+        "if self.send_gate.draining:",
         (f"{ORDERS}::test_a_pause_is_answered_once_the_write_under_way_is_over",),
     ),
 )
@@ -278,7 +278,7 @@ LOST = (
         "lost claim not looked for",
         "a claim whose answer was lost keeps its contacts and its permits for ever",
         "dialer/dispatch/dispatcher.py",
-        "            self.around.doubt(list(permits.values()))\n",
+        "            self.around.note_unknown_claim(list(permits.values()))\n",
         "",
         (
             f"{DISPATCHER}::test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_dispatcher_alive",
@@ -326,7 +326,7 @@ LOST = (
         "dialer/dispatch/departures.py",
         """        waiting, self._waiting = self._waiting, []
         for item in waiting:
-            self._withdraw(item.flight)
+            self._withdraw(item.call)
 """,
         """        self._waiting = []
 """,

@@ -33,8 +33,8 @@ ATTEMPTS = (
         "withdrawn call counted",
         "a call that never left us uses up an attempt",
         "dialer/record/classify.py",
-        "return Ended(flight.call_id, ContactStatus.PENDING, False,",
-        "return Ended(flight.call_id, ContactStatus.PENDING, True,",
+        "return Ended(call.call_id, ContactStatus.PENDING, False,",
+        "return Ended(call.call_id, ContactStatus.PENDING, True,",
         (f"{ORDERS}::test_a_call_that_never_left_costs_no_attempt",),
     ),
     Mutation(
@@ -143,7 +143,7 @@ STREAM = (
             written = self._write(changes)
         except""",
         """        try:
-            self.on_written(Written([], frozenset(c.flight.call_id for c in changes)), [], {})
+            self.on_written(Written([], frozenset(c.call.call_id for c in changes)), [], {})
             written = self._write(changes)
         except""",
         (f"{RECORDER}::test_nothing_follows_from_a_group_before_it_is_committed",),

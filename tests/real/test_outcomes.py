@@ -18,7 +18,7 @@ from tests.real.carrier import STATUSES, Carrier
 from tests.real.test_campaigns import refused
 from tests.real.test_switch import connected, paced
 from tests.unit.campaigns.outcomes_corpus import REASONS, Shape, on_the_wire
-from tests.unit.dialer.factories import make_flight
+from tests.unit.dialer.factories import make_call
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -133,7 +133,7 @@ def test_every_final_response_is_disposed_of_as_the_corpus_says(
     wrong = {}
     for call_id, number in sent.items():
         hangup, (status, disposition) = ends[call_id], expected[number]
-        ended = hung_up(make_flight(call_id=call_id), 0.0, hangup)
+        ended = hung_up(make_call(call_id=call_id), 0.0, hangup)
         said = (str(ended.disposition), ended.sip_status, ended.billsec)
         if said != (disposition, status, 0):
             wrong[number] = (*said, hangup.cause, hangup.sip_reason, disposition)

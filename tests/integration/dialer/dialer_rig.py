@@ -60,7 +60,7 @@ class Dialer:
         self.dead = True
         kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
         kill += list(process.desk._running.values())
-        kill += [worker for workers in process.recovery._workers.values() for worker in workers]
+        kill += [worker for workers in process.reconciler._workers.values() for worker in workers]
         process.tasks._ending = True
         for link in process.cluster.links.values():
             link._on_link = lambda _: None

@@ -32,9 +32,9 @@ def test_a_carrier_without_capacity_is_asked_for_half(
     node.fault("gateway-refuses", status=503)
     make_campaign(world, 30, max_concurrent_calls=30)
     dialer.start()
-    trunk = (Kind.GATEWAY, str(world.gateway_id))
-    wait_until(lambda: Pressure(dialer.redis, PREFIX).read([trunk]), 20, "a cut")
-    wait_until(lambda: dialer.process.pressure.cps(*trunk, 50) == 25, 20, "the dialer to heed it")
+    gateway = (Kind.GATEWAY, str(world.gateway_id))
+    wait_until(lambda: Pressure(dialer.redis, PREFIX).read([gateway]), 20, "a cut")
+    wait_until(lambda: dialer.process.pressure.cps(*gateway, 50) == 25, 20, "the dialer to heed it")
     assert not Pressure(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
     with db.connection_context():
         refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")

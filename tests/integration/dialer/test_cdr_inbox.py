@@ -12,12 +12,12 @@ import orjson
 import pytest
 
 from campaigns.dispositions import Disposition
+from dialer.call_rows import open_calls
 from dialer.dispatch.claims import Claimed
-from dialer.live_calls import Book, Flight
-from dialer.record.cdr_inbox import Inbox
+from dialer.live_calls import LiveCall, LiveCalls
+from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
 from dialer.record.recorder import Recorder
-from dialer.recovery.takeover import open_flights
 from freeswitch import dedup
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
@@ -63,29 +63,29 @@ class Desk:
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
-        self.book = Book()
+        self.live_calls = LiveCalls()
         self.written: list[Written] = []
         self.over: list[Ended] = []
         self.published: list[Told] = []
         self.billed: Counter[str] = Counter()
-        self.recorder = Recorder(owner, self.book, self._on_written, lambda flight: None)
-        self.inbox = Inbox(owner, self.book, self.recorder, self._publish, self._bill)
+        self.recorder = Recorder(owner, self.live_calls, self._on_written, lambda call: None)
+        self.cdr_inbox = CdrInboxReader(owner, self.live_calls, self.recorder, self._publish, self._bill)
         self.greenlet = gevent.spawn(self.recorder.run)
 
-    def own(self, call: Claimed) -> Flight:
-        (flight,) = open_flights(self.owner, [call.call_id])
-        self.book.add(flight)
-        return flight
+    def own(self, claimed: Claimed) -> LiveCall:
+        (call,) = open_calls(self.owner, [claimed.call_id])
+        self.live_calls.add(call)
+        return call
 
     def round(self) -> None:
-        self.inbox.round()
+        self.cdr_inbox.round()
         assert self.recorder.flush(5)
 
     def stop(self) -> None:
         self.recorder.stop()
         self.greenlet.join(5)
 
-    def _on_written(self, written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
+    def _on_written(self, written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
         self.written.append(written)
         self.over += ended.values()
 
@@ -228,12 +228,12 @@ def test_a_record_without_a_cause_is_done_with(world: World, desk: Desk) -> None
 def test_the_record_of_an_order_that_was_forestalled_ends_nothing_and_corrects_nothing(
     world: World, desk: Desk
 ) -> None:
-    (call,) = claim_all(make_campaign(world, 1))
-    flight = desk.own(call)
+    (claimed,) = claim_all(make_campaign(world, 1))
+    call = desk.own(claimed)
     arrive(call.call_id, FORESTALLED)
     desk.round()
-    assert call_of(call).state == "dispatching"
-    assert flight.call_id in desk.book
+    assert call_of(claimed).state == "dispatching"
+    assert call.call_id in desk.live_calls
     _, closed = closed_unknown(world)
     arrive(closed.call_id, FORESTALLED)
     desk.round()
@@ -410,11 +410,11 @@ def test_old_records_are_forgotten(world: World, desk: Desk) -> None:
     arrive(call.call_id, BUSY)
     with db.connection_context():
         db.execute_sql("UPDATE cdr_inbox SET received_at = now() - interval '23 hours'")
-    desk.inbox.purge()
+    desk.cdr_inbox.purge()
     assert waiting() == 1
     with db.connection_context():
         db.execute_sql("UPDATE cdr_inbox SET received_at = now() - interval '25 hours'")
-    desk.inbox.purge()
+    desk.cdr_inbox.purge()
     assert waiting() == 0
     with db.connection_context():
         assert CdrInbox.select().count() == 0

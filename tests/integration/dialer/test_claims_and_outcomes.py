@@ -13,11 +13,11 @@ import gevent
 import pytest
 from peewee import IntegrityError
 
-from dialer.dispatch.claims import Claimed, Due, Wanted, claim, claim_again, due, next_due
+from dialer.call_rows import open_calls
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due, claim, claim_again, due, next_due
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from dialer.recovery.delivery_unknown import note
-from dialer.recovery.takeover import open_flights
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
 
@@ -27,8 +27,8 @@ DIALER = "d0123456789ab"
 GATEWAY = str(new_id())
 
 
-def wanted(item: Due) -> Wanted:
-    return Wanted(item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
+def wanted(item: Due) -> ClaimRequest:
+    return ClaimRequest(item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
 
 
 def claim_all(campaign_id: uuid.UUID, dialer: str = DIALER, limit: int = 100) -> list[Claimed]:
@@ -80,7 +80,7 @@ def test_a_claim_tells_of_a_rejection_however_long_ago(world: World) -> None:
         told.append(claimed.rejected)
         end(ended(claimed.call_id, "pending", delay=0.0, disposition=disposition))
     (claimed,) = claim_all(campaign_id)
-    (adopted,) = open_flights(DIALER, [claimed.call_id])
+    (adopted,) = open_calls(DIALER, [claimed.call_id])
     assert (told, claimed.rejected, adopted.rejected) == ([False, True, True], True, True)
 
 
@@ -90,11 +90,11 @@ def test_an_heir_knows_the_timers_that_a_call_left_with(world: World) -> None:
     (claimed,) = claim(str(campaign_id), DIALER, [replace(wanted(found), ring_seconds=40, max_seconds=3600)])
     with db.connection_context():
         Agent.update(ring_timeout_seconds=20, max_call_seconds=60).execute()
-    (adopted,) = open_flights(DIALER, [claimed.call_id])
+    (adopted,) = open_calls(DIALER, [claimed.call_id])
     assert (adopted.ring_seconds, adopted.max_seconds) == (40, 3600)
     with db.connection_context():
         Call.update(ring_seconds=None, max_seconds=None).execute()
-    (before,) = open_flights(DIALER, [claimed.call_id])
+    (before,) = open_calls(DIALER, [claimed.call_id])
     assert (before.ring_seconds, before.max_seconds) == (20, 60)
 
 
@@ -455,10 +455,10 @@ def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world:
     write(DIALER, [Seen(seen.call_id, 0.0, None, True)], [], [])
     assert claim_again(seen.call_id, DIALER) is None
     assert claim_again(unseen.call_id, "dffffffffffff") is None
-    note(DIALER, open_flights(DIALER, [unseen.call_id]))
-    assert [flight.doubtful for flight in open_flights(DIALER, [unseen.call_id])] == [True]
+    note(DIALER, open_calls(DIALER, [unseen.call_id]))
+    assert [call.delivery_unknown for call in open_calls(DIALER, [unseen.call_id])] == [True]
     fields = claim_again(unseen.call_id, DIALER)
-    assert [flight.doubtful for flight in open_flights(DIALER, [unseen.call_id])] == [False]
+    assert [call.delivery_unknown for call in open_calls(DIALER, [unseen.call_id])] == [False]
     assert fields is not None
     assert fields["first_name"].startswith("Ann")
 
@@ -467,9 +467,9 @@ def test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen(world: 
     unseen, seen = claim_all(make_campaign(world, 2))
     ids = [unseen.call_id, seen.call_id]
     write(DIALER, [Seen(seen.call_id, 0.0, None, True)], [], [])
-    flights = open_flights(DIALER, ids)
-    note("dffffffffffff", flights)
-    assert not any(flight.doubtful for flight in open_flights(DIALER, ids))
-    note(DIALER, flights)
-    doubted = [flight.call_id for flight in open_flights(DIALER, ids) if flight.doubtful]
-    assert doubted == [unseen.call_id]
+    calls = open_calls(DIALER, ids)
+    note("dffffffffffff", calls)
+    assert not any(call.delivery_unknown for call in open_calls(DIALER, ids))
+    note(DIALER, calls)
+    unknown_claims = [call.call_id for call in open_calls(DIALER, ids) if call.delivery_unknown]
+    assert unknown_claims == [unseen.call_id]

@@ -136,11 +136,12 @@ def test_another_dialer_settles_what_a_dead_one_left(
     wait_until(stage.published, 20, "every transition published")
     wait_until(lambda: heir.process.limiter.held_by(victim.id) == [], 20, "the dead one's permits")
     wait_until(lambda: heir.process.limiter.held_by(heir.id) == [], 25, "the heir's permits")
-    assert len(heir.process.book) == 0
+    assert len(heir.process.live_calls) == 0
 
 
 @pytest.mark.parametrize(
-    "where", ["before its book has them", pytest.param("before the transitions", marks=pytest.mark.full)]
+    "where",
+    ["before its book has them", pytest.param("before the transitions", marks=pytest.mark.full)],
 )
 def test_an_heir_that_dies_midway_has_an_heir_itself(
     stage: Stage, world: World, where: str, monkeypatch: pytest.MonkeyPatch
@@ -151,11 +152,11 @@ def test_an_heir_that_dies_midway_has_an_heir_itself(
     victim.start()
     assert victim.reached.wait(20)
     middle = stage.dialer()
-    adoption = middle.process.adoption
+    takeover = middle.process.takeover
     if where == "before its book has them":
-        monkeypatch.setattr(adoption, "book", SimpleNamespace(add=middle.stays))
+        monkeypatch.setattr(takeover, "live_calls", SimpleNamespace(add=middle.stays))
     else:
-        monkeypatch.setattr(adoption, "outbox", SimpleNamespace(sweep=middle.stays))
+        monkeypatch.setattr(takeover, "outbox", SimpleNamespace(publish_leftovers=middle.stays))
     middle.start()
     victim.die()
     assert middle.reached.wait(20)
@@ -168,7 +169,7 @@ def test_an_heir_that_dies_midway_has_an_heir_itself(
 def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: World) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     first = stage.dialer().start()
-    wait_until(lambda: len(first.process.book) > 0, 20, "calls in flight")
+    wait_until(lambda: len(first.process.live_calls) > 0, 20, "calls in flight")
     second = stage.dialer().start()
     assert first.end() == 0
     stage.settled(campaign_id)
@@ -189,12 +190,16 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_heir(stage:
     victim = stage.dialer().start()
     stage.node.fault("half-open", resume="yes")
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
-    book = victim.process.book
-    wait_until(lambda: len(book) == 6 and all(flight.sent_at for flight in book), 20, "six orders written")
+    live_calls = victim.process.live_calls
+    wait_until(
+        lambda: len(live_calls) == 6 and all(call.sent_at for call in live_calls), 20, "six orders written"
+    )
     heir = stage.dialer().start()
     assert victim.end() == 0
-    wait_until(lambda: len(heir.process.book) >= 6, 20, "the heir's calls")
-    assert [flight.doubtful for flight in heir.process.book if flight.sent_by == victim.id] == [True] * 6
+    wait_until(lambda: len(heir.process.live_calls) >= 6, 20, "the heir's calls")
+    assert [call.delivery_unknown for call in heir.process.live_calls if call.sent_by == victim.id] == [
+        True
+    ] * 6
     stage.node.clear()
     stage.settled(campaign_id)
 
@@ -203,9 +208,9 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_heir(stage:
 def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, world: World) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     dialer = stage.dialer().start()
-    book = dialer.process.book
-    wait_until(lambda: len(book) > 0, 20, "calls in flight")
-    for flight in book:
-        book.remove(flight.call_id)
+    live_calls = dialer.process.live_calls
+    wait_until(lambda: len(live_calls) > 0, 20, "calls in flight")
+    for call in live_calls:
+        live_calls.remove(call.call_id)
     stage.settled(campaign_id)
     wait_until(lambda: dialer.process.limiter.held_by(dialer.id) == [], 40, "permits let go of")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dialer.doctor import Wanted, ask, findings, main, wanted_by_database
+from dialer.doctor import Required, ask, findings, main, required_by_database
 from local.process import free_port
 from models import connect, db, rows
 from settings import NodeSettings, Settings
@@ -60,16 +60,16 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
     pool = connect(database_url)
     with db.connection_context():
         rows("INSERT INTO tenant (id, name) VALUES ('t', 't')")
-        trunks = (
+        gateways = (
             "sofia/gateway/carrier/{number}",
             "sofia/gateway/external::trunk_ping/{digits}",
             "user/{digits}",
         )
-        for place, trunk in enumerate((*trunks, "sofia/gateway/absent/{number}")):
+        for place, gateway in enumerate((*gateways, "sofia/gateway/absent/{number}")):
             rows(
                 "INSERT INTO gateway (id, name, dial_string) VALUES (gen_random_uuid(), %s, %s)",
                 f"g{place}",
-                trunk,
+                gateway,
             )
         rows(
             """INSERT INTO agent (id, tenant_id, name, action)
@@ -77,8 +77,8 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         )
     try:
         with db.connection_context():
-            wanted = wanted_by_database()
-        assert wanted == Wanted(("absent", "carrier", "trunk_ping"), ("conference",))
+            wanted = required_by_database()
+        assert wanted == Required(("absent", "carrier", "trunk_ping"), ("conference",))
         (target,) = settings_of(node).nodes
         began = time.monotonic()
         facts = ask(target, wanted)
@@ -151,7 +151,7 @@ def test_a_wrong_password_and_a_silent_port_are_findings(node: SimulatedNode) ->
     refused = NodeSettings("fs2", node.host, node.port, "wrong", 10, None)
     silent = NodeSettings("fs3", node.host, free_port(), "ClueCon", 10, None)
     for target in (refused, silent):
-        (line,) = findings(target, ask(target, Wanted()))
+        (line,) = findings(target, ask(target, Required()))
         assert f"{target.host}:{target.port} cannot be asked" in line
 
 

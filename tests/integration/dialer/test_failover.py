@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from dialer.call_rows import open_calls
 from dialer.dispatch import dispatcher
-from dialer.dispatch.claims import Claimed, Wanted, claim, due
-from dialer.recovery.takeover import open_flights
+from dialer.dispatch.claims import Claimed, ClaimRequest, claim, due
 from models import Gateway, db, rows
 from simulator.ledger import Originate, live_calls_peak, read_ledger
 from simulator.process import SimulatedNode
@@ -188,7 +188,7 @@ def test_a_dialer_that_dies_before_the_next_gateway_has_its_call_leaves_it_to_an
     node.fault("gateway-refuses", status=503, gateway="carrier")
     first = start()
 
-    def claim_once(campaign: str, dialer_id: str, wanted: list[Wanted]) -> list[Claimed]:
+    def claim_once(campaign: str, dialer_id: str, wanted: list[ClaimRequest]) -> list[Claimed]:
         if dialer_id == first.id and run("SELECT 1 FROM call"):
             first.stays()
         return claim(campaign, dialer_id, wanted)
@@ -217,8 +217,8 @@ def test_who_takes_over_from_a_dead_dialer_knows_the_gateways_that_were_tried(
     run("UPDATE contact SET phone_number = '+15551230002'")
     dialer = start()
     wait_until(lambda: run("SELECT 1 FROM call WHERE state = 'ringing'"), 20, "the second gateway's call")
-    (call,) = run("SELECT id::text AS id, gateway_id FROM call WHERE state = 'ringing'")
-    assert call["gateway_id"] == second
-    (flight,) = open_flights(dialer.id, [call["id"]])
-    assert flight.tried == (str(world.gateway_id),)
-    assert (flight.gateway_id, flight.caller_id) == (str(second), "+14155550100")
+    (row,) = run("SELECT id::text AS id, gateway_id FROM call WHERE state = 'ringing'")
+    assert row["gateway_id"] == second
+    (call,) = open_calls(dialer.id, [row["id"]])
+    assert call.tried == (str(world.gateway_id),)
+    assert (call.gateway_id, call.caller_id) == (str(second), "+14155550100")

@@ -13,7 +13,7 @@ import pytest
 
 from dialer.capacity.limiter_snapshot import snapshot
 from dialer.recovery import decisions
-from dialer.recovery.maybe_live import Held
+from dialer.recovery.maybe_live import MaybeLiveSlots
 from freeswitch.cluster import Cluster
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import ChannelEvent, ChannelEventKind
@@ -92,13 +92,13 @@ class Bench:
     def __init__(self, world: World, calls: int) -> None:
         self.node, self.told = Node(), Released()
         cluster: Any = type("OneNode", (), {"links": {"fs1": self.node}})()
-        self.held = Held(
+        self.held = MaybeLiveSlots(
             DIALER, cast(Cluster, cluster), cast(Limiter, self.told), self.told, on_free=lambda: None
         )
         claimed = claim_all(make_campaign(world, calls))
         self.ids = [call.call_id for call in claimed]
         for call_id in self.ids:
-            end(ended(call_id, "failed", disposition="outcome_unknown", cause="OVERDUE", hold=1000.0))
+            end(ended(call_id, "failed", disposition="outcome_unknown", cause="OVERDUE", may_live=1000.0))
             self.node.says[call_id] = "talking"
         with db.connection_context():
             rows("UPDATE call SET core_uuid = 'core-1'")

@@ -52,7 +52,7 @@ def add(dialer: Dialer, node: SimulatedNode, password: str | None = None, **colu
 
 
 def in_flight(dialer: Dialer) -> int:
-    return dialer.process.book.count_on_node("fs2")
+    return dialer.process.live_calls.count_on_node("fs2")
 
 
 def assert_called_as_recorded(nodes: list[SimulatedNode], contacts: int) -> None:

@@ -106,7 +106,7 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
             notify._transition(campaign_id, row)
             for row in rows(notify.UNPUBLISHED, OURS, campaign_id, 0, 100)
         ]
-    Outbox(from_its_row, OURS).sweep(OURS)
+    Outbox(from_its_row, OURS).publish_leftovers(OURS)
 
     expected = {(item.subject, item.version): orjson.dumps(item.payload) for item in by_the_api}
     assert len(expected) == 7
@@ -138,9 +138,9 @@ def test_what_died_between_publish_and_mark_is_not_told_twice(
     campaign_id = one_call(world)
     dying = Outbox(Publisher(redis, "carillon:"), OURS)
     monkeypatch.setattr(dying, "_mark", lambda _ids: None)
-    dying.sweep(OURS)
+    dying.publish_leftovers(OURS)
     assert unpublished() == 3
-    Outbox(Publisher(redis, "carillon:"), THEIRS).sweep(OURS)
+    Outbox(Publisher(redis, "carillon:"), THEIRS).publish_leftovers(OURS)
     assert unpublished() == 0
     assert heard(redis, campaign_id) == ["originated", "connected", "completed"]
 
@@ -152,10 +152,10 @@ def test_a_later_change_waits_for_the_earlier_one_of_somebody_else(world: World,
     publisher = Publisher(redis, "carillon:")
     publisher.publish([first])
     ours = Outbox(publisher, OURS)
-    assert ours.sweep(OURS) == 0
+    assert ours.publish_leftovers(OURS) == 0
     assert ours._behind
-    ours.sweep(THEIRS)
-    ours.sweep(OURS)
+    ours.publish_leftovers(THEIRS)
+    ours.publish_leftovers(OURS)
     assert heard(redis, campaign_id) == ["running", "originated", "connected", "completed"]
 
 
@@ -167,7 +167,7 @@ def test_those_that_wait_for_somebody_else_do_not_hold_up_the_rest(
     waits = one_call(world, claimer=THEIRS, ender=OURS)
     publisher.publish([Transition(str(waits), "campaign", 1, {"status": "running"})])
     goes = one_call(world)
-    assert Outbox(publisher, OURS).sweep(OURS) == 3
+    assert Outbox(publisher, OURS).publish_leftovers(OURS) == 3
     assert heard(redis, goes) == ["originated", "connected", "completed"]
     assert heard(redis, waits) == ["running"]
 
@@ -183,11 +183,11 @@ def test_a_hole_is_told_only_after_a_minute_of_waiting_with_redis_there(
     publisher = Publisher(redis, "carillon:")
     publisher.publish([Transition(str(campaign_id), "campaign", 1, {"status": "running"})])
     outbox = Outbox(publisher, OURS)
-    assert outbox.sweep(OURS) == 0
+    assert outbox.publish_leftovers(OURS) == 0
     clock[0] += HOLE_SECONDS - 1
-    assert outbox.sweep(OURS) == 0
+    assert outbox.publish_leftovers(OURS) == 0
     clock[0] += 2
-    assert outbox.sweep(OURS) == 1
+    assert outbox.publish_leftovers(OURS) == 1
     assert heard(redis, campaign_id) == ["running", "completed"]
 
 

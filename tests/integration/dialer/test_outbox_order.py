@@ -37,10 +37,10 @@ def test_the_end_waits_for_another_dialers_last_contact(world: World, redis: Red
     assert complete_if_exhausted(campaign_id, OURS)
     publisher = Publisher(redis, "carillon:")
     ours, theirs = Outbox(publisher, OURS), Outbox(publisher, THEIRS)
-    assert ours.sweep(OURS) == 0
+    assert ours.publish_leftovers(OURS) == 0
     assert told(redis, campaign_id) == []
-    theirs.sweep(THEIRS)
-    ours.sweep(OURS)
+    theirs.publish_leftovers(THEIRS)
+    ours.publish_leftovers(OURS)
     assert told(redis, campaign_id) == ["contact", "contact", "campaign"]
 
 

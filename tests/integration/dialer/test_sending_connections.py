@@ -29,15 +29,19 @@ def test_a_call_whose_connection_has_not_answered_is_not_sent_by_another(
         dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=801").start()
         process = dialer.process
         repeated: list[str] = []
-        monkeypatch.setattr(process.recovery, "repeat", lambda flight: repeated.append(flight.call_id))
+        monkeypatch.setattr(process.reconciler, "resend", lambda call: repeated.append(call.call_id))
         senders = process.cluster.links["fs1"]._senders
         assert senders is not None
         first, other = senders._first, senders._others[0]
         senders._turns = chain(repeat(other, CALLS), cycle([first]))  # type: ignore[assignment]
         node.fault("late-reply", percent=100, seconds=LATE_SECONDS, command="bgapi")
         make_campaign(world, CALLS, max_concurrent_calls=CALLS)
-        wait_until(lambda: len(process.book) == CALLS and all(f.sent_at for f in process.book), 20, "sent")
-        sent = max(flight.sent_at or 0.0 for flight in process.book)
+        wait_until(
+            lambda: len(process.live_calls) == CALLS and all(c.sent_at for c in process.live_calls),
+            20,
+            "sent",
+        )
+        sent = max(call.sent_at or 0.0 for call in process.live_calls)
         node.clear()
         wait_until(lambda: len(dialled(ledger)) == CALLS, 30, "the orders of the slow connection")
         carried_out = time.monotonic() - sent

@@ -10,7 +10,7 @@ from redis import Redis
 
 from coordination.membership import LEASE_SECONDS, Roster
 from dialer.identity import Identity
-from dialer.recovery.takeover_claim import become_heir, stand_back
+from dialer.recovery.takeover_claim import claim_takeover, release_takeover
 from limits.keys import Keys
 from models import db, rows
 from tests.factories import World
@@ -56,17 +56,17 @@ def test_a_dead_dialer_has_one_heir_until_that_one_stands_back(
     heirs: tuple[str, str], roster: Roster
 ) -> None:
     first, second = heirs
-    assert become_heir(DEAD, first, roster)
-    assert not become_heir(DEAD, second, roster)
-    assert become_heir(DEAD, first, roster), "a note of its own keeps it from settling"
-    stand_back(DEAD, second)
+    assert claim_takeover(DEAD, first, roster)
+    assert not claim_takeover(DEAD, second, roster)
+    assert claim_takeover(DEAD, first, roster), "a note of its own keeps it from settling"
+    release_takeover(DEAD, second)
     assert heir_of_the_dead() == first
-    stand_back(DEAD, first)
-    assert become_heir(DEAD, second, roster)
+    release_takeover(DEAD, first)
+    assert claim_takeover(DEAD, second, roster)
 
 
 def test_of_many_that_would_be_heirs_at_once_one_is(heirs: tuple[str, str], roster: Roster) -> None:
-    asking = [gevent.spawn(become_heir, DEAD, heir, roster) for heir in heirs]
+    asking = [gevent.spawn(claim_takeover, DEAD, heir, roster) for heir in heirs]
     gevent.joinall(asking, timeout=20)
     assert [one.value for one in asking].count(True) == 1
 
@@ -75,12 +75,12 @@ def test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_sess
     heirs: tuple[str, str], roster: Roster, redis: Redis
 ) -> None:
     frozen, next_one = heirs
-    assert become_heir(DEAD, frozen, roster)
+    assert claim_takeover(DEAD, frozen, roster)
     redis.delete(Keys(PREFIX).lease(frozen))
-    wait_until(lambda: become_heir(DEAD, next_one, roster), 30, "the next heir")
+    wait_until(lambda: claim_takeover(DEAD, next_one, roster), 30, "the next heir")
     assert roster.fenced([frozen]) == {frozen}
     assert heir_of_the_dead() == next_one
-    stand_back(DEAD, frozen)
+    release_takeover(DEAD, frozen)
     assert heir_of_the_dead() == next_one, "one that woke has struck out the next"
 
 
@@ -88,9 +88,9 @@ def test_an_heir_whose_lease_may_still_run_is_not_followed(
     heirs: tuple[str, str], roster: Roster, redis: Redis
 ) -> None:
     first, second = heirs
-    assert become_heir(DEAD, first, roster)
+    assert claim_takeover(DEAD, first, roster)
     redis.flushall()
-    assert not become_heir(DEAD, second, roster)
+    assert not claim_takeover(DEAD, second, roster)
     assert 0 < roster.fence(first) <= LEASE_SECONDS
 
 
@@ -100,5 +100,5 @@ def test_what_a_dialer_without_a_row_left_is_settled_by_one_heir(
     first, second = heirs
     with db.connection_context():
         rows("DELETE FROM dialer WHERE id = %s", DEAD)
-    assert become_heir(DEAD, first, roster)
-    assert not become_heir(DEAD, second, roster)
+    assert claim_takeover(DEAD, first, roster)
+    assert not claim_takeover(DEAD, second, roster)

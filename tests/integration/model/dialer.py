@@ -13,7 +13,7 @@ from gevent.event import Event as Signal
 from coordination.errors import Fenced
 from dialer import process as process_module
 from dialer.dispatch.dispatcher import Dispatcher
-from dialer.live_calls import Flight
+from dialer.live_calls import LiveCall
 from dialer.process import Process
 from tests.integration.model.switch import NODE, Cluster, Link, cluster_of
 
@@ -33,7 +33,7 @@ class Dialer:
         with mock.patch.object(process_module, "Cluster", cluster_of(rig.switch, self.point)):
             self.process = Process(rig.settings, rig.redis, rig.redis)
         self.id = self.process.dialer_id
-        self.process.recovery.now = rig.clock
+        self.process.reconciler.now = rig.clock
         self.process.identity.take({})
         self.dispatcher = Dispatcher(
             rig.campaign_id, self.id, self.process.desk, self.process._departures(), now=rig.clock
@@ -107,13 +107,13 @@ class Dialer:
         else:
             self.dispatcher.step(plan)
 
-    def patrol(self) -> None:
-        self.process.recovery.patrol()
+    def sweep(self) -> None:
+        self.process.reconciler.sweep()
 
     def adopt(self) -> None:
         # Who has lost its lease ends; it is a matter of time here as there.
         with suppress(Fenced):
-            self.process.adoption.round()
+            self.process.takeover.round()
 
     def record(self) -> None:
         self.process.recorder._write_group()
@@ -124,11 +124,11 @@ class Dialer:
 
     def look_around(self) -> None:
         """What it does every few seconds."""
-        self.process._settle_doubts()
+        self.process._resolve_unknown_claims()
         self.process.audit.calls()
         self.process.audit.slots()
-        self.process.inbox.round()
-        if not self.process.book.count_of_campaign(self.rig.campaign_id):
+        self.process.cdr_inbox.round()
+        if not self.process.live_calls.count_of_campaign(self.rig.campaign_id):
             self.process.desk.exhausted(self.rig.campaign_id)
 
     def keep_alive(self) -> None:
@@ -137,14 +137,14 @@ class Dialer:
 
     def feel_the_pulse(self) -> None:
         """The node answers its every question at once, however much time passes between two of them here."""
-        backlogs, now = self.process.recovery._backlogs, self.rig.clock()
-        backlogs._steady_since.setdefault(NODE, now)
-        backlogs._answered_at[NODE] = now
+        buffer_drain, now = self.process.reconciler._buffer_drain, self.rig.clock()
+        buffer_drain._steady_since.setdefault(NODE, now)
+        buffer_drain._answered_at[NODE] = now
 
     def _workers(self) -> list[gevent.Greenlet[..., Any]]:
-        recovery = self.process.recovery
-        asking = [worker for workers in recovery._workers.values() for worker in workers]
-        return [*asking, *recovery._pulses.values()]
+        reconciler = self.process.reconciler
+        asking = [worker for workers in reconciler._workers.values() for worker in workers]
+        return [*asking, *reconciler._node_probes.values()]
 
     def _until_done(self) -> bool:
         while self.running and (left := [job for job in (*self._jobs, *self._workers()) if not job.ready()]):
@@ -162,15 +162,15 @@ class Dialer:
         self._around(process.limiter, "release", "before the release", "released")
         self._around(process.limiter, "take_over", "before the permits", "permits taken")
         self._around(process.outbox._publisher, "publish", "before publishing", "published")
-        self._around(process.book, "add", None, "in the book")
-        add = process.book.add
+        self._around(process.live_calls, "add", None, "in the book")
+        add = process.live_calls.add
 
-        def at_our_clock(flight: Flight) -> None:
-            if flight.adopted_at is None:
-                flight.claimed_at = self.rig.clock()
-            add(flight)
+        def at_our_clock(call: LiveCall) -> None:
+            if call.adopted_at is None:
+                call.claimed_at = self.rig.clock()
+            add(call)
 
-        setattr(process.book, "add", at_our_clock)  # noqa: B010  a method, which mypy lets nobody assign
+        setattr(process.live_calls, "add", at_our_clock)  # noqa: B010  a method, which mypy lets nobody assign
 
     def _around(self, owner: object, name: str, before: str | None, after: str) -> None:
         method = getattr(owner, name)

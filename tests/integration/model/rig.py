@@ -141,7 +141,7 @@ class Rig:
         """What the API does before it answers a pause or a stop: everybody says that he holds, or is fenced off."""
         for dialer in self.dialers:
             if dialer.running:
-                dialer.process.holds.hold(self.campaign_id, generation)
+                dialer.process.send_gate.block(self.campaign_id, generation)
             elif not dialer.dead:
                 dialer.process.roster.fence(dialer.id)
                 self.excused.add(dialer.id)
@@ -263,7 +263,7 @@ class Rig:
             dialer.run(dialer.record)
             dialer.kill()
         for dialer in self.running() or [self.new_dialer()]:
-            for action in (dialer.adopt, dialer.patrol, dialer.dial, dialer.record, dialer.look_around):
+            for action in (dialer.adopt, dialer.sweep, dialer.dial, dialer.record, dialer.look_around):
                 dialer.run(action)
         while self.switch.frames:
             self.switch.execute()

@@ -39,7 +39,7 @@ class Switch:
 
     clock: Callable[[], float]
     alive: dict[str, Channel] = field(default_factory=dict)
-    marks: set[str] = field(default_factory=set)
+    hangup_markers: set[str] = field(default_factory=set)
     frames: list[tuple[str, str]] = field(default_factory=list)
     """(dialer, call) that were written and not yet executed."""
     executed: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Switch:
         """The call ends: answered, where it was, else busy. It leaves its mark before it stops existing."""
         channel = self.alive[call_id]
         answered = channel.answered is not None
-        self.marks.add(call_id)
+        self.hangup_markers.add(call_id)
         self._report(call_id, ChannelEventKind.HANGUP_COMPLETE, _hangup(answered))
         self.spool.append((call_id, _variables(answered)))
         del self.alive[call_id]
@@ -92,9 +92,9 @@ class Switch:
         if command == "hash":
             verb, _, name = argument.rpartition("/")
             if verb.startswith("delete"):
-                self.marks.discard(name)
+                self.hangup_markers.discard(name)
                 return "+OK\n"
-            return "done" if name in self.marks else "-ERR no reply\n"
+            return "done" if name in self.hangup_markers else "-ERR no reply\n"
         if command == "uuid_kill" and argument.split()[0] in self.alive:
             self.hang_up(argument.split()[0])
         return "+OK\n"

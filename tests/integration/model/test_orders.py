@@ -13,7 +13,7 @@ import pytest
 from peewee import PeeweeException
 
 from campaigns import lifecycle
-from dialer.dispatch.claims import Wanted, claim
+from dialer.dispatch.claims import ClaimRequest, claim
 from dialer.record import cdr_inbox as inbox_module
 from dialer.record.outcomes import Told, write
 from live.errors import LiveUnavailable
@@ -74,7 +74,7 @@ def test_a_call_that_runs_and_ends_between_two_questions_is_known_to_have_lived(
     rig.tick(6)
     heir.run(heir.adopt)
     rig.tick(6)
-    assert not heir.run(heir.patrol, "asked")
+    assert not heir.run(heir.sweep, "asked")
     while rig.switch.frames:
         rig.switch.execute()
     for call_id in list(rig.switch.alive):
@@ -142,22 +142,22 @@ def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
     victim.kill()
     heir = rig.new_dialer()
     rig.tick(6)
-    sweep = heir.process.outbox.sweep
+    publish_leftovers = heir.process.outbox.publish_leftovers
 
     def late(owner: str, older_than: float = 0.0) -> int:
         with db.connection_context():
             (contact, *_) = rows("SELECT id::text FROM contact WHERE campaign_id = %s", rig.campaign_id)
             (gateway,) = rows("SELECT id::text FROM gateway")
-        wanted = Wanted(contact["id"], str(new_id()), "fs1", "core-1", gateway["id"], 0)
+        wanted = ClaimRequest(contact["id"], str(new_id()), "fs1", "core-1", gateway["id"], 0)
         claim(rig.campaign_id, victim.id, [wanted])
-        return sweep(owner, older_than)
+        return publish_leftovers(owner, older_than)
 
-    outbox: Any = SimpleNamespace(sweep=late)
-    heir.process.adoption.outbox, kept = outbox, heir.process.adoption.outbox
+    outbox: Any = SimpleNamespace(publish_leftovers=late)
+    heir.process.takeover.outbox, kept = outbox, heir.process.takeover.outbox
     heir.run(heir.adopt)
     with db.connection_context():
         assert rows("SELECT settled_at FROM dialer WHERE id = %s", victim.id) == [{"settled_at": None}]
-    heir.process.adoption.outbox = kept
+    heir.process.takeover.outbox = kept
     rig.finish()
 
 
@@ -191,7 +191,7 @@ def test_a_call_that_never_left_costs_no_attempt(rig: Rig) -> None:
     dialer = rig.new_dialer()
     assert not dialer.run(dialer.dial, "claimed")
     pause(rig)
-    dialer.process.holds.hold(rig.campaign_id, 99)
+    dialer.process.send_gate.block(rig.campaign_id, 99)
     dialer.wake()
     dialer.run(dialer.record)
     assert rig.switch.frames == []
@@ -227,7 +227,7 @@ def test_nothing_is_told_of_a_correction_that_was_not_committed(
     desk = Desk(DIALER)
     monkeypatch.setattr(inbox_module, "_APPLIED", "SELECT 1 / 0 WHERE %s::uuid[] IS NOT NULL")
     with pytest.raises(PeeweeException):
-        desk.inbox.round()
+        desk.cdr_inbox.round()
     assert desk.published == []
     assert contact_of(call).disposition == "outcome_unknown"
     desk.stop()

@@ -1,4 +1,4 @@
-"""Values for tests of the dialer: flights, plans, events and permits with sensible fields."""
+"""Values for tests of the dialer: live calls, plans, events and permits with sensible fields."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from itertools import count
 from typing import Any
 
-from dialer.dispatch.plans import Plan, Trunk
-from dialer.live_calls import Flight
+from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.live_calls import LiveCall, LiveState
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
 from limits.caps import Permit
 
@@ -25,8 +25,8 @@ def call_id() -> str:
     return f"00000000-0000-7000-8000-{next(_numbers):012x}"
 
 
-def make_flight(**changes: Any) -> Flight:
-    """A call that was claimed a moment ago and not sent."""
+def make_call(**changes: Any) -> LiveCall:
+    """A call that was claimed a moment ago and not sent; its state follows from `answered_at` and `sent_at`."""
     values: dict[str, Any] = {
         "call_id": call_id(),
         "contact_id": call_id(),
@@ -49,10 +49,16 @@ def make_flight(**changes: Any) -> Flight:
         "max_seconds": 1800,
         "sent_by": ME,
     }
-    return Flight(**(values | changes))
+    values |= changes
+    if "state" not in changes:
+        known = {"answered_at": LiveState.ANSWERED, "sent_at": LiveState.ACKNOWLEDGED}
+        values["state"] = next(
+            (state for field, state in known.items() if values.get(field) is not None), LiveState.CLAIMED
+        )
+    return LiveCall(**values)
 
 
-def make_trunk(**changes: Any) -> Trunk:
+def make_gateway(**changes: Any) -> GatewayPlan:
     """An open gateway without caps that carries every number."""
     values: dict[str, Any] = {
         "gateway_id": GATEWAY,
@@ -60,7 +66,7 @@ def make_trunk(**changes: Any) -> Trunk:
         "cps": None,
         "channels": None,
     }
-    return Trunk(**(values | changes))
+    return GatewayPlan(**(values | changes))
 
 
 def make_plan(**changes: Any) -> Plan:
@@ -76,7 +82,7 @@ def make_plan(**changes: Any) -> Plan:
         "next_action_at": None,
         "halted": False,
         "caller_id": "+14155550199",
-        "trunks": (make_trunk(),),
+        "gateways": (make_gateway(),),
         "action": {"type": "park"},
         "ring_timeout_seconds": 30,
         "max_call_seconds": 1800,
@@ -88,14 +94,14 @@ def make_plan(**changes: Any) -> Plan:
         "dialplan_context": None,
         "gateway_ids": (),
         "queues": (),
-        "gateways": {},
+        "bridge_gateways": {},
     }
     return Plan(**(values | changes))
 
 
-def make_permit(flight_or_id: Flight | str, node: str = "fs1", life: float = 60.0) -> Permit:
+def make_permit(call_or_id: LiveCall | str, node: str = "fs1", life: float = 60.0) -> Permit:
     """A permit that holds for a minute."""
-    name = flight_or_id if isinstance(flight_or_id, str) else flight_or_id.call_id
+    name = call_or_id if isinstance(call_or_id, str) else call_or_id.call_id
     return Permit(name, node, time.monotonic() + life)
 
 

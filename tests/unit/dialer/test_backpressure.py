@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from dialer.capacity.backpressure import BackPressure, refused_by
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import classify
 from limits.backpressure import Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
-from tests.unit.dialer.factories import busy, make_flight, make_hangup
+from tests.unit.dialer.factories import busy, make_call, make_hangup
 
 
 class Shared:
@@ -38,10 +38,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.shared, self.at, self.changes = Shared(), 1000.0, 0
-        self.book = Book()
+        self.live_calls = LiveCalls()
         self.subject = BackPressure(
             cast(Pressure, self.shared),
-            self.book,
+            self.live_calls,
             lambda: [(Kind.NODE, "fs1")],
             lambda: 2,
             self._changed,
@@ -51,8 +51,8 @@ class Bench:
     def _changed(self) -> None:
         self.changes += 1
 
-    def end(self, *flights: Flight, cause: str = "DESTINATION_OUT_OF_ORDER") -> None:
-        self.subject.learn(flights, {f.call_id: classify.refused(f, self.at, cause) for f in flights})
+    def end(self, *calls: LiveCall, cause: str = "DESTINATION_OUT_OF_ORDER") -> None:
+        self.subject.learn(calls, {f.call_id: classify.refused(f, self.at, cause) for f in calls})
 
 
 @pytest.fixture
@@ -60,39 +60,39 @@ def bench() -> Bench:
     return Bench()
 
 
-def sent(**changes: Any) -> Flight:
-    return make_flight(**({"sent_at": 999.5} | changes))
+def sent(**changes: Any) -> LiveCall:
+    return make_call(**({"sent_at": 999.5} | changes))
 
 
 def carrier_said(status: int, **changes: Any) -> Target | None:
     values = {"sip_status": status, "answered": False, "progress": False, "q850": 41} | changes
-    flight = sent(created=True)
+    call = sent(state=LiveState.SEEN)
     hangup = make_hangup("NORMAL_TEMPORARY_FAILURE", **values)
-    return refused_by(flight, classify.hung_up(flight, 1000.0, hangup))
+    return refused_by(call, classify.hung_up(call, 1000.0, hangup))
 
 
 def test_a_refusal_without_a_channel_is_the_nodes() -> None:
-    flight = sent()
-    assert refused_by(flight, classify.refused(flight, 1000.0, "DESTINATION_OUT_OF_ORDER")) == ("node", "fs1")
+    call = sent()
+    assert refused_by(call, classify.refused(call, 1000.0, "DESTINATION_OUT_OF_ORDER")) == ("node", "fs1")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_carrier_without_capacity_is_the_gateways(status: int) -> None:
-    assert carrier_said(status) == ("gateway", make_flight().gateway_id)
+    assert carrier_said(status) == ("gateway", make_call().gateway_id)
     assert carrier_said(status, progress=True) is None
 
 
 def test_a_node_that_shuts_down_refuses() -> None:
-    flight = sent(created=True)
+    call = sent(state=LiveState.SEEN)
     hangup = make_hangup("SYSTEM_SHUTDOWN", answered=False, progress=False, sip_status=None, q850=None)
-    assert refused_by(flight, classify.hung_up(flight, 1000.0, hangup)) == ("node", "fs1")
+    assert refused_by(call, classify.hung_up(call, 1000.0, hangup)) == ("node", "fs1")
 
 
 def test_nobody_refused_a_call_that_was_busy_at_fault_or_never_sent() -> None:
-    flight = sent(created=True)
-    assert refused_by(flight, classify.hung_up(flight, 1000.0, busy())) is None
-    assert refused_by(flight, classify.refused(sent(), 1000.0, "GATEWAY_DOWN")) is None
-    assert refused_by(flight, classify.never_sent(flight, "NOT_SENT", None)) is None
+    call = sent(state=LiveState.SEEN)
+    assert refused_by(call, classify.hung_up(call, 1000.0, busy())) is None
+    assert refused_by(call, classify.refused(sent(), 1000.0, "GATEWAY_DOWN")) is None
+    assert refused_by(call, classify.withdrawn(call, "NOT_SENT", None)) is None
 
 
 def test_a_refusal_slows_its_node_at_once_and_wakes_the_dispatchers(bench: Bench) -> None:
@@ -160,12 +160,12 @@ def test_old_replies_say_nothing(bench: Bench) -> None:
 def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
     """So many calls end with 503, and so many with 486, one after another."""
     for number in range(refused + others):
-        flight = sent(call_id=f"call-{number}", created=True)
+        call = sent(call_id=f"call-{number}", state=LiveState.SEEN)
         status = 503 if number < refused else 486
         hangup = make_hangup(
             "NORMAL_TEMPORARY_FAILURE", sip_status=status, answered=False, progress=False, q850=41
         )
-        bench.subject.learn([flight], {flight.call_id: classify.hung_up(flight, bench.at, hangup)})
+        bench.subject.learn([call], {call.call_id: classify.hung_up(call, bench.at, hangup)})
 
 
 def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Bench) -> None:
@@ -180,4 +180,4 @@ def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Ben
 def test_a_carrier_that_refuses_a_good_share_of_its_calls_is_slowed_once(bench: Bench) -> None:
     ends_at_the_carrier(bench, refused=0, others=20)
     ends_at_the_carrier(bench, refused=14, others=0)
-    assert [(kind, name) for kind, name, _ in bench.shared.cuts] == [(Kind.GATEWAY, make_flight().gateway_id)]
+    assert [(kind, name) for kind, name, _ in bench.shared.cuts] == [(Kind.GATEWAY, make_call().gateway_id)]

@@ -8,82 +8,82 @@ from typing import cast
 import gevent
 import pytest
 
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from dialer.recovery import reconciler as module
-from dialer.recovery.buffer_drain import GAP_SECONDS, PROMPT_SECONDS, Backlogs
+from dialer.recovery.buffer_drain import GAP_SECONDS, PROMPT_SECONDS, BufferDrain
 from dialer.recovery.decisions import SETTLE_SECONDS
-from dialer.recovery.reconciler import Recovery
+from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import Cluster
-from tests.unit.dialer.factories import ME, OTHER, make_flight
+from tests.unit.dialer.factories import ME, OTHER, make_call
 
 AT_ONCE = 0.01
 
 
-def answering(backlogs: Backlogs, first: int, last: int, took: float = AT_ONCE) -> None:
+def answering(buffer_drain: BufferDrain, first: int, last: int, took: float = AT_ONCE) -> None:
     """The node answers every second from `first` to `last`, each time after `took` seconds."""
     for second in range(first, last + 1):
-        backlogs.answered("fs1", second - took, float(second))
+        buffer_drain.answered("fs1", second - took, float(second))
 
 
 def test_a_node_that_was_never_heard_is_not_quiet() -> None:
-    backlogs = Backlogs()
-    assert backlogs.quiet_since(make_flight(), 100.0) is None
-    backlogs.answered("fs2", 100.0, 100.0)
-    assert backlogs.quiet_since(make_flight(), 100.0) is None
+    buffer_drain = BufferDrain()
+    assert buffer_drain.drained_since(make_call(), 100.0) is None
+    buffer_drain.answered("fs2", 100.0, 100.0)
+    assert buffer_drain.drained_since(make_call(), 100.0) is None
 
 
-def test_a_node_that_answers_every_second_is_quiet_since_the_first_answer() -> None:
-    answering(backlogs := Backlogs(), 100, 110)
-    assert backlogs.quiet_since(make_flight(), 110.5) == 100.0
+def test_a_node_that_answers_every_second_is_drained_since_the_first_answer() -> None:
+    answering(buffer_drain := BufferDrain(), 100, 110)
+    assert buffer_drain.drained_since(make_call(), 110.5) == 100.0
 
 
 @pytest.mark.parametrize("took", [PROMPT_SECONDS + 0.01, 20.0])
 def test_an_answer_that_was_long_in_coming_begins_anew(took: float) -> None:
-    answering(backlogs := Backlogs(), 100, 103)
-    backlogs.answered("fs1", 104.0, 104.0 + took)
-    assert backlogs.quiet_since(make_flight(), 104.1 + took) == 104.0 + took
+    answering(buffer_drain := BufferDrain(), 100, 103)
+    buffer_drain.answered("fs1", 104.0, 104.0 + took)
+    assert buffer_drain.drained_since(make_call(), 104.1 + took) == 104.0 + took
 
 
 def test_a_gap_in_the_answers_begins_anew() -> None:
-    answering(backlogs := Backlogs(), 100, 103)
+    answering(buffer_drain := BufferDrain(), 100, 103)
     later = 103.0 + GAP_SECONDS + 0.5
-    assert backlogs.quiet_since(make_flight(), later) is None
-    backlogs.answered("fs1", later, later)
-    assert backlogs.quiet_since(make_flight(), later) == later
+    assert buffer_drain.drained_since(make_call(), later) is None
+    buffer_drain.answered("fs1", later, later)
+    assert buffer_drain.drained_since(make_call(), later) == later
 
 
 def test_each_call_of_a_dead_dialer_that_comes_to_light_says_that_its_orders_are_being_carried_out() -> None:
-    backlogs = Backlogs()
-    first, second, last = (make_flight(sent_by=OTHER, adopted_at=100.0) for _ in range(3))
-    elsewhere = make_flight(sent_by=OTHER, adopted_at=100.0, node="fs2")
-    of_another = make_flight(sent_by="d00000000000c", adopted_at=100.0)
-    flights = [first, second, last, elsewhere, of_another]
-    backlogs.look(flights, 100.0)
-    answering(backlogs, 100, 103)
-    first.created = True
-    backlogs.look(flights, 103.0)
-    assert backlogs.quiet_since(last, 103.0) == 103.0
-    assert backlogs.quiet_since(of_another, 103.0) == 100.0
-    answering(backlogs, 104, 106)
+    buffer_drain = BufferDrain()
+    first, second, last = (make_call(sent_by=OTHER, adopted_at=100.0) for _ in range(3))
+    elsewhere = make_call(sent_by=OTHER, adopted_at=100.0, node="fs2")
+    of_another = make_call(sent_by="d00000000000c", adopted_at=100.0)
+    calls = [first, second, last, elsewhere, of_another]
+    buffer_drain.look(calls, 100.0)
+    answering(buffer_drain, 100, 103)
+    first.show()
+    buffer_drain.look(calls, 103.0)
+    assert buffer_drain.drained_since(last, 103.0) == 103.0
+    assert buffer_drain.drained_since(of_another, 103.0) == 100.0
+    answering(buffer_drain, 104, 106)
     # One that was refused has left the book by the next look.
     second.refusal = "GATEWAY_DOWN"
-    backlogs.look([last, elsewhere, of_another], 106.0)
-    assert backlogs.quiet_since(last, 106.0) == 106.0
-    answering(backlogs, 107, 112)
-    backlogs.look([last, elsewhere, of_another], 112.0)
-    assert backlogs.quiet_since(last, 112.0) == 106.0
+    buffer_drain.look([last, elsewhere, of_another], 106.0)
+    assert buffer_drain.drained_since(last, 106.0) == 106.0
+    answering(buffer_drain, 107, 112)
+    buffer_drain.look([last, elsewhere, of_another], 112.0)
+    assert buffer_drain.drained_since(last, 112.0) == 106.0
 
 
 def test_a_call_that_was_sent_again_or_given_up_says_nothing_about_the_others() -> None:
-    backlogs = Backlogs()
-    repeated, withdrawn, left = (make_flight(sent_by=OTHER, adopted_at=100.0) for _ in range(3))
-    backlogs.look([repeated, withdrawn, left], 100.0)
-    answering(backlogs, 100, 106)
+    buffer_drain = BufferDrain()
+    repeated, withdrawn, left = (make_call(sent_by=OTHER, adopted_at=100.0) for _ in range(3))
+    buffer_drain.look([repeated, withdrawn, left], 100.0)
+    answering(buffer_drain, 100, 106)
     repeated.sent_by = ME
-    withdrawn.over = True
-    backlogs.look([repeated, left], 106.0)
-    assert backlogs.quiet_since(left, 106.0) == 100.0
+    withdrawn.end()
+    buffer_drain.look([repeated, left], 106.0)
+    assert buffer_drain.drained_since(left, 106.0) == 100.0
 
 
 def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answered_for_long_enough(
@@ -100,14 +100,14 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
 
     node = SimpleNamespace(name="fs1", connected=True, core_uuid="core-1", api=api)
     cluster = cast(Cluster, SimpleNamespace(links={"fs1": node}))
-    book, repeated = Book(), list[Flight]()
-    recorder = Recorder(ME, book, lambda *_: None, lambda _: None)
-    recovery = Recovery(ME, cluster, book, recorder, repeated.append, lambda: clock[0])
-    flight = make_flight(sent_by=OTHER, adopted_at=960.0, claimed_at=960.0)
-    book.add(flight)
+    live_calls, repeated = LiveCalls(), list[LiveCall]()
+    recorder = Recorder(ME, live_calls, lambda *_: None, lambda _: None)
+    reconciler = Reconciler(ME, cluster, live_calls, recorder, repeated.append, lambda: clock[0])
+    call = make_call(sent_by=OTHER, adopted_at=960.0, claimed_at=960.0)
+    live_calls.add(call)
 
     def second() -> None:
-        recovery.patrol()
+        reconciler.sweep()
         gevent.wait(timeout=1)
         clock[0] += 1
 
@@ -121,4 +121,4 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
         second()
     for _ in range(6):
         second()
-    assert repeated[0] is flight
+    assert repeated[0] is call

@@ -8,22 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialer.live_calls import LiveCall, LiveState
 from dialer.recovery.decisions import (
     GRACE_SECONDS,
     LOST_SECONDS,
     QUEUED_SECONDS,
     RECORD_SECONDS,
     SETTLE_SECONDS,
-    Act,
     Answer,
+    RecoveryAction,
     Verdict,
     decide,
+    force_close,
     is_due,
     is_overdue,
-    reap,
 )
 from freeswitch.events import LiveChannel
-from tests.unit.dialer.factories import ME, OTHER, make_flight
+from tests.unit.dialer.factories import ME, OTHER, make_call
 
 NOW = 10_000.0
 CORE = "core-1"
@@ -49,10 +50,10 @@ GONE = NOW - RECORD_SECONDS
 HEARD = NOW - GRACE_SECONDS
 OVER = NOW - LOST_SECONDS - 1
 OURS: dict[str, Any] = {"sent_by": ME, "sent_at": LONG_AGO, "claimed_at": LONG_AGO}
-SEEN = OURS | {"created": True}
-TALKING = SEEN | {"answered_at": NOW - 10.0}
+SEEN = OURS | {"state": LiveState.SEEN}
+TALKING = SEEN | {"state": LiveState.ANSWERED, "answered_at": NOW - 10.0}
 THEIRS: dict[str, Any] = {"sent_by": OTHER, "claimed_at": LONG_AGO, "adopted_at": LONG_AGO}
-DOUBTED = THEIRS | {"doubtful": True, "claimed_at": OVER, "adopted_at": OVER}
+DOUBTED = THEIRS | {"delivery_unknown": True, "claimed_at": OVER, "adopted_at": OVER}
 
 TABLE = [
     # what is known, what the node says, is the sender dead: what follows
@@ -89,31 +90,31 @@ TABLE = [
     (OURS | {"gone_since": GONE, "core_uuid": None}, NEVER, False, "close outcome_unknown NODE_RESTARTED"),
     (SEEN | {"gone_since": GONE}, DONE_ELSEWHERE, False, "close outcome_unknown ENDED_UNSEEN"),
     # Never seen by the node that it was sent to.
-    (OURS, NEVER, False, "repeat"),
+    (OURS, NEVER, False, "resend"),
     (OURS | {"sent_at": JUST_NOW}, NEVER, False, "wait"),
     # The connection that it was written to has not been heard yet, whatever the node says over another one.
-    (OURS | {"unanswered": True}, NEVER, False, "wait"),
-    (OURS | {"unanswered": True, "repeated": True, "sent_at": OVER}, NEVER, False, "wait"),
-    (OURS | {"unanswered": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
-    (OURS | {"unanswered": True}, living(), False, "adopt"),
+    (OURS | {"state": LiveState.SENT}, NEVER, False, "wait"),
+    (OURS | {"state": LiveState.SENT, "resent": True, "sent_at": OVER}, NEVER, False, "wait"),
+    (OURS | {"state": LiveState.SENT, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
+    (OURS | {"state": LiveState.SENT}, living(), False, "adopt"),
     # It was written to a connection that was given up.
-    (OURS | {"doubtful": True}, NEVER, False, "wait"),
-    (OURS | {"let_go_at": JUST_NOW}, NEVER, False, "wait"),
-    (OURS | {"let_go_at": NOW - SETTLE_SECONDS}, NEVER, False, "repeat"),
-    (OURS | {"doubtful": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
-    (OURS | {"doubtful": True}, living(), False, "adopt"),
-    (OURS | {"repeated": True}, NEVER, False, "wait"),
-    (OURS | {"repeated": True, "sent_at": OVER}, NEVER, False, "close switch_lost NEVER_SEEN"),
-    (OURS | {"sent_at": None, "adopted_at": LONG_AGO}, NEVER, False, "repeat"),
-    (OURS | {"sent_at": None}, NEVER, False, "repeat"),
+    (OURS | {"delivery_unknown": True}, NEVER, False, "wait"),
+    (OURS | {"released_at": JUST_NOW}, NEVER, False, "wait"),
+    (OURS | {"released_at": NOW - SETTLE_SECONDS}, NEVER, False, "resend"),
+    (OURS | {"delivery_unknown": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
+    (OURS | {"delivery_unknown": True}, living(), False, "adopt"),
+    (OURS | {"resent": True}, NEVER, False, "wait"),
+    (OURS | {"resent": True, "sent_at": OVER}, NEVER, False, "close switch_lost NEVER_SEEN"),
+    (OURS | {"sent_at": None, "adopted_at": LONG_AGO}, NEVER, False, "resend"),
+    (OURS | {"sent_at": None}, NEVER, False, "resend"),
     (OURS | {"refusal": "DESTINATION_OUT_OF_ORDER"}, NEVER, False, "close congestion DESTINATION_OUT_OF_ORDER"),
     (OURS | {"refusal": "USER_BUSY"}, NEVER, False, "wait"),
-    (THEIRS | {"doubtful": True}, NEVER, True, "wait"),
+    (THEIRS | {"delivery_unknown": True}, NEVER, True, "wait"),
     (DOUBTED, NEVER, True, "close outcome_unknown MAY_BE_BUFFERED"),
     (THEIRS, NEVER, False, "wait"),
-    (THEIRS, NEVER, True, "repeat"),
+    (THEIRS, NEVER, True, "resend"),
     (THEIRS | {"adopted_at": JUST_NOW}, NEVER, True, "wait"),
-    (THEIRS | {"adopted_at": OVER}, NEVER, True, "repeat"),
+    (THEIRS | {"adopted_at": OVER}, NEVER, True, "resend"),
     (THEIRS | {"claimed_at": OVER, "adopted_at": OVER}, NEVER, False, "close outcome_unknown OWNER_NOT_PROVEN_DEAD"),
     # The node cannot be asked.
     (OURS, AWAY, False, "wait"),
@@ -125,7 +126,7 @@ TABLE = [
 
 
 PDD, RING, LONGEST = 15.0, 30.0, 1800.0
-RINGING = SEEN | {"progress": True}
+RINGING = SEEN | {"state": LiveState.RINGING, "progress": True}
 
 
 @pytest.mark.parametrize(
@@ -144,11 +145,11 @@ def test_a_call_that_its_switch_fails_to_end_is_closed_within_its_bound_and_kill
     """The fake clock: what happens in each second from the call's start to its bound."""
     closed = killed = None
     for second in range(int(bound) + 1):
-        flight = make_flight(**(known | {since: NOW}))
-        verdict = reap(flight, NOW + second)
+        call = make_call(**(known | {since: NOW}))
+        verdict = force_close(call, NOW + second)
         if verdict is not None and closed is None:
             closed, shown_as = second, shown(verdict)
-        if is_due(flight, ME, NOW + second) and killed is None and is_overdue(flight, NOW + second):
+        if is_due(call, ME, NOW + second) and killed is None and is_overdue(call, NOW + second):
             killed = second
     assert closed is not None
     assert killed is not None
@@ -161,24 +162,24 @@ def test_who_was_never_seen_or_is_over_or_new_to_us_is_not_reaped() -> None:
     late = NOW + PDD + RING + 14.0
     for known in (
         OURS | {"sent_at": NOW},
-        RINGING | {"sent_at": NOW, "over": True},
+        RINGING | {"sent_at": NOW, "state": LiveState.OVER},
         RINGING | {"sent_at": NOW, "adopted_at": late - 1.0},
     ):
-        assert reap(make_flight(**known), late) is None
-    assert reap(make_flight(**(RINGING | {"sent_at": NOW, "adopted_at": NOW + 1.0})), late) is not None
+        assert force_close(make_call(**known), late) is None
+    assert force_close(make_call(**(RINGING | {"sent_at": NOW, "adopted_at": NOW + 1.0})), late) is not None
 
 
 STIRRING = [
     # A node that stood still until a moment ago, or that does not answer at once, may not have read it yet.
     (OURS, "wait"),
     (THEIRS, "wait"),
-    (OURS | {"repeated": True, "sent_at": OVER}, "wait"),
+    (OURS | {"resent": True, "sent_at": OVER}, "wait"),
     (THEIRS | {"claimed_at": OVER, "adopted_at": OVER}, "close outcome_unknown MAY_BE_BUFFERED"),
 ]
 
 
 def shown(verdict: Verdict) -> str:
-    if verdict.act is not Act.CLOSE:
+    if verdict.act is not RecoveryAction.CLOSE:
         return verdict.act
     return f"{verdict.act} {verdict.disposition} {verdict.cause}"
 
@@ -188,62 +189,71 @@ def test_every_answer_in_every_situation(
     known: dict[str, Any], answer: Answer | None, dead: bool, expected: str
 ) -> None:
     assert (
-        shown(decide(make_flight(**known), answer, ME, NOW, lambda: dead, quiet_since=LONG_AGO)) == expected
+        shown(decide(make_call(**known), answer, ME, NOW, lambda: dead, drained_since=LONG_AGO)) == expected
     )
 
 
-@pytest.mark.parametrize("quiet_since", [None, JUST_NOW])
+@pytest.mark.parametrize("drained_since", [None, JUST_NOW])
 @pytest.mark.parametrize(("known", "expected"), STIRRING)
 def test_what_a_node_may_not_have_read_yet_is_not_sent_again(
-    known: dict[str, Any], expected: str, quiet_since: float | None
+    known: dict[str, Any], expected: str, drained_since: float | None
 ) -> None:
     assert (
-        shown(decide(make_flight(**known), NEVER, ME, NOW, lambda: True, quiet_since=quiet_since)) == expected
+        shown(decide(make_call(**known), NEVER, ME, NOW, lambda: True, drained_since=drained_since))
+        == expected
     )
 
 
-flights = st.builds(
-    lambda **known: make_flight(core_uuid=CORE, **known),
+unanswered = st.builds(
+    lambda **known: make_call(core_uuid=CORE, **known),
     sent_by=st.sampled_from([ME, OTHER]),
+    state=st.sampled_from(
+        [state for state in LiveState if state not in (LiveState.ANSWERED, LiveState.OVER)]
+    ),
     sent_at=st.sampled_from([None, JUST_NOW, LONG_AGO, OVER]),
     adopted_at=st.sampled_from([None, JUST_NOW, LONG_AGO, OVER]),
-    answered_at=st.sampled_from([None, JUST_NOW, LONG_AGO]),
-    created=st.booleans(),
     progress=st.booleans(),
-    repeated=st.booleans(),
-    unanswered=st.booleans(),
-    doubtful=st.booleans(),
-    let_go_at=st.sampled_from([0.0, JUST_NOW, LONG_AGO]),
+    resent=st.booleans(),
+    delivery_unknown=st.booleans(),
+    released_at=st.sampled_from([0.0, JUST_NOW, LONG_AGO]),
     refusal=st.sampled_from([None, "USER_BUSY", "DESTINATION_OUT_OF_ORDER"]),
     gone_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
 )
+
+
+def answered(call: LiveCall, at: float) -> LiveCall:
+    call.answer(at)
+    return call
+
+
+calls = unanswered | st.builds(answered, unanswered, st.sampled_from([JUST_NOW, LONG_AGO]))
 answers = st.sampled_from([AWAY, DONE, DONE_ELSEWHERE, NEVER, RESTARTED, living(), living(answered=1.0)])
 
 
 @given(
-    flight=flights,
+    call=calls,
     answer=answers,
     dead=st.booleans(),
-    quiet_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
+    drained_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
 )
 def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
-    flight: Any, answer: Answer | None, dead: bool, quiet_since: float | None
+    call: Any, answer: Answer | None, dead: bool, drained_since: float | None
 ) -> None:
-    verdict = decide(flight, answer, ME, NOW, lambda: dead, quiet_since=quiet_since)
-    if verdict.act is Act.REPEAT:
+    verdict = decide(call, answer, ME, NOW, lambda: dead, drained_since=drained_since)
+    if verdict.act is RecoveryAction.RESEND:
         assert answer == NEVER
-        assert not flight.seen
-        assert flight.refusal is None
-        assert not flight.unanswered
-        assert not flight.doubtful
-        assert flight.sent_by == ME or dead
-        assert quiet_since == LONG_AGO
-        times = (flight.sent_at, flight.adopted_at, flight.claimed_at)
+        assert not call.seen
+        assert call.refusal is None
+        assert not call.unacknowledged
+        assert not call.delivery_unknown
+        assert call.sent_by == ME or dead
+        assert drained_since == LONG_AGO
+        times = (call.sent_at, call.adopted_at, call.claimed_at)
         assert NOW - next(at for at in times if at is not None) >= SETTLE_SECONDS
-        assert NOW - flight.let_go_at >= SETTLE_SECONDS
-    if flight.seen and verdict.act is Act.CLOSE:
+        assert NOW - call.released_at >= SETTLE_SECONDS
+    if call.seen and verdict.act is RecoveryAction.CLOSE:
         assert not verdict.no_channel
-    if flight.answered_at is not None and verdict.act is Act.CLOSE:
+    if call.answered_at is not None and verdict.act is RecoveryAction.CLOSE:
         assert verdict.disposition == "answered"
 
 
@@ -252,7 +262,7 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
     [
         ({"claimed_at": JUST_NOW}, False),
         ({"claimed_at": NOW - QUEUED_SECONDS - 1}, True),
-        ({"claimed_at": NOW - QUEUED_SECONDS - 1, "queued": True}, False),
+        ({"claimed_at": NOW - QUEUED_SECONDS - 1, "state": LiveState.QUEUED}, False),
         (THEIRS, True),
         (THEIRS | {"asked_at": JUST_NOW}, False),
         (OURS | {"sent_at": JUST_NOW}, False),
@@ -271,4 +281,4 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
 def test_a_call_is_asked_about_when_it_is_silent_late_or_in_doubt(
     known: dict[str, Any], expected: bool
 ) -> None:
-    assert is_due(make_flight(**known), ME, NOW) is expected
+    assert is_due(make_call(**known), ME, NOW) is expected

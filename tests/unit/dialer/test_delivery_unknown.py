@@ -8,23 +8,24 @@ from typing import Any
 import gevent
 import pytest
 
-from dialer.recovery.delivery_unknown import unproven, wait_for_proof
-from tests.unit.dialer.factories import make_flight
+from dialer.live_calls import LiveState
+from dialer.recovery.delivery_unknown import unproven, wait_for_delivery
+from tests.unit.dialer.factories import make_call
 
 SENT: dict[str, Any] = {"sent_at": 1.0}
-AWAITED = SENT | {"unanswered": True}
+AWAITED = SENT | {"state": LiveState.SENT}
 
 
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
         (AWAITED, True),
-        (SENT | {"doubtful": True}, True),
+        (SENT | {"delivery_unknown": True}, True),
         (SENT, False),
-        (AWAITED | {"created": True}, False),
-        (AWAITED | {"over": True}, False),
+        (AWAITED | {"state": LiveState.SEEN}, False),
+        (AWAITED | {"state": LiveState.OVER}, False),
         (AWAITED | {"refusal": "USER_BUSY"}, False),
-        ({"doubtful": True}, False),
+        ({"delivery_unknown": True}, False),
     ],
     ids=[
         "not acknowledged", "its connection given up", "acknowledged", "seen", "over", "refused",
@@ -32,21 +33,21 @@ AWAITED = SENT | {"unanswered": True}
     ],
 )  # fmt: skip
 def test_which_calls_are_unproven(known: dict[str, Any], expected: bool) -> None:
-    flight = make_flight(**known)
-    assert unproven([flight]) == ([flight] if expected else [])
+    call = make_call(**known)
+    assert unproven([call]) == ([call] if expected else [])
 
 
 def test_an_acknowledgement_ends_the_wait() -> None:
-    flight = make_flight(**AWAITED)
-    waiting = gevent.spawn(wait_for_proof, [flight], time.monotonic() + 3600.0)
+    call = make_call(**AWAITED)
+    waiting = gevent.spawn(wait_for_delivery, [call], time.monotonic() + 3600.0)
     gevent.idle()
     before = waiting.dead
-    flight.unanswered = False
+    call.acknowledge(0.0)
     waiting.join(timeout=20)
     assert (before, waiting.dead) == (False, True)
 
 
 def test_the_wait_is_over_when_its_time_is() -> None:
-    flight = make_flight(**AWAITED)
-    wait_for_proof([flight], time.monotonic() + 0.01)
-    assert unproven([flight]) == [flight]
+    call = make_call(**AWAITED)
+    wait_for_delivery([call], time.monotonic() + 0.01)
+    assert unproven([call]) == [call]

@@ -18,16 +18,16 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from coordination.errors import Fenced
 from dialer.dispatch import dispatcher as dispatcher_module
-from dialer.dispatch.claims import Claimed, Due, Wanted
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due
 from dialer.dispatch.departures import UNSENT_SECONDS, Departures
 from dialer.dispatch.dispatcher import Dispatcher
-from dialer.dispatch.originate import Requests
+from dialer.dispatch.originate import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
 from dialer.identity import Identity
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
-from dialer.send_gate import Holds
+from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
@@ -42,10 +42,10 @@ from tests.unit.dialer.factories import (
     ME,
     SECOND,
     call_id,
-    make_flight,
+    make_call,
+    make_gateway,
     make_permit,
     make_plan,
-    make_trunk,
 )
 from tests.waiting import wait_until
 
@@ -61,10 +61,10 @@ class World:
         self.up = [NodeCaps("fs1", None, None)]
         self.reasons: list[str | None] = []
         self.finished: list[str] = []
-        self.doubted: list[str] = []
+        self.unknown_claims: list[str] = []
         self.given_back: list[str] = []
         self.sent: list[str] = []
-        self.requests: list[OriginateRequest] = []
+        self.originate_builder: list[OriginateRequest] = []
         self.answer: Callable[[str], str | None] = lambda _number: None
         self.life = 60.0
         self.full: dict[str, str] = {}
@@ -76,20 +76,20 @@ class World:
         self.probe_free = True
         self.no_node = "no_node"
         self.clock = 1000.0
-        self.book = Book()
-        self.holds = Holds()
-        self.recorder = Recorder(ME, self.book, lambda *_: None, lambda _: None)
+        self.live_calls = LiveCalls()
+        self.send_gate = SendGate()
+        self.recorder = Recorder(ME, self.live_calls, lambda *_: None, lambda _: None)
         link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.may_send))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": link}))
-        sender = Sender(cluster, self.recorder, self.holds, identity, lambda *_: None)
+        sender = Sender(cluster, self.recorder, self.send_gate, identity, lambda *_: None)
         departures = Departures(
             ME,
             cast(Limiter, self),
-            Requests("/s", (), ()),
+            OriginateBuilder("/s", (), ()),
             sender,
             self.recorder,
-            self.book,
+            self.live_calls,
             now=lambda: self.clock,
         )
         self.dispatcher = Dispatcher(CAMPAIGN, ME, self, departures, now=lambda: self.clock)
@@ -134,8 +134,8 @@ class World:
     def announce(self, claimed: Sequence[Claimed]) -> None:
         pass
 
-    def doubt(self, permits: Sequence[Permit]) -> None:
-        self.doubted += [permit.call_id for permit in permits]
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
+        self.unknown_claims += [permit.call_id for permit in permits]
 
     # The limiter.
 
@@ -157,7 +157,7 @@ class World:
 
     # The database and the switch.
 
-    def _claim(self, campaign: str, _dialer: str, wanted: Sequence[Wanted]) -> list[Claimed]:
+    def _claim(self, campaign: str, _dialer: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
         self.claiming()
         numbers = {item.contact_id: item.phone_number for item in self.contacts}
         found = [item for item in wanted if item.contact_id in numbers]
@@ -188,7 +188,7 @@ class World:
 
     def _originate(self, request: OriginateRequest, guard: Callable[[], bool], _reply: object) -> None:
         command_of(request)
-        self.requests.append(request)
+        self.originate_builder.append(request)
         if not self.up:
             raise NotConnected("fs1", "down")
         if not guard():
@@ -244,7 +244,7 @@ def test_the_cap_that_binds_is_told_and_its_time_waited(world: World, reason: st
 
 
 def test_nothing_leaves_by_a_paused_gateway(world: World) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True),))
     assert world.step() == pytest.approx(1.0)
     assert (world.reasons, world.sent, world.probes) == (["gateway_paused"], [], [])
 
@@ -253,7 +253,7 @@ def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(world: Wor
     world.life = -1.0
     world.step()
     assert world.dispatcher.departures
-    world.current = make_plan(trunks=(make_trunk(paused=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True),))
     world.step()
     assert not world.dispatcher.departures
     assert set(world.ends().values()) == {"NOT_SENT"}
@@ -263,7 +263,7 @@ def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(world: Wor
 def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(world: World, why: str) -> None:
     world.life = -1.0
     world.step()
-    waiting = len(world.book)
+    waiting = len(world.live_calls)
     assert waiting == 4
     if why == "its tenant is halted":
         world.current = make_plan(halted=True)
@@ -276,11 +276,11 @@ def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(world: World, 
 
 
 def gateways_of(world: World) -> Counter[str]:
-    return Counter(flight.gateway_id for flight in world.book)
+    return Counter(call.gateway_id for call in world.live_calls)
 
 
 def two_trunks(**first: Any) -> Plan:
-    return make_plan(trunks=(make_trunk(**first), make_trunk(gateway_id=SECOND)))
+    return make_plan(gateways=(make_gateway(**first), make_gateway(gateway_id=SECOND)))
 
 
 def test_a_paused_gateway_is_passed_over_where_another_may_take_the_call(world: World) -> None:
@@ -307,30 +307,30 @@ def test_one_contact_probes_a_paused_gateway_while_the_others_leave_by_another(w
     world.current = two_trunks(paused=True, probe_due=True)
     world.step()
     assert gateways_of(world) == {GATEWAY: 1, SECOND: 3}
-    assert [flight.probe for flight in world.book if flight.gateway_id == GATEWAY] == [True]
+    assert [call.probe for call in world.live_calls if call.gateway_id == GATEWAY] == [True]
 
 
 def test_a_gateway_that_was_tried_for_a_contact_is_not_tried_again_before_the_others(world: World) -> None:
     world.current = two_trunks()
     world.contacts = [replace(world.contacts[0], sends=1, tried=(GATEWAY,))]
     world.step()
-    assert [(flight.gateway_id, flight.tried) for flight in world.book] == [(SECOND, (GATEWAY,))]
+    assert [(call.gateway_id, call.tried) for call in world.live_calls] == [(SECOND, (GATEWAY,))]
 
 
 def test_a_prefix_sends_each_number_its_own_way(world: World) -> None:
     world.contacts += [Due(call_id(), "+442079460000")]
-    abroad = make_trunk(gateway_id=SECOND, prefixes=("+44",))
-    world.current = make_plan(trunks=(make_trunk(), abroad), max_concurrent_calls=20)
+    abroad = make_gateway(gateway_id=SECOND, prefixes=("+44",))
+    world.current = make_plan(gateways=(make_gateway(), abroad), max_concurrent_calls=20)
     world.step()
     world.step()
-    assert {flight.phone_number[:3] for flight in world.book if flight.gateway_id == SECOND} == {"+44"}
+    assert {call.phone_number[:3] for call in world.live_calls if call.gateway_id == SECOND} == {"+44"}
     assert gateways_of(world) == {GATEWAY: 6, SECOND: 1}
 
 
 def test_contacts_whose_gateway_is_shut_do_not_hold_up_those_behind_them(world: World) -> None:
     world.contacts = [Due(call_id(), f"+4420794600{n:02d}") for n in range(8)] + world.contacts
-    abroad = make_trunk(gateway_id=SECOND, prefixes=("+44",), paused=True)
-    world.current = make_plan(trunks=(make_trunk(prefixes=("+1",)), abroad), max_concurrent_calls=20)
+    abroad = make_gateway(gateway_id=SECOND, prefixes=("+44",), paused=True)
+    world.current = make_plan(gateways=(make_gateway(prefixes=("+1",)), abroad), max_concurrent_calls=20)
     for _ in range(6):
         world.step()
     assert gateways_of(world) == {GATEWAY: 6}
@@ -338,7 +338,7 @@ def test_contacts_whose_gateway_is_shut_do_not_hold_up_those_behind_them(world: 
 
 
 def test_a_number_that_no_gateway_carries_fails_without_a_call(world: World) -> None:
-    world.current = make_plan(trunks=(make_trunk(prefixes=("+44",)),))
+    world.current = make_plan(gateways=(make_gateway(prefixes=("+44",)),))
     world.step()
     assert world.sent == []
     assert set(world.ends().values()) == {"NO_ROUTE_DESTINATION"}
@@ -352,43 +352,45 @@ def test_a_number_that_no_gateway_carries_fails_without_a_call(world: World) -> 
 def test_a_repeat_whose_gateway_no_longer_carries_its_number(
     world: World, prefixes: tuple[str, ...], end: tuple[str, str]
 ) -> None:
-    flight = make_flight(phone_number="+14155550100")
-    world.book.add(flight)
-    other = make_trunk(gateway_id=SECOND, prefixes=prefixes)
-    world.current = make_plan(trunks=(make_trunk(prefixes=("+44",)), other))
-    world.dispatcher.repeat(flight)
+    call = make_call(phone_number="+14155550100")
+    world.live_calls.add(call)
+    other = make_gateway(gateway_id=SECOND, prefixes=prefixes)
+    world.current = make_plan(gateways=(make_gateway(prefixes=("+44",)), other))
+    world.dispatcher.resend(call)
     ends = [report.ended for report in world.recorder._waiting]
     assert [(ended.status, ended.cause) for ended in ends if ended is not None] == [end]
     assert world.sent == []
 
 
 def test_the_caller_is_written_as_the_gateways_carrier_wants_it(world: World) -> None:
-    trunk = make_trunk(caller_id_header=CallerIdHeader.PAI, caller_id_format=CallerIdFormat.DIGITS)
-    world.current = make_plan(trunks=(trunk,))
+    gateway = make_gateway(caller_id_header=CallerIdHeader.PAI, caller_id_format=CallerIdFormat.DIGITS)
+    world.current = make_plan(gateways=(gateway,))
     world.step()
-    assert {(r.caller_id_header, r.caller_id_number) for r in world.requests} == {("pai", "14155550199")}
+    assert {(r.caller_id_header, r.caller_id_number) for r in world.originate_builder} == {
+        ("pai", "14155550199")
+    }
 
 
 def test_a_repeat_leaves_by_the_gateway_in_its_row_or_not_at_all(world: World) -> None:
-    flight = make_flight(gateway_id=SECOND)
-    assert not world.dispatcher.repeat(flight)
+    call = make_call(gateway_id=SECOND)
+    assert not world.dispatcher.resend(call)
     world.current = two_trunks()
-    assert world.dispatcher.repeat(flight)
+    assert world.dispatcher.resend(call)
     world.step()
-    assert world.sent == [flight.call_id]
+    assert world.sent == [call.call_id]
 
 
 def test_a_paused_gateway_is_probed_with_one_call_when_that_is_due(world: World) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     world.step()
     assert (len(world.sent), len(world.probes)) == (1, 1)
-    assert [flight.probe for flight in world.book] == [True]
+    assert [call.probe for call in world.live_calls] == [True]
     assert world.returned == []
 
 
 @pytest.mark.parametrize("lost", ["claimed by another", "database away"])
 def test_a_probe_that_no_call_came_of_is_given_back(world: World, lost: str) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     if lost == "claimed by another":
         world.claiming = world.contacts.clear
     else:
@@ -399,20 +401,20 @@ def test_a_probe_that_no_call_came_of_is_given_back(world: World, lost: str) -> 
 
 
 def test_a_probe_whose_permit_lapsed_meanwhile_leaves_with_the_next(world: World) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     world.life = -1.0
     world.step()
     assert (world.probes, world.sent) == ([GATEWAY], [])
     world.life = 60.0
-    world.current = make_plan(trunks=(make_trunk(paused=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True),))
     world.step()
     assert len(world.sent) == 1
-    assert [flight.probe for flight in world.book] == [True]
+    assert [call.probe for call in world.live_calls] == [True]
 
 
 def test_of_all_dispatchers_one_may_probe(world: World) -> None:
     world.probe_free = False
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     world.step()
     assert (world.sent, world.reasons) == ([], ["gateway_paused"])
     assert len(world.given_back) == 1
@@ -427,7 +429,7 @@ def test_who_may_not_probe_leaves_by_another_gateway(world: World) -> None:
 
 
 def test_a_call_that_a_cap_holds_up_takes_no_probe(world: World) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     world.answer = lambda _number: "tenant_cps"
     for _ in range(3):
         world.step()
@@ -435,16 +437,16 @@ def test_a_call_that_a_cap_holds_up_takes_no_probe(world: World) -> None:
 
 
 def test_a_probe_that_cannot_be_taken_keeps_no_permit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     monkeypatch.setattr(world, "take_probe", Mock(side_effect=OperationalError("away")))
     with suppress(OperationalError):
         world.step()
-    assert (world.sent, len(world.doubted)) == ([], 1)
+    assert (world.sent, len(world.unknown_claims)) == ([], 1)
 
 
 def test_no_probe_is_spent_where_nobody_is_due(world: World) -> None:
     world.contacts = []
-    world.current = make_plan(trunks=(make_trunk(paused=True, probe_due=True),))
+    world.current = make_plan(gateways=(make_gateway(paused=True, probe_due=True),))
     world.step()
     assert world.probes == []
 
@@ -493,11 +495,11 @@ def test_a_campaign_that_lost_what_it_needs_fails(world: World) -> None:
 @pytest.mark.parametrize("held", ["pause", "halt", "drain", "lease"])
 def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
     if held == "pause":
-        world.holds.hold(CAMPAIGN, 2)
+        world.send_gate.block(CAMPAIGN, 2)
     elif held == "halt":
-        world.holds.halt("demo")
+        world.send_gate.halt("demo")
     elif held == "drain":
-        world.holds.draining = True
+        world.send_gate.draining = True
     else:
         world.may_send = False
     assert world.step() > 0.1
@@ -514,7 +516,7 @@ def test_only_what_the_claim_won_is_sent(world: World) -> None:
     world.claiming = another_dialer_is_quicker
     world.step()
     assert len(lost) == 1
-    assert len(world.sent) == len(world.book) == 3
+    assert len(world.sent) == len(world.live_calls) == 3
     assert len(world.given_back) == 1
     assert not set(world.given_back) & set(world.sent)
 
@@ -535,7 +537,7 @@ def test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_dispat
     world.claiming = fail_once
     greenlet = gevent.spawn(world.dispatcher.run)
     wait_until(lambda: world.sent, what="a call after the failure")
-    assert len(world.doubted) == 4
+    assert len(world.unknown_claims) == 4
     assert not greenlet.dead
     world.dispatcher.stop()
     greenlet.join(5)
@@ -581,11 +583,11 @@ def test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once(world: Worl
     world.step()
     assert world.sent == []
     assert len(world.dispatcher.departures) == 4
-    assert all(flight.queued for flight in world.book)
+    assert all(call.queued for call in world.live_calls)
     world.life = 60.0
     world.step()
     assert len(world.sent) == len(set(world.sent)) == 4
-    assert not any(flight.queued for flight in world.book)
+    assert not any(call.queued for call in world.live_calls)
 
 
 def test_calls_that_wait_for_their_turn_keep_to_the_first_one(
@@ -606,24 +608,24 @@ def test_calls_that_wait_for_their_turn_keep_to_the_first_one(
 def test_what_waits_in_vain_goes_back(world: World, why: str) -> None:
     world.life = -1.0
     world.step()
-    flights = list(world.book)
+    calls = list(world.live_calls)
     if why == "old":
-        for flight in flights:
-            flight.claimed_at = world.clock - UNSENT_SECONDS
+        for call in calls:
+            call.claimed_at = world.clock - UNSENT_SECONDS
     elif why == "paused":
-        world.holds.hold(CAMPAIGN, 2)
+        world.send_gate.block(CAMPAIGN, 2)
     elif why == "over":
-        for flight in flights:
-            flight.over = True
+        for call in calls:
+            call.end()
     else:
         world.dispatcher.stop()
         world.dispatcher.run()
     if why != "stopped":
         world.up = []
         world.step()
-    assert set(world.ends()) == {flight.call_id for flight in flights}
+    assert set(world.ends()) == {call.call_id for call in calls}
     assert len(world.dispatcher.departures) == 0
-    assert not any(flight.queued for flight in flights)
+    assert not any(call.queued for call in calls)
 
 
 def test_an_unheard_of_failure_of_the_limiter_loses_nobody_that_waits(world: World) -> None:
@@ -643,10 +645,10 @@ def test_a_call_that_ended_while_it_asked_again_gives_its_new_permit_back(world:
     world.life = -1.0
     world.step()
     world.life = 60.0
-    (first, *_) = world.book
+    (first, *_) = world.live_calls
 
     def end() -> None:
-        first.over = True
+        first.end()
 
     world.asking = end
     world.step()
@@ -654,41 +656,41 @@ def test_a_call_that_ended_while_it_asked_again_gives_its_new_permit_back(world:
     assert first.call_id not in world.sent
 
 
-def adopted(world: World, **changes: Any) -> Flight:
-    flight = make_flight(sent_by="d00000000000b", adopted_at=1.0, claimed_at=time.monotonic(), **changes)
-    world.book.add(flight)
-    return flight
+def adopted(world: World, **changes: Any) -> LiveCall:
+    call = make_call(sent_by="d00000000000b", adopted_at=1.0, claimed_at=time.monotonic(), **changes)
+    world.live_calls.add(call)
+    return call
 
 
 def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> None:
     world.contacts = []
-    flight = adopted(world)
-    assert world.dispatcher.repeat(flight)
-    assert world.dispatcher.repeat(flight)
+    call = adopted(world)
+    assert world.dispatcher.resend(call)
+    assert world.dispatcher.resend(call)
     assert len(world.dispatcher.departures) == 1
     world.step()
-    assert world.sent == [flight.call_id]
-    assert flight.sent_by == ME
-    assert flight.repeated
+    assert world.sent == [call.call_id]
+    assert call.sent_by == ME
+    assert call.resent
 
 
 def test_a_call_that_shows_itself_while_its_row_is_written_is_not_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flight = adopted(world)
+    call = adopted(world)
 
     def seen_meanwhile(_call: str, _dialer: str) -> dict[str, str]:
-        flight.created = True
+        call.show()
         return {}
 
     monkeypatch.setattr(dispatcher_module, "claim_again", seen_meanwhile)
-    assert world.dispatcher.repeat(flight)
+    assert world.dispatcher.resend(call)
     assert len(world.dispatcher.departures) == 0
 
 
 def test_nothing_is_repeated_for_a_campaign_that_is_held_or_has_ended(world: World) -> None:
-    flight = adopted(world)
-    world.holds.hold(CAMPAIGN, 2)
-    assert not world.dispatcher.repeat(flight)
+    call = adopted(world)
+    world.send_gate.block(CAMPAIGN, 2)
+    assert not world.dispatcher.resend(call)
     world.current = None
-    assert not world.dispatcher.repeat(adopted(world))
+    assert not world.dispatcher.resend(adopted(world))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dialer import fault_points
-from dialer.fault_points import Point, arm, reach
+from dialer.fault_points import FaultPoint, arm, hit
 from settings import Settings, SettingsError
 
 
@@ -32,8 +32,8 @@ def test_an_unarmed_process_passes_every_point(
 ) -> None:
     monkeypatch.setattr(fault_points, "_orders", None)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / Point.CLAIMED).write_text("KILL")
-    reach(Point.CLAIMED)
+    (tmp_path / FaultPoint.CLAIMED).write_text("KILL")
+    hit(FaultPoint.CLAIMED)
     assert signals == []
 
 
@@ -41,11 +41,11 @@ def test_an_unarmed_process_passes_every_point(
 def test_an_order_strikes_the_first_that_passes_its_point_and_nobody_after(
     orders: Path, signals: list[tuple[int, int]], order: str, number: signal.Signals
 ) -> None:
-    (orders / Point.CHECKED).write_text(order)
-    reach(Point.CLAIMED)
+    (orders / FaultPoint.CHECKED).write_text(order)
+    hit(FaultPoint.CLAIMED)
     assert signals == []
-    reach(Point.CHECKED)
-    reach(Point.CHECKED)
+    hit(FaultPoint.CHECKED)
+    hit(FaultPoint.CHECKED)
     assert signals == [(os.getpid(), number)]
     assert [path.name for path in orders.iterdir()] == [f"checked.{os.getpid()}"]
 

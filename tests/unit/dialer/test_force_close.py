@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from campaigns.dispositions import Disposition
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.recorder import Recorder
-from dialer.recovery.reconciler import Recovery
+from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import Cluster
 from freeswitch.errors import FreeswitchError
-from tests.unit.dialer.factories import ME, make_flight
+from tests.unit.dialer.factories import ME, make_call
 from tests.waiting import wait_until
 
 PDD, RING, LONGEST = 15, 20, 120
@@ -32,9 +32,9 @@ class Node:
     connected = True
     core_uuid = "core-1"
 
-    def __init__(self, clock: Clock, flight: Flight, *, deaf: bool) -> None:
+    def __init__(self, clock: Clock, call: LiveCall, *, deaf: bool) -> None:
         self.clock = clock
-        self.flight = flight
+        self.call = call
         self.deaf = deaf
         self.kills: list[float] = []
 
@@ -48,11 +48,11 @@ class Node:
             return "-ERR no reply\n"
         moments = {
             "Event-Date-Timestamp": self.clock.now,
-            "Caller-Channel-Created-Time": self.flight.sent_at,
-            "Caller-Channel-Answered-Time": self.flight.answered_at or 0,
+            "Caller-Channel-Created-Time": self.call.sent_at,
+            "Caller-Channel-Answered-Time": self.call.answered_at or 0,
         }
         shown = {name: str(int((at or 0) * MICRO)) for name, at in moments.items()}
-        return orjson.dumps({"Unique-ID": self.flight.call_id, "Core-UUID": "core-1"} | shown).decode()
+        return orjson.dumps({"Unique-ID": self.call.call_id, "Core-UUID": "core-1"} | shown).decode()
 
 
 class Record:
@@ -64,16 +64,16 @@ class Record:
 
     def close(
         self,
-        _flight: Flight,
+        _live_call: LiveCall,
         disposition: Disposition,
         cause: str,
         *,
         no_channel: bool = False,
-        hold: float | None = None,
+        may_live: float | None = None,
     ) -> None:
         self.closed.append((self.clock.now, str(disposition), cause))
 
-    def found_alive(self, _flight: Flight, *, progress: bool, answered_ago: float | None) -> None:
+    def found_alive(self, _live_call: LiveCall, *, progress: bool, answered_ago: float | None) -> None:
         """Nothing that this does not know already."""
 
 
@@ -81,27 +81,33 @@ def patrolled(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record
     """A patrol every second, from the call's send on."""
     clock = Clock()
     start = clock.now
-    flight = make_flight(
+    call = make_call(
         sent_by=ME,
         sent_at=start,
         claimed_at=start,
-        created=True,
+        state=LiveState.RINGING,
         progress=True,
         ring_seconds=RING,
         max_seconds=LONGEST,
     )
-    flight.answered_at = start if answered else None
-    node, record, book = Node(clock, flight, deaf=deaf), Record(clock), Book()
-    book.add(flight)
+    if answered:
+        call.answer(start)
+    node, record, live_calls = Node(clock, call, deaf=deaf), Record(clock), LiveCalls()
+    live_calls.add(call)
     cluster: Any = type("OneNode", (), {"links": {"fs1": node}})()
-    recovery = Recovery(
-        ME, cast(Cluster, cluster), book, cast(Recorder, record), lambda _flight: None, now=lambda: clock.now
+    reconciler = Reconciler(
+        ME,
+        cast(Cluster, cluster),
+        live_calls,
+        cast(Recorder, record),
+        lambda _live_call: None,
+        now=lambda: clock.now,
     )
     for _ in range(seconds):
         clock.now += 1.0
-        recovery.patrol()
-        wait_until(lambda: not flight.asking, what="the end of the question")
-    recovery.stop()
+        reconciler.sweep()
+        wait_until(lambda: not call.asking, what="the end of the question")
+    reconciler.stop()
     return node, record
 
 

@@ -6,25 +6,31 @@ from typing import Any
 
 import pytest
 
-from dialer.capacity.gateway_breaker import Signs, Trunks, is_fault, shows_that_it_works, signs_of
-from dialer.live_calls import Flight
+from dialer.capacity.gateway_breaker import (
+    GatewayBreaker,
+    HealthSigns,
+    health_signs,
+    is_fault,
+    shows_that_it_works,
+)
+from dialer.live_calls import LiveCall, LiveState
 from dialer.record import classify
 from dialer.record.outcomes import Ended
-from tests.unit.dialer.factories import make_flight, make_hangup
+from tests.unit.dialer.factories import make_call, make_hangup
 
-GATEWAY = make_flight().gateway_id
+GATEWAY = make_call().gateway_id
 
 
-def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> tuple[Flight, Ended]:
-    flight = make_flight(sent_at=1.0, created=True, **changes)
+def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> tuple[LiveCall, Ended]:
+    call = make_call(sent_at=1.0, state=LiveState.SEEN, **changes)
     hangup = make_hangup(
         cause, sip_status=status, sip_phrase="Phrase", answered=False, progress=False, q850=21
     )
-    return flight, classify.hung_up(flight, 2.0, hangup)
+    return call, classify.hung_up(call, 2.0, hangup)
 
 
-def signs(*calls: tuple[Flight, Ended]) -> dict[str, Signs]:
-    return signs_of([flight for flight, _ in calls], {flight.call_id: end for flight, end in calls})
+def signs(*calls: tuple[LiveCall, Ended]) -> dict[str, HealthSigns]:
+    return health_signs([call for call, _ in calls], {call.call_id: end for call, end in calls})
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 407, 428, 438])
@@ -36,8 +42,8 @@ def test_a_trunk_that_will_not_have_us_is_at_fault(status: int) -> None:
 
 @pytest.mark.parametrize("cause", ["GATEWAY_DOWN", "INVALID_GATEWAY"])
 def test_a_gateway_that_the_node_will_not_use_is_at_fault(cause: str) -> None:
-    flight = make_flight(sent_at=1.0)
-    assert is_fault(flight, classify.refused(flight, 2.0, cause))
+    call = make_call(sent_at=1.0)
+    assert is_fault(call, classify.refused(call, 2.0, cause))
 
 
 @pytest.mark.parametrize(
@@ -61,20 +67,20 @@ def test_ringing_shows_that_it_works_whatever_comes_then() -> None:
         ended(None, "DESTINATION_OUT_OF_ORDER"),
     ],
 )
-def test_other_ends_say_nothing(call: tuple[Flight, Ended]) -> None:
+def test_other_ends_say_nothing(call: tuple[LiveCall, Ended]) -> None:
     assert signs(call) == {}
 
 
 def test_a_call_that_never_left_says_nothing() -> None:
-    flight = make_flight()
-    assert signs((flight, classify.never_sent(flight, "NOT_SENT", None))) == {}
+    call = make_call()
+    assert signs((call, classify.withdrawn(call, "NOT_SENT", None))) == {}
 
 
 def test_faults_are_counted_from_the_last_sign_of_life() -> None:
     fault, good = ended(403), ended(486, "USER_BUSY")
-    assert signs(fault, ended(403))[GATEWAY] == Signs(faults=2, reason="403 Phrase")
-    assert signs(fault, good, ended(402))[GATEWAY] == Signs(works=True, faults=1, reason="402 Phrase")
-    assert signs(fault, good)[GATEWAY] == Signs(works=True)
+    assert signs(fault, ended(403))[GATEWAY] == HealthSigns(faults=2, reason="403 Phrase")
+    assert signs(fault, good, ended(402))[GATEWAY] == HealthSigns(works=True, faults=1, reason="402 Phrase")
+    assert signs(fault, good)[GATEWAY] == HealthSigns(works=True)
 
 
 def test_only_a_probe_speaks_for_a_paused_gateway() -> None:
@@ -83,27 +89,27 @@ def test_only_a_probe_speaks_for_a_paused_gateway() -> None:
 
 
 def test_a_ringing_call_is_noted_only_where_the_gateway_is_in_doubt() -> None:
-    trunks = Trunks(lambda *_: None, lambda: None)
-    trunks.reached(make_flight())
-    assert not trunks.heard.is_set()
-    trunks.suspects.add(GATEWAY)
-    trunks.reached(make_flight())
-    assert trunks.heard.is_set()
+    gateways = GatewayBreaker(lambda *_: None, lambda: None)
+    gateways.reached(make_call())
+    assert not gateways.heard.is_set()
+    gateways.degraded.add(GATEWAY)
+    gateways.reached(make_call())
+    assert gateways.heard.is_set()
 
 
 def test_a_ringing_probe_is_noted() -> None:
-    trunks = Trunks(lambda *_: None, lambda: None)
-    trunks.reached(make_flight(probe=True))
-    assert trunks.heard.is_set()
+    gateways = GatewayBreaker(lambda *_: None, lambda: None)
+    gateways.reached(make_call(probe=True))
+    assert gateways.heard.is_set()
 
 
 @pytest.mark.parametrize("left", [False, True])
 def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, left: bool) -> None:
     returned: list[str] = []
-    monkeypatch.setattr(Trunks, "return_probe", lambda _, gateway_id: returned.append(gateway_id))
-    flight, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
+    monkeypatch.setattr(GatewayBreaker, "return_probe", lambda _, gateway_id: returned.append(gateway_id))
+    call, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
     if not left:
-        flight = make_flight(probe=True)
-        end = classify.never_sent(flight, "NOT_SENT", None)
-    Trunks(lambda *_: None, lambda: None).learn([flight], {flight.call_id: end})
+        call = make_call(probe=True)
+        end = classify.withdrawn(call, "NOT_SENT", None)
+    GatewayBreaker(lambda *_: None, lambda: None).learn([call], {call.call_id: end})
     assert returned == ([] if left else [GATEWAY])

@@ -12,11 +12,11 @@ import pytest
 from gevent.event import Event
 from peewee import OperationalError
 
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.recorder import Recorder
-from dialer.recovery.reconciler import Recovery
+from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import Cluster
-from tests.unit.dialer.factories import make_flight
+from tests.unit.dialer.factories import make_call
 
 NOW = 500.0
 OURS = "d000000000001"
@@ -25,76 +25,78 @@ OURS = "d000000000001"
 class Loss:
     """A node whose connections, `closed` of them by the node itself, were lost with three calls in the book."""
 
-    def __init__(self, *closed: bool, sent: Flight | None = None) -> None:
+    def __init__(self, *closed: bool, sent: LiveCall | None = None) -> None:
         self.held = tuple(Event() for _ in closed)
-        self.sent = sent or make_flight(call_id="sent", sent_at=1.0)
-        self.seen = make_flight(call_id="seen", sent_at=1.0, created=True)
-        self.unsent = make_flight(call_id="unsent")
-        book = Book()
-        for flight in (self.sent, self.seen, self.unsent):
-            book.add(flight)
+        self.sent = sent or make_call(call_id="sent", sent_at=1.0)
+        self.seen = make_call(call_id="seen", sent_at=1.0, state=LiveState.SEEN)
+        self.unsent = make_call(call_id="unsent")
+        live_calls = LiveCalls()
+        for call in (self.sent, self.seen, self.unsent):
+            live_calls.add(call)
         nowhere = cast(Cluster, SimpleNamespace(links={}))
-        recorder = Recorder(OURS, book, lambda *_: None, lambda _: None)
+        recorder = Recorder(OURS, live_calls, lambda *_: None, lambda _: None)
         self.noted: list[str] = []
-        self.recovery = Recovery(OURS, nowhere, book, recorder, lambda _: None, lambda: NOW, note=self.note)
+        self.reconciler = Reconciler(
+            OURS, nowhere, live_calls, recorder, lambda _: None, lambda: NOW, note=self.note
+        )
         for one, is_closed in zip(self.held, closed, strict=True):
             if is_closed:
                 one.set()
-        self.recovery.node_down(self.sent.node, self.held)
+        self.reconciler.node_down(self.sent.node, self.held)
 
-    def note(self, _dialer_id: str, flights: Sequence[Flight]) -> None:
-        self.noted += [flight.call_id for flight in flights]
+    def note(self, _dialer_id: str, calls: Sequence[LiveCall]) -> None:
+        self.noted += [call.call_id for call in calls]
 
     @property
-    def doubted(self) -> list[str]:
-        flights = (self.sent, self.seen, self.unsent)
-        return [flight.call_id for flight in flights if flight.doubtful]
+    def delivery_unknown(self) -> list[str]:
+        calls = (self.sent, self.seen, self.unsent)
+        return [call.call_id for call in calls if call.delivery_unknown]
 
 
 @pytest.mark.parametrize(
-    ("closed", "doubted"),
+    ("closed", "delivery_unknown"),
     [((True,), []), ((False,), ["sent"]), ((True, True), []), ((True, False), ["sent"]), ((), [])],
 )
 def test_only_a_node_that_closed_has_dropped_what_it_had_not_read(
-    closed: tuple[bool, ...], doubted: list[str]
+    closed: tuple[bool, ...], delivery_unknown: list[str]
 ) -> None:
     loss = Loss(*closed)
-    assert loss.doubted == doubted
-    loss.recovery.stop()
+    assert loss.delivery_unknown == delivery_unknown
+    loss.reconciler.stop()
 
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_reply_is_not_waited_for_once_its_connection_is_gone(closed: bool) -> None:
-    sent = make_flight(call_id="sent", sent_at=1.0, unanswered=True)
+    sent = make_call(call_id="sent", sent_at=1.0, state=LiveState.SENT)
     loss = Loss(closed, sent=sent)
-    assert not sent.unanswered
-    assert sent.doubtful is not closed
-    assert sent.let_go_at == NOW
-    loss.recovery.stop()
+    assert not sent.unacknowledged
+    assert sent.delivery_unknown is not closed
+    assert sent.released_at == NOW
+    loss.reconciler.stop()
 
 
 def test_what_was_written_before_has_been_without_a_listener() -> None:
     loss = Loss(True)
-    assert [flight.missed for flight in (loss.sent, loss.seen, loss.unsent)] == [True, True, False]
+    assert [call.unheard for call in (loss.sent, loss.seen, loss.unsent)] == [True, True, False]
 
 
 def test_the_doubt_is_over_once_the_node_has_closed_every_connection() -> None:
     loss = Loss(False, False)
     loss.held[0].set()
     gevent.idle()
-    assert loss.doubted == ["sent"]
+    assert loss.delivery_unknown == ["sent"]
     loss.held[1].set()
-    gevent.wait(loss.recovery._waits)
-    assert loss.doubted == []
-    assert loss.sent.let_go_at == NOW
-    assert loss.seen.let_go_at == 0.0
+    gevent.wait(loss.reconciler._waits)
+    assert loss.delivery_unknown == []
+    assert loss.sent.released_at == NOW
+    assert loss.seen.released_at == 0.0
 
 
 def test_the_row_of_a_call_in_doubt_says_so_for_whoever_takes_it_over() -> None:
     loss = Loss(False)
     gevent.idle()
     assert loss.noted == ["sent"]
-    loss.recovery.stop()
+    loss.reconciler.stop()
 
 
 def test_a_database_that_is_away_keeps_no_call_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +106,14 @@ def test_a_database_that_is_away_keeps_no_call_in_doubt(monkeypatch: pytest.Monk
     monkeypatch.setattr(Loss, "note", away)
     loss = Loss(False)
     loss.held[0].set()
-    gevent.wait(loss.recovery._waits)
-    assert loss.doubted == []
+    gevent.wait(loss.reconciler._waits)
+    assert loss.delivery_unknown == []
 
 
 def test_a_later_connection_that_the_node_closes_says_nothing_of_an_earlier_one() -> None:
     first = Loss(False)
     later = Loss(False, sent=first.sent)
     later.held[0].set()
-    gevent.wait(later.recovery._waits)
-    assert first.sent.doubtful
-    first.recovery.stop()
+    gevent.wait(later.reconciler._waits)
+    assert first.sent.delivery_unknown
+    first.reconciler.stop()

@@ -9,14 +9,14 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.dispatch.node_choice import Load, by_lot, sessions_now
-from dialer.dispatch.rate_meter import Meter
+from dialer.dispatch.node_choice import NodeLoad, sessions_now, weighted_order
+from dialer.dispatch.rate_meter import RateMeter
 
 DRAWS = 3_000
-IDLE = Load("a", 1, 0, None, 0, 1000)
+IDLE = NodeLoad("a", 1, 0, None, 0, 1000)
 LOADS = st.lists(
     st.builds(
-        Load,
+        NodeLoad,
         st.text("abcdefgh", min_size=1, max_size=3),
         st.integers(1, 100),
         st.integers(0, 2000),
@@ -29,20 +29,20 @@ LOADS = st.lists(
 )
 
 
-def firsts(seed: int, *loads: Load) -> Counter[str]:
+def firsts(seed: int, *loads: NodeLoad) -> Counter[str]:
     """How often each is first."""
     draw = Random(seed).random
-    return Counter(by_lot(loads, draw)[0] for _ in range(DRAWS))
+    return Counter(weighted_order(loads, draw)[0] for _ in range(DRAWS))
 
 
-def share(seed: int, one: Load, other: Load) -> float:
+def share(seed: int, one: NodeLoad, other: NodeLoad) -> float:
     counted = firsts(seed, one, other)
     return counted[one.name] / counted[other.name]
 
 
 @given(LOADS, st.integers())
-def test_every_node_with_room_is_in_the_order_once_and_no_other(loads: list[Load], seed: int) -> None:
-    order = by_lot(loads, Random(seed).random)
+def test_every_node_with_room_is_in_the_order_once_and_no_other(loads: list[NodeLoad], seed: int) -> None:
+    order = weighted_order(loads, Random(seed).random)
     assert sorted(order) == sorted(load.name for load in loads if load.room > 0)
     assert not [load for load in loads if load.full and load.name in order]
 
@@ -66,12 +66,12 @@ def test_a_full_node_gets_none_whatever_its_weight() -> None:
     assert by_itself.full
     assert not by_our_cap.full
     assert set(firsts(1, IDLE, by_itself, by_our_cap)) == {"a"}
-    assert by_lot([by_itself, by_our_cap]) == []
+    assert weighted_order([by_itself, by_our_cap]) == []
 
 
 def test_a_node_that_names_no_limit_is_never_full() -> None:
-    assert Load("a", 1, 5000, None, None, None).room == 1
-    assert Load("a", 1, 5000, None, 70, 0).room == 1
+    assert NodeLoad("a", 1, 5000, None, None, None).room == 1
+    assert NodeLoad("a", 1, 5000, None, 70, 0).room == 1
 
 
 def test_sessions_are_the_reported_ones_and_what_came_and_went_since() -> None:
@@ -83,7 +83,7 @@ def test_sessions_are_the_reported_ones_and_what_came_and_went_since() -> None:
 
 
 def test_a_rate_is_of_the_last_five_seconds() -> None:
-    meter = Meter()
+    meter = RateMeter()
     assert meter.rate(100.0) == 0.0
     for second in range(10):
         for _ in range(4):

@@ -8,14 +8,14 @@ import gevent
 import orjson
 import pytest
 
-from dialer.live_calls import Book
+from dialer.live_calls import LiveCalls, LiveState
 from dialer.record.recorder import Recorder
-from dialer.recovery.node_restart import Restarts
-from dialer.recovery.reconciler import Recovery
+from dialer.recovery.node_restart import NodeRestarts
+from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel
-from tests.unit.dialer.factories import ME, make_flight
+from tests.unit.dialer.factories import ME, make_call
 from tests.waiting import wait_until
 
 OLD, NEW = "core-1", "core-2"
@@ -78,39 +78,39 @@ def link(node: Node) -> NodeLink:
 
 
 def test_a_node_is_told_once_for_each_of_its_runs_however_many_ask() -> None:
-    node, restarts = Node(), Restarts()
-    flights = [make_flight(core_uuid=OLD) for _ in range(5)]
-    gevent.joinall([gevent.spawn(restarts.bring_back, link(node), flight) for flight in flights])
+    node, restarts = Node(), NodeRestarts()
+    calls = [make_call(core_uuid=OLD) for _ in range(5)]
+    gevent.joinall([gevent.spawn(restarts.bring_back, link(node), call) for call in calls])
     assert node.said == ["sofia recover"]
     node.core_uuid = "core-3"
-    restarts.bring_back(link(node), flights[0])
+    restarts.bring_back(link(node), calls[0])
     assert node.said == ["sofia recover"] * 2
 
 
 @pytest.mark.parametrize("core_uuid", [NEW, None])
 def test_a_call_of_this_run_is_no_reason_to_recover(core_uuid: str | None) -> None:
     node = Node()
-    Restarts().bring_back(link(node), make_flight(core_uuid=core_uuid))
+    NodeRestarts().bring_back(link(node), make_call(core_uuid=core_uuid))
     assert node.said == []
 
 
 def test_a_node_that_could_not_be_told_is_told_again() -> None:
-    node, restarts, flight = Node(), Restarts(), make_flight(core_uuid=OLD)
+    node, restarts, call = Node(), NodeRestarts(), make_call(core_uuid=OLD)
     node.refuses = 1
     with pytest.raises(FreeswitchError):
-        restarts.bring_back(link(node), flight)
-    restarts.bring_back(link(node), flight)
+        restarts.bring_back(link(node), call)
+    restarts.bring_back(link(node), call)
     assert node.said == ["sofia recover"] * 2
 
 
 @pytest.mark.parametrize(("answered_ms_ago", "left"), [(12_500, 18), (29_999, 1), (40_000, 1), (None, 30)])
 def test_a_call_that_came_back_gets_the_rest_of_its_time_once(answered_ms_ago: int | None, left: int) -> None:
-    node, restarts = Node(), Restarts()
-    flight = make_flight(core_uuid=OLD, max_seconds=30)
+    node, restarts = Node(), NodeRestarts()
+    call = make_call(core_uuid=OLD, max_seconds=30)
     for _ in range(2):
-        restarts.bound(link(node), flight, channel(flight.call_id, answered_ms_ago))
-    assert node.said == [f"sched_hangup +{left} {flight.call_id} ALLOTTED_TIMEOUT"]
-    assert flight.core_uuid == NEW
+        restarts.bound(link(node), call, channel(call.call_id, answered_ms_ago))
+    assert node.said == [f"sched_hangup +{left} {call.call_id} ALLOTTED_TIMEOUT"]
+    assert call.core_uuid == NEW
 
 
 class Nodes:
@@ -118,29 +118,29 @@ class Nodes:
         self.links = {"fs1": node}
 
 
-def settled(node: Node, **known: Any) -> tuple[Any, Recovery]:
-    book = Book()
-    recorder = Recorder(ME, book, lambda *_: None, lambda flight: None)
-    recovery = Recovery(ME, cast("Cluster", Nodes(node)), book, recorder, lambda flight: None)
-    flight = make_flight(sent_by=ME, created=True, **known)
-    book.add(flight)
-    return flight, recovery
+def settled(node: Node, **known: Any) -> tuple[Any, Reconciler]:
+    live_calls = LiveCalls()
+    recorder = Recorder(ME, live_calls, lambda *_: None, lambda call: None)
+    reconciler = Reconciler(ME, cast("Cluster", Nodes(node)), live_calls, recorder, lambda call: None)
+    call = make_call(**({"sent_by": ME, "state": LiveState.SEEN} | known))
+    live_calls.add(call)
+    return call, reconciler
 
 
 def test_recovery_recovers_then_asks_then_bounds() -> None:
-    flight, recovery = settled(node := Node(), core_uuid=OLD, max_seconds=30, sent_at=0.0)
-    node.fallen = (flight.call_id,)
-    recovery.node_up("fs1")
-    wait_until(lambda: not flight.asking, what="the answer")
+    call, reconciler = settled(node := Node(), core_uuid=OLD, max_seconds=30, sent_at=0.0)
+    node.fallen = (call.call_id,)
+    reconciler.node_up("fs1")
+    wait_until(lambda: not call.asking, what="the answer")
     assert [line.split()[0] for line in node.said] == ["sofia", "uuid_dump", "sched_hangup"]
     assert node.said_apart == ["sofia recover"], "it takes long, and originates would wait behind it"
-    assert flight.gone_since is None
-    assert flight.core_uuid == NEW
+    assert call.gone_since is None
+    assert call.core_uuid == NEW
 
 
 def test_a_call_that_did_not_come_back_is_waited_for_as_its_record_may_come() -> None:
-    flight, recovery = settled(Node(), core_uuid=OLD, sent_at=0.0)
-    recovery.node_up("fs1")
-    wait_until(lambda: not flight.asking, what="the answer")
-    assert flight.gone_since is not None
-    assert not flight.over
+    call, reconciler = settled(Node(), core_uuid=OLD, sent_at=0.0)
+    reconciler.node_up("fs1")
+    wait_until(lambda: not call.asking, what="the answer")
+    assert call.gone_since is not None
+    assert not call.over

@@ -10,22 +10,22 @@ from typing import Any, cast
 import pytest
 
 from dialer.dispatch import nodes as nodes_module
-from dialer.dispatch.node_entries import Listed, with_table
+from dialer.dispatch.node_entries import NodeEntry, with_table
 from dialer.dispatch.nodes import Nodes
-from dialer.live_calls import Book
+from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig
 from limits.backpressure import Kind
 from limits.caps import NodeCaps
 from models import NodeSource
 from settings import NodeSettings
-from tests.unit.dialer.factories import make_flight
+from tests.unit.dialer.factories import make_call
 
 FS1 = NodeSettings("fs1", "10.0.0.1", 8021, "one", 20, None)
 FS2 = NodeSettings("fs2", "10.0.0.2", 8021, "two", 10, 5, 2)
 
 
-def added(node: NodeSettings, *, deleted: bool = False) -> dict[str, Listed]:
-    return {node.name: Listed(node, NodeSource.API, deleted)}
+def added(node: NodeSettings, *, deleted: bool = False) -> dict[str, NodeEntry]:
+    return {node.name: NodeEntry(node, NodeSource.API, deleted)}
 
 
 def beat(sessions: int, max_sessions: int = 100) -> Any:
@@ -69,17 +69,17 @@ class Bench:
     """Nodes with `fs1` in their environment, and a clock of their own."""
 
     def __init__(self) -> None:
-        self.cluster, self.book, self.at = Links(), Book(), 50.0
+        self.cluster, self.live_calls, self.at = Links(), LiveCalls(), 50.0
         self.cut: dict[str, int] = {}
         cluster = cast(Cluster, self.cluster)
-        self.subject = Nodes([FS1], cluster, self.book, self.cps_now, lambda: self.at)
+        self.subject = Nodes([FS1], cluster, self.live_calls, self.cps_now, lambda: self.at)
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
         assert kind is Kind.NODE
         return self.cut.get(name, cps)
 
-    def follow(self, *listed: Mapping[str, Listed]) -> None:
-        together: dict[str, Listed] = {"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}
+    def follow(self, *listed: Mapping[str, NodeEntry]) -> None:
+        together: dict[str, NodeEntry] = {"fs1": NodeEntry(FS1, NodeSource.ENVIRONMENT)}
         for some in listed:
             together |= some
         self.subject.follow(together)
@@ -88,9 +88,9 @@ class Bench:
         return self.cluster.links[name]
 
     def call(self, node: str = "fs2") -> str:
-        flight = make_flight(node=node)
-        self.book.add(flight)
-        return flight.call_id
+        call = make_call(node=node)
+        self.live_calls.add(call)
+        return call.call_id
 
     def names(self) -> list[str]:
         return sorted(caps.name for caps in self.subject.caps())
@@ -127,7 +127,7 @@ def test_a_deleted_node_gets_no_call_and_stays_until_its_last_is_over(bench: Ben
     assert bench.names() == ["fs1"]
     assert set(bench.cluster.links) == {"fs1", "fs2"}
     assert [one["name"] for one in bench.subject.info()] == ["fs1", "fs2"]
-    bench.book.remove(call_id)
+    bench.live_calls.remove(call_id)
     bench.follow()
     assert set(bench.cluster.links) == {"fs1"}
     assert [one["name"] for one in bench.subject.info()] == ["fs1"]
@@ -147,7 +147,7 @@ def test_a_node_that_moves_is_left_once_its_calls_are_over(bench: Bench) -> None
     assert bench.link().reconnects == []
     assert bench.link().config.host == "10.0.0.2"
     assert bench.names() == ["fs1"]
-    bench.book.remove(call_id)
+    bench.live_calls.remove(call_id)
     bench.follow(moved)
     assert [config.host for config in bench.link().reconnects] == ["10.0.0.9"]
     assert bench.names() == ["fs1", "fs2"]
@@ -164,7 +164,7 @@ def test_a_new_password_does_not_cut_off_the_calls_of_a_connection_that_stands(b
     bench.follow(changed)
     assert [config.password for config in bench.link().reconnects] == ["new"]
     bench.link().connected = True
-    bench.book.remove(call_id)
+    bench.live_calls.remove(call_id)
     bench.follow(added(replace(FS2, password="newer")))
     assert [config.password for config in bench.link().reconnects] == ["new", "newer"]
 
@@ -183,7 +183,7 @@ def test_a_node_without_a_session_left_gets_no_call_until_calls_end_there(bench:
     call_ids = [bench.call("fs1") for _ in range(3)]
     bench.link("fs1").heartbeat = beat(100)
     assert bench.names() == []
-    bench.book.remove(call_ids[0])
+    bench.live_calls.remove(call_ids[0])
     assert bench.names() == ["fs1"]
 
 
@@ -227,8 +227,8 @@ def test_a_node_of_the_environment_hides_one_of_its_name_in_the_table() -> None:
         "channels": None,
         "weight": 1,
     }
-    known = with_table({"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}, [row | {"deleted": False}])
-    assert known == {"fs1": Listed(FS1, NodeSource.ENVIRONMENT)}
+    known = with_table({"fs1": NodeEntry(FS1, NodeSource.ENVIRONMENT)}, [row | {"deleted": False}])
+    assert known == {"fs1": NodeEntry(FS1, NodeSource.ENVIRONMENT)}
 
 
 def test_without_the_database_what_is_known_stands(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

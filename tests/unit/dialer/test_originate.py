@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from campaigns.actions import ActionRefused
-from dialer.dispatch.originate import Requests
+from dialer.dispatch.originate import OriginateBuilder
 from freeswitch.commands import originate
-from tests.unit.dialer.factories import make_flight, make_plan, make_trunk
+from tests.unit.dialer.factories import make_call, make_gateway, make_plan
 
 DESK = "00000000-0000-7000-8000-0000000000d1"
 GRANTED: dict[str, Any] = {
     "gateway_ids": (DESK,),
-    "gateways": {DESK: "sofia/gateway/desk/{digits}"},
+    "bridge_gateways": {DESK: "sofia/gateway/desk/{digits}"},
     "queues": ("support",),
 }
 SORRY = {"say": "Sorry, {first_name}."}
-REQUESTS = Requests("/sounds", (), ())
+REQUESTS = OriginateBuilder("/sounds", (), ())
 ACTIONS = {
     "bridge": {"type": "bridge", "gateway_id": DESK, "number": "+14155550100"},
     "callcenter": {"type": "bridge", "queue": "support"},
@@ -29,7 +29,7 @@ ACTIONS = {
 def steps(action: dict[str, Any], safe_harbour: dict[str, Any] | None) -> list[tuple[str, str]]:
     plan = make_plan(action=action, safe_harbour=safe_harbour, **GRANTED)
     REQUESTS.check(plan)
-    request = REQUESTS.build(plan, make_trunk(), make_flight(), {"first_name": "Ann"})
+    request = REQUESTS.build(plan, make_gateway(), make_call(), {"first_name": "Ann"})
     assert originate(request).line.startswith("bgapi originate {")
     return [(step.name, step.argument) for step in request.applications]
 
@@ -55,7 +55,7 @@ def test_where_nobody_has_to_join_nobody_is_given_up() -> None:
 
 def test_a_call_leaves_with_the_timers_of_its_claim() -> None:
     plan = make_plan(ring_timeout_seconds=20, max_call_seconds=60)
-    request = REQUESTS.build(plan, make_trunk(), make_flight(ring_seconds=40, max_seconds=3600), {})
+    request = REQUESTS.build(plan, make_gateway(), make_call(ring_seconds=40, max_seconds=3600), {})
     assert (request.ring_seconds, request.max_seconds) == (40, 3600)
 
 
@@ -71,7 +71,7 @@ def test_a_bridge_reads_a_column_as_a_number_of_the_caller_id_s_country(
     caller_id: str, written: str, dialled: str
 ) -> None:
     plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **GRANTED)
-    request = REQUESTS.build(plan, make_trunk(), make_flight(caller_id=caller_id), {"desk": written})
+    request = REQUESTS.build(plan, make_gateway(), make_call(caller_id=caller_id), {"desk": written})
     bridged = {step.name: step.argument for step in request.applications}["bridge"]
     assert bridged.endswith(f"sofia/gateway/desk/{dialled}")
 

@@ -10,15 +10,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from dialer.capacity import permits as permits_module
-from dialer.capacity.permits import DOUBT_SECONDS, Permits
-from dialer.live_calls import Flight
-from dialer.record.classify import hung_up, never_sent
+from dialer.capacity.permits import UNKNOWN_CLAIM_SECONDS, Permits
+from dialer.live_calls import LiveCall, LiveState
+from dialer.record.classify import hung_up, withdrawn
 from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
-from tests.unit.dialer.factories import ME, busy, make_flight, make_permit
+from tests.unit.dialer.factories import ME, busy, make_call, make_permit
 
 
 class FakeLimiter:
@@ -60,18 +60,18 @@ class Evicting:
         return True
 
 
-def end_of(flight: Flight) -> Ended:
-    if flight.unsent:
-        return never_sent(flight, "NOT_SENT", None)
-    return hung_up(flight, 10.0, busy())
+def end_of(call: LiveCall) -> Ended:
+    if call.unsent:
+        return withdrawn(call, "NOT_SENT", None)
+    return hung_up(call, 10.0, busy())
 
 
 def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> None:
     limiter = FakeLimiter(away=True)
-    unsent = make_flight()
+    unsent = make_call()
     unsent.permit = make_permit(unsent)
-    sent = make_flight(sent_at=1.0)
-    endings = {flight.call_id: end_of(flight) for flight in (unsent, sent)}
+    sent = make_call(sent_at=1.0)
+    endings = {call.call_id: end_of(call) for call in (unsent, sent)}
     Permits(cast(Limiter, limiter)).free([unsent, sent], endings)
     assert limiter.given_back == [unsent.call_id]
     assert limiter.released == [sent.call_id]
@@ -79,18 +79,18 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
 
 def test_a_call_that_shows_itself_before_its_repeat_leaves_counts_as_sent() -> None:
     limiter = FakeLimiter()
-    flight = make_flight(repeated=True, created=True)
-    flight.permit = make_permit(flight)
-    Permits(cast(Limiter, limiter)).free([flight], {flight.call_id: end_of(flight)})
-    assert limiter.released == [flight.call_id]
+    call = make_call(resent=True, state=LiveState.SEEN)
+    call.permit = make_permit(call)
+    Permits(cast(Limiter, limiter)).free([call], {call.call_id: end_of(call)})
+    assert limiter.released == [call.call_id]
     assert limiter.given_back == []
 
 
 def test_a_call_that_may_be_up_all_the_same_keeps_its_slots() -> None:
     limiter = FakeLimiter()
-    unseen, sent = make_flight(), make_flight(sent_at=1.0)
+    unseen, sent = make_call(), make_call(sent_at=1.0)
     unseen.permit = make_permit(unseen)
-    ends = {flight.call_id: replace(end_of(flight), hold=1000.0) for flight in (unseen, sent)}
+    ends = {call.call_id: replace(end_of(call), may_live=1000.0) for call in (unseen, sent)}
     Permits(cast(Limiter, limiter)).free([unseen, sent], ends)
     assert (limiter.given_back, limiter.released) == ([], [])
 
@@ -98,17 +98,17 @@ def test_a_call_that_may_be_up_all_the_same_keeps_its_slots() -> None:
 def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter = FakeLimiter(away=True)
     permits = Permits(cast(Limiter, limiter))
-    arrived = make_flight()
-    lost = make_flight()
-    monkeypatch.setattr(permits_module, "open_flights", lambda _dialer, ids: [arrived])
+    arrived = make_call()
+    lost = make_call()
+    monkeypatch.setattr(permits_module, "open_calls", lambda _dialer, ids: [arrived])
     clock = [100.0]
     monkeypatch.setattr("dialer.capacity.permits.time.monotonic", lambda: clock[0])
-    permits.doubt([make_permit(arrived), make_permit(lost)])
-    assert permits.settle(ME) == []
-    clock[0] += DOUBT_SECONDS
-    assert [flight.call_id for flight in permits.settle(ME)] == [arrived.call_id]
+    permits.note_unknown_claim([make_permit(arrived), make_permit(lost)])
+    assert permits.resolve_unknown_claims(ME) == []
+    clock[0] += UNKNOWN_CLAIM_SECONDS
+    assert [call.call_id for call in permits.resolve_unknown_claims(ME)] == [arrived.call_id]
     assert limiter.given_back == [lost.call_id]
-    assert permits.settle(ME) == []
+    assert permits.resolve_unknown_claims(ME) == []
 
 
 def test_a_redis_that_may_drop_keys_is_said_once_and_nothing_is_rebuilt_in_it() -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from peewee import DataError, OperationalError
 
 from campaigns.dispositions import Disposition
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import Answered, Ended, Seen, Written
 from dialer.record.recorder import Change, Recorder
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
-from tests.unit.dialer.factories import ME, busy, channel_event, job, make_flight, make_hangup
+from tests.unit.dialer.factories import ME, busy, channel_event, job, make_call, make_hangup
 
 CREATED, PROGRESS = ChannelEventKind.CREATED, ChannelEventKind.PROGRESS
 ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
@@ -66,24 +66,24 @@ class Bench:
 
     def __init__(self) -> None:
         self.rows = Rows()
-        self.book = Book()
+        self.live_calls = LiveCalls()
         self.asked: list[str] = []
         self.over: list[str] = []
         self.fails = False
         self.recorder = Recorder(
-            ME, self.book, self._written, lambda flight: self.asked.append(flight.call_id)
+            ME, self.live_calls, self._written, lambda call: self.asked.append(call.call_id)
         )
 
-    def _written(self, _written: Written, over: list[Flight], ended: dict[str, Ended]) -> None:
-        assert {flight.call_id for flight in over} <= set(ended)
-        self.over += [flight.call_id for flight in over]
+    def _written(self, _written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
+        assert {call.call_id for call in over} <= set(ended)
+        self.over += [call.call_id for call in over]
         if self.fails:
             raise RuntimeError("a bug in what follows a commit")
 
-    def fly(self, **changes: object) -> Flight:
-        flight = make_flight(sent_at=1.0, **changes)
-        self.book.add(flight)
-        return flight
+    def fly(self, **changes: object) -> LiveCall:
+        call = make_call(sent_at=1.0, **changes)
+        self.live_calls.add(call)
+        return call
 
     def take(self, *events: Event) -> None:
         for event in events:
@@ -115,8 +115,8 @@ def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(
     data: st.DataObject, answered: bool
 ) -> None:
     bench = Bench()
-    flight = bench.fly()
-    events = events_of(flight.call_id, answered)
+    call = bench.fly()
+    events = events_of(call.call_id, answered)
     # A created event comes first or not at all: the switch keeps that order (and a refusal is one without it).
     rest = data.draw(st.lists(st.sampled_from(events), max_size=12))
     stream = [events[0], *data.draw(st.permutations([*events[1:], *rest]))]
@@ -132,24 +132,24 @@ def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(
         ("completed", "answered", True) if answered else ("failed", "busy", True)
     )
     assert all(RANK[before] < RANK[after] for before, after in bench.rows.steps)
-    assert bench.over == [flight.call_id]
-    assert len(bench.book) == 0
+    assert bench.over == [call.call_id]
+    assert len(bench.live_calls) == 0
 
 
 def test_an_end_that_postgresql_refuses_does_not_hold_up_the_others(bench: Bench) -> None:
-    flights = [bench.fly() for _ in range(5)]
-    bench.rows.poison = {flights[2].call_id}
-    for flight in flights:
-        bench.take(channel_event(flight.call_id, ENDED, busy(sip_phrase="Busy Here")))
+    calls = [bench.fly() for _ in range(5)]
+    bench.rows.poison = {calls[2].call_id}
+    for call in calls:
+        bench.take(channel_event(call.call_id, ENDED, busy(sip_phrase="Busy Here")))
     bench.write()
-    assert {end.call_id for end in bench.rows.ends} == {flight.call_id for flight in flights}
-    assert len(bench.book) == 0
+    assert {end.call_id for end in bench.rows.ends} == {call.call_id for call in calls}
+    assert len(bench.live_calls) == 0
 
 
 def test_what_a_remote_party_writes_is_made_fit_for_the_database(bench: Bench) -> None:
-    flight = bench.fly()
+    call = bench.fly()
     hangup = busy(sip_phrase="Busy\0 \ud800 Here" + "x" * 1000, q850=10**12, duration_ms=10**15)
-    bench.take(channel_event(flight.call_id, ENDED, hangup))
+    bench.take(channel_event(call.call_id, ENDED, hangup))
     bench.write()
     (end,) = bench.rows.ends
     assert end.sip_phrase is not None
@@ -160,11 +160,11 @@ def test_what_a_remote_party_writes_is_made_fit_for_the_database(bench: Bench) -
 
 def test_a_bug_after_the_commit_does_not_end_the_recorder(bench: Bench) -> None:
     bench.fails = True
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
-    assert bench.over == [flight.call_id]
-    assert len(bench.book) == 0
+    assert bench.over == [call.call_id]
+    assert len(bench.live_calls) == 0
 
 
 def test_nothing_follows_from_a_group_before_it_is_committed(
@@ -179,8 +179,8 @@ def test_nothing_follows_from_a_group_before_it_is_committed(
 
     monkeypatch.setattr(recorder_module, "write", write)
     bench.recorder.on_written = lambda written, _over, _ended: followed.append(written)
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
     assert followed_at_write == [0]
     assert len(followed) == 1
@@ -191,36 +191,36 @@ def test_a_group_is_repeated_until_the_database_is_back(
 ) -> None:
     monkeypatch.setattr(recorder_module, "FIRST_RETRY_SECONDS", 0.001)
     bench.rows.away = 3
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
-    assert bench.rows.states == {flight.call_id: "ended"}
+    assert bench.rows.states == {call.call_id: "ended"}
 
 
 def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
-    flight = make_flight(sent_at=100.0, answered_at=103.0)
-    end = Ended(flight.call_id, "completed", True, None, 0.0, 7.0, "answered", "NORMAL_CLEARING")
-    change = Change(flight, 103.0, answered=True, ended=end, ended_at=107.0)
+    call = make_call(sent_at=100.0, answered_at=103.0)
+    end = Ended(call.call_id, "completed", True, None, 0.0, 7.0, "answered", "NORMAL_CLEARING")
+    change = Change(call, 103.0, answered=True, ended=end, ended_at=107.0)
     _, answered, ended = recorder_module._statements([change], 167.0)
     assert (answered[0].age, answered[0].sent_age) == (64.0, 67.0)
     assert (ended[0].age, ended[0].sent_age) == (60.0, 67.0)
 
 
 def test_an_answer_that_was_missed_is_dated_by_what_was_billed(bench: Bench) -> None:
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, ENDED, make_hangup(billsec=4)))
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, ENDED, make_hangup(billsec=4)))
     (report,) = bench.recorder._waiting
     bench.write()
-    assert flight.answered_at == pytest.approx(report.at - 4)
+    assert call.answered_at == pytest.approx(report.at - 4)
 
 
 def test_a_call_that_the_switch_has_shown_is_not_taken_back(bench: Bench) -> None:
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, CREATED))
-    bench.recorder.withdraw(flight, "NOT_SENT")
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, CREATED))
+    bench.recorder.withdraw(call, "NOT_SENT")
     bench.write()
     assert bench.rows.ends == []
-    assert not flight.over
+    assert not call.over
 
 
 @pytest.mark.parametrize(
@@ -238,10 +238,10 @@ def test_a_call_that_the_switch_has_shown_is_not_taken_back(bench: Bench) -> Non
 def test_a_failed_job_is_a_refusal_only_where_there_was_no_channel(
     bench: Bench, text: str, known: bool, repeated: bool, expected: str
 ) -> None:
-    flight = bench.fly(created=known, repeated=repeated)
-    bench.take(job(flight.call_id, text))
+    call = bench.fly(state=LiveState.SEEN if known else LiveState.ACKNOWLEDGED, resent=repeated)
+    bench.take(job(call.call_id, text))
     bench.write()
-    assert bench.asked == ([flight.call_id] if expected == "asked" else [])
+    assert bench.asked == ([call.call_id] if expected == "asked" else [])
     assert [end.disposition for end in bench.rows.ends] == (
         [] if expected in ("asked", "waited for") else [expected]
     )
@@ -249,70 +249,72 @@ def test_a_failed_job_is_a_refusal_only_where_there_was_no_channel(
 
 def test_a_refusal_is_asked_about_where_a_channel_may_have_come_and_gone_unheard(bench: Bench) -> None:
     """A carrier's `Reason: Q.850;cause=27` ends a call that rang with the cause of a refused one."""
-    flight = bench.fly(missed=True)
-    bench.take(job(flight.call_id, "DESTINATION_OUT_OF_ORDER"))
+    call = bench.fly(unheard=True)
+    bench.take(job(call.call_id, "DESTINATION_OUT_OF_ORDER"))
     bench.write()
-    assert bench.asked == [flight.call_id]
+    assert bench.asked == [call.call_id]
     assert bench.rows.ends == []
 
 
 def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(bench: Bench) -> None:
-    flight = bench.fly(repeated=True)
-    bench.take(job(flight.call_id, dedup.CAUSE))
+    call = bench.fly(resent=True)
+    bench.take(job(call.call_id, dedup.CAUSE))
     forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
-    bench.take(channel_event(flight.call_id, ENDED, forestalled))
+    bench.take(channel_event(call.call_id, ENDED, forestalled))
     bench.write()
     assert bench.rows.ends == []
-    assert set(bench.asked) == {flight.call_id}
-    assert flight.seen
-    assert flight.refusal is None
-    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    assert set(bench.asked) == {call.call_id}
+    assert call.seen
+    assert call.refusal is None
+    bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
     assert [end.disposition for end in bench.rows.ends] == ["busy"]
 
 
 @pytest.mark.parametrize("first", ["its job", "its end"])
 def test_a_first_order_that_is_refused_as_a_second_is_a_fault_of_its_node(bench: Bench, first: str) -> None:
-    flight = bench.fly()
+    call = bench.fly()
     forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
-    said: list[Event] = [job(flight.call_id, dedup.CAUSE), channel_event(flight.call_id, ENDED, forestalled)]
+    said: list[Event] = [job(call.call_id, dedup.CAUSE), channel_event(call.call_id, ENDED, forestalled)]
     bench.take(*(said if first == "its job" else said[::-1]))
     bench.write()
     (end,) = bench.rows.ends
     assert (end.disposition, end.counts, end.owner_only) == ("congestion", False, True)
     assert bench.asked == []
-    assert not flight.seen
+    assert not call.seen
 
 
-@pytest.mark.parametrize("known", [{"sent_by": "dffffffffffff"}, {"adopted_at": 1.0}, {"created": True}])
+@pytest.mark.parametrize(
+    "known", [{"sent_by": "dffffffffffff"}, {"adopted_at": 1.0}, {"state": LiveState.SEEN}]
+)
 def test_a_call_that_another_may_have_sent_or_a_switch_has_shown_is_asked_about(
     bench: Bench, known: dict[str, Any]
 ) -> None:
-    flight = bench.fly(**known)
-    bench.take(job(flight.call_id, dedup.CAUSE))
+    call = bench.fly(**known)
+    bench.take(job(call.call_id, dedup.CAUSE))
     bench.write()
     assert bench.rows.ends == []
-    assert bench.asked == [flight.call_id]
+    assert bench.asked == [call.call_id]
 
 
 def test_a_call_that_is_somebody_elses_by_now_frees_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "write", lambda *_: Written([], frozenset()))
-    flight = bench.fly()
-    bench.recorder.close(flight, Disposition.OUTCOME_UNKNOWN, "NODE_UNREACHABLE")
+    call = bench.fly()
+    bench.recorder.close(call, Disposition.OUTCOME_UNKNOWN, "NODE_UNREACHABLE")
     bench.write()
     assert bench.over == []
-    assert flight.call_id not in bench.book
+    assert call.call_id not in bench.live_calls
 
 
 def test_flush_waits_for_what_has_come_and_stop_for_the_rest(bench: Bench) -> None:
     assert bench.recorder.flush(0.1)
     greenlet = gevent.spawn(bench.recorder.run)
-    flight = bench.fly()
-    bench.take(channel_event(flight.call_id, ENDED, busy()))
+    call = bench.fly()
+    bench.take(channel_event(call.call_id, ENDED, busy()))
     assert bench.recorder.flush(5.0)
-    assert bench.over == [flight.call_id]
+    assert bench.over == [call.call_id]
     bench.recorder.stop()
     greenlet.join(5.0)
     assert greenlet.ready()

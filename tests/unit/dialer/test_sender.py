@@ -9,17 +9,17 @@ from typing import cast
 
 import pytest
 
-from dialer.dispatch.originate import Requests
-from dialer.dispatch.sender import Outcome, Sender
+from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.identity import Identity
-from dialer.live_calls import Book, Flight
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.recorder import Recorder
-from dialer.send_gate import Holds
+from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
-from tests.unit.dialer.factories import ME, make_flight, make_plan, make_trunk
+from tests.unit.dialer.factories import ME, make_call, make_gateway, make_plan
 
 NOW = 1e12
 
@@ -50,20 +50,20 @@ class Bench:
 
     def __init__(self) -> None:
         self.link = Link()
-        self.holds = Holds()
+        self.send_gate = SendGate()
         self.alive = True
         self.replies: list[tuple[str, float]] = []
-        recorder = Recorder(ME, Book(), lambda *_: None, lambda _: None)
+        recorder = Recorder(ME, LiveCalls(), lambda *_: None, lambda _: None)
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.alive))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
-        self.sender = Sender(cluster, recorder, self.holds, identity, self.reply_took)
+        self.sender = Sender(cluster, recorder, self.send_gate, identity, self.reply_took)
 
     def reply_took(self, node: str, seconds: float) -> None:
         self.replies.append((node, seconds))
 
-    def send(self, flight: Flight, expires: float = NOW, **fields: str) -> Outcome:
-        request = Requests("/sounds", (), ()).build(make_plan(), make_trunk(), flight, fields)
-        return self.sender.send(flight, request, expires)
+    def send(self, call: LiveCall, expires: float = NOW, **fields: str) -> SendOutcome:
+        request = OriginateBuilder("/sounds", (), ()).build(make_plan(), make_gateway(), call, fields)
+        return self.sender.send(call, request, expires)
 
 
 @pytest.fixture
@@ -72,79 +72,79 @@ def bench() -> Bench:
 
 
 def test_a_call_leaves_once(bench: Bench) -> None:
-    flight = make_flight()
-    assert bench.send(flight) is Outcome.SENT
-    assert flight.sent_at is not None
-    assert bench.send(flight) is Outcome.HELD
-    assert bench.link.sent == [flight.call_id]
+    call = make_call()
+    assert bench.send(call) is SendOutcome.SENT
+    assert call.sent_at is not None
+    assert bench.send(call) is SendOutcome.BLOCKED
+    assert bench.link.sent == [call.call_id]
 
 
 def test_a_call_that_has_ended_or_was_seen_does_not_leave(bench: Bench) -> None:
-    assert bench.send(make_flight(over=True)) is Outcome.HELD
-    assert bench.send(make_flight(created=True)) is Outcome.HELD
+    assert bench.send(make_call(state=LiveState.OVER)) is SendOutcome.BLOCKED
+    assert bench.send(make_call(state=LiveState.SEEN)) is SendOutcome.BLOCKED
     assert bench.link.sent == []
 
 
 def test_a_call_whose_permit_lapsed_asks_again(bench: Bench) -> None:
-    assert bench.send(make_flight(), expires=0.0) is Outcome.LAPSED
+    assert bench.send(make_call(), expires=0.0) is SendOutcome.LAPSED
 
 
 @pytest.mark.parametrize("hold", ["pause", "halt", "halt of all", "drain", "lease"])
 def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
-    flight = make_flight(generation=3)
+    call = make_call(generation=3)
     if hold == "pause":
-        bench.holds.hold(flight.campaign_id, 4)
+        bench.send_gate.block(call.campaign_id, 4)
     elif hold == "halt":
-        bench.holds.halt("demo")
+        bench.send_gate.halt("demo")
     elif hold == "halt of all":
-        bench.holds.halt("*")
+        bench.send_gate.halt("*")
     elif hold == "drain":
-        bench.holds.draining = True
+        bench.send_gate.draining = True
     else:
         bench.alive = False
-    assert bench.send(flight) is Outcome.HELD
+    assert bench.send(call) is SendOutcome.BLOCKED
     assert bench.link.sent == []
 
 
 def test_what_no_command_can_carry_is_refused_and_not_raised(bench: Bench) -> None:
-    flight = make_flight()
-    assert bench.send(flight, note="x" * 5000) is Outcome.REFUSED
-    assert flight.sent_at is None
+    call = make_call()
+    assert bench.send(call, note="x" * 5000) is SendOutcome.REFUSED
+    assert call.sent_at is None
 
 
 def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:
     bench.link.down = True
-    assert bench.send(make_flight()) is Outcome.NO_NODE
+    assert bench.send(make_call()) is SendOutcome.NO_NODE
 
 
 @pytest.mark.parametrize("reply", ["+OK Job-UUID: x", "-ERR command not found"])
 def test_an_order_is_unanswered_until_its_node_has_replied(bench: Bench, reply: str) -> None:
-    flight = make_flight()
-    bench.send(flight)
-    before, written = flight.unanswered, time.monotonic()
+    call = make_call()
+    bench.send(call)
+    before, written = call.unacknowledged, time.monotonic()
     bench.link.on_reply(reply)
-    assert (before, flight.unanswered) == (True, False)
-    assert flight.let_go_at >= written
+    assert (before, call.unacknowledged) == (True, False)
+    assert call.released_at >= written
 
 
 def test_a_connection_that_died_has_not_answered(bench: Bench) -> None:
     """Recovery is told of the loss, with what the node may still hold, and takes it from there."""
-    flight = make_flight()
-    bench.send(flight)
+    call = make_call()
+    bench.send(call)
     bench.link.on_reply(None)
-    assert flight.unanswered
+    assert call.unacknowledged
 
 
 def test_a_call_that_did_not_leave_waits_for_no_reply(bench: Bench) -> None:
-    flight = make_flight()
-    bench.send(flight, expires=0.0)
-    assert not flight.unanswered
+    call = make_call()
+    bench.send(call, expires=0.0)
+    assert not call.unacknowledged
 
 
 def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
-    flight = make_flight()
+    call = make_call()
     began = time.monotonic()
-    bench.send(flight)
+    bench.send(call)
     bench.link.on_reply("+OK Job-UUID: x")
     ((node, seconds),) = bench.replies
     assert node == "fs1"

@@ -13,23 +13,23 @@ from peewee import OperationalError
 from coordination.control_bus import Bell
 from coordination.errors import ControlBusUnavailable, Fenced
 from dialer import control as control_module
-from dialer.capacity.gateway_breaker import Trunks
+from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.control import Control
 from dialer.dispatch import desk as desk_module
 from dialer.dispatch.desk import Desk
 from dialer.dispatch.dispatcher import Dispatcher
-from dialer.live_calls import Book
+from dialer.live_calls import LiveCalls
 from dialer.record.recorder import Recorder
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
-from dialer.recovery.hangup_markers import Marks
-from dialer.recovery.reconciler import Recovery
-from dialer.send_gate import Holds
+from dialer.recovery.hangup_markers import HangupMarkers
+from dialer.recovery.reconciler import Reconciler
+from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
 from freeswitch.errors import ReplyTimeout
 from limits.errors import LimiterUnavailable
-from tests.unit.dialer.factories import CAMPAIGN, ME, make_flight, make_plan
+from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_plan
 from tests.waiting import wait_until
 
 # Stands for what a test never comes to.
@@ -82,31 +82,31 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
     monkeypatch.setattr(recovery_module, "question", question)
     names = ("frozen", "fs2")
     links = {n: SimpleNamespace(name=n, connected=True, core_uuid="core-1") for n in names}
-    book = Book()
-    recorder = Recorder(ME, book, lambda *_: None, lambda _: None)
+    live_calls = LiveCalls()
+    recorder = Recorder(ME, live_calls, lambda *_: None, lambda _: None)
     cluster = cast(Cluster, SimpleNamespace(links=links))
-    recovery = Recovery(ME, cluster, book, recorder, lambda _: None)
+    reconciler = Reconciler(ME, cluster, live_calls, recorder, lambda _: None)
     for _ in range(50):
-        recovery.ask(make_flight(node="frozen"))
-    healthy = make_flight(node="fs2")
-    recovery.ask(healthy)
+        reconciler.ask(make_call(node="frozen"))
+    healthy = make_call(node="fs2")
+    reconciler.ask(healthy)
     wait_until(lambda: settled == [healthy.call_id], 20, "the healthy node's answer")
     wait_until(lambda: not healthy.asking, 20, "the end of the question")
     stuck.set()
     wait_until(lambda: len(settled) == 51, 20, "the rest")
-    recovery.stop()
+    reconciler.stop()
 
 
 def test_marks_are_forgotten_in_the_background_and_kept_where_the_node_is_away() -> None:
     orders: list[str] = []
     link = SimpleNamespace(connected=False, api=lambda line, timeout: orders.append(line))
-    marks = Marks(cast(Cluster, SimpleNamespace(links={"fs1": link})))
-    marks.forget("fs1", ["a", "b"])
-    marks.forget("elsewhere", ["x"])
+    hangup_markers = HangupMarkers(cast(Cluster, SimpleNamespace(links={"fs1": link})))
+    hangup_markers.forget("fs1", ["a", "b"])
+    hangup_markers.forget("elsewhere", ["x"])
     gevent.sleep(0)
     assert orders == []
     link.connected = True
-    marks.forget("fs1", ["c"])
+    hangup_markers.forget("fs1", ["c"])
     wait_until(lambda: len(orders) == 3, 20, "three marks forgotten")
     assert orders == [f"hash delete/carillon/{name}" for name in "abc"]
 
@@ -125,7 +125,7 @@ def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.M
         "fs2": SimpleNamespace(name="fs2", hupall=lambda *_: ended.append("fs2")),
     }
     cluster = cast(Cluster, SimpleNamespace(links=links))
-    control = Control(ME, NOBODY, Holds(), cluster, lambda: None, lambda _: None)
+    control = Control(ME, NOBODY, SendGate(), cluster, lambda: None, lambda _: None)
     targets = [{("dialer_tenant", "demo")}, set[tuple[str, str]]()]
     control._hang_up(lambda: targets.pop(0))
     assert ended == ["fs2"]
@@ -137,21 +137,29 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
         raise ControlBusUnavailable("answering", "away")
 
     bell = cast(Bell, SimpleNamespace(ack=ack))
-    control = Control(ME, bell, Holds(), NOBODY, lambda: None, lambda _: None)
+    control = Control(ME, bell, SendGate(), NOBODY, lambda: None, lambda _: None)
     control._answer("token")
 
 
 def test_the_book_finds_flights_by_call_campaign_and_node() -> None:
-    book = Book()
-    one, two = make_flight(), make_flight(node="fs2")
-    for flight in (one, two, one):
-        book.add(flight)
-    assert (len(book), book.count_of_campaign(CAMPAIGN), book.count_on_node("fs2")) == (2, 2, 1)
-    assert book.on_node("fs1") == [one]
-    assert book.remove(one.call_id) is one
-    assert book.remove(one.call_id) is None
-    assert (len(book), book.count_of_campaign(CAMPAIGN), book.count_on_node("fs1")) == (1, 1, 0)
-    assert one.call_id not in book
+    live_calls = LiveCalls()
+    one, two = make_call(), make_call(node="fs2")
+    for call in (one, two, one):
+        live_calls.add(call)
+    assert (len(live_calls), live_calls.count_of_campaign(CAMPAIGN), live_calls.count_on_node("fs2")) == (
+        2,
+        2,
+        1,
+    )
+    assert live_calls.on_node("fs1") == [one]
+    assert live_calls.remove(one.call_id) is one
+    assert live_calls.remove(one.call_id) is None
+    assert (len(live_calls), live_calls.count_of_campaign(CAMPAIGN), live_calls.count_on_node("fs1")) == (
+        1,
+        1,
+        0,
+    )
+    assert one.call_id not in live_calls
 
 
 class Waiter:
@@ -179,7 +187,7 @@ def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: 
     desk = Desk(ME, NOBODY, NOBODY, NOBODY, lambda: NOBODY, lambda: None, lambda *_: None, NOBODY)
     busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
     desk._dispatchers = {CAMPAIGN: cast(Dispatcher, busy), "other": cast(Dispatcher, starved)}
-    desk.slots_free([make_flight()])
+    desk.slots_free([make_call()])
     assert (busy.woken, starved.woken) == expected
 
 
@@ -203,7 +211,7 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
     monkeypatch.setattr(desk_module, "Dispatcher", Brief)
     monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
     refreshed: list[int] = []
-    no_trunks = Trunks(lambda *_: None, lambda: None)
+    no_trunks = GatewayBreaker(lambda *_: None, lambda: None)
     desk = Desk(
         ME,
         NOBODY,

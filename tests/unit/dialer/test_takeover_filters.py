@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dialer.live_calls import Book
-from dialer.recovery.takeover import IDLE_SECONDS, Adoption
+from dialer.live_calls import LiveCalls
+from dialer.recovery.takeover import IDLE_SECONDS, Takeover
 from freeswitch.cluster import Cluster
-from tests.unit.dialer.factories import ME, OTHER, make_flight
+from tests.unit.dialer.factories import ME, OTHER, make_call
 
 
 class Clock:
@@ -28,39 +28,39 @@ def cluster() -> Cluster:
     return Cluster([], ME, lambda *_: None, lambda _: None)
 
 
-def heir(cluster: Cluster, book: Book) -> Adoption:
+def heir(cluster: Cluster, live_calls: LiveCalls) -> Takeover:
     nobody: Any = None
-    return Adoption(nobody, nobody, nobody, cluster, book, nobody, nobody)
+    return Takeover(nobody, nobody, nobody, cluster, live_calls, nobody, nobody)
 
 
 def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(
     clock: Clock, cluster: Cluster
 ) -> None:
-    book, flight = Book(), make_flight(sent_by=OTHER)
-    adoption = heir(cluster, book)
+    live_calls, call = LiveCalls(), make_call(sent_by=OTHER)
+    takeover = heir(cluster, live_calls)
     cluster.adopt(OTHER)
-    book.add(flight)
+    live_calls.add(call)
     for _ in range(5):
         clock.now += IDLE_SECONDS
-        adoption._release()
+        takeover._release()
         assert cluster.adopted == [OTHER]
-    book.remove(flight.call_id)
+    live_calls.remove(call.call_id)
     clock.now += IDLE_SECONDS - 1
-    adoption._release()
+    takeover._release()
     assert cluster.adopted == [OTHER]
     clock.now += 1
-    adoption._release()
+    takeover._release()
     assert cluster.adopted == []
 
 
 def test_a_dialer_that_is_adopted_again_is_heard_anew(clock: Clock, cluster: Cluster) -> None:
-    adoption = heir(cluster, Book())
+    takeover = heir(cluster, LiveCalls())
     for _ in range(2):
         cluster.adopt(OTHER)
-        adoption._release()
+        takeover._release()
         clock.now += IDLE_SECONDS - 1
-        adoption._release()
+        takeover._release()
         assert cluster.adopted == [OTHER]
         clock.now += 1
-        adoption._release()
+        takeover._release()
         assert cluster.adopted == []

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from campaigns.dispositions import Disposition
 from campaigns.lifecycle import LIFECYCLE, Action
-from dialer.recovery.decisions import Act
+from dialer.recovery.decisions import RecoveryAction
 from models import CampaignStatus, ContactStatus
 from tests.unit.model.state import (
     PENDING,
@@ -263,10 +263,10 @@ class Protocol:
         elif gone and flight.gone < 0:
             flight = flight._replace(gone=0)
         dialer = dialer._replace(flight=flight)
-        if does.act is Act.CLOSE:
+        if does.act is RecoveryAction.CLOSE:
             report = Report(flight.call, does.disposition, fact=False, refused=does.no_channel)
             dialer = dialer._replace(report=report)
-        elif does.act is Act.REPEAT:
+        elif does.act is RecoveryAction.RESEND:
             return self._repeat(state, who, dialer, flight)
         return with_dialer(state, who, dialer)
 

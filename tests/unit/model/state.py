@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from campaigns.dispositions import Disposition
 from campaigns.retry import History, Next, after_call
+from dialer.live_calls import LiveState
 from dialer.recovery.decisions import Answer, Verdict, decide, is_gone
 from freeswitch.events import LiveChannel
 from models import CONTACT_TRANSITIONS, CampaignStatus, ContactStatus
-from tests.unit.dialer.factories import make_flight
+from tests.unit.dialer.factories import make_call
 
 MOST_CALLS = 2
 NOW = 10_000.0
@@ -137,23 +138,29 @@ class State(NamedTuple):
     wrong: str | None = None
 
 
+def _state(flight: Flight) -> LiveState:
+    if flight.seen:
+        return LiveState.SEEN
+    return LiveState.ACKNOWLEDGED if flight.sent else LiveState.CLAIMED
+
+
 @cache
 def verdict(flight: Flight, answer: str, ours: bool, dead: bool, at_once: bool) -> tuple[Verdict, bool]:
     """What the product decides, and whether it then takes the call for gone."""
     age = AGES[max(flight.age, 1)] if at_once else AGES[flight.age]
-    known = make_flight(
+    known = make_call(
         sent_by="me" if ours else "other",
         claimed_at=NOW - age,
         sent_at=NOW - age if flight.sent else None,
         adopted_at=NOW - age if flight.adopted else None,
-        created=flight.seen,
-        repeated=flight.repeated,
+        state=_state(flight),
+        resent=flight.repeated,
         gone_since=None if flight.gone < 0 else NOW - (AGES[flight.gone] if flight.gone != 1 else 20.0),
     )
     channel = LiveChannel("", "core-1", None, False, False, False, 1000, None, None)
     said = Answer(channel if answer == "alive" else None, answer != "never", "core-1")
     return decide(
-        known, said, "me", NOW, lambda: dead, quiet_since=NOW - 1000.0
+        known, said, "me", NOW, lambda: dead, drained_since=NOW - 1000.0
     ), said.alive is None and is_gone(known, said)
 
 

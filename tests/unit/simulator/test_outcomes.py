@@ -10,7 +10,7 @@ from dialer.record.classify import hung_up
 from freeswitch.events import ChannelEvent, event_from_json
 from simulator.plan import Outcome
 from tests.unit.campaigns.outcomes_corpus import FINAL_RESPONSES, Reason, Shape, on_the_wire
-from tests.unit.dialer.factories import make_flight
+from tests.unit.dialer.factories import make_call
 from tests.unit.simulator.node import Node
 
 BEFORE = {
@@ -36,6 +36,6 @@ def test_every_final_response_of_the_simulator_is_disposed_of_as_the_corpus_says
         event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE"))
         assert isinstance(event, ChannelEvent)
         assert event.hangup is not None
-        ended = hung_up(make_flight(), 0.0, event.hangup)
+        ended = hung_up(make_call(), 0.0, event.hangup)
         said[status] = (ended.disposition, ended.sip_status)
     assert said == {status: (on_the_wire(status, Reason(), shape), status) for status in FINAL_RESPONSES}
