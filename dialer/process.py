@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import gevent
@@ -37,18 +36,19 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import BELL as RECORDS
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import Outbox
-from dialer.record.outcomes import Ended, Written
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.audit import Audit
 from dialer.recovery.hangup_markers import HangupMarkers
 from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from dialer.recovery.takeover import Takeover
 from dialer.send_gate import SendGate
+from dialer.switch_listener import EventListener, LinkListener
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster, LinkChange
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event
+from freeswitch.events import Event
 from limits.backpressure import Kind, Pressure, Target
 from limits.limiter import Limiter
 from live.publisher import Publisher
@@ -65,7 +65,6 @@ CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
 RING_AGAIN_SECONDS = 0.5
-REACHED = frozenset({ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA, ChannelEventKind.ANSWERED})
 DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
 WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
@@ -77,6 +76,11 @@ class Process:
     def __init__(self, settings: Settings, redis: Redis, bell_redis: Redis) -> None:
         assert settings.database_url is not None
         prefix = settings.redis_prefix
+        self._leaving: set[str] = set()
+        self._adopt_now = Signal()
+        self._refresh = Signal()
+        self._records = Signal()
+        self._ending = Signal()
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
         self.tasks = Tasks(self._lose)
@@ -86,26 +90,69 @@ class Process:
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.bell = Bell(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
-        self.pressure = BackPressure(
+        self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
+        self.permits = Permits(self.limiter)
+        self.hangup_markers = HangupMarkers(self.cluster)
+        self.gateway_breaker = GatewayBreaker(
+            self.live_calls,
+            lambda *change: self.desk.gateway_changed(*change),  # noqa: PLW0108  the desk is made of it
+            self.refresh,
+        )
+        self.backpressure = BackPressure(
             Pressure(redis, prefix),
             self.live_calls,
             self._targets,
             lambda: self.desk.dialers[1],
             self.refresh,
         )
-        self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.pressure.cps)
-        self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
+        self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.backpressure.cps)
         self.recorder = Recorder(
-            self.dialer_id, self.live_calls, self._on_written, self._ask, self._elsewhere
+            self.dialer_id,
+            self.live_calls,
+            followers=(),
+            # Recovery and dispatch are made of the recorder.
+            ask=lambda call: self.reconciler.ask(call),  # noqa: PLW0108
+            elsewhere=lambda call: self.desk.elsewhere(call),  # noqa: PLW0108
         )
-        self.sender = Sender(self.cluster, self.recorder, self.send_gate, self.identity, self._on_replied)
+        self._wire_dispatch(settings)
+        self._wire_recovery()
+        self.control = Control(
+            self.dialer_id, self.bell, self.send_gate, self.cluster, self.refresh, self._on_handover
+        )
+        self.listener = Listener(bell_redis, prefix, self._on_ring, self.control.on_connected)
+        self.recorder.followers = (
+            self.outbox,
+            # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
+            self.backpressure,
+            self.gateway_breaker,
+            self.permits,
+            self.desk,
+            self.hangup_markers,
+        )
+        self._event_listeners: tuple[EventListener, ...] = (
+            self.gateway_breaker,
+            self.maybe_live,
+            self.recorder,
+        )
+        self._link_listeners: tuple[LinkListener, ...] = (self.reconciler, self.maybe_live, self.desk)
+
+    def _wire_recovery(self) -> None:
+        self.node_restarts = NodeRestarts()
         self.reconciler = Reconciler(
-            self.dialer_id, self.cluster, self.live_calls, self.recorder, self._resend
+            self.dialer_id,
+            self.cluster,
+            self.live_calls,
+            self.recorder,
+            self._resend,
+            node_restarts=self.node_restarts,
         )
-        self.permits = Permits(self.limiter)
-        self.hangup_markers = HangupMarkers(self.cluster)
         self.maybe_live = MaybeLiveSlots(
-            self.dialer_id, self.cluster, self.limiter, self.hangup_markers, self._on_slots_free
+            self.dialer_id,
+            self.cluster,
+            self.limiter,
+            self.hangup_markers,
+            self.node_restarts,
+            on_free=self.desk.wake_all,
         )
         self.audit = Audit(self.dialer_id, self.live_calls, self.permits, self.limiter, self.reconciler)
         self.cdr_inbox = CdrInboxReader(
@@ -120,29 +167,30 @@ class Process:
             self.outbox,
             self.reconciler,
         )
+
+    def _wire_dispatch(self, settings: Settings) -> None:
+        self.sender = Sender(
+            self.cluster,
+            self.recorder,
+            self.send_gate,
+            self.identity,
+            (self.nodes_view, self.backpressure),
+        )
         self.originate_builder = OriginateBuilder(
             settings.sound_folder, settings.audio_hosts, settings.socket_hosts
         )
-        self.gateways = GatewayBreaker(self._on_gateway, self.refresh)
         self.desk = Desk(
             self.dialer_id,
+            self.live_calls,
+            self.tasks.guarded,
             self.nodes_view,
             self.outbox,
             self.permits,
             self._departures,
             self.refresh,
-            self.pressure.cps,
-            self.gateways,
+            self.backpressure.cps,
+            self.gateway_breaker,
         )
-        self.control = Control(
-            self.dialer_id, self.bell, self.send_gate, self.cluster, self.refresh, self._on_handover
-        )
-        self.listener = Listener(bell_redis, prefix, self._on_ring, self.control.on_connected)
-        self._leaving: set[str] = set()
-        self._adopt_now = Signal()
-        self._refresh = Signal()
-        self._records = Signal()
-        self._ending = Signal()
 
     def refresh(self) -> None:
         """Read the plans again now."""
@@ -193,9 +241,9 @@ class Process:
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.agree)
-        self.tasks.every(ROUND_SECONDS, self.pressure.round)
-        self.tasks.every(ROUND_SECONDS, self.gateways.round, self.gateways.heard)
-        self.tasks.every(TICK_SECONDS, self.pressure.tick)
+        self.tasks.every(ROUND_SECONDS, self.backpressure.round)
+        self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
+        self.tasks.every(TICK_SECONDS, self.backpressure.tick)
         self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
         self.listener.start()
         return True
@@ -291,12 +339,6 @@ class Process:
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.desk.targets()
 
-    def _on_gateway(self, gateway_id: str, paused: bool, faults: int) -> None:
-        self.desk.gateway_changed(gateway_id, paused, faults)
-
-    def _elsewhere(self, call: LiveCall) -> bool:
-        return self.desk.elsewhere(call)
-
     def _departures(self) -> Departures:
         return Departures(
             self.dialer_id, self.limiter, self.originate_builder, self.sender, self.recorder, self.live_calls
@@ -307,48 +349,10 @@ class Process:
             self.recorder.withdraw(call, "NOT_SENT")
 
     def _on_event(self, node: str, event: Event) -> None:
-        if isinstance(event, ChannelEvent) and event.kind in REACHED:
-            call = self.live_calls.get(event.call_id)
-            if call is not None:
-                self.gateways.reached(call)
-        if isinstance(event, ChannelEvent):
-            self.maybe_live.on_event(event)
-        self.recorder.on_event(node, event)
-
-    def _ask(self, call: LiveCall) -> None:
-        self.reconciler.ask(call)
-
-    def _on_replied(self, node: str, seconds: float) -> None:
-        self.nodes_view.answered(node)
-        self.pressure.replied(node, seconds)
+        for listener in self._event_listeners:
+            listener.on_event(node, event)
 
     def _on_link(self, change: LinkChange) -> None:
         log.info("node_link", node=change.node, up=change.up, error=change.error)
-        if change.up:
-            self.reconciler.node_up(change.node)
-            self.maybe_live.node_up(change.node)
-        else:
-            self.reconciler.node_down(change.node, change.held)
-        self.desk.wake_all()
-
-    def _on_slots_free(self) -> None:
-        self.desk.wake_all()
-
-    def _on_written(self, written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
-        """After a commit: permits, stream, marks, dispatchers, and campaigns that may be done."""
-        self.outbox.put(written.told)
-        # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
-        self.pressure.learn(over, ended)
-        self.gateways.learn(over, ended)
-        self.permits.free(over, ended)
-        hit(FaultPoint.FREED)
-        self.desk.slots_free(over)
-        for node in {call.node for call in over}:
-            # The mark of a call that may be up is what says later that it is over.
-            done = [
-                f.call_id for f in over if f.node == node and f.seen and ended[f.call_id].may_live is None
-            ]
-            self.hangup_markers.forget(node, done)
-        for campaign_id in {call.campaign_id for call in over}:
-            if not self.live_calls.count_of_campaign(campaign_id):
-                self.tasks.guarded(partial(self.desk.exhausted, campaign_id))
+        for listener in self._link_listeners:
+            listener.on_link(change)

@@ -18,6 +18,7 @@ import structlog
 
 from campaigns.dispositions import Disposition
 from dialer.live_calls import LiveCall, LiveCalls
+from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
 from limits.backpressure import DOWN_EVERY_MS, Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
@@ -115,21 +116,21 @@ class BackPressure:
         left = self._slowed.get((kind, name))
         return configured if left is None else left.rate(configured)
 
-    def learn(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
-        """These calls have ended; never raises for a Redis that is away."""
+    def after_commit(self, commit: Commit) -> None:
+        """Judge how calls ended; never raises for a Redis that is away."""
         now = self.now()
         full: set[Target] = set()
-        for call in over:
-            target = refused_by(call, ended[call.call_id])
+        for call in commit.over:
+            target = refused_by(call, commit.ended[call.call_id])
             if target is not None and target[0] is Kind.NODE:
                 full.add(target)
             elif call.seen:
                 self._refusals.setdefault(call.gateway_id, RefusalWindow()).add(now, target is not None)
         full |= {(Kind.GATEWAY, name) for name, verdicts in self._refusals.items() if verdicts.say_full(now)}
         for target in full:
-            self._refuse(target, over)
+            self._refuse(target, commit.over)
 
-    def replied(self, node: str, seconds: float) -> None:
+    def on_reply(self, node: str, seconds: float) -> None:
         """A node took so long to answer an originate."""
         self._replies.setdefault(node, Replies()).add(self.now(), seconds)
 

@@ -16,12 +16,15 @@ from gevent.event import Event as Signal
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.errors import DATABASE_AWAY
-from dialer.live_calls import LiveCall
+from dialer.live_calls import LiveCall, LiveCalls
+from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from models import db
 
 log = structlog.get_logger()
 
+REACHED = frozenset({ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA, ChannelEventKind.ANSWERED})
 FAULTS_THAT_PAUSE = 5
 FAULTS_IN_DOUBT = 2
 """After so many in a row a gateway gets one call a second, until it is known what it is worth."""
@@ -104,6 +107,7 @@ def shows_that_it_works(call: LiveCall, ended: Ended) -> bool:
 class GatewayBreaker:
     """One process' part of it. `changed(gateway_id, paused, faults)` is called before anything else is dialled."""
 
+    live_calls: LiveCalls
     changed: Callable[[str, bool, int], None]
     refresh: Callable[[], None]
     degraded: set[str] = field(default_factory=set)
@@ -111,9 +115,12 @@ class GatewayBreaker:
     heard: Signal = field(default_factory=Signal)
     _reached: dict[str, bool] = field(default_factory=dict)
 
-    def reached(self, call: LiveCall) -> None:
-        """This call rings or was answered. Called by a connection's reader: what follows is done by `round`."""
-        if call.probe or call.gateway_id in self.degraded:
+    def on_event(self, node: str, event: Event) -> None:
+        """Hear which calls ring or are answered. What follows is done by `round`."""
+        if not isinstance(event, ChannelEvent) or event.kind not in REACHED:
+            return
+        call = self.live_calls.get(event.call_id)
+        if call is not None and (call.probe or call.gateway_id in self.degraded):
             self._reached[call.gateway_id] = call.probe or self._reached.get(call.gateway_id, False)
             self.heard.set()
 
@@ -123,12 +130,12 @@ class GatewayBreaker:
             self._works(gateway_id, probe)
             self._reached.pop(gateway_id, None)
 
-    def learn(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
-        """These calls have ended. Never raises for a database that is away: the next faults say it again."""
-        for call in over:
-            if call.probe and ended[call.call_id].sent_age is None:
+    def after_commit(self, commit: Commit) -> None:
+        """Count how calls ended. Never raises for a database that is away: the next faults say it again."""
+        for call in commit.over:
+            if call.probe and commit.ended[call.call_id].sent_age is None:
                 self.return_probe(call.gateway_id)
-        for gateway_id, signs in health_signs(over, ended).items():
+        for gateway_id, signs in health_signs(commit.over, commit.ended).items():
             try:
                 if signs.works and (signs.probe_works or gateway_id in self.degraded):
                     self._works(gateway_id, signs.probe_works)

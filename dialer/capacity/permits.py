@@ -4,14 +4,16 @@ the epoch."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from dialer.call_rows import open_calls
 from dialer.capacity.limiter_snapshot import snapshot
+from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
+from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
 from limits import caps
 from limits.caps import Permit
@@ -33,13 +35,14 @@ class Permits:
         self._unknown_claims: list[tuple[float, Permit]] = []
         self._evicting: str | None = None
 
-    def free(self, over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> None:
-        """The slots of calls that are over; those of calls never sent are given back with their rates.
+    def after_commit(self, commit: Commit) -> None:
+        """Free the slots of calls that are over; those of calls never sent are given back with their rates.
 
         What its end says counts: one that shows itself while its repeat waits for a permit was sent. Those of a call
-        that may be up all the same stay taken (`held`).
+        that may be up all the same stay taken (`maybe_live`).
         """
-        over = [call for call in over if ended[call.call_id].may_live is None]
+        ended = commit.ended
+        over = [call for call in commit.over if ended[call.call_id].may_live is None]
         unsent = [f.permit for f in over if f.permit is not None and ended[f.call_id].sent_age is None]
         sent = [f for f in over if f.permit is None or ended[f.call_id].sent_age is not None]
         # Each in its own right: a Redis that fails at the first must still be owed the second.
@@ -48,6 +51,7 @@ class Permits:
         if sent:
             calls = [_over(call, ended[call.call_id]) for call in sent]
             self._owing(partial(self._limiter.release, calls))
+        hit(FaultPoint.FREED)
 
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         """The answer to these permits' claim was lost; nothing of it was sent."""

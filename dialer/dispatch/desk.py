@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import gevent
@@ -19,9 +20,11 @@ from dialer.dispatch.dispatcher import SHARED_SLOTS, Dispatcher
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.plans import GatewayPlan, Plan, running
 from dialer.dispatch.telling import Telling
-from dialer.live_calls import LiveCall
+from dialer.live_calls import LiveCall, LiveCalls
+from dialer.record.commit import Commit
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Told
+from freeswitch.cluster import LinkChange
 from limits.backpressure import Kind, Target
 from limits.caps import NodeCaps, Permit
 
@@ -33,6 +36,8 @@ class Desk:
     """Starts a dispatcher for each campaign that runs, and answers what dispatchers ask."""
 
     dialer_id: str
+    live_calls: LiveCalls
+    guarded: Callable[[Callable[[], object]], object]
     nodes_view: Nodes
     outbox: Outbox
     permits: Permits
@@ -154,6 +159,17 @@ class Desk:
         """Something changed that concerns every campaign."""
         for dispatcher in self._dispatchers.values():
             dispatcher.wake()
+
+    def on_link(self, change: LinkChange) -> None:
+        """A node came or went: every campaign may have a way more, or one less."""
+        self.wake_all()
+
+    def after_commit(self, commit: Commit) -> None:
+        """Calls are over: who waits for their slots looks again, and a campaign that has nobody left is completed."""
+        self.slots_free(commit.over)
+        for campaign_id in {call.campaign_id for call in commit.over}:
+            if not self.live_calls.count_of_campaign(campaign_id):
+                self.guarded(partial(self.exhausted, campaign_id))
 
     def slots_free(self, over: Sequence[LiveCall]) -> None:
         """These calls are over. Who waits longest for a slot that campaigns share looks first.

@@ -77,9 +77,9 @@ class Nodes:
 
     # What the process tells it.
 
-    def answered(self, name: str) -> None:
-        """The node took an order for a call."""
-        self._meters.setdefault(name, RateMeter()).note(self._now())
+    def on_reply(self, node: str, seconds: float) -> None:
+        """The node has answered an order for a call."""
+        self._meters.setdefault(node, RateMeter()).note(self._now())
 
     def read(self) -> None:
         """Learn which nodes there are and which are being emptied. Raises what a database that is away raises; what

@@ -7,8 +7,9 @@ there and nowhere later.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from typing import Protocol
 
 import structlog
 
@@ -40,6 +41,13 @@ class SendOutcome(StrEnum):
     """What its contact holds cannot be said to a switch; the contact has failed."""
 
 
+class ReplyListener(Protocol):
+    """Hears how long the nodes take to answer orders."""
+
+    def on_reply(self, node: str, seconds: float) -> None:
+        """`node` has answered an originate `seconds` after it was written."""
+
+
 class Sender:
     """Writes originates; never waits for a call."""
 
@@ -49,13 +57,13 @@ class Sender:
         recorder: Recorder,
         send_gate: SendGate,
         identity: Identity,
-        on_replied: Callable[[str, float], None],
+        reply_listeners: Sequence[ReplyListener],
     ) -> None:
         self._cluster = cluster
         self._recorder = recorder
         self._send_gate = send_gate
         self._identity = identity
-        self._on_replied = on_replied
+        self._reply_listeners = reply_listeners
 
     def send(self, call: LiveCall, request: OriginateRequest, permit_expires: float) -> SendOutcome:
         """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
@@ -110,7 +118,8 @@ class Sender:
             now = time.monotonic()
             call.acknowledge(now)
             if call.sent_at is not None:
-                self._on_replied(call.node, now - call.sent_at)
+                for listener in self._reply_listeners:
+                    listener.on_reply(call.node, now - call.sent_at)
             if not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=call.call_id, node=call.node, reply=reply[:200])
                 self._recorder.close(call, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)

@@ -17,6 +17,7 @@ from gevent.event import Event as Signal
 
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
+from dialer.record.commit import Commit
 from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
 from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
@@ -63,6 +64,10 @@ class Outbox:
         self._stopping = False
         self._swept_at = 0.0
         self._held_since: dict[int, float] = {}
+
+    def after_commit(self, commit: Commit) -> None:
+        """Publish the transitions of a commit."""
+        self.put(commit.written.told)
 
     def put(self, told: Sequence[Told]) -> None:
         """Publish these soon; never blocks."""

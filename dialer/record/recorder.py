@@ -24,6 +24,7 @@ from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import classify
+from dialer.record.commit import Commit, CommitFollower
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
@@ -62,14 +63,13 @@ class Report:
 class Recorder:
     """The one writer of outcomes in this process.
 
-    `on_written` is called after each commit with what it changed and the calls that are over; where a commit had to
-    be repeated, more may have changed than it says. `ask` has recovery ask the switch about a call. `elsewhere` says
-    whether there is a gateway that was not tried yet for a call's contact.
+    `followers` act on each commit, one after the other. `ask` has recovery ask the switch about a call. `elsewhere`
+    says whether there is a gateway that was not tried yet for a call's contact.
     """
 
     owner: str
     live_calls: LiveCalls
-    on_written: Callable[[Written, list[LiveCall], dict[str, Ended]], None]
+    followers: Sequence[CommitFollower]
     ask: Callable[[LiveCall], None]
     elsewhere: classify.Elsewhere = classify.nowhere
     _waiting: deque[Report] = field(default_factory=deque)
@@ -80,8 +80,8 @@ class Recorder:
     def __post_init__(self) -> None:
         self._idle.set()
 
-    def on_event(self, _node: str, event: Event) -> None:
-        """Take an event from a connection's reader; never blocks."""
+    def on_event(self, node: str, event: Event) -> None:
+        """Take an event from a connection's reader; never waits."""
         if isinstance(event, (ChannelEvent, JobResult)):
             self._add(Report(event.call_id, time.monotonic(), event=event))
 
@@ -252,10 +252,13 @@ class Recorder:
         ended = {c.call.call_id: c.ended for c in changes if c.ended is not None}
         gone = [call for call_id in ended if (call := self.live_calls.remove(call_id)) is not None]
         over = [call for call in gone if call.call_id in written.ended]
-        try:
-            self.on_written(written, over, ended)
-        except Exception:
-            log.exception("after_commit_failed", calls=len(changes))
+        commit = Commit(written, over, ended)
+        for follower in self.followers:
+            try:
+                follower.after_commit(commit)
+            except Exception:
+                # Committed is committed: what one part cannot do now must not cost the others theirs.
+                log.exception("after_commit_failed", part=type(follower).__name__, calls=len(changes))
 
     def _give_up(self, change: Change) -> None:
         """Keep what the contact needs of an end that cannot be written as it is; else leave the call to the audit."""

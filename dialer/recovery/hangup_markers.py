@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import gevent
 import structlog
 
+from dialer.record.commit import Commit
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster
 from freeswitch.commands import mark_delete
@@ -30,6 +31,12 @@ class HangupMarkers:
         self._cluster = cluster
         self._left: dict[str, deque[str]] = {}
         self._working: dict[str, gevent.Greenlet[..., None]] = {}
+
+    def after_commit(self, commit: Commit) -> None:
+        """Delete the markers of calls that are over. That of a call that may be up says later that it is over."""
+        for node in {call.node for call in commit.over}:
+            over = (call for call in commit.over if call.node == node and call.seen)
+            self.forget(node, [c.call_id for c in over if commit.ended[c.call_id].may_live is None])
 
     def forget(self, node: str, call_ids: Iterable[str]) -> None:
         """These calls of `node` are over and written. Never waits."""

@@ -22,10 +22,10 @@ from dialer.record.outcomes import LOCK_CALLS
 from dialer.recovery.decisions import ClosedCall, resolve_closed
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import ASK_SECONDS, question, sender_is_dead
-from freeswitch.cluster import Cluster, NodeLink
+from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import uuid_kill
 from freeswitch.errors import FreeswitchError
-from freeswitch.events import ChannelEvent, ChannelEventKind
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from limits.caps import Ended
 from limits.limiter import Limiter
 from models import db, rows
@@ -72,19 +72,26 @@ class MaybeLiveSlots:
     cluster: Cluster
     limiter: Limiter
     hangup_markers: Forgetful
+    node_restarts: NodeRestarts
     on_free: Callable[[], None]
     wake: Signal = field(default_factory=Signal)
-    _node_restarts: NodeRestarts = field(default_factory=NodeRestarts)
     _calls: dict[str, MaybeLiveCall] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _asked_at: dict[str, float] = field(default_factory=dict)
     _unseen_since: dict[str, float] = field(default_factory=dict)
 
-    def on_event(self, event: ChannelEvent) -> None:
-        """Hear how a call ends; never blocks."""
-        if event.kind is ChannelEventKind.HANGUP_COMPLETE and event.call_id in self._calls:
+    def on_event(self, node: str, event: Event) -> None:
+        """Hear how a call ends; never waits."""
+        if not isinstance(event, ChannelEvent) or event.kind is not ChannelEventKind.HANGUP_COMPLETE:
+            return
+        if event.call_id in self._calls:
             self._ended.add(event.call_id)
             self.wake.set()
+
+    def on_link(self, change: LinkChange) -> None:
+        """A node that can be asked again is."""
+        if change.up:
+            self.node_up(change.node)
 
     def node_up(self, node: str) -> None:
         """A node can be asked (again): at once, and what it said before it was away counts no more."""
@@ -141,7 +148,7 @@ class MaybeLiveSlots:
         return gone
 
     def _is_gone(self, link: NodeLink, call: MaybeLiveCall) -> bool:
-        self._node_restarts.bring_back(link, call)
+        self.node_restarts.bring_back(link, call)
         answer = question(link, call.call_id)
         now = time.monotonic()
         unseen = now - self._unseen_since.setdefault(call.call_id, now)

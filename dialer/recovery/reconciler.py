@@ -38,7 +38,7 @@ from dialer.recovery.decisions import (
 )
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.tasks import kill_all
-from freeswitch.cluster import Cluster, NodeLink
+from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import mark_select, uptime, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel, channel_from_dump
@@ -53,17 +53,21 @@ PARALLEL = 5
 
 @dataclass(slots=True)
 class Reconciler:
-    """Asks the switch, and acts on the verdict. `resend` sends a call once more under its id, with a fresh permit;
-    `note` lets the rows of calls say that their delivery is unknown, for whoever takes them over."""
+    """Asks the switch, and acts on the verdict.
+
+    `resend` sends a call once more under its id, with a fresh permit. `node_restarts` is shared with whoever else
+    asks about calls of a node's earlier run, so that each run is told to recover once. `note` lets the rows of calls
+    say that their delivery is unknown, for whoever takes them over.
+    """
 
     dialer_id: str
     cluster: Cluster
     live_calls: LiveCalls
     recorder: Recorder
     resend: Callable[[LiveCall], None]
+    node_restarts: NodeRestarts
     now: Callable[[], float] = time.monotonic
     note: Callable[[str, Sequence[LiveCall]], None] = delivery_unknown.note
-    _node_restarts: NodeRestarts = field(default_factory=NodeRestarts)
     _buffer_drain: BufferDrain = field(default_factory=BufferDrain)
     _asked: dict[str, deque[LiveCall]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
@@ -82,6 +86,13 @@ class Reconciler:
         workers[:] = [worker for worker in workers if not worker.dead]
         if len(workers) < PARALLEL:
             workers.append(gevent.spawn(self._work, waiting))
+
+    def on_link(self, change: LinkChange) -> None:
+        """What happened while a node could not be heard was missed."""
+        if change.up:
+            self.node_up(change.node)
+        else:
+            self.node_down(change.node, change.held)
 
     def node_down(self, node: str, closings: Sequence[Signal]) -> None:
         """A node's connections are gone. Until all of `closings` are set, the node may still have what we wrote in
@@ -167,7 +178,7 @@ class Reconciler:
         answer = None
         asked = self.now()
         if link is not None and link.connected:
-            self._node_restarts.bring_back(link, call)
+            self.node_restarts.bring_back(link, call)
             asked = self.now()
             answer = question(link, call.call_id)
         if call.over or call.queued:
@@ -181,7 +192,7 @@ class Reconciler:
         if answer is not None and answer.alive is not None:
             self._note_alive(call, answer.alive)
             if link is not None:
-                self._node_restarts.bound(link, call, answer.alive)
+                self.node_restarts.bound(link, call, answer.alive)
         elif answer is not None and is_gone(call, answer):
             call.gone_since = call.gone_since or self.now()
         if verdict.act is RecoveryAction.KILL and link is not None:

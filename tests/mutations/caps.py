@@ -120,7 +120,7 @@ EXCEEDED = (
         "slots of a call that may be up are freed",
         "calls that are answered behind a lost link are up beside those that took their slots",
         "dialer/capacity/permits.py",
-        "        over = [call for call in over if ended[call.call_id].may_live is None]\n",
+        "        over = [call for call in commit.over if ended[call.call_id].may_live is None]\n",
         "",
         (f"{PERMITS}::test_a_call_that_may_be_up_all_the_same_keeps_its_slots",),
     ),

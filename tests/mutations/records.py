@@ -143,7 +143,9 @@ STREAM = (
             written = self._write(changes)
         except""",
         """        try:
-            self.on_written(Written([], frozenset(c.call.call_id for c in changes)), [], {})
+            nothing = Written([], frozenset(c.call.call_id for c in changes))
+            for follower in self.followers:
+                follower.after_commit(Commit(nothing, [], {}))
             written = self._write(changes)
         except""",
         (f"{RECORDER}::test_nothing_follows_from_a_group_before_it_is_committed",),

@@ -16,12 +16,13 @@ from dialer.call_rows import open_calls
 from dialer.dispatch.claims import Claimed
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import CdrInboxReader
+from dialer.record.commit import Commit
 from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
-from dialer.record.recorder import Recorder
 from freeswitch import dedup
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
+from tests.unit.dialer.factories import Followers, make_recorder
 from tests.waiting import wait_until
 
 START = 1_795_428_430_000_000
@@ -68,7 +69,7 @@ class Desk:
         self.over: list[Ended] = []
         self.published: list[Told] = []
         self.billed: Counter[str] = Counter()
-        self.recorder = Recorder(owner, self.live_calls, self._on_written, lambda call: None)
+        self.recorder = make_recorder(self.live_calls, Followers(self._committed), owner=owner)
         self.cdr_inbox = CdrInboxReader(owner, self.live_calls, self.recorder, self._publish, self._bill)
         self.greenlet = gevent.spawn(self.recorder.run)
 
@@ -85,9 +86,9 @@ class Desk:
         self.recorder.stop()
         self.greenlet.join(5)
 
-    def _on_written(self, written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
-        self.written.append(written)
-        self.over += ended.values()
+    def _committed(self, commit: Commit) -> None:
+        self.written.append(commit.written)
+        self.over += commit.ended.values()
 
     def _publish(self, told: Sequence[Told]) -> None:
         self.published += told

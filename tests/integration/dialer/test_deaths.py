@@ -22,6 +22,7 @@ from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, contacts_of, is_over
+from tests.unit.dialer.factories import Followers
 from tests.waiting import wait_until
 
 # A greenlet that is killed while it connects leaves its socket to the garbage collector, as a killed process to the
@@ -102,7 +103,7 @@ def dies_with_everything_sent_and_nothing_heard(victim: Dialer, patch: pytest.Mo
 
 
 def dies_between_commit_and_what_follows_it(victim: Dialer, _: pytest.MonkeyPatch) -> None:
-    victim.process.recorder.on_written = victim.stays
+    victim.process.recorder.followers = (Followers(victim.stays),)
 
 
 def dies_with_nothing_published(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
@@ -148,7 +149,7 @@ def test_an_heir_that_dies_midway_has_an_heir_itself(
 ) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     victim = stage.dialer()
-    victim.process.recorder.on_written = victim.stays
+    victim.process.recorder.followers = (Followers(victim.stays),)
     victim.start()
     assert victim.reached.wait(20)
     middle = stage.dialer()

@@ -14,6 +14,7 @@ import pytest
 from dialer.capacity.limiter_snapshot import snapshot
 from dialer.recovery import decisions
 from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.recovery.node_restart import NodeRestarts
 from freeswitch.cluster import Cluster
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import ChannelEvent, ChannelEventKind
@@ -93,7 +94,12 @@ class Bench:
         self.node, self.told = Node(), Released()
         cluster: Any = type("OneNode", (), {"links": {"fs1": self.node}})()
         self.held = MaybeLiveSlots(
-            DIALER, cast(Cluster, cluster), cast(Limiter, self.told), self.told, on_free=lambda: None
+            DIALER,
+            cast(Cluster, cluster),
+            cast(Limiter, self.told),
+            self.told,
+            NodeRestarts(),
+            on_free=lambda: None,
         )
         claimed = claim_all(make_campaign(world, calls))
         self.ids = [call.call_id for call in claimed]
@@ -123,7 +129,7 @@ def test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over(world: 
     assert live() == set(bench.ids)
     assert bench.round() == set()
     event = ChannelEvent(ChannelEventKind.HANGUP_COMPLETE, told, "core-1", 0, DIALER, None)
-    bench.held.on_event(event)
+    bench.held.on_event("fs1", event)
     assert bench.held.wake.is_set()
     assert bench.round() == {told}
     with db.connection_context():

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from dialer.dispatch.plans import GatewayPlan, Plan
-from dialer.live_calls import LiveCall, LiveState
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
+from dialer.record.commit import Commit, CommitFollower
+from dialer.record.outcomes import Ended, Written
+from dialer.record.recorder import Recorder
+from dialer.recovery.node_restart import NodeRestarts
+from dialer.recovery.reconciler import Reconciler
+from freeswitch.cluster import Cluster
 from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
 from limits.caps import Permit
 
@@ -147,3 +155,43 @@ def channel_event(name: str, kind: ChannelEventKind, hangup: Hangup | None = Non
 def job(name: str, text: str) -> JobResult:
     """The failed end of the job of the call `name`."""
     return JobResult(name, ME, False, text, "core-1", 0)
+
+
+class Followers:
+    """What a recorder is followed by: keeps every commit, and calls `then` with it."""
+
+    def __init__(self, then: Callable[[Commit], object] = lambda _commit: None) -> None:
+        self.commits: list[Commit] = []
+        self._then = then
+
+    def after_commit(self, commit: Commit) -> None:
+        self.commits.append(commit)
+        self._then(commit)
+
+
+def make_commit(ended: Mapping[str, Ended], *over: LiveCall) -> Commit:
+    """A commit by which the calls `over` are over."""
+    return Commit(Written([], frozenset(ended)), over, ended)
+
+
+def make_recorder(
+    live_calls: LiveCalls | None = None,
+    *followers: CommitFollower,
+    ask: Callable[[LiveCall], None] = lambda _call: None,
+    owner: str = ME,
+) -> Recorder:
+    """A recorder of this process that nothing follows, unless it is said what."""
+    return Recorder(owner, LiveCalls() if live_calls is None else live_calls, followers, ask)
+
+
+def make_reconciler(
+    links: Mapping[str, object],
+    live_calls: LiveCalls,
+    recorder: Recorder,
+    resend: Callable[[LiveCall], None] = lambda _call: None,
+    owner: str = ME,
+    **changes: Any,
+) -> Reconciler:
+    """Recovery over these links by node."""
+    cluster = cast(Cluster, SimpleNamespace(links=links))
+    return Reconciler(owner, cluster, live_calls, recorder, resend, NodeRestarts(), **changes)

@@ -12,7 +12,7 @@ from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import classify
 from limits.backpressure import Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
-from tests.unit.dialer.factories import busy, make_call, make_hangup
+from tests.unit.dialer.factories import busy, make_call, make_commit, make_hangup
 
 
 class Shared:
@@ -52,7 +52,9 @@ class Bench:
         self.changes += 1
 
     def end(self, *calls: LiveCall, cause: str = "DESTINATION_OUT_OF_ORDER") -> None:
-        self.subject.learn(calls, {f.call_id: classify.refused(f, self.at, cause) for f in calls})
+        self.subject.after_commit(
+            make_commit({c.call_id: classify.refused(c, self.at, cause) for c in calls}, *calls)
+        )
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_a_redis_that_is_away_costs_no_outcome(bench: Bench) -> None:
 
 def answers(bench: Bench, *milliseconds: float) -> None:
     for each in milliseconds:
-        bench.subject.replied("fs1", each / 1000)
+        bench.subject.on_reply("fs1", each / 1000)
     bench.subject.round()
 
 
@@ -151,7 +153,7 @@ def test_what_this_process_itself_was_late_is_not_the_nodes_fault(bench: Bench) 
 
 def test_old_replies_say_nothing(bench: Bench) -> None:
     for _ in range(20):
-        bench.subject.replied("fs1", 0.2)
+        bench.subject.on_reply("fs1", 0.2)
     bench.at += 5.1
     bench.subject.round()
     assert bench.shared.cuts == []
@@ -165,7 +167,9 @@ def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
         hangup = make_hangup(
             "NORMAL_TEMPORARY_FAILURE", sip_status=status, answered=False, progress=False, q850=41
         )
-        bench.subject.learn([call], {call.call_id: classify.hung_up(call, bench.at, hangup)})
+        bench.subject.after_commit(
+            make_commit({call.call_id: classify.hung_up(call, bench.at, hangup)}, call)
+        )
 
 
 def test_a_carrier_that_answers_single_numbers_with_503_is_not_slowed(bench: Bench) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
 
 import gevent
 import pytest
 
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.recorder import Recorder
 from dialer.recovery import reconciler as module
 from dialer.recovery.buffer_drain import GAP_SECONDS, PROMPT_SECONDS, BufferDrain
 from dialer.recovery.decisions import SETTLE_SECONDS
-from dialer.recovery.reconciler import Reconciler
-from freeswitch.cluster import Cluster
-from tests.unit.dialer.factories import ME, OTHER, make_call
+from tests.unit.dialer.factories import ME, OTHER, make_call, make_reconciler, make_recorder
 
 AT_ONCE = 0.01
 
@@ -99,10 +95,9 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
         return "0 years" if line == "uptime" else "-ERR No such channel!"
 
     node = SimpleNamespace(name="fs1", connected=True, core_uuid="core-1", api=api)
-    cluster = cast(Cluster, SimpleNamespace(links={"fs1": node}))
     live_calls, repeated = LiveCalls(), list[LiveCall]()
-    recorder = Recorder(ME, live_calls, lambda *_: None, lambda _: None)
-    reconciler = Reconciler(ME, cluster, live_calls, recorder, repeated.append, lambda: clock[0])
+    recorder = make_recorder(live_calls)
+    reconciler = make_reconciler({"fs1": node}, live_calls, recorder, repeated.append, now=lambda: clock[0])
     call = make_call(sent_by=OTHER, adopted_at=960.0, claimed_at=960.0)
     live_calls.add(call)
 

@@ -26,7 +26,6 @@ from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.recorder import Recorder
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
@@ -46,6 +45,7 @@ from tests.unit.dialer.factories import (
     make_gateway,
     make_permit,
     make_plan,
+    make_recorder,
 )
 from tests.waiting import wait_until
 
@@ -78,11 +78,11 @@ class World:
         self.clock = 1000.0
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
-        self.recorder = Recorder(ME, self.live_calls, lambda *_: None, lambda _: None)
+        self.recorder = make_recorder(self.live_calls)
         link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.may_send))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": link}))
-        sender = Sender(cluster, self.recorder, self.send_gate, identity, lambda *_: None)
+        sender = Sender(cluster, self.recorder, self.send_gate, identity, ())
         departures = Departures(
             ME,
             cast(Limiter, self),

@@ -3,7 +3,7 @@ is gone. With a clock moved by hand, and a switch that answers as it is told."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import orjson
 import pytest
@@ -11,10 +11,8 @@ import pytest
 from campaigns.dispositions import Disposition
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.recorder import Recorder
-from dialer.recovery.reconciler import Reconciler
-from freeswitch.cluster import Cluster
 from freeswitch.errors import FreeswitchError
-from tests.unit.dialer.factories import ME, make_call
+from tests.unit.dialer.factories import ME, make_call, make_reconciler
 from tests.waiting import wait_until
 
 PDD, RING, LONGEST = 15, 20, 120
@@ -94,14 +92,8 @@ def patrolled(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record
         call.answer(start)
     node, record, live_calls = Node(clock, call, deaf=deaf), Record(clock), LiveCalls()
     live_calls.add(call)
-    cluster: Any = type("OneNode", (), {"links": {"fs1": node}})()
-    reconciler = Reconciler(
-        ME,
-        cast(Cluster, cluster),
-        live_calls,
-        cast(Recorder, record),
-        lambda _live_call: None,
-        now=lambda: clock.now,
+    reconciler = make_reconciler(
+        {"fs1": node}, live_calls, cast(Recorder, record), owner=ME, now=lambda: clock.now
     )
     for _ in range(seconds):
         clock.now += 1.0

@@ -13,10 +13,11 @@ from dialer.capacity.gateway_breaker import (
     is_fault,
     shows_that_it_works,
 )
-from dialer.live_calls import LiveCall, LiveState
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import classify
 from dialer.record.outcomes import Ended
-from tests.unit.dialer.factories import make_call, make_hangup
+from freeswitch.events import ChannelEventKind
+from tests.unit.dialer.factories import channel_event, make_call, make_commit, make_hangup
 
 GATEWAY = make_call().gateway_id
 
@@ -88,18 +89,27 @@ def test_only_a_probe_speaks_for_a_paused_gateway() -> None:
     assert signs(ended(486, "USER_BUSY", probe=True))[GATEWAY].probe_works
 
 
+def breaker(call: LiveCall) -> tuple[GatewayBreaker, LiveCall]:
+    live_calls = LiveCalls()
+    live_calls.add(call)
+    return GatewayBreaker(live_calls, lambda *_: None, lambda: None), call
+
+
 def test_a_ringing_call_is_noted_only_where_the_gateway_is_in_doubt() -> None:
-    gateways = GatewayBreaker(lambda *_: None, lambda: None)
-    gateways.reached(make_call())
+    gateways, call = breaker(make_call())
+    gateways.on_event("fs1", channel_event(call.call_id, ChannelEventKind.PROGRESS))
     assert not gateways.heard.is_set()
     gateways.degraded.add(GATEWAY)
-    gateways.reached(make_call())
+    gateways.on_event("fs1", channel_event(call.call_id, ChannelEventKind.CREATED))
+    gateways.on_event("fs1", channel_event("unknown", ChannelEventKind.PROGRESS))
+    assert not gateways.heard.is_set()
+    gateways.on_event("fs1", channel_event(call.call_id, ChannelEventKind.PROGRESS))
     assert gateways.heard.is_set()
 
 
 def test_a_ringing_probe_is_noted() -> None:
-    gateways = GatewayBreaker(lambda *_: None, lambda: None)
-    gateways.reached(make_call(probe=True))
+    gateways, call = breaker(make_call(probe=True))
+    gateways.on_event("fs1", channel_event(call.call_id, ChannelEventKind.ANSWERED))
     assert gateways.heard.is_set()
 
 
@@ -111,5 +121,6 @@ def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, 
     if not left:
         call = make_call(probe=True)
         end = classify.withdrawn(call, "NOT_SENT", None)
-    GatewayBreaker(lambda *_: None, lambda: None).learn([call], {call.call_id: end})
+    gateways, _ = breaker(call)
+    gateways.after_commit(make_commit({call.call_id: end}, call))
     assert returned == ([] if left else [GATEWAY])

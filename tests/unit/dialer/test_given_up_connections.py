@@ -4,8 +4,6 @@ node has closed that connection too."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import cast
 
 import gevent
 import pytest
@@ -13,10 +11,7 @@ from gevent.event import Event
 from peewee import OperationalError
 
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
-from dialer.record.recorder import Recorder
-from dialer.recovery.reconciler import Reconciler
-from freeswitch.cluster import Cluster
-from tests.unit.dialer.factories import make_call
+from tests.unit.dialer.factories import make_call, make_reconciler, make_recorder
 
 NOW = 500.0
 OURS = "d000000000001"
@@ -33,11 +28,10 @@ class Loss:
         live_calls = LiveCalls()
         for call in (self.sent, self.seen, self.unsent):
             live_calls.add(call)
-        nowhere = cast(Cluster, SimpleNamespace(links={}))
-        recorder = Recorder(OURS, live_calls, lambda *_: None, lambda _: None)
+        recorder = make_recorder(live_calls, owner=OURS)
         self.noted: list[str] = []
-        self.reconciler = Reconciler(
-            OURS, nowhere, live_calls, recorder, lambda _: None, lambda: NOW, note=self.note
+        self.reconciler = make_reconciler(
+            {}, live_calls, recorder, owner=OURS, now=lambda: NOW, note=self.note
         )
         for one, is_closed in zip(self.held, closed, strict=True):
             if is_closed:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import gevent
 import orjson
 import pytest
+from redis import Redis
 
 from dialer.live_calls import LiveCalls, LiveState
-from dialer.record.recorder import Recorder
+from dialer.process import Process
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
-from freeswitch.cluster import Cluster, NodeLink
+from freeswitch.cluster import NodeLink
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel
-from tests.unit.dialer.factories import ME, make_call
+from settings import Settings
+from tests.unit.dialer.factories import ME, make_call, make_reconciler, make_recorder
 from tests.waiting import wait_until
 
 OLD, NEW = "core-1", "core-2"
@@ -120,8 +123,8 @@ class Nodes:
 
 def settled(node: Node, **known: Any) -> tuple[Any, Reconciler]:
     live_calls = LiveCalls()
-    recorder = Recorder(ME, live_calls, lambda *_: None, lambda call: None)
-    reconciler = Reconciler(ME, cast("Cluster", Nodes(node)), live_calls, recorder, lambda call: None)
+    recorder = make_recorder(live_calls)
+    reconciler = make_reconciler({"fs1": node}, live_calls, recorder)
     call = make_call(**({"sent_by": ME, "state": LiveState.SEEN} | known))
     live_calls.add(call)
     return call, reconciler
@@ -144,3 +147,13 @@ def test_a_call_that_did_not_come_back_is_waited_for_as_its_record_may_come() ->
     wait_until(lambda: not call.asking, what="the answer")
     assert call.gone_since is not None
     assert not call.over
+
+
+def test_each_run_of_a_node_is_told_once_whichever_part_of_a_dialer_asks_first() -> None:
+    urls = {"DATABASE_URL": "postgresql://nobody@127.0.0.1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    redis = MagicMock(spec=Redis)
+    process = Process(Settings.from_environ(urls), redis, redis)
+    node, call = Node(), make_call(core_uuid=OLD)
+    process.reconciler.node_restarts.bring_back(link(node), call)
+    process.maybe_live.node_restarts.bring_back(link(node), call)
+    assert node.said == ["sofia recover"]

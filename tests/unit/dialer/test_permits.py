@@ -18,7 +18,7 @@ from limits import caps
 from limits.caps import Permit
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter
-from tests.unit.dialer.factories import ME, busy, make_call, make_permit
+from tests.unit.dialer.factories import ME, busy, make_call, make_commit, make_permit
 
 
 class FakeLimiter:
@@ -72,7 +72,7 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
     unsent.permit = make_permit(unsent)
     sent = make_call(sent_at=1.0)
     endings = {call.call_id: end_of(call) for call in (unsent, sent)}
-    Permits(cast(Limiter, limiter)).free([unsent, sent], endings)
+    Permits(cast(Limiter, limiter)).after_commit(make_commit(endings, unsent, sent))
     assert limiter.given_back == [unsent.call_id]
     assert limiter.released == [sent.call_id]
 
@@ -81,7 +81,7 @@ def test_a_call_that_shows_itself_before_its_repeat_leaves_counts_as_sent() -> N
     limiter = FakeLimiter()
     call = make_call(resent=True, state=LiveState.SEEN)
     call.permit = make_permit(call)
-    Permits(cast(Limiter, limiter)).free([call], {call.call_id: end_of(call)})
+    Permits(cast(Limiter, limiter)).after_commit(make_commit({call.call_id: end_of(call)}, call))
     assert limiter.released == [call.call_id]
     assert limiter.given_back == []
 
@@ -91,7 +91,7 @@ def test_a_call_that_may_be_up_all_the_same_keeps_its_slots() -> None:
     unseen, sent = make_call(), make_call(sent_at=1.0)
     unseen.permit = make_permit(unseen)
     ends = {call.call_id: replace(end_of(call), may_live=1000.0) for call in (unseen, sent)}
-    Permits(cast(Limiter, limiter)).free([unseen, sent], ends)
+    Permits(cast(Limiter, limiter)).after_commit(make_commit(ends, unseen, sent))
     assert (limiter.given_back, limiter.released) == ([], [])
 
 

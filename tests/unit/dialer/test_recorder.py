@@ -14,11 +14,20 @@ from peewee import DataError, OperationalError
 from campaigns.dispositions import Disposition
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
+from dialer.record.commit import Commit
 from dialer.record.outcomes import Answered, Ended, Seen, Written
-from dialer.record.recorder import Change, Recorder
+from dialer.record.recorder import Change
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
-from tests.unit.dialer.factories import ME, busy, channel_event, job, make_call, make_hangup
+from tests.unit.dialer.factories import (
+    Followers,
+    busy,
+    channel_event,
+    job,
+    make_call,
+    make_hangup,
+    make_recorder,
+)
 
 CREATED, PROGRESS = ChannelEventKind.CREATED, ChannelEventKind.PROGRESS
 ANSWERED, ENDED = ChannelEventKind.ANSWERED, ChannelEventKind.HANGUP_COMPLETE
@@ -70,13 +79,13 @@ class Bench:
         self.asked: list[str] = []
         self.over: list[str] = []
         self.fails = False
-        self.recorder = Recorder(
-            ME, self.live_calls, self._written, lambda call: self.asked.append(call.call_id)
+        self.recorder = make_recorder(
+            self.live_calls, Followers(self._committed), ask=lambda call: self.asked.append(call.call_id)
         )
 
-    def _written(self, _written: Written, over: list[LiveCall], ended: dict[str, Ended]) -> None:
-        assert {call.call_id for call in over} <= set(ended)
-        self.over += [call.call_id for call in over]
+    def _committed(self, commit: Commit) -> None:
+        assert {call.call_id for call in commit.over} <= set(commit.ended)
+        self.over += [call.call_id for call in commit.over]
         if self.fails:
             raise RuntimeError("a bug in what follows a commit")
 
@@ -170,20 +179,20 @@ def test_a_bug_after_the_commit_does_not_end_the_recorder(bench: Bench) -> None:
 def test_nothing_follows_from_a_group_before_it_is_committed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    followed: list[Written] = []
+    followers = Followers()
     followed_at_write: list[int] = []
 
     def write(*groups: Any) -> Written:
-        followed_at_write.append(len(followed))
+        followed_at_write.append(len(followers.commits))
         return bench.rows.write(*groups)
 
     monkeypatch.setattr(recorder_module, "write", write)
-    bench.recorder.on_written = lambda written, _over, _ended: followed.append(written)
+    bench.recorder.followers = (followers,)
     call = bench.fly()
     bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
     assert followed_at_write == [0]
-    assert len(followed) == 1
+    assert len(followers.commits) == 1
 
 
 def test_a_group_is_repeated_until_the_database_is_back(

@@ -12,14 +12,13 @@ import pytest
 from dialer.dispatch.originate import OriginateBuilder
 from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.identity import Identity
-from dialer.live_calls import LiveCall, LiveCalls, LiveState
-from dialer.record.recorder import Recorder
+from dialer.live_calls import LiveCall, LiveState
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
 from freeswitch.commands import OriginateRequest
 from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
-from tests.unit.dialer.factories import ME, make_call, make_gateway, make_plan
+from tests.unit.dialer.factories import make_call, make_gateway, make_plan, make_recorder
 
 NOW = 1e12
 
@@ -53,12 +52,12 @@ class Bench:
         self.send_gate = SendGate()
         self.alive = True
         self.replies: list[tuple[str, float]] = []
-        recorder = Recorder(ME, LiveCalls(), lambda *_: None, lambda _: None)
+        recorder = make_recorder()
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.alive))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
-        self.sender = Sender(cluster, recorder, self.send_gate, identity, self.reply_took)
+        self.sender = Sender(cluster, recorder, self.send_gate, identity, (self,))
 
-    def reply_took(self, node: str, seconds: float) -> None:
+    def on_reply(self, node: str, seconds: float) -> None:
         self.replies.append((node, seconds))
 
     def send(self, call: LiveCall, expires: float = NOW, **fields: str) -> SendOutcome:

@@ -19,17 +19,15 @@ from dialer.dispatch import desk as desk_module
 from dialer.dispatch.desk import Desk
 from dialer.dispatch.dispatcher import Dispatcher
 from dialer.live_calls import LiveCalls
-from dialer.record.recorder import Recorder
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
 from dialer.recovery.hangup_markers import HangupMarkers
-from dialer.recovery.reconciler import Reconciler
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
 from freeswitch.errors import ReplyTimeout
 from limits.errors import LimiterUnavailable
-from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_plan
+from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_plan, make_reconciler, make_recorder
 from tests.waiting import wait_until
 
 # Stands for what a test never comes to.
@@ -83,9 +81,8 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
     names = ("frozen", "fs2")
     links = {n: SimpleNamespace(name=n, connected=True, core_uuid="core-1") for n in names}
     live_calls = LiveCalls()
-    recorder = Recorder(ME, live_calls, lambda *_: None, lambda _: None)
-    cluster = cast(Cluster, SimpleNamespace(links=links))
-    reconciler = Reconciler(ME, cluster, live_calls, recorder, lambda _: None)
+    recorder = make_recorder(live_calls)
+    reconciler = make_reconciler(links, live_calls, recorder)
     for _ in range(50):
         reconciler.ask(make_call(node="frozen"))
     healthy = make_call(node="fs2")
@@ -141,27 +138,6 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     control._answer("token")
 
 
-def test_the_book_finds_flights_by_call_campaign_and_node() -> None:
-    live_calls = LiveCalls()
-    one, two = make_call(), make_call(node="fs2")
-    for call in (one, two, one):
-        live_calls.add(call)
-    assert (len(live_calls), live_calls.count_of_campaign(CAMPAIGN), live_calls.count_on_node("fs2")) == (
-        2,
-        2,
-        1,
-    )
-    assert live_calls.on_node("fs1") == [one]
-    assert live_calls.remove(one.call_id) is one
-    assert live_calls.remove(one.call_id) is None
-    assert (len(live_calls), live_calls.count_of_campaign(CAMPAIGN), live_calls.count_on_node("fs1")) == (
-        1,
-        1,
-        0,
-    )
-    assert one.call_id not in live_calls
-
-
 class Waiter:
     """A dispatcher that is waiting for something."""
 
@@ -184,7 +160,18 @@ class Waiter:
     ],
 )
 def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
-    desk = Desk(ME, NOBODY, NOBODY, NOBODY, lambda: NOBODY, lambda: None, lambda *_: None, NOBODY)
+    desk = Desk(
+        ME,
+        LiveCalls(),
+        lambda task: task(),
+        NOBODY,
+        NOBODY,
+        NOBODY,
+        lambda: NOBODY,
+        lambda: None,
+        lambda *_: None,
+        NOBODY,
+    )
     busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
     desk._dispatchers = {CAMPAIGN: cast(Dispatcher, busy), "other": cast(Dispatcher, starved)}
     desk.slots_free([make_call()])
@@ -211,16 +198,18 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
     monkeypatch.setattr(desk_module, "Dispatcher", Brief)
     monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
     refreshed: list[int] = []
-    no_trunks = GatewayBreaker(lambda *_: None, lambda: None)
+    no_gateways = GatewayBreaker(LiveCalls(), lambda *_: None, lambda: None)
     desk = Desk(
         ME,
+        LiveCalls(),
+        lambda task: task(),
         NOBODY,
         NOBODY,
         NOBODY,
         lambda: NOBODY,
         lambda: refreshed.append(1),
         lambda *_: None,
-        no_trunks,
+        no_gateways,
     )
     desk.read_plans()
     wait_until(lambda: refreshed, 20, "the end of the dispatcher")
