@@ -29,6 +29,10 @@ class CoordinationKeys:
         """Its value is Redis' time, in ms, at which the dialer's own lease has surely lapsed."""
         return f"{self.prefix}fenced:{dialer_id}"
 
+    def turn(self, work: str) -> str:
+        """The dialer that does this work now; lapses with its period."""
+        return f"{self.prefix}turn:{work}"
+
     def answers(self, token: str) -> str:
         """The list of the dialers that have acted on the control message with this token."""
         return f"{self.prefix}bell:{token}"

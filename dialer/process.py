@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import gevent
@@ -20,6 +21,7 @@ from redis import Redis
 from coordination.control_bus import Bell, Listener
 from coordination.errors import Fenced
 from coordination.membership import Roster
+from coordination.turns import Turns
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
@@ -35,7 +37,7 @@ from dialer.identity import Identity, purge_locks
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import BELL as RECORDS
 from dialer.record.cdr_inbox import CdrInboxReader
-from dialer.record.outbox import Outbox
+from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.audit import Audit
@@ -90,7 +92,12 @@ class Process:
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.bell = Bell(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
-        self.outbox = Outbox(Publisher(redis, prefix), self.dialer_id)
+        self.outbox = Outbox(
+            Publisher(redis, prefix),
+            self.dialer_id,
+            # Every dialer looked through all that web processes left, every 3 s.
+            partial(Turns(redis, prefix, self.dialer_id).take, "publish_of_web", SWEEP_SECONDS),
+        )
         self.permits = Permits(self.limiter)
         self.hangup_markers = HangupMarkers(self.cluster)
         self.gateway_breaker = GatewayBreaker(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
 import structlog
 from gevent.event import Event as Signal
 
+from coordination.errors import Unavailable
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
 from dialer.record.commit import Commit
@@ -55,8 +56,12 @@ ORDER BY transition.id
 class Outbox:
     """Publishes what this process commits, and what others left behind."""
 
-    def __init__(self, publisher: Publisher, owner: str) -> None:
+    def __init__(
+        self, publisher: Publisher, owner: str, webs_turn: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`webs_turn`: whether it is this process' turn to publish what web processes left."""
         self._publisher = publisher
+        self._webs_turn = webs_turn
         self._owner = owner
         self._waiting: deque[tuple[int, Transition]] = deque()
         self._wake = Signal()
@@ -90,7 +95,7 @@ class Outbox:
             self._wake.clear()
             try:
                 self._publish_all()
-            except (LiveUnavailable, *DATABASE_AWAY) as error:
+            except (LiveUnavailable, Unavailable, *DATABASE_AWAY) as error:
                 log.warning("transitions_not_published", error=str(error)[:200])
                 self._behind = True
                 pause = LAST_GAP_SECONDS
@@ -146,7 +151,8 @@ class Outbox:
                 if self._swept_at - since < 2 * HOLE_SECONDS
             }
             self.publish_leftovers(self._owner, older_than=SWEEP_SECONDS)
-            self.publish_leftovers(WEB, older_than=SWEEP_SECONDS)
+            if self._webs_turn():
+                self.publish_leftovers(WEB, older_than=SWEEP_SECONDS)
 
     def _is_hole(self, row: Mapping[str, Any]) -> bool:
         since = self._held_since.get(row["transition_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from redis import Redis
 
 from api import notify
+from coordination.turns import Turns
 from dialer.dispatch.desk import Desk
 from dialer.record import outbox as outbox_module
 from dialer.record.cdr_correction import correct
@@ -210,3 +212,28 @@ def test_a_busy_outbox_also_looks_after_what_a_web_process_left(
     outbox.stop()
     greenlet.join(5)
     assert heard(redis, campaign_id) == ["running"]
+
+
+def test_of_all_dialers_one_looks_at_a_time_at_what_web_processes_left(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def nothing_left(owner: str, *_: object) -> list[dict[str, Any]]:
+        looked.append(owner)
+        return []
+
+    monkeypatch.setattr(outbox_module, "unpublished", nothing_left)
+    dialers = [f"d00000000000{number}" for number in range(1, 5)]
+    outboxes = [
+        Outbox(
+            Publisher(redis, "carillon:"),
+            dialer,
+            partial(Turns(redis, "carillon:", dialer).take, "web", 60.0),
+        )
+        for dialer in dialers
+    ]
+    for outbox in outboxes:
+        outbox._publish_all()
+    assert looked.count(WEB) == 1
+    assert set(looked) == {WEB, *dialers}
