@@ -135,7 +135,7 @@ class Dialer:
         self.process._keep_lease()
         self.process.identity.keep_lock()
 
-    def feel_the_pulse(self) -> None:
+    def probe_nodes(self) -> None:
         """The node answers its every question at once, however much time passes between two of them here."""
         buffer_drain, now = self.process.reconciler._buffer_drain, self.rig.clock()
         buffer_drain._steady_since.setdefault(NODE, now)
@@ -162,7 +162,7 @@ class Dialer:
         self._around(process.limiter, "release", "before the release", "released")
         self._around(process.limiter, "take_over", "before the permits", "permits taken")
         self._around(process.outbox._publisher, "publish", "before publishing", "published")
-        self._around(process.live_calls, "add", None, "in the book")
+        self._around(process.live_calls, "add", None, "among the live calls")
         add = process.live_calls.add
 
         def at_our_clock(call: LiveCall) -> None:

@@ -88,10 +88,10 @@ class Rig:
     def tick(self, seconds: float) -> None:
         """Time passes; who runs renews its lease all the while, and nobody else's is renewed."""
         for dialer in self.running():
-            dialer.feel_the_pulse()
+            dialer.probe_nodes()
         self.ahead += seconds
         for dialer in self.running():
-            dialer.feel_the_pulse()
+            dialer.probe_nodes()
         keys = Keys(PREFIX)
         for dialer in self.dialers:
             if dialer.running:

@@ -31,18 +31,18 @@ from tests.integration.model.rig import Rig, rig_over
 
 MOST_DIALERS = 4
 TRAPS = {
-    "dial": ["permitted", "before the claim", "claimed", "in the book", "past the guard", "written"],
+    "dial": ["permitted", "before the claim", "claimed", "among the live calls", "past the guard", "written"],
     "record": ["before the outcome", "outcome written", "before the release", "released"],
     "publish": ["before publishing", "published"],
     "adopt": [
         "filters set",
         "before the permits",
         "permits taken",
-        "in the book",
+        "among the live calls",
         "asked uuid_dump",
         "asked hash",
     ],
-    "patrol": ["asked uuid_dump", "asked hash", "before the second claim", "claimed again"],
+    "sweep": ["asked uuid_dump", "asked hash", "before the second claim", "claimed again"],
 }
 """The points of each thing that a dialer does at which it may be stopped."""
 STEPS = [(action, trap) for action, traps in TRAPS.items() for trap in [None, None, *traps]]

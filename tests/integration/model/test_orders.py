@@ -112,8 +112,8 @@ def test_an_heir_hears_a_call_before_it_owns_it(rig: Rig) -> None:
     assert owners(rig) == {heir.id}
 
 
-@pytest.mark.parametrize("late", ["before the permits", "permits taken", "in the book"])
-@pytest.mark.parametrize("early", ["before the permits", "permits taken", "in the book"])
+@pytest.mark.parametrize("late", ["before the permits", "permits taken", "among the live calls"])
+@pytest.mark.parametrize("early", ["before the permits", "permits taken", "among the live calls"])
 def test_two_heirs_at_once_settle_a_dialer_as_one_would(rig: Rig, early: str, late: str) -> None:
     """The first stands still for longer than its lease and wakes while the second is at the same."""
     victim = rig.new_dialer()
@@ -262,7 +262,7 @@ def test_what_a_node_said_is_as_old_as_the_question(rig: Rig) -> None:
     while rig.switch.frames:
         rig.switch.execute()
     rig.ahead += 6
-    heir.feel_the_pulse()
+    heir.probe_nodes()
     heir.keep_alive()
     heir.wake()
     heir.run(heir.dial)

@@ -1,4 +1,4 @@
-"""The patrol ends what the switch does not: a channel that survives its killing, one whose timer is lost, a node that
+"""The sweep ends what the switch does not: a channel that survives its killing, one whose timer is lost, a node that
 is gone. With a clock moved by hand, and a switch that answers as it is told."""
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class Record:
         """Nothing that this does not know already."""
 
 
-def patrolled(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
-    """A patrol every second, from the call's send on."""
+def swept(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record]:
+    """A sweep every second, from the call's send on."""
     clock = Clock()
     start = clock.now
     call = make_call(
@@ -112,7 +112,7 @@ def patrolled(seconds: int, *, answered: bool, deaf: bool) -> tuple[Node, Record
 def test_the_contact_is_let_go_within_its_bound(
     answered: bool, bound: int, disposition: str, deaf: bool
 ) -> None:
-    node, record = patrolled(bound, answered=answered, deaf=deaf)
+    node, record = swept(bound, answered=answered, deaf=deaf)
     ((at, how, cause),) = record.closed
     assert (how, cause) == (disposition, "OVERDUE")
     assert bound - 3 <= at - 1_000.0 <= bound - 1
