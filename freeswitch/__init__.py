@@ -1,1 +1,1 @@
-"""How to speak to FreeSWITCH: protocol, commands, connection, cluster, events. Imports nothing of ours."""
+"""How to speak to FreeSWITCH: protocol, commands, connection, cluster, events. Of ours it imports `cooperative`."""

@@ -24,6 +24,7 @@ from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 from greenswitch import InboundESL
 
+from cooperative import let_others_run
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.event_queue import MAX_WAITING_EVENTS, Inbox, Record
 from freeswitch.pending_commands import OnReply, Pending, PendingCommands
@@ -282,7 +283,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             if fault is not None:
                 raise fault
             # recv() returns at once while there is data: without this a flood starves every greenlet.
-            gevent.sleep(0)
+            let_others_run()
         return "closed by us"
 
     def _receive(self) -> bytes | None:
@@ -305,7 +306,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         with suppress(OSError):
             while not (self.let_go.is_set() or self._broken) and time.monotonic() < deadline:
                 self._receive()
-                gevent.sleep(0)
+                let_others_run()
         if not self.let_go.is_set():
             drop_unsent(self.sock)
         self.sock.close()

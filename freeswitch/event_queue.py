@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-import gevent
 import structlog
 from gevent.event import Event
 
+from cooperative import let_others_run
 from freeswitch.protocol import ProtocolError
 
 MAX_WAITING_EVENTS: Final = 250_000
@@ -106,7 +106,7 @@ class Inbox(Generic[Record]):
             if self._records:
                 self._decoded.set()
             if self._read:
-                gevent.sleep(0)
+                let_others_run()
         self._all_decoded = True
         self._decoded.set()
 
@@ -121,7 +121,7 @@ class Inbox(Generic[Record]):
             while self._records and self._now() < until:
                 self._deliver_one(self._records.popleft())
             if self._records:
-                gevent.sleep(0)
+                let_others_run()
 
     def _decode_some(self) -> None:
         read, records, decode = self._read, self._records, self._decode

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import gevent
 import marshmallow as ma
 from flask import request
 from gevent.lock import BoundedSemaphore
@@ -28,6 +27,7 @@ from campaigns import store
 from campaigns.errors import ListRefused
 from campaigns.importer import Batch, Limits, read_list, read_objects
 from campaigns.numbers import region_of
+from cooperative import let_others_run
 
 FILE_FIELD = "contacts"
 LIMITS = Limits()
@@ -48,11 +48,6 @@ class Asked:
     fields: dict[str, Any]
     read: Read
     hash: str
-
-
-def breathe() -> None:
-    """Let the other greenlets run."""
-    gevent.sleep(0)
 
 
 def create_from_request(
@@ -108,11 +103,11 @@ def _asked() -> Iterator[Asked]:
             raise ApiError(400, f"{FILE_FIELD} is {shown(contacts)}; it must be a list of objects.")
 
         def read(region: str | None) -> Generator[Batch]:
-            yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=breathe)
+            yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=let_others_run)
 
         yield Asked(fields, read, body_hash)
     elif request.mimetype == "multipart/form-data":
-        with closing(read_form(request, FILE_FIELD, LIMITS, breathe)) as form:
+        with closing(read_form(request, FILE_FIELD, LIMITS, let_others_run)) as form:
             yield _from_form(form)
     else:
         given = request.mimetype or "not given"
@@ -129,7 +124,7 @@ def _from_form(form: Form) -> Asked:
 
     def read(region: str | None) -> Generator[Batch]:
         file.seek(0)
-        yield from read_list(file, default_region=region, limits=LIMITS, breathe=breathe)
+        yield from read_list(file, default_region=region, limits=LIMITS, breathe=let_others_run)
 
     return Asked(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
@@ -141,11 +136,11 @@ def _json() -> tuple[dict[str, Any], str]:
         data += block
         digest.update(block)
         if len(data) > LIMITS.max_bytes:
-            drain(request.stream, breathe)
+            drain(request.stream, let_others_run)
             raise ApiError(413, f"The body has more than {LIMITS.max_bytes} bytes, the most it may have.")
-        breathe()
+        let_others_run()
     try:
-        return decode_object(data.decode(), breathe), digest.hexdigest()
+        return decode_object(data.decode(), let_others_run), digest.hexdigest()
     except ValueError as error:
         raise ApiError(400, "The body is not a JSON object.", code="invalid_json") from error
 

@@ -23,6 +23,7 @@ from campaigns.importer import (
     read_objects,
     spool,
 )
+from cooperative import let_others_run
 
 
 def numbers(count: int) -> list[str]:
@@ -271,7 +272,7 @@ def test_others_have_their_turn_every_few_rows_of_a_list(kind: str) -> None:
         nonlocal turns
         while not done:
             turns += 1
-            gevent.sleep(0)
+            let_others_run()
 
     watcher = gevent.spawn(other)
     if kind == "csv":
@@ -279,7 +280,7 @@ def test_others_have_their_turn_every_few_rows_of_a_list(kind: str) -> None:
             io.BytesIO(many(rows)),
             default_region="US",
             limits=Limits(),
-            breathe=lambda: gevent.sleep(0),
+            breathe=let_others_run,
             now=ticking(),
         )
     else:
@@ -288,7 +289,7 @@ def test_others_have_their_turn_every_few_rows_of_a_list(kind: str) -> None:
             contacts,
             default_region="US",
             limits=Limits(),
-            breathe=lambda: gevent.sleep(0),
+            breathe=let_others_run,
             now=ticking(),
         )
     assert sum(len(batch.accepted) for batch in batches) == rows
