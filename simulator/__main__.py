@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from simulator.faults import KINDS, FaultError, Order, parse_option
+from simulator.faults import KINDS, FaultError, ScheduledFault, parse_option
 from simulator.server import NodeOptions, Server
 
 
@@ -73,7 +73,7 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return convert
 
 
-def _fault(text: str) -> Order:
+def _fault(text: str) -> ScheduledFault:
     try:
         return parse_option(text)
     except FaultError as error:
@@ -106,11 +106,11 @@ def _start_again(server: Server) -> None:
     ports = [f"--port={server.port}"]
     if server.control_port is not None:
         ports.append(f"--control-port={server.control_port}")
-    ports += [f"--fault={order}" for order in server.left_of_orders()]
-    told_anew = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    ports += [f"--fault={fault}" for fault in server.remaining_faults()]
+    replaced = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("--port", "--control-port", "--fault"):
-        told_anew.add_argument(name, action="append")
-    _, given = told_anew.parse_known_args(sys.argv[1:])
+        replaced.add_argument(name, action="append")
+    _, given = replaced.parse_known_args(sys.argv[1:])
     os.execv(sys.executable, [sys.executable, "-m", "simulator", *given, *ports])
 
 

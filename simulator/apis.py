@@ -21,7 +21,6 @@ from simulator.show_calls import (
     sofia_status,
     status_text,
     up_time,
-    visible_calls,
 )
 from simulator.switch import Switch
 
@@ -39,11 +38,13 @@ class Apis:
 
     def __init__(self, switch: Switch, started: float, fsctl: Fsctl) -> None:
         self._switch = switch
+        self._core = core = switch.core
+        self._hangups = switch.hangups
         self._started = started
         self._fsctl = fsctl
         self.recover: Callable[[float], int] = lambda _at: 0
         self._globals = {
-            "core_uuid": switch.hub.renderer.node["core"],
+            "core_uuid": core.hub.renderer.node["core"],
             "hostname": "simulator",
             "domain": "127.0.0.1",
             "local_ip_v4": "127.0.0.1",
@@ -62,15 +63,15 @@ class Apis:
             "sched_del": self._sched_del,
             "hash": self._hash,
             "show": self._show,
-            "status": lambda _argument, at: status_text(switch, at, self._uptime(at)),
+            "status": lambda _argument, at: self._status(at),
             "uptime": lambda argument, at: up_time(self._uptime(at), argument),
             "version": lambda argument, _at: _version(argument),
-            "hostname": lambda _argument, _at: switch.hub.renderer.node["hostname"],
-            "switchname": lambda _argument, _at: switch.name,
+            "hostname": lambda _argument, _at: core.hub.renderer.node["hostname"],
+            "switchname": lambda _argument, _at: core.name,
             "global_getvar": lambda argument, _at: self._globals.get(argument, ""),
             "global_setvar": self._global_setvar,
             "create_uuid": lambda _argument, _at: str(uuids.uuid4()),
-            "strepoch": lambda _argument, at: str(int(switch.clock.wall(at))),
+            "strepoch": lambda _argument, at: str(int(core.clock.wall(at))),
             "echo": lambda argument, _at: argument,
             "cond": lambda argument, _at: _chosen(argument),
             "fsctl": fsctl.run,
@@ -82,7 +83,7 @@ class Apis:
         }
 
     def _uptime(self, at: float) -> float:
-        return self._switch.clock.wall(at) - self._started
+        return self._core.clock.wall(at) - self._started
 
     def run(self, name: str, argument: str, at: float) -> str:
         """Run a command that answers at once; an originate started this way is left to itself."""
@@ -90,7 +91,7 @@ class Apis:
             self._switch.originate(at, argument, lambda _text: None)
             return ""
         if name in _SHELL:
-            self._switch.journal.command(self._switch.clock.wall(at), "", argument)
+            self._core.journal.command(self._core.clock.wall(at), "", argument)
             return ""
         command = self._table.get(name.lower())
         if command is None:
@@ -99,9 +100,9 @@ class Apis:
 
     def start(self, name: str, argument: str, at: float, done: Callable[[str], None]) -> None:
         """Run a command; `done` gets its reply when it has one."""
-        hub = self._switch.hub
+        hub = self._core.hub
         if hub.wanted("API"):
-            done = self._announced(name, argument, done)
+            done = self._announcing(name, argument, done)
         if name == "originate":
             self._switch.originate(at, argument, done)
         elif name == "fsctl" and argument.strip() in ("shutdown elegant", "shutdown asap"):
@@ -110,12 +111,12 @@ class Apis:
         else:
             done(self.run(name, argument, at))
 
-    def _announced(self, name: str, argument: str, done: Callable[[str], None]) -> Callable[[str], None]:
+    def _announcing(self, name: str, argument: str, done: Callable[[str], None]) -> Callable[[str], None]:
         """`done` preceded by the API event, which the real node fires when the command is through."""
         pairs = [("API-Command", name)] + ([("API-Command-Argument", argument)] if argument else [])
 
         def announce(text: str) -> None:
-            self._switch.hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
+            self._core.hub.simple("API", pairs, ("switch_loadable_module.c", "switch_api_execute", 3140))
             done(text)
 
         return announce
@@ -124,23 +125,23 @@ class Apis:
 
     def _channel(self, text: str) -> tuple[Call | None, str]:
         uuid, _, rest = text.partition(" ")
-        return self._switch.find(uuid), rest
+        return self._core.channels.find(uuid), rest
 
     def _exists(self, argument: str, _at: float) -> str:
-        return "true" if argument and self._switch.find(argument) is not None else "false"
+        return "true" if argument and self._core.channels.find(argument) is not None else "false"
 
     def _kill(self, argument: str, at: float) -> str:
         call, cause = self._channel(argument)
         if call is None:
             return NO_CHANNEL
-        self._switch.hang_up(at, call, parse_cause(cause.strip() or "NORMAL_CLEARING"))
+        self._hangups.hang_up(at, call, parse_cause(cause.strip() or "NORMAL_CLEARING"))
         return "+OK\n"
 
     def _dump(self, argument: str, at: float) -> str:
         call, form = self._channel(argument)
         if call is None:
             return NO_CHANNEL
-        renderer = self._switch.hub.renderer
+        renderer = self._core.hub.renderer
         # Dated in the call's own time, so that its ages come out in simulated seconds.
         call.fields.update(renderer.clock(call.microseconds(at) / 1e6))
         call.fields["sequence"] = renderer.next_sequence()
@@ -155,7 +156,7 @@ class Apis:
             return "-USAGE: <uuid> <var>\n"
         if call is None:
             return NO_CHANNEL
-        return self._switch.value(call, name) or "_undef_"
+        return call.value(self._core.hub.renderer, name) or "_undef_"
 
     def _setvar(self, argument: str, _at: float) -> str:
         call, rest = self._channel(argument)
@@ -197,9 +198,9 @@ class Apis:
         cause, variable, value = [*argument.split(" ", 2), "", "", ""][:3]
         cause = parse_cause(cause, "MANAGER_REQUEST") if cause else "MANAGER_REQUEST"
         if variable and value:
-            self._switch.hang_up_all(at, cause, variable, value)
+            self._hangups.hang_up_all(at, cause, variable, value)
             return f"+OK hangup all channels matching [{variable}]=[{value}] with cause: {cause}\n"
-        self._switch.hang_up_all(at, cause)
+        self._hangups.hang_up_all(at, cause)
         return f"+OK hangup all channels with cause {cause}\n"
 
     def _sched_hangup(self, argument: str, at: float) -> str:
@@ -207,63 +208,68 @@ class Apis:
         seconds = decimal(words[0].removeprefix("+")) if len(words) > 1 else None
         if seconds is None:
             return "-USAGE: [+]<time> <uuid> [<cause>]\n"
-        call = self._switch.find(words[1])
+        call = self._core.channels.find(words[1])
         if call is None:
             return NO_CHANNEL
         if not words[0].startswith("+"):
             # A moment of the epoch instead of a span.
             seconds = max(0, int(words[0]) - int(at))
         cause = parse_cause(words[2] if len(words) > 2 else "ALLOTTED_TIMEOUT")
-        self._switch.schedule_hang_up(at, call, seconds, cause)
+        self._hangups.schedule(at, call, seconds, cause)
         return "+OK\n"
 
     def _sched_del(self, argument: str, _at: float) -> str:
-        call = self._switch.find(argument.strip())
-        return f"+OK Deleted: {self._switch.unschedule(call) if call is not None else 0}\n"
+        call = self._core.channels.find(argument.strip())
+        return f"+OK Deleted: {self._hangups.unschedule(call) if call is not None else 0}\n"
 
     # The rest
 
+    def _status(self, at: float) -> str:
+        admission = self._core.admission
+        admission.refill(self._core.clock.wall(at))
+        return status_text(admission, len(self._core.channels), self._uptime(at))
+
     def _module_exists(self, argument: str, _at: float) -> str:
-        loaded = argument.startswith("mod_") and argument not in self._switch.unloaded
+        loaded = argument.startswith("mod_") and argument not in self._core.unloaded
         return "true" if loaded else "false"
 
     def _load(self, argument: str, _at: float) -> str:
-        self._switch.unloaded.discard(argument)
+        self._core.unloaded.discard(argument)
         return "+OK\n"
 
     def _unload(self, argument: str, _at: float) -> str:
         """Of what a module does, only what `limit hash` needs of mod_hash goes with it."""
-        self._switch.unloaded.add(argument)
+        self._core.unloaded.add(argument)
         return "+OK\n"
 
     def _hash(self, argument: str, _at: float) -> str:
         action, realm, key, value = [*argument.split("/", 3), "", "", "", ""][:4]
-        marks = self._switch.marks
+        table = self._core.hash_table
         name = f"{realm}_{key}"
         if not realm or not key:
             return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
         if action == "select":
-            return marks.get(name, "")
+            return table.get(name, "")
         if action in ("insert", "insert_ifempty"):
-            if action == "insert_ifempty" and name in marks:
+            if action == "insert_ifempty" and name in table:
                 return "-ERR key already exists\n"
-            marks[name] = value
+            table[name] = value
             return "+OK\n"
         if action == "delete":
-            return "+OK\n" if marks.pop(name, None) is not None else "-ERR Not found\n"
+            return "+OK\n" if table.pop(name, None) is not None else "-ERR Not found\n"
         return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
 
     def _show(self, argument: str, at: float) -> str:
         words = argument.split()
         what = words[0] if words else ""
-        rows = visible_calls(self._switch, at) if what in ("channels", "calls") else []
+        rows = self._core.channels.shown(at) if what in ("channels", "calls") else []
         if "like" in words:
             wanted = words[words.index("like") + 1] if words.index("like") + 1 < len(words) else ""
             rows = [call for call in rows if wanted in (call.uuid, call.number, call.fields["channel"])]
         if what not in ("channels", "calls", "registrations", "tasks", "modules"):
             return "-USAGE: channels [count|like <match string>]|calls|modules|tasks\n"
         if "json" in words:
-            return channels_json(rows, self._switch.name)
+            return channels_json(rows, self._core.name)
         return f"\n{len(rows)} total.\n"
 
     def _global_setvar(self, argument: str, _at: float) -> str:
@@ -274,14 +280,14 @@ class Apis:
     def _sofia(self, argument: str, at: float) -> str:
         words = argument.split()
         if words[:3] == ["status", "gateway", *words[2:3]] and len(words) == 3:
-            if not self._switch.router.knows(words[2]):
+            if not self._core.router.knows(words[2]):
                 return "Invalid Gateway!\n"
-            return gateway_lines(words[2], up=self._switch.router.up(words[2]))
+            return gateway_lines(words[2], up=self._core.router.up(words[2]))
         if words == ["recover"]:
             count = self.recover(at)
             return f"Recovered {count} call(s)\n" if count else "No calls to recover.\n"
         if words[:1] == ["status"]:
-            return sofia_status(self._switch.router.gateways or frozenset(), len(self._switch.sessions))
+            return sofia_status(self._core.router.gateways or frozenset(), len(self._core.channels))
         return "-USAGE: sofia <help|status|profile>\n"
 
 
@@ -298,10 +304,10 @@ def _chosen(argument: str) -> str:
         return "-ERR"
     left, right = decimal(match[1]), decimal(match[3])
     if left is None or right is None:
-        holds = (match[1] == match[3]) == (match[2] == "==")
+        true = (match[1] == match[3]) == (match[2] == "==")
     else:
-        holds = {"==": left == right, "!=": left != right, ">": left > right, "<": left < right}[match[2]]
-    return match[4] if holds else match[5]
+        true = {"==": left == right, "!=": left != right, ">": left > right, "<": left < right}[match[2]]
+    return match[4] if true else match[5]
 
 
 def _assignments(text: str) -> list[tuple[str, str]]:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 import uuid as uuids
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from simulator.bridging import Joining
+from simulator.bridging import Bridging
 from simulator.calls import ARGUMENT, EXECUTING, RAN, Call
 from simulator.causes import parse_cause
+from simulator.core import Core
 from simulator.dialstring import read_applications, separate
+from simulator.hangup import Hangups
 from simulator.parse_number import decimal
 from simulator.rates import Rates, parse_rate
 from simulator.scheduler import tick
-
-if TYPE_CHECKING:
-    from simulator.switch import Switch
 
 MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
 FOREVER: Final = float("inf")
@@ -40,7 +39,7 @@ _MESSAGES_NAMES = """
     playback speak say phrase play_and_get_digits read gentones play_fsv record ivr displace_session
 """
 _MESSAGES = frozenset(_MESSAGES_NAMES.split())
-_JOINING = frozenset({"bridge", "callcenter", "conference"})
+_BRIDGING = frozenset({"bridge", "callcenter", "conference"})
 _SCHEDULING = frozenset({"sched_hangup", "sched_transfer", "sched_cancel"})
 _COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
 _TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
@@ -51,21 +50,22 @@ _SCHEDULED_TRANSFER = re.compile(r"\+([0-9]{1,9}) (\S+)(?: (\S+))?(?: (\S+))?")
 
 
 class Applications:
-    """Runs applications on the channels of one switch."""
+    """Runs applications on the channels of one node."""
 
-    def __init__(self, switch: Switch) -> None:
-        self._switch = switch
-        self._joining = Joining(switch, self._go_on, self.execute_hook)
+    def __init__(self, core: Core, hangups: Hangups) -> None:
+        self._core = core
+        self._hangups = hangups
+        self._bridging = Bridging(core, hangups, self._run_next, self.execute_hook)
         self._rates = Rates()
 
     def start(self, at: float, call: Call) -> None:
         """Hand an originated channel to the extension of its originate."""
-        spec = call.attempt.spec
+        spec = call.job.spec
         if not call.alive():
             return
         call.executing = True
         call.flags |= EXECUTING
-        self._switch.change_state(call, "CS_EXECUTE", "4")
+        self._core.hub.channel_state(call, "CS_EXECUTE", "4")
         self.transfer(at, call, spec.extension, spec.dialplan, spec.context)
 
     def transfer(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
@@ -76,18 +76,10 @@ class Applications:
         listed = read_applications(extension, dialplan)
         if listed is None:
             if context == "default" or context.startswith("nosuch") or extension.startswith("nosuch"):
-                self._switch.hang_up(at, call, "NO_ROUTE_DESTINATION")
+                self._hangups.hang_up(at, call, "NO_ROUTE_DESTINATION")
                 return
             listed = [("bridge", f"user/{extension}")]
         self._run_list(at, call, listed)
-
-    def stop(self, call: Call) -> None:
-        """The channel ended: tell who listens that its application did."""
-        if not call.flags & RAN:
-            return
-        if call.fields["application"] == "park":
-            self._switch.hub.channel("CHANNEL_UNPARK", call)
-        self._switch.hub.channel("CHANNEL_EXECUTE_COMPLETE", call)
 
     def _run_list(self, at: float, call: Call, applications: list[tuple[str, str]]) -> None:
         call.applications = applications
@@ -98,7 +90,7 @@ class Applications:
         """Run on until an application takes time. A list that was replaced meanwhile is dropped."""
         while call.alive() and call.applications is applications:
             if call.application_index >= len(applications):
-                self._switch.hang_up(at, call, "NORMAL_CLEARING")
+                self._hangups.hang_up(at, call, "NORMAL_CLEARING")
                 return
             name, argument = applications[call.application_index]
             call.application_index += 1
@@ -106,10 +98,10 @@ class Applications:
             if seconds == FOREVER:
                 return
             if seconds:
-                self._switch.scheduler.at(at + seconds, self._advance, call, applications)
+                self._core.scheduler.at(at + seconds, self._advance, call, applications)
                 return
 
-    def _go_on(self, at: float, call: Call) -> None:
+    def _run_next(self, at: float, call: Call) -> None:
         if call.applications is not None:
             self._advance(at, call, call.applications)
 
@@ -118,11 +110,6 @@ class Applications:
         for value in list(call.hooks(prefix)):
             if call.alive():
                 self.execute_hook(at, call, value)
-
-    def api_hook(self, at: float, value: str) -> None:
-        """Run an api_on_* variable: a command and its argument."""
-        name, _, argument = value.partition(" ")
-        self._switch.run_api(name, argument, at)
 
     def execute_hook(self, at: float, call: Call, value: str) -> None:
         """An execute_on_* variable: `app arg` or `app::arg`."""
@@ -133,7 +120,7 @@ class Applications:
     def execute(self, at: float, call: Call, name: str, argument: str) -> float:
         """Run one application; simulated seconds until it is done."""
         argument = self.expand(at, call, argument)
-        hub = self._switch.hub
+        hub = self._core.hub
         call.set_foreign(application=name, application_data=argument)
         call.flags = (call.flags | ARGUMENT if argument else call.flags & ~ARGUMENT) | RAN
         if hub.wanted("CHANNEL_EXECUTE") or hub.wanted("CHANNEL_EXECUTE_COMPLETE"):
@@ -145,14 +132,13 @@ class Applications:
         return seconds
 
     def _run(self, at: float, call: Call, name: str, argument: str) -> float:
-        switch = self._switch
         if name == "park":
-            switch.hub.channel("CHANNEL_PARK", call)
+            self._core.hub.channel("CHANNEL_PARK", call)
             return FOREVER
         if name in _UNTIL_HANGUP:
             return FOREVER
-        if name in _JOINING:
-            return self._join(at, call, name, argument)
+        if name in _BRIDGING:
+            return self._bridge(at, call, name, argument)
         if name in _MESSAGES:
             return duration(argument)
         if name == "sleep":
@@ -162,26 +148,26 @@ class Applications:
         elif name in _SCHEDULING:
             self._schedule(at, call, name, argument)
         elif name == "hangup":
-            switch.hang_up(at, call, parse_cause(argument))
+            self._hangups.hang_up(at, call, parse_cause(argument))
         elif name in ("transfer", "execute_extension"):
             return self._branch(at, call, name, argument)
         elif name == "limit":
             self._limit(at, call, argument)
         elif name in _COMMANDS:
-            switch.journal.command(switch.clock.wall(at), call.uuid, argument)
+            self._core.journal.command(self._core.clock.wall(at), call.uuid, argument)
         elif name not in _NOTHING:
             # An unknown application ends the call (fact B).
-            switch.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
+            self._hangups.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
         return 0.0
 
-    def _join(self, at: float, call: Call, name: str, argument: str) -> float:
+    def _bridge(self, at: float, call: Call, name: str, argument: str) -> float:
         if name == "bridge":
-            self._joining.bridge(at, call, argument)
+            self._bridging.bridge(at, call, argument)
         elif name == "callcenter":
-            return FOREVER if self._joining.queue(at, call, argument) else 0.0
-        elif not self._joining.conference(call, argument):
+            return FOREVER if self._bridging.queue(at, call, argument) else 0.0
+        elif not self._bridging.conference(call, argument):
             if call.variable("hangup_after_conference") != "false":
-                self._switch.hang_up(at, call, "NORMAL_CLEARING")
+                self._hangups.hang_up(at, call, "NORMAL_CLEARING")
             return 0.0
         return FOREVER
 
@@ -200,26 +186,25 @@ class Applications:
             return
         times = self._rates.count(at, rate)
         # Without its table the switch takes every rate for exceeded.
-        if times <= rate.most and "mod_hash" not in self._switch.unloaded:
+        if times <= rate.most and "mod_hash" not in self._core.unloaded:
             names = ("limit_usage", f"limit_usage_{rate.key}", "limit_rate", f"limit_rate_{rate.key}")
             call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
         elif rate.beyond.startswith("!"):
-            self._switch.hang_up(at, call, parse_cause(rate.beyond[1:]))
+            self._hangups.hang_up(at, call, parse_cause(rate.beyond[1:]))
         else:
             self.transfer(at, call, rate.beyond, "XML", "default")
 
     def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
-        switch = self._switch
         if name == "sched_cancel":
-            switch.unschedule(call, decimal(argument))
+            self._hangups.unschedule(call, decimal(argument))
         elif name == "sched_hangup" and (match := _SCHEDULE.match(argument)) is not None:
-            switch.schedule_hang_up(at, call, int(match[1]), parse_cause(match[2] or "ALLOTTED_TIMEOUT"))
+            self._hangups.schedule(at, call, int(match[1]), parse_cause(match[2] or "ALLOTTED_TIMEOUT"))
         elif name == "sched_transfer" and (match := _SCHEDULED_TRANSFER.fullmatch(argument)) is not None:
             extension, dialplan, context = match[2], match[3] or "XML", match[4] or "default"
             due = tick(at, int(match[1]))
-            timer = switch.scheduler.at(due, self._transfer_if_up, call, extension, dialplan, context)
+            timer = self._core.scheduler.at(due, self._transfer_if_up, call, extension, dialplan, context)
             call.tasks.append(timer)
-            call.set_variable("last_sched_id", str(timer[1]))
+            call.set_variable("last_sched_id", str(timer.number))
 
     def _transfer_if_up(self, at: float, call: Call, extension: str, dialplan: str, context: str) -> None:
         if call.alive():
@@ -248,8 +233,8 @@ class Applications:
     def _expansion(self, at: float, call: Call, inside: str) -> str:
         match = re.fullmatch(r"(\w+)(?:\((.*)\)| (.*))", inside, re.DOTALL)
         if match is not None:
-            return self._switch.run_api(match[1], match[2] or match[3] or "", at)
-        return self._switch.value(call, inside) or ""
+            return self._core.run_api(match[1], match[2] or match[3] or "", at)
+        return call.value(self._core.hub.renderer, inside) or ""
 
 
 def duration(media: str) -> float:

@@ -13,12 +13,12 @@ import socket
 import orjson
 
 from simulator.faults import FaultError, parse_fault
-from simulator.overrides import Levers
+from simulator.overrides import Overrides
 
 LONGEST_LINE = 10_000
 
 
-def answer(levers: Levers, line: str) -> str:
+def answer(overrides: Overrides, line: str) -> str:
     """Carry out one line of the protocol; the answer, without its end."""
     command, _, rest = line.strip().partition(" ")
     if command == "fault":
@@ -26,25 +26,25 @@ def answer(levers: Levers, line: str) -> str:
             fault = parse_fault(rest)
         except FaultError as error:
             return f"error {error}"
-        levers.begin(fault)
+        overrides.begin(fault)
         return f"ok {fault}"
     if command == "clear":
-        levers.end(*rest.split())
+        overrides.end(*rest.split())
         return "ok"
     if command == "status":
-        return f"ok {status(levers).decode()}"
+        return f"ok {status(overrides).decode()}"
     return f"error {command!r} is none of fault, clear, status"
 
 
-def status(levers: Levers) -> bytes:
+def status(overrides: Overrides) -> bytes:
     """The faults in force, how often each has struck, the channels that exist and the connections, as JSON."""
-    faults = levers.faults
+    faults = overrides.faults
     return orjson.dumps(
         {
             "faults": [str(fault) for fault in faults.in_force.values()],
             "done": dict(faults.done),
-            "sessions": levers.sessions,
-            "connections": levers.connections,
+            "sessions": overrides.sessions,
+            "connections": overrides.connections,
         }
     )
 
@@ -52,12 +52,12 @@ def status(levers: Levers) -> bytes:
 class ControlPort:
     """The listening socket and its connections, on the node's own selector, which calls what is registered."""
 
-    def __init__(self, port: int, selector: selectors.BaseSelector, levers: Levers) -> None:
+    def __init__(self, port: int, selector: selectors.BaseSelector, overrides: Overrides) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         self._selector = selector
-        self._levers = levers
+        self._overrides = overrides
         selector.register(self._socket, selectors.EVENT_READ, self._accept)
 
     def close(self) -> None:
@@ -69,16 +69,18 @@ class ControlPort:
         with contextlib.suppress(BlockingIOError):
             sock, _ = self._socket.accept()
             sock.setblocking(False)
-            self._selector.register(sock, selectors.EVENT_READ, _Talk(sock, self._selector, self._levers))
+            self._selector.register(
+                sock, selectors.EVENT_READ, _Conversation(sock, self._selector, self._overrides)
+            )
 
 
-class _Talk:
+class _Conversation:
     """One connection; called whenever there is something to read."""
 
-    def __init__(self, sock: socket.socket, selector: selectors.BaseSelector, levers: Levers) -> None:
+    def __init__(self, sock: socket.socket, selector: selectors.BaseSelector, overrides: Overrides) -> None:
         self._socket = sock
         self._selector = selector
-        self._levers = levers
+        self._overrides = overrides
         self._buffer = b""
 
     def __call__(self) -> None:
@@ -88,16 +90,18 @@ class _Talk:
             return
         except OSError:
             data = b""
-        if not data or not self._talk(data):
+        if not data or not self._answer_lines(data):
             self._selector.unregister(self._socket)
             self._socket.close()
 
-    def _talk(self, data: bytes) -> bool:
+    def _answer_lines(self, data: bytes) -> bool:
         """Answer every whole line; False for whoever is not worth listening to any longer."""
         try:
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             for line in lines:
-                self._socket.sendall(answer(self._levers, line.decode("utf-8", "replace")).encode() + b"\n")
+                self._socket.sendall(
+                    answer(self._overrides, line.decode("utf-8", "replace")).encode() + b"\n"
+                )
         except OSError:
             # Also somebody who asks without end and does not read the answers.
             return False

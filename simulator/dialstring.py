@@ -159,7 +159,7 @@ def closing(text: str) -> int:
     return -1
 
 
-def holds_expansion(value: str) -> bool:
+def has_expansion(value: str) -> bool:
     """Whether FreeSWITCH would refuse to set this from a dial string ("contains a variable")."""
     return "${" in value and _DOLLAR.search(value) is not None
 

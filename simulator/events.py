@@ -47,9 +47,9 @@ class Hub:
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop every event to this subscriber."""
-        for listeners in self._subscribers.values():
-            if subscriber in listeners:
-                listeners.remove(subscriber)
+        for subscribers in self._subscribers.values():
+            if subscriber in subscribers:
+                subscribers.remove(subscriber)
 
     def wanted(self, kind: str) -> bool:
         """Whether anybody is subscribed to `kind`."""
@@ -59,23 +59,33 @@ class Hub:
         """Publish an event of a channel as the channel is now."""
         renderer = self.renderer
         renderer.sequence += 1
-        listeners = self._subscribers.get(PUBLISHED_AS.get(kind, kind))
-        if not listeners:
+        subscribers = self._subscribers.get(PUBLISHED_AS.get(kind, kind))
+        if not subscribers:
             return
         fields = call.fields
         fields.update(renderer.clock(self.wall()))
         fields["sequence"] = str(renderer.sequence)
         frames: dict[str, bytes] = {}
         lookup: Callable[[str], str | None] | None = None
-        for listener in listeners:
-            if listener.filters:
+        for subscriber in subscribers:
+            if subscriber.filters:
                 lookup = lookup or self._lookup(kind, call)
-                if not passes(listener.filters, lookup):
+                if not passes(subscriber.filters, lookup):
                     continue
-            frame = frames.get(listener.format)
+            frame = frames.get(subscriber.format)
             if frame is None:
-                frame = frames[listener.format] = self._frame(listener.format, kind, call)
-            listener.push(frame)
+                frame = frames[subscriber.format] = self._frame(subscriber.format, kind, call)
+            subscriber.push(frame)
+
+    def channel_state(self, call: Call, state: str, number: str) -> None:
+        """Set the state of a channel's machine, such as CS_ROUTING, and publish it."""
+        call.fields.update(state=state, state_number=number)
+        self.channel("CHANNEL_STATE", call)
+
+    def call_state(self, call: Call, state: str) -> None:
+        """Set what a phone would show, such as RINGING, and publish it."""
+        call.set_call_state(state)
+        self.channel("CHANNEL_CALLSTATE", call)
 
     def _frame(self, form: str, kind: str, call: Call) -> bytes:
         if form == JSON:
@@ -123,24 +133,24 @@ class Hub:
         renderer = self.renderer
         renderer.sequence += 1
         key = f"CUSTOM {subclass}" if kind == "CUSTOM" else kind
-        listeners = self._subscribers.get(key, [])
+        subscribers = self._subscribers.get(key, [])
         if kind == "CUSTOM":
-            listeners = [
-                *listeners,
-                *(one for one in self._subscribers.get("ALL", []) if one not in listeners),
+            subscribers = [
+                *subscribers,
+                *(one for one in self._subscribers.get("ALL", []) if one not in subscribers),
             ]
-        if not listeners:
+        if not subscribers:
             return
         headers = [*self.head(kind, source), *pairs]
         folded = {name.lower(): value for name, value in reversed(headers)}
         frames: dict[str, bytes] = {}
-        for listener in listeners:
-            if listener.filters and not passes(listener.filters, lambda name: folded.get(name.lower())):
+        for subscriber in subscribers:
+            if subscriber.filters and not passes(subscriber.filters, lambda name: folded.get(name.lower())):
                 continue
-            frame = frames.get(listener.format)
+            frame = frames.get(subscriber.format)
             if frame is None:
-                frame = frames[listener.format] = _RENDERERS[listener.format](headers, body)
-            listener.push(frame)
+                frame = frames[subscriber.format] = _RENDERERS[subscriber.format](headers, body)
+            subscriber.push(frame)
 
     def head(self, kind: str, source: tuple[str, str, int]) -> list[tuple[str, str]]:
         """The thirteen headers every event starts with."""

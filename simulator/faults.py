@@ -1,7 +1,7 @@
 """What can be made to go wrong on a node while it runs: the vocabulary, and the decisions of the faults in force.
 
-Told by the control port and the command line, asked by the listeners and the switch. Pure but for the draws, which
-come of the node's seed.
+Told by the control port and the command line, asked by the clients of the event socket and the switch. Pure but for
+the draws, which come of the node's seed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _Key = tuple[Callable[[str], Value], Value]
 # For each fault its keys: how a value is read, and what it is when it is not given.
 KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
     {
-        # Events, on their way to each listener.
+        # Events, on their way to each client.
         "drop": {"percent": (_PERCENT, 30.0)},
         "duplicate": {"percent": (_PERCENT, 30.0)},
         "reorder": {"percent": (_PERCENT, 30.0), "seconds": (_SECONDS, 0.5)},
@@ -123,26 +123,26 @@ def parse_fault(text: str) -> Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ScheduledFault:
     """A fault of the command line, with the seconds after the node's start at which it begins and ends."""
 
     fault: Fault
     begins: float = 0.0
     ends: float = math.inf
 
-    def after(self, seconds: float) -> Order | None:
+    def after(self, seconds: float) -> ScheduledFault | None:
         """What is left of it for a node that takes this one's place after so long; None for what is over."""
         over = self.begins if self.fault.name in MOMENTARY else self.ends
         if over <= seconds:
             return None
-        return Order(self.fault, max(0.0, self.begins - seconds), self.ends - seconds)
+        return ScheduledFault(self.fault, max(0.0, self.begins - seconds), self.ends - seconds)
 
     def __str__(self) -> str:
         until = "" if self.ends == math.inf else f"-{self.ends:g}"
         return f"{self.fault}@{self.begins:g}{until}"
 
 
-def parse_option(text: str) -> Order:
+def parse_option(text: str) -> ScheduledFault:
     """A fault as the command line has it: `NAME` or `NAME:key=value,key=value`, and where it is not to last from the
     start to the end, `@FROM` or `@FROM-TO`. Raises FaultError."""
     told, at, span = text.partition("@")
@@ -151,17 +151,19 @@ def parse_option(text: str) -> Order:
         raise FaultError(f"{name} strikes what a node has when it comes: say when, as in {name}@5")
     fault = _fault(name, [pair for pair in pairs.split(",") if pair])
     if not at:
-        return Order(fault)
+        return ScheduledFault(fault)
     begins, until, ends = span.partition("-")
     if until and name in MOMENTARY:
         raise FaultError(f"{name} happens once, and does not end")
     try:
-        order = Order(fault, *(float(_SECONDS(moment)) for moment in ([begins, ends] if until else [begins])))
+        scheduled = ScheduledFault(
+            fault, *(float(_SECONDS(moment)) for moment in ([begins, ends] if until else [begins]))
+        )
     except ValueError as error:
         raise FaultError(f"@{span}: {error}") from error
-    if order.ends <= order.begins:
+    if scheduled.ends <= scheduled.begins:
         raise FaultError(f"@{span}: it ends before it begins")
-    return order
+    return scheduled
 
 
 def _fault(name: str, pairs: list[str]) -> Fault:
@@ -192,7 +194,7 @@ class Faults:
         self.in_force: dict[str, Fault] = {}
         self.done: Counter[str] = Counter()
         self.zombies: set[str] = set()
-        self.bends_events = False
+        self.affects_events = False
         self.delays_replies = False
         self._random = random.Random(seed)
         self._cuts_left = 0
@@ -211,7 +213,7 @@ class Faults:
         self._note()
 
     def _note(self) -> None:
-        self.bends_events = not self.in_force.keys().isdisjoint(
+        self.affects_events = not self.in_force.keys().isdisjoint(
             {"drop", "duplicate", "reorder", "late", "cut"}
         )
         self.delays_replies = not self.in_force.keys().isdisjoint({"no-reply", "late-reply"})
@@ -224,7 +226,7 @@ class Faults:
         return fault
 
     def copies(self) -> list[float]:
-        """When one event is delivered to one listener, in real seconds from now: once for each copy, [] for never."""
+        """When one event is delivered to one client, in real seconds from now: once for each copy, [] for never."""
         if self._strikes("drop"):
             return []
         delays = [0.0, 0.0] if self._strikes("duplicate") else [0.0]
@@ -235,7 +237,7 @@ class Faults:
         return delays
 
     def cuts(self, delivered: int) -> bool:
-        """Whether a listener that got `delivered` events on its connection gets half of the next one, and the end."""
+        """Whether a client that got `delivered` events on its connection gets half of the next one, and the end."""
         fault = self.in_force.get("cut")
         if fault is None or not self._cuts_left or delivered < fault.number("after"):
             return False
@@ -255,7 +257,7 @@ class Faults:
                 return math.inf if name == "no-reply" else fault.number("seconds")
         return 0.0
 
-    def spares(self, uuid: str) -> bool:
+    def stays_up(self, uuid: str) -> bool:
         """Whether an answered channel does not end although it was told to: the same for a uuid each time."""
         fault = self.in_force.get("zombies")
         if fault is None or crc32(uuid.encode("utf-8", "replace")) % 100 >= fault.number("percent"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from simulator.core import Core
+from simulator.hangup import Hangups
 from simulator.parse_number import decimal
-from simulator.switch import Switch
 
 USAGE: Final = (
     "[recover|hupall|pause [inbound|outbound]|resume [inbound|outbound]|shutdown [cancel|elegant|asap|now]|"
@@ -17,8 +18,9 @@ USAGE: Final = (
 class Fsctl:
     """The control command of one node. `shut_down` asks the server to end, and is called once."""
 
-    def __init__(self, switch: Switch, shut_down: Callable[[], None]) -> None:
-        self._switch = switch
+    def __init__(self, core: Core, hangups: Hangups, shut_down: Callable[[], None]) -> None:
+        self._core = core
+        self._hangups = hangups
         self._shut_down = shut_down
         self._waiting: list[Callable[[str], None]] = []
 
@@ -29,14 +31,14 @@ class Fsctl:
 
     def shut_down_when_empty(self, refuse: bool, done: Callable[[str], None]) -> None:
         """`shutdown elegant` still lets new calls in, `asap` refuses them; both answer when they are through."""
-        admission = self._switch.admission
+        admission = self._core.admission
         admission.shutting_down = True
         admission.refusing = admission.refusing or refuse
         self._waiting.append(done)
 
     def check_empty(self) -> None:
         """End the node if it was told to and no call is left."""
-        if self._waiting and not self._switch.sessions:
+        if self._waiting and not self._core.channels:
             self._answer_waiting()
             self._shut_down()
 
@@ -56,12 +58,12 @@ class Fsctl:
         if command == "shutdown":
             return self._shutdown(rest)
         if command == "hupall":
-            self._switch.hang_up_all(at, "MANAGER_REQUEST")
+            self._hangups.hang_up_all(at, "MANAGER_REQUEST")
             return "+OK hangup all channels with cause MANAGER_REQUEST\n"
         return self._ask(command, rest)
 
     def _ask(self, command: str, rest: list[str]) -> str:
-        admission = self._switch.admission
+        admission = self._core.admission
         number = decimal(rest[0]) if rest else None
         if command == "sps":
             if number:
@@ -91,7 +93,7 @@ class Fsctl:
         return answers.get(command, f"-ERR Invalid command\nUSAGE: fsctl {USAGE}")
 
     def _pause(self, paused: bool, rest: list[str]) -> str:
-        admission = self._switch.admission
+        admission = self._core.admission
         if rest[:1] != ["outbound"]:
             admission.paused_inbound = paused
         if rest[:1] != ["inbound"]:
@@ -99,7 +101,7 @@ class Fsctl:
         return "+OK\n"
 
     def _shutdown(self, rest: list[str]) -> str:
-        admission = self._switch.admission
+        admission = self._core.admission
         if rest[:1] == ["cancel"]:
             admission.shutting_down = admission.refusing = False
             self._answer_waiting()

@@ -4,45 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simulator.core import Core
 from simulator.faults import MOMENTARY, Fault, Faults
-from simulator.switch import Switch
+from simulator.hangup import Hangups
 
 
-class Levers:
-    """Begins and ends the faults of one node.
+class Overrides:
+    """Begins and ends the faults of one node: what overrides its behaviour.
 
     The server gives what concerns its sockets: `mute` stops every connection that stands without closing it, `unmute`
     lets them go on (True) or drops them; `restart` ends the process for a new one in its place, `kill` without one.
-    `beat` publishes a HEARTBEAT, `moment` is the simulated time, `connections` counts those that are heard.
+    `heartbeat` publishes a HEARTBEAT, `moment` is the simulated time, `connections` counts those that are heard.
     """
 
     def __init__(
         self,
-        switch: Switch,
+        core: Core,
+        hangups: Hangups,
         *,
         mute: Callable[[], None],
         unmute: Callable[[bool], None],
         restart: Callable[[], None],
         kill: Callable[[], None],
-        beat: Callable[[], None],
+        heartbeat: Callable[[], None],
         moment: Callable[[], float],
         connections: Callable[[], int],
     ) -> None:
-        self.faults: Faults = switch.faults
-        self._switch = switch
+        self.faults: Faults = core.faults
+        self._core = core
+        self._hangups = hangups
         self._mute = mute
         self._unmute = unmute
         self._restart = restart
         self._kill = kill
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._moment = moment
         self._connections = connections
-        self._limits: tuple[int, int] | None = None
+        self._configured: tuple[int, int] | None = None
 
     @property
     def sessions(self) -> int:
         """Channels that exist now."""
-        return len(self._switch.sessions)
+        return len(self._core.channels)
 
     @property
     def connections(self) -> int:
@@ -70,7 +73,7 @@ class Levers:
                 self._pause(fault.text("direction"), paused=True)
 
     def end(self, *names: str) -> None:
-        """End the faults of these names; all of them without a name. What a fault held back happens now."""
+        """End the faults of these names; all of them without a name. What a fault kept back happens now."""
         over = [fault for name, fault in self.faults.in_force.items() if not names or name in names]
         self.faults.clear(*(fault.name for fault in over))
         for fault in over:
@@ -78,34 +81,34 @@ class Levers:
                 case "half-open":
                     self._unmute(fault.text("resume") == "yes")
                 case "limits":
-                    self._unlimit()
+                    self._restore_limits()
                 case "pause":
                     self._pause(fault.text("direction"), paused=False)
                 case "zombies":
-                    self._switch.end_zombies(self._moment())
+                    self._hangups.hang_up_zombies(self._moment())
 
     def _burst(self, events: int) -> None:
         """As if the node had been kept from sending for long: one event of each call stands for all it had kept."""
-        calls = [call for call in self._switch.sessions.values() if call.alive()]
+        calls = [call for call in self._core.channels if call.alive()]
         for index in range(events):
             if calls:
-                self._switch.hub.channel("CHANNEL_CREATE", calls[index % len(calls)])
+                self._core.hub.channel("CHANNEL_CREATE", calls[index % len(calls)])
             else:
-                self._beat()
+                self._heartbeat()
 
     def _limit(self, sps: int, max_sessions: int) -> None:
-        admission = self._switch.admission
-        self._limits = self._limits or (admission.sps, admission.max_sessions)
+        admission = self._core.admission
+        self._configured = self._configured or (admission.sps, admission.max_sessions)
         admission.set_sps(sps)
         admission.max_sessions = max_sessions
 
-    def _unlimit(self) -> None:
-        if self._limits is not None:
-            self._limit(*self._limits)
-            self._limits = None
+    def _restore_limits(self) -> None:
+        if self._configured is not None:
+            self._limit(*self._configured)
+            self._configured = None
 
     def _pause(self, direction: str, *, paused: bool) -> None:
-        admission = self._switch.admission
+        admission = self._core.admission
         if direction != "outbound":
             admission.paused_inbound = paused
         if direction != "inbound":

@@ -1,6 +1,6 @@
 """What the called party does: the number plan (facts G) or a seeded mix.
 
-Asked by the switch once for each leg. Pure: a number in, an Outcome out; all times are simulated seconds after
+Asked by the switch once for each leg. Pure: a number in, a CalledParty out; all times are simulated seconds after
 the INVITE, and the first answer of the far end takes NETWORK_SECONDS.
 """
 
@@ -19,8 +19,8 @@ NORMAL_REASON = 'Q.850;cause=16;text="NORMAL_CLEARING"'
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One called party. `None` for a time means that it does not happen; `talk` None waits for our BYE."""
+class CalledParty:
+    """What one called party does. `None` for a time means that it does not happen; `talk` None waits for our BYE."""
 
     ring: float | None = None  # 180
     early: float | None = None  # 183 with SDP
@@ -34,26 +34,26 @@ class Outcome:
 
 
 _FIRST = NETWORK_SECONDS
-QUICK_ANSWER = Outcome(ring=_FIRST, answer=_FIRST + 0.1, talk=2.0)
+QUICK_ANSWER = CalledParty(ring=_FIRST, answer=_FIRST + 0.1, talk=2.0)
 PLAN = {
-    "00": Outcome(ring=_FIRST, answer=_FIRST + 1.5, talk=4.0),
-    "01": Outcome(refuse=_FIRST, status=486),
-    "02": Outcome(ring=_FIRST),
-    "03": Outcome(refuse=_FIRST, status=404),
-    "04": Outcome(refuse=_FIRST, status=503),
-    "05": Outcome(refuse=_FIRST, status=480),
-    "06": Outcome(refuse=_FIRST, status=603),
-    "07": Outcome(answer=_FIRST),
-    "08": Outcome(early=_FIRST, answer=_FIRST + 2.0, talk=3.0),
-    "09": Outcome(),
+    "00": CalledParty(ring=_FIRST, answer=_FIRST + 1.5, talk=4.0),
+    "01": CalledParty(refuse=_FIRST, status=486),
+    "02": CalledParty(ring=_FIRST),
+    "03": CalledParty(refuse=_FIRST, status=404),
+    "04": CalledParty(refuse=_FIRST, status=503),
+    "05": CalledParty(refuse=_FIRST, status=480),
+    "06": CalledParty(refuse=_FIRST, status=603),
+    "07": CalledParty(answer=_FIRST),
+    "08": CalledParty(early=_FIRST, answer=_FIRST + 2.0, talk=3.0),
+    "09": CalledParty(),
     "10": QUICK_ANSWER,
-    "11": Outcome(refuse=_FIRST, status=487),
-    "12": Outcome(early=_FIRST, refuse=_FIRST + 1.0, status=486),
-    "13": Outcome(answer=_FIRST, talk=1.0, reason=HOSTILE_REASON),
+    "11": CalledParty(refuse=_FIRST, status=487),
+    "12": CalledParty(early=_FIRST, refuse=_FIRST + 1.0, status=486),
+    "13": CalledParty(answer=_FIRST, talk=1.0, reason=HOSTILE_REASON),
 }
-SWALLOWED = Outcome(refuse=TIMER_B_SECONDS, status=408, reached=False)
-PORT_CLOSED = Outcome(refuse=_FIRST, status=503, reached=False)
-ANSWERS_AT_ONCE = Outcome(answer=0.0)
+SWALLOWED = CalledParty(refuse=TIMER_B_SECONDS, status=408, reached=False)
+PORT_CLOSED = CalledParty(refuse=_FIRST, status=503, reached=False)
+ANSWERS_AT_ONCE = CalledParty(answer=0.0)
 
 _USER = re.compile(r"(\d\d)(?:[;@].*)?$", re.DOTALL)
 
@@ -71,28 +71,28 @@ _MIX = (
 _BOUNDS = tuple(zip(accumulate(share for share, _ in _MIX), (name for _, name in _MIX), strict=True))
 
 
-def refusing(status: int, *, ring: bool = False) -> Outcome:
+def refusing(status: int, *, ring: bool = False) -> CalledParty:
     """A gateway that answers every INVITE with this final response, at once or after a 180."""
     if ring:
-        return Outcome(ring=_FIRST, refuse=_FIRST + 0.1, status=status)
-    return Outcome(refuse=_FIRST, status=status)
+        return CalledParty(ring=_FIRST, refuse=_FIRST + 0.1, status=status)
+    return CalledParty(refuse=_FIRST, status=status)
 
 
-def by_number(number: str) -> Outcome:
-    """The outcome the last two digits choose; other endings answer quickly, like 10."""
+def by_number(number: str) -> CalledParty:
+    """The called party that the last two digits choose; other endings answer quickly, like 10."""
     match = _USER.search(number)
     return PLAN.get(match[1], QUICK_ANSWER) if match else QUICK_ANSWER
 
 
 class Mix:
-    """Outcomes drawn by weight. The n-th call to a number has the same outcome whenever the seed is the same."""
+    """Called parties drawn by weight. The n-th call to a number meets the same one whenever the seed is the same."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._calls: dict[str, int] = {}
 
-    def draw(self, number: str) -> Outcome:
-        """The outcome of the next call to `number`."""
+    def draw(self, number: str) -> CalledParty:
+        """Who is met by the next call to `number`."""
         attempt = self._calls.get(number, 0) + 1
         self._calls[number] = attempt
         digest = blake2b(
@@ -103,9 +103,9 @@ class Mix:
         talk = 3.0 + (digest[5] / 255) ** 2 * 57.0
         name = next(name for bound, name in _BOUNDS if point < bound)
         if name == "answered":
-            return Outcome(ring=_FIRST, answer=_FIRST + ring, talk=talk)
+            return CalledParty(ring=_FIRST, answer=_FIRST + ring, talk=talk)
         if name == "early":
-            return Outcome(early=_FIRST, answer=_FIRST + ring, talk=talk)
+            return CalledParty(early=_FIRST, answer=_FIRST + ring, talk=talk)
         if name in ("02", "03"):
             return PLAN[name]
         return replace(PLAN[name], ring=_FIRST, refuse=_FIRST + ring / 2)

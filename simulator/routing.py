@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from simulator.causes import parse_cause
-from simulator.dialstring import Leg, holds_expansion
+from simulator.dialstring import Leg, has_expansion
 from simulator.faults import Faults
-from simulator.plan import ANSWERS_AT_ONCE, PORT_CLOSED, SWALLOWED, Outcome, refusing
+from simulator.plan import ANSWERS_AT_ONCE, PORT_CLOSED, SWALLOWED, CalledParty, refusing
 
 PROFILES = frozenset({"external", "internal"})
 CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})
@@ -16,12 +16,12 @@ CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A leg that gets a channel. `outcome`: what becomes of it whoever is called, None where that decides.
+    """A leg that gets a channel. `called_party`: who answers there whoever is called, None where the number decides.
     `fault`: the cause it ends with at once, because its number makes no URI."""
 
     number: str
     gateway: str
-    outcome: Outcome | None = None
+    called_party: CalledParty | None = None
     fault: str = ""
 
 
@@ -79,14 +79,14 @@ class Router:
         if not self.up(gateway):
             return Refused("GATEWAY_DOWN", number, gateway, session=True)
         _, at, host = number.partition("@")
-        outcome = None
+        party = None
         if gateway.endswith("_hole"):
-            outcome = SWALLOWED
+            party = SWALLOWED
         elif gateway.endswith("_dead") or (at and host not in CARRIER_HOSTS):
-            outcome = PORT_CLOSED
+            party = PORT_CLOSED
         elif fault := self.faults.refusal(gateway):
-            outcome = refusing(int(fault.number("status")), ring=fault.text("ring") == "yes")
-        return Route(number, gateway, outcome, _fault(number))
+            party = refusing(int(fault.number("status")), ring=fault.text("ring") == "yes")
+        return Route(number, gateway, party, _fault(number))
 
     @staticmethod
     def _profile(profile: str, rest: str) -> Route | Refused:
@@ -116,6 +116,6 @@ def caller_headers(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fault(number: str) -> str:
-    if holds_expansion(number):
+    if has_expansion(number):
         return "DESTINATION_OUT_OF_ORDER"
     return "NORMAL_UNSPECIFIED" if "<" in number or ">" in number else ""

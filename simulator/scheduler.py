@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from typing import Any
 
 
 class Clock:
@@ -40,14 +39,28 @@ def tick(at: float, seconds: int) -> float:
     return math.floor(at) + seconds if seconds > 0 else at
 
 
-Timer = list[Any]  # due, order, action, arguments; a list because heapq compares those without calling Python
+class Timer:
+    """An action that is to come; `number` is its own, and that of the task which `sched_cancel` names."""
+
+    __slots__ = ("action", "arguments", "number")
+
+    def __init__(self, number: int, action: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        self.number = number
+        self.action: Callable[..., None] | None = action
+        self.arguments = arguments
+
+    def disarm(self) -> None:
+        """Let go of what the action needs: it has run, or never will."""
+        self.action = None
+        self.arguments = ()
 
 
 class Scheduler:
     """Calls `action(at, *arguments)` at its simulated moment, in order; equal moments in the order they were set."""
 
     def __init__(self) -> None:
-        self._heap: list[Timer] = []
+        # The number decides between equal moments, so that timers themselves are never compared.
+        self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._cancelled = 0
 
@@ -55,25 +68,25 @@ class Scheduler:
         return len(self._heap) - self._cancelled
 
     @property
-    def held(self) -> int:
+    def in_memory(self) -> int:
         """Timers in memory, those cancelled and not yet cleared away included."""
         return len(self._heap)
 
-    def at(self, due: float, action: Callable[..., None], *arguments: Any) -> Timer:
+    def at(self, due: float, action: Callable[..., None], *arguments: object) -> Timer:
         """Schedule `action`; the result is good for `cancel`."""
         self._count += 1
-        timer: Timer = [due, self._count, action, arguments]
-        heapq.heappush(self._heap, timer)
+        timer = Timer(self._count, action, arguments)
+        heapq.heappush(self._heap, (due, self._count, timer))
         return timer
 
     def cancel(self, timer: Timer) -> None:
-        """Forget a timer; what it held is freed at once. A timer that has run is left alone."""
-        if timer[2] is None:
+        """Forget a timer; what its action needs is freed at once. A timer that has run is left alone."""
+        if timer.action is None:
             return
-        timer[2] = timer[3] = None
+        timer.disarm()
         self._cancelled += 1
         if self._cancelled > 1_000 and self._cancelled * 2 > len(self._heap):
-            self._heap = [timer for timer in self._heap if timer[2] is not None]
+            self._heap = [entry for entry in self._heap if entry[2].action is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
 
@@ -85,11 +98,11 @@ class Scheduler:
     def run(self, now: float, limit: int = 2_000) -> None:
         """Run what is due, at most `limit` timers, so that the sockets get their turn."""
         while self._heap and limit and self._heap[0][0] <= now:
-            timer = heapq.heappop(self._heap)
-            due, _, action, arguments = timer
+            due, _, timer = heapq.heappop(self._heap)
+            action, arguments = timer.action, timer.arguments
             if action is None:
                 self._cancelled -= 1
                 continue
-            timer[2] = timer[3] = None
+            timer.disarm()
             action(due, *arguments)
             limit -= 1

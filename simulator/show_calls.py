@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
+from simulator.admission import Admission
 from simulator.calls import ANSWERED, EXECUTING, Call
 from simulator.render import stamp
 
-if TYPE_CHECKING:
-    from simulator.switch import Switch
-
-SHOW_LAG_SECONDS = 0.2  # the database behind `show channels` lags (transcript 64)
 _RULE = "=" * 97
 
 
@@ -39,11 +35,8 @@ def up_time(seconds: float, unit: str) -> str:
     return f"{int(seconds / divisor)}\n" if divisor else "-USAGE: [us|ms|s|m|h|d]\n"
 
 
-def status_text(switch: Switch, at: float, uptime: float) -> str:
-    """The `status` api."""
-    admission = switch.admission
-    admission.refill(switch.clock.wall(at))
-    sessions = len(switch.sessions)
+def status_text(admission: Admission, sessions: int, uptime: float) -> str:
+    """The `status` api; `sessions` are those that exist now."""
     ready = "ready" if admission.ready else "not ready"
     return (
         f"UP {spelled_duration(uptime)}\n"
@@ -55,12 +48,6 @@ def status_text(switch: Switch, at: float, uptime: float) -> str:
         f"{admission.max_sessions} session(s) max\n"
         "min idle cpu 0.00/98.53\nCurrent Stack Size/Max 240K/240K\n"
     )
-
-
-def visible_calls(switch: Switch, at: float) -> list[Call]:
-    """What `show channels` lists: late to come and late to go."""
-    alive = [call for call in switch.sessions.values() if call.at <= at - SHOW_LAG_SECONDS / 2]
-    return alive + [call for end, call in switch.recent if end > at - SHOW_LAG_SECONDS]
 
 
 def channels_json(calls: Iterable[Call], hostname: str) -> str:

@@ -9,10 +9,11 @@ import orjson
 
 from simulator.admission import Admission
 from simulator.apis import Apis
+from simulator.core import Core
 from simulator.events import Hub
 from simulator.filters import Filter
 from simulator.fsctl import Fsctl
-from simulator.plan import Outcome, by_number
+from simulator.plan import CalledParty, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
@@ -61,7 +62,7 @@ class Node:
     def __init__(
         self,
         speed: float = 1.0,
-        outcome: Callable[[str], Outcome] = by_number,
+        called_party: Callable[[str], CalledParty] = by_number,
         start: float = START,
         **limits: int,
     ) -> None:
@@ -73,7 +74,7 @@ class Node:
         self.hub = Hub(Renderer("core", "host", "fs1"), lambda: self.clock.wall(self.now))
         self.hub.subscribe(self.watcher, set(EVENT_NAMES) - QUIET)
         self.admission = Admission(limits.get("sps", 1_000), limits.get("max_sessions", 1_000))
-        self.switch = Switch(
+        self.core = Core(
             "fs1",
             hub=self.hub,
             clock=self.clock,
@@ -81,11 +82,11 @@ class Node:
             ledger=self.memory,
             admission=self.admission,
             router=Router(),
-            outcome=outcome,
         )
+        self.switch = Switch(self.core, called_party=called_party)
         self.ended = 0
-        self.apis = Apis(self.switch, start, Fsctl(self.switch, self._end))
-        self.switch.run_api = self.apis.run
+        self.apis = Apis(self.switch, start, Fsctl(self.core, self.switch.hangups, self._end))
+        self.core.run_api = self.apis.run
         self.jobs: list[str] = []
 
     def _end(self) -> None:

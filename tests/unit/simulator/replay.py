@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from simulator.listener import Listener
+from simulator.esl_client import EslClient
 from tests.recordings import recordings_folder
 from tests.unit.simulator.node import Node
 
@@ -115,15 +115,15 @@ def replay(path: Path) -> Replay:
     start = int(stamped[1][1]) / 1e6 - stamped[0] if stamped else 1_795_416_000.0
     node = Node(start=start, sps=2_000, max_sessions=5_000)
     node.hub.unsubscribe(node.watcher)
-    listeners: dict[int, Listener] = {}
+    clients: dict[int, EslClient] = {}
     recorded: dict[int, list[bytes]] = defaultdict(list)
     simulated: dict[int, bytes] = defaultdict(bytes)
 
     def collect() -> None:
-        for connection, listener in listeners.items():
-            listener.resume(node.now)
-            while listener.has_output:
-                simulated[connection] += listener.take()
+        for connection, client in clients.items():
+            client.resume(node.now)
+            while client.has_output:
+                simulated[connection] += client.take()
 
     def pass_until(moment: float) -> None:
         while (due := node.scheduler.next_due) is not None and due <= moment:
@@ -144,19 +144,19 @@ def replay(path: Path) -> Replay:
 
     for side, connection, at, data in script:
         pass_until(start + at)
-        if side == "C" and connection in listeners and listeners[connection].waiting:
+        if side == "C" and connection in clients and clients[connection].waiting:
             keep_up(connection)
         if side == "N":
-            if (gone := _CLOSED.fullmatch(data)) and int(gone[1]) in listeners:
-                listeners.pop(int(gone[1])).leave()
+            if (gone := _CLOSED.fullmatch(data)) and int(gone[1]) in clients:
+                clients.pop(int(gone[1])).leave()
             continue
-        if connection not in listeners:
-            listeners[connection] = Listener("ClueCon", node.hub, node.switch, node.apis)
+        if connection not in clients:
+            clients[connection] = EslClient("ClueCon", node.switch, node.apis)
             collect()
         if side == "S":
             recorded[connection].append(data)
-        elif not listeners[connection].closing:
-            listeners[connection].feed(data, node.now)
+        elif not clients[connection].closing:
+            clients[connection].feed(data, node.now)
             collect()
     pass_until(node.now + 1.0)
     frames = {connection: list(cut(stream)) for connection, stream in simulated.items()}

@@ -10,7 +10,7 @@ from simulator.dialstring import (
     USAGE,
     DialStringError,
     closing,
-    holds_expansion,
+    has_expansion,
     parse_originate,
     read_applications,
     separate,
@@ -23,7 +23,7 @@ def arrived(raw: str) -> tuple[str | None, str | None]:
     variables = (
         parse_originate(f"{{origination_uuid=u}}{{n={raw},z=1}}null/foo &park()").groups[0][0].variables
     )
-    kept = {name: value for name, value in variables.items() if not holds_expansion(value)}
+    kept = {name: value for name, value in variables.items() if not has_expansion(value)}
     return kept.get("n"), kept.get("z")
 
 
@@ -157,7 +157,7 @@ def balanced(value: str) -> bool:
 hostile = st.text(st.sampled_from(" ,'\"=\\{}[]<>|^&()$:_nrts\t\nabé€😀%;#!"), min_size=1, max_size=40)
 
 
-@given(hostile.filter(balanced).filter(lambda value: ":_:" not in value and not holds_expansion(value)))
+@given(hostile.filter(balanced).filter(lambda value: ":_:" not in value and not has_expansion(value)))
 def test_an_escaped_value_arrives_unchanged(value: str) -> None:
     assert arrived(escape(value)) == (value, "1")
 

@@ -11,26 +11,27 @@ from hypothesis import strategies as st
 
 from freeswitch.events import hangup_from_variables
 from simulator.control import answer
-from simulator.faults import KINDS, FaultError, Faults, Order, parse_fault, parse_option
-from simulator.overrides import Levers
+from simulator.faults import KINDS, FaultError, Faults, ScheduledFault, parse_fault, parse_option
+from simulator.overrides import Overrides
 from tests.unit.simulator.node import Node
-from tests.unit.simulator.test_listener import connect, say
+from tests.unit.simulator.test_esl_client import connect, say
 
 OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "kill", "half-open"})
 
 
 class Server:
-    """What the levers move beyond the switch, as a list of what was done."""
+    """What faults move beyond the switch, as a list of what was done."""
 
     def __init__(self, node: Node) -> None:
         self.did: list[str] = []
-        self.levers = Levers(
-            node.switch,
+        self.overrides = Overrides(
+            node.core,
+            node.switch.hangups,
             mute=lambda: self.did.append("mute"),
             unmute=lambda resume: self.did.append(f"unmute {resume}"),
             restart=lambda: self.did.append("restart"),
             kill=lambda: self.did.append("kill"),
-            beat=lambda: self.did.append("beat"),
+            heartbeat=lambda: self.did.append("beat"),
             moment=lambda: node.now,
             connections=lambda: 0,
         )
@@ -54,7 +55,7 @@ def test_a_fault_reads_back_as_it_is_written(name: str) -> None:
 def test_what_strikes_a_running_node_has_its_time_on_the_command_line(name: str) -> None:
     with pytest.raises(FaultError, match=f"say when, as in {name}@5"):
         parse_option(name)
-    assert parse_option(f"{name}@5") == Order(parse_fault(name), 5.0)
+    assert parse_option(f"{name}@5") == ScheduledFault(parse_fault(name), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_what_makes_no_sense_is_refused(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_line_gets_one_line_back(line: str) -> None:
-    said = answer(Server(Node()).levers, line)
+    said = answer(Server(Node()).overrides, line)
     assert said.startswith(("ok", "error "))
     assert "\n" not in said
 
@@ -131,10 +132,10 @@ def test_any_line_gets_one_line_back(line: str) -> None:
 def test_without_a_fault_an_event_comes_once_and_at_once(option: str, copies: int) -> None:
     faults = in_force(option)
     assert len(faults.copies()) == copies
-    assert faults.bends_events
+    assert faults.affects_events
     faults.clear()
     assert faults.copies() == [0.0]
-    assert not faults.bends_events
+    assert not faults.affects_events
 
 
 def test_faults_add_up_and_are_counted() -> None:
@@ -154,63 +155,63 @@ def test_a_reply_is_late_for_the_command_it_is_ordered_for() -> None:
     assert faults.reply_delay("event json ALL") == math.inf
 
 
-def test_an_event_that_is_late_reaches_its_listener_in_simulated_time() -> None:
+def test_an_event_that_is_late_reaches_its_client_in_simulated_time() -> None:
     node = Node(speed=10.0)
-    node.switch.faults.set(parse_option("late:seconds=2").fault)
-    listener = connect(node, "event json CHANNEL_CREATE")
+    node.core.faults.set(parse_option("late:seconds=2").fault)
+    client = connect(node, "event json CHANNEL_CREATE")
     node.call("07")
     node.pass_time(19.0)
-    assert say(node, listener) == b""
+    assert say(node, client) == b""
     node.pass_time(2.0)
-    assert b"CHANNEL_CREATE" in say(node, listener)
+    assert b"CHANNEL_CREATE" in say(node, client)
 
 
 def test_a_connection_that_waits_for_a_late_reply_reads_and_sends_nothing() -> None:
     node = Node()
-    listener = connect(node, "event json BACKGROUND_JOB")
-    node.switch.faults.set(parse_option("late-reply:percent=100,seconds=3").fault)
-    assert say(node, listener, "bgapi echo x\nJob-UUID: a", "api echo second") == b""
+    client = connect(node, "event json BACKGROUND_JOB")
+    node.core.faults.set(parse_option("late-reply:percent=100,seconds=3").fault)
+    assert say(node, client, "bgapi echo x\nJob-UUID: a", "api echo second") == b""
     node.pass_time(2.9)
-    assert not listener.has_output
+    assert not client.has_output
     node.pass_time(0.2)
-    output = say(node, listener)
+    output = say(node, client)
     assert output.index(b"Job-UUID: a") < output.index(b"second")
     assert b"BACKGROUND_JOB" in output
 
 
 def test_a_connection_is_cut_in_the_middle_of_a_frame() -> None:
     node = Node()
-    listener = connect(node, "event json CHANNEL_CREATE")
-    node.switch.faults.set(parse_option("cut:after=1").fault)
+    client = connect(node, "event json CHANNEL_CREATE")
+    node.core.faults.set(parse_option("cut:after=1").fault)
     for uuid in "abc":
         node.call("07", uuid=uuid)
-    output = listener.take()
+    output = client.take()
     assert output.count(b"CHANNEL_CREATE") == 2
     assert not output.endswith(b"}")
-    assert listener.closing
-    assert not listener.has_output
-    assert node.switch.faults.done["cut"] == 1
+    assert client.closing
+    assert not client.has_output
+    assert node.core.faults.done["cut"] == 1
 
 
 def test_only_answered_channels_become_zombies_and_the_end_of_the_fault_ends_them() -> None:
     node = Node()
     server = Server(node)
-    server.levers.begin(parse_fault("zombies percent=100"))
+    server.overrides.begin(parse_fault("zombies percent=100"))
     node.call("02", uuid="ringing")
     node.call("13", uuid="answered")
     node.pass_time(5.0)
     node.api("hupall")
     node.pass_time(1.0)
-    assert set(node.switch.sessions) == {"answered"}
-    server.levers.end("zombies")
+    assert {call.uuid for call in node.core.channels} == {"answered"}
+    server.overrides.end("zombies")
     node.pass_time(1.0)
-    assert not node.switch.sessions
+    assert not node.core.channels
     assert node.last("CHANNEL_HANGUP_COMPLETE", "answered")["Hangup-Cause"] == "NORMAL_CLEARING"
 
 
 def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
     node = Node()
-    faults = node.switch.faults
+    faults = node.core.faults
     faults.set(parse_option("gateway-down:gateway=other").fault)
     faults.set(parse_option("gateway-refuses:gateway=carrier,status=402").fault)
     node.call("10", uuid="a")
@@ -222,7 +223,7 @@ def test_a_gateway_that_is_down_or_refuses_is_told_by_its_name() -> None:
 
 def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
     node = Node()
-    node.switch.faults.set(parse_option("gateway-refuses:gateway=carrier,status=302").fault)
+    node.core.faults.set(parse_option("gateway-refuses:gateway=carrier,status=302").fault)
     node.call("10", uuid="a")
     node.pass_time(1.0)
     assert node.jobs == ["-ERR REQUESTED_CHAN_UNAVAIL\n"]
@@ -241,19 +242,19 @@ def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
 
 def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
     node = Node(sps=7, max_sessions=8)
-    levers = Server(node).levers
+    overrides = Server(node).overrides
     for sps in (3, 4):
-        levers.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
+        overrides.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
     assert (node.admission.sps, node.admission.max_sessions) == (4, 1)
-    levers.end()
+    overrides.end()
     assert (node.admission.sps, node.admission.max_sessions) == (7, 8)
 
 
 def test_what_concerns_sockets_is_the_servers() -> None:
     server = Server(Node())
     for line in ("half-open resume=yes", "burst events=2", "restart", "kill"):
-        server.levers.begin(parse_fault(line))
-    server.levers.end()
+        server.overrides.begin(parse_fault(line))
+    server.overrides.end()
     assert server.did == ["mute", "beat", "beat", "restart", "kill", "unmute True"]
 
 
@@ -263,6 +264,6 @@ def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
     node.call("07", uuid="b")
     node.pass_time(1.0)
     before = len(node.watcher.events)
-    Server(node).levers.begin(parse_fault("burst events=100"))
+    Server(node).overrides.begin(parse_fault("burst events=100"))
     burst = Counter(event["Unique-ID"] for event in node.watcher.events[before:])
     assert burst == {"a": 50, "b": 50}

@@ -63,7 +63,7 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     for timer in [scheduler.at(float(number), lambda _at: None) for number in range(5_000)]:
         scheduler.cancel(timer)
     assert len(scheduler) == 0
-    assert scheduler.held < 2_500
+    assert scheduler.in_memory < 2_500
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_causes_of_the_switch_itself_are_reported_as_16(cause: str, number: int)
     ("number", "ending"),
     [("15550000", "00"), ("+15550007", "07"), ("15550007;x=y", "07"), ("tel:15550012", "12")],
 )
-def test_the_last_two_digits_choose_the_outcome(number: str, ending: str) -> None:
+def test_the_last_two_digits_choose_the_called_party(number: str, ending: str) -> None:
     assert by_number(number) is PLAN[ending]
 
 
@@ -109,11 +109,11 @@ def test_the_mix_depends_on_the_seed_the_number_and_the_attempt_only() -> None:
     assert forwards != {number: [Mix(8).draw(number)] * 2 for number in numbers}
 
 
-def test_the_mix_answers_about_half_and_holds_every_kind_of_outcome() -> None:
+def test_the_mix_answers_about_half_and_has_every_kind_of_called_party() -> None:
     mix = Mix(1)
     drawn = Counter(
-        "answered" if outcome.answer else str(outcome.status)
-        for outcome in (mix.draw(str(n)) for n in range(2_000))
+        "answered" if party.answer else str(party.status)
+        for party in (mix.draw(str(n)) for n in range(2_000))
     )
     assert 0.4 < drawn["answered"] / 2_000 < 0.7
     assert {"0", "404", "480", "486", "503", "603"} <= set(drawn)

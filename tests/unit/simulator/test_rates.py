@@ -30,7 +30,7 @@ def test_the_first_order_of_an_id_is_carried_out_and_no_other() -> None:
     assert node.names() == ["OUTGOING", "HANGUP", "HANGUP_COMPLETE", "DESTROY"]
     assert [line["result"] for line in node.ledger("originate")] == ["accepted", f"refused:{dedup.CAUSE}"]
     assert [line["cause"] for line in node.ledger("end")] == ["USER_BUSY"]
-    assert node.switch.sessions == {}
+    assert not node.core.channels
 
 
 def test_an_id_that_is_up_is_refused_before_it_counts() -> None:

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import pytest
 
-from simulator.plan import Outcome
+from simulator.plan import CalledParty
 from simulator.subscriptions import EVENT_NAMES
 from tests.unit.simulator.node import Node
 
 SETUP = ["OUTGOING", "CREATE", "ORIGINATE"]
 END = ["HANGUP", "HANGUP_COMPLETE", "DESTROY"]
-RINGS_OUT = Outcome(ring=0.02)
-MEDIA_ONLY = Outcome(early=0.02)
+RINGS_OUT = CalledParty(ring=0.02)
+MEDIA_ONLY = CalledParty(early=0.02)
 
 
 class Ending(NamedTuple):
@@ -59,7 +59,7 @@ def test_each_number_of_the_plan_ends_as_recorded(speed: float, ending: str) -> 
     assert complete["variable_billsec"] == str(wanted.billsec)
     (end,) = node.ledger("end")
     assert (end["cause"], end["sip"], end["billsec"]) == (wanted.cause, wanted.sip, wanted.billsec)
-    assert node.switch.sessions == {}
+    assert not node.core.channels
 
 
 def test_the_epochs_of_a_call_agree_with_its_durations_at_any_speed() -> None:
@@ -104,7 +104,7 @@ def test_originate_timeout_fires_on_the_second_and_tells_the_job_before_the_chan
 
 @pytest.mark.parametrize(("ending", "hook"), [("02", "execute_on_ring"), ("12", "execute_on_pre_answer")])
 def test_a_ring_timer_set_by_a_hook_ends_the_call(ending: str, hook: str) -> None:
-    node = Node(outcome=lambda _number: RINGS_OUT if ending == "02" else MEDIA_ONLY)
+    node = Node(called_party=lambda _number: RINGS_OUT if ending == "02" else MEDIA_ONLY)
     node.call(ending, f"originate_timeout=46,{hook}='sched_hangup +8 NO_ANSWER'")
     node.pass_time(7.7)
     assert node.jobs == []
@@ -114,7 +114,7 @@ def test_a_ring_timer_set_by_a_hook_ends_the_call(ending: str, hook: str) -> Non
 
 
 def test_the_ring_hook_does_not_run_on_a_183_nor_the_other_on_a_180() -> None:
-    node = Node(outcome=lambda number: RINGS_OUT if number == "1" else MEDIA_ONLY)
+    node = Node(called_party=lambda number: RINGS_OUT if number == "1" else MEDIA_ONLY)
     for uuid, number, hook in (("a", "1", "execute_on_pre_answer"), ("b", "2", "execute_on_ring")):
         own = f"origination_uuid={uuid},ignore_early_media=true,{hook}='sched_hangup +2 NO_ANSWER'"
         node.originate(f"{{{own}}}sofia/gateway/c/{number} &park()")

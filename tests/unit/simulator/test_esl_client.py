@@ -6,60 +6,60 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simulator.listener import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS, Listener
+from simulator.esl_client import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS, EslClient
 from tests.unit.simulator.node import Node
 
 
-def connect(node: Node, *commands: str) -> Listener:
-    """An authorised listener that has read the replies to `commands`."""
-    listener = Listener("ClueCon", node.hub, node.switch, node.apis)
-    say(node, listener, "auth ClueCon", *commands)
-    return listener
+def connect(node: Node, *commands: str) -> EslClient:
+    """An authorised client that has read the replies to `commands`."""
+    client = EslClient("ClueCon", node.switch, node.apis)
+    say(node, client, "auth ClueCon", *commands)
+    return client
 
 
-def say(node: Node, listener: Listener, *commands: str) -> bytes:
+def say(node: Node, client: EslClient, *commands: str) -> bytes:
     for command in commands:
-        listener.feed(command.encode("utf-8", "surrogateescape") + b"\n\n", node.now)
+        client.feed(command.encode("utf-8", "surrogateescape") + b"\n\n", node.now)
     output = b""
-    while listener.has_output:
-        output += listener.take()
+    while client.has_output:
+        output += client.take()
     return output
 
 
-def test_a_listener_that_falls_behind_loses_events_and_then_its_place() -> None:
-    listener = connect(Node())
+def test_a_client_that_falls_behind_loses_events_and_then_its_place() -> None:
+    client = connect(Node())
     for _ in range(MAX_QUEUED_EVENTS + MAX_LOST_EVENTS):
-        listener.push(b"x")
-    assert listener.queued == MAX_QUEUED_EVENTS
-    assert not listener.dropped
-    listener.push(b"x")
-    assert listener.dropped
+        client.push(b"x")
+    assert client.queued == MAX_QUEUED_EVENTS
+    assert not client.dropped
+    client.push(b"x")
+    assert client.dropped
 
 
 def test_an_api_that_has_not_ended_holds_back_replies_and_events() -> None:
     node = Node()
-    listener = connect(node, "event json CHANNEL_CREATE CHANNEL_ANSWER")
+    client = connect(node, "event json CHANNEL_CREATE CHANNEL_ANSWER")
     line = "api originate {ignore_early_media=true}sofia/gateway/c/15550010 &park()"
-    assert say(node, listener, line, "api echo second") == b""
+    assert say(node, client, line, "api echo second") == b""
     node.pass_time(1.0)
-    listener.resume(node.now)
-    output = say(node, listener)
+    client.resume(node.now)
+    output = say(node, client)
     assert output.index(b"+OK ") < output.index(b"CHANNEL_CREATE")
     assert b"second" in output
 
 
 def test_a_client_that_never_ends_its_command_is_dropped() -> None:
     node = Node()
-    listener = connect(node)
+    client = connect(node)
     for _ in range(9):
-        listener.feed(b"x" * (1 << 20), node.now)
-    assert listener.dropped
+        client.feed(b"x" * (1 << 20), node.now)
+    assert client.dropped
 
 
 def test_xml_events_hold_the_headers_and_the_body() -> None:
     node = Node()
-    listener = connect(node, "event xml BACKGROUND_JOB")
-    output = say(node, listener, "bgapi echo a<b\nJob-UUID: x y").decode()
+    client = connect(node, "event xml BACKGROUND_JOB")
+    output = say(node, client, "bgapi echo a<b\nJob-UUID: x y").decode()
     assert "Content-Type: text/event-xml" in output
     assert "    <Job-UUID>x%20y</Job-UUID>\n" in output
     assert "<body>a&lt;b</body>" in output
@@ -117,24 +117,24 @@ def fill(template: str, words: list[str]) -> str:
 def test_nothing_a_client_sends_brings_the_node_down(commands: list[str]) -> None:
     node = Node()
     watcher = connect(node, "event plain ALL")
-    listener = connect(node, "event json ALL")
-    say(node, listener, "bgapi originate {origination_uuid=u}sofia/gateway/carrier/15550007 &park()")
+    client = connect(node, "event json ALL")
+    say(node, client, "bgapi originate {origination_uuid=u}sofia/gateway/carrier/15550007 &park()")
     node.pass_time(1.0)
-    say(node, listener, *commands)
+    say(node, client, *commands)
     node.pass_time(5.0)
-    listener.resume(node.now)
+    client.resume(node.now)
     say(node, watcher)
-    node.switch.end_everything(node.now, "SYSTEM_SHUTDOWN")
-    assert all(not call.alive() for call in node.switch.sessions.values())
+    node.switch.hangups.end_everything(node.now, "SYSTEM_SHUTDOWN")
+    assert all(not call.alive() for call in node.core.channels)
 
 
 @given(st.binary(max_size=400))
 def test_no_bytes_bring_the_node_down(data: bytes) -> None:
     node = Node()
-    listener = connect(node)
-    listener.feed(data, node.now)
-    listener.feed(b"\n\n", node.now)
-    assert isinstance(say(node, listener), bytes)
+    client = connect(node)
+    client.feed(data, node.now)
+    client.feed(b"\n\n", node.now)
+    assert isinstance(say(node, client), bytes)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,6 @@ def test_no_bytes_bring_the_node_down(data: bytes) -> None:
 )
 def test_bytes_that_are_no_text_are_answered(data: bytes) -> None:
     node = Node()
-    listener = connect(node)
-    listener.feed(data, node.now)
-    assert say(node, listener)
+    client = connect(node)
+    client.feed(data, node.now)
+    assert say(node, client)

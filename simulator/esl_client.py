@@ -1,7 +1,7 @@
-"""One ESL connection, without its socket: commands in, frames out, as mod_event_socket answers them.
+"""One client of the event socket without its TCP socket: commands in, frames out, as mod_event_socket answers them.
 
 The server feeds bytes, and takes bytes to send. Like the real one it keeps a bounded queue of events for each
-listener and drops a listener that falls behind; unlike the real one it never freezes the others meanwhile.
+client and drops one that falls behind; unlike the real one it never freezes the others meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Final
 
 from simulator.apis import Apis
 from simulator.causes import parse_cause
-from simulator.events import Hub
 from simulator.filters import Filter
 from simulator.framing import (
     AUTH_REQUEST,
@@ -62,12 +61,16 @@ _LOG_LEVELS = {
 }
 
 
-class Listener:
-    """The state of one connection."""
+class EslClient:
+    """The state of one connection. `resuming`: it does nothing for now, and goes on by itself."""
 
-    def __init__(self, password: str, hub: Hub, switch: Switch, apis: Apis) -> None:
+    def __init__(self, password: str, switch: Switch, apis: Apis) -> None:
+        core = switch.core
         self._password = password
-        self._hub = hub
+        self._hub = core.hub
+        self._clock = core.clock
+        self._scheduler = core.scheduler
+        self._channels = core.channels
         self._switch = switch
         self._apis = apis
         self._reader = CommandReader()
@@ -77,10 +80,10 @@ class Listener:
         self._events: deque[bytes] = deque()
         self._lost = 0
         self._delivered = 0
-        self._faults = switch.faults
+        self._faults = core.faults
         self._waiting = False
         self._stalled = False
-        self.goes_on = False
+        self.resuming = False
         self._logging = False
         self._partial = False
         self._filters: list[Filter] = []
@@ -116,16 +119,16 @@ class Listener:
     @property
     def has_output(self) -> bool:
         """Whether `take` would return anything."""
-        return not self._stalled and (bool(self._output) or bool(self._events and not self._held))
+        return not self._stalled and (bool(self._output) or bool(self._events and not self._events_wait))
 
     @property
-    def _held(self) -> bool:
-        # An unfinished command, and an api that has not ended, hold events back (fact A15).
+    def _events_wait(self) -> bool:
+        # Behind an unfinished command, and an api that has not ended (fact A15).
         return self._waiting or self._partial
 
     def push(self, frame: bytes) -> None:
         """Deliver an event as the faults in force let it pass."""
-        if not self._faults.bends_events:
+        if not self._faults.affects_events:
             self._queue(frame)
             return
         if self._faults.cuts(self._delivered):
@@ -133,8 +136,7 @@ class Listener:
             return
         for seconds in self._faults.copies():
             if seconds:
-                clock, now = self._switch.clock, self._hub.wall()
-                self._switch.scheduler.at(clock.moment(now + seconds), self._arrive, frame)
+                self._scheduler.at(self._clock.moment(self._hub.wall() + seconds), self._arrive, frame)
             else:
                 self._queue(frame)
 
@@ -149,7 +151,7 @@ class Listener:
             self.closing = True
 
     def _queue(self, frame: bytes) -> None:
-        """Past the limit events are lost, and then the listener is."""
+        """Past the limit events are lost, and then the client is."""
         if self.closing:
             return
         self._delivered += 1
@@ -173,7 +175,7 @@ class Listener:
         return b"".join(chunks)
 
     def _release(self) -> None:
-        if self._events and not self._held:
+        if self._events and not self._events_wait:
             self._output.extend(self._events)
             self._events.clear()
 
@@ -200,12 +202,12 @@ class Listener:
     def _stall(self, seconds: float, at: float) -> None:
         """Send nothing and read nothing for a time, as while the node works on a command; it may be without end."""
         self._stalled = seconds > 0
-        self.goes_on = self._stalled and seconds < inf
-        if self.goes_on:
-            self._switch.scheduler.at(at + seconds * self._switch.clock.speed, self._go_on)
+        self.resuming = self._stalled and seconds < inf
+        if self.resuming:
+            self._scheduler.at(at + seconds * self._clock.speed, self._end_stall)
 
-    def _go_on(self, at: float) -> None:
-        self._stalled = self.goes_on = False
+    def _end_stall(self, at: float) -> None:
+        self._stalled = self.resuming = False
         self._run(at)
 
     def close(self, notice: bytes) -> None:
@@ -336,14 +338,14 @@ class Listener:
 
     def _send_message(self, command: Command, at: float) -> None:
         uuid = command.line[8:].strip()
-        call = self._switch.find(uuid) if uuid else None
+        call = self._channels.find(uuid) if uuid else None
         if call is None:
             self._say(f"-ERR invalid session id [{uuid}]")
             return
         self._say("+OK")
         headers = command.headers
         if headers.get("call-command") == "hangup":
-            self._switch.hang_up(at, call, parse_cause(headers.get("hangup-cause", "")))
+            self._switch.hangups.hang_up(at, call, parse_cause(headers.get("hangup-cause", "")))
         elif headers.get("call-command") == "execute":
             argument = headers.get("execute-app-arg") or command.body
             self._switch.applications.execute(at, call, headers.get("execute-app-name", ""), argument)

@@ -8,19 +8,19 @@ import pytest
 
 from dialer.record.classify import hung_up
 from freeswitch.events import ChannelEvent, event_from_json
-from simulator.plan import Outcome
+from simulator.plan import CalledParty
 from tests.unit.campaigns.outcomes_corpus import FINAL_RESPONSES, Reason, Shape, on_the_wire
 from tests.unit.dialer.factories import make_call
 from tests.unit.simulator.node import Node
 
 BEFORE = {
-    Shape.NOTHING: Outcome(refuse=0.5),
-    Shape.RINGING: Outcome(ring=0.1, refuse=0.5),
-    Shape.EARLY_MEDIA: Outcome(early=0.1, refuse=0.5),
+    Shape.NOTHING: CalledParty(refuse=0.5),
+    Shape.RINGING: CalledParty(ring=0.1, refuse=0.5),
+    Shape.EARLY_MEDIA: CalledParty(early=0.1, refuse=0.5),
 }
 
 
-def always(party: Outcome) -> Callable[[str], Outcome]:
+def always(party: CalledParty) -> Callable[[str], CalledParty]:
     return lambda _number: party
 
 
@@ -29,8 +29,8 @@ def test_every_final_response_of_the_simulator_is_disposed_of_as_the_corpus_says
     said: dict[int, tuple[str | None, int | None]] = {}
     for status in FINAL_RESPONSES:
         before = BEFORE[shape]
-        party = Outcome(ring=before.ring, early=before.early, refuse=before.refuse, status=status)
-        node = Node(outcome=always(party))
+        party = CalledParty(ring=before.ring, early=before.early, refuse=before.refuse, status=status)
+        node = Node(called_party=always(party))
         node.call("00")
         node.pass_time(2)
         event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE"))
