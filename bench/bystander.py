@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import gevent
 
+from cooperative import let_others_run
+
 
 class Bystander:
     """A greenlet that wants to run again `every` so many seconds, at once by default.
@@ -29,7 +31,7 @@ class Bystander:
         gc.collect()
         gc.freeze()
         greenlet = gevent.spawn(self._run)
-        gevent.sleep(0)
+        let_others_run()
         try:
             yield self
         finally:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from api.routes.campaign_body import breathe
 from bench.bystander import Bystander
 from bench.table import Bound, Figure
 from campaigns.csvfile import Pace, no_breath, open_text, read_rows
 from campaigns.importer import ImportCounts, Limits, read_list, spool
+from cooperative import let_others_run
 from tests.unit.campaigns.test_csvfile import HOSTILE
 from tests.unit.campaigns.test_importer import many
 
@@ -55,9 +55,9 @@ def held_up(quick: bool) -> Sequence[Figure]:
     """How long others wait for a list that is read beside them."""
     data = many(15_000 if quick else ROWS)
     with Bystander().running() as bystander:
-        file, _ = spool(io.BytesIO(data), Limits(), breathe=breathe)
+        file, _ = spool(io.BytesIO(data), Limits(), breathe=let_others_run)
         with file:
-            for _ in read_list(file, default_region="US", limits=Limits(), breathe=breathe):
+            for _ in read_list(file, default_region="US", limits=Limits(), breathe=let_others_run):
                 pass
     return [
         Figure(
