@@ -10,12 +10,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import redis
 import structlog
 
 from api.errors import ApiError
 from api.services import Services
+from coordination import lua
 
 log = structlog.get_logger(__name__)
 
@@ -24,29 +26,7 @@ IN_FLIGHT = 20
 LEASE_SECONDS = 60
 PAUSE_AFTER_FAILURE = 5.0
 
-# KEYS: counts (hash), flights (sorted set of request id -> expiry)
-# ARGV: request id, in flight at most, lease seconds, then (seconds, at most) for each window
-# Returns {0, 0} when admitted, {n, retry_after} for the n-th window exceeded, {-1, 1} for too many in flight.
-ENTER = """
-local now = tonumber(redis.call('TIME')[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then return {-1, 1} end
-local windows = (#ARGV - 3) / 2
-for i = 1, windows do
-  local size = tonumber(ARGV[2 + i * 2])
-  local start = now - now % size
-  if redis.call('HGET', KEYS[1], 's' .. i) ~= tostring(start) then
-    redis.call('HSET', KEYS[1], 's' .. i, start, 'n' .. i, 0)
-  elseif tonumber(redis.call('HGET', KEYS[1], 'n' .. i)) >= tonumber(ARGV[3 + i * 2]) then
-    return {i, start + size - now}
-  end
-end
-for i = 1, windows do redis.call('HINCRBY', KEYS[1], 'n' .. i, 1) end
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
-redis.call('EXPIRE', KEYS[1], 90000)
-redis.call('EXPIRE', KEYS[2], tonumber(ARGV[3]))
-return {0, 0}
-"""
+ENTER = lua.load(Path(__file__).with_name("rate_limit.lua"))
 
 
 class RateLimiter:
@@ -54,7 +34,6 @@ class RateLimiter:
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
-        self._enter = client.register_script(ENTER)
         self._prefix = prefix
         self._skip_until = 0.0
 
@@ -68,13 +47,17 @@ class RateLimiter:
         request_id = uuid.uuid4().hex
         sizes = [number for _, seconds, most in WINDOWS for number in (seconds, most)]
         try:
-            full, retry_after = self._enter(
-                keys=self._keys(tenant_id), args=[request_id, IN_FLIGHT, LEASE_SECONDS, *sizes]
+            answer: tuple[int, int] = lua.run(
+                self._client,
+                ENTER,
+                self._keys(tenant_id),
+                [request_id, IN_FLIGHT, LEASE_SECONDS, *sizes],
             )
         except redis.RedisError as error:
             self._skip_until = time.monotonic() + PAUSE_AFTER_FAILURE
             log.warning("api_rate_limit_off", reason=str(error))
             return None
+        full, retry_after = answer
         if full == 0:
             return request_id
         if full < 0:

@@ -1,4 +1,4 @@
--- In front of every script of this room. Times are Redis' own, in microseconds: exact in a double until 2255.
+-- In front of every script whose argument is one JSON job. Times are Redis' own, in microseconds: exact in a double until 2255.
 local function clock()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])

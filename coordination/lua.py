@@ -1,10 +1,10 @@
-"""The Lua scripts, each with the common part in front, run by digest."""
+"""Running Lua in Redis, the one way of every room: by digest, and by its text where Redis does not hold it yet."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,41 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-
-@cache
-def source(name: str) -> tuple[str, str]:
-    """A script's text and digest."""
-    here = Path(__file__).parent
-    folders = (here, here.with_name("limits"))
-    paths = [folder / f"{part}.lua" for part in ("common", name) for folder in folders]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
-    return text, digest(text)
+COMMON = Path(__file__).with_name("common.lua")
+"""What every script shares that takes its argument as one JSON job; such a script is run by `run_job`."""
 
 
-def digest(text: str) -> str:
-    """The name under which Redis keeps a script."""
-    return sha1(text.encode(), usedforsecurity=False).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script as it is sent. `digest` is the name under which Redis keeps it."""
+
+    name: str
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Script:
+        """The script with this text; `name` is for people."""
+        return cls(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def run(redis: Redis, name: str, keys: Sequence[str], job: Mapping[str, Any]) -> Any:
-    """Run the script `name` once. Raises redis.RedisError; what the script did is then unknown."""
-    text, name_in_redis = source(name)
-    argument = json.dumps(job, separators=(",", ":"))
+def load(path: Path, *, behind: Sequence[Path] = ()) -> Script:
+    """The script in the file `path`, with the text of the files `behind` in front of it."""
+    parts = [part.read_text(encoding="utf-8") for part in (*behind, path)]
+    return Script.of(path.stem, "\n".join(parts))
+
+
+def run(redis: Redis, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
+    """Run `script` once; its answer, whose shape its header tells.
+
+    Raises redis.RedisError; what the script did is then unknown.
+    """
     try:
-        return redis.evalsha(name_in_redis, len(keys), *keys, argument)
+        return redis.evalsha(script.digest, len(keys), *keys, *arguments)
     except NoScriptError:
-        return redis.eval(text, len(keys), *keys, argument)
+        return redis.eval(script.text, len(keys), *keys, *arguments)
+
+
+def run_job(redis: Redis, script: Script, keys: Sequence[str], job: Mapping[str, Any]) -> Any:
+    """Run a script that was loaded behind COMMON, whose one argument is `job`. Raises redis.RedisError."""
+    return run(redis, script, keys, [json.dumps(job, separators=(",", ":"))])

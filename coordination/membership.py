@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from redis import Redis
@@ -25,6 +26,9 @@ __all__ = ["LEASE_SECONDS", "Fenced", "Lease", "MembershipUnavailable", "Roster"
 LEASE_SECONDS = 5.0
 FENCE_SECONDS = 86_400.0
 """Far longer than any lease: once that has lapsed, the id cannot come back anyway."""
+FOLDER = Path(__file__).parent
+LEASE_SCRIPT = lua.load(FOLDER / "lease.lua", behind=[lua.COMMON])
+FENCE_SCRIPT = lua.load(FOLDER / "fence.lua", behind=[lua.COMMON])
 
 
 class Lease:
@@ -97,9 +101,9 @@ class Roster:
         """
         keys = self._keys
         with translated(MembershipUnavailable, "fencing"):
-            answer = lua.run(
+            answer = lua.run_job(
                 self._redis,
-                "fence",
+                FENCE_SCRIPT,
                 [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
                 {"dialer": dialer_id, "ttl": self._ttl, "keep": int(FENCE_SECONDS * 1000)},
             )
@@ -137,9 +141,9 @@ class Roster:
         keys = self._keys
         asked = time.monotonic()
         with translated(MembershipUnavailable, "renewing a lease"):
-            answer = lua.run(
+            answer = lua.run_job(
                 self._redis,
-                "lease",
+                LEASE_SCRIPT,
                 [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
                 {"dialer": dialer_id, "info": json.dumps(info), "ttl": self._ttl, "new": new},
             )

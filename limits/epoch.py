@@ -11,6 +11,8 @@ from typing import Any, cast
 from redis import Redis
 
 from coordination import lua
+from coordination.lua import Script
+from limits import scripts
 from limits.keys import Generation, Keys, Record
 
 
@@ -31,20 +33,22 @@ class Ledger:
     def epoch(self) -> str | None:
         """The epoch, None where the state is not whole and has to be rebuilt before anybody dials."""
         if self._epoch is None:
-            self._remember(cast("str | None", lua.run(self.redis, "epoch", [self.keys.epoch], {})))
+            self._remember(cast("str | None", lua.run_job(self.redis, scripts.EPOCH, [self.keys.epoch], {})))
         return self._epoch
 
     def forget(self) -> None:
         """Read the epoch again next time."""
         self._epoch = None
 
-    def run(self, name: str, epoch: str, keys: Sequence[str], job: Mapping[str, Any]) -> list[Any] | None:
+    def run(
+        self, script: Script, epoch: str, keys: Sequence[str], job: Mapping[str, Any]
+    ) -> list[Any] | None:
         """Run a script that starts with a look at the epoch; None where the state is not whole.
 
         Raises EpochChangedError when the epoch is another than `epoch`.
         """
         answer = cast(
-            "list[Any]", lua.run(self.redis, name, [self.keys.epoch, *keys], {**job, "epoch": epoch})
+            "list[Any]", lua.run_job(self.redis, script, [self.keys.epoch, *keys], {**job, "epoch": epoch})
         )
         if answer[0] == "epoch":
             self._remember(cast(str, answer[1]))

@@ -24,6 +24,7 @@ from typing import cast
 from redis import Redis
 
 from coordination.errors import Fenced, translated
+from limits import scripts
 from limits.acquire_request import Question
 from limits.caps import (
     PERMIT_LIFE,
@@ -244,7 +245,7 @@ class Limiter:
                     keys.day(tenant_id),
                 ]
                 try:
-                    answer = self._ledger.run("usage", epoch, paths, {})
+                    answer = self._ledger.run(scripts.USAGE, epoch, paths, {})
                 except EpochChangedError:
                     continue
                 return Usage(*answer[1:]) if answer else None
@@ -263,7 +264,7 @@ class Limiter:
         paths = question.keys(ledger.keys, ledger.generation(epoch), me)
         expires_at = time.monotonic() + PERMIT_LIFE
         try:
-            answer = ledger.run("acquire", epoch, paths, job)
+            answer = ledger.run(scripts.ACQUIRE, epoch, paths, job)
         except EpochChangedError:
             raise
         except BaseException:
@@ -305,7 +306,7 @@ class Limiter:
                 "keep": self._lives.keep,
                 "ids": list(records),
             }
-            self._ledger.run("renew", epoch, paths, job)
+            self._ledger.run(scripts.RENEW, epoch, paths, job)
 
     def _move(self, epoch: str, dead_dialer_id: str, call_ids: Sequence[str]) -> None:
         me, keys = self._dialer_id, self._ledger.generation(epoch)
@@ -317,6 +318,6 @@ class Limiter:
         paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
         paths += [self._ledger.keys.lease(me), self._ledger.keys.fenced(me)]
         job = {"dialer": me, "keep": self._lives.keep, "items": items}
-        answer = self._ledger.run("transfer", epoch, paths, job)
+        answer = self._ledger.run(scripts.TRANSFER, epoch, paths, job)
         if answer is not None and answer[0] == "fenced":
             raise Fenced(me)

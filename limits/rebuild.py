@@ -19,6 +19,7 @@ from redis import Redis
 
 from coordination import lua
 from coordination.membership import LEASE_SECONDS
+from limits import scripts
 from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
 from limits.epoch import Ledger
 from limits.eviction import evicting
@@ -69,7 +70,7 @@ def _lock(ledger: Ledger, dialer_id: str) -> Iterator[str | None]:
     try:
         yield token
     finally:
-        lua.run(ledger.redis, "unlock", [ledger.keys.rebuilding], {"token": token})
+        lua.run_job(ledger.redis, scripts.UNLOCK, [ledger.keys.rebuilding], {"token": token})
         ledger.forget()
 
 
@@ -89,7 +90,7 @@ def _drop_orphan(ledger: Ledger) -> bool:
         return token is None
     if redis.exists(keys.lease(token.partition(" ")[0])):
         return False
-    lua.run(redis, "unlock", [keys.rebuilding], {"token": token})
+    lua.run_job(redis, scripts.UNLOCK, [keys.rebuilding], {"token": token})
     return True
 
 
@@ -117,9 +118,9 @@ class _Rebuild:
             self._write_days(uses, (snapshot.day - EPOCH_START).days)
         heeded: list[str] = []
         while True:
-            answer = lua.run(
+            answer = lua.run_job(
                 self._redis,
-                "publish_epoch",
+                scripts.PUBLISH_EPOCH,
                 [self._outer.epoch, self._outer.rebuilding, self._outer.gone],
                 {
                     "token": token,

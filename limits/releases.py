@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from coordination import lua
+from limits import scripts
 from limits.epoch import EpochChangedError, Ledger
 from limits.keys import Record
 
@@ -125,8 +126,8 @@ class Debts:
                     items.append([debt.call_id, record.raw, debt.seconds, record.day])
                     paths += [keys.held(record.owner), keys.day(record.tenant_id)]
                     paths += record.slot_keys(keys) + record.rate_keys(keys)
-        answer = lua.run(
-            ledger.redis, "release", paths, {"epoch": epoch or "", "notes": notes, "items": items}
+        answer = lua.run_job(
+            ledger.redis, scripts.RELEASE, paths, {"epoch": epoch or "", "notes": notes, "items": items}
         )
         if answer[0] != "ok":
             ledger.forget()

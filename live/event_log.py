@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from coordination import lua
 from live.errors import LiveUnavailable
 from live.event_ids import EventId
 from live.keys import campaign_keys
 from live.publisher import LINGER_SECONDS
 
-SCRIPT = Path(__file__).with_name("read.lua").read_text(encoding="utf-8")
+READ = lua.load(Path(__file__).with_name("read.lua"))
+
+_Reply = tuple[str, str, str, list[tuple[str, list[str]]]]
+"""What the script answers: verdict, since, last id, and the entries with their fields in one flat list each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class Log:
     """The streams of all campaigns, for reading. `redis` must decode its replies."""
 
     def __init__(self, redis: Redis, prefix: str, *, linger: int = LINGER_SECONDS) -> None:
+        self._redis = redis
         self._prefix = prefix
         self._linger = linger
-        self._script = redis.register_script(SCRIPT)
 
     def position(self, campaign_id: str) -> Page:
         """Where the stream stands; it is made if there is none, and kept for another `linger` seconds."""
@@ -68,7 +71,7 @@ class Log:
     def _read(self, campaign_id: str, cursor: str, count: int) -> Page:
         keys = campaign_keys(self._prefix, campaign_id)
         try:
-            reply = cast("list[Any]", self._script(keys=keys, args=[cursor, count, self._linger]))
+            reply: _Reply = lua.run(self._redis, READ, keys, [cursor, count, self._linger])
         except RedisError as error:
             raise LiveUnavailable("reading the event stream", str(error)) from error
         verdict, since, last, entries = reply

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
+from coordination import lua
 from live.errors import LiveUnavailable
 from live.keys import campaign_keys
 
@@ -25,7 +26,7 @@ RETENTION_SECONDS = 600
 LINGER_SECONDS = 3600
 MOST_ENTRIES = 1_000_000
 BATCH = 500
-SCRIPT = Path(__file__).with_name("publish.lua").read_text(encoding="utf-8")
+PUBLISH = lua.load(Path(__file__).with_name("publish.lua"))
 
 
 class Outcome(StrEnum):
@@ -70,9 +71,9 @@ class Publisher:
     ) -> None:
         if linger < retention:
             raise ValueError(f"linger ({linger} s) is shorter than retention ({retention} s)")
+        self._redis = redis
         self._prefix = prefix
         self._settings = (retention * 1000, linger, most_entries)
-        self._script = redis.register_script(SCRIPT)
 
     def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> list[Outcome]:
         """Publish in the order given; one outcome for each transition.
@@ -98,7 +99,7 @@ class Publisher:
             data = orjson.dumps(transition.payload, option=orjson.OPT_UTC_Z)
             args.extend((number, transition.subject, transition.version, data))
         try:
-            words = cast("list[str | bytes]", self._script(keys=keys, args=args))
+            words: list[str | bytes] = lua.run(self._redis, PUBLISH, keys, args)
         except RedisError as error:
             raise LiveUnavailable("publishing", str(error)) from error
         return [Outcome(word if isinstance(word, str) else word.decode()) for word in words]

@@ -6,16 +6,15 @@ import time
 
 import gevent
 import pytest
-import redis
 
 from coordination.errors import Fenced, MembershipUnavailable
 from coordination.membership import Roster
 from limits.limiter import Permit, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk, connect, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, connect, words
 from tests.waiting import wait_until
 
 
-def test_renewing_keeps_every_slot(client: redis.Redis) -> None:
+def test_renewing_keeps_every_slot(client: HookedRedis) -> None:
     desk = Desk(client, lease_seconds=0.6).open()
     desk.ask("a", concurrency=1, number="+1")
     until = time.monotonic() + 1.5
@@ -26,7 +25,7 @@ def test_renewing_keeps_every_slot(client: redis.Redis) -> None:
     assert words(desk.ask("b", number="+1", campaign_id="x")) == ["number_cap"]
 
 
-def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: redis.Redis) -> None:
+def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: HookedRedis) -> None:
     dead, heir = Desk(client, "d1", lease_seconds=0.6).open(), Desk(client, "d2", lease_seconds=0.6)
     dead.ask("a", concurrency=1)
     dead.roster.retire("d1")
@@ -37,7 +36,7 @@ def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: re
     assert words(heir.ask("b", concurrency=1)) == ["campaign_concurrency"]
 
 
-def test_taking_over_keeps_live_calls_and_releases_the_others(client: redis.Redis, desk: Desk) -> None:
+def test_taking_over_keeps_live_calls_and_releases_the_others(client: HookedRedis, desk: Desk) -> None:
     desk.ask("open", "over", "never")
     heir = Desk(client, "d2")
     assert sorted(heir.limiter.held_by("d1")) == ["never", "open", "over"]
@@ -48,14 +47,14 @@ def test_taking_over_keeps_live_calls_and_releases_the_others(client: redis.Redi
     assert heir.limiter.usage("t") == Usage(concurrent=1, last_minute=2, day_calls=2, day_seconds=42)
 
 
-def test_without_word_of_those_that_ended_the_day_keeps_them(client: redis.Redis, desk: Desk) -> None:
+def test_without_word_of_those_that_ended_the_day_keeps_them(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", "b")
     heir = Desk(client, "d2")
     assert heir.limiter.take_over("d1", set()) == ["a", "b"]
     assert heir.limiter.usage("t") == Usage(0, 2, 2, 0)
 
 
-def test_two_heirs_take_each_permit_once(client: redis.Redis, desk: Desk) -> None:
+def test_two_heirs_take_each_permit_once(client: HookedRedis, desk: Desk) -> None:
     desk.ask(*(f"call{n:03}" for n in range(250)))
     one, two = Desk(client, "d2"), Desk(client, "d3")
     live = {f"call{n:03}" for n in range(0, 250, 2)}
@@ -65,7 +64,7 @@ def test_two_heirs_take_each_permit_once(client: redis.Redis, desk: Desk) -> Non
     assert one.limiter.usage("t") == Usage(125, 125, 125, 0)
 
 
-def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: redis.Redis, desk: Desk) -> None:
+def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: HookedRedis, desk: Desk) -> None:
     desk.ask("open", "over")
     slow, quick = Desk(client, "d2"), Desk(client, "d3")
 
@@ -82,7 +81,7 @@ def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: redis.Redis,
     assert slow.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
-def test_a_fenced_heir_takes_nothing_over(client: redis.Redis, desk: Desk) -> None:
+def test_a_fenced_heir_takes_nothing_over(client: HookedRedis, desk: Desk) -> None:
     """Its own heir has asked what it holds; what it took after that would be released as what never became a row."""
     desk.ask("a")
     late, heir = Desk(client, "d2"), Desk(client, "d3")
@@ -96,7 +95,7 @@ def test_a_fenced_heir_takes_nothing_over(client: redis.Redis, desk: Desk) -> No
     assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
 
 
-def test_an_heir_releases_what_it_took_over(client: redis.Redis, desk: Desk) -> None:
+def test_an_heir_releases_what_it_took_over(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", concurrency=1)
     heir = Desk(client, "d2")
     heir.limiter.take_over("d1", {"a"})
@@ -106,7 +105,7 @@ def test_an_heir_releases_what_it_took_over(client: redis.Redis, desk: Desk) -> 
 
 
 def test_an_heir_repeats_a_send_under_its_id_without_counting_it_again(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     desk.ask("a", concurrency=1)
     heir = Desk(client, "d2")
@@ -115,7 +114,7 @@ def test_an_heir_repeats_a_send_under_its_id_without_counting_it_again(
     assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
 
 
-def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: redis.Redis, desk: Desk) -> None:
+def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
     desk.roster.fence("d1")
     with pytest.raises(Fenced) as raised:
         desk.ask("a")
@@ -127,7 +126,7 @@ def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: redis.Redis, desk
     assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 
-def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: redis.Redis, desk: Desk) -> None:
+def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
     brief = Desk(client, "brief", roster_seconds=0.1)
     wait_until(lambda: brief.roster.remaining("brief") == 0, timeout=20, what="the end of the lease")
     with pytest.raises(Fenced):
@@ -136,13 +135,13 @@ def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: redis
         brief.roster.renew("brief", {})
 
 
-def test_an_emptied_redis_has_ended_every_lease(client: redis.Redis, desk: Desk) -> None:
+def test_an_emptied_redis_has_ended_every_lease(client: HookedRedis, desk: Desk) -> None:
     client.flushall()
     with pytest.raises(Fenced):
         desk.roster.renew("d1", {})
 
 
-def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: redis.Redis) -> None:
+def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX)
     roster.register("d1", {"host": "a"})
     roster.register("d2", {"host": "b"})
@@ -155,7 +154,7 @@ def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: redis.Re
     assert roster.alive() == {}
 
 
-def test_the_local_lease_ends_before_redis_says_so(client: redis.Redis) -> None:
+def test_the_local_lease_ends_before_redis_says_so(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX)
     before = time.monotonic()
     until = roster.register("d1", {})
@@ -164,7 +163,7 @@ def test_the_local_lease_ends_before_redis_says_so(client: redis.Redis) -> None:
     assert until <= time.monotonic() + left + 0.002
 
 
-def test_fencing_says_how_long_the_fenced_may_still_send(client: redis.Redis) -> None:
+def test_fencing_says_how_long_the_fenced_may_still_send(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX)
     until = roster.register("d1", {})
     wait = roster.fence("d1")
@@ -176,7 +175,7 @@ def test_fencing_says_how_long_the_fenced_may_still_send(client: redis.Redis) ->
     assert shown or time.monotonic() >= until, "whoever may still send has to be waited for"
 
 
-def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: redis.Redis) -> None:
+def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX, lease_seconds=0.1)
     roster.register("d1", {})
     uptime = 1.2
@@ -185,7 +184,7 @@ def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: redis.Redis) 
     assert roster.fence("d1") == 0
 
 
-def test_fencing_after_redis_was_emptied_waits_for_a_whole_lease(client: redis.Redis) -> None:
+def test_fencing_after_redis_was_emptied_waits_for_a_whole_lease(client: HookedRedis) -> None:
     """The dialer may have renewed a moment before, and nothing here remembers it."""
     roster = Roster(client, PREFIX)
     roster.register("d1", {})
@@ -196,7 +195,7 @@ def test_fencing_after_redis_was_emptied_waits_for_a_whole_lease(client: redis.R
     assert 5 - (time.monotonic() - began) - 0.002 <= wait <= 5
 
 
-def test_a_retired_dialer_needs_no_wait(client: redis.Redis) -> None:
+def test_a_retired_dialer_needs_no_wait(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX)
     roster.register("d1", {})
     roster.retire("d1")
@@ -211,14 +210,14 @@ def test_an_unreachable_redis_is_one_error(redis_url: str) -> None:
         Roster(nowhere, PREFIX).renew("d1", {})
 
 
-def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: redis.Redis) -> None:
+def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: HookedRedis) -> None:
     roster = Roster(client, PREFIX)
     roster.register("d1", {})
     assert roster.register("d1", {}) <= roster.register("d1", {})
     assert list(roster.alive()) == ["d1"]
 
 
-def test_many_permits_are_renewed_in_batches(client: redis.Redis) -> None:
+def test_many_permits_are_renewed_in_batches(client: HookedRedis) -> None:
     desk = Desk(client, lease_seconds=1.0).open()
     for start in range(0, 300, 100):
         answers = desk.ask(*(f"call{n}" for n in range(start, start + 100)))

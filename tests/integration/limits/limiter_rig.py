@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -27,9 +29,40 @@ PREFIX = "test:"
 OPEN_TENANT = TenantCaps(None, None, None, None)
 OPEN_GATEWAY = GatewayCaps("gw", None, None)
 OPEN_NODES = (NodeCaps("fs1", None, None),)
+Argument = bytes | bytearray | memoryview | str | int | float
+ScriptHook = Callable[[str, Callable[[str], Any]], Any]
 
 
-def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
+class HookedRedis(redis.Redis):
+    """A client whose scripts go through `on_script` where one is set: it gets a script's text, and what sends a text.
+
+    By then a script goes by its text, never by its digest, so that what the hook sends is what runs.
+    """
+
+    on_script: ScriptHook | None = None
+
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Argument) -> Any:
+        if self.on_script is not None:
+            raise redis.exceptions.NoScriptError
+        return super().evalsha(sha, numkeys, *keys_and_args)
+
+    def eval(self, script: str, numkeys: int, *keys_and_args: Argument) -> Any:
+        send = super().eval
+        if self.on_script is None:
+            return send(script, numkeys, *keys_and_args)
+        return self.on_script(script, lambda text: send(text, numkeys, *keys_and_args))
+
+    @contextmanager
+    def hooked(self, on_script: ScriptHook) -> Iterator[None]:
+        """For as long as the block runs, every script goes through `on_script`."""
+        self.on_script = on_script
+        try:
+            yield
+        finally:
+            self.on_script = None
+
+
+def connect(url: str, *, timeout: float = 2.0) -> HookedRedis:
     """A client as the processes make it: no retries of its own, everything bounded."""
     pool = redis.BlockingConnectionPool.from_url(
         url,
@@ -40,7 +73,9 @@ def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
     )
-    return redis.Redis.from_pool(pool)
+    client = HookedRedis(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
 
 
 def snapshot(
@@ -55,7 +90,7 @@ class Desk:
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: HookedRedis,
         name: str = "d1",
         *,
         lease_seconds: float = 60.0,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gevent
 import pytest
-import redis
 
 from limits.backpressure import Kind, Pressure
 from limits.errors import LimiterUnavailable
-from tests.integration.limits.limiter_rig import PREFIX, connect
+from tests.integration.limits.limiter_rig import PREFIX, HookedRedis, connect
 
 FS1 = (Kind.NODE, "fs1")
 TRUNK = (Kind.GATEWAY, "fs1")
 
 
-def test_what_one_dialer_was_refused_slows_all(client: redis.Redis) -> None:
+def test_what_one_dialer_was_refused_slows_all(client: HookedRedis) -> None:
     one, other = Pressure(client, PREFIX), Pressure(client, PREFIX)
     assert one.refuse(*FS1, 8)
     (found,) = other.read([FS1, TRUNK]).items()
@@ -31,7 +30,7 @@ def test_dialers_that_are_refused_at_once_cut_once(redis_url: str) -> None:
         client.close()
 
 
-def test_a_cut_is_forgotten_when_all_of_it_has_come_back(client: redis.Redis) -> None:
+def test_a_cut_is_forgotten_when_all_of_it_has_come_back(client: HookedRedis) -> None:
     pressure = Pressure(client, PREFIX)
     pressure.refuse(*FS1, 10)
     (key,) = client.keys(f"{PREFIX}pressure:*")

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-import redis
 
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.limiter_rig import OPEN_NODES, Desk, words
+from tests.integration.limits.limiter_rig import OPEN_NODES, Desk, HookedRedis, words
 
 
 def permits(answers: list[Permit | Denied]) -> list[Permit]:
@@ -163,13 +162,13 @@ def test_usage_counts_one_tenants_calls_only(desk: Desk) -> None:
     assert desk.limiter.usage("t") == Usage(concurrent=2, last_minute=3, day_calls=3, day_seconds=61)
 
 
-def test_every_key_carries_the_prefix(client: redis.Redis, desk: Desk) -> None:
+def test_every_key_carries_the_prefix(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", concurrency=1)
     keys = {key for key in client.scan_iter() if not key.startswith("test:")}
     assert keys == set()
 
 
-def test_every_key_that_counts_lapses_by_itself(client: redis.Redis, desk: Desk) -> None:
+def test_every_key_that_counts_lapses_by_itself(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", "b", nodes=OPEN_NODES)
     desk.end("a", billsec=3)
     desk.limiter.renew()

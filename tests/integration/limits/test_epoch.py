@@ -9,27 +9,26 @@ from pathlib import Path
 
 import gevent
 import pytest
-import redis
 
 from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
 from limits.limiter import Denied, GatewayCaps, Limiter, LimiterUnavailable, Permit, TenantCaps, Usage
 from limits.rebuild import LOCK_SECONDS
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.limiter_rig import PREFIX, Desk, connect, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, connect, snapshot, words
 
 
 def live(call_id: str, *, dialer_id: str = "d1", number: str = "") -> LiveCall:
     return LiveCall(call_id, dialer_id, "c", "t", "gw", "fs1", number or f"+{call_id}")
 
 
-def empty(client: redis.Redis, *desks: Desk) -> None:
+def empty(client: HookedRedis, *desks: Desk) -> None:
     """Redis forgets everything, and the dialers come back under their old names to keep the tests short."""
     client.flushall()
     for desk in desks:
         desk.roster.register(desk.name, {})
 
 
-def test_nobody_dials_before_the_first_rebuild(client: redis.Redis) -> None:
+def test_nobody_dials_before_the_first_rebuild(client: HookedRedis) -> None:
     desk = Desk(client)
     (answer,) = desk.ask("a")
     assert isinstance(answer, Denied)
@@ -41,7 +40,7 @@ def test_nobody_dials_before_the_first_rebuild(client: redis.Redis) -> None:
     assert words(desk.ask("a")) == ["fs1"]
 
 
-def test_nobody_dials_once_redis_was_emptied(client: redis.Redis, desk: Desk) -> None:
+def test_nobody_dials_once_redis_was_emptied(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a")
     empty(client, desk)
     assert words(desk.ask("b")) == ["no_redis"]
@@ -69,7 +68,7 @@ def test_exactly_one_of_many_dialers_rebuilds(redis_url: str) -> None:
     assert [words(desk.ask(desk.name)) for desk in desks] == [["fs1"]] * 8
 
 
-def test_the_database_is_read_once_all_earlier_permits_have_lapsed(client: redis.Redis, desk: Desk) -> None:
+def test_the_database_is_read_once_all_earlier_permits_have_lapsed(client: HookedRedis, desk: Desk) -> None:
     (permit,) = desk.ask("a")
     assert isinstance(permit, Permit)
     empty(client, desk)
@@ -97,7 +96,7 @@ CAPS: list[tuple[str, Callable[[Desk], Sequence[Permit | Denied]]]] = [
 
 @pytest.mark.parametrize(("word", "ask"), CAPS, ids=[word for word, _ in CAPS])
 def test_the_rebuilt_state_counts_what_the_database_knows(
-    client: redis.Redis, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
+    client: HookedRedis, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
 ) -> None:
     desk = Desk(client)
     recent = [
@@ -109,14 +108,14 @@ def test_the_rebuilt_state_counts_what_the_database_knows(
     assert words(ask(desk)) == [word]
 
 
-def test_after_a_rebuild_too_a_number_is_taken_for_the_tenant_alone_who_calls_it(client: redis.Redis) -> None:
+def test_after_a_rebuild_too_a_number_is_taken_for_the_tenant_alone_who_calls_it(client: HookedRedis) -> None:
     desk = Desk(client)
     assert desk.limiter.rebuild(snapshot([live("a")]))
     assert words(desk.ask("b", number="+a", tenant_id="other", campaign_id="x")) == ["fs1"]
     assert words(desk.ask("c", number="+a", campaign_id="x")) == ["number_cap"]
 
 
-def test_a_call_that_the_rebuilt_state_knows_counts_once_when_it_asks_again(client: redis.Redis) -> None:
+def test_a_call_that_the_rebuilt_state_knows_counts_once_when_it_asks_again(client: HookedRedis) -> None:
     desk = Desk(client)
     desk.limiter.rebuild(snapshot([live("a")], [], [DayUse("t", 1, 0)]))
     assert words(desk.ask("a", concurrency=1)) == ["fs1"]
@@ -126,7 +125,7 @@ def test_a_call_that_the_rebuilt_state_knows_counts_once_when_it_asks_again(clie
 
 
 def test_a_call_that_the_rebuilt_state_does_not_know_reserves_in_full(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     desk.ask("a")
     empty(client, desk)
@@ -136,7 +135,7 @@ def test_a_call_that_the_rebuilt_state_does_not_know_reserves_in_full(
 
 
 def test_a_call_that_ends_while_the_state_is_rebuilt_is_not_counted_as_live(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     desk.ask("a", "b", "c")
     empty(client, desk)
@@ -153,7 +152,7 @@ def test_a_call_that_ends_while_the_state_is_rebuilt_is_not_counted_as_live(
 
 
 def test_a_call_given_back_while_the_state_is_rebuilt_is_not_counted_as_live(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     (permit,) = desk.ask("a")
     assert isinstance(permit, Permit)
@@ -163,7 +162,7 @@ def test_a_call_given_back_while_the_state_is_rebuilt_is_not_counted_as_live(
     assert desk.limiter.held_by("d1") == []
 
 
-def test_a_permit_of_before_is_given_back_after_the_rebuild(client: redis.Redis, desk: Desk) -> None:
+def test_a_permit_of_before_is_given_back_after_the_rebuild(client: HookedRedis, desk: Desk) -> None:
     (permit,) = desk.ask("a")
     assert isinstance(permit, Permit)
     empty(client, desk)
@@ -172,7 +171,7 @@ def test_a_permit_of_before_is_given_back_after_the_rebuild(client: redis.Redis,
     assert desk.limiter.held_by("d1") == []
 
 
-def test_a_rebuild_that_fails_leaves_no_epoch_and_the_next_one_works(client: redis.Redis) -> None:
+def test_a_rebuild_that_fails_leaves_no_epoch_and_the_next_one_works(client: HookedRedis) -> None:
     desk = Desk(client)
 
     def broken() -> Snapshot:
@@ -184,7 +183,7 @@ def test_a_rebuild_that_fails_leaves_no_epoch_and_the_next_one_works(client: red
     assert desk.limiter.rebuild(snapshot())
 
 
-def test_a_rebuilder_that_was_stopped_too_long_changes_nothing(client: redis.Redis) -> None:
+def test_a_rebuilder_that_was_stopped_too_long_changes_nothing(client: HookedRedis) -> None:
     slow, quick = Desk(client, "d1"), Desk(client, "d2")
 
     def overtaken() -> Snapshot:
@@ -203,7 +202,7 @@ def test_a_rebuilder_that_was_stopped_too_long_changes_nothing(client: redis.Red
     ids=["dead for longer than a lease", "dead a moment ago", "alive and slow"],
 )
 def test_a_rebuilder_that_died_keeps_nobody_from_rebuilding_for_longer_than_a_lease(
-    client: redis.Redis, holder: str, seconds_ago: int, rebuilds: bool
+    client: HookedRedis, holder: str, seconds_ago: int, rebuilds: bool
 ) -> None:
     desk, _ = Desk(client, "d1"), Desk(client, "d2")
     client.set(f"{PREFIX}rebuilding", f"{holder} token", px=(LOCK_SECONDS - seconds_ago) * 1000)
@@ -211,7 +210,7 @@ def test_a_rebuilder_that_died_keeps_nobody_from_rebuilding_for_longer_than_a_le
     assert words(desk.ask("a")) == ["fs1" if rebuilds else "no_redis"]
 
 
-def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: redis.Redis) -> None:
+def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: HookedRedis) -> None:
     desk = Desk(client)
 
     def emptied() -> Snapshot:
@@ -222,14 +221,14 @@ def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: redis.
     assert words(desk.ask("b")) == ["no_redis"]
 
 
-def test_the_days_of_a_snapshot_count_for_their_own_day(client: redis.Redis) -> None:
+def test_the_days_of_a_snapshot_count_for_their_own_day(client: HookedRedis) -> None:
     desk = Desk(client)
     yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     desk.limiter.rebuild(lambda: Snapshot(yesterday, [], [], [DayUse("t", 9, 9)]))
     assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 
-def test_the_epoch_lapses_before_the_leases_that_nobody_renews(client: redis.Redis) -> None:
+def test_the_epoch_lapses_before_the_leases_that_nobody_renews(client: HookedRedis) -> None:
     desk = Desk(client, lease_seconds=1.0).open()
     desk.ask("a", concurrency=1)
     heard = set()
@@ -241,7 +240,7 @@ def test_the_epoch_lapses_before_the_leases_that_nobody_renews(client: redis.Red
     assert words(desk.ask("b", concurrency=1)) == ["no_redis"]
 
 
-def test_a_clock_that_steps_back_ends_the_epoch(client: redis.Redis, desk: Desk) -> None:
+def test_a_clock_that_steps_back_ends_the_epoch(client: HookedRedis, desk: Desk) -> None:
     """Stamps in the future would block, and a past that is not the past could let too many through."""
     desk.ask("a")
     (clock,) = client.scan_iter(match=f"{PREFIX}*:clock")

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import redis
 
 from limits.caps import LiveCall
 from limits.limiter import Usage
-from tests.integration.limits.limiter_rig import Desk, snapshot, words
+from tests.integration.limits.limiter_rig import Desk, HookedRedis, snapshot, words
 
 
 @contextmanager
-def memory(client: redis.Redis, maxmemory: str, policy: str) -> Iterator[None]:
+def memory(client: HookedRedis, maxmemory: str, policy: str) -> Iterator[None]:
     """The server with these settings; with no limit and no eviction after."""
     client.config_set("maxmemory-policy", policy)
     client.config_set("maxmemory", maxmemory)
@@ -27,7 +26,7 @@ def memory(client: redis.Redis, maxmemory: str, policy: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("policy", ["volatile-lru", "allkeys-lfu"])
 def test_nobody_dials_in_a_redis_that_evicts_and_all_do_after_a_rebuild(
-    client: redis.Redis, desk: Desk, policy: str
+    client: HookedRedis, desk: Desk, policy: str
 ) -> None:
     desk.ask("a")
     other = Desk(client, "d2")
@@ -45,7 +44,7 @@ def test_nobody_dials_in_a_redis_that_evicts_and_all_do_after_a_rebuild(
 
 @pytest.mark.parametrize(("maxmemory", "policy"), [("1gb", "noeviction"), ("0", "allkeys-lru")])
 def test_a_redis_that_drops_nothing_is_dialled_on(
-    client: redis.Redis, desk: Desk, maxmemory: str, policy: str
+    client: HookedRedis, desk: Desk, maxmemory: str, policy: str
 ) -> None:
     with memory(client, maxmemory, policy):
         assert desk.limiter.evicting() is None

@@ -6,23 +6,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pytest
-import redis
 
 from limits.caps import LiveCall
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, snapshot, words
 from tests.waiting import wait_until
 
 HELD = LiveCall("a", "d1", "c", "t", "gw", "fs1", "+a")
 
 
-def lapse(client: redis.Redis, call_id: str) -> None:
+def lapse(client: HookedRedis, call_id: str) -> None:
     """Nobody has renewed this permit for longer than a lease lasts."""
     for key in client.scan_iter(match=f"{PREFIX}*:slots:*"):
         client.zadd(key, {call_id: 1}, xx=True)
 
 
-def epoch(client: redis.Redis) -> object:
+def epoch(client: HookedRedis) -> object:
     return client.get(f"{PREFIX}epoch")
 
 
@@ -45,7 +44,7 @@ SCOPES: list[tuple[str, Callable[[Desk], Sequence[Permit | Denied]]]] = [
 
 @pytest.mark.parametrize(("word", "ask"), SCOPES, ids=[word for word, _ in SCOPES])
 def test_a_living_dialer_that_cannot_renew_keeps_its_slots(
-    client: redis.Redis, desk: Desk, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
+    client: HookedRedis, desk: Desk, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
 ) -> None:
     """Somebody else keeps the epoch meanwhile; only the rows can tell that the call is still up."""
     desk.ask("a")
@@ -59,14 +58,14 @@ def test_a_living_dialer_that_cannot_renew_keeps_its_slots(
     assert idle.limiter.whole()
 
 
-def test_no_call_of_a_batch_is_granted_once_a_held_permit_has_lapsed(client: redis.Redis, desk: Desk) -> None:
+def test_no_call_of_a_batch_is_granted_once_a_held_permit_has_lapsed(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a")
     lapse(client, "a")
     assert words(desk.ask("b", "c", "d", number="+a")) == ["no_redis"] * 3
     assert sorted(client.hkeys(next(client.scan_iter(match=f"{PREFIX}*:permits")))) == ["a"]
 
 
-def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: redis.Redis, desk: Desk) -> None:
+def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: HookedRedis, desk: Desk) -> None:
     """Slots that are gone with their key would be no sign of anything, and their places free."""
     desk.ask("a")
     lasts = [client.pttl(key) for key in client.scan_iter(match=f"{PREFIX}*:slots:*")]
@@ -76,7 +75,7 @@ def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: redis.Redis
     assert min(lasts) > 300_000
 
 
-def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: redis.Redis, desk: Desk) -> None:
+def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: HookedRedis, desk: Desk) -> None:
     """A dialer without calls has nothing to write for itself: it must not outlive those who have."""
     desk.ask("a")
     idle = Desk(client, "d2")
@@ -93,7 +92,7 @@ def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: redis.Redis, de
     assert client.pttl(f"{PREFIX}epoch") > 20_000
 
 
-def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(client: redis.Redis) -> None:
+def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(client: HookedRedis) -> None:
     busy = Desk(client, "d1", lease_seconds=0.6).open()
     idle = Desk(client, "d2", lease_seconds=0.6)
     assert words(busy.ask("a", concurrency=1)) == ["fs1"]
@@ -113,7 +112,7 @@ def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(clie
     assert words(idle.ask("b", concurrency=1)) == ["no_redis"]
 
 
-def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: redis.Redis) -> None:
+def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: HookedRedis) -> None:
     """Never used: no row knows it."""
     desk = Desk(client, lease_seconds=0.4).open()
     desk.ask("a", concurrency=1)
@@ -125,7 +124,7 @@ def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: redis.Re
     assert words(later.ask("b", concurrency=1)) == ["fs1"]
 
 
-def test_a_lease_renewed_late_but_in_time_counts_on(client: redis.Redis, desk: Desk) -> None:
+def test_a_lease_renewed_late_but_in_time_counts_on(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a")
     before = epoch(client)
     lapse(client, "a")
@@ -134,7 +133,7 @@ def test_a_lease_renewed_late_but_in_time_counts_on(client: redis.Redis, desk: D
     assert epoch(client) == before
 
 
-def test_a_slot_that_no_permit_stands_for_is_swept(client: redis.Redis, desk: Desk) -> None:
+def test_a_slot_that_no_permit_stands_for_is_swept(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a")
     before = epoch(client)
     client.hdel(next(client.scan_iter(match=f"{PREFIX}*:permits")), "a")
@@ -144,7 +143,7 @@ def test_a_slot_that_no_permit_stands_for_is_swept(client: redis.Redis, desk: De
     assert desk.limiter.usage("t") == Usage(1, 2, 2, 0)
 
 
-def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: redis.Redis, desk: Desk) -> None:
+def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", "b", concurrency=2)
     before = epoch(client)
     desk.roster.retire("d1")
@@ -159,7 +158,7 @@ def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: redis.R
     assert heir.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
-def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: redis.Redis, desk: Desk) -> None:
+def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, desk: Desk) -> None:
     """One permit was never used, one belongs to a call that is still up and nobody's yet."""
     desk.ask("a", "unused")
     desk.roster.retire("d1")

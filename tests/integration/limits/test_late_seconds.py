@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-import redis
-
 from limits.caps import Denied, TenantCaps
 from limits.limiter import Limiter
-from tests.integration.limits.limiter_rig import PREFIX, Desk, words
+from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, words
 
 ONE_MINUTE = TenantCaps(None, None, None, 1)
 
 
-def test_they_add_to_what_was_spoken_and_to_the_cap(client: redis.Redis) -> None:
+def test_they_add_to_what_was_spoken_and_to_the_cap(client: HookedRedis) -> None:
     desk = Desk(client).open()
     desk.ask("a")
     desk.end("a", billsec=20)
@@ -29,7 +27,7 @@ def test_they_add_to_what_was_spoken_and_to_the_cap(client: redis.Redis) -> None
     assert others.day_seconds == 0
 
 
-def test_they_are_forgotten_with_the_day(client: redis.Redis) -> None:
+def test_they_are_forgotten_with_the_day(client: HookedRedis) -> None:
     desk = Desk(client).open()
     desk.limiter.add_seconds("t", 5)
     day = (dt.datetime.now(dt.UTC).date() - dt.date(1970, 1, 1)).days
@@ -38,6 +36,6 @@ def test_they_are_forgotten_with_the_day(client: redis.Redis) -> None:
     assert 0 < client.ttl(key) <= 2 * 86_400
 
 
-def test_a_state_that_is_not_whole_gets_them_from_the_rows(client: redis.Redis) -> None:
+def test_a_state_that_is_not_whole_gets_them_from_the_rows(client: HookedRedis) -> None:
     Limiter(client, PREFIX, "d1").add_seconds("t", 5)
     assert client.keys("*day*") == []

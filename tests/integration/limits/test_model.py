@@ -7,12 +7,11 @@ which answers would break a cap, and which denials nothing explains.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from unittest import mock
+from typing import Any
 
 import pytest
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,9 +25,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from coordination import lua
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps
-from tests.integration.limits.limiter_rig import Desk, words
+from tests.integration.limits.limiter_rig import Desk, HookedRedis, words
 
 CLOCK = "test:virtual"
 NOON = 1_800_014_400_000_000
@@ -63,7 +61,7 @@ class Call:
 class LimiterModel(RuleBasedStateMachine):
     """One tenant with two campaigns, one gateway, two nodes."""
 
-    client: redis.Redis
+    client: HookedRedis
     calls = Bundle("calls")
 
     @initialize()
@@ -221,24 +219,23 @@ class LimiterModel(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def virtual_clock() -> Iterator[None]:
+def virtual_clock(client: HookedRedis) -> Iterator[None]:
     """Redis' time is what the test says."""
-    real = lua.source
 
-    def moved(name: str) -> tuple[str, str]:
-        text, _ = real(name)
+    def moved(text: str, send: Callable[[str], Any]) -> Any:
         assert text.count("redis.call('TIME')") == 1
-        text = text.replace(
-            "redis.call('TIME')",
-            f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
+        return send(
+            text.replace(
+                "redis.call('TIME')",
+                f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
+            )
         )
-        return text, lua.digest(text)
 
-    with mock.patch.object(lua, "source", side_effect=moved):
+    with client.hooked(moved):
         yield
 
 
-def test_random_histories_agree_with_the_model(client: redis.Redis, virtual_clock: None) -> None:
+def test_random_histories_agree_with_the_model(client: HookedRedis, virtual_clock: None) -> None:
     machine = type("Machine", (LimiterModel,), {"client": client})
     run_state_machine_as_test(
         machine,
@@ -258,7 +255,7 @@ def fullest(stamps: list[int]) -> int:
 
 @pytest.mark.parametrize("cps", [5, 40])
 def test_after_a_stall_every_second_holds_and_nobody_starves(
-    client: redis.Redis, virtual_clock: None, cps: int
+    client: HookedRedis, virtual_clock: None, cps: int
 ) -> None:
     """The database answers nobody for a while, so that every permit lapses and all ask again, each a little late."""
     random.seed(cps)
@@ -286,7 +283,7 @@ def test_after_a_stall_every_second_holds_and_nobody_starves(
 
 
 def test_calls_whose_turn_was_kept_leave_in_their_order_and_on_time(
-    client: redis.Redis, virtual_clock: None
+    client: HookedRedis, virtual_clock: None
 ) -> None:
     client.set(CLOCK, now := NOON)
     desk = Desk(client).open()
@@ -308,7 +305,7 @@ def test_calls_whose_turn_was_kept_leave_in_their_order_and_on_time(
 
 @pytest.mark.parametrize("cps", [7, 150])
 def test_the_next_admission_is_exactly_when_it_was_promised(
-    client: redis.Redis, virtual_clock: None, cps: int
+    client: HookedRedis, virtual_clock: None, cps: int
 ) -> None:
     client.set(CLOCK, now := NOON)
     desk = Desk(client).open()

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import redis
 
 from limits.limiter import Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk
+from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 4
@@ -35,7 +34,7 @@ def hammer(
     return granted
 
 
-def stamps(client: redis.Redis) -> list[float]:
+def stamps(client: HookedRedis) -> list[float]:
     """Seconds at which Redis admitted each call of the last minute, in order."""
     (log,) = client.scan_iter(match=f"{PREFIX}*:rate:tenant:t")
     admitted = cast("list[tuple[str, float]]", client.zrange(log, 0, -1, withscores=True))
@@ -48,7 +47,7 @@ def fullest(times: list[float], window: float) -> int:
 
 
 @pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
-def test_no_window_is_overfull(redis_url: str, client: redis.Redis, per_minute: int, cps: int) -> None:
+def test_no_window_is_overfull(redis_url: str, client: HookedRedis, per_minute: int, cps: int) -> None:
     Desk(client, "opener").open()
     granted = hammer(redis_url, seconds=5, tasks=2, per_minute=per_minute, cps=cps)
     times = stamps(client)
@@ -58,7 +57,7 @@ def test_no_window_is_overfull(redis_url: str, client: redis.Redis, per_minute: 
     assert fullest(times, window) <= limit
 
 
-def test_no_moment_has_more_calls_than_the_cap(redis_url: str, client: redis.Redis) -> None:
+def test_no_moment_has_more_calls_than_the_cap(redis_url: str, client: HookedRedis) -> None:
     desk = Desk(client, "opener").open()
     granted = hammer(redis_url, seconds=3, tasks=3, concurrency=5)
     assert max(granted.values()) <= 5
@@ -67,7 +66,7 @@ def test_no_moment_has_more_calls_than_the_cap(redis_url: str, client: redis.Red
 
 
 @pytest.mark.full
-def test_hundreds_of_greenlets_in_each_process_change_nothing(redis_url: str, client: redis.Redis) -> None:
+def test_hundreds_of_greenlets_in_each_process_change_nothing(redis_url: str, client: HookedRedis) -> None:
     desk = Desk(client, "opener").open()
     granted = hammer(redis_url, seconds=20, tasks=200, cps=50, concurrency=20)
     assert fullest(stamps(client), 1.0) <= 50

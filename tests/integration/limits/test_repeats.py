@@ -8,17 +8,20 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
 import gevent
 import pytest
 import redis
 
-from coordination import lua
+from coordination.lua import Script
+from limits import scripts
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.limiter_rig import Desk, connect, words
+from tests.integration.limits.limiter_rig import Desk, HookedRedis, ScriptHook, connect, words
 from tests.waiting import wait_until
+
+Send = Callable[[str], Any]
 
 
 def test_asking_again_counts_once(desk: Desk) -> None:
@@ -64,7 +67,7 @@ def test_the_first_permit_of_a_call_gives_back_what_it_asked_for_again(desk: Des
 def test_giving_back_late_does_not_take_a_permit_asked_for_since(desk: Desk) -> None:
     (first,) = desk.ask("a")
     assert isinstance(first, Permit)
-    with broken_redis(), pytest.raises(LimiterUnavailable):
+    with broken_redis(desk.client), pytest.raises(LimiterUnavailable):
         desk.limiter.give_back([first])
     desk.ask("a")
     desk.limiter.renew()
@@ -72,7 +75,7 @@ def test_giving_back_late_does_not_take_a_permit_asked_for_since(desk: Desk) -> 
 
 
 def test_giving_back_reaches_a_permit_that_an_heir_took_over_meanwhile(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     heir = Desk(client, "d2")
     (a, b) = desk.ask("a", "b")
@@ -85,7 +88,7 @@ def test_giving_back_reaches_a_permit_that_an_heir_took_over_meanwhile(
 
 
 def test_any_process_may_release_a_call_and_its_owner_does_not_revive_it(
-    client: redis.Redis, desk: Desk
+    client: HookedRedis, desk: Desk
 ) -> None:
     other = Desk(client, "d2")
     desk.ask("a")
@@ -138,7 +141,7 @@ def test_a_turn_is_kept_for_whoever_asks_early(desk: Desk) -> None:
 
 def test_a_lost_answer_leaves_nothing_held(desk: Desk) -> None:
     with (
-        mock.patch.object(lua, "run", side_effect=losing_answers_of("acquire")),
+        desk.client.hooked(losing_answers_of(scripts.ACQUIRE)),
         pytest.raises(LimiterUnavailable),
     ):
         desk.ask("a", "b")
@@ -149,7 +152,7 @@ def test_a_lost_answer_leaves_nothing_held(desk: Desk) -> None:
 
 def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
     with (
-        mock.patch.object(lua, "run", side_effect=losing_answers_of("acquire")),
+        desk.client.hooked(losing_answers_of(scripts.ACQUIRE)),
         pytest.raises(LimiterUnavailable),
     ):
         desk.ask("a")
@@ -160,27 +163,32 @@ def test_a_lost_answer_asked_again_is_kept(desk: Desk) -> None:
 
 def test_what_is_asked_again_is_not_undone_in_between(desk: Desk) -> None:
     """Its slot would be free for a moment, for anybody to take."""
-    lossy = losing_answers_of("acquire")
-    with mock.patch.object(lua, "run", side_effect=lossy), pytest.raises(LimiterUnavailable):
+    lossy = losing_answers_of(scripts.ACQUIRE)
+    with desk.client.hooked(lossy), pytest.raises(LimiterUnavailable):
         desk.ask("a")
-    with mock.patch.object(lua, "run", wraps=lua.run) as spy:
+    ran: list[str] = []
+
+    def noted(text: str, send: Send) -> object:
+        ran.append(text)
+        return send(text)
+
+    with desk.client.hooked(noted):
         desk.ask("a")
-    assert [call.args[1] for call in spy.call_args_list] == ["acquire"]
+    assert ran == [scripts.ACQUIRE.text]
 
 
-def test_a_permit_that_changes_hands_while_it_is_given_back_stays(client: redis.Redis, desk: Desk) -> None:
+def test_a_permit_that_changes_hands_while_it_is_given_back_stays(client: HookedRedis, desk: Desk) -> None:
     heir = Desk(client, "d2")
     (permit,) = desk.ask("a")
     assert isinstance(permit, Permit)
-    run = lua.run
 
-    def overtaken(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
-        if name == "release" and not heir.limiter.held_by("d2"):
+    def overtaken(text: str, send: Send) -> object:
+        if text == scripts.RELEASE.text and not heir.limiter.held_by("d2"):
             heir.limiter.take_over("d1", {"a"})
             heir.ask("a")
-        return run(client, name, keys, job)
+        return send(text)
 
-    with mock.patch.object(lua, "run", side_effect=overtaken):
+    with desk.client.hooked(overtaken):
         desk.limiter.give_back([permit])
     assert heir.limiter.held_by("d2") == ["a"]
     assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
@@ -189,34 +197,32 @@ def test_a_permit_that_changes_hands_while_it_is_given_back_stays(client: redis.
 def test_a_question_that_redis_executes_long_after_its_asker_gave_up_is_undone_by_the_renewal(
     desk: Desk,
 ) -> None:
-    late = []
+    late: list[Send] = []
 
-    def delayed(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
-        if name == "acquire":
-            late.append((client, name, keys, job))
+    def delayed(text: str, send: Send) -> object:
+        if text == scripts.ACQUIRE.text:
+            late.append(send)
             raise redis.TimeoutError("no answer")
-        return run(client, name, keys, job)
+        return send(text)
 
-    run = lua.run
-    with mock.patch.object(lua, "run", side_effect=delayed), pytest.raises(LimiterUnavailable):
+    with desk.client.hooked(delayed), pytest.raises(LimiterUnavailable):
         desk.ask("a")
     desk.limiter.renew()
-    for question in late:
-        run(*question)
+    for send in late:
+        send(scripts.ACQUIRE.text)
     assert desk.limiter.usage("t") == Usage(1, 1, 1, 0)
     desk.limiter.renew()
     assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 
 def test_a_greenlet_killed_while_it_asks_leaks_no_slot(desk: Desk) -> None:
-    def killed(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
-        answer = run(client, name, keys, job)
-        if name == "acquire":
+    def killed(text: str, send: Send) -> object:
+        answer = send(text)
+        if text == scripts.ACQUIRE.text:
             gevent.sleep(60)
         return answer
 
-    run = lua.run
-    with mock.patch.object(lua, "run", side_effect=killed):
+    with desk.client.hooked(killed):
         greenlet = gevent.spawn(desk.ask, "a")
         wait_until(lambda: desk.limiter.usage("t") == Usage(1, 1, 1, 0))
         greenlet.kill()
@@ -226,7 +232,7 @@ def test_a_greenlet_killed_while_it_asks_leaks_no_slot(desk: Desk) -> None:
 def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
     (permit, _) = desk.ask("a", "b")
     assert isinstance(permit, Permit)
-    with broken_redis():
+    with broken_redis(desk.client):
         with pytest.raises(LimiterUnavailable):
             desk.limiter.give_back([permit])
         with pytest.raises(LimiterUnavailable):
@@ -236,18 +242,21 @@ def test_what_cannot_be_released_is_released_later(desk: Desk) -> None:
     assert desk.limiter.usage("t") == Usage(0, 1, 1, 9)
 
 
-def broken_redis() -> AbstractContextManager[object]:
+def broken_redis(client: HookedRedis) -> AbstractContextManager[None]:
     """No script reaches Redis."""
-    return mock.patch.object(lua, "run", side_effect=redis.ConnectionError("gone"))
+
+    def gone(_text: str, _send: Send) -> object:
+        raise redis.ConnectionError("gone")
+
+    return client.hooked(gone)
 
 
-def losing_answers_of(script: str) -> Callable[[redis.Redis, str, list[str], dict[str, object]], object]:
+def losing_answers_of(script: Script) -> ScriptHook:
     """Redis does what it is told, and the answer never arrives."""
-    run = lua.run
 
-    def lossy(client: redis.Redis, name: str, keys: list[str], job: dict[str, object]) -> object:
-        answer = run(client, name, keys, job)
-        if name == script:
+    def lossy(text: str, send: Send) -> object:
+        answer = send(text)
+        if text == script.text:
             raise redis.TimeoutError("no answer")
         return answer
 
