@@ -22,8 +22,8 @@ from api.routes.events import events_blueprint
 from api.routes.registry import BLUEPRINTS
 from api.routes.stream_access import authorise, authorise_tenant, snapshot
 from api.services import EXTENSION, Services
-from coordination.control_bus import Bell
-from coordination.membership import Roster
+from coordination.control_bus import ControlBus
+from coordination.membership import Membership
 from live.hub import Hub
 from live.publisher import Publisher
 from live.stream import EventStream
@@ -56,8 +56,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = Services(
         settings=settings,
         redis=client,
-        bell=Bell(client, prefix),
-        roster=Roster(client, prefix),
+        control_bus=ControlBus(client, prefix),
+        membership=Membership(client, prefix),
         publisher=Publisher(client, prefix),
         rate_limiter=RateLimiter(client, prefix) if settings.api_rate_limit else None,
     )

@@ -1,4 +1,4 @@
-"""What the API does once a change is committed: ring the dialers, wait for them where the answer is a promise,
+"""What the API does once a change is committed: notify the dialers, wait for them where the answer is a promise,
 and publish the transitions.
 
 A pause or stop is a promise: when it is answered, no further originate of that campaign leaves. Every live
@@ -42,37 +42,37 @@ CONNECTED = """
     WHERE datname = current_database() AND application_name ~ '^carillon d'"""
 
 
-def ring(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+def dialers(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
     """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
     try:
-        services.bell.ring(topic, payload)
+        services.control_bus.notify(topic, payload)
     except UNREACHABLE as error:
-        log.warning("bell_failed", topic=topic, reason=str(error))
+        log.warning("control_bus_failed", topic=topic, reason=str(error))
         return False
     return True
 
 
-def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+def block_until_acknowledged(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
     """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
 
     False where Redis is away: nobody was told anything, nor will hang up.
     """
-    roster = services.roster
+    membership = services.membership
 
     def expected() -> set[str]:
-        return set(roster.alive()) | (_connected() - fenced)
+        return set(membership.alive()) | (_connected() - fenced)
 
     try:
-        fenced = roster.fenced(_connected())
-        silent = services.bell.ring_and_wait(topic, payload, expected, ACK_SECONDS)
-        waits = [roster.fence(dialer_id) for dialer_id in silent | fenced]
+        fenced = membership.fenced(_connected())
+        silent = services.control_bus.notify_and_wait(topic, payload, expected, ACK_SECONDS)
+        waits = [membership.fence(dialer_id) for dialer_id in silent | fenced]
     except DatabaseUnavailable as error:
         log.warning("dialers_unknown", topic=topic, reason=str(error))
-        told = ring(services, topic, payload)
+        told = dialers(services, topic, payload)
         gevent.sleep(LEASE_SECONDS)
         return told
     except UNREACHABLE as error:
-        log.warning("bell_failed", topic=topic, reason=str(error))
+        log.warning("control_bus_failed", topic=topic, reason=str(error))
         gevent.sleep(LEASE_SECONDS)
         return False
     if silent:
@@ -84,7 +84,7 @@ def ring_until_held(services: Services, topic: str, payload: Mapping[str, Any]) 
 def _connected() -> set[str]:
     """The dialers that hold their session lock, by what they call their session.
 
-    The roster alone is not enough: a Redis that was emptied has forgotten dialers whose leases still run.
+    The membership alone is not enough: a Redis that was emptied has forgotten dialers whose leases still run.
     """
     with unit():
         return {row["dialer_id"] for row in rows(CONNECTED)}

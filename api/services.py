@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 EXTENSION = "carillon"
 
 
-class Bell(Protocol):
-    """Rings the dialers (`coordination.control_bus`). Raises CoordinationError."""
+class ControlBus(Protocol):
+    """Tells the dialers (`coordination.control_bus`). Raises CoordinationError."""
 
-    def ring(self, topic: str, payload: Mapping[str, Any], /) -> object: ...
+    def notify(self, topic: str, payload: Mapping[str, Any], /) -> object: ...
 
-    def ring_and_wait(
+    def notify_and_wait(
         self,
         topic: str,
         payload: Mapping[str, Any],
@@ -32,11 +32,11 @@ class Bell(Protocol):
         timeout: float,
         /,
     ) -> set[str]:
-        """Ring and wait for `expected` to answer; those that did not within `timeout` seconds."""
+        """Notify, and wait for `expected` to answer; those that did not within `timeout` seconds."""
         ...
 
 
-class Roster(Protocol):
+class Membership(Protocol):
     """Which dialers live (`coordination.membership`). Raises CoordinationError."""
 
     def alive(self) -> Mapping[str, Mapping[str, Any]]:
@@ -64,8 +64,8 @@ class Services:
 
     settings: Settings
     redis: redis.Redis
-    bell: Bell
-    roster: Roster
+    control_bus: ControlBus
+    membership: Membership
     publisher: Publisher
     rate_limiter: RateLimiter | None = None
     background: Group = field(default_factory=Group)

@@ -12,7 +12,7 @@ class CoordinationKeys:
     prefix: str
 
     @property
-    def roster(self) -> str:
+    def members(self) -> str:
         """A hash from dialer id to what it says of itself, as JSON; dead ones stay until they are removed."""
         return f"{self.prefix}roster"
 

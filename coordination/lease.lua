@@ -1,5 +1,5 @@
--- Enter the roster, or stay in it. A fenced id, and one whose lease has lapsed, never comes back.
--- KEYS: 1 lease, 2 fenced, 3 roster. ARGV: JSON {dialer, info, ttl (ms), new}.
+-- Become a member, or stay one. A fenced id, and one whose lease has lapsed, never comes back.
+-- KEYS: 1 lease, 2 fenced, 3 members. ARGV: JSON {dialer, info, ttl (ms), new}.
 -- Returns {'ok'} | {'fenced'}.
 if redis.call('EXISTS', KEYS[2]) == 1 or not job.new and redis.call('EXISTS', KEYS[1]) == 0 then
   return {'fenced'}

@@ -1,7 +1,7 @@
-"""Who is alive: each dialer's lease in Redis, and the same lease as its own process sees it.
+"""The dialers that are alive: each dialer's lease in Redis, and the same lease as its own process sees it.
 
-Called by each dialer for itself (`register`, `renew`, `retire`), by whoever takes over from a dead one (`fence`,
-`forget`), and by the API, which waits for everybody who may still send (`alive`, `fence`).
+Called by each dialer for itself (`register`, `renew`, `leave`), by whoever takes over from a dead one (`fence`,
+`remove`), and by the API, which waits for everybody who may still send (`alive`, `fence`).
 
 A lease is counted twice, both times from one renewal: by Redis from when it executes it, by the dialer from before it
 asked. So the dialer's own view always ends first, whatever was lost or late in between.
@@ -21,7 +21,7 @@ from coordination import lua
 from coordination.errors import Fenced, MembershipUnavailable, translated
 from coordination.keys import CoordinationKeys
 
-__all__ = ["LEASE_SECONDS", "Fenced", "Lease", "MembershipUnavailable", "Roster"]
+__all__ = ["LEASE_SECONDS", "Fenced", "Lease", "Membership", "MembershipUnavailable"]
 
 LEASE_SECONDS = 5.0
 FENCE_SECONDS = 86_400.0
@@ -56,7 +56,7 @@ class Lease:
         return not self._ended and time.monotonic() < self._until
 
 
-class Roster:
+class Membership:
     """The dialers of an installation. Every method raises MembershipUnavailable when Redis fails."""
 
     def __init__(self, redis: Redis, prefix: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -77,13 +77,13 @@ class Roster:
 
     def alive(self) -> dict[str, dict[str, Any]]:
         """Everybody whose lease runs, fenced or not, with what it says of itself: all who may still send."""
-        with translated(MembershipUnavailable, "reading the roster"):
-            roster = cast("dict[str, str]", self._redis.hgetall(self._keys.roster))
-            leases = [self._keys.lease(dialer_id) for dialer_id in roster]
+        with translated(MembershipUnavailable, "reading the membership"):
+            members = cast("dict[str, str]", self._redis.hgetall(self._keys.members))
+            leases = [self._keys.lease(dialer_id) for dialer_id in members]
             running = cast("list[str | None]", self._redis.mget(leases) if leases else [])
         return {
             dialer_id: json.loads(info)
-            for (dialer_id, info), lease in zip(roster.items(), running, strict=True)
+            for (dialer_id, info), lease in zip(members.items(), running, strict=True)
             if lease is not None
         }
 
@@ -104,13 +104,13 @@ class Roster:
             answer = lua.run_job(
                 self._redis,
                 FENCE_SCRIPT,
-                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
+                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.members],
                 {"dialer": dialer_id, "ttl": self._ttl, "keep": int(FENCE_SECONDS * 1000)},
             )
         return int(answer[1]) / 1000
 
     def fenced(self, dialer_ids: Collection[str]) -> set[str]:
-        """Those among them that were fenced, or have retired, within the last day."""
+        """Those among them that were fenced, or have left, within the last day."""
         asked = sorted(dialer_ids)
         with translated(MembershipUnavailable, "reading fences"):
             found = cast(
@@ -118,20 +118,20 @@ class Roster:
             )
         return {of for of, fence in zip(asked, found, strict=True) if fence is not None}
 
-    def retire(self, dialer_id: str) -> None:
-        """A clean end: the caller sends no more, and says so. Its entry stays until it is forgotten."""
-        with translated(MembershipUnavailable, "retiring"), self._redis.pipeline(transaction=True) as pipe:
+    def leave(self, dialer_id: str) -> None:
+        """A clean end: the caller sends no more, and says so. Its entry stays until it is removed."""
+        with translated(MembershipUnavailable, "leaving"), self._redis.pipeline(transaction=True) as pipe:
             pipe.set(self._keys.fenced(dialer_id), 0, px=int(FENCE_SECONDS * 1000))
             pipe.delete(self._keys.lease(dialer_id))
             pipe.execute()
 
-    def forget(self, dialer_id: str) -> None:
-        """Strike out a dead dialer, once everything of it has been taken over.
+    def remove(self, dialer_id: str) -> None:
+        """Remove a dead dialer, once everything of it has been taken over.
 
         Until then its entry is the proof that Redis was not emptied, by which `fence` knows a lapsed lease.
         """
-        with translated(MembershipUnavailable, "forgetting a dialer"):
-            self._redis.hdel(self._keys.roster, dialer_id)
+        with translated(MembershipUnavailable, "removing a dialer"):
+            self._redis.hdel(self._keys.members, dialer_id)
 
     @property
     def _ttl(self) -> int:
@@ -144,7 +144,7 @@ class Roster:
             answer = lua.run_job(
                 self._redis,
                 LEASE_SCRIPT,
-                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.roster],
+                [keys.lease(dialer_id), keys.fenced(dialer_id), keys.members],
                 {"dialer": dialer_id, "info": json.dumps(info), "ttl": self._ttl, "new": new},
             )
         if answer[0] == "fenced":

@@ -1,6 +1,6 @@
-"""What the API asks of every dialer by ringing a bell: look again, hold a campaign, halt a tenant, hang up.
+"""What the API asks of every dialer over the control bus: look again, hold a campaign, halt a tenant, hang up.
 
-The API has committed its change before it rings. An answer (`ack`) means that it holds here: no frame of what is
+The API has committed its change before it sends. An answer (`ack`) means that it holds here: no frame of what is
 held is on its way to a socket any more.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import gevent
 import structlog
 
-from coordination.control_bus import Bell
+from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
 from dialer.errors import DATABASE_AWAY
 from dialer.send_gate import SendGate
@@ -35,18 +35,18 @@ _OPEN_TENANTS = "SELECT DISTINCT tenant_id FROM call WHERE state <> 'ended' AND 
 
 @dataclass(slots=True)
 class Control:
-    """Acts on the bells; one for each process."""
+    """Acts on control messages; one for each process."""
 
     dialer_id: str
-    bell: Bell
+    control_bus: ControlBus
     send_gate: SendGate
     cluster: Cluster
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
     _hanging_up: set[str] = field(default_factory=set)
 
-    def on_ring(self, topic: str, payload: Mapping[str, Any]) -> None:
-        """Take one ring. Called by the bell's listener, in order; anything long is spawned."""
+    def on_message(self, topic: str, payload: Mapping[str, Any]) -> None:
+        """Take one message. Called by the subscriber, in order; anything long is spawned."""
         if topic == "hold":
             self.send_gate.block(payload["campaign_id"], payload["generation"])
         elif topic == "halt":
@@ -68,7 +68,7 @@ class Control:
         self.refresh()
 
     def agree(self) -> None:
-        """Halt what is halted in the database, and nothing else; called every second, as rings may get lost.
+        """Halt what is halted in the database, and nothing else; called every second, as messages may get lost.
 
         Raises what a database that is away raises; the halts that are known stand then.
         """
@@ -82,12 +82,12 @@ class Control:
         if not self.send_gate.wait_for_writes(ACK_SECONDS):
             return
         try:
-            self.bell.ack(token, self.dialer_id)
+            self.control_bus.ack(token, self.dialer_id)
         except ControlBusUnavailable as error:
-            log.warning("ring_not_answered", error=str(error)[:200])
+            log.warning("control_message_not_answered", error=str(error)[:200])
 
     def _once(self, target: str, job: Callable[[str], None], argument: str) -> None:
-        """Run a hang-up unless the same one is under way: a ring is repeated until it is answered."""
+        """Run a hang-up unless the same one is under way: a message is repeated until it is answered."""
         if target in self._hanging_up:
             return
         self._hanging_up.add(target)

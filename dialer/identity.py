@@ -17,7 +17,7 @@ from hashlib import sha256
 import psycopg
 import structlog
 
-from coordination.membership import Fenced, Lease, Roster
+from coordination.membership import Fenced, Lease, Membership
 from models import db
 
 log = structlog.get_logger()
@@ -68,26 +68,26 @@ class Identity:
     `lost` is set for good once the lease was lost: the process then records what it knows and ends.
     """
 
-    def __init__(self, database_url: str, roster: Roster) -> None:
+    def __init__(self, database_url: str, membership: Membership) -> None:
         self.dialer_id = new_dialer_id()
         self.lease = Lease()
         self.lost = False
-        self._roster = roster
+        self._membership = membership
         self._database_url = database_url
         self._locked_at = NEVER
         self._entered = False
         self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
     def take(self, info: dict[str, object]) -> None:
-        """Lock, then enter the roster, then the table of dialers.
+        """Lock, then enter the membership, then the table of dialers.
 
-        In this order: whoever finds the row and no lease in the roster takes this dialer for dead.
+        In this order: whoever finds the row and no lease in the membership takes this dialer for dead.
 
         May be repeated where it raises psycopg.Error, PeeweeException or MembershipUnavailable since a server is
         away; Fenced is final.
         """
         self._lock()
-        enter = self._roster.renew if self._entered else self._roster.register
+        enter = self._membership.renew if self._entered else self._membership.register
         self.lease.extend(enter(self.dialer_id, info | {"pid": os.getpid()}))
         self._entered = True
         with db.connection_context():
@@ -96,7 +96,7 @@ class Identity:
     def renew(self, info: dict[str, object]) -> None:
         """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises MembershipUnavailable."""
         try:
-            self.lease.extend(self._roster.renew(self.dialer_id, info | {"pid": os.getpid()}))
+            self.lease.extend(self._membership.renew(self.dialer_id, info | {"pid": os.getpid()}))
         except Fenced:
             self.lost = True
             self.lease.end()
@@ -153,10 +153,10 @@ class Identity:
         self._locked_at = asked
 
     def release(self) -> None:
-        """Leave the roster and drop the lock: a clean end."""
+        """Leave the membership and drop the lock: a clean end."""
         self.lost = True
         self.lease.end()
-        self._roster.retire(self.dialer_id)
+        self._membership.leave(self.dialer_id)
         if self._session is not None:
             self._session.close()
 

@@ -1,9 +1,9 @@
 """One dialer process: what its parts are, how they begin and how they end.
 
-Begins: identity (lock, lease, row), nodes, recorder, outbox, bells, then dispatchers. Ends on SIGTERM in the opposite
-order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take over what
-is in flight while this process still listens, then what it knows is written and published; all of it within 20 s,
-whoever is away.
+Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then dispatchers. Ends on SIGTERM in the
+opposite order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take
+over what is in flight while this process still listens, then what it knows is written and published; all of it within
+20 s, whoever is away.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
-from coordination.control_bus import Bell, Listener
+from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
-from coordination.membership import Roster
+from coordination.membership import Membership
 from coordination.turns import Turns
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -35,7 +35,7 @@ from dialer.errors import UNAVAILABLE
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity, purge_locks
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.cdr_inbox import BELL as RECORDS
+from dialer.record.cdr_inbox import TOPIC as RECORDS
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.recorder import Recorder
@@ -66,7 +66,7 @@ EPOCH_EVERY_SECONDS = 0.5
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
-RING_AGAIN_SECONDS = 0.5
+NOTIFY_AGAIN_SECONDS = 0.5
 DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
 WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
@@ -75,7 +75,7 @@ WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 class Process:
     """Everything of one dialer, wired."""
 
-    def __init__(self, settings: Settings, redis: Redis, bell_redis: Redis) -> None:
+    def __init__(self, settings: Settings, redis: Redis, control_redis: Redis) -> None:
         assert settings.database_url is not None
         prefix = settings.redis_prefix
         self._leaving: set[str] = set()
@@ -86,11 +86,11 @@ class Process:
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
         self.tasks = Tasks(self._lose)
-        self.roster = Roster(redis, prefix)
-        self.identity = Identity(settings.database_url, self.roster)
+        self.membership = Membership(redis, prefix)
+        self.identity = Identity(settings.database_url, self.membership)
         self.dialer_id = self.identity.dialer_id
         self.limiter = Limiter(redis, prefix, self.dialer_id)
-        self.bell = Bell(redis, prefix)
+        self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
         self.outbox = Outbox(
             Publisher(redis, prefix),
@@ -124,9 +124,9 @@ class Process:
         self._wire_dispatch(settings)
         self._wire_recovery()
         self.control = Control(
-            self.dialer_id, self.bell, self.send_gate, self.cluster, self.refresh, self._on_handover
+            self.dialer_id, self.control_bus, self.send_gate, self.cluster, self.refresh, self._on_handover
         )
-        self.listener = Listener(bell_redis, prefix, self._on_ring, self.control.on_connected)
+        self.subscriber = Subscriber(control_redis, prefix, self._on_message, self.control.on_connected)
         self.recorder.followers = (
             self.outbox,
             # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
@@ -167,7 +167,7 @@ class Process:
         )
         self.takeover = Takeover(
             self.identity,
-            self.roster,
+            self.membership,
             self.limiter,
             self.cluster,
             self.live_calls,
@@ -252,7 +252,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self.tasks.every(TICK_SECONDS, self.backpressure.tick)
         self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
-        self.listener.start()
+        self.subscriber.start()
         return True
 
     def _finish(self) -> None:
@@ -267,7 +267,7 @@ class Process:
         if not self.identity.lost:
             delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
             self._hand_over(began + HANDED_OVER_BY)
-        self.listener.stop()
+        self.subscriber.stop()
         self.reconciler.stop()
         self.hangup_markers.stop()
         self.recorder.stop()
@@ -280,7 +280,7 @@ class Process:
         try:
             self.identity.release()
         except UNAVAILABLE as error:
-            log.warning("roster_not_left", error=str(error)[:200])
+            log.warning("membership_not_left", error=str(error)[:200])
         log.info("dialer_ended", dialer_id=self.dialer_id)
 
     def _hand_over(self, until: float) -> None:
@@ -293,8 +293,8 @@ class Process:
             delivery_unknown.note(self.dialer_id, delivery_unknown.unproven(self.live_calls))
             while self._owned() and time.monotonic() < until:
                 # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
-                self.bell.ring("handover", {"dialer_id": self.dialer_id})
-                gevent.sleep(RING_AGAIN_SECONDS)
+                self.control_bus.notify("handover", {"dialer_id": self.dialer_id})
+                gevent.sleep(NOTIFY_AGAIN_SECONDS)
             hit(FaultPoint.HANDED_OVER)
         except UNAVAILABLE as error:
             log.warning("handover_failed", error=str(error)[:200])
@@ -305,11 +305,11 @@ class Process:
                 rows("SELECT 1 FROM call WHERE dialer_id = %s AND state <> 'ended' LIMIT 1", self.dialer_id)
             )
 
-    def _on_ring(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def _on_message(self, topic: str, payload: Mapping[str, Any]) -> None:
         if topic == RECORDS:
             self._records.set()
         else:
-            self.control.on_ring(topic, payload)
+            self.control.on_message(topic, payload)
 
     def _lose(self) -> None:
         self.identity.lost = True
@@ -321,7 +321,7 @@ class Process:
             log.error("lease_lost", dialer_id=self.dialer_id)
             self._ending.set()
             return
-        alive = sorted(self.roster.alive())
+        alive = sorted(self.membership.alive())
         self.desk.dialers = (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
 
     def _adopt(self) -> None:

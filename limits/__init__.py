@@ -1,1 +1,1 @@
-"""The caps: one Lua call over all of them; and the roster of living dialers. Redis and its clock only."""
+"""The caps over calls: one Lua call decides over all of them. Redis and its clock only."""

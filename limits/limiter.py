@@ -66,7 +66,7 @@ DAY_SECONDS = 86_400
 
 
 class Limiter:
-    """One process' way to the caps. `dialer_id` is that of its roster lease; "" for one that only reads.
+    """One process' way to the caps. `dialer_id` is that of its lease; "" for one that only reads.
 
     `redis` decodes its answers, and does not retry by itself. Every method raises LimiterUnavailable when Redis
     fails.

@@ -238,7 +238,7 @@ def patch_agent(body: dict[str, Any], agent_id: str) -> Agent:
         agent = living(Agent, agent_id, "Agent", tenant_id=current().tenant_id, lock=True)
         _check_action(body)
         agent = changed(agent, body)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return agent
 
 

@@ -72,5 +72,5 @@ def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
             current().tenant_id,
             *(body[name] for name in EXAMPLE),
         )
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return body

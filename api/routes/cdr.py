@@ -27,7 +27,7 @@ from models import rows
 
 blp = Blueprint("cdr", __name__)
 
-BELL = "cdr"
+TOPIC = "cdr"
 LONGEST_VALUE = 500
 NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 KEPT = frozenset(
@@ -85,7 +85,7 @@ def take() -> Response:
     with unit():
         stored = rows(_STORE, _node(record), text, call_id)
     if stored:
-        notify.ring(services(), BELL, {})
+        notify.dialers(services(), TOPIC, {})
     return Response(status=204)
 
 

@@ -260,7 +260,7 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {shown(body.get('name'))} exists."):
             gateway = changed(gateway, body)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return _with_rates([gateway])[0]
 
 
@@ -276,7 +276,7 @@ def resume_gateway(gateway_id: str) -> dict[str, Any]:
     with unit():
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         gateway = changed(gateway, RESUMED)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return _with_rates([gateway])[0]
 
 

@@ -75,7 +75,7 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
             caller.key_name,
         )
         state = _state(caller)
-    if not notify.ring_until_held(services(), "halt", {"scope": scope}):
+    if not notify.block_until_acknowledged(services(), "halt", {"scope": scope}):
         raise notify.untold("The halt stands")
     return state
 
@@ -92,7 +92,7 @@ def delete_halt(body: dict[str, Any]) -> Response:
     scope = _scope(current(), body)
     with unit():
         rows("DELETE FROM halt WHERE scope = %s", scope)
-    notify.ring(services(), "unhalt", {"scope": scope})
+    notify.dialers(services(), "unhalt", {"scope": scope})
     return Response(status=204)
 
 

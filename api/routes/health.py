@@ -64,7 +64,7 @@ def _database() -> str | None:
 def _redis() -> tuple[dict[str, Any], str | None]:
     """The living dialers, and why nobody may dial on this Redis."""
     try:
-        dialers, policy = dict(services().roster.alive()), evicting(services().redis)
+        dialers, policy = dict(services().membership.alive()), evicting(services().redis)
     except CoordinationError:
         return {}, REDIS_AWAY
     return dialers, None if policy is None else evicts(policy)

@@ -100,7 +100,7 @@ def create_node(body: dict[str, Any]) -> Response:
         return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
 
     answer = idempotency.once(work, idempotency.body_hash(body))
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return answer.response()
 
 
@@ -134,7 +134,7 @@ def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
                 raise conflict(exists, "already_exists")
         with unique(exists):
             changed(node, body)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return _named(node_name)
 
 
@@ -153,7 +153,7 @@ def delete_node(node_name: str) -> Response:
         _refuse_busy(node, "delete")
         rows(DELETE, node.id)
         rows("DELETE FROM node_drain WHERE name = %s", node.name)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return Response(status=204)
 
 
@@ -169,7 +169,7 @@ def drain_node(node_name: str) -> dict[str, Any]:
     known = _named(node_name)
     with unit():
         rows(DRAIN, known["name"], current().key_name)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return known | {"draining": True}
 
 
@@ -184,7 +184,7 @@ def undrain_node(node_name: str) -> dict[str, Any]:
     known = _named(node_name)
     with unit():
         rows("DELETE FROM node_drain WHERE name = %s", known["name"])
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return known | {"draining": False}
 
 
@@ -210,7 +210,7 @@ def _nodes() -> list[dict[str, Any]]:
 
 def _dialers() -> Dialers:
     try:
-        return services().roster.alive()
+        return services().membership.alive()
     except CoordinationError as error:
         log.warning("roster_unavailable", reason=str(error))
         return {}

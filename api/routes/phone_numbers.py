@@ -126,7 +126,7 @@ def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumbe
         number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
         with unique(f"The number {body.get('e164')} exists."):
             number = changed(number, values)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return number
 
 

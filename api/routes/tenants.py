@@ -171,7 +171,7 @@ def patch_tenant(body: dict[str, Any], tenant_id: str) -> Tenant:
         tenant = _living(tenant_id, lock=True)
         _check_gateways(body)
         tenant = changed(tenant, body)
-    notify.ring(services(), "wake", {})
+    notify.dialers(services(), "wake", {})
     return tenant
 
 

@@ -1,4 +1,4 @@
-"""What the dispatchers and the roster want to know of the nodes, and the links that follow the list of nodes.
+"""What the dispatchers and the membership want to know of the nodes, and the links that follow the list of nodes.
 
 Nodes come and go while calls are in progress, and no call pays for it: a node that is deleted or moved gets no new
 call, and its connection stays until its last call is over.
@@ -116,7 +116,7 @@ class Nodes:
                 self._meters.pop(name, None)
 
     def info(self) -> list[dict[str, Any]]:
-        """One entry for each node, as this process sees it, for the roster."""
+        """One entry for each node, as this process sees it, for the membership."""
         return [self._entry(name, listed) for name, listed in self._listed.items()]
 
     def _change(self, link: NodeLink, config: NodeConfig) -> None:

@@ -25,7 +25,7 @@ from models import db, rows
 
 log = structlog.get_logger()
 
-BELL = "cdr"
+TOPIC = "cdr"
 MOST = 500
 KEEP = "1 day"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from coordination.membership import Roster
+from coordination.membership import Membership
 from dialer.call_rows import adopt_calls
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
@@ -65,7 +65,7 @@ class Takeover:
     """Looks for dead dialers and takes over what they left."""
 
     identity: Identity
-    roster: Roster
+    membership: Membership
     limiter: Limiter
     cluster: Cluster
     live_calls: LiveCalls
@@ -80,15 +80,15 @@ class Takeover:
         server that is away raises, once everybody has been tried; the next round goes on.
         """
         leaving = set(handing_over)
-        # Rows before roster: a dialer enters the roster first, so one whose row is found is in it or dead.
+        # Rows before membership: a dialer registers there first, so one whose row is found is in it or dead.
         with db.connection_context():
             known = [row["id"] for row in rows(_UNSETTLED)]
-        alive = set(self.roster.alive())
+        alive = set(self.membership.alive())
         failure: Exception | None = None
         for other in known:
             if other == self.identity.dialer_id or (other in alive and other not in leaving):
                 continue
-            if other not in alive and self.roster.fence(other) > 0:
+            if other not in alive and self.membership.fence(other) > 0:
                 continue
             try:
                 self._settle(other, dead=other not in alive)
@@ -113,7 +113,7 @@ class Takeover:
 
     def _settle(self, other: str, *, dead: bool) -> None:
         me = self.identity.dialer_id
-        if not claim_takeover(other, me, self.roster):
+        if not claim_takeover(other, me, self.membership):
             return
         try:
             hit(FaultPoint.TAKEOVER_CLAIMED)
@@ -123,7 +123,7 @@ class Takeover:
                 with db.connection_context():
                     settled = db.execute_sql(_SETTLED, {"id": other}).rowcount
                 if settled:
-                    self.roster.forget(other)
+                    self.membership.remove(other)
         finally:
             # What stands then is ours, and our next round finds it so.
             with suppress(*DATABASE_AWAY):

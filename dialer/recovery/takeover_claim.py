@@ -7,7 +7,7 @@ hours. An heir that wakes after that goes on beside the next; each step of `take
 
 from __future__ import annotations
 
-from coordination.membership import Roster
+from coordination.membership import Membership
 from models import db, rows
 
 _NOTED = "SELECT heir FROM dialer WHERE id = %s"
@@ -19,7 +19,7 @@ INSERT INTO dialer (id, heir) VALUES (%(dead)s, %(heir)s)
 _RELEASE = "UPDATE dialer SET heir = NULL WHERE id = %s AND heir = %s"
 
 
-def claim_takeover(of: str, dialer_id: str, roster: Roster) -> bool:
+def claim_takeover(of: str, dialer_id: str, membership: Membership) -> bool:
     """Claim the takeover from the dead `of` for `dialer_id`; False while a living dialer has it.
 
     Raises what a server that is away raises; the note then stands or does not, and may be made again.
@@ -27,7 +27,7 @@ def claim_takeover(of: str, dialer_id: str, roster: Roster) -> bool:
     with db.connection_context():
         found = rows(_NOTED, of)
     noted = found[0]["heir"] if found else None
-    if noted not in {None, dialer_id} and not _is_dead(noted, roster):
+    if noted not in {None, dialer_id} and not _is_dead(noted, membership):
         return False
     with db.connection_context():
         made: int = db.execute_sql(_CLAIM, {"dead": of, "heir": dialer_id, "noted": noted}).rowcount
@@ -40,6 +40,6 @@ def release_takeover(of: str, dialer_id: str) -> None:
         db.execute_sql(_RELEASE, (of, dialer_id))
 
 
-def _is_dead(heir: str, roster: Roster) -> bool:
-    # It entered the roster before it was noted: where it is not there now, it never will be again.
-    return heir not in roster.alive() and roster.fence(heir) <= 0
+def _is_dead(heir: str, membership: Membership) -> bool:
+    # It entered the membership before it was noted: where it is not there now, it never will be again.
+    return heir not in membership.alive() and membership.fence(heir) <= 0

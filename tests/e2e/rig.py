@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import gevent
 import redis
 
-from coordination.membership import Roster
+from coordination.membership import Membership
 from freeswitch.protocol import FrameDecoder, decode_json, encode_command
 from limits.keys import Keys, Record
 from local.api_client import ApiClient
@@ -249,7 +249,7 @@ def of_campaign(view: LedgerView, campaign_id: str) -> list[Originate]:
 def dialer_id_of(stack: Stack, pid: int) -> str:
     """Under which id the living dialer in this process dials."""
     with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
-        alive = Roster(client, stack.settings.redis_prefix).alive()
+        alive = Membership(client, stack.settings.redis_prefix).alive()
     (dialer_id,) = [name for name, said in alive.items() if said["pid"] == pid]
     return dialer_id
 

@@ -108,8 +108,8 @@ TWICE = (
         "no fencing check",
         "a dead dialer's calls are taken over although it may still wake and send",
         "dialer/recovery/takeover.py",
-        "if other not in alive and self.roster.fence(other) > 0:",
-        "if other in alive and self.roster.fence(other) > 0:",
+        "if other not in alive and self.membership.fence(other) > 0:",
+        "if other in alive and self.membership.fence(other) > 0:",
         (f"{ORDERS}::test_a_dialer_that_wakes_after_its_calls_were_taken_over_sends_nothing",),
     ),
     Mutation(
@@ -304,7 +304,7 @@ LOST = (
         "a dead heir stays the heir",
         "what a dead dialer left is never settled once its heir has died or stands still",
         "dialer/recovery/takeover_claim.py",
-        "if noted not in {None, dialer_id} and not _is_dead(noted, roster):",
+        "if noted not in {None, dialer_id} and not _is_dead(noted, membership):",
         "if noted not in {None, dialer_id}:",
         (
             f"{HEIRS}::test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands",

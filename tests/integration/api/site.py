@@ -1,4 +1,4 @@
-"""An application over real servers, with a tenant to act as, another to be kept out, and ears for the bell."""
+"""An application over real servers, with a tenant to act as, another to be kept out, and ears for the control bus."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ TENANT, OTHER = "demo", "other"
 
 @dataclass
 class Ears:
-    """A bell that remembers its rings; every dialer answers but the `silent`."""
+    """A control bus that remembers its messages; every dialer answers but the `silent`."""
 
-    rings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     awaited: int = 0
 
-    def ring(self, topic: str, payload: Mapping[str, Any], /) -> None:
-        self.rings.append((topic, dict(payload)))
+    def notify(self, topic: str, payload: Mapping[str, Any], /) -> None:
+        self.messages.append((topic, dict(payload)))
 
-    def ring_and_wait(
+    def notify_and_wait(
         self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
     ) -> set[str]:
-        self.ring(topic, payload)
+        self.notify(topic, payload)
         self.awaited += 1
         return set(expected()) & self.silent
 
     def topics(self) -> list[str]:
-        return [topic for topic, _ in self.rings]
+        return [topic for topic, _ in self.messages]
 
 
 def settings_for(database_url: str, redis_url: str, **environ: str) -> Settings:
@@ -182,7 +182,7 @@ def site_over(settings: Settings) -> Iterator[Site]:
     """An application over migrated, empty servers."""
     app = create_app(settings)
     ears = Ears()
-    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], bell=ears)
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=ears)
     agent_id, phone_number_id = new_id(), new_id()
     with db.connection_context(), db.atomic():
         seed(agent_id, phone_number_id)

@@ -243,7 +243,7 @@ def test_a_patch_changes_what_it_names_and_wakes_the_dialers(site: Site) -> None
     site.post(f"/campaigns/{campaign_id}/start")
     path = f"/agents/{site.agent_id}"
     before = site.get(path).json
-    site.ears.rings.clear()
+    site.ears.messages.clear()
     changed = site.request("PATCH", path, role="admin", json={"max_call_seconds": 60, "variables": ["a"]})
     assert changed.json == before | {"max_call_seconds": 60, "variables": ["a"]}
     assert site.ears.topics() == ["wake"]

@@ -69,7 +69,7 @@ def call(site: Site, *, ended: str | None = None, told: bool = False) -> uuid.UU
         20 if told else None,
         campaign_id,
     )
-    site.ears.rings.clear()
+    site.ears.messages.clear()
     return call_id
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import models
-from coordination.membership import Roster
+from coordination.membership import Membership
 from tests.integration.api.site import Site, away
 
 
@@ -44,12 +44,16 @@ def test_not_ready_without_a_dialer(site: Site) -> None:
 
 
 def test_ready_once_every_dialer_is_connected_to_every_node(site: Site) -> None:
-    roster = Roster(site.services.redis, "carillon:")
-    roster.register("d000000000001", {"nodes": [node("fs1", connected=True), node("fs2", connected=False)]})
-    roster.register("d000000000002", {"nodes": [node("fs1", connected=True), node("fs2", connected=True)]})
+    membership = Membership(site.services.redis, "carillon:")
+    membership.register(
+        "d000000000001", {"nodes": [node("fs1", connected=True), node("fs2", connected=False)]}
+    )
+    membership.register(
+        "d000000000002", {"nodes": [node("fs1", connected=True), node("fs2", connected=True)]}
+    )
     response = ready(site)
     assert (response.status_code, response.json["reasons"]) == (503, ["Node fs2 is not connected."])
-    roster.renew("d000000000001", {"nodes": [node("fs1", connected=True), node("fs2", connected=True)]})
+    membership.renew("d000000000001", {"nodes": [node("fs1", connected=True), node("fs2", connected=True)]})
     response = ready(site)
     assert response.status_code == 200
     assert response.json == {
@@ -63,13 +67,13 @@ def test_ready_once_every_dialer_is_connected_to_every_node(site: Site) -> None:
 
 
 def test_not_ready_with_a_dialer_that_has_no_node(site: Site) -> None:
-    Roster(site.services.redis, "carillon:").register("d000000000001", {"nodes": []})
+    Membership(site.services.redis, "carillon:").register("d000000000001", {"nodes": []})
     assert ready(site).json["reasons"] == ["No dialer is connected to a node."]
 
 
 def test_not_ready_with_a_redis_that_may_drop_keys(site: Site) -> None:
     redis = site.services.redis
-    Roster(redis, "carillon:").register("d000000000001", {"nodes": [node("fs1", connected=True)]})
+    Membership(redis, "carillon:").register("d000000000001", {"nodes": [node("fs1", connected=True)]})
     redis.config_set("maxmemory", "1gb")
     redis.config_set("maxmemory-policy", "volatile-lru")
     try:

@@ -11,8 +11,8 @@ import pytest
 
 from api import notify
 from campaigns.lifecycle import LIFECYCLE, Action, Verdict, complete_if_exhausted, fail
-from coordination.control_bus import Bell
-from coordination.membership import Fenced, Roster
+from coordination.control_bus import ControlBus
+from coordination.membership import Fenced, Membership
 from models import CampaignStatus, db
 from tests.integration.api.site import Site, away
 from tests.judging import Judge
@@ -204,7 +204,7 @@ def test_rings_carry_what_the_dialers_need(site: Site) -> None:
     act(site, campaign_id, "stop", query_string={"hangup": "true"})
     act(site, campaign_id, "stop")
     named = {"campaign_id": campaign_id}
-    assert site.ears.rings == [
+    assert site.ears.messages == [
         ("wake", named),
         ("wake", named | {"generation": 1}),
         ("hold", named | {"generation": 2}),
@@ -215,19 +215,19 @@ def test_rings_carry_what_the_dialers_need(site: Site) -> None:
 
 
 def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site, judge: Judge) -> None:
-    roster = Roster(site.services.redis, "carillon:")
+    membership = Membership(site.services.redis, "carillon:")
     for dialer_id in ("d000000000001", "d000000000002"):
-        roster.register(dialer_id, {"nodes": []})
+        membership.register(dialer_id, {"nodes": []})
     site.ears.silent = {"d000000000002"}
     campaign_id = site.in_state("running")
-    until = time.monotonic() + roster.remaining("d000000000002")
+    until = time.monotonic() + membership.remaining("d000000000002")
     begun = time.monotonic()
     assert act(site, campaign_id, "pause").status_code == 200
     assert time.monotonic() >= until - 0.1, "it might still send"
     judge.at_most(time.monotonic() - begun, 6.0, "seconds of a pause")
     with pytest.raises(Fenced):
-        roster.renew("d000000000002", {})
-    assert roster.fence("d000000000002") == 0
+        membership.renew("d000000000002", {})
+    assert membership.fence("d000000000002") == 0
 
 
 def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
@@ -236,7 +236,7 @@ def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
     monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
     forgotten = "d0000000000f1"
     site.ears.silent = {forgotten}
-    roster = Roster(site.services.redis, "carillon:")
+    membership = Membership(site.services.redis, "carillon:")
     with psycopg.connect(database_url, application_name=f"carillon {forgotten}"):
         campaign_id = site.in_state("running")
         for action in ("pause", "resume", "pause"):
@@ -244,15 +244,15 @@ def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
             assert act(site, campaign_id, action).status_code == 200
             assert (site.ears.awaited > before) == (action == "pause"), "a resume waits for nobody"
             assert action == "resume" or time.monotonic() - begun > 0.3
-        assert 0 < roster.fence(forgotten) <= 5
-    assert roster.fenced([forgotten, "d0000000000f2"]) == {forgotten}
+        assert 0 < membership.fence(forgotten) <= 5
+    assert membership.fenced([forgotten, "d0000000000f2"]) == {forgotten}
 
 
 def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
     away(site)
     campaign_id = site.in_state("running")
-    site.use(bell=Bell(site.services.redis, "carillon:"))
+    site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
     begun = time.monotonic()
     assert act(site, campaign_id, "pause").status_code == 200
     assert time.monotonic() - begun > 0.3
@@ -261,7 +261,7 @@ def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: py
 def test_without_redis_a_hang_up_is_not_promised(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "LEASE_SECONDS", 0.1)
     campaign_id = site.in_state("running")
-    site.use(bell=Bell(site.services.redis, "carillon:"))
+    site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
     away(site)
     response = act(site, campaign_id, "stop", query_string={"hangup": "true"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")

@@ -1,4 +1,4 @@
-"""The nodes over HTTP: as configured, as the dialers in the roster report them, and without Redis."""
+"""The nodes over HTTP: as configured, as the dialers in the membership report them, and without Redis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coordination.errors import MembershipUnavailable
-from coordination.membership import Roster
+from coordination.membership import Membership
 from limits.backpressure import Kind, Pressure
 from tests.integration.api.resource_routes import NODES, call_of
 from tests.integration.api.site import Site
@@ -32,8 +32,8 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
     site.use(settings=replace(site.services.settings, nodes=NODES))
     unknown = site.get("/nodes", role="platform").json
     assert (unknown["total"], unknown["nodes"][0]["state"]) == (1, "unknown")
-    roster = Roster(site.services.redis, site.services.settings.redis_prefix)
-    roster.register("d0192f3a4b5c6", {"nodes": [REPORT]})
+    membership = Membership(site.services.redis, site.services.settings.redis_prefix)
+    membership.register("d0192f3a4b5c6", {"nodes": [REPORT]})
     node = site.get("/nodes/fs1", role="platform")
     assert node.json == {
         "name": "fs1",
@@ -69,19 +69,19 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
     }
     assert site.get("/nodes", role="platform").json["nodes"] == [node.json]
     assert "s3cret" not in node.text
-    roster.retire("d0192f3a4b5c6")
+    membership.leave("d0192f3a4b5c6")
     assert site.get("/nodes/fs1", role="platform").json["state"] == "unknown"
 
 
 def test_without_redis_the_nodes_are_unknown(site: Site) -> None:
     class Away:
         def alive(self) -> dict[str, dict[str, object]]:
-            raise MembershipUnavailable("reading the roster", "connection refused")
+            raise MembershipUnavailable("reading the membership", "connection refused")
 
         def fence(self, dialer_id: str, /) -> float:
             raise MembershipUnavailable("fencing", "connection refused")
 
-    site.use(roster=Away(), settings=replace(site.services.settings, nodes=NODES))
+    site.use(membership=Away(), settings=replace(site.services.settings, nodes=NODES))
     response = site.get("/nodes/fs1", role="platform")
     assert (response.status_code, response.json["state"], response.json["connections"]) == (
         200,
@@ -168,8 +168,8 @@ def test_a_node_is_added_and_shown_without_its_password(site: Site) -> None:
 )
 def test_a_name_or_an_address_that_is_taken_is_409(site: Site, taken: dict[str, str]) -> None:
     site.use(settings=replace(site.services.settings, nodes=NODES))
-    roster = Roster(site.services.redis, site.services.settings.redis_prefix)
-    roster.register("d0192f3a4b5c6", {"nodes": [REPORT, REPORT | {"name": "fs9"}]})
+    membership = Membership(site.services.redis, site.services.settings.redis_prefix)
+    membership.register("d0192f3a4b5c6", {"nodes": [REPORT, REPORT | {"name": "fs9"}]})
     assert add(site).status_code == 201
     refused = add(site, **taken)
     assert refused.status_code == 409
@@ -285,8 +285,8 @@ def test_a_node_with_calls_in_progress_is_neither_moved_nor_removed(site: Site) 
 
 def test_a_removed_node_is_not_told_of_while_a_dialer_still_has_its_last_calls(site: Site) -> None:
     add(site)
-    roster = Roster(site.services.redis, site.services.settings.redis_prefix)
-    roster.register("d0192f3a4b5c6", {"nodes": [REPORT | {"name": "fs3", "source": "api"}]})
+    membership = Membership(site.services.redis, site.services.settings.redis_prefix)
+    membership.register("d0192f3a4b5c6", {"nodes": [REPORT | {"name": "fs3", "source": "api"}]})
     assert site.get("/nodes/fs3", role="platform").json["state"] == "up"
     assert site.delete("/nodes/fs3", role="platform").status_code == 204
     assert site.get("/nodes", role="platform").json["total"] == 0

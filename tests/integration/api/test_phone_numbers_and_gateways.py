@@ -108,7 +108,7 @@ def test_a_number_of_an_unfinished_campaign_is_not_deleted(site: Site, state: st
 
 def test_a_number_that_is_disabled_starts_no_new_campaign(site: Site) -> None:
     path = f"/phone-numbers/{site.phone_number_id}"
-    site.ears.rings.clear()
+    site.ears.messages.clear()
     assert ask(site, "PATCH", path, json={"outbound_enabled": False}).json["outbound_enabled"] is False
     assert site.ears.topics() == ["wake"]
     assert site.post("/campaigns", data=site.form("phone_number\n+14155550123\n")).status_code == 400
@@ -266,7 +266,7 @@ def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
     paused = ask(site, "GET", f"/gateways/{trunk}").json
     assert paused["paused_reason"] == "403 Forbidden"
     assert paused["paused_at"].endswith("Z")
-    site.ears.rings.clear()
+    site.ears.messages.clear()
     resumed = ask(site, "POST", f"/gateways/{trunk}/resume")
     assert (resumed.status_code, resumed.json["paused_at"], resumed.json["paused_reason"]) == (
         200,

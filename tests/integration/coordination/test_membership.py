@@ -1,4 +1,4 @@
-"""Permits of dead dialers: kept while they are nobody's, taken over, released once; and the roster of the living."""
+"""Permits of dead dialers: kept while they are nobody's, taken over, released once; and who is a member."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from coordination.errors import Fenced, MembershipUnavailable
-from coordination.membership import Roster
+from coordination.membership import Membership
 from limits.limiter import Permit, Usage
 from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, connect, words
 from tests.waiting import wait_until
@@ -28,7 +28,7 @@ def test_renewing_keeps_every_slot(client: HookedRedis) -> None:
 def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: HookedRedis) -> None:
     dead, heir = Desk(client, "d1", lease_seconds=0.6).open(), Desk(client, "d2", lease_seconds=0.6)
     dead.ask("a", concurrency=1)
-    dead.roster.retire("d1")
+    dead.membership.leave("d1")
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
         heir.limiter.renew()
@@ -85,7 +85,7 @@ def test_a_fenced_heir_takes_nothing_over(client: HookedRedis, desk: Desk) -> No
     """Its own heir has asked what it holds; what it took after that would be released as what never became a row."""
     desk.ask("a")
     late, heir = Desk(client, "d2"), Desk(client, "d3")
-    late.roster.fence("d2")
+    late.membership.fence("d2")
     known = heir.limiter.held_by("d2")
     with pytest.raises(Fenced):
         late.limiter.take_over("d1", {"a"})
@@ -115,106 +115,106 @@ def test_an_heir_repeats_a_send_under_its_id_without_counting_it_again(
 
 
 def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
-    desk.roster.fence("d1")
+    desk.membership.fence("d1")
     with pytest.raises(Fenced) as raised:
         desk.ask("a")
     assert raised.value.dialer_id == "d1"
     with pytest.raises(Fenced):
-        desk.roster.renew("d1", {})
+        desk.membership.renew("d1", {})
     with pytest.raises(Fenced):
-        desk.roster.register("d1", {})
+        desk.membership.register("d1", {})
     assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 
 def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
-    brief = Desk(client, "brief", roster_seconds=0.1)
-    wait_until(lambda: brief.roster.remaining("brief") == 0, timeout=20, what="the end of the lease")
+    brief = Desk(client, "brief", membership_seconds=0.1)
+    wait_until(lambda: brief.membership.remaining("brief") == 0, timeout=20, what="the end of the lease")
     with pytest.raises(Fenced):
         brief.ask("a")
     with pytest.raises(Fenced):
-        brief.roster.renew("brief", {})
+        brief.membership.renew("brief", {})
 
 
 def test_an_emptied_redis_has_ended_every_lease(client: HookedRedis, desk: Desk) -> None:
     client.flushall()
     with pytest.raises(Fenced):
-        desk.roster.renew("d1", {})
+        desk.membership.renew("d1", {})
 
 
 def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX)
-    roster.register("d1", {"host": "a"})
-    roster.register("d2", {"host": "b"})
-    roster.renew("d1", {"host": "a", "calls": 3})
-    assert roster.alive() == {"d1": {"host": "a", "calls": 3}, "d2": {"host": "b"}}
-    assert 0 <= roster.remaining("d1") <= 5
-    roster.retire("d2")
-    assert roster.alive() == {"d1": {"host": "a", "calls": 3}}
-    roster.forget("d1")
-    assert roster.alive() == {}
+    membership = Membership(client, PREFIX)
+    membership.register("d1", {"host": "a"})
+    membership.register("d2", {"host": "b"})
+    membership.renew("d1", {"host": "a", "calls": 3})
+    assert membership.alive() == {"d1": {"host": "a", "calls": 3}, "d2": {"host": "b"}}
+    assert 0 <= membership.remaining("d1") <= 5
+    membership.leave("d2")
+    assert membership.alive() == {"d1": {"host": "a", "calls": 3}}
+    membership.remove("d1")
+    assert membership.alive() == {}
 
 
 def test_the_local_lease_ends_before_redis_says_so(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX)
+    membership = Membership(client, PREFIX)
     before = time.monotonic()
-    until = roster.register("d1", {})
+    until = membership.register("d1", {})
     assert before + 5 <= until
-    left = roster.remaining("d1")
+    left = membership.remaining("d1")
     assert until <= time.monotonic() + left + 0.002
 
 
 def test_fencing_says_how_long_the_fenced_may_still_send(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX)
-    until = roster.register("d1", {})
-    wait = roster.fence("d1")
+    membership = Membership(client, PREFIX)
+    until = membership.register("d1", {})
+    wait = membership.fence("d1")
     assert time.monotonic() + wait >= until - 0.002
     assert wait <= 5
     gevent.sleep(0.05)
-    assert roster.fence("d1") < wait
-    shown = "d1" in roster.alive()
+    assert membership.fence("d1") < wait
+    shown = "d1" in membership.alive()
     assert shown or time.monotonic() >= until, "whoever may still send has to be waited for"
 
 
 def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX, lease_seconds=0.1)
-    roster.register("d1", {})
+    membership = Membership(client, PREFIX, lease_seconds=0.1)
+    membership.register("d1", {})
     uptime = 1.2
     wait_until(lambda: client.info("server")["uptime_in_seconds"] > uptime, timeout=20, what="an old server")
-    wait_until(lambda: roster.remaining("d1") == 0, timeout=20, what="the end of the lease")
-    assert roster.fence("d1") == 0
+    wait_until(lambda: membership.remaining("d1") == 0, timeout=20, what="the end of the lease")
+    assert membership.fence("d1") == 0
 
 
 def test_fencing_after_redis_was_emptied_waits_for_a_whole_lease(client: HookedRedis) -> None:
     """The dialer may have renewed a moment before, and nothing here remembers it."""
-    roster = Roster(client, PREFIX)
-    roster.register("d1", {})
+    membership = Membership(client, PREFIX)
+    membership.register("d1", {})
     client.flushall()
     began = time.monotonic()
-    assert roster.fence("d1") == 5
-    wait = roster.fence("d1")
+    assert membership.fence("d1") == 5
+    wait = membership.fence("d1")
     assert 5 - (time.monotonic() - began) - 0.002 <= wait <= 5
 
 
-def test_a_retired_dialer_needs_no_wait(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX)
-    roster.register("d1", {})
-    roster.retire("d1")
-    assert roster.fence("d1") == 0
+def test_a_dialer_that_left_needs_no_wait(client: HookedRedis) -> None:
+    membership = Membership(client, PREFIX)
+    membership.register("d1", {})
+    membership.leave("d1")
+    assert membership.fence("d1") == 0
     with pytest.raises(Fenced):
-        roster.renew("d1", {})
+        membership.renew("d1", {})
 
 
 def test_an_unreachable_redis_is_one_error(redis_url: str) -> None:
     nowhere = connect(redis_url.rpartition(":")[0] + ":1/0", timeout=0.2)
     with pytest.raises(MembershipUnavailable, match="Redis is unavailable for renewing a lease"):
-        Roster(nowhere, PREFIX).renew("d1", {})
+        Membership(nowhere, PREFIX).renew("d1", {})
 
 
 def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: HookedRedis) -> None:
-    roster = Roster(client, PREFIX)
-    roster.register("d1", {})
-    assert roster.register("d1", {}) <= roster.register("d1", {})
-    assert list(roster.alive()) == ["d1"]
+    membership = Membership(client, PREFIX)
+    membership.register("d1", {})
+    assert membership.register("d1", {}) <= membership.register("d1", {})
+    assert list(membership.alive()) == ["d1"]
 
 
 def test_many_permits_are_renewed_in_batches(client: HookedRedis) -> None:

@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event as Signal
 from redis import Redis
 
-from coordination.control_bus import Bell
+from coordination.control_bus import ControlBus
 from coordination.redis_client import client
 from dialer.process import Process
 from dialer.tasks import kill_all
@@ -33,8 +33,8 @@ class Dialer:
             {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FREESWITCH_URLS": nodes}
         )
         self.redis: Redis = client(redis_url)
-        self._bell = client(redis_url, blocking=True)
-        self.process = Process(settings, self.redis, self._bell)
+        self._control_bus = client(redis_url, blocking=True)
+        self.process = Process(settings, self.redis, self._control_bus)
         self.id = self.process.dialer_id
         self.reached = Signal()
         self.exit_code: int | None = None
@@ -65,7 +65,7 @@ class Dialer:
         for link in process.cluster.links.values():
             link._on_link = lambda _: None
         kill_all(kill, 5.0)
-        process.listener.stop(5)
+        process.subscriber.stop(5)
         process.cluster.stop()
         if process.identity._session is not None:
             process.identity._session.close()
@@ -82,7 +82,7 @@ class Dialer:
 
     def close(self) -> None:
         self.redis.close()
-        self._bell.close()
+        self._control_bus.close()
 
 
 def contacts_of(campaign_id: uuid.UUID) -> Counter[str]:
@@ -100,10 +100,10 @@ def is_over(campaign_id: uuid.UUID) -> bool:
 
 
 def change(dialer: Dialer, statement: str, *values: Any) -> None:
-    """Change a row as the API does: commit, then ring."""
+    """Change a row as the API does: commit, then notify."""
     with db.connection_context():
         rows(statement, *values)
-    Bell(dialer.redis, PREFIX).ring("wake", {})
+    ControlBus(dialer.redis, PREFIX).notify("wake", {})
 
 
 def calls_of(node: SimulatedNode) -> int:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from coordination.membership import Fenced, Roster
+from coordination.membership import Fenced, Membership
 from dialer import identity as identity_module
 from dialer.identity import LOCK_SPACE, Identity, lock_number, purge_locks
 from dialer.recovery.reconciler import sender_is_dead
@@ -29,7 +29,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def identity(world: World, database_url: str, redis: Redis) -> Iterator[Identity]:
-    made = Identity(database_url, Roster(redis, "carillon:"))
+    made = Identity(database_url, Membership(redis, "carillon:"))
     made.take({})
     yield made
     if made._session is not None:
@@ -207,4 +207,4 @@ def test_a_process_whose_lease_lapsed_has_lost_it_for_good(identity: Identity, r
     assert identity.lost
     assert not identity.may_send()
     with pytest.raises(Fenced):
-        Roster(redis, "carillon:").renew(identity.dialer_id, {})
+        Membership(redis, "carillon:").renew(identity.dialer_id, {})

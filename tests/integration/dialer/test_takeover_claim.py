@@ -8,7 +8,7 @@ import gevent
 import pytest
 from redis import Redis
 
-from coordination.membership import LEASE_SECONDS, Roster
+from coordination.membership import LEASE_SECONDS, Membership
 from dialer.identity import Identity
 from dialer.recovery.takeover_claim import claim_takeover, release_takeover
 from limits.keys import Keys
@@ -27,14 +27,14 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def roster(redis: Redis) -> Roster:
-    return Roster(redis, PREFIX)
+def membership(redis: Redis) -> Membership:
+    return Membership(redis, PREFIX)
 
 
 @pytest.fixture
-def heirs(world: World, database_url: str, roster: Roster) -> Iterator[tuple[str, str]]:
+def heirs(world: World, database_url: str, membership: Membership) -> Iterator[tuple[str, str]]:
     """Two dialers that live, and a dead one."""
-    made = [Identity(database_url, roster) for _ in range(2)]
+    made = [Identity(database_url, membership) for _ in range(2)]
     for identity in made:
         identity.take({})
     with db.connection_context():
@@ -53,52 +53,52 @@ def heir_of_the_dead() -> str | None:
 
 
 def test_a_dead_dialer_has_one_heir_until_that_one_stands_back(
-    heirs: tuple[str, str], roster: Roster
+    heirs: tuple[str, str], membership: Membership
 ) -> None:
     first, second = heirs
-    assert claim_takeover(DEAD, first, roster)
-    assert not claim_takeover(DEAD, second, roster)
-    assert claim_takeover(DEAD, first, roster), "a note of its own keeps it from settling"
+    assert claim_takeover(DEAD, first, membership)
+    assert not claim_takeover(DEAD, second, membership)
+    assert claim_takeover(DEAD, first, membership), "a note of its own keeps it from settling"
     release_takeover(DEAD, second)
     assert heir_of_the_dead() == first
     release_takeover(DEAD, first)
-    assert claim_takeover(DEAD, second, roster)
+    assert claim_takeover(DEAD, second, membership)
 
 
-def test_of_many_that_would_be_heirs_at_once_one_is(heirs: tuple[str, str], roster: Roster) -> None:
-    asking = [gevent.spawn(claim_takeover, DEAD, heir, roster) for heir in heirs]
+def test_of_many_that_would_be_heirs_at_once_one_is(heirs: tuple[str, str], membership: Membership) -> None:
+    asking = [gevent.spawn(claim_takeover, DEAD, heir, membership) for heir in heirs]
     gevent.joinall(asking, timeout=20)
     assert [one.value for one in asking].count(True) == 1
 
 
 def test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands(
-    heirs: tuple[str, str], roster: Roster, redis: Redis
+    heirs: tuple[str, str], membership: Membership, redis: Redis
 ) -> None:
     frozen, next_one = heirs
-    assert claim_takeover(DEAD, frozen, roster)
+    assert claim_takeover(DEAD, frozen, membership)
     redis.delete(Keys(PREFIX).lease(frozen))
-    wait_until(lambda: claim_takeover(DEAD, next_one, roster), 30, "the next heir")
-    assert roster.fenced([frozen]) == {frozen}
+    wait_until(lambda: claim_takeover(DEAD, next_one, membership), 30, "the next heir")
+    assert membership.fenced([frozen]) == {frozen}
     assert heir_of_the_dead() == next_one
     release_takeover(DEAD, frozen)
     assert heir_of_the_dead() == next_one, "one that woke has struck out the next"
 
 
 def test_an_heir_whose_lease_may_still_run_is_not_followed(
-    heirs: tuple[str, str], roster: Roster, redis: Redis
+    heirs: tuple[str, str], membership: Membership, redis: Redis
 ) -> None:
     first, second = heirs
-    assert claim_takeover(DEAD, first, roster)
+    assert claim_takeover(DEAD, first, membership)
     redis.flushall()
-    assert not claim_takeover(DEAD, second, roster)
-    assert 0 < roster.fence(first) <= LEASE_SECONDS
+    assert not claim_takeover(DEAD, second, membership)
+    assert 0 < membership.fence(first) <= LEASE_SECONDS
 
 
 def test_what_a_dialer_without_a_row_left_is_settled_by_one_heir(
-    heirs: tuple[str, str], roster: Roster
+    heirs: tuple[str, str], membership: Membership
 ) -> None:
     first, second = heirs
     with db.connection_context():
         rows("DELETE FROM dialer WHERE id = %s", DEAD)
-    assert claim_takeover(DEAD, first, roster)
-    assert not claim_takeover(DEAD, second, roster)
+    assert claim_takeover(DEAD, first, membership)
+    assert not claim_takeover(DEAD, second, membership)

@@ -17,7 +17,7 @@ import time  # noqa: E402
 
 import gevent  # noqa: E402
 
-from coordination.membership import Roster  # noqa: E402
+from coordination.membership import Membership  # noqa: E402
 from limits.limiter import Ended, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
 from tests.integration.limits.limiter_rig import PREFIX, connect  # noqa: E402
 
@@ -25,7 +25,7 @@ from tests.integration.limits.limiter_rig import PREFIX, connect  # noqa: E402
 def main() -> None:
     url, name, seconds, per_minute, cps, concurrency, tasks = sys.argv[1:]
     client = connect(url)
-    Roster(client, PREFIX, lease_seconds=60.0).register(name, {})
+    Membership(client, PREFIX, lease_seconds=60.0).register(name, {})
     limiter = Limiter(client, PREFIX, name)
     tenant = TenantCaps(None, int(per_minute) or None, None, None)
     gateway = GatewayCaps("gw", int(cps) or None, None)

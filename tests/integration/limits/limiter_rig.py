@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from coordination.membership import Roster
+from coordination.membership import Membership
 from limits.caps import DayUse, LiveCall, RecentSend
 from limits.limiter import (
     Denied,
@@ -94,12 +94,12 @@ class Desk:
         name: str = "d1",
         *,
         lease_seconds: float = 60.0,
-        roster_seconds: float = 600.0,
+        membership_seconds: float = 600.0,
     ) -> None:
         self.client = client
         self.name = name
-        self.roster = Roster(client, PREFIX, lease_seconds=roster_seconds)
-        self.roster.register(name, {})
+        self.membership = Membership(client, PREFIX, lease_seconds=membership_seconds)
+        self.membership.register(name, {})
         self.limiter = Limiter(client, PREFIX, name, lease_seconds=lease_seconds)
 
     def open(self) -> Desk:

@@ -25,7 +25,7 @@ def empty(client: HookedRedis, *desks: Desk) -> None:
     """Redis forgets everything, and the dialers come back under their old names to keep the tests short."""
     client.flushall()
     for desk in desks:
-        desk.roster.register(desk.name, {})
+        desk.membership.register(desk.name, {})
 
 
 def test_nobody_dials_before_the_first_rebuild(client: HookedRedis) -> None:

@@ -146,7 +146,7 @@ def test_a_slot_that_no_permit_stands_for_is_swept(client: HookedRedis, desk: De
 def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedRedis, desk: Desk) -> None:
     desk.ask("a", "b", concurrency=2)
     before = epoch(client)
-    desk.roster.retire("d1")
+    desk.membership.leave("d1")
     heir = Desk(client, "d2")
     for call_id in ("a", "b"):
         lapse(client, call_id)
@@ -161,7 +161,7 @@ def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedR
 def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, desk: Desk) -> None:
     """One permit was never used, one belongs to a call that is still up and nobody's yet."""
     desk.ask("a", "unused")
-    desk.roster.retire("d1")
+    desk.membership.leave("d1")
     for call_id in ("a", "unused"):
         lapse(client, call_id)
     client.delete(f"{PREFIX}epoch")

@@ -143,7 +143,7 @@ class Rig:
             if dialer.running:
                 dialer.process.send_gate.block(self.campaign_id, generation)
             elif not dialer.dead:
-                dialer.process.roster.fence(dialer.id)
+                dialer.process.membership.fence(dialer.id)
                 self.excused.add(dialer.id)
         self.tick(LEASE if self.excused else 0.0)
         self.held = True

@@ -89,8 +89,8 @@ def test_a_pause_is_answered_once_the_write_under_way_is_over(rig: Rig) -> None:
     dialer = rig.new_dialer()
     assert not dialer.run(dialer.dial, "past the guard")
     acked: list[str] = []
-    bell: Any = SimpleNamespace(ack=lambda token, _dialer: acked.append(token))
-    dialer.process.control.bell = bell
+    control_bus: Any = SimpleNamespace(ack=lambda token, _dialer: acked.append(token))
+    dialer.process.control.control_bus = control_bus
     answering = gevent.spawn(dialer.process.control._answer, "token")
     answering.join(0.1)
     assert acked == [], "it was answered with a frame under way"

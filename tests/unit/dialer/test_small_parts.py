@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
-from coordination.control_bus import Bell
+from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
 from dialer import control as control_module
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -133,8 +133,8 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     def ack(*_: str) -> None:
         raise ControlBusUnavailable("answering", "away")
 
-    bell = cast(Bell, SimpleNamespace(ack=ack))
-    control = Control(ME, bell, SendGate(), NOBODY, lambda: None, lambda _: None)
+    control_bus = cast(ControlBus, SimpleNamespace(ack=ack))
+    control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None)
     control._answer("token")
 
 
