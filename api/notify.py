@@ -21,6 +21,7 @@ from api.database import unit
 from api.errors import ApiError, DatabaseUnavailable
 from api.services import Services
 from coordination.errors import CoordinationError
+from coordination.topics import Topic
 from live.errors import LiveError
 from live.publisher import CAMPAIGN, Outcome, Transition
 from models import rows
@@ -42,7 +43,7 @@ CONNECTED = """
     WHERE datname = current_database() AND application_name ~ '^carillon d'"""
 
 
-def dialers(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+def dialers(services: Services, topic: Topic, payload: Mapping[str, object]) -> bool:
     """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
     try:
         services.control_bus.notify(topic, payload)
@@ -52,7 +53,7 @@ def dialers(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
     return True
 
 
-def block_until_acknowledged(services: Services, topic: str, payload: Mapping[str, Any]) -> bool:
+def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[str, object]) -> bool:
     """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
 
     False where Redis is away: nobody was told anything, nor will hang up.

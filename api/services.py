@@ -10,6 +10,7 @@ import flask
 import redis
 from gevent.pool import Group
 
+from coordination.topics import Topic
 from live.publisher import Outcome, Transition
 from settings import Settings
 
@@ -22,12 +23,12 @@ EXTENSION = "carillon"
 class ControlBus(Protocol):
     """Tells the dialers (`coordination.control_bus`). Raises CoordinationError."""
 
-    def notify(self, topic: str, payload: Mapping[str, Any], /) -> object: ...
+    def notify(self, topic: Topic, payload: Mapping[str, object], /) -> object: ...
 
     def notify_and_wait(
         self,
-        topic: str,
-        payload: Mapping[str, Any],
+        topic: Topic,
+        payload: Mapping[str, object],
         expected: Callable[[], Iterable[str]],
         timeout: float,
         /,

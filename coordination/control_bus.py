@@ -12,6 +12,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import gevent
@@ -23,6 +24,7 @@ from redis.exceptions import RedisError
 
 from coordination.errors import ControlBusUnavailable, translated
 from coordination.keys import CoordinationKeys
+from coordination.topics import Topic, known
 
 log = structlog.get_logger()
 
@@ -44,15 +46,15 @@ class ControlBus:
         self._redis = redis
         self._keys = CoordinationKeys(prefix)
 
-    def notify(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def notify(self, topic: Topic, payload: Mapping[str, object]) -> None:
         """Tell every dialer that is subscribed now."""
         with translated(ControlBusUnavailable, "notifying dialers"):
             self._publish(topic, payload)
 
     def notify_and_wait(
         self,
-        topic: str,
-        payload: Mapping[str, Any],
+        topic: Topic,
+        payload: Mapping[str, object],
         expected: Callable[[], Iterable[str]],
         timeout: float,
     ) -> set[str]:
@@ -89,7 +91,7 @@ class ControlBus:
             pipe.expire(key, ANSWERS_SECONDS)
             pipe.execute()
 
-    def _publish(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def _publish(self, topic: Topic, payload: Mapping[str, object]) -> None:
         self._redis.publish(self._keys.control, json.dumps({"topic": topic, "payload": dict(payload)}))
 
 
@@ -107,7 +109,7 @@ class Subscriber:
         self,
         redis: Redis,
         prefix: str,
-        on_message: Callable[[str, dict[str, Any]], None],
+        on_message: Callable[[Topic, dict[str, Any]], None],
         on_connected: Callable[[], None],
     ) -> None:
         self._redis = redis
@@ -137,23 +139,21 @@ class Subscriber:
                     self._listen(pubsub)
             except (RedisError, OSError) as error:
                 log.warning("control_bus_lost", error=str(error))
-            except Exception:
-                # A callback that fails once must not keep this dialer from every later message.
-                log.exception("control_bus_not_connected")
             if time.monotonic() - began > SILENCE_SECONDS:
                 backoff = 0.1
             self._stopping.wait(random.uniform(backoff / 2, backoff))
             backoff = min(backoff * 2, LONGEST_BACKOFF)
 
     def _listen(self, pubsub: PubSub) -> None:
-        """Until told to stop, or the subscription is silent for too long."""
+        """Until told to stop, the subscription is silent for too long, or `on_connected` has failed."""
         received = pinged = time.monotonic()
         while not self._stopping.is_set():
             message = pubsub.get_message(timeout=POLL_SECONDS)
             now = time.monotonic()
             if message is not None:
                 received = now
-                self._receive(message)
+                if not self._receive(message):
+                    return
             elif now - received > SILENCE_SECONDS:
                 log.warning("control_bus_silent", seconds=round(now - received, 1))
                 return
@@ -161,14 +161,30 @@ class Subscriber:
                 pinged = now
                 pubsub.ping()
 
-    def _receive(self, message: Mapping[str, Any]) -> None:
+    def _receive(self, message: Mapping[str, Any]) -> bool:
+        """Pass on what came; False where what may have been missed could not be read."""
         if message["type"] == "subscribe":
-            self._on_connected()
-        if message["type"] != "message":
-            return
-        try:
-            sent = json.loads(message["data"])
-            self._on_message(sent["topic"], sent["payload"])
-        except Exception:
-            # One message that cannot be acted on must not cost the next ones.
-            log.exception("control_message_failed")
+            return _done("control_bus_not_connected", self._on_connected)
+        if message["type"] == "message":
+            _done("control_message_failed", partial(self._pass_on, message["data"]))
+        return True
+
+    def _pass_on(self, data: str) -> None:
+        sent = json.loads(data)
+        topic = known(sent["topic"])
+        if topic is None:
+            # A newer process asks for what this one cannot do. It gets no answer: one would say that it was done.
+            log.warning("control_topic_unknown", topic=str(sent["topic"])[:64])
+        else:
+            self._on_message(topic, sent["payload"])
+
+
+def _done(failure: str, callback: Callable[[], None]) -> bool:
+    """Whether `callback` went through; what it raises is logged as `failure`."""
+    try:
+        callback()
+    except Exception:
+        # It is the dialer's own code, over any part of it: failing once must not end what all later messages come by.
+        log.exception(failure)
+        return False
+    return True

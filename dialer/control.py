@@ -16,6 +16,7 @@ import structlog
 
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
+from coordination.topics import Topic
 from dialer.errors import DATABASE_AWAY
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster, NodeLink
@@ -45,18 +46,18 @@ class Control:
     handing_over: Callable[[str], None]
     _hanging_up: set[str] = field(default_factory=set)
 
-    def on_message(self, topic: str, payload: Mapping[str, Any]) -> None:
+    def on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
         """Take one message. Called by the subscriber, in order; anything long is spawned."""
-        if topic == "hold":
+        if topic is Topic.HOLD:
             self.send_gate.block(payload["campaign_id"], payload["generation"])
-        elif topic == "halt":
+        elif topic is Topic.HALT:
             self.send_gate.halt(payload["scope"])
             self._once(f"tenant {payload['scope']}", self._hang_up_tenants, payload["scope"])
-        elif topic == "unhalt":
+        elif topic is Topic.UNHALT:
             self.send_gate.unblock(payload["scope"])
-        elif topic == "hangup":
+        elif topic is Topic.HANGUP:
             self._once(f"campaign {payload['campaign_id']}", self._hang_up_campaign, payload["campaign_id"])
-        elif topic == "handover" and payload["dialer_id"] != self.dialer_id:
+        elif topic is Topic.HANDOVER and payload["dialer_id"] != self.dialer_id:
             self.handing_over(payload["dialer_id"])
         if "token" in payload:
             gevent.spawn(self._answer, payload["token"])

@@ -21,6 +21,7 @@ from redis import Redis
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
 from coordination.membership import Membership
+from coordination.topics import Topic
 from coordination.turns import Turns
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -35,7 +36,6 @@ from dialer.errors import UNAVAILABLE
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity, purge_locks
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.cdr_inbox import TOPIC as RECORDS
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.recorder import Recorder
@@ -292,8 +292,8 @@ class Process:
             self.recorder.flush(max(0.0, until - time.monotonic()))
             delivery_unknown.note(self.dialer_id, delivery_unknown.unproven(self.live_calls))
             while self._owned() and time.monotonic() < until:
-                # Again and again: a ring may be missed, and who heard it may fail at the first attempt.
-                self.control_bus.notify("handover", {"dialer_id": self.dialer_id})
+                # Again and again: a message may be missed, and who heard it may fail at the first attempt.
+                self.control_bus.notify(Topic.HANDOVER, {"dialer_id": self.dialer_id})
                 gevent.sleep(NOTIFY_AGAIN_SECONDS)
             hit(FaultPoint.HANDED_OVER)
         except UNAVAILABLE as error:
@@ -305,8 +305,8 @@ class Process:
                 rows("SELECT 1 FROM call WHERE dialer_id = %s AND state <> 'ended' LIMIT 1", self.dialer_id)
             )
 
-    def _on_message(self, topic: str, payload: Mapping[str, Any]) -> None:
-        if topic == RECORDS:
+    def _on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
+        if topic is Topic.CDR:
             self._records.set()
         else:
             self.control.on_message(topic, payload)

@@ -20,6 +20,7 @@ from campaigns.actions import ActionRefused, Allowed, parse_action
 from campaigns.columns import MAX_COLUMN_NAME, column_name
 from campaigns.errors import ListRefused
 from campaigns.safe_harbour import parse_safe_harbour
+from coordination.topics import Topic
 from models import Agent, rows
 
 blp = Blueprint("agents", description="What an answered call is connected to")
@@ -238,7 +239,7 @@ def patch_agent(body: dict[str, Any], agent_id: str) -> Agent:
         agent = living(Agent, agent_id, "Agent", tenant_id=current().tenant_id, lock=True)
         _check_action(body)
         agent = changed(agent, body)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return agent
 
 

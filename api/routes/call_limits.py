@@ -9,6 +9,7 @@ from api.auth import current, requires
 from api.blueprint import Blueprint
 from api.database import unit
 from api.services import services
+from coordination.topics import Topic
 from models import rows
 
 blp = Blueprint("call-limits", description="A tenant's caps")
@@ -72,5 +73,5 @@ def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
             current().tenant_id,
             *(body[name] for name in EXAMPLE),
         )
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return body

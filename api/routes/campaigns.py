@@ -35,6 +35,7 @@ from api.services import services
 from campaigns import lifecycle, queries, store
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle import WEB
+from coordination.topics import Topic
 
 blp = Blueprint("campaigns", description="Lists being dialled")
 
@@ -96,7 +97,7 @@ def create_campaign() -> Response:
     """
     answer, campaign_id = create_from_request(services(), current(), shown)
     if campaign_id is not None:
-        notify.dialers(services(), "wake", {"campaign_id": str(campaign_id)})
+        notify.dialers(services(), Topic.WAKE, {"campaign_id": str(campaign_id)})
     return answer.response()
 
 
@@ -215,7 +216,7 @@ def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     `hangup=true`. A campaign that has ended already is left as it is.
     """
     body, done = _act(campaign_id, lifecycle.stop, STOP_SECONDS)
-    told = not query["hangup"] or notify.dialers(services(), "hangup", {"campaign_id": str(body["id"])})
+    told = not query["hangup"] or notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(body["id"])})
     if done.changed:
         notify.publish_later(services(), body["id"], WEB)
         _held(body, done)
@@ -279,13 +280,13 @@ def _refusing(work: Callable[[], T]) -> T:
 
 
 def _woken(body: dict[str, Any], done: lifecycle.Done) -> None:
-    notify.dialers(services(), "wake", {"campaign_id": str(body["id"]), "generation": done.generation})
+    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body["id"]), "generation": done.generation})
     notify.publish_later(services(), body["id"], WEB)
 
 
 def _held(body: dict[str, Any], done: lifecycle.Done) -> None:
     payload = {"campaign_id": str(body["id"]), "generation": done.generation}
-    notify.block_until_acknowledged(services(), "hold", payload)
+    notify.block_until_acknowledged(services(), Topic.HOLD, payload)
 
 
 def _reject_lines(campaign_id: uuid.UUID, page: list[dict[str, Any]]) -> Iterator[str]:

@@ -23,11 +23,11 @@ from api.database import unit
 from api.errors import ApiError
 from api.resources import refused
 from api.services import services
+from coordination.topics import Topic
 from models import rows
 
 blp = Blueprint("cdr", __name__)
 
-TOPIC = "cdr"
 LONGEST_VALUE = 500
 NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 KEPT = frozenset(
@@ -85,7 +85,7 @@ def take() -> Response:
     with unit():
         stored = rows(_STORE, _node(record), text, call_id)
     if stored:
-        notify.dialers(services(), TOPIC, {})
+        notify.dialers(services(), Topic.CDR, {})
     return Response(status=204)
 
 

@@ -20,6 +20,7 @@ from api.routes import dial_strings
 from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, shown
 from api.services import services
+from coordination.topics import Topic
 from limits.backpressure import Kind
 from models import CallerIdFormat, CallerIdHeader, Gateway, rows
 
@@ -260,7 +261,7 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {shown(body.get('name'))} exists."):
             gateway = changed(gateway, body)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return _with_rates([gateway])[0]
 
 
@@ -276,7 +277,7 @@ def resume_gateway(gateway_id: str) -> dict[str, Any]:
     with unit():
         gateway = living(Gateway, gateway_id, "Gateway", lock=True)
         gateway = changed(gateway, RESUMED)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return _with_rates([gateway])[0]
 
 

@@ -12,6 +12,7 @@ from api.blueprint import Blueprint
 from api.database import unit
 from api.errors import ApiError
 from api.services import services
+from coordination.topics import Topic
 from models import rows
 
 blp = Blueprint("halt", description="Panic: end every call, start none")
@@ -75,7 +76,7 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
             caller.key_name,
         )
         state = _state(caller)
-    if not notify.block_until_acknowledged(services(), "halt", {"scope": scope}):
+    if not notify.block_until_acknowledged(services(), Topic.HALT, {"scope": scope}):
         raise notify.untold("The halt stands")
     return state
 
@@ -92,7 +93,7 @@ def delete_halt(body: dict[str, Any]) -> Response:
     scope = _scope(current(), body)
     with unit():
         rows("DELETE FROM halt WHERE scope = %s", scope)
-    notify.dialers(services(), "unhalt", {"scope": scope})
+    notify.dialers(services(), Topic.UNHALT, {"scope": scope})
     return Response(status=204)
 
 

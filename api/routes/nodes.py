@@ -20,6 +20,7 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import shown
 from api.services import services
 from coordination.errors import CoordinationError
+from coordination.topics import Topic
 from limits.backpressure import Kind
 from models import Node, NodeSource, rows
 from settings import NODE_NAME, address_of
@@ -100,7 +101,7 @@ def create_node(body: dict[str, Any]) -> Response:
         return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
 
     answer = idempotency.once(work, idempotency.body_hash(body))
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return answer.response()
 
 
@@ -134,7 +135,7 @@ def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
                 raise conflict(exists, "already_exists")
         with unique(exists):
             changed(node, body)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return _named(node_name)
 
 
@@ -153,7 +154,7 @@ def delete_node(node_name: str) -> Response:
         _refuse_busy(node, "delete")
         rows(DELETE, node.id)
         rows("DELETE FROM node_drain WHERE name = %s", node.name)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return Response(status=204)
 
 
@@ -169,7 +170,7 @@ def drain_node(node_name: str) -> dict[str, Any]:
     known = _named(node_name)
     with unit():
         rows(DRAIN, known["name"], current().key_name)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return known | {"draining": True}
 
 
@@ -184,7 +185,7 @@ def undrain_node(node_name: str) -> dict[str, Any]:
     known = _named(node_name)
     with unit():
         rows("DELETE FROM node_drain WHERE name = %s", known["name"])
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return known | {"draining": False}
 
 

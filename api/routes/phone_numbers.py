@@ -16,6 +16,7 @@ from api.schemas import identifier
 from api.services import services
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
+from coordination.topics import Topic
 from models import PhoneNumber, rows
 
 blp = Blueprint("phone-numbers", description="Caller ids, and the trunks their calls leave by")
@@ -126,7 +127,7 @@ def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumbe
         number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
         with unique(f"The number {body.get('e164')} exists."):
             number = changed(number, values)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return number
 
 

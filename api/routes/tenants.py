@@ -17,6 +17,7 @@ from api.paging import Page, PageQuery, list_schema
 from api.resources import LOCK, UNFINISHED, Patch, campaign_words, changed, created, page_of, refused, unique
 from api.schemas import identifier, shown
 from api.services import services
+from coordination.topics import Topic
 from models import Tenant, rows
 
 blp = Blueprint("tenants", description="Who calls")
@@ -171,7 +172,7 @@ def patch_tenant(body: dict[str, Any], tenant_id: str) -> Tenant:
         tenant = _living(tenant_id, lock=True)
         _check_gateways(body)
         tenant = changed(tenant, body)
-    notify.dialers(services(), "wake", {})
+    notify.dialers(services(), Topic.WAKE, {})
     return tenant
 
 

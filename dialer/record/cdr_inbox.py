@@ -25,7 +25,6 @@ from models import db, rows
 
 log = structlog.get_logger()
 
-TOPIC = "cdr"
 MOST = 500
 KEEP = "1 day"
 

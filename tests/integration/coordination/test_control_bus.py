@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from redis.retry import Retry
 
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import ControlBusUnavailable
+from coordination.topics import Topic
 from local.valkey import EmbeddedValkey
 from tests.waiting import wait_until
 
@@ -76,25 +78,25 @@ def bus(redis_url: str) -> ControlBus:
 
 def test_a_message_is_received_by_everybody(bus: ControlBus, hire: Hire) -> None:
     dialers = [hire("d1"), hire("d2")]
-    bus.notify("hold", {"campaign_id": "c", "generation": 3})
+    bus.notify(Topic.HOLD, {"campaign_id": "c", "generation": 3})
     wait_until(lambda: all(dialer.received for dialer in dialers), what="the messages")
     for dialer in dialers:
-        assert dialer.received == [("hold", {"campaign_id": "c", "generation": 3})]
+        assert dialer.received == [(Topic.HOLD, {"campaign_id": "c", "generation": 3})]
 
 
 def test_everybody_answering_ends_the_wait_at_once(bus: ControlBus, hire: Hire) -> None:
     hire("d1"), hire("d2")
-    assert bus.notify_and_wait("hold", {}, lambda: ["d1", "d2"], timeout=NEVER) == set()
+    assert bus.notify_and_wait(Topic.HOLD, {}, lambda: ["d1", "d2"], timeout=NEVER) == set()
 
 
 def test_nobody_expected_needs_no_wait(bus: ControlBus) -> None:
-    assert bus.notify_and_wait("hold", {}, list, timeout=NEVER) == set()
+    assert bus.notify_and_wait(Topic.HOLD, {}, list, timeout=NEVER) == set()
 
 
 def test_who_does_not_answer_is_named_when_time_is_up(bus: ControlBus, hire: Hire) -> None:
     hire("d1"), hire("mute", answers=False)
     began = time.monotonic()
-    assert bus.notify_and_wait("hold", {}, lambda: ["d1", "mute", "absent"], timeout=0.6) == {
+    assert bus.notify_and_wait(Topic.HOLD, {}, lambda: ["d1", "mute", "absent"], timeout=0.6) == {
         "mute",
         "absent",
     }
@@ -104,12 +106,12 @@ def test_who_does_not_answer_is_named_when_time_is_up(bus: ControlBus, hire: Hir
 def test_who_dies_meanwhile_is_not_waited_for(bus: ControlBus, hire: Hire) -> None:
     hire("d1")
     asked = iter([["d1", "dying"]] * 3)
-    assert bus.notify_and_wait("hold", {}, lambda: next(asked, ["d1"]), timeout=NEVER) == set()
+    assert bus.notify_and_wait(Topic.HOLD, {}, lambda: next(asked, ["d1"]), timeout=NEVER) == set()
     assert next(asked, None) is None, "it was waited for while it lived"
 
 
-def test_who_subscribes_late_hears_the_ring_again(bus: ControlBus, hire: Hire) -> None:
-    waiting = gevent.spawn(bus.notify_and_wait, "hold", {}, lambda: ["late"], NEVER)
+def test_who_subscribes_late_gets_the_message_again(bus: ControlBus, hire: Hire) -> None:
+    waiting = gevent.spawn(bus.notify_and_wait, Topic.HOLD, {}, lambda: ["late"], NEVER)
     gevent.sleep(0.1)
     hire("late")
     assert waiting.get(timeout=60) == set()
@@ -117,10 +119,10 @@ def test_who_subscribes_late_hears_the_ring_again(bus: ControlBus, hire: Hire) -
 
 def test_answers_to_one_message_are_not_answers_to_another(bus: ControlBus, hire: Hire) -> None:
     dialer = hire("d1", answers=False)
-    assert bus.notify_and_wait("hold", {}, lambda: ["d1"], timeout=0.3) == {"d1"}
+    assert bus.notify_and_wait(Topic.HOLD, {}, lambda: ["d1"], timeout=0.3) == {"d1"}
     token = dialer.received[0][1]["token"]
     bus.ack(token, "d1")
-    assert bus.notify_and_wait("hold", {}, lambda: ["d1"], timeout=0.3) == {"d1"}
+    assert bus.notify_and_wait(Topic.HOLD, {}, lambda: ["d1"], timeout=0.3) == {"d1"}
 
 
 def test_a_message_that_cannot_be_acted_on_keeps_nobody_from_the_next(
@@ -135,11 +137,33 @@ def test_a_message_that_cannot_be_acted_on_keeps_nobody_from_the_next(
     subscriber = Subscriber(connect(redis_url), PREFIX, on_message, lambda: received.append("connected"))
     subscriber.start()
     wait_until(lambda: received == ["connected"], what="the subscription")
-    connect(redis_url).publish("test:bus", "not json")
-    bus.notify("one", {})
-    bus.notify("two", {})
-    wait_until(lambda: received == ["connected", "one", "two"], what="both messages")
+    connect(redis_url).publish("test:bell", "not json")
+    bus.notify(Topic.HALT, {})
+    bus.notify(Topic.UNHALT, {})
+    wait_until(lambda: received == ["connected", "halt", "unhalt"], what="both messages")
     subscriber.stop(timeout=5)
+
+
+def test_a_topic_that_only_a_newer_process_knows_is_neither_acted_on_nor_answered(
+    redis_url: str, bus: ControlBus, hire: Hire
+) -> None:
+    dialer = hire("d1")
+    newer = {"topic": "repaint", "payload": {"token": "t1"}}
+    connect(redis_url).publish("test:bell", json.dumps(newer))
+    bus.notify(Topic.WAKE, {})
+    wait_until(lambda: dialer.received, what="the message after it")
+    assert dialer.received == [(Topic.WAKE, {})]
+    assert connect(redis_url).exists("test:bell:t1") == 0
+
+
+def test_the_words_on_the_wire_are_those_of_every_version(redis_url: str, bus: ControlBus) -> None:
+    with connect(redis_url).pubsub() as raw:  # type: ignore[no-untyped-call]
+        raw.subscribe("test:bell")
+        wait_until(lambda: raw.get_message(timeout=1), what="the subscription")
+        bus.notify(Topic.HANDOVER, {"dialer_id": "d1"})
+        message = wait_until(lambda: raw.get_message(timeout=1), what="the message")
+    assert json.loads(message["data"]) == {"topic": "handover", "payload": {"dialer_id": "d1"}}
+    assert [str(topic) for topic in Topic] == ["wake", "hold", "halt", "unhalt", "hangup", "handover", "cdr"]
 
 
 def test_what_could_not_be_read_on_connecting_is_read_again(redis_url: str, bus: ControlBus) -> None:
@@ -154,8 +178,8 @@ def test_what_could_not_be_read_on_connecting_is_read_again(redis_url: str, bus:
     subscriber = Subscriber(connect(redis_url), PREFIX, lambda topic, _: received.append(topic), on_connected)
     subscriber.start()
     wait_until(lambda: len(attempts) == 3, what="the third attempt")
-    bus.notify("hold", {})
-    wait_until(lambda: received == ["hold"], what="the message")
+    bus.notify(Topic.HOLD, {})
+    wait_until(lambda: received == [Topic.HOLD], what="the message")
     subscriber.stop(timeout=5)
 
 
@@ -166,8 +190,8 @@ def test_the_listener_survives_a_restart_of_redis_and_says_so(tmp_path: Path) ->
         wait_until(lambda: dialer.connections == 1, what="the subscription")
         server.restart()
         wait_until(lambda: dialer.connections == 2, timeout=15, what="the second subscription")
-        ControlBus(connect(server.url), PREFIX).notify("hold", {})
-        wait_until(lambda: dialer.received == [("hold", {})], what="the message")
+        ControlBus(connect(server.url), PREFIX).notify(Topic.HOLD, {})
+        wait_until(lambda: dialer.received == [(Topic.HOLD, {})], what="the message")
         dialer.subscriber.stop(timeout=5)
 
 
@@ -181,16 +205,16 @@ def test_the_listener_ends_also_while_redis_is_away(redis_url: str) -> None:
 def test_stopping_ends_the_listener_and_its_connection(redis_url: str, hire: Hire) -> None:
     dialer = hire("d1")
     counting = connect(redis_url)
-    assert counting.pubsub_numsub("test:bus") == [("test:bus", 1)]
+    assert counting.pubsub_numsub("test:bell") == [("test:bus", 1)]
     dialer.subscriber.stop(timeout=5)
-    wait_until(lambda: counting.pubsub_numsub("test:bus") == [("test:bus", 0)], what="no subscription")
+    wait_until(lambda: counting.pubsub_numsub("test:bell") == [("test:bus", 0)], what="no subscription")
 
 
 def test_an_unreachable_redis_is_one_error(redis_url: str) -> None:
     nowhere = ControlBus(connect(redis_url.rpartition(":")[0] + ":1/0"), PREFIX)
     with pytest.raises(ControlBusUnavailable):
-        nowhere.notify("hold", {})
+        nowhere.notify(Topic.HOLD, {})
     with pytest.raises(ControlBusUnavailable):
         nowhere.ack("token", "d1")
     with pytest.raises(ControlBusUnavailable):
-        nowhere.notify_and_wait("hold", {}, lambda: ["d1"], timeout=1)
+        nowhere.notify_and_wait(Topic.HOLD, {}, lambda: ["d1"], timeout=1)

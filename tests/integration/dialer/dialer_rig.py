@@ -13,6 +13,7 @@ from redis import Redis
 
 from coordination.control_bus import ControlBus
 from coordination.redis_client import client
+from coordination.topics import Topic
 from dialer.process import Process
 from dialer.tasks import kill_all
 from limits.keys import Keys
@@ -103,7 +104,7 @@ def change(dialer: Dialer, statement: str, *values: Any) -> None:
     """Change a row as the API does: commit, then notify."""
     with db.connection_context():
         rows(statement, *values)
-    ControlBus(dialer.redis, PREFIX).notify("wake", {})
+    ControlBus(dialer.redis, PREFIX).notify(Topic.WAKE, {})
 
 
 def calls_of(node: SimulatedNode) -> int:
