@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 import gevent
 import structlog
@@ -23,7 +22,8 @@ from api.services import Services
 from coordination.errors import CoordinationError
 from coordination.topics import Topic
 from live.errors import LiveError
-from live.publisher import CAMPAIGN, Outcome, Transition
+from live.publisher import PublishOutcome
+from live.stream_events import StreamEvent, event_of_row
 from models import rows
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,8 @@ LEASE_SECONDS = 5.0
 CHUNK = 500
 
 UNPUBLISHED = """
-    SELECT t.id, t.contact_id, t.call_id, t.version, t.status, t.disposition, t.attempt, t.cause, t.at, c.phone_number
+    SELECT t.id, t.campaign_id::text, t.contact_id::text, c.phone_number, t.status, t.disposition, t.attempt,
+        t.call_id::text, t.cause, t.version, t.at
     FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
     WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
 
@@ -107,39 +108,24 @@ def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
     after = 0
     try:
         while True:
-            with unit():
-                found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
+            found = unpublished(campaign_id, owner, after)
             if not found:
                 return
-            outcomes = services.publisher.publish([_transition(campaign_id, row) for row in found])
-            told = [row["id"] for row, outcome in zip(found, outcomes, strict=True) if outcome != Outcome.GAP]
+            outcomes = services.publisher.publish([event for _, event in found])
+            published = [
+                row_id
+                for (row_id, _), outcome in zip(found, outcomes, strict=True)
+                if outcome != PublishOutcome.GAP
+            ]
             with unit():
-                rows("UPDATE transition SET published = true WHERE id = ANY(%s)", told)
-            after = found[-1]["id"]
+                rows("UPDATE transition SET published = true WHERE id = ANY(%s)", published)
+            after, _ = found[-1]
     except (LiveError, ApiError) as error:
         log.warning("publish_failed", campaign_id=str(campaign_id), reason=str(error))
 
 
-def _transition(campaign_id: uuid.UUID, row: Mapping[str, Any]) -> Transition:
-    at = times.shown(row["at"])
-    if row["contact_id"] is None:
-        payload = {
-            "campaign_id": str(campaign_id),
-            "status": row["status"],
-            "end_reason": row["cause"],
-            "at": at,
-        }
-        return Transition(str(campaign_id), CAMPAIGN, row["version"], payload)
-    contact_id = str(row["contact_id"])
-    payload = {
-        "campaign_id": str(campaign_id),
-        "contact_id": contact_id,
-        "phone_number": row["phone_number"],
-        "status": row["status"],
-        "disposition": row["disposition"],
-        "attempt": row["attempt"],
-        "call_id": None if row["call_id"] is None else str(row["call_id"]),
-        "cause": row["cause"],
-        "at": at,
-    }
-    return Transition(str(campaign_id), contact_id, row["version"], payload)
+def unpublished(campaign_id: uuid.UUID, owner: str, after: int = 0) -> list[tuple[int, StreamEvent]]:
+    """The next rows that `owner` left unpublished of a campaign: their ids, which are above `after`, and events."""
+    with unit():
+        found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
+    return [(row["id"], event_of_row({**row, "at": times.shown(row["at"])})) for row in found]

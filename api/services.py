@@ -11,7 +11,8 @@ import redis
 from gevent.pool import Group
 
 from coordination.topics import Topic
-from live.publisher import Outcome, Transition
+from live.publisher import PublishOutcome
+from live.stream_events import StreamEvent
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Membership(Protocol):
 class Publisher(Protocol):
     """Publishes to the event stream (`live.publisher`). Raises LiveUnavailable."""
 
-    def publish(self, transitions: Sequence[Transition], /) -> list[Outcome]: ...
+    def publish(self, transitions: Sequence[StreamEvent], /) -> list[PublishOutcome]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ is recognised, and a version whose predecessor is missing is held back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import orjson
 from redis import Redis
@@ -20,8 +18,8 @@ from redis.exceptions import RedisError
 from coordination import lua
 from live.errors import LiveUnavailable
 from live.keys import campaign_keys
+from live.stream_events import StreamEvent
 
-CAMPAIGN = "campaign"
 RETENTION_SECONDS = 600
 LINGER_SECONDS = 3600
 MOST_ENTRIES = 1_000_000
@@ -29,7 +27,7 @@ BATCH = 500
 PUBLISH = lua.load(Path(__file__).with_name("publish.lua"))
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """What became of one transition."""
 
     APPENDED = "appended"
@@ -37,20 +35,6 @@ class Outcome(StrEnum):
     """It is in the stream already, or was and has been trimmed."""
     GAP = "gap"
     """The subject's previous version has not been published: publish that one first, then this one again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One change of a contact or of the campaign itself, as its committed row says.
-
-    `subject` is the contact's id, or "campaign"; `version` counts the subject's transitions: 1, 2, 3, … without a
-    hole. `payload` is what listeners get.
-    """
-
-    campaign_id: str
-    subject: str
-    version: int
-    payload: Mapping[str, Any]
 
 
 class Publisher:
@@ -75,19 +59,19 @@ class Publisher:
         self._prefix = prefix
         self._settings = (retention * 1000, linger, most_entries)
 
-    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> list[Outcome]:
+    def publish(self, transitions: Sequence[StreamEvent], *, force: bool = False) -> list[PublishOutcome]:
         """Publish in the order given; one outcome for each transition.
 
         With `force` a transition is appended although its predecessor is missing. That one is then lost for good, so
         every listener is told to start anew: for when the predecessor is known to be gone.
         Raises LiveUnavailable when Redis fails; part may have been published, and all may be published again.
         """
-        outcomes: list[Outcome] = []
+        outcomes: list[PublishOutcome] = []
         for start in range(0, len(transitions), BATCH):
             outcomes.extend(self._publish(transitions[start : start + BATCH], force))
         return outcomes
 
-    def _publish(self, batch: Sequence[Transition], force: bool) -> list[Outcome]:
+    def _publish(self, batch: Sequence[StreamEvent], force: bool) -> list[PublishOutcome]:
         numbers: dict[str, int] = {}
         keys: list[str] = []
         args: list[str | int | bytes] = [*self._settings, int(force)]
@@ -102,4 +86,4 @@ class Publisher:
             words: list[str | bytes] = lua.run(self._redis, PUBLISH, keys, args)
         except RedisError as error:
             raise LiveUnavailable("publishing", str(error)) from error
-        return [Outcome(word if isinstance(word, str) else word.decode()) for word in words]
+        return [PublishOutcome(word if isinstance(word, str) else word.decode()) for word in words]

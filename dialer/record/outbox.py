@@ -21,7 +21,8 @@ from dialer.fault_points import FaultPoint, hit
 from dialer.record.commit import Commit
 from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
-from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
+from live.publisher import Publisher, PublishOutcome
+from live.stream_events import StreamEvent, event_of_row
 from models import db
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Outbox:
         self._publisher = publisher
         self._webs_turn = webs_turn
         self._owner = owner
-        self._waiting: deque[tuple[int, Transition]] = deque()
+        self._waiting: deque[tuple[int, StreamEvent]] = deque()
         self._wake = Signal()
         self._behind = False
         self._stopping = False
@@ -79,7 +80,7 @@ class Outbox:
         if len(self._waiting) > MOST_IN_MEMORY:
             self._behind = True
         else:
-            self._waiting.extend((item.transition_id, _of_contact(item)) for item in told)
+            self._waiting.extend((item.transition_id, item.event()) for item in told)
         self._wake.set()
 
     def nudge(self) -> None:
@@ -161,11 +162,11 @@ class Outbox:
     def _publish_rows(self, left: list[dict[str, Any]], *, force: bool) -> int:
         if not left:
             return 0
-        outcomes = self._publisher.publish([_of_row(row) for row in left], force=force)
+        outcomes = self._publisher.publish([event_of_row(row) for row in left], force=force)
         done: list[int] = []
         for row, outcome in zip(left, outcomes, strict=True):
             transition_id = row["transition_id"]
-            if outcome is Outcome.GAP:
+            if outcome is PublishOutcome.GAP:
                 self._held_since.setdefault(transition_id, time.monotonic())
             else:
                 self._held_since.pop(transition_id, None)
@@ -176,7 +177,11 @@ class Outbox:
     def _publish_waiting(self) -> None:
         group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
         outcomes = self._publisher.publish([transition for _, transition in group])
-        done = [item[0] for item, outcome in zip(group, outcomes, strict=True) if outcome is not Outcome.GAP]
+        done = [
+            item[0]
+            for item, outcome in zip(group, outcomes, strict=True)
+            if outcome is not PublishOutcome.GAP
+        ]
         self._mark(done)
         if len(done) < len(group):
             # The predecessor is another process' to publish (its rows are swept once it is dead): try again soon.
@@ -194,30 +199,3 @@ def unpublished(owner: str, after: int = 0, older_than: float = 0.0) -> list[dic
     cursor = db.execute_sql(_LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _of_contact(told: Told) -> Transition:
-    payload = {
-        "campaign_id": told.campaign_id,
-        "contact_id": told.contact_id,
-        "phone_number": told.phone_number,
-        "status": told.status,
-        "disposition": told.disposition,
-        "attempt": told.attempt,
-        "call_id": told.call_id,
-        "cause": told.cause,
-        "at": told.at,
-    }
-    return Transition(told.campaign_id, told.contact_id, told.version, payload)
-
-
-def _of_row(row: Mapping[str, Any]) -> Transition:
-    if row["contact_id"] is None:
-        payload = {
-            "campaign_id": row["campaign_id"],
-            "status": row["status"],
-            "end_reason": row["cause"],
-            "at": row["at"],
-        }
-        return Transition(row["campaign_id"], CAMPAIGN, row["version"], payload)
-    return _of_contact(Told(**{name: row[name] for name in Told.__slots__}))

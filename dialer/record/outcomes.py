@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from dialer.fault_points import FaultPoint, hit
+from live.stream_events import ContactTransition
 from models import db, rows
 
 AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
@@ -80,20 +81,10 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A transition that was just committed, as the live stream wants it."""
+class Told(ContactTransition):
+    """A transition that was just committed, and its row's id."""
 
     transition_id: int
-    campaign_id: str
-    contact_id: str
-    phone_number: str
-    status: str
-    disposition: str | None
-    attempt: int | None
-    call_id: str | None
-    cause: str | None
-    version: int
-    at: str
 
 
 _SEEN = """

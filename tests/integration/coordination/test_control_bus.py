@@ -205,9 +205,9 @@ def test_the_listener_ends_also_while_redis_is_away(redis_url: str) -> None:
 def test_stopping_ends_the_listener_and_its_connection(redis_url: str, hire: Hire) -> None:
     dialer = hire("d1")
     counting = connect(redis_url)
-    assert counting.pubsub_numsub("test:bell") == [("test:bus", 1)]
+    assert counting.pubsub_numsub("test:bell") == [("test:bell", 1)]
     dialer.subscriber.stop(timeout=5)
-    wait_until(lambda: counting.pubsub_numsub("test:bell") == [("test:bus", 0)], what="no subscription")
+    wait_until(lambda: counting.pubsub_numsub("test:bell") == [("test:bell", 0)], what="no subscription")
 
 
 def test_an_unreachable_redis_is_one_error(redis_url: str) -> None:

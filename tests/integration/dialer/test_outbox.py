@@ -21,9 +21,10 @@ from dialer.record.cdr_correction import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
 from dialer.record.outcomes import Answered, write
 from live.errors import LiveUnavailable
-from live.publisher import Publisher, Transition
+from live.publisher import Publisher
+from live.stream_events import StreamEvent
 from models import Transition as Row
-from models import db, rows
+from models import db
 from tests.factories import World, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended
 from tests.waiting import wait_until
@@ -55,7 +56,7 @@ class Flaky(Publisher):
         super().__init__(redis, "carillon:")
         self.before = self.after = 0
 
-    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> Any:
+    def publish(self, transitions: Sequence[StreamEvent], *, force: bool = False) -> Any:
         if self.before:
             self.before -= 1
             raise LiveUnavailable("publishing", "away")
@@ -73,7 +74,7 @@ class Noted(Publisher):
         super().__init__(redis, "carillon:")
         self.told: dict[tuple[str, int], bytes] = {}
 
-    def publish(self, transitions: Sequence[Transition], *, force: bool = False) -> Any:
+    def publish(self, transitions: Sequence[StreamEvent], *, force: bool = False) -> Any:
         self.told |= {(item.subject, item.version): orjson.dumps(item.payload) for item in transitions}
         return super().publish(transitions, force=force)
 
@@ -104,10 +105,7 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
     outbox._publish_waiting()
     with db.connection_context():
         db.execute_sql("UPDATE transition SET published = false")
-        by_the_api = [
-            notify._transition(campaign_id, row)
-            for row in rows(notify.UNPUBLISHED, OURS, campaign_id, 0, 100)
-        ]
+    by_the_api = [event for _, event in notify.unpublished(campaign_id, OURS)]
     Outbox(from_its_row, OURS).publish_leftovers(OURS)
 
     expected = {(item.subject, item.version): orjson.dumps(item.payload) for item in by_the_api}
@@ -150,7 +148,7 @@ def test_what_died_between_publish_and_mark_is_not_told_twice(
 def test_a_later_change_waits_for_the_earlier_one_of_somebody_else(world: World, redis: Redis) -> None:
     campaign_id = one_call(world, claimer=THEIRS, ender=OURS)
     # The stream knows this campaign from its first transition on, so that a missing one is noticed.
-    first = Transition(str(campaign_id), "campaign", 1, {"status": "running"})
+    first = StreamEvent(str(campaign_id), "campaign", 1, {"status": "running"})
     publisher = Publisher(redis, "carillon:")
     publisher.publish([first])
     ours = Outbox(publisher, OURS)
@@ -167,7 +165,7 @@ def test_those_that_wait_for_somebody_else_do_not_hold_up_the_rest(
     monkeypatch.setattr(outbox_module, "GROUP", 1)
     publisher = Publisher(redis, "carillon:")
     waits = one_call(world, claimer=THEIRS, ender=OURS)
-    publisher.publish([Transition(str(waits), "campaign", 1, {"status": "running"})])
+    publisher.publish([StreamEvent(str(waits), "campaign", 1, {"status": "running"})])
     goes = one_call(world)
     assert Outbox(publisher, OURS).publish_leftovers(OURS) == 3
     assert heard(redis, goes) == ["originated", "connected", "completed"]
@@ -183,7 +181,7 @@ def test_a_hole_is_told_only_after_a_minute_of_waiting_with_redis_there(
     with db.connection_context():
         db.execute_sql("UPDATE transition SET at = at - interval '1 hour'")
     publisher = Publisher(redis, "carillon:")
-    publisher.publish([Transition(str(campaign_id), "campaign", 1, {"status": "running"})])
+    publisher.publish([StreamEvent(str(campaign_id), "campaign", 1, {"status": "running"})])
     outbox = Outbox(publisher, OURS)
     assert outbox.publish_leftovers(OURS) == 0
     clock[0] += HOLE_SECONDS - 1

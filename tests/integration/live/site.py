@@ -21,8 +21,9 @@ from api.blueprint import make_api
 from api.errors import ApiError, not_found
 from api.routes.events import CampaignRef, events_blueprint
 from live.hub import Hub, Limits
-from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
+from live.publisher import Publisher, PublishOutcome
 from live.stream import EventStream
+from live.stream_events import CAMPAIGN, StreamEvent
 from live.tokens import StreamTokens
 from tests.waiting import wait_until
 
@@ -141,15 +142,15 @@ class Site:
         self._readers.append(reader)
         return reader
 
-    def transition(self, subject: str = "p1", campaign_id: str = "c1", **payload: Any) -> Transition:
+    def transition(self, subject: str = "p1", campaign_id: str = "c1", **payload: Any) -> StreamEvent:
         """The next one of `subject`."""
         version = self.versions[campaign_id, subject] = self.versions.get((campaign_id, subject), 0) + 1
         data = {"campaign_id": campaign_id, "contact_id": subject, "version": version, **payload}
-        return Transition(campaign_id, subject, version, data)
+        return StreamEvent(campaign_id, subject, version, data)
 
-    def publish(self, *transitions: Transition) -> None:
+    def publish(self, *transitions: StreamEvent) -> None:
         """Publish, and be sure that it went in."""
-        assert set(self.publisher.publish(transitions)) <= {Outcome.APPENDED}
+        assert set(self.publisher.publish(transitions)) <= {PublishOutcome.APPENDED}
 
     def change(self, status: str, campaign_id: str = "c1") -> None:
         """A campaign's own transition, as the database and then the stream have it."""

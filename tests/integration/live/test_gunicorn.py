@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from live.publisher import Publisher, Transition
+from live.publisher import Publisher
+from live.stream_events import StreamEvent
 from local.process import end, spawn
 from tests.integration.live.conftest import PREFIX
 from tests.integration.live.site import Reader
@@ -60,7 +61,7 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
     readers = [Reader(server.port, "c1") for _ in range(10)]
     for reader in readers:
         reader.wait_for(None)
-    Publisher(client, PREFIX).publish([Transition("c1", "p", 1, {"n": 1})])
+    Publisher(client, PREFIX).publish([StreamEvent("c1", "p", 1, {"n": 1})])
     for reader in readers:
         reader.wait_for("contact")
     assert len(client.client_list()) > before

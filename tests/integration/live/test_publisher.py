@@ -15,17 +15,18 @@ from live.errors import LiveUnavailable
 from live.event_ids import EventId
 from live.event_log import Log
 from live.keys import campaign_keys
-from live.publisher import CAMPAIGN, Outcome, Publisher, Transition
+from live.publisher import Publisher, PublishOutcome
+from live.stream_events import CAMPAIGN, StreamEvent
 from local.valkey import EmbeddedValkey
 from tests.integration.live.conftest import PREFIX, make_client, now
 from tests.waiting import wait_until
 
-A, D, G = Outcome.APPENDED, Outcome.DUPLICATE, Outcome.GAP
+A, D, G = PublishOutcome.APPENDED, PublishOutcome.DUPLICATE, PublishOutcome.GAP
 KEYS = campaign_keys(PREFIX, "c")
 
 
-def change(version: int, subject: str = "p", campaign: str = "c") -> Transition:
-    return Transition(campaign, subject, version, {"subject": subject, "version": version})
+def change(version: int, subject: str = "p", campaign: str = "c") -> StreamEvent:
+    return StreamEvent(campaign, subject, version, {"subject": subject, "version": version})
 
 
 @pytest.fixture
@@ -221,8 +222,8 @@ def test_any_interleaving_of_two_publishers_gives_each_version_once_and_in_order
     for who, subject, first, length in steps:
         publishers[who].publish([change(v, subject) for v in range(first, min(first + length, VERSIONS + 1))])
     everything = [change(v, s) for s in SUBJECTS for v in range(1, VERSIONS + 1)]
-    assert Outcome.GAP not in publishers[0].publish(everything)
-    assert set(publishers[1].publish(everything)) == {Outcome.DUPLICATE}
+    assert PublishOutcome.GAP not in publishers[0].publish(everything)
+    assert set(publishers[1].publish(everything)) == {PublishOutcome.DUPLICATE}
     found = published(shared_client)
     for subject in SUBJECTS:
         assert [f for f in found if f.startswith(subject)] == [

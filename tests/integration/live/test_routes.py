@@ -12,7 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from redis import Redis
 
 from live.hub import Hub
-from live.publisher import Publisher, Transition
+from live.publisher import Publisher
+from live.stream_events import StreamEvent
 from live.tokens import StreamTokens
 from tests.integration.live.conftest import PREFIX
 from tests.integration.live.site import KEY, OTHER_KEY, Campaigns, Site, make_app
@@ -151,7 +152,7 @@ def test_no_request_context_is_kept_while_streaming(client: Redis) -> None:
 def test_publishing_through_many_publishers_shares_the_apps_connections(client: Redis) -> None:
     before = len(client.client_list())
     for n in range(20):
-        Publisher(client, PREFIX).publish([Transition("c", f"p{n}", 1, {})])
+        Publisher(client, PREFIX).publish([StreamEvent("c", f"p{n}", 1, {})])
     assert len(client.client_list()) == before
 
 
