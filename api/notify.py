@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 UNREACHABLE = (RedisError, CoordinationError, LiveError)
 ACK_SECONDS = 2.0
-LEASE_SECONDS = 5.0
 CHUNK = 500
 
 UNPUBLISHED = """
@@ -71,15 +70,15 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
     except DatabaseUnavailable as error:
         log.warning("dialers_unknown", topic=topic, reason=str(error))
         told = dialers(services, topic, payload)
-        gevent.sleep(LEASE_SECONDS)
+        gevent.sleep(membership.lease_seconds)
         return told
     except UNREACHABLE as error:
         log.warning("control_bus_failed", topic=topic, reason=str(error))
-        gevent.sleep(LEASE_SECONDS)
+        gevent.sleep(membership.lease_seconds)
         return False
     if silent:
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
-    gevent.sleep(min(max(waits, default=0.0), LEASE_SECONDS))
+    gevent.sleep(min(max(waits, default=0.0), membership.lease_seconds))
     return True
 
 

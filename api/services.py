@@ -41,6 +41,11 @@ class ControlBus(Protocol):
 class Membership(Protocol):
     """Which dialers live (`coordination.membership`). Raises CoordinationError."""
 
+    @property
+    def lease_seconds(self) -> float:
+        """How long a lease lasts: nobody who was not heard of for so long can still send."""
+        ...
+
     def alive(self) -> Mapping[str, Mapping[str, Any]]:
         """Living dialers by id, and what each says of itself."""
         ...

@@ -24,6 +24,7 @@ from coordination.keys import CoordinationKeys
 __all__ = ["LEASE_SECONDS", "Fenced", "Lease", "Membership", "MembershipUnavailable"]
 
 LEASE_SECONDS = 5.0
+"""How long a dialer may send after its last renewal, and so how long one that is silent has to be waited for."""
 FENCE_SECONDS = 86_400.0
 """Far longer than any lease: once that has lapsed, the id cannot come back anyway."""
 FOLDER = Path(__file__).parent
@@ -62,7 +63,7 @@ class Membership:
     def __init__(self, redis: Redis, prefix: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._redis = redis
         self._keys = CoordinationKeys(prefix)
-        self._lease_seconds = lease_seconds
+        self.lease_seconds: float = lease_seconds
 
     def register(self, dialer_id: str, info: Mapping[str, Any]) -> float:
         """Enter a new dialer; the monotonic time until which its lease holds. Raises Fenced for a used id."""
@@ -135,7 +136,7 @@ class Membership:
 
     @property
     def _ttl(self) -> int:
-        return int(self._lease_seconds * 1000)
+        return int(self.lease_seconds * 1000)
 
     def _extend(self, dialer_id: str, info: Mapping[str, Any], *, new: bool) -> float:
         keys = self._keys
@@ -149,4 +150,4 @@ class Membership:
             )
         if answer[0] == "fenced":
             raise Fenced(dialer_id)
-        return asked + self._lease_seconds
+        return asked + self.lease_seconds

@@ -19,7 +19,7 @@ BATCH = 100
 ROUNDS = 5
 """How often a batch is read again at once because others changed its records; what is left then stays owed."""
 DOUBT_SECONDS = 30.0
-"""For how long a lost question may still be answered: Redis refuses it once the asker's lease (5 s) has lapsed."""
+"""For how long a lost question may still be answered: Redis refuses it once the asker's own lease has lapsed."""
 NEVER_SENT = -1
 
 

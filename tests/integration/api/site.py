@@ -31,7 +31,8 @@ class Ears:
 
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
-    awaited: int = 0
+    awaited: list[str] = field(default_factory=list)
+    """The topics whose answers were waited for."""
 
     def notify(self, topic: str, payload: Mapping[str, Any], /) -> None:
         self.messages.append((topic, dict(payload)))
@@ -40,7 +41,7 @@ class Ears:
         self, topic: str, payload: Mapping[str, Any], expected: Callable[[], Iterable[str]], timeout: float, /
     ) -> set[str]:
         self.notify(topic, payload)
-        self.awaited += 1
+        self.awaited.append(topic)
         return set(expected()) & self.silent
 
     def topics(self) -> list[str]:

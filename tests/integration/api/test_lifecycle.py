@@ -9,7 +9,6 @@ import gevent
 import psycopg
 import pytest
 
-from api import notify
 from campaigns.lifecycle import LIFECYCLE, Action, Verdict, complete_if_exhausted, fail
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
@@ -214,8 +213,16 @@ def test_rings_carry_what_the_dialers_need(site: Site) -> None:
     ]
 
 
+def with_leases_of(site: Site, seconds: float) -> Membership:
+    """Leases that last for `seconds`, for the dialers and the API alike."""
+    membership = Membership(site.services.redis, "carillon:", lease_seconds=seconds)
+    site.use(membership=membership)
+    return membership
+
+
 def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site, judge: Judge) -> None:
-    membership = Membership(site.services.redis, "carillon:")
+    membership = site.services.membership
+    assert isinstance(membership, Membership)
     for dialer_id in ("d000000000001", "d000000000002"):
         membership.register(dialer_id, {"nodes": []})
     site.ears.silent = {"d000000000002"}
@@ -230,26 +237,39 @@ def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site, 
     assert membership.fence("d000000000002") == 0
 
 
-def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(
-    site: Site, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
+@pytest.mark.parametrize("seconds", [0.2, 1.5])
+def test_a_silent_dialer_is_waited_for_as_long_as_a_lease_lasts(site: Site, seconds: float) -> None:
+    membership = with_leases_of(site, seconds)
+    site.ears.silent = {"d000000000001"}
+    campaign_id = site.in_state("running")
+    membership.register("d000000000001", {"nodes": []})
+    until = membership.renew("d000000000001", {"nodes": []})
+    assert act(site, campaign_id, "pause").status_code == 200
+    assert time.monotonic() >= until - 0.002, "it may still send"
+    assert membership.fence("d000000000001") == 0
+
+
+def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site, database_url: str) -> None:
     forgotten = "d0000000000f1"
     site.ears.silent = {forgotten}
-    membership = Membership(site.services.redis, "carillon:")
+    membership = with_leases_of(site, 0.5)
     with psycopg.connect(database_url, application_name=f"carillon {forgotten}"):
-        campaign_id = site.in_state("running")
-        for action in ("pause", "resume", "pause"):
-            begun, before = time.monotonic(), site.ears.awaited
-            assert act(site, campaign_id, action).status_code == 200
-            assert (site.ears.awaited > before) == (action == "pause"), "a resume waits for nobody"
-            assert action == "resume" or time.monotonic() - begun > 0.3
-        assert 0 < membership.fence(forgotten) <= 5
+        first, second = site.in_state("running"), site.in_state("running")
+        begun = time.monotonic()
+        waiting = gevent.spawn(act, site, first, "pause")
+        wait_until(lambda: membership.fenced([forgotten]), what="the fence")
+        assert act(site, second, "pause").status_code == 200
+        assert time.monotonic() - begun >= 0.5, "fenced by somebody else, it may still send"
+        assert membership.fence(forgotten) == 0
+        assert waiting.get(timeout=20).status_code == 200
+        site.ears.awaited.clear()
+        assert act(site, first, "resume").status_code == 200
+        assert site.ears.awaited == [], "nobody is waited for who is only told to go on"
     assert membership.fenced([forgotten, "d0000000000f2"]) == {forgotten}
 
 
-def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.3)
+def test_without_redis_a_pause_waits_for_every_lease(site: Site) -> None:
+    with_leases_of(site, 0.3)
     away(site)
     campaign_id = site.in_state("running")
     site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
@@ -258,8 +278,8 @@ def test_without_redis_a_pause_waits_for_every_lease(site: Site, monkeypatch: py
     assert time.monotonic() - begun > 0.3
 
 
-def test_without_redis_a_hang_up_is_not_promised(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "LEASE_SECONDS", 0.1)
+def test_without_redis_a_hang_up_is_not_promised(site: Site) -> None:
+    with_leases_of(site, 0.1)
     campaign_id = site.in_state("running")
     site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
     away(site)

@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 
 from campaigns.dispositions import Disposition
+from coordination.membership import LEASE_SECONDS
 from coordination.redis_client import client
 from dialer.dispatch import dispatcher as dispatcher_module
 from dialer.dispatch.claims import claim, claim_again
@@ -35,7 +36,6 @@ from tests.integration.model.switch import Switch
 from tests.waiting import wait_until
 
 PREFIX = "carillon:"
-LEASE = 5.0
 DONE = {"completed", "failed", "cancelled"}
 MOST_ROUNDS = 60
 
@@ -57,7 +57,9 @@ class Rig:
         )
         self.redis: Redis = client(redis_url)
         # A server that has not been up for longer than a lease proves no lease lapsed.
-        wait_until(lambda: self.redis.info("server")["uptime_in_seconds"] > LEASE + 1, 20, "the server's age")
+        wait_until(
+            lambda: self.redis.info("server")["uptime_in_seconds"] > LEASE_SECONDS + 1, 20, "the server's age"
+        )
         self.switch = Switch(self.clock)
         self.contacts = contacts
         self.retries = campaign.setdefault("retries_per_contact", 1)
@@ -95,7 +97,7 @@ class Rig:
         keys = Keys(PREFIX)
         for dialer in self.dialers:
             if dialer.running:
-                dialer.process.identity.lease.extend(self.clock() + LEASE)
+                dialer.process.identity.lease.extend(self.clock() + LEASE_SECONDS)
             elif (left := self.redis.pttl(keys.lease(dialer.id)) - int(seconds * 1000)) > 0:
                 self.redis.pexpire(keys.lease(dialer.id), left)
             else:
@@ -145,7 +147,7 @@ class Rig:
             elif not dialer.dead:
                 dialer.process.membership.fence(dialer.id)
                 self.excused.add(dialer.id)
-        self.tick(LEASE if self.excused else 0.0)
+        self.tick(LEASE_SECONDS if self.excused else 0.0)
         self.held = True
 
     def on_write(self, dialer: Dialer, call_id: str) -> None:
@@ -350,7 +352,7 @@ def rig_over(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", rig.clock)
         # Only a tick lets a permit lapse, not a machine that is busy.
-        patch.setattr(limiter_module, "PERMIT_LIFE", LEASE)
+        patch.setattr(limiter_module, "PERMIT_LIFE", LEASE_SECONDS)
         patch.setattr(dispatcher_module, "claim", pointed(claim, 1, "before the claim", "claimed"))
         claimed_again = pointed(claim_again, 1, "before the second claim", "claimed again")
         patch.setattr(dispatcher_module, "claim_again", claimed_again)
