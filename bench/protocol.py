@@ -29,8 +29,8 @@ from greenswitch import InboundESL
 from freeswitch.connection import EslConnection
 from freeswitch.decoding import decode_event
 from freeswitch.events import Event, Heartbeat
-from freeswitch.link import EVENT_NAMES
 from freeswitch.protocol import Frame, FrameDecoder, decode_json, encode_frame
+from freeswitch.subscription import EVENT_NAMES
 from tests.recordings import recordings_folder
 
 RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=[\d.]+ len=(?P<size>\d+)\n")

@@ -295,9 +295,9 @@ def _ask_gateways(link: NodeLink, facts: Facts, wanted: Required) -> None:
 def _ask_hash(link: NodeLink, facts: Facts) -> None:
     mark = f"doctor-{uuid.uuid4().hex}"
     link.api(f"hash insert/carillon/{mark}/done")
-    kept = link.api(commands.mark_select(mark)).strip() == "done"
-    link.api(commands.mark_delete(mark))
-    facts.hash_works = kept and link.api(commands.mark_select(mark)).strip() != "done"
+    kept = link.api(commands.hangup_marker_select(mark)).strip() == "done"
+    link.api(commands.hangup_marker_delete(mark))
+    facts.hash_works = kept and link.api(commands.hangup_marker_select(mark)).strip() != "done"
 
 
 def _ask_configuration(link: NodeLink, facts: Facts) -> None:

@@ -5,7 +5,7 @@ pending commands at once; a reply can only go to the command it belongs to; byte
 time; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens, because a subscriber that
 stops reading freezes the whole switch: one that falls behind closes its own socket.
 
-Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the inbox
+Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the queue
 decode events and call back, in the order of the wire; the watchdog keeps the deadlines. The reader outlives the
 close until the node closes too: a node that went silent carries out what is in its buffers whenever it wakes.
 """
@@ -26,8 +26,8 @@ from greenswitch import InboundESL
 
 from cooperative import let_others_run
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
-from freeswitch.event_queue import MAX_WAITING_EVENTS, Inbox, Record
-from freeswitch.pending_commands import OnReply, Pending, PendingCommands
+from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
+from freeswitch.pending_commands import OnReply, PendingCommand, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import drop_unsent, open_socket
 
@@ -45,7 +45,7 @@ SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
 _READ_BYTES: Final = 128 * 1024
-PARTING_SECONDS: Final = 90.0
+PEER_CLOSE_SECONDS: Final = 90.0
 """For so long a node that was given up may take to close its side; then what it has not been sent is dropped."""
 
 
@@ -56,8 +56,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     order, in a greenlet of its own. It should not block, since the records that pile up meanwhile are bounded.
     `on_close` gets the reason, once, after the last event and reply, if `connect` had succeeded. A node must send
     an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone.
-    `let_go` is set once the node has closed its side: whatever it was sent over this connection it has read by then,
-    or never will. A reset sets nothing: it may come from something in between. `turns_by` is the clock by which
+    `peer_closed` is set once the node has closed its side: whatever it was sent over this connection it has read by
+    then, or never will. A reset sets nothing: it may come from something in between. `turns_by` is the clock by which
     `on_event` has had its turn and others have theirs.
     """
 
@@ -78,13 +78,13 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self.connected: bool = False
         self.node = f"{host}:{port}"
         self.close_reason: str | None = None
-        self.let_go = Event()
+        self.peer_closed = Event()
         self._on_close = on_close
         self._silence_seconds = silence_seconds
         self._decoder = FrameDecoder()
         self._commands_sent = PendingCommands()
         self._write_lock = BoundedSemaphore(1)
-        self._inbox: Inbox[Record] = Inbox(
+        self._queue: EventQueue[Record] = EventQueue(
             self.node, decode, on_event, self.close, max_waiting_events, now=turns_by
         )
         self._last_event_at = self._read_at = 0.0
@@ -154,7 +154,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         (the connection is closed then), ProtocolError for a line that is not one command.
         """
         result: AsyncResult[str | EslError] = AsyncResult()
-        command = Pending(line, headers, result.set, time.monotonic() + timeout, queued=False)
+        command = PendingCommand(line, headers, result.set, time.monotonic() + timeout, queued=False)
         self._write(line, headers, command, timeout, guard)
         result.wait(timeout=max(0.0, command.deadline - time.monotonic()))
         if not result.ready():
@@ -180,7 +180,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
         before any event that the command caused.
         """
-        command = Pending(line, headers, on_reply, time.monotonic() + timeout, queued=True)
+        command = PendingCommand(line, headers, on_reply, time.monotonic() + timeout, queued=True)
         self._write(line, headers, command, timeout, guard)
 
     def api(self, line: str, timeout: float = 5.0) -> str:
@@ -207,9 +207,14 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             kind = ReplyTimeout if late else MaybeSent
             self._answer(command, kind(self.node, "no reply in time" if late else f"no reply: {reason}"))
         self._auth_request_event.set()
-        self._inbox.finish()
+        self._queue.finish()
         if self._process_events_greenlet is None:
             self._drained.set()
+
+    @property
+    def waiting_events(self) -> int:
+        """Events and replies that have been read and not been delivered."""
+        return self._queue.waiting
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the connection is over; False when it still stands after `timeout` seconds."""
@@ -228,9 +233,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self.close()
 
     def start_event_handlers(self) -> None:
-        """Spawn the reader and the greenlets of the inbox."""
+        """Spawn the reader and the greenlets of the queue."""
         super().start_event_handlers()
-        gevent.spawn(self._inbox.decode_all)
+        gevent.spawn(self._queue.decode_all)
 
     def receive_events(self) -> None:
         """The reader: cuts frames until the socket ends, and closes."""
@@ -241,7 +246,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             reason = _reason(exc)
         finally:
             self.close(reason)
-            self._part()
+            self._await_peer_close()
 
     def handle_event(self, frame: Frame) -> None:
         """Put a frame that is no event where it belongs. Raises EslError when the connection cannot go on."""
@@ -259,7 +264,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
     def process_events(self) -> None:
         """The worker: delivers events and replies in the order of the wire, then the close."""
-        self._inbox.deliver_all()
+        self._queue.deliver_all()
         self._drained.set()
         if self._ready:
             self._on_close(self.close_reason or "")
@@ -297,22 +302,22 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self._broken = True
             raise
         if not data and not self._broken:
-            self.let_go.set()
+            self.peer_closed.set()
         return data
 
-    def _part(self) -> None:
+    def _await_peer_close(self) -> None:
         """Read on, so that the node is not kept waiting by its last words, until it closes too."""
-        deadline = time.monotonic() + PARTING_SECONDS
+        deadline = time.monotonic() + PEER_CLOSE_SECONDS
         with suppress(OSError):
-            while not (self.let_go.is_set() or self._broken) and time.monotonic() < deadline:
+            while not (self.peer_closed.is_set() or self._broken) and time.monotonic() < deadline:
                 self._receive()
                 let_others_run()
-        if not self.let_go.is_set():
+        if not self.peer_closed.is_set():
             drop_unsent(self.sock)
         self.sock.close()
 
     def _take(self, frames: Sequence[Frame]) -> None:
-        put = self._inbox.put
+        put = self._queue.put
         try:
             for frame in frames:
                 if frame.headers.get("Content-Type") == "text/event-json":
@@ -321,15 +326,15 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 else:
                     self.handle_event(frame)
         finally:
-            room = self._inbox.wake()
+            room = self._queue.wake()
         if not room:
-            raise EslError(self.node, f"fell behind by {self._inbox.waiting} events")
+            raise EslError(self.node, f"fell behind by {self._queue.waiting} events")
 
     def _write(
         self,
         line: str,
         headers: Mapping[str, str] | None,
-        command: Pending,
+        command: PendingCommand,
         timeout: float,
         guard: Callable[[], bool] | None,
     ) -> None:
@@ -360,9 +365,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             if not sent:
                 self.close(reason)
 
-    def _answer(self, command: Pending, answer: str | EslError) -> None:
+    def _answer(self, command: PendingCommand, answer: str | EslError) -> None:
         if command.queued:
-            self._inbox.call(lambda: command.on_reply(answer))
+            self._queue.call(lambda: command.on_reply(answer))
         else:
             command.on_reply(answer)
 

@@ -6,13 +6,15 @@ which is also asked and told everything else; the others only send originates.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import cycle
-from typing import Any, Final
+from typing import Final
 
-from gevent.event import Event
+from gevent.event import Event as Signal
 
 from freeswitch.connection import EslConnection
 from freeswitch.errors import EslError
+from freeswitch.events import Event
 
 CALLS_PER_SECOND: Final = 400
 """For each connection: about half of the 861 that one took at most, as a busy node answers in 2 to 3 ms."""
@@ -24,22 +26,22 @@ def connections_for(cps: int | None) -> int:
     return min(MOST, max(1, -(-(cps or 1) // CALLS_PER_SECOND)))
 
 
-class Senders:
+class ConnectionPool:
     """The connections of one link, in turn. They live and die together: one that is lost closes the first."""
 
-    def __init__(self, first: EslConnection[Any]) -> None:
+    def __init__(self, first: EslConnection[Event]) -> None:
         self._first = first
-        self._others: list[EslConnection[Any]] = []
-        self._turns = cycle([first])
+        self._others: list[EslConnection[Event]] = []
+        self._turns: Iterator[EslConnection[Event]] = cycle([first])
 
-    def next(self) -> EslConnection[Any]:
+    def next(self) -> EslConnection[Event]:
         """The connection whose turn it is to send an originate."""
         return next(self._turns)
 
     @property
-    def held(self) -> tuple[Event, ...]:
+    def peer_closed(self) -> tuple[Signal, ...]:
         """Set, each once the node has closed its side of one of them."""
-        return tuple(connection.let_go for connection in (self._first, *self._others))
+        return tuple(connection.peer_closed for connection in (self._first, *self._others))
 
     def open(self, count: int, core_uuid: str | None, connect_seconds: float, reply_seconds: float) -> None:
         """Connect until there are `count`, each to the run of FreeSWITCH that `core_uuid` names.
@@ -48,7 +50,7 @@ class Senders:
         """
         first = self._first
         while len(self._others) < count - 1:
-            connection: EslConnection[None] = EslConnection(
+            connection: EslConnection[Event] = EslConnection(
                 first.host,
                 first.port,
                 first.password,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, event_from_json, number
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, event_from_json
+from freeswitch.headers import number
 from freeswitch.protocol import decode_json
 
 _NAME: Final = b'{"Event-Name":"'

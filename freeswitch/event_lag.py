@@ -10,19 +10,19 @@ PATIENCE_SECONDS: Final = 3.0
 """A busy node makes 20,000 events a second and freezes with 100,000 of them unread: that is 5 s."""
 
 
-class Lateness:
+class EventLag:
     """How late the events of one connection come, against the earliest it has had one since it connected.
 
     An event's own time is by the node's clock, its arrival by ours; in the difference between two events it drops
     out by how much they disagree. `seconds` is that of the newest event.
     """
 
-    __slots__ = ("_best", "_late_since", "seconds")
+    __slots__ = ("_best", "_lagging_since", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._best = inf
-        self._late_since: float | None = None
+        self._lagging_since: float | None = None
 
     def note(self, at_us: int, now: float) -> bool:
         """Take one event; `at_us` is its own time, 0 for none, `now` monotonic seconds at its arrival.
@@ -35,8 +35,8 @@ class Lateness:
         self._best = min(self._best, behind)
         self.seconds = behind - self._best
         if self.seconds <= LATE_SECONDS:
-            self._late_since = None
+            self._lagging_since = None
             return False
-        if self._late_since is None:
-            self._late_since = now
-        return now - self._late_since >= PATIENCE_SECONDS
+        if self._lagging_since is None:
+            self._lagging_since = now
+        return now - self._lagging_since >= PATIENCE_SECONDS

@@ -39,7 +39,7 @@ class _Call:
         self.run = run
 
 
-class Inbox(Generic[Record]):
+class EventQueue(Generic[Record]):
     """Events and calls of one connection. `decode` gives None for an event that nobody needs.
 
     `on_fault` is told when an event cannot be read; what else goes wrong in a callback is logged. `now` is the clock
@@ -136,6 +136,7 @@ class Inbox(Generic[Record]):
             except ProtocolError as exc:
                 self._on_fault(f"protocol error: {exc}")
             except Exception:
+                # A fault of the decoder's in one event must not end the greenlet that decodes all others.
                 log.exception("esl_event_not_decoded", node=self._node)
             else:
                 if record is not None:
@@ -148,4 +149,5 @@ class Inbox(Generic[Record]):
             else:
                 self._on_event(item)
         except Exception:
+            # Whoever is called back has his own faults; the events and replies behind this one are for others.
             log.exception("esl_callback_failed", node=self._node)

@@ -1,9 +1,7 @@
 """One node of a cluster, behind a link that reconnects by itself.
 
-A link subscribes to few events, in JSON, with filters that let through its own dialer's calls and jobs only, those
-of dialers it adopted, and the node's heartbeats. The filters of a node's new connection are set before anything
-else is sent over it. A connection that delivers later and later is replaced, and so is one over which the node's
-heartbeats do not come any more.
+A connection that delivers later and later is replaced, and so is one over which the node's heartbeats do not come
+any more. What a link receives is in `subscription`.
 """
 
 from __future__ import annotations
@@ -12,37 +10,24 @@ import random
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import gevent
 import structlog
 from gevent.event import Event as Signal
-from gevent.lock import RLock
 
 from freeswitch import commands, dedup
 from freeswitch.connection import EslConnection, EslError, NotConnected
-from freeswitch.connection_pool import Senders, connections_for
+from freeswitch.connection_pool import ConnectionPool, connections_for
 from freeswitch.decoding import decode_event
 from freeswitch.errors import FreeswitchError
-from freeswitch.event_lag import Lateness
+from freeswitch.event_lag import EventLag
 from freeswitch.events import Event, Heartbeat
+from freeswitch.originate import OriginateRequest, originate
+from freeswitch.subscription import REPLY_SECONDS, Subscription
 
-EVENT_NAMES: Final = (
-    "CHANNEL_CREATE",
-    "CHANNEL_PROGRESS",
-    "CHANNEL_PROGRESS_MEDIA",
-    "CHANNEL_ANSWER",
-    "CHANNEL_HANGUP_COMPLETE",
-    "BACKGROUND_JOB",
-    "HEARTBEAT",
-    "SHUTDOWN",
-)
-NODE_EVENT_NAMES: Final = ("HEARTBEAT", "SHUTDOWN")
 CONNECT_SECONDS: Final = 5.0
-# Under overload a node takes more than 4 s to answer one in a hundred commands; it is slow then, not dead.
-REPLY_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 45.0
 """Two that did not come, at one every 20 s: what is known of the node's load is of no use, whatever else comes."""
 BACKOFF_SECONDS: Final = (0.2, 3.0)
@@ -69,7 +54,8 @@ class NodeConfig:
 class LinkChange:
     """A link went up or down. `restarted`: the node is not the run of FreeSWITCH that was there before.
 
-    `held` belongs to a link that went down: until all of it is set, the node may still carry out what it was sent.
+    `peer_closed` belongs to a link that went down: until all of it is set, the node may still carry out what it was
+    sent.
     """
 
     node: str
@@ -77,7 +63,7 @@ class LinkChange:
     core_uuid: str | None
     restarted: bool = False
     error: str | None = None
-    held: tuple[Signal, ...] = field(default=(), compare=False)
+    peer_closed: tuple[Signal, ...] = field(default=(), compare=False)
 
 
 class NodeLink:
@@ -98,13 +84,11 @@ class NodeLink:
         self.events = 0
         self._on_event = on_event
         self._on_link = on_link
-        self._dialer_ids = [dialer_id]
-        self._filter_lock = RLock()
-        self._filtered: set[str] = set()
+        self._subscription = Subscription(config.name, dialer_id)
         self._connection: EslConnection[Event] | None = None
-        self._senders: Senders | None = None
-        self._lateness: Lateness | None = None
-        self._beat_at = 0.0
+        self._pool: ConnectionPool | None = None
+        self._event_lag: EventLag | None = None
+        self._heartbeat_at = 0.0
         self._stopping = Signal()
         self._loop: gevent.Greenlet[[], None] | None = None
 
@@ -116,7 +100,7 @@ class NodeLink:
     @property
     def lag_ms(self) -> int | None:
         """By how much the newest event came later than this connection's best; None while there is none."""
-        return round(self._lateness.seconds * 1000) if self.connected and self._lateness else None
+        return round(self._event_lag.seconds * 1000) if self.connected and self._event_lag else None
 
     def start(self) -> None:
         """Begin connecting; returns at once."""
@@ -130,21 +114,21 @@ class NodeLink:
     def reconnect(self, config: NodeConfig) -> None:
         """Go by `config` at once: what is under way on the present connection is cut off."""
         self.config = config
-        if self._senders is not None:
-            self._senders.close("its configuration was changed")
+        if self._pool is not None:
+            self._pool.close("its configuration was changed")
 
     def stop(self, timeout: float = 5.0) -> None:
         """Disconnect for good and wait for the link's greenlet."""
         self._stopping.set()
-        if self._senders is not None:
-            self._senders.close("closed by us")
+        if self._pool is not None:
+            self._pool.close("closed by us")
         if self._loop is not None:
             self._loop.join(timeout)
             self._loop.kill()
 
     def originate(
         self,
-        request: commands.OriginateRequest,
+        request: OriginateRequest,
         guard: Callable[[], bool] | None,
         on_reply: Callable[[str | None], None],
     ) -> None:
@@ -155,12 +139,12 @@ class NodeLink:
         node's answer, or with None when the connection died first and the node may or may not have run it. It comes
         before any event of the call unless the node is fast enough to have several connections.
         """
-        command = commands.originate(request)
+        command = originate(request)
 
         def replied(answer: str | EslError) -> None:
             on_reply(answer if isinstance(answer, str) else None)
 
-        connection = self._senders.next() if self._senders and self.connected else self._connected()
+        connection = self._pool.next() if self._pool and self.connected else self._connected()
         connection.post_command(
             command.line, command.headers, on_reply=replied, timeout=REPLY_SECONDS, guard=guard
         )
@@ -196,34 +180,11 @@ class NodeLink:
 
         What is sent afterwards is answered with its filters in force.
         """
-        filters = commands.own_events_filters(dialer_id)
-        if dialer_id not in self._dialer_ids:
-            self._dialer_ids.append(dialer_id)
-        with self._filter_lock:
-            connection = self._connection
-            if connection is None or dialer_id in self._filtered:
-                return
-            self._filtered.add(dialer_id)
-            try:
-                for line in filters:
-                    connection.post_command(line, on_reply=self._filter_set, timeout=REPLY_SECONDS)
-            except NotConnected as exc:
-                log.info("adoption_waits_for_link", node=self.name, of=dialer_id, error=exc.reason)
+        self._subscription.adopt(dialer_id)
 
     def release(self, dialer_id: str) -> None:
         """Receive an adopted dialer's events no longer: none of its calls is left."""
-        lifted = commands.own_events_filters_lifted(dialer_id)
-        if dialer_id not in self._dialer_ids[1:]:
-            return
-        self._dialer_ids.remove(dialer_id)
-        with self._filter_lock:
-            connection = self._connection
-            if connection is None or dialer_id not in self._filtered:
-                return
-            self._filtered.discard(dialer_id)
-            with suppress(NotConnected):
-                for line in lifted:
-                    connection.post_command(line, on_reply=self._filter_set, timeout=REPLY_SECONDS)
+        self._subscription.release(dialer_id)
 
     def _run(self) -> None:
         failures = 0
@@ -232,18 +193,19 @@ class NodeLink:
             try:
                 self._serve_one_connection()
             except Exception:
+                # Whatever it was, the node is to be connected to again, and nobody else would.
                 log.exception("link_failed", node=self.name)
             failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
             self._stopping.wait(backoff(failures))
 
     def _serve_one_connection(self) -> None:
-        core, lateness = Signal(), Lateness()
+        core, lag = Signal(), EventLag()
 
         def decode(body: bytes) -> Event | None:
             self.events += 1
             event = decode_event(body)
-            if event is not None and lateness.note(event.at_us, time.monotonic()):
-                connection.close(f"events come {lateness.seconds:.1f} s late")
+            if event is not None and lag.note(event.at_us, time.monotonic()):
+                connection.close(f"events come {lag.seconds:.1f} s late")
             return event
 
         connection: EslConnection[Event] = EslConnection(
@@ -254,33 +216,32 @@ class NodeLink:
             on_event=lambda event: self._receive(event, core),
             on_close=lambda reason: log.info("esl_closed", node=self.name, reason=reason),
         )
-        senders = Senders(connection)
-        self._senders, self._lateness = senders, lateness
+        pool = ConnectionPool(connection)
+        self._pool, self._event_lag = pool, lag
         try:
             connection.connect(CONNECT_SECONDS)
-            change = self._set_up(connection, core, senders)
+            change = self._set_up(connection, core, pool)
         except FreeswitchError as exc:
-            senders.close("set-up failed")
+            pool.close("set-up failed")
             self._failed(exc.reason if isinstance(exc, EslError) else str(exc))
             return
         try:
             self.last_error = None
             self._report(change)
             self._wait_closed(connection)
-            senders.close(connection.close_reason or "")
+            pool.close(connection.close_reason or "")
             connection.wait_drained(_DRAIN_SECONDS)
         finally:
-            with self._filter_lock:
-                self._connection = None
-                self._filtered = set()
+            self._subscription.detach()
+            self._connection = None
         self.last_error = connection.close_reason
         reason = connection.close_reason
-        self._report(LinkChange(self.name, False, self.core_uuid, error=reason, held=senders.held))
+        self._report(LinkChange(self.name, False, self.core_uuid, error=reason, peer_closed=pool.peer_closed))
 
     def _wait_closed(self, connection: EslConnection[Event]) -> None:
-        self._beat_at = time.monotonic()
+        self._heartbeat_at = time.monotonic()
         while True:
-            left = self._beat_at + HEARTBEAT_SECONDS - time.monotonic()
+            left = self._heartbeat_at + HEARTBEAT_SECONDS - time.monotonic()
             if left <= 0:
                 connection.close(f"no heartbeat for {HEARTBEAT_SECONDS:g} s")
             if connection.wait_closed(max(0.0, left)):
@@ -291,7 +252,7 @@ class NodeLink:
             log.warning("node_unreachable", node=self.name, error=reason)
         self.last_error = reason
 
-    def _set_up(self, connection: EslConnection[Event], core: Signal, senders: Senders) -> LinkChange:
+    def _set_up(self, connection: EslConnection[Event], core: Signal, pool: ConnectionPool) -> LinkChange:
         before = self.core_uuid
         answer = connection.api("global_getvar core_uuid", REPLY_SECONDS).strip()
         if _CORE_UUID.fullmatch(answer):
@@ -300,45 +261,22 @@ class NodeLink:
             raise EslError(
                 self.name, f"{dedup.MODULE} is not loaded: nothing would keep it from calling twice"
             )
-        for name in NODE_EVENT_NAMES:
-            self._order(connection, commands.event_filter(name))
-        filtered: set[str] = set()
-        self._set_filters(connection, filtered)
-        self._order(connection, commands.event_subscription(EVENT_NAMES))
+        filtered = self._subscription.subscribe(connection)
         # Which run of FreeSWITCH this is decides what became of earlier calls: a link is not up without it.
         while not core.wait(0.5):
             if not connection.connected:
                 raise NotConnected(self.name, connection.close_reason or "not connected")
-        senders.open(connections_for(self.config.cps), self.core_uuid, CONNECT_SECONDS, REPLY_SECONDS)
-        with self._filter_lock:
-            self._set_filters(connection, filtered)
-            self._filtered = filtered
-            self._connection = connection
+        pool.open(connections_for(self.config.cps), self.core_uuid, CONNECT_SECONDS, REPLY_SECONDS)
+        self._subscription.attach(connection, filtered)
+        self._connection = connection
         return LinkChange(self.name, True, self.core_uuid, restarted=before not in (None, self.core_uuid))
-
-    def _set_filters(self, connection: EslConnection[Event], filtered: set[str]) -> None:
-        for dialer_id in list(self._dialer_ids):
-            if dialer_id not in filtered:
-                for line in commands.own_events_filters(dialer_id):
-                    self._order(connection, line)
-                filtered.add(dialer_id)
-
-    def _order(self, connection: EslConnection[Event], line: str) -> None:
-        reply = connection.send_command(line, timeout=REPLY_SECONDS)
-        if not reply.startswith("+OK"):
-            raise EslError(self.name, f"{line.split(maxsplit=1)[0]} refused: {reply[:200]}")
-
-    def _filter_set(self, answer: str | EslError) -> None:
-        connection = self._connection
-        if isinstance(answer, str) and not answer.startswith("+OK") and connection is not None:
-            connection.close(f"filter refused: {answer[:200]}")
 
     def _receive(self, event: Event, core: Signal) -> None:
         if event.core_uuid:
             self._learn_core(event.core_uuid, core)
         if isinstance(event, Heartbeat):
             self.heartbeat = event
-            self._beat_at = time.monotonic()
+            self._heartbeat_at = time.monotonic()
         self._on_event(self.name, event)
 
     def _learn_core(self, core_uuid: str, core: Signal) -> None:
@@ -359,6 +297,7 @@ class NodeLink:
         try:
             self._on_link(change)
         except Exception:
+            # The dialer that is told has his own faults; the link has to go on for the calls that are up.
             log.exception("link_change_failed", node=self.name, up=change.up)
 
 

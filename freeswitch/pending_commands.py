@@ -16,7 +16,7 @@ OnReply = Callable[[str | EslError], None]
 _JOB: Final = "+OK Job-UUID: "
 
 
-class Pending:
+class PendingCommand:
     """A command whose reply is still to come.
 
     `deadline` is in monotonic seconds; `queued` says that the reply has its place among the events.
@@ -50,13 +50,13 @@ class PendingCommands:
     __slots__ = ("_commands",)
 
     def __init__(self) -> None:
-        self._commands: deque[Pending] = deque()
+        self._commands: deque[PendingCommand] = deque()
 
-    def add(self, command: Pending) -> None:
+    def add(self, command: PendingCommand) -> None:
         """To be done before its bytes leave."""
         self._commands.append(command)
 
-    def answered_by(self, frame: Frame) -> Pending | str:
+    def answered_by(self, frame: Frame) -> PendingCommand | str:
         """The command that this reply answers, pending no more; the reason where it can be none."""
         if not self._commands:
             return "a reply to no command"
@@ -68,7 +68,7 @@ class PendingCommands:
         """Whether any command should have been answered by now."""
         return any(command.deadline <= now for command in self._commands)
 
-    def take_all(self) -> list[Pending]:
+    def take_all(self) -> list[PendingCommand]:
         """Every command that is pending, and none is any more."""
         commands = list(self._commands)
         self._commands.clear()

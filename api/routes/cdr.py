@@ -57,7 +57,7 @@ KEPT = frozenset(
         ),
     }
 )
-"""The variables that say how a call ended: those that `freeswitch.events.hangup_from_variables` reads."""
+"""The variables that say how a call ended: those that `freeswitch.hangup.hangup_from_variables` reads."""
 
 _STORE = """
     INSERT INTO cdr_inbox (uuid, node, variables)

@@ -19,8 +19,8 @@ from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
-from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused
+from freeswitch.originate import OriginateRequest
 from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from limits.limiter import Limiter
 

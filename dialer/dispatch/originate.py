@@ -28,7 +28,8 @@ from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall
 from freeswitch import applications
 from freeswitch.applications import Application
-from freeswitch.commands import OriginateRequest, endpoint, variable_name
+from freeswitch.channel_variables import variable_name
+from freeswitch.originate import OriginateRequest, endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from dialer.live_calls import LiveCall
 from dialer.record.recorder import Recorder
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster, NodeLink
-from freeswitch.commands import OriginateRequest
 from freeswitch.errors import CommandRefused, MaybeSent, NotConnected, Withheld
+from freeswitch.originate import OriginateRequest
 from freeswitch.protocol import ProtocolError
 
 log = structlog.get_logger()

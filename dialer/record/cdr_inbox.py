@@ -20,7 +20,8 @@ from dialer.record.cdr_correction import correct
 from dialer.record.outcomes import Ended, Told
 from dialer.record.recorder import Recorder
 from freeswitch import dedup
-from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, hangup_from_variables
+from freeswitch.events import ChannelEvent, ChannelEventKind
+from freeswitch.hangup import Hangup, hangup_from_variables
 from models import db, rows
 
 log = structlog.get_logger()
@@ -107,4 +108,4 @@ def _late(row: dict[str, Any]) -> Ended | None:
 
 def _hangup(row: dict[str, Any]) -> Hangup | None:
     hangup = hangup_from_variables(row["variables"])
-    return None if hangup is None or dedup.is_repeat(hangup) else hangup
+    return None if hangup is None or dedup.is_refused_duplicate(hangup) else hangup

@@ -14,7 +14,8 @@ from campaigns.retry import History, Next, after_call
 from campaigns.routing import may_fail_over
 from dialer.live_calls import LiveCall
 from dialer.record.outcomes import Ended
-from freeswitch.events import HANGUP_CAUSES, Hangup
+from freeswitch.causes import HANGUP_CAUSES
+from freeswitch.hangup import Hangup
 from models import ContactStatus
 
 Elsewhere = Callable[[LiveCall], bool]

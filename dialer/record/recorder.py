@@ -203,7 +203,7 @@ class Recorder:
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
         call = change.call
-        if event.hangup is not None and dedup.is_repeat(event.hangup):
+        if event.hangup is not None and dedup.is_refused_duplicate(event.hangup):
             ended = self._duplicate_refused(call, at)
             if ended is not None:
                 _end(change, ended, at)
@@ -230,7 +230,7 @@ class Recorder:
         if only and not call.seen:
             log.error("first_order_refused", call_id=call.call_id, node=call.node, look_at=dedup.MODULE)
             return classify.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
-        log.warning("order_forestalled", call_id=call.call_id, node=call.node)
+        log.warning("duplicate_refused", call_id=call.call_id, node=call.node)
         call.show()
         self.ask(call)
         return None

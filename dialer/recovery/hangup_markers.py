@@ -14,7 +14,7 @@ import structlog
 from dialer.record.commit import Commit
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster
-from freeswitch.commands import mark_delete
+from freeswitch.commands import hangup_marker_delete
 from freeswitch.errors import FreeswitchError
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ class HangupMarkers:
         link = self._cluster.links.get(node)
         try:
             while left and link is not None and link.connected:
-                link.api(mark_delete(left[0]), timeout=REPLY_SECONDS)
+                link.api(hangup_marker_delete(left[0]), timeout=REPLY_SECONDS)
                 left.popleft()
         except FreeswitchError as error:
             log.info("marks_kept", node=node, hangup_markers=len(left), error=str(error)[:200])

@@ -39,7 +39,7 @@ from dialer.recovery.decisions import (
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.tasks import kill_all
 from freeswitch.cluster import Cluster, LinkChange, NodeLink
-from freeswitch.commands import mark_select, uptime, uuid_dump, uuid_kill
+from freeswitch.commands import hangup_marker_select, uptime, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel, channel_from_dump
 from models import db
@@ -92,7 +92,7 @@ class Reconciler:
         if change.up:
             self.node_up(change.node)
         else:
-            self.node_down(change.node, change.held)
+            self.node_down(change.node, change.peer_closed)
 
     def node_down(self, node: str, closings: Sequence[Signal]) -> None:
         """A node's connections are gone. Until all of `closings` are set, the node may still have what we wrote in
@@ -228,7 +228,7 @@ def question(link: NodeLink, call_id: str) -> Answer:
         channel = channel_from_dump(orjson.loads(dump.encode("utf-8", "replace")))
         alive = channel if channel is not None and not channel.ended else None
         return Answer(alive, True, link.core_uuid)
-    marked = link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done"
+    marked = link.api(hangup_marker_select(call_id), timeout=ASK_SECONDS).strip() == "done"
     return Answer(None, marked, link.core_uuid)
 
 

@@ -145,7 +145,7 @@ def spoken(text: str) -> str | None:
 
 def counted(uuid: str) -> tuple[str, str]:
     """What every call does before its INVITE."""
-    name, _, argument = dedup.counted(uuid).partition(" ")
+    name, _, argument = dedup.limit_application(uuid).partition(" ")
     return name, argument
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.mutation import Mutation
 
-COMMANDS = "tests/unit/freeswitch/test_commands.py"
+ORIGINATE = "tests/unit/freeswitch/test_originate.py"
 PROTOCOL = "tests/unit/freeswitch/test_protocol.py"
 RESOURCES = "tests/integration/api/test_resource_routes.py"
 
@@ -12,42 +12,42 @@ DIAL_STRING = (
     Mutation(
         "comma unescaped",
         "a comma in a list's value starts another option of the dial string",
-        "freeswitch/commands.py",
+        "freeswitch/channel_variables.py",
         'str.maketrans({"\\\\": r"\\\\", "\'": r"\\\'", ",": r"\\,"})',
         'str.maketrans({"\\\\": r"\\\\", "\'": r"\\\'"})',
-        (f"{COMMANDS}::test_any_value_arrives_unchanged_or_is_refused",),
+        (f"{ORIGINATE}::test_any_value_arrives_unchanged_or_is_refused",),
     ),
     Mutation(
         "value unescaped",
         "a list's value reaches the dial string as it is",
-        "freeswitch/commands.py",
+        "freeswitch/channel_variables.py",
         "    return value.translate(_PASS_ASSIGN).translate(_PASS_COMMA).translate(_PASS_BLANK)\n",
         "    return value\n",
-        (f"{COMMANDS}::test_a_hostile_value_arrives_unchanged",),
+        (f"{ORIGINATE}::test_a_hostile_value_arrives_unchanged",),
     ),
     Mutation(
         "variable expanded",
         "a value with ${...} is expanded by the switch, which can run a command there",
-        "freeswitch/commands.py",
+        "freeswitch/channel_variables.py",
         "    if _VARIABLE_REFERENCE.search(value):\n",
         "    if False:\n",
-        (f"{COMMANDS}::test_what_would_not_arrive_is_refused",),
+        (f"{ORIGINATE}::test_what_would_not_arrive_is_refused",),
     ),
     Mutation(
         "legs separated",
         "a value with :_: starts another leg",
-        "freeswitch/commands.py",
+        "freeswitch/channel_variables.py",
         '    if ":_:" in value:\n',
         "    if False:\n",
-        (f"{COMMANDS}::test_what_would_not_arrive_is_refused",),
+        (f"{ORIGINATE}::test_what_would_not_arrive_is_refused",),
     ),
     Mutation(
         "number unchecked",
         "anything may stand for a number in a gateway's dial string",
-        "freeswitch/commands.py",
+        "freeswitch/originate.py",
         '    if not _NUMBER.fullmatch(number):\n        raise CommandRefused("number", number, "3 to 20',
         '    if not number:\n        raise CommandRefused("number", number, "3 to 20',
-        (f"{COMMANDS}::test_a_number_is_digits",),
+        (f"{ORIGINATE}::test_a_number_is_digits",),
     ),
     Mutation(
         "line break in a command",

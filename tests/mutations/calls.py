@@ -185,22 +185,22 @@ TWICE = (
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(
-        "order not counted at its node",
-        "an order that a node reads after the call it was repeated for is over is a second call",
-        "freeswitch/commands.py",
+        "originate not counted at its node",
+        "an originate that a node reads after the call it was repeated for is over is a second call",
+        "freeswitch/originate.py",
         "if dedup.counts(request.endpoint):",
         "if False:",
         (
-            "tests/e2e/test_forestalled.py::test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out",
+            "tests/e2e/test_duplicate_refused.py::test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out",
         ),
     ),
     Mutation(
-        "forestalled order taken for its call",
-        "a call is settled by the end of an order that was never carried out",
+        "refused duplicate taken for its call",
+        "a call is over by the end of an originate that was never carried out",
         "dialer/record/recorder.py",
-        "if event.hangup is not None and dedup.is_repeat(event.hangup):",
+        "if event.hangup is not None and dedup.is_refused_duplicate(event.hangup):",
         "if False:",
-        (f"{RECORDER}::test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call",),
+        (f"{RECORDER}::test_a_refused_duplicate_says_nothing_about_the_call",),
     ),
     Mutation(
         "doubt not handed over",
@@ -216,7 +216,7 @@ TWICE = (
         "dialer/recovery/reconciler.py",
         """    dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
 """,
-        """    early = link.api(mark_select(call_id), timeout=ASK_SECONDS).strip() == "done"
+        """    early = link.api(hangup_marker_select(call_id), timeout=ASK_SECONDS).strip() == "done"
     dump = link.api(uuid_dump(call_id), timeout=ASK_SECONDS)
     if not dump.lstrip().startswith("{"):
         return Answer(None, early, link.core_uuid)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dialer.record.classify import hung_up
-from freeswitch.events import Hangup
+from freeswitch.hangup import Hangup
 from local.stack import Stack
 from settings import NodeSettings
 from tests.e2e.rig import PARK, Tenant, new_tenant, numbers

@@ -13,11 +13,13 @@ import pytest
 
 from freeswitch import commands, dedup
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Hangup, JobResult
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
+from freeswitch.hangup import Hangup
+from freeswitch.originate import endpoint
 from settings import NodeSettings
 from tests.e2e.rig import numbers
 from tests.real.carrier import Carrier
-from tests.unit.freeswitch.test_commands import HOSTILE, REQUEST
+from tests.unit.freeswitch.test_originate import HOSTILE, REQUEST
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -41,8 +43,8 @@ class Dialer:
 
     def call(self, number: str, variables: dict[str, str] | None = None, **changes: Any) -> str:
         own = {"call_id": str(uuid.uuid4()), "dialer_id": self.id, "variables": variables or {}}
-        endpoint = commands.endpoint("sofia/gateway/carrier/{number}", number)
-        request = replace(REQUEST, endpoint=endpoint, **(own | changes))
+        dial_string = endpoint("sofia/gateway/carrier/{number}", number)
+        request = replace(REQUEST, endpoint=dial_string, **(own | changes))
         self.link.originate(request, lambda: True, lambda _reply: None)
         return request.call_id
 
@@ -136,15 +138,15 @@ def test_a_call_leaves_a_mark_when_it_ends_and_not_before(dialer: Dialer) -> Non
     link = dialer.link
     assert link.api(commands.uuid_exists(call_id)).strip() == "true"
     assert orjson.loads(link.api(commands.uuid_dump(call_id)))["variable_dialer_id"] == dialer.id
-    assert link.api(commands.mark_select(call_id)).startswith("-ERR")
+    assert link.api(commands.hangup_marker_select(call_id)).startswith("-ERR")
     link.hupall("MANAGER_REQUEST", "dialer_id", dialer.id)
     wait_until(lambda: call_id in dialer.ends(), what="the end")
     end = dialer.ends()[call_id]
     assert (end.cause, end.hung_up_by, end.answered) == ("MANAGER_REQUEST", "us", True)
-    wait_until(lambda: link.api(commands.mark_select(call_id)).strip() == "done", what="the mark")
+    wait_until(lambda: link.api(commands.hangup_marker_select(call_id)).strip() == "done", what="the mark")
     assert link.api(commands.uuid_exists(call_id)).strip() == "false"
-    link.api(commands.mark_delete(call_id))
-    assert link.api(commands.mark_select(call_id)).startswith("-ERR")
+    link.api(commands.hangup_marker_delete(call_id))
+    assert link.api(commands.hangup_marker_select(call_id)).startswith("-ERR")
 
 
 @pytest.mark.timeout(60)
@@ -156,7 +158,7 @@ def test_an_order_of_an_id_that_was_carried_out_sends_no_invite(dialer: Dialer, 
     dialer.events.clear()
     dialer.call(number, call_id=call_id)
     wait_until(lambda: dialer.ends() and dialer.jobs(), what="the end of the second order")
-    assert dedup.is_repeat(dialer.ends()[call_id])
+    assert dedup.is_refused_duplicate(dialer.ends()[call_id])
     assert dialer.jobs() == [dedup.CAUSE]
     kinds = {event.kind for event in dialer.events if isinstance(event, ChannelEvent)}
     assert kinds == {ChannelEventKind.HANGUP_COMPLETE}

@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "live": {"coordination"},
     "dialer": {"campaigns", "coordination", "limits", "freeswitch", "live", "logs", "models", "settings"},
     "freeswitch": set(),
-    "simulator": {"freeswitch.protocol", "freeswitch.events", "freeswitch.causes"},
+    "simulator": {"freeswitch.causes"},
     "local": {"settings", "simulator"},
     "migrations": {"models", "settings", "api.key_digest"},
     "gunicorn.conf": {"live", "settings"},

@@ -226,7 +226,7 @@ def test_a_record_without_a_cause_is_done_with(world: World, desk: Desk) -> None
     assert call_of(call).disposition == "outcome_unknown"
 
 
-def test_the_record_of_an_order_that_was_forestalled_ends_nothing_and_corrects_nothing(
+def test_the_record_of_a_refused_duplicate_ends_nothing_and_corrects_nothing(
     world: World, desk: Desk
 ) -> None:
     (claimed,) = claim_all(make_campaign(world, 1))

@@ -16,7 +16,7 @@ from dialer.dispatch import dispatcher as dispatcher_module
 from dialer.dispatch.claims import claim
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import write
-from freeswitch.commands import mark_select
+from freeswitch.commands import hangup_marker_select
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
@@ -180,7 +180,7 @@ def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: 
     (link,) = second.process.cluster.connected()
 
     def marked() -> list[str]:
-        return [name for name in ids if link.api(mark_select(name)).strip() == "done"]
+        return [name for name in ids if link.api(hangup_marker_select(name)).strip() == "done"]
 
     wait_until(lambda: marked() == [], 20, "the marks of ended calls forgotten")
     assert second.end() == 0

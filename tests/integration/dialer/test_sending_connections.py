@@ -30,10 +30,10 @@ def test_a_call_whose_connection_has_not_answered_is_not_sent_by_another(
         process = dialer.process
         repeated: list[str] = []
         monkeypatch.setattr(process.reconciler, "resend", lambda call: repeated.append(call.call_id))
-        senders = process.cluster.links["fs1"]._senders
-        assert senders is not None
-        first, other = senders._first, senders._others[0]
-        senders._turns = chain(repeat(other, CALLS), cycle([first]))  # type: ignore[assignment]
+        pool = process.cluster.links["fs1"]._pool
+        assert pool is not None
+        first, other = pool._first, pool._others[0]
+        pool._turns = chain(repeat(other, CALLS), cycle([first]))
         node.fault("late-reply", percent=100, seconds=LATE_SECONDS, command="bgapi")
         make_campaign(world, CALLS, max_concurrent_calls=CALLS)
         wait_until(

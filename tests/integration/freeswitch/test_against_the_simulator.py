@@ -14,10 +14,12 @@ import pytest
 
 from freeswitch import commands
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
-from freeswitch.events import ChannelEvent, Event, Hangup, JobResult, channel_from_dump
+from freeswitch.events import ChannelEvent, Event, JobResult, channel_from_dump
+from freeswitch.hangup import Hangup
+from freeswitch.originate import endpoint
 from tests.integration.freeswitch.scripted import PASSWORD
 from tests.unit.freeswitch.samples import DIALER
-from tests.unit.freeswitch.test_commands import HOSTILE, REQUEST
+from tests.unit.freeswitch.test_originate import HOSTILE, REQUEST
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,7 +50,7 @@ class Node:
             REQUEST,
             call_id=call_id,
             dialer_id=dialer_id,
-            endpoint=commands.endpoint("sofia/gateway/carrier/{digits}", f"+155500{plan}"),
+            endpoint=endpoint("sofia/gateway/carrier/{digits}", f"+155500{plan}"),
             variables=variables,
         )
         link.originate(request, lambda: True, self.replies.append)
@@ -100,7 +102,7 @@ def test_the_end_of_a_call_is_told_for_what_it_was(node: Node) -> None:
     jobs = {event.call_id: event for event in node.events if isinstance(event, JobResult)}
     assert (jobs[busy].ok, jobs[busy].text) == (False, "USER_BUSY")
     assert (jobs[answered].ok, jobs[answered].text) == (True, answered)
-    assert link.api(commands.mark_select(busy)).strip() == "done"
+    assert link.api(commands.hangup_marker_select(busy)).strip() == "done"
     assert link.api(commands.uuid_exists(busy)).strip() == "false"
     cluster.stop()
 

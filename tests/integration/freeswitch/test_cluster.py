@@ -17,7 +17,7 @@ from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Heartbeat, 
 from freeswitch.link import backoff
 from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER
-from tests.unit.freeswitch.test_commands import REQUEST
+from tests.unit.freeswitch.test_originate import REQUEST
 from tests.waiting import wait_until
 
 SUBSCRIPTION = (

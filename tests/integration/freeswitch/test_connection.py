@@ -48,7 +48,7 @@ class Client:
             password,
             decode=counted,
             on_event=on_event,
-            on_close=self._on_close,
+            on_close=options.pop("on_close", self._on_close),
             **options,
         )
 
@@ -156,7 +156,7 @@ def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
     with ScriptedNode(greeted(script)) as node:
         client: Client = Client(node.port, on_event=on_event, turns_by=lambda: len(client.events) / 1000)
         client.connected()
-        wait_until(lambda: client.esl._inbox.waiting == 1_999, timeout=60, what="the backlog")
+        wait_until(lambda: client.esl.waiting_events == 1_999, timeout=60, what="the backlog")
         with Bystander(lambda: len(client.events)).running() as bystander:
             gate.set()
             wait_until(lambda: len(client.events) == 2_000, timeout=60, what="its end")
@@ -643,7 +643,7 @@ def test_a_write_lock_that_stays_taken_means_nothing_was_written() -> None:
 
 
 # What a node was sent before it was given up is certain only once it has closed as well.
-def test_what_was_written_is_let_go_once_the_node_has_read_it_and_closed() -> None:
+def test_the_peer_counts_as_closed_once_it_has_read_what_was_written_and_closed() -> None:
     wakes, read = Event(), []
 
     def script(peer: Peer) -> None:
@@ -658,9 +658,9 @@ def test_what_was_written_is_let_go_once_the_node_has_read_it_and_closed() -> No
         client.post("bgapi originate x")
         client.esl.close("no reply in time")
         assert client.close_reason() == "no reply in time"
-        assert not client.esl.let_go.wait(0.2)
+        assert not client.esl.peer_closed.wait(0.2)
         wakes.set()
-        assert client.esl.let_go.wait(10)
+        assert client.esl.peer_closed.wait(10)
         assert read == ["bgapi originate x"]
 
 
@@ -676,20 +676,21 @@ def test_a_node_that_says_much_after_it_was_given_up_is_read_to_its_end() -> Non
         client = Client(node.port).connected()
         client.esl.close()
         given_up.set()
-        assert client.esl.let_go.wait(20)
+        assert client.esl.peer_closed.wait(20)
         assert client.events == []
 
 
-def test_a_connection_that_the_node_closed_is_let_go_when_that_is_told() -> None:
+def test_the_peer_counts_as_closed_by_the_time_that_its_close_is_told() -> None:
     with ScriptedNode(greeted(lambda peer: peer.sock.close())) as node:
-        let_go: list[bool] = []
-        client = Client(node.port)
-        client.esl._on_close = lambda _: let_go.append(client.esl.let_go.is_set())
+        peer_closed: list[bool] = []
+        client: Client = Client(
+            node.port, on_close=lambda _: peer_closed.append(client.esl.peer_closed.is_set())
+        )
         client.connected()
-        wait_until(lambda: let_go == [True], what="the close being told")
+        wait_until(lambda: peer_closed == [True], what="the close being told")
 
 
-def test_a_reset_lets_nothing_go() -> None:
+def test_a_reset_is_no_close_of_the_peer() -> None:
     def script(peer: Peer) -> None:
         socket.wait_read(peer.sock.fileno())
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -698,4 +699,4 @@ def test_a_reset_lets_nothing_go() -> None:
         client = Client(node.port).connected()
         client.post("bgapi originate x")
         assert "reset" in client.close_reason()
-        assert not client.esl.let_go.wait(0.5)
+        assert not client.esl.peer_closed.wait(0.5)

@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 
 from freeswitch.cluster import NodeConfig
-from freeswitch.commands import OriginateRequest
 from freeswitch.errors import NotConnected, Withheld
-from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Hangup, JobResult
+from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
+from freeswitch.hangup import Hangup
+from freeswitch.originate import OriginateRequest
 
 NODE = "fs1"
 CORE = "core-1"

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.routes.dial_strings import MAX_CHARACTERS, is_dial_string
-from freeswitch.commands import CommandRefused, endpoint
+from freeswitch.errors import CommandRefused
+from freeswitch.originate import endpoint
 
 NUMBERS = st.from_regex(r"\+?[0-9]{3,20}", fullmatch=True)
 PIECES = st.sampled_from(

@@ -26,7 +26,7 @@ from campaigns.actions import (
     parse_action,
 )
 from freeswitch import applications
-from freeswitch.commands import endpoint
+from freeswitch.originate import endpoint
 
 ALLOWED = Allowed(
     tenant_id="demo",

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from campaigns.columns import Columns, Limits, check_cells, read_header, unsafe, variable_name
 from campaigns.errors import ListRefused
-from freeswitch import commands
+from freeswitch import channel_variables
+from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, refusal
 
 HOSTILE = st.lists(
     st.sampled_from(
@@ -91,17 +92,17 @@ def test_what_no_dial_string_can_carry_is_refused_with_the_reason(value: str, wh
 @example("$\\\\{x}")
 @example("ARRAY::")
 def test_a_list_and_the_switch_agree_on_what_a_call_can_carry(value: str) -> None:
-    assert (unsafe(value) is None) == (commands.refusal(value) is None)
+    assert (unsafe(value) is None) == (refusal(value) is None)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=64))
 def test_a_list_and_the_switch_agree_on_a_column_s_variable(name: str) -> None:
     column = name.strip()
-    assert variable_name(column) == commands.variable_name(column)
+    assert variable_name(column) == channel_variables.variable_name(column)
 
 
 def test_what_a_row_may_hold_a_call_may_carry() -> None:
-    assert Limits().max_variables_bytes == commands.MAX_LIST_VARIABLE_BYTES
+    assert Limits().max_variables_bytes == MAX_LIST_VARIABLE_BYTES
 
 
 def header(*cells: str) -> Columns:

@@ -7,7 +7,7 @@ import pytest
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import RETRY
 from freeswitch.causes import HANGUP_CAUSES
-from freeswitch.events import hangup_from_variables
+from freeswitch.hangup import hangup_from_variables
 from tests.unit.campaigns.outcomes_corpus import (
     FINAL_RESPONSES,
     REASONS,

@@ -16,7 +16,8 @@ from dialer.record.recorder import Recorder
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import Cluster
-from freeswitch.events import ChannelEvent, ChannelEventKind, Hangup, JobResult
+from freeswitch.events import ChannelEvent, ChannelEventKind, JobResult
+from freeswitch.hangup import Hangup
 from limits.caps import Permit
 
 ME = "d00000000000a"

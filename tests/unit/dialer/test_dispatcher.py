@@ -28,9 +28,9 @@ from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
-from freeswitch.commands import OriginateRequest
-from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
+from freeswitch.originate import OriginateRequest
+from freeswitch.originate import originate as command_of
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import LimiterUnavailable
 from limits.limiter import Limiter

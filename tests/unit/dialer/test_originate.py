@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.actions import ActionRefused
 from dialer.dispatch.originate import OriginateBuilder
-from freeswitch.commands import originate
+from freeswitch.originate import originate
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan
 
 DESK = "00000000-0000-7000-8000-0000000000d1"

@@ -265,11 +265,11 @@ def test_a_refusal_is_asked_about_where_a_channel_may_have_come_and_gone_unheard
     assert bench.rows.ends == []
 
 
-def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(bench: Bench) -> None:
+def test_a_refused_duplicate_says_nothing_about_the_call(bench: Bench) -> None:
     call = bench.fly(resent=True)
     bench.take(job(call.call_id, dedup.CAUSE))
-    forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
-    bench.take(channel_event(call.call_id, ENDED, forestalled))
+    duplicate = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    bench.take(channel_event(call.call_id, ENDED, duplicate))
     bench.write()
     assert bench.rows.ends == []
     assert set(bench.asked) == {call.call_id}
@@ -283,8 +283,8 @@ def test_an_order_that_an_earlier_one_forestalled_says_nothing_about_the_call(be
 @pytest.mark.parametrize("first", ["its job", "its end"])
 def test_a_first_order_that_is_refused_as_a_second_is_a_fault_of_its_node(bench: Bench, first: str) -> None:
     call = bench.fly()
-    forestalled = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
-    said: list[Event] = [job(call.call_id, dedup.CAUSE), channel_event(call.call_id, ENDED, forestalled)]
+    duplicate = make_hangup(dedup.CAUSE, sip_status=None, answered=False, progress=False, hung_up_by=None)
+    said: list[Event] = [job(call.call_id, dedup.CAUSE), channel_event(call.call_id, ENDED, duplicate)]
     bench.take(*(said if first == "its job" else said[::-1]))
     bench.write()
     (end,) = bench.rows.ends

@@ -15,9 +15,9 @@ from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
-from freeswitch.commands import OriginateRequest
-from freeswitch.commands import originate as command_of
 from freeswitch.errors import NotConnected, Withheld
+from freeswitch.originate import OriginateRequest
+from freeswitch.originate import originate as command_of
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan, make_recorder
 
 NOW = 1e12

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.commands import CommandRefused, recover, sched_hangup
-from freeswitch.events import ChannelEvent, event_from_json, hangup_from_variables
+from freeswitch.commands import recover, sched_hangup
+from freeswitch.errors import CommandRefused
+from freeswitch.events import ChannelEvent, event_from_json
+from freeswitch.hangup import hangup_from_variables
 from freeswitch.protocol import FrameDecoder, decode_json
 from tests.unit.freeswitch import samples
 from tests.unit.freeswitch.transcripts import recordings, server_streams

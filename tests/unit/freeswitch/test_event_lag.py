@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.event_lag import LATE_SECONDS, PATIENCE_SECONDS, Lateness
+from freeswitch.event_lag import LATE_SECONDS, PATIENCE_SECONDS, EventLag
 
 NODE_US = 1_795_416_229_254_216
 
@@ -17,38 +17,38 @@ def at(seconds: float) -> int:
 def test_clocks_that_disagree_however_much_do_not_make_a_connection_late(
     node_us: int, began: float, delays: list[float]
 ) -> None:
-    lateness = Lateness()
+    lag = EventLag()
     for number, delay in enumerate(delays):
-        assert not lateness.note(node_us + number * 10_000_000, began + number * 10 + delay)
-        assert 0 <= lateness.seconds <= LATE_SECONDS
+        assert not lag.note(node_us + number * 10_000_000, began + number * 10 + delay)
+        assert 0 <= lag.seconds <= LATE_SECONDS
 
 
 def test_the_lag_is_measured_against_the_best_there_was() -> None:
-    lateness = Lateness()
-    lateness.note(at(1), 101.5)
-    lateness.note(at(2), 102.25)
-    assert lateness.seconds == 0
-    lateness.note(at(3), 104.0)
-    assert round(lateness.seconds, 3) == 0.75
+    lag = EventLag()
+    lag.note(at(1), 101.5)
+    lag.note(at(2), 102.25)
+    assert lag.seconds == 0
+    lag.note(at(3), 104.0)
+    assert round(lag.seconds, 3) == 0.75
 
 
 def test_a_connection_that_stays_late_is_given_up() -> None:
-    lateness = Lateness()
-    assert not lateness.note(at(0), 100)
-    assert not lateness.note(at(1), 103.1)
-    assert not lateness.note(at(2), 103.1 + PATIENCE_SECONDS - 0.1)
-    assert lateness.note(at(2.5), 103.1 + PATIENCE_SECONDS)
+    lag = EventLag()
+    assert not lag.note(at(0), 100)
+    assert not lag.note(at(1), 103.1)
+    assert not lag.note(at(2), 103.1 + PATIENCE_SECONDS - 0.1)
+    assert lag.note(at(2.5), 103.1 + PATIENCE_SECONDS)
 
 
 def test_single_events_that_come_late_prove_nothing() -> None:
-    lateness = Lateness()
+    lag = EventLag()
     for second in range(0, 60, 2):
-        assert not lateness.note(at(second), 100 + second)
-        assert not lateness.note(at(second - 60), 101 + second)
+        assert not lag.note(at(second), 100 + second)
+        assert not lag.note(at(second - 60), 101 + second)
 
 
 def test_an_event_without_a_time_says_nothing() -> None:
-    lateness = Lateness()
-    lateness.note(at(0), 100)
-    assert not lateness.note(0, 10_000)
-    assert lateness.seconds == 0
+    lag = EventLag()
+    lag.note(at(0), 100)
+    assert not lag.note(0, 10_000)
+    assert lag.seconds == 0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gevent
 from gevent import socket
 
-from freeswitch.event_queue import MAX_WAITING_EVENTS, Inbox
+from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue
 
 EVENTS = 20_000
 TURN_EVENTS = 64
@@ -40,8 +40,10 @@ def done_when_a_socket_is_read(work: Callable[[], None], done: Callable[[], int]
     return found[0]
 
 
-def filled(decode: Callable[[bytes], bytes], on_event: Callable[[bytes], None], events: int) -> Inbox[bytes]:
-    queue: Inbox[bytes] = Inbox("node", decode, on_event, lambda _: None, MAX_WAITING_EVENTS)
+def filled(
+    decode: Callable[[bytes], bytes], on_event: Callable[[bytes], None], events: int
+) -> EventQueue[bytes]:
+    queue: EventQueue[bytes] = EventQueue("node", decode, on_event, lambda _: None, MAX_WAITING_EVENTS)
     for _ in range(events):
         queue.put(b"{}")
     queue.finish()

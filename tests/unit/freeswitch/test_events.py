@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.events import (
-    HANGUP_CAUSES,
     ChannelEvent,
     ChannelEventKind,
-    Hangup,
     Heartbeat,
     JobResult,
     Shutdown,
     channel_from_dump,
     event_from_json,
 )
+from freeswitch.hangup import Hangup
 from freeswitch.protocol import FrameDecoder, decode_json
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER, START_US, at, channel, hangup, job
 from tests.unit.freeswitch.transcripts import recordings, server_streams

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.events import hangup_from_variables
+from freeswitch.hangup import hangup_from_variables
 from simulator.control import answer
 from simulator.faults import KINDS, FaultError, Faults, ScheduledFault, parse_fault, parse_option
 from simulator.overrides import Overrides

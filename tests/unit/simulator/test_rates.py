@@ -11,8 +11,8 @@ from freeswitch import dedup
 from simulator.rates import Rate, Rates, parse_rate
 from tests.unit.simulator.node import Node
 
-RECORDED = Path(__file__).parents[1] / "freeswitch" / "forestalled.json"
-ONCE = f"execute_on_originate='{dedup.counted('u')}'"
+RECORDED = Path(__file__).parents[1] / "freeswitch" / "duplicate_refused.json"
+ONCE = f"execute_on_originate='{dedup.limit_application('u')}'"
 CLOCKS = ("_epoch", "_uepoch", "_stamp", "-Time", "Event-Date", "Event-Sequence", "Line-Number")
 OF_THE_CALL = ("Unique-ID", "Channel-Call-UUID", "Caller-Unique-ID", "Core-UUID")
 
@@ -41,7 +41,7 @@ def test_an_id_that_is_up_is_refused_before_it_counts() -> None:
     assert node.jobs[1:] == ["-ERR DESTINATION_OUT_OF_ORDER\n"]
 
 
-def test_the_end_of_a_forestalled_order_has_the_headers_of_a_recorded_one() -> None:
+def test_the_end_of_a_refused_duplicate_has_the_headers_of_a_recorded_one() -> None:
     recorded = json.loads(RECORDED.read_text())
     node = Node()
     called = recorded["Unique-ID"]
@@ -49,7 +49,7 @@ def test_the_end_of_a_forestalled_order_has_the_headers_of_a_recorded_one() -> N
     for _ in range(2):
         node.originate(
             f"{{origination_uuid={called},origination_caller_id_number=+14155550100,"
-            f"execute_on_originate='{dedup.counted(called)}',api_hangup_hook='{hook}'}}"
+            f"execute_on_originate='{dedup.limit_application(called)}',api_hangup_hook='{hook}'}}"
             f"sofia/gateway/carrier/+1212100520701 &park()"
         )
         node.pass_time(5.0)
@@ -93,7 +93,7 @@ def test_a_node_that_has_lost_its_table_refuses_every_order() -> None:
     assert node.jobs[1:] == ["-ERR USER_BUSY\n"]
 
 
-def test_of_several_legs_a_forestalled_one_leaves_the_others_alone() -> None:
+def test_of_several_legs_a_refused_duplicate_leaves_the_others_alone() -> None:
     node = Node()
     node.call("01", ONCE)
     node.pass_time(5.0)

@@ -1,5 +1,5 @@
-"""A dialer that is killed while its nodes have not read its last orders: its heir sends them again, and the nodes
-refuse the first ones when they come to read them."""
+"""A dialer that is killed while its nodes have not read its last originates: whoever takes over sends them again, and
+the nodes refuse the first ones when they come to read them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTACTS = 300
 CPS = 25
 REFUSED = f"refused:{dedup.CAUSE}"
 UNREAD = 20
-"""Calls of which the nodes have not read the order when their dialer dies."""
+"""Calls of which the nodes have not read the originate when their dialer dies."""
 SENT_AGAIN = UNREAD // 2
 """How many of these are sent again at the least: a few were not written yet, or just read."""
 
@@ -41,7 +41,7 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
     tenant.wait_touched(campaign, CONTACTS // 4)
     for control in controls:
         control.fault("half-open", resume="yes")
-    polled(lambda: tenant.in_flight(campaign) >= UNREAD, 10, "orders that no node reads")
+    polled(lambda: tenant.in_flight(campaign) >= UNREAD, 10, "originates that no node reads")
     os.kill(stack.pids["dialer.1"], signal.SIGKILL)
     killed = time.time()
 
@@ -49,15 +49,15 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
         lines = of_campaign(seen(stack), campaign)
         return [line for line in lines if line.accepted and asked_at(line) < killed < line.t]
 
-    def forestalled() -> int:
+    def duplicates_refused() -> int:
         found = {line.uuid for line in of_campaign(seen(stack), campaign) if line.result == REFUSED}
         return len(found & {line.uuid for line in again()})
 
-    polled(lambda: len(again()) >= SENT_AGAIN, 60, "a second order of the calls that were not seen")
+    polled(lambda: len(again()) >= SENT_AGAIN, 60, "a second originate of the calls that were not seen")
     for control in controls:
         control.clear()
     # A node that answers the first of what it reads late learns that its client is gone, and may drop the rest.
-    polled(forestalled, 30, "what the nodes read late")
+    polled(duplicates_refused, 30, "what the nodes read late")
     tenant.wait_over(campaign, 120)
     assert tenant.proof(campaign, stack).faults == []
     dialled = seen(stack).dialled()
