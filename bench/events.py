@@ -18,7 +18,7 @@ from dialer.gc_tuning import keep_collections_short
 from freeswitch.connection import EslConnection
 from freeswitch.decoding import decode_event
 from freeswitch.protocol import FrameDecoder, decode_json, encode_frame
-from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode, event_frame
+from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode, event_frame
 from tests.unit.freeswitch.samples import hangup
 
 WAIT_SECONDS = 120.0

@@ -1,7 +1,7 @@
-"""What one connection has read, on its way to whoever listens, in the order of the wire.
+"""What one connection has read, on its way to whoever is called back, in the order of the wire.
 
-Two greenlets stand between the reader and the listener: one turns each event's bytes (kilobytes) into a small record
-as fast as they are read, one calls back. So a burst costs little memory however long the listener takes over it, and
+Two greenlets stand between the reader and the callback: one turns each event's bytes (kilobytes) into a small record
+as fast as they are read, one calls back. So a burst costs little memory however long the callback takes over it, and
 the reader never has to wait. Both work for a few milliseconds at a time, then let the others run.
 """
 

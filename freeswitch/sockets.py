@@ -9,7 +9,7 @@ from typing import Final
 from gevent import socket
 
 # What a node has not acknowledged by then is not sent any more, not even by the kernel of a host whose dialer died: a
-# partition that heals would otherwise carry old originates to a node that has been given them by an heir.
+# partition that heals would otherwise carry old originates to a node that has had them from another dialer since.
 UNACKNOWLEDGED_SECONDS: Final = 5
 # A peer that vanished without a word is noticed after 30 s, even when nothing is sent to it.
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))

@@ -43,7 +43,7 @@ class Node:
     cdr_dir: Path
 
 
-class SimulatedNode:
+class SupervisedNode:
     """One simulator under supervision. It keeps its port when it is started again."""
 
     def __init__(

@@ -26,7 +26,7 @@ from local.errors import LocalError, ServerFailedError, UnusableSettingError
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
 from local.process import POLL_SECONDS, carrying, free_port
-from local.simulated import Node, SimulatedNode, SimulatorOptions
+from local.simulated import Node, SimulatorOptions, SupervisedNode
 from local.supervisor import Child, Output, describe
 from local.valkey import EmbeddedValkey
 from settings import Settings
@@ -84,7 +84,7 @@ class Stack:
         self._lock = Lock(self.home / "owner.lock")
         self._postgres = None if self.settings.database_url else EmbeddedPostgres(self.home, durable=durable)
         self._valkey = None if self.settings.redis_url else EmbeddedValkey(self.home, durable=durable)
-        self._simulated: list[SimulatedNode] = []
+        self._simulated: list[SupervisedNode] = []
         self._children: list[Child] = []
         self._stopping = threading.Event()
         self._hurry = False
@@ -235,7 +235,7 @@ class Stack:
             return
         for number in range(1, self._simulator.nodes + 1):
             self._simulated.append(
-                SimulatedNode(
+                SupervisedNode(
                     self.home, number, self._simulator, env=self.environ, cwd=ROOT, output=self._output
                 )
             )

@@ -14,7 +14,12 @@ from simulator.server import NodeOptions, Server
 
 def parse_options(arguments: Sequence[str]) -> NodeOptions:
     """The command line. A wrong one ends the process with status 2 and a sentence."""
-    defaults = NodeOptions()
+    found = _parser(NodeOptions()).parse_args(arguments)
+    gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
+    return NodeOptions(**{**vars(found), "gateways": gateways, "faults": tuple(found.faults)})
+
+
+def _parser(defaults: NodeOptions) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--host", default=defaults.host, help="address to listen on (127.0.0.1)")
     parser.add_argument(
@@ -58,9 +63,7 @@ def parse_options(arguments: Sequence[str]) -> NodeOptions:
         metavar="NAME[:KEY=VALUE,...][@FROM[-TO]]",
         help="a fault in force, from the start or for these seconds after it: " + ", ".join(KINDS),
     )
-    found = parser.parse_args(arguments)
-    gateways = None if found.gateways is None else tuple(name for name in found.gateways.split(",") if name)
-    return NodeOptions(**{**vars(found), "gateways": gateways, "faults": tuple(found.faults)})
+    return parser
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:

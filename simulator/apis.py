@@ -49,7 +49,10 @@ class Apis:
             "domain": "127.0.0.1",
             "local_ip_v4": "127.0.0.1",
         }
-        self._table: dict[str, Api] = {
+        self._table = {**self._channel_commands(), **self._node_commands()}
+
+    def _channel_commands(self) -> dict[str, Api]:
+        return {
             "uuid_exists": self._exists,
             "uuid_kill": self._kill,
             "uuid_dump": self._dump,
@@ -61,6 +64,11 @@ class Apis:
             "hupall": self._hupall,
             "sched_hangup": self._sched_hangup,
             "sched_del": self._sched_del,
+        }
+
+    def _node_commands(self) -> dict[str, Api]:
+        core, fsctl = self._core, self._fsctl
+        return {
             "hash": self._hash,
             "show": self._show,
             "status": lambda _argument, at: self._status(at),

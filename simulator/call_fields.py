@@ -11,6 +11,16 @@ from simulator.render import escape, stamp
 
 TICK_MICROSECONDS = 20_000
 _DIGITS = "23456789ABCDEFGHJKLMNPQRSTUVXYZabcdefghjkmnpqrstuvxyz"
+_EMPTY = {
+    "state": "CS_NONE",
+    "state_number": "0",
+    "call_state": "DOWN",
+    "call_state_number": "0",
+    "answer_state": "ringing",
+    **dict.fromkeys(("answered", "bridged", "bridge_epoch", "progress", "progress_media", "hangup"), "0"),
+    **dict.fromkeys(("now_local", "now_gmt", "now_us", "sequence", "late_j"), ""),
+    **dict.fromkeys(("application", "application_j", "application_uuid", "application_uuid_j"), ""),
+}
 
 
 def first_fields(
@@ -26,7 +36,6 @@ def first_fields(
 ) -> dict[str, str]:
     """Every field of a channel that has just been made; `caller` is its name and number."""
     channel = f"sofia/external/{number}" if endpoint == "sofia" else f"{endpoint}/{number}"
-    tag = _tag(session)
     foreign = {
         "uuid": uuid,
         "number": number,
@@ -36,21 +45,21 @@ def first_fields(
         "cid_number": caller[1] or "0000000000",
     }
     return {
+        **_EMPTY,
         **foreign,
         **{f"{name}_j": escape(value) for name, value in foreign.items()},
-        "session": str(session),
+        **_sip_fields(session, created_us),
         "endpoint": endpoint,
         "early_ok": "true" if early_media_wins else "false",
-        "state": "CS_NONE",
-        "call_state": "DOWN",
-        "answer_state": "ringing",
         "created": str(created_us),
-        "answered": "0",
-        "bridged": "0",
-        "bridge_epoch": "0",
-        "progress": "0",
-        "progress_media": "0",
-        "hangup": "0",
+    }
+
+
+def _sip_fields(session: int, created_us: int) -> dict[str, str]:
+    """What a SIP stack would draw for a dialog, made from the session's number."""
+    tag = _tag(session)
+    return {
+        "session": str(session),
         "port": str(20_000 + session * 2 % 10_000),
         "sdp": str(179_539_000 + session % 1_000),
         "branch": f"mg{tag}X",
@@ -59,17 +68,6 @@ def first_fields(
         "cseq": str(123_154_000 + session),
         "call_id": f"{session:08x}-61ac-1240-76be-{int(created_us / 1e6):012x}",
         "ssrc": str(4_279_000_000 + session % 10_000_000),
-        "late_j": "",
-        "state_number": "0",
-        "call_state_number": "0",
-        "now_local": "",
-        "now_gmt": "",
-        "now_us": "",
-        "sequence": "",
-        "application": "",
-        "application_j": "",
-        "application_uuid": "",
-        "application_uuid_j": "",
     }
 
 

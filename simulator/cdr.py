@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -26,7 +25,7 @@ class CdrFiles:
         document = orjson.dumps(self.document(call)) + b"\n"
         (self._folder / f"{name}.cdr.json").write_bytes(document)
 
-    def document(self, call: Call) -> dict[str, Any]:
+    def document(self, call: Call) -> dict[str, object]:
         """The call's variables under their plain names, and the frame a reader expects around them."""
         pairs = call.snapshot(self._renderer, "CHANNEL_HANGUP_COMPLETE")
         variables = {name[9:]: _text(value) for name, value in pairs if name.startswith("variable_")}

@@ -57,7 +57,9 @@ class Connections:
     @property
     def heard(self) -> int:
         """Those that have given the password and are neither half open nor stalled."""
-        return sum(one.client.authorised and not one.muted and not one.client.stalled for one in self._all)
+        return sum(
+            one.client.authorised and not one.muted and not one.client.output.stalled for one in self._all
+        )
 
     def listen(self) -> None:
         """Accept connections from now on."""
@@ -105,22 +107,23 @@ class Connections:
                 continue
             client = connection.client
             client.resume(at)
-            if not client.authorised and not client.closing and now > connection.deadline:
-                client.close(disconnect_notice())
-            if client.dropped:
+            output = client.output
+            if not client.authorised and not output.closing and now > connection.deadline:
+                output.close(disconnect_notice())
+            if output.dropped:
                 self._drop(connection)
-            elif connection.pending or client.has_output:
+            elif connection.pending or output.ready:
                 self.write(connection)
 
     def write(self, connection: Connection) -> None:
         """Send until the socket is full; what is left waits for it to drain."""
         if connection not in self._all:
             return
-        client = connection.client
+        output = connection.client.output
         try:
-            while connection.pending or client.has_output:
+            while connection.pending or output.ready:
                 if not connection.pending:
-                    connection.pending = memoryview(client.take())
+                    connection.pending = memoryview(output.take())
                 sent = connection.socket.send(connection.pending)
                 connection.pending = connection.pending[sent:]
         except BlockingIOError:
@@ -130,7 +133,7 @@ class Connections:
             self._drop(connection)
             return
         self._watch(connection, selectors.EVENT_READ)
-        if client.closing:
+        if output.closing:
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_WR)
                 # Closing over unread bytes would reset the connection, and the notice with it.

@@ -1,7 +1,7 @@
 """One client of the event socket without its TCP socket: commands in, frames out, as mod_event_socket answers them.
 
-The server feeds bytes, and takes bytes to send. Like the real one it keeps a bounded queue of events for each
-client and drops one that falls behind; unlike the real one it never freezes the others meanwhile.
+The server feeds bytes, and takes those to send from `output`. Unlike the real node it never freezes the other clients
+while one falls behind.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from simulator.framing import (
     disconnect_notice,
     reply,
 )
+from simulator.output_queue import OutputQueue
 from simulator.parse_number import decimal
 from simulator.subscriptions import EVENT_NAMES, Subscriptions
 from simulator.switch import Switch
 
-MAX_QUEUED_EVENTS: Final = 100_000
-MAX_LOST_EVENTS: Final = 500
 AUTH_SECONDS: Final = 25.0
-CHUNK_BYTES: Final = 256 * 1024
 _MAX_REPLY: Final = 510  # the real node's reply buffer (fact A16)
 _NOT_FOUND: Final = "-ERR command not found"
 _METHODS: Final = (
@@ -62,7 +60,10 @@ _LOG_LEVELS = {
 
 
 class EslClient:
-    """The state of one connection. `resuming`: it does nothing for now, and goes on by itself."""
+    """The state of one connection. `resuming`: it does nothing for now, and goes on by itself.
+
+    `waiting`: an api is under way, so that nothing else happens on the connection.
+    """
 
     def __init__(self, password: str, switch: Switch, apis: Apis) -> None:
         core = switch.core
@@ -71,25 +72,18 @@ class EslClient:
         self._clock = core.clock
         self._scheduler = core.scheduler
         self._channels = core.channels
+        self._faults = core.faults
         self._switch = switch
         self._apis = apis
         self._reader = CommandReader()
         self._commands: deque[Command] = deque()
         self._subscriptions = Subscriptions()
-        self._output: deque[bytes] = deque([AUTH_REQUEST])
-        self._events: deque[bytes] = deque()
-        self._lost = 0
-        self._delivered = 0
-        self._faults = core.faults
-        self._waiting = False
-        self._stalled = False
-        self.resuming = False
-        self._logging = False
-        self._partial = False
         self._filters: list[Filter] = []
+        self._logging = False
+        self.output = OutputQueue(core, AUTH_REQUEST)
+        self.waiting = False
+        self.resuming = False
         self.authorised = False
-        self.closing = False
-        self.dropped = False
 
     @property
     def format(self) -> str:
@@ -101,96 +95,27 @@ class EslClient:
         """The filters, in the order they were set."""
         return self._filters
 
-    @property
-    def waiting(self) -> bool:
-        """Whether an api is under way, so that nothing else happens on the connection."""
-        return self._waiting
-
-    @property
-    def stalled(self) -> bool:
-        """Whether it neither reads nor sends, as a fault has it."""
-        return self._stalled
-
-    @property
-    def queued(self) -> int:
-        """Frames waiting to be sent."""
-        return len(self._output) + len(self._events)
-
-    @property
-    def has_output(self) -> bool:
-        """Whether `take` would return anything."""
-        return not self._stalled and (bool(self._output) or bool(self._events and not self._events_wait))
-
-    @property
-    def _events_wait(self) -> bool:
-        # Behind an unfinished command, and an api that has not ended (fact A15).
-        return self._waiting or self._partial
-
     def push(self, frame: bytes) -> None:
-        """Deliver an event as the faults in force let it pass."""
-        if not self._faults.affects_events:
-            self._queue(frame)
-            return
-        if self._faults.cuts(self._delivered):
-            self._cut_short(frame)
-            return
-        for seconds in self._faults.copies():
-            if seconds:
-                self._scheduler.at(self._clock.moment(self._hub.wall() + seconds), self._arrive, frame)
-            else:
-                self._queue(frame)
-
-    def _arrive(self, _at: float, frame: bytes) -> None:
-        self._queue(frame)
-
-    def _cut_short(self, frame: bytes) -> None:
-        """The connection ends within this frame, without another word."""
-        if not self.closing:
-            self._release()
-            self._output.append(frame[: len(frame) // 2])
-            self.closing = True
-
-    def _queue(self, frame: bytes) -> None:
-        """Past the limit events are lost, and then the client is."""
-        if self.closing:
-            return
-        self._delivered += 1
-        if len(self._events) + len(self._output) < MAX_QUEUED_EVENTS:
-            self._events.append(frame)
-            return
-        self._lost += 1
-        if self._lost > MAX_LOST_EVENTS:
-            self.dropped = True
-
-    def take(self) -> bytes:
-        """Whole frames to send, about CHUNK_BYTES, in the order they came about."""
-        self._release()
-        output = self._output
-        chunks = []
-        size = 0
-        while output and size < CHUNK_BYTES:
-            frame = output.popleft()
-            size += len(frame)
-            chunks.append(frame)
-        return b"".join(chunks)
-
-    def _release(self) -> None:
-        if self._events and not self._events_wait:
-            self._output.extend(self._events)
-            self._events.clear()
+        """Queue one event frame."""
+        self.output.event(frame)
 
     def feed(self, data: bytes, at: float) -> None:
         """Handle what the client sent."""
         # Replies stand behind the events from before their command, and ahead of those of the same batch.
-        self._release()
+        self.output.release_events()
         self._commands.extend(self._reader.feed(data))
-        self._partial = self._reader.unfinished
+        self._let_events_wait()
         if self._reader.overflowed:
-            self.dropped = True
+            self.output.dropped = True
         self._run(at)
 
+    def _let_events_wait(self) -> None:
+        # Behind an unfinished command, and an api that has not ended (fact A15).
+        self.output.events_wait = self.waiting or self._reader.unfinished
+
     def _run(self, at: float) -> None:
-        while self._commands and not self._waiting and not self._stalled and not self.closing:
+        output = self.output
+        while self._commands and not self.waiting and not output.stalled and not output.closing:
             command = self._commands.popleft()
             if self._faults.delays_replies and self.authorised:
                 self._stall(self._faults.reply_delay(command.line), at)
@@ -201,35 +126,30 @@ class EslClient:
 
     def _stall(self, seconds: float, at: float) -> None:
         """Send nothing and read nothing for a time, as while the node works on a command; it may be without end."""
-        self._stalled = seconds > 0
-        self.resuming = self._stalled and seconds < inf
+        self.output.stalled = seconds > 0
+        self.resuming = 0 < seconds < inf
         if self.resuming:
             self._scheduler.at(at + seconds * self._clock.speed, self._end_stall)
 
     def _end_stall(self, at: float) -> None:
-        self._stalled = self.resuming = False
+        self.output.stalled = self.resuming = False
         self._run(at)
-
-    def close(self, notice: bytes) -> None:
-        """Send the notice after what is queued and end the connection."""
-        self._output.append(notice)
-        self.closing = True
 
     def shut_down(self, notice: bytes) -> None:
         """The node ends: everything queued goes out, then the notice."""
-        self._waiting = self._partial = self._stalled = False
-        self._release()
-        self.close(notice)
+        self.waiting = self.output.events_wait = self.output.stalled = False
+        self.output.release_events()
+        self.output.close(notice)
 
     def leave(self) -> None:
         """The connection is gone, and what it was still to do with it."""
-        self.closing = True
+        self.output.closing = True
         self._hub.unsubscribe(self)
 
     # Commands
 
     def _say(self, text: str, extra: str = "") -> None:
-        self._output.append(reply(text, extra))
+        self.output.reply(reply(text, extra))
 
     def _authorise(self, command: Command) -> None:
         if not command.line.lower().startswith("auth "):
@@ -239,7 +159,7 @@ class EslClient:
             self._say("+OK accepted")
         else:
             self._say("-ERR invalid")
-            self.close(disconnect_notice())
+            self.output.close(disconnect_notice())
 
     def _handle(self, command: Command, at: float) -> None:
         # Matched by prefix and ignoring case, in the order of the real node.
@@ -252,7 +172,7 @@ class EslClient:
 
     def _exit(self, _command: Command, _at: float) -> None:
         self._say("+OK bye")
-        self.close(disconnect_notice())
+        self.output.close(disconnect_notice())
 
     def _no_session(self, _command: Command, _at: float) -> None:
         self._say("-ERR not controlling a session")
@@ -267,22 +187,24 @@ class EslClient:
         self._subscribe(self._subscriptions.remove(command.line.split()[1:]))
 
     def _noevents(self, _command: Command, _at: float) -> None:
-        self._events.clear()
+        self.output.forget_events()
         self._subscribe(self._subscriptions.clear())
 
     def _api(self, command: Command, at: float) -> None:
         name, _, argument = command.line[4:].partition(" ")
-        self._waiting = True
+        self.waiting = True
+        self._let_events_wait()
 
         def done(answer: str) -> None:
-            self._waiting = False
-            self._output.append(api_response(answer))
+            self.waiting = False
+            self._let_events_wait()
+            self.output.reply(api_response(answer))
 
         self._apis.start(name, argument.strip(), at, done)
 
     def resume(self, at: float) -> None:
         """Go on with the commands that waited for an api to end."""
-        if self._commands and not self._waiting and not self._stalled:
+        if self._commands and not self.waiting and not self.output.stalled:
             self._run(at)
 
     def _bgapi(self, command: Command, at: float) -> None:
@@ -290,7 +212,7 @@ class EslClient:
         argument = argument.strip()
         job = command.headers.get("job-uuid") or str(uuids.uuid4())
         answer = f"Reply-Text: +OK Job-UUID: {job}\nJob-UUID: {job}\n\n".encode("utf-8", "surrogateescape")
-        self._output.append(b"Content-Type: command/reply\n" + answer[:_MAX_REPLY])
+        self.output.reply(b"Content-Type: command/reply\n" + answer[:_MAX_REPLY])
         hub = self._hub
 
         def done(body: str) -> None:

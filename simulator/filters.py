@@ -54,7 +54,7 @@ def _compile(text: str) -> re.Pattern[str]:
 
 
 def passes(filters: Sequence[Filter], lookup: Lookup) -> bool:
-    """Whether an event reaches a listener with these filters; without filters everything does."""
+    """Whether an event reaches a client with these filters; without filters everything does."""
     if not filters:
         return True
     send = False

@@ -22,14 +22,14 @@ OWN_PREFIX = "carillon_"
 class LedgerSink(Protocol):
     """Where the switch writes its lines."""
 
-    def write(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: Mapping[str, object]) -> None:
         """Take one line; it reaches the disk with the next flush."""
 
 
 class NoLedger:
     """A ledger that keeps nothing."""
 
-    def write(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: Mapping[str, object]) -> None:
         """Forget the line."""
 
     def flush(self) -> None:
@@ -46,7 +46,7 @@ class Ledger:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lines: list[bytes] = []
 
-    def write(self, line: Mapping[str, Any]) -> None:
+    def write(self, line: Mapping[str, object]) -> None:
         """Queue one line."""
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 

@@ -19,24 +19,24 @@ class ControlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Orders faults from one node. Each order has a connection of its own, and waits for a node that is starting."""
+    """Has faults strike one node. Each command has a connection of its own, and waits for a node that is starting."""
 
     port: int
 
     def fault(self, name: str, **values: float | str) -> None:
         """Let a fault strike, or put it in force (`faults.KINDS` says which there are). Raises ControlError."""
-        self._order(" ".join(["fault", name, *(f"{key}={value}" for key, value in values.items())]))
+        self._command(" ".join(["fault", name, *(f"{key}={value}" for key, value in values.items())]))
 
     def clear(self, *names: str) -> None:
         """End the faults of these names; all of them without a name."""
-        self._order(" ".join(["clear", *names]))
+        self._command(" ".join(["clear", *names]))
 
     def status(self) -> dict[str, Any]:
         """`faults` in force, how often each was `done`, `sessions` that exist, `connections` that are heard."""
-        found: dict[str, Any] = orjson.loads(self._order("status"))
+        found: dict[str, Any] = orjson.loads(self._command("status"))
         return found
 
-    def _order(self, line: str) -> str:
+    def _command(self, line: str) -> str:
         with self._connected() as connection:
             connection.sendall(line.encode() + b"\n")
             answer = b""

@@ -49,7 +49,7 @@ def escape(text: str) -> str:
     return encode_basestring(text)[1:-1]
 
 
-def _holds(condition: str, flags: int) -> bool:
+def _applies(condition: str, flags: int) -> bool:
     phases = 0
     letters = iter(condition)
     for letter in letters:
@@ -64,14 +64,14 @@ def _holds(condition: str, flags: int) -> bool:
 
 
 def _lines(text: str, flags: int, prefix: str = "") -> list[tuple[str, str]]:
-    """The (name, value template) pairs that hold for `flags`; a block is ("", field)."""
+    """The (name, value template) pairs that apply to `flags`; a block is ("", field)."""
     found = []
     for line in text.strip("\n").split("\n"):
         if line.startswith("%("):
             found.append(("", line[2:-2]))
             continue
         condition, _, pair = line.partition("|")
-        if _holds(condition, flags):
+        if _applies(condition, flags):
             name, _, value = pair.partition(": ")
             found.append((prefix + name, value.replace("\\r\\n", "\r\n")))
     return found

@@ -75,17 +75,8 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self._started = time.time()
         self._ledger = Ledger(options.ledger) if options.ledger is not None else NoLedger()
-        renderer = Renderer(str(uuids.uuid4()), "simulator", options.name)
-        self._core = core = Core(
-            options.name,
-            hub=Hub(renderer, time.time),
-            clock=Clock(self._started, time.monotonic(), options.speed),
-            scheduler=Scheduler(),
-            ledger=self._ledger,
-            admission=Admission(options.sps, options.max_sessions),
-            router=Router(options.gateways, Faults(options.seed)),
-        )
-        cdrs = CdrFiles(options.cdr_dir, renderer) if options.cdr_dir is not None else None
+        self._core = core = self._make_core()
+        cdrs = None if options.cdr_dir is None else CdrFiles(options.cdr_dir, core.hub.renderer)
         self._switch = Switch(
             core,
             called_party=Mix(options.seed).draw if options.mix else by_number,
@@ -115,6 +106,19 @@ class Server:
     def control_port(self) -> int | None:
         """Where faults can be ordered; None where they cannot."""
         return self._control.port if self._control is not None else None
+
+    def _make_core(self) -> Core:
+        options = self._options
+        renderer = Renderer(str(uuids.uuid4()), "simulator", options.name)
+        return Core(
+            options.name,
+            hub=Hub(renderer, time.time),
+            clock=Clock(self._started, time.monotonic(), options.speed),
+            scheduler=Scheduler(),
+            ledger=self._ledger,
+            admission=Admission(options.sps, options.max_sessions),
+            router=Router(options.gateways, Faults(options.seed)),
+        )
 
     def _new_client(self) -> EslClient:
         return EslClient(self._options.password, self._switch, self._apis)

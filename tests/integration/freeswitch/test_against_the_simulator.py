@@ -17,7 +17,7 @@ from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
 from freeswitch.events import ChannelEvent, Event, JobResult, channel_from_dump
 from freeswitch.hangup import Hangup
 from freeswitch.originate import endpoint
-from tests.integration.freeswitch.scripted import PASSWORD
+from tests.integration.freeswitch.scripted_node import PASSWORD
 from tests.unit.freeswitch.samples import DIALER
 from tests.unit.freeswitch.test_originate import HOSTILE, REQUEST
 from tests.waiting import wait_until

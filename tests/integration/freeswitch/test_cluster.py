@@ -15,7 +15,7 @@ from freeswitch.connection import NotConnected, Withheld
 from freeswitch.errors import CommandRefused
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Heartbeat, JobResult, Shutdown
 from freeswitch.link import backoff
-from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode
+from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER
 from tests.unit.freeswitch.test_originate import REQUEST
 from tests.waiting import wait_until

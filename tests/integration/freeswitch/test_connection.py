@@ -20,7 +20,7 @@ from freeswitch.connection import (
     Withheld,
 )
 from freeswitch.protocol import ProtocolError, decode_json, encode_frame
-from tests.integration.freeswitch.scripted import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
+from tests.integration.freeswitch.scripted_node import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
 from tests.waiting import wait_until
 
 A_TURN = 256

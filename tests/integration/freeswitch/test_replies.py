@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from freeswitch.connection import EslConnection, EslError, MaybeSent, ReplyTimeout
 from freeswitch.protocol import encode_frame
-from tests.integration.freeswitch.scripted import PASSWORD, Peer, ScriptedNode, event_frame
+from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode, event_frame
 from tests.waiting import wait_until
 
 

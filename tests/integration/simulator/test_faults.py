@@ -77,7 +77,7 @@ def test_the_control_port_answers_line_by_line(node: SimulatedNode) -> None:
         assert reader.readline().startswith("error ")
 
 
-def test_whoever_floods_the_control_port_is_let_go_and_nobody_else_notices(node: SimulatedNode) -> None:
+def test_whoever_floods_the_control_port_is_cut_off_and_nobody_else_notices(node: SimulatedNode) -> None:
     with socket.create_connection(("127.0.0.1", node.control.port), timeout=5) as talk:
         flood = b"x" * 50_000_000
         with pytest.raises((BrokenPipeError, ConnectionResetError)):

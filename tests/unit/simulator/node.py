@@ -30,7 +30,7 @@ QUIET = {
 }
 
 
-class Memory:
+class MemoryLedger:
     """A ledger in memory."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Memory:
         self.lines.append(line)
 
 
-class Watcher:
+class RecordingSubscriber:
     """A subscriber that keeps what it gets, decoded."""
 
     format = "json"
@@ -69,8 +69,8 @@ class Node:
         self.now = start
         self.clock = Clock(start, 0.0, speed)
         self.scheduler = Scheduler()
-        self.memory = Memory()
-        self.watcher = Watcher()
+        self._ledger = MemoryLedger()
+        self.watcher = RecordingSubscriber()
         self.hub = Hub(Renderer("core", "host", "fs1"), lambda: self.clock.wall(self.now))
         self.hub.subscribe(self.watcher, set(EVENT_NAMES) - QUIET)
         self.admission = Admission(limits.get("sps", 1_000), limits.get("max_sessions", 1_000))
@@ -79,7 +79,7 @@ class Node:
             hub=self.hub,
             clock=self.clock,
             scheduler=self.scheduler,
-            ledger=self.memory,
+            ledger=self._ledger,
             admission=self.admission,
             router=Router(),
         )
@@ -130,4 +130,4 @@ class Node:
 
     def ledger(self, kind: str) -> list[Mapping[str, Any]]:
         """The ledger's lines of a kind."""
-        return [line for line in self.memory.lines if line["event"] == kind]
+        return [line for line in self._ledger.lines if line["event"] == kind]

@@ -122,8 +122,8 @@ def replay(path: Path) -> Replay:
     def collect() -> None:
         for connection, client in clients.items():
             client.resume(node.now)
-            while client.has_output:
-                simulated[connection] += client.take()
+            while client.output.ready:
+                simulated[connection] += client.output.take()
 
     def pass_until(moment: float) -> None:
         while (due := node.scheduler.next_due) is not None and due <= moment:
@@ -155,7 +155,7 @@ def replay(path: Path) -> Replay:
             collect()
         if side == "S":
             recorded[connection].append(data)
-        elif not clients[connection].closing:
+        elif not clients[connection].output.closing:
             clients[connection].feed(data, node.now)
             collect()
     pass_until(node.now + 1.0)

@@ -1,4 +1,4 @@
-"""Who joins an answered channel, and what happens where nobody does: as it was recorded on a real node."""
+"""Whom an answered channel is bridged to, and what happens where nobody does: as it was recorded on a real node."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seconds(node: Node) -> float:
     return int(node.last("CHANNEL_HANGUP_COMPLETE")["variable_billmsec"]) / 1000
 
 
-def marks(node: Node) -> tuple[str | None, bool]:
+def abandoned_and_joined(node: Node) -> tuple[str | None, bool]:
     """What the end says: whether it was given up, and whether somebody had joined."""
     ended = node.last("CHANNEL_HANGUP_COMPLETE")
     joined = int(ended["variable_bridge_uepoch"]) or int(ended.get("variable_conference_member_id", "0"))
@@ -51,7 +51,7 @@ def marks(node: Node) -> tuple[str | None, bool]:
 def test_a_leg_that_answers_in_time_joins_and_its_end_ends_the_call(number: str, talk: float) -> None:
     node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
     node.pass_time(20)
-    assert marks(node) == (None, True)
+    assert abandoned_and_joined(node) == (None, True)
     assert seconds(node) == pytest.approx(talk, abs=0.2)
     assert ran(node)[-1][0] == "bridge"
 
@@ -66,29 +66,29 @@ def test_a_leg_that_does_not_answer_in_time_leaves_the_person_a_message(
 ) -> None:
     node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
     node.pass_time(20)
-    assert marks(node) == ("true", False)
+    assert abandoned_and_joined(node) == ("true", False)
     assert ran(node)[-2:] == [("playback", "sorry.wav"), ("hangup", "NORMAL_CLEARING")]
     assert silence[0] <= seconds(node) - MESSAGE_SECONDS <= silence[1]
 
 
-def test_without_a_message_the_person_is_let_go_at_the_deadline() -> None:
+def test_without_a_message_the_person_is_hung_up_on_at_the_deadline() -> None:
     node = call(apps.bridge("sofia/gateway/desk/+15550102"), None)
     node.pass_time(20)
-    assert marks(node) == ("true", False)
+    assert abandoned_and_joined(node) == ("true", False)
     assert 1.0 <= seconds(node) <= 2.0
 
 
 def test_who_hangs_up_before_the_deadline_was_not_given_up() -> None:
     node = call(apps.bridge("sofia/gateway/desk/+15550102"), ending="13")
     node.pass_time(20)
-    assert marks(node) == (None, False)
+    assert abandoned_and_joined(node) == (None, False)
     assert node.last("CHANNEL_HANGUP_COMPLETE")["variable_sip_hangup_disposition"] == "recv_bye"
 
 
 def test_an_agent_of_a_queue_joins_and_the_wait_is_called_off() -> None:
     node = call(apps.queue("support-00"), SPOKEN)
     node.pass_time(20)
-    assert marks(node) == (None, True)
+    assert abandoned_and_joined(node) == (None, True)
     assert [name for name, _ in ran(node)][-2:] == ["callcenter", "sched_cancel"]
     assert seconds(node) == pytest.approx(5.5, abs=0.2)
 
@@ -97,7 +97,7 @@ def test_an_agent_of_a_queue_joins_and_the_wait_is_called_off() -> None:
 def test_a_queue_without_a_free_agent_is_left_at_the_deadline_for_the_spoken_message(queue: str) -> None:
     node = call(apps.queue(queue), SPOKEN)
     node.pass_time(20)
-    assert marks(node) == ("true", False)
+    assert abandoned_and_joined(node) == ("true", False)
     assert ran(node)[-3:] == [
         ("set", "dialer_abandoned=true"),
         ("speak", SPOKEN.argument),
@@ -109,7 +109,7 @@ def test_a_queue_without_a_free_agent_is_left_at_the_deadline_for_the_spoken_mes
 def test_a_queue_that_the_node_does_not_have_gives_up_once() -> None:
     node = call(apps.queue("nosuch"))
     node.pass_time(20)
-    assert marks(node) == ("true", False)
+    assert abandoned_and_joined(node) == ("true", False)
     assert [name for name, _ in ran(node)].count("playback") == 1
 
 
@@ -117,13 +117,13 @@ def test_the_longest_call_still_holds_for_who_was_joined_from_a_queue() -> None:
     node = call(apps.queue("support"))
     node.pass_time(70)
     assert node.last("CHANNEL_HANGUP_COMPLETE")["Hangup-Cause"] == "ALLOTTED_TIMEOUT"
-    assert marks(node) == (None, True)
+    assert abandoned_and_joined(node) == (None, True)
 
 
 def test_a_room_that_nobody_comes_to_is_given_up() -> None:
     node = call(ROOM)
     node.pass_time(20)
-    assert marks(node) == ("true", False)
+    assert abandoned_and_joined(node) == ("true", False)
     assert [name for name, _ in ran(node)].count("conference") == 4
     assert 1.8 <= seconds(node) - MESSAGE_SECONDS <= 2.0
 
@@ -139,7 +139,7 @@ def test_an_agent_in_the_room_in_time_is_joined(late: float) -> None:
     if late < 0:
         call(ROOM, node=node)
     node.pass_time(70)
-    assert marks(node) == (None, True)
+    assert abandoned_and_joined(node) == (None, True)
     assert ran(node)[-1][0] == "conference"
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simulator.esl_client import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS, EslClient
+from simulator.esl_client import EslClient
+from simulator.output_queue import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS
 from tests.unit.simulator.node import Node
 
 
@@ -21,8 +22,8 @@ def say(node: Node, client: EslClient, *commands: str) -> bytes:
     for command in commands:
         client.feed(command.encode("utf-8", "surrogateescape") + b"\n\n", node.now)
     output = b""
-    while client.has_output:
-        output += client.take()
+    while client.output.ready:
+        output += client.output.take()
     return output
 
 
@@ -30,10 +31,10 @@ def test_a_client_that_falls_behind_loses_events_and_then_its_place() -> None:
     client = connect(Node())
     for _ in range(MAX_QUEUED_EVENTS + MAX_LOST_EVENTS):
         client.push(b"x")
-    assert client.queued == MAX_QUEUED_EVENTS
-    assert not client.dropped
+    assert len(client.output) == MAX_QUEUED_EVENTS
+    assert not client.output.dropped
     client.push(b"x")
-    assert client.dropped
+    assert client.output.dropped
 
 
 def test_an_api_that_has_not_ended_holds_back_replies_and_events() -> None:
@@ -53,7 +54,7 @@ def test_a_client_that_never_ends_its_command_is_dropped() -> None:
     client = connect(node)
     for _ in range(9):
         client.feed(b"x" * (1 << 20), node.now)
-    assert client.dropped
+    assert client.output.dropped
 
 
 def test_xml_events_hold_the_headers_and_the_body() -> None:

@@ -19,8 +19,8 @@ from tests.unit.simulator.test_esl_client import connect, say
 OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "kill", "half-open"})
 
 
-class Server:
-    """What faults move beyond the switch, as a list of what was done."""
+class ServerActions:
+    """What faults ask of the server beside the node's core, as a list of what was done."""
 
     def __init__(self, node: Node) -> None:
         self.did: list[str] = []
@@ -115,7 +115,7 @@ def test_what_makes_no_sense_is_refused(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_line_gets_one_line_back(line: str) -> None:
-    said = answer(Server(Node()).overrides, line)
+    said = answer(ServerActions(Node()).overrides, line)
     assert said.startswith(("ok", "error "))
     assert "\n" not in said
 
@@ -172,7 +172,7 @@ def test_a_connection_that_waits_for_a_late_reply_reads_and_sends_nothing() -> N
     node.core.faults.set(parse_option("late-reply:percent=100,seconds=3").fault)
     assert say(node, client, "bgapi echo x\nJob-UUID: a", "api echo second") == b""
     node.pass_time(2.9)
-    assert not client.has_output
+    assert not client.output.ready
     node.pass_time(0.2)
     output = say(node, client)
     assert output.index(b"Job-UUID: a") < output.index(b"second")
@@ -185,17 +185,17 @@ def test_a_connection_is_cut_in_the_middle_of_a_frame() -> None:
     node.core.faults.set(parse_option("cut:after=1").fault)
     for uuid in "abc":
         node.call("07", uuid=uuid)
-    output = client.take()
+    output = client.output.take()
     assert output.count(b"CHANNEL_CREATE") == 2
     assert not output.endswith(b"}")
-    assert client.closing
-    assert not client.has_output
+    assert client.output.closing
+    assert not client.output.ready
     assert node.core.faults.done["cut"] == 1
 
 
 def test_only_answered_channels_become_zombies_and_the_end_of_the_fault_ends_them() -> None:
     node = Node()
-    server = Server(node)
+    server = ServerActions(node)
     server.overrides.begin(parse_fault("zombies percent=100"))
     node.call("02", uuid="ringing")
     node.call("13", uuid="answered")
@@ -242,7 +242,7 @@ def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
 
 def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
     node = Node(sps=7, max_sessions=8)
-    overrides = Server(node).overrides
+    overrides = ServerActions(node).overrides
     for sps in (3, 4):
         overrides.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
     assert (node.admission.sps, node.admission.max_sessions) == (4, 1)
@@ -251,7 +251,7 @@ def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None
 
 
 def test_what_concerns_sockets_is_the_servers() -> None:
-    server = Server(Node())
+    server = ServerActions(Node())
     for line in ("half-open resume=yes", "burst events=2", "restart", "kill"):
         server.overrides.begin(parse_fault(line))
     server.overrides.end()
@@ -264,6 +264,6 @@ def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
     node.call("07", uuid="b")
     node.pass_time(1.0)
     before = len(node.watcher.events)
-    Server(node).overrides.begin(parse_fault("burst events=100"))
+    ServerActions(node).overrides.begin(parse_fault("burst events=100"))
     burst = Counter(event["Unique-ID"] for event in node.watcher.events[before:])
     assert burst == {"a": 50, "b": 50}

@@ -189,7 +189,7 @@ def test_extensions_exist_outside_the_default_context_only(then: str, cause: str
     assert [line["cause"] for line in ends] == ([] if cause is None else [cause])
 
 
-def test_the_hangup_hook_leaves_its_mark_for_answered_and_failed_calls() -> None:
+def test_the_hangup_hook_leaves_its_marker_for_answered_and_failed_calls() -> None:
     node = Node()
     for ending in ("00", "01"):
         node.call(ending, f"api_hangup_hook='hash insert/carillon/c{ending}/done'", uuid=f"c{ending}")
