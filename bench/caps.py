@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from bench.table import Bound, Figure
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.limiter_rig import Desk, connect
+from tests.integration.limits.limiter_rig import Dialer, connect
 from tests.integration.limits.test_processes import hammer, stamps
 
 
@@ -27,7 +27,7 @@ def shared_rates(_quick: bool) -> Sequence[Figure]:
     for name, cps, per_minute in (("50 a second", 50, 0), ("600 a minute", 0, 600)):
         with TemporaryDirectory() as folder, EmbeddedValkey(Path(folder), durable=False) as server:
             client = connect(server.url)
-            Desk(client, "opener").open()
+            Dialer(client, "opener").open()
             hammer(server.url, seconds=5, tasks=2, per_minute=per_minute, cps=cps)
             times = stamps(client)
             client.close()

@@ -13,7 +13,7 @@ class CoordinationError(Exception):
 
 
 class Unavailable(CoordinationError):  # noqa: N818  a state of the world, not a fault of the caller
-    """Redis could not be asked. What it did with the question is unknown; asking again is harmless."""
+    """Redis could not be asked. What it did with the command is unknown; asking again is harmless."""
 
     def __init__(self, action: str, reason: str) -> None:
         super().__init__(f"Redis is unavailable for {action}: {reason}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CoordinationKeys:
-    """Where an installation with this prefix keeps who lives, and what its processes tell each other."""
+    """Where an installation with this prefix keeps who is a member, and what its processes tell each other."""
 
     prefix: str
 

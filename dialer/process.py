@@ -51,8 +51,8 @@ from dialer.switch_listener import EventListener, LinkListener
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster, LinkChange
 from freeswitch.events import Event
-from limits.backpressure import Kind, Pressure, Target
 from limits.limiter import Limiter
+from limits.rate_cuts import Kind, RateCuts, Target
 from live.publisher import Publisher
 from models import db, rows
 from settings import Settings
@@ -106,7 +106,7 @@ class Process:
             self.refresh,
         )
         self.backpressure = BackPressure(
-            Pressure(redis, prefix),
+            RateCuts(redis, prefix),
             self.live_calls,
             self._targets,
             lambda: self.desk.dialers[1],

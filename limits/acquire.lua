@@ -1,12 +1,12 @@
 -- One decision over every cap for a batch of calls. Asking again with the same call id never counts twice.
--- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 tat,
+-- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 next_due,
 --       9 the tenant's day, 10-12 slots of campaign, tenant, gateway, 13-14 rates of tenant, gateway;
 --       for each node its slots and its rate; for each request the slots of its number with this tenant.
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), campaign, concurrency, tenant, concurrent, rate,
 --       calls, minutes, gateway, channels, gateway_rate, nodes [[name, channels, rate]], requests [[call id, number]]};
 --       a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
---       | {'ok', for each request {'permit', node} or {reason, µs until the next question}}.
+--       | {'ok', for each request {'permit', node} or {reason, µs until the next request}}.
 local TOLERANCE = 20000 -- µs by which a call may come before its turn: so a late asker catches up
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000

@@ -14,7 +14,7 @@ NO_REDIS_WAIT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AcquireRequest:
     """Who wants to place which calls, and every cap over them."""
 
     tenant_id: str
@@ -34,7 +34,7 @@ class Question:
             keys.permits,
             keys.held(dialer_id),
             keys.holders,
-            keys.tat,
+            keys.next_due,
             keys.day(self.tenant_id),
             keys.slots("campaign", self.campaign_id),
             keys.slots("tenant", self.tenant_id),

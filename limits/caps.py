@@ -40,7 +40,7 @@ class TenantCaps:
 
 @dataclass(frozen=True, slots=True)
 class GatewayCaps:
-    """A trunk's calls per second and channels: None is unlimited, 0 blocks."""
+    """A gateway's calls per second and channels: None is unlimited, 0 blocks."""
 
     id: str
     cps: int | None
@@ -84,7 +84,7 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Denied:
     """`call_id` may not leave: `reason` is a blocked_reason word, `retry_after` seconds (≥ 0.005) until a new
-    question is worth its while. A call that held a permit before keeps its slots and its place in the queue."""
+    request is worth its while. A call that held a permit before keeps its slots and its place in the queue."""
 
     call_id: str
     reason: str
@@ -92,7 +92,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedCall:
     """A call that is over, with the seconds it is billed for (0 when it was never answered)."""
 
     call_id: str
@@ -114,7 +114,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveCall:
+class OpenCall:
     """A call that the database holds open. `age_ms`: since its row was created, by the database's clock."""
 
     call_id: str
@@ -154,6 +154,6 @@ class Snapshot:
     a call's row was created."""
 
     day: dt.date
-    live: Sequence[LiveCall] = field(default_factory=tuple)
+    open_calls: Sequence[OpenCall] = field(default_factory=tuple)
     recent: Sequence[RecentSend] = field(default_factory=tuple)
     days: Sequence[DayUse] = field(default_factory=tuple)

@@ -5,8 +5,8 @@ Below the limiter and the rebuild; raises redis.RedisError, which those turn int
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from redis import Redis
 
@@ -15,12 +15,14 @@ from coordination.lua import Script
 from limits import scripts
 from limits.keys import Generation, Keys, Record
 
+T = TypeVar("T")
+
 
 class EpochChangedError(Exception):
     """The state was rebuilt, or has to be, since the epoch was last read: read it, and ask again."""
 
 
-class Ledger:
+class EpochStore:
     """The present epoch, remembered until a script says that it is another."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
@@ -35,6 +37,18 @@ class Ledger:
         if self._epoch is None:
             self._remember(cast("str | None", lua.run_job(self.redis, scripts.EPOCH, [self.keys.epoch], {})))
         return self._epoch
+
+    def in_epoch(self, action: Callable[[str], T]) -> T | None:
+        """What `action` gives for the present epoch, done again where that has changed meanwhile.
+
+        None, and nothing is done, where the state is not whole.
+        """
+        while (epoch := self.epoch()) is not None:
+            try:
+                return action(epoch)
+            except EpochChangedError:
+                continue
+        return None
 
     def forget(self) -> None:
         """Read the epoch again next time."""

@@ -29,11 +29,11 @@ class Keys(CoordinationKeys):
         return f"{self.prefix}rebuilding"
 
     @property
-    def gone(self) -> str:
+    def ended_while_down(self) -> str:
         """Calls that ended while there was no epoch: a hash from call id to billed seconds, -1 for never sent."""
         return f"{self.prefix}gone"
 
-    def pressure(self, kind: str, name: str) -> str:
+    def rate_cut(self, kind: str, name: str) -> str:
         """How far the rate of a node or gateway that refused is cut; lapses when all of it has come back."""
         return f"{self.prefix}pressure:{kind}:{name}"
 
@@ -63,7 +63,7 @@ class Generation:
         return f"{self.base}holders"
 
     @property
-    def tat(self) -> str:
+    def next_due(self) -> str:
         """A hash from a rate's key to the time for which its next call is due."""
         return f"{self.base}tat"
 

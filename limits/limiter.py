@@ -9,7 +9,7 @@ recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, 
 - Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
 - Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
   renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,
-  the state is rebuilt first: where nobody renews at all the epoch lapses sooner, and where some do, a question
+  the state is rebuilt first: where nobody renews at all the epoch lapses sooner, and where some do, a request
   that meets the lapsed lease of a permit that is still held ends it.
 - Without a whole state nobody dials: not while Redis is away, nor after it was emptied or came back from its disk,
   nor while it may drop keys of its own choice.
@@ -19,17 +19,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import cast
+from contextlib import suppress
+from functools import partial
 
 from redis import Redis
 
 from coordination.errors import Fenced, translated
 from limits import scripts
-from limits.acquire_request import Question
+from limits.acquire_request import AcquireRequest
 from limits.caps import (
     PERMIT_LIFE,
     Denied,
-    Ended,
+    EndedCall,
     GatewayCaps,
     NodeCaps,
     Permit,
@@ -39,15 +40,17 @@ from limits.caps import (
     TenantCaps,
     Usage,
 )
-from limits.epoch import EpochChangedError, Ledger
+from limits.epoch import EpochChangedError, EpochStore
 from limits.errors import LimiterUnavailable
 from limits.eviction import evicting
-from limits.rebuild import Lives, rebuild
-from limits.releases import BATCH, NEVER_SENT, Debt, Debts
+from limits.permit_leases import PermitLeases
+from limits.rebuild import rebuild
+from limits.releases import NEVER_SENT, PendingRelease, PendingReleases
+from limits.ttls import Ttls
 
 __all__ = [
     "Denied",
-    "Ended",
+    "EndedCall",
     "Fenced",
     "GatewayCaps",
     "Limiter",
@@ -61,7 +64,7 @@ __all__ = [
     "Usage",
 ]
 
-LEASE_SECONDS = 60.0
+PERMIT_LEASE_SECONDS = 60.0
 DAY_SECONDS = 86_400
 
 
@@ -73,13 +76,13 @@ class Limiter:
     """
 
     def __init__(
-        self, redis: Redis, prefix: str, dialer_id: str, *, lease_seconds: float = LEASE_SECONDS
+        self, redis: Redis, prefix: str, dialer_id: str, *, lease_seconds: float = PERMIT_LEASE_SECONDS
     ) -> None:
-        lease = int(lease_seconds * 1000)
-        self._lives = Lives(lease=lease, epoch=lease * 3 // 4, keep=lease * 10)
+        self._ttls = Ttls.of_lease(lease_seconds)
         self._dialer_id = dialer_id
-        self._ledger = Ledger(redis, prefix)
-        self._debts = Debts(self._ledger, dialer_id)
+        self._store = EpochStore(redis, prefix)
+        self._leases = PermitLeases(self._store, self._ttls, dialer_id)
+        self._releases = PendingReleases(self._store, dialer_id)
         self._ask_number = 0
 
     def acquire(  # noqa: PLR0917  the order in which the caps are asked
@@ -103,16 +106,12 @@ class Limiter:
         """
         if not requests:
             return []
-        question = Question(tenant_id, campaign_id, campaign_concurrency, tenant, gateway, nodes, requests)
-        self._debts.withdraw(request.call_id for request in requests)
+        asked = AcquireRequest(tenant_id, campaign_id, campaign_concurrency, tenant, gateway, nodes, requests)
+        self._releases.withdraw(request.call_id for request in requests)
         with translated(LimiterUnavailable, "asking for permits"):
-            self._debts.pay()
-            while (epoch := self._ledger.epoch()) is not None:
-                try:
-                    return self._ask(epoch, question)
-                except EpochChangedError:
-                    continue
-        return question.no_redis()
+            self._releases.flush()
+            answers = self._store.in_epoch(partial(self._ask, asked))
+        return asked.no_redis() if answers is None else answers
 
     def give_back(self, permits: Iterable[Permit]) -> None:
         """These calls were never sent: undo their slots, their places in the rates and the day's count.
@@ -120,17 +119,17 @@ class Limiter:
         What cannot be undone now, since Redis is away, is kept and undone with a later call of any method, unless
         it is asked for again before.
         """
-        ask, epoch = self._ask_number, self._ledger.last_epoch
-        self._debts.owe(Debt(permit.call_id, NEVER_SENT, ask, epoch) for permit in permits)
-        self._pay("giving permits back")
+        ask, epoch = self._ask_number, self._store.last_epoch
+        self._releases.enqueue(PendingRelease(permit.call_id, NEVER_SENT, ask, epoch) for permit in permits)
+        self._flush("giving permits back")
 
-    def release(self, ended: Iterable[Ended]) -> None:
+    def release(self, ended: Iterable[EndedCall]) -> None:
         """These calls are over, whoever placed them: free their slots, add their seconds to their day, once.
 
         What cannot be released now, since Redis is away, is kept and released with a later call of any method.
         """
-        self._debts.owe(Debt(call.call_id, call.billsec) for call in ended)
-        self._pay("releasing permits")
+        self._releases.enqueue(PendingRelease(call.call_id, call.billsec) for call in ended)
+        self._flush("releasing permits")
 
     def add_seconds(self, tenant_id: str, seconds: int) -> None:
         """Add to what a tenant spoke today: a call's length that became known after its permit was released.
@@ -138,12 +137,12 @@ class Limiter:
         Where the state is not whole nothing is added: whoever rebuilds it reads the call's row.
         """
         with translated(LimiterUnavailable, "adding seconds"):
-            epoch = self._ledger.epoch()
+            epoch = self._store.epoch()
             if epoch is None:
                 return
-            now, _ = self._ledger.redis.time()
-            key = self._ledger.generation(epoch).day(tenant_id)
-            with self._ledger.redis.pipeline(transaction=True) as pipe:
+            now, _ = self._store.redis.time()
+            key = self._store.generation(epoch).day(tenant_id)
+            with self._store.redis.pipeline(transaction=True) as pipe:
                 pipe.hincrby(key, f"{now // DAY_SECONDS}:seconds", seconds)
                 pipe.expire(key, 2 * DAY_SECONDS)
                 pipe.execute()
@@ -151,26 +150,22 @@ class Limiter:
     def renew(self) -> None:
         """Extend the leases of this dialer's permits, and of dead dialers' until somebody takes them over.
 
-        To be called every 10 s. Also settles what Redis' absence left unsettled.
+        To be called every 10 s. Also carries out the releases that Redis' absence left pending.
         """
-        self._debts.revisit()
-        self._pay("settling what is owed")
-        self._ledger.forget()
+        self._releases.requeue_lost()
+        self._flush("releasing what is pending")
+        self._store.forget()
         with translated(LimiterUnavailable, "renewing leases"):
-            epoch = self._ledger.epoch()
-            if epoch is None:
-                return
-            try:
-                for dialer_id in self._to_be_kept(epoch):
-                    self._renew(epoch, dialer_id)
-            except EpochChangedError:
-                return
+            epoch = self._store.epoch()
+            if epoch is not None:
+                with suppress(EpochChangedError):
+                    self._leases.renew(epoch)
 
     def held_by(self, dialer_id: str) -> list[str]:
         """The calls whose permits a dialer holds, for the database to be asked what became of them."""
         with translated(LimiterUnavailable, "reading a dialer's permits"):
-            epoch = self._ledger.epoch()
-            return [] if epoch is None else self._ledger.held_by(epoch, dialer_id)
+            epoch = self._store.epoch()
+            return [] if epoch is None else self._store.held_by(epoch, dialer_id)
 
     def take_over(
         self,
@@ -178,31 +173,31 @@ class Limiter:
         live_call_ids: Container[str],
         ended: Mapping[str, int] | None = None,
     ) -> list[str]:
-        """Take a dead dialer's permits: those of calls that are open, whoever adopts them, become this dialer's.
+        """Take a dead dialer's permits: those of calls that are open, whoever takes them up, become this dialer's.
 
         The others are released, and their call ids returned. The dead one must be fenced and its lease lapsed,
         and `live_call_ids` read after that. `ended` has the billed seconds of those that have ended; any that is
         neither there nor live never became a row and is undone. Without `ended` all the others keep their place
-        in the day's count and add no seconds to it. Raises Fenced when this dialer has lost its lease: its own heir
-        may have asked already what it holds.
+        in the day's count and add no seconds to it. Raises Fenced when this dialer has lost its lease: whoever
+        takes over from it may have asked already what it holds.
         """
         lost: list[str] = []
+
+        def transfer(epoch: str) -> None:
+            call_ids = self._store.held_by(epoch, dead_dialer_id)
+            lost[:] = [call_id for call_id in call_ids if call_id not in live_call_ids]
+            live = [call_id for call_id in call_ids if call_id in live_call_ids]
+            self._leases.transfer(epoch, dead_dialer_id, live)
+
         with translated(LimiterUnavailable, "taking over permits"):
-            while (epoch := self._ledger.epoch()) is not None:
-                call_ids = self._ledger.held_by(epoch, dead_dialer_id)
-                lost = [call_id for call_id in call_ids if call_id not in live_call_ids]
-                live = [call_id for call_id in call_ids if call_id in live_call_ids]
-                try:
-                    for start in range(0, len(live), BATCH):
-                        self._move(epoch, dead_dialer_id, live[start : start + BATCH])
-                except EpochChangedError:
-                    continue
-                break
-        self._debts.owe(
-            Debt(call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT), owner=dead_dialer_id)
+            self._store.in_epoch(transfer)
+        self._releases.enqueue(
+            PendingRelease(
+                call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT), owner=dead_dialer_id
+            )
             for call_id in lost
         )
-        self._pay("releasing a dead dialer's permits")
+        self._flush("releasing a dead dialer's permits")
         return lost
 
     def rebuild(self, snapshot: Callable[[], Snapshot]) -> bool:
@@ -212,112 +207,65 @@ class Limiter:
         False where the state is whole, another is at it, or Redis evicts keys. What `snapshot` raises comes through,
         and leaves no epoch.
         """
-        self._ledger.forget()
+        self._store.forget()
         with translated(LimiterUnavailable, "rebuilding"):
-            return rebuild(self._ledger, snapshot, self._lives, self._dialer_id)
+            return rebuild(self._store, snapshot, self._ttls, self._dialer_id)
 
     def evicting(self) -> str | None:
         """The policy by which Redis may drop single counts (`limits.eviction`); None where it keeps all.
 
-        Where there is one the epoch ends with this question: what was dropped until now nobody can tell.
+        Where there is one the epoch ends with this call: what was dropped until now nobody can tell.
         """
-        policy = evicting(self._ledger.redis)
+        policy = evicting(self._store.redis)
         if policy is not None:
-            self._ledger.forget()
+            self._store.forget()
             with translated(LimiterUnavailable, "ending the epoch"):
-                self._ledger.redis.delete(self._ledger.keys.epoch)
+                self._store.redis.delete(self._store.keys.epoch)
         return policy
 
     def whole(self) -> bool:
         """Whether the state is whole; where it is not, `rebuild` is due."""
-        self._ledger.forget()
+        self._store.forget()
         with translated(LimiterUnavailable, "reading the epoch"):
-            return self._ledger.epoch() is not None
+            return self._store.epoch() is not None
 
     def usage(self, tenant_id: str) -> Usage | None:
         """What a tenant uses now; None while the state has to be rebuilt."""
         with translated(LimiterUnavailable, "reading usage"):
-            while (epoch := self._ledger.epoch()) is not None:
-                keys = self._ledger.generation(epoch)
-                paths = [
-                    keys.slots("tenant", tenant_id),
-                    keys.rate("tenant", tenant_id),
-                    keys.day(tenant_id),
-                ]
-                try:
-                    answer = self._ledger.run(scripts.USAGE, epoch, paths, {})
-                except EpochChangedError:
-                    continue
-                return Usage(*answer[1:]) if answer else None
-        return None
+            return self._store.in_epoch(partial(self._usage, tenant_id))
 
-    def _ask(self, epoch: str, question: Question) -> list[Permit | Denied]:
-        ledger, me = self._ledger, self._dialer_id
+    def _usage(self, tenant_id: str, epoch: str) -> Usage | None:
+        keys = self._store.generation(epoch)
+        paths = [keys.slots("tenant", tenant_id), keys.rate("tenant", tenant_id), keys.day(tenant_id)]
+        answer = self._store.run(scripts.USAGE, epoch, paths, {})
+        return None if answer is None else Usage(*answer[1:])
+
+    def _ask(self, asked: AcquireRequest, epoch: str) -> list[Permit | Denied] | None:
+        store, me = self._store, self._dialer_id
         self._ask_number = ask = self._ask_number + 1
         job = {
-            **question.job(),
+            **asked.job(),
             "dialer": me,
             "ask": ask,
-            "lease": self._lives.lease,
-            "keep": self._lives.keep,
+            "lease": self._ttls.lease,
+            "keep": self._ttls.keep,
         }
-        paths = question.keys(ledger.keys, ledger.generation(epoch), me)
+        paths = asked.keys(store.keys, store.generation(epoch), me)
         expires_at = time.monotonic() + PERMIT_LIFE
         try:
-            answer = ledger.run(scripts.ACQUIRE, epoch, paths, job)
+            answer = store.run(scripts.ACQUIRE, epoch, paths, job)
         except EpochChangedError:
             raise
         except BaseException:
             # Also a greenlet that is killed while it waits: nobody else knows what it was granted.
-            self._debts.doubt([request.call_id for request in question.requests], ask, epoch)
+            self._releases.enqueue_lost([request.call_id for request in asked.requests], ask, epoch)
             raise
         if answer is None:
-            return question.no_redis()
+            return None
         if answer[0] == "fenced":
             raise Fenced(me)
-        return question.answers(answer[1:], expires_at)
+        return asked.answers(answer[1:], expires_at)
 
-    def _pay(self, action: str) -> None:
+    def _flush(self, action: str) -> None:
         with translated(LimiterUnavailable, action):
-            self._debts.pay()
-
-    def _to_be_kept(self, epoch: str) -> list[str]:
-        """This dialer, and every holder of permits that no longer lives."""
-        redis, keys = self._ledger.redis, self._ledger.keys
-        holders = cast("set[str]", redis.smembers(self._ledger.generation(epoch).holders))
-        others = sorted(holders - {self._dialer_id})
-        if not others:
-            return [self._dialer_id]
-        leases = cast("list[str | None]", redis.mget([keys.lease(other) for other in others]))
-        dead = [other for other, lease in zip(others, leases, strict=True) if lease is None]
-        return [self._dialer_id, *dead]
-
-    def _renew(self, epoch: str, dialer_id: str) -> None:
-        keys = self._ledger.generation(epoch)
-        call_ids = self._ledger.held_by(epoch, dialer_id)
-        for start in range(0, max(1, len(call_ids)), BATCH):
-            records = self._ledger.records(epoch, call_ids[start : start + BATCH])
-            paths = [keys.permits, keys.holders, keys.held(dialer_id), keys.tat]
-            for record in records.values():
-                paths += record.slot_keys(keys)
-            job = {
-                "epoch_life": self._lives.epoch,
-                "lease": self._lives.lease,
-                "keep": self._lives.keep,
-                "ids": list(records),
-            }
-            self._ledger.run(scripts.RENEW, epoch, paths, job)
-
-    def _move(self, epoch: str, dead_dialer_id: str, call_ids: Sequence[str]) -> None:
-        me, keys = self._dialer_id, self._ledger.generation(epoch)
-        items = [
-            [call_id, record.raw, record.owned_by(me).raw]
-            for call_id, record in self._ledger.records(epoch, call_ids).items()
-            if record.owner == dead_dialer_id  # another heir may have been quicker
-        ]
-        paths = [keys.permits, keys.held(dead_dialer_id), keys.held(me), keys.holders]
-        paths += [self._ledger.keys.lease(me), self._ledger.keys.fenced(me)]
-        job = {"dialer": me, "keep": self._lives.keep, "items": items}
-        answer = self._ledger.run(scripts.TRANSFER, epoch, paths, job)
-        if answer is not None and answer[0] == "fenced":
-            raise Fenced(me)
+            self._releases.flush()

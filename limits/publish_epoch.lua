@@ -1,6 +1,6 @@
 -- The last step of a rebuild: the new generation becomes the present one, if the rebuilder still holds its lock, the
 -- server is the one it wrote to, and it has heeded every call that ended in the meantime.
--- KEYS: 1 epoch, 2 rebuilding, 3 gone.
+-- KEYS: 1 epoch, 2 rebuilding, 3 ended_while_down.
 -- ARGV: JSON {token, epoch, run (of the server), epoch_life (ms), heeded [call ids]}.
 -- Returns {'lost'} | {'more', call id, billed seconds, ...} | {'open'}.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -11,11 +11,11 @@ local heeded = {}
 for _, id in ipairs(job.heeded) do
   heeded[id] = true
 end
-local gone, more = redis.call('HGETALL', KEYS[3]), {'more'}
-for i = 1, #gone, 2 do
-  if not heeded[gone[i]] then
-    more[#more + 1] = gone[i]
-    more[#more + 1] = gone[i + 1]
+local ended, more = redis.call('HGETALL', KEYS[3]), {'more'}
+for i = 1, #ended, 2 do
+  if not heeded[ended[i]] then
+    more[#more + 1] = ended[i]
+    more[#more + 1] = ended[i + 1]
   end
 end
 if #more > 1 then

@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from redis import Redis
@@ -20,10 +19,11 @@ from redis import Redis
 from coordination import lua
 from coordination.membership import LEASE_SECONDS
 from limits import scripts
-from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LiveCall, RecentSend, Snapshot
-from limits.epoch import Ledger
+from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, OpenCall, RecentSend, Snapshot
+from limits.epoch import EpochStore
 from limits.eviction import evicting
 from limits.keys import Record
+from limits.ttls import Ttls
 
 T = TypeVar("T")
 
@@ -35,55 +35,46 @@ MARGIN = 0.010
 """Seconds waited beyond a permit's life, for clocks that do not run equally fast."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lives:
-    """How long things live, in ms: a permit's lease, the epoch, and what is kept for as long as anybody renews it."""
-
-    lease: int
-    epoch: int
-    keep: int
-
-
-def rebuild(ledger: Ledger, snapshot: Callable[[], Snapshot], lives: Lives, dialer_id: str) -> bool:
+def rebuild(store: EpochStore, snapshot: Callable[[], Snapshot], ttls: Ttls, dialer_id: str) -> bool:
     """Rebuild where there is no whole state and nobody else is at it; True when done.
 
     Nothing is rebuilt in a Redis that evicts. Raises redis.RedisError or LimiterUnavailable.
     """
-    if ledger.epoch() is not None or evicting(ledger.redis) is not None:
+    if store.epoch() is not None or evicting(store.redis) is not None:
         return False
-    with _lock(ledger, dialer_id) as token:
-        if token is None or ledger.epoch() is not None:
+    with _lock(store, dialer_id) as token:
+        if token is None or store.epoch() is not None:
             return False
-        run = cast(str, ledger.redis.info("server")["run_id"])
+        run = cast(str, store.redis.info("server")["run_id"])
         # Whatever was granted before is sent by then, and so in the database, or has to be asked for again.
         time.sleep(PERMIT_LIFE + MARGIN)
-        return _Rebuild(ledger, lives, run).do(snapshot(), token)
+        return _Rebuild(store, ttls, run).do(snapshot(), token)
 
 
 @contextmanager
-def _lock(ledger: Ledger, dialer_id: str) -> Iterator[str | None]:
+def _lock(store: EpochStore, dialer_id: str) -> Iterator[str | None]:
     """The rebuilder's lock; None where somebody else has it."""
     token = f"{dialer_id} {secrets.token_hex(8)}"
-    if not _take(ledger, token) and not (_drop_orphan(ledger) and _take(ledger, token)):
+    if not _take(store, token) and not (_drop_orphan(store) and _take(store, token)):
         yield None
         return
     try:
         yield token
     finally:
-        lua.run_job(ledger.redis, scripts.UNLOCK, [ledger.keys.rebuilding], {"token": token})
-        ledger.forget()
+        lua.run_job(store.redis, scripts.UNLOCK, [store.keys.rebuilding], {"token": token})
+        store.forget()
 
 
-def _take(ledger: Ledger, token: str) -> bool:
-    return bool(ledger.redis.set(ledger.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000))
+def _take(store: EpochStore, token: str) -> bool:
+    return bool(store.redis.set(store.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000))
 
 
-def _drop_orphan(ledger: Ledger) -> bool:
+def _drop_orphan(store: EpochStore) -> bool:
     """Drop the lock of a rebuilder that has died: it is older than any lease, and its holder has none.
 
     One that was only stopped finds out when it opens: the lock says somebody else's name then.
     """
-    redis, keys = ledger.redis, ledger.keys
+    redis, keys = store.redis, store.keys
     token = cast("str | None", redis.get(keys.rebuilding))
     left = redis.pttl(keys.rebuilding)
     if token is None or left > (LOCK_SECONDS - LEASE_SECONDS) * 1000:
@@ -97,19 +88,19 @@ def _drop_orphan(ledger: Ledger) -> bool:
 class _Rebuild:
     """One attempt, on the server's run `run`, into a generation of its own."""
 
-    def __init__(self, ledger: Ledger, lives: Lives, run: str) -> None:
-        self._redis: Redis = ledger.redis
-        self._outer = ledger.keys
-        self._lives = lives
+    def __init__(self, store: EpochStore, ttls: Ttls, run: str) -> None:
+        self._redis: Redis = store.redis
+        self._outer = store.keys
+        self._ttls = ttls
         self._run = run
         self._epoch = f"{secrets.token_hex(6)}.{run}"
-        self._keys = ledger.generation(self._epoch)
+        self._keys = store.generation(self._epoch)
         seconds, micros = self._redis.time()
         self._now_ms = seconds * 1000 + micros // 1000
 
     def do(self, snapshot: Snapshot, token: str) -> bool:
         """Write everything, then open; False where the lock or the server was lost in between."""
-        records = {call.call_id: self._record(call) for call in snapshot.live}
+        records = {call.call_id: self._record(call) for call in snapshot.open_calls}
         for batch in _batches(list(records.items())):
             self._write_permits(batch)
         for sends in _batches(snapshot.recent):
@@ -121,23 +112,23 @@ class _Rebuild:
             answer = lua.run_job(
                 self._redis,
                 scripts.PUBLISH_EPOCH,
-                [self._outer.epoch, self._outer.rebuilding, self._outer.gone],
+                [self._outer.epoch, self._outer.rebuilding, self._outer.ended_while_down],
                 {
                     "token": token,
                     "epoch": self._epoch,
                     "run": self._run,
-                    "epoch_life": self._lives.epoch,
+                    "epoch_life": self._ttls.epoch,
                     "heeded": heeded,
                 },
             )
             if answer[0] != "more":
                 return bool(answer[0] == "open")
-            gone = dict(zip(answer[1::2], map(int, answer[2::2]), strict=True))
-            heeded += gone
-            for batch in _batches([(call_id, records[call_id]) for call_id in gone if call_id in records]):
-                self._let_go(batch, gone)
+            ended = dict(zip(answer[1::2], map(int, answer[2::2]), strict=True))
+            heeded += ended
+            for batch in _batches([(call_id, records[call_id]) for call_id in ended if call_id in records]):
+                self._release(batch, ended)
 
-    def _record(self, call: LiveCall) -> Record:
+    def _record(self, call: OpenCall) -> Record:
         return Record.make(
             owner=call.dialer_id,
             campaign_id=call.campaign_id,
@@ -150,18 +141,18 @@ class _Rebuild:
         )
 
     def _write_permits(self, batch: Sequence[tuple[str, Record]]) -> None:
-        keys, lives = self._keys, self._lives
+        keys, ttls = self._keys, self._ttls
         with self._redis.pipeline(transaction=False) as pipe:
             for call_id, record in batch:
                 pipe.hset(keys.permits, call_id, record.raw)
                 pipe.sadd(keys.held(record.owner), call_id)
                 pipe.sadd(keys.holders, record.owner)
-                pipe.pexpire(keys.held(record.owner), lives.keep)
+                pipe.pexpire(keys.held(record.owner), ttls.keep)
                 for slots in record.slot_keys(keys):
-                    pipe.zadd(slots, {call_id: self._now_ms + lives.lease})
-                    pipe.pexpire(slots, lives.keep)
-            pipe.pexpire(keys.permits, lives.keep)
-            pipe.pexpire(keys.holders, lives.keep)
+                    pipe.zadd(slots, {call_id: self._now_ms + ttls.lease})
+                    pipe.pexpire(slots, ttls.keep)
+            pipe.pexpire(keys.permits, ttls.keep)
+            pipe.pexpire(keys.holders, ttls.keep)
             pipe.execute()
 
     def _write_rates(self, batch: Sequence[RecentSend]) -> None:
@@ -187,7 +178,7 @@ class _Rebuild:
                 pipe.pexpire(key, 2 * DAY_MS)
             pipe.execute()
 
-    def _let_go(self, batch: Sequence[tuple[str, Record]], billsecs: dict[str, int]) -> None:
+    def _release(self, batch: Sequence[tuple[str, Record]], billsecs: dict[str, int]) -> None:
         """Calls that the snapshot saw live and that have ended since."""
         keys = self._keys
         with self._redis.pipeline(transaction=False) as pipe:

@@ -1,6 +1,6 @@
--- Let go of what permits hold: for calls that are over, and for those never sent. Doing it twice changes nothing.
--- KEYS: 1 epoch, 2 gone, 3 permits (absent where the caller knows no epoch); for each item: held by its owner, day,
---       5 slots, 3 rates.
+-- Release what permits hold: for calls that are over, and for those never sent. Doing it twice changes nothing.
+-- KEYS: 1 epoch, 2 ended_while_down, 3 permits (absent where the caller knows no epoch);
+--       for each item: held by its owner, day, 5 slots, 3 rates.
 -- ARGV: JSON {epoch, notes [[call id, billed seconds, -1 for never sent]], items [[call id, record, seconds, day]]}.
 -- Returns {'noted'}: no epoch, whoever rebuilds will heed it | {'epoch', the present one}
 --       | {'ok', ids whose record is another by now ...}.
@@ -20,7 +20,7 @@ if epoch ~= job.epoch then
   return {'epoch', epoch}
 end
 
-local function let_go(base, id, seconds, day)
+local function release(base, id, seconds, day)
   redis.call('HDEL', KEYS[3], id)
   redis.call('SREM', KEYS[base + 1], id)
   for k = 3, 7 do
@@ -44,7 +44,7 @@ local answer = {'ok'}
 for i, item in ipairs(job.items) do
   local raw = redis.call('HGET', KEYS[3], item[1])
   if raw == item[2] then
-    let_go(3 + (i - 1) * WIDTH, item[1], item[3], item[4])
+    release(3 + (i - 1) * WIDTH, item[1], item[3], item[4])
   elseif raw then
     answer[#answer + 1] = item[1]
   end

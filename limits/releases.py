@@ -1,7 +1,8 @@
-"""What has to be let go of: calls that are over, permits never used, and answers that were lost.
+"""Releases that are due: of calls that are over, of permits never used, and of what a lost answer may have granted.
 
-Nothing is forgotten because Redis was away: a debt stays until a script has said that it is settled. Each question of
-a dialer has a number, kept in the record of what it got, so a debt paid late never takes a permit asked for since.
+Nothing is dropped because Redis was away: a release stays pending until a script has said that it is done. Each
+request of a dialer has a number, kept in the record of what it got, so a release that comes late never takes a permit
+asked for since.
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ from dataclasses import dataclass
 
 from coordination import lua
 from limits import scripts
-from limits.epoch import EpochChangedError, Ledger
+from limits.epoch import EpochChangedError, EpochStore
 from limits.keys import Record
 
 BATCH = 100
 ROUNDS = 5
-"""How often a batch is read again at once because others changed its records; what is left then stays owed."""
-DOUBT_SECONDS = 30.0
-"""For how long a lost question may still be answered: Redis refuses it once the asker's own lease has lapsed."""
+"""How often a batch is read again at once because others changed its records; what is left then stays pending."""
+LOST_ANSWER_SECONDS = 30.0
+"""For how long Redis may still carry out a request without an answer: none of a dialer whose lease has lapsed."""
 NEVER_SENT = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
-    """One call to let go of: `seconds` billed (0 adds none), or NEVER_SENT to undo the day's count and the rates too.
+class PendingRelease:
+    """One call's permit to release: `seconds` billed (0 adds none), or NEVER_SENT to undo the day's count and the
+    rates too.
 
-    A call that may ask again has with it the number of the dialer's last question, `ask`, and the `epoch` in which
-    it was put: a permit got by a later question is another. `lost` is for one whose answer was lost: it concerns that
+    A call that may ask again has with it the number of the dialer's last request, `ask`, and the `epoch` in which
+    it was made: a permit got by a later request is another. `lost` is for one whose answer was lost: it concerns that
     epoch only, and nobody else needs to know of it. With `owner`, only a permit in that dialer's hands.
     """
 
@@ -40,106 +42,109 @@ class Debt:
     owner: str | None = None
 
 
-class Debts:
-    """The debts of one process, and its doubts: lost answers, with how long each may still be given."""
+class PendingReleases:
+    """Those of one process by call, and its lost answers with how long their requests may still be carried out."""
 
-    def __init__(self, ledger: Ledger, dialer_id: str) -> None:
-        self._ledger = ledger
+    def __init__(self, store: EpochStore, dialer_id: str) -> None:
+        self._store = store
         self._dialer_id = dialer_id
-        self._owed: dict[str, Debt] = {}
-        self._paying: dict[str, Debt] = {}
-        self._doubts: dict[str, tuple[Debt, float]] = {}
+        self._pending: dict[str, PendingRelease] = {}
+        self._in_flight: dict[str, PendingRelease] = {}
+        self._lost_answers: dict[str, tuple[PendingRelease, float]] = {}
 
-    def owe(self, debts: Iterable[Debt]) -> None:
-        """Note debts, to be paid by the next `pay`."""
-        self._owed.update((debt.call_id, debt) for debt in debts)
+    def enqueue(self, releases: Iterable[PendingRelease]) -> None:
+        """To be done by the next `flush`."""
+        self._pending.update((release.call_id, release) for release in releases)
 
-    def doubt(self, call_ids: Iterable[str], ask: int, epoch: str) -> None:
-        """The answer to question `ask` was lost: undo what it may have granted these calls, now and later on."""
-        until = time.monotonic() + DOUBT_SECONDS
+    def enqueue_lost(self, call_ids: Iterable[str], ask: int, epoch: str) -> None:
+        """The answer to request `ask` was lost: undo what it may have granted these calls, now and later on."""
+        until = time.monotonic() + LOST_ANSWER_SECONDS
         for call_id in call_ids:
-            debt = Debt(call_id, NEVER_SENT, ask, epoch, lost=True)
-            self._owed[call_id] = debt
-            self._doubts[call_id] = (debt, until)
+            release = PendingRelease(call_id, NEVER_SENT, ask, epoch, lost=True)
+            self._pending[call_id] = release
+            self._lost_answers[call_id] = (release, until)
 
     def withdraw(self, call_ids: Iterable[str]) -> None:
         """These are asked for again: what they may hold already is no longer to be undone."""
         for call_id in call_ids:
-            for debts in (self._owed, self._paying):
-                debt = debts.get(call_id)
-                if debt is not None and debt.seconds == NEVER_SENT:
-                    del debts[call_id]
+            for releases in (self._pending, self._in_flight):
+                release = releases.get(call_id)
+                if release is not None and release.seconds == NEVER_SENT:
+                    del releases[call_id]
 
-    def revisit(self) -> None:
-        """Owe again what a lost question may have been granted since it was last looked at."""
+    def requeue_lost(self) -> None:
+        """Enqueue again what a request without an answer may have been granted since it was last looked at."""
         now = time.monotonic()
-        self._doubts = {call_id: doubt for call_id, doubt in self._doubts.items() if doubt[1] > now}
-        for call_id, (debt, _) in self._doubts.items():
-            self._owed.setdefault(call_id, debt)
+        self._lost_answers = {key: lost for key, lost in self._lost_answers.items() if lost[1] > now}
+        for call_id, (release, _) in self._lost_answers.items():
+            self._pending.setdefault(call_id, release)
 
-    def pay(self) -> None:
-        """Settle all debts but those another greenlet is at.
+    def flush(self) -> None:
+        """Carry out all but those that another greenlet is at.
 
-        Raises redis.RedisError; what is left stays owed.
+        Raises redis.RedisError; what is left stays pending.
         """
-        while batch := list(self._owed.values())[:BATCH]:
-            for debt in batch:
-                self._paying[debt.call_id] = self._owed.pop(debt.call_id)
-            left = {debt.call_id for debt in batch}
+        while batch := list(self._pending.values())[:BATCH]:
+            for release in batch:
+                self._in_flight[release.call_id] = self._pending.pop(release.call_id)
+            left = {release.call_id for release in batch}
             try:
-                left = self._settle(batch)
+                left = self._release(batch)
             finally:
-                for debt in batch:
-                    if self._paying.get(debt.call_id) is not debt:
-                        continue  # withdrawn meanwhile
-                    del self._paying[debt.call_id]
-                    if debt.call_id in left:
-                        self._owed.setdefault(debt.call_id, debt)
+                self._keep(batch, left)
             if left:
                 return
 
-    def _settle(self, debts: Sequence[Debt]) -> set[str]:
-        """Returns the calls that could not be settled because others were at their records all the time."""
-        left = {debt.call_id for debt in debts}
+    def _keep(self, batch: Sequence[PendingRelease], left: set[str]) -> None:
+        """Put back what of a batch was not done, and was not withdrawn meanwhile."""
+        for release in batch:
+            if self._in_flight.get(release.call_id) is not release:
+                continue
+            del self._in_flight[release.call_id]
+            if release.call_id in left:
+                self._pending.setdefault(release.call_id, release)
+
+    def _release(self, releases: Sequence[PendingRelease]) -> set[str]:
+        """Returns the calls that are left because others were at their records all the time."""
+        left = {release.call_id for release in releases}
         for _ in range(ROUNDS):
             try:
-                left = self._settle_once([debt for debt in debts if debt.call_id in left])
+                left = self._release_once([release for release in releases if release.call_id in left])
             except EpochChangedError:
                 continue
             if not left:
                 break
         return left
 
-    def _settle_once(self, debts: Sequence[Debt]) -> set[str]:
-        """Returns the calls whose record changed between reading it and letting go of it."""
-        ledger = self._ledger
-        notes = [[debt.call_id, debt.seconds] for debt in debts if not debt.lost]
-        paths, items = [ledger.keys.epoch, ledger.keys.gone], []
-        epoch = ledger.epoch()
+    def _release_once(self, releases: Sequence[PendingRelease]) -> set[str]:
+        """Returns the calls whose record changed between reading it and releasing what it holds."""
+        store = self._store
+        notes = [[release.call_id, release.seconds] for release in releases if not release.lost]
+        paths, items = [store.keys.epoch, store.keys.ended_while_down], []
+        epoch = store.epoch()
         if epoch is not None:
-            keys = ledger.generation(epoch)
+            keys = store.generation(epoch)
             paths.append(keys.permits)
-            records = ledger.records(epoch, [debt.call_id for debt in debts])
-            for debt in debts:
-                record = records.get(debt.call_id)
-                if record is not None and self._means(debt, record, epoch):
-                    items.append([debt.call_id, record.raw, debt.seconds, record.day])
+            records = store.records(epoch, [release.call_id for release in releases])
+            for release in releases:
+                record = records.get(release.call_id)
+                if record is not None and self._concerns(release, record, epoch):
+                    items.append([release.call_id, record.raw, release.seconds, record.day])
                     paths += [keys.held(record.owner), keys.day(record.tenant_id)]
                     paths += record.slot_keys(keys) + record.rate_keys(keys)
-        answer = lua.run_job(
-            ledger.redis, scripts.RELEASE, paths, {"epoch": epoch or "", "notes": notes, "items": items}
-        )
+        job = {"epoch": epoch or "", "notes": notes, "items": items}
+        answer: list[str] = lua.run_job(store.redis, scripts.RELEASE, paths, job)
         if answer[0] != "ok":
-            ledger.forget()
+            store.forget()
         if answer[0] == "epoch":
             raise EpochChangedError
         return set(answer[1:])
 
-    def _means(self, debt: Debt, record: Record, epoch: str) -> bool:
-        """Whether this record is the one to let go of, and not one that was asked for since."""
-        if debt.ask is None:
-            return debt.owner in (None, record.owner)
+    def _concerns(self, release: PendingRelease, record: Record, epoch: str) -> bool:
+        """Whether this record is the one to release, and not one that was asked for since."""
+        if release.ask is None:
+            return release.owner in (None, record.owner)
         if record.owner == self._dialer_id:
-            return record.ask <= debt.ask and (debt.epoch == epoch or not debt.lost)
+            return record.ask <= release.ask and (release.epoch == epoch or not release.lost)
         # Taken over meanwhile, and not asked for by the one who has it now.
-        return record.ask == 0 and debt.epoch == epoch and not debt.lost
+        return record.ask == 0 and release.epoch == epoch and not release.lost

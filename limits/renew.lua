@@ -1,5 +1,5 @@
 -- Extend the leases of one dialer's permits, and the epoch, which lapses before any lease does.
--- KEYS: 1 epoch, 2 permits, 3 holders, 4 held by the dialer, 5 tat; for each call its 5 slots.
+-- KEYS: 1 epoch, 2 permits, 3 holders, 4 held by the dialer, 5 next_due; for each call its 5 slots.
 -- ARGV: JSON {epoch, epoch_life (ms), lease (ms), keep (ms), ids}.
 -- Returns {'no_redis'} | {'epoch', the present one} | {'ok'}; a call whose permit has gone is left alone.
 local epoch = whole(KEYS[1])

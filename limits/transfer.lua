@@ -11,7 +11,7 @@ end
 if epoch ~= job.epoch then
   return {'epoch', epoch}
 end
--- Whoever settles the new owner has asked what it holds: what it took after that would be lost with it.
+-- Whoever takes over from the new owner has asked what it holds: what it took after that would be lost with it.
 if redis.call('EXISTS', KEYS[6]) == 0 or redis.call('EXISTS', KEYS[7]) == 1 then
   return {'fenced'}
 end

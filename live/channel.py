@@ -20,7 +20,7 @@ from live.listener import Listener, Rendered
 TERMINAL = frozenset({"completed", "failed"})
 LEAST_GAP_SECONDS = 0.25
 UNTOLD_SECONDS = 20.0
-"""A campaign may have ended before its last transitions are published, by the heir of a dialer that died between."""
+"""A dialer may die between a campaign's end and the publishing of it: whoever takes over publishes what is left."""
 log = structlog.get_logger()
 
 Snapshot = Callable[[str], Mapping[str, Any]]

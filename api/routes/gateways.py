@@ -21,7 +21,7 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, shown
 from api.services import services
 from coordination.topics import Topic
-from limits.backpressure import Kind
+from limits.rate_cuts import Kind
 from models import CallerIdFormat, CallerIdHeader, Gateway, rows
 
 blp = Blueprint("gateways", description="The trunks that calls leave by")

@@ -21,7 +21,7 @@ from api.schemas import shown
 from api.services import services
 from coordination.errors import CoordinationError
 from coordination.topics import Topic
-from limits.backpressure import Kind
+from limits.rate_cuts import Kind
 from models import Node, NodeSource, rows
 from settings import NODE_NAME, address_of
 

@@ -8,7 +8,7 @@ import structlog
 
 from api.services import services
 from coordination.errors import CoordinationError
-from limits.backpressure import Kind, Pressure
+from limits.rate_cuts import Kind, RateCuts
 
 log = structlog.get_logger(__name__)
 
@@ -17,11 +17,11 @@ def rates_now(kind: Kind, configured: Mapping[str, int | None]) -> dict[str, int
     """By name or id; as configured where Redis cannot be asked, for then nobody dials at any rate."""
     found = services()
     try:
-        slowed = Pressure(found.redis, found.settings.redis_prefix).read((kind, name) for name in configured)
+        reduced = RateCuts(found.redis, found.settings.redis_prefix).read((kind, name) for name in configured)
     except CoordinationError as error:
         log.warning("rates_unavailable", reason=str(error))
-        slowed = {}
+        reduced = {}
     return {
-        name: cps if (left := slowed.get((kind, name))) is None else left.rate(cps)
+        name: cps if (left := reduced.get((kind, name))) is None else left.rate(cps)
         for name, cps in configured.items()
     }

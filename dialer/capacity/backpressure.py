@@ -1,7 +1,7 @@
 """Backs off from nodes and gateways that refuse, and from nodes that answer slowly.
 
 Hears how calls ended (from the recorder) and how long nodes take to answer (from the sender); the cuts are shared by
-all dialers through `limits.backpressure`. The dispatchers pass what is left to the limiter. A refusal is told from a
+all dialers through `limits.rate_cuts`. The dispatchers pass what is left to the limiter. A refusal is told from a
 number that is out of order by whether there was a channel: FreeSWITCH refuses in the same words.
 """
 
@@ -20,8 +20,8 @@ from campaigns.dispositions import Disposition
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
-from limits.backpressure import DOWN_EVERY_MS, Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
+from limits.rate_cuts import DOWN_EVERY_MS, Kind, RateCuts, ReducedRate, Target
 
 log = structlog.get_logger()
 
@@ -98,13 +98,13 @@ class RefusalWindow:
 class BackPressure:
     """One process' part of it. `targets` says whose rates it wants to know, `changed` is called after a cut."""
 
-    pressure: Pressure
+    rate_cuts: RateCuts
     live_calls: LiveCalls
     targets: Callable[[], Iterable[Target]]
     dialers: Callable[[], int]
     changed: Callable[[], None]
     now: Callable[[], float] = time.monotonic
-    _slowed: Mapping[Target, Slowed] = field(default_factory=dict)
+    _slowed: Mapping[Target, ReducedRate] = field(default_factory=dict)
     _cut_at: dict[Target, float] = field(default_factory=dict)
     _replies: dict[str, Replies] = field(default_factory=dict)
     _refusals: dict[str, RefusalWindow] = field(default_factory=dict)
@@ -156,7 +156,7 @@ class BackPressure:
         self._cut_at[target] = now
         kind, name = target
         try:
-            if self.pressure.refuse(kind, name, self._asked_for(target, over)):
+            if self.rate_cuts.record_refusal(kind, name, self._asked_for(target, over)):
                 log.warning("slowed_down", kind=str(kind), name=name)
             self._read()
         except LimiterUnavailable as error:
@@ -176,4 +176,4 @@ class BackPressure:
         return len(recent) * self.dialers()
 
     def _read(self) -> None:
-        self._slowed = self.pressure.read([*self.targets(), *self._cut_at])
+        self._slowed = self.rate_cuts.read([*self.targets(), *self._cut_at])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dialer.fault_points import FaultPoint, hit
-from limits.caps import DayUse, LiveCall, RecentSend, Snapshot
+from limits.caps import DayUse, OpenCall, RecentSend, Snapshot
 from models import db, rows
 
 _LIVE = """
@@ -33,7 +33,7 @@ def snapshot() -> Snapshot:
         (day,) = rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day")
         taken = Snapshot(
             day=day["day"],
-            live=[LiveCall(**row) for row in rows(_LIVE)],
+            open_calls=[OpenCall(**row) for row in rows(_LIVE)],
             recent=[RecentSend(**row) for row in rows(_RECENT)],
             days=[DayUse(**row) for row in rows(_DAYS)],
         )

@@ -109,8 +109,8 @@ class Permits:
             log.warning("permits_owed", error=str(error)[:200])
 
 
-def _over(call: LiveCall, ended: Ended) -> caps.Ended:
-    return caps.Ended(
+def _over(call: LiveCall, ended: Ended) -> caps.EndedCall:
+    return caps.EndedCall(
         call_id=call.call_id,
         campaign_id=call.campaign_id,
         tenant_id=call.tenant_id,

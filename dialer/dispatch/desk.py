@@ -25,8 +25,8 @@ from dialer.record.commit import Commit
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Told
 from freeswitch.cluster import LinkChange
-from limits.backpressure import Kind, Target
 from limits.caps import NodeCaps, Permit
+from limits.rate_cuts import Kind, Target
 
 log = structlog.get_logger()
 

@@ -19,8 +19,8 @@ from dialer.dispatch.rate_meter import RateMeter
 from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.events import Heartbeat
-from limits.backpressure import Kind
 from limits.caps import NodeCaps
+from limits.rate_cuts import Kind
 from models import db, rows
 from settings import NodeSettings
 

@@ -17,7 +17,7 @@ from dialer.call_rows import open_calls
 from dialer.capacity.permits import Permits
 from dialer.live_calls import LiveCalls
 from dialer.recovery.reconciler import Reconciler
-from limits.caps import Ended, Permit
+from limits.caps import EndedCall, Permit
 from limits.limiter import Limiter
 from models import db, rows
 
@@ -81,7 +81,7 @@ class Audit:
         }
 
 
-def _ended(row: Mapping[str, Any]) -> Ended:
-    return Ended(
+def _ended(row: Mapping[str, Any]) -> EndedCall:
+    return EndedCall(
         row["id"], row["campaign_id"], row["tenant_id"], row["gateway_id"], row["node"], row["billsec"]
     )

@@ -26,7 +26,7 @@ from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
-from limits.caps import Ended
+from limits.caps import EndedCall
 from limits.limiter import Limiter
 from models import db, rows
 
@@ -174,5 +174,5 @@ class MaybeLiveSlots:
             self.hangup_markers.forget(row["node"], [row["call_id"]])
         log.info("slots_let_go", calls=len(free))
         # What they spoke is told by their records, and counted with those.
-        self.limiter.release([Ended(**row, billsec=0) for row in free])
+        self.limiter.release([EndedCall(**row, billsec=0) for row in free])
         self.on_free()

@@ -126,7 +126,7 @@ TWICE = (
         "limits/transfer.lua",
         "if redis.call('EXISTS', KEYS[6]) == 0 or redis.call('EXISTS', KEYS[7]) == 1 then",
         "if redis.call('EXISTS', KEYS[6]) == 0 then",
-        (f"{LEASES}::test_a_fenced_heir_takes_nothing_over",),
+        (f"{LEASES}::test_a_fenced_successor_takes_nothing_over",),
     ),
     Mutation(
         "a lapsed lease comes back",

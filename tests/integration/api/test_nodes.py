@@ -9,7 +9,7 @@ import pytest
 
 from coordination.errors import MembershipUnavailable
 from coordination.membership import Membership
-from limits.backpressure import Kind, Pressure
+from limits.rate_cuts import Kind, RateCuts
 from tests.integration.api.resource_routes import NODES, call_of
 from tests.integration.api.site import Site
 
@@ -97,9 +97,9 @@ def test_a_node_and_a_gateway_that_refused_show_what_is_left_of_their_rates(site
     assert made.status_code == 201, made.text
     trunk = made.json
     assert (trunk["cps"], trunk["rate_now"]) == (8, 8)
-    pressure = Pressure(site.services.redis, site.services.settings.redis_prefix)
-    pressure.refuse(Kind.NODE, "fs1", 20)
-    pressure.refuse(Kind.GATEWAY, trunk["id"], 8)
+    pressure = RateCuts(site.services.redis, site.services.settings.redis_prefix)
+    pressure.record_refusal(Kind.NODE, "fs1", 20)
+    pressure.record_refusal(Kind.GATEWAY, trunk["id"], 8)
     node = site.get("/nodes/fs1", role="platform").json
     assert (node["cps"], node["rate_now"]) == (20, 10)
     assert site.get(f"/gateways/{trunk['id']}", role="platform").json["rate_now"] == 4

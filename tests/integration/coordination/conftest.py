@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.limits.conftest import client, desk
+from tests.integration.limits.conftest import client, dialer
 
-__all__ = ["client", "desk"]
+__all__ = ["client", "dialer"]

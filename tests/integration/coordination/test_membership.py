@@ -10,66 +10,69 @@ import pytest
 from coordination.errors import Fenced, MembershipUnavailable
 from coordination.membership import Membership
 from limits.limiter import Permit, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, connect, words
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, connect, words
 from tests.waiting import wait_until
 
 
 def test_renewing_keeps_every_slot(client: HookedRedis) -> None:
-    desk = Desk(client, lease_seconds=0.6).open()
-    desk.ask("a", concurrency=1, number="+1")
+    dialer = Dialer(client, lease_seconds=0.6).open()
+    dialer.ask("a", concurrency=1, number="+1")
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
-        desk.limiter.renew()
+        dialer.limiter.renew()
         gevent.sleep(0.1)
-    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
-    assert words(desk.ask("b", number="+1", campaign_id="x")) == ["number_cap"]
+    assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert words(dialer.ask("b", number="+1", campaign_id="x")) == ["number_cap"]
 
 
 def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: HookedRedis) -> None:
-    dead, heir = Desk(client, "d1", lease_seconds=0.6).open(), Desk(client, "d2", lease_seconds=0.6)
+    dead, successor = (
+        Dialer(client, "d1", lease_seconds=0.6).open(),
+        Dialer(client, "d2", lease_seconds=0.6),
+    )
     dead.ask("a", concurrency=1)
     dead.membership.leave("d1")
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
-        heir.limiter.renew()
+        successor.limiter.renew()
         gevent.sleep(0.1)
-    assert words(heir.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert words(successor.ask("b", concurrency=1)) == ["campaign_concurrency"]
 
 
-def test_taking_over_keeps_live_calls_and_releases_the_others(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("open", "over", "never")
-    heir = Desk(client, "d2")
-    assert sorted(heir.limiter.held_by("d1")) == ["never", "open", "over"]
-    lost = heir.limiter.take_over("d1", {"open"}, {"over": 42})
+def test_taking_over_keeps_live_calls_and_releases_the_others(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("open", "over", "never")
+    successor = Dialer(client, "d2")
+    assert sorted(successor.limiter.held_by("d1")) == ["never", "open", "over"]
+    lost = successor.limiter.take_over("d1", {"open"}, {"over": 42})
     assert lost == ["never", "over"]
-    assert heir.limiter.held_by("d1") == []
-    assert heir.limiter.held_by("d2") == ["open"]
-    assert heir.limiter.usage("t") == Usage(concurrent=1, last_minute=2, day_calls=2, day_seconds=42)
+    assert successor.limiter.held_by("d1") == []
+    assert successor.limiter.held_by("d2") == ["open"]
+    assert successor.limiter.usage("t") == Usage(concurrent=1, last_minute=2, day_calls=2, day_seconds=42)
 
 
-def test_without_word_of_those_that_ended_the_day_keeps_them(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a", "b")
-    heir = Desk(client, "d2")
-    assert heir.limiter.take_over("d1", set()) == ["a", "b"]
-    assert heir.limiter.usage("t") == Usage(0, 2, 2, 0)
+def test_without_word_of_those_that_ended_the_day_keeps_them(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("a", "b")
+    successor = Dialer(client, "d2")
+    assert successor.limiter.take_over("d1", set()) == ["a", "b"]
+    assert successor.limiter.usage("t") == Usage(0, 2, 2, 0)
 
 
-def test_two_heirs_take_each_permit_once(client: HookedRedis, desk: Desk) -> None:
-    desk.ask(*(f"call{n:03}" for n in range(250)))
-    one, two = Desk(client, "d2"), Desk(client, "d3")
+def test_two_successors_take_each_permit_once(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask(*(f"call{n:03}" for n in range(250)))
+    one, two = Dialer(client, "d2"), Dialer(client, "d3")
     live = {f"call{n:03}" for n in range(0, 250, 2)}
-    jobs = [gevent.spawn(heir.limiter.take_over, "d1", live, {}) for heir in (one, two)]
+    jobs = [gevent.spawn(successor.limiter.take_over, "d1", live, {}) for successor in (one, two)]
     gevent.joinall(jobs, raise_error=True)
     assert sorted(one.limiter.held_by("d2") + one.limiter.held_by("d3")) == sorted(live)
     assert one.limiter.usage("t") == Usage(125, 125, 125, 0)
 
 
-def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("open", "over")
-    slow, quick = Desk(client, "d2"), Desk(client, "d3")
+def test_a_successor_overtaken_by_another_takes_nothing_from_it(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("open", "over")
+    slow, quick = Dialer(client, "d2"), Dialer(client, "d3")
 
     class Overtaken:
-        """What is open, as the slow heir reads it, while the quick one is at work."""
+        """What is open, as the slow successor reads it, while the quick one is at work."""
 
         def __contains__(self, call_id: object) -> bool:
             quick.limiter.take_over("d1", {"open", "over"}, {})
@@ -81,53 +84,55 @@ def test_an_heir_overtaken_by_another_takes_nothing_from_it(client: HookedRedis,
     assert slow.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
-def test_a_fenced_heir_takes_nothing_over(client: HookedRedis, desk: Desk) -> None:
-    """Its own heir has asked what it holds; what it took after that would be released as what never became a row."""
-    desk.ask("a")
-    late, heir = Desk(client, "d2"), Desk(client, "d3")
+def test_a_fenced_successor_takes_nothing_over(client: HookedRedis, dialer: Dialer) -> None:
+    """Its own successor has asked what it holds; what it took after that would be released as never sent."""
+    dialer.ask("a")
+    late, successor = Dialer(client, "d2"), Dialer(client, "d3")
     late.membership.fence("d2")
-    known = heir.limiter.held_by("d2")
+    known = successor.limiter.held_by("d2")
     with pytest.raises(Fenced):
         late.limiter.take_over("d1", {"a"})
-    heir.limiter.take_over("d2", set(known))
-    heir.limiter.take_over("d1", {"a"})
-    assert heir.limiter.held_by("d3") == ["a"]
-    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+    successor.limiter.take_over("d2", set(known))
+    successor.limiter.take_over("d1", {"a"})
+    assert successor.limiter.held_by("d3") == ["a"]
+    assert successor.limiter.usage("t") == Usage(1, 1, 1, 0)
 
 
-def test_an_heir_releases_what_it_took_over(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a", concurrency=1)
-    heir = Desk(client, "d2")
-    heir.limiter.take_over("d1", {"a"})
-    heir.end("a", billsec=3)
-    assert words(heir.ask("b", concurrency=1)) == ["fs1"]
-    assert heir.limiter.usage("t") == Usage(1, 2, 2, 3)
+def test_a_successor_releases_what_it_took_over(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("a", concurrency=1)
+    successor = Dialer(client, "d2")
+    successor.limiter.take_over("d1", {"a"})
+    successor.end("a", billsec=3)
+    assert words(successor.ask("b", concurrency=1)) == ["fs1"]
+    assert successor.limiter.usage("t") == Usage(1, 2, 2, 3)
 
 
-def test_an_heir_repeats_a_send_under_its_id_without_counting_it_again(
-    client: HookedRedis, desk: Desk
+def test_a_successor_repeats_a_send_under_its_id_without_counting_it_again(
+    client: HookedRedis, dialer: Dialer
 ) -> None:
-    desk.ask("a", concurrency=1)
-    heir = Desk(client, "d2")
-    heir.limiter.take_over("d1", {"a"})
-    assert words(heir.ask("a", concurrency=1)) == ["fs1"]
-    assert heir.limiter.usage("t") == Usage(1, 1, 1, 0)
+    dialer.ask("a", concurrency=1)
+    successor = Dialer(client, "d2")
+    successor.limiter.take_over("d1", {"a"})
+    assert words(successor.ask("a", concurrency=1)) == ["fs1"]
+    assert successor.limiter.usage("t") == Usage(1, 1, 1, 0)
 
 
-def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
-    desk.membership.fence("d1")
+def test_a_fenced_dialer_can_neither_acquire_nor_renew(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.membership.fence("d1")
     with pytest.raises(Fenced) as raised:
-        desk.ask("a")
+        dialer.ask("a")
     assert raised.value.dialer_id == "d1"
     with pytest.raises(Fenced):
-        desk.membership.renew("d1", {})
+        dialer.membership.renew("d1", {})
     with pytest.raises(Fenced):
-        desk.membership.register("d1", {})
-    assert desk.limiter.usage("t") == Usage(0, 0, 0, 0)
+        dialer.membership.register("d1", {})
+    assert dialer.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 
-def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: HookedRedis, desk: Desk) -> None:
-    brief = Desk(client, "brief", membership_seconds=0.1)
+def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(
+    client: HookedRedis, dialer: Dialer
+) -> None:
+    brief = Dialer(client, "brief", membership_seconds=0.1)
     wait_until(lambda: brief.membership.remaining("brief") == 0, timeout=20, what="the end of the lease")
     with pytest.raises(Fenced):
         brief.ask("a")
@@ -135,10 +140,10 @@ def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(client: Hooke
         brief.membership.renew("brief", {})
 
 
-def test_an_emptied_redis_has_ended_every_lease(client: HookedRedis, desk: Desk) -> None:
+def test_an_emptied_redis_has_ended_every_lease(client: HookedRedis, dialer: Dialer) -> None:
     client.flushall()
     with pytest.raises(Fenced):
-        desk.membership.renew("d1", {})
+        dialer.membership.renew("d1", {})
 
 
 def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: HookedRedis) -> None:
@@ -218,14 +223,14 @@ def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: Hook
 
 
 def test_many_permits_are_renewed_in_batches(client: HookedRedis) -> None:
-    desk = Desk(client, lease_seconds=1.0).open()
+    dialer = Dialer(client, lease_seconds=1.0).open()
     for start in range(0, 300, 100):
-        answers = desk.ask(*(f"call{n}" for n in range(start, start + 100)))
+        answers = dialer.ask(*(f"call{n}" for n in range(start, start + 100)))
         assert all(isinstance(answer, Permit) for answer in answers)
     until = time.monotonic() + 1.6
     while time.monotonic() < until:
-        desk.limiter.renew()
+        dialer.limiter.renew()
         gevent.sleep(0.2)
-    usage = desk.limiter.usage("t")
+    usage = dialer.limiter.usage("t")
     assert usage is not None
     assert usage.concurrent == 300

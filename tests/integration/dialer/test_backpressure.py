@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dialer.capacity import backpressure
-from limits.backpressure import Kind, Pressure
+from limits.rate_cuts import Kind, RateCuts
 from models import CampaignStatus, db, rows
 from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
@@ -33,9 +33,9 @@ def test_a_carrier_without_capacity_is_asked_for_half(
     make_campaign(world, 30, max_concurrent_calls=30)
     dialer.start()
     gateway = (Kind.GATEWAY, str(world.gateway_id))
-    wait_until(lambda: Pressure(dialer.redis, PREFIX).read([gateway]), 20, "a cut")
+    wait_until(lambda: RateCuts(dialer.redis, PREFIX).read([gateway]), 20, "a cut")
     wait_until(lambda: dialer.process.backpressure.cps(*gateway, 50) == 25, 20, "the dialer to heed it")
-    assert not Pressure(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
+    assert not RateCuts(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
     with db.connection_context():
         refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")
     assert refused

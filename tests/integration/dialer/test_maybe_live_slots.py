@@ -80,7 +80,7 @@ class Released:
         self.released: list[str] = []
         self.forgotten: list[str] = []
 
-    def release(self, over: Iterable[caps.Ended]) -> None:
+    def release(self, over: Iterable[caps.EndedCall]) -> None:
         self.released += [call.call_id for call in over]
 
     def forget(self, _node: str, call_ids: Iterable[str]) -> None:
@@ -120,7 +120,7 @@ class Bench:
 
 def live() -> set[str]:
     """What a limiter that is rebuilt now takes for up."""
-    return {call.call_id for call in snapshot().live}
+    return {call.call_id for call in snapshot().open_calls}
 
 
 def test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over(world: World) -> None:

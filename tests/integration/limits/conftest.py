@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.limits.limiter_rig import Desk, HookedRedis, connect
+from tests.integration.limits.limiter_rig import Dialer, HookedRedis, connect
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def client(redis_url: str) -> Iterator[HookedRedis]:
 
 
 @pytest.fixture
-def desk(client: HookedRedis) -> Desk:
+def dialer(client: HookedRedis) -> Dialer:
     """A registered dialer over a whole, empty state."""
-    return Desk(client).open()
+    return Dialer(client).open()

@@ -12,10 +12,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from coordination.membership import Membership
-from limits.caps import DayUse, LiveCall, RecentSend
+from limits.caps import DayUse, OpenCall, RecentSend
 from limits.limiter import (
     Denied,
-    Ended,
+    EndedCall,
     GatewayCaps,
     Limiter,
     NodeCaps,
@@ -79,13 +79,13 @@ def connect(url: str, *, timeout: float = 2.0) -> HookedRedis:
 
 
 def snapshot(
-    live: Sequence[LiveCall] = (), recent: Sequence[RecentSend] = (), days: Sequence[DayUse] = ()
+    live: Sequence[OpenCall] = (), recent: Sequence[RecentSend] = (), days: Sequence[DayUse] = ()
 ) -> Callable[[], Snapshot]:
     """What a database with these rows would say."""
     return lambda: Snapshot(dt.datetime.now(dt.UTC).date(), live, recent, days)
 
 
-class Desk:
+class Dialer:
     """A registered dialer with its limiter, and short words for what the tests do over and over."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Desk:
         self.membership.register(name, {})
         self.limiter = Limiter(client, PREFIX, name, lease_seconds=lease_seconds)
 
-    def open(self) -> Desk:
+    def open(self) -> Dialer:
         """Make the state whole over an empty database, where it is not."""
         self.limiter.rebuild(snapshot())
         return self
@@ -124,7 +124,7 @@ class Desk:
 
     def end(self, *call_ids: str, billsec: int = 0) -> None:
         """These calls of the default campaign are over."""
-        self.limiter.release([Ended(call_id, "c", "t", "gw", "fs1", billsec) for call_id in call_ids])
+        self.limiter.release([EndedCall(call_id, "c", "t", "gw", "fs1", billsec) for call_id in call_ids])
 
 
 def words(answers: Sequence[Permit | Denied]) -> list[str]:

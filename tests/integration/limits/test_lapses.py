@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from limits.caps import LiveCall
+from limits.caps import OpenCall
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, snapshot, words
 from tests.waiting import wait_until
 
-HELD = LiveCall("a", "d1", "c", "t", "gw", "fs1", "+a")
+HELD = OpenCall("a", "d1", "c", "t", "gw", "fs1", "+a")
 
 
 def lapse(client: HookedRedis, call_id: str) -> None:
@@ -25,17 +25,17 @@ def epoch(client: HookedRedis) -> object:
     return client.get(f"{PREFIX}epoch")
 
 
-SCOPES: list[tuple[str, Callable[[Desk], Sequence[Permit | Denied]]]] = [
-    ("campaign_concurrency", lambda desk: desk.ask("b", concurrency=1)),
+SCOPES: list[tuple[str, Callable[[Dialer], Sequence[Permit | Denied]]]] = [
+    ("campaign_concurrency", lambda dialer: dialer.ask("b", concurrency=1)),
     (
         "tenant_concurrency",
-        lambda desk: desk.ask("b", tenant=TenantCaps(1, None, None, None), campaign_id="x"),
+        lambda dialer: dialer.ask("b", tenant=TenantCaps(1, None, None, None), campaign_id="x"),
     ),
-    ("number_cap", lambda desk: desk.ask("b", number="+a", campaign_id="x")),
-    ("gateway_channels", lambda desk: desk.ask("b", gateway=GatewayCaps("gw", None, 1), tenant_id="u")),
+    ("number_cap", lambda dialer: dialer.ask("b", number="+a", campaign_id="x")),
+    ("gateway_channels", lambda dialer: dialer.ask("b", gateway=GatewayCaps("gw", None, 1), tenant_id="u")),
     (
         "node_channels",
-        lambda desk: desk.ask(
+        lambda dialer: dialer.ask(
             "b", nodes=[NodeCaps("fs1", None, 1)], gateway=GatewayCaps("other", None, None), tenant_id="u"
         ),
     ),
@@ -44,11 +44,14 @@ SCOPES: list[tuple[str, Callable[[Desk], Sequence[Permit | Denied]]]] = [
 
 @pytest.mark.parametrize(("word", "ask"), SCOPES, ids=[word for word, _ in SCOPES])
 def test_a_living_dialer_that_cannot_renew_keeps_its_slots(
-    client: HookedRedis, desk: Desk, word: str, ask: Callable[[Desk], Sequence[Permit | Denied]]
+    client: HookedRedis,
+    dialer: Dialer,
+    word: str,
+    ask: Callable[[Dialer], Sequence[Permit | Denied]],
 ) -> None:
     """Somebody else keeps the epoch meanwhile; only the rows can tell that the call is still up."""
-    desk.ask("a")
-    idle = Desk(client, "d2")
+    dialer.ask("a")
+    idle = Dialer(client, "d2")
     lapse(client, "a")
     idle.limiter.renew()
     assert words(ask(idle)) == ["no_redis"]
@@ -58,31 +61,33 @@ def test_a_living_dialer_that_cannot_renew_keeps_its_slots(
     assert idle.limiter.whole()
 
 
-def test_no_call_of_a_batch_is_granted_once_a_held_permit_has_lapsed(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a")
+def test_no_call_of_a_batch_is_granted_once_a_held_permit_has_lapsed(
+    client: HookedRedis, dialer: Dialer
+) -> None:
+    dialer.ask("a")
     lapse(client, "a")
-    assert words(desk.ask("b", "c", "d", number="+a")) == ["no_redis"] * 3
+    assert words(dialer.ask("b", "c", "d", number="+a")) == ["no_redis"] * 3
     assert sorted(client.hkeys(next(client.scan_iter(match=f"{PREFIX}*:permits")))) == ["a"]
 
 
-def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: HookedRedis, desk: Desk) -> None:
+def test_the_slots_of_a_held_permit_outlast_its_lease_by_far(client: HookedRedis, dialer: Dialer) -> None:
     """Slots that are gone with their key would be no sign of anything, and their places free."""
-    desk.ask("a")
+    dialer.ask("a")
     lasts = [client.pttl(key) for key in client.scan_iter(match=f"{PREFIX}*:slots:*")]
-    desk.limiter.renew()
+    dialer.limiter.renew()
     lasts += [client.pttl(key) for key in client.scan_iter(match=f"{PREFIX}*:slots:*")]
     assert len(lasts) == 10
     assert min(lasts) > 300_000
 
 
-def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: HookedRedis, desk: Desk) -> None:
+def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: HookedRedis, dialer: Dialer) -> None:
     """A dialer without calls has nothing to write for itself: it must not outlive those who have."""
-    desk.ask("a")
-    idle = Desk(client, "d2")
+    dialer.ask("a")
+    idle = Dialer(client, "d2")
     client.pexpire(f"{PREFIX}epoch", 20_000)
     client.config_set("maxmemory", 1)
     try:
-        for name in (desk, idle):
+        for name in (dialer, idle):
             with pytest.raises(LimiterUnavailable, match="maxmemory"):
                 name.limiter.renew()
     finally:
@@ -93,15 +98,15 @@ def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: HookedRedis, de
 
 
 def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(client: HookedRedis) -> None:
-    busy = Desk(client, "d1", lease_seconds=0.6).open()
-    idle = Desk(client, "d2", lease_seconds=0.6)
+    busy = Dialer(client, "d1", lease_seconds=0.6).open()
+    idle = Dialer(client, "d2", lease_seconds=0.6)
     assert words(busy.ask("a", concurrency=1)) == ["fs1"]
     client.config_set("maxmemory", 1)
 
     def lapsed() -> bool:
-        for desk in (busy, idle):
+        for dialer in (busy, idle):
             with suppress(LimiterUnavailable):  # which is said until the epoch has lapsed
-                desk.limiter.renew()
+                dialer.limiter.renew()
         usage = idle.limiter.usage("t")
         return usage is None or usage.concurrent == 0
 
@@ -114,58 +119,58 @@ def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(clie
 
 def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: HookedRedis) -> None:
     """Never used: no row knows it."""
-    desk = Desk(client, lease_seconds=0.4).open()
-    desk.ask("a", concurrency=1)
+    dialer = Dialer(client, lease_seconds=0.4).open()
+    dialer.ask("a", concurrency=1)
     client.persist(f"{PREFIX}epoch")
-    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
-    wait_until(lambda: words(desk.ask("b", concurrency=1)) == ["no_redis"], timeout=20, what="the lapse")
-    later = Desk(client, "d2")
+    assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    wait_until(lambda: words(dialer.ask("b", concurrency=1)) == ["no_redis"], timeout=20, what="the lapse")
+    later = Dialer(client, "d2")
     assert later.limiter.rebuild(snapshot())
     assert words(later.ask("b", concurrency=1)) == ["fs1"]
 
 
-def test_a_lease_renewed_late_but_in_time_counts_on(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a")
+def test_a_lease_renewed_late_but_in_time_counts_on(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("a")
     before = epoch(client)
     lapse(client, "a")
-    desk.limiter.renew()
-    assert words(desk.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    dialer.limiter.renew()
+    assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
     assert epoch(client) == before
 
 
-def test_a_slot_that_no_permit_stands_for_is_swept(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a")
+def test_a_slot_that_no_permit_stands_for_is_swept(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("a")
     before = epoch(client)
     client.hdel(next(client.scan_iter(match=f"{PREFIX}*:permits")), "a")
     lapse(client, "a")
-    assert words(desk.ask("b", concurrency=1, number="+a")) == ["fs1"]
+    assert words(dialer.ask("b", concurrency=1, number="+a")) == ["fs1"]
     assert epoch(client) == before
-    assert desk.limiter.usage("t") == Usage(1, 2, 2, 0)
+    assert dialer.limiter.usage("t") == Usage(1, 2, 2, 0)
 
 
-def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedRedis, desk: Desk) -> None:
-    desk.ask("a", "b", concurrency=2)
+def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedRedis, dialer: Dialer) -> None:
+    dialer.ask("a", "b", concurrency=2)
     before = epoch(client)
-    desk.membership.leave("d1")
-    heir = Desk(client, "d2")
+    dialer.membership.leave("d1")
+    successor = Dialer(client, "d2")
     for call_id in ("a", "b"):
         lapse(client, call_id)
-    heir.limiter.renew()
-    assert words(heir.ask("c", concurrency=2)) == ["campaign_concurrency"], "until it is taken over"
-    assert heir.limiter.take_over("d1", set(), {}) == ["a", "b"]
-    assert words(heir.ask("c", "d", concurrency=2)) == ["fs1", "fs1"]
+    successor.limiter.renew()
+    assert words(successor.ask("c", concurrency=2)) == ["campaign_concurrency"], "until it is taken over"
+    assert successor.limiter.take_over("d1", set(), {}) == ["a", "b"]
+    assert words(successor.ask("c", "d", concurrency=2)) == ["fs1", "fs1"]
     assert epoch(client) == before
-    assert heir.limiter.usage("t") == Usage(2, 2, 2, 0)
+    assert successor.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
-def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, desk: Desk) -> None:
+def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, dialer: Dialer) -> None:
     """One permit was never used, one belongs to a call that is still up and nobody's yet."""
-    desk.ask("a", "unused")
-    desk.membership.leave("d1")
+    dialer.ask("a", "unused")
+    dialer.membership.leave("d1")
     for call_id in ("a", "unused"):
         lapse(client, call_id)
     client.delete(f"{PREFIX}epoch")
-    late = Desk(client, "d2")
+    late = Dialer(client, "d2")
     assert words(late.ask("b", concurrency=2)) == ["no_redis"]
     assert late.limiter.rebuild(snapshot([HELD]))
     built = epoch(client)

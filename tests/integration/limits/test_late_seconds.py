@@ -6,30 +6,30 @@ import datetime as dt
 
 from limits.caps import Denied, TenantCaps
 from limits.limiter import Limiter
-from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis, words
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, words
 
 ONE_MINUTE = TenantCaps(None, None, None, 1)
 
 
 def test_they_add_to_what_was_spoken_and_to_the_cap(client: HookedRedis) -> None:
-    desk = Desk(client).open()
-    desk.ask("a")
-    desk.end("a", billsec=20)
-    desk.limiter.add_seconds("t", 30)
-    usage = desk.limiter.usage("t")
+    dialer = Dialer(client).open()
+    dialer.ask("a")
+    dialer.end("a", billsec=20)
+    dialer.limiter.add_seconds("t", 30)
+    usage = dialer.limiter.usage("t")
     assert usage is not None
     assert usage.day_seconds == 50
-    assert words(desk.ask("b", tenant=ONE_MINUTE)) == ["fs1"]
-    desk.limiter.add_seconds("t", 10)
-    assert [isinstance(answer, Denied) for answer in desk.ask("c", tenant=ONE_MINUTE)] == [True]
-    others = desk.limiter.usage("other")
+    assert words(dialer.ask("b", tenant=ONE_MINUTE)) == ["fs1"]
+    dialer.limiter.add_seconds("t", 10)
+    assert [isinstance(answer, Denied) for answer in dialer.ask("c", tenant=ONE_MINUTE)] == [True]
+    others = dialer.limiter.usage("other")
     assert others is not None
     assert others.day_seconds == 0
 
 
 def test_they_are_forgotten_with_the_day(client: HookedRedis) -> None:
-    desk = Desk(client).open()
-    desk.limiter.add_seconds("t", 5)
+    dialer = Dialer(client).open()
+    dialer.limiter.add_seconds("t", 5)
     day = (dt.datetime.now(dt.UTC).date() - dt.date(1970, 1, 1)).days
     (key,) = client.keys("*:day:t")
     assert client.hgetall(key) == {f"{day}:seconds": "5"}

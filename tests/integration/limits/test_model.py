@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps
-from tests.integration.limits.limiter_rig import Desk, HookedRedis, words
+from tests.integration.limits.limiter_rig import Dialer, HookedRedis, words
 
 CLOCK = "test:virtual"
 NOON = 1_800_014_400_000_000
@@ -72,7 +72,7 @@ class LimiterModel(RuleBasedStateMachine):
         self.known: dict[str, Call] = {}
         self.seconds = 0
         self.client.set(CLOCK, self.now)
-        self.desk = Desk(self.client).open()
+        self.dialer = Dialer(self.client).open()
 
     @rule(
         micros=st.integers(0, 70_000)
@@ -83,7 +83,7 @@ class LimiterModel(RuleBasedStateMachine):
         """Time passes, with the renewals that keep every lease."""
         self.now += micros
         self.client.set(CLOCK, self.now)
-        self.desk.limiter.renew()
+        self.dialer.limiter.renew()
 
     @rule(
         target=calls,
@@ -133,19 +133,19 @@ class LimiterModel(RuleBasedStateMachine):
             self.seconds += billsec
         call.live = False
         for _ in range(times):
-            self.desk.end(call_id, billsec=billsec)
+            self.dialer.end(call_id, billsec=billsec)
 
     @rule(call_id=consumes(calls), times=st.integers(1, 2))
     def never_sent(self, call_id: str, times: int) -> None:
         for _ in range(times):
-            self.desk.limiter.give_back([Permit(call_id, self.known[call_id].node, 0.0)])
+            self.dialer.limiter.give_back([Permit(call_id, self.known[call_id].node, 0.0)])
         del self.known[call_id]
 
     @invariant()
     def usage_is_what_happened(self) -> None:
         live = [call for call in self.known.values() if call.live]
         recent = [call for call in self.known.values() if self.now - 60_000_000 < call.stamp <= self.now]
-        usage = self.desk.limiter.usage("t")
+        usage = self.dialer.limiter.usage("t")
         assert usage is not None
         assert usage.concurrent == len(live)
         assert usage.last_minute == len(recent)
@@ -164,7 +164,7 @@ class LimiterModel(RuleBasedStateMachine):
     def ask(
         self, call_id: str, campaign: str, number: str, nodes: list[NodeCaps] = NODES
     ) -> list[Permit | Denied]:
-        return self.desk.ask(
+        return self.dialer.ask(
             call_id,
             number=number,
             campaign_id=campaign,
@@ -260,19 +260,19 @@ def test_after_a_stall_every_second_holds_and_nobody_starves(
     """The database answers nobody for a while, so that every permit lapses and all ask again, each a little late."""
     random.seed(cps)
     client.set(CLOCK, now := NOON)
-    desk = Desk(client).open()
+    dialer = Dialer(client).open()
     gateway = GatewayCaps("gw", cps, None)
     calls = [f"call{n}" for n in range(3 * cps)]
     for call_id in calls:
         client.set(CLOCK, now := now + 1_000_000 // cps)
-        assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+        assert words(dialer.ask(call_id, gateway=gateway)) == ["fs1"]
     stall_ends = now + 60_000
     asking = dict.fromkeys(calls, stall_ends)
     sent: dict[str, int] = {}
     while asking:
         call_id = min(asking, key=lambda call_id: asking[call_id])
         client.set(CLOCK, now := asking.pop(call_id))
-        (answer,) = desk.ask(call_id, gateway=gateway)
+        (answer,) = dialer.ask(call_id, gateway=gateway)
         if isinstance(answer, Denied):
             late = random.choice([0, 0, 0, 2_000, 20_000, 45_000])
             asking[call_id] = now + round(answer.retry_after * 1e6) + late
@@ -286,20 +286,20 @@ def test_calls_whose_turn_was_kept_leave_in_their_order_and_on_time(
     client: HookedRedis, virtual_clock: None
 ) -> None:
     client.set(CLOCK, now := NOON)
-    desk = Desk(client).open()
+    dialer = Dialer(client).open()
     gateway = GatewayCaps("gw", 10, None)
     for n in range(5):
         client.set(CLOCK, now := NOON + n * 100_000)
-        assert words(desk.ask(f"call{n}", gateway=gateway)) == ["fs1"]
+        assert words(dialer.ask(f"call{n}", gateway=gateway)) == ["fs1"]
     client.set(CLOCK, now := now + 60_000)
     turns = {}
     for n in range(5):
-        (answer,) = desk.ask(f"call{n}", gateway=gateway)
+        (answer,) = dialer.ask(f"call{n}", gateway=gateway)
         turns[f"call{n}"] = now + (round(answer.retry_after * 1e6) if isinstance(answer, Denied) else 0)
     assert list(turns.values()) == sorted(turns.values())
     for late, (call_id, turn) in zip([0, 49_000, 30_000, 0, 40_000], turns.items(), strict=True):
         client.set(CLOCK, turn + late)
-        assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+        assert words(dialer.ask(call_id, gateway=gateway)) == ["fs1"]
     assert now + 300_000 < turn < now + 500_000
 
 
@@ -308,18 +308,18 @@ def test_the_next_admission_is_exactly_when_it_was_promised(
     client: HookedRedis, virtual_clock: None, cps: int
 ) -> None:
     client.set(CLOCK, now := NOON)
-    desk = Desk(client).open()
+    dialer = Dialer(client).open()
     gateway = GatewayCaps("gw", cps, None)
     admitted: list[int] = []
     while len(admitted) < 2.5 * cps:
-        (answer,) = desk.ask(call_id := f"call{len(admitted)}", gateway=gateway)
+        (answer,) = dialer.ask(call_id := f"call{len(admitted)}", gateway=gateway)
         if isinstance(answer, Denied):
             promised = now + round(answer.retry_after * 1e6)
             if answer.retry_after > 0.005:
                 client.set(CLOCK, promised - 1)
-                assert words(desk.ask(call_id, gateway=gateway)) == ["gateway_cps"]
+                assert words(dialer.ask(call_id, gateway=gateway)) == ["gateway_cps"]
             client.set(CLOCK, now := promised)
-            assert words(desk.ask(call_id, gateway=gateway)) == ["fs1"]
+            assert words(dialer.ask(call_id, gateway=gateway)) == ["fs1"]
         admitted.append(now)
     assert fullest(admitted) <= cps
     assert (len(admitted) - 1) / cps - 0.1 <= (now - NOON) / 1e6 <= len(admitted) / cps

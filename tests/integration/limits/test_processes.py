@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from limits.limiter import Usage
-from tests.integration.limits.limiter_rig import PREFIX, Desk, HookedRedis
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 4
@@ -20,7 +20,7 @@ def hammer(
     url: str, *, seconds: int, tasks: int, per_minute: int = 0, cps: int = 0, concurrency: int = 1000
 ) -> dict[str, int]:
     """Let the processes ask for as much as they get; the calls granted, each with how many were open then."""
-    command = [sys.executable, "-m", "tests.integration.limits.asker", url]
+    command = [sys.executable, "-m", "tests.integration.limits.acquiring_process", url]
     arguments = [str(number) for number in (seconds, per_minute, cps, concurrency, tasks)]
     processes = [
         subprocess.Popen([*command, f"d{n}", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -48,7 +48,7 @@ def fullest(times: list[float], window: float) -> int:
 
 @pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
 def test_no_window_is_overfull(redis_url: str, client: HookedRedis, per_minute: int, cps: int) -> None:
-    Desk(client, "opener").open()
+    Dialer(client, "opener").open()
     granted = hammer(redis_url, seconds=5, tasks=2, per_minute=per_minute, cps=cps)
     times = stamps(client)
     assert len(granted) == len(times)
@@ -58,17 +58,17 @@ def test_no_window_is_overfull(redis_url: str, client: HookedRedis, per_minute: 
 
 
 def test_no_moment_has_more_calls_than_the_cap(redis_url: str, client: HookedRedis) -> None:
-    desk = Desk(client, "opener").open()
+    dialer = Dialer(client, "opener").open()
     granted = hammer(redis_url, seconds=3, tasks=3, concurrency=5)
     assert max(granted.values()) <= 5
     assert len(granted) > 5, "no slot was used again: nothing was proven"
-    assert desk.limiter.usage("t") == Usage(0, len(granted), len(granted), 0)
+    assert dialer.limiter.usage("t") == Usage(0, len(granted), len(granted), 0)
 
 
 @pytest.mark.full
 def test_hundreds_of_greenlets_in_each_process_change_nothing(redis_url: str, client: HookedRedis) -> None:
-    desk = Desk(client, "opener").open()
+    dialer = Dialer(client, "opener").open()
     granted = hammer(redis_url, seconds=20, tasks=200, cps=50, concurrency=20)
     assert fullest(stamps(client), 1.0) <= 50
     assert max(granted.values()) <= 20
-    assert desk.limiter.usage("t") == Usage(0, len(granted), len(granted), 0)
+    assert dialer.limiter.usage("t") == Usage(0, len(granted), len(granted), 0)

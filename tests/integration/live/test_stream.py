@@ -149,7 +149,7 @@ def test_an_end_that_the_stream_never_told_is_taken_from_the_snapshots(
 
 
 def test_what_is_published_late_is_heard_before_the_end_that_the_snapshots_tell(site: Site) -> None:
-    """A dialer died between the last commit and its publication: its heir publishes some seconds later."""
+    """A dialer died between the last commit and its publication: its successor publishes some seconds later."""
     site.campaign()
     reader = site.listen()
     reader.wait_for(None)

@@ -183,7 +183,7 @@ class Rig:
 
     def permits(self) -> set[str]:
         """The calls that hold one."""
-        epoch = self.limiter._ledger.epoch()
+        epoch = self.limiter._store.epoch()
         assert epoch is not None
         return set(cast("list[str]", self.redis.hkeys(Keys(PREFIX).generation(epoch).permits)))
 

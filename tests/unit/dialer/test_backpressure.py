@@ -10,8 +10,8 @@ import pytest
 from dialer.capacity.backpressure import BackPressure, refused_by
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import classify
-from limits.backpressure import Kind, Pressure, Slowed, Target
 from limits.errors import LimiterUnavailable
+from limits.rate_cuts import Kind, RateCuts, ReducedRate, Target
 from tests.unit.dialer.factories import busy, make_call, make_commit, make_hangup
 
 
@@ -22,14 +22,14 @@ class Shared:
         self.cuts: list[tuple[Kind, str, int]] = []
         self.away = False
 
-    def refuse(self, kind: Kind, name: str, base: int) -> bool:
+    def record_refusal(self, kind: Kind, name: str, base: int) -> bool:
         if self.away:
             raise LimiterUnavailable("slowing down", "away")
         self.cuts.append((kind, name, base))
         return True
 
-    def read(self, targets: Iterable[Target]) -> dict[Target, Slowed]:
-        refused = {(kind, name): Slowed(0.5, base) for kind, name, base in self.cuts}
+    def read(self, targets: Iterable[Target]) -> dict[Target, ReducedRate]:
+        refused = {(kind, name): ReducedRate(0.5, base) for kind, name, base in self.cuts}
         return {target: refused[target] for target in targets if target in refused}
 
 
@@ -40,7 +40,7 @@ class Bench:
         self.shared, self.at, self.changes = Shared(), 1000.0, 0
         self.live_calls = LiveCalls()
         self.subject = BackPressure(
-            cast(Pressure, self.shared),
+            cast(RateCuts, self.shared),
             self.live_calls,
             lambda: [(Kind.NODE, "fs1")],
             lambda: 2,

@@ -14,8 +14,8 @@ from dialer.dispatch.node_entries import NodeEntry, with_table
 from dialer.dispatch.nodes import Nodes
 from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig
-from limits.backpressure import Kind
 from limits.caps import NodeCaps
+from limits.rate_cuts import Kind
 from models import NodeSource
 from settings import NodeSettings
 from tests.unit.dialer.factories import make_call

@@ -33,7 +33,7 @@ class FakeLimiter:
         self.given_back += [permit.call_id for permit in permits]
         self._fail()
 
-    def release(self, ended: Iterable[caps.Ended]) -> None:
+    def release(self, ended: Iterable[caps.EndedCall]) -> None:
         self.released += [call.call_id for call in ended]
         self._fail()
 

@@ -7,20 +7,22 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limits.acquire_request import Question
+from limits.acquire_request import AcquireRequest
 from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from limits.keys import Keys, Record
 
 NAMES = st.text(min_size=1)
 
 
-def question(*requests: PermitRequest) -> Question:
+def acquire_request(*requests: PermitRequest) -> AcquireRequest:
     nodes = [NodeCaps("fs1", 9, None), NodeCaps("fs2", None, 0)]
-    return Question("t", "c", 5, TenantCaps(None, 60, 0, 7), GatewayCaps("gw", 3, None), nodes, requests)
+    return AcquireRequest(
+        "t", "c", 5, TenantCaps(None, 60, 0, 7), GatewayCaps("gw", 3, None), nodes, requests
+    )
 
 
 def test_unlimited_and_blocked_stay_apart() -> None:
-    job = question().job()
+    job = acquire_request().job()
     assert (job["concurrent"], job["calls"], job["minutes"], job["channels"]) == (-1, 0, 7, -1)
     assert (job["rate"], job["gateway_rate"]) == ([60, 60_050], [3, 1_000])
     assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
@@ -29,14 +31,14 @@ def test_unlimited_and_blocked_stay_apart() -> None:
 def test_every_key_lives_below_the_prefix_and_what_counts_in_the_epochs_generation() -> None:
     keys = Keys("mine:")
     epoch = keys.generation("abc.run")
-    paths = question(PermitRequest("a", "+1")).keys(keys, epoch, "d1")
+    paths = acquire_request(PermitRequest("a", "+1")).keys(keys, epoch, "d1")
     assert paths[:2] == ["mine:lease:d1", "mine:fenced:d1"]
     assert all(path.startswith("mine:abc:") for path in paths[2:])
     assert len(set(paths)) == len(paths)
 
 
 def test_answers_keep_the_order_of_the_requests() -> None:
-    asked = question(PermitRequest("a", "+1"), PermitRequest("b", "+2"), PermitRequest("c", "+3"))
+    asked = acquire_request(PermitRequest("a", "+1"), PermitRequest("b", "+2"), PermitRequest("c", "+3"))
     answers = asked.answers([["permit", "fs1"], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5)
     assert answers == [
         Permit("a", "fs1", 12.5),
@@ -60,10 +62,10 @@ def test_a_record_reads_back_as_it_was_written(  # noqa: PLR0917
         ask=ask,
     )
     assert Record.parse(record.raw) == record
-    taken = record.owned_by("heir")
+    taken = record.owned_by("successor")
     assert Record.parse(taken.raw) == taken
-    assert (taken.owner, taken.ask, taken.day, taken.node) == ("heir", 0, day, node)
-    assert taken.raw != record.raw or (owner, ask) == ("heir", 0)
+    assert (taken.owner, taken.ask, taken.day, taken.node) == ("successor", 0, day, node)
+    assert taken.raw != record.raw or (owner, ask) == ("successor", 0)
 
 
 def test_a_record_reads_what_the_scripts_write() -> None:

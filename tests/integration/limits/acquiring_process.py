@@ -1,6 +1,6 @@
 """One of several processes that hammer the limiter, as a module of its own so that it starts as a fresh process.
 
-Usage: python -m tests.integration.limits.asker URL NAME SECONDS PER_MINUTE CPS CONCURRENCY TASKS
+Usage: python -m tests.integration.limits.acquiring_process URL NAME SECONDS PER_MINUTE CPS CONCURRENCY TASKS
 Asks for one call after another in each of TASKS greenlets for SECONDS. Prints the ids that were granted, one on a
 line, each with the number of calls that all processes had open at that moment, counted apart from the limiter.
 """
@@ -18,7 +18,7 @@ import time  # noqa: E402
 import gevent  # noqa: E402
 
 from coordination.membership import Membership  # noqa: E402
-from limits.limiter import Ended, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
+from limits.limiter import EndedCall, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
 from tests.integration.limits.limiter_rig import PREFIX, connect  # noqa: E402
 
 
@@ -45,7 +45,7 @@ def main() -> None:
                 grants.append(f"{call} {client.incr('open')}")
                 gevent.sleep(random.random() * 0.01)
                 client.decr("open")
-                limiter.release([Ended(call, "c", "t", "gw", "fs1", 0)])
+                limiter.release([EndedCall(call, "c", "t", "gw", "fs1", 0)])
             else:
                 gevent.sleep(min(answer.retry_after, max(0.0, until - time.monotonic())))
 

@@ -1,7 +1,7 @@
 """How much less than its configured rate a node or a gateway is asked for, because it refused: shared through Redis.
 
-Multiplicative down, additive up. A dialer that was refused calls `refuse`; every dialer reads the shares once a
-second and hands the smaller rate to the limiter; the API shows it. The first part has no I/O and takes its `now`.
+Multiplicative down, additive up. A dialer that was refused records it; every dialer reads the shares once a second
+and hands the smaller rate to the limiter; the API shows it. The first part has no I/O and takes its `now`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Target = tuple[Kind, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class RateCut:
     """The share of the rate that was left at `at_ms`, Redis' time.
 
     `base` is the rate in calls per second that the share is of where none is configured.
@@ -52,7 +52,7 @@ class Cut:
         return f"{self.share:.4f} {self.at_ms} {self.base}"
 
     @classmethod
-    def parse(cls, text: str | None) -> Cut | None:
+    def parse(cls, text: str | None) -> RateCut | None:
         """What `text` wrote; None where nothing stands."""
         if text is None:
             return None
@@ -61,7 +61,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Slowed:
+class ReducedRate:
     """What is left of a rate at one moment: `share` in [0.05, 1), of `base` where no rate is configured."""
 
     share: float
@@ -72,53 +72,53 @@ class Slowed:
         return max(1, int((self.base if configured is None else configured) * self.share))
 
 
-def harder(cut: Cut | None, now_ms: int, base: int) -> Cut | None:
+def halve(cut: RateCut | None, now_ms: int, base: int) -> RateCut | None:
     """The cut after one more refusal; None where the last was less than a second ago.
 
     `base` counts only for the first of a series: what leaves later is slowed already.
     """
     if cut is not None and now_ms - cut.at_ms < DOWN_EVERY_MS:
         return None
-    before = slowed(cut, now_ms)
+    before = reduced(cut, now_ms)
     share = 1.0 if before is None else before.share
-    return Cut(max(LEAST_SHARE, share * DOWN), now_ms, max(1, base if before is None else before.base))
+    return RateCut(max(LEAST_SHARE, share * DOWN), now_ms, max(1, base if before is None else before.base))
 
 
-def slowed(cut: Cut | None, now_ms: int) -> Slowed | None:
+def reduced(cut: RateCut | None, now_ms: int) -> ReducedRate | None:
     """What a cut still takes; None once all of it has come back."""
     if cut is None:
         return None
     share = cut.share + UP * (max(0, now_ms - cut.at_ms) // UP_EVERY_MS)
-    return None if share >= 1.0 else Slowed(share, cut.base)
+    return None if share >= 1.0 else ReducedRate(share, cut.base)
 
 
-def lasts_ms(cut: Cut) -> int:
+def recovery_ms(cut: RateCut) -> int:
     """Milliseconds until all of a cut has come back."""
     steps = -(-(1.0 - cut.share) // UP)
     return int(steps) * UP_EVERY_MS
 
 
-class Pressure:
+class RateCuts:
     """The cuts, as all dialers share them. Every method raises LimiterUnavailable when Redis fails."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis = redis
         self._keys = Keys(prefix)
 
-    def refuse(self, kind: Kind, name: str, base: int) -> bool:
+    def record_refusal(self, kind: Kind, name: str, base: int) -> bool:
         """Note that it refused; True where its rate was cut for that, at most once a second for all dialers.
 
         `base` is about how many calls a second it was asked for.
         """
-        key = self._keys.pressure(kind, name)
+        key = self._keys.rate_cut(kind, name)
         with translated(LimiterUnavailable, "slowing down"), self._redis.pipeline(transaction=True) as pipe:
             pipe.watch(key)  # type: ignore[no-untyped-call]
             now_ms = self._now_ms()
-            cut = harder(Cut.parse(cast("str | None", self._redis.get(key))), now_ms, base)
+            cut = halve(RateCut.parse(cast("str | None", self._redis.get(key))), now_ms, base)
             if cut is None:
                 return False
             pipe.multi()
-            pipe.set(key, cut.text(), px=lasts_ms(cut))
+            pipe.set(key, cut.text(), px=recovery_ms(cut))
             try:
                 pipe.execute()
             except WatchError:
@@ -126,15 +126,15 @@ class Pressure:
                 return False
         return True
 
-    def read(self, targets: Iterable[Target]) -> Mapping[Target, Slowed]:
+    def read(self, targets: Iterable[Target]) -> Mapping[Target, ReducedRate]:
         """Those of `targets` that are slowed now."""
         asked = list(dict.fromkeys(targets))
         if not asked:
             return {}
         with translated(LimiterUnavailable, "reading rates"):
-            texts = cast("list[str | None]", self._redis.mget([self._keys.pressure(*one) for one in asked]))
+            texts = cast("list[str | None]", self._redis.mget([self._keys.rate_cut(*one) for one in asked]))
             now_ms = self._now_ms() if any(texts) else 0
-        found = {one: slowed(Cut.parse(text), now_ms) for one, text in zip(asked, texts, strict=True)}
+        found = {one: reduced(RateCut.parse(text), now_ms) for one, text in zip(asked, texts, strict=True)}
         return {one: left for one, left in found.items() if left is not None}
 
     def _now_ms(self) -> int:
