@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from socket import socket
-from typing import Any
 
 import gevent
 import orjson
@@ -19,11 +18,9 @@ from live.listener import Listener, Rendered
 
 TERMINAL = frozenset({"completed", "failed"})
 LEAST_GAP_SECONDS = 0.25
-UNTOLD_SECONDS = 20.0
-"""A dialer may die between a campaign's end and the publishing of it: whoever takes over publishes what is left."""
 log = structlog.get_logger()
 
-Snapshot = Callable[[str], Mapping[str, Any]]
+Snapshot = Callable[[str], Mapping[str, object]]
 """A campaign's figures by its id, read from the database by the app; may raise."""
 
 
@@ -42,6 +39,7 @@ class Channel:
         take_snapshot: Snapshot,
         *,
         interval: float,
+        unpublished_end: float,
     ) -> None:
         self.campaign_id = campaign_id
         self.listeners: set[Listener] = set()
@@ -53,13 +51,14 @@ class Channel:
         self._read = read
         self._take_snapshot = take_snapshot
         self._interval = interval
+        self._unpublished_end = unpublished_end
         self._begun = 0
         self._begun_at = self._broadcast_at = float("-inf")
         self._begun_position: EventId | None = None
         self._wanted = 0
         self._moving = False
         self._fed = False
-        self._ends_unseen: float | None = None
+        self._ended_unpublished_since: float | None = None
         self._closed = False
         self._tick = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
@@ -159,7 +158,7 @@ class Channel:
             return soon
         if self._failed:
             return self._begun_at + self._interval
-        if self._moving or self._fed or self._ends_unseen is not None:
+        if self._moving or self._fed or self._ended_unpublished_since is not None:
             return max(soon, self._broadcast_at + self._interval)
         return None
 
@@ -174,7 +173,8 @@ class Channel:
         try:
             figures = self._take_snapshot(self.campaign_id)
             rendered = sse.snapshot(figures)
-        except Exception as error:  # the database's troubles must not end the stream
+        except Exception as error:
+            # It is the app's, and may raise whatever a database does: its troubles must not end the stream.
             log.warning("snapshot_failed", campaign_id=self.campaign_id, error=repr(error))
         else:
             self.snapshot, self.done = rendered, number
@@ -183,14 +183,14 @@ class Channel:
         for listener in self.listeners:
             listener.wake()
 
-    def _learn(self, figures: Mapping[str, Any]) -> None:
-        """Note whether the campaign still moves; one that has ended without a word is believed after a while."""
+    def _learn(self, figures: Mapping[str, object]) -> None:
+        """Note whether the campaign still moves; an end that was not published is believed after a while."""
         status = str(figures.get("status"))
         self._moving = status == "running" or bool(figures.get("in_flight"))
         if status in TERMINAL and self.end is None:
             now = time.monotonic()
-            if self._ends_unseen is None:
-                self._ends_unseen = now
-            elif now - self._ends_unseen >= UNTOLD_SECONDS:
+            if self._ended_unpublished_since is None:
+                self._ended_unpublished_since = now
+            elif now - self._ended_unpublished_since >= self._unpublished_end:
                 self._conclude(status)
-                self._ends_unseen = None
+                self._ended_unpublished_since = None

@@ -52,7 +52,7 @@ class Page:
     entries: list[Entry]
 
 
-class Log:
+class EventLog:
     """The streams of all campaigns, for reading. `redis` must decode its replies."""
 
     def __init__(self, redis: Redis, prefix: str, *, linger: int = LINGER_SECONDS) -> None:

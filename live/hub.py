@@ -31,7 +31,7 @@ from live import socket_liveness
 from live.channel import Channel, Snapshot
 from live.errors import LiveUnavailable, TooManyListenersError
 from live.event_ids import EventId
-from live.event_log import Entry, Log, Page
+from live.event_log import Entry, EventLog, Page
 from live.keys import campaign_keys, wake_key
 from live.listener import Listener
 
@@ -46,6 +46,9 @@ log = structlog.get_logger()
 class Limits:
     """How long and how much; times in seconds.
 
+    `unpublished_end` is how long the stream is waited for that a snapshot says has ended: a dialer may die between a
+    campaign's end and the publishing of it, and whoever takes over publishes what is left.
+
     `queue` is the number of events a listener may be behind before he reads the stream himself; a feed brings up to
     128 at once. `refresh` is how often the reader asks whether the streams are still what they were.
     """
@@ -57,6 +60,7 @@ class Limits:
     refresh: float = 30.0
     backoff: float = 2.0
     watch: float = 1.0
+    unpublished_end: float = 20.0
 
 
 class Hub:
@@ -71,7 +75,7 @@ class Hub:
         self._prefix = prefix
         self._snapshot = snapshot
         self._limits = limits
-        self._log = Log(redis, prefix)
+        self._event_log = EventLog(redis, prefix)
         self._gate = BoundedSemaphore(REREADS_AT_ONCE)
         self._wake_key = wake_key(prefix, secrets.token_hex(6))
         self._channels: dict[str, Channel] = {}
@@ -114,6 +118,16 @@ class Hub:
                 self._close(channel)
 
     @property
+    def behind(self) -> int:
+        """How many of them read the stream for themselves at the moment, instead of being fed."""
+        return sum(listener.behind for channel in self._channels.values() for listener in channel.listeners)
+
+    @property
+    def reading(self) -> bool:
+        """Whether the reader runs, which it does while there are listeners."""
+        return self._reader is not None
+
+    @property
     def full(self) -> bool:
         """Whether this process serves as many listeners as it may."""
         return self._count >= self._limits.listeners
@@ -127,30 +141,36 @@ class Hub:
         self._pause.set()
         reader = self._reader
         if reader is not None:
-            self._nudge()
+            self._wake_reader()
             reader.join(timeout)
 
     def _open(self, campaign_id: str) -> Channel:
-        channel = Channel(campaign_id, self._reread, self._snapshot, interval=self._limits.snapshot_interval)
+        channel = Channel(
+            campaign_id,
+            self._reread,
+            self._snapshot,
+            interval=self._limits.snapshot_interval,
+            unpublished_end=self._limits.unpublished_end,
+        )
         channel.interrupted = self._interrupted
         self._channels[campaign_id] = channel
         if self._reader is None and not self.stopping:
             self._reader = gevent.spawn(self._run)
         else:
-            gevent.spawn(self._nudge)
+            gevent.spawn(self._wake_reader)
         return channel
 
     def _close(self, channel: Channel) -> None:
         channel.close()
         del self._channels[channel.campaign_id]
         if not self._channels and self._reader is not None:
-            gevent.spawn(self._nudge)
+            gevent.spawn(self._wake_reader)
 
     def _reread(self, campaign_id: str, cursor: EventId, count: int) -> Page:
         with self._gate:
-            return self._log.after(campaign_id, cursor, count)
+            return self._event_log.after(campaign_id, cursor, count)
 
-    def _nudge(self) -> None:
+    def _wake_reader(self) -> None:
         """Bring the reader out of its blocking read. Where Redis fails, it comes out by itself."""
         with suppress(RedisError), self._gate, self.redis.pipeline(transaction=False) as pipe:
             pipe.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
@@ -164,25 +184,32 @@ class Hub:
         delay = 0.1
         try:
             while self._channels and not self.stopping:
-                try:
-                    reader.turn()
-                except (LiveUnavailable, RedisError) as error:
-                    self._interrupt(str(error))
-                except Exception as error:  # one bad entry must not end every stream of the process
-                    log.exception("event_stream_reader_failed")
-                    self._interrupt(repr(error))
-                else:
-                    if self._interrupted:
-                        self._interrupted = False
-                        log.info("event_stream_resumed")
+                if self._turn(reader):
                     delay = 0.1
                     continue
-                reader.forget()
+                reader.disconnect()
                 self._pause.wait(random.uniform(delay / 2, delay))
                 delay = min(delay * 2, self._limits.backoff)
         finally:
             self._reader = None
             client.close()
+
+    def _turn(self, reader: _Reader) -> bool:
+        """One turn of the reader; False where it failed, and every listener was told."""
+        try:
+            reader.turn()
+        except (LiveUnavailable, RedisError) as error:
+            self._interrupt(str(error))
+            return False
+        except Exception as error:
+            # An entry may hold anything: one that cannot be read must not end every stream of the process.
+            log.exception("event_stream_reader_failed")
+            self._interrupt(repr(error))
+            return False
+        if self._interrupted:
+            self._interrupted = False
+            log.info("event_stream_resumed")
+        return True
 
     def _interrupt(self, reason: str) -> None:
         if not self._interrupted:
@@ -208,26 +235,27 @@ class Hub:
     def _watch(self, listener: Listener) -> None:
         self._watched.add(listener)
         if self._watcher is None:
-            self._watcher = gevent.spawn(self._look_after)
+            self._watcher = gevent.spawn(self._watch_sockets)
 
-    def _look_after(self) -> None:
+    def _watch_sockets(self) -> None:
         """Look for clients that have gone away, once a second, while there is anyone to look at."""
         while self._watched and not self.stopping:
             for listener in list(self._watched):
-                sock = listener.sock
-                if sock is None:
-                    continue
-                state = socket_liveness.look(sock)
-                if state is socket_liveness.Peer.GONE:
-                    self._watched.discard(listener)
-                    listener.leave()
-                    # It may be stuck in a write, which only this ends.
-                    with suppress(OSError):
-                        sock.shutdown(SHUT_RDWR)
-                elif state is socket_liveness.Peer.LEAVING:
-                    listener.probe()
+                if listener.sock is not None:
+                    self._look_at(listener, listener.sock)
             gevent.sleep(self._limits.watch)
         self._watcher = None
+
+    def _look_at(self, listener: Listener, sock: socket) -> None:
+        state = socket_liveness.peer_state(sock)
+        if state is socket_liveness.PeerState.GONE:
+            self._watched.discard(listener)
+            listener.leave()
+            # It may be stuck in a write, which only this ends.
+            with suppress(OSError):
+                sock.shutdown(SHUT_RDWR)
+        elif state is socket_liveness.PeerState.LEAVING:
+            listener.probe()
 
 
 class _Reader:
@@ -237,7 +265,7 @@ class _Reader:
         self, client: Redis, prefix: str, wake: str, channels: dict[str, Channel], limits: Limits
     ) -> None:
         self._client = client
-        self._log = Log(client, prefix)
+        self._event_log = EventLog(client, prefix)
         self._prefix = prefix
         self._wake = wake
         self._wake_cursor = "0-0"
@@ -245,7 +273,7 @@ class _Reader:
         self._limits = limits
         self._refreshed = time.monotonic()
 
-    def forget(self) -> None:
+    def disconnect(self) -> None:
         """The connection is lost; the next turn starts on a new one."""
         self._client.connection_pool.disconnect()
 
@@ -256,7 +284,7 @@ class _Reader:
             self._refreshed = time.monotonic()
         for channel in list(self._channels.values()):
             if refresh or channel.position is None:
-                channel.place(self._log.position(channel.campaign_id))
+                channel.place(self._event_log.position(channel.campaign_id))
         owners = {
             campaign_keys(self._prefix, channel.campaign_id).stream: channel
             for channel in self._channels.values()

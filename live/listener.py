@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from socket import socket
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from gevent.event import Event
@@ -18,9 +18,7 @@ from gevent.event import Event
 from live import sse
 from live.errors import LiveUnavailable
 from live.event_ids import EventId
-
-if TYPE_CHECKING:
-    from live.channel import Channel
+from live.event_log import Page
 
 PAGE = 256
 log = structlog.get_logger()
@@ -33,6 +31,56 @@ class Rendered(NamedTuple):
     data: bytes
 
 
+class Feed(Protocol):
+    """What a listener is told of its campaign by whoever feeds it: `live.channel.Channel`."""
+
+    @property
+    def campaign_id(self) -> str: ...
+
+    @property
+    def position(self) -> EventId | None:
+        """The id up to which everyone has been fed; None while it is not known where the stream stands."""
+        ...
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the stream cannot be read at the moment."""
+        ...
+
+    @property
+    def snapshot(self) -> bytes:
+        """The newest one, rendered."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """The number of that snapshot."""
+        ...
+
+    @property
+    def attempted(self) -> int:
+        """The number of the newest that was taken or has failed."""
+        ...
+
+    @property
+    def broadcast(self) -> int:
+        """The number of the newest that everyone is to get."""
+        ...
+
+    @property
+    def end(self) -> bytes | None:
+        """What says that the campaign has ended, rendered, once it has."""
+        ...
+
+    def read(self, cursor: EventId, count: int) -> Page:
+        """What follows `cursor` in the stream. Raises LiveUnavailable."""
+        ...
+
+    def ask(self, *, fresh: bool = False) -> int:
+        """Ask for a snapshot, a `fresh` one where the last will not do; its number."""
+        ...
+
+
 class Listener:
     """One stream's place in its campaign's events.
 
@@ -40,10 +88,8 @@ class Listener:
     snapshot carries the id from which it may resume. `gone` says that nobody reads it any more.
     """
 
-    def __init__(
-        self, channel: Channel, cursor: EventId | None, sock: socket | None, queue_size: int
-    ) -> None:
-        self.channel = channel
+    def __init__(self, feed: Feed, cursor: EventId | None, sock: socket | None, queue_size: int) -> None:
+        self._feed = feed
         self.cursor = cursor
         self.sock = sock
         self.gone = False
@@ -124,32 +170,32 @@ class Listener:
 
     def _catch_up(self, parts: list[bytes]) -> None:
         """Read one page; where that reaches the point to which the reader has fed the others, join them."""
-        channel = self.channel
-        if channel.position is None:
-            if channel.interrupted:
+        feed = self._feed
+        if feed.position is None:
+            if feed.interrupted:
                 self.fall_behind(interrupted=True)
                 self._wake.clear()
-                self._needs = self._needs or channel.ask()
+                self._needs = self._needs or feed.ask()
             return
         if self.cursor is None:
-            self.cursor = channel.position
-            self._needs = channel.ask()
+            self.cursor = feed.position
+            self._needs = feed.ask()
             self._rejoin()
             return
-        self._needs = self._needs or channel.ask()
+        self._needs = self._needs or feed.ask()
         try:
-            page = channel.read(self.cursor, PAGE)
+            page = feed.read(self.cursor, PAGE)
         except LiveUnavailable as error:
-            log.debug("listener_cannot_catch_up", campaign_id=channel.campaign_id, reason=error.reason)
+            log.debug("listener_cannot_catch_up", campaign_id=feed.campaign_id, reason=error.reason)
             return
         if page.reset:
-            parts.append(sse.reset(channel.campaign_id, page.last))
-            self._needs = channel.ask(fresh=True)
+            parts.append(sse.reset(feed.campaign_id, page.last))
+            self._needs = feed.ask(fresh=True)
         parts.extend(sse.event(entry.kind, entry.data, entry.id) for entry in page.entries)
         full = len(page.entries) == PAGE
         self.cursor = page.entries[-1].id if full else page.last
-        # Read again by the changed state of the channel: the reader may have fed or lost it meanwhile.
-        position: EventId | None = self.channel.position
+        # Read again: the reader of the process may have fed or lost the stream meanwhile.
+        position: EventId | None = self._feed.position
         if not full and position is not None and self.cursor >= position:
             self._rejoin()
         elif parts:
@@ -163,24 +209,24 @@ class Listener:
             self._notes.append(sse.RESUMED)
 
     def _add_snapshot(self, parts: list[bytes]) -> None:
-        channel = self.channel
-        if not channel.done >= max(self._needs, channel.broadcast) > self._sent:
+        feed = self._feed
+        if not feed.done >= max(self._needs, feed.broadcast) > self._sent:
             return
-        self._sent = channel.done
+        self._sent = feed.done
         if self._announce and self.cursor is not None:
             self._announce = False
-            parts.append(sse.with_id(channel.snapshot, self.cursor))
+            parts.append(sse.with_id(feed.snapshot, self.cursor))
         else:
-            parts.append(channel.snapshot)
+            parts.append(feed.snapshot)
 
     def _add_end(self, parts: list[bytes]) -> None:
         """Say that the campaign has ended: once, after the replay and, if it can be had, a snapshot of the end."""
-        channel = self.channel
-        if channel.end is None or self._ended or self._behind:
+        feed = self._feed
+        if feed.end is None or self._ended or self._behind:
             return
         if self._end_after is None:
-            self._end_after = self._needs = max(self._needs, channel.ask())
-        shown = self._sent >= self._end_after or channel.done < self._end_after
-        if channel.attempted >= self._end_after and shown:
+            self._end_after = self._needs = max(self._needs, feed.ask())
+        shown = self._sent >= self._end_after or feed.done < self._end_after
+        if feed.attempted >= self._end_after and shown:
             self._ended = True
-            parts.append(channel.end)
+            parts.append(feed.end)

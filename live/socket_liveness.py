@@ -18,7 +18,7 @@ SILENT_MS = 60_000
 KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 5, 4, 3
 
 
-class Peer(Enum):
+class PeerState(Enum):
     """What the kernel knows of the other end."""
 
     THERE = auto()
@@ -28,7 +28,7 @@ class Peer(Enum):
 
 
 def watchable(sock: socket.socket | None) -> bool:
-    """Whether `look` can tell anything about this socket: only TCP, only on Linux.
+    """Whether `peer_state` can tell anything about this socket: only TCP, only on Linux.
 
     Turns on keepalive, which finds a dead peer of an idle stream in about 17 s.
     """
@@ -44,22 +44,22 @@ def watchable(sock: socket.socket | None) -> bool:
     return True
 
 
-def look(sock: socket.socket) -> Peer:
+def peer_state(sock: socket.socket) -> PeerState:
     """What the kernel knows of the other end now. Does not block."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, FIELDS.size)
     except OSError:
-        return Peer.GONE
-    return judge(*FIELDS.unpack(info))
+        return PeerState.GONE
+    return classify(*FIELDS.unpack(info))
 
 
-def judge(state: int, unacknowledged: int, last_ack_ms: int) -> Peer:
+def classify(state: int, unacknowledged: int, last_ack_ms: int) -> PeerState:
     """Read the three figures: TCP state, segments in flight, milliseconds since anything was acknowledged.
 
     A reader that has stalled still answers window probes, ever more rarely: it is left alone for as long as it does.
     """
     if state == TCP_CLOSE:
-        return Peer.GONE
+        return PeerState.GONE
     if last_ack_ms > (UNACKNOWLEDGED_MS if unacknowledged else SILENT_MS):
-        return Peer.GONE
-    return Peer.LEAVING if state == TCP_CLOSE_WAIT else Peer.THERE
+        return PeerState.GONE
+    return PeerState.LEAVING if state == TCP_CLOSE_WAIT else PeerState.THERE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 from flask_sse import Message
@@ -51,7 +50,7 @@ def event(kind: str, data: str, event_id: EventId | None = None) -> bytes:
     return str(LiveMessage(data, type=kind, id=None if event_id is None else str(event_id))).encode()
 
 
-def snapshot(data: Mapping[str, Any]) -> bytes:
+def snapshot(data: Mapping[str, object]) -> bytes:
     """The default event, which has no name."""
     return str(LiveMessage(orjson.dumps(data, option=orjson.OPT_UTC_Z).decode())).encode()
 

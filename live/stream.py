@@ -19,6 +19,7 @@ from live import sse, worker_state
 from live.errors import LiveError, TooManyListenersError
 from live.event_ids import EventId
 from live.hub import Hub
+from live.listener import Listener
 
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 1.0
@@ -65,17 +66,20 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         yield b": carillon\n" + sse.retry(*RECONNECT_SECONDS)
         try:
             with self._hub.listen(channel, cursor, status, sock) as listener:
-                due = time.monotonic() + self._heartbeat
-                while worker_state.alive() and not self._hub.stopping and not listener.gone:
-                    piece = listener.take(max(0.0, min(self._check, due - time.monotonic())))
-                    if time.monotonic() >= due:
-                        due = time.monotonic() + self._heartbeat
-                        piece += sse.HEARTBEAT
-                    if piece:
-                        yield piece
+                yield from self._pieces(listener)
         except TooManyListenersError as error:
             yield b": %s\n\n" % str(error).encode()
         yield sse.retry(*LEAVING_SECONDS)
+
+    def _pieces(self, listener: Listener) -> Iterator[bytes]:
+        due = time.monotonic() + self._heartbeat
+        while worker_state.alive() and not self._hub.stopping and not listener.gone:
+            piece = listener.take(max(0.0, min(self._check, due - time.monotonic())))
+            if time.monotonic() >= due:
+                due = time.monotonic() + self._heartbeat
+                piece += sse.HEARTBEAT
+            if piece:
+                yield piece
 
     def stream(self, campaign_id: str = "", status: str = "") -> Response:
         """The response to the current request, which has been authorised for `campaign_id`, now in `status`.

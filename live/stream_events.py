@@ -25,7 +25,7 @@ class StreamEvent:
     campaign_id: str
     subject: str
     version: int
-    payload: Mapping[str, Any]
+    payload: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A Redis client like the app's, and a small site that serves the event routes."""
+"""A Redis client like the app's, and a small server of the event routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.integration.live.site import Site
+from tests.integration.live.stream_server import StreamServer
 
 PREFIX = "test:"
 
@@ -41,6 +41,6 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def site(client: Redis) -> Iterator[Site]:
-    with Site(client, PREFIX) as found:
+def streams(client: Redis) -> Iterator[StreamServer]:
+    with StreamServer(client, PREFIX) as found:
         yield found

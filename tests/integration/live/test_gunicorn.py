@@ -16,7 +16,7 @@ from live.publisher import Publisher
 from live.stream_events import StreamEvent
 from local.process import end, spawn
 from tests.integration.live.conftest import PREFIX
-from tests.integration.live.site import Reader
+from tests.integration.live.stream_server import StreamClient
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -27,10 +27,10 @@ class Gunicorn:
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self._log_path = folder / "gunicorn.log"
-        argv = [sys.executable, "-m", "gunicorn", "-c", "python:tests.integration.live.gunicorn_site"]
+        argv = [sys.executable, "-m", "gunicorn", "-c", "python:tests.integration.live.gunicorn_app"]
         with open(self._log_path, "wb") as log:
             self.process = spawn(
-                [*argv, "tests.integration.live.gunicorn_site:wsgi()"],
+                [*argv, "tests.integration.live.gunicorn_app:wsgi()"],
                 cwd=ROOT,
                 env={**os.environ, "REDIS_URL": redis_url, "SITE_STATUS": "paused"},
                 stdout=log,
@@ -58,7 +58,7 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
     """Of a paused campaign, so that only the kernel can tell before the next heartbeat."""
     client.ping()
     before = len(client.client_list())
-    readers = [Reader(server.port, "c1") for _ in range(10)]
+    readers = [StreamClient(server.port, "c1") for _ in range(10)]
     for reader in readers:
         reader.wait_for(None)
     Publisher(client, PREFIX).publish([StreamEvent("c1", "p", 1, {"n": 1})])
@@ -74,7 +74,7 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
 
 def test_a_worker_told_to_stop_ends_its_streams_and_is_gone_in_time(server: Gunicorn) -> None:
     """In time is before gunicorn's `graceful_timeout`, after which it says so and kills its worker."""
-    readers = [Reader(server.port, "c1") for _ in range(5)]
+    readers = [StreamClient(server.port, "c1") for _ in range(5)]
     for reader in readers:
         reader.wait_for(None)
     server.process.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ import pytest
 from live.errors import LiveUnavailable
 from local.valkey import EmbeddedValkey
 from tests.integration.live.conftest import PREFIX, make_client
-from tests.integration.live.site import Site
+from tests.integration.live.stream_server import StreamServer
 from tests.waiting import wait_until
 
 
@@ -22,28 +22,28 @@ def own_valkey(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Embed
 
 def test_listeners_are_told_of_an_outage_and_go_on_where_it_left_them(own_valkey: EmbeddedValkey) -> None:
     client = make_client(own_valkey.url)
-    with Site(client, PREFIX) as site:
-        site.campaign(status="paused")
-        reader = site.listen()
+    with StreamServer(client, PREFIX) as streams:
+        streams.campaign(status="paused")
+        reader = streams.listen()
         reader.wait_for(None)
-        site.publish(site.transition("p1"))
+        streams.publish(streams.transition("p1"))
         reader.wait_for("contact")
 
         own_valkey.stop()
         reader.wait(lambda r: r.comments("stream interrupted"))
         with pytest.raises(LiveUnavailable):
-            site.publisher.publish([site.transition("p2")])
-        newcomer = site.listen()
+            streams.publisher.publish([streams.transition("p2")])
+        newcomer = streams.listen()
         newcomer.wait(lambda r: r.comments("stream interrupted"))
         newcomer.wait_for(None)
-        site.versions.clear()
-        site.versions["c1", "p1"] = 1
+        streams.versions.clear()
+        streams.versions["c1", "p1"] = 1
 
         own_valkey.start()
         wait_until(client.ping, 20, "Redis back")
         reader.wait(lambda r: r.comments("stream resumed"))
         newcomer.wait(lambda r: r.comments("stream resumed"))
-        site.publish(site.transition("p2"))
+        streams.publish(streams.transition("p2"))
         assert newcomer.wait_for("contact")[0].json["contact_id"] == "p2"
         if own_valkey.durable:
             assert [m.json["contact_id"] for m in reader.wait_for("contact", 2)] == ["p1", "p2"]

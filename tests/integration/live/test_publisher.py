@@ -13,7 +13,7 @@ from redis import Redis
 
 from live.errors import LiveUnavailable
 from live.event_ids import EventId
-from live.event_log import Log
+from live.event_log import EventLog
 from live.keys import campaign_keys
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import CAMPAIGN, StreamEvent
@@ -92,7 +92,7 @@ def test_force_takes_a_version_whose_predecessor_is_gone_and_tells_all_who_stand
     client: Redis, publisher: Publisher
 ) -> None:
     publisher.publish([change(1)])
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     before = log.position("c").last
     assert publisher.publish([change(3)], force=True) == [A]
     assert publisher.publish([change(2)], force=True) == [D]
@@ -102,7 +102,7 @@ def test_force_takes_a_version_whose_predecessor_is_gone_and_tells_all_who_stand
 
 
 def test_force_makes_no_hole_where_none_is(client: Redis, publisher: Publisher) -> None:
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     before = log.position("c").last
     publisher.publish([change(1), change(2)], force=True)
     page = log.after("c", before, 10)
@@ -113,7 +113,7 @@ def test_force_makes_no_hole_where_none_is(client: Redis, publisher: Publisher) 
 
 def test_entries_stay_for_the_retention_and_then_go(client: Redis) -> None:
     publisher = Publisher(client, PREFIX, retention=1, linger=60)
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     old = [EventId(now(client) - age, 0) for age in (1300, 1200, 800)]
     for entry_id in old:
         client.xadd(KEYS.stream, {"kind": "contact", "data": "{}"}, id=str(entry_id))
@@ -127,7 +127,7 @@ def test_entries_stay_for_the_retention_and_then_go(client: Redis) -> None:
 
 def test_a_stream_grows_to_its_limit_and_no_further(client: Redis) -> None:
     publisher = Publisher(client, PREFIX, most_entries=100)
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     start = log.position("c").last
     for n in range(40):
         publisher.publish([change(1, f"p{n}-{m}") for m in range(10)])
@@ -149,12 +149,12 @@ def test_reading_keeps_what_a_listener_needs(client: Redis, publisher: Publisher
     publisher.publish([change(1)])
     for key in KEYS:
         client.expire(key, 5)
-    Log(client, PREFIX).position("c")
+    EventLog(client, PREFIX).position("c")
     assert all(client.ttl(key) > 1000 for key in KEYS)
 
 
 def test_a_cursor_from_before_the_first_event_is_good(client: Redis, publisher: Publisher) -> None:
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     start = log.position("c").last
     publisher.publish([change(1)])
     page = log.after("c", start, 10)
@@ -166,7 +166,7 @@ def test_a_cursor_from_before_the_first_event_is_good(client: Redis, publisher: 
 def test_whoever_read_before_redis_lost_the_stream_is_told(
     client: Redis, publisher: Publisher, lost: tuple[str, ...]
 ) -> None:
-    log = Log(client, PREFIX)
+    log = EventLog(client, PREFIX)
     publisher.publish([change(1), change(2)])
     before = EventId.parse(entries(client)[0][0])
     client.delete(*lost)
@@ -180,7 +180,7 @@ def test_whoever_read_before_redis_lost_the_stream_is_told(
 )
 def test_an_id_from_another_stream_is_a_reset(client: Redis, publisher: Publisher, cursor: str) -> None:
     publisher.publish([change(1)])
-    assert Log(client, PREFIX).after("c", EventId.parse(cursor), 10).reset
+    assert EventLog(client, PREFIX).after("c", EventId.parse(cursor), 10).reset
 
 
 def test_redis_that_is_away_is_one_error_for_the_caller(client: Redis) -> None:
@@ -188,7 +188,7 @@ def test_redis_that_is_away_is_one_error_for_the_caller(client: Redis) -> None:
     with pytest.raises(LiveUnavailable, match="publishing"):
         Publisher(away, PREFIX).publish([change(1)])
     with pytest.raises(LiveUnavailable, match="reading"):
-        Log(away, PREFIX).position("c")
+        EventLog(away, PREFIX).position("c")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from live.publisher import Publisher
 from live.stream_events import StreamEvent
 from live.tokens import StreamTokens
 from tests.integration.live.conftest import PREFIX
-from tests.integration.live.site import KEY, OTHER_KEY, Campaigns, Site, make_app
+from tests.integration.live.stream_server import KEY, OTHER_KEY, Campaigns, StreamServer, make_app
 
 URL = "/api/v1/campaigns/c1/events"
 MINE = {"Authorization": f"Bearer {KEY}"}
@@ -169,10 +169,10 @@ def test_the_document_describes_both_routes(http: FlaskClient) -> None:
     assert "201" in token["responses"]
 
 
-def test_a_browser_opens_the_stream_with_its_token_and_nothing_else(site: Site) -> None:
-    site.campaign()
+def test_a_browser_opens_the_stream_with_its_token_and_nothing_else(streams: StreamServer) -> None:
+    streams.campaign()
     token = StreamTokens("secret").issue("demo", "c1")
-    reader = site.listen(query=f"?token={token}", key=None)
+    reader = streams.listen(query=f"?token={token}", key=None)
     reader.wait_for(None)
-    site.publish(site.transition())
+    streams.publish(streams.transition())
     assert reader.wait_for("contact")

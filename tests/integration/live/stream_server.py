@@ -86,7 +86,7 @@ def make_app(
     return app
 
 
-class Site:
+class StreamServer:
     """A server on loopback with one hub; `limits` before `start` change the hub's patience."""
 
     def __init__(self, client: Redis, prefix: str) -> None:
@@ -96,9 +96,9 @@ class Site:
         self.campaigns = Campaigns()
         self.publisher = Publisher(client, prefix)
         self.versions: dict[tuple[str, str], int] = {}
-        self._readers: list[Reader] = []
+        self._readers: list[StreamClient] = []
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> StreamServer:
         self.start()
         return self
 
@@ -137,8 +137,8 @@ class Site:
         self.campaigns.status[campaign_id] = status
         return campaign_id
 
-    def listen(self, campaign_id: str = "c1", **options: Any) -> Reader:
-        reader = Reader(self.port, campaign_id, **options)
+    def listen(self, campaign_id: str = "c1", **options: Any) -> StreamClient:
+        reader = StreamClient(self.port, campaign_id, **options)
         self._readers.append(reader)
         return reader
 
@@ -174,7 +174,7 @@ class Message:
         return json.loads(self.data)
 
 
-class Reader:
+class StreamClient:
     """A client of the stream, which notes everything it receives and where it would resume.
 
     `paused` keeps it from reading; `rcvbuf` makes its window small.
@@ -282,7 +282,7 @@ class Reader:
     def comments(self, text: str) -> list[Message]:
         return [m for m in self.messages if m.comment == text]
 
-    def wait(self, what: Callable[[Reader], Any], timeout: float = 30.0) -> Any:
+    def wait(self, what: Callable[[StreamClient], Any], timeout: float = 30.0) -> Any:
         return wait_until(
             lambda: what(self), timeout, f"what the stream was expected to hold: {self.messages[-5:]}"
         )

@@ -7,7 +7,7 @@ import os
 from live import worker_state
 from live.hub import Hub
 from tests.integration.live.conftest import PREFIX, make_client
-from tests.integration.live.site import Campaigns, make_app
+from tests.integration.live.stream_server import Campaigns, make_app
 
 bind = "127.0.0.1:0"
 worker_class = "gevent"
