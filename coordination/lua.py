@@ -47,6 +47,6 @@ def run(redis: Redis, script: Script, keys: Sequence[str], arguments: Sequence[s
         return redis.eval(script.text, len(keys), *keys, *arguments)
 
 
-def run_job(redis: Redis, script: Script, keys: Sequence[str], job: Mapping[str, Any]) -> Any:
+def run_job(redis: Redis, script: Script, keys: Sequence[str], job: Mapping[str, object]) -> Any:
     """Run a script that was loaded behind COMMON, whose one argument is `job`. Raises redis.RedisError."""
     return run(redis, script, keys, [json.dumps(job, separators=(",", ":"))])

@@ -65,11 +65,11 @@ class Membership:
         self._keys = CoordinationKeys(prefix)
         self.lease_seconds: float = lease_seconds
 
-    def register(self, dialer_id: str, info: Mapping[str, Any]) -> float:
+    def register(self, dialer_id: str, info: Mapping[str, object]) -> float:
         """Enter a new dialer; the monotonic time until which its lease holds. Raises Fenced for a used id."""
         return self._extend(dialer_id, info, new=True)
 
-    def renew(self, dialer_id: str, info: Mapping[str, Any]) -> float:
+    def renew(self, dialer_id: str, info: Mapping[str, object]) -> float:
         """Extend the lease; the monotonic time until which it now holds.
 
         Raises Fenced when the id was fenced or its lease has lapsed (Redis that was emptied has lapsed all).
@@ -138,7 +138,7 @@ class Membership:
     def _ttl(self) -> int:
         return int(self.lease_seconds * 1000)
 
-    def _extend(self, dialer_id: str, info: Mapping[str, Any], *, new: bool) -> float:
+    def _extend(self, dialer_id: str, info: Mapping[str, object], *, new: bool) -> float:
         keys = self._keys
         asked = time.monotonic()
         with translated(MembershipUnavailable, "renewing a lease"):

@@ -46,7 +46,7 @@ class AcquireRequest:
             paths += [keys.slots("node", node.name), keys.rate("node", node.name)]
         return paths + [keys.number_slots(self.tenant_id, request.number) for request in self.requests]
 
-    def job(self) -> dict[str, Any]:
+    def job(self) -> dict[str, object]:
         """The script's argument, but for who asks."""
         return {
             "life": int(PERMIT_LIFE * 1_000_000),

@@ -55,7 +55,7 @@ class EpochStore:
         self._epoch = None
 
     def run(
-        self, script: Script, epoch: str, keys: Sequence[str], job: Mapping[str, Any]
+        self, script: Script, epoch: str, keys: Sequence[str], job: Mapping[str, object]
     ) -> list[Any] | None:
         """Run a script that starts with a look at the epoch; None where the state is not whole.
 

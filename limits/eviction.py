@@ -11,7 +11,6 @@ CONFIG.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from redis import Redis
 
@@ -28,7 +27,7 @@ def evicting(redis: Redis) -> str | None:
         return eviction_policy(redis.info("memory"))
 
 
-def eviction_policy(memory: Mapping[str, Any]) -> str | None:
+def eviction_policy(memory: Mapping[str, object]) -> str | None:
     """The same, of what INFO memory says; a server that tells no limit or no policy counts as keeping all."""
     policy = memory.get("maxmemory_policy", "noeviction")
     return str(policy) if memory.get("maxmemory", 0) and policy != "noeviction" else None

@@ -156,19 +156,22 @@ class _Rebuild:
             pipe.execute()
 
     def _write_rates(self, batch: Sequence[RecentSend]) -> None:
-        keys = self._keys
         with self._redis.pipeline(transaction=False) as pipe:
-            for send in batch:
-                at = (self._now_ms - send.age_ms) * 1000
-                for kind, name, window in (
-                    ("tenant", send.tenant_id, MINUTE_MS),
-                    ("gateway", send.gateway_id, SECOND_MS),
-                    ("node", send.node, SECOND_MS),
-                ):
-                    if send.age_ms <= window:
-                        pipe.zadd(keys.rate(kind, name), {send.call_id: at})
-                        pipe.pexpire(keys.rate(kind, name), 2 * window)
+            for send, key, window in self._rates_of(batch):
+                pipe.zadd(key, {send.call_id: (self._now_ms - send.age_ms) * 1000})
+                pipe.pexpire(key, 2 * window)
             pipe.execute()
+
+    def _rates_of(self, batch: Sequence[RecentSend]) -> Iterator[tuple[RecentSend, str, int]]:
+        """Each send with each rate in whose window it still is: the rate's key, and its window in ms."""
+        for send in batch:
+            for key, window in (
+                (self._keys.rate("tenant", send.tenant_id), MINUTE_MS),
+                (self._keys.rate("gateway", send.gateway_id), SECOND_MS),
+                (self._keys.rate("node", send.node), SECOND_MS),
+            ):
+                if send.age_ms <= window:
+                    yield send, key, window
 
     def _write_days(self, batch: Sequence[DayUse], day: int) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
