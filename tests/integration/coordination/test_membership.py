@@ -146,7 +146,7 @@ def test_an_emptied_redis_has_ended_every_lease(client: HookedRedis, dialer: Dia
         dialer.membership.renew("d1", {})
 
 
-def test_the_roster_lists_who_lives_with_what_it_says_of_itself(client: HookedRedis) -> None:
+def test_the_membership_lists_who_lives_with_what_it_says_of_itself(client: HookedRedis) -> None:
     membership = Membership(client, PREFIX)
     membership.register("d1", {"host": "a"})
     membership.register("d2", {"host": "b"})
