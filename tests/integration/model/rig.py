@@ -95,6 +95,9 @@ class Rig:
         for dialer in self.running():
             dialer.probe_nodes()
         keys = Keys(PREFIX)
+        for turn in self.redis.scan_iter(f"{PREFIX}turn:*"):
+            # A turn lasts for seconds, and a step of this clock is longer than any.
+            self.redis.delete(turn)
         for dialer in self.dialers:
             if dialer.running:
                 dialer.process.identity.lease.extend(self.clock() + LEASE_SECONDS)
