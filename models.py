@@ -422,7 +422,8 @@ class Idempotency(Table):
 
 
 class Dialer(Table):
-    """Every dialer process that ever registered; one that died is settled by its heir once nothing of it is open."""
+    """Every dialer process that ever registered; one that died is settled by its successor once nothing of it is
+    open."""
 
     id = TextField(primary_key=True)
     started_at = DateTimeTZField()

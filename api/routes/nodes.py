@@ -33,7 +33,7 @@ DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO
 TABLE = """
     SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
 IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended'"
-# Its heir would ask the node of that name about them: another switch, which never had them.
+# Its successor would ask the node of that name about them: another switch, which never had them.
 LEFT_AT_ANOTHER = """
     SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended' AND EXISTS (
         SELECT 1 FROM node WHERE name = %s AND deleted_at IS NOT NULL AND (host, port) <> (%s, %s))"""

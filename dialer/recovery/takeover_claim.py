@@ -2,7 +2,7 @@
 
 The claim is void once its claimant (`heir` in the row) is dead itself, by its lease and a fence, not by its sessions:
 one that is frozen keeps those for as long as its host's kernel answers, and a host that vanished keeps them for
-hours. An heir that wakes after that goes on beside the next; each step of `takeover` allows it.
+hours. A successor that wakes after that goes on beside the next; each step of `takeover` allows it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def release_takeover(of: str, dialer_id: str) -> None:
         db.execute_sql(_RELEASE, (of, dialer_id))
 
 
-def _is_dead(heir: str, membership: Membership) -> bool:
+def _is_dead(successor: str, membership: Membership) -> bool:
     # It entered the membership before it was noted: where it is not there now, it never will be again.
-    return heir not in membership.alive() and membership.fence(heir) <= 0
+    return successor not in membership.alive() and membership.fence(successor) <= 0

@@ -18,7 +18,7 @@ from tests.e2e.rig import dialer_id_of, new_tenant, numbers, of_campaign, polled
 
 CONTACTS = 200
 SETTLE_SECONDS = 5.0
-"""What an heir lets pass before it repeats a send that no switch has seen."""
+"""What a successor lets pass before it repeats a send that no switch has seen."""
 
 
 def stopped_at(orders: Path, point: FaultPoint) -> int:

@@ -75,14 +75,14 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
     os.kill(victim, signal.SIGKILL)
     assert calls_of(stack, dialer_id) > 0, "it had no call in flight: nothing was proven"
     killed = time.monotonic()
-    polled(lambda: calls_of(stack, dialer_id) == 0, 60, "an heir")
+    polled(lambda: calls_of(stack, dialer_id) == 0, 60, "a successor")
     judge.at_most(
-        time.monotonic() - killed, ADOPTED_SECONDS + LATE_SECONDS, "seconds until a heir has its calls"
+        time.monotonic() - killed, ADOPTED_SECONDS + LATE_SECONDS, "seconds until a successor has its calls"
     )
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
     assert proof.faults == []
-    # What ended before its heir listened is told by the nodes' own records.
+    # What ended before its successor listened is told by the nodes' own records.
     assert [call for call in calls if call["disposition"] == "outcome_unknown"] == []
     answered = [call for call in calls if call["disposition"] == "answered"]
     assert all(call["billsec"] is not None and call["duration_ms"] for call in answered)

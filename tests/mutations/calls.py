@@ -6,13 +6,13 @@ from tests.mutations.mutation import (
     CLAIMS,
     DECISIONS,
     DISPATCHER,
-    HEIRS,
     IDENTITY,
     LEASES,
     ORDERS,
     PERMITS,
     RECORDER,
     SENDER,
+    TAKEOVERS,
     Mutation,
 )
 
@@ -122,7 +122,7 @@ TWICE = (
     ),
     Mutation(
         "the fenced take over permits",
-        "a dead heir that wakes takes permits over, and its own heir releases them as never used",
+        "a dead successor that wakes takes permits over, and its own successor releases them as never used",
         "limits/transfer.lua",
         "if redis.call('EXISTS', KEYS[6]) == 0 or redis.call('EXISTS', KEYS[7]) == 1 then",
         "if redis.call('EXISTS', KEYS[6]) == 0 then",
@@ -204,7 +204,7 @@ TWICE = (
     ),
     Mutation(
         "doubt not handed over",
-        "an heir repeats a call that its dialer, when it ended, could not prove never to have been read",
+        "a successor repeats a call that its dialer, when it ended, could not prove never to have been read",
         "dialer/call_rows.py",
         'delivery_unknown=row["doubtful"],',
         "delivery_unknown=False,",
@@ -293,22 +293,22 @@ LOST = (
         (f"{PERMITS}::test_a_claim_that_did_arrive_is_found_although_redis_is_away",),
     ),
     Mutation(
-        "heir before filters",
-        "an heir takes the rows before it hears the events of their calls",
+        "successor before filters",
+        "a successor takes the rows before it hears the events of their calls",
         "dialer/recovery/takeover.py",
         "            self.cluster.adopt(sender)\n",
         "            pass\n",
-        (f"{ORDERS}::test_an_heir_hears_a_call_before_it_owns_it",),
+        (f"{ORDERS}::test_a_successor_hears_a_call_before_it_owns_it",),
     ),
     Mutation(
-        "a dead heir stays the heir",
-        "what a dead dialer left is never settled once its heir has died or stands still",
+        "a dead successor stays the successor",
+        "what a dead dialer left is never settled once its successor has died or stands still",
         "dialer/recovery/takeover_claim.py",
         "if noted not in {None, dialer_id} and not _is_dead(noted, membership):",
         "if noted not in {None, dialer_id}:",
         (
-            f"{HEIRS}::test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands",
-            f"{ORDERS}::test_two_heirs_at_once_settle_a_dialer_as_one_would",
+            f"{TAKEOVERS}::test_a_successor_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands",
+            f"{ORDERS}::test_two_successors_at_once_settle_a_dialer_as_one_would",
         ),
     ),
     Mutation(

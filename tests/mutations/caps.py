@@ -165,7 +165,7 @@ LEAKED = (
     ),
     Mutation(
         "another's permit released",
-        "a permit that an heir has taken over meanwhile is let go of by its former owner",
+        "a permit that a successor has taken over meanwhile is let go of by its former owner",
         "limits/release.lua",
         "  if raw == item[2] then\n",
         "  if raw then\n",

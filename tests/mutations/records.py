@@ -79,7 +79,7 @@ COUNTS = (
     ),
     Mutation(
         "somebody else's decision",
-        "a dialer that lost a call to an heir still decides what became of it",
+        "a dialer that lost a call to a successor still decides what became of it",
         "dialer/record/outcomes.py",
         "AND (NOT seen.owner_only OR call.dialer_id = %(owner)s",
         "AND (NOT seen.owner_only OR true",

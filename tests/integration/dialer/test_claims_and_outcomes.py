@@ -84,7 +84,7 @@ def test_a_claim_tells_of_a_rejection_however_long_ago(world: World) -> None:
     assert (told, claimed.rejected, adopted.rejected) == ([False, True, True], True, True)
 
 
-def test_an_heir_knows_the_timers_that_a_call_left_with(world: World) -> None:
+def test_a_successor_knows_the_timers_that_a_call_left_with(world: World) -> None:
     campaign_id = make_campaign(world, 1)
     (found,) = due(str(campaign_id), 1, (0, 1))
     (claimed,) = claim(str(campaign_id), DIALER, [replace(wanted(found), ring_seconds=40, max_seconds=3600)])

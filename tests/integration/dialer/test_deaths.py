@@ -131,20 +131,20 @@ def test_another_dialer_settles_what_a_dead_one_left(
     point(victim, monkeypatch)
     victim.start()
     assert victim.reached.wait(20)
-    heir = stage.dialer().start()
+    successor = stage.dialer().start()
     victim.die()
     stage.settled(campaign_id)
     wait_until(stage.published, 20, "every transition published")
-    wait_until(lambda: heir.process.limiter.held_by(victim.id) == [], 20, "the dead one's permits")
-    wait_until(lambda: heir.process.limiter.held_by(heir.id) == [], 25, "the heir's permits")
-    assert len(heir.process.live_calls) == 0
+    wait_until(lambda: successor.process.limiter.held_by(victim.id) == [], 20, "the dead one's permits")
+    wait_until(lambda: successor.process.limiter.held_by(successor.id) == [], 25, "the successor's permits")
+    assert len(successor.process.live_calls) == 0
 
 
 @pytest.mark.parametrize(
     "where",
     ["before its book has them", pytest.param("before the transitions", marks=pytest.mark.full)],
 )
-def test_an_heir_that_dies_midway_has_an_heir_itself(
+def test_a_successor_that_dies_midway_has_a_successor_itself(
     stage: Stage, world: World, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
@@ -186,7 +186,9 @@ def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: 
     assert second.end() == 0
 
 
-def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_heir(stage: Stage, world: World) -> None:
+def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_successor(
+    stage: Stage, world: World
+) -> None:
     """The one listener of the node that it wrote to is stuck, and carries everything out when all is over."""
     victim = stage.dialer().start()
     stage.node.fault("half-open", resume="yes")
@@ -195,10 +197,10 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_heir(stage:
     wait_until(
         lambda: len(live_calls) == 6 and all(call.sent_at for call in live_calls), 20, "six orders written"
     )
-    heir = stage.dialer().start()
+    successor = stage.dialer().start()
     assert victim.end() == 0
-    wait_until(lambda: len(heir.process.live_calls) >= 6, 20, "the heir's calls")
-    assert [call.delivery_unknown for call in heir.process.live_calls if call.sent_by == victim.id] == [
+    wait_until(lambda: len(successor.process.live_calls) >= 6, 20, "the successor's calls")
+    assert [call.delivery_unknown for call in successor.process.live_calls if call.sent_by == victim.id] == [
         True
     ] * 6
     stage.node.clear()

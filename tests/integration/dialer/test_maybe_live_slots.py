@@ -237,17 +237,17 @@ def test_calls_that_are_answered_behind_a_lost_link_keep_their_slots_until_they_
         victim.redis.delete(Keys(PREFIX).epoch)
         wait_until(lambda: usage(victim) is not None, 20, "the rebuilt limiter")
         assert usage(victim) == CAP
-        heir = one_more()
+        successor = one_more()
         victim.die()
-        wait_until(lambda: call_rows(f"dialer_id = '{heir.id}'") == CAP, 30, "the take-over")
-        heir.process.audit.slots()
-        heir.process.audit.slots()
-        assert usage(heir) == CAP
+        wait_until(lambda: call_rows(f"dialer_id = '{successor.id}'") == CAP, 30, "the take-over")
+        successor.process.audit.slots()
+        successor.process.audit.slots()
+        assert usage(successor) == CAP
         assert not dialled(ledgers[1])
 
         proxy.set(Mode.OPEN)
         wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
-        wait_until(lambda: usage(heir) == 0, 20, "the last slot")
+        wait_until(lambda: usage(successor) == 0, 20, "the last slot")
         assert call_rows("slot_until IS NOT NULL") == 0
         assert len(dialled(ledgers[1])) == CONTACTS - CAP
         view = read_ledger(*ledgers)

@@ -112,21 +112,21 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
     dialer.die()
     with db.connection_context():
         rows("UPDATE node SET deleted_at = now() - interval '1 day'")
-    heir = Dialer(database_url, redis_url, f"{one.url}?name=fs1&cps=10").start()
+    successor = Dialer(database_url, redis_url, f"{one.url}?name=fs1&cps=10").start()
     try:
-        heir.process.nodes_view.purge()
+        successor.process.nodes_view.purge()
         with db.connection_context():
             rows("DELETE FROM node_drain")
         wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
         assert_called_as_recorded(nodes, 8)
         with db.connection_context():
             assert rows("SELECT id FROM call WHERE cause = 'NODE_UNREACHABLE'") == []
-        wait_until(lambda: "fs2" not in heir.process.cluster.links, 20, "the end of the connection")
-        heir.process.nodes_view.purge()
+        wait_until(lambda: "fs2" not in successor.process.cluster.links, 20, "the end of the connection")
+        successor.process.nodes_view.purge()
         with db.connection_context():
             assert rows("SELECT name FROM node") == []
     finally:
-        heir.end()
+        successor.end()
 
 
 def test_a_changed_password_and_cps_are_heeded_at_once(

@@ -1,4 +1,4 @@
-"""A dead dialer has one heir, for as long as that heir lives."""
+"""A dead dialer has one successor, for as long as that successor lives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def membership(redis: Redis) -> Membership:
 
 
 @pytest.fixture
-def heirs(world: World, database_url: str, membership: Membership) -> Iterator[tuple[str, str]]:
+def successors(world: World, database_url: str, membership: Membership) -> Iterator[tuple[str, str]]:
     """Two dialers that live, and a dead one."""
     made = [Identity(database_url, membership) for _ in range(2)]
     for identity in made:
@@ -48,14 +48,14 @@ def heirs(world: World, database_url: str, membership: Membership) -> Iterator[t
 def heir_of_the_dead() -> str | None:
     with db.connection_context():
         (row,) = rows("SELECT heir FROM dialer WHERE id = %s", DEAD)
-    heir: str | None = row["heir"]
-    return heir
+    successor: str | None = row["heir"]
+    return successor
 
 
-def test_a_dead_dialer_has_one_heir_until_that_one_stands_back(
-    heirs: tuple[str, str], membership: Membership
+def test_a_dead_dialer_has_one_successor_until_that_one_stands_back(
+    successors: tuple[str, str], membership: Membership
 ) -> None:
-    first, second = heirs
+    first, second = successors
     assert claim_takeover(DEAD, first, membership)
     assert not claim_takeover(DEAD, second, membership)
     assert claim_takeover(DEAD, first, membership), "a note of its own keeps it from settling"
@@ -65,39 +65,41 @@ def test_a_dead_dialer_has_one_heir_until_that_one_stands_back(
     assert claim_takeover(DEAD, second, membership)
 
 
-def test_of_many_that_would_be_heirs_at_once_one_is(heirs: tuple[str, str], membership: Membership) -> None:
-    asking = [gevent.spawn(claim_takeover, DEAD, heir, membership) for heir in heirs]
+def test_of_many_that_would_be_successors_at_once_one_is(
+    successors: tuple[str, str], membership: Membership
+) -> None:
+    asking = [gevent.spawn(claim_takeover, DEAD, successor, membership) for successor in successors]
     gevent.joinall(asking, timeout=20)
     assert [one.value for one in asking].count(True) == 1
 
 
-def test_an_heir_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands(
-    heirs: tuple[str, str], membership: Membership, redis: Redis
+def test_a_successor_that_stands_still_is_followed_once_it_is_dead_although_its_session_stands(
+    successors: tuple[str, str], membership: Membership, redis: Redis
 ) -> None:
-    frozen, next_one = heirs
+    frozen, next_one = successors
     assert claim_takeover(DEAD, frozen, membership)
     redis.delete(Keys(PREFIX).lease(frozen))
-    wait_until(lambda: claim_takeover(DEAD, next_one, membership), 30, "the next heir")
+    wait_until(lambda: claim_takeover(DEAD, next_one, membership), 30, "the next successor")
     assert membership.fenced([frozen]) == {frozen}
     assert heir_of_the_dead() == next_one
     release_takeover(DEAD, frozen)
     assert heir_of_the_dead() == next_one, "one that woke has struck out the next"
 
 
-def test_an_heir_whose_lease_may_still_run_is_not_followed(
-    heirs: tuple[str, str], membership: Membership, redis: Redis
+def test_a_successor_whose_lease_may_still_run_is_not_followed(
+    successors: tuple[str, str], membership: Membership, redis: Redis
 ) -> None:
-    first, second = heirs
+    first, second = successors
     assert claim_takeover(DEAD, first, membership)
     redis.flushall()
     assert not claim_takeover(DEAD, second, membership)
     assert 0 < membership.fence(first) <= LEASE_SECONDS
 
 
-def test_what_a_dialer_without_a_row_left_is_settled_by_one_heir(
-    heirs: tuple[str, str], membership: Membership
+def test_what_a_dialer_without_a_row_left_is_settled_by_one_successor(
+    successors: tuple[str, str], membership: Membership
 ) -> None:
-    first, second = heirs
+    first, second = successors
     with db.connection_context():
         rows("DELETE FROM dialer WHERE id = %s", DEAD)
     assert claim_takeover(DEAD, first, membership)

@@ -120,7 +120,8 @@ class Rig:
             dialer.keep_alive()
 
     def arrive(self, index: int = 0, *, again: bool = False) -> None:
-        """One event reaches whoever hears its dialer's calls; nobody does where that one is dead and has no heir.
+        """One event reaches whoever hears its dialer's calls; nobody does where that one is dead and has no
+        successor.
 
         With `again` a copy of it stays on its way.
         """

@@ -55,12 +55,12 @@ def test_a_dialer_that_wakes_after_its_calls_were_taken_over_sends_nothing(rig: 
     sleeper = rig.new_dialer()
     assert not sleeper.run(sleeper.dial, "claimed")
     rig.redis.flushall()
-    heir = rig.new_dialer()
-    heir.run(heir.adopt)
+    successor = rig.new_dialer()
+    successor.run(successor.adopt)
     assert owners(rig) == {sleeper.id}, "its calls were taken while it may still send"
     rig.tick(6)
-    heir.run(heir.adopt)
-    assert owners(rig) == {heir.id}
+    successor.run(successor.adopt)
+    assert owners(rig) == {successor.id}
     sleeper.wake()
     assert rig.switch.frames == []
     rig.finish()
@@ -70,17 +70,17 @@ def test_a_call_that_runs_and_ends_between_two_questions_is_known_to_have_lived(
     victim = rig.new_dialer()
     victim.run(victim.dial)
     victim.kill()
-    heir = rig.new_dialer()
+    successor = rig.new_dialer()
     rig.tick(6)
-    heir.run(heir.adopt)
+    successor.run(successor.adopt)
     rig.tick(6)
-    assert not heir.run(heir.sweep, "asked")
+    assert not successor.run(successor.sweep, "asked")
     while rig.switch.frames:
         rig.switch.execute()
     for call_id in list(rig.switch.alive):
         rig.switch.hang_up(call_id)
-    heir.wake()
-    heir.run(heir.dial)
+    successor.wake()
+    successor.run(successor.dial)
     assert rig.switch.frames == [], "it was sent again"
     rig.finish()
 
@@ -99,22 +99,22 @@ def test_a_pause_is_answered_once_the_write_under_way_is_over(rig: Rig) -> None:
     assert acked == ["token"]
 
 
-def test_an_heir_hears_a_call_before_it_owns_it(rig: Rig) -> None:
+def test_a_successor_hears_a_call_before_it_owns_it(rig: Rig) -> None:
     victim = rig.new_dialer()
     victim.run(victim.dial)
     victim.kill()
-    heir = rig.new_dialer()
+    successor = rig.new_dialer()
     rig.tick(6)
-    assert not heir.run(heir.adopt, "before the permits")
-    assert victim.id in heir.link.hears
+    assert not successor.run(successor.adopt, "before the permits")
+    assert victim.id in successor.link.hears
     assert owners(rig) == {victim.id}
-    heir.wake()
-    assert owners(rig) == {heir.id}
+    successor.wake()
+    assert owners(rig) == {successor.id}
 
 
 @pytest.mark.parametrize("late", ["before the permits", "permits taken", "among the live calls"])
 @pytest.mark.parametrize("early", ["before the permits", "permits taken", "among the live calls"])
-def test_two_heirs_at_once_settle_a_dialer_as_one_would(rig: Rig, early: str, late: str) -> None:
+def test_two_successors_at_once_settle_a_dialer_as_one_would(rig: Rig, early: str, late: str) -> None:
     """The first stands still for longer than its lease and wakes while the second is at the same."""
     victim = rig.new_dialer()
     victim.run(victim.dial)
@@ -137,12 +137,12 @@ def test_two_heirs_at_once_settle_a_dialer_as_one_would(rig: Rig, early: str, la
 
 
 def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
-    """A process that was stopped in the middle of a claim commits it when its heir has just taken all there was."""
+    """A process that was stopped in the middle of a claim commits it when its successor has just taken all there was."""
     victim = rig.new_dialer()
     victim.kill()
-    heir = rig.new_dialer()
+    successor = rig.new_dialer()
     rig.tick(6)
-    publish_leftovers = heir.process.outbox.publish_leftovers
+    publish_leftovers = successor.process.outbox.publish_leftovers
 
     def late(owner: str, older_than: float = 0.0) -> int:
         with db.connection_context():
@@ -153,11 +153,11 @@ def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
         return publish_leftovers(owner, older_than)
 
     outbox: Any = SimpleNamespace(publish_leftovers=late)
-    heir.process.takeover.outbox, kept = outbox, heir.process.takeover.outbox
-    heir.run(heir.adopt)
+    successor.process.takeover.outbox, kept = outbox, successor.process.takeover.outbox
+    successor.run(successor.adopt)
     with db.connection_context():
         assert rows("SELECT settled_at FROM dialer WHERE id = %s", victim.id) == [{"settled_at": None}]
-    heir.process.takeover.outbox = kept
+    successor.process.takeover.outbox = kept
     rig.finish()
 
 
@@ -255,16 +255,16 @@ def test_what_a_node_said_is_as_old_as_the_question(rig: Rig) -> None:
     victim = rig.new_dialer()
     victim.run(victim.dial)
     victim.kill()
-    heir = rig.new_dialer()
+    successor = rig.new_dialer()
     rig.tick(6)
-    heir.run(heir.dial)
-    assert not heir.run(heir.adopt, "asked uuid_dump")
+    successor.run(successor.dial)
+    assert not successor.run(successor.adopt, "asked uuid_dump")
     while rig.switch.frames:
         rig.switch.execute()
     rig.ahead += 6
-    heir.probe_nodes()
-    heir.keep_alive()
-    heir.wake()
-    heir.run(heir.dial)
+    successor.probe_nodes()
+    successor.keep_alive()
+    successor.wake()
+    successor.run(successor.dial)
     assert rig.switch.frames == [], "a call that is up was sent again"
     rig.finish()

@@ -28,7 +28,7 @@ def cluster() -> Cluster:
     return Cluster([], ME, lambda *_: None, lambda _: None)
 
 
-def heir(cluster: Cluster, live_calls: LiveCalls) -> Takeover:
+def successor(cluster: Cluster, live_calls: LiveCalls) -> Takeover:
     nobody: Any = None
     return Takeover(nobody, nobody, nobody, cluster, live_calls, nobody, nobody)
 
@@ -37,7 +37,7 @@ def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(
     clock: Clock, cluster: Cluster
 ) -> None:
     live_calls, call = LiveCalls(), make_call(sent_by=OTHER)
-    takeover = heir(cluster, live_calls)
+    takeover = successor(cluster, live_calls)
     cluster.adopt(OTHER)
     live_calls.add(call)
     for _ in range(5):
@@ -54,7 +54,7 @@ def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(
 
 
 def test_a_dialer_that_is_adopted_again_is_heard_anew(clock: Clock, cluster: Cluster) -> None:
-    takeover = heir(cluster, LiveCalls())
+    takeover = successor(cluster, LiveCalls())
     for _ in range(2):
         cluster.adopt(OTHER)
         takeover._release()

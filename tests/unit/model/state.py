@@ -37,7 +37,7 @@ class Order(StrEnum):
     ANYBODY_DECIDES = "a decision about somebody else's call"
     RELEASE_BEFORE_COMMIT = "permit released before the end is committed"
     NOT_RELEASED = "permit not released"
-    HEIR_DROPS_PERMITS = "an heir lets go of living calls' permits"
+    HEIR_DROPS_PERMITS = "a successor lets go of living calls' permits"
     ACK_DURING_WRITE = "pause answered with a write under way"
     ACK_BEFORE_HOLD = "pause answered before it is held"
     NOT_ADOPTED = "nobody takes over from the dead"
