@@ -1,70 +1,112 @@
 """`python -m tests`: the whole suite as several pytest runs side by side; with arguments, one pytest run with those.
 
 Many tests mostly wait (for phones that ring, for leases that lapse, for servers that start), others mostly compute:
-side by side they take the time of the longest run. pytest-xdist does not work under gevent's monkey patch. `--full`
-goes to all of them. What only computes steps back for the others, which have deadlines to keep.
+side by side they take the time of the longest run, which starts first. pytest-xdist does not work under gevent's
+monkey patch. `--quick` runs what starts no process, `--full` goes to all of the runs. A failure is shown when it
+happens.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import FrameType
+from typing import IO
 
-FULL = "--full"
+FULL, QUICK = "--full", "--quick"
 API = "tests/integration/api"
-DIALER = ("tests/integration/dialer", "tests/integration/model")
 LOCAL = "tests/integration/local"
-SETUP = (f"{LOCAL}/test_fresh_clone.py", f"{LOCAL}/test_setup.py")
+COMPUTING = ("tests/unit/campaigns", "tests/unit/api")
 PROOF = "tests/e2e/test_proof.py"
-STEP_BACK = ("nice", "-n", "10")
-SHOWN = ("tests/unit", *SETUP)
-"""The run whose output is seen while it goes on; that of each other follows when all are over."""
-BESIDE = (
-    (API,),
-    ("tests/e2e", "tests/real", f"--ignore={PROOF}"),
-    (LOCAL, "tests/chaos", *(f"--ignore={file}" for file in SETUP)),
-    DIALER,
-    ("tests/integration", PROOF, *(f"--ignore={folder}" for folder in (API, LOCAL, *DIALER))),
+DEATHS = "tests/integration/dialer"
+MODEL = "tests/integration/model"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pytest run: what is chosen, and what is left to others."""
+
+    name: str
+    chosen: Sequence[str]
+    left_out: Sequence[str] = ()
+
+    def arguments(self) -> list[str]:
+        """As pytest takes them."""
+        return [*self.chosen, *(f"--ignore={path}" for path in self.left_out)]
+
+
+UNIT = (
+    Run("units that compute", COMPUTING),
+    Run("other units", ("tests/unit",), COMPUTING),
 )
+ALL = (
+    Run("end to end", ("tests/e2e", "tests/real"), (PROOF,)),
+    Run("this machine and chaos", (LOCAL, "tests/chaos")),
+    Run("dialer", (DEATHS,)),
+    Run("api", (API,)),
+    Run("model and proof", (MODEL, PROOF)),
+    Run("limits, live, switch", ("tests/integration",), (API, LOCAL, DEATHS, MODEL)),
+    *UNIT,
+)
+"""The longest first, by what each says when it is over."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 0 where every test passed."""
     pytest = [sys.executable, "-m", "pytest"]
-    if set(arguments) - {FULL}:
+    given = set(arguments)
+    if given == {QUICK}:
+        return side_by_side(UNIT, [*pytest, "--quick"])
+    if given - {FULL}:
         return subprocess.run([*pytest, *arguments], check=False).returncode
+    return side_by_side(ALL, [*pytest, *arguments])
+
+
+def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
+    """Start all of them, show what fails when it fails, and the end of each when it is over; the first bad status."""
     with ExitStack() as files:
-        runs = []
-        for chosen in BESIDE:
-            said = files.enter_context(tempfile.TemporaryFile())
-            run = subprocess.Popen(
-                [*pytest, *arguments, *chosen],
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )
-            runs.append((run, said))
-        shown = subprocess.Popen([*STEP_BACK, *pytest, *arguments, *SHOWN])
+        began = time.monotonic()
+        started: dict[Run, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        for run in runs:
+            said: IO[bytes] = files.enter_context(tempfile.TemporaryFile())
+            command = [*pytest, "-p", "tests.instant", *run.arguments()]
+            started[run] = (subprocess.Popen(command, stdout=said, stdin=subprocess.DEVNULL), said)
 
         def end(number: int, _frame: FrameType | None) -> None:
-            for run in (shown, *(run for run, _ in runs)):
-                run.send_signal(number)
+            for process, _ in started.values():
+                process.send_signal(number)
 
         # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done.
         signal.signal(signal.SIGINT, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, end)
-        statuses = [shown.wait()]
-        for run, said in runs:
-            statuses.append(run.wait())
-            said.seek(0)
-            sys.stdout.buffer.write(said.read())
-            sys.stdout.flush()
-    return next((status for status in statuses if status), 0)
+        statuses: list[int] = []
+        while len(statuses) < len(runs):
+            pid, status = os.wait()
+            over = next((run for run, (process, _) in started.items() if process.pid == pid), None)
+            if over is None:
+                continue
+            process, output = started[over]
+            process.returncode = os.waitstatus_to_exitcode(status)
+            statuses.append(process.returncode)
+            _show(over, time.monotonic() - began, output, whole=process.returncode != 0)
+        return next((status for status in statuses if status), 0)
+
+
+def _show(run: Run, seconds: float, said: IO[bytes], *, whole: bool) -> None:
+    """The end of what a run said, all of it where something failed."""
+    said.seek(0)
+    lines = said.read().splitlines(keepends=True)
+    sys.stdout.write(f"\n{run.name}, after {seconds:.0f} s:\n")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(lines if whole else lines[-1:]))
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

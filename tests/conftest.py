@@ -27,6 +27,7 @@ from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
+from tests.databases import Databases
 from tests.judging import Judge
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
@@ -40,6 +41,7 @@ TEMPLATE = "template_for_tests"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
+    parser.addoption("--quick", action="store_true", help="properties with a few examples each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,12 +141,15 @@ def schema_template(postgres: EmbeddedPostgres) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: EmbeddedPostgres, schema_template: str) -> Databases:
+    """The databases of this run."""
+    return Databases(postgres, schema_template)
+
+
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres, schema_template: str) -> Iterator[str]:
-    """The URL of a fresh database with the schema, dropped after the test whoever is still connected."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {schema_template} STRATEGY file_copy")
+def database_url(postgres: EmbeddedPostgres, databases: Databases) -> Iterator[str]:
+    """The URL of a database with the schema and no row of ours, for this test alone."""
+    name = databases.new()
     yield postgres.url_of(name)
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back(name)
