@@ -103,7 +103,7 @@ def admitted(role: str) -> Iterator[Caller]:
     if not caller.may(role):
         raise ApiError(403, f"The key's role is {caller.role}; this needs {role}.")
     flask.g.caller = caller
-    with rate_limit.slot(services(), caller.tenant_id):
+    with rate_limit.slot(services().rate_limiter, caller.tenant_id):
         yield caller
 
 

@@ -16,7 +16,6 @@ import redis
 import structlog
 
 from api.errors import ApiError
-from api.services import Services
 from coordination import lua
 
 log = structlog.get_logger(__name__)
@@ -81,9 +80,8 @@ class RateLimiter:
 
 
 @contextmanager
-def slot(services: Services, tenant_id: str) -> Iterator[None]:
-    """Hold one of the tenant's places for as long as a request takes, where limiting is on."""
-    limiter = services.rate_limiter
+def slot(limiter: RateLimiter | None, tenant_id: str) -> Iterator[None]:
+    """Count a request of the tenant, and have it in flight until the block ends; without a limiter, nothing."""
     request_id = limiter.enter(tenant_id) if limiter is not None else None
     try:
         yield

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import flask
 import redis
 from gevent.pool import Group
 
+from api.rate_limit import RateLimiter
 from coordination.topics import Topic
 from live.publisher import PublishOutcome
 from live.stream_events import StreamEvent
 from settings import Settings
-
-if TYPE_CHECKING:
-    from api.rate_limit import RateLimiter
 
 EXTENSION = "carillon"
 
