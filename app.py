@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 import logs
 import models
-from api import database, errors
+from api import errors, transactions
 from api.blueprint import make_api
 from api.rate_limit import RateLimiter
 from api.routes import cdr, docs, health
@@ -44,8 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     _assert_patched()
     settings = (settings or Settings.from_environ()).require("database_url", "redis_url", "secret_key")
     logs.configure(settings.log_level)
-    pool = models.connect(str(settings.database_url), statement_seconds=database.STATEMENT_SECONDS)
-    database.watch(pool)
+    pool = models.connect(str(settings.database_url), statement_seconds=transactions.STATEMENT_SECONDS)
+    transactions.close_abandoned_connections(pool)
     client = _redis(str(settings.redis_url))
     prefix = settings.redis_prefix
 

@@ -1,23 +1,18 @@
-"""The tables, as Peewee models, the states they move through, and the compare-and-set that moves them.
+"""The tables, as Peewee models, and the face of the database: what `database` and `states` have is had from here.
 
-The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. Statements
-that move many contacts at once (claims, outcomes) are in `dialer/`, next to who runs them.
+The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. What changes a
+campaign's state is in `campaigns/`; statements that move many contacts at once (claims, outcomes) are in `dialer/`,
+next to who runs them.
 """
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from peewee import (
     BigAutoField,
     BooleanField,
     CompositeKey,
-    DatabaseProxy,
     DoubleField,
     ForeignKeyField,
     IntegerField,
@@ -26,46 +21,28 @@ from peewee import (
     TextField,
     UUIDField,
 )
-from playhouse.pool import PooledPostgresqlDatabase
 from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
 
-POOL_SIZE = 8
-CHECKOUT_SECONDS = 1.5
-IDLE_SECONDS = 5
-"""A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
+from database import (
+    CHECKOUT_SECONDS,
+    IDLE_SECONDS,
+    POOL_SIZE,
+    connect,
+    db,
+    new_id,
+    rows,
+    rows_as,
+    transaction,
+)
+from states import CAMPAIGN_TRANSITIONS, CONTACT_TRANSITIONS, CallState, CampaignStatus, ContactStatus
 
-db = DatabaseProxy()
-
-
-class CampaignStatus(StrEnum):
-    """What a campaign is doing."""
-
-    DRAFT = "draft"
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-class ContactStatus(StrEnum):
-    """Where one contact stands; the counts of these always add up to the total."""
-
-    PENDING = "pending"
-    ORIGINATED = "originated"
-    CONNECTED = "connected"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class CallState(StrEnum):
-    """Where one send stands. `dispatching` covers everything from the claim until the switch says more."""
-
-    DISPATCHING = "dispatching"
-    RINGING = "ringing"
-    ANSWERED = "answered"
-    ENDED = "ended"
+__all__ = [
+    "CAMPAIGN_TRANSITIONS", "CHECKOUT_SECONDS", "CONTACT_TRANSITIONS", "IDLE_SECONDS", "POOL_SIZE", "TABLES", "Agent",
+    "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign", "CampaignCount",
+    "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt", "Idempotency",
+    "ImportReject", "Node", "NodeDrain", "NodeSource", "PhoneNumber", "SessionLock", "Table", "Tenant", "Transition",
+    "connect", "db", "new_id", "rows", "rows_as", "transaction",
+]  # fmt: skip
 
 
 class CallerIdHeader(StrEnum):
@@ -86,81 +63,6 @@ class CallerIdFormat(StrEnum):
     """With its plus."""
     DIGITS = "digits"
     """Without it."""
-
-
-CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
-    CampaignStatus.DRAFT: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
-    CampaignStatus.SCHEDULED: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
-    CampaignStatus.RUNNING: frozenset(
-        {CampaignStatus.PAUSED, CampaignStatus.COMPLETED, CampaignStatus.FAILED}
-    ),
-    CampaignStatus.PAUSED: frozenset(
-        {CampaignStatus.RUNNING, CampaignStatus.COMPLETED, CampaignStatus.FAILED}
-    ),
-    CampaignStatus.COMPLETED: frozenset(),
-    CampaignStatus.FAILED: frozenset(),
-}
-
-CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
-    ContactStatus.PENDING: frozenset({ContactStatus.ORIGINATED, ContactStatus.CANCELLED}),
-    ContactStatus.ORIGINATED: frozenset(
-        {
-            ContactStatus.CONNECTED,
-            ContactStatus.COMPLETED,
-            ContactStatus.FAILED,
-            ContactStatus.PENDING,
-            ContactStatus.CANCELLED,
-        }
-    ),
-    ContactStatus.CONNECTED: frozenset(
-        {ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.PENDING}
-    ),
-    ContactStatus.COMPLETED: frozenset(),
-    # Only where its outcome was unknown, and the node's own record said later that it was answered.
-    ContactStatus.FAILED: frozenset({ContactStatus.COMPLETED}),
-    ContactStatus.CANCELLED: frozenset(),
-}
-
-
-def new_id() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows sort by age."""
-    milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & ((1 << 48) - 1)) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
-
-
-def connect(
-    url: str, pool_size: int = POOL_SIZE, statement_seconds: float | None = None
-) -> PooledPostgresqlDatabase:
-    """Bind the models to the database at `url` through a small fixed pool, and return it.
-
-    A greenlet that wants a connection waits at most 1.5 s for one. Every unit of work opens and returns its
-    own (`with db.connection_context()`): nothing connects by itself. The server ends a statement that takes longer
-    than `statement_seconds` (None: never); a server that has vanished from the network breaks the connection within
-    about 10 s, whoever waits for it.
-    """
-    statement_timeout = (
-        f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
-    )
-    pool = PooledPostgresqlDatabase(
-        url,
-        max_connections=pool_size,
-        timeout=CHECKOUT_SECONDS,
-        autoconnect=False,
-        prefer_psycopg3=True,
-        connect_timeout=2,
-        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
-        application_name="carillon",
-        keepalives_idle=5,
-        keepalives_interval=2,
-        keepalives_count=3,
-        tcp_user_timeout=10_000,
-    )
-    db.initialize(pool)
-    return pool
 
 
 class Table(Model):
@@ -496,34 +398,3 @@ TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox,
 )  # fmt: skip
-
-
-def rows(sql: str, *params: Any) -> list[dict[str, Any]]:
-    """Run one statement and return its rows as dicts, on the connection this greenlet holds."""
-    cursor = db.execute_sql(sql, params)
-    if cursor.description is None:
-        return []
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def change_campaign(
-    campaign_id: uuid.UUID, from_status: frozenset[CampaignStatus], to: CampaignStatus, **columns: Any
-) -> bool:
-    """Compare-and-set of a campaign's status: True when this caller made the change.
-
-    Its generation and version rise with it. Raises ValueError for an edge that the state machine lacks.
-    """
-    for status in from_status:
-        if to not in CAMPAIGN_TRANSITIONS[status]:
-            raise ValueError(f"no campaign goes from {status} to {to}")
-    changed: int = (
-        Campaign.update(
-            status=to, generation=Campaign.generation + 1, version=Campaign.version + 1, **columns
-        )
-        .where(
-            Campaign.id == campaign_id, Campaign.status.in_(list(from_status)), Campaign.deleted_at.is_null()
-        )
-        .execute()
-    )
-    return changed == 1

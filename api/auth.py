@@ -22,11 +22,11 @@ from flask import request
 
 from api import rate_limit
 from api.blueprint import error_document
-from api.database import unit
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
-from api.schemas import shown
+from api.schemas import quoted
 from api.services import services
+from api.transactions import transaction
 from models import rows
 
 CACHE_SECONDS = 0.5
@@ -55,7 +55,7 @@ class Caller:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-def current() -> Caller:
+def current_caller() -> Caller:
     """The caller of this request. Only within a view that `requires` a role."""
     caller: Caller = flask.g.caller
     return caller
@@ -80,7 +80,7 @@ def requires(
 
         @wraps(view)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with admitted(role):
+            with authorized(role):
                 if "query" not in locations:
                     _refuse_query()
                 if not body:
@@ -94,7 +94,7 @@ def requires(
 
 
 @contextmanager
-def admitted(role: str) -> Iterator[Caller]:
+def authorized(role: str) -> Iterator[Caller]:
     """Find out who asks, refuse whoever lacks `role`, and count the request against the tenant's rate.
 
     Raises ApiError: 401, 403, 404 (X-Tenant), 429, 503.
@@ -130,7 +130,7 @@ def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
     if caller.role != "platform":
         raise ApiError(403, "The header X-Tenant is for keys of role platform.")
     if not TENANT.fullmatch(tenant_id) or _cached(("tenant", tenant_id), FIND_TENANT) is None:
-        raise ApiError(404, f"Tenant {shown(tenant_id)} not found")
+        raise ApiError(404, f"Tenant {quoted(tenant_id)} not found")
     return replace(caller, tenant_id=tenant_id)
 
 
@@ -141,7 +141,7 @@ def _cached(key: tuple[str, str], sql: str) -> dict[str, Any] | None:
     expires, row = cache.get(key, (0.0, {}))
     if expires > now:
         return row
-    with unit():
+    with transaction():
         found = rows(sql, key[1])
     cache.pop(key, None)
     if not found:
@@ -158,7 +158,7 @@ def _unauthorized(message: str) -> ApiError:
 
 def _refuse_query() -> None:
     for name in request.args:
-        raise ApiError(400, f"{shown(name)} is not known here; this takes no query parameters.")
+        raise ApiError(400, f"{quoted(name)} is not known here; this takes no query parameters.")
 
 
 def _refuse_body() -> None:
@@ -169,7 +169,7 @@ def _refuse_body() -> None:
     if given == {} or not request.get_data():
         return
     if isinstance(given, dict):
-        raise ApiError(400, f"{shown(next(iter(given)))} is not known here; this takes no body.")
+        raise ApiError(400, f"{quoted(next(iter(given)))} is not known here; this takes no body.")
     raise ApiError(400, "This takes no body.")
 
 
@@ -180,7 +180,7 @@ def _documented(
     document: dict[str, Any] = deepcopy(dict(declared))
     manual = document.setdefault("manual_doc", {})
     manual["security"] = [{"key": []}]
-    everywhere = {
+    common = {
         400: "A field, JSON key or query parameter is unknown or wrong.",
         401: "The key is not valid.",
         403: f"The key's role is not enough; this needs {role}.",
@@ -190,11 +190,11 @@ def _documented(
         503: "Database unavailable",
     }
     if creates:
-        everywhere[409] = "Idempotency-Key 'k1' was used for another request."
+        common[409] = "Idempotency-Key 'k1' was used for another request."
     if body:
-        everywhere[413] = "The request is larger than this route allows."
-        everywhere[415] = "The content type is text/csv; it must be application/json."
-    responses = {str(s): error_document(text) for s, text in sorted((everywhere | dict(errors)).items())}
+        common[413] = "The request is larger than this route allows."
+        common[415] = "The content type is text/csv; it must be application/json."
+    responses = {str(s): error_document(text) for s, text in sorted((common | dict(errors)).items())}
     manual["responses"] = responses | manual.get("responses", {})
     names = ["XTenant", "IdempotencyKey"] if creates else ["XTenant"]
     # The schemas' own parameters stand in "arguments"; a list written by hand would replace them.

@@ -107,7 +107,7 @@ def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, given in pairs:
         if len(given) > 1:
-            raise ApiError(400, f"{schemas.shown(name)} is given {len(given)} times; once is the rule.")
+            raise ApiError(400, f"{schemas.quoted(name)} is given {len(given)} times; once is the rule.")
         field = schema.fields.get(name)
         text = given[0]
         if isinstance(field, schemas.Integer) and text.isascii() and text.removeprefix("-").isdigit():
@@ -124,9 +124,9 @@ def refuse_unknown(known: set[str]) -> None:
     for name, values in flask.request.args.lists():
         if name not in known:
             allowed = ", ".join(sorted(known)) or "none"
-            raise ApiError(400, f"{schemas.shown(name)} is not known here; query parameters are: {allowed}.")
+            raise ApiError(400, f"{schemas.quoted(name)} is not known here; query parameters are: {allowed}.")
         if len(values) > 1:
-            raise ApiError(400, f"{schemas.shown(name)} is given {len(values)} times; once is the rule.")
+            raise ApiError(400, f"{schemas.quoted(name)} is given {len(values)} times; once is the rule.")
 
 
 def _whole(text: str) -> int:

@@ -1,12 +1,12 @@
 """Whether the database server answers anybody: what tells a query that is slow from a server that has fallen silent.
 
-A unit of work that takes longer than a moment is watched from then on. While the server lets somebody else in, the
+A transaction that takes longer than a moment is watched from then on. While the server lets somebody else in, the
 work may take its time; once it does not, waiting longer is no use.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import gevent
 import psycopg
@@ -15,67 +15,66 @@ from greenlet import greenlet
 
 from models import db
 
-LOOK_SECONDS: Final = 0.9
+PROBE_AFTER_SECONDS: Final = 0.9
 ANSWER_SECONDS: Final = 0.7
 """Together below the two seconds within which a client is told that the database is away."""
 
 log = structlog.get_logger(__name__)
 
 
-class Watched:
-    """One unit of work that is being watched, until `stop`."""
+class WatchedQuery:
+    """A transaction that is being watched, until `stop`: it gets `give_up` raised where the server falls silent."""
 
-    def __init__(self, pulse: Pulse, give_up: gevent.Timeout) -> None:
-        self._pulse = pulse
+    def __init__(self, probe: DatabaseProbe, give_up: gevent.Timeout) -> None:
+        self._probe = probe
         self._give_up = give_up
         self._worker: greenlet | None = gevent.getcurrent()
-        self._looks = gevent.spawn_later(LOOK_SECONDS, self._look)
+        self._watcher = gevent.spawn_later(PROBE_AFTER_SECONDS, self._watch)
 
     def stop(self) -> None:
         """The work is over, however it ended."""
         self._worker = None
-        self._looks.kill(block=False)
+        self._watcher.kill(block=False)
 
-    def _look(self) -> None:
-        while self._pulse.beats():
-            gevent.sleep(LOOK_SECONDS)
+    def _watch(self) -> None:
+        while self._probe.is_alive():
+            gevent.sleep(PROBE_AFTER_SECONDS)
         log.error("database_silent")
-        gevent.get_hub().loop.run_callback(self._end)
+        gevent.get_hub().loop.run_callback(self._interrupt)
 
-    def _end(self) -> None:
+    def _interrupt(self) -> None:
         if self._worker is not None:
             self._worker.throw(self._give_up)
 
 
-class Pulse:
-    """Asks the server over a connection of its own, one question for all who want to know at the same time."""
+class DatabaseProbe:
+    """Asks the server over a connection of its own, once for all who want to know at the same time."""
 
     def __init__(self) -> None:
-        self._question: gevent.Greenlet[[], bool] | None = None
+        self._attempt: gevent.Greenlet[[], bool] | None = None
 
-    def watch(self, give_up: gevent.Timeout) -> Watched:
+    def watch(self, give_up: gevent.Timeout) -> WatchedQuery:
         """Raise `give_up` in this greenlet when the server has fallen silent, unless it is stopped before."""
-        return Watched(self, give_up)
+        return WatchedQuery(self, give_up)
 
-    def beats(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the server answers within ANSWER_SECONDS, if only with a refusal."""
-        if self._question is None or self._question.ready():
-            self._question = gevent.spawn(_answers)
-        return bool(self._question.get())
+        if self._attempt is None or self._attempt.ready():
+            self._attempt = gevent.spawn(_answers)
+        return bool(self._attempt.get())
 
 
 def _answers() -> bool:
-    wait = gevent.Timeout(ANSWER_SECONDS)
-    wait.start()
+    deadline = gevent.Timeout(ANSWER_SECONDS)
+    deadline.start()
     try:
-        connection: psycopg.Connection[Any] = psycopg.connect(db.database, **db.connect_params)
-        connection.close()
+        psycopg.connect(db.database, **db.connect_params).close()
     except gevent.Timeout as timeout:
-        if timeout is not wait:
+        if timeout is not deadline:
             raise
         return False
     except psycopg.Error as error:
         log.warning("database_refuses", error=str(error).strip()[:200])
     finally:
-        wait.close()
+        deadline.close()
     return True

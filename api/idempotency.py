@@ -18,10 +18,10 @@ import gevent
 import orjson
 from flask import Response, request
 
-from api.auth import current
-from api.database import WORK_SECONDS, unit
+from api.auth import current_caller
 from api.errors import ApiError, conflict
-from api.schemas import shown
+from api.schemas import quoted
+from api.transactions import WORK_SECONDS, transaction
 from models import rows
 
 HEADER = "Idempotency-Key"
@@ -37,7 +37,7 @@ REMOVE_OLD = """
     DELETE FROM idempotency WHERE (tenant_id, key) IN (
         SELECT tenant_id, key FROM idempotency WHERE created_at <= now() - interval '24 hours'
         ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED)"""
-KEEP = """
+SAVE = """
     INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body) VALUES (%s, %s, %s, %s, %s, %s)
     ON CONFLICT (tenant_id, key) DO UPDATE SET route = excluded.route, body_hash = excluded.body_hash,
         status = excluded.status, body = excluded.body, created_at = now()"""
@@ -76,10 +76,10 @@ def once(
     """
     key = request.headers.get(HEADER)
     if key is None:
-        with gate(), unit(seconds):
+        with gate(), transaction(seconds):
             return Answer(status, orjson.dumps(work()))
     if not KEY.fullmatch(key):
-        raise ApiError(400, f"{HEADER} is {shown(key)}; it must be 1 to 255 printable ASCII characters.")
+        raise ApiError(400, f"{HEADER} is {quoted(key)}; it must be 1 to 255 printable ASCII characters.")
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         with gate():
@@ -87,7 +87,7 @@ def once(
         if answer is not None:
             return answer
         if time.monotonic() >= deadline:
-            raise conflict(f"The first request with {HEADER} {shown(key)} is still at work.", "in_progress")
+            raise conflict(f"The first request with {HEADER} {quoted(key)} is still at work.", "in_progress")
         gevent.sleep(POLL_SECONDS)
 
 
@@ -97,16 +97,18 @@ def body_hash(body: Any) -> str:
 
 
 def _attempt(work: Callable[[], Any], key: str, body_hash: str, status: int, seconds: float) -> Answer | None:
-    tenant_id, route = current().tenant_id, f"{request.method} {request.path}"
-    with unit(seconds):
+    tenant_id, route = current_caller().tenant_id, f"{request.method} {request.path}"
+    with transaction(seconds):
         (lock,) = rows(LOCK, f"{tenant_id}\n{key}")
         if not lock["locked"]:
             return None
-        for kept in rows(FIND, tenant_id, key):
-            if (kept["route"], kept["body_hash"]) != (route, body_hash):
-                raise conflict(f"{HEADER} {shown(key)} was used for another request.", "idempotency_mismatch")
-            return Answer(kept["status"], kept["body"].encode(), replayed=True)
+        for saved in rows(FIND, tenant_id, key):
+            if (saved["route"], saved["body_hash"]) != (route, body_hash):
+                raise conflict(
+                    f"{HEADER} {quoted(key)} was used for another request.", "idempotency_mismatch"
+                )
+            return Answer(saved["status"], saved["body"].encode(), replayed=True)
         body = orjson.dumps(work())
         rows(REMOVE_OLD)
-        rows(KEEP, tenant_id, key, route, body_hash, status, body.decode())
+        rows(SAVE, tenant_id, key, route, body_hash, status, body.decode())
         return Answer(status, body)

@@ -22,7 +22,7 @@ def digest(key: str, pepper: str) -> str:
     return hmac.new(pepper.encode(), key.encode(), sha256).hexdigest()
 
 
-def shown_prefix(key: str) -> str:
+def display_prefix(key: str) -> str:
     """As much of a key as may be shown again, to tell it from others: four characters of its secret."""
     public = _PUBLIC.match(key)
     return key[: (public.end() if public else 0) + 4]

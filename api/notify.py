@@ -16,9 +16,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from api import times
-from api.database import unit
 from api.errors import ApiError, DatabaseUnavailable
 from api.services import Services
+from api.transactions import transaction
 from coordination.errors import CoordinationError
 from coordination.topics import Topic
 from live.errors import LiveError
@@ -56,7 +56,7 @@ def dialers(services: Services, topic: Topic, payload: Mapping[str, object]) -> 
 def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[str, object]) -> bool:
     """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
 
-    False where Redis is away: nobody was told anything, nor will hang up.
+    False where Redis is away: no dialer got the message, so none will hang up.
     """
     membership = services.membership
 
@@ -69,9 +69,9 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
         waits = [membership.fence(dialer_id) for dialer_id in silent | fenced]
     except DatabaseUnavailable as error:
         log.warning("dialers_unknown", topic=topic, reason=str(error))
-        told = dialers(services, topic, payload)
+        delivered = dialers(services, topic, payload)
         gevent.sleep(membership.lease_seconds)
-        return told
+        return delivered
     except UNREACHABLE as error:
         log.warning("control_bus_failed", topic=topic, reason=str(error))
         gevent.sleep(membership.lease_seconds)
@@ -87,11 +87,11 @@ def _connected() -> set[str]:
 
     The membership alone is not enough: a Redis that was emptied has forgotten dialers whose leases still run.
     """
-    with unit():
+    with transaction():
         return {row["dialer_id"] for row in rows(CONNECTED)}
 
 
-def untold(what: str) -> ApiError:
+def not_delivered(what: str) -> ApiError:
     """The 503 of a hang-up that could not be passed on. The request may be sent again."""
     message = f"{what}, but calls in flight cannot be ended now: Redis is unavailable."
     return ApiError(503, message, code="redis_unavailable", headers={"Retry-After": "2"})
@@ -116,7 +116,7 @@ def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
                 for (row_id, _), outcome in zip(found, outcomes, strict=True)
                 if outcome != PublishOutcome.GAP
             ]
-            with unit():
+            with transaction():
                 rows("UPDATE transition SET published = true WHERE id = ANY(%s)", published)
             after, _ = found[-1]
     except (LiveError, ApiError) as error:
@@ -125,6 +125,6 @@ def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
 
 def unpublished(campaign_id: uuid.UUID, owner: str, after: int = 0) -> list[tuple[int, StreamEvent]]:
     """The next rows that `owner` left unpublished of a campaign: their ids, which are above `after`, and events."""
-    with unit():
+    with transaction():
         found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
-    return [(row["id"], event_of_row({**row, "at": times.shown(row["at"])})) for row in found]
+    return [(row["id"], event_of_row({**row, "at": times.to_rfc3339(row["at"])})) for row in found]

@@ -13,7 +13,7 @@ import psycopg
 
 from api.errors import ApiError, conflict, not_found
 from api.paging import Page
-from api.schemas import Schema, identifier, shown
+from api.schemas import Schema, identifier, quoted
 from models import Agent, PhoneNumber, Table, rows
 
 T = TypeVar("T", bound=Table)
@@ -35,7 +35,7 @@ class Patch(Schema):
         field_obj.load_default = ma.missing
 
 
-def known(text: str, what: str) -> uuid.UUID:
+def id_or_404(text: str, what: str) -> uuid.UUID:
     """The id that a path names. Raises ApiError 404 where it cannot be one."""
     found = identifier(text)
     if found is None:
@@ -43,18 +43,20 @@ def known(text: str, what: str) -> uuid.UUID:
     return found
 
 
-def refused(field: str, value: Any, rule: str) -> ApiError:
+def invalid(field: str, value: Any, rule: str) -> ApiError:
     """The 400 for a value that is well formed and yet not allowed; `rule` reads on from "<field> is <value>; "."""
-    return ApiError(400, f"{field} is {shown(value)}; {rule}.")
+    return ApiError(400, f"{field} is {quoted(value)}; {rule}.")
 
 
-def living(model: type[T], text: str, what: str, *, tenant_id: str | None = None, lock: bool = False) -> T:
-    """The row that a path names, in a unit of work; of `tenant_id`, where it belongs to one. `lock` holds it.
+def get_or_404(
+    model: type[T], text: str, what: str, *, tenant_id: str | None = None, lock: bool = False
+) -> T:
+    """The row that a path names, of `tenant_id` where it belongs to one; `lock` locks it until the transaction ends.
 
     Raises ApiError 404.
     """
     fields: Any = model
-    query: Any = model.select().where(fields.id == known(text, what), fields.deleted_at.is_null())
+    query: Any = model.select().where(fields.id == id_or_404(text, what), fields.deleted_at.is_null())
     if tenant_id is not None:
         query = query.where(fields.tenant == tenant_id)
     found: T | None = (query.for_update(LOCK) if lock else query).first()
@@ -63,14 +65,14 @@ def living(model: type[T], text: str, what: str, *, tenant_id: str | None = None
     return found
 
 
-def created(model: type[T], **values: Any) -> T:
+def insert(model: type[T], **values: Any) -> T:
     """A new row as it was stored."""
     (row,) = model.insert(created_at=peewee.fn.now(), **values).returning(model).execute()
     new: T = row
     return new
 
 
-def changed(row: T, values: dict[str, Any]) -> T:
+def update(row: T, values: dict[str, Any]) -> T:
     """`row` with `values`, as they were stored."""
     if not values:
         return row
@@ -110,4 +112,4 @@ def refuse_in_use(row: Agent | PhoneNumber, what: str) -> None:
 
 def campaign_words(row: dict[str, Any]) -> str:
     """A campaign as a message names it."""
-    return f"campaign {shown(row['name'])} ({row['id']}, {row['status']})"
+    return f"campaign {quoted(row['name'])} ({row['id']}, {row['status']})"

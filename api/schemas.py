@@ -125,12 +125,12 @@ class Time(fields.DateTime):
         if not isinstance(value, str):
             raise self.make_error("invalid")
         try:
-            return times.parsed(value)
+            return times.from_rfc3339(value)
         except ValueError as error:
             raise self.make_error("invalid") from error
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else times.shown(value)
+        return None if value is None else times.to_rfc3339(value)
 
 
 class Id(fields.String):
@@ -203,10 +203,10 @@ def sentence(messages: Any, data: Any, known: Iterable[str] = (), path: str = ""
         return f"{_clean(name)} {UNKNOWN}; known {'are ' + listed if listed else 'is nothing'}."
     if not path:
         return f"{name} is not valid; {rule}."
-    return f"{_clean(name)} is {shown(data)}; {rule}."
+    return f"{_clean(name)} is {quoted(data)}; {rule}."
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """`value` as a message may carry it: short, one line, printable."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]

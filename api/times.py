@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-def shown(value: datetime) -> str:
+def to_rfc3339(value: datetime) -> str:
     """`value` as the API writes it, to the millisecond: `2026-01-31T09:00:00.000Z`."""
     utc = value.astimezone(UTC)
     return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def parsed(text: str) -> datetime:
+def from_rfc3339(text: str) -> datetime:
     """The moment that an RFC 3339 `text` names; an offset is required.
 
     Raises ValueError for anything else, a day that the calendar lacks included.

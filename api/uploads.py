@@ -17,9 +17,10 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from api.errors import ApiError
-from api.schemas import shown
-from campaigns.csvfile import Readable
-from campaigns.importer import Limits, ListTooLarge, spool
+from api.schemas import quoted
+from campaigns.columns import Limits
+from campaigns.errors import ListTooLarge
+from campaigns.spooling import Readable, spool
 
 CHUNK = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
@@ -148,7 +149,7 @@ def _collect(parts: _Parts, form: Form, file_field: str, limits: Limits, breathe
             parts.begin()
         if isinstance(event, File):
             if event.name != file_field or form.file is not None:
-                raise ApiError(400, f"{shown(event.name)} is a file; the one file is {file_field}.")
+                raise ApiError(400, f"{quoted(event.name)} is a file; the one file is {file_field}.")
             form.file, form.file_hash = spool(_FileReader(parts), limits, breathe=breathe)
         elif isinstance(event, Field):
             if event.name == file_field:
@@ -161,4 +162,4 @@ def _text(name: str, data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise ApiError(400, f"{shown(name)} is not UTF-8 text.") from error
+        raise ApiError(400, f"{quoted(name)} is not UTF-8 text.") from error

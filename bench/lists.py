@@ -9,8 +9,13 @@ from pathlib import Path
 
 from bench.bystander import Bystander
 from bench.table import Bound, Figure
-from campaigns.csvfile import Pace, no_breath, open_text, read_rows
-from campaigns.importer import ImportCounts, Limits, read_list, spool
+from campaigns.columns import Limits
+from campaigns.csvfile import read_rows
+from campaigns.encodings import open_text
+from campaigns.import_rows import ImportCounts
+from campaigns.importer import read_list
+from campaigns.pace import Pace, no_breath
+from campaigns.spooling import spool
 from cooperative import let_others_run
 from tests.unit.campaigns.test_csvfile import HOSTILE
 from tests.unit.campaigns.test_importer import many

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from campaigns.errors import ListRefused, shown
+from campaigns.errors import ListRefused, quoted
 
 PHONE_COLUMN = "phone_number"
 MAX_COLUMN_NAME = 64
@@ -119,12 +119,12 @@ def column_name(written: str) -> str:
     if len(name) > MAX_COLUMN_NAME:
         raise ListRefused(
             "bad_column",
-            f"contacts has a column name of {len(name)} characters, {shown(name)}; "
+            f"contacts has a column name of {len(name)} characters, {quoted(name)}; "
             f"at most {MAX_COLUMN_NAME} are allowed",
         )
     if _NOT_IN_NAME.search(name):
         raise ListRefused(
-            "bad_column", f"contacts has a column name with control characters in it, {shown(name)}"
+            "bad_column", f"contacts has a column name with control characters in it, {quoted(name)}"
         )
     return name
 
@@ -162,7 +162,7 @@ def refuse_repeats(names: Sequence[str]) -> None:
         if variable in seen:
             raise ListRefused(
                 "duplicate_column",
-                f"contacts has the columns {shown(seen[variable])} and {shown(name)}, "
+                f"contacts has the columns {quoted(seen[variable])} and {quoted(name)}, "
                 f"which are both {variable.removeprefix('carillon_')} to a call; names must differ",
             )
         seen[variable] = name
@@ -173,13 +173,13 @@ def no_phone_message(names: Sequence[str], what: str = "column") -> str:
     what the list calls a column."""
     close = _likely_phone_column(names)
     if close is not None:
-        return f"contacts has no {PHONE_COLUMN} {what}, which is required; did you mean {shown(close)}?"
+        return f"contacts has no {PHONE_COLUMN} {what}, which is required; did you mean {quoted(close)}?"
     if any(re.fullmatch(r"\+?[\d ().-]{7,}", name) for name in names):
         return (
             f"contacts has no header row: its first row is data, and it must name the columns, "
             f"{PHONE_COLUMN} among them"
         )
-    listed = ", ".join(shown(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
+    listed = ", ".join(quoted(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
     return f"contacts has no {PHONE_COLUMN} {what}, which is required; its {what}s are {listed or 'none'}"
 
 

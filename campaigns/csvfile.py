@@ -1,4 +1,4 @@
-"""Bytes of an uploaded list to rows of text: encoding, delimiter, quotes, line ends. No rule about contacts.
+"""The text of an uploaded list to rows of cells: delimiter, quotes, line ends. No rule about contacts.
 
 The standard csv module is not used for reading: it cannot tell a quote that is never closed from a long cell
 (everything after it is swallowed), its limit on a field is one for the whole process, and a row is read in one
@@ -7,54 +7,23 @@ call that nothing can interrupt.
 
 from __future__ import annotations
 
-import codecs
-import hashlib
 import io
 import re
-import tempfile
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
 
 from campaigns.columns import PHONE_COLUMN, Limits
-from campaigns.errors import ListRefused, ListTooLarge, shown
+from campaigns.errors import ListRefused
+from campaigns.pace import Pace
 
 DELIMITERS = ",;\t|"
-BLOCK = 64 * 1024
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# Python's codecs that are text as spreadsheets write it; others (utf-7, punycode, hex) are not offered.
-_OFFERED = re.compile(
-    r"ascii|utf-8(-sig)?|utf-16(-[lb]e)?|utf-32(-[lb]e)?|cp(125[0-8]|437|850|852|866|874|932|949|950)"
-    r"|iso8859-\d+|mac-roman|koi8-[rut]|shift_jis|euc_jp|euc_kr|gb2312|gbk|gb18030|big5|tis-620"
-)
-_NOT_CSV = (
-    (b"PK\x03\x04", "a spreadsheet or zip file"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"%PDF-", "a PDF"),
-    (b"{\\rtf", "an RTF document"),
-)
-_ESCAPED = re.compile("[\udc80-\udcff]")
 _OPENING = re.compile(' *"')
 _QUOTED = re.compile('((?:[^"]++|"")*+)("?)')
 _QUOTED_NAME = re.compile('"([^"]*)"')
 _DELIMITER = re.compile(f"[{DELIMITERS}]")
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])")
-
-
-class Readable(Protocol):
-    """What an upload is read from."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(slots=True)
@@ -68,142 +37,6 @@ class Row:
     text: str
     cells: list[str]
     fault: str | None = None
-
-
-class Pace:
-    """Lets others run: calls `breathe` when `interval` seconds have passed since it last did, by the clock `now`."""
-
-    def __init__(
-        self,
-        breathe: Callable[[], None],
-        interval: float = 0.003,
-        now: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._breathe = breathe
-        self._interval = interval
-        self._now = now
-        self._next = now() + interval
-
-    def check(self) -> None:
-        """Call `breathe` if it is time."""
-        if self._now() >= self._next:
-            self._breathe()
-            self._next = self._now() + self._interval
-
-
-def no_breath() -> None:
-    """For callers that have nobody else to let run."""
-
-
-def spool(
-    stream: Readable, limits: Limits, chunk: int = BLOCK, breathe: Callable[[], None] = no_breath
-) -> tuple[BinaryIO, str]:
-    """Copy an upload to a temporary file, which is gone once closed; return it, at its start, and its SHA-256.
-
-    Raises ListTooLarge as soon as more than `limits.max_bytes` have been read.
-    """
-    pace = Pace(breathe)
-    digest = hashlib.sha256()
-    size = 0
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
-        while block := stream.read(chunk):
-            size += len(block)
-            if size > limits.max_bytes:
-                raise ListTooLarge(
-                    "too_large", f"contacts has more than {limits.max_bytes} bytes, the most a list may have"
-                )
-            digest.update(block)
-            file.write(block)
-            pace.check()
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file, digest.hexdigest()
-
-
-def open_text(file: BinaryIO, encoding: str | None, pace: Pace) -> io.TextIOWrapper:
-    """Find out how the file is encoded, make sure all of it decodes, and return a reader of its text.
-
-    A byte order mark decides, then `encoding`, then what the bytes look like. UTF-8 in which some bytes are
-    not UTF-8 is read with those as lone surrogates, so that only their rows are at fault.
-    Raises ListRefused: not_csv, unknown_encoding, not_decodable.
-    """
-    named = None if encoding is None else _named(encoding)
-    file.seek(0)
-    head = file.read(4096)
-    for magic, what in _NOT_CSV:
-        if head.startswith(magic):
-            raise ListRefused("not_csv", f"contacts is {what}, not CSV; save the list as CSV")
-    bom, marked = next(((bom, codec) for bom, codec in _BOMS if head.startswith(bom)), (b"", None))
-    codec = marked or named or _wide(head) or _utf8_or_cp1252(file, pace)
-    errors = "surrogateescape" if codec == "utf-8" and named is None else "strict"
-    if errors == "strict":
-        _all_decodes(file, len(bom), codec, pace)
-    file.seek(len(bom))
-    return io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
-
-
-def _named(encoding: str) -> str:
-    try:
-        name = codecs.lookup(encoding).name
-    except (LookupError, ValueError):
-        name = ""
-    if not _OFFERED.fullmatch(name):
-        raise ListRefused(
-            "unknown_encoding", f"encoding is {shown(encoding)}, which is not a known text encoding"
-        )
-    return name
-
-
-def _wide(head: bytes) -> str | None:
-    """UTF-16 without a byte order mark shows in the zero bytes of its ASCII characters, all on one side."""
-    pairs = len(head) // 2
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd * 10 >= pairs * 3 and even * 10 <= odd and odd:
-        return "utf-16-le"
-    if even * 10 >= pairs * 3 and odd * 10 <= even and even:
-        return "utf-16-be"
-    return None
-
-
-def _blocks(file: BinaryIO, start: int, pace: Pace) -> Iterator[bytes]:
-    file.seek(start)
-    while block := file.read(BLOCK):
-        yield block
-        pace.check()
-
-
-def _utf8_or_cp1252(file: BinaryIO, pace: Pace) -> str:
-    """UTF-8 unless most of what is not ASCII says otherwise: Windows-1252 text hardly ever is valid UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    wrong = right = 0
-    for block in _blocks(file, 0, pace):
-        text = decoder.decode(block)
-        if not text.isascii():
-            escaped = len(_ESCAPED.findall(text))
-            wrong += escaped
-            right += len(text) - len(text.encode("ascii", "ignore")) - escaped
-    wrong += len(decoder.decode(b"", True))
-    return "cp1252" if wrong > right else "utf-8"
-
-
-def _all_decodes(file: BinaryIO, start: int, codec: str, pace: Pace) -> None:
-    decoder = codecs.getincrementaldecoder(codec)("strict")
-    line = 1
-    try:
-        for block in _blocks(file, start, pace):
-            line += decoder.decode(block).count("\n")
-        decoder.decode(b"", True)
-    except UnicodeDecodeError as failure:
-        line += failure.object[: failure.start].decode(codec, "ignore").count("\n")
-        shown_bytes = failure.object[failure.start : failure.end][:4].hex(" ")
-        raise ListRefused(
-            "not_decodable",
-            f"contacts is not {codec} text (bytes {shown_bytes} near line {line}); "
-            f"save it as UTF-8 or name its encoding",
-        ) from failure
 
 
 def read_rows(text: io.TextIOWrapper, limits: Limits, pace: Pace) -> Iterator[Row]:

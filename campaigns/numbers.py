@@ -12,7 +12,7 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
-from campaigns.errors import NumberRefused, shown
+from campaigns.errors import NumberRefused, quoted
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
@@ -56,7 +56,7 @@ def phone_number(raw: str, region: str | None) -> str:
     if kind == PhoneNumberType.UNKNOWN:
         raise _not_dialled(raw, text, region, number)
     if kind == PhoneNumberType.PREMIUM_RATE:
-        raise NumberRefused("premium", f"{shown(raw)} is a premium-rate number, and those are not dialled")
+        raise NumberRefused("premium", f"{quoted(raw)} is a premium-rate number, and those are not dialled")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
@@ -97,7 +97,7 @@ def _all_digits(raw: str, scientific: re.Match[str]) -> str:
     if len(fraction) < places or fraction[places:].strip("0") or len(whole) + places > _MOST_DIGITS:
         raise NumberRefused(
             "excel_scientific",
-            f"{shown(raw)} was rounded by a spreadsheet, which lost digits; format the column as text",
+            f"{quoted(raw)} was rounded by a spreadsheet, which lost digits; format the column as text",
         )
     return sign + whole + fraction[:places]
 
@@ -109,20 +109,20 @@ def _what_is_wrong(text: str) -> str:
         return "has letters in it"
     odd = next((character for character in text if not re.fullmatch(r"[\d ().\-/+]", character)), None)
     if odd is not None:
-        return f"has {shown(odd)} in it, which no phone number has"
+        return f"has {quoted(odd)} in it, which no phone number has"
     return "is not written as a phone number"
 
 
 def _why_not_parsed(raw: str, text: str, region: str | None, failure: NumberParseException) -> str:
     if failure.error_type == NumberParseException.INVALID_COUNTRY_CODE:
         if text.startswith("+"):
-            return f"{shown(raw)} has no country code that exists"
+            return f"{quoted(raw)} has no country code that exists"
         if region is None:
-            return f"{shown(raw)} has no country code: it must start with + and one"
-        return f"{shown(raw)} has no country code that exists, and {region} is not a known region"
+            return f"{quoted(raw)} has no country code: it must start with + and one"
+        return f"{quoted(raw)} has no country code that exists, and {region} is not a known region"
     if failure.error_type == NumberParseException.TOO_LONG:
-        return f"{shown(raw)} has more digits than a phone number can have"
-    return f"{shown(raw)} has too few digits for a phone number"
+        return f"{quoted(raw)} has more digits than a phone number can have"
+    return f"{quoted(raw)} has too few digits for a phone number"
 
 
 def _not_dialled(raw: str, text: str, region: str | None, number: phonenumbers.PhoneNumber) -> NumberRefused:
@@ -131,8 +131,8 @@ def _not_dialled(raw: str, text: str, region: str | None, number: phonenumbers.P
         national = phonenumbers.national_significant_number(number)
         regions = phonenumbers.region_codes_for_country_code(number.country_code or 0)
         if any(phonenumbers.is_emergency_number(national, home) for home in regions):
-            return NumberRefused("emergency_number", f"{shown(raw)} is an emergency number, never dialled")
-        return NumberRefused("short_code", f"{shown(raw)} is a short code, and those are not dialled")
+            return NumberRefused("emergency_number", f"{quoted(raw)} is an emergency number, never dialled")
+        return NumberRefused("short_code", f"{quoted(raw)} is a short code, and those are not dialled")
     where = "its country" if text.startswith("+") or region is None else region
     reason = phonenumbers.is_possible_number_with_reason(number)
     if reason == phonenumbers.ValidationResult.TOO_SHORT:
@@ -143,4 +143,4 @@ def _not_dialled(raw: str, text: str, region: str | None, number: phonenumbers.P
 
 
 def _invalid(raw: str, what: str) -> NumberRefused:
-    return NumberRefused("invalid_number", f"{shown(raw)} {what}")
+    return NumberRefused("invalid_number", f"{quoted(raw)} {what}")

@@ -13,18 +13,18 @@ from enum import StrEnum
 from campaigns.dispositions import Disposition
 from models import ContactStatus
 
-MAX_FREE_REFUSALS = 20
+MAX_SWITCH_REFUSALS = 20
 """Sends that the switch refused before any INVITE left, for one contact."""
-MAX_FREE_CARRIER_REFUSALS = 2
+MAX_CARRIER_REFUSALS = 2
 """Sends that the carrier refused for want of capacity, for one contact."""
-MAX_FREE_GATEWAY_FAULTS = 3
+MAX_GATEWAY_FAULTS = 3
 FIRST_BACKOFF_SECONDS = 5.0
 LAST_BACKOFF_SECONDS = 60.0
 JITTER = 0.10
 """A delay is lengthened by up to this share, never shortened."""
 
 
-class Free(StrEnum):
+class UncountedReason(StrEnum):
     """Why a send used up no attempt; a contact has so many of each, apart from the others."""
 
     REFUSAL = "refusal"
@@ -35,10 +35,10 @@ class Free(StrEnum):
     """The gateway is at fault."""
 
 
-FREE_BOUND: Mapping[Free, int] = {
-    Free.REFUSAL: MAX_FREE_REFUSALS,
-    Free.CARRIER: MAX_FREE_CARRIER_REFUSALS,
-    Free.GATEWAY: MAX_FREE_GATEWAY_FAULTS,
+UNCOUNTED_BOUND: Mapping[UncountedReason, int] = {
+    UncountedReason.REFUSAL: MAX_SWITCH_REFUSALS,
+    UncountedReason.CARRIER: MAX_CARRIER_REFUSALS,
+    UncountedReason.GATEWAY: MAX_GATEWAY_FAULTS,
 }
 
 
@@ -78,7 +78,7 @@ class History:
     which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`.
 
     `rejected`: an earlier attempt was rejected. `probe`: this call left by a paused gateway, to learn whether it
-    works again. `elsewhere`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
+    works again. `other_gateway`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
     gateway that was not tried yet.
     """
 
@@ -90,14 +90,15 @@ class History:
     carrier_refusals: int = 0
     gateway_faults: int = 0
     probe: bool = False
-    elsewhere: bool = False
+    other_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
     """Where the contact goes: `delay_seconds` is from now, set only with `pending`; without it, at once.
 
-    `free` says against which bound a call that does not count is counted; None with a probe. `failover`: the contact
+    `uncounted` says against which bound a call that does not count is counted; None with a probe. `failover`: the
+    contact
     is sent again by the next gateway.
     """
 
@@ -105,7 +106,7 @@ class Next:
     disposition: Disposition
     counts: bool
     delay_seconds: float | None = None
-    free: Free | None = None
+    uncounted: UncountedReason | None = None
     failover: bool = False
 
 
@@ -116,40 +117,40 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     """
     if disposition in REACHED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
-    if history.elsewhere:
+    if history.other_gateway:
         # Counted against the bound, and not stopped by it: what bounds this is that no gateway gets a second call.
-        charged = None if history.probe else _free(disposition, refused)
-        return Next(ContactStatus.PENDING, disposition, counts=False, free=charged, failover=True)
+        charged = None if history.probe else _uncounted_reason(disposition, refused)
+        return Next(ContactStatus.PENDING, disposition, counts=False, uncounted=charged, failover=True)
     if disposition is Disposition.GATEWAY_FAULT and history.probe:
-        delay = _late(LAST_BACKOFF_SECONDS, jitter)
+        delay = _with_jitter(LAST_BACKOFF_SECONDS, jitter)
         return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=delay)
-    free = _free(disposition, refused)
-    if free is not None and (used := _used(free, history)) < FREE_BOUND[free]:
-        backoff = _late(min(FIRST_BACKOFF_SECONDS * 2.0**used, LAST_BACKOFF_SECONDS), jitter)
-        return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=backoff, free=free)
+    reason = _uncounted_reason(disposition, refused)
+    if reason is not None and (used := _times_before(reason, history)) < UNCOUNTED_BOUND[reason]:
+        backoff = _with_jitter(min(FIRST_BACKOFF_SECONDS * 2.0**used, LAST_BACKOFF_SECONDS), jitter)
+        return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=backoff, uncounted=reason)
     if disposition is Disposition.GATEWAY_FAULT:
         disposition = Disposition.REJECTED
     if _may_retry(disposition, history):
-        delay = _late(float(history.retry_delay_seconds), jitter)
+        delay = _with_jitter(float(history.retry_delay_seconds), jitter)
         return Next(ContactStatus.PENDING, disposition, counts=True, delay_seconds=delay)
     return Next(ContactStatus.FAILED, disposition, counts=True)
 
 
-def _free(disposition: Disposition, refused: bool) -> Free | None:
+def _uncounted_reason(disposition: Disposition, refused: bool) -> UncountedReason | None:
     if disposition is Disposition.CONGESTION:
-        return Free.REFUSAL if refused else Free.CARRIER
+        return UncountedReason.REFUSAL if refused else UncountedReason.CARRIER
     if disposition is Disposition.GATEWAY_FAULT:
-        return Free.GATEWAY
-    return Free.REFUSAL if disposition is Disposition.SWITCH_LOST else None
+        return UncountedReason.GATEWAY
+    return UncountedReason.REFUSAL if disposition is Disposition.SWITCH_LOST else None
 
 
-def _used(free: Free, history: History) -> int:
+def _times_before(reason: UncountedReason, history: History) -> int:
     used = {
-        Free.REFUSAL: history.free_sends,
-        Free.CARRIER: history.carrier_refusals,
-        Free.GATEWAY: history.gateway_faults,
+        UncountedReason.REFUSAL: history.free_sends,
+        UncountedReason.CARRIER: history.carrier_refusals,
+        UncountedReason.GATEWAY: history.gateway_faults,
     }
-    return used[free]
+    return used[reason]
 
 
 def _may_retry(disposition: Disposition, history: History) -> bool:
@@ -159,5 +160,5 @@ def _may_retry(disposition: Disposition, history: History) -> bool:
     return policy is not Retry.NEVER and history.attempts <= history.retries_per_contact
 
 
-def _late(seconds: float, jitter: float) -> float:
+def _with_jitter(seconds: float, jitter: float) -> float:
     return seconds * (1.0 + JITTER * jitter)

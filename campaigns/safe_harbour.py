@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from campaigns.actions import Action, ActionRefused, Allowed, PlayFile, Say, fill, parse_action
+from campaigns.action_parsing import parse_action
+from campaigns.action_templates import fill
+from campaigns.actions import Action, ActionRefused, Allowed, PlayFile, Say
 
 Message = PlayFile | Say
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from campaigns.errors import CampaignsError
-from campaigns.importer import AcceptedRow, Batch, ImportCounts, RejectedRow
+from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
 from models import CampaignStatus, db, new_id, rows
 
 IMPORT_LANE = "import"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peewee import fn
 
-from api.key_digest import digest, new_key, shown_prefix
+from api.key_digest import digest, display_prefix, new_key
 from models import ApiKey, CallLimits, Tenant, connect, db
 
 FIRST_TENANT = "demo"
@@ -34,7 +34,7 @@ def ensure_first_key(database_url: str, pepper: str, home: Path, given: str | No
                 name="bootstrap",
                 role="platform",
                 digest=digest(key, pepper),
-                prefix=shown_prefix(key),
+                prefix=display_prefix(key),
                 created_at=fn.now(),
             )
     pool.close_all()

@@ -9,14 +9,15 @@ import orjson
 from flask import Response
 
 from api import idempotency, notify, schemas
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import not_found
 from api.paging import Page, PageQuery, list_schema
-from api.resources import Patch, changed, created, living, page_of, refuse_in_use, refused
+from api.resources import Patch, get_or_404, insert, invalid, page_of, refuse_in_use, update
 from api.services import services
-from campaigns.actions import ActionRefused, Allowed, parse_action
+from api.transactions import transaction
+from campaigns.action_parsing import parse_action
+from campaigns.actions import ActionRefused, Allowed
 from campaigns.columns import MAX_COLUMN_NAME, column_name
 from campaigns.errors import ListRefused
 from campaigns.safe_harbour import parse_safe_harbour
@@ -44,7 +45,7 @@ EXAMPLE_LIST = {"agents": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 REFUSED = "action.room is 'a b'; it must be 1 to 64 of 0-9 A-Z a-z _ -."
 
 
-def _kind(name: str, description: str, *required: str, **fields: Any) -> dict[str, Any]:
+def _action_schema(name: str, description: str, *required: str, **fields: Any) -> dict[str, Any]:
     return {
         "title": name,
         "description": description,
@@ -68,24 +69,24 @@ _SAY = {
     "additionalProperties": False,
 }
 ACTIONS = [
-    _kind(
+    _action_schema(
         "playback",
         "Plays one of: a file below the sound folder or an https URL of an allowed host; a tone; a spoken text.",
         file=_TEXT,
         tone=_TEXT,
         say={"anyOf": [_TEXT, _SAY]},
     ),
-    _kind(
+    _action_schema(
         "transfer", "Goes on at an extension of the tenant's dialplan context.", "extension", extension=_TEXT
     ),
-    _kind(
+    _action_schema(
         "bridge",
         "Connects to a number through a gateway of the tenant, or to a queue of the tenant.",
         gateway_id=_TEXT,
         number=_NUMBER,
         queue=_TEXT,
     ),
-    _kind(
+    _action_schema(
         "socket",
         "Hands the call to an outbound event socket server that the platform allows.",
         "host",
@@ -93,9 +94,9 @@ ACTIONS = [
         host=_TEXT,
         port={"type": "integer", "minimum": 1, "maximum": 65_535},
     ),
-    _kind("conference", "Joins a conference room of the tenant.", "room", room=_TEXT),
-    _kind("park", "Holds the call in silence."),
-    _kind("echo", "Plays the caller's own voice back."),
+    _action_schema("conference", "Joins a conference room of the tenant.", "room", room=_TEXT),
+    _action_schema("park", "Holds the call in silence."),
+    _action_schema("echo", "Plays the caller's own voice back."),
 ]
 
 
@@ -197,8 +198,8 @@ def list_agents(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first.
     """
     page = Page.of(query)
-    own = Agent.tenant == current().tenant_id
-    with unit():
+    own = Agent.tenant == current_caller().tenant_id
+    with transaction():
         found, total = page_of(Agent.select().where(own, Agent.deleted_at.is_null()), page)
     return page.body("agents", found, total)
 
@@ -212,7 +213,7 @@ def create_agent(body: dict[str, Any]) -> Response:
 
     def work() -> Any:
         _check_action(body)
-        return AgentSchema().dump(created(Agent, tenant=current().tenant_id, **body))
+        return AgentSchema().dump(insert(Agent, tenant=current_caller().tenant_id, **body))
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -222,8 +223,8 @@ def create_agent(body: dict[str, Any]) -> Response:
 @blp.response(200, AgentSchema, example=EXAMPLE)
 def get_agent(agent_id: str) -> Agent:
     """Get an agent"""
-    with unit():
-        return living(Agent, agent_id, "Agent", tenant_id=current().tenant_id)
+    with transaction():
+        return get_or_404(Agent, agent_id, "Agent", tenant_id=current_caller().tenant_id)
 
 
 @blp.route("/agents/<agent_id>", methods=["PATCH"])
@@ -235,10 +236,10 @@ def patch_agent(body: dict[str, Any], agent_id: str) -> Agent:
 
     What is left out stays as it is. Calls that start from now on follow the change, those of running campaigns too.
     """
-    with unit():
-        agent = living(Agent, agent_id, "Agent", tenant_id=current().tenant_id, lock=True)
+    with transaction():
+        agent = get_or_404(Agent, agent_id, "Agent", tenant_id=current_caller().tenant_id, lock=True)
         _check_action(body)
-        agent = changed(agent, body)
+        agent = update(agent, body)
     notify.dialers(services(), Topic.WAKE, {})
     return agent
 
@@ -253,8 +254,8 @@ def delete_agent(agent_id: str) -> Response:
 
     Refuses while an unfinished campaign uses it. Phone numbers that name it name none any more.
     """
-    with unit():
-        agent = living(Agent, agent_id, "Agent", tenant_id=current().tenant_id, lock=True)
+    with transaction():
+        agent = get_or_404(Agent, agent_id, "Agent", tenant_id=current_caller().tenant_id, lock=True)
         refuse_in_use(agent, "Agent")
         rows("UPDATE agent SET deleted_at = now() WHERE id = %s", agent.id)
         rows("UPDATE phone_number SET agent_id = NULL WHERE agent_id = %s", agent.id)
@@ -264,16 +265,16 @@ def delete_agent(agent_id: str) -> Response:
 def _check_action(body: dict[str, Any]) -> None:
     if not {"action", "safe_harbour"} & body.keys():
         return
-    allowed = _allowed(current().tenant_id)
+    allowed = _permissions(current_caller().tenant_id)
     try:
         if "action" in body:
             parse_action(body["action"], allowed)
         parse_safe_harbour(body.get("safe_harbour"), allowed)
     except ActionRefused as error:
-        raise refused(error.field, error.value, error.rule) from error
+        raise invalid(error.field, error.value, error.rule) from error
 
 
-def _allowed(tenant_id: str) -> Allowed:
+def _permissions(tenant_id: str) -> Allowed:
     granted = rows("SELECT dialplan_context, gateway_ids, queues FROM tenant WHERE id = %s", tenant_id)
     if not granted:
         raise not_found("Tenant")

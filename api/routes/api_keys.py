@@ -7,14 +7,14 @@ from typing import Any
 from flask import Response
 
 from api import schemas
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import ApiError, not_found
-from api.key_digest import ROLES, digest, new_key, shown_prefix
+from api.key_digest import ROLES, digest, display_prefix, new_key
 from api.paging import Page, PageQuery, list_schema
-from api.resources import created, known, page_of
+from api.resources import id_or_404, insert, page_of
 from api.services import services
+from api.transactions import transaction
 from models import ApiKey, rows
 
 blp = Blueprint("api-keys", description="Who may ask")
@@ -71,8 +71,8 @@ def list_api_keys(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first; those of role platform that belong to the tenant are among them.
     """
     page = Page.of(query)
-    with unit():
-        found, total = page_of(ApiKey.select().where(ApiKey.tenant == current().tenant_id), page)
+    with transaction():
+        found, total = page_of(ApiKey.select().where(ApiKey.tenant == current_caller().tenant_id), page)
     return page.body("api_keys", found, total)
 
 
@@ -86,11 +86,11 @@ def create_api_key(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str,
     The answer is the only place where the key is ever shown, so this is not replayed for an Idempotency-Key.
     """
     _refuse_platform(body["role"])
-    tenant_id = current().tenant_id
+    tenant_id = current_caller().tenant_id
     key = new_key(tenant_id)
     pepper = services().settings.secret_key or ""
-    with unit():
-        row = created(ApiKey, tenant=tenant_id, digest=digest(key, pepper), prefix=shown_prefix(key), **body)
+    with transaction():
+        row = insert(ApiKey, tenant=tenant_id, digest=digest(key, pepper), prefix=display_prefix(key), **body)
     shown = {name: getattr(row, name) for name in ApiKeySchema().fields} | {"key": key}
     return shown, 201, {"Cache-Control": "no-store"}
 
@@ -101,14 +101,14 @@ def create_api_key(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str,
 def delete_api_key(api_key_id: str) -> Response:
     """Delete an API key
 
-    It is refused everywhere within a second. The key in use may delete itself.
+    It is refused common within a second. The key in use may delete itself.
     """
-    key_id = known(api_key_id, "API key")
-    with unit():
+    key_id = id_or_404(api_key_id, "API key")
+    with transaction():
         found = rows(
             "SELECT role FROM api_key WHERE id = %s AND tenant_id = %s FOR UPDATE",
             key_id,
-            current().tenant_id,
+            current_caller().tenant_id,
         )
         if not found:
             raise not_found("API key")
@@ -118,6 +118,6 @@ def delete_api_key(api_key_id: str) -> Response:
 
 
 def _refuse_platform(role: str) -> None:
-    caller = current()
+    caller = current_caller()
     if not caller.may(role):
         raise ApiError(403, f"The key's role is {caller.role}; a key of role {role} needs {role}.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from api import notify, schemas
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.services import services
+from api.transactions import transaction
 from coordination.topics import Topic
 from models import rows
 
@@ -45,11 +45,11 @@ class CallLimitsSchema(schemas.Schema):
 @blp.response(200, CallLimitsSchema, example=EXAMPLE)
 def get_call_limits() -> dict[str, Any]:
     """Read the call limits"""
-    with unit():
+    with transaction():
         found = rows(
             "SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max"
             " FROM call_limits WHERE tenant_id = %s",
-            current().tenant_id,
+            current_caller().tenant_id,
         )
     return found[0] if found else NONE_SET
 
@@ -63,14 +63,14 @@ def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
 
     Of the tenant named by X-Tenant; all four are replaced. Calls in progress go on.
     """
-    with unit():
+    with transaction():
         rows(
             """
             INSERT INTO call_limits (tenant_id, concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max)
             VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id) DO UPDATE SET
                 concurrent_max = excluded.concurrent_max, calls_per_minute = excluded.calls_per_minute,
                 daily_calls_max = excluded.daily_calls_max, daily_minutes_max = excluded.daily_minutes_max""",
-            current().tenant_id,
+            current_caller().tenant_id,
             *(body[name] for name in EXAMPLE),
         )
     notify.dialers(services(), Topic.WAKE, {})

@@ -6,13 +6,13 @@ import uuid
 from typing import Any
 
 from api import schemas
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import not_found
 from api.paging import FilteredQuery, Page, list_schema
-from api.resources import known, refused
+from api.resources import id_or_404, invalid
 from api.schemas import identifier
+from api.transactions import transaction
 from campaigns.dispositions import Disposition
 from models import CallState, rows
 
@@ -146,8 +146,8 @@ def list_calls(query: dict[str, Any]) -> dict[str, Any]:
     a `state` or `disposition`, go on by `starting_after`: calls that leave the list move the rest under an `offset`.
     """
     page = Page.of(query)
-    with unit():
-        found, total = _calls(current().tenant_id, query, page)
+    with transaction():
+        found, total = _calls(current_caller().tenant_id, query, page)
     return page.body("calls", found, total)
 
 
@@ -156,11 +156,11 @@ def list_calls(query: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, CallSchema, example=EXAMPLE)
 def get_call(call_id: str) -> dict[str, Any]:
     """Get a call"""
-    with unit():
+    with transaction():
         found = rows(
             f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s",
-            known(call_id, "Call"),
-            current().tenant_id,
+            id_or_404(call_id, "Call"),
+            current_caller().tenant_id,
         )
     if not found:
         raise not_found("Call")
@@ -194,7 +194,7 @@ def _start(text: str, tenant_id: str) -> tuple[Any, ...]:
     found_id = identifier(text)
     found = rows("SELECT created_at, id FROM call WHERE tenant_id = %s AND id = %s", tenant_id, found_id)
     if not found:
-        raise refused("starting_after", text, "it must be the id of a call of yours")
+        raise invalid("starting_after", text, "it must be the id of a call of yours")
     return found[0]["created_at"], found[0]["id"]
 
 

@@ -20,12 +20,15 @@ from api.blueprint import refusal, typed
 from api.errors import ApiError
 from api.json_stream import decode_object
 from api.routes.campaign_schemas import CampaignFields
-from api.schemas import identifier, shown
+from api.schemas import identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, Form, drain, read_form
 from campaigns import store
+from campaigns.columns import Limits
 from campaigns.errors import ListRefused
-from campaigns.importer import Batch, Limits, read_list, read_objects
+from campaigns.import_rows import Batch
+from campaigns.importer import read_list
+from campaigns.json_contacts import read_objects
 from campaigns.numbers import region_of
 from cooperative import let_others_run
 
@@ -100,7 +103,7 @@ def _asked() -> Iterator[Asked]:
         if contacts is None:
             raise ApiError(400, f"{FILE_FIELD} is required.")
         if not isinstance(contacts, list):
-            raise ApiError(400, f"{FILE_FIELD} is {shown(contacts)}; it must be a list of objects.")
+            raise ApiError(400, f"{FILE_FIELD} is {quoted(contacts)}; it must be a list of objects.")
 
         def read(region: str | None) -> Generator[Batch]:
             yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=let_others_run)
@@ -156,7 +159,9 @@ def _validated(data: dict[str, Any]) -> dict[str, Any]:
 
 def _check_schedule(new: store.NewCampaign) -> None:
     if new.scheduled_at is not None and new.scheduled_at < times.utcnow():
-        raise ApiError(400, f"scheduled_at is {times.shown(new.scheduled_at)}; it must not be in the past.")
+        raise ApiError(
+            400, f"scheduled_at is {times.to_rfc3339(new.scheduled_at)}; it must not be in the past."
+        )
 
 
 def _new_campaign(fields: dict[str, Any], services: Services, caller: Caller) -> store.NewCampaign:

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 from flask import Response
 
 from api import notify
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
-from api.database import unit
 from api.errors import conflict, not_found
 from api.paging import Page, PageQuery
-from api.resources import refused
+from api.resources import id_or_404, invalid
 from api.routes.campaign_body import create_from_request
 from api.routes.campaign_schemas import (
     EXAMPLE_BODY,
@@ -32,9 +31,11 @@ from api.routes.campaign_schemas import (
 )
 from api.schemas import identifier
 from api.services import services
+from api.transactions import transaction
 from campaigns import lifecycle, queries, store
+from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
-from campaigns.lifecycle import WEB
+from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
 from coordination.topics import Topic
 
 blp = Blueprint("campaigns", description="Lists being dialled")
@@ -46,7 +47,7 @@ EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offs
 EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
 T = TypeVar("T")
-Action = Callable[[uuid.UUID, str], lifecycle.Done]
+Action = Callable[[uuid.UUID, str], ActionResult]
 
 
 @blp.route("/campaigns")
@@ -59,8 +60,8 @@ def list_campaigns(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first.
     """
     page = Page.of(query)
-    with unit():
-        found, total = queries.campaigns(current().tenant_id, page.limit, page.offset)
+    with transaction():
+        found, total = queries.campaigns(current_caller().tenant_id, page.limit, page.offset)
     return page.body("campaigns", [with_links(row) for row in found], total)
 
 
@@ -95,7 +96,7 @@ def create_campaign() -> Response:
     the contact. Rows that cannot be dialled are counted in `import` and can be downloaded. Nothing is dialled before
     start.
     """
-    answer, campaign_id = create_from_request(services(), current(), shown)
+    answer, campaign_id = create_from_request(services(), current_caller(), campaign_json)
     if campaign_id is not None:
         notify.dialers(services(), Topic.WAKE, {"campaign_id": str(campaign_id)})
     return answer.response()
@@ -106,8 +107,8 @@ def create_campaign() -> Response:
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
 def get_campaign(campaign_id: str) -> dict[str, Any]:
     """Get a campaign"""
-    with unit():
-        return loaded(known(campaign_id))
+    with transaction():
+        return campaign_or_404(id_or_404(campaign_id, "Campaign"))
 
 
 @blp.route("/campaigns/<campaign_id>", methods=["DELETE"])
@@ -118,8 +119,10 @@ def delete_campaign(campaign_id: str) -> Response:
 
     Refuses while the campaign is running or calls of it are in flight. Its calls stay counted.
     """
-    with unit():
-        _refusing(partial(lifecycle.delete, known(campaign_id), current().tenant_id))
+    with transaction():
+        _as_http_error(
+            partial(lifecycle.delete, id_or_404(campaign_id, "Campaign"), current_caller().tenant_id)
+        )
     return Response(status=204)
 
 
@@ -134,8 +137,8 @@ def list_contacts(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     list move the rest under an `offset`.
     """
     page = Page.of(query)
-    with unit():
-        found_id = loaded(known(campaign_id))["id"]
+    with transaction():
+        found_id = campaign_or_404(id_or_404(campaign_id, "Campaign"))["id"]
         after = 0 if page.after is None else _position(found_id, page.after)
         found, total = queries.contacts(found_id, query.get("status"), page.limit, page.offset, after)
     return page.body("contacts", found, total)
@@ -155,9 +158,9 @@ def download_rejects(campaign_id: str) -> Response:
     A CSV of every row of the list that was not accepted: its line, a stable code, the reason and its text. A cell
     that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
-    found_id = known(campaign_id)
-    with unit():
-        loaded(found_id)
+    found_id = id_or_404(campaign_id, "Campaign")
+    with transaction():
+        campaign_or_404(found_id)
         first = store.rejects(found_id, 0, REJECT_PAGE)
     name = f"rejects-{found_id}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
@@ -172,8 +175,8 @@ def start_campaign(campaign_id: str) -> dict[str, Any]:
 
     From draft, scheduled or paused to running, where the tenant's concurrency budget has room. A schedule is cleared.
     """
-    body, done = _act(campaign_id, lifecycle.start)
-    _woken(body, done)
+    body, result = _apply(campaign_id, lifecycle.start)
+    notify_wake(body, result)
     return body
 
 
@@ -182,8 +185,8 @@ def start_campaign(campaign_id: str) -> dict[str, Any]:
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
 def resume_campaign(campaign_id: str) -> dict[str, Any]:
     """Resume a paused campaign"""
-    body, done = _act(campaign_id, lifecycle.resume)
-    _woken(body, done)
+    body, result = _apply(campaign_id, lifecycle.resume)
+    notify_wake(body, result)
     return body
 
 
@@ -197,8 +200,8 @@ def pause_campaign(campaign_id: str) -> dict[str, Any]:
 
     Once answered, no further call of it starts. Calls in flight finish naturally.
     """
-    body, done = _act(campaign_id, lifecycle.pause)
-    _held(body, done)
+    body, result = _apply(campaign_id, lifecycle.pause)
+    notify_block(body, result)
     notify.publish_later(services(), body["id"], WEB)
     return body
 
@@ -215,35 +218,29 @@ def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     Contacts that are pending or wait for a retry become cancelled. Calls in flight end naturally, or within 5 s with
     `hangup=true`. A campaign that has ended already is left as it is.
     """
-    body, done = _act(campaign_id, lifecycle.stop, STOP_SECONDS)
-    told = not query["hangup"] or notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(body["id"])})
-    if done.changed:
+    body, result = _apply(campaign_id, lifecycle.stop, STOP_SECONDS)
+    delivered = not query["hangup"] or notify.dialers(
+        services(), Topic.HANGUP, {"campaign_id": str(body["id"])}
+    )
+    if result.changed:
         notify.publish_later(services(), body["id"], WEB)
-        _held(body, done)
-    if not told:
-        raise notify.untold("The campaign is stopped")
+        notify_block(body, result)
+    if not delivered:
+        raise notify.not_delivered("The campaign is stopped")
     return body
 
 
-def known(text: str) -> uuid.UUID:
-    """The campaign id that a path names. Raises ApiError 404 where it cannot be one."""
-    found = identifier(text)
-    if found is None:
-        raise not_found("Campaign")
-    return found
-
-
-def loaded(campaign_id: uuid.UUID) -> dict[str, Any]:
-    """The caller's campaign, within a unit of work. Raises ApiError 404."""
-    found = queries.campaign(campaign_id, current().tenant_id)
+def campaign_or_404(campaign_id: uuid.UUID) -> dict[str, Any]:
+    """The caller's campaign, within a transaction. Raises ApiError 404."""
+    found = queries.campaign(campaign_id, current_caller().tenant_id)
     if found is None:
         raise not_found("Campaign")
     return with_links(found)
 
 
-def shown(campaign_id: uuid.UUID) -> dict[str, Any]:
-    """The caller's campaign as JSON, within a unit of work."""
-    body: dict[str, Any] = CampaignSchema().dump(loaded(campaign_id))
+def campaign_json(campaign_id: uuid.UUID) -> dict[str, Any]:
+    """The caller's campaign as JSON, within a transaction."""
+    body: dict[str, Any] = CampaignSchema().dump(campaign_or_404(campaign_id))
     return body
 
 
@@ -257,35 +254,35 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
     contact_id = identifier(text)
     found = None if contact_id is None else queries.position(campaign_id, contact_id)
     if found is None:
-        raise refused("starting_after", text, "it must be the id of a contact of this campaign")
+        raise invalid("starting_after", text, "it must be the id of a contact of this campaign")
     return found
 
 
-def _act(text: str, action: Action, seconds: float = 10.0) -> tuple[dict[str, Any], lifecycle.Done]:
-    campaign_id = known(text)
-    with unit(seconds):
-        done = _refusing(partial(action, campaign_id, current().tenant_id))
-        return loaded(campaign_id), done
+def _apply(text: str, action: Action, seconds: float = 10.0) -> tuple[dict[str, Any], ActionResult]:
+    campaign_id = id_or_404(text, "Campaign")
+    with transaction(seconds):
+        result = _as_http_error(partial(action, campaign_id, current_caller().tenant_id))
+        return campaign_or_404(campaign_id), result
 
 
-def _refusing(work: Callable[[], T]) -> T:
+def _as_http_error(work: Callable[[], T]) -> T:
     try:
         return work()
-    except lifecycle.CampaignNotFoundError as error:
+    except CampaignNotFoundError as error:
         raise not_found("Campaign") from error
-    except lifecycle.BudgetExceededError as error:
+    except BudgetExceededError as error:
         raise conflict(str(error), "budget_exceeded") from error
     except CampaignsError as error:
         raise conflict(str(error)) from error
 
 
-def _woken(body: dict[str, Any], done: lifecycle.Done) -> None:
-    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body["id"]), "generation": done.generation})
+def notify_wake(body: dict[str, Any], result: ActionResult) -> None:
+    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body["id"]), "generation": result.generation})
     notify.publish_later(services(), body["id"], WEB)
 
 
-def _held(body: dict[str, Any], done: lifecycle.Done) -> None:
-    payload = {"campaign_id": str(body["id"]), "generation": done.generation}
+def notify_block(body: dict[str, Any], result: ActionResult) -> None:
+    payload = {"campaign_id": str(body["id"]), "generation": result.generation}
     notify.block_until_acknowledged(services(), Topic.HOLD, payload)
 
 
@@ -294,5 +291,5 @@ def _reject_lines(campaign_id: uuid.UUID, page: list[dict[str, Any]]) -> Iterato
     yield csv_row("line", "code", "reason", "raw")
     while page:
         yield "".join(csv_row(row["line"], row["code"], row["reason"], row["raw"]) for row in page)
-        with unit():
+        with transaction():
             page = store.rejects(campaign_id, page[-1]["line"], REJECT_PAGE)

@@ -19,10 +19,10 @@ from flask import Blueprint, Response, request
 
 from api import notify
 from api.blueprint import refuse_unknown
-from api.database import unit
 from api.errors import ApiError
-from api.resources import refused
+from api.resources import invalid
 from api.services import services
+from api.transactions import transaction
 from coordination.topics import Topic
 from models import rows
 
@@ -30,7 +30,7 @@ blp = Blueprint("cdr", __name__)
 
 LONGEST_VALUE = 500
 NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-KEPT = frozenset(
+STORED_VARIABLES = frozenset(
     {
         "hangup_cause",
         "hangup_cause_q850",
@@ -67,7 +67,7 @@ _STORE = """
 
 
 @blp.post("/freeswitch/cdr")
-def take() -> Response:
+def receive_record() -> Response:
     """Take one record as mod_json_cdr writes it. 204 when it need not be sent again.
 
     Answers 400 for what is no record, 401 for a wrong credential, 413 for a body that is too large, 503 where no
@@ -80,9 +80,11 @@ def take() -> Response:
     call_id = _uuid(variables["uuid"])
     if call_id is None:
         return Response(status=204)
-    kept = {name: _bounded(value) for name, value in variables.items() if name in KEPT}
-    text = orjson.dumps({name: value for name, value in kept.items() if value}).decode()
-    with unit():
+    stored_variables = {
+        name: _bounded(value) for name, value in variables.items() if name in STORED_VARIABLES
+    }
+    text = orjson.dumps({name: value for name, value in stored_variables.items() if value}).decode()
+    with transaction():
         stored = rows(_STORE, _node(record), text, call_id)
     if stored:
         notify.dialers(services(), Topic.CDR, {})
@@ -125,7 +127,7 @@ def _node(record: Mapping[str, Any]) -> str:
     """The name that the shipper gives its node, else the node's own."""
     name = request.args.get("node") or record.get("switchname")
     if not isinstance(name, str) or not NODE.fullmatch(name):
-        raise refused("node", name, "it must be 1 to 64 letters, digits, '_', '.' or '-'")
+        raise invalid("node", name, "it must be 1 to 64 letters, digits, '_', '.' or '-'")
     return name
 
 

@@ -125,7 +125,7 @@ def events_blueprint(
         issued_at, replayed = _issued_at()
         expires = datetime.fromtimestamp(issued_at + signer.lifetime, UTC)
         token = signer.issue(campaign.tenant_id, campaign.id, issued_at)
-        body = {"token": token, "expires_at": times.shown(expires)}
+        body = {"token": token, "expires_at": times.to_rfc3339(expires)}
         return idempotency.Answer(201, orjson.dumps(body), replayed).response()
 
     return blp
@@ -162,7 +162,7 @@ def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
 def _refuse_body() -> None:
     body = request.get_json(silent=True) if request.mimetype == "application/json" else None
     if isinstance(body, dict) and body:
-        raise ApiError(400, f"{schemas.shown(next(iter(body)))} is not known here; this takes no body.")
+        raise ApiError(400, f"{schemas.quoted(next(iter(body)))} is not known here; this takes no body.")
     if body != {} and request.get_data():
         raise ApiError(400, "This takes no body.")
 

@@ -12,14 +12,14 @@ from flask import Response
 from api import idempotency, notify, schemas
 from api.auth import requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import conflict
 from api.paging import Page, PageQuery, list_schema
-from api.resources import Patch, changed, created, living, page_of, refused, unique
+from api.resources import Patch, get_or_404, insert, invalid, page_of, unique, update
 from api.routes import dial_strings
 from api.routes.reduced_rates import rates_now
-from api.schemas import identifier, shown
+from api.schemas import identifier, quoted
 from api.services import services
+from api.transactions import transaction
 from coordination.topics import Topic
 from limits.rate_cuts import Kind
 from models import CallerIdFormat, CallerIdHeader, Gateway, rows
@@ -62,7 +62,7 @@ TENANT_GRANTED = """
 
 FAILED_OVER_TO = """
     SELECT name FROM gateway WHERE failover ? %s::text AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""
-LIVING = """
+EXISTING = """
     SELECT id::text FROM gateway WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"""
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
@@ -217,7 +217,7 @@ def list_gateways(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first.
     """
     page = Page.of(query)
-    with unit():
+    with transaction():
         found, total = page_of(Gateway.select().where(Gateway.deleted_at.is_null()), page)
     return page.body("gateways", _with_rates(found), total)
 
@@ -231,8 +231,8 @@ def create_gateway(body: dict[str, Any]) -> Response:
 
     def work() -> Any:
         _check_others(body, None)
-        with unique(f"A gateway named {shown(body['name'])} exists."):
-            return GatewaySchema().dump(_with_rates([created(Gateway, **body)])[0])
+        with unique(f"A gateway named {quoted(body['name'])} exists."):
+            return GatewaySchema().dump(_with_rates([insert(Gateway, **body)])[0])
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -242,8 +242,8 @@ def create_gateway(body: dict[str, Any]) -> Response:
 @blp.response(200, GatewaySchema, example=EXAMPLE)
 def get_gateway(gateway_id: str) -> dict[str, Any]:
     """Get a gateway"""
-    with unit():
-        gateway = living(Gateway, gateway_id, "Gateway")
+    with transaction():
+        gateway = get_or_404(Gateway, gateway_id, "Gateway")
     return _with_rates([gateway])[0]
 
 
@@ -256,11 +256,11 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
 
     What is left out stays as it is. Calls that start from now on follow the change.
     """
-    with unit():
+    with transaction():
         _check_others(body, gateway_id)
-        gateway = living(Gateway, gateway_id, "Gateway", lock=True)
-        with unique(f"A gateway named {shown(body.get('name'))} exists."):
-            gateway = changed(gateway, body)
+        gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
+        with unique(f"A gateway named {quoted(body.get('name'))} exists."):
+            gateway = update(gateway, body)
     notify.dialers(services(), Topic.WAKE, {})
     return _with_rates([gateway])[0]
 
@@ -274,9 +274,9 @@ def resume_gateway(gateway_id: str) -> dict[str, Any]:
     Ends its pause at once, where it is paused: without this it resumes when one of the calls that probe it gets
     through.
     """
-    with unit():
-        gateway = living(Gateway, gateway_id, "Gateway", lock=True)
-        gateway = changed(gateway, RESUMED)
+    with transaction():
+        gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
+        gateway = update(gateway, RESUMED)
     notify.dialers(services(), Topic.WAKE, {})
     return _with_rates([gateway])[0]
 
@@ -289,14 +289,16 @@ def delete_gateway(gateway_id: str) -> Response:
 
     Refuses while a phone number leaves by it, a tenant may bridge to it, or another gateway fails over to it.
     """
-    with unit():
-        gateway = living(Gateway, gateway_id, "Gateway", lock=True)
+    with transaction():
+        gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         for used in rows(NUMBER_USING, gateway.id):
             raise conflict(f"Gateway is used by the number {used['e164']}; it cannot be deleted.", "in_use")
         for used in rows(TENANT_GRANTED, str(gateway.id)):
             raise conflict(f"Gateway is granted to tenant {used['id']}; it cannot be deleted.", "in_use")
         for used in rows(FAILED_OVER_TO, str(gateway.id)):
-            raise conflict(f"Gateway {shown(used['name'])} fails over to it; it cannot be deleted.", "in_use")
+            raise conflict(
+                f"Gateway {quoted(used['name'])} fails over to it; it cannot be deleted.", "in_use"
+            )
         rows("UPDATE gateway SET deleted_at = now() WHERE id = %s", gateway.id)
     return Response(status=204)
 
@@ -308,7 +310,7 @@ def _check_others(body: dict[str, Any], own: str | None) -> None:
     """
     named = body.get("failover", ())
     ids = [found for text in (*named, own or "") if (found := identifier(text)) is not None]
-    known = {row["id"] for row in rows(LIVING, ids)} if named else set()
+    existing = {row["id"] for row in rows(EXISTING, ids)} if named else set()
     for number, text in enumerate(named):
-        if text not in known or text == own:
-            raise refused(f"failover.{number}", text, "it must be the id of another gateway")
+        if text not in existing or text == own:
+            raise invalid(f"failover.{number}", text, "it must be the id of another gateway")

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response
 
 from api import notify, schemas
-from api.auth import Caller, current, requires
+from api.auth import Caller, current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import ApiError
 from api.services import services
+from api.transactions import transaction
 from coordination.topics import Topic
 from models import rows
 
@@ -53,8 +53,8 @@ class HaltSchema(schemas.Schema):
 @blp.response(200, HaltSchema, example=EXAMPLE)
 def get_halt() -> dict[str, Any]:
     """Read whether calls are halted"""
-    with unit():
-        return _state(current())
+    with transaction():
+        return _state(current_caller())
 
 
 @blp.route("/halt", methods=["POST"])
@@ -67,9 +67,9 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
     Ends every call of the tenant within 5 s; none starts until the halt is deleted. A halt that is already set is
     signalled again.
     """
-    caller = current()
+    caller = current_caller()
     scope = _scope(caller, body)
-    with unit():
+    with transaction():
         rows(
             "INSERT INTO halt (scope, by) VALUES (%s, %s) ON CONFLICT (scope) DO NOTHING",
             scope,
@@ -77,7 +77,7 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
         )
         state = _state(caller)
     if not notify.block_until_acknowledged(services(), Topic.HALT, {"scope": scope}):
-        raise notify.untold("The halt stands")
+        raise notify.not_delivered("The halt stands")
     return state
 
 
@@ -90,8 +90,8 @@ def delete_halt(body: dict[str, Any]) -> Response:
 
     Running campaigns go on dialling. Lifting the tenant's own leaves one over everything in place.
     """
-    scope = _scope(current(), body)
-    with unit():
+    scope = _scope(current_caller(), body)
+    with transaction():
         rows("DELETE FROM halt WHERE scope = %s", scope)
     notify.dialers(services(), Topic.UNHALT, {"scope": scope})
     return Response(status=204)

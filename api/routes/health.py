@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from api.database import unit
 from api.errors import ApiError
 from api.services import services
+from api.transactions import transaction
 from coordination.errors import CoordinationError
 from limits.eviction import evicting, evicts
 from models import rows
@@ -54,7 +54,7 @@ def _state() -> dict[str, Any]:
 
 def _database() -> str | None:
     try:
-        with unit(2.0):
+        with transaction(2.0):
             rows("SELECT 1 AS one")
     except ApiError as error:
         return f"{error.message}."

@@ -139,7 +139,7 @@ class NodeSchema(schemas.Schema):
 
 
 @dataclass(frozen=True, slots=True)
-class Configured:
+class NodeConfig:
     """A node as it is configured, but for its password."""
 
     name: str
@@ -152,39 +152,41 @@ class Configured:
     created_at: dt.datetime | None = None
 
     @classmethod
-    def of_environment(cls, node: NodeSettings) -> Configured:
+    def of_environment(cls, node: NodeSettings) -> NodeConfig:
         """One of FREESWITCH_URLS."""
         source = NodeSource.ENVIRONMENT
         return cls(node.name, source, node.host, node.port, node.cps, node.channels, node.weight)
 
     @classmethod
-    def of_table(cls, row: Mapping[str, Any]) -> Configured:
+    def of_table(cls, row: Mapping[str, Any]) -> NodeConfig:
         """One that was added through the API."""
         names = ("host", "port", "cps", "channels", "weight", "created_at")
         return cls(row["name"], NodeSource.API, **{name: row[name] for name in names})
 
 
-def merged(configured: Iterable[Configured], dialers: Dialers) -> list[dict[str, Any]]:
+def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[dict[str, Any]]:
     """The nodes by name: the `configured` ones, and any other that a dialer has in its own environment.
 
     Of two with one name, the first of `configured` counts. What is missing is `draining` and `rate_now`.
     """
-    known: dict[str, Configured] = {}
+    by_name: dict[str, NodeConfig] = {}
     for node in configured:
-        known.setdefault(node.name, node)
-    reports: dict[str, list[tuple[str, Mapping[str, Any]]]] = {name: [] for name in known}
+        by_name.setdefault(node.name, node)
+    reports: dict[str, list[tuple[str, Mapping[str, Any]]]] = {name: [] for name in by_name}
     for dialer_id, info in sorted(dialers.items()):
         for report in info.get("nodes", ()):
             # One that was deleted stays with a dialer until its last call is over.
-            if report["name"] in known or report.get("source") != NodeSource.API:
+            if report["name"] in by_name or report.get("source") != NodeSource.API:
                 reports.setdefault(report["name"], []).append((dialer_id, report))
-    return [_node(name, known.get(name), reports[name]) for name in sorted(reports)]
+    return [_node(name, by_name.get(name), reports[name]) for name in sorted(reports)]
 
 
-def _node(name: str, node: Configured | None, reports: list[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     connections = [_connection(dialer_id, report) for dialer_id, report in reports]
     # What a dialer that is connected says of the node's health comes before what another remembers of it.
-    told = sorted((report for _, report in reports), key=lambda report: not report.get("connected"))
+    connected_first = sorted(
+        (report for _, report in reports), key=lambda report: not report.get("connected")
+    )
     up = any(connection["connected"] for connection in connections)
     lags = [connection["lag_ms"] for connection in connections if connection["lag_ms"] is not None]
     return {
@@ -192,18 +194,18 @@ def _node(name: str, node: Configured | None, reports: list[tuple[str, Mapping[s
         "source": node.source if node else NodeSource.ENVIRONMENT,
         "host": node.host if node else None,
         "port": node.port if node else None,
-        "address": address_of(node.host, node.port) if node else _first(told, "address"),
+        "address": address_of(node.host, node.port) if node else _first_value(connected_first, "address"),
         "state": "up" if up else "down" if connections else "unknown",
         "cps": node.cps if node else None,
         "channels": node.channels if node else None,
         "weight": node.weight if node else None,
         "calls": sum(connection["calls"] for connection in connections),
         "calls_per_second": round(sum(connection["calls_per_second"] for connection in connections), 1),
-        "sessions": _first(told, "sessions"),
-        "max_sessions": _first(told, "max_sessions"),
-        "idle_cpu": _first(told, "idle_cpu"),
+        "sessions": _first_value(connected_first, "sessions"),
+        "max_sessions": _first_value(connected_first, "max_sessions"),
+        "idle_cpu": _first_value(connected_first, "idle_cpu"),
         "lag_ms": max(lags, default=None),
-        "last_error": _first(told, "last_error"),
+        "last_error": _first_value(connected_first, "last_error"),
         "created_at": node.created_at if node else None,
         "connections": connections,
     }
@@ -221,6 +223,6 @@ def _connection(dialer_id: str, report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _first(reports: list[Mapping[str, Any]], name: str) -> Any:
+def _first_value(reports: list[Mapping[str, Any]], name: str) -> Any:
     """What the first of `reports` that says anything of `name` says."""
     return next((report[name] for report in reports if report.get(name) is not None), None)

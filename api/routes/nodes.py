@@ -8,17 +8,17 @@ import structlog
 from flask import Response
 
 from api import idempotency, notify
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import ApiError, conflict, not_found
 from api.paging import Page, PageQuery, list_schema
-from api.resources import LOCK, changed, created, unique
+from api.resources import LOCK, insert, unique, update
 from api.routes.node_body import EXAMPLE_BODY, NodeBody, NodePatch
-from api.routes.node_views import EXAMPLE, Configured, Dialers, NodeSchema, merged
+from api.routes.node_views import EXAMPLE, Dialers, NodeConfig, NodeSchema, merge_reports
 from api.routes.reduced_rates import rates_now
-from api.schemas import shown
+from api.schemas import quoted
 from api.services import services
+from api.transactions import transaction
 from coordination.errors import CoordinationError
 from coordination.topics import Topic
 from limits.rate_cuts import Kind
@@ -34,14 +34,14 @@ TABLE = """
     SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
 IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended'"
 # Its successor would ask the node of that name about them: another switch, which never had them.
-LEFT_AT_ANOTHER = """
+CALLS_AT_PREVIOUS_ADDRESS = """
     SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended' AND EXISTS (
         SELECT 1 FROM node WHERE name = %s AND deleted_at IS NOT NULL AND (host, port) <> (%s, %s))"""
 DELETE = "UPDATE node SET deleted_at = now() WHERE id = %s"
 NOT_FOUND = "Node not found"
 EXISTS = "A node named 'fs3' or one at fs3.example.com:8021 exists."
 BUSY = "Node 'fs3' has 12 calls in progress; drain it, and delete it when they are over."
-MADE: dict[str, Any] = EXAMPLE | {
+EXAMPLE_ADDED: dict[str, Any] = EXAMPLE | {
     "name": "fs3",
     "source": "api",
     "host": "fs3.example.com",
@@ -49,7 +49,7 @@ MADE: dict[str, Any] = EXAMPLE | {
     "weight": 2,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
-NEW: dict[str, Any] = MADE | {
+EXAMPLE_NEW: dict[str, Any] = EXAMPLE_ADDED | {
     "state": "unknown",
     "calls": 0,
     "calls_per_second": 0.0,
@@ -59,7 +59,7 @@ NEW: dict[str, Any] = MADE | {
     "lag_ms": None,
     "connections": [],
 }
-EXAMPLE_LIST = {"nodes": [EXAMPLE, MADE], "total": 2, "limit": 100, "offset": 0}
+EXAMPLE_LIST = {"nodes": [EXAMPLE, EXAMPLE_ADDED], "total": 2, "limit": 100, "offset": 0}
 
 
 @blp.route("/nodes")
@@ -79,7 +79,7 @@ def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
 @blp.route("/nodes", methods=["POST"])
 @requires("platform", errors={409: EXISTS}, creates=True)
 @blp.arguments(NodeBody, example=EXAMPLE_BODY)
-@blp.response(201, NodeSchema, example=NEW)
+@blp.response(201, NodeSchema, example=EXAMPLE_NEW)
 def create_node(body: dict[str, Any]) -> Response:
     """Add a node
 
@@ -87,17 +87,17 @@ def create_node(body: dict[str, Any]) -> Response:
     removed can be used for another switch once the last call there is over.
     """
     name, host, port = body["name"], body["host"], body["port"]
-    exists = f"A node named {shown(name)} or one at {address_of(host, port)} exists."
+    exists = f"A node named {quoted(name)} or one at {address_of(host, port)} exists."
     dialers = _dialers()
     rates = rates_now(Kind.NODE, {name: body["cps"]})
 
     def work() -> Any:
-        if name in _in_environment(dialers) or _is_taken(host, port):
+        if name in _in_environment(dialers) or _is_environment_address(host, port):
             raise conflict(exists, "already_exists")
-        _refuse_left(name, host, port)
+        _refuse_leftover_calls(name, host, port)
         with unique(exists):
-            row = created(Node, **body)
-        (node,) = merged([Configured.of_table(row.__data__)], {})
+            row = insert(Node, **body)
+        (node,) = merge_reports([NodeConfig.of_table(row.__data__)], {})
         return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
 
     answer = idempotency.once(work, idempotency.body_hash(body))
@@ -110,13 +110,13 @@ def create_node(body: dict[str, Any]) -> Response:
 @blp.response(200, NodeSchema, example=EXAMPLE)
 def get_node(node_name: str) -> dict[str, Any]:
     """Get a node"""
-    return _named(node_name)
+    return _node_or_404(node_name)
 
 
 @blp.route("/nodes/<node_name>", methods=["PATCH"])
 @requires("platform", errors={404: NOT_FOUND, 409: "Node 'fs1' is configured by FREESWITCH_URLS; …"})
 @blp.arguments(NodePatch, required=False, example={"cps": 10, "weight": 1})
-@blp.response(200, NodeSchema, example=MADE | {"cps": 10, "rate_now": 10, "weight": 1})
+@blp.response(200, NodeSchema, example=EXAMPLE_ADDED | {"cps": 10, "rate_now": 10, "weight": 1})
 def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
     """Change a node
 
@@ -125,18 +125,18 @@ def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
     it has no calls in progress: drain it first. Nodes of FREESWITCH_URLS cannot be changed here.
     """
     dialers = _dialers()
-    with unit():
+    with transaction():
         node = _changeable(node_name, dialers)
         host, port = body.get("host", node.host), body.get("port", node.port)
         exists = f"A node at {address_of(host, port)} exists."
         if (host, port) != (node.host, node.port):
             _refuse_busy(node, "move")
-            if _is_taken(host, port):
+            if _is_environment_address(host, port):
                 raise conflict(exists, "already_exists")
         with unique(exists):
-            changed(node, body)
+            update(node, body)
     notify.dialers(services(), Topic.WAKE, {})
-    return _named(node_name)
+    return _node_or_404(node_name)
 
 
 @blp.route("/nodes/<node_name>", methods=["DELETE"])
@@ -149,7 +149,7 @@ def delete_node(node_name: str) -> Response:
     lost: each dialer stays connected until its last call there is over. Nodes of FREESWITCH_URLS cannot be removed.
     """
     dialers = _dialers()
-    with unit():
+    with transaction():
         node = _changeable(node_name, dialers)
         _refuse_busy(node, "delete")
         rows(DELETE, node.id)
@@ -167,11 +167,11 @@ def drain_node(node_name: str) -> dict[str, Any]:
     Within a second no dialer starts a call there any more; calls in progress go on, and `calls` says how many are
     left. It stays so, restarts included, until it is undrained.
     """
-    known = _named(node_name)
-    with unit():
-        rows(DRAIN, known["name"], current().key_name)
+    node = _node_or_404(node_name)
+    with transaction():
+        rows(DRAIN, node["name"], current_caller().key_name)
     notify.dialers(services(), Topic.WAKE, {})
-    return known | {"draining": True}
+    return node | {"draining": True}
 
 
 @blp.route("/nodes/<node_name>/undrain", methods=["POST"])
@@ -182,14 +182,14 @@ def undrain_node(node_name: str) -> dict[str, Any]:
 
     Calls go there again.
     """
-    known = _named(node_name)
-    with unit():
-        rows("DELETE FROM node_drain WHERE name = %s", known["name"])
+    node = _node_or_404(node_name)
+    with transaction():
+        rows("DELETE FROM node_drain WHERE name = %s", node["name"])
     notify.dialers(services(), Topic.WAKE, {})
-    return known | {"draining": False}
+    return node | {"draining": False}
 
 
-def _named(node_name: str) -> dict[str, Any]:
+def _node_or_404(node_name: str) -> dict[str, Any]:
     for node in _nodes():
         if node["name"] == node_name:
             return node
@@ -198,11 +198,11 @@ def _named(node_name: str) -> dict[str, Any]:
 
 def _nodes() -> list[dict[str, Any]]:
     dialers = _dialers()
-    with unit():
-        added = [Configured.of_table(row) for row in rows(TABLE)]
+    with transaction():
+        added = [NodeConfig.of_table(row) for row in rows(TABLE)]
         drained = {row["name"] for row in rows("SELECT name FROM node_drain")}
-    environment = [Configured.of_environment(node) for node in services().settings.nodes]
-    found = merged([*environment, *added], dialers)
+    environment = [NodeConfig.of_environment(node) for node in services().settings.nodes]
+    found = merge_reports([*environment, *added], dialers)
     rates = rates_now(Kind.NODE, {node["name"]: node["cps"] for node in found if node["cps"] is not None})
     return [
         node | {"rate_now": rates.get(node["name"]), "draining": node["name"] in drained} for node in found
@@ -224,7 +224,7 @@ def _in_environment(dialers: Dialers) -> set[str]:
     return theirs | {node.name for node in services().settings.nodes}
 
 
-def _is_taken(host: str, port: int) -> bool:
+def _is_environment_address(host: str, port: int) -> bool:
     """Whether a node of our environment is there: one switch under two names would be asked for twice its rate."""
     return (host, port) in {(node.host, node.port) for node in services().settings.nodes}
 
@@ -234,9 +234,9 @@ def _changeable(node_name: str, dialers: Dialers) -> Node:
     if node_name in _in_environment(dialers):
         raise _of_environment(node_name)
     # What cannot be a name need not be one that PostgreSQL can read.
-    known = NODE_NAME.fullmatch(node_name)
+    valid = NODE_NAME.fullmatch(node_name)
     query: Any = Node.select().where(Node.name == node_name, Node.deleted_at.is_null())
-    node: Node | None = query.for_update(LOCK).first() if known else None
+    node: Node | None = query.for_update(LOCK).first() if valid else None
     if node is None:
         raise not_found("Node")
     return node
@@ -244,7 +244,7 @@ def _changeable(node_name: str, dialers: Dialers) -> Node:
 
 def _of_environment(node_name: str) -> ApiError:
     return conflict(
-        f"Node {shown(node_name)} is configured by FREESWITCH_URLS; here it can only be drained and undrained.",
+        f"Node {quoted(node_name)} is configured by FREESWITCH_URLS; here it can only be drained and undrained.",
         "configured_by_environment",
     )
 
@@ -253,15 +253,15 @@ def _refuse_busy(node: Node, what: str) -> None:
     (row,) = rows(IN_PROGRESS, node.name)
     if calls := row["calls"]:
         raise conflict(
-            f"Node {shown(node.name)} has {_in_progress(calls)}; drain it, and {what} it when they are over.",
+            f"Node {quoted(node.name)} has {_in_progress(calls)}; drain it, and {what} it when they are over.",
             "in_use",
         )
 
 
-def _refuse_left(name: str, host: str, port: int) -> None:
-    (row,) = rows(LEFT_AT_ANOTHER, name, name, host, port)
+def _refuse_leftover_calls(name: str, host: str, port: int) -> None:
+    (row,) = rows(CALLS_AT_PREVIOUS_ADDRESS, name, name, host, port)
     if calls := row["calls"]:
-        left = f"The node {shown(name)} that was removed has {_in_progress(calls)}"
+        left = f"The node {quoted(name)} that was removed has {_in_progress(calls)}"
         raise conflict(f"{left}; use its name again when they are over.", "in_use")
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from flask import Response
 
 from api import idempotency, notify, schemas
-from api.auth import current, requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.paging import Page, PageQuery, list_schema
-from api.resources import Patch, changed, created, living, page_of, refuse_in_use, refused, unique
+from api.resources import Patch, get_or_404, insert, invalid, page_of, refuse_in_use, unique, update
 from api.schemas import identifier
 from api.services import services
+from api.transactions import transaction
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
 from coordination.topics import Topic
@@ -78,8 +78,8 @@ def list_phone_numbers(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first.
     """
     page = Page.of(query)
-    own = PhoneNumber.tenant == current().tenant_id
-    with unit():
+    own = PhoneNumber.tenant == current_caller().tenant_id
+    with transaction():
         found, total = page_of(PhoneNumber.select().where(own, PhoneNumber.deleted_at.is_null()), page)
     return page.body("phone_numbers", found, total)
 
@@ -97,7 +97,7 @@ def create_phone_number(body: dict[str, Any]) -> Response:
     def work() -> Any:
         values = _checked(body)
         with unique(f"The number {body['e164']} exists."):
-            return PhoneNumberSchema().dump(created(PhoneNumber, tenant=current().tenant_id, **values))
+            return PhoneNumberSchema().dump(insert(PhoneNumber, tenant=current_caller().tenant_id, **values))
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -107,8 +107,8 @@ def create_phone_number(body: dict[str, Any]) -> Response:
 @blp.response(200, PhoneNumberSchema, example=EXAMPLE)
 def get_phone_number(phone_number_id: str) -> PhoneNumber:
     """Get a phone number"""
-    with unit():
-        return living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id)
+    with transaction():
+        return get_or_404(PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id)
 
 
 @blp.route("/phone-numbers/<phone_number_id>", methods=["PATCH"])
@@ -120,13 +120,15 @@ def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumbe
 
     What is left out stays as it is. Calls that start from now on follow the change.
     """
-    with unit():
-        living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id)
+    with transaction():
+        get_or_404(PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id)
         # The agent before the number, as whoever deletes an agent takes them.
         values = _checked(body)
-        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
+        number = get_or_404(
+            PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id, lock=True
+        )
         with unique(f"The number {body.get('e164')} exists."):
-            number = changed(number, values)
+            number = update(number, values)
     notify.dialers(services(), Topic.WAKE, {})
     return number
 
@@ -142,8 +144,10 @@ def delete_phone_number(phone_number_id: str) -> Response:
 
     Refuses while an unfinished campaign uses it.
     """
-    with unit():
-        number = living(PhoneNumber, phone_number_id, WHAT, tenant_id=current().tenant_id, lock=True)
+    with transaction():
+        number = get_or_404(
+            PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id, lock=True
+        )
         refuse_in_use(number, WHAT)
         rows("UPDATE phone_number SET deleted_at = now() WHERE id = %s", number.id)
     return Response(status=204)
@@ -159,16 +163,16 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
         if not rows(
             "SELECT 1 FROM gateway WHERE id = %s AND deleted_at IS NULL FOR SHARE", values["gateway"]
         ):
-            raise refused("gateway_id", body["gateway_id"], "it must be the id of a gateway")
+            raise invalid("gateway_id", body["gateway_id"], "it must be the id of a gateway")
     if "agent_id" in body:
         agent_id = values.pop("agent_id")
         values["agent"] = None if agent_id is None else identifier(agent_id)
         if agent_id is not None and not rows(
             "SELECT 1 FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
             values["agent"],
-            current().tenant_id,
+            current_caller().tenant_id,
         ):
-            raise refused("agent_id", agent_id, "it must be the id of an agent of the tenant")
+            raise invalid("agent_id", agent_id, "it must be the id of an agent of the tenant")
     return values
 
 
@@ -176,6 +180,6 @@ def _check_e164(text: str) -> None:
     try:
         number = phone_number(text, None)
     except NumberRefused as error:
-        raise refused("e164", text, f"it must be a phone number in E.164, and {error.reason}") from error
+        raise invalid("e164", text, f"it must be a phone number in E.164, and {error.reason}") from error
     if number != text:
-        raise refused("e164", text, f"it must be in E.164, which is {number}")
+        raise invalid("e164", text, f"it must be in E.164, which is {number}")

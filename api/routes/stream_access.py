@@ -6,11 +6,11 @@ import uuid
 from typing import Any
 
 from api import times
-from api.auth import admitted
-from api.database import unit
+from api.auth import authorized
 from api.errors import not_found
 from api.routes.events import CampaignRef
 from api.schemas import identifier
+from api.transactions import transaction
 from campaigns import queries
 from models import rows
 
@@ -22,7 +22,7 @@ def authorise(campaign_id: str, role: str) -> CampaignRef:
 
     Raises ApiError: 401, 403, 404, 429, 503.
     """
-    with admitted(role) as caller:
+    with authorized(role) as caller:
         return authorise_tenant(campaign_id, caller.tenant_id)
 
 
@@ -31,7 +31,7 @@ def authorise_tenant(campaign_id: str, tenant_id: str) -> CampaignRef:
     found_id = identifier(campaign_id)
     if found_id is None:
         raise not_found("Campaign")
-    with unit():
+    with transaction():
         found = rows(FIND, found_id, tenant_id)
     if not found:
         raise not_found("Campaign")
@@ -40,8 +40,8 @@ def authorise_tenant(campaign_id: str, tenant_id: str) -> CampaignRef:
 
 def snapshot(campaign_id: str) -> dict[str, Any]:
     """A campaign's figures. Raises LookupError where it is gone, ApiError where the database is."""
-    with unit():
+    with transaction():
         figures = queries.snapshot(uuid.UUID(campaign_id))
     if figures is None:
         raise LookupError(f"campaign {campaign_id} is gone")
-    return figures | {"at": times.shown(figures["at"])}
+    return figures | {"at": times.to_rfc3339(figures["at"])}

@@ -9,14 +9,14 @@ import marshmallow as ma
 from flask import Response
 
 from api import idempotency, notify, schemas
-from api.auth import TENANT, current, requires
+from api.auth import TENANT, current_caller, requires
 from api.blueprint import Blueprint
-from api.database import unit
 from api.errors import conflict, not_found
 from api.paging import Page, PageQuery, list_schema
-from api.resources import LOCK, UNFINISHED, Patch, campaign_words, changed, created, page_of, refused, unique
-from api.schemas import identifier, shown
+from api.resources import LOCK, UNFINISHED, Patch, campaign_words, insert, invalid, page_of, unique, update
+from api.schemas import identifier, quoted
 from api.services import services
+from api.transactions import transaction
 from coordination.topics import Topic
 from models import Tenant, rows
 
@@ -34,8 +34,8 @@ EXAMPLE_BODY: dict[str, Any] = {
 EXAMPLE: dict[str, Any] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 
-# Whatever belonged to it is let go, so that its numbers can be given to others; campaigns and calls stay on record.
-LET_GO = (
+# With what it owns, so that its numbers can be given to others; campaigns and calls stay on record.
+DELETE_ALL = (
     "UPDATE agent SET deleted_at = now() WHERE tenant_id = %s AND deleted_at IS NULL",
     "UPDATE phone_number SET deleted_at = now() WHERE tenant_id = %s AND deleted_at IS NULL",
     "UPDATE tenant SET deleted_at = now() WHERE id = %s",
@@ -123,7 +123,7 @@ def list_tenants(query: dict[str, Any]) -> dict[str, Any]:
     Oldest first.
     """
     page = Page.of(query)
-    with unit():
+    with transaction():
         found, total = page_of(Tenant.select().where(Tenant.deleted_at.is_null()), page)
     return page.body("tenants", found, total)
 
@@ -142,8 +142,8 @@ def create_tenant(body: dict[str, Any]) -> Response:
 
     def work() -> Any:
         _check_gateways(body)
-        with unique(f"The tenant {shown(body['id'])} exists, or did: an id is not used again."):
-            tenant = created(Tenant, **body)
+        with unique(f"The tenant {quoted(body['id'])} exists, or did: an id is not used again."):
+            tenant = insert(Tenant, **body)
         rows("INSERT INTO call_limits (tenant_id) VALUES (%s)", body["id"])
         return TenantSchema().dump(tenant)
 
@@ -155,8 +155,8 @@ def create_tenant(body: dict[str, Any]) -> Response:
 @blp.response(200, TenantSchema, example=EXAMPLE)
 def get_tenant(tenant_id: str) -> Tenant:
     """Get a tenant"""
-    with unit():
-        return _living(tenant_id)
+    with transaction():
+        return _tenant_or_404(tenant_id)
 
 
 @blp.route("/tenants/<tenant_id>", methods=["PATCH"])
@@ -168,10 +168,10 @@ def patch_tenant(body: dict[str, Any], tenant_id: str) -> Tenant:
 
     What is left out stays as it is. A running campaign whose agent needs what was taken away fails.
     """
-    with unit():
-        tenant = _living(tenant_id, lock=True)
+    with transaction():
+        tenant = _tenant_or_404(tenant_id, lock=True)
         _check_gateways(body)
-        tenant = changed(tenant, body)
+        tenant = update(tenant, body)
     notify.dialers(services(), Topic.WAKE, {})
     return tenant
 
@@ -185,11 +185,11 @@ def delete_tenant(tenant_id: str) -> Response:
     Refuses while it has an unfinished campaign, and with a key of its own. Its keys stop working; its agents and
     numbers are gone with it, and its calls stay on record.
     """
-    with unit():
-        tenant = _living(tenant_id, lock=True)
-        if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current().key_id, tenant.id):
+    with transaction():
+        tenant = _tenant_or_404(tenant_id, lock=True)
+        if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current_caller().key_id, tenant.id):
             raise conflict("The key in use is this tenant's; it cannot be deleted with it.", "in_use")
-        for statement in LET_GO:
+        for statement in DELETE_ALL:
             rows(statement, tenant.id)
         # Asked last: whoever creates a campaign holds on to an agent until it is stored, so none is missed.
         for campaign in rows(f"{UNFINISHED} ORDER BY created_at, id LIMIT 1", tenant.id):
@@ -197,7 +197,7 @@ def delete_tenant(tenant_id: str) -> Response:
     return Response(status=204)
 
 
-def _living(tenant_id: str, *, lock: bool = False) -> Tenant:
+def _tenant_or_404(tenant_id: str, *, lock: bool = False) -> Tenant:
     if not TENANT.fullmatch(tenant_id):
         raise not_found("Tenant")
     query: Any = Tenant.select().where(Tenant.id == tenant_id, Tenant.deleted_at.is_null())
@@ -212,4 +212,4 @@ def _check_gateways(body: dict[str, Any]) -> None:
     for number, text in enumerate(body.get("gateway_ids", ())):
         found = identifier(text)
         if not rows("SELECT 1 FROM gateway WHERE id = %s AND deleted_at IS NULL FOR SHARE", found):
-            raise refused(f"gateway_ids.{number}", text, "it must be the id of a gateway")
+            raise invalid(f"gateway_ids.{number}", text, "it must be the id of a gateway")

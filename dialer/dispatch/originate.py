@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from campaigns.action_parsing import parse_action
+from campaigns.action_templates import fill
 from campaigns.actions import (
     Action,
     Allowed,
@@ -19,8 +21,6 @@ from campaigns.actions import (
     Say,
     Socket,
     Transfer,
-    fill,
-    parse_action,
 )
 from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour

@@ -63,7 +63,7 @@ def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = no
         sent_age=_sent_age(call, at),
         disposition=following.disposition,
         cause=hangup.cause,
-        free=following.free,
+        free=following.uncounted,
         failover=following.failover,
     )
     return _with_facts(ended, hangup, answered)
@@ -147,7 +147,7 @@ def closed(
         disposition=following.disposition,
         cause=_text(cause) or "UNKNOWN",
         owner_only=owner_only,
-        free=following.free,
+        free=following.uncounted,
         failover=following.failover,
         may_live=may_live,
     )
@@ -188,7 +188,7 @@ def _following(call: LiveCall, disposition: Disposition, *, refused: bool, elsew
         rejected=call.rejected,
         retries_per_contact=call.retries_per_contact,
         retry_delay_seconds=call.retry_delay_seconds,
-        elsewhere=elsewhere,
+        other_gateway=elsewhere,
     )
     return after_call(disposition, history, refused=refused, jitter=random.random())
 

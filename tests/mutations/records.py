@@ -17,8 +17,8 @@ ATTEMPTS = (
         "platform fault counted",
         "a refusal of the switch or of the carrier uses up one of the contact's attempts",
         "campaigns/retry.py",
-        "counts=False, delay_seconds=backoff, free=free)",
-        "counts=True, delay_seconds=backoff, free=free)",
+        "counts=False, delay_seconds=backoff, uncounted=reason)",
+        "counts=True, delay_seconds=backoff, uncounted=reason)",
         (f"{DISPOSITIONS}::test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever",),
     ),
     Mutation(

@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 ALLOWED: dict[str, set[str]] = {
     "app": {"api", "coordination", "live", "logs", "models", "settings"},
-    "models": set(),
-    "cooperative": set(),
+    "models": {"database", "states"},
+    "database": set(),
+    "states": set(),
     "settings": {"server_urls"},
     "server_urls": set(),
     "logs": set(),
@@ -42,7 +43,17 @@ def room_of(module: str) -> str | None:
 def ours() -> list[Path]:
     top = [
         ROOT / f"{name}.py"
-        for name in ("app", "cooperative", "logs", "models", "server_urls", "settings", "gunicorn.conf")
+        for name in (
+            "app",
+            "cooperative",
+            "database",
+            "logs",
+            "models",
+            "server_urls",
+            "settings",
+            "states",
+            "gunicorn.conf",
+        )
     ]
     folders = {name.split(".")[0] for name in ALLOWED if (ROOT / name.split(".")[0]).is_dir()}
     return sorted(top + [path for folder in folders for path in (ROOT / folder).rglob("*.py")])

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from api.routes import campaign_body
-from api.schemas import shown
-from api.times import parsed
-from campaigns.importer import Limits
+from api.schemas import quoted
+from api.times import from_rfc3339
+from campaigns.columns import Limits
 from tests.integration.api.site import Site, csv_of
 
 THIRTEEN = [
@@ -28,7 +28,7 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
     assert response.status_code == 201
     body = response.json
     assert list(body) == THIRTEEN + ADDED
-    assert parsed(body["created_at"])
+    assert from_rfc3339(body["created_at"])
     rejects_url = f"/api/v1/campaigns/{body['id']}/rejects"
     assert {name: body[name] for name in THIRTEEN + ADDED if name not in ("id", "created_at")} == {
         "name": "Reminders",
@@ -254,7 +254,7 @@ def test_a_page_starts_after_a_contact_of_this_campaign_or_at_an_offset(site: Si
         response = site.get(path, query_string={"starting_after": start})
         assert (response.status_code, response.text) == (
             400,
-            f"starting_after is {shown(start)}; it must be the id of a contact of this campaign.",
+            f"starting_after is {quoted(start)}; it must be the id of a contact of this campaign.",
         )
     for also in ("offset", "page"):
         response = site.get(path, query_string={"starting_after": "x", also: 0})

@@ -89,7 +89,7 @@ def test_only_what_says_how_the_call_ended_is_kept(site: Site) -> None:
     given = record(call(site), sip_reason="x" * 10_000, sip_603plus_reason="a\0b", billmsec=["1", "2"])
     assert post(site, given).status_code == 204
     kept = inbox(site)[0]["variables"]
-    assert set(kept) <= cdr.KEPT
+    assert set(kept) <= cdr.STORED_VARIABLES
     assert (len(kept["sip_reason"]), kept["sip_603plus_reason"]) == (500, "ab")
     assert "billmsec" not in kept
     bounded = given["variables"] | {"sip_reason": "x" * 500, "sip_603plus_reason": "ab"}
@@ -100,14 +100,14 @@ def test_what_is_kept_is_what_the_dialers_read() -> None:
     """Neither room may import the other: this is where their two lists meet."""
     read: set[str] = set()
 
-    class Watched(dict[str, Any]):
+    class RecordingDict(dict[str, Any]):
         def get(self, name: str, default: Any = None) -> Any:
             read.add(name.removeprefix("variable_"))
             return super().get(name, default)
 
-    hangup_from_event(Watched())
-    hangup_from_event(Watched({f"variable_{name}": value for name, value in VARIABLES.items()}))
-    assert read - {"Hangup-Cause"} == cdr.KEPT
+    hangup_from_event(RecordingDict())
+    hangup_from_event(RecordingDict({f"variable_{name}": value for name, value in VARIABLES.items()}))
+    assert read - {"Hangup-Cause"} == cdr.STORED_VARIABLES
 
 
 def test_posting_again_changes_nothing(site: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.times import parsed
+from api.times import from_rfc3339
 from tests.integration.api.site import Site
 
 NOTHING = {"halted": False, "tenant": None, "all": None}
@@ -16,7 +16,7 @@ def test_a_halt_stands_until_it_is_deleted(site: Site) -> None:
     assert response.status_code == 200
     assert response.json["halted"] is True
     assert response.json["tenant"]["by"] == "operate key"
-    assert parsed(response.json["tenant"]["at"])
+    assert from_rfc3339(response.json["tenant"]["at"])
     assert site.post("/halt", json={}).json == response.json
     assert site.get("/halt", role="read").json == response.json
     assert site.get("/halt", tenant="other").json == NOTHING

@@ -76,7 +76,7 @@ def test_a_refused_request_leaves_the_key_unused(site: Site) -> None:
 
 def test_a_replay_is_given_though_its_time_has_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     first = create(site, "k1", scheduled_at="2099-01-01T00:00:00Z")
-    monkeypatch.setattr(times, "utcnow", lambda: times.parsed("2100-01-01T00:00:00Z"))
+    monkeypatch.setattr(times, "utcnow", lambda: times.from_rfc3339("2100-01-01T00:00:00Z"))
     assert create(site, "k1", scheduled_at="2099-01-01T00:00:00Z").data == first.data
 
 

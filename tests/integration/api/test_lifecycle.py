@@ -9,7 +9,8 @@ import gevent
 import psycopg
 import pytest
 
-from campaigns.lifecycle import LIFECYCLE, Action, Verdict, complete_if_exhausted, fail
+from campaigns.lifecycle import complete_if_exhausted, fail
+from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
 from models import CampaignStatus, db

@@ -19,8 +19,8 @@ import pytest
 from gevent.server import StreamServer
 
 import models
-from api.database import WORK_SECONDS, unit
 from api.errors import DatabaseUnavailable
+from api.transactions import WORK_SECONDS, transaction
 from local.postgres import EmbeddedPostgres
 from models import db, rows
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
@@ -177,34 +177,34 @@ def test_a_connection_lost_while_idle_is_replaced_unnoticed(wired: Site, wire: W
 
 def test_a_connection_lost_in_a_unit_of_work_is_unavailable_and_not_kept(wired: Site, wire: Wire) -> None:
     def work() -> None:
-        with unit():
+        with transaction():
             rows("SELECT 1 AS one")
             wire.cut()
             rows("SELECT 1 AS one")
 
     with pytest.raises(DatabaseUnavailable):
         work()
-    with unit():
+    with transaction():
         assert rows("SELECT 1 AS one") == [{"one": 1}]
     assert db.is_closed()
 
 
 def test_a_unit_that_takes_too_long_gives_up_and_gives_back(wired: Site, wire: Wire) -> None:
     def held() -> None:
-        with unit(0.3):
+        with transaction(0.3):
             rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
             rows("SELECT pg_sleep(30)")
 
     for _ in range(models.POOL_SIZE + 2):
         with pytest.raises(DatabaseUnavailable):
             held()
-    with unit():
+    with transaction():
         assert rows("SELECT scope FROM halt") == []
 
 
 def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: Wire) -> None:
     def work() -> None:
-        with unit(0.2):
+        with transaction(0.2):
             rows("SELECT 1 AS one")
             wire.hang()
             gevent.sleep(3600)
@@ -212,7 +212,7 @@ def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: W
     with pytest.raises(DatabaseUnavailable):
         work()
     wire.flow()
-    with unit():
+    with transaction():
         assert rows("SELECT 1 AS one") == [{"one": 1}]
 
 
@@ -220,7 +220,7 @@ def test_a_full_pool_is_unavailable_and_recovers(site: Site) -> None:
     release = gevent.event.Event()
 
     def hold() -> None:
-        with unit():
+        with transaction():
             release.wait()
 
     holders = [gevent.spawn(hold) for _ in range(models.POOL_SIZE)]
@@ -233,7 +233,7 @@ def test_a_full_pool_is_unavailable_and_recovers(site: Site) -> None:
 
 def test_an_error_in_a_unit_rolls_back_and_passes_through(site: Site) -> None:
     def work(error: Exception) -> None:
-        with unit():
+        with transaction():
             rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
             raise error
 
@@ -241,9 +241,9 @@ def test_an_error_in_a_unit_rolls_back_and_passes_through(site: Site) -> None:
         with pytest.raises(type(error)):
             work(error)
         assert db.is_closed()
-    with pytest.raises(peewee.ProgrammingError), unit():
+    with pytest.raises(peewee.ProgrammingError), transaction():
         rows("SELECT nonsense")
-    with unit():
+    with transaction():
         assert rows("SELECT scope FROM halt") == []
 
 
@@ -251,7 +251,7 @@ def test_a_backend_that_the_operator_ends_is_unavailable_for_that_request_only(
     postgres: EmbeddedPostgres, site: Site
 ) -> None:
     def work() -> None:
-        with unit():
+        with transaction():
             (own,) = rows("SELECT pg_backend_pid() AS pid")
             with psycopg.connect(postgres.url, autocommit=True) as connection:
                 connection.execute("SELECT pg_terminate_backend(%s)", (own["pid"],))
@@ -292,7 +292,7 @@ def test_work_that_a_stopped_server_leaves_half_done_is_given_up(
     site: Site, everybody: Callable[[int], None]
 ) -> None:
     def work() -> None:
-        with unit():
+        with transaction():
             rows("SELECT 1 AS one")
             everybody(signal.SIGSTOP)
             rows("SELECT 1 AS one")
@@ -303,7 +303,7 @@ def test_work_that_a_stopped_server_leaves_half_done_is_given_up(
 
 
 def test_work_that_takes_long_goes_on_while_the_server_answers(site: Site) -> None:
-    with unit():
+    with transaction():
         assert rows("SELECT pg_sleep(2.5)::text AS slept") == [{"slept": ""}]
 
 

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from campaigns import lifecycle
+from campaigns.lifecycle_errors import NotAllowedError
 from models import db, rows
 from tests.factories import World
 from tests.integration.model.dialer import Dialer
@@ -126,7 +127,7 @@ class Histories(RuleBasedStateMachine):
         with db.connection_context(), db.atomic():
             try:
                 done = getattr(lifecycle, action)(campaign_id, self.world.tenant_id)
-            except lifecycle.NotAllowedError:
+            except NotAllowedError:
                 return
         if action == "resume":
             self.rig.held = False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.key_digest import digest, new_key, shown_prefix
+from api.key_digest import digest, display_prefix, new_key
 
 SECRETS = st.from_regex(r"[A-Za-z0-9_-]{32,64}", fullmatch=True)
 SLUGS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}", fullmatch=True)
@@ -14,12 +14,12 @@ SLUGS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,31}", fullmatch=True)
 
 @given(SLUGS, SECRETS)
 def test_four_characters_of_a_secret_are_shown_whatever_it_holds(slug: str, secret: str) -> None:
-    assert shown_prefix(f"sk_{slug}_{secret}") == f"sk_{slug}_{secret[:4]}"
+    assert display_prefix(f"sk_{slug}_{secret}") == f"sk_{slug}_{secret[:4]}"
 
 
 @pytest.mark.parametrize("key", ["a-key-of-the-operators-own", "sk_UPPER_and_more_than_that", "x" * 200])
 def test_a_key_in_another_form_shows_four_characters(key: str) -> None:
-    assert shown_prefix(key) == key[:4]
+    assert display_prefix(key) == key[:4]
 
 
 def test_a_new_key_names_its_tenant_and_is_long_and_never_the_same() -> None:

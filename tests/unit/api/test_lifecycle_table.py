@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.lifecycle import LIFECYCLE, Action, Verdict
+from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
 from models import CAMPAIGN_TRANSITIONS, CampaignStatus
 
 CONTRACT = """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.routes.node_views import Configured, NodeSchema, merged
+from api.routes.node_views import NodeConfig, NodeSchema, merge_reports
 from settings import nodes_from
 
 URLS = "esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500&weight=3,esl://:s3cret@fs2:8022"
-CONFIGURED = [Configured.of_environment(node) for node in nodes_from(URLS)]
+CONFIGURED = [NodeConfig.of_environment(node) for node in nodes_from(URLS)]
 
 
 def report(name: str, **changes: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def report(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def by_name(dialers: dict[str, Any]) -> dict[str, Any]:
-    return {node["name"]: node for node in merged(CONFIGURED, dialers)}
+    return {node["name"]: node for node in merge_reports(CONFIGURED, dialers)}
 
 
 def test_without_dialers_every_node_is_unknown() -> None:
@@ -69,7 +69,7 @@ def test_calls_are_summed_and_sessions_are_those_a_connected_dialer_saw() -> Non
 def test_rates_are_summed_and_the_worst_lag_is_told() -> None:
     away = report("fs1", connected=False, lag_ms=None, calls_per_second=0.0)
     slow = report("fs1", lag_ms=40, calls_per_second=1.2)
-    (node, other) = merged(
+    (node, other) = merge_reports(
         CONFIGURED, {d: {"nodes": [one]} for d, one in zip("123", (away, slow, report("fs1")), strict=True)}
     )
     assert (node["calls_per_second"], node["lag_ms"]) == (1.6, 40)
@@ -99,6 +99,8 @@ def test_a_node_only_a_dialer_knows_is_told_too() -> None:
 
 
 def test_no_password_is_in_what_is_shown() -> None:
-    shown = [NodeSchema().dump(node) for node in merged(CONFIGURED, {"d1": {"nodes": [report("fs1")]}})]
+    shown = [
+        NodeSchema().dump(node) for node in merge_reports(CONFIGURED, {"d1": {"nodes": [report("fs1")]}})
+    ]
     assert "s3cret" not in str(shown)
     assert shown[0]["idle_cpu"] == 91.25

@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 from api import uploads
 from api.errors import ApiError
 from api.uploads import Form, read_form
-from campaigns.importer import Limits
+from campaigns.columns import Limits
 
 LIMITS = Limits(max_bytes=200_000)
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from campaigns.action_parsing import parse_action
+from campaigns.action_templates import fill
 from campaigns.actions import (
     Action,
     ActionRefused,
@@ -22,8 +24,6 @@ from campaigns.actions import (
     Say,
     Socket,
     Transfer,
-    fill,
-    parse_action,
 )
 from freeswitch import applications
 from freeswitch.originate import endpoint

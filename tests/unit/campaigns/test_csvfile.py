@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns.columns import Limits
-from campaigns.csvfile import Pace, Row, find_delimiter, no_breath, open_text, read_rows, spool
+from campaigns.csvfile import Row, find_delimiter, read_rows
+from campaigns.encodings import open_text
 from campaigns.errors import ListTooLarge
+from campaigns.pace import Pace, no_breath
+from campaigns.spooling import spool
 
 BOMS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 DELIMITERS = st.sampled_from([",", ";", "\t", "|"])

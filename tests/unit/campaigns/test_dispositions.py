@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import REACHED, RETRY, Free, History, Next, after_call
+from campaigns.retry import REACHED, RETRY, History, Next, UncountedReason, after_call
 from freeswitch.causes import HANGUP_CAUSES
 from models import CONTACT_TRANSITIONS, ContactStatus
 
@@ -92,7 +92,7 @@ def test_what_follows_is_a_legal_state_and_never_early(
 ) -> None:
     following = after_call(dispose(known), history, refused=refused, jitter=jitter)
     assert following.status in CONTACT_TRANSITIONS[ContactStatus.ORIGINATED]
-    assert following.free is None or not following.counts
+    assert following.uncounted is None or not following.counts
     assert (following.delay_seconds is not None) == (following.status is ContactStatus.PENDING)
     if following.counts and following.delay_seconds is not None:
         assert history.attempts <= history.retries_per_contact
@@ -143,19 +143,19 @@ def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> No
 
 def test_a_probe_of_a_paused_gateway_charges_its_contact_with_nothing() -> None:
     failed = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, probe=True, retries_per_contact=0)
-    assert (failed.status, failed.counts, failed.free) == (ContactStatus.PENDING, False, None)
+    assert (failed.status, failed.counts, failed.uncounted) == (ContactStatus.PENDING, False, None)
     assert _next(Disposition.BUSY, probe=True).counts
 
 
 def test_each_kind_of_platform_fault_has_a_bound_of_its_own() -> None:
     others: dict[str, Any] = {"free_sends": 19, "carrier_refusals": 2}
     fault = _next(Disposition.GATEWAY_FAULT, **others)
-    assert (fault.counts, fault.free, fault.delay_seconds) == (False, Free.GATEWAY, 5.0)
+    assert (fault.counts, fault.uncounted, fault.delay_seconds) == (False, UncountedReason.GATEWAY, 5.0)
     others = {"free_sends": 20, "gateway_faults": 3}
-    assert _next(Disposition.CONGESTION, **others).free is Free.CARRIER
+    assert _next(Disposition.CONGESTION, **others).uncounted is UncountedReason.CARRIER
     others = {"carrier_refusals": 2, "gateway_faults": 3}
-    assert _next(Disposition.CONGESTION, refused=True, **others).free is Free.REFUSAL
-    assert _next(Disposition.SWITCH_LOST, **others).free is Free.REFUSAL
+    assert _next(Disposition.CONGESTION, refused=True, **others).uncounted is UncountedReason.REFUSAL
+    assert _next(Disposition.SWITCH_LOST, **others).uncounted is UncountedReason.REFUSAL
 
 
 def test_a_gateway_that_keeps_refusing_one_contact_ends_as_rejected() -> None:

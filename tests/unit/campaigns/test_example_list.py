@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.importer import AcceptedRow, Limits, read_list
+from campaigns.columns import Limits
+from campaigns.import_rows import AcceptedRow
+from campaigns.importer import read_list
 
 CONTACTS = Path(__file__).parents[3] / "examples" / "contacts.csv"
 # The called party's behaviour by the last two digits; these ones answer.

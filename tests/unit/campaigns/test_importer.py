@@ -12,17 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.importer import (
-    AcceptedRow,
-    Batch,
-    ImportCounts,
-    Limits,
-    ListRefused,
-    RejectedRow,
-    read_list,
-    read_objects,
-    spool,
-)
+from campaigns.columns import Limits
+from campaigns.errors import ListRefused
+from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
+from campaigns.importer import read_list
+from campaigns.json_contacts import read_objects
+from campaigns.spooling import spool
 from cooperative import let_others_run
 
 

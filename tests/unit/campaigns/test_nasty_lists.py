@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from campaigns.importer import AcceptedRow, Limits, ListRefused, RejectedRow, read_list
+from campaigns.columns import Limits
+from campaigns.errors import ListRefused
+from campaigns.import_rows import AcceptedRow, RejectedRow
+from campaigns.importer import read_list
 
 A = "+12125550100"
 B = "+12125550101"

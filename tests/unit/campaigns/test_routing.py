@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import Free, History, after_call
+from campaigns.retry import History, UncountedReason, after_call
 from campaigns.routing import FAILS_OVER, in_order, match_length, may_fail_over
 from freeswitch.causes import HANGUP_CAUSES
 from models import ContactStatus
@@ -145,26 +145,26 @@ def test_a_refusal_that_says_that_a_line_was_reached_stays_where_it_is(said: str
 
 
 @pytest.mark.parametrize(
-    ("disposition", "free"),
-    [(Disposition.GATEWAY_FAULT, Free.GATEWAY), (Disposition.CONGESTION, Free.CARRIER)],
+    ("disposition", "reason"),
+    [(Disposition.GATEWAY_FAULT, UncountedReason.GATEWAY), (Disposition.CONGESTION, UncountedReason.CARRIER)],
 )
 @pytest.mark.parametrize("used", [0, 1, 7])
 def test_the_next_gateway_is_given_the_contact_at_once_without_an_attempt(
-    disposition: Disposition, free: Free, used: int
+    disposition: Disposition, reason: UncountedReason, used: int
 ) -> None:
-    past = History(1, 0, False, 0, 60, carrier_refusals=used, gateway_faults=used, elsewhere=True)
+    past = History(1, 0, False, 0, 60, carrier_refusals=used, gateway_faults=used, other_gateway=True)
     following = after_call(disposition, past, refused=False, jitter=0.5)
     assert (following.status, following.counts, following.delay_seconds) == (
         ContactStatus.PENDING,
         False,
         None,
     )
-    assert (following.free, following.failover) == (free, True)
+    assert (following.uncounted, following.failover) == (reason, True)
 
 
 def test_a_probe_that_fails_over_is_charged_to_nobody() -> None:
-    past = History(1, 0, False, 0, 60, probe=True, elsewhere=True)
-    assert after_call(Disposition.GATEWAY_FAULT, past, refused=False, jitter=0.5).free is None
+    past = History(1, 0, False, 0, 60, probe=True, other_gateway=True)
+    assert after_call(Disposition.GATEWAY_FAULT, past, refused=False, jitter=0.5).uncounted is None
 
 
 @pytest.mark.parametrize("disposition", [Disposition.GATEWAY_FAULT, Disposition.CONGESTION])
@@ -172,7 +172,7 @@ def test_a_probe_that_fails_over_is_charged_to_nobody() -> None:
 def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before_one_counts(
     disposition: Disposition, count: int
 ) -> None:
-    charged: Counter[Free | None] = Counter()
+    charged: Counter[UncountedReason | None] = Counter()
     sends = 0
     while True:
         sends += 1
@@ -182,13 +182,13 @@ def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before
             False,
             0,
             60,
-            carrier_refusals=charged[Free.CARRIER],
-            gateway_faults=charged[Free.GATEWAY],
-            elsewhere=sends % count != 0,
+            carrier_refusals=charged[UncountedReason.CARRIER],
+            gateway_faults=charged[UncountedReason.GATEWAY],
+            other_gateway=sends % count != 0,
         )
         following = after_call(disposition, past, refused=False, jitter=0.0)
         if following.counts:
             break
-        charged[following.free] += 1
+        charged[following.uncounted] += 1
     assert sends <= 2 * count
     assert sends % count == 0

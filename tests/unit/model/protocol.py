@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.dispositions import Disposition
-from campaigns.lifecycle import LIFECYCLE, Action
+from campaigns.lifecycle_table import LIFECYCLE, Action
 from dialer.recovery.decisions import RecoveryAction
 from models import CampaignStatus, ContactStatus
 from tests.unit.model.state import (

@@ -1,4 +1,4 @@
-"""One unit of work with the database, bounded in time.
+"""A transaction of a request, bounded in time.
 
 A database that hangs must not hang the API: getting a working connection takes at most CHECKOUT_SECONDS, the
 work on it WORK_SECONDS unless the caller asks for more, and past either the client is told to come back. Work that
@@ -15,9 +15,9 @@ import gevent
 import peewee
 import psycopg
 import structlog
-from playhouse.pool import MaxConnectionsExceeded
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
-from api.database_probe import Pulse
+from api.database_probe import DatabaseProbe
 from api.errors import DatabaseUnavailable
 from models import CHECKOUT_SECONDS, db
 
@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 WORK_SECONDS = 10.0
 STATEMENT_SECONDS = 150.0
-"""Longer than any unit of work: what nobody waits for any more ends at the server too."""
+"""Longer than any transaction: what nobody waits for any more ends at the server too."""
 
-_pulse = Pulse()
+_probe = DatabaseProbe()
 
 
 class Adapter(peewee.Psycopg3Adapter):
@@ -42,39 +42,40 @@ class Adapter(peewee.Psycopg3Adapter):
             raise
 
 
-def watch(pool: Any) -> None:
+def close_abandoned_connections(pool: PooledPostgresqlDatabase) -> None:
     """Let `pool` close a connection that its check-out gave up on: it is in nobody's hands then."""
     pool._adapter = Adapter()
 
 
 @contextmanager
-def unit(seconds: float = WORK_SECONDS) -> Iterator[None]:
-    """Hold one connection, in one transaction that commits at the end.
+def transaction(seconds: float = WORK_SECONDS) -> Iterator[None]:
+    """One transaction on a connection of the pool, which commits at the end.
 
     Raises DatabaseUnavailable where no working connection is had in time, where it breaks, where the server falls
     silent, or where the work takes longer than `seconds`; every other error passes through after a rollback.
     """
     _check_out()
-    watch = gevent.Timeout(seconds)
-    watch.start()
-    pulse = _pulse.watch(watch)
-    transaction = db.atomic()
+    deadline = gevent.Timeout(seconds)
+    deadline.start()
+    watched = _probe.watch(deadline)
+    atomic = db.atomic()
     try:
-        transaction.__enter__()
+        atomic.__enter__()
         yield
-        transaction.__exit__(None, None, None)
+        atomic.__exit__(None, None, None)
+    # Whatever ends the work, a kill of its greenlet included: the connection goes back rolled back, or not at all.
     except BaseException as error:
-        pulse.stop()
-        watch.close()
-        if error is watch or not _usable() or not _rolled_back():
+        watched.stop()
+        deadline.close()
+        if error is deadline or not _usable() or not _rolled_back():
             log.error("database_unavailable", exc_info=error)
             _discard()
-            if error is watch or isinstance(error, peewee.PeeweeException | psycopg.Error):
+            if error is deadline or isinstance(error, peewee.PeeweeException | psycopg.Error):
                 raise DatabaseUnavailable from error
         raise
     finally:
-        pulse.stop()
-        watch.close()
+        watched.stop()
+        deadline.close()
         if not db.is_closed():
             db.close()
 
@@ -92,13 +93,13 @@ def _rolled_back() -> bool:
 
 
 def _check_out() -> None:
-    watch = gevent.Timeout(CHECKOUT_SECONDS)
-    watch.start()
+    deadline = gevent.Timeout(CHECKOUT_SECONDS)
+    deadline.start()
     try:
         db.connect()
     except gevent.Timeout as timeout:
         _forget()
-        if timeout is not watch:
+        if timeout is not deadline:
             raise
         log.error("database_unavailable", reason="no connection in time")
         raise DatabaseUnavailable from timeout
@@ -107,7 +108,7 @@ def _check_out() -> None:
         log.error("database_unavailable", exc_info=error)
         raise DatabaseUnavailable from error
     finally:
-        watch.close()
+        deadline.close()
 
 
 def _connection() -> Any:
@@ -122,11 +123,11 @@ def _usable() -> bool:
 def _discard() -> None:
     """Close this greenlet's connection instead of returning it: what it was doing may still be under way."""
     connection = _connection()
-    with suppress(Exception):
-        if connection is not None:
-            connection.pgconn.finish()
+    if connection is not None:
+        connection.pgconn.finish()
     while db.transaction_depth():
         db.pop_transaction()
+    # A driver may raise anything over a connection that is half closed, and nothing of it changes what follows.
     with suppress(Exception):
         db.manual_close()
     _forget()

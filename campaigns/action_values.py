@@ -1,0 +1,83 @@
+"""What each value of an action may be: nothing in it means anything to the switch but the one argument it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from campaigns.actions import ActionRefused
+from campaigns.errors import NumberRefused, quoted
+from campaigns.numbers import phone_number
+
+MAX_TEXT = 500
+MAX_FILE = 1_000
+
+TEMPLATE = re.compile(r"\{([^{}]{1,64})\}")
+# Quotes, parentheses, braces, backslashes, ^ and $ mean something to the switch's own readers of an
+# application's argument, as a | does where it speaks a text; control characters end a command.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff'\"`(){}\\\\^$|]")
+PATH = re.compile(r"[A-Za-z0-9_.~-]+(?:/[A-Za-z0-9_.~-]+)*")
+URL = re.compile(r"https://([A-Za-z0-9.-]+(?::[0-9]{1,5})?)/[A-Za-z0-9_./?&=%+~-]*")
+# FreeSWITCH's tone language: settings (v=-7), then tones %(on ms, off ms, frequencies).
+TONE = re.compile(
+    r"(?:[lvcdrw]=[-+]?[0-9]{1,5}(?:\.[0-9]{1,3})?;|L=[0-9]{1,3};)*"
+    r"(?:%\([0-9]{1,5},[0-9]{1,5}(?:,[0-9]{1,5}(?:\.[0-9]{1,3})?){1,4}\);?){1,16}"
+)
+EXTENSION = re.compile(r"[0-9A-Za-z_*#-]{1,64}")
+# No dot: `tenant.room` then has one reading only, whatever the tenant is called.
+ROOM = re.compile(r"[0-9A-Za-z_-]{1,64}")
+NUMBER_CHARACTERS = re.compile(r"[+0-9 ()./-]*")
+
+
+def check_sample(where: str, written: str, value: str, check: Callable[[str, str], str]) -> None:
+    """Check `value` with a digit for each template; what is refused is told as it was `written`."""
+    try:
+        check(where, TEMPLATE.sub("0", value))
+    except ActionRefused as refused:
+        raise ActionRefused(where, written, refused.rule) from refused
+
+
+def checked_text(where: str, text: str) -> str:
+    text = text.strip()
+    if not 1 <= len(text) <= MAX_TEXT:
+        raise ActionRefused(where, text, f"it must be a text of 1 to {MAX_TEXT} characters")
+    return _without_forbidden(where, text)
+
+
+def checked_file(where: str, file: str) -> str:
+    _without_forbidden(where, file)
+    path = file.removeprefix("https://").partition("?")[0]
+    if len(file) > MAX_FILE or "//" in path or ".." in path or path.endswith("/"):
+        raise ActionRefused(where, file, "it must name a file, without .. and empty parts")
+    if file.startswith("https://"):
+        if not URL.fullmatch(file):
+            raise ActionRefused(where, file, "it must be an https URL, with anything unusual percent-encoded")
+    elif not PATH.fullmatch(file.removeprefix("/")):
+        raise ActionRefused(where, file, "it must be a path of letters, digits and _ . ~ -")
+    return file
+
+
+def checked_extension(where: str, extension: str) -> str:
+    if not EXTENSION.fullmatch(extension):
+        raise ActionRefused(where, extension, "it must be 1 to 64 of 0-9 A-Z a-z _ * # -")
+    return extension
+
+
+def checked_number(where: str, number: str, region: str | None) -> str:
+    try:
+        return phone_number(number, region)
+    except NumberRefused as refused:
+        raise ActionRefused(where, number, refused.reason) from refused
+
+
+def checked_room(where: str, room: str) -> str:
+    if not ROOM.fullmatch(room):
+        raise ActionRefused(where, room, "it must be 1 to 64 of 0-9 A-Z a-z _ -")
+    return room
+
+
+def _without_forbidden(where: str, value: str) -> str:
+    found = _FORBIDDEN.search(value)
+    if found is not None:
+        raise ActionRefused(where, value, f"{quoted(found[0])} may not stand in it")
+    return value

@@ -1,0 +1,135 @@
+"""Contacts and rejected rows of a list, gathered into batches; the rules that need more than one row.
+
+Shared by the two forms of a list, a CSV file (`importer`) and objects of a JSON body (`json_contacts`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from campaigns.columns import CellRefused, Limits
+from campaigns.errors import ListRefused, NumberRefused
+from campaigns.numbers import phone_number
+
+BATCH_ROWS = 500
+MAX_RAW = 1_000
+# What a database's text cannot hold.
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRow:
+    """A contact: `line` of its file, the number in E.164, the other columns by name."""
+
+    line: int
+    phone_number: str
+    custom_fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was not accepted. `raw` is its text, at most 1,000 characters of it; `code` is stable."""
+
+    line: int
+    raw: str
+    code: str
+    reason: str
+    column: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """About 500 rows, in the order of the list."""
+
+    accepted: list[AcceptedRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.accepted) + len(self.rejected)
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """What became of the rows of a list; a duplicate is not counted as invalid."""
+
+    rows: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    invalid: int = 0
+    suppressed: int = 0
+
+    def add(self, batch: Batch) -> None:
+        """Count the rows of `batch`."""
+        duplicates = sum(row.code == "duplicate" for row in batch.rejected)
+        self.rows += len(batch)
+        self.accepted += len(batch.accepted)
+        self.duplicates += duplicates
+        self.invalid += len(batch.rejected) - duplicates
+
+
+class RowBatcher:
+    """Numbers, duplicates and limits over a whole list: what one row cannot know by itself."""
+
+    def __init__(self, region: str | None, limits: Limits) -> None:
+        self.limits = limits
+        self._region = region
+        self._lines: dict[str, int] = {}
+
+    def batches(self, rows: Iterator[AcceptedRow | RejectedRow]) -> Iterator[Batch]:
+        """Gather rows into batches.
+
+        Raises ListRefused: too_many_rows, no_rows, no_good_row.
+        """
+        batch = Batch()
+        first: RejectedRow | None = None
+        count = 0
+        for row in rows:
+            count += 1
+            if count > self.limits.max_rows:
+                raise ListRefused(
+                    "too_many_rows",
+                    f"contacts has more than {self.limits.max_rows} rows, the most a list may have",
+                )
+            if isinstance(row, AcceptedRow):
+                batch.accepted.append(row)
+            else:
+                first = first or row
+                batch.rejected.append(row)
+            if len(batch) >= BATCH_ROWS:
+                yield batch
+                batch = Batch()
+        if not self._lines:
+            raise _no_good_row(count, first)
+        if len(batch):
+            yield batch
+
+    def number(self, raw: str, line: int) -> str:
+        """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""
+        number = phone_number(raw, self._region)
+        earlier = self._lines.setdefault(number, line)
+        if earlier != line:
+            raise NumberRefused("duplicate", f"{number} is already on line {earlier}")
+        return number
+
+
+def _no_good_row(count: int, first: RejectedRow | None) -> ListRefused:
+    if first is None:
+        return ListRefused(
+            "no_rows", "contacts has a header and no rows; it must have a row for each contact"
+        )
+    rows = "its only row" if count == 1 else f"none of its {count} rows"
+    verb = "cannot be dialled" if count == 1 else "can be dialled"
+    return ListRefused(
+        "no_good_row", f"contacts has no good row: {rows} {verb}, line {first.line} because {first.reason}"
+    )
+
+
+def rejected_cell(line: int, text: str, refused: CellRefused) -> RejectedRow:
+    return rejected(line, text, refused.code, refused.reason, refused.column)
+
+
+def rejected(line: int, text: str, code: str, reason: str, column: str | None = None) -> RejectedRow:
+    raw = text if len(text) <= MAX_RAW else text[: MAX_RAW - 1] + "…"
+    return RejectedRow(line, _NOT_STORABLE.sub("\ufffd", raw), code, reason, column)

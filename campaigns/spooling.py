@@ -1,0 +1,49 @@
+"""An upload to a temporary file, with its size bounded while it comes in."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+from campaigns.columns import Limits
+from campaigns.errors import ListTooLarge
+from campaigns.pace import Pace, no_breath
+
+BLOCK = 64 * 1024
+
+
+class Readable(Protocol):
+    """What an upload is read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def spool(
+    stream: Readable, limits: Limits, chunk: int = BLOCK, breathe: Callable[[], None] = no_breath
+) -> tuple[BinaryIO, str]:
+    """Copy an upload to a temporary file, which is gone once closed; return it, at its start, and its SHA-256.
+
+    Raises ListTooLarge as soon as more than `limits.max_bytes` have been read.
+    """
+    pace = Pace(breathe)
+    digest = hashlib.sha256()
+    size = 0
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        while block := stream.read(chunk):
+            size += len(block)
+            if size > limits.max_bytes:
+                raise ListTooLarge(
+                    "too_large", f"contacts has more than {limits.max_bytes} bytes, the most a list may have"
+                )
+            digest.update(block)
+            file.write(block)
+            pace.check()
+        file.seek(0)
+    # A client that goes away, and a killed greenlet too: an open file is a file on the disk.
+    except BaseException:
+        file.close()
+        raise
+    return file, digest.hexdigest()

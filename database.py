@@ -1,0 +1,95 @@
+"""PostgreSQL: the pool, one transaction, rows of a statement, and ids.
+
+peewee's state is of one greenlet only where gevent had patched the process before peewee was imported: whoever starts
+a process patches it first (`app.py` refuses to start otherwise).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from peewee import DatabaseProxy
+from playhouse.pool import PooledPostgresqlDatabase
+
+POOL_SIZE = 8
+CHECKOUT_SECONDS = 1.5
+IDLE_SECONDS = 5
+"""A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
+
+db = DatabaseProxy()
+
+Row = TypeVar("Row")
+
+
+def connect(
+    url: str, pool_size: int = POOL_SIZE, statement_seconds: float | None = None
+) -> PooledPostgresqlDatabase:
+    """Bind the models to the database at `url` through a small fixed pool, and return it.
+
+    A greenlet that wants a connection waits at most 1.5 s for one, and returns it when its work is done
+    (`transaction`, or `db.connection_context()` for a single statement): nothing connects by itself. The server ends
+    a statement that takes longer than `statement_seconds` (None: never); a server that has vanished from the network
+    breaks the connection within about 10 s, whoever waits for it.
+    """
+    statement_timeout = (
+        f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
+    )
+    pool = PooledPostgresqlDatabase(
+        url,
+        max_connections=pool_size,
+        timeout=CHECKOUT_SECONDS,
+        autoconnect=False,
+        prefer_psycopg3=True,
+        connect_timeout=2,
+        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
+        application_name="carillon",
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )
+    db.initialize(pool)
+    return pool
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """One transaction, which commits at the end, on a connection of the pool; part of the caller's own within one.
+
+    A request's is bounded in time as well (`api.transactions`).
+    """
+    if not db.is_closed():
+        with db.atomic():
+            yield
+        return
+    with db.connection_context(), db.atomic():
+        yield
+
+
+def rows(sql: str, *params: object) -> list[dict[str, Any]]:
+    """Run one statement and return its rows as dicts, on the connection this greenlet holds."""
+    cursor = db.execute_sql(sql, params)
+    if cursor.description is None:
+        return []
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def rows_as(kind: type[Row], sql: str, *params: object) -> list[Row]:
+    """Run one statement and return its rows as `kind`, whose fields are the statement's columns."""
+    return [kind(**row) for row in rows(sql, *params)]
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows sort by age."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
