@@ -9,6 +9,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = """
 CREATE TABLE tenant (
     id text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
@@ -240,6 +242,4 @@ CREATE TABLE halt (
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Create the tables."""
-    for statement in STATEMENTS.split(";\n"):
-        if statement.strip():
-            db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, (statement for statement in STATEMENTS.split(";\n") if statement.strip()))

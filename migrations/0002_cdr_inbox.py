@@ -5,6 +5,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = (
     """
     CREATE TABLE cdr_inbox (
@@ -22,5 +24,4 @@ STATEMENTS = (
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Create the table."""
-    for statement in STATEMENTS:
-        db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = (
     "ALTER TABLE contact ADD COLUMN carrier_refusals smallint NOT NULL DEFAULT 0",
     "ALTER TABLE contact ADD COLUMN gateway_faults smallint NOT NULL DEFAULT 0",
@@ -17,5 +19,4 @@ STATEMENTS = (
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Add the columns."""
-    for statement in STATEMENTS:
-        db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

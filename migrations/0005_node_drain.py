@@ -5,6 +5,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENT = """
     CREATE TABLE node_drain (
         name text PRIMARY KEY,
@@ -15,4 +17,4 @@ STATEMENT = """
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Create the table."""
-    db.execute_sql(STATEMENT)  # type: ignore[no-untyped-call]
+    run(db, (STATEMENT,))

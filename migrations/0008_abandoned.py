@@ -5,6 +5,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = (
     "ALTER TABLE agent ADD COLUMN safe_harbour jsonb",
     "ALTER TABLE call ADD COLUMN ring_at timestamptz",
@@ -13,5 +15,4 @@ STATEMENTS = (
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Add the columns."""
-    for statement in STATEMENTS:
-        db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = (
     """
     CREATE UNLOGGED TABLE session_lock (
@@ -23,5 +25,4 @@ STATEMENTS = (
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Create the table."""
-    for statement in STATEMENTS:
-        db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

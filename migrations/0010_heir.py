@@ -9,7 +9,11 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
+STATEMENTS = ("ALTER TABLE dialer ADD COLUMN heir text",)
+
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Add the column."""
-    db.execute_sql("ALTER TABLE dialer ADD COLUMN heir text")  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

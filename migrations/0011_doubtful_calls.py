@@ -8,10 +8,11 @@ from __future__ import annotations
 from peewee import PostgresqlDatabase
 from playhouse.migrate import SchemaMigrator
 
+from migrations.statements import run
+
 STATEMENTS = ("ALTER TABLE call ADD COLUMN doubtful boolean NOT NULL DEFAULT false",)
 
 
 def up(_migrator: SchemaMigrator, db: PostgresqlDatabase) -> None:
     """Add the column."""
-    for statement in STATEMENTS:
-        db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    run(db, STATEMENTS)

@@ -127,7 +127,7 @@ def test_a_bug_of_ours_says_nothing_but_that(site: Site, monkeypatch: pytest.Mon
     def broken(*_: object) -> None:
         raise KeyError(f"SELECT secret FROM {ROOT}")
 
-    monkeypatch.setattr("api.routes.campaigns.reading.campaigns", broken)
+    monkeypatch.setattr("api.routes.campaigns.queries.campaigns", broken)
     response = site.get("/campaigns")
     assert (response.status_code, response.text) == (500, "Internal error")
 

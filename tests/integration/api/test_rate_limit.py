@@ -60,7 +60,7 @@ def test_requests_in_flight_are_limited_and_let_go(limited: Site, monkeypatch: p
         release.wait()
         return [], 0
 
-    monkeypatch.setattr("api.routes.campaigns.reading.campaigns", slow)
+    monkeypatch.setattr("api.routes.campaigns.queries.campaigns", slow)
     slow_ones = [gevent.spawn(limited.get, "/campaigns") for _ in range(2)]
     gevent.sleep(0.2)
     refused = limited.get("/halt")
