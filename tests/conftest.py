@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from local.errors import LocalError
 from local.home import Lock
@@ -28,13 +28,11 @@ from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
 from tests.databases import Databases
+from tests.examples import profile
 from tests.judging import Judge
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
 HOME_PREFIX = "carillon-tests-"
-# How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
 
 TEMPLATE = "template_for_tests"
 
@@ -45,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile(profile(full=config.getoption("--full")))
     os.environ[RUN_MARK] = secrets.token_hex(8)
     # What a developer has set must not reach the tests.
     for variable in OUR_VARIABLES:

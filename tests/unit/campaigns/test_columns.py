@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaigns.columns import Columns, Limits, check_cells, read_header, unsafe, variable_name
 from campaigns.errors import ListRefused
 from freeswitch import channel_variables
 from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, refusal
+from tests.examples import examples
+from tests.strategies import joined
 
-HOSTILE = st.lists(
-    st.sampled_from(
-        [
-            "{",
-            "}",
-            "$",
-            "\\",
-            "${",
-            "$${",
-            ":",
-            "_",
-            ":_:",
-            "^^",
-            "ARRAY::",
-            "\n",
-            "\r",
-            "\t",
-            "\x00",
-            "\x7f",
-            "\x85",
-        ]
-    )
-    | st.sampled_from([",", "'", '"', " ", "=", "|", "[", "]", "%0A", "é", "🔔", "\ud800", "\u2028", "a"])
-    | st.text(max_size=3),
-    max_size=12,
-).map("".join)
+HOSTILE = joined(
+    (
+        *("{", "}", "$", "\\", "${", "$${", ":", "_", ":_:", "^^", "ARRAY::"),
+        *("\n", "\r", "\t", "\x00", "\x7f", "\x85"),
+        *(",", "'", '"', " ", "=", "|", "[", "]", "%0A", "é", "🔔", "\ud800", "\u2028", "a"),
+    ),
+    most=12,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +71,7 @@ def test_what_no_dial_string_can_carry_is_refused_with_the_reason(value: str, wh
     assert why in (unsafe(value) or "")
 
 
-@settings(max_examples=2000)
+@examples(2000)
 @given(HOSTILE)
 @example("$\\\\{x}")
 @example("ARRAY::")
@@ -154,7 +138,7 @@ def test_a_header_that_cannot_be_used_is_refused_in_one_sentence(cells: list[str
     assert refused.value.message == message
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(HOSTILE | st.just("x" * 1001) | st.just("é" * 999), max_size=6))
 def test_a_row_is_refused_exactly_when_a_cell_is(cells: list[str]) -> None:
     columns = header("phone_number", "a", "b", "c")

@@ -9,7 +9,7 @@ import io
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.columns import Limits
@@ -18,13 +18,15 @@ from campaigns.encodings import open_text
 from campaigns.errors import ListTooLarge
 from campaigns.pace import Pace, no_breath
 from campaigns.spooling import spool
+from tests.examples import examples
+from tests.strategies import joined
 
 BOMS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 DELIMITERS = st.sampled_from([",", ";", "\t", "|"])
 NEWLINES = st.sampled_from(["\n", "\r\n", "\r"])
-SPECIAL = st.sampled_from(list("\",;\t|\r\n '\\{}é€"))
-UNICODE_CELL = st.text(st.characters(codec="utf-8") | SPECIAL)
-WESTERN_CELL = st.text(st.characters(codec="cp1252") | SPECIAL)
+SPECIAL = tuple("\",;\t|\r\n '\\{}é€")
+UNICODE_CELL = joined(SPECIAL, most=8, other=st.text(st.characters(codec="utf-8"), max_size=8))
+WESTERN_CELL = joined(SPECIAL, most=8, other=st.text(st.characters(codec="cp1252"), max_size=8))
 
 
 def read(data: bytes, encoding: str | None = None) -> list[Row]:
@@ -66,7 +68,7 @@ class Dribble:
         return block
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     tables(UNICODE_CELL),
     st.tuples(st.sampled_from(list(BOMS)), st.booleans()),
@@ -85,14 +87,14 @@ def test_unicode_rows_come_back_the_same(
     assert [row.fault for row in found] == [None] * len(rows)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(tables(WESTERN_CELL), DELIMITERS, NEWLINES)
 def test_western_rows_come_back_the_same(rows: list[list[str]], delimiter: str, newline: str) -> None:
     data = written(rows, delimiter, newline, quote_all=False).encode("cp1252")
     assert [row.cells for row in read(data, "windows-1252")] == rows
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.sampled_from(["Zoë", "Łukasz", "Пётр", "Ada", "名前", "Jürgen €5"]), min_size=1, max_size=8),
     st.sampled_from(list(BOMS)),
@@ -116,9 +118,7 @@ def test_characters_that_a_block_cuts_in_two_are_whole(codec: str, before: int) 
     assert [row.cells for row in read(written(rows, ",", "\r\n", quote_all=False).encode(codec))] == rows
 
 
-@given(
-    st.lists(st.sampled_from(["a", "b", '"', '""', ",", "\n", "\r\n", "\r", " "]), max_size=30).map("".join)
-)
+@given(joined(("a", "b", '"', '""', ",", "\n", "\r\n", "\r", " "), most=30, other=st.just("")))
 def test_no_text_is_swallowed(text: str) -> None:
     rows = read(("phone_number,b\n" + text).encode())
     lines = ("phone_number,b\n" + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -131,7 +131,7 @@ def test_no_text_is_swallowed(text: str) -> None:
     assert [line for line in missing if line.strip(', "')] == []
 
 
-@given(st.text(st.sampled_from(list('ab", ')), max_size=20).filter(lambda line: line.strip(', "')))
+@given(joined(tuple('ab", '), most=20, other=st.just("")).filter(lambda line: line.strip(', "')))
 def test_a_line_is_read_as_the_standard_module_reads_it_or_is_at_fault(line: str) -> None:
     row = read(f"phone_number,b\n{line}\n".encode())[1]
     if row.fault is None and not any(' "' in part for part in ("," + line).split(",")):

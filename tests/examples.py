@@ -1,0 +1,24 @@
+"""How many examples a property test tries: a part of them in every run, all of them with --full."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+FULL = "full"
+QUICK = "quick"
+PART = 4
+
+# How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
+settings.register_profile(QUICK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(FULL, parent=settings.get_profile(QUICK))
+
+
+def profile(*, full: bool) -> str:
+    """The profile to load before the tests are imported."""
+    return FULL if full else QUICK
+
+
+def examples(number: int) -> settings:
+    """`number` examples with --full, a quarter of them without."""
+    full = settings.get_current_profile_name() == FULL
+    return settings(max_examples=number if full else number // PART)
