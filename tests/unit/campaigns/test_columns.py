@@ -140,6 +140,8 @@ def test_a_header_that_cannot_be_used_is_refused_in_one_sentence(cells: list[str
 
 @examples(300)
 @given(st.lists(HOSTILE | st.just("x" * 1001) | st.just("é" * 999), max_size=6))
+@example(["+12125550100", "é" * 999, "é" * 999, "é" * 999])
+@example(["+12125550100", "é" * 999, "é" * 999, "x" * 999])
 def test_a_row_is_refused_exactly_when_a_cell_is(cells: list[str]) -> None:
     columns = header("phone_number", "a", "b", "c")
     refused = check_cells(cells, columns, Limits(), "\n".join(cells))
