@@ -29,8 +29,8 @@ from live.publisher import Publisher
 from live.stream import EventStream
 from live.tokens import StreamTokens
 from settings import Settings
+from version import VERSION
 
-VERSION = "0.1.0"
 BODY_BYTES = 256 * 1024
 REDIS_CONNECTIONS = 10
 REDIS_SECONDS = 1.5
