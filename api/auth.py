@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import flask
 from flask import request
 
 from api import rate_limit
-from api.blueprint import error_document
+from api.blueprint import OpenApi, error_document
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
-from models import rows
+from models import rows_as
 
 CACHE_SECONDS = 0.5
 CACHE_SIZE = 1000
@@ -38,7 +38,25 @@ FIND_KEY = """
     WHERE k.digest = %s AND t.deleted_at IS NULL"""
 FIND_TENANT = "SELECT id FROM tenant WHERE id = %s AND deleted_at IS NULL"
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """What FIND_KEY finds."""
+
+    id: uuid.UUID
+    tenant_id: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """What FIND_TENANT finds."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,7 @@ def requires(
         body = "requestBody" in declared.get("manual_doc", {}) or bool(locations & {"json", "form", "files"})
 
         @wraps(view)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(*args: object, **kwargs: object) -> object:
             with authorized(role):
                 if "query" not in locations:
                     _refuse_query()
@@ -117,10 +135,10 @@ def authenticate() -> Caller:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise _unauthorized("This needs the header Authorization: Bearer <key>.")
-    found = _cached(("key", digest(key.strip(), secret)), FIND_KEY)
+    found = _cached(KeyRow, digest(key.strip(), secret), FIND_KEY)
     if found is None:
         raise _unauthorized("The key is not valid.")
-    caller = Caller(found["tenant_id"], found["role"], found["name"], found["id"])
+    caller = Caller(found.tenant_id, found.role, found.name, found.id)
     return _acting_for(caller, request.headers.get("X-Tenant"))
 
 
@@ -129,20 +147,20 @@ def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
         return caller
     if caller.role != "platform":
         raise ApiError(403, "The header X-Tenant is for keys of role platform.")
-    if not TENANT.fullmatch(tenant_id) or _cached(("tenant", tenant_id), FIND_TENANT) is None:
+    if not TENANT.fullmatch(tenant_id) or _cached(TenantRow, tenant_id, FIND_TENANT) is None:
         raise ApiError(404, f"Tenant {quoted(tenant_id)} not found")
     return replace(caller, tenant_id=tenant_id)
 
 
-def _cached(key: tuple[str, str], sql: str) -> dict[str, Any] | None:
-    cache: dict[tuple[str, str], tuple[float, dict[str, Any]]]
+def _cached(kind: type[R], wanted: str, sql: str) -> R | None:
+    cache: dict[tuple[type[object], str], tuple[float, object]]
     cache = flask.current_app.extensions.setdefault("carillon-callers", {})
-    now = time.monotonic()
-    expires, row = cache.get(key, (0.0, {}))
-    if expires > now:
+    now, key = time.monotonic(), (kind, wanted)
+    expires, row = cache.get(key, (0.0, None))
+    if expires > now and isinstance(row, kind):
         return row
     with transaction():
-        found = rows(sql, key[1])
+        found = rows_as(kind, sql, wanted)
     cache.pop(key, None)
     if not found:
         return None
@@ -174,10 +192,10 @@ def _refuse_body() -> None:
 
 
 def _documented(
-    declared: Mapping[str, Any], role: str, errors: Mapping[int, str], creates: bool, body: bool
-) -> dict[str, Any]:
+    declared: OpenApi, role: str, errors: Mapping[int, str], creates: bool, body: bool
+) -> OpenApi:
     """The view's documentation with the key and the statuses that any of these routes can have."""
-    document: dict[str, Any] = deepcopy(dict(declared))
+    document = deepcopy(declared)
     manual = document.setdefault("manual_doc", {})
     manual["security"] = [{"key": []}]
     common = {

@@ -7,12 +7,12 @@ A resource module makes a `Blueprint`, decorates plain functions, and is listed 
     @blp.route("/agents/<agent_id>")
     @requires("read", errors={404: "Agent not found"})
     @blp.response(200, AgentSchema, example=EXAMPLE)
-    def get_agent(agent_id: str) -> dict[str, Any]: ...
+    def get_agent(agent_id: str) -> dict[str, object]: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
@@ -25,7 +25,9 @@ from webargs.flaskparser import FlaskParser
 from api import schemas
 from api.errors import PROBLEM, ApiError
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
+OpenApi = dict[str, Any]
+"""A piece of an OpenAPI document: JSON of any shape."""
 PREFIX = "/api/v1"
 TEXT_BODY = "text/plain"
 LONGEST_NUMBER = 100
@@ -59,11 +61,11 @@ class Parser(FlaskParser):
         FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, ma.RAISE
     )
 
-    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> Any:
+    def load_querystring(self, req: flask.Request, schema: ma.Schema) -> dict[str, object]:
         """The query's parameters, with numbers and truth values read from their text."""
         return typed(req.args.lists(), schema)
 
-    def load_json(self, req: flask.Request, schema: ma.Schema) -> Any:
+    def load_json(self, req: flask.Request, schema: ma.Schema) -> object:
         """The JSON body; any other content type is 415."""
         if not req.content_length and "Transfer-Encoding" not in req.headers:
             return missing
@@ -73,17 +75,21 @@ class Parser(FlaskParser):
             )
         return super().load_json(req, schema)
 
-    def _handle_invalid_json_error(self, error: Any, req: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    def _handle_invalid_json_error(
+        self, error: object, req: object, *args: object, **kwargs: object
+    ) -> NoReturn:
         raise ApiError(400, "The body is not JSON.", code="invalid_json")
 
-    def handle_error(self, error: ma.ValidationError, req: Any, schema: ma.Schema, **kwargs: Any) -> NoReturn:
+    def handle_error(
+        self, error: ma.ValidationError, req: object, schema: ma.Schema, **kwargs: object
+    ) -> NoReturn:
         """Refuse what the schema refused."""
         raise refusal(error, schema)
 
 
 def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] = ()) -> ApiError:
     """The 400 for what `schema` found wrong; `also` are names that are known besides its own."""
-    messages: Any = error.messages
+    messages: object = error.messages
     if isinstance(messages, Mapping) and len(messages) == 1:
         (inner,) = messages.values()
         if isinstance(inner, Mapping) and next(iter(messages)) in FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION:
@@ -92,19 +98,19 @@ def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] 
     return ApiError(400, schemas.sentence(messages, _without_secrets(error.data, schema), known))
 
 
-def _without_secrets(data: Any, schema: ma.Schema) -> Any:
+def _without_secrets(data: object, schema: ma.Schema) -> object:
     if not isinstance(data, Mapping):
         return data
     secret = {name for name, field in schema.fields.items() if isinstance(field, schemas.Secret)}
     return {name: "***" if name in secret else value for name, value in data.items()}
 
 
-def typed(pairs: Any, schema: ma.Schema) -> dict[str, Any]:
+def typed(pairs: Iterable[tuple[str, list[str]]], schema: ma.Schema) -> dict[str, object]:
     """Form fields or query parameters as a dict, whole numbers and truth values read from their text.
 
     Raises ApiError 400 for a name that is given twice.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, given in pairs:
         if len(given) > 1:
             raise ApiError(400, f"{schemas.quoted(name)} is given {len(given)} times; once is the rule.")
@@ -143,28 +149,28 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def __init__(self, name: str, *, description: str) -> None:
         super().__init__(name, name, url_prefix=PREFIX, description=description)
 
-    def route(self, rule: str, **options: Any) -> Callable[[F], F]:
+    def route(self, rule: str, **options: object) -> Callable[[F], F]:
         """As Flask's own: `methods=["POST"]`."""
         decorator: Callable[[F], F] = super().route(rule, **options)
         return decorator
 
-    def arguments(self, schema: Any, **options: Any) -> Callable[[F], F]:
+    def arguments(self, schema: object, **options: object) -> Callable[[F], F]:
         """Pass what `schema` makes of the body (or, with location="query", the query) to the view."""
         decorator: Callable[[F], F] = super().arguments(schema, **options)
         return decorator
 
-    def response(self, status_code: int, schema: Any = None, **options: Any) -> Callable[[F], F]:
+    def response(self, status_code: int, schema: object = None, **options: object) -> Callable[[F], F]:
         """Dump what the view returns through `schema`; a view may return a Response itself."""
         decorator: Callable[[F], F] = super().response(status_code, schema, **options)
         return decorator
 
-    def doc(self, **options: Any) -> Callable[[F], F]:
+    def doc(self, **options: object) -> Callable[[F], F]:
         """Add to the operation's documentation by hand."""
         decorator: Callable[[F], F] = super().doc(**options)
         return decorator
 
 
-def error_document(description: str) -> dict[str, Any]:
+def error_document(description: str) -> OpenApi:
     """One error response of an operation, in both of its forms."""
     return {
         "description": description,

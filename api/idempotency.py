@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import gevent
 import orjson
@@ -22,7 +21,7 @@ from api.auth import current_caller
 from api.errors import ApiError, conflict
 from api.schemas import quoted
 from api.transactions import WORK_SECONDS, transaction
-from models import rows
+from models import rows, rows_as
 
 HEADER = "Idempotency-Key"
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -44,6 +43,16 @@ SAVE = """
 
 
 @dataclass(frozen=True, slots=True)
+class SavedAnswer:
+    """The first answer under a key, and the request that it was to."""
+
+    route: str
+    body_hash: str
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a creating request is answered with; `replayed` when the work was done by an earlier one."""
 
@@ -60,7 +69,7 @@ class Answer:
 
 
 def once(
-    work: Callable[[], Any],
+    work: Callable[[], object],
     body_hash: str,
     *,
     status: int = 201,
@@ -91,23 +100,25 @@ def once(
         gevent.sleep(POLL_SECONDS)
 
 
-def body_hash(body: Any) -> str:
+def body_hash(body: object) -> str:
     """The hash of a JSON body: of what it says, not of its spelling."""
     return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _attempt(work: Callable[[], Any], key: str, body_hash: str, status: int, seconds: float) -> Answer | None:
+def _attempt(
+    work: Callable[[], object], key: str, body_hash: str, status: int, seconds: float
+) -> Answer | None:
     tenant_id, route = current_caller().tenant_id, f"{request.method} {request.path}"
     with transaction(seconds):
         (lock,) = rows(LOCK, f"{tenant_id}\n{key}")
         if not lock["locked"]:
             return None
-        for saved in rows(FIND, tenant_id, key):
-            if (saved["route"], saved["body_hash"]) != (route, body_hash):
+        for saved in rows_as(SavedAnswer, FIND, tenant_id, key):
+            if (saved.route, saved.body_hash) != (route, body_hash):
                 raise conflict(
                     f"{HEADER} {quoted(key)} was used for another request.", "idempotency_mismatch"
                 )
-            return Answer(saved["status"], saved["body"].encode(), replayed=True)
+            return Answer(saved.status, saved.body.encode(), replayed=True)
         body = orjson.dumps(work())
         rows(REMOVE_OLD)
         rows(SAVE, tenant_id, key, route, body_hash, status, body.decode())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 PAUSE_EVERY = 200
 
@@ -17,7 +16,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _decoder = json.JSONDecoder()
 
 
-def decode_object(text: str, breathe: Callable[[], None]) -> dict[str, Any]:
+def decode_object(text: str, breathe: Callable[[], None]) -> dict[str, object]:
     """The object that `text` is, its top-level arrays decoded element by element; a repeated key's last counts.
 
     Raises ValueError for anything that is not one JSON object, or is nested too deeply to read.
@@ -31,9 +30,9 @@ def decode_object(text: str, breathe: Callable[[], None]) -> dict[str, Any]:
     return result
 
 
-def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, Any], int]:
+def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, object], int]:
     _expect(text, at, "{")
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     at = _skip(text, at + 1)
     if text[at] == "}":
         return result, at + 1
@@ -51,8 +50,8 @@ def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, 
         at = _skip(text, at + 1)
 
 
-def _array(text: str, at: int, breathe: Callable[[], None]) -> tuple[list[Any], int]:
-    result: list[Any] = []
+def _array(text: str, at: int, breathe: Callable[[], None]) -> tuple[list[object], int]:
+    result: list[object] = []
     at = _skip(text, at + 1)
     if text[at] == "]":
         return result, at + 1

@@ -6,9 +6,9 @@ with `starting_after`, the last row seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import marshmallow as ma
 from marshmallow import fields
@@ -46,10 +46,19 @@ class FilteredQuery(PageQuery):
     )
 
     @ma.validates_schema
-    def check_start(self, data: Mapping[str, Any], **_: Any) -> None:
+    def check_start(self, data: Mapping[str, object], **_: object) -> None:
         """There is one start at most."""
         if "starting_after" in data and data.keys() & {"offset", "page"}:
             raise ma.ValidationError("it must not be given with offset or page", "starting_after")
+
+
+class PageValues(TypedDict):
+    """A loaded PageQuery, or FilteredQuery."""
+
+    limit: int
+    offset: NotRequired[int]
+    page: NotRequired[int]
+    starting_after: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +70,14 @@ class Page:
     after: str | None = None
 
     @classmethod
-    def of(cls, query: Mapping[str, Any]) -> Page:
+    def of(cls, query: PageValues) -> Page:
         """The page that a loaded PageQuery asks for."""
         offset = query.get("offset")
         if offset is None:
             offset = query.get("page", 0) * PAGE_SIZE
         return cls(query["limit"], offset, query.get("starting_after"))
 
-    def body(self, name: str, items: list[dict[str, Any]], total: int) -> dict[str, Any]:
+    def body(self, name: str, items: Sequence[object], total: int) -> dict[str, object]:
         """The list's body; `name` is the resource."""
         return {name: items, "total": total, "limit": self.limit, "offset": self.offset}
 

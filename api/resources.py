@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -43,7 +43,7 @@ def id_or_404(text: str, what: str) -> uuid.UUID:
     return found
 
 
-def invalid(field: str, value: Any, rule: str) -> ApiError:
+def invalid(field: str, value: object, rule: str) -> ApiError:
     """The 400 for a value that is well formed and yet not allowed; `rule` reads on from "<field> is <value>; "."""
     return ApiError(400, f"{field} is {quoted(value)}; {rule}.")
 
@@ -65,14 +65,14 @@ def get_or_404(
     return found
 
 
-def insert(model: type[T], **values: Any) -> T:
+def insert(model: type[T], **values: object) -> T:
     """A new row as it was stored."""
     (row,) = model.insert(created_at=peewee.fn.now(), **values).returning(model).execute()
     new: T = row
     return new
 
 
-def update(row: T, values: dict[str, Any]) -> T:
+def update(row: T, values: Mapping[str, object]) -> T:
     """`row` with `values`, as they were stored."""
     if not values:
         return row
@@ -82,9 +82,9 @@ def update(row: T, values: dict[str, Any]) -> T:
     return new
 
 
-def page_of(query: Any, page: Page) -> tuple[list[Any], int]:
+def page_of(query: peewee.ModelSelect[T], page: Page) -> tuple[list[T], int]:
     """The rows of a select that stand on `page`, oldest first, and how many it has in all."""
-    model = query.model
+    model: Any = query.model
     found = query.order_by(model.created_at, model.id).limit(page.limit).offset(page.offset)
     return list(found), query.count()
 
@@ -110,6 +110,6 @@ def refuse_in_use(row: Agent | PhoneNumber, what: str) -> None:
         raise conflict(f"{what} is used by {campaign_words(used[0])}; it cannot be deleted.", "in_use")
 
 
-def campaign_words(row: dict[str, Any]) -> str:
+def campaign_words(row: dict[str, object]) -> str:
     """A campaign as a message names it."""
     return f"campaign {quoted(row['name'])} ({row['id']}, {row['status']})"

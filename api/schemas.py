@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import marshmallow as ma
 from marshmallow import fields, validate
@@ -21,11 +21,26 @@ UNKNOWN = "is not known here"
 ENCODABLE = "it must be text without NUL or unpaired surrogates"
 INT_MAX = 2**31 - 1
 
+Data = Mapping[str, object] | None
+"""What marshmallow passes along beside a value: the object that it stands in."""
+
 COMMON = {
     "required": MISSING,
     "null": "it must not be null",
     "validator_failed": "it is not valid",
 }
+
+
+class FieldOptions(TypedDict, total=False):
+    """What every field may be given besides its own rule; the names are marshmallow's."""
+
+    load_default: object
+    data_key: str
+    attribute: str
+    validate: list[Callable[..., object]]
+    required: bool
+    allow_none: bool
+    metadata: Mapping[str, object]
 
 
 class Schema(ma.Schema):
@@ -42,13 +57,15 @@ class Text(fields.String):
 
     default_error_messages = {**COMMON, "invalid": "it must be text", "stored": ENCODABLE}  # noqa: RUF012
 
-    def __init__(self, low: int = 0, high: int = 1000, *, blank: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, low: int = 0, high: int = 1000, *, blank: bool = False, **kwargs: Unpack[FieldOptions]
+    ) -> None:
         self.low, self.blank = low, blank
         rule = f"it must have {low} to {high} characters"
         kwargs.setdefault("validate", []).insert(0, validate.Length(low, high, error=rule))
         super().__init__(**kwargs)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if text is None or not isinstance(text, str):
             raise self.make_error("invalid")
@@ -62,8 +79,11 @@ class Text(fields.String):
 class Secret(Text):
     """Text that no answer shows, refusals included."""
 
-    def __init__(self, low: int = 0, high: int = 1000, **kwargs: Any) -> None:
-        super().__init__(low, high, load_only=True, **kwargs)
+    def __init__(
+        self, low: int = 0, high: int = 1000, *, blank: bool = False, **kwargs: Unpack[FieldOptions]
+    ) -> None:
+        super().__init__(low, high, blank=blank, **kwargs)
+        self.load_only = True
 
 
 class Integer(fields.Integer):
@@ -71,7 +91,7 @@ class Integer(fields.Integer):
 
     default_error_messages = {**COMMON, "invalid": "it must be a whole number"}  # noqa: RUF012
 
-    def __init__(self, low: int = 0, high: int = INT_MAX, **kwargs: Any) -> None:
+    def __init__(self, low: int = 0, high: int = INT_MAX, **kwargs: Unpack[FieldOptions]) -> None:
         rule = (
             f"it must be a whole number from {low} to {high}"
             if high < INT_MAX
@@ -80,7 +100,7 @@ class Integer(fields.Integer):
         kwargs.setdefault("validate", []).insert(0, validate.Range(low, high, error=rule))
         super().__init__(strict=True, **kwargs)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid")
         return value
@@ -91,12 +111,12 @@ class Number(fields.Float):
 
     default_error_messages = {**COMMON, "invalid": "it must be a number"}  # noqa: RUF012
 
-    def __init__(self, low: float, high: float, **kwargs: Any) -> None:
+    def __init__(self, low: float, high: float, **kwargs: Unpack[FieldOptions]) -> None:
         rule = f"it must be a number from {low:g} to {high:.0f}"
         kwargs.setdefault("validate", []).insert(0, validate.Range(low, high, error=rule))
         super().__init__(**kwargs)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise self.make_error("invalid")
         return float(value)
@@ -107,7 +127,7 @@ class Boolean(fields.Boolean):
 
     default_error_messages = {**COMMON, "invalid": "it must be true or false"}  # noqa: RUF012
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid")
         return value
@@ -121,7 +141,7 @@ class Time(fields.DateTime):
         "invalid": "it must be an RFC 3339 time with an offset, like 2026-01-31T09:00:00Z",
     }
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> datetime:
         if not isinstance(value, str):
             raise self.make_error("invalid")
         try:
@@ -129,7 +149,9 @@ class Time(fields.DateTime):
         except ValueError as error:
             raise self.make_error("invalid") from error
 
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+    def _serialize(
+        self, value: datetime | None, attr: str | None, obj: object, **kwargs: object
+    ) -> str | None:
         return None if value is None else times.to_rfc3339(value)
 
 
@@ -138,12 +160,12 @@ class Id(fields.String):
 
     default_error_messages = {**COMMON, "invalid": "it must be an id"}  # noqa: RUF012
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[FieldOptions]) -> None:
         rule = validate.Length(1, 64, error="it must be an id of 1 to 64 characters")
         kwargs.setdefault("validate", []).insert(0, rule)
         super().__init__(**kwargs)
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+    def _serialize(self, value: object, attr: str | None, obj: object, **kwargs: object) -> str | None:
         return None if value is None else str(value)
 
 
@@ -152,7 +174,7 @@ class Choice(fields.String):
 
     default_error_messages = {**COMMON, "invalid": "it must be text"}  # noqa: RUF012
 
-    def __init__(self, words: Iterable[str], **kwargs: Any) -> None:
+    def __init__(self, words: Iterable[str], **kwargs: Unpack[FieldOptions]) -> None:
         words = tuple(str(word) for word in words)
         rule = validate.OneOf(words, error=f"it must be one of {', '.join(words)}")
         kwargs.setdefault("validate", []).insert(0, rule)
@@ -186,7 +208,7 @@ def identifier(text: str) -> uuid.UUID | None:
     return value if str(value) == text else None
 
 
-def sentence(messages: Any, data: Any, known: Iterable[str] = (), path: str = "") -> str:
+def sentence(messages: object, data: object, known: Iterable[str] = (), path: str = "") -> str:
     """The first of marshmallow's `messages` as one sentence that names the field, the value and the rule."""
     if isinstance(messages, Mapping):
         # What is unknown or missing is told before what is wrong: it is usually the typo behind it.
@@ -206,7 +228,7 @@ def sentence(messages: Any, data: Any, known: Iterable[str] = (), path: str = ""
     return f"{_clean(name)} is {quoted(data)}; {rule}."
 
 
-def quoted(value: Any) -> str:
+def quoted(value: object) -> str:
     """`value` as a message may carry it: short, one line, printable."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
@@ -219,7 +241,7 @@ def _clean(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def _step(data: Any, key: Any) -> Any:
+def _step(data: object, key: object) -> object:
     if isinstance(data, Mapping):
         return data.get(key)
     if isinstance(data, list) and isinstance(key, int) and key < len(data):
@@ -227,7 +249,7 @@ def _step(data: Any, key: Any) -> Any:
     return None
 
 
-def _rank(message: Any) -> int:
+def _rank(message: object) -> int:
     if message == [UNKNOWN]:
         return 0
     return 1 if message == [MISSING] else 2

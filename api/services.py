@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import flask
 import redis
@@ -44,7 +44,7 @@ class Membership(Protocol):
         """How long a lease lasts: nobody who was not heard of for so long can still send."""
         ...
 
-    def alive(self) -> Mapping[str, Mapping[str, Any]]:
+    def alive(self) -> Mapping[str, Mapping[str, object]]:
         """Living dialers by id, and what each says of itself."""
         ...
 

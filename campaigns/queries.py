@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
 
 from models import ContactStatus, rows
 
 RATE_WINDOW_SECONDS = 5
+_IMPORT_COUNTS = ("rows", "accepted", "duplicates", "invalid", "suppressed")
 
 _COUNTS = """
     CROSS JOIN LATERAL (
@@ -15,30 +19,75 @@ _COUNTS = """
             coalesce(sum(connected), 0)::int AS connected, coalesce(sum(completed), 0)::int AS completed,
             coalesce(sum(failed), 0)::int AS failed, coalesce(sum(cancelled), 0)::int AS cancelled
         FROM campaign_count WHERE campaign_id = c.id) AS n"""
-_CAMPAIGN = f"SELECT c.*, n.* FROM campaign c {_COUNTS} WHERE c.tenant_id = %s AND c.deleted_at IS NULL"
+_COLUMNS = """
+    c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
+    c.retry_delay_seconds, c.scheduled_at, c.started_at, c.completed_at, c.created_at, c.created_by, c.end_reason,
+    c.blocked_reason, c.next_action_at"""
+_IMPORT = """
+    c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
+    c.import_invalid AS invalid, c.import_suppressed AS suppressed"""
+_CAMPAIGN = f"""
+    SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
+    WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
 _CONTACT = """
     SELECT id, phone_number, status, disposition, attempts, next_attempt_at, last_cause, custom_fields, created_at,
         updated_at FROM contact WHERE campaign_id = %s"""
 
 
-def campaign(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """A campaign with how many contacts are in each state, and what became of the rows of its list."""
+
+    id: uuid.UUID
+    name: str
+    agent_id: uuid.UUID
+    phone_number_id: uuid.UUID
+    status: str
+    max_concurrent_calls: int
+    retries_per_contact: int
+    retry_delay_seconds: int
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    created_by: str
+    end_reason: str | None
+    blocked_reason: str | None
+    next_action_at: datetime | None
+    counts: Mapping[str, int]
+    import_: Mapping[str, object]
+
+
+class Snapshot(TypedDict):
+    """A campaign's figures at one moment."""
+
+    campaign_id: str
+    status: str
+    counts: Mapping[str, int]
+    in_flight: int
+    calls_per_second: float
+    blocked_reason: str | None
+    at: datetime
+
+
+def campaign(campaign_id: uuid.UUID, tenant_id: str) -> CampaignRow | None:
     """One campaign with its `counts` and `import`, or None where this tenant has no such."""
     found = rows(f"{_CAMPAIGN} AND c.id = %s", tenant_id, campaign_id)
-    return _shaped(found[0]) if found else None
+    return _campaign_row(found[0]) if found else None
 
 
-def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[CampaignRow], int]:
     """A page of a tenant's campaigns, oldest first, and how many there are."""
     found = rows(f"{_CAMPAIGN} ORDER BY c.created_at, c.id LIMIT %s OFFSET %s", tenant_id, limit, offset)
     (total,) = rows(
         "SELECT count(*) AS n FROM campaign WHERE tenant_id = %s AND deleted_at IS NULL", tenant_id
     )
-    return [_shaped(row) for row in found], total["n"]
+    return [_campaign_row(row) for row in found], total["n"]
 
 
 def contacts(
     campaign_id: uuid.UUID, status: str | None, limit: int, offset: int, after: int = 0
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[Sequence[Mapping[str, object]], int]:
     """A page of a campaign's contacts in the order of its list, and how many match.
 
     Those after position `after`, but the first `offset` of them.
@@ -70,7 +119,7 @@ def position(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> int | None:
     return found[0]["position"] if found else None
 
 
-def snapshot(campaign_id: uuid.UUID) -> dict[str, Any] | None:
+def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
     """What the event stream tells of a campaign every few seconds; None where it is gone.
 
     `calls_per_second` is the mean over the last five seconds.
@@ -98,13 +147,13 @@ def snapshot(campaign_id: uuid.UUID) -> dict[str, Any] | None:
     }
 
 
-def _counts(row: dict[str, Any]) -> dict[str, int]:
+def _counts(row: Mapping[str, Any]) -> dict[str, int]:
     counts = {str(status): row[status] for status in ContactStatus}
     return {"total": sum(counts.values()), **counts}
 
 
-def _shaped(row: dict[str, Any]) -> dict[str, Any]:
-    row["counts"] = _counts(row)
-    names = ("rows", "accepted", "duplicates", "invalid", "suppressed")
-    row["import"] = {name: row[f"import_{name}"] for name in names}
-    return row
+def _campaign_row(row: dict[str, Any]) -> CampaignRow:
+    counts = _counts(row)
+    imported = {name: row[name] for name in _IMPORT_COUNTS}
+    own = {name: value for name, value in row.items() if name not in counts and name not in imported}
+    return CampaignRow(**own, counts=counts, import_=imported)

@@ -16,7 +16,7 @@ import orjson
 
 from campaigns.errors import CampaignsError
 from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
-from models import CampaignStatus, db, new_id, rows
+from models import CampaignStatus, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
 COPY_CONTACTS = "COPY contact (id, campaign_id, position, phone_number, custom_fields) FROM STDIN"
@@ -44,6 +44,16 @@ class NewCampaign:
     retry_delay_seconds: int
     scheduled_at: datetime | None
     created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRow:
+    """A row of a list that was not accepted, as it is kept."""
+
+    line: int
+    raw: str
+    code: str
+    reason: str
 
 
 def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> str:
@@ -125,9 +135,10 @@ def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
     return campaign_id
 
 
-def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[dict[str, Any]]:
+def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[RejectRow]:
     """The rejected rows past line `after_line`, in order; about `limit` of them, and never half of a line's."""
-    return rows(
+    return rows_as(
+        RejectRow,
         """
         SELECT line, raw, code, reason FROM import_reject WHERE campaign_id = %s AND line > %s
         ORDER BY line FETCH FIRST %s ROWS WITH TIES""",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import marshmallow as ma
 import orjson
@@ -12,7 +12,7 @@ from api import idempotency, notify, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import not_found
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import Patch, get_or_404, insert, invalid, page_of, refuse_in_use, update
 from api.services import services
 from api.transactions import transaction
@@ -28,7 +28,7 @@ blp = Blueprint("agents", description="What an answered call is connected to")
 
 NOT_FOUND = "Agent not found"
 VARIABLES_MAX = 64
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "name": "Reminder",
     "action": {"type": "playback", "say": {"text": "Hello {first_name}, your order is ready."}},
     "safe_harbour": None,
@@ -36,7 +36,7 @@ EXAMPLE_BODY: dict[str, Any] = {
     "max_call_seconds": 1800,
     "variables": ["first_name"],
 }
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-1111-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
     "created_at": "2026-01-31T08:00:00.000Z",
@@ -45,7 +45,7 @@ EXAMPLE_LIST = {"agents": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 REFUSED = "action.room is 'a b'; it must be 1 to 64 of 0-9 A-Z a-z _ -."
 
 
-def _action_schema(name: str, description: str, *required: str, **fields: Any) -> dict[str, Any]:
+def _action_schema(name: str, description: str, *required: str, **fields: object) -> dict[str, object]:
     return {
         "title": name,
         "description": description,
@@ -100,7 +100,7 @@ ACTIONS = [
 ]
 
 
-def _check_storable(value: Any) -> None:
+def _check_storable(value: object) -> None:
     try:
         stored = b"\\u0000" not in orjson.dumps(value)
     except TypeError:
@@ -124,12 +124,23 @@ def _check_columns(names: list[str]) -> None:
         raise ma.ValidationError(f"it must name {VARIABLES_MAX} columns at most")
 
 
-SAFE_HARBOUR: dict[str, Any] = {
+SAFE_HARBOUR: dict[str, object] = {
     "type": "object",
     "description": "One of: a file below the sound folder or an https URL of an allowed host; a spoken text.",
     "properties": {"file": _TEXT, "say": {"anyOf": [_TEXT, _SAY]}},
     "additionalProperties": False,
 }
+
+
+class AgentValues(TypedDict, total=False):
+    """A loaded AgentBody, whole, or what an AgentPatch gives of it."""
+
+    name: str
+    action: dict[str, object]
+    safe_harbour: dict[str, object] | None
+    ring_timeout_seconds: int
+    max_call_seconds: int
+    variables: list[str] | None
 
 
 class AgentBody(schemas.Schema):
@@ -192,7 +203,7 @@ class AgentSchema(schemas.Schema):
 @requires("read")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("agents", AgentSchema), example=EXAMPLE_LIST)
-def list_agents(query: dict[str, Any]) -> dict[str, Any]:
+def list_agents(query: PageValues) -> dict[str, object]:
     """List agents
 
     Oldest first.
@@ -208,10 +219,10 @@ def list_agents(query: dict[str, Any]) -> dict[str, Any]:
 @requires("admin", errors={400: REFUSED}, creates=True)
 @blp.arguments(AgentBody, example=EXAMPLE_BODY)
 @blp.response(201, AgentSchema, example=EXAMPLE)
-def create_agent(body: dict[str, Any]) -> Response:
+def create_agent(body: AgentValues) -> Response:
     """Create an agent"""
 
-    def work() -> Any:
+    def work() -> object:
         _check_action(body)
         return AgentSchema().dump(insert(Agent, tenant=current_caller().tenant_id, **body))
 
@@ -231,7 +242,7 @@ def get_agent(agent_id: str) -> Agent:
 @requires("admin", errors={400: REFUSED, 404: NOT_FOUND})
 @blp.arguments(AgentPatch, required=False, example={"ring_timeout_seconds": 45})
 @blp.response(200, AgentSchema, example=EXAMPLE | {"ring_timeout_seconds": 45})
-def patch_agent(body: dict[str, Any], agent_id: str) -> Agent:
+def patch_agent(body: AgentValues, agent_id: str) -> Agent:
     """Change an agent
 
     What is left out stays as it is. Calls that start from now on follow the change, those of running campaigns too.
@@ -262,7 +273,7 @@ def delete_agent(agent_id: str) -> Response:
     return Response(status=204)
 
 
-def _check_action(body: dict[str, Any]) -> None:
+def _check_action(body: AgentValues) -> None:
     if not {"action", "safe_harbour"} & body.keys():
         return
     allowed = _permissions(current_caller().tenant_id)

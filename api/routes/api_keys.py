@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from flask import Response
 
@@ -11,7 +11,7 @@ from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import ApiError, not_found
 from api.key_digest import ROLES, digest, display_prefix, new_key
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import id_or_404, insert, page_of
 from api.services import services
 from api.transactions import transaction
@@ -21,7 +21,7 @@ blp = Blueprint("api-keys", description="Who may ask")
 
 NOT_FOUND = "API key not found"
 PLATFORM_ONLY = "The key's role is admin; a key of role platform needs platform."
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-4444-7aaa-8bbb-0123456789ab",
     "name": "crm",
     "role": "operate",
@@ -30,6 +30,13 @@ EXAMPLE: dict[str, Any] = {
 }
 EXAMPLE_NEW = EXAMPLE | {"key": "sk_acme_Xy3kExampleOnlyExampleOnlyExampleOnlyExampl"}
 EXAMPLE_LIST = {"api_keys": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
+
+
+class ApiKeyValues(TypedDict):
+    """A loaded ApiKeyBody."""
+
+    name: str
+    role: str
 
 
 class ApiKeyBody(schemas.Schema):
@@ -65,7 +72,7 @@ class NewApiKeySchema(ApiKeySchema):
 @requires("admin")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("api_keys", ApiKeySchema), example=EXAMPLE_LIST)
-def list_api_keys(query: dict[str, Any]) -> dict[str, Any]:
+def list_api_keys(query: PageValues) -> dict[str, object]:
     """List API keys
 
     Oldest first; those of role platform that belong to the tenant are among them.
@@ -80,7 +87,7 @@ def list_api_keys(query: dict[str, Any]) -> dict[str, Any]:
 @requires("admin", errors={403: PLATFORM_ONLY})
 @blp.arguments(ApiKeyBody, example={"name": "crm", "role": "operate"})
 @blp.response(201, NewApiKeySchema, example=EXAMPLE_NEW)
-def create_api_key(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str, str]]:
     """Create an API key
 
     The answer is the only place where the key is ever shown, so this is not replayed for an Idempotency-Key.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from api import notify, schemas
 from api.auth import current_caller, requires
@@ -14,13 +14,22 @@ from models import rows
 
 blp = Blueprint("call-limits", description="A tenant's caps")
 
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "concurrent_max": 100,
     "calls_per_minute": 600,
     "daily_calls_max": 50_000,
     "daily_minutes_max": None,
 }
-NONE_SET: dict[str, Any] = dict.fromkeys(EXAMPLE)
+NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE)
+
+
+class CallLimitsValues(TypedDict):
+    """The four caps; null is unlimited, 0 blocks."""
+
+    concurrent_max: int | None
+    calls_per_minute: int | None
+    daily_calls_max: int | None
+    daily_minutes_max: int | None
 
 
 def _cap(description: str) -> schemas.Integer:
@@ -43,7 +52,7 @@ class CallLimitsSchema(schemas.Schema):
 @blp.route("/call-limits")
 @requires("read")
 @blp.response(200, CallLimitsSchema, example=EXAMPLE)
-def get_call_limits() -> dict[str, Any]:
+def get_call_limits() -> dict[str, object]:
     """Read the call limits"""
     with transaction():
         found = rows(
@@ -58,7 +67,7 @@ def get_call_limits() -> dict[str, Any]:
 @requires("platform")
 @blp.arguments(CallLimitsSchema, example=EXAMPLE)
 @blp.response(200, CallLimitsSchema, example=EXAMPLE)
-def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
+def put_call_limits(body: CallLimitsValues) -> CallLimitsValues:
     """Set the call limits
 
     Of the tenant named by X-Tenant; all four are replaced. Calls in progress go on.
@@ -71,7 +80,10 @@ def put_call_limits(body: dict[str, Any]) -> dict[str, Any]:
                 concurrent_max = excluded.concurrent_max, calls_per_minute = excluded.calls_per_minute,
                 daily_calls_max = excluded.daily_calls_max, daily_minutes_max = excluded.daily_minutes_max""",
             current_caller().tenant_id,
-            *(body[name] for name in EXAMPLE),
+            body["concurrent_max"],
+            body["calls_per_minute"],
+            body["daily_calls_max"],
+            body["daily_minutes_max"],
         )
     notify.dialers(services(), Topic.WAKE, {})
     return body

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NotRequired
 
 from api import schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import not_found
-from api.paging import FilteredQuery, Page, list_schema
+from api.paging import FilteredQuery, Page, PageValues, list_schema
 from api.resources import id_or_404, invalid
 from api.schemas import identifier
 from api.transactions import transaction
@@ -19,7 +21,7 @@ from models import CallState, rows
 blp = Blueprint("calls", description="One row for each send")
 
 NOT_FOUND = "Call not found"
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-9000-7c00-8d00-00000000c001",
     "campaign_id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
     "contact_id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
@@ -116,6 +118,15 @@ class CallSchema(schemas.Schema):
     )
 
 
+class CallFilters(PageValues):
+    """A loaded CallQuery."""
+
+    campaign_id: NotRequired[str]
+    contact_id: NotRequired[str]
+    disposition: NotRequired[str]
+    state: NotRequired[str]
+
+
 class CallQuery(FilteredQuery):
     """Which calls."""
 
@@ -139,7 +150,7 @@ _OWN = {
 @requires("read")
 @blp.arguments(CallQuery, location="query")
 @blp.response(200, list_schema("calls", CallSchema), example=EXAMPLE_LIST)
-def list_calls(query: dict[str, Any]) -> dict[str, Any]:
+def list_calls(query: CallFilters) -> dict[str, object]:
     """List calls
 
     Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them. With
@@ -154,7 +165,7 @@ def list_calls(query: dict[str, Any]) -> dict[str, Any]:
 @blp.route("/calls/<call_id>")
 @requires("read", errors={404: NOT_FOUND})
 @blp.response(200, CallSchema, example=EXAMPLE)
-def get_call(call_id: str) -> dict[str, Any]:
+def get_call(call_id: str) -> Mapping[str, object]:
     """Get a call"""
     with transaction():
         found = rows(
@@ -167,14 +178,15 @@ def get_call(call_id: str) -> dict[str, Any]:
     return found[0]
 
 
-def _calls(tenant_id: str, query: dict[str, Any], page: Page) -> tuple[list[dict[str, Any]], int]:
-    given: dict[str, Any] = {}
-    for name in _OWN.keys() & query.keys():
-        given[name] = _own(name, query[name], tenant_id)
-        if given[name] is None:
-            return [], 0
+def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Mapping[str, object]], int]:
+    given: dict[str, object] = {}
+    for name, text in (("campaign_id", query.get("campaign_id")), ("contact_id", query.get("contact_id"))):
+        if text is not None:
+            given[name] = _own(name, text, tenant_id)
+            if given[name] is None:
+                return [], 0
     given = given or {"tenant_id": tenant_id}
-    given |= {name: query[name] for name in ("disposition", "state") if name in query}
+    given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
     where = " AND ".join(f"{name} = %s" for name in given)
     start = () if page.after is None else _start(page.after, tenant_id)
     found = rows(
@@ -189,7 +201,7 @@ def _calls(tenant_id: str, query: dict[str, Any], page: Page) -> tuple[list[dict
     return found, total["n"]
 
 
-def _start(text: str, tenant_id: str) -> tuple[Any, ...]:
+def _start(text: str, tenant_id: str) -> tuple[datetime, uuid.UUID] | tuple[()]:
     """Where the call that a page starts after stands. Raises ApiError 400 where it is none of the tenant's."""
     found_id = identifier(text)
     found = rows("SELECT created_at, id FROM call WHERE tenant_id = %s AND id = %s", tenant_id, found_id)

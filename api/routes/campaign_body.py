@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import marshmallow as ma
 from flask import request
@@ -19,7 +18,7 @@ from api.auth import Caller
 from api.blueprint import refusal, typed
 from api.errors import ApiError
 from api.json_stream import decode_object
-from api.routes.campaign_schemas import CampaignFields
+from api.routes.campaign_schemas import CampaignFields, CampaignValues
 from api.schemas import identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, Form, drain, read_form
@@ -38,23 +37,23 @@ IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
 QUEUE_SECONDS = 30.0
 
-Read = Callable[[str | None], Generator[Batch]]
+ReadContacts = Callable[[str | None], Generator[Batch]]
 
 # An import keeps a connection and the processor busy for seconds; more at once would only starve the others.
 _imports = BoundedSemaphore(IMPORTS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CreateRequest:
     """A creating request, read and valid in each field: `read` yields its list, `hash` stands for the whole."""
 
-    fields: dict[str, Any]
-    read: Read
+    fields: CampaignValues
+    read: ReadContacts
     hash: str
 
 
 def create_from_request(
-    services: Services, caller: Caller, shown: Callable[[uuid.UUID], dict[str, Any]]
+    services: Services, caller: Caller, to_json: Callable[[uuid.UUID], dict[str, object]]
 ) -> tuple[idempotency.Answer, uuid.UUID | None]:
     """Store what this request asks for; the answer, and the new campaign's id unless the answer is a replay.
 
@@ -63,19 +62,21 @@ def create_from_request(
     created: list[uuid.UUID] = []
     # Counted below while it streams in; None would mean the application's own limit.
     request.max_content_length = sys.maxsize
-    with _asked() as asked:
-        new = _new_campaign(asked.fields, services, caller)
+    with _read_request() as wanted:
+        new = _new_campaign(wanted.fields, services, caller)
 
-        def work() -> dict[str, Any]:
+        def work() -> dict[str, object]:
             # In here, so that a replay is not refused for a time that has come since.
             _check_schedule(new)
-            caller_id = store.check_references(new, asked.fields["agent_id"], asked.fields["phone_number_id"])
-            with closing(asked.read(region_of(caller_id))) as batches:
+            caller_id = store.check_references(
+                new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
+            )
+            with closing(wanted.read(region_of(caller_id))) as batches:
                 created[:] = [store.create(new, batches)]
-            return shown(created[0])
+            return to_json(created[0])
 
         try:
-            answer = idempotency.once(work, asked.hash, seconds=IMPORT_SECONDS, gate=_import_slot)
+            answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=_import_slot)
         except store.UnknownReferenceError as error:
             raise ApiError(400, str(error)) from error
         except ListRefused as error:
@@ -95,7 +96,7 @@ def _import_slot() -> Iterator[None]:
 
 
 @contextmanager
-def _asked() -> Iterator[Asked]:
+def _read_request() -> Iterator[CreateRequest]:
     if request.mimetype == "application/json":
         body, body_hash = _json()
         contacts = body.pop(FILE_FIELD, None)
@@ -108,7 +109,7 @@ def _asked() -> Iterator[Asked]:
         def read(region: str | None) -> Generator[Batch]:
             yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=let_others_run)
 
-        yield Asked(fields, read, body_hash)
+        yield CreateRequest(fields, read, body_hash)
     elif request.mimetype == "multipart/form-data":
         with closing(read_form(request, FILE_FIELD, LIMITS, let_others_run)) as form:
             yield _from_form(form)
@@ -119,7 +120,7 @@ def _asked() -> Iterator[Asked]:
         )
 
 
-def _from_form(form: Form) -> Asked:
+def _from_form(form: Form) -> CreateRequest:
     fields = _validated(typed(form.fields.items(), CampaignFields()))
     file = form.file
     if file is None:
@@ -129,10 +130,10 @@ def _from_form(form: Form) -> Asked:
         file.seek(0)
         yield from read_list(file, default_region=region, limits=LIMITS, breathe=let_others_run)
 
-    return Asked(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
+    return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
 
-def _json() -> tuple[dict[str, Any], str]:
+def _json() -> tuple[dict[str, object], str]:
     """The JSON body and the hash of its bytes."""
     data, digest = bytearray(), sha256()
     while block := request.stream.read(CHUNK):
@@ -148,10 +149,10 @@ def _json() -> tuple[dict[str, Any], str]:
         raise ApiError(400, "The body is not a JSON object.", code="invalid_json") from error
 
 
-def _validated(data: dict[str, Any]) -> dict[str, Any]:
+def _validated(data: dict[str, object]) -> CampaignValues:
     schema = CampaignFields()
     try:
-        fields: dict[str, Any] = schema.load(data)
+        fields: CampaignValues = schema.load(data)
     except ma.ValidationError as error:
         raise refusal(error, schema, (FILE_FIELD,)) from error
     return fields
@@ -164,7 +165,7 @@ def _check_schedule(new: store.NewCampaign) -> None:
         )
 
 
-def _new_campaign(fields: dict[str, Any], services: Services, caller: Caller) -> store.NewCampaign:
+def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
     most = services.settings.max_concurrent_calls_max
     calls = fields["max_concurrent_calls"]
     if not 1 <= calls <= most:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import NotRequired, TypedDict
 
 from apispec import APISpec
 from marshmallow import fields
 
 from api import schemas
-from api.paging import FilteredQuery, list_schema
+from api.paging import FilteredQuery, PageValues, list_schema
 from models import CampaignStatus, ContactStatus
 
 DEFAULT_CONCURRENT = 5
@@ -25,7 +26,7 @@ EXAMPLE_COUNTS = {
     "failed": 2,
     "cancelled": 0,
 }
-EXAMPLE_CAMPAIGN: dict[str, Any] = {
+EXAMPLE_CAMPAIGN: dict[str, object] = {
     "id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
     "name": "Appointment reminders",
     "agent_id": "019ab0c4-1111-7aaa-8bbb-0123456789ab",
@@ -52,7 +53,7 @@ EXAMPLE_CAMPAIGN: dict[str, Any] = {
         "rejects_url": "/api/v1/campaigns/019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01/rejects",
     },
 }
-EXAMPLE_CONTACT: dict[str, Any] = {
+EXAMPLE_CONTACT: dict[str, object] = {
     "id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
     "phone_number": "+14155550123",
     "status": "completed",
@@ -64,13 +65,37 @@ EXAMPLE_CONTACT: dict[str, Any] = {
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
 }
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "name": "Appointment reminders",
     "agent_id": EXAMPLE_CAMPAIGN["agent_id"],
     "phone_number_id": EXAMPLE_CAMPAIGN["phone_number_id"],
     "max_concurrent_calls": 5,
     "contacts": [{"phone_number": "+14155550123", "first_name": "Ada"}],
 }
+
+
+class CampaignValues(TypedDict):
+    """Loaded CampaignFields."""
+
+    name: str
+    agent_id: str
+    phone_number_id: str
+    max_concurrent_calls: int
+    retries_per_contact: int
+    retry_delay_seconds: int
+    scheduled_at: datetime | None
+
+
+class ContactFilters(PageValues):
+    """A loaded ContactQuery."""
+
+    status: NotRequired[str]
+
+
+class StopOptions(TypedDict):
+    """A loaded StopQuery."""
+
+    hangup: bool
 
 
 class CampaignFields(schemas.Schema):
@@ -165,7 +190,7 @@ class CampaignSchema(schemas.Schema):
         metadata={"description": "Why nothing is being dialled right now."},
     )
     next_action_at = schemas.Time(required=True, allow_none=True)
-    import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import")
+    import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 
 class ContactSchema(schemas.Schema):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Response
 
@@ -14,7 +15,7 @@ from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
 from api.errors import conflict, not_found
-from api.paging import Page, PageQuery
+from api.paging import Page, PageQuery, PageValues
 from api.resources import id_or_404, invalid
 from api.routes.campaign_body import create_from_request
 from api.routes.campaign_schemas import (
@@ -25,8 +26,10 @@ from api.routes.campaign_schemas import (
     CampaignForm,
     CampaignList,
     CampaignSchema,
+    ContactFilters,
     ContactList,
     ContactQuery,
+    StopOptions,
     StopQuery,
 )
 from api.schemas import identifier
@@ -36,6 +39,7 @@ from campaigns import lifecycle, queries, store
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
+from campaigns.queries import CampaignRow
 from coordination.topics import Topic
 
 blp = Blueprint("campaigns", description="Lists being dialled")
@@ -54,7 +58,7 @@ Action = Callable[[uuid.UUID, str], ActionResult]
 @requires("read")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, CampaignList, example=EXAMPLE_LIST)
-def list_campaigns(query: dict[str, Any]) -> dict[str, Any]:
+def list_campaigns(query: PageValues) -> dict[str, object]:
     """List campaigns
 
     Oldest first.
@@ -105,7 +109,7 @@ def create_campaign() -> Response:
 @blp.route("/campaigns/<campaign_id>")
 @requires("read", errors={404: NOT_FOUND})
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def get_campaign(campaign_id: str) -> dict[str, Any]:
+def get_campaign(campaign_id: str) -> CampaignRow:
     """Get a campaign"""
     with transaction():
         return campaign_or_404(id_or_404(campaign_id, "Campaign"))
@@ -130,7 +134,7 @@ def delete_campaign(campaign_id: str) -> Response:
 @requires("read", errors={404: NOT_FOUND})
 @blp.arguments(ContactQuery, location="query")
 @blp.response(200, ContactList, example=EXAMPLE_CONTACTS)
-def list_contacts(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
+def list_contacts(query: ContactFilters, campaign_id: str) -> dict[str, object]:
     """List contacts in a campaign
 
     In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
@@ -138,7 +142,7 @@ def list_contacts(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
     """
     page = Page.of(query)
     with transaction():
-        found_id = campaign_or_404(id_or_404(campaign_id, "Campaign"))["id"]
+        found_id = campaign_or_404(id_or_404(campaign_id, "Campaign")).id
         after = 0 if page.after is None else _position(found_id, page.after)
         found, total = queries.contacts(found_id, query.get("status"), page.limit, page.offset, after)
     return page.body("contacts", found, total)
@@ -170,7 +174,7 @@ def download_rejects(campaign_id: str) -> Response:
 @blp.route("/campaigns/<campaign_id>/start", methods=["POST"])
 @requires("operate", errors={404: NOT_FOUND, 409: "Campaign is running; it cannot be started."})
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def start_campaign(campaign_id: str) -> dict[str, Any]:
+def start_campaign(campaign_id: str) -> CampaignRow:
     """Start a campaign
 
     From draft, scheduled or paused to running, where the tenant's concurrency budget has room. A schedule is cleared.
@@ -183,7 +187,7 @@ def start_campaign(campaign_id: str) -> dict[str, Any]:
 @blp.route("/campaigns/<campaign_id>/resume", methods=["POST"])
 @requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be resumed."})
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def resume_campaign(campaign_id: str) -> dict[str, Any]:
+def resume_campaign(campaign_id: str) -> CampaignRow:
     """Resume a paused campaign"""
     body, result = _apply(campaign_id, lifecycle.resume)
     notify_wake(body, result)
@@ -195,14 +199,14 @@ def resume_campaign(campaign_id: str) -> dict[str, Any]:
 @blp.response(
     200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "paused", "blocked_reason": "paused"}
 )
-def pause_campaign(campaign_id: str) -> dict[str, Any]:
+def pause_campaign(campaign_id: str) -> CampaignRow:
     """Pause a running campaign
 
     Once answered, no further call of it starts. Calls in flight finish naturally.
     """
     body, result = _apply(campaign_id, lifecycle.pause)
     notify_block(body, result)
-    notify.publish_later(services(), body["id"], WEB)
+    notify.publish_later(services(), body.id, WEB)
     return body
 
 
@@ -212,25 +216,23 @@ def pause_campaign(campaign_id: str) -> dict[str, Any]:
 @blp.response(
     200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped"}
 )
-def stop_campaign(query: dict[str, Any], campaign_id: str) -> dict[str, Any]:
+def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow:
     """Stop a campaign permanently
 
     Contacts that are pending or wait for a retry become cancelled. Calls in flight end naturally, or within 5 s with
     `hangup=true`. A campaign that has ended already is left as it is.
     """
     body, result = _apply(campaign_id, lifecycle.stop, STOP_SECONDS)
-    delivered = not query["hangup"] or notify.dialers(
-        services(), Topic.HANGUP, {"campaign_id": str(body["id"])}
-    )
+    delivered = not query["hangup"] or notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(body.id)})
     if result.changed:
-        notify.publish_later(services(), body["id"], WEB)
+        notify.publish_later(services(), body.id, WEB)
         notify_block(body, result)
     if not delivered:
         raise notify.not_delivered("The campaign is stopped")
     return body
 
 
-def campaign_or_404(campaign_id: uuid.UUID) -> dict[str, Any]:
+def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     """The caller's campaign, within a transaction. Raises ApiError 404."""
     found = queries.campaign(campaign_id, current_caller().tenant_id)
     if found is None:
@@ -238,16 +240,16 @@ def campaign_or_404(campaign_id: uuid.UUID) -> dict[str, Any]:
     return with_links(found)
 
 
-def campaign_json(campaign_id: uuid.UUID) -> dict[str, Any]:
+def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:
     """The caller's campaign as JSON, within a transaction."""
-    body: dict[str, Any] = CampaignSchema().dump(campaign_or_404(campaign_id))
+    body: dict[str, object] = CampaignSchema().dump(campaign_or_404(campaign_id))
     return body
 
 
-def with_links(row: dict[str, Any]) -> dict[str, Any]:
+def with_links(row: CampaignRow) -> CampaignRow:
     """`row` with the address of its rejected rows."""
-    row["import"]["rejects_url"] = f"{PREFIX}/campaigns/{row['id']}/rejects"
-    return row
+    rejects_url = f"{PREFIX}/campaigns/{row.id}/rejects"
+    return replace(row, import_={**row.import_, "rejects_url": rejects_url})
 
 
 def _position(campaign_id: uuid.UUID, text: str) -> int:
@@ -258,7 +260,7 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
     return found
 
 
-def _apply(text: str, action: Action, seconds: float = 10.0) -> tuple[dict[str, Any], ActionResult]:
+def _apply(text: str, action: Action, seconds: float = 10.0) -> tuple[CampaignRow, ActionResult]:
     campaign_id = id_or_404(text, "Campaign")
     with transaction(seconds):
         result = _as_http_error(partial(action, campaign_id, current_caller().tenant_id))
@@ -276,20 +278,20 @@ def _as_http_error(work: Callable[[], T]) -> T:
         raise conflict(str(error)) from error
 
 
-def notify_wake(body: dict[str, Any], result: ActionResult) -> None:
-    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body["id"]), "generation": result.generation})
-    notify.publish_later(services(), body["id"], WEB)
+def notify_wake(body: CampaignRow, result: ActionResult) -> None:
+    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body.id), "generation": result.generation})
+    notify.publish_later(services(), body.id, WEB)
 
 
-def notify_block(body: dict[str, Any], result: ActionResult) -> None:
-    payload = {"campaign_id": str(body["id"]), "generation": result.generation}
+def notify_block(body: CampaignRow, result: ActionResult) -> None:
+    payload = {"campaign_id": str(body.id), "generation": result.generation}
     notify.block_until_acknowledged(services(), Topic.HOLD, payload)
 
 
-def _reject_lines(campaign_id: uuid.UUID, page: list[dict[str, Any]]) -> Iterator[str]:
+def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow]) -> Iterator[str]:
     """The CSV, page by page. A database lost on the way ends the download short, as any broken connection does."""
     yield csv_row("line", "code", "reason", "raw")
     while page:
-        yield "".join(csv_row(row["line"], row["code"], row["reason"], row["raw"]) for row in page)
+        yield "".join(csv_row(row.line, row.code, row.reason, row.raw) for row in page)
         with transaction():
-            page = store.rejects(campaign_id, page[-1]["line"], REJECT_PAGE)
+            page = store.rejects(campaign_id, page[-1].line, REJECT_PAGE)

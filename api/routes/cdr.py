@@ -12,7 +12,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import orjson
 from flask import Blueprint, Response, request
@@ -59,6 +59,15 @@ STORED_VARIABLES = frozenset(
 )
 """The variables that say how a call ended: those that `freeswitch.hangup.hangup_from_variables` reads."""
 
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A call's record: what its node calls itself, and the variables of the channel."""
+
+    switchname: object
+    variables: Mapping[str, object]
+
+
 _STORE = """
     INSERT INTO cdr_inbox (uuid, node, variables)
     SELECT call.id, %s, %s::jsonb FROM call WHERE call.id = %s
@@ -76,12 +85,11 @@ def receive_record() -> Response:
     _authenticate()
     refuse_unknown({"node"})
     record = _record()
-    variables = record["variables"]
-    call_id = _uuid(variables["uuid"])
+    call_id = _uuid(record.variables["uuid"])
     if call_id is None:
         return Response(status=204)
     stored_variables = {
-        name: _bounded(value) for name, value in variables.items() if name in STORED_VARIABLES
+        name: _bounded(value) for name, value in record.variables.items() if name in STORED_VARIABLES
     }
     text = orjson.dumps({name: value for name, value in stored_variables.items() if value}).decode()
     with transaction():
@@ -96,13 +104,13 @@ def _authenticate() -> None:
     expected = services().settings.cdr_key
     if not expected:
         raise ApiError(503, "CARILLON_CDR_KEY is not set here, so no call records can be taken.")
-    shown = request.authorization
-    given = (shown.token if shown.type == "bearer" else shown.password) if shown is not None else None
+    sent = request.authorization
+    given = (sent.token if sent.type == "bearer" else sent.password) if sent is not None else None
     if not hmac.compare_digest((given or "").encode(), expected.encode()):
         raise ApiError(401, "The CDR key is missing or wrong.", headers={"WWW-Authenticate": "Bearer"})
 
 
-def _record() -> dict[str, Any]:
+def _record() -> Record:
     try:
         # What a remote party wrote into a header may be no UTF-8; it is shown with marks in its place.
         record = orjson.loads(request.get_data(cache=False).decode("utf-8", "replace"))
@@ -111,11 +119,10 @@ def _record() -> dict[str, Any]:
     variables = record.get("variables") if isinstance(record, dict) else None
     if not (isinstance(variables, dict) and variables.get("uuid") and variables.get("hangup_cause")):
         raise ApiError(400, "The body is no call record: variables with uuid and hangup_cause are missing.")
-    found: dict[str, Any] = record
-    return found
+    return Record(record.get("switchname"), variables)
 
 
-def _uuid(text: Any) -> uuid.UUID | None:
+def _uuid(text: object) -> uuid.UUID | None:
     """The id, where it can be one of ours; a node takes any text for a channel's."""
     try:
         return uuid.UUID(text) if isinstance(text, str) and len(text) == 36 else None
@@ -123,14 +130,14 @@ def _uuid(text: Any) -> uuid.UUID | None:
         return None
 
 
-def _node(record: Mapping[str, Any]) -> str:
+def _node(record: Record) -> str:
     """The name that the shipper gives its node, else the node's own."""
-    name = request.args.get("node") or record.get("switchname")
+    name = request.args.get("node") or record.switchname
     if not isinstance(name, str) or not NODE.fullmatch(name):
         raise invalid("node", name, "it must be 1 to 64 letters, digits, '_', '.' or '-'")
     return name
 
 
-def _bounded(value: Any) -> str:
+def _bounded(value: object) -> str:
     """What a database can keep of a value: text without NUL; anything but text says nothing."""
     return value.replace("\0", "")[:LONGEST_VALUE] if isinstance(value, str) else ""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 from flask import Response, request
@@ -167,7 +166,7 @@ def _refuse_body() -> None:
         raise ApiError(400, "This takes no body.")
 
 
-def _parameters() -> list[str | dict[str, Any]]:
+def _parameters() -> list[str | dict[str, object]]:
     event_id = {"type": "string", "pattern": "^[0-9]+-[0-9]+$"}
     return [
         "XTenant",
@@ -192,7 +191,7 @@ def _parameters() -> list[str | dict[str, Any]]:
     ]
 
 
-def _errors(wrong: str, *, busy: str = "Database unavailable") -> dict[str, Any]:
+def _errors(wrong: str, *, busy: str = "Database unavailable") -> dict[str, object]:
     texts = {
         400: wrong,
         401: "The key is not valid.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import marshmallow as ma
 from flask import Response
@@ -13,7 +13,7 @@ from api import idempotency, notify, schemas
 from api.auth import requires
 from api.blueprint import Blueprint
 from api.errors import conflict
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import Patch, get_or_404, insert, invalid, page_of, unique, update
 from api.routes import dial_strings
 from api.routes.reduced_rates import rates_now
@@ -32,7 +32,7 @@ COST_MAX = 1_000_000
 PREFIXES_MAX = 1_000
 FAILOVER_MAX = 9
 SECOND_ID = "019ab0c4-3334-7aaa-8bbb-0123456789ab"
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "name": "carrier",
     "dial_string": "sofia/gateway/carrier/{number}",
     "cps": 10,
@@ -43,7 +43,7 @@ EXAMPLE_BODY: dict[str, Any] = {
     "caller_id_header": "pai",
     "caller_id_format": "e164",
 }
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
     "rate_now": 10,
@@ -68,7 +68,7 @@ EXISTING = """
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
-def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, Any]]:
+def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, object]]:
     rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
     return [{**gateway.__data__, "rate_now": rates[str(gateway.id)]} for gateway in gateways]
 
@@ -96,6 +96,20 @@ def _check_list(values: Sequence[str], most: int) -> None:
         raise ma.ValidationError(f"it must have at most {most} entries")
     if len(set(values)) < len(values):
         raise ma.ValidationError("it must name each once")
+
+
+class GatewayValues(TypedDict, total=False):
+    """A loaded GatewayBody, whole, or what a GatewayPatch gives of it."""
+
+    name: str
+    dial_string: str
+    cps: int | None
+    channels: int | None
+    prefixes: list[str]
+    cost: float | None
+    failover: list[str]
+    caller_id_header: str
+    caller_id_format: str
 
 
 class GatewayBody(schemas.Schema):
@@ -211,7 +225,7 @@ class GatewaySchema(schemas.Schema):
 @requires("platform")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("gateways", GatewaySchema), example=EXAMPLE_LIST)
-def list_gateways(query: dict[str, Any]) -> dict[str, Any]:
+def list_gateways(query: PageValues) -> dict[str, object]:
     """List gateways
 
     Oldest first.
@@ -226,10 +240,10 @@ def list_gateways(query: dict[str, Any]) -> dict[str, Any]:
 @requires("platform", errors={409: "A gateway named 'carrier' exists."}, creates=True)
 @blp.arguments(GatewayBody, example=EXAMPLE_BODY)
 @blp.response(201, GatewaySchema, example=EXAMPLE)
-def create_gateway(body: dict[str, Any]) -> Response:
+def create_gateway(body: GatewayValues) -> Response:
     """Create a gateway"""
 
-    def work() -> Any:
+    def work() -> object:
         _check_others(body, None)
         with unique(f"A gateway named {quoted(body['name'])} exists."):
             return GatewaySchema().dump(_with_rates([insert(Gateway, **body)])[0])
@@ -240,7 +254,7 @@ def create_gateway(body: dict[str, Any]) -> Response:
 @blp.route("/gateways/<gateway_id>")
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, GatewaySchema, example=EXAMPLE)
-def get_gateway(gateway_id: str) -> dict[str, Any]:
+def get_gateway(gateway_id: str) -> dict[str, object]:
     """Get a gateway"""
     with transaction():
         gateway = get_or_404(Gateway, gateway_id, "Gateway")
@@ -251,7 +265,7 @@ def get_gateway(gateway_id: str) -> dict[str, Any]:
 @requires("platform", errors={404: NOT_FOUND, 409: "A gateway named 'carrier' exists."})
 @blp.arguments(GatewayPatch, required=False, example={"cps": 20})
 @blp.response(200, GatewaySchema, example=EXAMPLE | {"cps": 20})
-def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
+def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
     """Change a gateway
 
     What is left out stays as it is. Calls that start from now on follow the change.
@@ -268,7 +282,7 @@ def patch_gateway(body: dict[str, Any], gateway_id: str) -> dict[str, Any]:
 @blp.route("/gateways/<gateway_id>/resume", methods=["POST"])
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, GatewaySchema, example=EXAMPLE)
-def resume_gateway(gateway_id: str) -> dict[str, Any]:
+def resume_gateway(gateway_id: str) -> dict[str, object]:
     """Resume a gateway
 
     Ends its pause at once, where it is paused: without this it resumes when one of the calls that probe it gets
@@ -303,7 +317,7 @@ def delete_gateway(gateway_id: str) -> Response:
     return Response(status=204)
 
 
-def _check_others(body: dict[str, Any], own: str | None) -> None:
+def _check_others(body: GatewayValues, own: str | None) -> None:
     """Raise ApiError 400 for a failover that is no other gateway; hold on to them until the transaction ends.
 
     All are locked in one order, this one with them, so that two that name each other do not wait for each other.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 from flask import Response
 
@@ -18,11 +19,32 @@ from models import rows
 blp = Blueprint("halt", description="Panic: end every call, start none")
 
 EVERYONE = "*"
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "halted": True,
     "tenant": {"at": "2026-01-31T09:00:00.000Z", "by": "crm"},
     "all": None,
 }
+
+
+class HaltValues(TypedDict):
+    """A loaded HaltBody."""
+
+    all: bool
+
+
+class HaltMark(TypedDict):
+    """When a halt was set and by which key."""
+
+    at: datetime
+    by: str
+
+
+class HaltState(TypedDict):
+    """What is halted."""
+
+    halted: bool
+    tenant: HaltMark | None
+    all: HaltMark | None
 
 
 class HaltBody(schemas.Schema):
@@ -51,7 +73,7 @@ class HaltSchema(schemas.Schema):
 @blp.route("/halt")
 @requires("read")
 @blp.response(200, HaltSchema, example=EXAMPLE)
-def get_halt() -> dict[str, Any]:
+def get_halt() -> HaltState:
     """Read whether calls are halted"""
     with transaction():
         return _state(current_caller())
@@ -61,7 +83,7 @@ def get_halt() -> dict[str, Any]:
 @requires("operate")
 @blp.arguments(HaltBody, required=False, example={"all": False})
 @blp.response(200, HaltSchema, example=EXAMPLE)
-def set_halt(body: dict[str, Any]) -> dict[str, Any]:
+def set_halt(body: HaltValues) -> HaltState:
     """Halt
 
     Ends every call of the tenant within 5 s; none starts until the halt is deleted. A halt that is already set is
@@ -85,7 +107,7 @@ def set_halt(body: dict[str, Any]) -> dict[str, Any]:
 @requires("operate")
 @blp.arguments(HaltBody, required=False, example={"all": False})
 @blp.response(204)
-def delete_halt(body: dict[str, Any]) -> Response:
+def delete_halt(body: HaltValues) -> Response:
     """Lift the halt
 
     Running campaigns go on dialling. Lifting the tenant's own leaves one over everything in place.
@@ -97,7 +119,7 @@ def delete_halt(body: dict[str, Any]) -> Response:
     return Response(status=204)
 
 
-def _scope(caller: Caller, body: dict[str, Any]) -> str:
+def _scope(caller: Caller, body: HaltValues) -> str:
     if not body["all"]:
         return caller.tenant_id
     if not caller.may("platform"):
@@ -105,9 +127,9 @@ def _scope(caller: Caller, body: dict[str, Any]) -> str:
     return EVERYONE
 
 
-def _state(caller: Caller) -> dict[str, Any]:
+def _state(caller: Caller) -> HaltState:
     marks = {
-        row["scope"]: {"at": row["at"], "by": row["by"]}
+        row["scope"]: HaltMark(at=row["at"], by=row["by"])
         for row in rows("SELECT scope, at, by FROM halt WHERE scope IN (%s, %s)", EVERYONE, caller.tenant_id)
     }
     if EVERYONE in marks and not caller.may("platform"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import orjson
 from flask import Blueprint, Response
 
 from api.errors import ApiError
+from api.routes.dialer_reports import Dialers, living_dialers
 from api.services import services
 from api.transactions import transaction
 from coordination.errors import CoordinationError
@@ -17,6 +18,24 @@ from models import rows
 blp = Blueprint("health", __name__)
 
 REDIS_AWAY = "Redis unavailable."
+
+
+class NodeState(TypedDict):
+    """Whether every living dialer is connected to a node."""
+
+    name: str
+    connected: bool
+
+
+class Readiness(TypedDict):
+    """The body of /readyz."""
+
+    ready: bool
+    reasons: list[str]
+    database: str
+    redis: str
+    dialers: list[str]
+    nodes: list[NodeState]
 
 
 @blp.get("/healthz")
@@ -32,7 +51,7 @@ def readyz() -> Response:
     return Response(orjson.dumps(state), 503 if state["reasons"] else 200, content_type="application/json")
 
 
-def _state() -> dict[str, Any]:
+def _state() -> Readiness:
     database = _database()
     dialers, redis_reason = _redis()
     nodes = _nodes(dialers)
@@ -61,20 +80,20 @@ def _database() -> str | None:
     return None
 
 
-def _redis() -> tuple[dict[str, Any], str | None]:
+def _redis() -> tuple[Dialers, str | None]:
     """The living dialers, and why nobody may dial on this Redis."""
     try:
-        dialers, policy = dict(services().membership.alive()), evicting(services().redis)
+        dialers, policy = living_dialers(), evicting(services().redis)
     except CoordinationError:
         return {}, REDIS_AWAY
     return dialers, None if policy is None else evicts(policy)
 
 
-def _nodes(dialers: dict[str, Any]) -> list[dict[str, Any]]:
+def _nodes(dialers: Dialers) -> list[NodeState]:
     """Each node by name; connected when every living dialer is connected to it."""
     nodes: dict[str, bool] = {}
     for info in dialers.values():
         for node in info.get("nodes", ()):
             connected = bool(node.get("connected"))
             nodes[node["name"]] = nodes.get(node["name"], True) and connected
-    return [{"name": name, "connected": connected} for name, connected in sorted(nodes.items())]
+    return [NodeState(name=name, connected=connected) for name, connected in sorted(nodes.items())]

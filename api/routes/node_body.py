@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import marshmallow as ma
 
@@ -23,7 +23,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 NAME_RULE = "it must be letters, digits, '_', '.' or '-', the first a letter or a digit"
 PASSWORD = r"[\x20-\x7e]*"
 HOST_NAME = re.compile(rf"{LABEL}(\.{LABEL})*")
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "name": "fs3",
     "host": "fs3.example.com",
     "port": 8021,
@@ -47,7 +47,7 @@ def _matching(pattern: str, rule: str) -> Callable[[str], None]:
 class Host(schemas.Text):
     """A host name or an IP address, in lower case."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: str | None, data: schemas.Data, **kwargs: object) -> str:
         host = super()._deserialize(value, attr, data, **kwargs).lower()
         if HOST_NAME.fullmatch(host):
             return host
@@ -55,6 +55,29 @@ class Host(schemas.Text):
             return str(ipaddress.IPv6Address(host if "%" not in host else ""))
         except ValueError as error:
             raise ma.ValidationError("it must be a host name or an IP address") from error
+
+
+class NodeChanges(TypedDict, total=False):
+    """A loaded NodePatch."""
+
+    host: str
+    port: int
+    password: str
+    cps: int
+    channels: int | None
+    weight: int
+
+
+class NodeValues(TypedDict):
+    """A loaded NodeBody."""
+
+    name: str
+    host: str
+    port: int
+    password: str
+    cps: int
+    channels: int | None
+    weight: int
 
 
 class NodeFields(schemas.Schema):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict, TypeVar
 
 from marshmallow import fields
 
 from api import schemas
+from api.routes.dialer_reports import Dialers, NodeReport
 from models import NodeSource
 from settings import NodeSettings, address_of
 
+V = TypeVar("V")
 STATES = ("up", "down", "unknown")
-Dialers = Mapping[str, Mapping[str, Any]]
-"""The living dialers by id, and what each says of itself."""
-
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "name": "fs1",
     "source": "environment",
     "host": "fs1",
@@ -138,6 +137,43 @@ class NodeSchema(schemas.Schema):
     connections = schemas.Items(schemas.Nested(ConnectionSchema), required=True)
 
 
+class Connection(TypedDict):
+    """A node as one dialer sees it; see ConnectionSchema."""
+
+    dialer_id: str
+    connected: bool
+    core_uuid: str | None
+    calls: int
+    calls_per_second: float
+    lag_ms: int | None
+    last_error: str | None
+
+
+class NodeView(TypedDict):
+    """A node as it is shown; see NodeSchema."""
+
+    name: str
+    source: NodeSource
+    host: str | None
+    port: int | None
+    address: str | None
+    state: str
+    draining: NotRequired[bool]
+    cps: int | None
+    rate_now: NotRequired[int | None]
+    channels: int | None
+    weight: int | None
+    calls: int
+    calls_per_second: float
+    sessions: int | None
+    max_sessions: int | None
+    idle_cpu: float | None
+    lag_ms: int | None
+    last_error: str | None
+    created_at: dt.datetime | None
+    connections: list[Connection]
+
+
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """A node as it is configured, but for its password."""
@@ -157,14 +193,8 @@ class NodeConfig:
         source = NodeSource.ENVIRONMENT
         return cls(node.name, source, node.host, node.port, node.cps, node.channels, node.weight)
 
-    @classmethod
-    def of_table(cls, row: Mapping[str, Any]) -> NodeConfig:
-        """One that was added through the API."""
-        names = ("host", "port", "cps", "channels", "weight", "created_at")
-        return cls(row["name"], NodeSource.API, **{name: row[name] for name in names})
 
-
-def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[dict[str, Any]]:
+def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[NodeView]:
     """The nodes by name: the `configured` ones, and any other that a dialer has in its own environment.
 
     Of two with one name, the first of `configured` counts. What is missing is `draining` and `rate_now`.
@@ -172,7 +202,7 @@ def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[di
     by_name: dict[str, NodeConfig] = {}
     for node in configured:
         by_name.setdefault(node.name, node)
-    reports: dict[str, list[tuple[str, Mapping[str, Any]]]] = {name: [] for name in by_name}
+    reports: dict[str, list[tuple[str, NodeReport]]] = {name: [] for name in by_name}
     for dialer_id, info in sorted(dialers.items()):
         for report in info.get("nodes", ()):
             # One that was deleted stays with a dialer until its last call is over.
@@ -181,12 +211,13 @@ def merge_reports(configured: Iterable[NodeConfig], dialers: Dialers) -> list[di
     return [_node(name, by_name.get(name), reports[name]) for name in sorted(reports)]
 
 
-def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, NodeReport]]) -> NodeView:
     connections = [_connection(dialer_id, report) for dialer_id, report in reports]
     # What a dialer that is connected says of the node's health comes before what another remembers of it.
     connected_first = sorted(
         (report for _, report in reports), key=lambda report: not report.get("connected")
     )
+    reported_address = _first_known(report.get("address") for report in connected_first)
     up = any(connection["connected"] for connection in connections)
     lags = [connection["lag_ms"] for connection in connections if connection["lag_ms"] is not None]
     return {
@@ -194,24 +225,24 @@ def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, Mapping[s
         "source": node.source if node else NodeSource.ENVIRONMENT,
         "host": node.host if node else None,
         "port": node.port if node else None,
-        "address": address_of(node.host, node.port) if node else _first_value(connected_first, "address"),
+        "address": address_of(node.host, node.port) if node else reported_address,
         "state": "up" if up else "down" if connections else "unknown",
         "cps": node.cps if node else None,
         "channels": node.channels if node else None,
         "weight": node.weight if node else None,
         "calls": sum(connection["calls"] for connection in connections),
         "calls_per_second": round(sum(connection["calls_per_second"] for connection in connections), 1),
-        "sessions": _first_value(connected_first, "sessions"),
-        "max_sessions": _first_value(connected_first, "max_sessions"),
-        "idle_cpu": _first_value(connected_first, "idle_cpu"),
+        "sessions": _first_known(report.get("sessions") for report in connected_first),
+        "max_sessions": _first_known(report.get("max_sessions") for report in connected_first),
+        "idle_cpu": _first_known(report.get("idle_cpu") for report in connected_first),
         "lag_ms": max(lags, default=None),
-        "last_error": _first_value(connected_first, "last_error"),
+        "last_error": _first_known(report.get("last_error") for report in connected_first),
         "created_at": node.created_at if node else None,
         "connections": connections,
     }
 
 
-def _connection(dialer_id: str, report: Mapping[str, Any]) -> dict[str, Any]:
+def _connection(dialer_id: str, report: NodeReport) -> Connection:
     return {
         "dialer_id": dialer_id,
         "connected": bool(report.get("connected")),
@@ -223,6 +254,6 @@ def _connection(dialer_id: str, report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _first_value(reports: list[Mapping[str, Any]], name: str) -> Any:
-    """What the first of `reports` that says anything of `name` says."""
-    return next((report[name] for report in reports if report.get(name) is not None), None)
+def _first_known(values: Iterable[V | None]) -> V | None:
+    """The first of them that says anything."""
+    return next((value for value in values if value is not None), None)

@@ -11,10 +11,11 @@ from api import idempotency, notify
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import ApiError, conflict, not_found
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import LOCK, insert, unique, update
-from api.routes.node_body import EXAMPLE_BODY, NodeBody, NodePatch
-from api.routes.node_views import EXAMPLE, Dialers, NodeConfig, NodeSchema, merge_reports
+from api.routes.dialer_reports import Dialers, living_dialers
+from api.routes.node_body import EXAMPLE_BODY, NodeBody, NodeChanges, NodePatch, NodeValues
+from api.routes.node_views import EXAMPLE, NodeConfig, NodeSchema, NodeView, merge_reports
 from api.routes.reduced_rates import rates_now
 from api.schemas import quoted
 from api.services import services
@@ -41,7 +42,7 @@ DELETE = "UPDATE node SET deleted_at = now() WHERE id = %s"
 NOT_FOUND = "Node not found"
 EXISTS = "A node named 'fs3' or one at fs3.example.com:8021 exists."
 BUSY = "Node 'fs3' has 12 calls in progress; drain it, and delete it when they are over."
-EXAMPLE_ADDED: dict[str, Any] = EXAMPLE | {
+EXAMPLE_ADDED: dict[str, object] = EXAMPLE | {
     "name": "fs3",
     "source": "api",
     "host": "fs3.example.com",
@@ -49,7 +50,7 @@ EXAMPLE_ADDED: dict[str, Any] = EXAMPLE | {
     "weight": 2,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
-EXAMPLE_NEW: dict[str, Any] = EXAMPLE_ADDED | {
+EXAMPLE_NEW: dict[str, object] = EXAMPLE_ADDED | {
     "state": "unknown",
     "calls": 0,
     "calls_per_second": 0.0,
@@ -66,7 +67,7 @@ EXAMPLE_LIST = {"nodes": [EXAMPLE, EXAMPLE_ADDED], "total": 2, "limit": 100, "of
 @requires("platform")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("nodes", NodeSchema), example=EXAMPLE_LIST)
-def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
+def list_nodes(query: PageValues) -> dict[str, object]:
     """List nodes
 
     By name.
@@ -80,7 +81,7 @@ def list_nodes(query: dict[str, Any]) -> dict[str, Any]:
 @requires("platform", errors={409: EXISTS}, creates=True)
 @blp.arguments(NodeBody, example=EXAMPLE_BODY)
 @blp.response(201, NodeSchema, example=EXAMPLE_NEW)
-def create_node(body: dict[str, Any]) -> Response:
+def create_node(body: NodeValues) -> Response:
     """Add a node
 
     Within a second every dialer connects to it; calls go there as soon as it is up. The name of a node that was
@@ -91,13 +92,13 @@ def create_node(body: dict[str, Any]) -> Response:
     dialers = _dialers()
     rates = rates_now(Kind.NODE, {name: body["cps"]})
 
-    def work() -> Any:
+    def work() -> object:
         if name in _in_environment(dialers) or _is_environment_address(host, port):
             raise conflict(exists, "already_exists")
         _refuse_leftover_calls(name, host, port)
         with unique(exists):
             row = insert(Node, **body)
-        (node,) = merge_reports([NodeConfig.of_table(row.__data__)], {})
+        (node,) = merge_reports([_config_of(row)], {})
         return NodeSchema().dump(node | {"draining": False, "rate_now": rates[name]})
 
     answer = idempotency.once(work, idempotency.body_hash(body))
@@ -108,7 +109,7 @@ def create_node(body: dict[str, Any]) -> Response:
 @blp.route("/nodes/<node_name>")
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, NodeSchema, example=EXAMPLE)
-def get_node(node_name: str) -> dict[str, Any]:
+def get_node(node_name: str) -> NodeView:
     """Get a node"""
     return _node_or_404(node_name)
 
@@ -117,7 +118,7 @@ def get_node(node_name: str) -> dict[str, Any]:
 @requires("platform", errors={404: NOT_FOUND, 409: "Node 'fs1' is configured by FREESWITCH_URLS; …"})
 @blp.arguments(NodePatch, required=False, example={"cps": 10, "weight": 1})
 @blp.response(200, NodeSchema, example=EXAMPLE_ADDED | {"cps": 10, "rate_now": 10, "weight": 1})
-def patch_node(body: dict[str, Any], node_name: str) -> dict[str, Any]:
+def patch_node(body: NodeChanges, node_name: str) -> NodeView:
     """Change a node
 
     What is left out stays as it is. Rates, channels and weight hold for the next call. A new password is used from
@@ -161,7 +162,7 @@ def delete_node(node_name: str) -> Response:
 @blp.route("/nodes/<node_name>/drain", methods=["POST"])
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, NodeSchema, example=EXAMPLE | {"draining": True})
-def drain_node(node_name: str) -> dict[str, Any]:
+def drain_node(node_name: str) -> NodeView:
     """Drain a node
 
     Within a second no dialer starts a call there any more; calls in progress go on, and `calls` says how many are
@@ -177,7 +178,7 @@ def drain_node(node_name: str) -> dict[str, Any]:
 @blp.route("/nodes/<node_name>/undrain", methods=["POST"])
 @requires("platform", errors={404: NOT_FOUND})
 @blp.response(200, NodeSchema, example=EXAMPLE)
-def undrain_node(node_name: str) -> dict[str, Any]:
+def undrain_node(node_name: str) -> NodeView:
     """Undrain a node
 
     Calls go there again.
@@ -189,17 +190,17 @@ def undrain_node(node_name: str) -> dict[str, Any]:
     return node | {"draining": False}
 
 
-def _node_or_404(node_name: str) -> dict[str, Any]:
+def _node_or_404(node_name: str) -> NodeView:
     for node in _nodes():
         if node["name"] == node_name:
             return node
     raise not_found("Node")
 
 
-def _nodes() -> list[dict[str, Any]]:
+def _nodes() -> list[NodeView]:
     dialers = _dialers()
     with transaction():
-        added = [NodeConfig.of_table(row) for row in rows(TABLE)]
+        added = [NodeConfig(source=NodeSource.API, **row) for row in rows(TABLE)]
         drained = {row["name"] for row in rows("SELECT name FROM node_drain")}
     environment = [NodeConfig.of_environment(node) for node in services().settings.nodes]
     found = merge_reports([*environment, *added], dialers)
@@ -211,10 +212,16 @@ def _nodes() -> list[dict[str, Any]]:
 
 def _dialers() -> Dialers:
     try:
-        return services().membership.alive()
+        return living_dialers()
     except CoordinationError as error:
         log.warning("roster_unavailable", reason=str(error))
         return {}
+
+
+def _config_of(node: Node) -> NodeConfig:
+    columns: dict[str, Any] = node.__data__
+    names = ("name", "host", "port", "cps", "channels", "weight", "created_at")
+    return NodeConfig(source=NodeSource.API, **{name: columns[name] for name in names})
 
 
 def _in_environment(dialers: Dialers) -> set[str]:

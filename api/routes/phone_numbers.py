@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from flask import Response
 
 from api import idempotency, notify, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import Patch, get_or_404, insert, invalid, page_of, refuse_in_use, unique, update
 from api.schemas import identifier
 from api.services import services
@@ -23,19 +23,28 @@ blp = Blueprint("phone-numbers", description="Caller ids, and the trunks their c
 
 WHAT = "Phone number"
 NOT_FOUND = "Phone number not found"
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "e164": "+14155550100",
     "outbound_enabled": True,
     "gateway_id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
     "agent_id": None,
 }
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-2222-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"phone_numbers": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 TAKEN = "The number +14155550100 exists."
+
+
+class PhoneNumberValues(TypedDict, total=False):
+    """A loaded PhoneNumberBody, whole, or what a PhoneNumberPatch gives of it."""
+
+    e164: str
+    outbound_enabled: bool
+    gateway_id: str
+    agent_id: str | None
 
 
 class PhoneNumberBody(schemas.Schema):
@@ -72,7 +81,7 @@ class PhoneNumberSchema(schemas.Schema):
 @requires("read")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("phone_numbers", PhoneNumberSchema), example=EXAMPLE_LIST)
-def list_phone_numbers(query: dict[str, Any]) -> dict[str, Any]:
+def list_phone_numbers(query: PageValues) -> dict[str, object]:
     """List phone numbers
 
     Oldest first.
@@ -88,13 +97,13 @@ def list_phone_numbers(query: dict[str, Any]) -> dict[str, Any]:
 @requires("platform", errors={409: TAKEN}, creates=True)
 @blp.arguments(PhoneNumberBody, example=EXAMPLE_BODY)
 @blp.response(201, PhoneNumberSchema, example=EXAMPLE)
-def create_phone_number(body: dict[str, Any]) -> Response:
+def create_phone_number(body: PhoneNumberValues) -> Response:
     """Give a tenant a phone number
 
     The tenant is the one named by X-Tenant.
     """
 
-    def work() -> Any:
+    def work() -> object:
         values = _checked(body)
         with unique(f"The number {body['e164']} exists."):
             return PhoneNumberSchema().dump(insert(PhoneNumber, tenant=current_caller().tenant_id, **values))
@@ -115,7 +124,7 @@ def get_phone_number(phone_number_id: str) -> PhoneNumber:
 @requires("platform", errors={404: NOT_FOUND, 409: TAKEN})
 @blp.arguments(PhoneNumberPatch, required=False, example={"outbound_enabled": False})
 @blp.response(200, PhoneNumberSchema, example=EXAMPLE | {"outbound_enabled": False})
-def patch_phone_number(body: dict[str, Any], phone_number_id: str) -> PhoneNumber:
+def patch_phone_number(body: PhoneNumberValues, phone_number_id: str) -> PhoneNumber:
     """Change a phone number
 
     What is left out stays as it is. Calls that start from now on follow the change.
@@ -153,19 +162,21 @@ def delete_phone_number(phone_number_id: str) -> Response:
     return Response(status=204)
 
 
-def _checked(body: dict[str, Any]) -> dict[str, Any]:
+def _checked(body: PhoneNumberValues) -> dict[str, object]:
     """`body` as columns; what it refers to exists, and is held until the transaction ends."""
-    values = dict(body)
+    values: dict[str, object] = {**body}
     if "e164" in body:
         _check_e164(body["e164"])
     if "gateway_id" in body:
-        values["gateway"] = identifier(values.pop("gateway_id"))
+        del values["gateway_id"]
+        values["gateway"] = identifier(body["gateway_id"])
         if not rows(
             "SELECT 1 FROM gateway WHERE id = %s AND deleted_at IS NULL FOR SHARE", values["gateway"]
         ):
             raise invalid("gateway_id", body["gateway_id"], "it must be the id of a gateway")
     if "agent_id" in body:
-        agent_id = values.pop("agent_id")
+        agent_id = body["agent_id"]
+        del values["agent_id"]
         values["agent"] = None if agent_id is None else identifier(agent_id)
         if agent_id is not None and not rows(
             "SELECT 1 FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",

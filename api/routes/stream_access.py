@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from api import times
 from api.auth import authorized
@@ -38,7 +37,7 @@ def authorise_tenant(campaign_id: str, tenant_id: str) -> CampaignRef:
     return CampaignRef(tenant_id, campaign_id, found[0]["status"])
 
 
-def snapshot(campaign_id: str) -> dict[str, Any]:
+def snapshot(campaign_id: str) -> dict[str, object]:
     """A campaign's figures. Raises LookupError where it is gone, ApiError where the database is."""
     with transaction():
         figures = queries.snapshot(uuid.UUID(campaign_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import marshmallow as ma
 from flask import Response
@@ -12,7 +12,7 @@ from api import idempotency, notify, schemas
 from api.auth import TENANT, current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict, not_found
-from api.paging import Page, PageQuery, list_schema
+from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import LOCK, UNFINISHED, Patch, campaign_words, insert, invalid, page_of, unique, update
 from api.schemas import identifier, quoted
 from api.services import services
@@ -24,14 +24,14 @@ blp = Blueprint("tenants", description="Who calls")
 
 NOT_FOUND = "Tenant not found"
 GRANTS_MAX = 100
-EXAMPLE_BODY: dict[str, Any] = {
+EXAMPLE_BODY: dict[str, object] = {
     "id": "acme",
     "name": "Acme",
     "dialplan_context": "acme",
     "gateway_ids": ["019ab0c4-3333-7aaa-8bbb-0123456789ab"],
     "queues": ["support"],
 }
-EXAMPLE: dict[str, Any] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
+EXAMPLE: dict[str, object] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
 
 # With what it owns, so that its numbers can be given to others; campaigns and calls stay on record.
@@ -42,15 +42,18 @@ DELETE_ALL = (
 )
 
 
-def _word(most: int, pattern: str, rule: str, *, description: str = "", **options: Any) -> schemas.Text:
+def _word(
+    most: int, pattern: str, rule: str, *, description: str = "", **options: Unpack[schemas.FieldOptions]
+) -> schemas.Text:
     """A text of 1 to `most` characters that `pattern` describes."""
 
     def check(value: str) -> None:
         if not re.fullmatch(pattern, value, re.ASCII):
             raise ma.ValidationError(rule)
 
-    metadata = {"pattern": f"^{pattern}$", "description": description}
-    return schemas.Text(1, most, validate=[check], metadata=metadata, **options)
+    options["validate"] = [check]
+    options["metadata"] = {"pattern": f"^{pattern}$", "description": description}
+    return schemas.Text(1, most, **options)
 
 
 def _check_granted(values: list[str]) -> None:
@@ -58,6 +61,21 @@ def _check_granted(values: list[str]) -> None:
         raise ma.ValidationError(f"it must have {GRANTS_MAX} entries at most")
     if len(set(values)) < len(values):
         raise ma.ValidationError("it must name each only once")
+
+
+class TenantChanges(TypedDict, total=False):
+    """A loaded TenantPatch."""
+
+    name: str
+    dialplan_context: str | None
+    gateway_ids: list[str]
+    queues: list[str]
+
+
+class TenantValues(TenantChanges):
+    """A loaded TenantBody."""
+
+    id: Required[str]
 
 
 class TenantFields(schemas.Schema):
@@ -117,7 +135,7 @@ class TenantSchema(schemas.Schema):
 @requires("platform")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("tenants", TenantSchema), example=EXAMPLE_LIST)
-def list_tenants(query: dict[str, Any]) -> dict[str, Any]:
+def list_tenants(query: PageValues) -> dict[str, object]:
     """List tenants
 
     Oldest first.
@@ -134,13 +152,13 @@ def list_tenants(query: dict[str, Any]) -> dict[str, Any]:
 )
 @blp.arguments(TenantBody, example=EXAMPLE_BODY)
 @blp.response(201, TenantSchema, example=EXAMPLE)
-def create_tenant(body: dict[str, Any]) -> Response:
+def create_tenant(body: TenantValues) -> Response:
     """Create a tenant
 
     With unlimited call limits. Its first key is made with POST /api-keys and X-Tenant.
     """
 
-    def work() -> Any:
+    def work() -> object:
         _check_gateways(body)
         with unique(f"The tenant {quoted(body['id'])} exists, or did: an id is not used again."):
             tenant = insert(Tenant, **body)
@@ -163,7 +181,7 @@ def get_tenant(tenant_id: str) -> Tenant:
 @requires("platform", errors={404: NOT_FOUND})
 @blp.arguments(TenantPatch, required=False, example={"queues": ["support", "sales"]})
 @blp.response(200, TenantSchema, example=EXAMPLE | {"queues": ["support", "sales"]})
-def patch_tenant(body: dict[str, Any], tenant_id: str) -> Tenant:
+def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
     """Change a tenant
 
     What is left out stays as it is. A running campaign whose agent needs what was taken away fails.
@@ -207,7 +225,7 @@ def _tenant_or_404(tenant_id: str, *, lock: bool = False) -> Tenant:
     return found
 
 
-def _check_gateways(body: dict[str, Any]) -> None:
+def _check_gateways(body: TenantChanges) -> None:
     """Raise ApiError 400 for a gateway that is none; hold on to the others until the transaction ends."""
     for number, text in enumerate(body.get("gateway_ids", ())):
         found = identifier(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.routes.dialer_reports import NodeReport
 from api.routes.node_views import NodeConfig, NodeSchema, merge_reports
 from settings import nodes_from
 
@@ -11,8 +12,8 @@ URLS = "esl://:s3cret@10.0.0.1:8021?name=fs1&cps=20&channels=500&weight=3,esl://
 CONFIGURED = [NodeConfig.of_environment(node) for node in nodes_from(URLS)]
 
 
-def report(name: str, **changes: Any) -> dict[str, Any]:
-    return {
+def report(name: str, /, **changes: Any) -> NodeReport:
+    given = {
         "name": name,
         "address": f"{name}:8021",
         "connected": True,
@@ -24,7 +25,10 @@ def report(name: str, **changes: Any) -> dict[str, Any]:
         "calls_per_second": 0.4,
         "lag_ms": 1,
         "last_error": None,
-    } | changes
+    }
+    found: Any = given | changes
+    made: NodeReport = found
+    return made
 
 
 def by_name(dialers: dict[str, Any]) -> dict[str, Any]:
