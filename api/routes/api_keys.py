@@ -108,7 +108,7 @@ def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str
 def delete_api_key(api_key_id: str) -> Response:
     """Delete an API key
 
-    It is refused common within a second. The key in use may delete itself.
+    It is refused everywhere within a second. The key in use may delete itself.
     """
     key_id = id_or_404(api_key_id, "API key")
     with transaction():
