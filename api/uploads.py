@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -54,22 +54,25 @@ def read_form(request: Request, file_field: str, limits: Limits, breathe: Callab
         raise ApiError(400, "The multipart body has no boundary in its Content-Type.")
     parts = _Parts(request.stream, boundary.encode("latin-1", "replace"), breathe)
     form = Form()
-    try:
-        _collect(parts, form, file_field, limits, breathe)
-    except BaseException as error:
-        form.close()
-        if isinstance(error, ApiError | ListTooLarge | RequestEntityTooLarge):
+    with ExitStack() as whole:
+        whole.callback(form.close)
+        try:
+            _collect(parts, form, file_field, limits, breathe)
+        except (ApiError, ListTooLarge, RequestEntityTooLarge) as error:
             drain(request.stream, breathe)
-        if isinstance(error, ListTooLarge):
-            raise ApiError(413, f"{error.message}.") from error
-        if isinstance(error, RequestEntityTooLarge):
-            raise ApiError(
-                413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes."
-            ) from error
-        if isinstance(error, ValueError):
+            raise _refusal(error) from error
+        except ValueError as error:
             raise ApiError(400, "The multipart body is malformed.") from error
-        raise
+        whole.pop_all()
     return form
+
+
+def _refusal(error: ApiError | ListTooLarge | RequestEntityTooLarge) -> ApiError:
+    if isinstance(error, ListTooLarge):
+        return ApiError(413, f"{error.message}.")
+    if isinstance(error, RequestEntityTooLarge):
+        return ApiError(413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes.")
+    return error
 
 
 def drain(stream: Readable, breathe: Callable[[], None]) -> None:

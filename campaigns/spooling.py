@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import BinaryIO, Protocol
 
 from campaigns.columns import Limits
@@ -30,8 +31,8 @@ def spool(
     pace = Pace(breathe)
     digest = hashlib.sha256()
     size = 0
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
+    with ExitStack() as whole:
+        file = whole.enter_context(tempfile.TemporaryFile())
         while block := stream.read(chunk):
             size += len(block)
             if size > limits.max_bytes:
@@ -42,8 +43,6 @@ def spool(
             file.write(block)
             pace.check()
         file.seek(0)
-    # A client that goes away, and a killed greenlet too: an open file is a file on the disk.
-    except BaseException:
-        file.close()
-        raise
+        # From here on it is the caller's to close.
+        whole.pop_all()
     return file, digest.hexdigest()

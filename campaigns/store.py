@@ -90,6 +90,17 @@ def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
 
     Raises whatever reading the list raises; the caller's transaction then keeps nothing.
     """
+    campaign_id = _insert_campaign(new)
+    counts = ImportCounts()
+    for batch in batches:
+        _copy_contacts(campaign_id, counts.accepted, batch.accepted)
+        _copy_rejects(campaign_id, batch.rejected)
+        counts.add(batch)
+    _write_counts(campaign_id, counts)
+    return campaign_id
+
+
+def _insert_campaign(new: NewCampaign) -> uuid.UUID:
     campaign_id = new_id()
     status = CampaignStatus.SCHEDULED if new.scheduled_at else CampaignStatus.DRAFT
     rows(
@@ -110,11 +121,10 @@ def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
         new.scheduled_at,
         new.created_by,
     )
-    counts = ImportCounts()
-    for batch in batches:
-        _copy_contacts(campaign_id, counts.accepted, batch.accepted)
-        _copy_rejects(campaign_id, batch.rejected)
-        counts.add(batch)
+    return campaign_id
+
+
+def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts) -> None:
     rows(
         """
         UPDATE campaign SET import_rows = %s, import_accepted = %s, import_duplicates = %s, import_invalid = %s,
@@ -132,7 +142,6 @@ def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
         IMPORT_LANE,
         counts.accepted,
     )
-    return campaign_id
 
 
 def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[RejectRow]:

@@ -68,7 +68,18 @@ def events_blueprint(
 ) -> Blueprint:
     """The two routes, served by `stream`."""
     blp = Blueprint("events", description="What happens in a campaign, as it happens")
+    _add_stream(blp, stream, signer, authorise, authorise_token)
+    _add_token(blp, signer, authorise)
+    return blp
 
+
+def _add_stream(
+    blp: Blueprint,
+    stream: EventStream,
+    signer: StreamTokens,
+    authorise: Authorise,
+    authorise_token: AuthoriseToken,
+) -> None:
     @blp.route(EVENTS)
     @blp.response(
         200,
@@ -94,16 +105,15 @@ def events_blueprint(
         """
         refuse_unknown({"token", "last_event_id"})
         token = request.args.get("token")
-        if token is None:
-            campaign = authorise(campaign_id, "read")
-        else:
-            campaign = authorise_token(campaign_id, _tenant_of(signer, token, campaign_id))
-        response = _answer(stream, campaign)
-        if token is not None:
-            # Only a token travels from a page of another origin, and it opens nothing but this.
-            response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
+        campaign = (
+            authorise(campaign_id, "read")
+            if token is None
+            else authorise_token(campaign_id, _tenant_of(signer, token, campaign_id))
+        )
+        return _answer(stream, campaign, any_origin=token is not None)
 
+
+def _add_token(blp: Blueprint, signer: StreamTokens, authorise: Authorise) -> None:
     @blp.route(EVENTS + "/token", methods=["POST"])
     @blp.response(201, TokenSchema, description="A token for this stream.")
     @blp.doc(
@@ -127,8 +137,6 @@ def events_blueprint(
         body = {"token": token, "expires_at": times.to_rfc3339(expires)}
         return idempotency.Answer(201, orjson.dumps(body), replayed).response()
 
-    return blp
-
 
 def _issued_at() -> tuple[int, bool]:
     """The Unix second of the token that this request asks for, and whether an earlier request has got it.
@@ -142,13 +150,17 @@ def _issued_at() -> tuple[int, bool]:
     return int(orjson.loads(answer.body)["issued_at"]), answer.replayed
 
 
-def _answer(stream: EventStream, campaign: CampaignRef) -> Response:
+def _answer(stream: EventStream, campaign: CampaignRef, *, any_origin: bool) -> Response:
+    """The stream. Only a token travels from a page of another origin, and it opens nothing but this."""
     try:
-        return stream.stream(campaign.id, campaign.status)
+        response = stream.stream(campaign.id, campaign.status)
     except BadEventIdError as error:
         raise ApiError(400, f"{error}.") from error
     except TooManyListenersError as error:
         raise ApiError(503, f"{error}.", headers={"Retry-After": str(error.delay)}) from error
+    if any_origin:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
