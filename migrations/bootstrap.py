@@ -8,7 +8,7 @@ from pathlib import Path
 from peewee import fn
 
 from api.key_digest import digest, display_prefix, new_key
-from models import ApiKey, CallLimits, Tenant, connect, db
+from models import ApiKey, CallLimits, Tenant, connect, transaction
 
 FIRST_TENANT = "demo"
 
@@ -21,7 +21,7 @@ def ensure_first_key(database_url: str, pepper: str, home: Path, given: str | No
     """
     pool = connect(database_url, pool_size=1)
     written: Path | None = None
-    with pool.connection_context(), db.atomic():
+    with transaction():
         pool.execute_sql("LOCK TABLE tenant IN SHARE ROW EXCLUSIVE MODE")
         if not Tenant.select().exists():
             key = given or new_key(FIRST_TENANT)

@@ -19,6 +19,7 @@ from models import (
     PhoneNumber,
     Tenant,
     db,
+    transaction,
 )
 
 
@@ -34,7 +35,7 @@ class World:
 
 def make_world(tenant_id: str = "demo", caller_id: str = "+14155550100", **limits: int | None) -> World:
     """A tenant with a gateway, an agent that parks, a caller id and caps."""
-    with db.connection_context(), db.atomic():
+    with transaction():
         tenant = Tenant.create(id=tenant_id, name=tenant_id)
         CallLimits.create(tenant=tenant, **limits)
         gateway = Gateway.create(name=f"carrier-{tenant_id}", dial_string="sofia/gateway/carrier/{number}")
@@ -48,7 +49,7 @@ def make_campaign(
 ) -> uuid.UUID:
     """A campaign with that many contacts, whose numbers end with 00, 01, ..."""
     columns = {"max_concurrent_calls": 5, "retries_per_contact": 0, "retry_delay_seconds": 60} | columns
-    with db.connection_context(), db.atomic():
+    with transaction():
         campaign = Campaign.create(
             tenant=world.tenant_id,
             name="campaign",

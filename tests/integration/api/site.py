@@ -1,4 +1,4 @@
-"""An application over real servers, with a tenant to act as, another to be kept out, and ears for the control bus."""
+"""An application over real servers: a tenant to act as, another to be kept out, and a control bus that records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import models
 from api.key_digest import digest
 from api.services import EXTENSION, Services
 from app import create_app
-from models import db, new_id, rows
+from models import new_id, rows, transaction
 from settings import Settings
 from tests import pools
 
@@ -26,7 +26,7 @@ TENANT, OTHER = "demo", "other"
 
 
 @dataclass
-class Ears:
+class RecordingBus:
     """A control bus that remembers its messages; every dialer answers but the `silent`."""
 
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Site:
     """The application and what its database was seeded with."""
 
     app: Flask
-    ears: Ears
+    bus: RecordingBus
     agent_id: str
     phone_number_id: str
 
@@ -162,11 +162,11 @@ class Site:
         )
 
     def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        with db.connection_context(), db.atomic():
+        with transaction():
             return rows(statement, *values)
 
 
-def away(site: Site) -> None:
+def lose_redis(site: Site) -> None:
     """From now on Redis cannot be reached."""
     pool = site.services.redis.connection_pool
     pool.connection_kwargs["port"] = 1
@@ -182,13 +182,13 @@ def csv_of(contacts: int) -> str:
 def site_over(settings: Settings) -> Iterator[Site]:
     """An application over migrated, empty servers."""
     app = create_app(settings)
-    ears = Ears()
-    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=ears)
+    bus = RecordingBus()
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=bus)
     agent_id, phone_number_id = new_id(), new_id()
-    with db.connection_context(), db.atomic():
+    with transaction():
         seed(agent_id, phone_number_id)
     try:
-        yield Site(app, ears, str(agent_id), str(phone_number_id))
+        yield Site(app, bus, str(agent_id), str(phone_number_id))
     finally:
         app.extensions[EXTENSION].background.join(timeout=2)
         app.extensions[EXTENSION].background.kill()

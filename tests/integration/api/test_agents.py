@@ -243,10 +243,10 @@ def test_a_patch_changes_what_it_names_and_wakes_the_dialers(site: Site) -> None
     site.post(f"/campaigns/{campaign_id}/start")
     path = f"/agents/{site.agent_id}"
     before = site.get(path).json
-    site.ears.messages.clear()
+    site.bus.messages.clear()
     changed = site.request("PATCH", path, role="admin", json={"max_call_seconds": 60, "variables": ["a"]})
     assert changed.json == before | {"max_call_seconds": 60, "variables": ["a"]}
-    assert site.ears.topics() == ["wake"]
+    assert site.bus.topics() == ["wake"]
     assert site.request("PATCH", path, role="admin", json={"variables": None}).json["variables"] is None
     assert site.sql("SELECT variables IS NULL AS unset FROM agent") == [{"unset": True}]
 

@@ -53,7 +53,7 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         },
     }  # fmt: skip
     assert site.get(f"/campaigns/{body['id']}").json == body
-    assert site.ears.messages == [("wake", {"campaign_id": body["id"]})]
+    assert site.bus.messages == [("wake", {"campaign_id": body["id"]})]
 
 
 def test_every_field_is_kept(site: Site) -> None:

@@ -68,7 +68,7 @@ def call(site: Site, *, ended: str | None = None, told: bool = False) -> uuid.UU
         20 if told else None,
         campaign_id,
     )
-    site.ears.messages.clear()
+    site.bus.messages.clear()
     return call_id
 
 
@@ -82,7 +82,7 @@ def test_a_record_of_an_open_call_is_kept_and_the_dialers_are_told(site: Site) -
     assert (response.status_code, response.data) == (204, b"")
     (row,) = inbox(site)
     assert (row["uuid"], row["node"], row["applied_at"]) == (call_id, "fs1", None)
-    assert site.ears.topics() == ["cdr"]
+    assert site.bus.topics() == ["cdr"]
 
 
 def test_only_what_says_how_the_call_ended_is_kept(site: Site) -> None:
@@ -117,7 +117,7 @@ def test_posting_again_changes_nothing(site: Site) -> None:
     assert (first.status_code, again.status_code) == (204, 204)
     (row,) = inbox(site)
     assert row["variables"]["billsec"] == "0"
-    assert site.ears.topics() == ["cdr"]
+    assert site.bus.topics() == ["cdr"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_record_is_kept_while_it_can_still_say_something(
 ) -> None:
     assert post(site, record(call(site, ended=ended, told=told))).status_code == 204
     assert bool(inbox(site)) is kept
-    assert site.ears.topics() == (["cdr"] if kept else [])
+    assert site.bus.topics() == (["cdr"] if kept else [])
 
 
 @pytest.mark.parametrize("of", [str(new_id()), "not-a-uuid", "x" * 36, "../../etc/passwd", 7])

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from models import new_id
-from tests.integration.api.resource_routes import furnished
+from tests.integration.api.resource_routes import create_one_of_each
 from tests.integration.api.site import Site
 from tests.waiting import wait_until
 
@@ -58,7 +58,7 @@ def waiting(site: Site) -> bool:
 def test_a_deletion_sees_what_was_being_made_when_it_came(
     site: Site, database_url: str, path: str, statements: tuple[str, ...], text: str
 ) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     site.sql("UPDATE campaign SET deleted_at = now()")
     path = path.format_map(ids)
     with under_way(database_url, ids | {"id": new_id()}, *statements) as maker:
@@ -78,7 +78,7 @@ def test_a_deletion_sees_what_was_being_made_when_it_came(
 def test_a_deletion_goes_on_when_what_was_being_made_was_not(
     site: Site, database_url: str, path: str, statements: tuple[str, ...]
 ) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     site.sql("UPDATE campaign SET deleted_at = now()")
     path = path.format_map(ids)
     with under_way(database_url, ids, *statements) as maker:

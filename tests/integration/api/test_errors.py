@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.integration.api.resource_routes import ROUTES, furnished, with_ids
+from tests.integration.api.resource_routes import ROUTES, create_one_of_each, with_ids
 from tests.integration.api.site import Site
 
 PROBLEM = "application/problem+json"
@@ -106,7 +106,7 @@ def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str
 
 
 def test_no_route_is_without_a_test_of_its_failed_queries(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     tested = [(route.method, with_ids(route, ids)[0]) for route in ROUTES if route.tables]
     tested += [(method, path.format(id="x")) for method, path, _ in FAILING]
     urls = site.app.url_map.bind("")

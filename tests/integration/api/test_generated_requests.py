@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.integration.api.resource_routes import furnished
+from tests.integration.api.resource_routes import create_one_of_each
 from tests.integration.api.site import Site, key
 
 EXAMPLES = 4
@@ -47,7 +47,7 @@ def test_every_answer_is_foretold(site: Site, mode: GenerationMode, there: bool)
         operation = found.ok()
         if operation.path.endswith(ENDLESS):
             continue
-        ids = furnished(site)
+        ids = create_one_of_each(site)
         ids["campaign"] = site.create(1)
         names = [parameter.name for parameter in operation.path_parameters]
         given_ids = {name: ids[PARAMETERS[name]] for name in names if name in PARAMETERS} if there else None

@@ -23,7 +23,7 @@ def test_a_halt_stands_until_it_is_deleted(site: Site) -> None:
     assert site.delete("/halt").status_code == 204
     assert site.delete("/halt").status_code == 204
     assert site.get("/halt").json == NOTHING
-    assert site.ears.messages == [("halt", {"scope": "demo"})] * 2 + [("unhalt", {"scope": "demo"})] * 2
+    assert site.bus.messages == [("halt", {"scope": "demo"})] * 2 + [("unhalt", {"scope": "demo"})] * 2
 
 
 def test_the_platform_halts_everything(site: Site) -> None:
@@ -35,7 +35,7 @@ def test_the_platform_halts_everything(site: Site) -> None:
     assert site.get("/halt", tenant="other").json["halted"] is True
     assert site.delete("/halt", **everything).status_code == 204
     assert site.get("/halt", tenant="other").json == NOTHING
-    assert [payload["scope"] for _, payload in site.ears.messages] == ["*", "other", "*"]
+    assert [payload["scope"] for _, payload in site.bus.messages] == ["*", "other", "*"]
 
 
 @pytest.mark.parametrize("role", ["operate", "admin"])
@@ -44,7 +44,7 @@ def test_only_the_platform_speaks_for_everyone(site: Site, role: str, method: st
     response = site.request(method, "/halt", json={"all": True}, role=role)
     assert response.status_code == 403
     assert site.get("/halt").json == NOTHING
-    assert site.ears.messages == []
+    assert site.bus.messages == []
 
 
 @pytest.mark.parametrize(

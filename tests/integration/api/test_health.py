@@ -6,7 +6,7 @@ from typing import Any
 
 import models
 from coordination.membership import Membership
-from tests.integration.api.site import Site, away
+from tests.integration.api.site import Site, lose_redis
 
 
 def ready(site: Site) -> Any:
@@ -24,7 +24,7 @@ def node(name: str, *, connected: bool) -> dict[str, Any]:
 
 
 def test_a_living_process_says_so_without_asking_anyone(site: Site) -> None:
-    away(site)
+    lose_redis(site)
     models.db.obj.connect_params["port"] = 1
     response = site.client().get("/healthz")
     assert (response.status_code, response.text) == (200, "ok")
@@ -90,7 +90,7 @@ def test_not_ready_with_a_redis_that_may_drop_keys(site: Site) -> None:
 
 
 def test_not_ready_without_redis_or_database(site: Site) -> None:
-    away(site)
+    lose_redis(site)
     response = ready(site)
     assert (response.status_code, response.json["reasons"]) == (503, ["Redis unavailable."])
     models.db.obj.close_idle()

@@ -36,7 +36,7 @@ def test_the_same_request_gets_the_first_answer_again(site: Site) -> None:
     assert (again.status_code, again.data) == (201, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"
     assert campaigns(site) == 1
-    assert site.ears.topics() == ["wake", "wake"]
+    assert site.bus.topics() == ["wake", "wake"]
 
 
 @pytest.mark.parametrize("changes", [{"contacts": 3}, {"name": "Other"}, {"retries_per_contact": 1}])

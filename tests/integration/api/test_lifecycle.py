@@ -13,8 +13,8 @@ from campaigns.lifecycle import complete_if_exhausted, fail
 from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
-from models import CampaignStatus, db
-from tests.integration.api.site import Site, away
+from models import CampaignStatus, transaction
+from tests.integration.api.site import Site, lose_redis
 from tests.judging import Judge
 from tests.waiting import wait_until
 
@@ -179,7 +179,7 @@ def test_a_campaign_is_exhausted_once_and_only_with_nobody_left(site: Site) -> N
     site.move_contact(campaign_id, 2, "originated")
     assert not complete_if_exhausted(wanted, "d000000000001")
     site.sql("UPDATE contact SET status = 'failed', call_id = NULL WHERE status = 'originated'")
-    with db.connection_context(), db.atomic():
+    with transaction():
         assert complete_if_exhausted(wanted, "d000000000001")
     assert not complete_if_exhausted(wanted, "d000000000002")
     assert transitions(site, campaign_id) == [(2, "completed", "exhausted")]
@@ -196,7 +196,7 @@ def test_a_campaign_that_cannot_go_on_fails_and_cancels_the_rest(site: Site) -> 
     assert body["counts"]["cancelled"] == 2
 
 
-def test_rings_carry_what_the_dialers_need(site: Site) -> None:
+def test_control_messages_carry_what_the_dialers_need(site: Site) -> None:
     campaign_id = site.create()
     act(site, campaign_id, "start")
     act(site, campaign_id, "pause")
@@ -204,7 +204,7 @@ def test_rings_carry_what_the_dialers_need(site: Site) -> None:
     act(site, campaign_id, "stop", query_string={"hangup": "true"})
     act(site, campaign_id, "stop")
     named = {"campaign_id": campaign_id}
-    assert site.ears.messages == [
+    assert site.bus.messages == [
         ("wake", named),
         ("wake", named | {"generation": 1}),
         ("hold", named | {"generation": 2}),
@@ -226,7 +226,7 @@ def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site, 
     assert isinstance(membership, Membership)
     for dialer_id in ("d000000000001", "d000000000002"):
         membership.register(dialer_id, {"nodes": []})
-    site.ears.silent = {"d000000000002"}
+    site.bus.silent = {"d000000000002"}
     campaign_id = site.in_state("running")
     until = time.monotonic() + membership.remaining("d000000000002")
     begun = time.monotonic()
@@ -241,7 +241,7 @@ def test_pause_waits_out_the_lease_of_a_dialer_that_does_not_answer(site: Site, 
 @pytest.mark.parametrize("seconds", [0.2, 1.5])
 def test_a_silent_dialer_is_waited_for_as_long_as_a_lease_lasts(site: Site, seconds: float) -> None:
     membership = with_leases_of(site, seconds)
-    site.ears.silent = {"d000000000001"}
+    site.bus.silent = {"d000000000001"}
     campaign_id = site.in_state("running")
     until = membership.register("d000000000001", {"nodes": []})
     assert act(site, campaign_id, "pause").status_code == 200
@@ -250,7 +250,7 @@ def test_a_silent_dialer_is_waited_for_as_long_as_a_lease_lasts(site: Site, seco
 
 def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site, database_url: str) -> None:
     forgotten = "d0000000000f1"
-    site.ears.silent = {forgotten}
+    site.bus.silent = {forgotten}
     membership = with_leases_of(site, 0.5)
     with psycopg.connect(database_url, application_name=f"carillon {forgotten}"):
         first, second = site.in_state("running"), site.in_state("running")
@@ -261,15 +261,15 @@ def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site
         assert time.monotonic() - begun >= 0.5, "fenced by somebody else, it may still send"
         assert membership.fence(forgotten) == 0
         assert waiting.get(timeout=20).status_code == 200
-        site.ears.awaited.clear()
+        site.bus.awaited.clear()
         assert act(site, first, "resume").status_code == 200
-        assert site.ears.awaited == [], "nobody is waited for who is only told to go on"
+        assert site.bus.awaited == [], "nobody is waited for who is only told to go on"
     assert membership.fenced([forgotten, "d0000000000f2"]) == {forgotten}
 
 
 def test_without_redis_a_pause_waits_for_every_lease(site: Site) -> None:
     with_leases_of(site, 0.3)
-    away(site)
+    lose_redis(site)
     campaign_id = site.in_state("running")
     site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
     begun = time.monotonic()
@@ -281,7 +281,7 @@ def test_without_redis_a_hang_up_is_not_promised(site: Site) -> None:
     with_leases_of(site, 0.1)
     campaign_id = site.in_state("running")
     site.use(control_bus=ControlBus(site.services.redis, "carillon:"))
-    away(site)
+    lose_redis(site)
     response = act(site, campaign_id, "stop", query_string={"hangup": "true"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
     assert response.text == (

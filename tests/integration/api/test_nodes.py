@@ -111,7 +111,7 @@ def test_a_node_is_drained_and_undrained(site: Site) -> None:
     for _ in range(2):
         drained = site.post("/nodes/fs1/drain", role="platform")
         assert (drained.status_code, drained.json["draining"]) == (200, True)
-    assert site.ears.topics() == ["wake", "wake"]
+    assert site.bus.topics() == ["wake", "wake"]
     assert site.get("/nodes/fs1", role="platform").json["draining"]
     assert site.sql("SELECT name FROM node_drain") == [{"name": "fs1"}]
     assert site.post("/nodes/fs9/drain", role="platform").status_code == 404
@@ -146,7 +146,7 @@ def test_a_node_is_added_and_shown_without_its_password(site: Site) -> None:
     assert site.get("/nodes/fs3", role="platform").json == node
     assert "s3cret" not in made.text + listed.text
     assert site.sql("SELECT password FROM node") == [{"password": "s3cret of fs3"}]
-    assert site.ears.topics() == ["wake"]
+    assert site.bus.topics() == ["wake"]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_node_is_changed_and_what_is_left_out_stays(site: Site) -> None:
     ]
     moved = site.request("PATCH", "/nodes/fs3", role="platform", json={"host": "fs4", "channels": None})
     assert (moved.json["address"], moved.json["channels"]) == ("fs4:8021", None)
-    assert site.ears.topics() == ["wake"] * 3
+    assert site.bus.topics() == ["wake"] * 3
     add(site, name="other", host="other")
     taken = site.request("PATCH", "/nodes/fs3", role="platform", json={"host": "other"})
     assert (taken.status_code, taken.text) == (409, "A node at other:8021 exists.")

@@ -108,9 +108,9 @@ def test_a_number_of_an_unfinished_campaign_is_not_deleted(site: Site, state: st
 
 def test_a_number_that_is_disabled_starts_no_new_campaign(site: Site) -> None:
     path = f"/phone-numbers/{site.phone_number_id}"
-    site.ears.messages.clear()
+    site.bus.messages.clear()
     assert ask(site, "PATCH", path, json={"outbound_enabled": False}).json["outbound_enabled"] is False
-    assert site.ears.topics() == ["wake"]
+    assert site.bus.topics() == ["wake"]
     assert site.post("/campaigns", data=site.form("phone_number\n+14155550123\n")).status_code == 400
 
 
@@ -266,14 +266,14 @@ def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
     paused = ask(site, "GET", f"/gateways/{trunk}").json
     assert paused["paused_reason"] == "403 Forbidden"
     assert paused["paused_at"].endswith("Z")
-    site.ears.messages.clear()
+    site.bus.messages.clear()
     resumed = ask(site, "POST", f"/gateways/{trunk}/resume")
     assert (resumed.status_code, resumed.json["paused_at"], resumed.json["paused_reason"]) == (
         200,
         None,
         None,
     )
-    assert site.ears.topics() == ["wake"]
+    assert site.bus.topics() == ["wake"]
     (row,) = site.sql("SELECT probe_at, probes, faults_in_row FROM gateway WHERE id = %s", uuid.UUID(trunk))
     assert row == {"probe_at": None, "probes": 0, "faults_in_row": 0}
     assert ask(site, "POST", f"/gateways/{trunk}/resume").status_code == 200

@@ -9,7 +9,7 @@ import gevent.event
 import pytest
 
 from api import rate_limit
-from tests.integration.api.site import Site, away, settings_for, site_over
+from tests.integration.api.site import Site, lose_redis, settings_for, site_over
 
 
 @pytest.fixture
@@ -52,7 +52,9 @@ def test_the_usual_set_is_the_contracts() -> None:
     assert rate_limit.IN_FLIGHT == 20
 
 
-def test_requests_in_flight_are_limited_and_let_go(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_in_flight_are_limited_until_they_end(
+    limited: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limit, "IN_FLIGHT", 2)
     release = gevent.event.Event()
 
@@ -91,5 +93,5 @@ def test_a_request_whose_process_died_is_forgotten(limited: Site, monkeypatch: p
 
 def test_without_redis_nobody_is_limited(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     full(limited, monkeypatch, "minute")
-    away(limited)
+    lose_redis(limited)
     assert {limited.get("/halt").status_code for _ in range(10)} == {200}

@@ -10,7 +10,14 @@ from peewee import OperationalError
 
 from api import auth
 from models import db
-from tests.integration.api.resource_routes import NOBODY, ROUTES, Route, furnished, of_a_tenant, with_ids
+from tests.integration.api.resource_routes import (
+    NOBODY,
+    ROUTES,
+    Route,
+    create_one_of_each,
+    of_a_tenant,
+    with_ids,
+)
 from tests.integration.api.site import ROLES, Site
 
 PROBLEM = "application/problem+json"
@@ -45,7 +52,7 @@ def refusal(site: Site, route: Route, ids: dict[str, str], status: int, **option
 
 def test_a_good_request_is_answered(site: Site) -> None:
     for route in ROUTES:
-        response = ask(site, route, furnished(site))
+        response = ask(site, route, create_one_of_each(site))
         assert response.status_code == route.status, (route.name, response.text)
         if route.status != 204:
             assert response.content_type == "application/json", route.name
@@ -54,14 +61,14 @@ def test_a_good_request_is_answered(site: Site) -> None:
 
 
 def test_without_a_key_it_is_401(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in ROUTES:
         text = refusal(site, route, ids, 401, headers={"Authorization": ""})
         assert text == "This needs the header Authorization: Bearer <key>."
 
 
 def test_a_lesser_role_is_403(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in ROUTES:
         for role in ROLES[: ROLES.index(route.role)]:
             text = refusal(site, route, ids, 403, role=role)
@@ -69,7 +76,7 @@ def test_a_lesser_role_is_403(site: Site) -> None:
 
 
 def test_what_is_another_tenants_is_404(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     found = [route for route in ROUTES if of_a_tenant(route)]
     assert len(found) == 8
     for route in found:
@@ -77,12 +84,12 @@ def test_what_is_another_tenants_is_404(site: Site) -> None:
         acting = {"X-Tenant": "other"}
         assert ask(site, route, ids, role="platform", headers=acting).status_code == 404, route.name
     for route in found:
-        assert ask(site, route, furnished(site)).status_code == route.status, route.name
+        assert ask(site, route, create_one_of_each(site)).status_code == route.status, route.name
 
 
 @pytest.mark.parametrize("name", [NOBODY, NOBODY.upper(), "x", "%00", "a'b", "%ff", "1" * 300])
 def test_what_is_not_there_is_404(site: Site, name: str) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in NAMED:
         parts = route.path.split("/")
         path = "/".join([*parts[:2], name, *parts[3:]])
@@ -92,14 +99,14 @@ def test_what_is_not_there_is_404(site: Site, name: str) -> None:
 
 
 def test_an_unknown_query_parameter_is_400(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in ROUTES:
         text = refusal(site, route, ids, 400, query="?colour=red")
         assert re.match(r"'?colour'? is not known here", text), (route.name, text)
 
 
 def test_a_list_is_asked_for_by_page(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     refused = {
         "?limit=0": "limit is 0; it must be a whole number from 1 to 1000.",
         "?limit=1001": "limit is 1001; it must be a whole number from 1 to 1000.",
@@ -122,7 +129,7 @@ def test_a_list_is_asked_for_by_page(site: Site) -> None:
 
 
 def test_an_unknown_key_is_400(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITH_BODY:
         _, body = with_ids(route, ids)
         text = refusal(site, route, ids, 400, json=body | {"colour": "red"})
@@ -131,14 +138,14 @@ def test_an_unknown_key_is_400(site: Site) -> None:
 
 @pytest.mark.parametrize("wrong", ["[]", '"text"', "1", "null"])
 def test_a_body_that_is_no_object_is_400(site: Site, wrong: str) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITH_BODY:
         text = refusal(site, route, ids, 400, data=wrong, content_type="application/json")
         assert text == "The body is not valid; it must be an object.", route.name
 
 
 def test_each_field_of_a_wrong_type_is_named(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITH_BODY:
         _, body = with_ids(route, ids)
         wrongs: tuple[object, ...] = ({"a": 1}, [[]], 1.5)
@@ -149,7 +156,7 @@ def test_each_field_of_a_wrong_type_is_named(site: Site) -> None:
 
 
 def test_a_body_that_is_not_json_is_refused(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITH_BODY:
         text = refusal(site, route, ids, 400, data=b"{", content_type="application/json")
         assert text == "The body is not JSON."
@@ -160,14 +167,14 @@ def test_a_body_that_is_not_json_is_refused(site: Site) -> None:
 
 
 def test_a_body_where_none_is_wanted_is_400(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITHOUT_BODY:
         text = refusal(site, route, ids, 400, json={"colour": "red"})
         assert text == "'colour' is not known here; this takes no body.", route.name
 
 
 def test_a_patch_of_nothing_changes_nothing(site: Site) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
     for route in WITH_BODY:
         if route.method != "PATCH":
             continue
@@ -185,7 +192,7 @@ def test_a_failed_query_is_500(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
     for role in ROLES:
         assert site.get("/agents", role=role).status_code == 200
     for route in ROUTES:
-        ids = furnished(site)
+        ids = create_one_of_each(site)
         for table in route.tables:
             site.sql(f"ALTER TABLE {table} RENAME TO away")
             response = ask(site, route, ids)
@@ -196,7 +203,7 @@ def test_a_failed_query_is_500(site: Site, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_creating_request_is_done_once(site: Site) -> None:
     for route in [route for route in ROUTES if route.creates]:
-        ids = furnished(site)
+        ids = create_one_of_each(site)
         once = {"Idempotency-Key": route.name.replace(" ", "")}
         first, again = (ask(site, route, ids, headers=once) for _ in range(2))
         assert (first.status_code, again.status_code) == (201, 201), route.name
@@ -211,15 +218,15 @@ def test_a_creating_request_is_done_once(site: Site) -> None:
 
 
 def test_an_unreachable_database_is_503(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = furnished(site)
+    ids = create_one_of_each(site)
 
-    def away(*_: object, **__: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OperationalError("connection refused")
 
     with monkeypatch.context() as patched:
-        patched.setattr(db.obj, "connect", away)
+        patched.setattr(db.obj, "connect", refuse)
         for route in ROUTES:
             response = ask(site, route, ids)
             assert (response.status_code, response.text) == (503, "Database unavailable"), route.name
             assert int(response.headers["Retry-After"]) >= 1
-    assert all(ask(site, route, furnished(site)).status_code == route.status for route in ROUTES)
+    assert all(ask(site, route, create_one_of_each(site)).status_code == route.status for route in ROUTES)

@@ -114,7 +114,7 @@ def test_the_operator_cannot_saw_off_the_branch_it_sits_on(site: Site) -> None:
 def test_limits_are_replaced_as_a_whole_and_the_dialers_told(site: Site) -> None:
     acting = {"headers": {"X-Tenant": "other"}}
     assert ask(site, "PUT", "/call-limits", json=LIMITS, **acting).json == LIMITS
-    assert site.ears.topics() == ["wake"]
+    assert site.bus.topics() == ["wake"]
     assert site.get("/call-limits", role="read", tenant="other").json == LIMITS
     assert site.get("/call-limits", role="read").json == UNLIMITED
     assert ask(site, "PUT", "/call-limits", json=UNLIMITED, **acting).json == UNLIMITED

@@ -175,7 +175,7 @@ def test_a_connection_lost_while_idle_is_replaced_unnoticed(wired: Site, wire: W
     assert wait_until(lambda: wired.get("/campaigns").status_code == 200, 20)
 
 
-def test_a_connection_lost_in_a_unit_of_work_is_unavailable_and_not_kept(wired: Site, wire: Wire) -> None:
+def test_a_connection_lost_in_a_transaction_is_unavailable_and_not_kept(wired: Site, wire: Wire) -> None:
     def work() -> None:
         with transaction():
             rows("SELECT 1 AS one")
@@ -189,7 +189,9 @@ def test_a_connection_lost_in_a_unit_of_work_is_unavailable_and_not_kept(wired: 
     assert db.is_closed()
 
 
-def test_a_unit_that_takes_too_long_gives_up_and_gives_back(wired: Site, wire: Wire) -> None:
+def test_a_transaction_that_takes_too_long_is_given_up_and_its_connection_returned(
+    wired: Site, wire: Wire
+) -> None:
     def held() -> None:
         with transaction(0.3):
             rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
@@ -202,7 +204,7 @@ def test_a_unit_that_takes_too_long_gives_up_and_gives_back(wired: Site, wire: W
         assert rows("SELECT scope FROM halt") == []
 
 
-def test_a_unit_that_hangs_where_no_query_runs_gives_up_too(wired: Site, wire: Wire) -> None:
+def test_a_transaction_that_hangs_where_no_query_runs_is_given_up_too(wired: Site, wire: Wire) -> None:
     def work() -> None:
         with transaction(0.2):
             rows("SELECT 1 AS one")
@@ -231,7 +233,7 @@ def test_a_full_pool_is_unavailable_and_recovers(site: Site) -> None:
     assert site.get("/campaigns").status_code == 200
 
 
-def test_an_error_in_a_unit_rolls_back_and_passes_through(site: Site) -> None:
+def test_an_error_in_a_transaction_rolls_back_and_passes_through(site: Site) -> None:
     def work(error: Exception) -> None:
         with transaction():
             rows("INSERT INTO halt (scope, by) VALUES ('x', 'y')")
