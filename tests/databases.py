@@ -22,8 +22,8 @@ LARGE_BYTES = 1 << 20
 # What a migration makes: columns, indexes, constraints, triggers, functions.
 _SCHEMA = """
 SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
-    SELECT concat_ws(' ', c.relname, c.relkind, c.reloptions, a.attname, a.atttypid, a.attnotnull, a.attgenerated) AS line
-    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT concat_ws(' ', c.relname, c.relkind, c.reloptions, a.attname, a.atttypid, a.attnotnull, a.attgenerated)
+        AS line FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relnamespace = 'public'::regnamespace
     UNION ALL SELECT pg_get_constraintdef(oid) || conname FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace

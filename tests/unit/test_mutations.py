@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +26,17 @@ def test_what_a_mutation_changes_is_there_once(mutation: Mutation) -> None:
 def test_the_tests_that_catch_it_are_there(test: str) -> None:
     path, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("test", sorted({test for mutation in MUTATIONS for test in mutation.tests}))
+def test_what_catches_a_mutation_runs_with_every_script_test(test: str) -> None:
+    path, _, name = test.partition("::")
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    module = (n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "pytestmark")
+    marks = [*found.decorator_list, *(assignment.value for assignment in module)]
+    said = [ast.unparse(mark) for mark in marks if "parametrize" not in ast.unparse(mark)]
+    assert not any("mark.full" in text or "mark.real" in text for text in said)
 
 
 def test_every_mutation_has_a_name_of_its_own_and_a_test() -> None:

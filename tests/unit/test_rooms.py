@@ -91,6 +91,40 @@ def test_a_room_imports_only_what_the_map_allows(path: Path) -> None:
         assert allowed, f"{module} ({room}) imports {name} ({other})"
 
 
+FOLDERS_OF_A_DIALER = ("dialer/record", "dialer/capacity", "dialer/recovery", "dialer/dispatch")
+"""In the order in which they may import each other: none imports one that stands behind it. Recovery and dispatch
+know nothing of each other."""
+
+
+def modules() -> dict[str, set[str]]:
+    """Every module of ours, and those of ours that it imports, for types alone too."""
+    names = {path: str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".") for path in ours()}
+    known = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    return {
+        name: {other for other in imported(path) if other in known} - {name} for name, path in known.items()
+    }
+
+
+def test_no_two_files_need_each_other() -> None:
+    """However many lie between: whoever reads one of them has to read all."""
+    imports = modules()
+    while free := [name for name, needed in imports.items() if not needed & imports.keys()]:
+        for name in free:
+            del imports[name]
+    assert imports == {}, "these import each other in a circle, or what does"
+
+
+@pytest.mark.parametrize("folder", FOLDERS_OF_A_DIALER)
+def test_the_folders_of_a_dialer_import_each_other_in_one_direction(folder: str) -> None:
+    behind = FOLDERS_OF_A_DIALER[FOLDERS_OF_A_DIALER.index(folder) + 1 :]
+    forbidden = {name.replace("/", ".") for name in behind}
+    if folder == "dialer/dispatch":
+        forbidden.add("dialer.recovery")
+    for path in (ROOT / folder).glob("*.py"):
+        arrows = {name.rpartition(".")[0] for name in imported(path)} & forbidden
+        assert not arrows, f"{path.relative_to(ROOT)} imports from {sorted(arrows)}"
+
+
 def test_every_room_is_in_the_map() -> None:
     """A new folder with code has to be given its place here and in docs/architecture.md."""
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}

@@ -137,7 +137,7 @@ def test_two_successors_at_once_settle_a_dialer_as_one_would(rig: Rig, early: st
 
 
 def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
-    """A process that was stopped in the middle of a claim commits it when its successor has just taken all there was."""
+    """A process that was stopped in the middle of a claim commits it when its successor has taken all there was."""
     victim = rig.new_dialer()
     victim.kill()
     successor = rig.new_dialer()
