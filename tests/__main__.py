@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     pytest = [sys.executable, "-m", "pytest"]
     given = set(arguments)
     if given == {QUICK}:
-        return side_by_side(UNIT, [*pytest, "--quick"])
+        return side_by_side(UNIT, pytest)
     if given - {FULL}:
         return subprocess.run([*pytest, *arguments], check=False).returncode
     return side_by_side(ALL, [*pytest, *arguments])

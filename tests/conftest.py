@@ -39,7 +39,6 @@ TEMPLATE = "template_for_tests"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
-    parser.addoption("--quick", action="store_true", help="properties with a few examples each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
