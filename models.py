@@ -108,7 +108,7 @@ class ApiKey(Table):
 
 
 class Gateway(Table):
-    """A trunk: the dial string its calls leave by, and its caps. It carries the numbers that start with one of
+    """What calls leave by towards a carrier: a dial string and caps. It carries the numbers that start with one of
     `prefixes`, or all where there are none; `failover` are the ids of those that may carry a call in its stead.
     While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may."""
 
@@ -147,7 +147,7 @@ class Agent(Table):
 
 
 class PhoneNumber(Table):
-    """A caller id, and the trunk its calls leave by."""
+    """A caller id, and the gateway its calls leave by."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)

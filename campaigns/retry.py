@@ -1,7 +1,7 @@
 """What happens to a contact after a call: over, or tried again, and when. Pure policy.
 
 Source of the table: the product's outcome defaults. "Counts" means that the call uses up one of the contact's
-attempts; a fault of the platform never does, within a bound, so that a broken trunk cannot dial for ever.
+attempts; a fault of the platform never does, within a bound, so that a broken gateway cannot dial for ever.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ FAILS_OVER: Mapping[Disposition, bool] = {
     Disposition.SWITCH_LOST: False,
     Disposition.OUTCOME_UNKNOWN: False,
 }
-"""Whether an outcome is the trunk's doing: a fault of the gateway, or a carrier without capacity. The others are
+"""Whether an outcome is the gateway's doing: a fault of the gateway, or a carrier without capacity. The others are
 about the number, the person or the node, and would be the same by any gateway."""
 
 TIMER_STATUS = frozenset({408, 504})
@@ -73,7 +73,7 @@ def in_order(gateways: Sequence[T], number: str) -> list[T]:
 
 
 def may_fail_over(evidence: Evidence) -> bool:
-    """Whether this end of a call proves that nobody was reached, and that it was the trunk's doing.
+    """Whether this end of a call proves that nobody was reached, and that it was the gateway's doing.
 
     Never after an answer or any 18x, nor after a timer, ours or another's. Where a channel was made an INVITE may
     have left: only a final response proves that it went nowhere, and only where its own Reason header does not say

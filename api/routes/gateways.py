@@ -1,4 +1,4 @@
-"""Gateways: the trunks that calls leave by. The operator's; a tenant never writes a dial string."""
+"""Gateways: what calls leave by towards a carrier. The operator's; a tenant never writes a dial string."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from coordination.topics import Topic
 from limits.rate_cuts import Kind
 from models import Gateway, rows
 
-blp = Blueprint("gateways", description="The trunks that calls leave by")
+blp = Blueprint("gateways", description="What calls leave by towards a carrier")
 
 NOT_FOUND = "Gateway not found"
 RESUMED = {"faults_in_row": 0, "paused_at": None, "paused_reason": None, "probe_at": None, "probes": 0}

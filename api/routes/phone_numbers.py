@@ -1,4 +1,4 @@
-"""Phone numbers: a tenant's caller ids and the trunks their calls leave by. Only the operator hands them out."""
+"""Phone numbers: a tenant's caller ids and the gateways their calls leave by. Only the operator hands them out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from campaigns.numbers import phone_number
 from coordination.topics import Topic
 from models import PhoneNumber, rows
 
-blp = Blueprint("phone-numbers", description="Caller ids, and the trunks their calls leave by")
+blp = Blueprint("phone-numbers", description="Caller ids, and the gateways their calls leave by")
 
 WHAT = "Phone number"
 NOT_FOUND = "Phone number not found"
@@ -56,7 +56,7 @@ class PhoneNumberBody(schemas.Schema):
     outbound_enabled = schemas.Boolean(
         load_default=True, metadata={"description": "Whether campaigns may call from it."}
     )
-    gateway_id = schemas.Id(required=True, metadata={"description": "The trunk its calls leave by."})
+    gateway_id = schemas.Id(required=True, metadata={"description": "The gateway its calls leave by."})
     agent_id = schemas.Id(
         load_default=None, allow_none=True, metadata={"description": "An agent of the tenant."}
     )

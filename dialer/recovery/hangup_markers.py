@@ -57,4 +57,4 @@ class HangupMarkers:
                 link.api(hangup_marker_delete(left[0]), timeout=REPLY_SECONDS)
                 left.popleft()
         except FreeswitchError as error:
-            log.info("marks_kept", node=node, hangup_markers=len(left), error=str(error)[:200])
+            log.info("hangup_markers_kept", node=node, hangup_markers=len(left), error=str(error)[:200])

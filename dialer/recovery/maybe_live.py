@@ -109,7 +109,7 @@ class MaybeLiveSlots:
             found = [MaybeLiveCall(**row) for row in rows(_HELD, self.dialer_id)]
         new = [call.call_id for call in found if call.call_id not in self._calls]
         if new:
-            log.warning("slots_held", calls=len(new))
+            log.warning("slots_kept", calls=len(new))
         self._calls = {call.call_id: call for call in found}
         self._ended &= self._calls.keys()
         for times in (self._asked_at, self._unseen_since):
@@ -144,7 +144,7 @@ class MaybeLiveSlots:
                 del links[call.node]
                 for call_id in self._of(call.node):
                     self._unseen_since.pop(call_id, None)
-                log.info("ask_held_later", node=call.node, error=str(error)[:200])
+                log.info("maybe_live_asked_later", node=call.node, error=str(error)[:200])
         return gone
 
     def _is_gone(self, link: NodeLink, call: MaybeLiveCall) -> bool:
@@ -154,7 +154,7 @@ class MaybeLiveSlots:
         unseen = now - self._unseen_since.setdefault(call.call_id, now)
         verdict = resolve_closed(call.core_uuid, answer, unseen, lambda: self._is_dead(call.sent_by))
         if verdict is ClosedCall.KILL:
-            log.warning("held_call_killed", call_id=call.call_id, node=call.node)
+            log.warning("maybe_live_call_killed", call_id=call.call_id, node=call.node)
             link.api(uuid_kill(call.call_id), timeout=ASK_SECONDS)
         return verdict is ClosedCall.OVER
 
@@ -172,7 +172,7 @@ class MaybeLiveSlots:
             self._calls.pop(call_id, None)
         for row in free:
             self.hangup_markers.forget(row["node"], [row["call_id"]])
-        log.info("slots_let_go", calls=len(free))
+        log.info("slots_released", calls=len(free))
         # What they spoke is told by their records, and counted with those.
         self.limiter.release([EndedCall(**row, billsec=0) for row in free])
         self.on_free()

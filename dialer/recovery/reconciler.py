@@ -140,7 +140,7 @@ class Reconciler:
         try:
             link.api(uptime(), timeout=ASK_SECONDS)
         except FreeswitchError as error:
-            log.info("no_pulse", node=link.name, error=str(error)[:200])
+            log.info("node_probe_failed", node=link.name, error=str(error)[:200])
         else:
             self._buffer_drain.answered(link.name, asked_at, self.now())
 
@@ -158,22 +158,24 @@ class Reconciler:
         if call.force_closed:
             return
         call.force_closed = True
-        log.warning("call_reaped", call_id=call.call_id, node=call.node, disposition=verdict.disposition)
+        log.warning(
+            "call_force_closed", call_id=call.call_id, node=call.node, disposition=verdict.disposition
+        )
         self.recorder.close(call, verdict.disposition, verdict.cause, may_live=verdict.may_live)
 
     def _work(self, waiting: deque[LiveCall]) -> None:
         while waiting:
             call = waiting.popleft()
             try:
-                self._settle(call)
+                self._resolve(call)
             except (FreeswitchError, *DATABASE_AWAY) as error:
-                log.info("settle_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
+                log.info("asked_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
             except Exception:
-                log.exception("settle_failed", call_id=call.call_id, node=call.node)
+                log.exception("ask_failed", call_id=call.call_id, node=call.node)
             finally:
                 call.asking = False
 
-    def _settle(self, call: LiveCall) -> None:
+    def _resolve(self, call: LiveCall) -> None:
         link = self.cluster.links.get(call.node)
         answer = None
         asked = self.now()
@@ -207,7 +209,7 @@ class Reconciler:
                 may_live=verdict.may_live,
             )
         elif verdict.act is RecoveryAction.RESEND:
-            log.info("originate_repeated", call_id=call.call_id, node=call.node)
+            log.info("originate_resent", call_id=call.call_id, node=call.node)
             self.resend(call)
 
     def _note_alive(self, call: LiveCall, channel: LiveChannel) -> None:

@@ -91,10 +91,10 @@ class Takeover:
             if other not in alive and self.membership.fence(other) > 0:
                 continue
             try:
-                self._settle(other, dead=other not in alive)
+                self._take_over(other, dead=other not in alive)
             except Exception as error:
                 # What is wrong with one dead dialer must not keep the others' calls waiting.
-                log.warning("not_settled", of=other, error=str(error)[:200])
+                log.warning("not_taken_over", of=other, error=str(error)[:200])
                 failure = error
         self._release()
         if failure is not None:
@@ -111,7 +111,7 @@ class Takeover:
         adopted = set(self.cluster.adopted)
         self._needed_at = {sender: at for sender, at in self._needed_at.items() if sender in adopted}
 
-    def _settle(self, other: str, *, dead: bool) -> None:
+    def _take_over(self, other: str, *, dead: bool) -> None:
         me = self.identity.dialer_id
         if not claim_takeover(other, me, self.membership):
             return

@@ -212,8 +212,8 @@ def new_tenant(
     if limits is not None:
         caps = ("concurrent_max", "calls_per_minute", "daily_calls_max", "daily_minutes_max")
         api.put("/api/v1/call-limits", {cap: limits.get(cap) for cap in caps})
-    trunk = {"name": slug, "dial_string": "sofia/gateway/carrier/{number}"} | dict(gateway or {})
-    gateway_id = api.post("/api/v1/gateways", trunk)["id"]
+    gateway_body = {"name": slug, "dial_string": "sofia/gateway/carrier/{number}"} | dict(gateway or {})
+    gateway_id = api.post("/api/v1/gateways", gateway_body)["id"]
     number = {"e164": numbers("99", count=1)[0], "gateway_id": gateway_id}
     agent_id = api.post("/api/v1/agents", {"name": slug, "action": action} | dict(agent or {}))["id"]
     number_id = api.post("/api/v1/phone-numbers", number)["id"]

@@ -152,7 +152,7 @@ def test_what_a_dead_dialer_wrote_to_nodes_that_stood_still_is_not_sent_again(
         calls = compare(tenant, campaign, carrier)
     unknown = [call for call in calls if call["disposition"] == "outcome_unknown"]
     again = twice(carrier, called)
-    repeated = len([line for line in said if "originate_repeated" in line])
+    repeated = len([line for line in said if "originate_resent" in line])
     print(
         f"{in_flight} calls that no node had read, {repeated} sent again: {len(carrier.invites(called))} INVITEs,"
         f" {len(again)} numbers twice, {len(unknown)} outcomes unknown"

@@ -122,7 +122,7 @@ def _filled(value: Any, ids: Mapping[str, str]) -> Any:
 
 
 def create_one_of_each(site: Site) -> dict[str, str]:
-    """One more of everything, no part of which is used by another but the number's trunk; their ids."""
+    """One more of everything, no part of which is used by another but the number's gateway; their ids."""
     site.use(settings=replace(site.services.settings, nodes=NODES))
     spare, agent, number, key = (str(new_id()) for _ in range(4))
     (row,) = site.sql(

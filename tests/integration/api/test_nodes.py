@@ -95,14 +95,14 @@ def test_a_node_and_a_gateway_that_refused_show_what_is_left_of_their_rates(site
     body = {"name": "slow", "dial_string": "sofia/gateway/slow/{number}", "cps": 8}
     made = site.post("/gateways", role="platform", json=body)
     assert made.status_code == 201, made.text
-    trunk = made.json
-    assert (trunk["cps"], trunk["rate_now"]) == (8, 8)
+    gateway_row = made.json
+    assert (gateway_row["cps"], gateway_row["rate_now"]) == (8, 8)
     pressure = RateCuts(site.services.redis, site.services.settings.redis_prefix)
     pressure.record_refusal(Kind.NODE, "fs1", 20)
-    pressure.record_refusal(Kind.GATEWAY, trunk["id"], 8)
+    pressure.record_refusal(Kind.GATEWAY, gateway_row["id"], 8)
     node = site.get("/nodes/fs1", role="platform").json
     assert (node["cps"], node["rate_now"]) == (20, 10)
-    assert site.get(f"/gateways/{trunk['id']}", role="platform").json["rate_now"] == 4
+    assert site.get(f"/gateways/{gateway_row['id']}", role="platform").json["rate_now"] == 4
     assert site.get("/gateways", role="platform").json["gateways"][-1]["rate_now"] == 4
 
 

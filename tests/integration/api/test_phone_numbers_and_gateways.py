@@ -1,4 +1,4 @@
-"""Caller ids and trunks: what they may be, and what keeps one from being deleted."""
+"""Caller ids and gateways: what they may be, and what keeps one from being deleted."""
 
 from __future__ import annotations
 
@@ -257,23 +257,25 @@ def test_no_tenants_key_sees_a_dial_string(site: Site) -> None:
 
 
 def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
-    trunk = gateway(site)
+    gateway_id = gateway(site)
     site.sql(
         "UPDATE gateway SET paused_at = now(), paused_reason = '403 Forbidden', probe_at = now(), probes = 3,"
         " faults_in_row = 5 WHERE id = %s",
-        uuid.UUID(trunk),
+        uuid.UUID(gateway_id),
     )
-    paused = ask(site, "GET", f"/gateways/{trunk}").json
+    paused = ask(site, "GET", f"/gateways/{gateway_id}").json
     assert paused["paused_reason"] == "403 Forbidden"
     assert paused["paused_at"].endswith("Z")
     site.bus.messages.clear()
-    resumed = ask(site, "POST", f"/gateways/{trunk}/resume")
+    resumed = ask(site, "POST", f"/gateways/{gateway_id}/resume")
     assert (resumed.status_code, resumed.json["paused_at"], resumed.json["paused_reason"]) == (
         200,
         None,
         None,
     )
     assert site.bus.topics() == ["wake"]
-    (row,) = site.sql("SELECT probe_at, probes, faults_in_row FROM gateway WHERE id = %s", uuid.UUID(trunk))
+    (row,) = site.sql(
+        "SELECT probe_at, probes, faults_in_row FROM gateway WHERE id = %s", uuid.UUID(gateway_id)
+    )
     assert row == {"probe_at": None, "probes": 0, "faults_in_row": 0}
-    assert ask(site, "POST", f"/gateways/{trunk}/resume").status_code == 200
+    assert ask(site, "POST", f"/gateways/{gateway_id}/resume").status_code == 200

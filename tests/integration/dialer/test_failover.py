@@ -123,7 +123,7 @@ def test_where_every_gateway_refuses_each_has_one_call_and_then_the_contact_wait
     assert contact.tried == ()
 
 
-def test_a_paused_trunk_blocks_no_campaign_that_has_another(
+def test_a_paused_gateway_blocks_no_campaign_that_has_another(
     world: World, node: SimulatedNode, start: Callable[[], Dialer], second: uuid.UUID
 ) -> None:
     run(

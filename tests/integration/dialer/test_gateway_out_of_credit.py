@@ -1,4 +1,4 @@
-"""A trunk that answers every call with 403: few calls, no attempt used up, and back by itself when it is paid for."""
+"""A gateway that answers every call with 403: few calls, no attempt used, and back by itself when it is paid for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_calls() -> object:
 
 
 @pytest.mark.parametrize("dialers", [1, 2])
-def test_a_trunk_out_of_credit_costs_no_contact(
+def test_a_gateway_out_of_credit_costs_no_contact(
     world: World, node: SimulatedNode, start: Callable[[], Dialer], dialers: int
 ) -> None:
     node.fault("gateway-refuses", status=403)
@@ -59,7 +59,7 @@ def test_a_trunk_out_of_credit_costs_no_contact(
     assert one("SELECT count(attempt) AS n FROM call")["n"] == 0
 
 
-def test_one_call_tries_a_paused_trunk_and_brings_it_back(
+def test_one_call_tries_a_paused_gateway_and_brings_it_back(
     world: World, node: SimulatedNode, start: Callable[[], Dialer]
 ) -> None:
     with db.connection_context():

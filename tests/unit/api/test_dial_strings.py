@@ -51,7 +51,7 @@ def test_both_agree_on_a_template_in_which_the_number_stands_once(template: str,
         "sofia/gateway/carrier/011{digits}",
     ],
 )
-def test_a_trunks_dial_string_is_taken(template: str) -> None:
+def test_a_gateways_dial_string_is_taken(template: str) -> None:
     assert is_dial_string(template)
 
 

@@ -279,12 +279,12 @@ def gateways_of(world: World) -> Counter[str]:
     return Counter(call.gateway_id for call in world.live_calls)
 
 
-def two_trunks(**first: Any) -> Plan:
+def two_gateways(**first: Any) -> Plan:
     return make_plan(gateways=(make_gateway(**first), make_gateway(gateway_id=SECOND)))
 
 
 def test_a_paused_gateway_is_passed_over_where_another_may_take_the_call(world: World) -> None:
-    world.current = two_trunks(paused=True)
+    world.current = two_gateways(paused=True)
     world.step()
     assert gateways_of(world) == {SECOND: 4}
     assert world.reasons == [None]
@@ -293,7 +293,7 @@ def test_a_paused_gateway_is_passed_over_where_another_may_take_the_call(world: 
 def test_a_gateway_without_a_free_channel_is_passed_over_and_one_at_its_rate_is_waited_for(
     world: World,
 ) -> None:
-    world.current = two_trunks()
+    world.current = two_gateways()
     world.full = {GATEWAY: "gateway_channels"}
     world.step()
     assert gateways_of(world) == {SECOND: 4}
@@ -304,14 +304,14 @@ def test_a_gateway_without_a_free_channel_is_passed_over_and_one_at_its_rate_is_
 
 
 def test_one_contact_probes_a_paused_gateway_while_the_others_leave_by_another(world: World) -> None:
-    world.current = two_trunks(paused=True, probe_due=True)
+    world.current = two_gateways(paused=True, probe_due=True)
     world.step()
     assert gateways_of(world) == {GATEWAY: 1, SECOND: 3}
     assert [call.probe for call in world.live_calls if call.gateway_id == GATEWAY] == [True]
 
 
 def test_a_gateway_that_was_tried_for_a_contact_is_not_tried_again_before_the_others(world: World) -> None:
-    world.current = two_trunks()
+    world.current = two_gateways()
     world.contacts = [replace(world.contacts[0], sends=1, tried=(GATEWAY,))]
     world.step()
     assert [(call.gateway_id, call.tried) for call in world.live_calls] == [(SECOND, (GATEWAY,))]
@@ -374,7 +374,7 @@ def test_the_caller_is_written_as_the_gateways_carrier_wants_it(world: World) ->
 def test_a_repeat_leaves_by_the_gateway_in_its_row_or_not_at_all(world: World) -> None:
     call = make_call(gateway_id=SECOND)
     assert not world.dispatcher.resend(call)
-    world.current = two_trunks()
+    world.current = two_gateways()
     assert world.dispatcher.resend(call)
     world.step()
     assert world.sent == [call.call_id]
@@ -422,7 +422,7 @@ def test_of_all_dispatchers_one_may_probe(world: World) -> None:
 
 def test_who_may_not_probe_leaves_by_another_gateway(world: World) -> None:
     world.probe_free = False
-    world.current = two_trunks(paused=True, probe_due=True)
+    world.current = two_gateways(paused=True, probe_due=True)
     world.step()
     assert gateways_of(world) == {SECOND: 4}
     assert len(world.given_back) == 1

@@ -35,7 +35,7 @@ def signs(*calls: tuple[LiveCall, Ended]) -> dict[str, HealthSigns]:
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 407, 428, 438])
-def test_a_trunk_that_will_not_have_us_is_at_fault(status: int) -> None:
+def test_a_gateway_that_will_not_have_us_is_at_fault(status: int) -> None:
     assert is_fault(*ended(status))
     # Where the contact has been refused too often it ends as rejected; the gateway is at fault all the same.
     assert is_fault(*ended(status, gateway_faults=3))
