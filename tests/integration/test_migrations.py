@@ -19,6 +19,8 @@ INDEX = "call_held"
 MIGRATION = "0012_held_slots"
 DEFINITION = "CREATE INDEX call_held ON public.call USING btree (dialer_id) WHERE (slot_until IS NOT NULL)"
 WRITE = "UPDATE call SET sip_phrase = %s WHERE dialer_id = %s"
+FOR_WRITERS = "waiting for writers before build"
+FOR_SNAPSHOTS = "waiting for old snapshots"
 SECONDS = 30
 
 
@@ -70,6 +72,15 @@ def waits(observer: psycopg.Connection, statement: str) -> bool:
     return found.fetchone() is not None
 
 
+def building(observer: psycopg.Connection, phase: str) -> bool:
+    """Whether an index is being built, and how far that is: PostgreSQL names the phases."""
+    found = observer.execute(
+        "SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase = %s",
+        (phase,),
+    )
+    return found.fetchone() is not None
+
+
 def index_of(observer: psycopg.Connection) -> tuple[str, bool] | None:
     """How the index is defined and whether it serves queries."""
     row = observer.execute(
@@ -95,14 +106,14 @@ def build_index(url: str) -> None:
 def test_writes_go_through_while_the_index_is_built(before: str, observer: psycopg.Connection) -> None:
     with transaction(before) as first:
         first.execute(WRITE, ("first", "d1"))
-        building = gevent.spawn(build_index, before)
-        wait_until(lambda: waits(observer, "CREATE INDEX"), SECONDS, what="the index being built")
+        build = gevent.spawn(build_index, before)
+        wait_until(lambda: building(observer, FOR_WRITERS), SECONDS, what="the index being built")
         # It waits for the first writer, and nobody for it: the second would end with a lock timeout otherwise.
         assert observer.execute(WRITE, ("second", "d2")).rowcount == 1
         assert first.execute(WRITE, ("third", "d3")).rowcount == 1
-        assert not building.ready()
+        assert not build.ready()
         first.commit()
-        building.get(timeout=SECONDS)
+        build.get(timeout=SECONDS)
     assert index_of(observer) == (DEFINITION, True)
 
 
@@ -127,9 +138,9 @@ def test_an_index_that_an_interrupted_run_left_invalid_is_built_anew(
 ) -> None:
     with transaction(before, "REPEATABLE READ"):
         release = gevent.spawn(migrate, before)
-        wait_until(lambda: waits(observer, "CREATE INDEX"), SECONDS, what="the index being built")
+        wait_until(lambda: building(observer, FOR_SNAPSHOTS), SECONDS, what="the index being built")
         observer.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'CREATE INDEX')"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()"
         )
         release.join(timeout=SECONDS)
         assert isinstance(release.exception, peewee.OperationalError)
@@ -143,7 +154,7 @@ def test_a_second_release_process_does_not_stand_in_the_way_of_the_index(
 ) -> None:
     with transaction(before, "REPEATABLE READ"):
         releases = [gevent.spawn(migrate, before) for _ in range(2)]
-        wait_until(lambda: waits(observer, "CREATE INDEX"), SECONDS, what="the index being built")
+        wait_until(lambda: building(observer, FOR_SNAPSHOTS), SECONDS, what="the index being built")
         wait_until(lambda: asks_for_the_lock(observer), SECONDS, what="the second release process")
     done = [release.get(timeout=SECONDS) for release in releases]
     assert sorted(done) == [[], [MIGRATION]]
