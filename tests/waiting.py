@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline: what tests use instead of sleeping."""
+"""Waiting for a condition: what tests use instead of sleeping."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from typing import TypeVar
 
 import gevent
 
+HANG_SECONDS = 100.0
+"""Ends a wait for what never comes, and says nothing about how soon it has to come: a busy machine takes its time."""
+
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
+def wait_until(
+    condition: Callable[[], T], what: str = "the condition", *, seconds: float = HANG_SECONDS
+) -> T:
     """Return the first truthy value of `condition`, polled every 10 ms.
 
-    Raises AssertionError naming `what` once `timeout` seconds have passed.
+    Raises AssertionError naming `what` once `seconds` have passed.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise AssertionError(f"{what} did not come about within {timeout} s")
+            raise AssertionError(f"{what} did not come about within {seconds} s")
         gevent.sleep(0.01)

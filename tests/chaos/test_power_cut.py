@@ -70,7 +70,7 @@ def cut_power(owner: subprocess.Popen[bytes]) -> None:
     started = descendants(owner.pid)
     signal_all([*started, owner.pid], signal.SIGKILL)
     owner.wait(30)
-    polled(lambda: not any(running(pid) for pid in started), 30, "the end of everything")
+    polled(lambda: not any(running(pid) for pid in started), "the end of everything")
 
 
 def descendants(pid: int) -> list[int]:

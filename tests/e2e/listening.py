@@ -97,7 +97,7 @@ class Listener:
     def assert_everything_once(self, stack: Stack, campaign: str) -> None:
         """Of a campaign that is over with all its calls: it heard, or hears now, everything, and nothing twice."""
         count = len(transitions(stack, campaign))
-        polled(lambda: self.heard.ended and self.heard.told() >= count, 60, "the rest of what is to be heard")
+        polled(lambda: self.heard.ended and self.heard.told() >= count, "the rest of what is to be heard")
         self.close()
         self.heard.assert_everything_once(stack, campaign)
 

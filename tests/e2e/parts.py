@@ -80,7 +80,7 @@ class Parts:
 
     def restarted(self, name: str, before: int | None, seconds: float = 40.0) -> None:
         """Return once another process runs in the place of `before`."""
-        polled(lambda: self.stack.pids.get(name) not in (None, before), seconds, f"another {name}")
+        polled(lambda: self.stack.pids.get(name) not in (None, before), f"another {name}", seconds=seconds)
 
 
 @contextlib.contextmanager
@@ -110,7 +110,7 @@ def lost_memory(valkey: EmbeddedValkey) -> None:
     """Kill it, with what it has written."""
     assert valkey.pid is not None
     os.kill(valkey.pid, signal.SIGKILL)
-    polled(lambda: valkey.pid is None, 20, "the end of Valkey")
+    polled(lambda: valkey.pid is None, "the end of Valkey")
     shutil.rmtree(valkey.folder / "appendonlydir")
 
 

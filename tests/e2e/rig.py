@@ -26,6 +26,7 @@ from local.demo import collect
 from local.proof import TERMINAL, Proof
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, read_ledger
+from tests.waiting import HANG_SECONDS
 
 PARK = {"type": "park"}
 TONE = {"type": "playback", "tone": "%(3000,0,640)"}
@@ -119,11 +120,11 @@ class Tenant:
 
     def wait_touched(self, campaign_id: str, count: int, timeout: float = 60.0) -> None:
         """Return once `count` contacts have been called."""
-        polled(lambda: self.touched(campaign_id) >= count, timeout, f"{count} contacts called")
+        polled(lambda: self.touched(campaign_id) >= count, f"{count} contacts called", seconds=timeout)
 
     def wait_idle(self, campaign_id: str, timeout: float = 60.0) -> None:
         """Return once no call is in flight any more."""
-        polled(lambda: self.in_flight(campaign_id) == 0, timeout, "the end of the calls in flight")
+        polled(lambda: self.in_flight(campaign_id) == 0, "the end of the calls in flight", seconds=timeout)
 
     def wait_over(self, campaign_id: str, timeout: float = 120.0) -> None:
         """Return once the campaign has ended and every contact with it."""
@@ -133,7 +134,7 @@ class Tenant:
             ended = sum(found["counts"][status] for status in TERMINAL)
             return found["status"] in ("completed", "failed") and ended == found["counts"]["total"]
 
-        polled(over, timeout, "the campaign's end")
+        polled(over, "the campaign's end", seconds=timeout)
 
     def proof(self, campaign_id: str, stack: Stack) -> Proof:
         """The records against the ledgers, as they stand now."""
@@ -162,7 +163,7 @@ class Witness:
             sock.settimeout(None)
             self._sockets.append(sock)
             gevent.spawn(self._listen, sock)
-        polled(lambda: self._listening == len(self._sockets), 30, "the witness' subscriptions")
+        polled(lambda: self._listening == len(self._sockets), "the witness' subscriptions")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -172,7 +173,7 @@ class Witness:
     def wait_ends(self, uuids: Iterable[str]) -> None:
         """Return once the end of each of these calls was seen."""
         wanted = set(uuids)
-        polled(lambda: wanted <= self.variables.keys(), 30, "the ends of the calls")
+        polled(lambda: wanted <= self.variables.keys(), "the ends of the calls")
 
     def _listen(self, sock: socket.socket) -> None:
         decoder = FrameDecoder()
@@ -282,10 +283,10 @@ def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
         return {name: count for name, count in found.items() if count}
 
 
-def polled(condition: Callable[[], object], timeout: float, what: str) -> None:
+def polled(condition: Callable[[], object], what: str, *, seconds: float = HANG_SECONDS) -> None:
     """Return once `condition` holds, which is too dear to ask a hundred times a second."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
-            raise AssertionError(f"{what} did not come about within {timeout} s")
+            raise AssertionError(f"{what} did not come about within {seconds} s")
         gevent.sleep(POLL_SECONDS)

@@ -54,7 +54,7 @@ def open_at(view: LedgerView, lines: list[Originate], moment: float) -> list[str
 
 def full_house(tenant: Tenant, campaign_id: str, calls: int) -> None:
     """Return once `calls` calls are answered and stay."""
-    polled(lambda: tenant.get(campaign_id)["counts"]["connected"] >= calls, 60, f"{calls} calls up")
+    polled(lambda: tenant.get(campaign_id)["counts"]["connected"] >= calls, f"{calls} calls up")
 
 
 @pytest.mark.timeout(240)
@@ -101,7 +101,7 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
         tenant.act(campaign, "pause")
         answered = time.time()
         waking.join()
-        polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, 20, "the next resume")  # noqa: B023
+        polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, "the next resume")  # noqa: B023
         pauses.append((answered, time.time()))
         tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
@@ -128,11 +128,11 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
         tenant.act(campaign, "pause")
         took = time.monotonic() - asked
         answered = time.time()
-        polled(lambda: time.time() > answered + QUIET_SECONDS, 20, "some time in which nothing may start")
+        polled(lambda: time.time() > answered + QUIET_SECONDS, "some time in which nothing may start")
         woken = time.time()
     finally:
         os.kill(pid, signal.SIGCONT)
-    polled(lambda: stack.pids.get(victim) not in (None, pid), 30, "a new process in the stopped one's place")
+    polled(lambda: stack.pids.get(victim) not in (None, pid), "a new process in the stopped one's place")
     back = time.time()
     tenant.wait_idle(campaign)
     resumed = time.time()
@@ -228,9 +228,9 @@ def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack, judge: Jud
         halted.wait_idle(campaign, 30)
         halted.act(second, "start")
         for blocked in (campaign, second):
-            polled(lambda: halted.get(blocked)["blocked_reason"] == "halted", 20, "the reason")  # noqa: B023
+            polled(lambda: halted.get(blocked)["blocked_reason"] == "halted", "the reason")  # noqa: B023
             assert halted.get(blocked)["status"] == "running"
-        polled(lambda: time.time() > asked + HANGUP_SECONDS, 20, "the time in which calls end")
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, "the time in which calls end")
         assert other.own.get("/api/v1/halt")["halted"] is False
     finally:
         lifted = time.time()
@@ -273,12 +273,12 @@ def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
     try:
         for tenant, campaign in campaigns:
             tenant.wait_idle(campaign, 30)
-            polled(lambda: tenant.get(campaign)["blocked_reason"] == "halted", 20, "the reason")  # noqa: B023
+            polled(lambda: tenant.get(campaign)["blocked_reason"] == "halted", "the reason")  # noqa: B023
         with pytest.raises(ApiFailedError, match="403"):
             tenants[1].own.delete("/api/v1/halt", {"all": True})
         tenants[1].own.delete("/api/v1/halt")
         assert tenants[1].own.get("/api/v1/halt")["halted"] is True
-        polled(lambda: time.time() > asked + HANGUP_SECONDS, 20, "the time in which calls end")
+        polled(lambda: time.time() > asked + HANGUP_SECONDS, "the time in which calls end")
     finally:
         lifted = time.time()
         tenants[0].api.delete("/api/v1/halt", {"all": True})

@@ -41,7 +41,7 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
     tenant.wait_touched(campaign, CONTACTS // 4)
     for control in controls:
         control.fault("half-open", resume="yes")
-    polled(lambda: tenant.in_flight(campaign) >= UNREAD, 10, "originates that no node reads")
+    polled(lambda: tenant.in_flight(campaign) >= UNREAD, "originates that no node reads")
     os.kill(stack.pids["dialer.1"], signal.SIGKILL)
     killed = time.time()
 
@@ -53,11 +53,11 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
         found = {line.uuid for line in of_campaign(seen(stack), campaign) if line.result == REFUSED}
         return len(found & {line.uuid for line in again()})
 
-    polled(lambda: len(again()) >= SENT_AGAIN, 60, "a second originate of the calls that were not seen")
+    polled(lambda: len(again()) >= SENT_AGAIN, "a second originate of the calls that were not seen")
     for control in controls:
         control.clear()
     # A node that answers the first of what it reads late learns that its client is gone, and may drop the rest.
-    polled(duplicates_refused, 30, "what the nodes read late")
+    polled(duplicates_refused, "what the nodes read late")
     tenant.wait_over(campaign, 120)
     assert tenant.proof(campaign, stack).faults == []
     dialled = seen(stack).dialled()

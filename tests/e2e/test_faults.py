@@ -83,14 +83,13 @@ class Struck:
         """Strike at every node until calls were refused as `result`, and go on without the fault."""
         before = self.refused()[result]
         self.fault(name, **values)
-        polled(lambda: self.refused()[result] - before > REFUSED, 60, f"refusals by {name}")
+        polled(lambda: self.refused()[result] - before > REFUSED, f"refusals by {name}")
         self.clear()
 
     def connected_anew(self) -> None:
         """Return once every dialer has a connection to every node that is heard there."""
         polled(
             lambda: all(control.status()["connections"] >= DIALERS for control in self.controls),
-            60,
             "a new connection to every node",
         )
 
@@ -142,9 +141,7 @@ class Struck:
         ours = {line.uuid for line in of_campaign(self.view(), self.campaign) if line.accepted}
         # What a fault kept from ending ends with it; what died with its node never does.
         lost = {line.uuid for line in self.view().accepted if self.died and line.t <= self.died}
-        polled(
-            lambda: not (self.view().unfinished() & ours) - lost, 60, "the end of every call at the switch"
-        )
+        polled(lambda: not (self.view().unfinished() & ours) - lost, "the end of every call at the switch")
         campaign, self.calls, proof = collect(self.tenant.api, self.campaign, ledgers(self.stack))
         path = f"/api/v1/campaigns/{self.campaign}/contacts"
         self.contacts = list(self.tenant.api.every(path, "contacts"))
@@ -153,7 +150,11 @@ class Struck:
         assert campaign["end_reason"] == "exhausted"
         # The slots of an order that nobody can prove dead are held until the last timer of that call is over.
         longest = 60 + (HELD_SECONDS if self.reset else 0)
-        polled(lambda: left_in_redis(self.stack, self.tenant.id) == {}, longest, "the end of every permit")
+        polled(
+            lambda: left_in_redis(self.stack, self.tenant.id) == {},
+            "the end of every permit",
+            seconds=longest,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,7 @@ def test_a_reply_never_comes(struck: Struck) -> None:
     before = struck.done("no-reply")
     struck.fault("no-reply", percent=20)
     begin(struck)
-    polled(lambda: struck.done("no-reply") > before, 30, "a reply that does not come")
+    polled(lambda: struck.done("no-reply") > before, "a reply that does not come")
     struck.clear()
     struck.settled()
 
@@ -291,9 +292,9 @@ def test_channels_survive_every_attempt_to_end_them(struck: Struck) -> None:
     before = struck.done("zombies")
     struck.fault("zombies", percent=10)
     begin(struck)
-    polled(lambda: struck.left() <= struck.done("zombies") - before, 30, "the end of all others")
+    polled(lambda: struck.left() <= struck.done("zombies") - before, "the end of all others")
     assert struck.done("zombies") - before > 3
-    polled(lambda: struck.shortest_call() > 160, 30, "calls that are far too long")
+    polled(lambda: struck.shortest_call() > 160, "calls that are far too long")
     # A dialer asks about every call once its connection is back, and else after half a minute of silence.
     struck.fault("half-open")
     for control in struck.controls:
@@ -306,7 +307,7 @@ def test_a_gateway_refuses(struck: Struck) -> None:
     begin(struck)
     struck.under_way()
     struck.fault("gateway-refuses", status=503)
-    polled(lambda: struck.failed_at_the_gateway() > REFUSED, 20, "refusals")
+    polled(lambda: struck.failed_at_the_gateway() > REFUSED, "refusals")
     struck.clear()
     struck.settled()
     assert struck.dispositions()["congestion"] > REFUSED

@@ -25,10 +25,10 @@ def stopped_at(orders: Path, point: FaultPoint) -> int:
     """Order that the next dialer to pass `point` stops itself there; its process id once it stands still."""
     (orders / "order.part").write_text("STOP")
     (orders / "order.part").rename(orders / point)
-    polled(lambda: list(orders.glob(f"{point}.*")), 30, "a dialer at the point")
+    polled(lambda: list(orders.glob(f"{point}.*")), "a dialer at the point")
     (taken,) = orders.glob(f"{point}.*")
     pid = int(taken.suffix[1:])
-    polled(lambda: state_of(pid) == "T", 30, "the dialer's stop")
+    polled(lambda: state_of(pid) == "T", "the dialer's stop")
     return pid
 
 
@@ -53,9 +53,13 @@ def test_a_call_past_its_check_is_sent_once_whether_its_dialer_wakes_or_dies(
 
     try:
         enough = LEASE_SECONDS + 2 * SETTLE_SECONDS
-        polled(lambda: time.monotonic() > since + enough, enough + 10, "time enough to repeat what it left")
-        polled(lambda: tenant.touched(campaign) == CONTACTS, 60, "a call of everybody else")
-        polled(lambda: tenant.in_flight(campaign) == unseen(), 60, "the end of every call that was seen")
+        polled(
+            lambda: time.monotonic() > since + enough,
+            "time enough to repeat what it left",
+            seconds=enough + 10,
+        )
+        polled(lambda: tenant.touched(campaign) == CONTACTS, "a call of everybody else")
+        polled(lambda: tenant.in_flight(campaign) == unseen(), "the end of every call that was seen")
         assert unseen() >= 1
     finally:
         woken = time.time()

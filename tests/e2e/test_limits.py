@@ -31,7 +31,7 @@ def start(stack: Stack, tenant: Tenant, count: int, **fields: object) -> str:
     """A running campaign over `count` numbers; its id."""
     campaign = tenant.campaign(numbers(TALKS, count=count), **fields)
     tenant.act(campaign, "start")
-    polled(lambda: tenant.touched(campaign) > 0, 20, "a first call")
+    polled(lambda: tenant.touched(campaign) > 0, "a first call")
     return campaign
 
 
@@ -58,7 +58,7 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: J
         "channels": (channels, start(stack, channels, 300, max_concurrent_calls=50)),
     }
     began, until = time.time(), time.monotonic() + SHORT_SECONDS
-    polled(lambda: time.monotonic() > until, SHORT_SECONDS + 5, "the time in which calls are counted")
+    polled(lambda: time.monotonic() > until, "the time in which calls are counted", seconds=SHORT_SECONDS + 5)
     for tenant, campaign in campaigns.values():
         tenant.act(campaign, "stop")
         tenant.wait_idle(campaign)
@@ -91,7 +91,7 @@ def test_four_dialers_keep_to_600_calls_a_minute_and_use_them(make_stack: StackM
     tenant = new_tenant(stack, limits={"calls_per_minute": 600, "concurrent_max": 40})
     campaigns = [start(stack, tenant, 1200, max_concurrent_calls=20) for _ in range(2)]
     until = time.monotonic() + LONG_SECONDS
-    polled(lambda: time.monotonic() > until, LONG_SECONDS + 5, "the time in which calls are counted")
+    polled(lambda: time.monotonic() > until, "the time in which calls are counted", seconds=LONG_SECONDS + 5)
     for campaign in campaigns:
         tenant.act(campaign, "stop")
         tenant.wait_idle(campaign)

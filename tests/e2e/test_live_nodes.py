@@ -35,16 +35,16 @@ def test_a_node_that_comes_and_goes_under_a_campaign_takes_calls_and_loses_none(
         def shown() -> dict[str, object]:
             return operator.get("/api/v1/nodes/live")
 
-        polled(lambda: shown()["state"] == "up", 20, "every link")
-        polled(lambda: len(of_campaign(read_ledger(tmp_path / "ledger"), campaign)) >= 20, 20, "calls there")
-        polled(lambda: shown()["calls"] and shown()["calls_per_second"], 20, "its calls in the answers")
+        polled(lambda: shown()["state"] == "up", "every link")
+        polled(lambda: len(of_campaign(read_ledger(tmp_path / "ledger"), campaign)) >= 20, "calls there")
+        polled(lambda: shown()["calls"] and shown()["calls_per_second"], "its calls in the answers")
         assert password not in str(shown())
         with pytest.raises(ApiFailedError, match=r"409 Node 'live' has \d+ calls? in progress"):
             operator.delete("/api/v1/nodes/live")
 
         assert operator.post("/api/v1/nodes/live/drain")["draining"]
         drained = time.time()
-        polled(lambda: _is_removed(operator), 30, "the end of its calls")
+        polled(lambda: _is_removed(operator), "the end of its calls")
         with pytest.raises(ApiFailedError, match="404"):
             operator.get("/api/v1/nodes/live")
         tenant.wait_touched(campaign, tenant.touched(campaign) + 20)

@@ -20,7 +20,7 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
     campaign = create(client)
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
     path = f"/api/v1/campaigns/{campaign['id']}"
-    wait_until(lambda: client.get(path)["counts"]["completed"] >= 80, 60, "a part of the campaign")
+    wait_until(lambda: client.get(path)["counts"]["completed"] >= 80, "a part of the campaign")
     ledgers = [node.ledger for node in stack.nodes]
     victim = stack.pids["fs1"]
 
@@ -28,11 +28,11 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
         view = read_ledger(ledgers[0])
         return {step.uuid for step in view.steps if step.event == "answer"} - set(view.ends())
 
-    wait_until(lambda: len(answered()) >= 3, 60, "some calls up")
+    wait_until(lambda: len(answered()) >= 3, "some calls up")
     os.kill(victim, signal.SIGKILL)
     talking = answered()
     assert talking
-    wait_until(lambda: stack.pids.get("fs1") not in (None, victim), 20, "the node's next run")
+    wait_until(lambda: stack.pids.get("fs1") not in (None, victim), "the node's next run")
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], ledgers)
     assert done["end_reason"] == "exhausted"

@@ -70,7 +70,7 @@ def begin(parts: Parts) -> Iterator[Begin]:
         begun.append((parts.persistent(tenant), campaign))
         found = [Listener(tenant, campaign) for _ in range(listeners)]
         listening.extend(found)
-        polled(lambda: all(listener.heard.last_id for listener in found), 30, "listeners")
+        polled(lambda: all(listener.heard.last_id for listener in found), "listeners")
         tenant.act(campaign, "start")
         tenant.wait_touched(campaign, UNDER_WAY)
         return tenant, campaign, found
@@ -86,7 +86,7 @@ def begin(parts: Parts) -> Iterator[Begin]:
 def long_gone(gone: float) -> None:
     """Return once what went at `gone` (wall clock) has been away for so long that it shows that nothing starts."""
     seconds = UNDER_WAY_SECONDS + GONE_SECONDS
-    polled(lambda: time.time() >= gone + seconds, 2 * seconds, "the time to wait")
+    polled(lambda: time.time() >= gone + seconds, "the time to wait", seconds=2 * seconds)
 
 
 def goes_on(tenant: Tenant, campaign: str, calls: int = 30) -> None:
@@ -101,7 +101,7 @@ def finished(parts: Parts, tenant: Tenant, campaign: str) -> list[dict[str, Any]
     _, calls, proof = collect(tenant.api, campaign, [node.ledger for node in parts.stack.nodes])
     assert proof.faults == []
     assert [call["id"] for call in calls if call["disposition"] == "outcome_unknown"] == []
-    polled(lambda: left_in_redis(parts.stack, tenant.id) == {}, 60, "the end of every permit")
+    polled(lambda: left_in_redis(parts.stack, tenant.id) == {}, "the end of every permit")
     return calls
 
 
@@ -137,12 +137,12 @@ def test_without_postgresql_no_call_starts_and_those_in_flight_are_settled_after
     signal_all(server, signal.SIGSTOP)
     said_unavailable(tenant, campaign, judge)
     signal_all(server, signal.SIGKILL)
-    polled(lambda: parts.postgres.pid is None, 20, "the end of PostgreSQL")
+    polled(lambda: parts.postgres.pid is None, "the end of PostgreSQL")
     said_unavailable(tenant, campaign, judge)
     long_gone(gone)
     back = time.time()
     parts.postgres.restart()
-    polled(lambda: answers(tenant, campaign), 30, "an answer of the API")
+    polled(lambda: answers(tenant, campaign), "an answer of the API")
     goes_on(tenant, campaign)
 
     assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
@@ -166,15 +166,15 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     tenant, campaign, (listener,) = begin(1, limits={"daily_calls_max": DAILY})
     gone = time.time()
     lost_memory(parts.valkey)
-    polled(lambda: ": stream interrupted" in listener.lines(), 30, "word of the outage")
+    polled(lambda: ": stream interrupted" in listener.lines(), "word of the outage")
     for path in ("", "/contacts"):
         assert tenant.api.get(f"/api/v1/campaigns/{campaign}{path}")
     assert tenant.api.get("/api/v1/calls", campaign_id=campaign)["total"] >= UNDER_WAY
     long_gone(gone)
     back = time.time()
     parts.valkey.restart()
-    polled(lambda: ": stream resumed" in listener.lines(), 30, "word of the end of the outage")
-    polled(lambda: tenant.get(campaign)["blocked_reason"] == "tenant_day_calls", 60, "the cap of the day")
+    polled(lambda: ": stream resumed" in listener.lines(), "word of the end of the outage")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "tenant_day_calls", "the cap of the day")
 
     tenant.wait_idle(campaign)
     assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
@@ -182,7 +182,7 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     # What had a permit and was taken back unsent while Redis was away may stay counted; never the other way round.
     assert DAILY - CONCURRENT <= len(of_campaign(seen(parts.stack), campaign)) <= DAILY
     finished(parts, tenant, campaign)
-    polled(lambda: listener.heard.ended, 60, "word of the campaign's end")
+    polled(lambda: listener.heard.ended, "word of the campaign's end")
     assert len(listener.connections) == 1, "the stream was cut off"
     assert list(listener.heard.of("reset"))
 
@@ -195,7 +195,7 @@ def test_without_any_node_the_campaign_says_so_and_goes_on_after(
     gone = time.time()
     for proxy in proxies:
         proxy.set(Mode.SHUT)
-    polled(lambda: tenant.get(campaign)["blocked_reason"] == "no_node", 30, "the reason")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "no_node", "the reason")
     long_gone(gone)
     back = time.time()
     proxies[0].set(Mode.OPEN)
@@ -204,7 +204,7 @@ def test_without_any_node_the_campaign_says_so_and_goes_on_after(
     first = min(parts.started_between(campaign, back, time.time()))
     judge.at_most(first, RESUME_SECONDS + LATE_SECONDS, "seconds until the first call to a node that is back")
     assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
-    polled(lambda: tenant.get(campaign)["blocked_reason"] != "no_node", 30, "the reason's end")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] != "no_node", "the reason's end")
     finished(parts, tenant, campaign)
 
 
@@ -217,10 +217,10 @@ def test_who_listens_and_writes_to_a_web_process_that_is_killed_misses_and_doubl
         arbiter = parts.stack.pids["web.1"]
         for worker in children_of(arbiter):
             os.kill(worker, signal.SIGKILL)
-            polled(lambda: worker not in children_of(arbiter), 30, "the worker's end")  # noqa: B023
-            polled(lambda: len(children_of(arbiter)) == 2, 30, "another worker")
+            polled(lambda: worker not in children_of(arbiter), "the worker's end")  # noqa: B023
+            polled(lambda: len(children_of(arbiter)) == 2, "another worker")
             goes_on(tenant, campaign, 10)
-        polled(lambda: all(len(each.connections) > 1 for each in listeners), 30, "listeners that are back")
+        polled(lambda: all(len(each.connections) > 1 for each in listeners), "listeners that are back")
         os.kill(arbiter, signal.SIGKILL)
         parts.restarted("web.1", arbiter)
         goes_on(tenant, campaign)
@@ -245,7 +245,7 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_call(
             before = parts.stack.pids[name]
             asked = time.monotonic()
             os.kill(before, signal.SIGTERM)
-            polled(lambda: parts.stack.pids.get(name) != before, 60, f"the end of {name}")  # noqa: B023
+            polled(lambda: parts.stack.pids.get(name) != before, f"the end of {name}")  # noqa: B023
             judge.at_most(time.monotonic() - asked, DRAIN_SECONDS, f"seconds until {name} has drained")
             parts.restarted(name, before)
             parts.stack.wait_ready()

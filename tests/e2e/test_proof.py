@@ -69,13 +69,13 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
     client = client_of(stack)
     campaign = create(client)
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
-    wait_until(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, 60, "a part of the campaign")
+    wait_until(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, "a part of the campaign")
     victim = stack.pids[f"dialer.{1 + run % 2}"]
     dialer_id = dialer_id_of(stack, victim)
     os.kill(victim, signal.SIGKILL)
     assert calls_of(stack, dialer_id) > 0, "it had no call in flight: nothing was proven"
     killed = time.monotonic()
-    polled(lambda: calls_of(stack, dialer_id) == 0, 60, "a successor")
+    polled(lambda: calls_of(stack, dialer_id) == 0, "a successor")
     judge.at_most(
         time.monotonic() - killed, ADOPTED_SECONDS + LATE_SECONDS, "seconds until a successor has its calls"
     )
@@ -100,10 +100,10 @@ def test_a_dialer_that_is_asked_to_end_hands_its_calls_over_and_misses_nothing(
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
     for name in ("dialer.1", "dialer.2"):
         before = settled(client, campaign["id"])["completed"]
-        wait_until(lambda: settled(client, campaign["id"])["completed"] >= before + 60, 60, "progress")  # noqa: B023
+        wait_until(lambda: settled(client, campaign["id"])["completed"] >= before + 60, "progress")  # noqa: B023
         pid = stack.pids[name]
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: stack.pids.get(name) not in (None, pid), 20, "the dialer's end and new start")  # noqa: B023
+        wait_until(lambda: stack.pids.get(name) not in (None, pid), "the dialer's end and new start")  # noqa: B023
         gevent.sleep(0)
     watch(client, campaign["id"], show=False)
     _, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])

@@ -52,7 +52,7 @@ class Bystander:
     def wait_answered(self) -> None:
         """Return once it has asked and been answered again."""
         had = self.answers
-        polled(lambda: self.answers > had + 1, 60, "an answer")
+        polled(lambda: self.answers > had + 1, "an answer")
 
     def stop(self) -> None:
         """End, and raise what went wrong meanwhile."""
@@ -77,7 +77,7 @@ def test_a_dialer_that_was_stopped_slows_no_node_down_and_leaves_nobody_unsettle
     stopped = time.monotonic()
     before = tenant.touched(campaign)
     try:
-        polled(lambda: time.monotonic() > stopped + seconds, seconds + 60, "the time it stands still")
+        polled(lambda: time.monotonic() > stopped + seconds, "the time it stands still", seconds=seconds + 60)
         # Before it goes on: a node that it froze would answer nobody until then.
         for bystander in bystanders:
             bystander.wait_answered()
@@ -90,4 +90,4 @@ def test_a_dialer_that_was_stopped_slows_no_node_down_and_leaves_nobody_unsettle
         judge.at_least(bystander.answers, seconds * 5, "answers of a node to a bystander")
         judge.at_most(bystander.slowest, ANSWER_SECONDS, "seconds of the slowest answer")
     assert tenant.proof(campaign, stack).faults == []
-    polled(lambda: stack.pids.get("dialer.1") is not None, 30, "the dialer, or another in its place")
+    polled(lambda: stack.pids.get("dialer.1") is not None, "the dialer, or another in its place")

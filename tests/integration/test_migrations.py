@@ -107,7 +107,7 @@ def test_writes_go_through_while_the_index_is_built(before: str, observer: psyco
     with transaction(before) as first:
         first.execute(WRITE, ("first", "d1"))
         build = gevent.spawn(build_index, before)
-        wait_until(lambda: building(observer, FOR_WRITERS), SECONDS, what="the index being built")
+        wait_until(lambda: building(observer, FOR_WRITERS), what="the index being built", seconds=SECONDS)
         # It waits for the first writer, and nobody for it: the second would end with a lock timeout otherwise.
         assert observer.execute(WRITE, ("second", "d2")).rowcount == 1
         assert first.execute(WRITE, ("third", "d3")).rowcount == 1
@@ -123,7 +123,7 @@ def test_writes_go_through_while_a_migration_waits_for_a_table(
     with transaction(before) as first:
         first.execute(WRITE, ("first", "d1"))
         release = gevent.spawn(migrate, before)
-        wait_until(lambda: waits(observer, "ALTER TABLE call"), SECONDS, what="the migration")
+        wait_until(lambda: waits(observer, "ALTER TABLE call"), seconds=SECONDS, what="the migration")
         assert observer.execute(WRITE, ("second", "d2")).rowcount == 1
         assert first.execute(WRITE, ("third", "d3")).rowcount == 1
         assert not release.ready()
@@ -138,7 +138,7 @@ def test_an_index_that_an_interrupted_run_left_invalid_is_built_anew(
 ) -> None:
     with transaction(before, "REPEATABLE READ"):
         release = gevent.spawn(migrate, before)
-        wait_until(lambda: building(observer, FOR_SNAPSHOTS), SECONDS, what="the index being built")
+        wait_until(lambda: building(observer, FOR_SNAPSHOTS), what="the index being built", seconds=SECONDS)
         observer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()"
         )
@@ -154,8 +154,8 @@ def test_a_second_release_process_does_not_stand_in_the_way_of_the_index(
 ) -> None:
     with transaction(before, "REPEATABLE READ"):
         releases = [gevent.spawn(migrate, before) for _ in range(2)]
-        wait_until(lambda: building(observer, FOR_SNAPSHOTS), SECONDS, what="the index being built")
-        wait_until(lambda: asks_for_the_lock(observer), SECONDS, what="the second release process")
+        wait_until(lambda: building(observer, FOR_SNAPSHOTS), what="the index being built", seconds=SECONDS)
+        wait_until(lambda: asks_for_the_lock(observer), what="the second release process", seconds=SECONDS)
     done = [release.get(timeout=SECONDS) for release in releases]
     assert sorted(done) == [[], [MIGRATION]]
     assert index_of(observer) == (DEFINITION, True)
@@ -175,7 +175,7 @@ def test_one_that_waits_for_its_turn_holds_no_snapshot(before: str, observer: ps
     observer.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
     release = gevent.spawn(migrate, before)
     try:
-        wait_until(lambda: asks_for_the_lock(observer), SECONDS, what="the release process")
+        wait_until(lambda: asks_for_the_lock(observer), seconds=SECONDS, what="the release process")
         assert not waits(observer, "SELECT pg")
     finally:
         observer.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))

@@ -108,7 +108,9 @@ class Callers:
             times[kind][call_id] = float(at)
         byes, overs = times["BYE"], times["OVER"]
         wait_until(
-            lambda: overs.keys() <= self._reported.keys(), REPORT_SECONDS, "the report of every hang-up"
+            lambda: overs.keys() <= self._reported.keys(),
+            "the report of every hang-up",
+            seconds=REPORT_SECONDS,
         )
         return Heard(
             count,

@@ -70,7 +70,7 @@ def killed(node: NodeSettings) -> None:
 
 def wait_gone(node: NodeSettings, pid: int) -> None:
     """Return once this process of a node, which was killed, is gone."""
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 10, f"the end of {node.name}")
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {node.name}", seconds=10)
 
 
 def started(node: NodeSettings) -> float:
@@ -86,7 +86,7 @@ def started(node: NodeSettings) -> float:
         except FreeswitchError:
             return False
 
-    wait_until(answers, START_SECONDS, f"an answer of {node.name}")
+    wait_until(answers, f"an answer of {node.name}", seconds=START_SECONDS)
     return time.monotonic()
 
 

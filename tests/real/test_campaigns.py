@@ -97,7 +97,7 @@ def test_no_invite_leaves_between_pause_and_resume(stack: Stack, carrier: Carrie
     tenant.act(campaign, "pause")
     answered = time.time()
     tenant.wait_idle(campaign)
-    polled(lambda: time.time() > answered + QUIET_SECONDS, 10, "some time in which nothing may leave")
+    polled(lambda: time.time() > answered + QUIET_SECONDS, "some time in which nothing may leave", seconds=10)
     resumed = time.time()
     tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
@@ -116,7 +116,7 @@ def test_stop_with_hangup_and_halt_end_every_call_within_five_seconds(
     called = numbers("07", count=80)
     campaign = tenant.campaign(called, max_concurrent_calls=40, retries_per_contact=0)
     tenant.act(campaign, "start")
-    polled(lambda: tenant.get(campaign)["counts"]["connected"] >= 40, 30, "40 calls up")
+    polled(lambda: tenant.get(campaign)["counts"]["connected"] >= 40, "40 calls up", seconds=30)
     assert len(open_at(carrier, called)) == 40
     asked = time.time()
     if how == "stop":
@@ -124,7 +124,7 @@ def test_stop_with_hangup_and_halt_end_every_call_within_five_seconds(
     else:
         tenant.own.post("/api/v1/halt")
     answered = time.time()
-    polled(lambda: not open_at(carrier, called), 20, "the end of every call")
+    polled(lambda: not open_at(carrier, called), "the end of every call", seconds=20)
     byes = [m.t for m in carrier.messages() if m.kind == "BYE-IN" and m.number in set(called)]
     assert len(byes) == 40
     assert max(byes) - asked <= HANGUP_SECONDS
@@ -189,7 +189,9 @@ def test_a_dialer_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettle
         tenant.wait_over(campaign, 240)
         if shipped:
             wait_until(
-                lambda: not unknown_of(tenant, campaign), 30, "every outcome, from the records on disk"
+                lambda: not unknown_of(tenant, campaign),
+                "every outcome, from the records on disk",
+                seconds=30,
             )
         calls = compare(tenant, campaign, carrier)
         wait_until(lambda: stack.pids.get(f"dialer.{1 + run % 2}") not in (None, victim), what="a new dialer")

@@ -96,11 +96,17 @@ def test_a_node_loses_no_call_and_delays_no_hangup_while_web_hangs_a_dialer_stan
             memory = resident(pid)
             stood = time.monotonic()
             polled(
-                lambda: time.monotonic() > stood + LONGEST_CALL_SECONDS, 30, "the end of what it had placed"
+                lambda: time.monotonic() > stood + LONGEST_CALL_SECONDS,
+                "the end of what it had placed",
+                seconds=30,
             )
             left = unread(still, node.port)
             touched = tenant.touched(campaign)
-            polled(lambda: tenant.touched(campaign) > touched + MORE_CALLS, 60, "calls of the other dialer")
+            polled(
+                lambda: tenant.touched(campaign) > touched + MORE_CALLS,
+                "calls of the other dialer",
+                seconds=60,
+            )
             grown = unread(still, node.port) - left
             print(
                 f"a dialer that stands still: {left} bytes unread, {grown} more after {MORE_CALLS} further calls;"

@@ -87,7 +87,7 @@ def test_who_was_talking_when_a_node_was_killed_is_reconnected_and_bounded_withi
         called = numbers("07", count=LIVE)
         campaign = tenant.campaign(called, max_concurrent_calls=LIVE, retries_per_contact=0)
         tenant.act(campaign, "start")
-        polled(lambda: tenant.get(campaign)["counts"]["connected"] >= LIVE * 0.99, 60, "the calls up")
+        polled(lambda: tenant.get(campaign)["counts"]["connected"] >= LIVE * 0.99, "the calls up", seconds=60)
         calls = list(tenant.api.every("/api/v1/calls", "calls", campaign_id=campaign))
         talking = {
             call["phone_number"]
@@ -97,7 +97,7 @@ def test_who_was_talking_when_a_node_was_killed_is_reconnected_and_bounded_withi
         killed(victim)
         up = started(victim)
         back_by = time.time() + BACK_SECONDS
-        polled(lambda: time.time() > back_by, BACK_SECONDS + 5, "the time it may take")
+        polled(lambda: time.time() > back_by, "the time it may take", seconds=BACK_SECONDS + 5)
         back = {
             m.number
             for m in carrier.messages()
@@ -140,13 +140,13 @@ def test_what_a_dead_dialer_wrote_to_nodes_that_stood_still_is_not_sent_again(
         tenant.wait_touched(campaign, 200, 120)
         with stopped(*pids):
             still = time.monotonic()
-            polled(lambda: time.monotonic() > still + 4, 10, "some calls that no node reads")
+            polled(lambda: time.monotonic() > still + 4, "some calls that no node reads", seconds=10)
             os.kill(stack.pids["dialer.1"], signal.SIGKILL)
             in_flight = tenant.in_flight(campaign)
             polled(
                 lambda: time.monotonic() > still + STILL_SECONDS,
-                STILL_SECONDS + 5,
                 "the time that the nodes stand still",
+                seconds=STILL_SECONDS + 5,
             )
         tenant.wait_over(campaign, 240)
         calls = compare(tenant, campaign, carrier)

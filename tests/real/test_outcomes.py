@@ -127,7 +127,7 @@ def test_every_final_response_is_disposed_of_as_the_corpus_says(
             ends.update(dialer.ends())
         return ends.keys() >= sent.keys()
 
-    wait_until(all_ended, 60, "the end of every call")
+    wait_until(all_ended, "the end of every call", seconds=60)
     for dialer in dialers:
         dialer.cluster.stop()
     wrong = {}

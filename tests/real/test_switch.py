@@ -103,13 +103,13 @@ def test_every_hostile_value_arrives_unchanged(dialer: Dialer) -> None:
     for place in paced(len(HOSTILE)):
         variables = {"carillon_v": HOSTILE[place], "carillon_after": "after"}
         sent[dialer.call(called[place], variables)] = HOSTILE[place]
-    wait_until(lambda: dialer.answered() == sent.keys(), 30, "the answer of every call")
+    wait_until(lambda: dialer.answered() == sent.keys(), "the answer of every call", seconds=30)
     dumps = {call_id: orjson.loads(dialer.link.api(commands.uuid_dump(call_id))) for call_id in sent}
     names = ("variable_carillon_v", "variable_carillon_after", "variable_dialer_id")
     arrived = {call_id: tuple(dump.get(name, "") for name in names) for call_id, dump in dumps.items()}
     assert arrived == {call_id: (value, "after", dialer.id) for call_id, value in sent.items()}
     dialer.link.hupall("MANAGER_REQUEST", "dialer_id", dialer.id)
-    wait_until(lambda: dialer.ends().keys() == sent.keys(), 30, "the end of every call")
+    wait_until(lambda: dialer.ends().keys() == sent.keys(), "the end of every call", seconds=30)
     assert {end.cause for end in dialer.ends().values()} == {"MANAGER_REQUEST"}
 
 

@@ -74,10 +74,12 @@ def test_a_tenants_key_cannot_name_another(site: Site) -> None:
 def test_a_revoked_key_and_a_deleted_tenants_are_refused_within_a_second(site: Site) -> None:
     assert site.get("/campaigns", role="read").status_code == 200
     site.sql("DELETE FROM api_key WHERE role = 'read' AND tenant_id = 'demo'")
-    wait_until(lambda: site.get("/campaigns", role="read").status_code == 401, 1.0, "the key refused")
+    wait_until(lambda: site.get("/campaigns", role="read").status_code == 401, "the key refused", seconds=1.0)
     assert site.get("/campaigns", role="admin").status_code == 200
     site.sql("UPDATE tenant SET deleted_at = now() WHERE id = 'demo'")
-    wait_until(lambda: site.get("/campaigns", role="admin").status_code == 401, 1.0, "the tenant refused")
+    wait_until(
+        lambda: site.get("/campaigns", role="admin").status_code == 401, "the tenant refused", seconds=1.0
+    )
 
 
 def test_a_key_stored_under_another_pepper_opens_nothing(site: Site) -> None:

@@ -23,7 +23,7 @@ from local.postgres import EmbeddedPostgres
 from local.process import free_port
 from local.valkey import EmbeddedValkey
 from tests.integration.api.site import PEPPER, Site, csv_of, key, settings_for, site_over
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,12 +67,12 @@ def started(database_url: str, redis_url: str) -> Iterator[Service]:
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
     found = Service(f"http://127.0.0.1:{port}")
     try:
-        wait_until(lambda: _answers(found), 60, "the service")
+        wait_until(lambda: _answers(found), "the service")
         yield found
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(25)
+            process.wait(HANG_SECONDS)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ import pytest
 from models import new_id
 from tests.integration.api.resource_routes import create_one_of_each
 from tests.integration.api.site import Site
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 HOLD_AGENT = "SELECT 1 FROM agent WHERE id = %(agent)s AND deleted_at IS NULL FOR SHARE"
 HOLD_NUMBER = "SELECT 1 FROM phone_number WHERE id = %(number)s AND deleted_at IS NULL FOR SHARE"
@@ -63,9 +63,9 @@ def test_a_deletion_sees_what_was_being_made_when_it_came(
     path = path.format_map(ids)
     with under_way(database_url, ids | {"id": new_id()}, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
-        wait_until(lambda: waiting(site), 20, "the deletion waiting")
+        wait_until(lambda: waiting(site), "the deletion waiting")
         maker.commit()
-    response = deletion.get(timeout=5)
+    response = deletion.get(timeout=HANG_SECONDS)
     assert response.status_code == 409
     assert response.text.startswith(text)
 
@@ -83,9 +83,9 @@ def test_a_deletion_goes_on_when_what_was_being_made_was_not(
     path = path.format_map(ids)
     with under_way(database_url, ids, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
-        wait_until(lambda: waiting(site), 20, "the deletion waiting")
+        wait_until(lambda: waiting(site), "the deletion waiting")
         maker.rollback()
-    assert deletion.get(timeout=5).status_code == 204
+    assert deletion.get(timeout=HANG_SECONDS).status_code == 204
 
 
 def _acting(path: str) -> dict[str, str]:

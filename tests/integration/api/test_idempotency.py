@@ -14,6 +14,7 @@ from api import idempotency, times
 from campaigns import store
 from live.tokens import StreamTokens
 from tests.integration.api.site import PEPPER, TENANT, Site, csv_of
+from tests.waiting import HANG_SECONDS
 
 
 def create(site: Site, key: str, contacts: int = 2, **changes: Any) -> Any:
@@ -111,7 +112,7 @@ def test_a_concurrent_duplicate_waits_for_the_first_without_a_connection(
 
     monkeypatch.setattr(store, "create", slow)
     first = gevent.spawn(create, site, "k1")
-    working.wait(timeout=5)
+    working.wait(timeout=HANG_SECONDS)
     others = [gevent.spawn(create, site, "k1") for _ in range(20)]
     gevent.sleep(0.3)
     assert site.get("/campaigns").status_code == 200
@@ -134,7 +135,7 @@ def test_a_duplicate_of_one_that_takes_too_long_is_409(site: Site, monkeypatch: 
 
     monkeypatch.setattr(store, "create", slow)
     first = gevent.spawn(create, site, "k1")
-    working.wait(timeout=5)
+    working.wait(timeout=HANG_SECONDS)
     response = create(site, "k1")
     assert (response.status_code, response.text) == (
         409,

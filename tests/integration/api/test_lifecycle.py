@@ -16,7 +16,7 @@ from coordination.membership import Fenced, Membership
 from models import CampaignStatus, transaction
 from tests.integration.api.site import Site, lose_redis
 from tests.judging import Judge
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 PAIRS = [(state, action) for state in CampaignStatus for action in Action]
 
@@ -260,7 +260,7 @@ def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site
         assert act(site, second, "pause").status_code == 200
         assert time.monotonic() - begun >= 0.5, "fenced by somebody else, it may still send"
         assert membership.fence(forgotten) == 0
-        assert waiting.get(timeout=20).status_code == 200
+        assert waiting.get(timeout=HANG_SECONDS).status_code == 200
         site.bus.awaited.clear()
         assert act(site, first, "resume").status_code == 200
         assert site.bus.awaited == [], "nobody is waited for who is only told to go on"

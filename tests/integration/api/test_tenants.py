@@ -80,9 +80,13 @@ def test_a_deleted_tenant_lets_go_of_its_numbers_and_its_keys_stop_working(site:
     assert site.get("/campaigns", role="read", tenant="other").status_code == 200
     assert ask(site, "DELETE", "/tenants/other").status_code == 204
     wait_until(
-        lambda: site.get("/campaigns", role="read", tenant="other").status_code == 401, 1.0, "the key refused"
+        lambda: site.get("/campaigns", role="read", tenant="other").status_code == 401,
+        "the key refused",
+        seconds=1.0,
     )
-    wait_until(lambda: ask(site, "GET", "/agents", **acting).status_code == 404, 1.0, "the tenant gone")
+    wait_until(
+        lambda: ask(site, "GET", "/agents", **acting).status_code == 404, "the tenant gone", seconds=1.0
+    )
     assert ask(site, "GET", "/tenants/other").status_code == 404
     assert [tenant["id"] for tenant in ask(site, "GET", "/tenants").json["tenants"]] == ["demo"]
     assert ask(site, "POST", "/phone-numbers", json=number).status_code == 201
@@ -197,7 +201,7 @@ def test_a_revoked_key_is_refused_within_a_second(site: Site) -> None:
     itself = {"Authorization": f"Bearer {made['key']}"}
     response = site.client().delete(f"/api/v1/api-keys/{made['id']}", headers=itself)
     assert response.status_code == 204
-    wait_until(lambda: with_key(site, made["key"]) == 401, 1.0, "the key refused")
+    wait_until(lambda: with_key(site, made["key"]) == 401, "the key refused", seconds=1.0)
     assert site.delete(f"/api-keys/{made['id']}", role="admin").status_code == 404
 
 

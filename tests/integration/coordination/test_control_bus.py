@@ -189,7 +189,7 @@ def test_the_listener_survives_a_restart_of_redis_and_says_so(tmp_path: Path) ->
         dialer.subscriber.start()
         wait_until(lambda: dialer.connections == 1, what="the subscription")
         server.restart()
-        wait_until(lambda: dialer.connections == 2, timeout=15, what="the second subscription")
+        wait_until(lambda: dialer.connections == 2, what="the second subscription")
         ControlBus(connect(server.url), PREFIX).notify(Topic.HOLD, {})
         wait_until(lambda: dialer.received == [(Topic.HOLD, {})], what="the message")
         dialer.subscriber.stop(timeout=5)

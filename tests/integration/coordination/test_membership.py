@@ -133,7 +133,7 @@ def test_a_dialer_whose_lease_lapsed_can_neither_acquire_nor_renew(
     client: HookedRedis, dialer: Dialer
 ) -> None:
     brief = Dialer(client, "brief", membership_seconds=0.1)
-    wait_until(lambda: brief.membership.remaining("brief") == 0, timeout=20, what="the end of the lease")
+    wait_until(lambda: brief.membership.remaining("brief") == 0, what="the end of the lease")
     with pytest.raises(Fenced):
         brief.ask("a")
     with pytest.raises(Fenced):
@@ -184,8 +184,8 @@ def test_fencing_a_dialer_whose_lease_lapsed_needs_no_wait(client: HookedRedis) 
     membership = Membership(client, PREFIX, lease_seconds=0.1)
     membership.register("d1", {})
     uptime = 1.2
-    wait_until(lambda: client.info("server")["uptime_in_seconds"] > uptime, timeout=20, what="an old server")
-    wait_until(lambda: membership.remaining("d1") == 0, timeout=20, what="the end of the lease")
+    wait_until(lambda: client.info("server")["uptime_in_seconds"] > uptime, what="an old server")
+    wait_until(lambda: membership.remaining("d1") == 0, what="the end of the lease")
     assert membership.fence("d1") == 0
 
 

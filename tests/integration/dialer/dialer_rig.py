@@ -44,7 +44,7 @@ class Dialer:
 
     def start(self) -> Dialer:
         self._greenlet = gevent.spawn(self._run)
-        wait_until(self.process.cluster.connected, 20, "a link to a node")
+        wait_until(self.process.cluster.connected, "a link to a node")
         return self
 
     def _run(self) -> None:

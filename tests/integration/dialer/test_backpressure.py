@@ -33,8 +33,8 @@ def test_a_carrier_without_capacity_is_asked_for_half(
     make_campaign(world, 30, max_concurrent_calls=30)
     dialer.start()
     gateway = (Kind.GATEWAY, str(world.gateway_id))
-    wait_until(lambda: RateCuts(dialer.redis, PREFIX).read([gateway]), 20, "a cut")
-    wait_until(lambda: dialer.process.backpressure.cps(*gateway, 50) == 25, 20, "the dialer to heed it")
+    wait_until(lambda: RateCuts(dialer.redis, PREFIX).read([gateway]), "a cut")
+    wait_until(lambda: dialer.process.backpressure.cps(*gateway, 50) == 25, "the dialer to heed it")
     assert not RateCuts(dialer.redis, PREFIX).read([(Kind.NODE, "fs1")])
     with db.connection_context():
         refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")
@@ -46,7 +46,7 @@ def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, nod
     node.fault("pause")
     make_campaign(world, 6)
     dialer.start()
-    wait_until(lambda: dialer.process.backpressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    wait_until(lambda: dialer.process.backpressure.cps(Kind.NODE, "fs1", 50) == 25, "a cut")
     (caps,) = dialer.process.nodes_view.caps()
     assert (caps.name, caps.cps) == ("fs1", 25)
     with db.connection_context():
@@ -60,17 +60,17 @@ def test_a_node_that_lost_what_it_counts_with_is_asked_for_half_and_its_contacts
 ) -> None:
     campaign = make_campaign(world, 6, status=CampaignStatus.PAUSED)
     dialer.start()
-    wait_until(dialer.process.cluster.connected, 20, "the link")
+    wait_until(dialer.process.cluster.connected, "the link")
     link = dialer.process.cluster.links["fs1"]
     link.api("unload mod_hash")
     change(dialer, "UPDATE campaign SET status = 'running' WHERE id = %s", campaign)
-    wait_until(lambda: dialer.process.backpressure.cps(Kind.NODE, "fs1", 50) == 25, 20, "a cut")
+    wait_until(lambda: dialer.process.backpressure.cps(Kind.NODE, "fs1", 50) == 25, "a cut")
     with db.connection_context():
         refused = rows("SELECT attempts, free_sends, status FROM contact WHERE free_sends > 0")
     assert refused
     assert {(row["attempts"], row["status"]) for row in refused} <= {(0, "pending"), (1, "originated")}
     link.api("load mod_hash")
-    wait_until(lambda: is_over(campaign), 60, "the end")
+    wait_until(lambda: is_over(campaign), "the end")
     with db.connection_context():
         unknown = rows("SELECT id FROM contact WHERE disposition = 'outcome_unknown'")
         counted = rows("SELECT DISTINCT attempts FROM contact")

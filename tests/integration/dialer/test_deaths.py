@@ -23,7 +23,7 @@ from simulator.process import SimulatedNode
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, contacts_of, is_over
 from tests.unit.dialer.factories import Followers
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 # A greenlet that is killed while it connects leaves its socket to the garbage collector, as a killed process to the
 # kernel.
@@ -52,7 +52,7 @@ class Stage:
 
     def settled(self, campaign_id: uuid.UUID) -> None:
         """The proof: every contact is done, was dialled as often as its rows say, and nothing is left anywhere."""
-        wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
+        wait_until(lambda: is_over(campaign_id), "the end of the campaign")
         assert set(contacts_of(campaign_id)) <= TERMINAL
         assert sum(counts(campaign_id).values()) == CONTACTS
         with db.connection_context():
@@ -130,13 +130,13 @@ def test_another_dialer_settles_what_a_dead_one_left(
     victim = stage.dialer()
     point(victim, monkeypatch)
     victim.start()
-    assert victim.reached.wait(20)
+    assert victim.reached.wait(HANG_SECONDS)
     successor = stage.dialer().start()
     victim.die()
     stage.settled(campaign_id)
-    wait_until(stage.published, 20, "every transition published")
-    wait_until(lambda: successor.process.limiter.held_by(victim.id) == [], 20, "the dead one's permits")
-    wait_until(lambda: successor.process.limiter.held_by(successor.id) == [], 25, "the successor's permits")
+    wait_until(stage.published, "every transition published")
+    wait_until(lambda: successor.process.limiter.held_by(victim.id) == [], "the dead one's permits")
+    wait_until(lambda: successor.process.limiter.held_by(successor.id) == [], "the successor's permits")
     assert len(successor.process.live_calls) == 0
 
 
@@ -151,7 +151,7 @@ def test_a_successor_that_dies_midway_has_a_successor_itself(
     victim = stage.dialer()
     victim.process.recorder.followers = (Followers(victim.stays),)
     victim.start()
-    assert victim.reached.wait(20)
+    assert victim.reached.wait(HANG_SECONDS)
     middle = stage.dialer()
     takeover = middle.process.takeover
     if where == "before its book has them":
@@ -160,17 +160,17 @@ def test_a_successor_that_dies_midway_has_a_successor_itself(
         monkeypatch.setattr(takeover, "outbox", SimpleNamespace(publish_leftovers=middle.stays))
     middle.start()
     victim.die()
-    assert middle.reached.wait(20)
+    assert middle.reached.wait(HANG_SECONDS)
     stage.dialer().start()
     middle.die()
     stage.settled(campaign_id)
-    wait_until(stage.published, 20, "every transition published")
+    wait_until(stage.published, "every transition published")
 
 
 def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: World) -> None:
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     first = stage.dialer().start()
-    wait_until(lambda: len(first.process.live_calls) > 0, 20, "calls in flight")
+    wait_until(lambda: len(first.process.live_calls) > 0, "calls in flight")
     second = stage.dialer().start()
     assert first.end() == 0
     stage.settled(campaign_id)
@@ -182,7 +182,7 @@ def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: 
     def marked() -> list[str]:
         return [name for name in ids if link.api(hangup_marker_select(name)).strip() == "done"]
 
-    wait_until(lambda: marked() == [], 20, "the marks of ended calls forgotten")
+    wait_until(lambda: marked() == [], "the marks of ended calls forgotten")
     assert second.end() == 0
 
 
@@ -195,11 +195,11 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_successor(
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     live_calls = victim.process.live_calls
     wait_until(
-        lambda: len(live_calls) == 6 and all(call.sent_at for call in live_calls), 20, "six orders written"
+        lambda: len(live_calls) == 6 and all(call.sent_at for call in live_calls), "six orders written"
     )
     successor = stage.dialer().start()
     assert victim.end() == 0
-    wait_until(lambda: len(successor.process.live_calls) >= 6, 20, "the successor's calls")
+    wait_until(lambda: len(successor.process.live_calls) >= 6, "the successor's calls")
     assert [call.delivery_unknown for call in successor.process.live_calls if call.sent_by == victim.id] == [
         True
     ] * 6
@@ -212,8 +212,8 @@ def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, 
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
     dialer = stage.dialer().start()
     live_calls = dialer.process.live_calls
-    wait_until(lambda: len(live_calls) > 0, 20, "calls in flight")
+    wait_until(lambda: len(live_calls) > 0, "calls in flight")
     for call in live_calls:
         live_calls.remove(call.call_id)
     stage.settled(campaign_id)
-    wait_until(lambda: dialer.process.limiter.held_by(dialer.id) == [], 40, "permits let go of")
+    wait_until(lambda: dialer.process.limiter.held_by(dialer.id) == [], "permits let go of")

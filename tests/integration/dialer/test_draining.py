@@ -47,16 +47,16 @@ def test_a_drained_node_gets_no_new_call_and_loses_none(
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=20)
     dialer.start()
     one, two = nodes
-    wait_until(lambda: calls_of(one) >= 3, 20, "calls on the first node")
+    wait_until(lambda: calls_of(one) >= 3, "calls on the first node")
     change(dialer, "INSERT INTO node_drain (name, by) VALUES ('fs1', 'test')")
     open_nodes = dialer.process.nodes_view.caps
-    wait_until(lambda: "fs1" not in {caps.name for caps in open_nodes()}, 20, "word of it")
+    wait_until(lambda: "fs1" not in {caps.name for caps in open_nodes()}, "word of it")
     # What had been claimed by then has left once the dispatcher has come to others.
     since = calls_of(two)
-    wait_until(lambda: calls_of(two) >= since + LATER, 20, "calls after it")
+    wait_until(lambda: calls_of(two) >= since + LATER, "calls after it")
     before = calls_of(one), calls_of(two)
     assert not is_over(campaign_id)
-    wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
+    wait_until(lambda: is_over(campaign_id), "the end of the campaign")
     assert calls_of(one) == before[0]
     assert calls_of(two) > before[1]
     assert len(read_ledger(one.ledger or "", two.ledger or "").dialled()) == CONTACTS
@@ -86,7 +86,7 @@ def test_with_every_node_drained_a_campaign_says_so_and_goes_on_after(
             (row,) = rows("SELECT blocked_reason FROM campaign WHERE id = %s", campaign_id)
         return bool(row["blocked_reason"] == reason)
 
-    wait_until(lambda: says("draining"), 20, "the reason")
+    wait_until(lambda: says("draining"), "the reason")
     assert [calls_of(node) for node in nodes] == [0, 0]
     change(dialer, "DELETE FROM node_drain")
-    wait_until(lambda: is_over(campaign_id), 40, "the end of the campaign")
+    wait_until(lambda: is_over(campaign_id), "the end of the campaign")

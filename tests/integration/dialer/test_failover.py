@@ -19,7 +19,7 @@ from simulator.ledger import Originate, live_calls_peak, read_ledger
 from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, is_over
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -72,7 +72,7 @@ def test_a_contact_that_the_first_gateway_refuses_is_sent_by_the_next_at_once(
     campaign_id = make_campaign(world, 4, max_concurrent_calls=10)
     for _ in range(2):
         start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     agree(node)
     calls = run("SELECT * FROM call WHERE sent_at IS NOT NULL ORDER BY contact_id, seq")
     by_way = Counter((call["gateway_id"], call["disposition"], call["failover"]) for call in calls)
@@ -91,7 +91,7 @@ def test_nothing_is_sent_again_after_the_phone_rang(
     node.fault("gateway-refuses", status=status, gateway="carrier", ring="yes")
     make_campaign(world, 2)
     start()
-    wait_until(lambda: len(run("SELECT 1 FROM call WHERE state = 'ended'")) >= 2, 20, "two ends")
+    wait_until(lambda: len(run("SELECT 1 FROM call WHERE state = 'ended'")) >= 2, "two ends")
     assert {call["failover"] for call in run("SELECT failover FROM call WHERE state = 'ended'")} == {False}
     assert {line.gateway for line in sent(node)} == {"carrier"}
     assert set(Counter(line.number for line in sent(node)).values()) == {1}
@@ -103,7 +103,7 @@ def test_a_gateway_that_is_down_costs_nobody_an_attempt_and_is_replaced(
     node.fault("gateway-down", gateway="carrier")
     campaign_id = make_campaign(world, 3)
     start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert {line.gateway for line in sent(node)} == {"second"}
     assert set(Counter(line.number for line in sent(node)).values()) == {1}
     assert {row["attempts"] for row in run("SELECT attempts FROM contact")} == {1}
@@ -116,7 +116,7 @@ def test_where_every_gateway_refuses_each_has_one_call_and_then_the_contact_wait
     make_campaign(world, 1)
     start()
     waiting = "SELECT attempts, carrier_refusals FROM contact WHERE next_attempt_at > now() + interval '3 s'"
-    wait_until(lambda: run(waiting), 20, "the contact to wait")
+    wait_until(lambda: run(waiting), "the contact to wait")
     assert run(waiting) == [{"attempts": 0, "carrier_refusals": 2}]
     assert [line.gateway for line in sent(node)] == ["carrier", "second"]
     (contact,) = due_now()
@@ -133,7 +133,7 @@ def test_a_paused_gateway_blocks_no_campaign_that_has_another(
     )
     campaign_id = make_campaign(world, 3)
     start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert {line.gateway for line in sent(node)} == {"second"}
     agree(node)
 
@@ -150,7 +150,7 @@ def test_a_number_leaves_by_the_gateway_that_carries_its_prefix_and_says_who_cal
     campaign_id = make_campaign(world, 3)
     run("UPDATE contact SET phone_number = '+442079460010' WHERE position = 1")
     start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     agree(node)
     found = {line.number[:3]: (line.gateway, line.headers) for line in sent(node)}
     assert found["+44"] == (
@@ -171,7 +171,7 @@ def test_a_gateway_without_a_free_channel_leaves_its_calls_to_the_next(
     campaign_id = make_campaign(world, 4, max_concurrent_calls=4)
     run("UPDATE contact SET phone_number = '+1415556' || lpad(position::text, 2, '0') || '07'")
     start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     agree(node)
     by_first = [line.uuid for line in sent(node) if line.gateway == "carrier"]
     assert 1 <= len(by_first) < 4
@@ -195,10 +195,10 @@ def test_a_dialer_that_dies_before_the_next_gateway_has_its_call_leaves_it_to_an
 
     monkeypatch.setattr(dispatcher, "claim", claim_once)
     campaign_id = make_campaign(world, 1)
-    assert first.reached.wait(30)
+    assert first.reached.wait(HANG_SECONDS)
     first.die()
     start()
-    wait_until(lambda: is_over(campaign_id), 40, "the campaign's end")
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert [line.gateway for line in sent(node)] == ["carrier", "second"]
     agree(node)
 
@@ -216,7 +216,7 @@ def test_who_takes_over_from_a_dead_dialer_knows_the_gateways_that_were_tried(
     make_campaign(world, 1)
     run("UPDATE contact SET phone_number = '+15551230002'")
     dialer = start()
-    wait_until(lambda: run("SELECT 1 FROM call WHERE state = 'ringing'"), 20, "the second gateway's call")
+    wait_until(lambda: run("SELECT 1 FROM call WHERE state = 'ringing'"), "the second gateway's call")
     (row,) = run("SELECT id::text AS id, gateway_id FROM call WHERE state = 'ringing'")
     assert row["gateway_id"] == second
     (call,) = open_calls(dialer.id, [row["id"]])

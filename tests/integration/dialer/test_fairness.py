@@ -56,7 +56,7 @@ def test_two_campaigns_on_one_gateway_both_get_their_part(
         dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=500")
         stack.callback(dialer.die)
         dialer.start()
-        wait_until(enough, 60, "120 calls")
+        wait_until(enough, "120 calls")
     if cap.startswith("cps"):
         times = [line.t for line in read_ledger(node.ledger or "").originates]
         # One good second: a busy machine may miss turns at any other time.

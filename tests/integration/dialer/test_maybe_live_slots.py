@@ -225,29 +225,29 @@ def test_calls_that_are_answered_behind_a_lost_link_keep_their_slots_until_they_
         with db.connection_context():
             rows("INSERT INTO node_drain (name, by) VALUES ('fs2', 'test')")
         victim = one_more()
-        wait_until(lambda: call_rows("state = 'ringing'") == CAP, 20, "calls that ring")
+        wait_until(lambda: call_rows("state = 'ringing'") == CAP, "calls that ring")
         proxy.set(Mode.SHUT)
         drain(victim, "fs1")
         change(victim, "DELETE FROM node_drain WHERE name = 'fs2'")
-        wait_until(lambda: counts(campaign_id).get("failed") == CAP, 20, "the contacts' end")
-        wait_until(lambda: _answered(ledgers[0]) == CAP, 20, "the answers that nobody hears of")
+        wait_until(lambda: counts(campaign_id).get("failed") == CAP, "the contacts' end")
+        wait_until(lambda: _answered(ledgers[0]) == CAP, "the answers that nobody hears of")
         assert usage(victim) == CAP
 
         # A Redis that was emptied altogether has forgotten the dialer's lease too, which ends it.
         victim.redis.delete(Keys(PREFIX).epoch)
-        wait_until(lambda: usage(victim) is not None, 20, "the rebuilt limiter")
+        wait_until(lambda: usage(victim) is not None, "the rebuilt limiter")
         assert usage(victim) == CAP
         successor = one_more()
         victim.die()
-        wait_until(lambda: call_rows(f"dialer_id = '{successor.id}'") == CAP, 30, "the take-over")
+        wait_until(lambda: call_rows(f"dialer_id = '{successor.id}'") == CAP, "the take-over")
         successor.process.audit.slots()
         successor.process.audit.slots()
         assert usage(successor) == CAP
         assert not dialled(ledgers[1])
 
         proxy.set(Mode.OPEN)
-        wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
-        wait_until(lambda: usage(successor) == 0, 20, "the last slot")
+        wait_until(lambda: is_over(campaign_id), "the end of the campaign")
+        wait_until(lambda: usage(successor) == 0, "the last slot")
         assert call_rows("slot_until IS NOT NULL") == 0
         assert len(dialled(ledgers[1])) == CONTACTS - CAP
         view = read_ledger(*ledgers)

@@ -79,14 +79,14 @@ def test_a_node_that_is_added_takes_calls_and_one_that_is_deleted_loses_none(
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=20)
     dialer.start()
     one, two = nodes
-    wait_until(lambda: calls_of(one) >= 3, 20, "calls on the first node")
+    wait_until(lambda: calls_of(one) >= 3, "calls on the first node")
     add(dialer, two)
-    wait_until(lambda: calls_of(two) >= 5 and in_flight(dialer), 20, "calls on the added node")
+    wait_until(lambda: calls_of(two) >= 5 and in_flight(dialer), "calls on the added node")
     # As it is where a call leaves at the very moment in which the API finds that there is none.
     change(dialer, "UPDATE node SET deleted_at = now()")
-    wait_until(lambda: "fs2" not in dialer.process.cluster.links, 30, "the end of the connection")
+    wait_until(lambda: "fs2" not in dialer.process.cluster.links, "the end of the connection")
     assert in_flight(dialer) == 0
-    wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
+    wait_until(lambda: is_over(campaign_id), "the end of the campaign")
     assert_nobody_was_lost(nodes, CONTACTS)
 
 
@@ -108,7 +108,7 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
                 rows("SELECT count(*) AS n FROM call WHERE state = 'answered' AND node = 'fs2'")[0]["n"]
             )
 
-    wait_until(answered, 60, "an answered call")
+    wait_until(answered, "an answered call")
     dialer.die()
     with db.connection_context():
         rows("UPDATE node SET deleted_at = now() - interval '1 day'")
@@ -117,11 +117,11 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
         successor.process.nodes_view.purge()
         with db.connection_context():
             rows("DELETE FROM node_drain")
-        wait_until(lambda: is_over(campaign_id), 60, "the end of the campaign")
+        wait_until(lambda: is_over(campaign_id), "the end of the campaign")
         assert_called_as_recorded(nodes, 8)
         with db.connection_context():
             assert rows("SELECT id FROM call WHERE cause = 'NODE_UNREACHABLE'") == []
-        wait_until(lambda: "fs2" not in successor.process.cluster.links, 20, "the end of the connection")
+        wait_until(lambda: "fs2" not in successor.process.cluster.links, "the end of the connection")
         successor.process.nodes_view.purge()
         with db.connection_context():
             assert rows("SELECT name FROM node") == []
@@ -134,13 +134,13 @@ def test_a_changed_password_and_cps_are_heeded_at_once(
 ) -> None:
     dialer.start()
     add(dialer, nodes[1], password="wrong")
-    wait_until(lambda: "fs2" in dialer.process.cluster.links, 20, "the link")
+    wait_until(lambda: "fs2" in dialer.process.cluster.links, "the link")
     link = dialer.process.cluster.links["fs2"]
-    wait_until(lambda: link.last_error, 20, "the refusal")
+    wait_until(lambda: link.last_error, "the refusal")
     reported = next(one for one in dialer.process.nodes_view.info() if one["name"] == "fs2")
     assert (reported["connected"], reported["last_error"]) == (False, link.last_error)
     change(dialer, "UPDATE node SET password = %s, cps = 3", nodes[1].password)
-    wait_until(lambda: link.connected, 20, "the link with the right password")
+    wait_until(lambda: link.connected, "the link with the right password")
     assert {caps.name: caps.cps for caps in dialer.process.nodes_view.caps()} == {"fs1": 10, "fs2": 3}
 
 
@@ -154,4 +154,4 @@ def test_the_nodes_of_the_environment_are_used_while_the_list_cannot_be_read(
     with db.connection_context():
         rows("ALTER TABLE away RENAME TO node")
     campaign_id = make_campaign(world, 3)
-    wait_until(lambda: is_over(campaign_id), 40, "the end of the campaign")
+    wait_until(lambda: is_over(campaign_id), "the end of the campaign")

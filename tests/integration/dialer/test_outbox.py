@@ -125,7 +125,7 @@ def test_what_was_never_put_is_found_in_its_rows(
     campaign_id = one_call(world)
     outbox = Outbox(publisher, OURS)
     greenlet = gevent.spawn(outbox.run)
-    wait_until(lambda: unpublished() == 0, 20, "everything published")
+    wait_until(lambda: unpublished() == 0, "everything published")
     outbox.stop()
     greenlet.join(5)
     assert greenlet.successful()
@@ -206,7 +206,7 @@ def test_a_busy_outbox_also_looks_after_what_a_web_process_left(
         outbox.put([])
         return unpublished() == 0
 
-    wait_until(busy, 20, "the web's transition")
+    wait_until(busy, "the web's transition")
     outbox.stop()
     greenlet.join(5)
     assert heard(redis, campaign_id) == ["running"]

@@ -79,7 +79,7 @@ def test_a_successor_that_stands_still_is_followed_once_it_is_dead_although_its_
     frozen, next_one = successors
     assert claim_takeover(DEAD, frozen, membership)
     redis.delete(Keys(PREFIX).lease(frozen))
-    wait_until(lambda: claim_takeover(DEAD, next_one, membership), 30, "the next successor")
+    wait_until(lambda: claim_takeover(DEAD, next_one, membership), "the next successor")
     assert membership.fenced([frozen]) == {frozen}
     assert heir_of_the_dead() == next_one
     release_takeover(DEAD, frozen)

@@ -18,7 +18,7 @@ from freeswitch.link import backoff
 from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER
 from tests.unit.freeswitch.test_originate import REQUEST
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 SUBSCRIPTION = (
     "event json CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE "
@@ -189,18 +189,18 @@ def test_a_command_that_takes_long_holds_up_no_originate() -> None:
         if command != "sofia recover":
             return Switch.answer(one, command)
         begun.set()
-        assert over.wait(20)
+        assert over.wait(HANG_SECONDS)
         return "Recovered 3 call(s)"
 
     with switch(lambda one: setattr(one, "answer", partial(answer, one))) as one:
         wait_until(one.ups, what="the link")
         recovery = gevent.spawn(one.link.api_apart, "sofia recover", 20.0)
-        assert begun.wait(20)
+        assert begun.wait(HANG_SECONDS)
         replies: list[str | None] = []
         one.link.originate(REQUEST, None, replies.append)
         wait_until(lambda: replies, what="the reply to the originate")
         over.set()
-        assert recovery.get(timeout=20) == "Recovered 3 call(s)"
+        assert recovery.get(timeout=HANG_SECONDS) == "Recovered 3 call(s)"
         assert one.link.connected
         assert one.downs() == []
 

@@ -21,7 +21,7 @@ from freeswitch.connection import (
 )
 from freeswitch.protocol import ProtocolError, decode_json, encode_frame
 from tests.integration.freeswitch.scripted_node import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 A_TURN = 256
 """Events that may be decoded between two turns of somebody else: a few of the reader's and of the decoder's."""
@@ -136,7 +136,7 @@ def test_a_flood_of_events_lets_other_greenlets_run() -> None:
         client = Client(node.port)
         with Bystander(lambda: client.decoded).running() as bystander:
             client.connected()
-            wait_until(lambda: len(client.events) == 4000, timeout=60, what="4,000 events")
+            wait_until(lambda: len(client.events) == 4000, what="4,000 events")
         assert bystander.most <= A_TURN
         client.esl.close()
 
@@ -156,10 +156,10 @@ def test_a_backlog_of_events_is_worked_off_in_turns() -> None:
     with ScriptedNode(greeted(script)) as node:
         client: Client = Client(node.port, on_event=on_event, turns_by=lambda: len(client.events) / 1000)
         client.connected()
-        wait_until(lambda: client.esl.waiting_events == 1_999, timeout=60, what="the backlog")
+        wait_until(lambda: client.esl.waiting_events == 1_999, what="the backlog")
         with Bystander(lambda: len(client.events)).running() as bystander:
             gate.set()
-            wait_until(lambda: len(client.events) == 2_000, timeout=60, what="its end")
+            wait_until(lambda: len(client.events) == 2_000, what="its end")
         assert bystander.most <= 3
         client.esl.close()
 
@@ -461,7 +461,7 @@ def test_a_burst_of_100000_events_is_delivered_whole_and_in_order_and_lets_the_o
         client = Client(node.port, on_event=lambda event: numbers.append(event["number"]))
         with Bystander(lambda: client.decoded).running() as bystander:
             client.connected()
-            wait_until(lambda: len(numbers) == burst or client.closed, timeout=100, what="the burst")
+            wait_until(lambda: len(numbers) == burst or client.closed, what="the burst")
         assert client.closed == []
         assert numbers == list(range(block)) * (burst // block)
         assert bystander.most <= A_TURN
@@ -490,7 +490,7 @@ def test_a_burst_waits_for_a_consumer_that_is_slower_than_the_node() -> None:
         assert client.esl.api("status", timeout=60) == "still here"
         assert seen == 0
         gate.set()
-        wait_until(lambda: seen == burst, timeout=30, what="the burst")
+        wait_until(lambda: seen == burst, what="the burst")
         client.esl.close()
 
 
@@ -660,7 +660,7 @@ def test_the_peer_counts_as_closed_once_it_has_read_what_was_written_and_closed(
         assert client.close_reason() == "no reply in time"
         assert not client.esl.peer_closed.wait(0.2)
         wakes.set()
-        assert client.esl.peer_closed.wait(10)
+        assert client.esl.peer_closed.wait(HANG_SECONDS)
         assert read == ["bgapi originate x"]
 
 
@@ -676,7 +676,7 @@ def test_a_node_that_says_much_after_it_was_given_up_is_read_to_its_end() -> Non
         client = Client(node.port).connected()
         client.esl.close()
         given_up.set()
-        assert client.esl.peer_closed.wait(20)
+        assert client.esl.peer_closed.wait(HANG_SECONDS)
         assert client.events == []
 
 

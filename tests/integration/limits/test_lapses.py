@@ -111,7 +111,7 @@ def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(clie
         return usage is None or usage.concurrent == 0
 
     try:
-        wait_until(lapsed, timeout=20, what="the end of the lease")
+        wait_until(lapsed, what="the end of the lease")
     finally:
         client.config_set("maxmemory", 0)
     assert words(idle.ask("b", concurrency=1)) == ["no_redis"]
@@ -123,7 +123,7 @@ def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: HookedRe
     dialer.ask("a", concurrency=1)
     client.persist(f"{PREFIX}epoch")
     assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
-    wait_until(lambda: words(dialer.ask("b", concurrency=1)) == ["no_redis"], timeout=20, what="the lapse")
+    wait_until(lambda: words(dialer.ask("b", concurrency=1)) == ["no_redis"], what="the lapse")
     later = Dialer(client, "d2")
     assert later.limiter.rebuild(snapshot())
     assert words(later.ask("b", concurrency=1)) == ["fs1"]

@@ -284,14 +284,14 @@ class StreamClient:
 
     def wait(self, what: Callable[[StreamClient], Any], timeout: float = 30.0) -> Any:
         return wait_until(
-            lambda: what(self), timeout, f"what the stream was expected to hold: {self.messages[-5:]}"
+            lambda: what(self), f"what the stream was expected to hold: {self.messages[-5:]}", seconds=timeout
         )
 
     def wait_for(self, event: str | None, count: int = 1, timeout: float = 30.0) -> list[Message]:
         """The events of this name, once there are at least `count`."""
         try:
             found: list[Message] = wait_until(
-                lambda: messages if len(messages := self.of(event)) >= count else [], timeout
+                lambda: messages if len(messages := self.of(event)) >= count else [], seconds=timeout
             )
         except AssertionError as error:
             raise AssertionError(

@@ -191,13 +191,13 @@ def test_who_goes_away_is_gone_soon_and_leaves_no_redis_connection(
         if rudely:
             reader.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         reader.close()
-    wait_until(lambda: streams.hub.count == 0, 20, "every listener gone")
+    wait_until(lambda: streams.hub.count == 0, "every listener gone")
 
     def only_the_pool_is_left() -> bool:
         client.connection_pool.disconnect(inuse_connections=False)
         return connections(client) <= baseline
 
-    wait_until(only_the_pool_is_left, 20, "the reader's connection closed")
+    wait_until(only_the_pool_is_left, "the reader's connection closed")
 
 
 def test_who_goes_away_while_a_write_to_him_is_stuck_is_gone_too(streams: StreamServer) -> None:
@@ -210,7 +210,7 @@ def test_who_goes_away_while_a_write_to_him_is_stuck_is_gone_too(streams: Stream
         fast.wait_for("contact", (n + 1) * 100)
     assert streams.hub.count == 2
     stuck.close()
-    wait_until(lambda: streams.hub.count == 1, 20, "the stuck listener gone")
+    wait_until(lambda: streams.hub.count == 1, "the stuck listener gone")
 
 
 def test_a_client_that_only_closed_its_sending_side_goes_on_reading(streams: StreamServer) -> None:
@@ -231,7 +231,7 @@ def test_the_reader_ends_with_the_last_listener_and_begins_again_with_the_next(s
         streams.publish(streams.transition())
         assert reader.wait_for("contact")
         reader.close()
-        wait_until(lambda: not streams.hub.reading, 20, "the reader ended")
+        wait_until(lambda: not streams.hub.reading, "the reader ended")
 
 
 def test_a_process_that_is_full_says_so(streams: StreamServer) -> None:

@@ -17,7 +17,7 @@ from live.stream_events import StreamEvent
 from local.process import end, spawn
 from tests.integration.live.conftest import PREFIX
 from tests.integration.live.stream_server import StreamClient
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +36,7 @@ class Gunicorn:
                 stdout=log,
                 stderr=log,
             )
-        self.port = wait_until(self._listening, 20, "gunicorn listening")
+        self.port = wait_until(self._listening, "gunicorn listening")
 
     def log(self) -> str:
         return self._log_path.read_text()
@@ -68,7 +68,7 @@ def test_who_goes_away_leaves_the_worker_and_redis(server: Gunicorn, client: Red
     for reader in readers:
         reader.close()
     # The app's own pool may keep what it has opened; the reader's blocking connection must be gone.
-    wait_until(lambda: not any(c["cmd"] == "xread" for c in client.client_list()), 20, "the reader gone")
+    wait_until(lambda: not any(c["cmd"] == "xread" for c in client.client_list()), "the reader gone")
     assert len(client.client_list()) <= before + 4
 
 
@@ -78,7 +78,7 @@ def test_a_worker_told_to_stop_ends_its_streams_and_is_gone_in_time(server: Guni
     for reader in readers:
         reader.wait_for(None)
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(60) == 0
+    assert server.process.wait(HANG_SECONDS) == 0
     for reader in readers:
         reader.wait(lambda r: r.closed)
         assert reader.messages[-1].retry

@@ -40,7 +40,7 @@ def test_listeners_are_told_of_an_outage_and_go_on_where_it_left_them(own_valkey
         streams.versions["c1", "p1"] = 1
 
         own_valkey.start()
-        wait_until(client.ping, 20, "Redis back")
+        wait_until(client.ping, "Redis back")
         reader.wait(lambda r: r.comments("stream resumed"))
         newcomer.wait(lambda r: r.comments("stream resumed"))
         streams.publish(streams.transition("p2"))

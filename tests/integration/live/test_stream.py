@@ -30,7 +30,7 @@ def test_bytes_come_at_once_when_the_database_is_down(streams: StreamServer) -> 
     reader = streams.listen()
     reader.wait(lambda r: r.comments("carillon"))
     wait_until(
-        lambda: streams.campaigns.failures, 20, "a snapshot, for which it has to know its place in the stream"
+        lambda: streams.campaigns.failures, "a snapshot, for which it has to know its place in the stream"
     )
     streams.publish(streams.transition())
     assert reader.wait_for("contact")

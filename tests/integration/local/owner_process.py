@@ -69,4 +69,4 @@ def running(pid: int) -> bool:
 
 def wait_until_gone(*pids: int, timeout: float = 10.0) -> None:
     """Return once none of the processes runs."""
-    wait_until(lambda: not any(running(pid) for pid in pids), timeout, f"the end of {pids}")
+    wait_until(lambda: not any(running(pid) for pid in pids), f"the end of {pids}", seconds=timeout)

@@ -24,7 +24,7 @@ from local.process import free_port, spawn
 from local.stack import OWNER_VARIABLE, Stack
 from settings import SettingsError
 from tests.integration.local.owner_process import line_of, owner, running, sigkill, wait_until_gone
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 NODE = "esl://:ClueCon@127.0.0.1:1"
@@ -127,7 +127,6 @@ def test_a_server_that_is_killed_is_started_again_under_the_same_url(stack: Stac
         os.kill(pid, signal.SIGKILL)
     wait_until(
         lambda: all(stack.pids.get(name, pid) != pid for name, pid in first.items()),
-        20,
         "servers that run again",
     )
     wait_until(lambda: answers(stack), what="servers that answer")
@@ -266,7 +265,7 @@ def test_after_a_kill_of_the_whole_tree_the_next_start_works(home: Path, folder:
         pids = json.loads(line_of(first))
         for pid in (first.pid, *pids.values()):
             os.kill(pid, signal.SIGKILL)
-        first.wait(10)
+        first.wait(HANG_SECONDS)
     with build(home, lines) as stack:
         stack.wait_ready()
 
@@ -287,7 +286,7 @@ def test_children_of_a_dead_owner_are_ended_by_the_next_one(
     try:
         wait_until(lambda: ignores(left.pid, signal.SIGTERM), what="the trap")
         with build(home, lines, **servers):
-            assert left.wait(5) == -signal.SIGKILL
+            assert left.wait(HANG_SECONDS) == -signal.SIGKILL
             assert other.poll() is None
     finally:
         other.kill()

@@ -13,7 +13,7 @@ import pytest
 from local.process import end, spawn
 from local.supervisor import Child
 from tests.integration.local.owner_process import line_of, owner, running, sigkill, wait_until_gone
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 MakeChild = Callable[..., Child]
 Lines = list[tuple[str, str]]
@@ -44,7 +44,7 @@ def make(lines: Lines, tmp_path: Path) -> Iterator[MakeChild]:
     yield make_child
     for child in children:
         child.kill()
-        assert child.wait(60)
+        assert child.wait(HANG_SECONDS)
 
 
 def pid_of(child: Child) -> int:
@@ -56,7 +56,7 @@ def pid_of(child: Child) -> int:
 def test_each_line_is_passed_on_with_the_name_of_the_child(make: MakeChild, lines: Lines) -> None:
     child = make("echo one; echo two >&2; printf '\\377 no end'", restart=False)
     child.start()
-    assert child.wait(60)
+    assert child.wait(HANG_SECONDS)
     assert lines == [("web.1", "one"), ("web.1", "two"), ("web.1", "\ufffd no end")]
     assert child.status == 0
 
@@ -87,7 +87,7 @@ def test_a_child_that_was_asked_to_end_is_not_started_again(make: MakeChild) -> 
     child.start()
     wait_until(lambda: child.pid)
     child.terminate()
-    assert child.wait(60)
+    assert child.wait(HANG_SECONDS)
     assert child.pid is None
     assert child.starts == 1
 
@@ -108,7 +108,7 @@ def test_killing_a_child_ends_what_it_started(make: MakeChild, tmp_path: Path) -
     wait_until(lambda: (tmp_path / "grandchild").exists() and (tmp_path / "grandchild").read_text())
     grandchild = int((tmp_path / "grandchild").read_text())
     child.kill()
-    assert child.wait(60)
+    assert child.wait(HANG_SECONDS)
     wait_until_gone(grandchild)
 
 
@@ -143,10 +143,10 @@ def test_a_process_ends_with_its_owner(tmp_path: Path) -> None:
 def test_a_process_whose_owner_died_before_it_began_never_runs(tmp_path: Path) -> None:
     launcher = Path(sys.modules["local"].__path__[0]) / "launch.py"
     dead = spawn(["/bin/true"])
-    dead.wait(60)
+    dead.wait(HANG_SECONDS)
     touch = ["/usr/bin/touch", str(tmp_path / "ran")]
     argv = [sys.executable, "-I", "-S", str(launcher), str(dead.pid), "9", "-", "--", *touch]
-    assert spawn(argv).wait(60) == 124
+    assert spawn(argv).wait(HANG_SECONDS) == 124
     assert not (tmp_path / "ran").exists()
 
 

@@ -58,7 +58,7 @@ class Rig:
         self.redis: Redis = client(redis_url)
         # A server that has not been up for longer than a lease proves no lease lapsed.
         wait_until(
-            lambda: self.redis.info("server")["uptime_in_seconds"] > LEASE_SECONDS + 1, 20, "the server's age"
+            lambda: self.redis.info("server")["uptime_in_seconds"] > LEASE_SECONDS + 1, "the server's age"
         )
         self.switch = Switch(self.clock)
         self.contacts = contacts

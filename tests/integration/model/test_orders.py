@@ -22,6 +22,7 @@ from tests.factories import World, make_campaign
 from tests.integration.dialer.test_cdr_inbox import ANSWERED, UNKNOWN, Desk
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
 from tests.integration.model.rig import Rig, rig_over
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def test_an_end_waits_for_the_stop_that_runs_beside_it(world: World) -> None:
         ending = gevent.spawn(write, DIALER, [], [], [ended(call.call_id, "pending")])
         ending.join(0.2)
         assert not ending.ready()
-    ending.get(timeout=30)
+    ending.get(timeout=HANG_SECONDS)
     assert contact_of(call).status == "failed"
 
 

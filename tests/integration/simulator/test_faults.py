@@ -46,7 +46,7 @@ def struck(node: SimulatedNode, name: str) -> int:
 
 def quiet(node: SimulatedNode, client: Client) -> None:
     """Read until nothing is left of the calls, nor of what they have told."""
-    wait_until(lambda: node.control.status()["sessions"] == 0, 30, "every call ended")
+    wait_until(lambda: node.control.status()["sessions"] == 0, "every call ended")
     client.api("uptime")
 
 
@@ -105,7 +105,7 @@ def test_some_events_are_dropped_and_the_rest_comes(faulty: SimulatedNode, clien
         quiet(faulty, client)
         return arrived(client).total() >= before + 20
 
-    wait_until(all_came, 20, "every event of ten calls")
+    wait_until(all_came, "every event of ten calls")
     assert arrived(client).total() == before + 20
 
 
@@ -332,10 +332,8 @@ def test_faults_can_be_in_force_from_the_start() -> None:
 
 def test_a_fault_of_the_command_line_lasts_from_its_moment_to_its_end() -> None:
     with SimulatedNode(faults=("pause@0-2", "limits:sps=5@1")) as node:
-        wait_until(lambda: len(node.control.status()["faults"]) == 2, 30, "the second fault")
-        wait_until(
-            lambda: node.control.status()["faults"] == ["limits:sps=5,max_sessions=1000"], 30, "one end"
-        )
+        wait_until(lambda: len(node.control.status()["faults"]) == 2, "the second fault")
+        wait_until(lambda: node.control.status()["faults"] == ["limits:sps=5,max_sessions=1000"], "one end")
         with Client(node.port) as client:
             assert client.api("fsctl pause_check") == "false"
             assert client.api("fsctl sps") == "+OK sessions per second: 5\n"
@@ -345,11 +343,11 @@ def test_every_fault_can_be_ordered_on_the_command_line() -> None:
     lasting = sorted(KINDS.keys() - MOMENTARY)
     with SimulatedNode(faults=(*(f"{name}@0.1" for name in lasting), "burst:events=10@0.1")) as node:
         node.control.status()
-        wait_until(lambda: struck(node, "burst") == 1, 30, "the burst")
+        wait_until(lambda: struck(node, "burst") == 1, "the burst")
         in_force = {fault.partition(":")[0] for fault in node.control.status()["faults"]}
         assert in_force == set(lasting)
     with SimulatedNode(faults=("kill@0.1",)) as node:
-        wait_until(lambda: not listens(node.port), 30, "the node's death")
+        wait_until(lambda: not listens(node.port), "the node's death")
 
 
 def test_a_node_whose_command_line_restarts_it_does_so_once_and_keeps_its_other_faults() -> None:
@@ -357,7 +355,7 @@ def test_a_node_whose_command_line_restarts_it_does_so_once_and_keeps_its_other_
         with Client(node.port) as client, suppress(EOFError, ConnectionError):
             core = client.api("global_getvar core_uuid")
             client.read_to_end()
-        wait_until(lambda: node.control.status()["connections"] == 0, 30, "the new node")
+        wait_until(lambda: node.control.status()["connections"] == 0, "the new node")
         with Client(node.port) as client:
             assert client.api("global_getvar core_uuid") != core
         (left,) = node.control.status()["faults"]

@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from dialer.send_gate import EVERYBODY, KEEP_SECONDS, SendGate
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_an_answer_waits_for_the_writes_under_way_and_for_no_later_one(send_gate
     gevent.sleep(0)
     gevent.spawn(lambda: send_gate.writing().__enter__())
     finish.set()
-    assert waiting.get(timeout=2) is True
+    assert waiting.get(timeout=HANG_SECONDS) is True
 
 
 def test_a_write_that_fails_is_over_too(send_gate: SendGate) -> None:

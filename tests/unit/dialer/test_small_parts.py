@@ -87,10 +87,10 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
         reconciler.ask(make_call(node="frozen"))
     healthy = make_call(node="fs2")
     reconciler.ask(healthy)
-    wait_until(lambda: settled == [healthy.call_id], 20, "the healthy node's answer")
-    wait_until(lambda: not healthy.asking, 20, "the end of the question")
+    wait_until(lambda: settled == [healthy.call_id], "the healthy node's answer")
+    wait_until(lambda: not healthy.asking, "the end of the question")
     stuck.set()
-    wait_until(lambda: len(settled) == 51, 20, "the rest")
+    wait_until(lambda: len(settled) == 51, "the rest")
     reconciler.stop()
 
 
@@ -104,7 +104,7 @@ def test_marks_are_forgotten_in_the_background_and_kept_where_the_node_is_away()
     assert orders == []
     link.connected = True
     hangup_markers.forget("fs1", ["c"])
-    wait_until(lambda: len(orders) == 3, 20, "three marks forgotten")
+    wait_until(lambda: len(orders) == 3, "three marks forgotten")
     assert orders == [f"hash delete/carillon/{name}" for name in "abc"]
 
 
@@ -212,9 +212,9 @@ def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
         no_gateways,
     )
     desk.read_plans()
-    wait_until(lambda: refreshed, 20, "the end of the dispatcher")
+    wait_until(lambda: refreshed, "the end of the dispatcher")
     desk.read_plans()
-    wait_until(lambda: len(started) == 2, 20, "its second start")
+    wait_until(lambda: len(started) == 2, "its second start")
 
 
 def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None:
@@ -240,8 +240,8 @@ def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None
     tasks = Tasks(lambda: None)
     tasks.every(60.0, task)
     tasks.spawn(deaf)
-    wait_until(lambda: stubborn, 20, "the task")
+    wait_until(lambda: stubborn, "the task")
     gevent.sleep(0)
     tasks.end(0.1)
     assert stubborn == [1, 2]
-    wait_until(lambda: all(greenlet.dead for greenlet in tasks._greenlets), 20, "the end of both")
+    wait_until(lambda: all(greenlet.dead for greenlet in tasks._greenlets), "the end of both")

@@ -19,7 +19,7 @@ import pytest
 
 from freeswitch.conf import ship_cdrs
 from freeswitch.conf.ship_cdrs import Credential, Service, Shipper, backoff, is_whole
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 SCRIPT = Path(ship_cdrs.__file__)
 KEY = "a-key-of-the-shippers-own"
@@ -321,7 +321,7 @@ def test_it_ships_what_comes_and_ends_on_sigterm(spool: Path, receiver: Receiver
         put(spool, "after")
         wait_until(lambda: not names(spool), what="the second record's way")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(HANG_SECONDS) == 0
     assert receiver.paths == ["/freeswitch/cdr?node=fs%201"] * 2
 
 
@@ -330,7 +330,7 @@ def test_a_killed_shipper_goes_on_where_it_was(spool: Path, receiver: Receiver) 
 
     def answer(_path: str, _body: bytes) -> Answer:
         if len(receiver.bodies) >= 3:
-            held.wait(5)
+            held.wait(HANG_SECONDS)
         return 204
 
     receiver.answer = answer
