@@ -58,6 +58,10 @@ ALL = (
 """The longest first, by what each says when it is over."""
 
 
+AT_ONCE = 5
+"""More of them would only keep each other from the processors."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 0 where every test passed."""
     pytest = [sys.executable, "-m", "pytest"]
@@ -74,20 +78,27 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
     with ExitStack() as files:
         began = time.monotonic()
         started: dict[Run, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
-        for run in runs:
+        waiting = list(runs)
+
+        def start() -> None:
+            run = waiting.pop(0)
             said: IO[bytes] = files.enter_context(tempfile.TemporaryFile())
             command = [*pytest, "-p", "tests.instant", *run.arguments()]
             started[run] = (subprocess.Popen(command, stdout=said, stdin=subprocess.DEVNULL), said)
 
+        for _ in range(min(AT_ONCE, len(waiting))):
+            start()
+
         def end(number: int, _frame: FrameType | None) -> None:
+            waiting.clear()
             for process, _ in started.values():
                 process.send_signal(number)
 
         # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done.
-        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        signal.signal(signal.SIGINT, lambda _number, _frame: waiting.clear())
         signal.signal(signal.SIGTERM, end)
         statuses: list[int] = []
-        while len(statuses) < len(runs):
+        while len(statuses) < len(started):
             pid, status = os.wait()
             over = next((run for run, (process, _) in started.items() if process.pid == pid), None)
             if over is None:
@@ -95,6 +106,8 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
             process, output = started[over]
             process.returncode = os.waitstatus_to_exitcode(status)
             statuses.append(process.returncode)
+            if waiting:
+                start()
             _show(over, time.monotonic() - began, output, whole=process.returncode != 0)
         return next((status for status in statuses if status), 0)
 

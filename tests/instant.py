@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-_SEEN = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)
+_SEEN = os.dup(2)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -24,4 +24,4 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 def _say(text: str) -> None:
     # In one write: several runs share this terminal.
-    _SEEN.write(f"\n{text}\n\n")
+    os.write(_SEEN, f"\n{text}\n\n".encode("utf-8", "replace"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.integration.limits.limiter_rig import Dialer, HookedRedis, connect
+from tests.integration.limits.limiter_rig import CLOCK, Clock, Dialer, HookedRedis, connect
 
 
 @pytest.fixture
@@ -18,4 +19,28 @@ def client(redis_url: str) -> Iterator[HookedRedis]:
 @pytest.fixture
 def dialer(client: HookedRedis) -> Dialer:
     """A registered dialer over a whole, empty state."""
+    return Dialer(client).open()
+
+
+@pytest.fixture
+def virtual_clock(client: HookedRedis) -> Iterator[Clock]:
+    """Redis' time is what the test says."""
+
+    def moved(text: str, send: Callable[[str], Any]) -> Any:
+        assert text.count("redis.call('TIME')") == 1
+        return send(
+            text.replace(
+                "redis.call('TIME')",
+                f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
+            )
+        )
+
+    with client.hooked(moved):
+        yield Clock(client)
+
+
+@pytest.fixture
+def timed_dialer(client: HookedRedis, virtual_clock: Clock) -> Dialer:
+    """A registered dialer over a whole, empty state, all of it by the virtual clock."""
+    virtual_clock.advance(0.0)
     return Dialer(client).open()

@@ -85,6 +85,24 @@ def snapshot(
     return lambda: Snapshot(dt.datetime.now(dt.UTC).date(), live, recent, days)
 
 
+CLOCK = "test:virtual"
+"""Where a test keeps the time that scripts take for Redis', in microseconds."""
+NOON = 1_800_014_400_000_000
+
+
+class Clock:
+    """The virtual time of one Redis."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self.now = NOON
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += round(seconds * 1e6)
+        self._client.set(CLOCK, self.now)
+
+
 class Dialer:
     """A registered dialer with its limiter, and short words for what the tests do over and over."""
 

@@ -7,9 +7,7 @@ which answers would break a cap, and which denials nothing explains.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,10 +24,8 @@ from hypothesis.stateful import (
 )
 
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps
-from tests.integration.limits.limiter_rig import Dialer, HookedRedis, words
+from tests.integration.limits.limiter_rig import CLOCK, NOON, Dialer, HookedRedis, words
 
-CLOCK = "test:virtual"
-NOON = 1_800_014_400_000_000
 """µs of a moment at 12:00 UTC: no history here reaches midnight."""
 TOLERANCE = 20_000
 CONCURRENCY, TENANT_SLOTS, CHANNELS = 3, 5, 4
@@ -216,23 +212,6 @@ class LimiterModel(RuleBasedStateMachine):
             full = sum(stamp > self.now - window for stamp in stamps) >= limit
             explained.append(full or (bool(stamps) and self.now - max(stamps) < window / limit))
         assert any(explained), answer
-
-
-@pytest.fixture
-def virtual_clock(client: HookedRedis) -> Iterator[None]:
-    """Redis' time is what the test says."""
-
-    def moved(text: str, send: Callable[[str], Any]) -> Any:
-        assert text.count("redis.call('TIME')") == 1
-        return send(
-            text.replace(
-                "redis.call('TIME')",
-                f"{{math.floor(redis.call('GET', '{CLOCK}') / 1000000), redis.call('GET', '{CLOCK}') % 1000000}}",
-            )
-        )
-
-    with client.hooked(moved):
-        yield
 
 
 def test_random_histories_agree_with_the_model(client: HookedRedis, virtual_clock: None) -> None:

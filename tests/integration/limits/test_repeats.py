@@ -18,7 +18,7 @@ from coordination.lua import Script
 from limits import scripts
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.limiter_rig import Dialer, HookedRedis, ScriptHook, connect, words
+from tests.integration.limits.limiter_rig import Clock, Dialer, HookedRedis, ScriptHook, connect, words
 from tests.waiting import wait_until
 
 Send = Callable[[str], Any]
@@ -97,42 +97,50 @@ def test_any_process_may_release_a_call_and_its_owner_does_not_revive_it(
     assert dialer.limiter.usage("t") == Usage(0, 1, 1, 5)
 
 
-def test_a_lapsed_permit_moves_to_the_present_when_the_rate_allows(dialer: Dialer) -> None:
+def test_a_lapsed_permit_moves_to_the_present_when_the_rate_allows(
+    timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
     slow = GatewayCaps("gw", 1, None)
-    assert words(dialer.ask("a", gateway=slow)) == ["fs1"]
-    gevent.sleep(0.06)
-    answers = dialer.ask("a", "b", gateway=slow)
+    assert words(timed_dialer.ask("a", gateway=slow)) == ["fs1"]
+    virtual_clock.advance(0.06)
+    answers = timed_dialer.ask("a", "b", gateway=slow)
     assert words(answers) == ["fs1", "gateway_cps"]
     assert isinstance(answers[1], Denied)
     assert answers[1].retry_after > 0.93
 
 
-def test_lapsed_permits_get_turns_one_after_another_before_any_new_call(dialer: Dialer) -> None:
+def test_lapsed_permits_get_turns_one_after_another_before_any_new_call(
+    timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
     """A database that stalls for a while delays calls, but neither bunches them nor lets new ones overtake."""
     rate = GatewayCaps("gw", 20, None)
     calls = ["a", "b", "c", "d"]
     waiting = list(calls)
     while waiting:
-        waiting = [call for call in waiting if isinstance(dialer.ask(call, gateway=rate)[0], Denied)]
-        gevent.sleep(0.005)
-    gevent.sleep(0.06)
-    answers = dialer.ask(*calls, gateway=rate)
+        waiting = [call for call in waiting if isinstance(timed_dialer.ask(call, gateway=rate)[0], Denied)]
+        virtual_clock.advance(0.005)
+    virtual_clock.advance(0.06)
+    answers = timed_dialer.ask(*calls, gateway=rate)
     assert words(answers)[0] == "fs1"
     turns = [answer.retry_after for answer in answers if isinstance(answer, Denied)]
     assert len(turns) == 3
     assert turns == sorted(turns)
     assert all(0.02 < later - sooner < 0.06 for sooner, later in itertools.pairwise(turns))
-    (new,) = dialer.ask("new", gateway=rate)
+    (new,) = timed_dialer.ask("new", gateway=rate)
     assert isinstance(new, Denied)
     assert new.retry_after > turns[-1]
 
 
-def test_a_turn_is_kept_for_whoever_asks_early(dialer: Dialer) -> None:
+def test_a_turn_is_kept_for_whoever_asks_early(timed_dialer: Dialer, virtual_clock: Clock) -> None:
     rate = GatewayCaps("gw", 5, None)
-    dialer.ask("a", gateway=rate)
-    wait_until(lambda: isinstance(dialer.ask("b", gateway=rate)[0], Permit))
-    gevent.sleep(0.06)
-    waits = [dialer.ask("a", gateway=rate)[0] for _ in range(3)]
+    timed_dialer.ask("a", gateway=rate)
+    while not isinstance(timed_dialer.ask("b", gateway=rate)[0], Permit):
+        virtual_clock.advance(0.01)
+    virtual_clock.advance(0.06)
+    waits = []
+    for _ in range(3):
+        waits.append(timed_dialer.ask("a", gateway=rate)[0])
+        virtual_clock.advance(0.01)
     assert all(isinstance(wait, Denied) and wait.reason == "gateway_cps" for wait in waits)
     assert [w.retry_after for w in waits if isinstance(w, Denied)] == sorted(
         (w.retry_after for w in waits if isinstance(w, Denied)), reverse=True

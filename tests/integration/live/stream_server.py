@@ -25,7 +25,7 @@ from live.publisher import Publisher, PublishOutcome
 from live.stream import EventStream
 from live.stream_events import CAMPAIGN, StreamEvent
 from live.tokens import StreamTokens
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 KEY = "sk_demo_key"
 OTHER_KEY = "sk_other_key"
@@ -282,19 +282,18 @@ class StreamClient:
     def comments(self, text: str) -> list[Message]:
         return [m for m in self.messages if m.comment == text]
 
-    def wait(self, what: Callable[[StreamClient], Any], timeout: float = 30.0) -> Any:
+    def wait(self, what: Callable[[StreamClient], Any], seconds: float = HANG_SECONDS) -> Any:
         return wait_until(
-            lambda: what(self), f"what the stream was expected to hold: {self.messages[-5:]}", seconds=timeout
+            lambda: what(self), f"what the stream was expected to hold: {self.messages[-5:]}", seconds=seconds
         )
 
-    def wait_for(self, event: str | None, count: int = 1, timeout: float = 30.0) -> list[Message]:
+    def wait_for(self, event: str | None, count: int = 1, seconds: float = HANG_SECONDS) -> list[Message]:
         """The events of this name, once there are at least `count`."""
         try:
             found: list[Message] = wait_until(
-                lambda: messages if len(messages := self.of(event)) >= count else [], seconds=timeout
+                lambda: messages if len(messages := self.of(event)) >= count else [], seconds=seconds
             )
         except AssertionError as error:
-            raise AssertionError(
-                f"{count} × {event}: {error}; got {self.messages[-8:]}, {self.body!r}"
-            ) from error
+            last = [message.id for message in self.messages[-8:]]
+            raise AssertionError(f"{count} × {event}: {error}; got {last}, {self.body[-500:]!r}") from error
         return found

@@ -110,7 +110,7 @@ def test_a_listener_that_does_not_read_delays_nobody_and_misses_nothing(
     assert streams.hub.behind == 1
     judge.at_most(sorted(delays)[len(delays) // 2], 0.5, "seconds until the other has heard it")
     slow.resume()
-    assert [m.id for m in slow.wait_for("contact", sent, timeout=30)] == [m.id for m in fast.of("contact")]
+    assert [m.id for m in slow.wait_for("contact", sent)] == [m.id for m in fast.of("contact")]
     streams.publish(streams.transition("last"))
     assert slow.wait_for("contact", sent + 1)
     assert not slow.of("reset")
@@ -259,7 +259,7 @@ def test_a_replay_that_fills_its_pages_exactly_is_complete_too(streams: StreamSe
     replay = streams.listen(last_event_id=begin)
     assert [m.id for m in replay.wait_for("contact", missed)] == early
     streams.publish(streams.transition("next"))
-    assert replay.wait_for("contact", missed + 1, timeout=20)
+    assert replay.wait_for("contact", missed + 1)
     assert not replay.of("reset")
 
 

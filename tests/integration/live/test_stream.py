@@ -217,9 +217,9 @@ def test_a_campaign_added_while_the_reader_waits_is_heard_promptly(streams: Stre
     streams.campaign("c2")
     streams.listen("c1").wait_for(None)
     second = streams.listen("c2")
-    second.wait_for(None, timeout=20)
+    second.wait_for(None)
     streams.publish(streams.transition("p1", "c2"))
-    assert second.wait_for("contact", timeout=20)
+    assert second.wait_for("contact")
 
 
 def test_a_text_with_every_kind_of_line_end_arrives_unchanged(streams: StreamServer) -> None:
