@@ -139,6 +139,9 @@ class Subscriber:
                     self._listen(pubsub)
             except (RedisError, OSError) as error:
                 log.warning("control_bus_lost", error=str(error))
+            except Exception:
+                # Bytes that are no text, or what else the driver raises, must not make this dialer deaf for good.
+                log.exception("control_bus_failed")
             if time.monotonic() - began > SILENCE_SECONDS:
                 backoff = 0.1
             self._stopping.wait(random.uniform(backoff / 2, backoff))

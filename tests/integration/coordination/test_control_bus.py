@@ -138,9 +138,11 @@ def test_a_message_that_cannot_be_acted_on_keeps_nobody_from_the_next(
     subscriber.start()
     wait_until(lambda: received == ["connected"], what="the subscription")
     connect(redis_url).publish("test:bell", "not json")
+    connect(redis_url).publish("test:bell", b"\xff\xfe")
+    wait_until(lambda: received == ["connected", "connected"], what="the subscription anew")
     bus.notify(Topic.HALT, {})
     bus.notify(Topic.UNHALT, {})
-    wait_until(lambda: received == ["connected", "halt", "unhalt"], what="both messages")
+    wait_until(lambda: received == ["connected", "connected", "halt", "unhalt"], what="both messages")
     subscriber.stop(timeout=5)
 
 

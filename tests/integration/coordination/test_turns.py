@@ -23,6 +23,23 @@ def test_a_turn_is_over_with_its_period_whatever_became_of_its_taker(client: red
     wait_until(lambda: two.take("sweep", 60.0), what="the next period")
 
 
+def test_who_is_refused_for_too_long_does_the_work_all_the_same(client: redis.Redis) -> None:
+    """As where the server's clock was set back: the key outlives its period."""
+    clock = [100.0]
+    Turns(client, PREFIX, "d1").take("sweep", 3600.0)
+    two = Turns(client, PREFIX, "d2", now=lambda: clock[0])
+    had = []
+    for _ in range(13):
+        had.append(two.take("sweep", 3.0))
+        clock[0] += 3.0
+    assert [place for place, turn in enumerate(had) if turn] == [5, 10]
+
+
+def test_a_turn_is_over_before_its_taker_asks_for_the_next(client: redis.Redis) -> None:
+    Turns(client, PREFIX, "d1").take("sweep", 3.0)
+    assert 0 < client.pttl(f"{PREFIX}turn:sweep") <= 2400
+
+
 def test_without_redis_nobody_has_it() -> None:
     with redis.Redis(port=1, socket_connect_timeout=0.2) as nowhere, pytest.raises(TurnsUnavailable):
         Turns(nowhere, PREFIX, "d1").take("sweep", 1.0)
