@@ -8,6 +8,8 @@ it. So "no such call" right after a restart means nothing until this was done.
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -16,6 +18,7 @@ from gevent.lock import RLock
 from dialer.live_calls import LiveCall
 from freeswitch.cluster import NodeLink
 from freeswitch.commands import recover, sched_hangup
+from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel
 
 log = structlog.get_logger()
@@ -24,6 +27,8 @@ RECOVER_SECONDS = 30.0
 """A node takes its calls up again one after the other, and answers when it has gone through all: over the connection
 that sends originates they would wait in its buffers for so long."""
 ASK_SECONDS = 10.0
+AGAIN_SECONDS = 5.0
+"""A node that did not recover when it was told to is told again after so long."""
 
 
 class Placed(Protocol):
@@ -36,15 +41,18 @@ class Placed(Protocol):
 class NodeRestarts:
     """Used by recovery. Every method raises FreeswitchError when the node cannot be told; it is told again then."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._recovered: dict[str, str] = {}
+        self._failed: dict[str, tuple[float, FreeswitchError]] = {}
         self._locks: dict[str, RLock] = {}
 
     def bring_back(self, link: NodeLink, call: Placed) -> None:
         """Where this call was placed by an earlier run of its node, have the present run recover, once.
 
         Returns when every call that can come back is there to be asked for. Several dialers may do this to one node:
-        the first has the effect.
+        the first has the effect. A node that just failed to is not asked again for each of its calls: who waits for
+        the one attempt fails with it.
         """
         if not self._is_from_earlier_run(link, call):
             return
@@ -52,7 +60,15 @@ class NodeRestarts:
             core = link.core_uuid
             if core is None or self._recovered.get(link.name) == core:
                 return
-            answer = link.api_apart(recover(), timeout=RECOVER_SECONDS)
+            failed_at, failure = self._failed.get(link.name, (-math.inf, None))
+            if failure is not None and self._now() - failed_at < AGAIN_SECONDS:
+                raise failure
+            try:
+                answer = link.api_apart(recover(), timeout=RECOVER_SECONDS)
+            except FreeswitchError as error:
+                self._failed[link.name] = (self._now(), error)
+                raise
+            self._failed.pop(link.name, None)
             self._recovered[link.name] = core
             log.warning("node_recovered", node=link.name, answer=answer.strip()[:100])
 

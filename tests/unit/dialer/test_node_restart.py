@@ -12,7 +12,7 @@ from redis import Redis
 
 from dialer.live_calls import LiveCalls, LiveState
 from dialer.process import Process
-from dialer.recovery.node_restart import NodeRestarts
+from dialer.recovery.node_restart import AGAIN_SECONDS, NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from freeswitch.cluster import NodeLink
 from freeswitch.errors import FreeswitchError
@@ -98,12 +98,32 @@ def test_a_call_of_this_run_is_no_reason_to_recover(core_uuid: str | None) -> No
 
 
 def test_a_node_that_could_not_be_told_is_told_again() -> None:
-    node, restarts, call = Node(), NodeRestarts(), make_call(core_uuid=OLD)
+    clock = [100.0]
+    node, restarts, call = Node(), NodeRestarts(now=lambda: clock[0]), make_call(core_uuid=OLD)
     node.refuses = 1
     with pytest.raises(FreeswitchError):
         restarts.bring_back(link(node), call)
+    clock[0] += AGAIN_SECONDS
     restarts.bring_back(link(node), call)
     assert node.said == ["sofia recover"] * 2
+
+
+def test_who_waits_for_an_attempt_that_fails_does_not_make_one_more() -> None:
+    """Forty calls of a node that does not answer would wait for forty attempts, and whoever asks about others too."""
+    node, restarts = Node(), NodeRestarts()
+    node.refuses = 40
+
+    def bring_back() -> bool:
+        try:
+            restarts.bring_back(link(node), make_call(core_uuid=OLD))
+        except FreeswitchError:
+            return False
+        return True
+
+    asking = [gevent.spawn(bring_back) for _ in range(40)]
+    gevent.joinall(asking)
+    assert [greenlet.get() for greenlet in asking] == [False] * 40
+    assert node.said == ["sofia recover"]
 
 
 @pytest.mark.parametrize(("answered_ms_ago", "left"), [(12_500, 18), (29_999, 1), (40_000, 1), (None, 30)])
