@@ -60,11 +60,14 @@ def _apply(pool: PooledPostgresqlDatabase, runner: Runner) -> None:
     second only, and lets them pass before it asks again.
     """
     pool.execute_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
-    deadline = time.monotonic() + RETRY_SECONDS
+    applied, deadline = runner.applied(), time.monotonic() + RETRY_SECONDS
     while True:
         try:
             runner.up()
         except OperationalError as error:
+            if (now_applied := runner.applied()) != applied:
+                # Another script's turn: an index may have taken the whole time of the one before.
+                applied, deadline = now_applied, time.monotonic() + RETRY_SECONDS
             in_use = isinstance(getattr(error, "orig", None), psycopg.errors.LockNotAvailable)
             if not in_use or time.monotonic() >= deadline:
                 raise
