@@ -58,7 +58,10 @@ def read_form(request: Request, file_field: str, limits: Limits, breathe: Callab
         whole.callback(form.close)
         try:
             _collect(parts, form, file_field, limits, breathe)
-        except (ApiError, ListTooLarge, RequestEntityTooLarge) as error:
+        except ApiError:
+            drain(request.stream, breathe)
+            raise
+        except (ListTooLarge, RequestEntityTooLarge) as error:
             drain(request.stream, breathe)
             raise _refusal(error) from error
         except ValueError as error:
@@ -67,12 +70,10 @@ def read_form(request: Request, file_field: str, limits: Limits, breathe: Callab
     return form
 
 
-def _refusal(error: ApiError | ListTooLarge | RequestEntityTooLarge) -> ApiError:
+def _refusal(error: ListTooLarge | RequestEntityTooLarge) -> ApiError:
     if isinstance(error, ListTooLarge):
         return ApiError(413, f"{error.message}.")
-    if isinstance(error, RequestEntityTooLarge):
-        return ApiError(413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes.")
-    return error
+    return ApiError(413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes.")
 
 
 def drain(stream: Readable, breathe: Callable[[], None]) -> None:

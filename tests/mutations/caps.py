@@ -113,7 +113,7 @@ EXCEEDED = (
         "a limiter that is rebuilt takes the calls that are up for none",
         "dialer/capacity/limiter_snapshot.py",
         "open_calls=[OpenCall(**row) for row in rows(_LIVE)],",
-        "live=[],",
+        "open_calls=[],",
         (f"{ORDERS}::test_the_limiter_is_rebuilt_with_what_the_rows_know",),
     ),
     Mutation(
@@ -121,7 +121,7 @@ EXCEEDED = (
         "calls that are answered behind a lost link are up beside those that took their slots",
         "dialer/capacity/permits.py",
         "        over = [call for call in commit.over if ended[call.call_id].may_live is None]\n",
-        "",
+        "        over = list(commit.over)\n",
         (f"{PERMITS}::test_a_call_that_may_be_up_all_the_same_keeps_its_slots",),
     ),
     Mutation(

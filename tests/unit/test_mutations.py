@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def test_what_catches_a_mutation_runs_with_every_script_test(test: str) -> None:
     marks = [*found.decorator_list, *(assignment.value for assignment in module)]
     said = [ast.unparse(mark) for mark in marks if "parametrize" not in ast.unparse(mark)]
     assert not any("mark.full" in text or "mark.real" in text for text in said)
+
+
+def test_a_mutant_is_wrong_in_what_it_does_and_not_in_its_names(tmp_path: Path) -> None:
+    """One that names what is not there breaks every test that comes by: that it is caught proves nothing."""
+    for number, mutation in enumerate(MUTATIONS):
+        if mutation.file.endswith(".py"):
+            text = (ROOT / mutation.file).read_text(encoding="utf-8")
+            for old, new in mutation.edits:
+                text = text.replace(old, new)
+            (tmp_path / f"mutant_{number}.py").write_text(text, encoding="utf-8")
+    rules = ["--isolated", "--select", "F821,F823,E9", "--output-format", "concise"]
+    command = [sys.executable, "-m", "ruff", "check", *rules, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert run.returncode == 0, run.stdout
 
 
 def test_every_mutation_has_a_name_of_its_own_and_a_test() -> None:
