@@ -15,7 +15,7 @@ import logs
 import models
 from api import errors, transactions
 from api.blueprint import make_api
-from api.rate_limit import RateLimiter
+from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
 from api.routes.campaign_schemas import say_upper_bound
 from api.routes.events import events_blueprint
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         control_bus=ControlBus(client, prefix),
         membership=Membership(client, prefix),
         publisher=Publisher(client, prefix),
-        rate_limiter=RateLimiter(client, prefix) if settings.api_rate_limit else None,
+        request_limiter=RequestLimiter(client, prefix) if settings.api_rate_limit else None,
     )
     errors.register(app)
     app.register_blueprint(health.blp)

@@ -20,7 +20,7 @@ from typing import TypeVar
 import flask
 from flask import request
 
-from api import rate_limit
+from api import request_limit
 from api.blueprint import OpenApi, error_document
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
@@ -121,7 +121,7 @@ def authorized(role: str) -> Iterator[Caller]:
     if not caller.may(role):
         raise ApiError(403, f"The key's role is {caller.role}; this needs {role}.")
     flask.g.caller = caller
-    with rate_limit.slot(services().rate_limiter, caller.tenant_id):
+    with request_limit.slot(services().request_limiter, caller.tenant_id):
         yield caller
 
 

@@ -16,13 +16,13 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _decoder = json.JSONDecoder()
 
 
-def decode_object(text: str, breathe: Callable[[], None]) -> dict[str, object]:
+def decode_object(text: str, let_others_run: Callable[[], None]) -> dict[str, object]:
     """The object that `text` is, its top-level arrays decoded element by element; a repeated key's last counts.
 
     Raises ValueError for anything that is not one JSON object, or is nested too deeply to read.
     """
     try:
-        result, end = _object(text, _skip(text, 0), breathe)
+        result, end = _object(text, _skip(text, 0), let_others_run)
     except (RecursionError, IndexError) as error:
         raise ValueError("not a JSON object") from error
     if _skip(text, end) != len(text):
@@ -30,7 +30,7 @@ def decode_object(text: str, breathe: Callable[[], None]) -> dict[str, object]:
     return result
 
 
-def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, object], int]:
+def _object(text: str, at: int, let_others_run: Callable[[], None]) -> tuple[dict[str, object], int]:
     _expect(text, at, "{")
     result: dict[str, object] = {}
     at = _skip(text, at + 1)
@@ -42,7 +42,9 @@ def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, 
         at = _skip(text, at)
         _expect(text, at, ":")
         at = _skip(text, at + 1)
-        result[key], at = _array(text, at, breathe) if text[at] == "[" else _decoder.raw_decode(text, at)
+        result[key], at = (
+            _array(text, at, let_others_run) if text[at] == "[" else _decoder.raw_decode(text, at)
+        )
         at = _skip(text, at)
         if text[at] == "}":
             return result, at + 1
@@ -50,7 +52,7 @@ def _object(text: str, at: int, breathe: Callable[[], None]) -> tuple[dict[str, 
         at = _skip(text, at + 1)
 
 
-def _array(text: str, at: int, breathe: Callable[[], None]) -> tuple[list[object], int]:
+def _array(text: str, at: int, let_others_run: Callable[[], None]) -> tuple[list[object], int]:
     result: list[object] = []
     at = _skip(text, at + 1)
     if text[at] == "]":
@@ -59,7 +61,7 @@ def _array(text: str, at: int, breathe: Callable[[], None]) -> tuple[list[object
         value, at = _decoder.raw_decode(text, at)
         result.append(value)
         if len(result) % PAUSE_EVERY == 0:
-            breathe()
+            let_others_run()
         at = _skip(text, at)
         if text[at] == "]":
             return result, at + 1

@@ -10,7 +10,7 @@ import flask
 import redis
 from gevent.pool import Group
 
-from api.rate_limit import RateLimiter
+from api.request_limit import RequestLimiter
 from coordination.topics import Topic
 from live.publisher import PublishOutcome
 from live.stream_events import StreamEvent
@@ -72,7 +72,7 @@ class Services:
     control_bus: ControlBus
     membership: Membership
     publisher: Publisher
-    rate_limiter: RateLimiter | None = None
+    request_limiter: RequestLimiter | None = None
     background: Group = field(default_factory=Group)
     """Work that goes on after an answer; whatever a killed process leaves of it, others take up."""
 

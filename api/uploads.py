@@ -44,7 +44,7 @@ class Form:
             self.file.close()
 
 
-def read_form(request: Request, file_field: str, limits: Limits, breathe: Callable[[], None]) -> Form:
+def read_form(request: Request, file_field: str, limits: Limits, let_others_run: Callable[[], None]) -> Form:
     """Read a multipart body whose one file is `file_field`.
 
     Raises ApiError: 400 for a malformed body or a file anywhere else, 413 past the limits.
@@ -52,17 +52,17 @@ def read_form(request: Request, file_field: str, limits: Limits, breathe: Callab
     boundary = parse_options_header(request.headers.get("Content-Type", ""))[1].get("boundary", "")
     if not boundary:
         raise ApiError(400, "The multipart body has no boundary in its Content-Type.")
-    parts = _Parts(request.stream, boundary.encode("latin-1", "replace"), breathe)
+    parts = _Parts(request.stream, boundary.encode("latin-1", "replace"), let_others_run)
     form = Form()
     with ExitStack() as whole:
         whole.callback(form.close)
         try:
-            _collect(parts, form, file_field, limits, breathe)
+            _collect(parts, form, file_field, limits, let_others_run)
         except ApiError:
-            drain(request.stream, breathe)
+            drain(request.stream, let_others_run)
             raise
         except (ListTooLarge, RequestEntityTooLarge) as error:
-            drain(request.stream, breathe)
+            drain(request.stream, let_others_run)
             raise _refusal(error) from error
         except ValueError as error:
             raise ApiError(400, "The multipart body is malformed.") from error
@@ -76,21 +76,21 @@ def _refusal(error: ListTooLarge | RequestEntityTooLarge) -> ApiError:
     return ApiError(413, f"A form has at most {MAX_PARTS} fields of {MAX_FIELD_BYTES} bytes.")
 
 
-def drain(stream: Readable, breathe: Callable[[], None]) -> None:
+def drain(stream: Readable, let_others_run: Callable[[], None]) -> None:
     """Read what a client still sends, within reason, so that it gets to see why it was refused."""
     left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
     with suppress(OSError, ValueError):
         while left > 0 and time.monotonic() < deadline and (block := stream.read(CHUNK)):
             left -= len(block)
-            breathe()
+            let_others_run()
 
 
 class _Parts:
     """The events of a multipart body, pulled."""
 
-    def __init__(self, stream: Readable, boundary: bytes, breathe: Callable[[], None]) -> None:
+    def __init__(self, stream: Readable, boundary: bytes, let_others_run: Callable[[], None]) -> None:
         self._stream = stream
-        self._breathe = breathe
+        self._let_others_run = let_others_run
         self._decoder = MultipartDecoder(boundary, MAX_BUFFER, max_parts=MAX_PARTS)
         self._half = b"--" + boundary + b"-"
         self._ended = True
@@ -108,7 +108,7 @@ class _Parts:
 
     def _receive(self) -> None:
         block = self._stream.read(CHUNK)
-        self._breathe()
+        self._let_others_run()
         self._decoder.receive_data(block or None)
 
     def read_all(self, most: int) -> bytes:
@@ -147,14 +147,16 @@ class _FileReader:
         return self._parts.block()
 
 
-def _collect(parts: _Parts, form: Form, file_field: str, limits: Limits, breathe: Callable[[], None]) -> None:
+def _collect(
+    parts: _Parts, form: Form, file_field: str, limits: Limits, let_others_run: Callable[[], None]
+) -> None:
     while not isinstance(event := parts.next(), Epilogue):
         if isinstance(event, File | Field):
             parts.begin()
         if isinstance(event, File):
             if event.name != file_field or form.file is not None:
                 raise ApiError(400, f"{quoted(event.name)} is a file; the one file is {file_field}.")
-            form.file, form.file_hash = spool(_FileReader(parts), limits, breathe=breathe)
+            form.file, form.file_hash = spool(_FileReader(parts), limits, let_others_run=let_others_run)
         elif isinstance(event, Field):
             if event.name == file_field:
                 raise ApiError(400, f"{file_field} is text; it must be a file with a file name.")

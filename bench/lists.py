@@ -14,8 +14,8 @@ from campaigns.csvfile import read_rows
 from campaigns.encodings import open_text
 from campaigns.import_rows import ImportCounts
 from campaigns.importer import read_list
-from campaigns.pace import Pace, no_breath
 from campaigns.spooling import spool
+from campaigns.time_slice import TimeSlice, nobody_else
 from cooperative import let_others_run
 from tests.unit.campaigns.test_csvfile import HOSTILE
 from tests.unit.campaigns.test_importer import many
@@ -60,9 +60,9 @@ def held_up(quick: bool) -> Sequence[Figure]:
     """How long others wait for a list that is read beside them."""
     data = many(15_000 if quick else ROWS)
     with Bystander().running() as bystander:
-        file, _ = spool(io.BytesIO(data), Limits(), breathe=let_others_run)
+        file, _ = spool(io.BytesIO(data), Limits(), let_others_run=let_others_run)
         with file:
-            for _ in read_list(file, default_region="US", limits=Limits(), breathe=let_others_run):
+            for _ in read_list(file, default_region="US", limits=Limits(), let_others_run=let_others_run):
                 pass
     return [
         Figure(
@@ -85,7 +85,9 @@ def hostile(_quick: bool) -> Sequence[Figure]:
 def cpu_seconds(data: bytes) -> float:
     """What it takes to read the rows of a list."""
     began = time.process_time()
-    pace = Pace(no_breath)
-    for _ in read_rows(open_text(io.BytesIO(b"phone_number,name\n" + data), None, pace), Limits(), pace):
+    time_slice = TimeSlice(nobody_else)
+    for _ in read_rows(
+        open_text(io.BytesIO(b"phone_number,name\n" + data), None, time_slice), Limits(), time_slice
+    ):
         pass
     return time.process_time() - began

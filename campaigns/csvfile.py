@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from campaigns.columns import PHONE_COLUMN, Limits
 from campaigns.errors import ListRefused
-from campaigns.pace import Pace
+from campaigns.time_slice import TimeSlice
 
 DELIMITERS = ",;\t|"
 
@@ -39,13 +39,13 @@ class Row:
     fault: str | None = None
 
 
-def read_rows(text: io.TextIOWrapper, limits: Limits, pace: Pace) -> Iterator[Row]:
+def read_rows(text: io.TextIOWrapper, limits: Limits, time_slice: TimeSlice) -> Iterator[Row]:
     """The rows of a list, its header first, without blank ones.
 
     The delimiter is found in the header, or in a spreadsheet's `sep=;` line before it.
     Raises ListRefused (no_rows) for a list without any text.
     """
-    lines = _Lines(text, limits.max_row, pace)
+    lines = _Lines(text, limits.max_row, time_slice)
     first = lines.next()
     while first is not None and not first[1].strip():
         first = lines.next()
@@ -78,9 +78,9 @@ def find_delimiter(header: str) -> str:
 class _Lines:
     """Physical lines with their numbers, which can be put back. A line past `most` characters is cut short."""
 
-    def __init__(self, text: io.TextIOWrapper, most: int, pace: Pace) -> None:
+    def __init__(self, text: io.TextIOWrapper, most: int, time_slice: TimeSlice) -> None:
         self._text = text
-        self._pace = pace
+        self._time_slice = time_slice
         self._returned: deque[tuple[int, str]] = deque()
         self._number = 0
         self.most = most
@@ -89,14 +89,14 @@ class _Lines:
         if self._returned:
             return self._returned.popleft()
         line = self._text.readline(self.most + 2)
-        self._pace.check()
+        self._time_slice.check()
         if not line:
             return None
         self._number += 1
         rest = line
         while len(rest) == self.most + 2 and rest[-1] not in "\r\n":
             rest = self._text.readline(self.most + 2)
-            self._pace.check()
+            self._time_slice.check()
         return self._number, line
 
     def back(self, lines: list[tuple[int, str]]) -> None:

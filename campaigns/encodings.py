@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from campaigns.errors import ListRefused, quoted
-from campaigns.pace import Pace
+from campaigns.time_slice import TimeSlice
 
 BLOCK = 64 * 1024
 
@@ -35,7 +35,7 @@ _NOT_CSV = (
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
 
-def open_text(file: BinaryIO, encoding: str | None, pace: Pace) -> io.TextIOWrapper:
+def open_text(file: BinaryIO, encoding: str | None, time_slice: TimeSlice) -> io.TextIOWrapper:
     """Find out how the file is encoded, make sure all of it decodes, and return a reader of its text.
 
     A byte order mark decides, then `encoding`, then what the bytes look like. UTF-8 in which some bytes are
@@ -49,10 +49,10 @@ def open_text(file: BinaryIO, encoding: str | None, pace: Pace) -> io.TextIOWrap
         if head.startswith(magic):
             raise ListRefused("not_csv", f"contacts is {what}, not CSV; save the list as CSV")
     bom, marked = next(((bom, codec) for bom, codec in _BOMS if head.startswith(bom)), (b"", None))
-    codec = marked or named or _unmarked_utf16(head) or _utf8_or_cp1252(file, pace)
+    codec = marked or named or _unmarked_utf16(head) or _utf8_or_cp1252(file, time_slice)
     errors = "surrogateescape" if codec == "utf-8" and named is None else "strict"
     if errors == "strict":
-        _all_decodes(file, len(bom), codec, pace)
+        _all_decodes(file, len(bom), codec, time_slice)
     file.seek(len(bom))
     return io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
 
@@ -80,18 +80,18 @@ def _unmarked_utf16(head: bytes) -> str | None:
     return None
 
 
-def _blocks(file: BinaryIO, start: int, pace: Pace) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, start: int, time_slice: TimeSlice) -> Iterator[bytes]:
     file.seek(start)
     while block := file.read(BLOCK):
         yield block
-        pace.check()
+        time_slice.check()
 
 
-def _utf8_or_cp1252(file: BinaryIO, pace: Pace) -> str:
+def _utf8_or_cp1252(file: BinaryIO, time_slice: TimeSlice) -> str:
     """UTF-8 unless most of what is not ASCII says otherwise: Windows-1252 text hardly ever is valid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     wrong = right = 0
-    for block in _blocks(file, 0, pace):
+    for block in _blocks(file, 0, time_slice):
         text = decoder.decode(block)
         if not text.isascii():
             escaped = len(_ESCAPED.findall(text))
@@ -101,11 +101,11 @@ def _utf8_or_cp1252(file: BinaryIO, pace: Pace) -> str:
     return "cp1252" if wrong > right else "utf-8"
 
 
-def _all_decodes(file: BinaryIO, start: int, codec: str, pace: Pace) -> None:
+def _all_decodes(file: BinaryIO, start: int, codec: str, time_slice: TimeSlice) -> None:
     decoder = codecs.getincrementaldecoder(codec)("strict")
     line = 1
     try:
-        for block in _blocks(file, start, pace):
+        for block in _blocks(file, start, time_slice):
             line += decoder.decode(block).count("\n")
         decoder.decode(b"", True)
     except UnicodeDecodeError as failure:

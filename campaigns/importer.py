@@ -16,7 +16,7 @@ from campaigns.csvfile import Row, read_rows
 from campaigns.encodings import open_text
 from campaigns.errors import ListRefused, NumberRefused
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
-from campaigns.pace import Pace, no_breath
+from campaigns.time_slice import TimeSlice, nobody_else
 
 _FAULTS = {
     "unterminated_quote": 'the row has a " that is never closed',
@@ -32,17 +32,17 @@ def read_list(
     default_region: str | None,
     limits: Limits,
     encoding: str | None = None,
-    breathe: Callable[[], None] = no_breath,
+    let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
-    """Read a CSV list; `breathe` is called every few milliseconds by the clock `now`, so that others can run.
+    """Read a CSV list; `let_others_run` is called every few milliseconds by the clock `now`, so that others can run.
 
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
-    pace = Pace(breathe, now=now)
-    text = open_text(file, encoding, pace)
+    time_slice = TimeSlice(let_others_run, now=now)
+    text = open_text(file, encoding, time_slice)
     try:
-        rows = read_rows(text, limits, pace)
+        rows = read_rows(text, limits, time_slice)
         columns = _header(next(rows, None), limits)
         batcher = RowBatcher(default_region, limits)
         yield from batcher.batches(_csv_row(row, columns, batcher) for row in rows)

@@ -26,7 +26,7 @@ from campaigns.import_rows import (
     rejected,
     rejected_cell,
 )
-from campaigns.pace import Pace, no_breath
+from campaigns.time_slice import TimeSlice, nobody_else
 
 
 def read_objects(
@@ -34,21 +34,21 @@ def read_objects(
     *,
     default_region: str | None,
     limits: Limits,
-    breathe: Callable[[], None] = no_breath,
+    let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read the inline `contacts` array of a JSON body by the same rules; a row's line is its place, from 1.
 
     Values are strings, numbers, booleans or null (an empty cell). Raises ListRefused as read_list does.
     """
-    pace = Pace(breathe, now=now)
+    time_slice = TimeSlice(let_others_run, now=now)
     keys = _ContactKeys(limits)
     batcher = RowBatcher(default_region, limits)
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
         for line, contact in enumerate(contacts, 1):
             yield _object_row(line, contact, keys, batcher)
-            pace.check()
+            time_slice.check()
         keys.require_phone()
 
     if not contacts:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from campaigns.columns import Limits
 from campaigns.errors import ListTooLarge
-from campaigns.pace import Pace, no_breath
+from campaigns.time_slice import TimeSlice, nobody_else
 
 BLOCK = 64 * 1024
 
@@ -22,13 +22,13 @@ class Readable(Protocol):
 
 
 def spool(
-    stream: Readable, limits: Limits, chunk: int = BLOCK, breathe: Callable[[], None] = no_breath
+    stream: Readable, limits: Limits, chunk: int = BLOCK, let_others_run: Callable[[], None] = nobody_else
 ) -> tuple[BinaryIO, str]:
     """Copy an upload to a temporary file, which is gone once closed; return it, at its start, and its SHA-256.
 
     Raises ListTooLarge as soon as more than `limits.max_bytes` have been read.
     """
-    pace = Pace(breathe)
+    time_slice = TimeSlice(let_others_run)
     digest = hashlib.sha256()
     size = 0
     with ExitStack() as whole:
@@ -41,7 +41,7 @@ def spool(
                 )
             digest.update(block)
             file.write(block)
-            pace.check()
+            time_slice.check()
         file.seek(0)
         # From here on it is the caller's to close.
         whole.pop_all()

@@ -65,10 +65,10 @@ class Control:
 
     def on_connected(self) -> None:
         """Rings may have been missed: what stands in the database holds."""
-        self.agree()
+        self.sync_halts()
         self.refresh()
 
-    def agree(self) -> None:
+    def sync_halts(self) -> None:
         """Halt what is halted in the database, and nothing else; called every second, as messages may get lost.
 
         Raises what a database that is away raises; the halts that are known stand then.

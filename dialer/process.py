@@ -30,7 +30,7 @@ from dialer.control import Control
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.desk import Desk
 from dialer.dispatch.nodes import Nodes
-from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE
 from dialer.fault_points import FaultPoint, hit
@@ -247,7 +247,7 @@ class Process:
         self.tasks.every(PURGE_EVERY_SECONDS, purge_locks)
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
-        self.tasks.every(ROUND_SECONDS, self.control.agree)
+        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
         self.tasks.every(ROUND_SECONDS, self.backpressure.round)
         self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self.tasks.every(TICK_SECONDS, self.backpressure.tick)

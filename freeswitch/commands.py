@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from freeswitch.applications import checked_cause
-from freeswitch.checks import checked_dialer_id, checked_id, checked_seconds
+from freeswitch.argument_checks import checked_dialer_id, checked_id, checked_seconds
 from freeswitch.errors import CommandRefused
 
 LONGEST_CALL_SECONDS: Final = 86_400

@@ -12,8 +12,8 @@ from typing import Final
 
 from freeswitch import dedup
 from freeswitch.applications import Application, checked_endpoint, end_after, inline
+from freeswitch.argument_checks import checked_dialer_id, checked_id, checked_seconds
 from freeswitch.channel_variables import escape, list_variables, refusal
-from freeswitch.checks import checked_dialer_id, checked_id, checked_seconds
 from freeswitch.errors import CommandRefused
 
 MAX_VARIABLES: Final = 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from limits.caps import PERMIT_LIFE, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, Rate, TenantCaps
-from limits.keys import Generation, Keys
+from limits.keys import EpochKeys, Keys
 
 SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
@@ -25,7 +25,7 @@ class AcquireRequest:
     nodes: Sequence[NodeCaps]
     requests: Sequence[PermitRequest]
 
-    def keys(self, outer: Keys, keys: Generation, dialer_id: str) -> list[str]:
+    def keys(self, outer: Keys, keys: EpochKeys, dialer_id: str) -> list[str]:
         """The keys of the script, from its second on."""
         paths = [
             outer.lease(dialer_id),
@@ -54,7 +54,7 @@ class AcquireRequest:
             "concurrency": self.concurrency,
             "tenant": self.tenant_id,
             "concurrent": _number(self.tenant.concurrent_max),
-            "rate": _rate(self.tenant.rate),
+            "rate": _rate(self.tenant.minute_rate),
             "calls": _number(self.tenant.daily_calls_max),
             "minutes": _number(self.tenant.daily_minutes_max),
             "gateway": self.gateway.id,

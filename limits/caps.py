@@ -34,7 +34,7 @@ class TenantCaps:
     daily_minutes_max: int | None
 
     @property
-    def rate(self) -> Rate:
+    def minute_rate(self) -> Rate:
         return Rate(self.calls_per_minute, MINUTE_MS + round(PERMIT_LIFE * 1000))
 
 
@@ -149,7 +149,7 @@ class DayUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class LimiterSnapshot:
     """What the database knows, read at one moment. `days` belong to the UTC day `day` and count by the day in which
     a call's row was created."""
 

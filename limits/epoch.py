@@ -13,7 +13,7 @@ from redis import Redis
 from coordination import lua
 from coordination.lua import Script
 from limits import scripts
-from limits.keys import Generation, Keys, Record
+from limits.keys import EpochKeys, Keys, PermitRecord
 
 T = TypeVar("T")
 
@@ -75,16 +75,16 @@ class EpochStore:
     def _remember(self, epoch: str | None) -> None:
         self._epoch = self.last_epoch = epoch
 
-    def generation(self, epoch: str) -> Generation:
-        return self.keys.generation(epoch)
+    def epoch_keys(self, epoch: str) -> EpochKeys:
+        return self.keys.epoch_keys(epoch)
 
-    def records(self, epoch: str, call_ids: Sequence[str]) -> dict[str, Record]:
+    def records(self, epoch: str, call_ids: Sequence[str]) -> dict[str, PermitRecord]:
         """The records of those calls that hold a permit."""
         if not call_ids:
             return {}
-        raws = cast("list[str | None]", self.redis.hmget(self.generation(epoch).permits, list(call_ids)))
-        return {call_id: Record.parse(raw) for call_id, raw in zip(call_ids, raws, strict=True) if raw}
+        raws = cast("list[str | None]", self.redis.hmget(self.epoch_keys(epoch).permits, list(call_ids)))
+        return {call_id: PermitRecord.parse(raw) for call_id, raw in zip(call_ids, raws, strict=True) if raw}
 
     def held_by(self, epoch: str, dialer_id: str) -> list[str]:
         """The calls whose permits a dialer holds, in the order of their ids, which is that of their birth."""
-        return sorted(cast("set[str]", self.redis.smembers(self.generation(epoch).held(dialer_id))))
+        return sorted(cast("set[str]", self.redis.smembers(self.epoch_keys(epoch).held(dialer_id))))

@@ -1,6 +1,6 @@
 """The Redis keys of this room, in one place, and the record that says what a permit holds.
 
-Everything that counts lives in the generation of the present epoch: its keys carry the epoch's first part, so a
+Everything that counts is of one epoch: its keys carry the epoch's first part, so a
 rebuilt state never meets what an earlier one left, and what was left lapses by itself.
 """
 
@@ -16,11 +16,11 @@ from coordination.keys import CoordinationKeys
 
 @dataclass(frozen=True, slots=True)
 class Keys(CoordinationKeys):
-    """The keys outside any generation; a dialer's lease and fence, which scripts ask for too, are among them."""
+    """The keys outside any epoch; a dialer's lease and fence, which scripts ask for too, are among them."""
 
     @property
     def epoch(self) -> str:
-        """`<generation>.<run id of the server it was built on>`; its absence says that nobody may dial."""
+        """`<random part>.<run id of the server it was built on>`; its absence says that nobody may dial."""
         return f"{self.prefix}epoch"
 
     @property
@@ -37,12 +37,12 @@ class Keys(CoordinationKeys):
         """How far the rate of a node or gateway that refused is cut; lapses when all of it has come back."""
         return f"{self.prefix}pressure:{kind}:{name}"
 
-    def generation(self, epoch: str) -> Generation:
-        return Generation(f"{self.prefix}{epoch.partition('.')[0]}:")
+    def epoch_keys(self, epoch: str) -> EpochKeys:
+        return EpochKeys(f"{self.prefix}{epoch.partition('.')[0]}:")
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class EpochKeys:
     """The keys of one epoch's state."""
 
     base: str
@@ -89,7 +89,7 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PermitRecord:
     """What one permit holds, and for whom. `raw` is the very text in Redis: scripts compare it before they act."""
 
     raw: str
@@ -103,7 +103,7 @@ class Record:
     ask: int
 
     @classmethod
-    def parse(cls, raw: str) -> Record:
+    def parse(cls, raw: str) -> PermitRecord:
         data: Mapping[str, Any] = json.loads(raw)
         return cls(
             raw,
@@ -129,7 +129,7 @@ class Record:
         number: str,
         day: int,
         ask: int,
-    ) -> Record:
+    ) -> PermitRecord:
         """A record in the form in which the scripts write it."""
         fields = {
             "o": owner,
@@ -143,9 +143,9 @@ class Record:
         }
         return cls(json.dumps(fields), owner, campaign_id, tenant_id, gateway_id, node, number, day, ask)
 
-    def owned_by(self, dialer_id: str) -> Record:
+    def owned_by(self, dialer_id: str) -> PermitRecord:
         """The same permit in the hands of another dialer."""
-        return Record.make(
+        return PermitRecord.make(
             owner=dialer_id,
             campaign_id=self.campaign_id,
             tenant_id=self.tenant_id,
@@ -156,7 +156,7 @@ class Record:
             ask=0,
         )
 
-    def slot_keys(self, keys: Generation) -> list[str]:
+    def slot_keys(self, keys: EpochKeys) -> list[str]:
         """The five sets in which this permit has a slot."""
         return [
             keys.slots("campaign", self.campaign_id),
@@ -166,7 +166,7 @@ class Record:
             keys.number_slots(self.tenant_id, self.number),
         ]
 
-    def rate_keys(self, keys: Generation) -> list[str]:
+    def rate_keys(self, keys: EpochKeys) -> list[str]:
         """The three logs in which this permit has an entry."""
         return [
             keys.rate("tenant", self.tenant_id),

@@ -32,11 +32,11 @@ from limits.caps import (
     Denied,
     EndedCall,
     GatewayCaps,
+    LimiterSnapshot,
     NodeCaps,
     Permit,
     PermitRequest,
     Rate,
-    Snapshot,
     TenantCaps,
     Usage,
 )
@@ -54,12 +54,12 @@ __all__ = [
     "Fenced",
     "GatewayCaps",
     "Limiter",
+    "LimiterSnapshot",
     "LimiterUnavailable",
     "NodeCaps",
     "Permit",
     "PermitRequest",
     "Rate",
-    "Snapshot",
     "TenantCaps",
     "Usage",
 ]
@@ -141,7 +141,7 @@ class Limiter:
             if epoch is None:
                 return
             now, _ = self._store.redis.time()
-            key = self._store.generation(epoch).day(tenant_id)
+            key = self._store.epoch_keys(epoch).day(tenant_id)
             with self._store.redis.pipeline(transaction=True) as pipe:
                 pipe.hincrby(key, f"{now // DAY_SECONDS}:seconds", seconds)
                 pipe.expire(key, 2 * DAY_SECONDS)
@@ -200,7 +200,7 @@ class Limiter:
         self._flush("releasing a dead dialer's permits")
         return lost
 
-    def rebuild(self, snapshot: Callable[[], Snapshot]) -> bool:
+    def rebuild(self, snapshot: Callable[[], LimiterSnapshot]) -> bool:
         """Where the state is not whole, make it so from the database; True when this call did.
 
         Of any number of dialers one does it; it asks `snapshot` once all permits granted before have lapsed.
@@ -235,7 +235,7 @@ class Limiter:
             return self._store.in_epoch(partial(self._usage, tenant_id))
 
     def _usage(self, tenant_id: str, epoch: str) -> Usage | None:
-        keys = self._store.generation(epoch)
+        keys = self._store.epoch_keys(epoch)
         paths = [keys.slots("tenant", tenant_id), keys.rate("tenant", tenant_id), keys.day(tenant_id)]
         answer = self._store.run(scripts.USAGE, epoch, paths, {})
         return None if answer is None else Usage(*answer[1:])
@@ -250,7 +250,7 @@ class Limiter:
             "lease": self._ttls.lease,
             "keep": self._ttls.keep,
         }
-        paths = asked.keys(store.keys, store.generation(epoch), me)
+        paths = asked.keys(store.keys, store.epoch_keys(epoch), me)
         expires_at = time.monotonic() + PERMIT_LIFE
         try:
             answer = store.run(scripts.ACQUIRE, epoch, paths, job)

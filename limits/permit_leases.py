@@ -38,7 +38,7 @@ class PermitLeases:
 
     def _dead_holders(self, epoch: str) -> list[str]:
         redis, keys = self._store.redis, self._store.keys
-        holders = cast("set[str]", redis.smembers(self._store.generation(epoch).holders))
+        holders = cast("set[str]", redis.smembers(self._store.epoch_keys(epoch).holders))
         others = sorted(holders - {self._dialer_id})
         if not others:
             return []
@@ -46,7 +46,7 @@ class PermitLeases:
         return [other for other, lease in zip(others, leases, strict=True) if lease is None]
 
     def _renew(self, epoch: str, holder: str) -> None:
-        keys = self._store.generation(epoch)
+        keys = self._store.epoch_keys(epoch)
         call_ids = self._store.held_by(epoch, holder)
         for start in range(0, max(1, len(call_ids)), BATCH):
             records = self._store.records(epoch, call_ids[start : start + BATCH])
@@ -62,7 +62,7 @@ class PermitLeases:
             self._store.run(scripts.RENEW, epoch, paths, job)
 
     def _transfer(self, epoch: str, dead_dialer_id: str, call_ids: Sequence[str]) -> None:
-        me, keys = self._dialer_id, self._store.generation(epoch)
+        me, keys = self._dialer_id, self._store.epoch_keys(epoch)
         items = [
             [call_id, record.raw, record.owned_by(me).raw]
             for call_id, record in self._store.records(epoch, call_ids).items()

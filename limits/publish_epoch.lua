@@ -1,4 +1,4 @@
--- The last step of a rebuild: the new generation becomes the present one, if the rebuilder still holds its lock, the
+-- The last step of a rebuild: the new epoch becomes the present one, if the rebuilder still holds its lock, the
 -- server is the one it wrote to, and it has heeded every call that ended in the meantime.
 -- KEYS: 1 epoch, 2 rebuilding, 3 ended_while_down.
 -- ARGV: JSON {token, epoch, run (of the server), epoch_life (ms), heeded [call ids]}.

@@ -1,6 +1,6 @@
 """Making the limiter's state whole again from the database, after Redis was emptied, restarted or long unattended.
 
-Called by `Limiter.rebuild`. The new state is written into a generation of its own and becomes visible with one script
+Called by `Limiter.rebuild`. The new state is written under keys of its own and becomes visible with one script
 at the very end; a rebuilder that dies leaves no epoch, only keys that lapse. Calls that end meanwhile are noted by
 whoever ends them, and heeded before the end.
 """
@@ -19,10 +19,10 @@ from redis import Redis
 from coordination import lua
 from coordination.membership import LEASE_SECONDS
 from limits import scripts
-from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, OpenCall, RecentSend, Snapshot
+from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LimiterSnapshot, OpenCall, RecentSend
 from limits.epoch import EpochStore
 from limits.eviction import evicting
-from limits.keys import Record
+from limits.keys import PermitRecord
 from limits.ttls import Ttls
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ MARGIN = 0.010
 """Seconds waited beyond a permit's life, for clocks that do not run equally fast."""
 
 
-def rebuild(store: EpochStore, snapshot: Callable[[], Snapshot], ttls: Ttls, dialer_id: str) -> bool:
+def rebuild(store: EpochStore, snapshot: Callable[[], LimiterSnapshot], ttls: Ttls, dialer_id: str) -> bool:
     """Rebuild where there is no whole state and nobody else is at it; True when done.
 
     Nothing is rebuilt in a Redis that evicts. Raises redis.RedisError or LimiterUnavailable.
@@ -86,7 +86,7 @@ def _drop_orphan(store: EpochStore) -> bool:
 
 
 class _Rebuild:
-    """One attempt, on the server's run `run`, into a generation of its own."""
+    """One attempt, on the server's run `run`, under keys of its own."""
 
     def __init__(self, store: EpochStore, ttls: Ttls, run: str) -> None:
         self._redis: Redis = store.redis
@@ -94,11 +94,11 @@ class _Rebuild:
         self._ttls = ttls
         self._run = run
         self._epoch = f"{secrets.token_hex(6)}.{run}"
-        self._keys = store.generation(self._epoch)
+        self._keys = store.epoch_keys(self._epoch)
         seconds, micros = self._redis.time()
         self._now_ms = seconds * 1000 + micros // 1000
 
-    def do(self, snapshot: Snapshot, token: str) -> bool:
+    def do(self, snapshot: LimiterSnapshot, token: str) -> bool:
         """Write everything, then open; False where the lock or the server was lost in between."""
         records = {call.call_id: self._record(call) for call in snapshot.open_calls}
         for batch in _batches(list(records.items())):
@@ -128,8 +128,8 @@ class _Rebuild:
             for batch in _batches([(call_id, records[call_id]) for call_id in ended if call_id in records]):
                 self._release(batch, ended)
 
-    def _record(self, call: OpenCall) -> Record:
-        return Record.make(
+    def _record(self, call: OpenCall) -> PermitRecord:
+        return PermitRecord.make(
             owner=call.dialer_id,
             campaign_id=call.campaign_id,
             tenant_id=call.tenant_id,
@@ -140,7 +140,7 @@ class _Rebuild:
             ask=0,
         )
 
-    def _write_permits(self, batch: Sequence[tuple[str, Record]]) -> None:
+    def _write_permits(self, batch: Sequence[tuple[str, PermitRecord]]) -> None:
         keys, ttls = self._keys, self._ttls
         with self._redis.pipeline(transaction=False) as pipe:
             for call_id, record in batch:
@@ -181,7 +181,7 @@ class _Rebuild:
                 pipe.pexpire(key, 2 * DAY_MS)
             pipe.execute()
 
-    def _release(self, batch: Sequence[tuple[str, Record]], billsecs: dict[str, int]) -> None:
+    def _release(self, batch: Sequence[tuple[str, PermitRecord]], billsecs: dict[str, int]) -> None:
         """Calls that the snapshot saw live and that have ended since."""
         keys = self._keys
         with self._redis.pipeline(transaction=False) as pipe:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from coordination import lua
 from limits import scripts
 from limits.epoch import EpochChangedError, EpochStore
-from limits.keys import Record
+from limits.keys import PermitRecord
 
 BATCH = 100
 ROUNDS = 5
@@ -123,7 +123,7 @@ class PendingReleases:
         paths, items = [store.keys.epoch, store.keys.ended_while_down], []
         epoch = store.epoch()
         if epoch is not None:
-            keys = store.generation(epoch)
+            keys = store.epoch_keys(epoch)
             paths.append(keys.permits)
             records = store.records(epoch, [release.call_id for release in releases])
             for release in releases:
@@ -140,7 +140,7 @@ class PendingReleases:
             raise EpochChangedError
         return set(answer[1:])
 
-    def _concerns(self, release: PendingRelease, record: Record, epoch: str) -> bool:
+    def _concerns(self, release: PendingRelease, record: PermitRecord, epoch: str) -> bool:
         """Whether this record is the one to release, and not one that was asked for since."""
         if release.ask is None:
             return release.owner in (None, record.owner)

@@ -1,7 +1,7 @@
 """The event streams of one web process: one reader, one Redis connection, any number of listeners.
 
 Made once by the app; the route lets listeners in. The reader blocks on the streams of all campaigns that somebody
-here listens to and feeds their channels; it lives as long as there are any. What a listener has to read for itself
+here listens to and feeds them; it lives as long as there are any. What a listener has to read for itself
 goes through the app's small pool, a few at a time.
 """
 
@@ -28,7 +28,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from live import socket_liveness
-from live.channel import Channel, Snapshot
+from live.campaign_feed import CampaignFeed, Snapshot
 from live.errors import LiveUnavailable, TooManyListenersError
 from live.event_ids import EventId
 from live.event_log import Entry, EventLog, Page
@@ -78,7 +78,7 @@ class Hub:
         self._event_log = EventLog(redis, prefix)
         self._gate = BoundedSemaphore(REREADS_AT_ONCE)
         self._wake_key = wake_key(prefix, secrets.token_hex(6))
-        self._channels: dict[str, Channel] = {}
+        self._feeds: dict[str, CampaignFeed] = {}
         self._watched: set[Listener] = set()
         self._count = 0
         self._interrupted = False
@@ -102,10 +102,10 @@ class Hub:
         if self.full:
             raise TooManyListenersError(self._limits.listeners)
         self._count += 1
-        channel = self._channels.get(campaign_id)
-        if channel is None:
-            channel = self._open(campaign_id)
-        listener = channel.join(cursor, status, sock, self._limits.queue)
+        feed = self._feeds.get(campaign_id)
+        if feed is None:
+            feed = self._open(campaign_id)
+        listener = feed.join(cursor, status, sock, self._limits.queue)
         try:
             if sock is not None and socket_liveness.watchable(sock):
                 self._watch(listener)
@@ -113,14 +113,14 @@ class Hub:
         finally:
             self._count -= 1
             self._watched.discard(listener)
-            channel.listeners.discard(listener)
-            if not channel.listeners:
-                self._close(channel)
+            feed.listeners.discard(listener)
+            if not feed.listeners:
+                self._close(feed)
 
     @property
     def behind(self) -> int:
         """How many of them read the stream for themselves at the moment, instead of being fed."""
-        return sum(listener.behind for channel in self._channels.values() for listener in channel.listeners)
+        return sum(listener.behind for feed in self._feeds.values() for listener in feed.listeners)
 
     @property
     def reading(self) -> bool:
@@ -135,8 +135,8 @@ class Hub:
     def stop(self, timeout: float = 5.0) -> None:
         """End the reader and let every listener know; harmless when repeated."""
         self.stopping = True
-        for channel in self._channels.values():
-            for listener in channel.listeners:
+        for feed in self._feeds.values():
+            for listener in feed.listeners:
                 listener.wake()
         self._pause.set()
         reader = self._reader
@@ -144,26 +144,26 @@ class Hub:
             self._wake_reader()
             reader.join(timeout)
 
-    def _open(self, campaign_id: str) -> Channel:
-        channel = Channel(
+    def _open(self, campaign_id: str) -> CampaignFeed:
+        feed = CampaignFeed(
             campaign_id,
             self._reread,
             self._snapshot,
             interval=self._limits.snapshot_interval,
             unpublished_end=self._limits.unpublished_end,
         )
-        channel.interrupted = self._interrupted
-        self._channels[campaign_id] = channel
+        feed.interrupted = self._interrupted
+        self._feeds[campaign_id] = feed
         if self._reader is None and not self.stopping:
             self._reader = gevent.spawn(self._run)
         else:
             gevent.spawn(self._wake_reader)
-        return channel
+        return feed
 
-    def _close(self, channel: Channel) -> None:
-        channel.close()
-        del self._channels[channel.campaign_id]
-        if not self._channels and self._reader is not None:
+    def _close(self, feed: CampaignFeed) -> None:
+        feed.close()
+        del self._feeds[feed.campaign_id]
+        if not self._feeds and self._reader is not None:
             gevent.spawn(self._wake_reader)
 
     def _reread(self, campaign_id: str, cursor: EventId, count: int) -> Page:
@@ -180,10 +180,10 @@ class Hub:
     def _run(self) -> None:
         """The reader: until nobody listens any more or the hub stops."""
         client = self._reader_client()
-        reader = _Reader(client, self._prefix, self._wake_key, self._channels, self._limits)
+        reader = _Reader(client, self._prefix, self._wake_key, self._feeds, self._limits)
         delay = 0.1
         try:
-            while self._channels and not self.stopping:
+            while self._feeds and not self.stopping:
                 if self._turn(reader):
                     delay = 0.1
                     continue
@@ -215,8 +215,8 @@ class Hub:
         if not self._interrupted:
             self._interrupted = True
             log.warning("event_stream_interrupted", reason=reason)
-        for channel in self._channels.values():
-            channel.interrupt()
+        for feed in self._feeds.values():
+            feed.interrupt()
 
     def _reader_client(self) -> Redis:
         """A client with one connection of its own, which may block for longer than the app's pool allows."""
@@ -262,14 +262,14 @@ class _Reader:
     """The reader's own connection and what it knows: one blocking read for each `turn`."""
 
     def __init__(
-        self, client: Redis, prefix: str, wake: str, channels: dict[str, Channel], limits: Limits
+        self, client: Redis, prefix: str, wake: str, feeds: dict[str, CampaignFeed], limits: Limits
     ) -> None:
         self._client = client
         self._event_log = EventLog(client, prefix)
         self._prefix = prefix
         self._wake = wake
         self._wake_cursor = "0-0"
-        self._channels = channels
+        self._feeds = feeds
         self._limits = limits
         self._refreshed = time.monotonic()
 
@@ -278,19 +278,19 @@ class _Reader:
         self._client.connection_pool.disconnect()
 
     def turn(self) -> None:
-        """Place channels that are new, then wait for events and feed them. Raises LiveUnavailable, RedisError."""
+        """Place feeds that are new, then wait for events and feed them. Raises LiveUnavailable, RedisError."""
         refresh = time.monotonic() - self._refreshed >= self._limits.refresh
         if refresh:
             self._refreshed = time.monotonic()
-        for channel in list(self._channels.values()):
-            if refresh or channel.position is None:
-                channel.place(self._event_log.position(channel.campaign_id))
+        for feed in list(self._feeds.values()):
+            if refresh or feed.position is None:
+                feed.place(self._event_log.position(feed.campaign_id))
         owners = {
-            campaign_keys(self._prefix, channel.campaign_id).stream: channel
-            for channel in self._channels.values()
-            if channel.position is not None
+            campaign_keys(self._prefix, feed.campaign_id).stream: feed
+            for feed in self._feeds.values()
+            if feed.position is not None
         }
-        cursors: dict[Any, Any] = {key: str(channel.position) for key, channel in owners.items()}
+        cursors: dict[Any, Any] = {key: str(feed.position) for key, feed in owners.items()}
         cursors[self._wake] = self._wake_cursor
         block = int(self._limits.block * 1000)
         reply = cast(
@@ -301,4 +301,4 @@ class _Reader:
             if key == self._wake:
                 self._wake_cursor = entries[-1][0]
             elif entries:
-                owners[key].feed([Entry.from_redis(entry_id, fields) for entry_id, fields in entries])
+                owners[key].push([Entry.from_redis(entry_id, fields) for entry_id, fields in entries])

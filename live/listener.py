@@ -1,7 +1,7 @@
 """One open event stream: what it has been sent, and what it is to be sent next.
 
-Made by `Channel.join`, drained by the greenlet that writes the response. Its cursor says what it has been given, so
-that every event is given exactly once: from its bounded queue, which the reader of the process fills, or, while it
+Made by `CampaignFeed.join`, drained by the greenlet that writes the response. Its cursor says what it has been given,
+so that every event is given exactly once: from its bounded queue, which the reader of the process fills, or, while it
 replays or after the queue ran over, from the stream itself.
 """
 
@@ -32,7 +32,7 @@ class Rendered(NamedTuple):
 
 
 class Feed(Protocol):
-    """What a listener is told of its campaign by whoever feeds it: `live.channel.Channel`."""
+    """What a listener is told of its campaign by whoever feeds it: `live.campaign_feed.CampaignFeed`."""
 
     @property
     def campaign_id(self) -> str: ...

@@ -18,7 +18,7 @@ from local.api_client import ApiClient, ApiFailedError
 from local.errors import LocalError, exit_status
 from local.proof import Proof, prove
 from local.server import woken_by_signals
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.stack import ROOT, Stack
 from settings import Settings, SettingsError
 

@@ -26,7 +26,7 @@ from local.errors import LocalError, ServerFailedError, UnusableSettingError
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
 from local.process import POLL_SECONDS, carrying, free_port
-from local.simulated import Node, SimulatorOptions, SupervisedNode
+from local.simulated_cluster import Node, SimulatorOptions, SupervisedNode
 from local.supervisor import Child, Output, describe
 from local.valkey import EmbeddedValkey
 from settings import Settings

@@ -14,8 +14,8 @@ from typing import Final
 from simulator.calls import Call
 from simulator.causes import parse_cause
 from simulator.fsctl import Fsctl
-from simulator.parse_number import decimal
-from simulator.show_calls import (
+from simulator.integers import decimal
+from simulator.status_texts import (
     channels_json,
     gateway_lines,
     sofia_status,

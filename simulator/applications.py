@@ -16,8 +16,8 @@ from simulator.causes import parse_cause
 from simulator.core import Core
 from simulator.dialstring import read_applications, separate
 from simulator.hangup import Hangups
-from simulator.parse_number import decimal
-from simulator.rates import Rates, parse_rate
+from simulator.integers import decimal
+from simulator.limit_hash import LimitHash, parse_limit
 from simulator.scheduler import tick
 
 MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
@@ -56,7 +56,7 @@ class Applications:
         self._core = core
         self._hangups = hangups
         self._bridging = Bridging(core, hangups, self._run_next, self.execute_hook)
-        self._rates = Rates()
+        self._limit_hash = LimitHash()
 
     def start(self, at: float, call: Call) -> None:
         """Hand an originated channel to the extension of its originate."""
@@ -181,18 +181,18 @@ class Applications:
         return sum(self.execute(at, call, inner, inner_argument) for inner, inner_argument in listed)
 
     def _limit(self, at: float, call: Call, argument: str) -> None:
-        rate = parse_rate(argument)
-        if rate is None:
+        limit = parse_limit(argument)
+        if limit is None:
             return
-        times = self._rates.count(at, rate)
+        times = self._limit_hash.count(at, limit)
         # Without its table the switch takes every rate for exceeded.
-        if times <= rate.most and "mod_hash" not in self._core.unloaded:
-            names = ("limit_usage", f"limit_usage_{rate.key}", "limit_rate", f"limit_rate_{rate.key}")
+        if times <= limit.most and "mod_hash" not in self._core.unloaded:
+            names = ("limit_usage", f"limit_usage_{limit.key}", "limit_rate", f"limit_rate_{limit.key}")
             call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
-        elif rate.beyond.startswith("!"):
-            self._hangups.hang_up(at, call, parse_cause(rate.beyond[1:]))
+        elif limit.beyond.startswith("!"):
+            self._hangups.hang_up(at, call, parse_cause(limit.beyond[1:]))
         else:
-            self.transfer(at, call, rate.beyond, "XML", "default")
+            self.transfer(at, call, limit.beyond, "XML", "default")
 
     def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
         if name == "sched_cancel":

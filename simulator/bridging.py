@@ -19,8 +19,8 @@ from simulator.calls import Call
 from simulator.core import Core
 from simulator.dialstring import Leg
 from simulator.hangup import Hangups
-from simulator.parse_number import decimal
-from simulator.plan import ANSWERS_AT_ONCE, CalledParty, by_number
+from simulator.integers import decimal
+from simulator.number_plan import ANSWERS_AT_ONCE, CalledParty, by_number
 from simulator.routing import Refused
 from simulator.scheduler import tick
 

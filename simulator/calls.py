@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from simulator.call_fields import TICK_MICROSECONDS, CallTimes, final_fields, first_fields
 from simulator.causes import is_redirection
 from simulator.dialstring import Leg, Originate, has_expansion
-from simulator.plan import CalledParty
+from simulator.number_plan import CalledParty
 from simulator.render import FLAGS, PHASES, Renderer, escape, json_block
 from simulator.scheduler import Timer
 

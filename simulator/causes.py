@@ -6,7 +6,7 @@ Used by the plan, the switch and `uuid_kill`. An unknown name means NORMAL_CLEAR
 from __future__ import annotations
 
 from freeswitch.causes import HANGUP_CAUSES
-from simulator.parse_number import decimal
+from simulator.integers import decimal
 
 _BY_NUMBER = {number: name for name, number in HANGUP_CAUSES.items()}
 

@@ -20,7 +20,7 @@ from simulator.core import Core
 from simulator.dialstring import Leg, Originate
 from simulator.journal import Journal
 from simulator.ledger import LedgerSink
-from simulator.plan import CalledParty
+from simulator.number_plan import CalledParty
 
 
 class TrackedCalls(Journal):

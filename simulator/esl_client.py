@@ -23,8 +23,8 @@ from simulator.framing import (
     disconnect_notice,
     reply,
 )
+from simulator.integers import decimal
 from simulator.output_queue import OutputQueue
-from simulator.parse_number import decimal
 from simulator.subscriptions import EVENT_NAMES, Subscriptions
 from simulator.switch import Switch
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from typing import Final
 
-from simulator.parse_number import decimal
+from simulator.integers import decimal
 
 AUTH_REQUEST: Final = b"Content-Type: auth/request\n\n"
 GOODBYE: Final = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"

@@ -7,7 +7,7 @@ from typing import Final
 
 from simulator.core import Core
 from simulator.hangup import Hangups
-from simulator.parse_number import decimal
+from simulator.integers import decimal
 
 USAGE: Final = (
     "[recover|hupall|pause [inbound|outbound]|resume [inbound|outbound]|shutdown [cancel|elegant|asap|now]|"

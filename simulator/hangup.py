@@ -12,7 +12,7 @@ from simulator import calls
 from simulator.calls import Call
 from simulator.causes import q850
 from simulator.core import Core
-from simulator.plan import NETWORK_SECONDS
+from simulator.number_plan import NETWORK_SECONDS
 from simulator.scheduler import tick
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.admission import Admission
-from simulator.show_calls import spelled_duration
+from simulator.status_texts import spelled_duration
 
 SOURCE = ("switch_core.c", "send_heartbeat", 95)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulator.causes import parse_cause
 from simulator.dialstring import Leg, has_expansion
 from simulator.faults import Faults
-from simulator.plan import ANSWERS_AT_ONCE, PORT_CLOSED, SWALLOWED, CalledParty, refusing
+from simulator.number_plan import ANSWERS_AT_ONCE, PORT_CLOSED, SWALLOWED, CalledParty, refusing
 
 PROFILES = frozenset({"external", "internal"})
 CARRIER_HOSTS = frozenset({"127.0.0.1:5090", "127.0.0.1"})

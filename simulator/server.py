@@ -22,18 +22,18 @@ from simulator.admission import Admission
 from simulator.apis import Apis
 from simulator.cdr import CdrFiles
 from simulator.connections import Connection, Connections
-from simulator.control import ControlPort
+from simulator.control_port import ControlPort
 from simulator.core import Core
 from simulator.crash_recovery import TrackedCalls
 from simulator.esl_client import EslClient
 from simulator.events import Hub
+from simulator.fault_actions import FaultActions
 from simulator.faults import Faults, ScheduledFault
 from simulator.framing import SHUT_DOWN, disconnect_notice
 from simulator.fsctl import Fsctl
 from simulator.heartbeat import SOURCE, heartbeat_headers
 from simulator.ledger import Ledger, NoLedger
-from simulator.overrides import Overrides
-from simulator.plan import Mix, by_number
+from simulator.number_plan import Mix, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler
@@ -93,11 +93,11 @@ class Server:
         self._connections = Connections(self._socket, self._selector, core.clock, self._new_client)
         self._stopping = self._restarting = self._dying = False
         self._waker: socket.socket | None = None  # signal.set_wakeup_fd knows its number only
-        self._overrides = self._make_overrides()
+        self._fault_actions = self._make_fault_actions()
         self._control = (
             None
             if options.control_port is None
-            else ControlPort(options.control_port, self._selector, self._overrides)
+            else ControlPort(options.control_port, self._selector, self._fault_actions)
         )
         for fault in options.faults:
             self._schedule(fault)
@@ -123,8 +123,8 @@ class Server:
     def _new_client(self) -> EslClient:
         return EslClient(self._options.password, self._switch, self._apis)
 
-    def _make_overrides(self) -> Overrides:
-        return Overrides(
+    def _make_fault_actions(self) -> FaultActions:
+        return FaultActions(
             self._core,
             self._switch.hangups,
             mute=self._connections.mute,
@@ -143,12 +143,12 @@ class Server:
         core = self._core
         if fault.begins:
             at = core.clock.moment(self._started + fault.begins)
-            core.scheduler.at(at, lambda _at: self._overrides.begin(fault.fault))
+            core.scheduler.at(at, lambda _at: self._fault_actions.begin(fault.fault))
         else:
-            self._overrides.begin(fault.fault)
+            self._fault_actions.begin(fault.fault)
         if fault.ends < math.inf:
             at = core.clock.moment(self._started + fault.ends)
-            core.scheduler.at(at, lambda _at: self._overrides.end(fault.fault.name))
+            core.scheduler.at(at, lambda _at: self._fault_actions.end(fault.fault.name))
 
     def remaining_faults(self) -> list[ScheduledFault]:
         """The faults of the command line that this node's successor is still to have."""

@@ -16,8 +16,8 @@ from simulator.causes import final_response, q850
 from simulator.core import Core
 from simulator.dialstring import DialStringError, Leg, parse_originate
 from simulator.hangup import Hangups
-from simulator.parse_number import decimal
-from simulator.plan import NETWORK_SECONDS, CalledParty
+from simulator.integers import decimal
+from simulator.number_plan import NETWORK_SECONDS, CalledParty
 from simulator.routing import Refused, Route
 from simulator.scheduler import tick
 

@@ -107,7 +107,9 @@ def _read_request() -> Iterator[CreateRequest]:
             raise ApiError(400, f"{FILE_FIELD} is {quoted(contacts)}; it must be a list of objects.")
 
         def read(region: str | None) -> Generator[Batch]:
-            yield from read_objects(contacts, default_region=region, limits=LIMITS, breathe=let_others_run)
+            yield from read_objects(
+                contacts, default_region=region, limits=LIMITS, let_others_run=let_others_run
+            )
 
         yield CreateRequest(fields, read, body_hash)
     elif request.mimetype == "multipart/form-data":
@@ -128,7 +130,7 @@ def _from_form(form: Form) -> CreateRequest:
 
     def read(region: str | None) -> Generator[Batch]:
         file.seek(0)
-        yield from read_list(file, default_region=region, limits=LIMITS, breathe=let_others_run)
+        yield from read_list(file, default_region=region, limits=LIMITS, let_others_run=let_others_run)
 
     return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dialer.fault_points import FaultPoint, hit
-from limits.caps import DayUse, OpenCall, RecentSend, Snapshot
+from limits.caps import DayUse, LimiterSnapshot, OpenCall, RecentSend
 from models import db, rows
 
 _LIVE = """
@@ -24,14 +24,14 @@ FROM call WHERE created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIM
 """
 
 
-def snapshot() -> Snapshot:
+def snapshot() -> LimiterSnapshot:
     """Every call that may be up, every send of the last minute and every tenant's use of the day, read at one moment.
 
     A call that may have been sent but is not known to be counts as sent now: the safe side.
     """
     with db.connection_context(), db.atomic("REPEATABLE READ"):
         (day,) = rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day")
-        taken = Snapshot(
+        taken = LimiterSnapshot(
             day=day["day"],
             open_calls=[OpenCall(**row) for row in rows(_LIVE)],
             recent=[RecentSend(**row) for row in rows(_RECENT)],

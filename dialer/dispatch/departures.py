@@ -14,7 +14,7 @@ import structlog
 from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
-from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.live_calls import LiveCall, LiveCalls

@@ -198,9 +198,9 @@ class Desk:
         gevent.joinall(list(self._running.values()), timeout=timeout)
 
     def _slowed(self, plan: Plan) -> Plan:
-        return replace(plan, gateways=tuple(map(self._slowed_trunk, plan.gateways)))
+        return replace(plan, gateways=tuple(map(self._slowed_gateway, plan.gateways)))
 
-    def _slowed_trunk(self, gateway: GatewayPlan) -> GatewayPlan:
+    def _slowed_gateway(self, gateway: GatewayPlan) -> GatewayPlan:
         if gateway.faults >= FAULTS_IN_DOUBT:
             return replace(gateway, cps=1)
         return replace(gateway, cps=self.cps_now(Kind.GATEWAY, gateway.gateway_id, gateway.cps))
@@ -209,7 +209,7 @@ class Desk:
         def changed(gateway: GatewayPlan) -> GatewayPlan:
             if gateway.gateway_id != gateway_id:
                 return gateway
-            return self._slowed_trunk(replace(gateway, **changes))
+            return self._slowed_gateway(replace(gateway, **changes))
 
         self._plans = {
             campaign_id: replace(plan, gateways=tuple(map(changed, plan.gateways)))

@@ -211,12 +211,12 @@ class Dispatcher:
     def _dial(self, plan: Plan, nodes: Sequence[NodeCaps], wanted: Sequence[Due]) -> float:
         """Every contact by the first of its gateways that may take it; those of one gateway ask together."""
         waiting, denied = candidates(plan, wanted)
-        sent, denied = self._dial_by_trunk(plan, nodes, waiting, denied)
+        sent, denied = self._dial_by_gateway(plan, nodes, waiting, denied)
         self._group = min(GROUP, self._group * 2) if not denied else max(2, min(GROUP, sent * 2))
         skipped = [self._deferred.add(plan, due, answer, self.now()) for due, answer in denied]
         return self._after(plan, bool(sent), [answer for _, answer in denied], all(skipped))
 
-    def _dial_by_trunk(
+    def _dial_by_gateway(
         self,
         plan: Plan,
         nodes: Sequence[NodeCaps],

@@ -120,11 +120,11 @@ def running() -> dict[str, Plan]:
     """The plans of all running campaigns, by campaign id."""
     with db.connection_context():
         found = rows(_RUNNING)
-        gateways = {row["gateway_id"]: _trunk(row) for row in rows(_GATEWAYS)}
+        gateways = {row["gateway_id"]: _gateway(row) for row in rows(_GATEWAYS)}
     return {row["campaign_id"]: _plan(row, gateways) for row in found}
 
 
-def _trunk(row: dict[str, Any]) -> GatewayPlan:
+def _gateway(row: dict[str, Any]) -> GatewayPlan:
     return GatewayPlan(
         **(
             row

@@ -15,7 +15,7 @@ import structlog
 
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCalls
-from dialer.record import classify
+from dialer.record import call_end
 from dialer.record.cdr_correction import correct
 from dialer.record.outcomes import Ended, Told
 from dialer.record.recorder import Recorder
@@ -103,7 +103,7 @@ def _late(row: dict[str, Any]) -> Ended | None:
     hangup = None if row["told"] else _hangup(row)
     if hangup is None:
         return None
-    return classify.from_cdr(row["call_id"], hangup, answered=row["answered"], progress=row["progress"])
+    return call_end.from_cdr(row["call_id"], hangup, answered=row["answered"], progress=row["progress"])
 
 
 def _hangup(row: dict[str, Any]) -> Hangup | None:

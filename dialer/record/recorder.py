@@ -23,7 +23,7 @@ from campaigns.dispositions import Disposition
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record import classify
+from dialer.record import call_end
 from dialer.record.commit import Commit, CommitFollower
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch import dedup
@@ -71,7 +71,7 @@ class Recorder:
     live_calls: LiveCalls
     followers: Sequence[CommitFollower]
     ask: Callable[[LiveCall], None]
-    elsewhere: classify.Elsewhere = classify.nowhere
+    elsewhere: call_end.Elsewhere = call_end.nowhere
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
@@ -103,16 +103,16 @@ class Recorder:
     ) -> None:
         """Recovery knows what became of this call, or that it cannot be known; `may_live` as in `Ended`."""
         now = time.monotonic()
-        ended = classify.closed(call, now, disposition, cause, no_channel=no_channel, may_live=may_live)
+        ended = call_end.closed(call, now, disposition, cause, no_channel=no_channel, may_live=may_live)
         self._add(Report(call.call_id, now, ended=ended))
 
     def withdraw(self, call: LiveCall, cause: str, delay: float | None = None) -> None:
         """This call never left us: its contact goes back, or is cancelled with its campaign."""
-        self._add(Report(call.call_id, time.monotonic(), ended=classify.withdrawn(call, cause, delay)))
+        self._add(Report(call.call_id, time.monotonic(), ended=call_end.withdrawn(call, cause, delay)))
 
     def refuse(self, call: LiveCall, cause: str) -> None:
         """This call can never be sent, because of what its contact holds: the contact has failed."""
-        self._add(Report(call.call_id, time.monotonic(), ended=classify.never_sendable(call, cause)))
+        self._add(Report(call.call_id, time.monotonic(), ended=call_end.never_sendable(call, cause)))
 
     def run(self) -> None:
         """The greenlet: until `stop`, and then until nothing is waiting."""
@@ -196,10 +196,10 @@ class Recorder:
         call.refusal = result.text or "UNKNOWN"
         if call.seen:
             return None
-        if call.resent or call.unheard or classify.had_channel(call.refusal):
+        if call.resent or call.unheard or call_end.had_channel(call.refusal):
             self.ask(call)
             return None
-        return classify.refused(call, at, call.refusal, self.elsewhere)
+        return call_end.refused(call, at, call.refusal, self.elsewhere)
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
         call = change.call
@@ -215,7 +215,7 @@ class Recorder:
             change.answered = True
             call.answer(at)
         elif event.hangup is not None:
-            ended = classify.hung_up(call, at, event.hangup, self.elsewhere)
+            ended = call_end.hung_up(call, at, event.hangup, self.elsewhere)
             if ended.answered:
                 change.answered = True
                 call.answer(at - (ended.billsec or 0))
@@ -229,7 +229,7 @@ class Recorder:
         only = not call.resent and call.adopted_at is None and call.sent_by == self.owner
         if only and not call.seen:
             log.error("first_order_refused", call_id=call.call_id, node=call.node, look_at=dedup.MODULE)
-            return classify.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
+            return call_end.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
         log.warning("duplicate_refused", call_id=call.call_id, node=call.node)
         call.show()
         self.ask(call)

@@ -13,7 +13,7 @@ from math import inf
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from dialer.live_calls import LiveCall
-from dialer.record.classify import had_channel
+from dialer.record.call_end import had_channel
 from freeswitch.events import LiveChannel
 
 SETTLE_SECONDS = 5.0

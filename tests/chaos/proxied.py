@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.simulated import Node
+from local.simulated_cluster import Node
 from local.stack import Stack
 from tests.chaos.proxy import Proxy
 

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local.simulated import Node
+from local.simulated_cluster import Node
 from local.supervisor import Output
 from settings import NodeSettings, nodes_from
 from simulator.ledger import LedgerView

@@ -119,7 +119,7 @@ def permits_held(stage: Stage) -> int:
         epoch = cast("str | None", client.get(Keys(PREFIX).epoch))
         if epoch is None:
             return 0
-        holding = cast("list[str]", client.hkeys(Keys(PREFIX).generation(epoch).permits))
+        holding = cast("list[str]", client.hkeys(Keys(PREFIX).epoch_keys(epoch).permits))
     with stage.database() as connection:
         held = {row["id"] for row in connection.execute(HELD, ()).fetchall()}
     return len(set(holding) - held)

@@ -21,7 +21,7 @@ import psycopg
 import redis
 
 import local.supervisor
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.supervisor import Child, Output
 from simulator.ledger import LedgerView, read_ledger
 from tests.chaos.proxied import ProxiedStack

@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from local.server import serve, show
 from local.stack import ROOT, Stack
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 home, port = Path(sys.argv[1]), int(sys.argv[2])
 simulator = SimulatorOptions(speed=10.0, cps=40, arguments=('--sps', '60'))
 sys.exit(serve(lambda: Stack(

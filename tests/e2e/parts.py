@@ -19,7 +19,7 @@ import gevent
 
 from local.api_client import ApiFailedError
 from local.postgres import EmbeddedPostgres
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.stack import Stack
 from local.valkey import EmbeddedValkey
 from tests.chaos.proxied import ProxiedStack

@@ -20,7 +20,7 @@ import redis
 
 from coordination.membership import Membership
 from freeswitch.protocol import FrameDecoder, decode_json, encode_command
-from limits.keys import Keys, Record
+from limits.keys import Keys, PermitRecord
 from local.api_client import ApiClient
 from local.demo import collect
 from local.proof import TERMINAL, Proof
@@ -277,8 +277,8 @@ def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
     """What the limiter still holds for a tenant: permits, slots."""
     with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
         outside = Keys(stack.settings.redis_prefix)
-        keys = outside.generation(client.get(outside.epoch))
-        permits = [Record.parse(raw).tenant_id for raw in client.hvals(keys.permits)]
+        keys = outside.epoch_keys(client.get(outside.epoch))
+        permits = [PermitRecord.parse(raw).tenant_id for raw in client.hvals(keys.permits)]
         found = {"permits": permits.count(tenant_id), "slots": client.zcard(keys.slots("tenant", tenant_id))}
         return {name: count for name, count in found.items() if count}
 

@@ -11,7 +11,7 @@ import uuid
 import pytest
 
 from freeswitch import dedup
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from simulator.ledger import Originate
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen

@@ -19,7 +19,7 @@ import pytest
 
 from dialer.recovery.decisions import MAY_LIVE_SECONDS, PDD_SECONDS
 from local.demo import collect, demo_stack
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.stack import Stack
 from simulator.ledger import LedgerView
 from simulator.remote import Control

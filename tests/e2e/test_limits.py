@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from local.demo import NODE_CPS, NODE_SESSIONS_PER_SECOND
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, live_calls_peak, window_peak
 from tests.e2e.conftest import StackMaker

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from settings import Settings
 from tests.e2e.conftest import StackMaker
 from tests.variables import LEVELS, OUR_VARIABLES

@@ -32,7 +32,7 @@ ATTEMPTS = (
     Mutation(
         "withdrawn call counted",
         "a call that never left us uses up an attempt",
-        "dialer/record/classify.py",
+        "dialer/record/call_end.py",
         "return Ended(call.call_id, ContactStatus.PENDING, False,",
         "return Ended(call.call_id, ContactStatus.PENDING, True,",
         (f"{ORDERS}::test_a_call_that_never_left_costs_no_attempt",),

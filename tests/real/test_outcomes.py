@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dialer.record.classify import hung_up
+from dialer.record.call_end import hung_up
 from freeswitch.hangup import Hangup
 from local.stack import Stack
 from settings import NodeSettings

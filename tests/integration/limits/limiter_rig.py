@@ -18,10 +18,10 @@ from limits.limiter import (
     EndedCall,
     GatewayCaps,
     Limiter,
+    LimiterSnapshot,
     NodeCaps,
     Permit,
     PermitRequest,
-    Snapshot,
     TenantCaps,
 )
 
@@ -80,9 +80,9 @@ def connect(url: str, *, timeout: float = 2.0) -> HookedRedis:
 
 def snapshot(
     live: Sequence[OpenCall] = (), recent: Sequence[RecentSend] = (), days: Sequence[DayUse] = ()
-) -> Callable[[], Snapshot]:
+) -> Callable[[], LimiterSnapshot]:
     """What a database with these rows would say."""
-    return lambda: Snapshot(dt.datetime.now(dt.UTC).date(), live, recent, days)
+    return lambda: LimiterSnapshot(dt.datetime.now(dt.UTC).date(), live, recent, days)
 
 
 CLOCK = "test:virtual"

@@ -10,7 +10,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from limits.caps import DayUse, OpenCall, RecentSend, Snapshot
+from limits.caps import DayUse, LimiterSnapshot, OpenCall, RecentSend
 from limits.limiter import Denied, GatewayCaps, Limiter, LimiterUnavailable, Permit, TenantCaps, Usage
 from limits.rebuild import LOCK_SECONDS
 from local.valkey import EmbeddedValkey
@@ -63,7 +63,7 @@ def test_exactly_one_of_many_dialers_rebuilds(redis_url: str) -> None:
     desks = [Dialer(connect(redis_url), f"d{n}") for n in range(8)]
     asked = []
 
-    def read() -> Snapshot:
+    def read() -> LimiterSnapshot:
         asked.append(1)
         gevent.sleep(0.05)
         return snapshot()()
@@ -83,7 +83,7 @@ def test_the_database_is_read_once_all_earlier_permits_have_lapsed(
     empty(client, dialer)
     lapsed = []
 
-    def read() -> Snapshot:
+    def read() -> LimiterSnapshot:
         lapsed.append(time.monotonic() > permit.expires_at)
         return snapshot()()
 
@@ -150,7 +150,7 @@ def test_a_call_that_ends_while_the_state_is_rebuilt_is_not_counted_as_live(
     empty(client, dialer)
     dialer.end("a", billsec=7)
 
-    def read() -> Snapshot:
+    def read() -> LimiterSnapshot:
         seen = snapshot([live("a"), live("b"), live("c")], [], [DayUse("t", 3, 0)])()
         dialer.end("b", billsec=5)
         return seen
@@ -183,7 +183,7 @@ def test_a_permit_of_before_is_given_back_after_the_rebuild(client: HookedRedis,
 def test_a_rebuild_that_fails_leaves_no_epoch_and_the_next_one_works(client: HookedRedis) -> None:
     dialer = Dialer(client)
 
-    def broken() -> Snapshot:
+    def broken() -> LimiterSnapshot:
         raise RuntimeError("the database is away")
 
     with pytest.raises(RuntimeError, match="the database is away"):
@@ -195,7 +195,7 @@ def test_a_rebuild_that_fails_leaves_no_epoch_and_the_next_one_works(client: Hoo
 def test_a_rebuilder_that_was_stopped_too_long_changes_nothing(client: HookedRedis) -> None:
     slow, quick = Dialer(client, "d1"), Dialer(client, "d2")
 
-    def overtaken() -> Snapshot:
+    def overtaken() -> LimiterSnapshot:
         client.delete(f"{PREFIX}rebuilding")  # its lock has lapsed
         assert quick.limiter.rebuild(snapshot([live("a")]))
         return snapshot([live("stale")])()
@@ -222,7 +222,7 @@ def test_a_rebuilder_that_died_keeps_nobody_from_rebuilding_for_longer_than_a_le
 def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: HookedRedis) -> None:
     dialer = Dialer(client)
 
-    def emptied() -> Snapshot:
+    def emptied() -> LimiterSnapshot:
         empty(client, dialer)
         return snapshot([live("a")])()
 
@@ -233,7 +233,7 @@ def test_redis_emptied_in_the_middle_of_a_rebuild_leaves_no_epoch(client: Hooked
 def test_the_days_of_a_snapshot_count_for_their_own_day(client: HookedRedis) -> None:
     dialer = Dialer(client)
     yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-    dialer.limiter.rebuild(lambda: Snapshot(yesterday, [], [], [DayUse("t", 9, 9)]))
+    dialer.limiter.rebuild(lambda: LimiterSnapshot(yesterday, [], [], [DayUse("t", 9, 9)]))
     assert dialer.limiter.usage("t") == Usage(0, 0, 0, 0)
 
 

@@ -189,7 +189,7 @@ class Rig:
         """The calls that hold one."""
         epoch = self.limiter._store.epoch()
         assert epoch is not None
-        return set(cast("list[str]", self.redis.hkeys(Keys(PREFIX).generation(epoch).permits)))
+        return set(cast("list[str]", self.redis.hkeys(Keys(PREFIX).epoch_keys(epoch).permits)))
 
     def _nobody_twice(self, calls: list[dict[str, Any]]) -> None:
         by_id = {call["id"]: call for call in calls}

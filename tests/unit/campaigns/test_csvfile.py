@@ -16,8 +16,8 @@ from campaigns.columns import Limits
 from campaigns.csvfile import Row, find_delimiter, read_rows
 from campaigns.encodings import open_text
 from campaigns.errors import ListTooLarge
-from campaigns.pace import Pace, no_breath
 from campaigns.spooling import spool
+from campaigns.time_slice import TimeSlice, nobody_else
 from tests.examples import examples
 from tests.strategies import joined
 
@@ -30,8 +30,8 @@ WESTERN_CELL = joined(SPECIAL, most=8, other=st.text(st.characters(codec="cp1252
 
 
 def read(data: bytes, encoding: str | None = None) -> list[Row]:
-    pace = Pace(no_breath)
-    return list(read_rows(open_text(io.BytesIO(data), encoding, pace), Limits(), pace))
+    time_slice = TimeSlice(nobody_else)
+    return list(read_rows(open_text(io.BytesIO(data), encoding, time_slice), Limits(), time_slice))
 
 
 def written(rows: list[list[str]], delimiter: str, newline: str, *, quote_all: bool) -> str:
@@ -220,21 +220,21 @@ def test_an_upload_that_breaks_off_leaves_no_file_behind() -> None:
 def test_others_may_run_after_each_block_of_a_file(codec: str) -> None:
     data = ("phone_number,name\n" + '+12125550100,"Zoë"\n' * 50_000).encode(codec)
     calls: list[None] = []
-    pace = Pace(lambda: calls.append(None), interval=0)
-    text = open_text(io.BytesIO(data), None, pace)
+    time_slice = TimeSlice(lambda: calls.append(None), interval=0)
+    text = open_text(io.BytesIO(data), None, time_slice)
     blocks = len(calls)
     assert blocks >= len(data) // 65_536
-    assert len(list(read_rows(text, Limits(), pace))) == 50_001
+    assert len(list(read_rows(text, Limits(), time_slice))) == 50_001
     assert len(calls) - blocks >= 50_000
 
 
 def test_others_run_every_few_milliseconds() -> None:
     """By a clock that goes on by a millisecond with each look: the third look is late enough."""
     looks = itertools.count()
-    breaths: list[int] = []
-    pace = Pace(lambda: breaths.append(1), now=lambda: next(looks) / 1000)
+    turns: list[int] = []
+    time_slice = TimeSlice(lambda: turns.append(1), now=lambda: next(looks) / 1000)
     after_each = []
     for _ in range(9):
-        pace.check()
-        after_each.append(len(breaths))
+        time_slice.check()
+        after_each.append(len(turns))
     assert after_each == [0, 0, 1, 1, 1, 2, 2, 2, 3]

@@ -224,7 +224,11 @@ class TestObjects:
     def test_others_run_while_objects_are_read(self) -> None:
         calls: list[None] = []
         contacts = [{"phone_number": number} for number in numbers(2000)]
-        list(read_objects(contacts, default_region=None, limits=Limits(), breathe=lambda: calls.append(None)))
+        list(
+            read_objects(
+                contacts, default_region=None, limits=Limits(), let_others_run=lambda: calls.append(None)
+            )
+        )
         assert len(calls) >= 5
 
     def test_too_many_objects_are_refused(self) -> None:
@@ -275,7 +279,7 @@ def test_others_have_their_turn_every_few_rows_of_a_list(kind: str) -> None:
             io.BytesIO(many(rows)),
             default_region="US",
             limits=Limits(),
-            breathe=let_others_run,
+            let_others_run=let_others_run,
             now=ticking(),
         )
     else:
@@ -284,7 +288,7 @@ def test_others_have_their_turn_every_few_rows_of_a_list(kind: str) -> None:
             contacts,
             default_region="US",
             limits=Limits(),
-            breathe=let_others_run,
+            let_others_run=let_others_run,
             now=ticking(),
         )
     assert sum(len(batch.accepted) for batch in batches) == rows

@@ -9,7 +9,7 @@ import pytest
 
 from dialer.capacity.backpressure import BackPressure, refused_by
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
-from dialer.record import classify
+from dialer.record import call_end
 from limits.errors import LimiterUnavailable
 from limits.rate_cuts import Kind, RateCuts, ReducedRate, Target
 from tests.unit.dialer.factories import busy, make_call, make_commit, make_hangup
@@ -53,7 +53,7 @@ class Bench:
 
     def end(self, *calls: LiveCall, cause: str = "DESTINATION_OUT_OF_ORDER") -> None:
         self.subject.after_commit(
-            make_commit({c.call_id: classify.refused(c, self.at, cause) for c in calls}, *calls)
+            make_commit({c.call_id: call_end.refused(c, self.at, cause) for c in calls}, *calls)
         )
 
 
@@ -70,12 +70,12 @@ def carrier_said(status: int, **changes: Any) -> Target | None:
     values = {"sip_status": status, "answered": False, "progress": False, "q850": 41} | changes
     call = sent(state=LiveState.SEEN)
     hangup = make_hangup("NORMAL_TEMPORARY_FAILURE", **values)
-    return refused_by(call, classify.hung_up(call, 1000.0, hangup))
+    return refused_by(call, call_end.hung_up(call, 1000.0, hangup))
 
 
 def test_a_refusal_without_a_channel_is_the_nodes() -> None:
     call = sent()
-    assert refused_by(call, classify.refused(call, 1000.0, "DESTINATION_OUT_OF_ORDER")) == ("node", "fs1")
+    assert refused_by(call, call_end.refused(call, 1000.0, "DESTINATION_OUT_OF_ORDER")) == ("node", "fs1")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -87,14 +87,14 @@ def test_a_carrier_without_capacity_is_the_gateways(status: int) -> None:
 def test_a_node_that_shuts_down_refuses() -> None:
     call = sent(state=LiveState.SEEN)
     hangup = make_hangup("SYSTEM_SHUTDOWN", answered=False, progress=False, sip_status=None, q850=None)
-    assert refused_by(call, classify.hung_up(call, 1000.0, hangup)) == ("node", "fs1")
+    assert refused_by(call, call_end.hung_up(call, 1000.0, hangup)) == ("node", "fs1")
 
 
 def test_nobody_refused_a_call_that_was_busy_at_fault_or_never_sent() -> None:
     call = sent(state=LiveState.SEEN)
-    assert refused_by(call, classify.hung_up(call, 1000.0, busy())) is None
-    assert refused_by(call, classify.refused(sent(), 1000.0, "GATEWAY_DOWN")) is None
-    assert refused_by(call, classify.withdrawn(call, "NOT_SENT", None)) is None
+    assert refused_by(call, call_end.hung_up(call, 1000.0, busy())) is None
+    assert refused_by(call, call_end.refused(sent(), 1000.0, "GATEWAY_DOWN")) is None
+    assert refused_by(call, call_end.withdrawn(call, "NOT_SENT", None)) is None
 
 
 def test_a_refusal_slows_its_node_at_once_and_wakes_the_dispatchers(bench: Bench) -> None:
@@ -168,7 +168,7 @@ def ends_at_the_carrier(bench: Bench, refused: int, others: int) -> None:
             "NORMAL_TEMPORARY_FAILURE", sip_status=status, answered=False, progress=False, q850=41
         )
         bench.subject.after_commit(
-            make_commit({call.call_id: classify.hung_up(call, bench.at, hangup)}, call)
+            make_commit({call.call_id: call_end.hung_up(call, bench.at, hangup)}, call)
         )
 
 

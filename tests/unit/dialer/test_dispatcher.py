@@ -21,7 +21,7 @@ from dialer.dispatch import dispatcher as dispatcher_module
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due
 from dialer.dispatch.departures import UNSENT_SECONDS, Departures
 from dialer.dispatch.dispatcher import Dispatcher
-from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
 from dialer.identity import Identity

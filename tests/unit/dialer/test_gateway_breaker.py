@@ -14,7 +14,7 @@ from dialer.capacity.gateway_breaker import (
     shows_that_it_works,
 )
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
-from dialer.record import classify
+from dialer.record import call_end
 from dialer.record.outcomes import Ended
 from freeswitch.events import ChannelEventKind
 from tests.unit.dialer.factories import channel_event, make_call, make_commit, make_hangup
@@ -27,7 +27,7 @@ def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> t
     hangup = make_hangup(
         cause, sip_status=status, sip_phrase="Phrase", answered=False, progress=False, q850=21
     )
-    return call, classify.hung_up(call, 2.0, hangup)
+    return call, call_end.hung_up(call, 2.0, hangup)
 
 
 def signs(*calls: tuple[LiveCall, Ended]) -> dict[str, HealthSigns]:
@@ -44,7 +44,7 @@ def test_a_gateway_that_will_not_have_us_is_at_fault(status: int) -> None:
 @pytest.mark.parametrize("cause", ["GATEWAY_DOWN", "INVALID_GATEWAY"])
 def test_a_gateway_that_the_node_will_not_use_is_at_fault(cause: str) -> None:
     call = make_call(sent_at=1.0)
-    assert is_fault(call, classify.refused(call, 2.0, cause))
+    assert is_fault(call, call_end.refused(call, 2.0, cause))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_other_ends_say_nothing(call: tuple[LiveCall, Ended]) -> None:
 
 def test_a_call_that_never_left_says_nothing() -> None:
     call = make_call()
-    assert signs((call, classify.withdrawn(call, "NOT_SENT", None))) == {}
+    assert signs((call, call_end.withdrawn(call, "NOT_SENT", None))) == {}
 
 
 def test_faults_are_counted_from_the_last_sign_of_life() -> None:
@@ -120,7 +120,7 @@ def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, 
     call, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
     if not left:
         call = make_call(probe=True)
-        end = classify.withdrawn(call, "NOT_SENT", None)
+        end = call_end.withdrawn(call, "NOT_SENT", None)
     gateways, _ = breaker(call)
     gateways.after_commit(make_commit({call.call_id: end}, call))
     assert returned == ([] if left else [GATEWAY])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dialer.live_calls import LiveState
-from dialer.record import classify
+from dialer.record import call_end
 from dialer.recovery.decisions import (
     LATE_ANSWERED_SECONDS,
     LOST_SECONDS,
@@ -95,7 +95,7 @@ def test_a_closed_call_that_may_be_up_says_so_in_its_end() -> None:
     call = make_call(**SEEN)
     verdict = force_close(call, NOW)
     assert verdict is not None
-    end = classify.closed(
+    end = call_end.closed(
         call, NOW, verdict.disposition, verdict.cause, no_channel=False, may_live=verdict.may_live
     )
     assert (end.disposition, end.may_live) == ("outcome_unknown", verdict.may_live)

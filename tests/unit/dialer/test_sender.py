@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState

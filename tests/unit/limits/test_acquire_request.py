@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from limits.acquire_request import AcquireRequest
 from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
-from limits.keys import Keys, Record
+from limits.keys import Keys, PermitRecord
 
 NAMES = st.text(min_size=1)
 
@@ -28,9 +28,9 @@ def test_unlimited_and_blocked_stay_apart() -> None:
     assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
 
 
-def test_every_key_lives_below_the_prefix_and_what_counts_in_the_epochs_generation() -> None:
+def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None:
     keys = Keys("mine:")
-    epoch = keys.generation("abc.run")
+    epoch = keys.epoch_keys("abc.run")
     paths = acquire_request(PermitRequest("a", "+1")).keys(keys, epoch, "d1")
     assert paths[:2] == ["mine:lease:d1", "mine:fenced:d1"]
     assert all(path.startswith("mine:abc:") for path in paths[2:])
@@ -51,7 +51,7 @@ def test_answers_keep_the_order_of_the_requests() -> None:
 def test_a_record_reads_back_as_it_was_written(  # noqa: PLR0917
     owner: str, campaign: str, tenant: str, gateway: str, node: str, number: str, day: int, ask: int
 ) -> None:
-    record = Record.make(
+    record = PermitRecord.make(
         owner=owner,
         campaign_id=campaign,
         tenant_id=tenant,
@@ -61,9 +61,9 @@ def test_a_record_reads_back_as_it_was_written(  # noqa: PLR0917
         day=day,
         ask=ask,
     )
-    assert Record.parse(record.raw) == record
+    assert PermitRecord.parse(record.raw) == record
     taken = record.owned_by("successor")
-    assert Record.parse(taken.raw) == taken
+    assert PermitRecord.parse(taken.raw) == taken
     assert (taken.owner, taken.ask, taken.day, taken.node) == ("successor", 0, day, node)
     assert taken.raw != record.raw or (owner, ask) == ("successor", 0)
 
@@ -80,5 +80,5 @@ def test_a_record_reads_what_the_scripts_write() -> None:
         "a": 3,
         "w": "node_cps",
     }
-    record = Record.parse(json.dumps(written))
+    record = PermitRecord.parse(json.dumps(written))
     assert (record.owner, record.day, record.ask) == ("d1", 20_000, 3)

@@ -13,7 +13,7 @@ from simulator.core import Core
 from simulator.events import Hub
 from simulator.filters import Filter
 from simulator.fsctl import Fsctl
-from simulator.plan import CalledParty, by_number
+from simulator.number_plan import CalledParty, by_number
 from simulator.render import Renderer
 from simulator.routing import Router
 from simulator.scheduler import Clock, Scheduler

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch.hangup import hangup_from_variables
-from simulator.control import answer
+from simulator.control_port import answer
+from simulator.fault_actions import FaultActions
 from simulator.faults import KINDS, FaultError, Faults, ScheduledFault, parse_fault, parse_option
-from simulator.overrides import Overrides
 from tests.unit.simulator.node import Node
 from tests.unit.simulator.test_esl_client import connect, say
 
@@ -24,7 +24,7 @@ class ServerActions:
 
     def __init__(self, node: Node) -> None:
         self.did: list[str] = []
-        self.overrides = Overrides(
+        self.fault_actions = FaultActions(
             node.core,
             node.switch.hangups,
             mute=lambda: self.did.append("mute"),
@@ -115,7 +115,7 @@ def test_what_makes_no_sense_is_refused(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_any_line_gets_one_line_back(line: str) -> None:
-    said = answer(ServerActions(Node()).overrides, line)
+    said = answer(ServerActions(Node()).fault_actions, line)
     assert said.startswith(("ok", "error "))
     assert "\n" not in said
 
@@ -196,14 +196,14 @@ def test_a_connection_is_cut_in_the_middle_of_a_frame() -> None:
 def test_only_answered_channels_become_zombies_and_the_end_of_the_fault_ends_them() -> None:
     node = Node()
     server = ServerActions(node)
-    server.overrides.begin(parse_fault("zombies percent=100"))
+    server.fault_actions.begin(parse_fault("zombies percent=100"))
     node.call("02", uuid="ringing")
     node.call("13", uuid="answered")
     node.pass_time(5.0)
     node.api("hupall")
     node.pass_time(1.0)
     assert {call.uuid for call in node.core.channels} == {"answered"}
-    server.overrides.end("zombies")
+    server.fault_actions.end("zombies")
     node.pass_time(1.0)
     assert not node.core.channels
     assert node.last("CHANNEL_HANGUP_COMPLETE", "answered")["Hangup-Cause"] == "NORMAL_CLEARING"
@@ -242,19 +242,19 @@ def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
 
 def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
     node = Node(sps=7, max_sessions=8)
-    overrides = ServerActions(node).overrides
+    fault_actions = ServerActions(node).fault_actions
     for sps in (3, 4):
-        overrides.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
+        fault_actions.begin(parse_fault(f"limits sps={sps} max_sessions=1"))
     assert (node.admission.sps, node.admission.max_sessions) == (4, 1)
-    overrides.end()
+    fault_actions.end()
     assert (node.admission.sps, node.admission.max_sessions) == (7, 8)
 
 
 def test_what_concerns_sockets_is_the_servers() -> None:
     server = ServerActions(Node())
     for line in ("half-open resume=yes", "burst events=2", "restart", "kill"):
-        server.overrides.begin(parse_fault(line))
-    server.overrides.end()
+        server.fault_actions.begin(parse_fault(line))
+    server.fault_actions.end()
     assert server.did == ["mute", "beat", "beat", "restart", "kill", "unmute True"]
 
 
@@ -264,6 +264,6 @@ def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
     node.call("07", uuid="b")
     node.pass_time(1.0)
     before = len(node.watcher.events)
-    ServerActions(node).overrides.begin(parse_fault("burst events=100"))
+    ServerActions(node).fault_actions.begin(parse_fault("burst events=100"))
     burst = Counter(event["Unique-ID"] for event in node.watcher.events[before:])
     assert burst == {"a": 50, "b": 50}

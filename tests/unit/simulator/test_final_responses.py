@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dialer.record.classify import hung_up
+from dialer.record.call_end import hung_up
 from freeswitch.events import ChannelEvent, event_from_json
-from simulator.plan import CalledParty
+from simulator.number_plan import CalledParty
 from tests.unit.campaigns.outcomes_corpus import FINAL_RESPONSES, Reason, Shape, on_the_wire
 from tests.unit.dialer.factories import make_call
 from tests.unit.simulator.node import Node

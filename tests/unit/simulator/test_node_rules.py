@@ -9,7 +9,7 @@ import pytest
 from simulator.admission import Admission
 from simulator.applications import FOREVER, MESSAGE_SECONDS, duration
 from simulator.causes import parse_cause, q850
-from simulator.plan import PLAN, QUICK_ANSWER, Mix, by_number
+from simulator.number_plan import PLAN, QUICK_ANSWER, Mix, by_number
 from simulator.scheduler import Clock, Scheduler, tick
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from simulator.plan import CalledParty
+from simulator.number_plan import CalledParty
 from simulator.subscriptions import EVENT_NAMES
 from tests.unit.simulator.node import Node
 

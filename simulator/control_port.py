@@ -12,13 +12,13 @@ import socket
 
 import orjson
 
+from simulator.fault_actions import FaultActions
 from simulator.faults import FaultError, parse_fault
-from simulator.overrides import Overrides
 
 LONGEST_LINE = 10_000
 
 
-def answer(overrides: Overrides, line: str) -> str:
+def answer(fault_actions: FaultActions, line: str) -> str:
     """Carry out one line of the protocol; the answer, without its end."""
     command, _, rest = line.strip().partition(" ")
     if command == "fault":
@@ -26,25 +26,25 @@ def answer(overrides: Overrides, line: str) -> str:
             fault = parse_fault(rest)
         except FaultError as error:
             return f"error {error}"
-        overrides.begin(fault)
+        fault_actions.begin(fault)
         return f"ok {fault}"
     if command == "clear":
-        overrides.end(*rest.split())
+        fault_actions.end(*rest.split())
         return "ok"
     if command == "status":
-        return f"ok {status(overrides).decode()}"
+        return f"ok {status(fault_actions).decode()}"
     return f"error {command!r} is none of fault, clear, status"
 
 
-def status(overrides: Overrides) -> bytes:
+def status(fault_actions: FaultActions) -> bytes:
     """The faults in force, how often each has struck, the channels that exist and the connections, as JSON."""
-    faults = overrides.faults
+    faults = fault_actions.faults
     return orjson.dumps(
         {
             "faults": [str(fault) for fault in faults.in_force.values()],
             "done": dict(faults.done),
-            "sessions": overrides.sessions,
-            "connections": overrides.connections,
+            "sessions": fault_actions.sessions,
+            "connections": fault_actions.connections,
         }
     )
 
@@ -52,12 +52,12 @@ def status(overrides: Overrides) -> bytes:
 class ControlPort:
     """The listening socket and its connections, on the node's own selector, which calls what is registered."""
 
-    def __init__(self, port: int, selector: selectors.BaseSelector, overrides: Overrides) -> None:
+    def __init__(self, port: int, selector: selectors.BaseSelector, fault_actions: FaultActions) -> None:
         self._socket = socket.create_server(("127.0.0.1", port))
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         self._selector = selector
-        self._overrides = overrides
+        self._fault_actions = fault_actions
         selector.register(self._socket, selectors.EVENT_READ, self._accept)
 
     def close(self) -> None:
@@ -70,17 +70,19 @@ class ControlPort:
             sock, _ = self._socket.accept()
             sock.setblocking(False)
             self._selector.register(
-                sock, selectors.EVENT_READ, _Conversation(sock, self._selector, self._overrides)
+                sock, selectors.EVENT_READ, _Conversation(sock, self._selector, self._fault_actions)
             )
 
 
 class _Conversation:
     """One connection; called whenever there is something to read."""
 
-    def __init__(self, sock: socket.socket, selector: selectors.BaseSelector, overrides: Overrides) -> None:
+    def __init__(
+        self, sock: socket.socket, selector: selectors.BaseSelector, fault_actions: FaultActions
+    ) -> None:
         self._socket = sock
         self._selector = selector
-        self._overrides = overrides
+        self._fault_actions = fault_actions
         self._buffer = b""
 
     def __call__(self) -> None:
@@ -100,7 +102,7 @@ class _Conversation:
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             for line in lines:
                 self._socket.sendall(
-                    answer(self._overrides, line.decode("utf-8", "replace")).encode() + b"\n"
+                    answer(self._fault_actions, line.decode("utf-8", "replace")).encode() + b"\n"
                 )
         except OSError:
             # Also somebody who asks without end and does not read the answers.

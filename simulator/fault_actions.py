@@ -9,7 +9,7 @@ from simulator.faults import MOMENTARY, Fault, Faults
 from simulator.hangup import Hangups
 
 
-class Overrides:
+class FaultActions:
     """Begins and ends the faults of one node: what overrides its behaviour.
 
     The server gives what concerns its sockets: `mute` stops every connection that stands without closing it, `unmute`

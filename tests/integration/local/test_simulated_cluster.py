@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.simulated import SimulatorOptions
+from local.simulated_cluster import SimulatorOptions
 from local.stack import SHIPPER, Stack
 from settings import nodes_from
 from tests.integration.local.test_stack import write_procfile

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeswitch import dedup
-from simulator.rates import Rate, Rates, parse_rate
+from simulator.limit_hash import Limit, LimitHash, parse_limit
 from tests.unit.simulator.node import Node
 
 RECORDED = Path(__file__).parents[1] / "freeswitch" / "duplicate_refused.json"
@@ -105,24 +105,24 @@ def test_of_several_legs_a_refused_duplicate_leaves_the_others_alone() -> None:
 
 
 def test_a_window_begins_with_the_first_and_ends_for_all() -> None:
-    rates = Rates()
-    slow, quick = Rate("carillon_a", 1, 100, "!X"), Rate("carillon_b", 2, 10, "!X")
-    assert [rates.count(at, slow) for at in (0.0, 50.0, 99.9)] == [1, 2, 3]
-    assert [rates.count(at, quick) for at in (50.0, 59.9, 60.0)] == [1, 2, 1]
-    assert rates.count(100.0, slow) == 1
-    assert rates.count(1000.0, quick) == 1
+    limit_hash = LimitHash()
+    slow, quick = Limit("carillon_a", 1, 100, "!X"), Limit("carillon_b", 2, 10, "!X")
+    assert [limit_hash.count(at, slow) for at in (0.0, 50.0, 99.9)] == [1, 2, 3]
+    assert [limit_hash.count(at, quick) for at in (50.0, 59.9, 60.0)] == [1, 2, 1]
+    assert limit_hash.count(100.0, slow) == 1
+    assert limit_hash.count(1000.0, quick) == 1
 
 
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("hash carillon u 1/3600 !LOSE_RACE", Rate("carillon_u", 1, 3600, "!LOSE_RACE")),
-        ("hash r k 5/1", Rate("r_k", 5, 1, "limit_exceeded")),
+        ("hash carillon u 1/3600 !LOSE_RACE", Limit("carillon_u", 1, 3600, "!LOSE_RACE")),
+        ("hash r k 5/1", Limit("r_k", 5, 1, "limit_exceeded")),
         ("hash r k 5", None),
         ("hash r k 5/0", None),
         ("db r k 5/1", None),
         ("", None),
     ],
 )
-def test_only_a_rate_in_the_hash_is_counted(argument: str, expected: Rate | None) -> None:
-    assert parse_rate(argument) == expected
+def test_only_a_rate_in_the_hash_is_counted(argument: str, expected: Limit | None) -> None:
+    assert parse_limit(argument) == expected

@@ -1,4 +1,4 @@
-"""The API's own rate limit: requests of a tenant by minute, hour and day, and how many at once.
+"""Limits the requests of each tenant to the API, by minute, hour and day, and how many are in flight at once.
 
 Off unless the installation turns it on. Redis counts, by its own clock; without Redis nobody is limited: this
 protects the service from load, never people from calls.
@@ -25,10 +25,10 @@ IN_FLIGHT = 20
 LEASE_SECONDS = 60
 PAUSE_AFTER_FAILURE = 5.0
 
-ENTER = lua.load(Path(__file__).with_name("rate_limit.lua"))
+ENTER = lua.load(Path(__file__).with_name("request_limit.lua"))
 
 
-class RateLimiter:
+class RequestLimiter:
     """Counts the requests of each tenant in Redis."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
@@ -80,7 +80,7 @@ class RateLimiter:
 
 
 @contextmanager
-def slot(limiter: RateLimiter | None, tenant_id: str) -> Iterator[None]:
+def slot(limiter: RequestLimiter | None, tenant_id: str) -> Iterator[None]:
     """Count a request of the tenant, and have it in flight until the block ends; without a limiter, nothing."""
     request_id = limiter.enter(tenant_id) if limiter is not None else None
     try:

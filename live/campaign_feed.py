@@ -24,7 +24,7 @@ Snapshot = Callable[[str], Mapping[str, object]]
 """A campaign's figures by its id, read from the database by the app; may raise."""
 
 
-class Channel:
+class CampaignFeed:
     """One campaign as the listeners of this process see it.
 
     `position` is the id up to which the reader has fed everyone, None while the reader does not know where the stream
@@ -82,7 +82,7 @@ class Channel:
         """What follows `cursor` in the stream. Raises LiveUnavailable."""
         return self._read(self.campaign_id, cursor, count)
 
-    def feed(self, entries: Sequence[Entry]) -> None:
+    def push(self, entries: Sequence[Entry]) -> None:
         """Hand the newest entries to everyone, each rendered once."""
         batch = [Rendered(entry.id, sse.event(entry.kind, entry.data, entry.id)) for entry in entries]
         self.position = entries[-1].id

@@ -8,7 +8,7 @@ import gevent
 import gevent.event
 import pytest
 
-from api import rate_limit
+from api import request_limit
 from tests.integration.api.site import Site, lose_redis, settings_for, site_over
 
 
@@ -19,14 +19,14 @@ def limited(database_url: str, redis_url: str) -> Iterator[Site]:
 
 
 def test_nobody_is_limited_by_default(site: Site) -> None:
-    assert site.services.rate_limiter is None
+    assert site.services.request_limiter is None
     assert {site.get("/halt").status_code for _ in range(70)} == {200}
 
 
 def full(site: Site, monkeypatch: pytest.MonkeyPatch, window: str) -> None:
     """Leave room for three requests in one window, and plenty in the others."""
-    sizes = tuple((name, size, 3 if name == window else 1000) for name, size, _ in rate_limit.WINDOWS)
-    monkeypatch.setattr(rate_limit, "WINDOWS", sizes)
+    sizes = tuple((name, size, 3 if name == window else 1000) for name, size, _ in request_limit.WINDOWS)
+    monkeypatch.setattr(request_limit, "WINDOWS", sizes)
 
 
 @pytest.mark.parametrize(("window", "seconds"), [("minute", 60), ("hour", 3600), ("day", 86400)])
@@ -46,16 +46,16 @@ def test_each_window_is_counted_for_each_tenant(
 
 
 def test_the_usual_set_is_the_contracts() -> None:
-    assert [(name, most) for name, _, most in rate_limit.WINDOWS] == [
+    assert [(name, most) for name, _, most in request_limit.WINDOWS] == [
         ("minute", 60), ("hour", 1000), ("day", 10_000),
     ]  # fmt: skip
-    assert rate_limit.IN_FLIGHT == 20
+    assert request_limit.IN_FLIGHT == 20
 
 
 def test_requests_in_flight_are_limited_until_they_end(
     limited: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 2)
+    monkeypatch.setattr(request_limit, "IN_FLIGHT", 2)
     release = gevent.event.Event()
 
     def slow(*_: object) -> tuple[list[dict[str, object]], int]:
@@ -73,7 +73,7 @@ def test_requests_in_flight_are_limited_until_they_end(
 
 
 def test_an_open_stream_is_not_in_flight(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 1)
+    monkeypatch.setattr(request_limit, "IN_FLIGHT", 1)
     campaign_id = limited.create(1)
     stream = limited.get(f"/campaigns/{campaign_id}/events")
     assert stream.status_code == 200
@@ -82,10 +82,10 @@ def test_an_open_stream_is_not_in_flight(limited: Site, monkeypatch: pytest.Monk
 
 
 def test_a_request_whose_process_died_is_forgotten(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "IN_FLIGHT", 1)
-    monkeypatch.setattr(rate_limit, "LEASE_SECONDS", 1)
-    assert limited.services.rate_limiter is not None
-    limited.services.rate_limiter.enter("demo")
+    monkeypatch.setattr(request_limit, "IN_FLIGHT", 1)
+    monkeypatch.setattr(request_limit, "LEASE_SECONDS", 1)
+    assert limited.services.request_limiter is not None
+    limited.services.request_limiter.enter("demo")
     assert limited.get("/halt").status_code == 429
     gevent.sleep(1.1)
     assert limited.get("/halt").status_code == 200

@@ -1,4 +1,4 @@
-"""How often a long piece of work lets others run."""
+"""Lets other greenlets run every few milliseconds of a long piece of work."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
-    """Lets others run: calls `breathe` when `interval` seconds have passed since it last did, by the clock `now`."""
+class TimeSlice:
+    """Calls `let_others_run` once `interval` seconds have passed since it last did, by the clock `now`."""
 
     def __init__(
         self,
-        breathe: Callable[[], None],
+        let_others_run: Callable[[], None],
         interval: float = 0.003,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._breathe = breathe
+        self._let_others_run = let_others_run
         self._interval = interval
         self._now = now
         self._next = now() + interval
 
     def check(self) -> None:
-        """Call `breathe` if it is time."""
+        """Call `let_others_run` if it is time."""
         if self._now() >= self._next:
-            self._breathe()
+            self._let_others_run()
             self._next = self._now() + self._interval
 
 
-def no_breath() -> None:
+def nobody_else() -> None:
     """For callers that have nobody else to let run."""

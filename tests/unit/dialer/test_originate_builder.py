@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from campaigns.actions import ActionRefused
-from dialer.dispatch.originate import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder
 from freeswitch.originate import originate
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan
 
