@@ -1,4 +1,4 @@
-"""The tables, as Peewee models, and the face of the database: what `database` and `states` have is had from here.
+"""Peewee models; what `database` and `states` have is had from here too.
 
 The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. What changes a
 campaign's state is in `campaigns/`; statements that move many contacts at once (claims, outcomes) are in `dialer/`,

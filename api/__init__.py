@@ -1,1 +1,1 @@
-"""HTTP in: one module for each resource of the contract; schemas, authentication, errors."""
+"""What every route shares: authentication, schemas, errors, paging, uploads, notifying the dialers."""

@@ -1,4 +1,4 @@
-"""Who is asking, and what that key may do.
+"""API key authentication and roles.
 
 A key is looked up by the HMAC of it. What was found is believed for CACHE_SECONDS, so a revoked key is refused
 within a second in every process. 401 without a valid key, 403 where its role may not, 404 for anything of

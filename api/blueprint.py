@@ -1,4 +1,4 @@
-"""flask-smorest with this API's manners: errors in one sentence, nothing unknown accepted, OpenAPI 3.1.
+"""flask-smorest's Blueprint with our error format and strict input.
 
 A resource module makes a `Blueprint`, decorates plain functions, and is listed in `api.routes.registry`:
 

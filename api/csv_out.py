@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet shows and never runs."""
+"""CSV export, safe against formula injection."""
 
 from __future__ import annotations
 

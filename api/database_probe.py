@@ -1,4 +1,4 @@
-"""Whether the database server answers anybody: what tells a query that is slow from a server that has fallen silent.
+"""Tells a slow query from a dead database.
 
 A transaction that takes longer than a moment is watched from then on. While the server lets somebody else in, the
 work may take its time; once it does not, waiting longer is no use.

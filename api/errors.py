@@ -1,4 +1,4 @@
-"""Errors as a client sees them: one plain sentence, or the same as RFC 9457 where the client asks for it.
+"""The API's errors: one plain sentence, or RFC 9457 where the client asks for it.
 
 Whatever goes wrong inside, no stack trace, SQL or path leaves through here; the log has them.
 """

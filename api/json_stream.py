@@ -1,4 +1,4 @@
-"""A large JSON body decoded without holding up other requests.
+"""Decodes a large JSON body without holding up other requests.
 
 One call of a JSON decoder on 10 MB takes a tenth of a second in which nothing else of the process runs. A list
 of contacts is an array at the top of the body: its elements are decoded one at a time, with pauses.

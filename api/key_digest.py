@@ -1,4 +1,4 @@
-"""API keys: how one is made, and how it is stored so that a stolen table opens nothing."""
+"""API keys: how one is made, and the keyed digest that is stored."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the API does once a change is committed: notify the dialers, wait for them where the answer is a promise,
-and publish the transitions.
+"""After a commit of the API: notifies the dialers, waits for them where the answer is a promise (pause, stop, halt),
+and publishes the transitions.
 
 A pause or stop is a promise: when it is answered, no further originate of that campaign leaves. Every live
 dialer must say so. One that does not is fenced, and its lease waited out; without Redis nobody can be asked, so

@@ -1,4 +1,4 @@
-"""Lists: `limit` and `offset`, or zero-based `page`s of 100, in an order that does not move under the reader.
+"""Paging of lists: `limit` and `offset`, or zero-based `page`s of 100, in an order that holds still under the reader.
 
 Where a list has filters on what changes, rows that leave it would move the rest under an offset: such a list is read
 with `starting_after`, the last row seen.

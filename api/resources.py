@@ -1,4 +1,4 @@
-"""What the small resources share: rows by the id in a path, pages of a query, partial bodies, refusals by name."""
+"""Helpers of simple resources: rows by id, pages, partial bodies."""
 
 from __future__ import annotations
 

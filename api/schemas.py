@@ -1,4 +1,4 @@
-"""The base of every schema: fields that say in words what they want, and refuse what they do not know.
+"""Base schema and fields: errors that say what is wanted, unknown fields refused.
 
 A rule is written so that it reads on from "<field> is <value>; ": "it must be a whole number from 1 to 100".
 """

@@ -1,4 +1,4 @@
-"""What the routes work with, made once by `create_app` and kept on the application."""
+"""The web process' shared clients (control bus, membership, publisher), made once by `create_app`."""
 
 from __future__ import annotations
 

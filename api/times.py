@@ -1,4 +1,4 @@
-"""Times on the wire: RFC 3339 in UTC, with `Z`."""
+"""Times in requests and answers: RFC 3339 in UTC, with `Z`."""
 
 from __future__ import annotations
 

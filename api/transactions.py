@@ -1,4 +1,4 @@
-"""A transaction of a request, bounded in time.
+"""A request's database transaction, bounded in time.
 
 A database that hangs must not hang the API: getting a working connection takes at most CHECKOUT_SECONDS, the
 work on it WORK_SECONDS unless the caller asks for more, and past either the client is told to come back. Work that

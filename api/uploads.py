@@ -1,4 +1,4 @@
-"""A multipart form read as it comes: each field bounded, the file spooled to disk, other requests let in between.
+"""Reads a multipart form as it comes: each field bounded, the file spooled to disk, other requests let in between.
 
 Werkzeug's own form parser reads a body to its end without a pause and finds out about sizes afterwards.
 """

@@ -1,1 +1,1 @@
-"""What a campaign is: lifecycle, importing a list, retry policy, dispositions. No HTTP, no ESL, no Redis."""
+"""Campaign policy: lifecycle, importing a list, retries, dispositions. No HTTP, no ESL, no Redis."""

@@ -1,4 +1,4 @@
-"""An agent's `action` as JSON to one of the types of `actions`, within what the platform gave the tenant."""
+"""Parses an agent's `action` from JSON to one of the types of `actions`, within what the tenant is granted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An action for one contact: the templates of its values replaced by the contact's columns, and checked again."""
+"""Fills an action's templates with a contact's columns, and checks the result again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each value of an action may be: nothing in it means anything to the switch but the one argument it is."""
+"""Validation of the values of an action: none means more to the switch than the one argument it is."""
 
 from __future__ import annotations
 

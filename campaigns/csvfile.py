@@ -1,4 +1,4 @@
-"""The text of an uploaded list to rows of cells: delimiter, quotes, line ends. No rule about contacts.
+"""CSV parser: the text of an uploaded list to rows of cells (delimiter, quotes, line ends). No rule about contacts.
 
 The standard csv module is not used for reading: it cannot tell a quote that is never closed from a long cell
 (everything after it is swallowed), its limit on a field is one for the whole process, and a row is read in one

@@ -1,4 +1,4 @@
-"""What became of a call, in one word, from everything the switch said about it.
+"""Hangup cause, SIP status and progress of a call to its disposition.
 
 The carrier controls the cause name (a Reason header overrides the status), so the key is whether an INVITE
 was sent, any 18x, the SIP status, the phrase and only then the cause. Total: every input gives a disposition.

@@ -1,4 +1,4 @@
-"""Finds out how an uploaded list is encoded, and reads it as text."""
+"""Detects the encoding of an uploaded list, and decodes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of every error this package raises, and those of a list of contacts."""
+"""Exceptions of this package."""
 
 from __future__ import annotations
 

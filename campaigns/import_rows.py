@@ -1,4 +1,4 @@
-"""Contacts and rejected rows of a list, gathered into batches; the rules that need more than one row.
+"""Accepted and rejected rows in batches; duplicates and list limits. Cells: `columns`; numbers: `numbers`.
 
 Shared by the two forms of a list, a CSV file (`importer`) and objects of a JSON body (`json_contacts`).
 """

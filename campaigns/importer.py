@@ -1,4 +1,4 @@
-"""An uploaded CSV list to batches of contacts and rejected rows. The caller stores them.
+"""Imports an uploaded CSV list: batches of contacts and rejected rows. The caller stores them.
 
 Used by the API when a campaign is created: `spool` the upload, then write each batch of `read_list`. Every row
 after the header is in exactly one batch, accepted or rejected with its line, text, code and reason.

@@ -1,4 +1,4 @@
-"""The inline contacts of a JSON body to batches of contacts and rejected rows, by the rules of a CSV list."""
+"""Imports the inline contacts of a JSON body, by the rules of a CSV list."""
 
 from __future__ import annotations
 

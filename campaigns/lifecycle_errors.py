@@ -1,4 +1,4 @@
-"""Why an action on a campaign is refused, each in one sentence for the client."""
+"""Errors of refused campaign actions, each one sentence for the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may ask of a campaign in each of its states, and what follows. Pure."""
+"""Which actions a campaign allows in each of its states, and what follows. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a number cell holds, as the E.164 number that is dialled, or why it is not dialled at all.
+"""Number cells to E.164, or the reason why one is not dialled.
 
 Called by the importer for each row, and wherever the API takes a number. libphonenumber's rules decide what is
 a number; what this module adds is refusing text from which libphonenumber would silently dial something else

@@ -1,4 +1,4 @@
-"""Campaigns and contacts as the API shows them. Each statement is one snapshot, so the counts always add up."""
+"""Reads campaigns and contacts for the API. Each statement is one snapshot, so the counts always add up."""
 
 from __future__ import annotations
 

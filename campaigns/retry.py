@@ -1,4 +1,4 @@
-"""What happens to a contact after a call: over, or tried again, and when. Pure policy.
+"""Retry policy: attempt counted or not, and when the next is due. Pure.
 
 Source of the table: the product's outcome defaults. "Counts" means that the call uses up one of the contact's
 attempts; a fault of the platform never does, within a bound, so that a broken gateway cannot dial for ever.

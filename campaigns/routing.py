@@ -1,4 +1,4 @@
-"""Which gateways may take a call, in which order, and when the next may be given one that failed. Pure policy.
+"""Least-cost routing and failover: which gateways may take a call, in which order, and when the next is tried. Pure.
 
 Called by the dialer. The order is that of least-cost routing: the longest prefix that matches the number, then the
 cheapest, then the order in which the operator named them. Another gateway is tried only where the end of a call

@@ -1,4 +1,4 @@
-"""What a person hears whom no agent joins in time: an agent's `safe_harbour`, a file or a spoken text.
+"""The safe-harbour message for abandoned calls: parsed and filled.
 
 It obeys the rules of a `playback` action, templates included. The API parses before it stores; the dialer parses with
 the permissions of the moment and fills for each call. Pure.

@@ -1,4 +1,4 @@
-"""An upload to a temporary file, with its size bounded while it comes in."""
+"""Spools an upload to a temporary file, with its size bounded while it comes in."""
 
 from __future__ import annotations
 

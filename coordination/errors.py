@@ -1,4 +1,4 @@
-"""What can go wrong at the edge to Redis, for every room that meets it there."""
+"""Errors when Redis fails."""
 
 from __future__ import annotations
 

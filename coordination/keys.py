@@ -1,4 +1,4 @@
-"""The Redis keys of this room, in one place."""
+"""The Redis keys of membership, control bus and turns, in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running Lua in Redis, the one way of every room: by digest, and by its text where Redis does not hold it yet."""
+"""Runs Lua in Redis, the one way of every package: by digest, and by its text where Redis does not hold it yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a control message is about: the words that travel between processes of any version, and so never change."""
+"""Topics of control messages: words that travel between processes of any version, and so never change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that one dialer does for all of them: whose turn it is in each period.
+"""Periodic work that one dialer does for all: whose turn it is in each period.
 
 Only for work that may be done twice: a turn that its taker could not use is over with its period, a server that lost
 its memory gives it out again, and who has been refused for too long does the work all the same: the key of a turn

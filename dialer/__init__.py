@@ -1,1 +1,1 @@
-"""Who dials: dispatcher, recorder, recovery, supervisor; `python -m dialer`."""
+"""The dialer process: dispatch, record, recovery, capacity; `python -m dialer`."""

@@ -1,4 +1,4 @@
-"""Open calls as their rows tell them: what a dialer knows of a call that it did not place itself, or has forgotten.
+"""Rows of open calls to live calls: of those that a dialer did not place itself, or has forgotten.
 
 Used by whoever takes calls over, by the audit, and where the answer to a claim was lost.
 """

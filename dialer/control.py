@@ -1,7 +1,8 @@
-"""What the API asks of every dialer over the control bus: look again, hold a campaign, halt a tenant, hang up.
+"""What the API asks of every dialer over the control bus: look again, block a campaign, halt a tenant, hang up.
 
-The API has committed its change before it sends. An answer (`ack`) means that it holds here: no frame of what is
-held is on its way to a socket any more.
+The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
+what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also reads the
+halt table every second (`sync_halts`); a pause and a stop are in the campaign's row, which each claim reads.
 """
 
 from __future__ import annotations
@@ -64,12 +65,12 @@ class Control:
         self.refresh()
 
     def on_connected(self) -> None:
-        """Rings may have been missed: what stands in the database holds."""
+        """Control messages may have been missed: the database says what is in force."""
         self.sync_halts()
         self.refresh()
 
     def sync_halts(self) -> None:
-        """Halt what is halted in the database, and nothing else; called every second, as messages may get lost.
+        """Halt what is halted in the database, and nothing else; called every second, as messages may be lost.
 
         Raises what a database that is away raises; the halts that are known stand then.
         """

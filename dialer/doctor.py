@@ -1,4 +1,4 @@
-"""`python -m dialer doctor`: is each node what a dialer needs? One line for what is missing.
+"""`python -m dialer doctor`: checks that each node is what a dialer needs. One line for what is missing.
 
 A node is asked by short api commands only, and left as it was: the mark that is written is deleted, no call is made.
 `findings` is pure; `ask` does the asking. The advice is that of docs/freeswitch.md.

@@ -1,4 +1,4 @@
-"""What this room takes for a server that is away: waited for and tried again, never taken for a bug."""
+"""Exceptions that mean that a server is unavailable: wait and try again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named points: where a test has this very process stop or die, between two lines that a crash must not part.
+"""Named points where a chaos test stops or kills this process.
 
 `hit` stands in the code at each of them and does nothing, but in a process that was armed (CARILLON_CHAOS_POINTS, a
 test setting, refused where a node is not on this machine). There, whoever puts a file with the name of a point into

@@ -1,4 +1,4 @@
-"""Who this dialer is, and whether it may still speak: a Redis lease, and a PostgreSQL session lock.
+"""This dialer's id, its Redis lease and its PostgreSQL session lock.
 
 The id is new with each start and never used again. The lease says that it is alive; its senders ask
 `lease.valid()` before each write, so that a process that wakes after a stop sends at most the frame past its

@@ -1,4 +1,4 @@
-"""One dialer process: what its parts are, how they begin and how they end.
+"""One dialer process: makes its parts, starts them and ends them.
 
 Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then dispatchers. Ends on SIGTERM in the
 opposite order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take

@@ -1,6 +1,6 @@
-"""What may not be sent any more, whatever was claimed: the memory behind pause, stop and halt.
+"""What a dialer asks before each write: is the campaign paused or stopped, the tenant halted, this process ending?
 
-The API commits its change, then asks every dialer; a dialer notes it here, and from then on the guard in front
+The API commits its change, then sends a control message; a dialer notes it here, and from then on the guard in front
 of the socket refuses. An answer is given once no write that passed the guard before is still under way.
 """
 
@@ -50,7 +50,7 @@ class SendGate:
         return scope in self._halted or EVERYBODY in self._halted
 
     def sync(self, scopes: Iterable[str], read_at: float) -> list[str]:
-        """Take over the halts that stood in the database at `read_at` (monotonic), since rings may be missed.
+        """Take over the halts that stood in the database at `read_at` (monotonic), as control messages may be lost.
 
         A halt that was noted since then stands. Returns those that are new here.
         """

@@ -1,4 +1,4 @@
-"""What the events of the switches go to. The parts implement it; the process lists them."""
+"""Interfaces of those who listen to node events and link changes."""
 
 from __future__ import annotations
 

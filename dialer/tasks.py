@@ -1,4 +1,4 @@
-"""The greenlets of a process: guarded, repeated, restarted, and ended together."""
+"""The process' greenlets: guarded, repeated, restarted, and ended together."""
 
 from __future__ import annotations
 

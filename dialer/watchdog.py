@@ -1,4 +1,4 @@
-"""Ends a process whose loop no longer turns: it holds calls, a lease and sockets that others wait for.
+"""Ends a process whose event loop hangs: it holds calls, a lease and sockets that others wait for.
 
 Two watchers that the loop cannot hold up. A thread of the operating system, no greenlet, adds up the time in which
 the loop has not turned. A timer of the kernel on the process' own CPU time is for C code that does not let go of the

@@ -1,1 +1,1 @@
-"""How to speak to FreeSWITCH: protocol, commands, connection, cluster, events. Of ours it imports `cooperative`."""
+"""FreeSWITCH client: protocol, commands, connection, cluster, events. Of ours it imports `cooperative`."""

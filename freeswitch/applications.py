@@ -1,4 +1,4 @@
-"""What an answered call may do, as the second argument of an originate.
+"""Dialplan applications for an answered call, as the second argument of an originate.
 
 A tenant chooses among these by typed data; no string of his reaches a node unchecked. Each constructor checks its
 own kind of argument, and `inline` checks every argument again, since it is what writes the line.

@@ -1,4 +1,4 @@
-"""What an id, a dialer's id and a span of seconds must look like to stand in a command. Raises CommandRefused."""
+"""Validation of a command's arguments (ids, seconds). Raises CommandRefused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of a cluster, which come and go, each behind a link of its own."""
+"""The links to the nodes of a cluster, which come and go."""
 
 from __future__ import annotations
 

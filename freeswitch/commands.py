@@ -1,4 +1,4 @@
-"""The commands a dialer gives a node beside the originate: to end calls, to ask for them, to subscribe to events.
+"""Commands to a node beside the originate: hang up, query, subscribe to events.
 
 Every builder refuses what could become anything but the one value it is.
 """

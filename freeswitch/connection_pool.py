@@ -1,4 +1,4 @@
-"""The connections to a node that is to take more calls a second than one connection can originate.
+"""Several connections to one node, for more calls a second than one connection can originate.
 
 FreeSWITCH spends at least a millisecond on each `bgapi` of a connection. All events come over the first connection,
 which is also asked and told everything else; the others only send originates.

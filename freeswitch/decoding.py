@@ -1,4 +1,4 @@
-"""An event's bytes made a record, with no more of them read than the record needs.
+"""Decodes an event's bytes to a record, reading no more of them than the record needs.
 
 FreeSWITCH writes the name of an event first, a channel's own headers next, and the channel's variables, most of the
 bytes, behind them. Only the end of a channel is judged by its variables; the few headers that count are looked up in

@@ -1,4 +1,4 @@
-"""One call for one id: a node refuses a second originate by itself, whoever sends it and however late it is read.
+"""Duplicate guard for originates: a node refuses the second of one id, whoever sends it and however late it is read.
 
 FreeSWITCH refuses the id of a call that is up, and no other: an originate that lay in a socket's buffer until the
 call it was repeated for had ended would be a second call. So each counts itself in the node's own table of rates

@@ -1,4 +1,4 @@
-"""The root of every error this package raises."""
+"""Exceptions of this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a connection's events come later than they once did: then what the node queues for it grows."""
+"""Detects growing event delay on a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one connection has read, on its way to whoever is called back, in the order of the wire.
+"""A connection's queue of events between its reader and the callback, in the order of the wire.
 
 Two greenlets stand between the reader and the callback: one turns each event's bytes (kilobytes) into a small record
 as fast as they are read, one calls back. So a burst costs little memory however long the callback takes over it, and

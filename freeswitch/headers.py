@@ -1,4 +1,4 @@
-"""The headers of an event or the variables of a record as values: what is missing or odd is none, never an error."""
+"""Typed values of event headers and CDR variables: what is missing or odd is None, never an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of one connection whose replies are still to come. No sockets here.
+"""A connection's commands that wait for their replies. No sockets here.
 
 FreeSWITCH answers in the order of the commands and names none of them, but for a job's id in the reply to `bgapi`.
 """

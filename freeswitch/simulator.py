@@ -1,4 +1,4 @@
-"""`python -m simulator`: where the simulator was until 0.2. It is `python -m simulator` now.
+"""`python -m freeswitch.simulator`: the old name, until 0.2, of `python -m simulator`.
 
 Kept for one release, for those who start it by its old name.
 """

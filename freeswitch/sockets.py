@@ -1,4 +1,4 @@
-"""Opens the TCP connection to a node, and says how it is to be closed."""
+"""Opens the TCP connection to a node; its close and keepalive options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link receives of a node's events: few of them, in JSON, and only those of dialers that it answers for."""
+"""A link's event subscription: few events, in JSON, filtered on the dialers that it answers for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong at this room's edge to Redis."""
+"""Errors when Redis fails."""
 
 from __future__ import annotations
 

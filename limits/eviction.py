@@ -1,8 +1,8 @@
-"""Whether Redis keeps what it was given.
+"""Checks that Redis does not evict (maxmemory-policy).
 
-One that evicts drops single keys once it is full: the count of one cap would be gone while everything else stands,
-and the cap be granted again. All keys of the limiter have a time to live, so every policy but `noeviction` may choose
-them.
+A Redis that evicts drops single keys once it is full: the count of one cap would be gone while everything else
+stands, and the cap be granted again. All keys of the limiter have a time to live, so every policy but `noeviction`
+may choose them.
 
 Asked by the limiter before it calls a state whole, and by the API for `/readyz`. By INFO: managed services forbid
 CONFIG.

@@ -97,7 +97,7 @@ class Limiter:
     ) -> list[Permit | Denied]:
         """Ask for a batch of calls of one campaign, at most a few hundred; one answer for each, in their order.
 
-        `nodes` in the order of preference; each permit names the first with room. A call that holds a permit
+        `nodes` in the order of preference; each permit names the first that is free. A call that holds a permit
         already (it lapsed before it was used, or its answer was lost) keeps its slots and its node, which `nodes`
         must name, and moves to the present time in the rates, or is told when its turn is; that turn is kept for
         it for 50 ms.

@@ -1,4 +1,4 @@
-"""The leases of permits: renewed for as long as somebody stands for them, and transferred from dead dialers.
+"""Leases of permits: renewed by their dialer; a dead dialer's are renewed by the living ones until taken over.
 
 Below the limiter; raises redis.RedisError.
 """

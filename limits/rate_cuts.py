@@ -1,4 +1,4 @@
-"""How much less than its configured rate a node or a gateway is asked for, because it refused: shared through Redis.
+"""Rate cuts, shared through Redis: how far a refusing node's or gateway's rate is lowered.
 
 Multiplicative down, additive up. A dialer that was refused records it; every dialer reads the shares once a second
 and hands the smaller rate to the limiter; the API shows it. The first part has no I/O and takes its `now`.

@@ -1,4 +1,4 @@
-"""Making the limiter's state whole again from the database, after Redis was emptied, restarted or long unattended.
+"""Rebuilds the limiter's state from the database, after Redis was emptied, restarted or long unattended.
 
 Called by `Limiter.rebuild`. The new state is written under keys of its own and becomes visible with one script
 at the very end; a rebuilder that dies leaves no epoch, only keys that lapse. Calls that end meanwhile are noted by

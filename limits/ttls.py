@@ -1,4 +1,4 @@
-"""How long what the limiter keeps in Redis lives."""
+"""Lifetimes of the limiter's keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One campaign's listeners in this process, what they are fed and the snapshots they share."""
+"""One campaign's feed in this process: its listeners, what they are fed and the snapshots they share."""
 
 from __future__ import annotations
 

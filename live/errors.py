@@ -1,4 +1,4 @@
-"""What can go wrong on the way from a transition to a listener."""
+"""Errors of the event stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a campaign's stream back: where it stands, and what came after a cursor.
+"""Reads a campaign's stream back: its position, and the entries after a cursor.
 
 Called by the reader of each web process and by listeners that replay or have fallen behind. One script answers, so
 that no entry can be trimmed between the proof that the stream is complete and the reading of it.

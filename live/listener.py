@@ -1,4 +1,4 @@
-"""One open event stream: what it has been sent, and what it is to be sent next.
+"""One open event stream: its cursor, its bounded queue, and what it is sent next.
 
 Made by `CampaignFeed.join`, drained by the greenlet that writes the response. Its cursor says what it has been given,
 so that every event is given exactly once: from its bounded queue, which the reader of the process fills, or, while it

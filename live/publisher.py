@@ -1,8 +1,8 @@
-"""Publishing transitions to the event stream, each exactly once and in order for each subject.
+"""Publishes transitions to the event stream, each exactly once and in order for each subject.
 
-Called by the recorder and by whoever takes over from a dead process, by the API for what it changes itself: all may
-publish the same transition, any number of times. The stream keeps the last version of each subject, so a second copy
-is recognised, and a version whose predecessor is missing is held back.
+Called by the dialers' outbox, for their own transitions and for those of a dead process, and by the API for what it
+changes itself: all may publish the same transition, any number of times. The stream keeps the last version of each
+subject, so a second copy is recognised, and a version whose predecessor is missing is held back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether somebody is still at the other end of a stream's socket.
+"""Detects a dead client socket.
 
 A server that only writes learns of a closed connection at its second write, and of a cut cable after a quarter of an
 hour. Linux knows earlier: `TCP_INFO` tells of a FIN that has arrived and of acknowledgements that have not.

@@ -1,4 +1,4 @@
-"""Whether this process is still meant to serve: what open streams ask, so that they end before they are cut off.
+"""Whether this gunicorn worker is shutting down.
 
 gunicorn waits for open requests when it stops a worker, and a stream never ends by itself. `post_worker_init` in its
 configuration stores the worker here; without one (tests, other servers) a process serves until it is gone.

@@ -1,1 +1,1 @@
-"""What a laptop lacks: embedded PostgreSQL and Valkey, the simulated cluster, the process that owns them."""
+"""Single-machine stack: embedded PostgreSQL and Valkey, simulated nodes, the process that owns them."""

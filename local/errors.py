@@ -1,4 +1,4 @@
-"""What goes wrong on a laptop, said to a person. Every message is one sentence that names what to do."""
+"""Errors of the single-machine stack, said to a person: each is one sentence that names what to do."""
 
 from __future__ import annotations
 

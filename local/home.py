@@ -1,4 +1,4 @@
-"""The folder that holds what an installation without servers of its own keeps: CARILLON_HOME.
+"""CARILLON_HOME: the folder for an installation without servers of its own.
 
 Files with secrets are private; the folder itself may be passed through (never listed) when root made it, so that the
 unprivileged user that PostgreSQL runs as can reach its data.

@@ -1,4 +1,4 @@
-"""The tiny program between the owner and everything it starts.
+"""Exec wrapper of everything the owner starts: drops root, dies with its parent.
 
 Run by path, as `python -I -S launch.py PARENT SIGNAL USER -- /PATH/TO/COMMAND…`, and replaced by the command, so
 the process id stays the same. It gives up root where `USER` is `uid:gid` (and not `-`), and asks the kernel to send

@@ -1,4 +1,4 @@
-"""Where an embedded PostgreSQL keeps its data, and as whom it runs.
+"""Chooses where an embedded PostgreSQL keeps its data, and the user it runs as.
 
 An ordinary user: below CARILLON_HOME, as himself. Root: PostgreSQL refuses uid 0, and checks with access(2) that
 it can reach its own binary and its data, so it runs as an unprivileged user. No folder of anybody's is opened for

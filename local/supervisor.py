@@ -1,4 +1,4 @@
-"""A child that is kept running: started, read, started again when it dies, ended when asked.
+"""Supervises a child process: started, its output read, started again when it dies, ended when asked.
 
 honcho stops everything when any child ends; here each child has a supervisor of its own. Works on threads, which
 are greenlets where the process is monkey-patched.

@@ -1,4 +1,4 @@
-"""What did not use up an attempt is counted by its reason: each has a bound of its own.
+"""`contact.carrier_refusals`, `contact.gateway_faults`: uncounted calls by their reason, each is bounded.
 
 `free_sends` goes on to count the refusals of the switch; a dialer of the last release, which knows no other, counts
 everything there and so only reaches the bounds sooner.

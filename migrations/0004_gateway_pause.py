@@ -1,4 +1,4 @@
-"""A gateway that is at fault in every call is paused, and probed now and then."""
+"""The gateway breaker's columns: a gateway that is at fault in every call is paused, and probed now and then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes that the operator is emptying: no new call goes to one whose name is here."""
+"""`node_drain`: nodes that the operator is emptying; no new call goes to one whose name is here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes that are added while the system runs, beside those of FREESWITCH_URLS.
+"""`node`: nodes that are added while the system runs, beside those of FREESWITCH_URLS.
 
 A deleted one keeps its row for as long as a call is in progress there: whoever adopts that call has to find the node.
 """

@@ -1,4 +1,4 @@
-"""What an agent's callee hears whom nobody joins in time, and when a call's far end said that it rings."""
+"""`agent.safe_harbour`: what an abandoned callee hears; `call.ring_at`: when the far end said that it rings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has held a session lock since PostgreSQL last lost all of them.
+"""`session_lock`: dialers that have held their session lock since PostgreSQL last lost all of them.
 
 The table is unlogged: PostgreSQL empties it when it recovers from a crash, be it of one backend (which ends every
 session and leaves the postmaster's start time as it was), and when a standby is promoted. So a row says that the lock

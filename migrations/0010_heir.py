@@ -1,4 +1,4 @@
-"""Who settles a dead dialer.
+"""`dialer.heir`: who claimed the takeover of a dead dialer.
 
 Dialers of the last release agree on that by a lock that this release does not take: for as long as both run, a dead
 dialer may have two heirs at once, which every step of theirs allows.

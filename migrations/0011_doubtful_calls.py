@@ -1,4 +1,4 @@
-"""Calls that were written and of which nothing is proven: whoever takes one over must not send it again.
+"""`call.doubtful`: delivery unknown; whoever takes such a call over must not resend it.
 
 A dialer of the last release neither notes them nor heeds the note.
 """

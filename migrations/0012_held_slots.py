@@ -1,4 +1,4 @@
-"""Until when a call that was closed without proof of its end keeps its slots, and with which timers a call leaves."""
+"""`call.slot_until`: maybe live, a closed call keeps its slots until then; `ring_seconds`, `max_seconds`: timers."""
 
 from __future__ import annotations
 

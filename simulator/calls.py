@@ -1,4 +1,4 @@
-"""One channel, the originate that made it, its state, and the field values its events are rendered from.
+"""One simulated channel: its originate, its state, and the field values its events are rendered from.
 
 Owned by the switch, which moves it along; nothing here looks at a clock. `at` is simulated seconds since the epoch.
 A call's own times start at the wall clock and run in simulated time, so that at any speed a call reports the

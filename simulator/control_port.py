@@ -1,4 +1,4 @@
-"""The control port: faults on demand while a node runs. One line in, one line out.
+"""The control port (`--control-port`): faults on demand while a node runs. One line in, one line out.
 
 `fault NAME key=value …`, `clear [NAME …]` and `status` are answered `ok …` or `error <sentence>`. It listens on
 127.0.0.1 only and asks for no password: whoever reaches it may break the node, which is what it is for.

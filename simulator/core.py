@@ -1,4 +1,4 @@
-"""What the parts of one node work with: its channels, timers, events and limits, and the tables of its modules."""
+"""What a node's parts share: its channels, timers, events and limits, and the tables of its modules."""
 
 from __future__ import annotations
 

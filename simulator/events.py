@@ -1,4 +1,4 @@
-"""Who gets which event: subscriptions, filters, and rendering once for each format that is wanted."""
+"""Routes events to subscribed clients: subscriptions, filters, and rendering once for each format that is wanted."""
 
 from __future__ import annotations
 

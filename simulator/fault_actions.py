@@ -1,4 +1,4 @@
-"""What a node does about a fault beyond noting that it is in force; told by the control port and the command line."""
+"""What a node does about a fault beyond noting that it is in force: limits, pause, mute, restart, kill, zombies."""
 
 from __future__ import annotations
 

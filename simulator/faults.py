@@ -1,4 +1,4 @@
-"""What can be made to go wrong on a node while it runs: the vocabulary, and the decisions of the faults in force.
+"""The faults of a node: their vocabulary, and the decisions of those in force.
 
 Told by the control port and the command line, asked by the clients of the event socket and the switch. Pure but for
 the draws, which come of the node's seed.

@@ -1,4 +1,4 @@
-"""Numbers in what clients send: small, ASCII, and never a reason to fail."""
+"""Parses integers in what clients send: small, ASCII, and never a reason to fail."""
 
 from __future__ import annotations
 

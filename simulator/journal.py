@@ -1,4 +1,4 @@
-"""What the switch writes into its ledger, line by line (`ledger` reads them back)."""
+"""Writes the ledger of a node, line by line (`ledger` reads them back)."""
 
 from __future__ import annotations
 

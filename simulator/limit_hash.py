@@ -1,4 +1,4 @@
-"""What `limit hash <realm> <id> <max>/<seconds>` counts: how often a key was asked for within its window."""
+"""`limit hash <realm> <id> <max>/<seconds>` of mod_hash: how often a key was asked for within its window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the called party does: the number plan (facts G) or a seeded mix.
+"""The number plan: what the called party of each number does (facts G), or a seeded mix.
 
 Asked by the switch once for each leg. Pure: a number in, a CalledParty out; all times are simulated seconds after
 the INVITE, and the first answer of the far end takes NETWORK_SECONDS.

@@ -1,4 +1,4 @@
-"""What waits to be sent to one client: replies, and events as the faults in force let them pass.
+"""A client's output queue: replies, and events as the faults in force let them pass.
 
 Like the real node's, the queue of events is bounded: past the bound events are lost, and then the client is.
 """

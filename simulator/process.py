@@ -1,4 +1,4 @@
-"""Starting a simulated node as a process of its own: for tests, benches and the demo's cluster."""
+"""Starts a simulated node as a process of its own: for tests, benches and the demo."""
 
 from __future__ import annotations
 

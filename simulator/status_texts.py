@@ -1,4 +1,4 @@
-"""Texts a node prints about itself: status, uptime, channel lists, gateways. Pure."""
+"""Replies of `status`, `uptime`, `show channels` and `sofia status`. Pure."""
 
 from __future__ import annotations
 

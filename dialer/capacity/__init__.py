@@ -1,1 +1,1 @@
-"""What the limiter is told: permits renewed, given back and rebuilt; less where a node or a gateway refuses."""
+"""Permits, the limiter's rebuild, back-pressure, the gateway breaker."""

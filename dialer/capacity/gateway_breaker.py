@@ -1,4 +1,4 @@
-"""Pauses a gateway that is at fault in call after call, so that a carrier account out of credit costs no contact.
+"""Circuit breaker for each gateway: pauses it after five faults in a row, and probes until it works.
 
 What every dialer hears is counted in the gateway's row: five faults in a row pause it, anything that shows that it
 reaches people starts the count anew. A paused gateway is probed with one call after a delay that grows; the probe's

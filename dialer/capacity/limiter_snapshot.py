@@ -1,4 +1,4 @@
-"""What the database knows of calls and caps: the snapshot that the limiter is rebuilt from."""
+"""Reads from the database the snapshot that the limiter is rebuilt from: open calls, recent sends, the day."""
 
 from __future__ import annotations
 

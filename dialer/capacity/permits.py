@@ -1,5 +1,4 @@
-"""This process' dealings with the limiter outside the dispatch itself: releases, claims of unknown outcome, and
-the epoch."""
+"""This process' permits outside dispatch: releases, claims of unknown outcome, and the limiter's epoch."""
 
 from __future__ import annotations
 

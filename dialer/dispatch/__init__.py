@@ -1,1 +1,1 @@
-"""From a due contact to the frame on the wire: who is next, with what permit, by which node and gateway."""
+"""Dispatch: from a due contact to its originate at a node. Permit, claim, choice of gateway and node, send."""

@@ -1,4 +1,5 @@
-"""Claiming contacts: from `pending` to `originated`, with their call rows, in one statement.
+"""Claims contacts with their call rows in one statement: `pending` to `originated`. A contact that another dialer is
+taking is skipped (SKIP LOCKED).
 
 The call row is committed before its originate leaves, so that whoever comes after a crash knows which call to
 ask the switch about. Called by the dispatcher; every function runs one short transaction of its own.

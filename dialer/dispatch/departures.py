@@ -1,4 +1,4 @@
-"""Gets claimed calls out of the door: each once, under a permit of that moment, or back to where it came from.
+"""Sends one campaign's claimed calls; asks again for lapsed permits; withdraws what may not leave.
 
 Used by one dispatcher. A call whose permit lapsed before it was written waits here and asks again.
 """
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 GROUP = 50
 AGAIN_SECONDS = 1.0
 UNSENT_SECONDS = 5.0
-"""A claimed call that gets no new permit for so long goes back: its contact may be called by who has room."""
+"""A claimed call that gets no new permit for so long goes back: another dialer may get one."""
 NO_ROUTE = "NO_ROUTE_DESTINATION"
 """Why a call is never sent whose number none of the campaign's gateways carries."""
 

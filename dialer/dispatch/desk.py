@@ -1,4 +1,4 @@
-"""The running campaigns of this process, and the dispatcher of each. It is the surroundings of the dispatchers."""
+"""Starts and stops a dispatcher for each running campaign, and answers what it asks."""
 
 from __future__ import annotations
 

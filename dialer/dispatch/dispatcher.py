@@ -146,12 +146,12 @@ class Dispatcher:
         if self.departures:
             return self.departures.ask_again(plan, nodes)
         if not self.departures.sender.may_claim(plan.tenant_id, self.campaign_id, plan.generation):
-            # Held, or the lease or the session lock is gone: what is claimed now would only go back.
+            # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
             return SLOT_SECONDS
-        room = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(self.campaign_id)
-        if room <= 0:
+        free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(self.campaign_id)
+        if free <= 0:
             return self._blocked(plan, "campaign_concurrency", SLOT_SECONDS)
-        wanted = self._candidates(min(room, self._group))
+        wanted = self._candidates(min(free, self._group))
         if not wanted:
             return self._nobody_due(plan)
         return self._dial(plan, nodes, wanted)

@@ -1,4 +1,4 @@
-"""By which gateway each due contact would leave now, and who is passed over for a while. Pure.
+"""Chooses the gateway of each due contact, and who is passed over for a while. Pure.
 
 Used by the dispatcher. A contact whose gateways are all shut, or at their caps, must not keep those behind it waiting
 who have another.

@@ -1,4 +1,4 @@
-"""Which node the next call goes to: by weight, and by how much of each is free. Pure but for the dice.
+"""Chooses the node of the next call: by weight times free capacity, at random. Pure but for the random numbers.
 
 The dice keep dialers, which all know the same, from sending to the same node at the same moment: what a node says of
 itself is up to 20 s old.
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-UNKNOWN_ROOM: Final = 1_000
-"""What a node is taken to have room for while neither it nor anybody else has named a limit."""
+UNKNOWN_FREE: Final = 1_000
+"""The free capacity of a node while neither it nor anybody else has named a limit, before its calls of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class NodeLoad:
         return bool(self.max_sessions) and (self.sessions or 0) >= (self.max_sessions or 0)
 
     @property
-    def room(self) -> int:
-        """How many more calls it has room for; 0 when it is full."""
-        rooms = []
+    def free(self) -> int:
+        """How many more calls it can take; 0 when it is full."""
+        limits = []
         if self.channels is not None:
-            rooms.append(self.channels - self.in_flight)
+            limits.append(self.channels - self.in_flight)
         if self.max_sessions:
-            rooms.append(self.max_sessions - (self.sessions or 0))
-        return max(0, min(rooms)) if rooms else max(1, UNKNOWN_ROOM - self.in_flight)
+            limits.append(self.max_sessions - (self.sessions or 0))
+        return max(0, min(limits)) if limits else max(1, UNKNOWN_FREE - self.in_flight)
 
 
 def sessions_now(reported: int, in_flight_then: int, in_flight: int) -> int:
@@ -53,10 +53,10 @@ def sessions_now(reported: int, in_flight_then: int, in_flight: int) -> int:
 
 
 def weighted_order(loads: Iterable[NodeLoad], draw: Callable[[], float] = random.random) -> list[str]:
-    """The names of those that have room, in an order drawn by lot: each is first with the share that its weight times
-    its room has of all. `draw` gives numbers from 0 up to 1."""
+    """The names of those that are not full, in an order drawn by lot: each is first with the share that its weight
+    times its free capacity has of all. `draw` gives numbers from 0 up to 1."""
     # The least of exponential times whose rates are the lots is each one's as often as its lots say.
     turns = [
-        (-math.log(1.0 - draw()) / (load.weight * load.room), load.name) for load in loads if load.room > 0
+        (-math.log(1.0 - draw()) / (load.weight * load.free), load.name) for load in loads if load.free > 0
     ]
     return [name for _, name in sorted(turns)]

@@ -1,4 +1,4 @@
-"""Which nodes there are: those of FREESWITCH_URLS, and those that were added through the API.
+"""Lists the nodes: those of FREESWITCH_URLS, and those that were added through the API.
 
 Where both have one of the same name, the environment's counts. Read by the dialers every second, and by the doctor.
 """

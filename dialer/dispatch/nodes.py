@@ -1,4 +1,4 @@
-"""What the dispatchers and the membership want to know of the nodes, and the links that follow the list of nodes.
+"""Nodes as dispatch sees them: load, caps, links opened and closed as the list of nodes changes.
 
 Nodes come and go while calls are in progress, and no call pays for it: a node that is deleted or moved gets no new
 call, and its connection stays until its last call is over.

@@ -1,4 +1,4 @@
-"""What is said to the switch for one call, made from the campaign's plan and the contact's columns."""
+"""Builds the originate of one call from the campaign's plan and the contact's columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the running campaigns need to be dialled: read together, once a second and when a control message comes.
+"""Plans of the running campaigns: all that dialling them needs, read once a second and on a control message.
 
 A plan is a snapshot; what must hold at the moment of a call (the campaign runs, nobody halted the tenant) is
 asked again by the claim and by the sender's guard.

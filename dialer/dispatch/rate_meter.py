@@ -1,4 +1,4 @@
-"""How many a second: a count over the last few seconds."""
+"""Measures a rate: a count over the last seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last step before the socket: one claimed call, one frame, and every reason why it may not leave.
+"""Writes one call's originate, after the last check (lease, permit, pause, halt).
 
 The guard runs under the connection's write lock, right before the bytes: lease, permit, pause and halt are asked
 there and nowhere later.

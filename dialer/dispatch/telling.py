@@ -1,4 +1,4 @@
-"""Why a campaign is not being dialled, kept in its row: the binding constraint of the last decision."""
+"""Writes a campaign's `blocked_reason` to its row: the binding constraint of the last decision."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From what the switch says to rows and transitions: folded, written in groups, published once."""
+"""Recording: node events to rows and transitions, written in groups, published after the commit."""

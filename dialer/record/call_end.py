@@ -1,4 +1,4 @@
-"""What the end of a call means for its contact: pure, from what is known of the call to an `Ended`.
+"""What the end of a call means for its contact: disposition, retry, counts. Pure.
 
 Called by the recorder. Ages are seconds before `at`, the monotonic time at which the end was learnt.
 """

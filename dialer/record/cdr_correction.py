@@ -1,4 +1,4 @@
-"""Corrects calls that were closed without the switch's word, once a node's own record says how they ended.
+"""Corrects calls that were closed without a hangup event, once their CDR says how they ended.
 
 The call's row takes the record's facts, once: a row that has a duration has had them. Its contact follows only where
 that is safe: it has failed as `outcome_unknown` by this very call, or is completed as `answered` by one that was

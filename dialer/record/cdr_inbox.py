@@ -1,4 +1,4 @@
-"""Applies the records that the nodes wrote of calls whose end nobody heard: the inbox that the API fills.
+"""Applies the nodes' CDRs, which the API put into the inbox, to calls whose end nobody heard.
 
 A record of an open call goes to its owner's recorder as the HANGUP_COMPLETE that was missed, by the same way. One of
 a call that was closed without the switch's word corrects what is said of it, and never what is done: nobody is called

@@ -1,4 +1,4 @@
-"""What one commit of the recorder changed, and what its followers are: publishing, slots, breakers, dispatch."""
+"""The result of a recorder's commit, and the interface of those who act on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Committed transitions on their way to the live stream, each exactly once.
+"""Publishes committed transitions: this dialer's own, a dead dialer's at takeover, and those that a web process left
+(one dialer in turn).
 
 The rows are the outbox: memory only makes it quick. Publishing is idempotent and ordered for each contact, so
 whatever is in doubt (a Redis that went away, a process that died) is simply published again from the rows.

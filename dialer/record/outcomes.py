@@ -1,4 +1,4 @@
-"""What calls became, written in groups: one statement for each kind of change, one commit for all of them.
+"""Writes what became of calls, in groups: one statement for each kind of change, one commit for all of them.
 
 Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves
 with its call, in the same transaction as its transition row and the campaign's counts. Called by the recorder

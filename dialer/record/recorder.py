@@ -1,4 +1,4 @@
-"""Turns what the switch reports into rows, in groups: one commit every few tens of milliseconds.
+"""Writes node events to rows, in groups: one commit every few tens of milliseconds.
 
 Events arrive by `on_event` from the readers of the ESL connections, which only append. One greenlet folds what
 has come into one change for each call, writes all of it in one transaction, and then, after the commit, frees

@@ -1,1 +1,1 @@
-"""What a dead dialer, a lost connection or a node that started again leaves behind, and how it is settled."""
+"""Recovery: what a dead dialer, a lost connection or a restarted node leaves behind, and how it is settled."""

@@ -1,5 +1,4 @@
-"""Looks for what fell between two chairs of this very process: its open calls that it does not know, and its permits
-that belong to no call.
+"""Finds open calls and permits of this dialer that it does not know of.
 
 Either comes of a commit whose answer was lost and which arrived late, or of a greenlet that died in between. What is
 found twice in a row is settled: a call by recovery, as after a takeover; a permit by what its row says.

@@ -1,4 +1,4 @@
-"""What recovery does about a call, from what is known of it and what its node says: pure, one table.
+"""Decides what recovery does with a call: adopt, kill, close, wait, or resend it under its id. Pure.
 
 Never closes a call as unseen on the first word of a node: what the node said last may still be on its way to the
 recorder, or be somebody else's to write.

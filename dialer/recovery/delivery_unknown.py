@@ -1,4 +1,4 @@
-"""Calls that were written and of which nothing is proven: their node may still have them in a buffer.
+"""Notes calls whose delivery is unknown: their node may still have them in a buffer, so nobody resends them.
 
 The dialer that wrote a call knows whether its node has acknowledged it, or has let go of the connection. Whoever
 takes the call over knows nothing of that: its row says so before, and such a call is never sent again. Used by

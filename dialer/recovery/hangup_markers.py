@@ -1,6 +1,6 @@
-"""Forgets the marks that ended calls leave in their node's hash, which otherwise live as long as the node.
+"""Deletes the hangup markers of ended calls from their node's hash.
 
-Only once a call's end is committed: from then on the database says that it lived, and nobody needs the mark.
+Only once a call's end is committed: from then on the database says that it lived, and nobody needs the marker.
 """
 
 from __future__ import annotations

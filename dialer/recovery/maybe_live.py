@@ -1,4 +1,4 @@
-"""Calls that were closed without proof of their end: they keep their slots until it is known that they are over.
+"""Calls that were closed without proof of their end: they keep their slots until they are over.
 
 A contact is settled in its bound whatever its switch does; the channel may be up all the same, at a node that nobody
 could ask, and whoever took its slots meanwhile would be one too many. Its row says until when it may be up at the

@@ -1,4 +1,4 @@
-"""Brings a restarted node's answered calls back before anybody asks for them, and bounds them again.
+"""Recovers a restarted node's answered calls before anybody asks for them, and bounds them again.
 
 A node that was killed leaves its callees connected to silence. Its next run knows nothing of them until it is told to
 recover: it then takes each up again under its id, with its variables and its answer, but without the timer that ends

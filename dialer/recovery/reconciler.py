@@ -1,4 +1,4 @@
-"""Settles every call whose events may have been missed: a lost connection, a dead dialer, a switch that is silent.
+"""Settles every call whose events may have been missed: lost connection, dead dialer, silent node.
 
 The switch is asked about that very call id. Alive: it is ours from now on. Ended: the mark that every call leaves
 in the node's hash says that it lived, and it is never sent again; the record that the node wrote of it may come by

@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows of docs/architecture.md, and no other."""
+"""Which package may import which: the arrows of docs/architecture.md, and no other."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 FOR_EVERYBODY = frozenset({"cooperative"})
-"""What every room may import: it imports nothing of ours."""
+"""What every package may import: it imports nothing of ours."""
 
 
 def room_of(module: str) -> str | None:
-    """The room that a dotted module name lies in; None for what is not ours."""
+    """The package that a dotted module name lies in; None for what is not ours."""
     first = module.split(".", maxsplit=1)[0]
     return first if first in ALLOWED else None
 

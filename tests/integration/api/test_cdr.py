@@ -97,7 +97,7 @@ def test_only_what_says_how_the_call_ended_is_kept(site: Site) -> None:
 
 
 def test_what_is_kept_is_what_the_dialers_read() -> None:
-    """Neither room may import the other: this is where their two lists meet."""
+    """Neither package may import the other: this is where their two lists meet."""
     read: set[str] = set()
 
     class RecordingDict(dict[str, Any]):

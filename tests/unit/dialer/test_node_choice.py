@@ -1,4 +1,4 @@
-"""Which node the next call goes to: in the shares of weight times room, and never to one that is full."""
+"""Which node the next call goes to: in the shares of weight times free capacity, and never to one that is full."""
 
 from __future__ import annotations
 
@@ -41,20 +41,24 @@ def share(seed: int, one: NodeLoad, other: NodeLoad) -> float:
 
 
 @given(LOADS, st.integers())
-def test_every_node_with_room_is_in_the_order_once_and_no_other(loads: list[NodeLoad], seed: int) -> None:
+def test_every_node_with_free_capacity_is_in_the_order_once_and_no_other(
+    loads: list[NodeLoad], seed: int
+) -> None:
     order = weighted_order(loads, Random(seed).random)
-    assert sorted(order) == sorted(load.name for load in loads if load.room > 0)
+    assert sorted(order) == sorted(load.name for load in loads if load.free > 0)
     assert not [load for load in loads if load.full and load.name in order]
 
 
 @given(st.integers(), st.integers(0, 400))
-def test_twice_the_weight_gets_about_twice_the_calls_where_both_have_room(seed: int, in_use: int) -> None:
+def test_twice_the_weight_gets_about_twice_the_calls_where_both_have_free_capacity(
+    seed: int, in_use: int
+) -> None:
     light = replace(IDLE, in_flight=in_use, sessions=in_use)
     assert 1.6 < share(seed, replace(light, name="b", weight=2), light) < 2.5
 
 
 @given(st.integers())
-def test_twice_the_room_gets_about_twice_the_calls_of_one_weight(seed: int) -> None:
+def test_twice_the_free_capacity_gets_about_twice_the_calls_of_one_weight(seed: int) -> None:
     assert 1.6 < share(seed, replace(IDLE, name="b", sessions=200), replace(IDLE, sessions=600)) < 2.5
     few = replace(IDLE, channels=100, in_flight=50)
     assert 1.6 < share(seed, replace(few, name="b", in_flight=0), few) < 2.5
@@ -70,8 +74,8 @@ def test_a_full_node_gets_none_whatever_its_weight() -> None:
 
 
 def test_a_node_that_names_no_limit_is_never_full() -> None:
-    assert NodeLoad("a", 1, 5000, None, None, None).room == 1
-    assert NodeLoad("a", 1, 5000, None, 70, 0).room == 1
+    assert NodeLoad("a", 1, 5000, None, None, None).free == 1
+    assert NodeLoad("a", 1, 5000, None, 70, 0).free == 1
 
 
 def test_sessions_are_the_reported_ones_and_what_came_and_went_since() -> None:
