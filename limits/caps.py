@@ -1,4 +1,7 @@
-"""The limiter's vocabulary: caps, requests, permits, denials, and the snapshot it is rebuilt from. Values only."""
+"""The limiter's vocabulary: caps, requests, permits, denials, and the snapshot it is rebuilt from. Values only.
+
+Which files a new cap touches: "A cap" in CONTRIBUTING.md, "How to add".
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ PERMIT_LIFE = 0.050
 """Seconds for which a permit may be used, counted from before it was asked for."""
 MINUTE_MS = 60_000
 SECOND_MS = 1_000
+MINUTE_WINDOW_MS = MINUTE_MS + round(PERMIT_LIFE * 1000)
+"""The window of the calls a minute: see TenantCaps."""
+LONGEST_WINDOW_SECONDS = 61
+"""No rate's window is longer, so a snapshot has the sends of so many seconds: one of a cap with a longer window would
+be forgotten when the state is rebuilt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class TenantCaps:
 
     @property
     def minute_rate(self) -> Rate:
-        return Rate(self.calls_per_minute, MINUTE_MS + round(PERMIT_LIFE * 1000))
+        return Rate(self.calls_per_minute, MINUTE_WINDOW_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +137,8 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class RecentSend:
-    """A call that left, or may have, in the last 60 s, whether it is over or not. `age_ms`: since it was sent; where
-    that is not known, 0."""
+    """A call that left, or may have, in the last LONGEST_WINDOW_SECONDS, whether it is over or not. `age_ms`: since
+    it was sent; where that is not known, 0."""
 
     call_id: str
     tenant_id: str

@@ -19,10 +19,18 @@ from redis import Redis
 from coordination import lua
 from coordination.membership import LEASE_SECONDS
 from limits import scripts
-from limits.caps import MINUTE_MS, PERMIT_LIFE, SECOND_MS, DayUse, LimiterSnapshot, OpenCall, RecentSend
+from limits.caps import (
+    MINUTE_WINDOW_MS,
+    PERMIT_LIFE,
+    SECOND_MS,
+    DayUse,
+    LimiterSnapshot,
+    OpenCall,
+    RecentSend,
+)
 from limits.epoch import EpochStore
 from limits.eviction import evicting
-from limits.keys import PermitRecord
+from limits.keys import EpochKeys, PermitRecord
 from limits.ttls import Ttls
 
 T = TypeVar("T")
@@ -157,21 +165,11 @@ class _Rebuild:
 
     def _write_rates(self, batch: Sequence[RecentSend]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
-            for send, key, window in self._rates_of(batch):
-                pipe.zadd(key, {send.call_id: (self._now_ms - send.age_ms) * 1000})
-                pipe.pexpire(key, 2 * window)
+            for send in batch:
+                for key, window in rates_of(send, self._keys):
+                    pipe.zadd(key, {send.call_id: (self._now_ms - send.age_ms) * 1000})
+                    pipe.pexpire(key, 2 * window)
             pipe.execute()
-
-    def _rates_of(self, batch: Sequence[RecentSend]) -> Iterator[tuple[RecentSend, str, int]]:
-        """Each send with each rate in whose window it still is: the rate's key, and its window in ms."""
-        for send in batch:
-            for key, window in (
-                (self._keys.rate("tenant", send.tenant_id), MINUTE_MS),
-                (self._keys.rate("gateway", send.gateway_id), SECOND_MS),
-                (self._keys.rate("node", send.node), SECOND_MS),
-            ):
-                if send.age_ms <= window:
-                    yield send, key, window
 
     def _write_days(self, batch: Sequence[DayUse], day: int) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
@@ -194,6 +192,16 @@ class _Rebuild:
                     pipe.hincrby(keys.day(record.tenant_id), f"{record.day}:seconds", billsecs[call_id])
                     pipe.pexpire(keys.day(record.tenant_id), 2 * DAY_MS)
             pipe.execute()
+
+
+def rates_of(send: RecentSend, keys: EpochKeys) -> list[tuple[str, int]]:
+    """The rates in whose window a send still is: the key of each, and its window in ms."""
+    rates = (
+        (keys.rate("tenant", send.tenant_id), MINUTE_WINDOW_MS),
+        (keys.rate("gateway", send.gateway_id), SECOND_MS),
+        (keys.rate("node", send.node), SECOND_MS),
+    )
+    return [(key, window) for key, window in rates if send.age_ms <= window]
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

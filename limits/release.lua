@@ -1,6 +1,7 @@
 -- Release what permits hold: for calls that are over, and for those never sent. Doing it twice changes nothing.
 -- KEYS: 1 epoch, 2 ended_while_down, 3 permits (absent where the caller knows no epoch);
---       for each item: held by its owner, day, 5 slots, 3 rates.
+--       for each item: held by its owner, the tenant's day, slots of campaign, tenant, gateway, node and number, rates
+--       of tenant, gateway and node (`slot_keys` and `rate_keys` of PermitRecord).
 -- ARGV: JSON {epoch, notes [[call id, billed seconds, -1 for never sent]], items [[call id, record, seconds, day]]}.
 -- Returns {'noted'}: no epoch, whoever rebuilds will heed it | {'epoch', the present one}
 --       | {'ok', ids whose record is another by now ...}.

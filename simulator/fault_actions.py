@@ -10,7 +10,7 @@ from simulator.hangup import Hangups
 
 
 class FaultActions:
-    """Begins and ends the faults of one node: what overrides its behaviour.
+    """Begins and ends the faults of one node, and acts on its parts where that takes more than noting it.
 
     The server gives what concerns its sockets: `mute` stops every connection that stands without closing it, `unmute`
     lets them go on (True) or drops them; `restart` ends the process for a new one in its place, `kill` without one.

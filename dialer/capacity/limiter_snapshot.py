@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dialer.fault_points import FaultPoint, hit
-from limits.caps import DayUse, LimiterSnapshot, OpenCall, RecentSend
+from limits.caps import LONGEST_WINDOW_SECONDS, DayUse, LimiterSnapshot, OpenCall, RecentSend
 from models import db, rows
 
 _LIVE = """
@@ -14,7 +14,7 @@ FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
 _RECENT = """
 SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
     CASE WHEN sent_at IS NULL THEN 0 ELSE (extract(epoch FROM now() - sent_at) * 1000)::int8 END AS age_ms
-FROM call WHERE (sent_at > now() - interval '60 s' OR sent_at IS NULL)
+FROM call WHERE (sent_at > now() - make_interval(secs => %s) OR sent_at IS NULL)
     AND (state <> 'ended' OR sent_at IS NOT NULL) AND created_at > now() - interval '1 day'
 """
 _DAYS = """
@@ -25,7 +25,7 @@ FROM call WHERE created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIM
 
 
 def snapshot() -> LimiterSnapshot:
-    """Every call that may be up, every send of the last minute and every tenant's use of the day, read at one moment.
+    """Every call that may be up, every send that a rate may still count and every tenant's day, read at one moment.
 
     A call that may have been sent but is not known to be counts as sent now: the safe side.
     """
@@ -34,7 +34,7 @@ def snapshot() -> LimiterSnapshot:
         taken = LimiterSnapshot(
             day=day["day"],
             open_calls=[OpenCall(**row) for row in rows(_LIVE)],
-            recent=[RecentSend(**row) for row in rows(_RECENT)],
+            recent=[RecentSend(**row) for row in rows(_RECENT, LONGEST_WINDOW_SECONDS)],
             days=[DayUse(**row) for row in rows(_DAYS)],
         )
     hit(FaultPoint.SNAPSHOT_TAKEN)
