@@ -56,6 +56,7 @@ class Tasks:
         except UNAVAILABLE as error:
             log.warning("task_waits", task=name, error=str(error)[:200])
         except Exception:
+            # A fault in one round must not end what is done every second for as long as the process lives.
             log.exception("task_failed", task=name)
 
     def end(self, timeout: float) -> None:
@@ -72,6 +73,7 @@ class Tasks:
             try:
                 work()
             except Exception:
+                # It is started again: a part that is missing for good would leave calls to nobody.
                 log.exception("greenlet_failed", work=getattr(work, "__qualname__", str(work)))
             else:
                 return

@@ -171,6 +171,7 @@ class Reconciler:
             except (FreeswitchError, *DATABASE_AWAY) as error:
                 log.info("asked_later", call_id=call.call_id, node=call.node, error=str(error)[:200])
             except Exception:
+                # A fault about one call must not end the worker that the others wait for; the sweep asks again.
                 log.exception("ask_failed", call_id=call.call_id, node=call.node)
             finally:
                 call.asking = False

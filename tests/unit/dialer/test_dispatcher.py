@@ -33,7 +33,6 @@ from freeswitch.originate import OriginateRequest
 from freeswitch.originate import originate as command_of
 from limits.caps import Denied, NodeCaps, Permit, PermitRequest
 from limits.errors import LimiterUnavailable
-from limits.limiter import Limiter
 from models import CallerIdFormat, CallerIdHeader
 from tests.unit.dialer.factories import (
     CAMPAIGN,
@@ -85,7 +84,7 @@ class World:
         sender = Sender(cluster, self.recorder, self.send_gate, identity, ())
         departures = Departures(
             ME,
-            cast(Limiter, self),
+            self,
             OriginateBuilder("/s", (), ()),
             sender,
             self.recorder,
