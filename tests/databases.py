@@ -8,6 +8,7 @@ outlives its test, a greenlet or a process, finds no database any more.
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ from local.postgres import EmbeddedPostgres
 
 LARGE_BYTES = 1 << 20
 """Where the tables of a test have grown so large, a fresh database is cheaper than the next test's scans."""
+
+ATTEMPTS = 20
 
 # What a migration makes: columns, indexes, constraints, triggers, functions.
 _SCHEMA = """
@@ -59,26 +62,39 @@ class Databases:
 
     def new(self) -> str:
         """The name of a database that no test has had by this name."""
-        name = f"test_{secrets.token_hex(6)}"
+        if self._spare:
+            return self._spare.pop()
+        name = _unused()
         make = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(self.template)
         )
         with psycopg.connect(self.server.url, autocommit=True) as connection:
-            if self._spare:
-                make = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                    sql.Identifier(self._spare.pop()), sql.Identifier(name)
-                )
             connection.execute(make)
         return name
 
     def give_back(self, name: str) -> None:
-        """The test that had it is over, whoever is still connected."""
+        """The test that had it is over, whoever is still connected, or connects again."""
         with psycopg.connect(self.server.url, autocommit=True) as connection:
-            connection.execute(_DISCONNECT, (name,))
-            if self._emptied(name):
-                self._spare.append(name)
+            renamed = self._renamed(connection, name)
+            if renamed is not None and self._emptied(renamed):
+                self._spare.append(renamed)
             else:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+                connection.execute(drop.format(sql.Identifier(renamed or name)))
+
+    def _renamed(self, connection: psycopg.Connection[Any], name: str) -> str | None:
+        """Its new name, by which nobody finds it; None where somebody is there each time."""
+        new = _unused()
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new))
+        for _ in range(ATTEMPTS):
+            connection.execute(_DISCONNECT, (name,))
+            try:
+                connection.execute(rename)
+            except psycopg.errors.ObjectInUse:
+                time.sleep(0.01)
+            else:
+                return new
+        return None
 
     def _emptied(self, name: str) -> bool:
         if self._schema is None:
@@ -105,6 +121,10 @@ class Databases:
             tables = [table for (table,) in connection.execute(_TABLES).fetchall()]
             self._kept = {table: found for table in tables if (found := _rows(connection, table))}
             (self._schema,) = connection.execute(_SCHEMA).fetchone() or (None,)
+
+
+def _unused() -> str:
+    return f"test_{secrets.token_hex(6)}"
 
 
 def _rows(connection: psycopg.Connection[Any], table: str) -> list[Any]:

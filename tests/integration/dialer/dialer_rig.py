@@ -24,6 +24,7 @@ from simulator.process import SimulatedNode
 from tests.waiting import wait_until
 
 PREFIX = "carillon:"
+LEASE_SECONDS = 15.0
 
 
 class Dialer:
@@ -36,6 +37,9 @@ class Dialer:
         self.redis: Redis = client(redis_url)
         self._control_bus = client(redis_url, blocking=True)
         self.process = Process(settings, self.redis, self._control_bus)
+        # The dialers of a test share one process, which may wait for a processor for as long as a lease lasts; when
+        # one of them dies, `die` ends its lease.
+        self.process.membership.lease_seconds = LEASE_SECONDS
         self.id = self.process.dialer_id
         self.reached = Signal()
         self.exit_code: int | None = None
