@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import structlog
 from hypothesis import settings
 
 from local.errors import LocalError
@@ -47,6 +48,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a developer has set must not reach the tests.
     for variable in OUR_VARIABLES:
         os.environ.pop(variable, None)
+    _log_plainly()
+
+
+def _log_plainly() -> None:
+    """Tracebacks as Python prints them: with every local variable one takes seconds, in which a lease may lapse."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
