@@ -17,6 +17,7 @@ from peewee import DatabaseProxy
 from playhouse.pool import PooledPostgresqlDatabase
 
 POOL_SIZE = 8
+CONNECT_SECONDS = 2
 CHECKOUT_SECONDS = 1.5
 IDLE_SECONDS = 5
 """A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
@@ -27,14 +28,18 @@ Row = TypeVar("Row")
 
 
 def connect(
-    url: str, pool_size: int = POOL_SIZE, statement_seconds: float | None = None
+    url: str,
+    pool_size: int = POOL_SIZE,
+    statement_seconds: float | None = None,
+    connect_seconds: int = CONNECT_SECONDS,
 ) -> PooledPostgresqlDatabase:
     """Bind the models to the database at `url` through a small fixed pool, and return it.
 
     A greenlet that wants a connection waits at most 1.5 s for one, and returns it when its work is done
-    (`transaction`, or `db.connection_context()` for a single statement): nothing connects by itself. The server ends
-    a statement that takes longer than `statement_seconds` (None: never); a server that has vanished from the network
-    breaks the connection within about 10 s, whoever waits for it.
+    (`transaction`, or `db.connection_context()` for a single statement): nothing connects by itself. One that is not
+    made within `connect_seconds` (whole seconds) is given up. The server ends a statement that takes longer than
+    `statement_seconds` (None: never); a server that has vanished from the network breaks the connection within about
+    10 s, whoever waits for it.
     """
     statement_timeout = (
         f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
@@ -45,7 +50,7 @@ def connect(
         timeout=CHECKOUT_SECONDS,
         autoconnect=False,
         prefer_psycopg3=True,
-        connect_timeout=2,
+        connect_timeout=connect_seconds,
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
         application_name="carillon",
         keepalives_idle=5,

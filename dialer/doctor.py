@@ -47,6 +47,8 @@ CANNOT_BE_ASKED: Final = (
 )
 DOCTOR: Final = "ddoctor"
 CONNECT_SECONDS: Final = 15.0
+DATABASE_SECONDS: Final = 10
+"""Nothing waits behind the doctor: a server that is only busy may take its time."""
 ROUND_TRIPS: Final = 50
 SLOW_MS: Final = 20.0
 """A busy node answers within a few milliseconds; beyond this it is saturated, or far away."""
@@ -93,7 +95,7 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
         say("DATABASE_URL is not set: gateways, agents and the nodes there are not looked at.")
     else:
         try:
-            connect(settings.database_url)
+            connect(settings.database_url, connect_seconds=DATABASE_SECONDS)
             with db.connection_context():
                 wanted, nodes = required_by_database(), with_table(nodes, read_table())
         except PeeweeException as error:
