@@ -99,7 +99,7 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, end)
         statuses: list[int] = []
         while len(statuses) < len(started):
-            pid, status = os.wait()
+            pid, status, used = os.wait4(-1, 0)
             over = next((run for run, (process, _) in started.items() if process.pid == pid), None)
             if over is None:
                 continue
@@ -108,15 +108,16 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
             statuses.append(process.returncode)
             if waiting:
                 start()
-            _show(over, time.monotonic() - began, output, whole=process.returncode != 0)
+            took = time.monotonic() - began, used.ru_utime + used.ru_stime
+            _show(over, took, output, whole=process.returncode != 0)
         return next((status for status in statuses if status), 0)
 
 
-def _show(run: Run, seconds: float, said: IO[bytes], *, whole: bool) -> None:
-    """The end of what a run said, all of it where something failed."""
+def _show(run: Run, took: tuple[float, float], said: IO[bytes], *, whole: bool) -> None:
+    """The end of what a run said, all of it where something failed; `took`: seconds of the clock, of processors."""
     said.seek(0)
     lines = said.read().splitlines(keepends=True)
-    sys.stdout.write(f"\n{run.name}, after {seconds:.0f} s:\n")
+    sys.stdout.write(f"\n{run.name}, after {took[0]:.0f} s, by {took[1]:.0f} s of a processor:\n")
     sys.stdout.flush()
     sys.stdout.buffer.write(b"".join(lines if whole else lines[-1:]))
     sys.stdout.buffer.flush()

@@ -13,10 +13,15 @@ from models import new_id
 from tests.integration.api.site import Site, csv_of
 
 CONTACTS = 100_000
+PAUSE_SECONDS = 0.02
 
 
 def served_beside(site: Site, work: Callable[[], Any]) -> tuple[Any, int]:
-    """What the work comes to, and how many other requests were answered meanwhile."""
+    """What the work comes to, and how many other requests were answered meanwhile.
+
+    Others ask some fifty times a second. Back to back, each turn that the work gives away would be filled by a whole
+    request, and what is measured would be how many of those a machine can answer.
+    """
     served = 0
 
     def others() -> None:
@@ -24,6 +29,7 @@ def served_beside(site: Site, work: Callable[[], Any]) -> tuple[Any, int]:
         while True:
             assert site.get("/campaigns").status_code == 200
             served += 1
+            gevent.sleep(PAUSE_SECONDS)
 
     asking = gevent.spawn(others)
     try:
@@ -47,8 +53,9 @@ def json_body(site: Site, count: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "count"),
     [
-        (csv_form, CONTACTS),
+        (csv_form, CONTACTS // 5),
         (json_body, CONTACTS // 5),
+        pytest.param(csv_form, CONTACTS, marks=pytest.mark.full),
         pytest.param(json_body, CONTACTS, marks=pytest.mark.full),
     ],
 )
