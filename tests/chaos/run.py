@@ -36,6 +36,7 @@ LISTENERS = 2
 """Of each campaign."""
 CONCURRENT = 40
 READY_SECONDS = 180.0
+BACK_SECONDS = 60.0
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 0.3
 OVERSIZED = 4_000
@@ -109,6 +110,8 @@ def perform(
         faults = schedule(seed, size, points, kinds)
         striker.run(faults, watch.rested)
         watch.stop()
+        # A server whose backend was killed last may still be replaying its log.
+        settles(lambda: unpublished(stage) >= 0, BACK_SECONDS)
         say(f"every fault is mended; {left_open(stage, list(play.uploaded))} contacts are left")
         settling = time.monotonic()
         settles(lambda: left_open(stage, list(play.uploaded)) == 0, size.settle + play.seconds_left())
