@@ -16,6 +16,8 @@ from tests.mutations.mutation import Mutation
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".carillon", "__pycache__", "*.egg-info", "node_modules")
 SECONDS = 300.0
+HANG_SECONDS = 120
+"""Of one test: longer than a wait for what never comes, and short enough for the run to say what hung."""
 FAILED = 1
 """pytest's exit status where tests ran and some failed; any other says that they did not run."""
 
@@ -48,7 +50,7 @@ def apply(mutation: Mutation, copy: Path) -> None:
 
 def pytest_status(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     """The exit status of these tests in a copy, and the end of what they said."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={HANG_SECONDS}", *tests]
     environ = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(
         command,
