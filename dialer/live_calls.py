@@ -7,9 +7,8 @@ is in monotonic seconds.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from limits.caps import Permit
@@ -70,6 +69,8 @@ class LiveCall:
     max_seconds: int
     sent_by: str
     """The dialer whose event filters its events pass."""
+    claimed_at: float
+    """By the clock of whoever claimed it, as all instants here."""
     permit: Permit | None = None
     probe: bool = False
     """It leaves by a paused gateway, to learn whether that works."""
@@ -78,7 +79,6 @@ class LiveCall:
     state: LiveState = LiveState.CLAIMED
     ended_in: LiveState | None = None
     """The state that it was in when its end became known."""
-    claimed_at: float = field(default_factory=time.monotonic)
     sent_at: float | None = None
     """When its originate was written; None where it was not, or is to be written again."""
     released_at: float = 0.0

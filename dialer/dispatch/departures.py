@@ -105,6 +105,7 @@ class Departures:
             ring_seconds=plan.ring_timeout_seconds,
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
+            claimed_at=self.now(),
             permit=permit,
             probe=gateway is not None and gateway.paused,
         )

@@ -57,6 +57,7 @@ def make_call(**changes: Any) -> LiveCall:
         "ring_seconds": 30,
         "max_seconds": 1800,
         "sent_by": ME,
+        "claimed_at": time.monotonic(),
     }
     values |= changes
     if "state" not in changes:
