@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,13 @@ class StreamEvent:
 
 
 class ApiClient:
-    """Calls the API at `base_url` with one key."""
+    """Calls the API at `base_url` with one key.
+
+    What is refused with 503 and a Retry-After is asked again then, a POST under the same Idempotency-Key, for up to
+    `patience_seconds`: on a busy machine a database that answers late is no error yet.
+    """
+
+    patience_seconds = 60.0
 
     def __init__(self, base_url: str, key: str, timeout: float = 30.0) -> None:
         parts = urlsplit(base_url)
@@ -102,15 +109,31 @@ class ApiClient:
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        with contextlib.closing(connection):
-            connection.request(method, path, body=body, headers={**self._headers(), **(headers or {})})
-            response = connection.getresponse()
-            text = response.read().decode(errors="replace")
-        if not http.HTTPStatus.OK <= response.status < http.HTTPStatus.MULTIPLE_CHOICES:
-            raise ApiFailedError(f"{method} {path}: {response.status} {text}")
+        key = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
+        sent = {**self._headers(), **key, **(headers or {})}
+        until = time.monotonic() + self.patience_seconds
+        while True:
+            status, text, retry_after = self._once(method, path, body, sent)
+            if retry_after is None or time.monotonic() + retry_after > until:
+                break
+            time.sleep(retry_after)
+        if not http.HTTPStatus.OK <= status < http.HTTPStatus.MULTIPLE_CHOICES:
+            raise ApiFailedError(f"{method} {path}: {status} {text}")
         answer: dict[str, Any] = json.loads(text) if text else {}
         return answer
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, str, int | None]:
+        """Status and text of an answer, and in how many seconds to ask again; None where that helps nobody."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            text = response.read().decode(errors="replace")
+        later = response.headers.get("Retry-After")
+        unavailable = response.status == http.HTTPStatus.SERVICE_UNAVAILABLE
+        return response.status, text, int(later) if unavailable and later is not None else None
 
 
 def _event(lines: list[str]) -> StreamEvent | None:

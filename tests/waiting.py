@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import gevent
 
-HANG_SECONDS = 100.0
+HANG_SECONDS = 300.0
 """Ends a wait for what never comes, and says nothing about how soon it has to come: a busy machine takes its time."""
 
 T = TypeVar("T")

@@ -60,6 +60,7 @@ class Patient(Api):
 
     key: str | None = None
     patience = PATIENCE_SECONDS
+    patience_seconds = 0.0
 
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

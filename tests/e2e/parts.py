@@ -118,6 +118,7 @@ class Persistent(Api):
     """Asks again, under the same Idempotency-Key, whatever got no answer or a 503. `failures` counts those."""
 
     failures = 0
+    patience_seconds = 0.0
 
     def create(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
         """POST under an Idempotency-Key of one's own."""

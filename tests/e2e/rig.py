@@ -118,15 +118,15 @@ class Tenant:
         counts = self.get(campaign_id)["counts"]
         return int(counts["total"] - counts["pending"])
 
-    def wait_touched(self, campaign_id: str, count: int, timeout: float = 60.0) -> None:
+    def wait_touched(self, campaign_id: str, count: int, timeout: float = HANG_SECONDS) -> None:
         """Return once `count` contacts have been called."""
         polled(lambda: self.touched(campaign_id) >= count, f"{count} contacts called", seconds=timeout)
 
-    def wait_idle(self, campaign_id: str, timeout: float = 60.0) -> None:
+    def wait_idle(self, campaign_id: str, timeout: float = HANG_SECONDS) -> None:
         """Return once no call is in flight any more."""
         polled(lambda: self.in_flight(campaign_id) == 0, "the end of the calls in flight", seconds=timeout)
 
-    def wait_over(self, campaign_id: str, timeout: float = 120.0) -> None:
+    def wait_over(self, campaign_id: str, timeout: float = HANG_SECONDS) -> None:
         """Return once the campaign has ended and every contact with it."""
 
         def over() -> bool:

@@ -57,7 +57,6 @@ def full_house(tenant: Tenant, campaign_id: str, calls: int) -> None:
     polled(lambda: tenant.get(campaign_id)["counts"]["connected"] >= calls, f"{calls} calls up")
 
 
-@pytest.mark.timeout(240)
 def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=600), max_concurrent_calls=100)
@@ -82,7 +81,6 @@ def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
     assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate(stack: Stack) -> None:
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("10", "01", "03", count=600), max_concurrent_calls=100)
@@ -111,7 +109,6 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
     assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("victim", ["dialer.1", pytest.param("dialer.2", marks=pytest.mark.full)])
 def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
     make_stack: StackMaker, victim: str, judge: Judge
@@ -149,7 +146,6 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
     assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack: Stack) -> None:
     tenant = new_tenant(stack, agent={"ring_timeout_seconds": 15})
     campaign = tenant.campaign(
@@ -182,7 +178,6 @@ def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack:
     assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_stop_with_hangup_ends_the_calls_of_that_campaign_only(stack: Stack, judge: Judge) -> None:
     tenant = new_tenant(stack, **PARKED)
     doomed = tenant.campaign(numbers("07", count=60), max_concurrent_calls=30)
@@ -211,7 +206,6 @@ def test_stop_with_hangup_ends_the_calls_of_that_campaign_only(stack: Stack, jud
         assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack, judge: Judge) -> None:
     halted, other = new_tenant(stack, **PARKED), new_tenant(stack, **PARKED)
     campaign = halted.campaign(numbers("07", count=70), max_concurrent_calls=20)
@@ -253,7 +247,6 @@ def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack, judge: Jud
         assert tenant.proof(ended, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
     tenants = [new_tenant(stack, **PARKED), new_tenant(stack, **PARKED)]
     campaigns = [
@@ -297,7 +290,6 @@ def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
         assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.timeout(240)
 def test_two_tenants_keep_to_their_own_concurrency(stack: Stack) -> None:
     talk: dict[str, Any] = {"action": PARK, "agent": {"max_call_seconds": TALK_SECONDS}}
     small = new_tenant(stack, limits={"concurrent_max": 7}, **talk)

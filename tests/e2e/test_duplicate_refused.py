@@ -8,8 +8,6 @@ import signal
 import time
 import uuid
 
-import pytest
-
 from freeswitch import dedup
 from local.simulated_cluster import SimulatorOptions
 from simulator.ledger import Originate
@@ -30,7 +28,6 @@ def asked_at(line: Originate) -> float:
     return (uuid.UUID(line.uuid).int >> 80) / 1000
 
 
-@pytest.mark.timeout(240)
 def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_stack: StackMaker) -> None:
     simulator = SimulatorOptions(cps=CPS, arguments=("--control-port", "0"))
     stack = make_stack(simulator=simulator, dialers=1)

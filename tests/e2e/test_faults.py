@@ -46,7 +46,6 @@ DIALERS = 2
 REFUSED = 3
 """Refusals after which a fault has been felt; the dialers slow down or pause on them, so many more may not come."""
 OUT_OF_ORDER, GATEWAY_DOWN = "refused:DESTINATION_OUT_OF_ORDER", "refused:GATEWAY_DOWN"
-pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass(slots=True)

@@ -282,7 +282,6 @@ def same_but_for_columns(
     assert found.witness.executed.keys() == {line.uuid for line in found.calls.values()}
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: Stack, delimiter: str) -> None:
     names = column_names(4)
@@ -318,7 +317,6 @@ def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: St
     )
 
 
-@pytest.mark.timeout(120)
 def test_what_an_agent_says_is_the_filled_template_or_the_contact_is_not_called(stack: Stack) -> None:
     easy = st.sampled_from(["Ada", "Renée 😀", "a,b;c", "=1+1", "50 % < 60", " x "])
     cell = st.one_of(easy, ANY_TEXT.filter(lambda text: carried(text) and spoken(text)))
@@ -363,7 +361,6 @@ def test_what_an_agent_says_is_the_filled_template_or_the_contact_is_not_called(
     )
 
 
-@pytest.mark.timeout(120)
 def test_what_an_agent_is_told_to_say_is_said_as_it_is_or_refused(stack: Stack) -> None:
     tenant = new_tenant(stack)
     said, refused = {}, 0

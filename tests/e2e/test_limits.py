@@ -45,7 +45,6 @@ def first_seconds(lines: Sequence[Originate], seconds: float) -> list[Originate]
     return [line for line in lines if line.t - lines[0].t <= seconds]
 
 
-@pytest.mark.timeout(240)
 def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: Judge) -> None:
     minute = new_tenant(stack, limits={"calls_per_minute": 120})
     slots = new_tenant(stack, limits={"concurrent_max": 4})
@@ -84,7 +83,6 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: J
 
 
 @pytest.mark.full
-@pytest.mark.timeout(400)
 def test_four_dialers_keep_to_600_calls_a_minute_and_use_them(make_stack: StackMaker) -> None:
     nodes = SimulatorOptions(speed=2.0, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND)))
     stack = make_stack(dialers=4, simulator=nodes)

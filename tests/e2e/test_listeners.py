@@ -12,17 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
-import pytest
 
 from local.stack import Stack
 from tests.e2e.listening import Heard, by_contact, key_of, transitions
 from tests.e2e.rig import new_tenant, numbers
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 CUTS = 50
 LISTENERS = 3
 CONTACTS = 600
 LONGEST_SECONDS = 0.25
+AGAIN_SECONDS = 0.5
 AT_ONCE = 0.2
 """Share of the connections that are cut before anything can have come."""
 
@@ -45,7 +45,8 @@ class Ear:
             seconds = 0.0 if self.dice.random() < AT_ONCE else self.dice.uniform(0, LONGEST_SECONDS)
             self._listen(lambda: False, seconds)
             self.cuts += 1
-        self._listen(lambda: self.heard.ended, 60)
+        while not self.heard.ended:
+            self._listen(lambda: self.heard.ended, 60)
 
     def _listen(self, enough: Any, seconds: float) -> None:
         """One connection, cut off after `seconds`, maybe within an event, by a FIN or by an RST."""
@@ -66,6 +67,10 @@ class Ear:
                 buffer += data
                 if head and b"\r\n\r\n" in buffer:
                     status, _, buffer = buffer.partition(b"\r\n\r\n")
+                    if b" 503 " in status.partition(b"\r\n")[0]:
+                        # A busy machine's database is late: whoever listens asks again, as the answer says.
+                        gevent.sleep(AGAIN_SECONDS)
+                        break
                     assert b" 200 " in status.partition(b"\r\n")[0], status
                     head = False
                 while not head and b"\n\n" in buffer:
@@ -84,7 +89,6 @@ class Ear:
         return "\r\n".join([*lines, "", ""]).encode()
 
 
-@pytest.mark.timeout(240)
 def test_a_listener_that_is_cut_off_fifty_times_hears_everything_once_and_in_order(stack: Stack) -> None:
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("00", "10", "01", "03", "08", count=CONTACTS), max_concurrent_calls=12)
@@ -101,7 +105,8 @@ def test_a_listener_that_is_cut_off_fifty_times_hears_everything_once_and_in_ord
     wait_until(lambda: all(ear.cuts == CUTS for ear in ears), "every cut")
     tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
-    gevent.joinall(listening, timeout=90, raise_error=True)
+    gevent.joinall(listening, timeout=HANG_SECONDS, raise_error=True)
+    assert all(ear.heard.ended for ear in ears)
 
     told = by_contact([row for row in transitions(stack, campaign) if row["contact_id"] is not None])
     contacts = list(tenant.api.every(f"/api/v1/campaigns/{campaign}/contacts", "contacts"))

@@ -19,7 +19,6 @@ from tests.judging import Judge
 MOVED_SECONDS = 1.0
 
 
-@pytest.mark.timeout(180)
 def test_a_node_that_comes_and_goes_under_a_campaign_takes_calls_and_loses_none(
     stack: Stack, tmp_path: Path, judge: Judge
 ) -> None:

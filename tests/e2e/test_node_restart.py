@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import signal
 
-import pytest
-
 from local.demo import collect, create, watch
 from simulator.ledger import read_ledger
 from tests.e2e.conftest import StackMaker, client_of
 from tests.waiting import wait_until
 
 
-@pytest.mark.timeout(400)
 def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: StackMaker) -> None:
     stack = make_stack()
     client = client_of(stack)

@@ -30,7 +30,6 @@ from tests.e2e.parts import (
 from tests.e2e.rig import Tenant, left_in_redis, numbers, of_campaign, polled, seen
 from tests.judging import Judge
 
-pytestmark = pytest.mark.timeout(240)
 CONTACTS = 2500
 """More than are called before a test is over: what ends the campaigns is a stop."""
 CONCURRENT = 12

@@ -44,7 +44,6 @@ def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
         assert found[disposition] > 0, disposition
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("runs", [3, pytest.param(7, marks=pytest.mark.full)])
 def test_the_ledgers_agree_with_the_records_of_demo_runs(
     stack: Stack, client: ApiClient, runs: int, judge: Judge
@@ -62,7 +61,6 @@ def test_the_ledgers_agree_with_the_records_of_demo_runs(
     judge.at_most(min(seconds), 60, "seconds of a demo")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 11))])
 def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int, judge: Judge) -> None:
     stack = make_stack()
@@ -90,7 +88,6 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
     assert stack.pids[f"dialer.{1 + run % 2}"] != victim
 
 
-@pytest.mark.timeout(200)
 def test_a_dialer_that_is_asked_to_end_hands_its_calls_over_and_misses_nothing(
     make_stack: StackMaker,
 ) -> None:

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from local.simulated_cluster import SimulatorOptions
 from settings import Settings
 from tests.e2e.conftest import StackMaker
 from tests.variables import LEVELS, OUR_VARIABLES
+from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,12 +29,11 @@ def bash(script: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
 
-@pytest.mark.timeout(120)
 def test_the_first_campaign_with_curl(make_stack: StackMaker, tmp_path: Path) -> None:
     # As script/server has them: calls of real length, so that a reader who is slow to listen sees them.
     stack = make_stack(simulator=SimulatorOptions(speed=1.0))

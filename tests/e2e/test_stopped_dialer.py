@@ -61,7 +61,6 @@ class Bystander:
         self._asking.get()
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("seconds", [6, pytest.param(15, marks=pytest.mark.full)])
 def test_a_dialer_that_was_stopped_slows_no_node_down_and_leaves_nobody_unsettled(
     make_stack: StackMaker, seconds: int, judge: Judge

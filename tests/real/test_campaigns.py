@@ -87,7 +87,6 @@ def compare(
     return calls
 
 
-@pytest.mark.timeout(120)
 def test_no_invite_leaves_between_pause_and_resume(stack: Stack, carrier: Carrier) -> None:
     tenant = new_tenant(stack)
     called = numbers("10", "01", "00", count=300)
@@ -107,7 +106,6 @@ def test_no_invite_leaves_between_pause_and_resume(stack: Stack, carrier: Carrie
     compare(tenant, campaign, carrier)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", ["stop", "halt"])
 def test_stop_with_hangup_and_halt_end_every_call_within_five_seconds(
     stack: Stack, carrier: Carrier, how: str
@@ -137,7 +135,6 @@ def test_stop_with_hangup_and_halt_end_every_call_within_five_seconds(
     compare(tenant, campaign, carrier)
 
 
-@pytest.mark.timeout(300)
 def test_a_campaign_at_the_nodes_limit_invites_each_number_as_often_as_the_records_say(
     stack: Stack, carrier: Carrier, nodes: tuple[NodeSettings, ...]
 ) -> None:
@@ -170,7 +167,6 @@ def test_a_campaign_at_the_nodes_limit_invites_each_number_as_often_as_the_recor
     assert not [call for call in refusals if call["attempt"] is not None]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 6))])
 def test_a_dialer_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettled(
     server_home: Path, tmp_path: Path, carrier: Carrier, run: int

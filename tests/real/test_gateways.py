@@ -40,7 +40,6 @@ def caller_of(tenant: Tenant) -> str:
     return str(number["e164"])
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("form", ["e164", "digits"])
 @pytest.mark.parametrize("header", ["from", "pai", "rpid"])
 def test_the_called_party_sees_the_caller_where_the_gateway_says(
@@ -76,7 +75,6 @@ def sends(calls: list[dict[str, Any]], number: str) -> list[dict[str, Any]]:
     )
 
 
-@pytest.mark.timeout(200)
 def test_only_a_refusal_that_proves_that_nobody_was_reached_is_sent_by_the_next_gateway(
     failing_over: Tenant, carrier: Carrier
 ) -> None:

@@ -66,7 +66,6 @@ def resident(pid: int) -> int:
     return int(match[1])
 
 
-@pytest.mark.timeout(400)
 def test_a_node_loses_no_call_and_delays_no_hangup_while_web_hangs_a_dialer_stands_still_and_postgresql_is_gone(
     server_home: Path, tmp_path: Path, carrier: Carrier, nodes: tuple[NodeSettings, ...]
 ) -> None:

@@ -36,7 +36,6 @@ def twice(carrier: Carrier, called: Sequence[str]) -> list[str]:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("run", range(1, 6))
 def test_a_node_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettled(
     server_home: Path, tmp_path: Path, carrier: Carrier, nodes: tuple[NodeSettings, ...], run: int
@@ -69,7 +68,6 @@ def test_a_node_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettled(
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
 def test_who_was_talking_when_a_node_was_killed_is_reconnected_and_bounded_within_ten_seconds_of_its_restart(
     server_home: Path, tmp_path: Path, carrier: Carrier, nodes: tuple[NodeSettings, ...]
 ) -> None:
@@ -119,7 +117,6 @@ def test_who_was_talking_when_a_node_was_killed_is_reconnected_and_bounded_withi
     assert twice(carrier, called) == []
 
 
-@pytest.mark.timeout(300)
 def test_what_a_dead_dialer_wrote_to_nodes_that_stood_still_is_not_sent_again(
     server_home: Path, tmp_path: Path, carrier: Carrier, nodes: tuple[NodeSettings, ...]
 ) -> None:

@@ -61,7 +61,6 @@ def dialled(tenant: Tenant, called: list[str], **fields: object) -> list[dict[st
     return list(tenant.api.every("/api/v1/calls", "calls", campaign_id=campaign))
 
 
-@pytest.mark.timeout(200)
 def test_every_outcome_of_the_number_plan_is_recorded_as_it_was(stack: Stack, carrier: Carrier) -> None:
     tenant = new_tenant(stack, action=PARK, agent={"ring_timeout_seconds": RING, "max_call_seconds": LONGEST})
     called = numbers(*PLAN, count=EACH * len(PLAN))
@@ -89,7 +88,6 @@ def test_every_outcome_of_the_number_plan_is_recorded_as_it_was(stack: Stack, ca
     assert {message.number[-2:] for message in cancels} == set(RANG)
 
 
-@pytest.mark.timeout(200)
 def test_a_call_that_no_agent_joins_is_given_up_by_the_node(stack: Stack, carrier: Carrier) -> None:
     for ending, disposition, talked in (("02", "abandoned", (1, 3)), ("10", "answered", (1, 4))):
         (agent,) = numbers(ending, count=1)
@@ -101,7 +99,6 @@ def test_a_call_that_no_agent_joins_is_given_up_by_the_node(stack: Stack, carrie
         assert len(carrier.invites([agent])) == len(calls) == EACH
 
 
-@pytest.mark.timeout(400)
 def test_every_final_response_is_disposed_of_as_the_corpus_says(
     nodes: tuple[NodeSettings, ...], carrier: Carrier
 ) -> None:

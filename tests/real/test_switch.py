@@ -96,7 +96,6 @@ def paced(count: int) -> Iterator[int]:
         yield place
 
 
-@pytest.mark.timeout(120)
 def test_every_hostile_value_arrives_unchanged(dialer: Dialer) -> None:
     called = numbers("07", count=len(HOSTILE))
     sent = {}
@@ -113,7 +112,6 @@ def test_every_hostile_value_arrives_unchanged(dialer: Dialer) -> None:
     assert {end.cause for end in dialer.ends().values()} == {"MANAGER_REQUEST"}
 
 
-@pytest.mark.timeout(60)
 def test_a_dialer_hears_of_its_own_calls_and_of_those_it_adopted(dialer: Dialer, node: NodeSettings) -> None:
     other = connected(node)
     try:
@@ -130,7 +128,6 @@ def test_a_dialer_hears_of_its_own_calls_and_of_those_it_adopted(dialer: Dialer,
         other.cluster.stop()
 
 
-@pytest.mark.timeout(60)
 def test_a_call_leaves_a_mark_when_it_ends_and_not_before(dialer: Dialer) -> None:
     (number,) = numbers("07", count=1)
     call_id = dialer.call(number)
@@ -149,7 +146,6 @@ def test_a_call_leaves_a_mark_when_it_ends_and_not_before(dialer: Dialer) -> Non
     assert link.api(commands.hangup_marker_select(call_id)).startswith("-ERR")
 
 
-@pytest.mark.timeout(60)
 def test_an_order_of_an_id_that_was_carried_out_sends_no_invite(dialer: Dialer, carrier: Carrier) -> None:
     (number,) = numbers("01", count=1)
     call_id = dialer.call(number)
@@ -165,7 +161,6 @@ def test_an_order_of_an_id_that_was_carried_out_sends_no_invite(dialer: Dialer, 
     assert len(carrier.invites([number])) == 1
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("ending", ["02", "14"], ids=["180", "183"])
 def test_the_ring_timer_runs_from_the_first_18x(dialer: Dialer, carrier: Carrier, ending: str) -> None:
     (number,) = numbers(ending, count=1)
@@ -181,7 +176,6 @@ def test_the_ring_timer_runs_from_the_first_18x(dialer: Dialer, carrier: Carrier
     assert 0.9 <= cancel.t - carrier.invites([number])[0].t <= 2.2
 
 
-@pytest.mark.timeout(60)
 def test_the_maximum_duration_ends_a_call_that_nobody_ends(dialer: Dialer, carrier: Carrier) -> None:
     (number,) = numbers("07", count=1)
     call_id = dialer.call(number, max_seconds=3)
@@ -195,7 +189,6 @@ def test_the_maximum_duration_ends_a_call_that_nobody_ends(dialer: Dialer, carri
     assert abs(bye.t - carrier.invites([number])[0].t - end.billmsec / 1000) <= 0.2
 
 
-@pytest.mark.timeout(60)
 def test_a_hostile_reason_in_a_bye_forges_nothing(dialer: Dialer) -> None:
     (number,) = numbers("13", count=1)
     call_id = dialer.call(number)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.integration.api.site import Site, key
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 NEEDS = [
@@ -71,15 +74,17 @@ def test_a_tenants_key_cannot_name_another(site: Site) -> None:
         assert site.get("/campaigns", role=role, headers={"X-Tenant": "demo"}).status_code == 200
 
 
-def test_a_revoked_key_and_a_deleted_tenants_are_refused_within_a_second(site: Site) -> None:
+def test_a_revoked_key_and_a_deleted_tenants_are_refused_within_a_second(site: Site, judge: Judge) -> None:
     assert site.get("/campaigns", role="read").status_code == 200
     site.sql("DELETE FROM api_key WHERE role = 'read' AND tenant_id = 'demo'")
-    wait_until(lambda: site.get("/campaigns", role="read").status_code == 401, "the key refused", seconds=1.0)
+    revoked = time.monotonic()
+    wait_until(lambda: site.get("/campaigns", role="read").status_code == 401, "the key refused")
+    judge.at_most(time.monotonic() - revoked, 1.0, "seconds until a revoked key was refused")
     assert site.get("/campaigns", role="admin").status_code == 200
     site.sql("UPDATE tenant SET deleted_at = now() WHERE id = 'demo'")
-    wait_until(
-        lambda: site.get("/campaigns", role="admin").status_code == 401, "the tenant refused", seconds=1.0
-    )
+    deleted = time.monotonic()
+    wait_until(lambda: site.get("/campaigns", role="admin").status_code == 401, "the tenant refused")
+    judge.at_most(time.monotonic() - deleted, 1.0, "seconds until a deleted tenant's key was refused")
 
 
 def test_a_key_stored_under_another_pepper_opens_nothing(site: Site) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from tests.integration.api.resource_routes import NOBODY
 from tests.integration.api.site import Site
+from tests.judging import Judge
 from tests.waiting import wait_until
 
 LIMITS = {"concurrent_max": 10, "calls_per_minute": 600, "daily_calls_max": 0, "daily_minutes_max": None}
@@ -82,11 +84,8 @@ def test_a_deleted_tenant_lets_go_of_its_numbers_and_its_keys_stop_working(site:
     wait_until(
         lambda: site.get("/campaigns", role="read", tenant="other").status_code == 401,
         "the key refused",
-        seconds=1.0,
     )
-    wait_until(
-        lambda: ask(site, "GET", "/agents", **acting).status_code == 404, "the tenant gone", seconds=1.0
-    )
+    wait_until(lambda: ask(site, "GET", "/agents", **acting).status_code == 404, "the tenant gone")
     assert ask(site, "GET", "/tenants/other").status_code == 404
     assert [tenant["id"] for tenant in ask(site, "GET", "/tenants").json["tenants"]] == ["demo"]
     assert ask(site, "POST", "/phone-numbers", json=number).status_code == 201
@@ -195,13 +194,15 @@ def test_only_the_platform_makes_and_revokes_platform_keys(site: Site) -> None:
     assert ask(site, "DELETE", f"/api-keys/{made['id']}").status_code == 204
 
 
-def test_a_revoked_key_is_refused_within_a_second(site: Site) -> None:
+def test_a_revoked_key_is_refused_within_a_second(site: Site, judge: Judge) -> None:
     made = site.post("/api-keys", role="admin", json={"name": "crm", "role": "admin"}).json
     assert with_key(site, made["key"]) == 200
     itself = {"Authorization": f"Bearer {made['key']}"}
     response = site.client().delete(f"/api/v1/api-keys/{made['id']}", headers=itself)
     assert response.status_code == 204
-    wait_until(lambda: with_key(site, made["key"]) == 401, "the key refused", seconds=1.0)
+    revoked = time.monotonic()
+    wait_until(lambda: with_key(site, made["key"]) == 401, "the key refused")
+    judge.at_most(time.monotonic() - revoked, 1.0, "seconds until a revoked key was refused")
     assert site.delete(f"/api-keys/{made['id']}", role="admin").status_code == 404
 
 

@@ -18,7 +18,7 @@ from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
 from local.valkey import EmbeddedValkey
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 PREFIX = "test:"
 NEVER = 3600.0
@@ -114,7 +114,7 @@ def test_who_subscribes_late_gets_the_message_again(bus: ControlBus, hire: Hire)
     waiting = gevent.spawn(bus.notify_and_wait, Topic.HOLD, {}, lambda: ["late"], NEVER)
     gevent.sleep(0.1)
     hire("late")
-    assert waiting.get(timeout=60) == set()
+    assert waiting.get(timeout=HANG_SECONDS) == set()
 
 
 def test_answers_to_one_message_are_not_answers_to_another(bus: ControlBus, hire: Hire) -> None:

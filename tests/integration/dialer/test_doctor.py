@@ -16,6 +16,7 @@ from models import connect, db, rows
 from settings import NodeSettings, Settings
 from simulator.process import SimulatedNode
 from tests.real.machine import ask as tell
+from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[3]
 
@@ -164,7 +165,7 @@ def test_the_command_ends_with_what_it_found(node: SimulatedNode) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         assert ended.returncode == status, ended
         assert "Traceback" not in ended.stderr

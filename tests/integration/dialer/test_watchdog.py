@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from dialer.watchdog import EXIT_STATUS
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -78,7 +78,7 @@ def process(*steps: str, still_seconds: float = 1.0) -> Iterator[subprocess.Pope
 )
 def test_a_process_whose_loop_hangs_ends_and_says_where(step: str, status: int) -> None:
     with process(step) as running:
-        _, said = running.communicate(timeout=30)
+        _, said = running.communicate(timeout=HANG_SECONDS)
         # Which of the two is first, where either would do, is a matter of the machine's load.
         assert running.returncode in {status, -signal.SIGPROF} if step == "hang_in_python" else {status}
         assert f"in {step}" in said
@@ -102,5 +102,5 @@ def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
 def test_a_process_that_works_hard_in_turns_is_left_alone() -> None:
     # A busy machine may let no process of ours run for a second.
     with process("work_hard_but_in_turns", still_seconds=4.0) as running:
-        running.communicate(timeout=60)
+        running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 0

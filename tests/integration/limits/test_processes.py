@@ -11,6 +11,7 @@ import pytest
 
 from limits.limiter import Usage
 from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis
+from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 4
@@ -26,7 +27,7 @@ def hammer(
         subprocess.Popen([*command, f"d{n}", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for n in range(PROCESSES)
     ]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=HANG_SECONDS)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * PROCESSES
     lines = [line.split() for output in outputs for line in output.splitlines()]
     granted = {call: int(beside) for call, beside in lines}

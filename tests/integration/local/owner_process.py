@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -67,6 +67,6 @@ def running(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_until_gone(*pids: int, timeout: float = 10.0) -> None:
+def wait_until_gone(*pids: int, timeout: float = HANG_SECONDS) -> None:
     """Return once none of the processes runs."""
     wait_until(lambda: not any(running(pid) for pid in pids), f"the end of {pids}", seconds=timeout)

@@ -19,6 +19,7 @@ from local.home import prepare
 from local.process import carrying, free_port
 from local.stack import OWNER_VARIABLE
 from tests.integration.local.owner_process import line_of, owner, wait_until_gone
+from tests.waiting import HANG_SECONDS
 
 # The demo's own list takes half a minute; a short one shows the same.
 DEMO = """
@@ -38,10 +39,9 @@ def demo(home: Path, contacts: Path, environ: dict[str, str]) -> Iterator[subpro
         with owner(DEMO, contacts, environ=environ) as process:
             yield process
     finally:
-        wait_until_gone(*carrying(OWNER_VARIABLE, str(home / "demo")), timeout=30)
+        wait_until_gone(*carrying(OWNER_VARIABLE, str(home / "demo")), timeout=HANG_SECONDS)
 
 
-@pytest.mark.timeout(180)
 def test_the_demo_dials_what_is_its_own_tells_where_it_serves_and_ends_with_ctrl_c(
     home: Path, tmp_path: Path
 ) -> None:
@@ -77,7 +77,7 @@ def test_the_demo_dials_what_is_its_own_tells_where_it_serves_and_ends_with_ctrl
             answer = ApiClient(base, Path(key).read_text(encoding="ascii").strip()).get(f"/api/{path}")
             assert (answer["status"], answer["counts"]["total"]) == ("completed", CONTACTS)
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=90)
+            rest, _ = process.communicate(timeout=HANG_SECONDS)
             assert (process.returncode, rest.strip()) == (0, "")
             assert carrying(OWNER_VARIABLE, str(home / "demo")) == []
         with pytest.raises(BlockingIOError):

@@ -16,7 +16,7 @@ from local.home import Lock
 from local.process import carrying
 from tests.integration.local.owner_process import ROOT, line_of
 from tests.variables import OUR_VARIABLES, RUN_MARK
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 
 @pytest.mark.parametrize("round_", [1, 2])
@@ -89,7 +89,7 @@ def test_an_interrupted_or_killed_run_leaves_no_server(tmp_path: Path, number: s
             mark = line.removeprefix("mark ")
             assert len([pid for pid in carrying(RUN_MARK, mark) if pid != run.pid]) >= 2
             run.send_signal(number)
-            run.communicate(timeout=90)
+            run.communicate(timeout=HANG_SECONDS)
         finally:
             run.kill()
     assert run.returncode != 0
@@ -103,7 +103,7 @@ def test_the_folders_of_killed_runs_are_removed_and_those_of_living_ones_are_not
         (folder / "run.lock").touch()
     use = "import os\ndef test_server(valkey):\n    pass\n"
     with Lock(alive / "run.lock"), pytest_run(use, tmp_path, TMPDIR=str(tmp_path)) as run:
-        output, _ = run.communicate(timeout=90)
+        output, _ = run.communicate(timeout=HANG_SECONDS)
     assert "1 passed" in output
     assert [folder.name for folder in tmp_path.glob("carillon-tests-*")] == ["carillon-tests-alive"]
 
@@ -111,7 +111,7 @@ def test_the_folders_of_killed_runs_are_removed_and_those_of_living_ones_are_not
 def test_a_process_that_is_left_behind_fails_the_run(tmp_path: Path) -> None:
     leave = "import subprocess\ndef test_leaves():\n    subprocess.Popen(['sleep', '61'], start_new_session=True)\n"
     run = pytest_run(leave, tmp_path, "-W", "ignore")
-    output, _ = run.communicate(timeout=90)
+    output, _ = run.communicate(timeout=HANG_SECONDS)
     assert "1 passed" in output
     assert "left behind by the tests: process" in output
     assert "sleep 61" in output
@@ -123,7 +123,7 @@ def test_long_tests_run_with_full_only_and_are_seen_to_be_skipped(
     tmp_path: Path, arguments: list[str], outcome: str
 ) -> None:
     long = "import pytest\n@pytest.mark.full\ndef test_long():\n    pass\n"
-    output, _ = pytest_run(long, tmp_path, *arguments).communicate(timeout=90)
+    output, _ = pytest_run(long, tmp_path, *arguments).communicate(timeout=HANG_SECONDS)
     assert outcome in output
     assert ("long: runs with --full" in output) == (not arguments)
 
@@ -135,5 +135,5 @@ def test_what_a_developer_has_set_does_not_reach_the_tests(tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as environ:
         for variable in OUR_VARIABLES:
             environ.setenv(variable, "a developer has set it")
-        output, _ = pytest_run(look, tmp_path).communicate(timeout=90)
+        output, _ = pytest_run(look, tmp_path).communicate(timeout=HANG_SECONDS)
     assert "1 passed" in output

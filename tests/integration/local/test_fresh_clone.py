@@ -16,8 +16,6 @@ from local.process import User, carrying, free_port, run, unprivileged_user
 from local.stack import OWNER_VARIABLE
 from tests.integration.local.owner_process import ROOT
 
-pytestmark = pytest.mark.timeout(420)
-
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

@@ -12,14 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from local.process import carrying, free_port
 from local.stack import OWNER_VARIABLE
 from tests.integration.local.owner_process import ROOT, line_of, wait_until_gone
-from tests.waiting import wait_until
-
-pytestmark = pytest.mark.timeout(180)
+from tests.waiting import HANG_SECONDS, wait_until
 
 
 @contextlib.contextmanager
@@ -43,7 +39,7 @@ def server(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
-        wait_until_gone(*carrying(OWNER_VARIABLE, str(home)), timeout=20)
+        wait_until_gone(*carrying(OWNER_VARIABLE, str(home)), timeout=HANG_SECONDS)
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -76,7 +72,7 @@ def test_the_whole_service_runs_survives_a_kill_and_ends_in_order(home: Path) ->
         assert get(port, "/readyz")[0] == 200
         assert key.read_text(encoding="ascii") == first_key
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=90)
+        rest, _ = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0
         assert "killing it" not in rest
         wait_until(lambda: not carrying(OWNER_VARIABLE, str(home)), what="the end of everything")

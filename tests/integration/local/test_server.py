@@ -19,7 +19,7 @@ from local.valkey import EmbeddedValkey
 from server_urls import REDIS_SHAPE
 from tests.integration.local.owner_process import ROOT, line_of, owner, wait_until_gone
 from tests.integration.local.test_stack import NODE, write_procfile
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 SERVE = """
 import sys
@@ -59,7 +59,7 @@ def test_a_signal_ends_everything_in_order(
         ready = f"owner    | ready: http://127.0.0.1:{environ['PORT']}"
         read_until(process, "release  | released", "web.1    | up", "dialer.1 | up", ready)
         process.send_signal(number)
-        rest, _ = process.communicate(timeout=90)
+        rest, _ = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0
         assert f"owner    | {number.name}: stopping (once more to kill)" in rest
         assert "web.1    | told to stop, servers answer: True" in rest
@@ -74,7 +74,7 @@ def test_a_second_signal_does_not_wait_for_a_child(home: Path, environ: dict[str
         seen = time.monotonic()
         wait_until(lambda: time.monotonic() - seen > ONE_REQUEST_SECONDS)
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=90)
+        rest, _ = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0
         assert "deaf.1   | does not end; killing it" in rest
 
@@ -85,7 +85,7 @@ def test_a_signal_that_comes_twice_at_once_is_one(home: Path, environ: dict[str,
         read_until(process, "dialer.1 | up")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=90)
+        rest, _ = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0
         assert "dialer.1 | told to stop, servers answer: True" in rest
         assert "killing" not in rest
@@ -100,7 +100,7 @@ def test_a_signal_while_it_starts_ends_it_cleanly(home: Path, environ: dict[str,
     with owner(SERVE, procfile, environ=environ) as process:
         read_until(process, "releasing")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=90)
+        process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 0
         wait_until_gone(int((folder / "pid").read_text(encoding="ascii")))
 
@@ -109,7 +109,7 @@ def test_a_release_that_fails_is_status_1(home: Path, environ: dict[str, str]) -
     procfile = write_procfile(home.parent, "release", "web")
     (home.parent / "release-fails").touch()
     with owner(SERVE, procfile, environ=environ) as process:
-        output, _ = process.communicate(timeout=90)
+        output, _ = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode == 1
         assert "carillon: the release command ended with status 1: python" in output
 
@@ -136,7 +136,7 @@ def test_a_wrong_setting_is_one_sentence_and_status_2(
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"carillon: {sentence}\n")
@@ -147,12 +147,12 @@ def test_a_second_server_in_the_same_home_names_the_first(home: Path, environ: d
     with owner(SERVE, procfile, environ=environ) as first:
         read_until(first, "ready")
         with owner(SERVE, procfile, environ=environ | {"PORT": str(free_port())}) as second:
-            output, _ = second.communicate(timeout=90)
+            output, _ = second.communicate(timeout=HANG_SECONDS)
             assert second.returncode == 2
             sentence = f"{home} is in use by process {first.pid}; stop that, or set another folder"
             assert output == f"carillon: CARILLON_HOME: {sentence}\n"
         first.send_signal(signal.SIGTERM)
-        first.communicate(timeout=90)
+        first.communicate(timeout=HANG_SECONDS)
 
 
 def test_an_unknown_command_is_told_what_there_is() -> None:
@@ -161,7 +161,7 @@ def test_an_unknown_command_is_told_what_there_is() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 2

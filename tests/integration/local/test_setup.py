@@ -15,7 +15,6 @@ import pytest
 from local.process import run, unprivileged_user
 from tests.integration.local.owner_process import ROOT
 
-pytestmark = pytest.mark.timeout(420)
 PATIENCE_SECONDS = 200
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

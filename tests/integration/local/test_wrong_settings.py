@@ -16,6 +16,7 @@ from honcho.environ import parse_procfile
 from local.home import Lock, prepare
 from local.process import free_port
 from tests.integration.local.owner_process import ROOT
+from tests.waiting import HANG_SECONDS
 
 PROCFILE = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
 COMMANDS = {
@@ -35,7 +36,7 @@ def run(command: str, **environ: str) -> tuple[int, str, str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=HANG_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
