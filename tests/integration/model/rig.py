@@ -240,8 +240,10 @@ class Rig:
         return found
 
     def _stream_is_a_prefix(self) -> None:
+        # In this order: what is committed and told between the two readings is no more than was committed.
+        told = self.told()
         committed = self.committed()
-        for subject, seen in self.told().items():
+        for subject, seen in told.items():
             assert seen == committed.get(subject, [])[: len(seen)], "a listener saw what was not, or twice"
 
     # The end of a history.
