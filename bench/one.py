@@ -1,4 +1,4 @@
-"""`python -m bench.one NAME [--quick]`: measures one line and writes its figures as JSON, one on a line.
+"""`python -m bench.one MODULE [--quick]`: measures one line and writes its figures as JSON, one on a line.
 
 What else is printed meanwhile goes to stderr.
 """
@@ -9,20 +9,19 @@ import contextlib
 import json
 import sys
 
-from bench.lines import LINES
+from gevent import monkey
+
+from bench.catalogue import measure_of
+from bench.table import as_json
 
 
-def main(name: str, *, quick: bool) -> None:
-    """Measure it and say what came of it."""
-    line = LINES[name]
-    if line.patched:
-        from gevent import monkey
-
-        monkey.patch_all()
+def main(module: str, *, quick: bool) -> None:
+    """Measure it and say what came of it. The line's own imports come after the patch."""
+    monkey.patch_all()
     with contextlib.redirect_stdout(sys.stderr):
-        figures = line.measure(quick=quick)
-    for figure in figures:
-        print(json.dumps(figure.as_json()))
+        rows = measure_of(module)(quick)
+    for row in rows:
+        print(json.dumps(as_json(row)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A long list: others are served while it is imported and while it is stopped. `bench/api.py`: how fast.
+"""A long list: others are served while it is imported and while it is stopped. `bench/lines/api/`: how fast.
 
 100,000 contacts are stopped in every run and imported under `--full`; 20,000 are imported otherwise.
 """

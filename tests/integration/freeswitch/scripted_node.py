@@ -124,8 +124,8 @@ def event_frame(name: str, **headers: Any) -> bytes:
 class Bystander:
     """A greenlet that wants nothing but its turn: how far others get between two of them shows what they leave it.
 
-    `progress` counts what they do; `most` is the most of it between two turns. `bench/events.py` says how long it
-    takes.
+    `progress` counts what they do; `most` is the most of it between two turns.
+    `bench/lines/events/flood.py` says how long it takes.
     """
 
     def __init__(self, progress: Callable[[], int]) -> None:

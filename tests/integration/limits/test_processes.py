@@ -1,4 +1,7 @@
-"""Four processes at the same caps: not one call too many in any window. `bench/caps.py`: hardly one too few."""
+"""Four processes at the same caps: not one call too many in any window.
+
+`bench/lines/limits/shared_rates.py`: hardly one too few.
+"""
 
 from __future__ import annotations
 

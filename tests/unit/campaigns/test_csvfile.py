@@ -181,7 +181,8 @@ HOSTILE = [
     b'"x' * 500_000,
     b'"x\r' * 100_000,
 ]
-"""What would take for ever were each quote looked for again and again; `bench/lists.py` says what they take."""
+"""What would take for ever were each quote looked for again and again; what they take:
+`bench/lines/lists/hostile_lists.py`."""
 
 
 @pytest.mark.parametrize("data", HOSTILE, ids=lambda data: repr(data[:12]))

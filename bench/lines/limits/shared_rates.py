@@ -21,7 +21,7 @@ def steadiest(times: list[float], length: int) -> list[float]:
     return min(runs, key=lambda run: run[-1] - run[0])
 
 
-def shared_rates(_quick: bool) -> Sequence[Figure]:
+def measure(_quick: bool) -> Sequence[Figure]:
     """50 a second, which come so fast that a turn is soon missed, and 600 a minute, which are to come evenly."""
     figures = []
     for name, cps, per_minute in (("50 a second", 50, 0), ("600 a minute", 0, 600)):

@@ -37,7 +37,7 @@ def timer_lateness(pause: float, seconds: float) -> float:
     return median(late) * 1000
 
 
-def yielding(quick: bool) -> Sequence[Figure]:
+def measure(quick: bool) -> Sequence[Figure]:
     """gevent looks at timers and sockets after some fifty callbacks, or when none is left: `sleep(0)` adds one to
     them, a sleep of a microsecond leaves none."""
     seconds = 2.0 if quick else 10.0

@@ -1,0 +1,1 @@
+"""How fast the API answers, and what it does to others meanwhile."""

@@ -1,0 +1,1 @@
+"""The caps, and how they are shared."""

@@ -1,0 +1,1 @@
+"""What the product and the bench itself stand on."""
