@@ -15,6 +15,10 @@ class Journal:
         self._ledger = ledger
         self._node = node
 
+    def start(self, wall: float) -> None:
+        """The node begins: nothing that an earlier run of it left unended is up any more."""
+        self._ledger.write({"t": wall, "event": "start", "node": self._node})
+
     def originate(self, wall: float, leg: Leg, uuid: str, route: Route | Refused, result: str) -> None:
         """One leg the node was asked for: `accepted`, with the headers of its INVITE, or `refused:<CAUSE>`."""
         variables = leg.variables

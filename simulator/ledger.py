@@ -7,6 +7,7 @@ the ledger lacks. The reader is for proofs: numbers dialled, windows of originat
 from __future__ import annotations
 
 import os
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,8 +48,10 @@ class Ledger:
         self._lines: list[bytes] = []
 
     def write(self, line: Mapping[str, object]) -> None:
-        """Queue one line."""
-        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        """Queue one line, with the moment of it: a node that stood still dates what fell due meanwhile as if it had
+        not."""
+        written = {**line, "written": time.time()}
+        self._lines.append(orjson.dumps(written, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:
         """Write what is queued."""
@@ -93,7 +96,10 @@ class Originate:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`ring`, `answer` or `end` of a call; cause, billsec (simulated seconds) and sip belong to `end`."""
+    """`ring`, `answer` or `end` of a call; cause, billsec (simulated seconds) and sip belong to `end`.
+
+    `t` is when it was due, `written` when the node came to it.
+    """
 
     t: float
     event: str
@@ -101,6 +107,15 @@ class Step:
     cause: str = ""
     billsec: int = 0
     sip: int = 0
+    written: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A node began, and knows nothing of the calls that its ledger has before: whatever ended it ended them."""
+
+    t: float
+    node: str
 
 
 @dataclass(slots=True)
@@ -110,6 +125,7 @@ class LedgerView:
     originates: list[Originate]
     steps: list[Step]
     others: list[dict[str, Any]]
+    starts: list[Start] = field(default_factory=list)
 
     @property
     def accepted(self) -> list[Originate]:
@@ -149,6 +165,8 @@ def read_ledger(*paths: Path | str) -> LedgerView:
                 )
             elif kind in ("ring", "answer", "end"):
                 view.steps.append(Step(**{key: line[key] for key in Step.__slots__ if key in line}))
+            elif kind == "start":
+                view.starts.append(Start(line["t"], line["node"]))
             else:
                 view.others.append(line)
     view.originates.sort(key=lambda line: line.t)

@@ -76,6 +76,7 @@ class Server:
         self._started = time.time()
         self._ledger = Ledger(options.ledger) if options.ledger is not None else NoLedger()
         self._core = core = self._make_core()
+        core.journal.start(self._started)
         cdrs = None if options.cdr_dir is None else CdrFiles(options.cdr_dir, core.hub.renderer)
         self._switch = Switch(
             core,

@@ -85,7 +85,12 @@ def test_a_killed_node_leaves_a_ledger_that_knows_what_it_had(tmp_path: Path) ->
         with Client(node.port) as client:
             assert client.api("uuid_exists alive") == "false"
             answered(client, "after")
-    assert [line.uuid for line in read_ledger(tmp_path / "ledger").accepted] == ["alive", "after"]
+    view = read_ledger(tmp_path / "ledger")
+    assert [line.uuid for line in view.accepted] == ["alive", "after"]
+    began, again = view.starts
+    alive, after = view.accepted
+    assert (began.node, again.node) == ("fs1", "fs1")
+    assert began.t < alive.t < again.t < after.t
 
 
 def test_limits_of_the_command_line_hold() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.ledger import Ledger, live_calls_peak, read_ledger, window_peak
+from simulator.ledger import Ledger, Start, live_calls_peak, read_ledger, window_peak
 
 
 def originate(t: float, uuid: str, result: str = "accepted") -> dict[str, object]:
@@ -40,6 +41,15 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert view.dialled() == {"na": 1, "nb": 1}
     assert (view.ends()["a"].billsec, view.ends()["a"].sip) == (4, 200)
     assert view.unfinished() == {"b"}
+
+
+def test_a_node_that_begins_anew_says_so_and_what_fell_due_is_dated_twice(tmp_path: Path) -> None:
+    before = time.time()
+    path = write(tmp_path / "a", {"t": 1.0, "event": "start", "node": "fs1"}, end(3.0, "a"))
+    view = read_ledger(path)
+    assert view.starts == [Start(1.0, "fs1")]
+    assert view.others == []
+    assert (view.steps[0].t, before <= view.steps[0].written <= time.time()) == (3.0, True)
 
 
 def test_a_refused_originate_dials_nobody(tmp_path: Path) -> None:
