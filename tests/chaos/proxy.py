@@ -1,4 +1,4 @@
-"""What stands between the dialers and one node: a TCP proxy that can cut, refuse, stall and halve.
+"""What stands between the dialers and one node: a TCP proxy that notes orders and can cut, refuse, stall and halve.
 
 Threads and blocking sockets: there are a dozen connections at most. Only the harness starts it.
 """
@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from enum import StrEnum
 
+from tests.chaos.wire import ORIGINATE, READ_BYTES, Order, Tap, received, stamp
+
 DIALER = re.compile(rb"dialer_id=(d[0-9a-f]{12})")
-ORIGINATE = b"bgapi originate "
-READ_BYTES = 65_536
+HELD_SECONDS = 0.02
+"""How often it is looked what else has arrived while nothing passes: of what comes together, the last is stamped."""
 
 Halved = Callable[[str], float | None]
 """Gets the id of the dialer whose originate is half through. Returns the seconds after which the rest follows; None
@@ -38,6 +41,7 @@ class Proxy:
     def __init__(self, name: str, target: int) -> None:
         self.name = name
         self.mode = Mode.OPEN
+        self.orders: list[Order] = []
         self._target = target
         self._flowing = threading.Event()
         self._flowing.set()
@@ -111,19 +115,40 @@ class Proxy:
             sock.close()
 
     def _pump(self, source: socket.socket, sink: socket.socket, commands: bool) -> None:
+        read = self._commands(source) if commands else lambda: source.recv(READ_BYTES)
         with contextlib.suppress(OSError):
-            while True:
-                self._flowing.wait()
-                data = source.recv(READ_BYTES)
+            while data := read():
                 self._flowing.wait()
                 if commands and self._halve is not None and ORIGINATE in data:
                     data = self._half(data, sink)
-                if not data:
-                    break
+                    if not data:
+                        break
                 sink.sendall(data)
         for sock in (source, sink):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _commands(self, source: socket.socket) -> Callable[[], bytes]:
+        """Reads what dialers send, and notes its orders: also those that come while nothing passes."""
+        stamp(source)
+        tap = Tap(self.name)
+
+        def noted() -> bytes:
+            data, t = received(source)
+            self.orders += tap.orders(data, t)
+            return data
+
+        def read() -> bytes:
+            data = noted()
+            while data and not self._flowing.wait(HELD_SECONDS):
+                if select.select([source], [], [], 0)[0]:
+                    more = noted()
+                    if not more:
+                        break
+                    data += more
+            return data
+
+        return read
 
     def _half(self, data: bytes, sink: socket.socket) -> bytes:
         """Pass on everything up to the middle of an originate; what is to follow, or nothing."""
