@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from local.supervisor import Output
 from settings import NodeSettings, nodes_from
 from simulator.ledger import LedgerView
 from tests.chaos.sipp_log import called
-from tests.chaos.stage import Stage
+from tests.chaos.stage import NODE_CHANNELS, SPEED, Stage
 from tests.real.carrier import Carrier
 from tests.real.conftest import CDR_FOLDERS, SIP_PORT, URLS
 from tests.real.machine import RESTART, pid_of, started, wait_gone
@@ -65,9 +66,23 @@ class RealStage(Stage):
                 self._starting.append(starting)
         return struck
 
-    def view(self, calls: list[dict[str, Any]]) -> LedgerView:
+    @property
+    def longer(self) -> int:
+        """How many times as long as on a simulated node a call lasts."""
+        return round(SPEED)
+
+    @property
+    def node_channels(self) -> int:
+        """How many calls each node is asked to have up at the most."""
+        return NODE_CHANNELS * self.longer
+
+    def dial_string(self, _gateway: str) -> str:
+        """The nodes have one gateway, whoever calls by it: SIPp tells ours apart by their callers."""
+        return "sofia/gateway/carrier/{number}"
+
+    def view(self, calls: list[dict[str, Any]], callers: Mapping[str, tuple[str, str]]) -> LedgerView:
         """What SIPp has seen of these calls."""
-        return called(self.carrier.messages(), calls)
+        return called(self.carrier.messages(), calls, callers)
 
     def start(self) -> None:
         """The called party first."""
@@ -87,7 +102,7 @@ class RealStage(Stage):
             # What earlier runs left there is nobody's any more, and would be shipped first.
             for record in spool.glob("*.cdr.json"):
                 record.unlink(missing_ok=True)
-            url = f"esl://:{node.password}@127.0.0.1:{node.port}?cps={node.cps}&channels=900&name={node.name}"
+            url = f"esl://:{node.password}@127.0.0.1:{node.port}?cps={node.cps}&channels={self.node_channels}&name={node.name}"
             nodes.append(Node(node.name, url, spool, spool))
         return nodes
 

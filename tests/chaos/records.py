@@ -12,9 +12,11 @@ import redis
 
 from limits.keys import Keys
 from simulator.ledger import LedgerView
+from tests.chaos.caps import Cap
 from tests.chaos.listener_client import Heard
 from tests.chaos.stage import PREFIX, Stage
 from tests.chaos.striker import Struck
+from tests.chaos.wire import Order
 
 CALLS = """
 SELECT id::text, campaign_id::text, contact_id::text, phone_number, node, seq, attempt, state, disposition, cause,
@@ -27,7 +29,7 @@ SELECT id::text, campaign_id::text, phone_number, status, disposition, attempts,
 WHERE campaign_id = ANY(%s::uuid[])
 """
 CAMPAIGNS = """
-SELECT campaign.id::text, campaign.status, campaign.max_concurrent_calls, sum(pending)::int AS pending,
+SELECT campaign.id::text, campaign.status, sum(pending)::int AS pending,
     sum(originated)::int AS originated, sum(connected)::int AS connected, sum(completed)::int AS completed,
     sum(failed)::int AS failed, sum(cancelled)::int AS cancelled
 FROM campaign JOIN campaign_count ON campaign_id = campaign.id WHERE campaign.id = ANY(%s::uuid[])
@@ -51,15 +53,6 @@ UNPUBLISHED = "SELECT count(*) AS left FROM transition WHERE NOT published"
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """What nobody may exceed; the concurrency of each campaign is in its row."""
-
-    concurrent: int
-    calls_per_minute: int
-    node_cps: int
-
-
-@dataclass(frozen=True, slots=True)
 class Listener:
     """What one listener of one campaign heard; `resets` are wall seconds."""
 
@@ -71,14 +64,16 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was asked of the system: the numbers of each campaign, its listeners, its caps.
+    """What was asked of the system: the numbers of each campaign, its listeners, every cap.
 
-    `oversized` are the lists that met a full disk: their lengths, by their campaigns' names.
+    `callers` are a gateway's name in the ledgers and its tenant, by the number that calls by it. `oversized` are the
+    lists that met a full disk: their lengths, by their campaigns' names.
     """
 
     uploaded: dict[str, list[str]]
     listeners: list[Listener]
-    caps: Caps
+    caps: list[Cap]
+    callers: dict[str, tuple[str, str]]
     oversized: dict[str, int]
 
 
@@ -87,7 +82,8 @@ class Records:
     """Everything that is compared.
 
     `uploaded` are the numbers of each campaign; `imports` the contacts that are there of each list that met a full
-    disk, by what it should have; `permits` is what the limiter still holds when nothing is, or may be, up any more.
+    disk, by what it should have; `permits` is what the limiter still holds when nothing is, or may be, up any more;
+    `orders` are what left for the nodes.
     """
 
     view: LedgerView
@@ -97,10 +93,11 @@ class Records:
     told: list[dict[str, Any]]
     listeners: list[Listener]
     uploaded: dict[str, list[str]]
-    caps: Caps
+    caps: list[Cap]
     struck: Struck
     imports: list[tuple[int, list[int]]]
     permits: int
+    orders: list[Order]
 
 
 def left_open(stage: Stage, campaigns: Sequence[str]) -> int:
@@ -150,7 +147,7 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
             for name, size in played.oversized.items()
         ]
     return Records(
-        stage.view(calls),
+        stage.view(calls, played.callers),
         calls,
         contacts,
         campaigns,
@@ -161,6 +158,7 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
         struck,
         imports,
         permits_held(stage),
+        stage.orders,
     )
 
 

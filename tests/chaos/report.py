@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.caps import Peak
 from tests.chaos.faults import Size
 from tests.chaos.run import Result
 from tests.chaos.verdict import COLUMNS, Verdict
@@ -35,8 +39,21 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
     lines += [f"{name:<30}{value:>22}" for name, value in figures.items()]
     lines += ["", f"{'must be zero':<30}{'':>22}"]
     lines += [f"{column:<30}{len(verdict.found[column]):>22}" for column in COLUMNS]
+    lines += ["", f"{'cap, by the ledgers alone':<30}{'of':>6}{'at it':>6}{'most':>10}"]
+    lines += _closest(verdict.peaks)
     lines += ["", f"{'outcome_unknown, by cause':<30}{verdict.unknown.total():>22}"]
     lines += [f"  {cause:<28}{count:>22}" for cause, count in verdict.unknown.most_common()]
     for column in COLUMNS:
         lines += [f"{column.upper()}: {said}" for said in verdict.found[column][:SHOWN]]
     return "\n".join(lines)
+
+
+def _closest(peaks: Sequence[Peak]) -> Iterator[str]:
+    """For each kind of cap: how many were judged, how many were reached, and the fullest."""
+    kinds: dict[str, list[Peak]] = defaultdict(list)
+    for peak in peaks:
+        kinds[peak.cap.kind].append(peak)
+    for kind, found in sorted(kinds.items()):
+        worst = max(found, key=lambda peak: (peak.most - peak.allowed, peak.most))
+        reached = sum(peak.most >= peak.allowed for peak in found)
+        yield f"{kind:<30}{len(found):>6}{reached:>6}{f'{worst.most} of {worst.allowed}':>10}"

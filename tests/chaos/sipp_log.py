@@ -1,13 +1,14 @@
 """What the called party saw, as the ledger of a run on real nodes: each INVITE beside its call row.
 
 SIPp knows numbers and times and nothing of ids. An INVITE belongs to the row of its number in whose time it came; one
-that no row is left for is a call that nobody placed. Pure.
+that no row is left for is a call that nobody placed. Who calls tells its gateway and its tenant; its campaign and its
+node are what its row says. Pure.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simulator.ledger import LedgerView, Originate, Step
@@ -24,8 +25,13 @@ NOBODY: dict[str, Any] = {"id": "", "contact_id": "", "node": ""}
 ANSWERING = ("00", "07", "08", "10")
 
 
-def called(messages: Sequence[Message], rows: Iterable[dict[str, Any]]) -> LedgerView:
-    """The ledger of these messages, whose calls have these rows (of `records.CALLS`)."""
+def called(
+    messages: Sequence[Message], rows: Iterable[dict[str, Any]], callers: Mapping[str, tuple[str, str]]
+) -> LedgerView:
+    """The ledger of these messages, whose calls have these rows (of `records.CALLS`).
+
+    `callers` are the gateway and the tenant of each number that calls.
+    """
     view = LedgerView([], [], [])
     of_number: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in sorted(rows, key=lambda row: row["seq"]):
@@ -41,7 +47,7 @@ def called(messages: Sequence[Message], rows: Iterable[dict[str, Any]]) -> Ledge
         row = _row_of(message, [row for row in known if row["id"] not in taken])
         uuid = f"{message.sip_call_id} of nobody" if row is None else row["id"]
         taken.add(uuid)
-        view.originates.append(_originate(message, uuid, row or known[0]))
+        view.originates.append(_originate(message, uuid, row or known[0], callers))
         view.steps += _steps(message, uuid, row, ended.get(message.sip_call_id))
     view.originates.sort(key=lambda line: line.t)
     view.steps.sort(key=lambda step: step.t)
@@ -63,9 +69,14 @@ def _row_of(message: Message, free: Sequence[dict[str, Any]]) -> dict[str, Any] 
     return min(filter(fits, free), key=distance, default=None) or next(late, None)
 
 
-def _originate(message: Message, uuid: str, row: dict[str, Any]) -> Originate:
+def _originate(
+    message: Message, uuid: str, row: dict[str, Any], callers: Mapping[str, tuple[str, str]]
+) -> Originate:
+    gateway, tenant = callers.get(message.caller, ("", ""))
     campaign, contact = row["campaign_id"], row["contact_id"]
-    return Originate(message.t, uuid, message.number, row["node"], "", "", campaign, contact, "", "accepted")
+    return Originate(
+        message.t, uuid, message.number, row["node"], gateway, tenant, campaign, contact, "", "accepted"
+    )
 
 
 def _steps(message: Message, uuid: str, row: dict[str, Any] | None, end: Message | None) -> list[Step]:

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,11 +26,14 @@ from local.supervisor import Child, Output
 from simulator.ledger import LedgerView, read_ledger
 from tests.chaos.proxied import ProxiedStack
 from tests.chaos.proxy import Mode
+from tests.chaos.wire import Order
 
 DIALERS = 3
 WEB_WORKERS = 2
 SPEED = 10.0
-NODE_CPS = 40
+NODE_CPS = 7
+NODE_CHANNELS = 6
+"""Both bind where one of the nodes is gone."""
 NODE_SESSIONS_PER_SECOND = 60
 PREFIX = "carillon:"
 HALT_SECONDS = 10.0
@@ -48,7 +51,11 @@ class Stage(ProxiedStack):
         self, home: Path, *, seed: int, clocks: dict[str, float], output: Output, **environment: str
     ) -> None:
         simulator = SimulatorOptions(
-            speed=SPEED, seed=seed, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND))
+            speed=SPEED,
+            seed=seed,
+            cps=NODE_CPS,
+            channels=NODE_CHANNELS,
+            arguments=("--sps", str(NODE_SESSIONS_PER_SECOND)),
         )
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")}
         environ |= environment
@@ -78,9 +85,28 @@ class Stage(ProxiedStack):
         """What each node is asked for in a second at the most."""
         return NODE_CPS
 
-    def view(self, _calls: list[dict[str, Any]]) -> LedgerView:
+    @property
+    def longer(self) -> int:
+        """How many times as long as here a call lasts: so many more are up at once at the same rate."""
+        return 1
+
+    @property
+    def node_channels(self) -> int:
+        """How many calls each node is asked to have up at the most."""
+        return NODE_CHANNELS
+
+    def dial_string(self, gateway: str) -> str:
+        """The dial string of a gateway that the nodes' ledgers are to call by this name."""
+        return f"sofia/gateway/{gateway}/{{number}}"
+
+    def view(self, _calls: list[dict[str, Any]], _callers: Mapping[str, tuple[str, str]]) -> LedgerView:
         """What the nodes have noted, before they answered."""
         return read_ledger(*(node.ledger for node in self.nodes))
+
+    @property
+    def orders(self) -> list[Order]:
+        """What left for the nodes."""
+        return [order for proxy in self.proxies.values() for order in list(proxy.orders)]
 
     @property
     def valkey_folder(self) -> Path:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from dialer.fault_points import FaultPoint
 from tests.chaos.faults import PROVOKED, Fault, Kind
 from tests.chaos.proxy import Mode
 from tests.chaos.stage import Stage, children_of
@@ -34,13 +35,15 @@ Say = Callable[[str], None]
 class Struck:
     """What was done, for the comparison.
 
-    `deaths` are a node's name and when it was killed, `emptied` when Valkey lost what it had, both in wall seconds.
+    `deaths` are a node's name and when it was killed, `emptied` when Valkey lost what it had, `withheld` from when to
+    when a dialer stood still between its guard and its write, all in wall seconds.
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     deaths: list[tuple[str, float]] = field(default_factory=list)
     emptied: list[float] = field(default_factory=list)
+    withheld: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Striker:
@@ -121,11 +124,19 @@ class Striker:
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), done))
         return True
 
-    def _halt_for(self, seconds: float, name: str, pid: int) -> bool:
+    def _halt_for(self, seconds: float, name: str, pid: int, *, withholds: bool = False) -> bool:
+        """Stop a process for a while; `withholds`: with an order that it was about to write."""
         if not self._stage.halt(pid):
             self._stage.go_on(pid)
             return False
-        return self._later(seconds, name, lambda: self._stage.go_on(pid))
+        began = time.time()
+
+        def go_on() -> None:
+            if withholds:
+                self.struck.withheld.append((began, time.time()))
+            self._stage.go_on(pid)
+
+        return self._later(seconds, name, go_on)
 
     def _pick(self, names: Sequence[str], die: float) -> tuple[str, int] | None:
         """One of these children that lives and is whole."""
@@ -181,7 +192,8 @@ class Striker:
             if not kills:
                 # It stops itself a moment after it has taken the order: to continue it before would be in vain.
                 self._stage.wait_halted(pid)
-                self._halt_for(fault.seconds, self._name_of(pid), pid)
+                withholds = fault.point == FaultPoint.CHECKED
+                self._halt_for(fault.seconds, self._name_of(pid), pid, withholds=withholds)
         return bool(taken)
 
     def _half_write(self, fault: Fault) -> bool:

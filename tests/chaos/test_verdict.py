@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from simulator.ledger import LedgerView, Originate, Step
+from simulator.ledger import LedgerView, Originate, Start, Step
 from tests.chaos import verdict
+from tests.chaos.caps import CAPPED, CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
 from tests.chaos.listener_client import Heard
-from tests.chaos.records import Caps, Listener, Records
+from tests.chaos.records import Listener, Records
 from tests.chaos.striker import Struck
 from tests.chaos.verdict import compare
+from tests.chaos.wire import Order
 
 CAMPAIGN, CONTACT, CALL = "campaign", "contact", "call"
 NUMBER = "+14155550110"
@@ -23,8 +25,8 @@ TOLD = [
 ]
 
 
-def originate(uuid: str = CALL, t: float = 1.0, result: str = "accepted") -> Originate:
-    return Originate(t, uuid, NUMBER, "fs1", "gw", "t", CAMPAIGN, CONTACT, "d1", result)
+def originate(uuid: str = CALL, t: float = 1.0, result: str = "accepted", number: str = NUMBER) -> Originate:
+    return Originate(t, uuid, number, "fs1", "gw", "t", CAMPAIGN, CONTACT, "d1", result)
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -68,14 +70,15 @@ def records() -> Records:
                 "last_cause": "NORMAL_CLEARING",
             }
         ],
-        campaigns=[{"id": CAMPAIGN, "status": "completed", "max_concurrent_calls": 1} | counts],
+        campaigns=[{"id": CAMPAIGN, "status": "completed"} | counts],
         told=told,
         listeners=[Listener(CAMPAIGN, [Heard(CONTACT, item, 0) for item in TOLD], [], True)],
         uploaded={CAMPAIGN: [NUMBER]},
-        caps=Caps(1, 1, 1),
+        caps=[Cap(scope, Limit(1_000), None, MINUTE_WINDOWS if rate else ()) for scope, rate in CAPPED],
         struck=Struck(),
         imports=[(5, [5])],
         permits=0,
+        orders=[],
     )
 
 
@@ -126,10 +129,8 @@ def left_running(given: Records) -> None:
     given.campaigns[0]["status"] = "running"
 
 
-def too_many_at_once(given: Records) -> None:
-    given.view.originates.append(originate("other", t=3.0))
-    given.calls.append(row(id="other", seq=2, attempt=2, sent_at=70.0, disposition="outcome_unknown"))
-    given.contacts[0]["attempts"] = 2
+def up_for_ever(given: Records) -> None:
+    given.view.steps.pop()
 
 
 def answered_and_recorded_as_busy(given: Records) -> None:
@@ -168,7 +169,7 @@ def a_transition_heard_twice(given: Records) -> None:
         (not_uploaded_whole, verdict.LOST),
         (left_originated, verdict.STUCK),
         (left_running, verdict.STUCK),
-        (too_many_at_once, verdict.CAPS),
+        (up_for_ever, verdict.STUCK),
         (answered_and_recorded_as_busy, verdict.OUTCOMES),
         (counted_wrong, verdict.OUTCOMES),
         (a_transition_unheard, verdict.MISSED),
@@ -198,12 +199,160 @@ def test_what_went_with_an_emptied_valkey_is_not_a_miss_and_what_came_again_afte
     assert compare(given).holds
 
 
-def test_a_rate_counts_as_exceeded_where_both_the_ledger_and_the_rows_say_so() -> None:
+NAMES = {
+    Scope.NODE: "fs1",
+    Scope.GATEWAY: "gw",
+    Scope.TENANT: "t",
+    Scope.CAMPAIGN: CAMPAIGN,
+    Scope.NUMBER: f"{NUMBER} of t",
+}
+
+
+def dialled(*times: float, lasting: float = 0.01, cap: Cap, result: str = "accepted") -> list[str]:
+    """What is found of a cap in a ledger of calls at these moments, and of no other record."""
     given = records()
-    given.view.originates.append(originate("other", t=50.0))
-    given.view.steps.append(Step(51.0, "end", "other"))
-    given.calls.append(row(id="other", seq=2, attempt=2, disposition="busy", sent_at=70.0))
-    given.contacts[0]["attempts"] = 2
+    given.caps.append(cap)
+    uuids = [f"call {place}" for place in range(len(times))]
+    given.view.originates[:] = [originate(uuid, t, result) for uuid, t in zip(uuids, times, strict=True)]
+    given.view.steps[:] = [Step(t + lasting, "end", uuid) for uuid, t in zip(uuids, times, strict=True)]
+    return compare(given).found[verdict.CAPS]
+
+
+def spread(count: int, seconds: float, since: float = 100.0) -> list[float]:
+    """As many moments at equal distances within so many seconds."""
+    return [since + seconds * place / count for place in range(count)]
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_one_live_call_too_many_is_found_in_the_ledger_alone(scope: Scope) -> None:
+    cap = Cap(scope, Limit(3), NAMES[scope])
+    assert dialled(*spread(3, 1.0), lasting=5.0, cap=cap) == []
+    assert dialled(*spread(4, 1.0), lasting=0.7, cap=cap) == []
+    (said,) = dialled(*spread(4, 1.0), lasting=0.8, cap=cap)
+    assert said == f"live calls of a {scope} ({NAMES[scope]}): 4 at 100.750, 3 are allowed"
+
+
+@pytest.mark.parametrize("scope", [Scope.NODE, Scope.GATEWAY])
+@pytest.mark.parametrize(("count", "seconds"), [(1, 0.94), (2, 1.94), (10, 9.94), (60, 59.94)])
+def test_one_call_a_second_too_many_is_found_over_any_number_of_seconds(
+    scope: Scope, count: int, seconds: float
+) -> None:
+    cap = Cap(scope, Limit(5), NAMES[scope], CPS_WINDOWS)
+    permitted = spread(5 * count + 1, count * (5 * count + 1) / (5 * count))
+    assert dialled(*permitted, cap=cap) == []
+    assert dialled(*[permitted[0] + 0.05, *permitted[1:]], cap=cap) == []
+    assert dialled(*spread(5 * count + 1, seconds), cap=cap)
+
+
+def test_one_call_a_minute_too_many_is_found() -> None:
+    cap = Cap(Scope.TENANT, Limit(5), "t", MINUTE_WINDOWS)
+    assert dialled(100.0, 101.0, 102.0, 103.0, 104.0, 160.0, cap=cap) == []
+    (said,) = dialled(100.0, 101.0, 102.0, 103.0, 104.0, 159.9, cap=cap)
+    assert said == "calls a minute of a tenant (t): 6 within 60 s at 100.000, 5 are allowed"
+
+
+def test_a_cap_is_judged_by_the_calls_of_its_own_alone() -> None:
+    for scope in Scope:
+        assert dialled(*spread(4, 1.0), lasting=5.0, cap=Cap(scope, Limit(3), "another")) == []
+
+
+def test_a_cap_without_a_name_holds_for_each_of_its_scope() -> None:
+    given = records()
+    given.caps.append(Cap(Scope.NUMBER, Limit(1)))
+    given.view.originates.append(originate("another", t=2.0, number="+14155550111"))
+    given.view.steps.append(Step(5.0, "end", "another"))
+    assert not compare(given).found[verdict.CAPS]
+    given.view.originates.append(originate("again", t=3.0))
+    given.view.steps.append(Step(5.0, "end", "again"))
+    assert compare(given).found[verdict.CAPS] == [
+        f"live calls of a number ({NUMBER} of t): 2 at 3.000, 1 are allowed"
+    ]
+
+
+@pytest.mark.parametrize("left_out", CAPPED, ids=str)
+def test_no_cap_is_left_out(left_out: tuple[Scope, bool]) -> None:
+    given = records()
+    given.caps[:] = [cap for cap in given.caps if (cap.scope, bool(cap.windows)) != left_out]
+    scope, rate = left_out
+    said = f"{'a rate' if rate else 'live calls'} of a {scope} ({NAMES[scope]})"
+    assert compare(given).found[verdict.CAPS] == [f"{said}: there were calls, and nobody judged them"]
+    given.caps.append(Cap(scope, Limit(1_000), NAMES[scope], MINUTE_WINDOWS if rate else ()))
     assert compare(given).holds
-    given.calls[1]["sent_at"] = 50.0
-    assert compare(given).found[verdict.CAPS] == ["calls a minute: 2, the cap is 1"]
+
+
+def test_what_a_node_refused_is_a_session_of_it_and_no_call() -> None:
+    times, refused = spread(2, 0.5), "refused:DESTINATION_OUT_OF_ORDER"
+    for scope in (Scope.NODE, Scope.GATEWAY):
+        cap = Cap(scope, Limit(1), NAMES[scope], CPS_WINDOWS)
+        assert bool(dialled(*times, cap=cap, result=refused)) == (scope is Scope.NODE)
+        assert dialled(*times, cap=cap, result="refused:LOSE_RACE") == []
+
+
+def test_a_cap_that_is_lowered_says_who_may_begin_from_then_on() -> None:
+    lowered = Limit(3, ((101.0, 2),))
+    live = Cap(Scope.TENANT, lowered, "t")
+    assert dialled(100.0, 100.1, 100.2, lasting=5.0, cap=live) == []
+    assert dialled(100.0, 100.1, 101.0, lasting=5.0, cap=live)
+    rate = Cap(Scope.GATEWAY, lowered, "gw", CPS_WINDOWS)
+    assert dialled(100.2, 100.4, 100.6, cap=rate) == []
+    assert dialled(101.2, 101.4, 101.6, cap=rate)
+    assert Limit(2, ((1.0, 3), (5.0, 1))).most(0.0, 1.0) == 3
+    assert Limit(2, ((1.0, 3), (5.0, 1))).most(5.0, 9.0) == 1
+
+
+def test_the_calls_of_a_node_that_died_end_with_it() -> None:
+    def found(
+        *starts: Start, deaths: tuple[tuple[str, float], ...] = (), ended: float | None = None
+    ) -> list[str]:
+        given = records()
+        given.caps.append(Cap(Scope.NODE, Limit(1), "fs1"))
+        given.view.originates[:] = [originate(), originate("next", 3.0)]
+        given.view.steps[:] = [Step(3.5, "end", "next")]
+        if ended is not None:
+            given.view.steps.append(Step(2.0, "end", CALL, written=ended))
+        given.view.starts[:] = starts
+        given.struck.deaths[:] = deaths
+        return compare(given).found[verdict.CAPS]
+
+    assert found()
+    assert found(Start(0.5, "fs1"), Start(2.5, "fs2"), Start(3.2, "fs1"))
+    assert found(Start(2.5, "fs1")) == []
+    assert found(Start(3.2, "fs1"), deaths=(("fs1", 2.0),)) == []
+    # An answered call that was brought back is one all the while; and one that a node, which stood still, ended late.
+    assert found(Start(2.5, "fs1"), ended=3.1)
+    assert found(ended=2.1) == []
+
+
+def test_a_rate_is_that_at_which_orders_left_whatever_held_them_on_the_way() -> None:
+    def found(*orders: Order) -> list[str]:
+        given = records()
+        given.caps.append(Cap(Scope.GATEWAY, Limit(1), "gw", CPS_WINDOWS))
+        given.view.originates[:] = [originate("held", 5.0), originate("next", 5.1)]
+        given.view.steps[:] = [Step(6.0, "end", "held"), Step(6.0, "end", "next")]
+        given.orders[:] = orders
+        return compare(given).found[verdict.CAPS]
+
+    assert found()
+    first, after = Order(2.0, "fs1", "held"), Order(5.1, "fs1", "next")
+    assert found(first, after) == []
+    # An order that was given again left when it was given the last time before it was carried out.
+    assert found(
+        first, after, Order(4.9, "fs1", "held"), Order(7.0, "fs1", "held"), Order(4.9, "fs2", "next")
+    ) == ["calls a second of a gateway (gw): 2 within 0.95 s at 4.900, 1 are allowed"]
+
+
+def test_what_a_dialer_was_stopped_with_after_its_guard_counts_as_of_then() -> None:
+    def found(*withheld: tuple[float, float], third: float = 5.2) -> list[str]:
+        given = records()
+        given.caps.append(Cap(Scope.GATEWAY, Limit(1), "gw", CPS_WINDOWS))
+        given.view.originates[:] = [originate("held", 5.1), originate("next", third)]
+        given.view.steps[:] = [Step(9.0, "end", "held"), Step(9.0, "end", "next")]
+        given.orders[:] = [Order(5.1, "fs1", "held"), Order(third, "fs1", "next")]
+        given.struck.withheld[:] = withheld
+        return compare(given).found[verdict.CAPS]
+
+    assert found()
+    assert found((2.0, 5.05)) == []
+    assert found((2.0, 4.0))
+    assert found((5.0, 5.05)), "it had just left when it was stopped"
+    assert found((2.0, 5.05), (2.5, 5.06)), "each stop holds one order, which counts all the same"

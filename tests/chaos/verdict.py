@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freeswitch import dedup
-from simulator.ledger import Originate, window_peak
+from simulator.ledger import Originate
+from tests.chaos.caps import Peak, departures, judge, spans, unjudged
 from tests.chaos.listener_client import TOLD
 from tests.chaos.records import Listener, Records
 
@@ -37,11 +38,13 @@ AROUND_RESET_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Verdict:
-    """What does not agree, by column; and the contacts of which nobody knows how their call ended, by cause."""
+    """What does not agree, by column; the contacts of which nobody knows how their call ended, by cause; how many
+    originates a node refused; and how close each cap was."""
 
     found: dict[str, list[str]] = field(default_factory=lambda: {column: [] for column in COLUMNS})
     unknown: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    peaks: list[Peak] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -57,7 +60,7 @@ def compare(records: Records) -> Verdict:
     _contacts(records, verdict)
     _campaigns(records, verdict)
     _outcomes(records, verdict)
-    _caps(records, verdict)
+    _nodes(records, verdict)
     told: dict[str, dict[str | None, list[tuple[tuple[Any, ...], float]]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -182,55 +185,22 @@ def _outcomes(records: Records, verdict: Verdict) -> None:
                 verdict.found[OUTCOMES].append(f"{said}, the ledger says {ends[uuid].cause}")
 
 
-def _caps(records: Records, verdict: Verdict) -> None:
-    """Live calls by the ledgers; rates by the ledgers and by the rows.
-
-    A node that stood still executes late what was sent in time, and a row may only estimate when its call was sent:
-    a rate counts as exceeded where both clocks say so.
-    """
-    accepted = [line for line in _ours(records) if line.accepted]
-    spans = list(_spans(records, accepted))
-    for campaign in records.campaigns:
-        peak = _peak((begin, end) for line, begin, end in spans if line.campaign == campaign["id"])
-        _cap(verdict, f"live calls of {campaign['id']}", peak, campaign["max_concurrent_calls"])
-    _cap(verdict, "live calls of the tenant", _peak(span[1:] for span in spans), records.caps.concurrent)
-    sent = {row["id"]: row["sent_at"] for row in records.calls if row["sent_at"] is not None}
-    for name, lines, seconds, cap in [
-        ("calls a minute", accepted, 60.0, records.caps.calls_per_minute),
-        *(
-            (f"calls a second at {node}", [a for a in accepted if a.node == node], 1.0, records.caps.node_cps)
-            for node in sorted({line.node for line in accepted})
-        ),
-    ]:
-        by_ledger = window_peak((line.t for line in lines), seconds)
-        by_rows = window_peak((sent[line.uuid] for line in lines if line.uuid in sent), seconds)
-        _cap(verdict, name, min(by_ledger, by_rows), cap)
-
-
-def _cap(verdict: Verdict, name: str, peak: int, cap: int) -> None:
-    if peak > cap:
-        verdict.found[CAPS].append(f"{name}: {peak}, the cap is {cap}")
-
-
-def _spans(records: Records, accepted: Iterable[Originate]) -> Iterable[tuple[Originate, float, float]]:
-    """From when to when each call lived; one whose node was killed and did not bring it back ended with it."""
-    ends = records.view.ends()
-    for line in accepted:
-        end = ends.get(line.uuid)
-        if end is not None:
-            yield line, line.t, end.t
-        else:
-            deaths = [at for node, at in records.struck.deaths if node == line.node and at >= line.t]
-            yield line, line.t, min(deaths, default=float("inf"))
-
-
-def _peak(spans: Iterable[tuple[float, float]]) -> int:
-    changes = sorted(change for begin, end in spans for change in ((begin, 1), (end, -1)))
-    peak = live = 0
-    for _, change in changes:
-        live += change
-        peak = max(peak, live)
-    return peak
+def _nodes(records: Records, verdict: Verdict) -> None:
+    """What the nodes carried out, by the ledgers alone: every cap, and what is up although all is over."""
+    ours = _ours(records)
+    calls = spans(records.view, (line for line in ours if line.accepted), records.struck.deaths)
+    # What a node refused as a second order of one id went out for the first.
+    orders = [line for line in ours if line.result != FORESTALLED]
+    verdict.peaks = list(
+        judge(records.caps, calls, orders, departures(records.orders, records.struck.withheld))
+    )
+    verdict.found[CAPS] = [str(peak) for peak in verdict.peaks if peak.exceeded]
+    verdict.found[CAPS] += unjudged(records.caps, ours)
+    verdict.found[STUCK] += [
+        f"call {call.line.uuid} to {call.line.number} is up at {call.line.node} since {call.begin:.1f}"
+        for call in calls
+        if call.end == float("inf")
+    ]
 
 
 def _listener(

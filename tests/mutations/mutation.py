@@ -19,6 +19,7 @@ LAPSES = "tests/integration/limits/test_lapses.py"
 LEASES = "tests/integration/coordination/test_membership.py"
 MEMORY = "tests/integration/limits/test_eviction.py"
 REPEATS = "tests/integration/limits/test_repeats.py"
+VERDICT = "tests/chaos/test_verdict.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tests.mutations.calls import LOST, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.mutation import Mutation
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
+from tests.mutations.verdict import SEEN
 
 TABLE: Mapping[str, Sequence[Mutation]] = {
     "No contact is dialled twice for one attempt": TWICE,
@@ -20,6 +21,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Listeners hear each transition once, in order": STREAM,
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
     "A tenant sees nothing of another": TENANTS,
+    "The chaos verdict sees what it judges": SEEN,
 }
 
 MUTATIONS: Sequence[Mutation] = [mutation for group in TABLE.values() for mutation in group]
