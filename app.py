@@ -44,8 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _assert_patched()
     settings = (settings or Settings.from_environ()).require("database_url", "redis_url", "secret_key")
     logs.configure(settings.log_level)
-    pool = models.connect(str(settings.database_url), statement_seconds=transactions.STATEMENT_SECONDS)
-    transactions.close_abandoned_connections(pool)
+    models.connect(str(settings.database_url), statement_seconds=transactions.STATEMENT_SECONDS)
     client = _redis(str(settings.redis_url))
     prefix = settings.redis_prefix
 

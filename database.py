@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from peewee import DatabaseProxy
-from playhouse.pool import PooledPostgresqlDatabase
+
+from database_pool import Pool
 
 POOL_SIZE = 8
 CONNECT_SECONDS = 2
@@ -32,7 +33,7 @@ def connect(
     pool_size: int = POOL_SIZE,
     statement_seconds: float | None = None,
     connect_seconds: int = CONNECT_SECONDS,
-) -> PooledPostgresqlDatabase:
+) -> Pool:
     """Bind the models to the database at `url` through a small fixed pool, and return it.
 
     A greenlet that wants a connection waits at most 1.5 s for one, and returns it when its work is done
@@ -44,12 +45,10 @@ def connect(
     statement_timeout = (
         f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
     )
-    pool = PooledPostgresqlDatabase(
+    pool = Pool(
         url,
-        max_connections=pool_size,
-        timeout=CHECKOUT_SECONDS,
-        autoconnect=False,
-        prefer_psycopg3=True,
+        pool_size,
+        CHECKOUT_SECONDS,
         connect_timeout=connect_seconds,
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
         application_name="carillon",

@@ -1,4 +1,4 @@
-"""Peewee models; what `database` and `states` have is had from here too.
+"""Peewee models; what `database`, `database_pool` and `states` have is had from here too.
 
 The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. What changes a
 campaign's state is in `campaigns/`; statements that move many contacts at once (claims, outcomes) are in `dialer/`,
@@ -34,14 +34,15 @@ from database import (
     rows_as,
     transaction,
 )
+from database_pool import Pool
 from states import CAMPAIGN_TRANSITIONS, CONTACT_TRANSITIONS, CallState, CampaignStatus, ContactStatus
 
 __all__ = [
-    "CAMPAIGN_TRANSITIONS", "CHECKOUT_SECONDS", "CONTACT_TRANSITIONS", "IDLE_SECONDS", "POOL_SIZE", "TABLES", "Agent",
-    "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign", "CampaignCount",
-    "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt", "Idempotency",
-    "ImportReject", "Node", "NodeDrain", "NodeSource", "PhoneNumber", "SessionLock", "Table", "Tenant", "Transition",
-    "connect", "db", "new_id", "rows", "rows_as", "transaction",
+    "CAMPAIGN_TRANSITIONS", "CHECKOUT_SECONDS", "CONTACT_TRANSITIONS", "IDLE_SECONDS", "POOL_SIZE", "TABLES",
+    "Agent", "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign",
+    "CampaignCount", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt",
+    "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "PhoneNumber", "Pool", "SessionLock",
+    "Table", "Tenant", "Transition", "connect", "db", "new_id", "rows", "rows_as", "transaction",
 ]  # fmt: skip
 
 

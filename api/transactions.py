@@ -8,14 +8,13 @@ takes longer than a moment goes on only while the server answers somebody.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
 
 import gevent
 import peewee
 import psycopg
 import structlog
-from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded
 
 from api.database_probe import DatabaseProbe
 from api.errors import DatabaseUnavailable
@@ -28,23 +27,6 @@ STATEMENT_SECONDS = 150.0
 """Longer than any transaction: what nobody waits for any more ends at the server too."""
 
 _probe = DatabaseProbe()
-
-
-class Adapter(peewee.Psycopg3Adapter):
-    """What the pool asks about a connection before it hands it out."""
-
-    def is_connection_closed(self, conn: psycopg.Connection) -> bool:
-        """Whether the connection is of no more use; one whose answer nobody waited for is closed."""
-        try:
-            return bool(super().is_connection_closed(conn))
-        except gevent.Timeout:
-            conn.pgconn.finish()
-            raise
-
-
-def close_abandoned_connections(pool: PooledPostgresqlDatabase) -> None:
-    """Let `pool` close a connection that its check-out gave up on: it is in nobody's hands then."""
-    pool._adapter = Adapter()
 
 
 @contextmanager
@@ -67,17 +49,16 @@ def transaction(seconds: float = WORK_SECONDS) -> Iterator[None]:
     except BaseException as error:
         watched.stop()
         deadline.close()
-        if error is deadline or not _usable() or not _rolled_back():
+        if error is deadline or db.is_lost() or not _rolled_back():
             log.error("database_unavailable", exc_info=error)
-            _discard()
+            db.discard()
             if error is deadline or isinstance(error, peewee.PeeweeException | psycopg.Error):
                 raise DatabaseUnavailable from error
         raise
     finally:
         watched.stop()
         deadline.close()
-        if not db.is_closed():
-            db.close()
+        db.close()
 
 
 def _rolled_back() -> bool:
@@ -98,40 +79,12 @@ def _check_out() -> None:
     try:
         db.connect()
     except gevent.Timeout as timeout:
-        _forget()
         if timeout is not deadline:
             raise
         log.error("database_unavailable", reason="no connection in time")
         raise DatabaseUnavailable from timeout
     except (peewee.PeeweeException, psycopg.Error, MaxConnectionsExceeded) as error:
-        _forget()
         log.error("database_unavailable", exc_info=error)
         raise DatabaseUnavailable from error
     finally:
         deadline.close()
-
-
-def _connection() -> Any:
-    return db._state.conn
-
-
-def _usable() -> bool:
-    connection = _connection()
-    return connection is not None and not connection.closed and not connection.broken
-
-
-def _discard() -> None:
-    """Close this greenlet's connection instead of returning it: what it was doing may still be under way."""
-    connection = _connection()
-    if connection is not None:
-        connection.pgconn.finish()
-    while db.transaction_depth():
-        db.pop_transaction()
-    # A driver may raise anything over a connection that is half closed, and nothing of it changes what follows.
-    with suppress(Exception):
-        db.manual_close()
-    _forget()
-
-
-def _forget() -> None:
-    db._state.reset()

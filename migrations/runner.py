@@ -12,10 +12,9 @@ from pathlib import Path
 import psycopg
 from peewee import OperationalError
 from playhouse.migrations import Runner
-from playhouse.pool import PooledPostgresqlDatabase
 
 from migrations.statements import LOCK_SECONDS
-from models import connect
+from models import Pool, connect
 
 LOCK = 0x6361_7269_6C6C_6F6E
 """The advisory lock of the release process: "carillon" in ASCII."""
@@ -43,7 +42,7 @@ def migrate(database_url: str) -> list[str]:
         pool.close_all()
 
 
-def _wait_for_lock(pool: PooledPostgresqlDatabase) -> None:
+def _wait_for_lock(pool: Pool) -> None:
     """Take the lock, asking again and again, never in a statement that waits.
 
     CREATE INDEX CONCURRENTLY waits for every statement that began before it, also for one that waits for our lock:
@@ -53,7 +52,7 @@ def _wait_for_lock(pool: PooledPostgresqlDatabase) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _apply(pool: PooledPostgresqlDatabase, runner: Runner) -> None:
+def _apply(pool: Pool, runner: Runner) -> None:
     """Run the pending scripts, each again for as long as somebody else holds what it has to lock.
 
     ALTER TABLE waits for everybody who uses the table, and everybody who comes later waits behind it. So it waits a

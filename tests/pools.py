@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gc
 import warnings
-from typing import Any
+
+from database_pool import Pool
 
 
-def close(pool: Any) -> None:
+def close(pool: Pool) -> None:
     """Close every connection of a pool, and those that nobody knows of any more.
 
     Greenlets that were killed, or gave up, while they connected leave such; found by the collector during a later
     test they would be that test's error.
     """
     pool.close_all()
-    for left in list(pool._in_use.values()):
-        left.connection.close()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

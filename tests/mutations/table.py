@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tests.mutations.access import DIAL_STRING, TENANTS
 from tests.mutations.calls import LOST, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
+from tests.mutations.connections import CONNECTIONS
 from tests.mutations.mutation import Mutation
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.verdict import SEEN
@@ -22,6 +23,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
     "A tenant sees nothing of another": TENANTS,
     "The chaos verdict sees what it judges": SEEN,
+    "A database connection is of one greenlet, and none is lost": CONNECTIONS,
 }
 
 MUTATIONS: Sequence[Mutation] = [mutation for group in TABLE.values() for mutation in group]

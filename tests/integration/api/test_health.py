@@ -93,7 +93,7 @@ def test_not_ready_without_redis_or_database(site: Site) -> None:
     lose_redis(site)
     response = ready(site)
     assert (response.status_code, response.json["reasons"]) == (503, ["Redis unavailable."])
-    models.db.obj.close_idle()
+    models.db.obj.close_all()
     models.db.obj.init("postgresql://nobody@127.0.0.1:1/nothing")
     response = ready(site)
     assert response.json["reasons"] == ["Database unavailable.", "Redis unavailable."]

@@ -16,7 +16,6 @@ import gevent.event
 import peewee
 import psycopg
 import pytest
-from gevent.server import StreamServer
 
 import models
 from api.errors import DatabaseUnavailable
@@ -25,70 +24,21 @@ from local.postgres import EmbeddedPostgres
 from models import db, rows
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
 from tests.waiting import wait_until
+from tests.wire import Wire
 
 PROMPTLY = 2.0
 
 
-class Wire:
-    """A TCP proxy in front of PostgreSQL that can go silent, or close."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._flowing = gevent.event.Event()
-        self._flowing.set()
-        self._sockets: set[socket.socket] = set()
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
-        self._server.start()
-        self.port = self._server.server_port
-
-    def hang(self) -> None:
-        self._flowing.clear()
-
-    def flow(self) -> None:
-        self._flowing.set()
-
-    def cut(self) -> None:
-        """Close every connection."""
-        for found in list(self._sockets):
-            found.close()
-
-    def close(self) -> None:
-        self.flow()
-        self._server.stop(timeout=1)
-        self.cut()
-
-    def _serve(self, near: Any, _address: object) -> None:
-        far = socket.create_connection(self._target)
-        self._sockets |= {near, far}
-        pumps = [gevent.spawn(self._pump, near, far), gevent.spawn(self._pump, far, near)]
-        gevent.joinall(pumps)
-
-    def _pump(self, source: Any, sink: Any) -> None:
-        try:
-            while data := source.recv(65536):
-                self._flowing.wait()
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            source.close()
-            sink.close()
-            self._sockets -= {source, sink}
-
-
 @pytest.fixture
 def wire(database_url: str) -> Iterator[Wire]:
-    host, port = database_url.split("@")[1].split("/", maxsplit=1)[0].split(":")
-    found = Wire(host, int(port))
+    found = Wire.to(database_url)
     yield found
     found.close()
 
 
 @pytest.fixture
 def wired(wire: Wire, database_url: str, redis_url: str) -> Iterator[Site]:
-    head, tail = database_url.split("@")
-    url = f"{head}@127.0.0.1:{wire.port}/{tail.split('/')[1]}"
-    with site_over(settings_for(url, redis_url)) as found:
+    with site_over(settings_for(wire.url(database_url), redis_url)) as found:
         yield found
         wire.flow()
 

@@ -1,0 +1,232 @@
+"""The pool of database connections: a fixed number of them, for greenlets that may be stopped at any line.
+
+In gevent nothing happens between two switches, so what keeps count here never switches between taking a thing and
+noting who has it: there is no lock that a Timeout could leave behind (docs/decisions/0024-a-pool-without-locks.md).
+For one thread, and any number of greenlets in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from select import POLLIN
+from typing import Any, Final, TypeVar
+
+import gevent
+import peewee
+import psycopg
+from gevent import monkey
+from gevent.event import Event
+from peewee import PostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+
+TEST_SECONDS: Final = 0.5
+"""For how long one that is in doubt may think about a `SELECT 1`: what is left of a check-out has to open another."""
+
+# gevent's own poll switches to the hub even where it is told not to wait.
+_poll: Final[Callable[[], Any]] = monkey.get_original("select", "poll")
+
+Answer = TypeVar("Answer")
+
+
+class PooledConnection(psycopg.Connection[Any]):
+    """One connection, and what the pool has to know of its past."""
+
+    era = -1
+    """Of the pool, when this connection was last taken out: it has answered since, or it would not be here."""
+    used = False
+    """Whether anything was asked of it since it was taken out."""
+
+    def wait(self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None) -> Answer:
+        """Every exchange with the server passes here. One whose answer is not waited for ends the connection.
+
+        The answer would be taken for that to the next statement, and what is done meanwhile nobody can say.
+        """
+        try:
+            answer: Answer = super().wait(gen, interval, timeout)
+        except psycopg.Error:
+            raise
+        except BaseException:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+        self.used = True
+        return answer
+
+    def is_at_rest(self) -> bool:
+        """Whether it has answered everything, and is in no transaction."""
+        return not self.closed and self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    def has_unasked_input(self) -> bool:
+        """Whether the server, or the kernel in its place, has said something since: that it is gone, mostly."""
+        poll = _poll()
+        poll.register(self.pgconn.socket, POLLIN)
+        return bool(poll.poll(0))
+
+
+class Turns:
+    """So many may work at a time; who comes later is let in in the order of coming, or gives up."""
+
+    def __init__(self, number: int) -> None:
+        self.free = number
+        self._waiting: deque[Event] = deque()
+
+    def take(self, seconds: float) -> None:
+        """Wait for a turn. Raises MaxConnectionsExceeded where none comes in time."""
+        if self.free > 0:
+            self.free -= 1
+            return
+        turn = Event()
+        self._waiting.append(turn)
+        try:
+            turn.wait(seconds)
+        except (
+            BaseException
+        ):  # a kill, somebody's Timeout: whatever ends the waiting, a turn that came is passed on
+            self._leave(turn)
+            raise
+        if not turn.is_set():
+            self._waiting.remove(turn)
+            raise MaxConnectionsExceeded(f"no connection became free within {seconds} s")
+
+    def give(self) -> None:
+        """Hand the turn to who has waited longest: nobody who comes now can overtake."""
+        if self._waiting:
+            self._waiting.popleft().set()
+        else:
+            self.free += 1
+
+    def _leave(self, turn: Event) -> None:
+        if turn.is_set():
+            self.give()
+        else:
+            self._waiting.remove(turn)
+
+
+class Pool(PostgresqlDatabase):
+    """peewee's database, whose connections are kept and handed out again.
+
+    One that has answered to the end is handed out as it is. It is asked first whether it still answers where anything
+    makes that doubtful: its socket has something to read, or any connection was lost since it was last taken out.
+    """
+
+    _state: Any
+
+    def __init__(self, url: str, size: int, checkout_seconds: float, **parameters: Any) -> None:
+        self._turns = Turns(size)
+        self._checkout_seconds = checkout_seconds
+        self._idle: list[PooledConnection] = []
+        self._taken: set[PooledConnection] = set()
+        self._era = 0
+        super().__init__(url, autoconnect=False, prefer_psycopg3=True, **parameters)
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Give this greenlet a connection. Raises MaxConnectionsExceeded where none is free in time, PeeweeException
+        where none can be made."""
+        if not self._state.closed:
+            if reuse_if_open:
+                return False
+            raise peewee.OperationalError("Connection already opened.")
+        self._turns.take(self._checkout_seconds)
+        try:
+            connection = self._working_connection()
+        except BaseException:  # whatever ends it, the turn is somebody else's
+            self._turns.give()
+            raise
+        self._state.set_connection(connection)
+        return True
+
+    def close(self) -> bool:
+        """Take this greenlet's connection back."""
+        if self._state.closed:
+            return False
+        if self.in_transaction():
+            raise peewee.OperationalError("Attempting to close database while transaction is open.")
+        connection: PooledConnection = self._state.conn
+        self._state.reset()
+        self._put_back(connection)
+        self._turns.give()
+        return True
+
+    def discard(self) -> None:
+        """Close this greenlet's connection for good, with whatever is under way on it."""
+        if not self._state.closed:
+            self._state.conn.close()
+            self._state.transactions.clear()
+            self.close()
+
+    def close_all(self) -> None:
+        """Close every connection, also under the hands of those who have one."""
+        for connection in [*self._idle, *self._taken]:
+            connection.close()
+        self._idle.clear()
+        self.discard()
+
+    def is_lost(self) -> bool:
+        """Whether this greenlet's connection ended while it had it; its transaction ended with it."""
+        return bool(self._state.conn is not None and self._state.conn.closed)
+
+    def begin(self, isolation_level: str | None = None) -> None:
+        """Begin a transaction; on another connection where this one is found dead before anything was asked of it."""
+        try:
+            super().begin(isolation_level)
+        except (peewee.PeeweeException, psycopg.Error):
+            lost: PooledConnection = self._state.conn
+            if lost.used or not lost.closed:
+                raise
+            self._put_back(lost)
+            self._state.conn = self._working_connection()
+            super().begin(isolation_level)
+
+    def rollback(self) -> None:
+        """Undo the transaction; a connection that is lost has none, and must not hide by what it was lost."""
+        if not self.is_lost():
+            super().rollback()
+
+    def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
+        """Run a statement. Like `rollback`, going back to a savepoint is nothing on a lost connection."""
+        if sql.startswith("ROLLBACK TO SAVEPOINT") and self.is_lost():
+            return None
+        return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
+
+    def _working_connection(self) -> PooledConnection:
+        """The one used last, so that what is not needed rests; a new one where it fails its test."""
+        connection = self._idle.pop() if self._idle else None
+        if connection is None or (self._is_in_doubt(connection) and not self._answers(connection)):
+            connection = self._open()
+        connection.era, connection.used = self._era, False
+        self._taken.add(connection)
+        return connection
+
+    def _is_in_doubt(self, connection: PooledConnection) -> bool:
+        return connection.era != self._era or connection.closed or connection.has_unasked_input()
+
+    def _answers(self, connection: PooledConnection) -> bool:
+        """Whether it still works; it is closed where it does not, or where nobody waits for its answer."""
+        deadline = gevent.Timeout.start_new(TEST_SECONDS)
+        try:
+            connection.execute("SELECT 1")
+        except BaseException as error:  # whatever ends it: nobody has this connection any more
+            self._era += 1
+            connection.close()
+            if error is not deadline and not isinstance(error, psycopg.Error):
+                raise
+        finally:
+            deadline.close()
+        return not connection.closed
+
+    def _open(self) -> PooledConnection:
+        try:
+            return PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
+        except psycopg.Error as error:
+            raise peewee.OperationalError(*error.args) from error
+
+    def _put_back(self, connection: PooledConnection) -> None:
+        self._taken.discard(connection)
+        if connection.is_at_rest():
+            self._idle.append(connection)
+        else:
+            self._era += 1
+            connection.close()

@@ -1,0 +1,76 @@
+"""Mutations of: a database connection is of one greenlet, and none is lost."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+POOL = "tests/integration/test_database_pool.py"
+STRUCK = "tests/integration/test_database_pool_struck.py"
+ANYWHERE = f"{STRUCK}::test_greenlets_that_are_struck_anywhere_leave_the_pool_whole"
+
+CONNECTIONS = (
+    Mutation(
+        "turn that nobody takes",
+        "the turn of a greenlet that is killed as its turn comes is lost, and a connection with it",
+        "database_pool.py",
+        "        if turn.is_set():\n            self.give()\n",
+        "        if turn.is_set():\n            pass\n",
+        (ANYWHERE,),
+    ),
+    Mutation(
+        "turn kept by a check-out that failed",
+        "a greenlet that is killed while it connects keeps its turn",
+        "database_pool.py",
+        "            self._turns.give()\n            raise\n",
+        "            raise\n",
+        (ANYWHERE,),
+    ),
+    Mutation(
+        "turn overtaken",
+        "who asks again at once gets the turn for which others wait",
+        "database_pool.py",
+        "        if self._waiting:\n",
+        "        if self._waiting and self.free > 0:\n",
+        (f"{POOL}::test_who_asks_again_at_once_does_not_overtake_who_waits",),
+    ),
+    Mutation(
+        "answer left behind",
+        "a kill in the middle of a statement is hidden by the error of the connection that it left in use",
+        "database_pool.py",
+        "                self.pgconn.finish()\n",
+        "                pass\n",
+        (f"{POOL}::test_what_ended_the_work_passes_through_nested_transactions",),
+    ),
+    Mutation(
+        "transaction handed out",
+        "a connection is given to the next greenlet in the transaction of the last",
+        "database_pool.py",
+        "not self.closed and self.pgconn.transaction_status == TransactionStatus.IDLE",
+        "not self.closed",
+        (f"{POOL}::test_one_that_is_left_in_a_transaction_is_not_handed_out_again",),
+    ),
+    Mutation(
+        "dead connection handed out",
+        "after a restart of PostgreSQL each idle connection costs somebody an error",
+        "database_pool.py",
+        " or connection.has_unasked_input()",
+        "",
+        (f"{POOL}::test_after_a_restart_of_the_server_nobody_meets_an_error",),
+    ),
+    Mutation(
+        "doubt forgotten",
+        "what ended one connection is met again on each of the others",
+        "database_pool.py",
+        "connection.era != self._era or ",
+        "",
+        (f"{POOL}::test_once_one_is_lost_those_of_its_time_are_asked_before_they_are_used",),
+    ),
+    Mutation(
+        "work begun twice",
+        "work goes on on another connection without what was done before it on the first",
+        "database_pool.py",
+        "if lost.used or not lost.closed:",
+        "if not lost.closed:",
+        (f"{POOL}::test_work_that_was_begun_is_never_done_again_on_another_connection",),
+    ),
+)
