@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import gevent
 import structlog
@@ -48,16 +49,15 @@ class Tasks:
 
     def guarded(self, task: Callable[[], object]) -> None:
         """Run a task; a server that is away is for the next time, and so is whatever else went wrong."""
-        name = getattr(task, "__qualname__", str(task))
         try:
             task()
         except Fenced:
             self._on_fenced()
         except UNAVAILABLE as error:
-            log.warning("task_waits", task=name, error=str(error)[:200])
+            log.warning("task_waits", task=_name_of(task), error=str(error)[:200])
         except Exception:
             # A fault in one round must not end what is done every second for as long as the process lives.
-            log.exception("task_failed", task=name)
+            log.exception("task_failed", task=_name_of(task))
 
     def end(self, timeout: float) -> None:
         """Kill what still runs, and wait `timeout` seconds for it at most."""
@@ -74,7 +74,7 @@ class Tasks:
                 work()
             except Exception:
                 # It is started again: a part that is missing for good would leave calls to nobody.
-                log.exception("greenlet_failed", work=getattr(work, "__qualname__", str(work)))
+                log.exception("greenlet_failed", work=_name_of(work))
             else:
                 return
             if self._ending:
@@ -82,11 +82,18 @@ class Tasks:
             gevent.sleep(max(0.0, RESTART_SECONDS - (time.monotonic() - began)))
 
 
+def _name_of(task: Callable[[], object]) -> str:
+    """What the log calls it. Never by `str` of what it belongs to: that may hold every call in flight, and who only
+    might need a name does not ask for one, many times a second."""
+    function = task.func if isinstance(task, partial) else task
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
 def kill_all(greenlets: Iterable[gevent.Greenlet[..., None]], timeout: float) -> None:
     """Kill greenlets and wait for them, `timeout` seconds at most.
 
-    One that is killed within a transaction may take it for a lost server, from its failing rollback, and go on;
-    and gevent's own way of killing with a timeout raises when that happens.
+    One that takes its kill for something else may go on, and gevent's own way of killing with a timeout raises when
+    that happens.
     """
     left = list(greenlets)
     gevent.killall(left, block=False)

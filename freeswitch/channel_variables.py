@@ -27,6 +27,12 @@ _PASS_ASSIGN: Final = str.maketrans(
 _PASS_COMMA: Final = str.maketrans({"\\": r"\\", "'": r"\'", ",": r"\,"})
 _PASS_BLANK: Final = str.maketrans({"\\": r"\\", "'": r"\'"})
 
+# What the three make of a character, whatever is beside it. The backslash comes first: the others' escapes hold some.
+_ESCAPED: Final = [
+    (character, character.translate(_PASS_ASSIGN).translate(_PASS_COMMA).translate(_PASS_BLANK))
+    for character in map(chr, _PASS_BLANK | _PASS_COMMA | _PASS_ASSIGN)
+]
+
 
 def refusal(value: str) -> str | None:
     """Why `value` cannot be a channel variable of a call; None when it arrives unchanged.
@@ -56,7 +62,9 @@ def escape(value: str) -> str:
 
     Only for values that `refusal` lets through.
     """
-    return value.translate(_PASS_ASSIGN).translate(_PASS_COMMA).translate(_PASS_BLANK)
+    for character, escaped in _ESCAPED:  # `replace` passes over what it does not find at the speed of memchr
+        value = value.replace(character, escaped)
+    return value
 
 
 def variable_name(column: str) -> str:
@@ -89,6 +97,8 @@ def list_variables(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _balanced(value: str) -> bool:
+    if "{" not in value and "}" not in value:
+        return True
     depth = 0
     for character in value:
         if character == "{":

@@ -21,8 +21,8 @@ DIAL_STRING = (
         "value unescaped",
         "a list's value reaches the dial string as it is",
         "freeswitch/channel_variables.py",
-        "    return value.translate(_PASS_ASSIGN).translate(_PASS_COMMA).translate(_PASS_BLANK)\n",
-        "    return value\n",
+        "        value = value.replace(character, escaped)\n",
+        "        pass\n",
         (f"{ORIGINATE}::test_a_hostile_value_arrives_unchanged",),
     ),
     Mutation(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
 import pytest
+import structlog
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
@@ -63,6 +65,32 @@ def test_a_task_is_repeated_whatever_it_raises_and_only_a_lost_lease_is_final() 
     wait_until(lambda: lost, what="the loss of the lease")
     assert errors == []
     tasks.end(1.0)
+
+
+class Part:
+    """What a task belongs to, which may hold a great deal."""
+
+    shown = 0
+
+    def __repr__(self) -> str:
+        Part.shown += 1
+        return "<everything>"
+
+    def work(self, error: Exception | None = None) -> None:
+        if error is not None:
+            raise error
+
+
+def test_a_task_has_a_name_where_it_fails_and_what_it_belongs_to_is_never_written_out() -> None:
+    tasks = Tasks(lambda: None)
+    part = Part()
+    failing = partial(part.work, RuntimeError("a bug"))
+    with structlog.testing.capture_logs() as logged:
+        tasks.guarded(part.work)
+        tasks.guarded(failing)
+        tasks.guarded(partial(part.work, LimiterUnavailable("x", "y")))
+    assert [entry["task"] for entry in logged] == ["Part.work", "Part.work"]
+    assert Part.shown == 0
 
 
 def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_waiting(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeswitch.applications import Application, echo, park, playback
-from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, refusal, variable_name
+from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, escape, refusal, variable_name
 from freeswitch.errors import CommandRefused
 from freeswitch.originate import Command, OriginateRequest, endpoint, originate
 from freeswitch.protocol import encode_command
@@ -113,6 +113,30 @@ def test_any_value_arrives_unchanged_or_is_refused(value: str) -> None:
     assert result.variables.keys() - {"carillon_v"} == carried("x").variables.keys() - {"carillon_v"}
     assert result.legs == REQUEST.endpoint
     assert result.applications == dialled(REQUEST).applications
+
+
+# FreeSWITCH's three passes as they are, each over what the one before it made.
+PASSES = (
+    {"\\": r"\\", "'": r"\'", "=": r"\=", " ": r"\s", "\t": r"\t", "\n": r"\n", "\r": r"\r"},
+    {"\\": r"\\", "'": r"\'", ",": r"\,"},
+    {"\\": r"\\", "'": r"\'"},
+)
+
+
+@given(anything | st.text(alphabet="\\'=, \t\n\rstnr{}a", max_size=30))
+def test_a_value_is_escaped_once_as_by_three_passes_one_after_the_other(value: str) -> None:
+    expected = value
+    for characters in PASSES:
+        expected = "".join(characters.get(character, character) for character in expected)
+    assert escape(value) == expected
+
+
+@given(st.text(alphabet="{}a", max_size=12))
+def test_braces_are_refused_where_one_has_no_partner(value: str) -> None:
+    left = value.replace("a", "")
+    while "{}" in left:
+        left = left.replace("{}", "")
+    assert (refusal(value) is not None) == bool(left)
 
 
 @given(st.lists(special, min_size=2, max_size=5))
