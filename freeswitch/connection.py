@@ -2,8 +2,8 @@
 
 What greenswitch 0.0.19 gets wrong and this class does instead: every wait has a deadline; a dead socket fails all
 pending commands at once; a reply can only go to the command it belongs to; bytes leave whole, one command at a
-time; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens, because a subscriber that
-stops reading freezes the whole switch: one that falls behind closes its own socket.
+time or several in one write; frames are cut by `protocol.FrameDecoder`; and the socket is read whatever happens,
+because a subscriber that stops reading freezes the whole switch: one that falls behind closes its own socket.
 
 Four greenlets live and end with a connection. The reader cuts frames and does nothing else; the two of the queue
 decode events and call back, in the order of the wire; the watchdog keeps the deadlines. The reader outlives the
@@ -12,9 +12,10 @@ close until the node closes too: a node that went silent carries out what is in 
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from errno import EPIPE
 from typing import Final, Generic
 
@@ -27,6 +28,7 @@ from greenswitch import InboundESL
 from cooperative import let_others_run
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
+from freeswitch.joined_write import Post, Posted, cut
 from freeswitch.pending_commands import OnReply, PendingCommand, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import drop_unsent, open_socket
@@ -183,9 +185,50 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         command = PendingCommand(line, headers, on_reply, time.monotonic() + timeout, queued=True)
         self._write(line, headers, command, timeout, guard)
 
+    def post_many(self, posts: Sequence[Post], timeout: float = 5.0) -> list[Posted]:
+        """Send commands in one write, which takes what the socket takes at once, and say what became of each.
+
+        Only a command that was cut in the middle is waited for until the rest of it is taken too. Raises NotConnected
+        when nothing at all was written, ProtocolError, before anything is, for a line that is not one command.
+        """
+        frames = [encode_command(post.line, post.headers) for post in posts]
+        deadline = time.monotonic() + timeout
+        with self._writing(timeout):
+            posted = [Posted.WITHHELD if _is_withheld(post) else Posted.UNSENT for post in posts]
+            joined = [at for at, became in enumerate(posted) if became is Posted.UNSENT]
+            taken = self._write_at_once(b"".join(frames[at] for at in joined))
+            begun, rest = cut([frames[at] for at in joined], taken)
+            # Nothing is read between the write and this: no reply comes sooner.
+            for at in joined[:begun]:
+                post, posted[at] = posts[at], Posted.SENT
+                self._commands_sent.add(
+                    PendingCommand(post.line, post.headers, post.on_reply, deadline, queued=post.queued)
+                )
+            if rest:
+                self._send_whole(rest)
+        return posted
+
     def api(self, line: str, timeout: float = 5.0) -> str:
         """Run an api command and return what it printed. Raises as `send_command` does."""
         return self.send_command(f"api {line}", timeout=timeout)
+
+    def api_many(self, lines: Sequence[str], timeout: float = 5.0) -> list[str]:
+        """Run api commands one behind the other without waiting in between; what each printed, from the first on.
+
+        Those that the socket did not take, and those that the connection died over, have no answer: of the latter the
+        node may have run any. Raises as `post_many` does.
+        """
+        answers: list[AsyncResult[str | EslError]] = [AsyncResult() for _ in lines]
+        posts = [
+            Post(f"api {line}", answer.set, queued=False) for line, answer in zip(lines, answers, strict=True)
+        ]
+        printed: list[str] = []
+        for became, answer in zip(self.post_many(posts, timeout), answers, strict=True):
+            text = answer.get() if became is Posted.SENT else None
+            if not isinstance(text, str):
+                break
+            printed.append(text)
+        return printed
 
     def close(self, reason: str = "closed by us") -> None:
         """Say that nothing more comes, from any greenlet; every pending command fails with MaybeSent. Never waits."""
@@ -339,17 +382,35 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         guard: Callable[[], bool] | None,
     ) -> None:
         data = encode_command(line, headers)
+        with self._writing(timeout):
+            if guard is not None and not guard():
+                raise Withheld(self.node, "withheld by its guard")
+            self._commands_sent.add(command)
+            self._send_whole(data)
+
+    @contextmanager
+    def _writing(self, timeout: float) -> Iterator[None]:
+        """Be the only one who writes. Raises NotConnected."""
         if not self._write_lock.acquire(timeout=timeout):
             raise NotConnected(self.node, "the socket takes no more bytes")
         try:
             if self._dead.is_set() or not self.connected:
                 raise NotConnected(self.node, self.close_reason or "not connected")
-            if guard is not None and not guard():
-                raise Withheld(self.node, "withheld by its guard")
-            self._commands_sent.add(command)
-            self._send_whole(data)
+            yield
         finally:
             self._write_lock.release()
+
+    def _write_at_once(self, data: bytes) -> int:
+        """How many bytes the kernel takes now. Raises NotConnected where it refuses the connection: it took none."""
+        try:
+            return os.write(self.sock.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as exc:
+            self._broken |= exc.errno != EPIPE
+            reason = f"write failed: {exc}"
+            self.close(reason)
+            raise NotConnected(self.node, reason) from exc
 
     def _send_whole(self, data: bytes) -> None:
         reason = "a write was interrupted"
@@ -389,6 +450,10 @@ def _happened(event: Event, timeout: float | None) -> bool:
     # gevent 26.9 hangs for ever in `wait` on an event that was set a moment ago when the last of its other waiters
     # times out before it is told: the close of a connection met the tick of its watchdog.
     return event.is_set() or event.wait(timeout)
+
+
+def _is_withheld(post: Post) -> bool:
+    return post.guard is not None and not post.guard()
 
 
 def _reason(exc: Exception) -> str:

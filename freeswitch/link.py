@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -152,6 +152,11 @@ class NodeLink:
     def api(self, line: str, timeout: float = 5.0) -> str:
         """Run a short api command. Raises NotConnected, MaybeSent or ReplyTimeout (which ends the connection)."""
         return self._connected().api(line, timeout)
+
+    def api_many(self, lines: Sequence[str], timeout: float = 5.0) -> list[str]:
+        """Run short api commands in one round trip; what each printed, from the first on, as far as they were
+        answered. Raises NotConnected."""
+        return self._connected().api_many(lines, timeout)
 
     def api_apart(self, line: str, timeout: float) -> str:
         """Run an api command that may take long, over a connection of its own: what is sent over the link's is read
