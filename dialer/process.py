@@ -41,7 +41,7 @@ from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.audit import Audit
-from dialer.recovery.hangup_markers import HangupMarkers
+from dialer.recovery.hangup_markers import LOOK_SECONDS, TRY_LOOK_SECONDS, HangupMarkers
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
@@ -92,14 +92,17 @@ class Process:
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
+        turns = Turns(redis, prefix, self.dialer_id)
         self.outbox = Outbox(
             Publisher(redis, prefix),
             self.dialer_id,
             # Every dialer looked through all that web processes left, every 3 s.
-            partial(Turns(redis, prefix, self.dialer_id).take, "publish_of_web", SWEEP_SECONDS),
+            partial(turns.take, "publish_of_web", SWEEP_SECONDS),
         )
         self.permits = Permits(self.limiter)
-        self.hangup_markers = HangupMarkers(self.cluster)
+        self.hangup_markers = HangupMarkers(
+            self.cluster, lambda node: turns.take(f"hangup_markers:{node}", LOOK_SECONDS)
+        )
         self.gateway_breaker = GatewayBreaker(
             self.live_calls,
             lambda *change: self.desk.gateway_changed(*change),  # noqa: PLW0108  the desk is made of it
@@ -242,6 +245,8 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
         self.tasks.every(ROUND_SECONDS, self.cdr_inbox.round, self._records)
+        self.tasks.every(ROUND_SECONDS, self.hangup_markers.round)
+        self.tasks.every(TRY_LOOK_SECONDS, self.hangup_markers.look)
         self.tasks.every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
         self.tasks.every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
         self.tasks.every(PURGE_EVERY_SECONDS, purge_locks)

@@ -6,7 +6,7 @@ Every builder refuses what could become anything but the one value it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from freeswitch.applications import checked_cause
@@ -16,6 +16,10 @@ from freeswitch.errors import CommandRefused
 LONGEST_CALL_SECONDS: Final = 86_400
 
 _PLAIN_VARIABLE: Final = re.compile(r"[0-9a-z_]{1,64}")
+# mod_hash writes D/<realm>_<key>/<value>, for every key in which the realm occurs (mod_hash.c, hash_dump_function).
+_MARKER: Final = re.compile(
+    r"^D/carillon_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/done$", re.MULTILINE
+)
 _EVENT_NAME: Final = re.compile(r"[A-Z_]{2,64}")
 
 
@@ -68,6 +72,16 @@ def hangup_marker_select(call_id: str) -> str:
 def hangup_marker_delete(call_id: str) -> str:
     """Remove a call's hangup marker, which otherwise lives as long as the node."""
     return f"hash delete/carillon/{checked_id('call_id', call_id)}"
+
+
+def hangup_marker_list() -> str:
+    """Ask for every hangup marker that the node has, for `hangup_markers_in`."""
+    return "hash_dump db carillon"
+
+
+def hangup_markers_in(listed: str) -> Iterator[str]:
+    """The ids of the calls whose markers a node lists; whatever else lies in its hash is none of ours."""
+    return (found[1] for found in _MARKER.finditer(listed))
 
 
 def event_subscription(names: Iterable[str]) -> str:

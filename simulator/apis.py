@@ -70,6 +70,7 @@ class Apis:
         core, fsctl = self._core, self._fsctl
         return {
             "hash": self._hash,
+            "hash_dump": self._hash_dump,
             "show": self._show,
             "status": lambda _argument, at: self._status(at),
             "uptime": lambda argument, at: up_time(self._uptime(at), argument),
@@ -266,6 +267,14 @@ class Apis:
         if action == "delete":
             return "+OK\n" if table.pop(name, None) is not None else "-ERR Not found\n"
         return "-USAGE: [insert|insert_ifempty|delete|select]/<realm>/<key>/<value>\n"
+
+    def _hash_dump(self, argument: str, _at: float) -> str:
+        """What is in the hash; of `limit`s, which no dialer lists, nothing is told."""
+        what, _, realm = argument.partition(" ")
+        if what not in ("all", "db", "limit"):
+            return "Usage: all|limit|db [<realm>]\n"
+        table = self._core.hash_table.items() if what != "limit" else ()
+        return "".join(f"D/{name}/{value}\n" for name, value in table if not realm or f"{realm}_" in name)
 
     def _show(self, argument: str, at: float) -> str:
         words = argument.split()

@@ -196,3 +196,15 @@ def test_a_hostile_reason_in_a_bye_forges_nothing(dialer: Dialer) -> None:
     end = dialer.ends()[call_id]
     assert (end.cause, end.hung_up_by, end.billsec) == ("NORMAL_CLEARING", "remote", 1)
     assert {e.call_id for e in dialer.events if isinstance(e, ChannelEvent | JobResult)} == {call_id}
+
+
+def test_a_node_lists_the_hangup_markers_and_deletes_them_one_behind_the_other(dialer: Dialer) -> None:
+    call_ids = [str(uuid.uuid4()) for _ in range(300)]
+    link = dialer.link
+    link.api_many([f"hash insert/carillon/{call_id}/done" for call_id in call_ids], timeout=10)
+    assert set(call_ids) <= set(commands.hangup_markers_in(link.api_apart(commands.hangup_marker_list(), 10)))
+    deletes = [commands.hangup_marker_delete(call_id) for call_id in call_ids]
+    assert link.api_many(deletes, timeout=10) == ["+OK\n"] * len(deletes)
+    assert not set(call_ids) & set(
+        commands.hangup_markers_in(link.api_apart(commands.hangup_marker_list(), 10))
+    )

@@ -7,7 +7,7 @@ what is late, repeated, out of order or lost.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,6 +164,10 @@ class Link:
         if line.startswith(("uuid_dump", "hash")):
             self._point(f"asked {line.partition(' ')[0]}")
         return answer
+
+    def api_many(self, lines: Sequence[str], timeout: float = 5.0) -> list[str]:
+        """Ask the node one thing after the other."""
+        return [self.api(line, timeout) for line in lines]
 
     def hupall(self, _cause: str, _variable: str, _value: str) -> None:
         """End every call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,11 +24,11 @@ from dialer.dispatch.dispatcher import Dispatcher
 from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
-from dialer.recovery.hangup_markers import HangupMarkers
+from dialer.recovery.hangup_markers import BATCH, HangupMarkers
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
-from freeswitch.errors import ReplyTimeout
+from freeswitch.errors import NotConnected, ReplyTimeout
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_plan, make_reconciler, make_recorder
 from tests.waiting import wait_until
@@ -122,18 +123,59 @@ def test_a_node_that_does_not_answer_keeps_neither_the_asker_nor_other_nodes_wai
     reconciler.stop()
 
 
-def test_marks_are_forgotten_in_the_background_and_kept_where_the_node_is_away() -> None:
-    orders: list[str] = []
-    link = SimpleNamespace(connected=False, api=lambda line, timeout: orders.append(line))
-    hangup_markers = HangupMarkers(cast(Cluster, SimpleNamespace(links={"fs1": link})))
+class Marked:
+    """A link to a node that deletes markers, as many of each batch as it is told to."""
+
+    name = "fs1"
+
+    def __init__(self, connected: bool = True) -> None:
+        self.connected = connected
+        self.batches: list[list[str]] = []
+        self.answers: int | None = None
+
+    def api_many(self, lines: Sequence[str], _timeout: float) -> list[str]:
+        self.batches.append([line.rpartition("/")[2] for line in lines])
+        answered = list(lines)[: self.answers]
+        self.connected = self.answers is None
+        if self.answers == 0:
+            raise NotConnected("fs1", "down")
+        return ["+OK\n"] * len(answered)
+
+
+def test_marks_are_deleted_in_batches_in_the_background_and_kept_where_the_node_is_away() -> None:
+    link = Marked(connected=False)
+    hangup_markers = HangupMarkers(cast(Cluster, SimpleNamespace(links={"fs1": link})), NOBODY)
     hangup_markers.forget("fs1", ["a", "b"])
     hangup_markers.forget("elsewhere", ["x"])
+    hangup_markers.round()
     gevent.sleep(0)
-    assert orders == []
+    assert link.batches == []
+    assert list(hangup_markers._left) == ["fs1"], "what belongs to no node is nobody's"
     link.connected = True
+    hangup_markers.round()
     hangup_markers.forget("fs1", ["c"])
-    wait_until(lambda: len(orders) == 3, "three marks forgotten")
-    assert orders == [f"hash delete/carillon/{name}" for name in "abc"]
+    wait_until(lambda: not hangup_markers._left["fs1"], "three marks deleted")
+    assert link.batches == [["a", "b", "c"]]
+    names = [f"call-{number}" for number in range(2 * BATCH + 1)]
+    hangup_markers.forget("fs1", names)
+    wait_until(lambda: not hangup_markers._left["fs1"], "the others deleted")
+    assert link.batches[1:] == [names[:BATCH], names[BATCH:-1], names[-1:]]
+
+
+def test_marks_that_a_node_did_not_answer_for_are_deleted_when_it_is_back() -> None:
+    link = Marked()
+    hangup_markers = HangupMarkers(cast(Cluster, SimpleNamespace(links={"fs1": link})), NOBODY)
+    link.answers = 2
+    hangup_markers.forget("fs1", ["a", "b", "c", "d", "e"])
+    for left in (["c", "d", "e"], ["e"], ["e"]):
+        wait_until(lambda: hangup_markers._working["fs1"].dead, "the link down")
+        assert list(hangup_markers._left["fs1"]) == left
+        link.answers, link.connected = (0 if left == ["e"] else 2), True
+        hangup_markers.round()
+    wait_until(lambda: hangup_markers._working["fs1"].dead, "the link down")
+    link.answers, link.connected = None, True
+    hangup_markers.round()
+    wait_until(lambda: not hangup_markers._left["fs1"], "all deleted")
 
 
 def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:

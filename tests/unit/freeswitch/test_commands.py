@@ -13,6 +13,7 @@ def test_the_commands_for_one_call() -> None:
     assert commands.uuid_dump(CALL) == f"uuid_dump {CALL} json"
     assert commands.hangup_marker_select(CALL) == f"hash select/carillon/{CALL}"
     assert commands.hangup_marker_delete(CALL) == f"hash delete/carillon/{CALL}"
+    assert commands.hangup_marker_list() == "hash_dump db carillon"
     assert (
         commands.hupall("MANAGER_REQUEST", "dialer_campaign", "c1")
         == "hupall MANAGER_REQUEST dialer_campaign c1"
@@ -57,3 +58,18 @@ def test_subscription_and_filters() -> None:
         commands.event_subscription(["ALL x"])
     with pytest.raises(CommandRefused):
         commands.own_events_filters("d1/")
+
+
+def test_of_a_nodes_hash_only_the_markers_of_calls_are_read() -> None:
+    other = CALL.replace("0", "f")
+    listed = [
+        f"D/carillon_{CALL}/done",
+        f"D/carillon_{other}/done",
+        f"D/carillon_{CALL}/other",
+        f"D/my_carillon_{CALL}/done",
+        f"L/carillon_{CALL}/1/1/3600/1",
+        "D/carillon_doctor/done",
+        f"D/carillon_{CALL}x/done",
+    ]
+    assert list(commands.hangup_markers_in("\n".join(listed) + "\n")) == [CALL, other]
+    assert list(commands.hangup_markers_in("-ERR no reply\n")) == []

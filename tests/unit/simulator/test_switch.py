@@ -196,8 +196,11 @@ def test_the_hangup_hook_leaves_its_marker_for_answered_and_failed_calls() -> No
     assert node.api("hash select/carillon/c00") == ""
     node.pass_time(30.0)
     assert [node.api(f"hash select/carillon/c{ending}") for ending in ("00", "01")] == ["done", "done"]
+    assert node.api("hash_dump db carillon") == "D/carillon_c01/done\nD/carillon_c00/done\n"
     assert node.api("hash delete/carillon/c00") == "+OK\n"
     assert node.api("hash delete/carillon/c00") == "-ERR Not found\n"
+    assert node.api("hash_dump db") == "D/carillon_c01/done\n"
+    assert node.api("hash_dump db other") == ""
 
 
 def test_without_ignoring_early_media_the_job_is_done_at_the_183() -> None:

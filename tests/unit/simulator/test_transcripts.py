@@ -46,7 +46,8 @@ PARTLY = {
     "41_injection": r"\A\Z",
     # Keys that are pressed, and the columns that tell what a channel hears and says.
     "42_uuid_commands": r"CHANNEL_DATA|row_count",
-    "43_limit_hash": r"\n\n<number>",
+    # How many calls a `limit` counts now.
+    "43_limit_hash": r"\n\n<number>|\n\nL/",
     "48_encoding": r"CHANNEL_DATA|event-xml",
     "63_kill_race": r"\A\Z",
     # What `show` says a moment after a change.
