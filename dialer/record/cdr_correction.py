@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialer.record.outcomes import AT, LOCK_CALLS, Ended, Told, columns_of, run
-from models import rows
+from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, columns_of
+from models import db, rows
 
 _SECONDS_TODAY = """
 SELECT tenant_id, sum(billsec)::int8 AS seconds FROM call
@@ -41,10 +41,10 @@ WITH seen AS (
             THEN coalesce(call.answered_at, call.ended_at - make_interval(secs => coalesce(seen.billsec, 0)))
             ELSE call.answered_at END
     FROM seen WHERE call.id = seen.id AND call.state = 'ended' AND call.duration_ms IS NULL
-    RETURNING call.id, call.contact_id, call.seq, call.attempt, call.disposition, call.cause, seen.answered
+    RETURNING call.id AS call_id, call.contact_id, call.seq, call.attempt, call.disposition, call.cause,
+        seen.answered
 ), held AS (
-    SELECT contact.id, contact.status AS was, corrected.id AS call_id, corrected.attempt, corrected.disposition,
-        corrected.cause, corrected.answered
+    SELECT contact.id, contact.status AS was, corrected.*
     FROM corrected JOIN contact ON contact.id = corrected.contact_id
     WHERE contact.sends = corrected.seq AND (
         contact.status = 'failed' AND contact.disposition = 'outcome_unknown'
@@ -56,8 +56,8 @@ WITH seen AS (
     UPDATE contact SET status = CASE WHEN held.answered THEN 'completed' ELSE 'failed' END,
         disposition = held.disposition, last_cause = held.cause, version = version + 1, updated_at = now()
     FROM held WHERE contact.id = held.id
-    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.status, contact.disposition,
-        contact.version, held.was, held.attempt, held.call_id, held.cause
+    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
+        contact.status, contact.disposition, held.attempt, held.call_id, held.cause, contact.version, held.was
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, completed, failed)
     SELECT campaign_id, %(lane)s, count(*), -count(*) FROM moved WHERE status = 'completed' AND was = 'failed'
@@ -65,14 +65,15 @@ WITH seen AS (
     ON CONFLICT (campaign_id, lane) DO UPDATE SET completed = campaign_count.completed + EXCLUDED.completed,
         failed = campaign_count.failed + EXCLUDED.failed
 ), told AS (
-    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, disposition, attempt, cause, owner)
-    SELECT campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s FROM moved
-    RETURNING *
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, disposition, attempt, cause,
+        owner)
+    SELECT transition_id, campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s
+    FROM moved
 )
-SELECT corrected.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
-    moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
-    {AT.format("told.at")} AS at
-FROM corrected LEFT JOIN moved ON moved.call_id = corrected.id LEFT JOIN told ON told.contact_id = moved.id
+{MOVED}
+UNION ALL
+-- And every call that was corrected, whether or not its contact followed.
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, call_id::text, NULL, NULL, NULL, NULL FROM corrected
 """
 
 
@@ -88,7 +89,9 @@ class Corrected:
 def correct(owner: str, late: Sequence[Ended]) -> Corrected:
     """Correct closed calls, each once, in the caller's transaction."""
     rows(LOCK_CALLS, [item.call_id for item in late])
-    parameters = columns_of(late) | {"owner": owner, "lane": f"{owner}:record"}
-    ids, told = run(_CORRECT, parameters)
+    parameters = columns_of(Ended, late) | {"owner": owner, "lane": f"{owner}:record"}
+    found = db.execute_sql(_CORRECT, parameters).fetchall()
+    told = [Told(*row) for row in found if row[-1] is not None]
+    ids = [row[6] for row in found if row[-1] is None]
     seconds = rows(_SECONDS_TODAY, ids) if ids else []
     return Corrected(len(ids), told, {row["tenant_id"]: row["seconds"] for row in seconds})

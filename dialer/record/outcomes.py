@@ -7,8 +7,9 @@ and by recovery.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from dialer.fault_points import FaultPoint, hit
@@ -82,7 +83,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Told(ContactTransition):
-    """A transition that was just committed, and its row's id."""
+    """A transition that was just committed, and its row's id; in the order of the columns of `MOVED`."""
 
     transition_id: int
 
@@ -94,38 +95,42 @@ UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' T
         ELSE call.progress_at END,
     ring_at = CASE WHEN seen.ring THEN coalesce(call.ring_at, now() - make_interval(secs => seen.age))
         ELSE call.ring_at END
-FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::bool[], %s::bool[])
+FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[], %(progress)s::bool[], %(ring)s::bool[])
     AS seen (id, age, sent_age, progress, ring)
 WHERE call.id = seen.id AND call.state <> 'ended'
 """
 
+# No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
+# row of one with each of the other. What a later step needs is handed on by RETURNING, a transition's id included.
+MOVED = f"""
+SELECT campaign_id::text, id::text AS contact_id, phone_number, status, disposition, attempt, call_id::text, cause,
+    version, {AT.format("now()")} AS at, transition_id
+FROM moved
+"""
+
 _ANSWERED = f"""
-WITH seen AS (
-    SELECT * FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[]) AS seen (id, age, sent_age)
-), answered AS (
+WITH answered AS (
     UPDATE call SET state = 'answered', answered_at = now() - make_interval(secs => seen.age),
         sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age)))
-    FROM seen WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')
+    FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[]) AS seen (id, age, sent_age)
+    WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')
     RETURNING call.id, call.contact_id, call.attempt
 ), moved AS (
     UPDATE contact SET status = 'connected', version = version + 1, updated_at = now()
     FROM answered WHERE contact.id = answered.contact_id AND contact.call_id = answered.id
         AND contact.status = 'originated'
-    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.version, answered.id AS call_id,
-        answered.attempt
+    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
+        contact.status, NULL AS disposition, answered.attempt, contact.call_id, NULL AS cause, contact.version
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, originated, connected)
     SELECT campaign_id, %(lane)s, -count(*), count(*) FROM moved GROUP BY campaign_id
     ON CONFLICT (campaign_id, lane) DO UPDATE SET originated = campaign_count.originated + EXCLUDED.originated,
         connected = campaign_count.connected + EXCLUDED.connected
 ), told AS (
-    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, attempt, owner)
-    SELECT campaign_id, id, call_id, version, 'connected', attempt, %(owner)s FROM moved
-    RETURNING *
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner)
+    SELECT transition_id, campaign_id, id, call_id, version, status, attempt, %(owner)s FROM moved
 )
-SELECT told.id AS transition_id, told.campaign_id::text, told.contact_id::text, moved.phone_number, told.status,
-    told.disposition, told.attempt, told.call_id::text, told.cause, told.version, {AT.format("told.at")} AS at
-FROM told JOIN moved ON moved.id = told.contact_id
+{MOVED}
 """
 
 # Rows are locked in one order, calls, campaigns, contacts, so that two processes that both hear of a call do not
@@ -138,53 +143,50 @@ SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
 _ENDED = f"""
-WITH seen AS (
-    SELECT * FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
-        %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
-        %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
-        %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[], %(free)s::text[], %(failover)s::bool[],
-        %(may_live)s::float8[])
-    AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-        sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
-        owner_only, free, failover, may_live)
-), due AS (
-    -- Whoever says that a call is over: if it was answered, that is how it ended.
-    SELECT seen.id, call.contact_id, call.state = 'answered' AND seen.status <> 'completed' AS was_answered
-    FROM seen JOIN call ON call.id = seen.id
-    WHERE call.state <> 'ended' AND (NOT seen.owner_only OR call.dialer_id = %(owner)s
-        AND (seen.sent_age IS NOT NULL OR call.state = 'dispatching' AND call.sent_at IS NULL))
+WITH ended AS (
+    UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => due.age),
+        attempt = CASE WHEN due.was_answered OR due.counts THEN call.attempt END,
+        sent_at = CASE WHEN due.sent_age IS NULL THEN call.sent_at
+            ELSE coalesce(call.sent_at, now() - make_interval(secs => due.sent_age)) END,
+        progress_at = coalesce(call.progress_at, coalesce(call.sent_at, now() - make_interval(secs => due.sent_age))
+            + make_interval(secs => due.progress_ms / 1000.0)),
+        ring_at = coalesce(call.ring_at, coalesce(call.sent_at, now() - make_interval(secs => due.sent_age))
+            + make_interval(secs => due.alert_ms / 1000.0)),
+        answered_at = CASE WHEN due.answered THEN coalesce(call.answered_at,
+            now() - make_interval(secs => due.age + coalesce(due.billsec, 0))) ELSE call.answered_at END,
+        disposition = CASE WHEN due.was_answered THEN 'answered' ELSE due.disposition END, cause = due.cause,
+        q850 = due.q850, sip_status = due.sip_status,
+        sip_phrase = due.sip_phrase, sip_603plus_reason = due.sip_603plus_reason, hung_up_by = due.hung_up_by,
+        billsec = due.billsec, duration_ms = due.duration_ms, pdd_ms = due.pdd_ms, ring_ms = due.ring_ms,
+        failover = due.failover AND NOT due.was_answered,
+        slot_until = now() + make_interval(secs => due.may_live - due.age)
+    FROM (
+        -- Whoever says that a call is over: if it was answered, that is how it ended.
+        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed' AS was_answered
+        FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
+            %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
+            %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
+            %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[],
+            %(progress_ms)s::int[], %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[],
+            %(free)s::text[], %(failover)s::bool[], %(may_live)s::float8[])
+        AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
+            sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
+            owner_only, free, failover, may_live)
+            JOIN call AS before ON before.id = seen.id
+        WHERE NOT seen.owner_only OR before.dialer_id = %(owner)s
+            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL)
+    ) AS due
+    WHERE call.id = due.id AND call.state <> 'ended'
+    RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay,
+        CASE WHEN due.was_answered THEN 'completed' ELSE due.status END AS wanted,
+        due.was_answered OR due.counts AS counts,
+        CASE WHEN NOT (due.was_answered OR due.counts) THEN due.free END AS free
 ), held AS (
-    SELECT contact.id, contact.status AS was, contact.call_id, seen.cause, seen.delay,
-        CASE WHEN due.was_answered OR seen.counts THEN NULL ELSE seen.free END AS free,
-        CASE WHEN due.was_answered THEN 'completed' ELSE seen.status END AS wanted,
-        due.was_answered OR seen.counts AS counts,
-        CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END AS disposition,
-        campaign.status IN ('running', 'paused') AS open
-    FROM due JOIN seen ON seen.id = due.id
-        JOIN contact ON contact.id = due.contact_id AND contact.call_id = due.id
+    SELECT contact.id, contact.status AS was, ended.*, campaign.status IN ('running', 'paused') AS open
+    FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
         JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.status IN ('originated', 'connected')
     ORDER BY contact.id FOR UPDATE OF contact
-), ended AS (
-    UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => seen.age),
-        attempt = CASE WHEN due.was_answered OR seen.counts THEN call.attempt END,
-        sent_at = CASE WHEN seen.sent_age IS NULL THEN call.sent_at
-            ELSE coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age)) END,
-        progress_at = coalesce(call.progress_at, coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age))
-            + make_interval(secs => seen.progress_ms / 1000.0)),
-        ring_at = coalesce(call.ring_at, coalesce(call.sent_at, now() - make_interval(secs => seen.sent_age))
-            + make_interval(secs => seen.alert_ms / 1000.0)),
-        answered_at = CASE WHEN seen.answered THEN coalesce(call.answered_at,
-            now() - make_interval(secs => seen.age + coalesce(seen.billsec, 0))) ELSE call.answered_at END,
-        disposition = CASE WHEN due.was_answered THEN 'answered' ELSE seen.disposition END, cause = seen.cause,
-        q850 = seen.q850, sip_status = seen.sip_status,
-        sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason, hung_up_by = seen.hung_up_by,
-        billsec = seen.billsec, duration_ms = seen.duration_ms, pdd_ms = seen.pdd_ms, ring_ms = seen.ring_ms,
-        failover = seen.failover AND NOT due.was_answered,
-        slot_until = now() + make_interval(secs => seen.may_live - seen.age)
-    FROM seen JOIN due ON due.id = seen.id WHERE call.id = seen.id AND call.state <> 'ended'
-    RETURNING call.id, call.contact_id
 ), moved AS (
     UPDATE contact SET
         status = CASE WHEN held.wanted <> 'pending' OR held.open THEN held.wanted
@@ -197,9 +199,10 @@ WITH seen AS (
         next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND held.delay IS NOT NULL
             THEN now() + make_interval(secs => held.delay) END,
         version = contact.version + 1, call_id = NULL, updated_at = now()
-    FROM held JOIN ended ON ended.contact_id = held.id WHERE contact.id = held.id
-    RETURNING contact.id, contact.campaign_id, contact.phone_number, contact.status, contact.disposition,
-        contact.version, contact.attempts, held.was, held.call_id, held.counts, held.cause
+    FROM held WHERE contact.id = held.id
+    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
+        contact.status, contact.disposition, CASE WHEN held.counts THEN contact.attempts END AS attempt,
+        held.call_id, held.cause, contact.version, held.was
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, pending, originated, connected, completed, failed, cancelled)
     SELECT campaign_id, %(lane)s, count(*) FILTER (WHERE status = 'pending'),
@@ -213,15 +216,12 @@ WITH seen AS (
         completed = campaign_count.completed + EXCLUDED.completed,
         failed = campaign_count.failed + EXCLUDED.failed, cancelled = campaign_count.cancelled + EXCLUDED.cancelled
 ), told AS (
-    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, disposition, attempt, cause, owner)
-    SELECT campaign_id, id, call_id, version, status, disposition, CASE WHEN counts THEN attempts END, cause,
-        %(owner)s FROM moved
-    RETURNING *
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, disposition, attempt, cause,
+        owner)
+    SELECT transition_id, campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s
+    FROM moved
 )
-SELECT ended.id::text AS ended_id, told.id AS transition_id, told.campaign_id::text, told.contact_id::text,
-    moved.phone_number, told.status, told.disposition, told.attempt, told.call_id::text, told.cause, told.version,
-    {AT.format("told.at")} AS at
-FROM ended LEFT JOIN moved ON moved.call_id = ended.id LEFT JOIN told ON told.contact_id = moved.id
+{MOVED}
 """
 
 
@@ -246,41 +246,28 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
     with db.connection_context(), db.atomic():
         rows(LOCK_CALLS, touched)
         if seen:
-            db.execute_sql(_SEEN, _columns(seen))
+            db.execute_sql(_SEEN, columns_of(Seen, seen))
         if answered:
-            told += run(_ANSWERED, columns_of(answered) | {"owner": owner, "lane": lane})[1]
+            told += run(_ANSWERED, columns_of(Answered, answered) | {"owner": owner, "lane": lane})
         if ended:
             rows(_LOCK_CAMPAIGNS, ending)
-            ids, more = run(_ENDED, columns_of(ended) | {"owner": owner, "lane": lane})
-            told += more
-            over.update(ids)
+            moved = run(_ENDED, columns_of(Ended, ended) | {"owner": owner, "lane": lane})
+            told += moved
+            over.update(item.call_id for item in moved if item.call_id is not None)
             if len(over) < len(ending):
                 over.update(row["id"] for row in rows(_OVER, ending))
         hit(FaultPoint.OUTCOME_UNCOMMITTED)
     return Written(told, frozenset(over))
 
 
-def _columns(items: Sequence[Any]) -> list[list[Any]]:
-    return [list(column) for column in zip(*map(astuple, items), strict=True)]
-
-
-def columns_of(items: Sequence[Any]) -> dict[str, list[Any]]:
+def columns_of(
+    kind: type[Seen] | type[Answered] | type[Ended], items: Sequence[Seen | Answered | Ended]
+) -> dict[str, Any]:
     """Their fields as lists by name, for a statement that unnests them."""
-    names: Iterable[str] = (field.name for field in fields(items[0]))
-    return dict(zip(names, _columns(items), strict=True))
+    names = [field.name for field in fields(kind)]
+    return dict(zip(names, map(list, zip(*map(attrgetter(*names), items), strict=True)), strict=True))
 
 
-def run(sql: str, parameters: dict[str, Any]) -> tuple[list[str], list[Told]]:
-    """Run a statement that ends calls or moves contacts: the ids in `ended_id`, and the transitions it wrote."""
-    cursor = db.execute_sql(sql, parameters)
-    names = [column[0] for column in cursor.description]
-    ids: list[str] = []
-    told: list[Told] = []
-    for row in cursor.fetchall():
-        values = dict(zip(names, row, strict=True))
-        ended_id = values.pop("ended_id", None)
-        if ended_id is not None:
-            ids.append(ended_id)
-        if values["transition_id"] is not None:
-            told.append(Told(**values))
-    return ids, told
+def run(sql: str, parameters: dict[str, Any]) -> list[Told]:
+    """Run a statement that moves contacts: the transitions it wrote."""
+    return [Told(*row) for row in db.execute_sql(sql, parameters).fetchall()]

@@ -7,10 +7,7 @@ from tests.mutations.mutation import CLAIMS, ORDERS, RECORDER, Mutation
 DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
-_ENDED_AGAIN = (
-    "WHERE call.id = seen.id AND call.state <> 'ended'\n    RETURNING call.id, call.contact_id\n)",
-    "WHERE call.id = seen.id\n    RETURNING call.id, call.contact_id\n)",
-)
+_ENDED_AGAIN = ("    WHERE call.id = due.id AND call.state <> 'ended'\n", "    WHERE call.id = due.id\n")
 
 ATTEMPTS = (
     Mutation(
@@ -52,37 +49,32 @@ COUNTS = (
         "event applied twice",
         "an end that is reported again, or late, overwrites the first",
         "dialer/record/outcomes.py",
-        "    WHERE call.state <> 'ended' AND (NOT seen.owner_only",
-        "    WHERE (NOT seen.owner_only",
+        *_ENDED_AGAIN,
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
-        more=(_ENDED_AGAIN,),
     ),
     Mutation(
         "late answer moves back",
         "an answer that comes after the end reopens the call",
         "dialer/record/outcomes.py",
-        "FROM seen WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')",
-        "FROM seen WHERE call.id = seen.id",
+        "    WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')\n",
+        "    WHERE call.id = seen.id\n",
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
     ),
     Mutation(
         "old call moves the new one",
         "an event of an earlier call moves the contact's present one",
         "dialer/record/outcomes.py",
-        "        JOIN contact ON contact.id = due.contact_id AND contact.call_id = due.id\n",
-        "        JOIN contact ON contact.id = due.contact_id\n",
+        "JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id\n",
+        "JOIN contact ON contact.id = ended.contact_id\n",
         (f"{CLAIMS}::test_an_old_call_of_a_contact_does_not_move_its_new_one",),
-        more=(
-            ("    WHERE call.state <> 'ended' AND (NOT seen.owner_only", "    WHERE (NOT seen.owner_only"),
-            _ENDED_AGAIN,
-        ),
+        more=(_ENDED_AGAIN,),
     ),
     Mutation(
         "somebody else's decision",
         "a dialer that lost a call to a successor still decides what became of it",
         "dialer/record/outcomes.py",
-        "AND (NOT seen.owner_only OR call.dialer_id = %(owner)s",
-        "AND (NOT seen.owner_only OR true",
+        "WHERE NOT seen.owner_only OR before.dialer_id = %(owner)s\n",
+        "WHERE NOT seen.owner_only OR true\n",
         (f"{CLAIMS}::test_a_decision_about_somebody_elses_call_is_void_but_a_fact_is_not",),
     ),
     Mutation(
