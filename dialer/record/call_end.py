@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import History, Next, after_call
@@ -54,19 +53,7 @@ def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = no
     known = _evidence(hangup, answered, call.progress)
     other = may_fail_over(known) and elsewhere(call)
     following = _following(call, dispose(known), refused=False, elsewhere=other)
-    ended = Ended(
-        call_id=call.call_id,
-        status=following.status,
-        counts=following.counts,
-        delay=following.delay_seconds,
-        age=0.0,
-        sent_age=_sent_age(call, at),
-        disposition=following.disposition,
-        cause=hangup.cause,
-        free=following.uncounted,
-        failover=following.failover,
-    )
-    return _with_facts(ended, hangup, answered)
+    return _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
 
 
 def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
@@ -77,8 +64,7 @@ def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) ->
     answered = answered or hangup.answered
     disposition = dispose(_evidence(hangup, answered, progress))
     status = ContactStatus.COMPLETED if answered else ContactStatus.FAILED
-    ended = Ended(call_id, status, True, None, 0.0, None, disposition, hangup.cause)
-    return _with_facts(ended, hangup, answered)
+    return _told(call_id, Next(status, disposition, True), hangup, answered=answered, sent_age=None)
 
 
 def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
@@ -95,9 +81,15 @@ def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
     )
 
 
-def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
-    return replace(
-        ended,
+def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent_age: float | None) -> Ended:
+    return Ended(
+        call_id=call_id,
+        status=following.status,
+        counts=following.counts,
+        delay=following.delay_seconds,
+        age=0.0,
+        sent_age=sent_age,
+        disposition=following.disposition,
         cause=_text(hangup.cause) or "UNKNOWN",
         q850=_bounded(hangup.q850, LARGEST_SMALLINT),
         sip_status=hangup.sip_status,
@@ -111,6 +103,8 @@ def _with_facts(ended: Ended, hangup: Hangup, answered: bool) -> Ended:
         progress_ms=_bounded(hangup.pdd_ms, LARGEST_INT) if hangup.progress else None,
         alert_ms=_bounded(hangup.alert_ms, LARGEST_INT),
         answered=answered,
+        free=following.uncounted,
+        failover=following.failover,
     )
 
 

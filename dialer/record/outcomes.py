@@ -8,9 +8,8 @@ and by recovery.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from dialer.fault_points import FaultPoint, hit
 from live.stream_events import ContactTransition
@@ -20,8 +19,7 @@ AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 """A moment as listeners get it, to the millisecond: whoever publishes a transition tells it in the same bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """The switch has shown a call to be on its way; `age` is seconds since then, `sent_age` since the send.
 
     `progress` is any 18x, `ring` a 180.
@@ -34,8 +32,7 @@ class Seen:
     ring: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A call was answered `age` seconds ago."""
 
     call_id: str
@@ -43,8 +40,7 @@ class Answered:
     sent_age: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A call is over. `status` is where its contact goes, `delay` seconds until it may be called again.
 
     `age` and `sent_age` are seconds since the end and since the send; the latter is None for a call that never left
@@ -261,11 +257,10 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
 
 
 def columns_of(
-    kind: type[Seen] | type[Answered] | type[Ended], items: Sequence[Seen | Answered | Ended]
+    kind: type[Seen | Answered | Ended], items: Sequence[Seen | Answered | Ended]
 ) -> dict[str, Any]:
     """Their fields as lists by name, for a statement that unnests them."""
-    names = [field.name for field in fields(kind)]
-    return dict(zip(names, map(list, zip(*map(attrgetter(*names), items), strict=True)), strict=True))
+    return dict(zip(kind._fields, map(list, zip(*items, strict=True)), strict=True))
 
 
 def run(sql: str, parameters: dict[str, Any]) -> list[Told]:

@@ -12,7 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import gevent
 import structlog
@@ -319,4 +319,4 @@ def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list
 
 def _aged(ended: Ended, seconds: float) -> Ended:
     sent_age = None if ended.sent_age is None else ended.sent_age + seconds
-    return replace(ended, age=ended.age + seconds, sent_age=sent_age)
+    return ended._replace(age=ended.age + seconds, sent_age=sent_age)

@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import gevent
@@ -16,7 +16,7 @@ from peewee import IntegrityError
 from dialer.call_rows import open_calls
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due, claim, claim_again, due, next_due
 from dialer.record import outcomes
-from dialer.record.outcomes import Answered, Ended, Seen, Written, write
+from dialer.record.outcomes import Answered, Ended, Seen, Written, columns_of, write
 from dialer.recovery.delivery_unknown import note
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
 from tests.factories import World, counts, make_campaign
@@ -46,7 +46,7 @@ def ended(call_id: str, status: str, **changes: Any) -> Ended:
         disposition="busy",
         cause="USER_BUSY",
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 def end(*items: Ended) -> Written:
@@ -403,7 +403,7 @@ def test_an_end_is_found_without_reading_the_list(world: World) -> None:
 
 
 def plan_of(sql: str, item: Answered | Ended) -> str:
-    columns = {field.name: [getattr(item, field.name)] for field in fields(item)}
+    columns = columns_of(type(item), [item])
     cursor = db.execute_sql("EXPLAIN " + sql, columns | {"owner": DIALER, "lane": "x"})
     return "\n".join(row[0] for row in cursor.fetchall())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -90,7 +89,7 @@ def test_a_call_that_may_be_up_all_the_same_keeps_its_slots() -> None:
     limiter = FakeLimiter()
     unseen, sent = make_call(), make_call(sent_at=1.0)
     unseen.permit = make_permit(unseen)
-    ends = {call.call_id: replace(end_of(call), may_live=1000.0) for call in (unseen, sent)}
+    ends = {call.call_id: end_of(call)._replace(may_live=1000.0) for call in (unseen, sent)}
     Permits(cast(Limiter, limiter)).after_commit(make_commit(ends, unseen, sent))
     assert (limiter.given_back, limiter.released) == ([], [])
 
