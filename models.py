@@ -194,7 +194,8 @@ class Campaign(Table):
 class Contact(Table):
     """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count. `free_sends` counts
     those that the switch refused, `carrier_refusals` and `gateway_faults` the others that do not count; `version`
-    numbers its transitions; `call_id` is the call in flight."""
+    numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a trigger; an
+    index mentions it in place of the status, so that the steps of a call write no index."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -211,6 +212,7 @@ class Contact(Table):
     next_attempt_at = DateTimeTZField(null=True)
     last_cause = TextField(null=True)
     call_id = UUIDField(null=True)
+    waiting = BooleanField(null=True)
     custom_fields = BinaryJSONField(default=dict, index=False)
     created_at = DateTimeTZField()
     updated_at = DateTimeTZField()
@@ -326,13 +328,14 @@ class Idempotency(Table):
 
 class Dialer(Table):
     """Every dialer process that ever registered; one that died is settled by its successor once nothing of it is
-    open."""
+    open. `knows`: the last migration that its release knows; null in rows of before."""
 
     id = TextField(primary_key=True)
     started_at = DateTimeTZField()
     postmaster_started_at = DateTimeTZField()
     settled_at = DateTimeTZField(null=True)
     heir = TextField(null=True)
+    knows = IntegerField(null=True)
 
 
 class SessionLock(Table):
