@@ -74,12 +74,12 @@ class Claimed:
 _DUE = f"""
 WITH fresh AS (
     SELECT id, phone_number, next_attempt_at, position FROM contact
-    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at IS NULL
+    WHERE campaign_id = %(campaign)s AND waiting AND status = 'pending' AND next_attempt_at IS NULL
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
     ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
 ), again AS (
     SELECT id, phone_number, next_attempt_at, position FROM contact
-    WHERE campaign_id = %(campaign)s AND status = 'pending' AND next_attempt_at <= now()
+    WHERE campaign_id = %(campaign)s AND waiting AND status = 'pending' AND next_attempt_at <= now()
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
     ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
 )
@@ -92,7 +92,8 @@ ORDER BY due.next_attempt_at NULLS FIRST, due.position LIMIT %(limit)s
 _NEXT_DUE = """
 SELECT coalesce(to_char(next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
        coalesce(extract(epoch FROM next_attempt_at - now())::float8, 0) AS seconds
-FROM contact WHERE campaign_id = %s AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
+ORDER BY next_attempt_at NULLS FIRST LIMIT 1
 """
 
 _CLAIM = f"""

@@ -15,12 +15,12 @@ from settings import NodeSettings
 # Where a name was used again, the one that is in use now.
 _LISTED = """
 SELECT DISTINCT ON (name) name, host, port, password, cps, channels, weight, deleted_at IS NOT NULL AS deleted
-FROM node WHERE deleted_at IS NULL OR name IN (SELECT node FROM call WHERE state <> 'ended')
+FROM node WHERE deleted_at IS NULL OR name IN (SELECT node FROM call WHERE ended_at IS NULL)
 ORDER BY name, deleted_at DESC NULLS FIRST
 """
 _PURGE = """
 DELETE FROM node WHERE deleted_at < now() - interval '1 hour'
-    AND name NOT IN (SELECT node FROM call WHERE state <> 'ended')
+    AND name NOT IN (SELECT node FROM call WHERE ended_at IS NULL)
 """
 
 
