@@ -8,22 +8,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from bench.table import Bound, Figure
-from dialer.record.outcomes import Answered, Ended, write
+from dialer.dispatch.claims import ClaimRequest, claim, due
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import Answered, Ended, Seen, write
+from live.publisher import Publisher, PublishOutcome
+from live.stream_events import StreamEvent
 from local.postgres import EmbeddedPostgres
 from migrations.runner import migrate
-from models import connect, db, rows
+from models import connect, db, new_id, rows
 from tests.factories import World, make_campaign, make_world
 
 OWNER = "d0123456789ab"
 CAMPAIGNS = 20
+WRITTEN = 5_000
 OVER, QUICK_OVER = 100_000, 20_000
 FEW, MANY, QUICK_MANY = 3_000, 20_000, 6_000
 ROUNDS, QUICK_ROUNDS = 5, 2
 GROUPS = (100, 500)
-BARE_UPDATES = 5.0
+BARE_UPDATES = {"answers": 4.0, "ends": 7.0}
+"""An end writes into every index of calls; the bare update of the same row into none."""
 MORE_IN_FLIGHT = 1.5
+WAL_KILOBYTES = 5.5
 
 _IN_FLIGHT = """
 WITH claimed AS (
@@ -36,6 +44,10 @@ INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generati
 SELECT call_id, %(tenant)s, campaign_id, id, 1, 1, 1, phone_number, '+14155550100', %(gateway)s, 'fs1', %(owner)s,
     %(owner)s, now() FROM claimed
 RETURNING id::text AS call_id, contact_id::text
+"""
+_PENDING = """
+INSERT INTO contact (id, campaign_id, position, phone_number)
+SELECT gen_random_uuid(), %s, n, '+1415' || n FROM generate_series(1, %s) AS n
 """
 _OVER = """
 WITH over AS (
@@ -136,6 +148,56 @@ def measured(calls: list[tuple[str, str]], rounds: int) -> dict[tuple[str, int],
     return {key: median(values) for key, values in took.items()}
 
 
+class Everything:
+    """A stream that takes whatever is published."""
+
+    def publish(self, transitions: Sequence[StreamEvent], *, force: bool = False) -> list[PublishOutcome]:
+        """Say that it is there."""
+        return [PublishOutcome.APPENDED] * len(transitions)
+
+
+def written(_quick: bool) -> Sequence[Figure]:
+    """What a call writes from its claim to the publication of its end, and which of its updates write no index."""
+    updates = "SELECT sum(n_tup_upd) AS of_all, sum(n_tup_hot_upd) AS hot FROM pg_stat_user_tables WHERE relname = %s"
+    with database() as world:
+        campaign_id = make_campaign(world, 0)
+        with db.connection_context():
+            db.execute_sql(_PENDING, (campaign_id, WRITTEN))
+            db.execute_sql("VACUUM (ANALYZE)")
+            (before,) = rows("SELECT pg_current_wal_insert_lsn() AS at")
+        outbox = Outbox(cast(Publisher, Everything()), OWNER)
+        while claimed := claim_some(str(campaign_id)):
+            outbox.publish_leftovers(OWNER)
+            write(OWNER, [Seen(call_id, 0.0, 1.0, True) for call_id, _ in claimed], [], [])
+            answers(claimed)
+            outbox.publish_leftovers(OWNER)
+            ends(claimed)
+            outbox.publish_leftovers(OWNER)
+        with db.connection_context():
+            (found,) = rows("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn AS bytes", before["at"])
+            rows("SELECT pg_stat_force_next_flush()")
+            shares = [rows(updates, table)[0] for table in ("contact", "call")]
+    kilobytes = float(found["bytes"]) / WRITTEN / 1000
+    hot_contact, hot_call = (float(share["hot"] / share["of_all"]) * 100 for share in shares)
+    return [
+        Figure(
+            "WAL of a call", kilobytes, "KB", Bound.AT_MOST, WAL_KILOBYTES, "7.1 with indexes on its state"
+        ),
+        Figure("updates of contact that write no index", hot_contact, "%", Bound.AT_LEAST, 60.0, "2 of 3"),
+        Figure("updates of call that write no index", hot_call, "%", Bound.AT_LEAST, 60.0, "2 of 3"),
+    ]
+
+
+def claim_some(campaign_id: str) -> list[tuple[str, str]]:
+    """The next calls that are due, claimed: their ids and their contacts'."""
+    gateway_id = str(new_id())
+    wanted = [
+        ClaimRequest(item.contact_id, str(new_id()), "fs1", None, gateway_id, item.sends)
+        for item in due(campaign_id, GROUPS[0], (0, 1))
+    ]
+    return [(item.call_id, item.contact_id) for item in claim(campaign_id, OWNER, wanted)] if wanted else []
+
+
 def recording(quick: bool) -> Sequence[Figure]:
     """Groups of answers and of ends, with few calls in flight and with many."""
     rounds, many_calls = (QUICK_ROUNDS, QUICK_MANY) if quick else (ROUNDS, MANY)
@@ -154,7 +216,7 @@ def recording(quick: bool) -> Sequence[Figure]:
                 seconds / many[bare.__name__, size],
                 "×",
                 Bound.AT_MOST,
-                BARE_UPDATES,
+                BARE_UPDATES[step],
                 "bare updates by id",
             ),
             Figure(what, seconds / few[step, size], "×", Bound.AT_MOST, MORE_IN_FLIGHT, f"{FEW:,} in flight"),

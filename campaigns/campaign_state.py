@@ -77,7 +77,7 @@ def end(
 _CANCEL = """
     WITH cancelled AS (
         UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, version = version + 1, updated_at = now()
-        WHERE campaign_id = %s AND status = 'pending'
+        WHERE campaign_id = %s AND waiting AND status = 'pending'
         RETURNING id, version, disposition, attempts, last_cause
     ), written AS (
         INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)

@@ -27,6 +27,14 @@ from campaigns.lifecycle_errors import (
 from campaigns.lifecycle_table import LIFECYCLE, Action, Answer, Verdict
 from models import CampaignStatus, rows, transaction
 
+# A contact is in flight exactly for as long as its call is open: both change in one statement.
+_IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
+_EXHAUSTED = """
+    SELECT status FROM campaign c WHERE id = %s AND status = 'running' AND deleted_at IS NULL
+        AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
+        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)
+    FOR NO KEY UPDATE"""
+
 
 def start(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
     """Set a draft, scheduled or paused campaign running; a schedule is cleared.
@@ -71,10 +79,7 @@ def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
     Raises CampaignNotFoundError, NotAllowedError or CallsInFlightError.
     """
     _lock_and_check(campaign_id, tenant_id, Action.DELETE)
-    (found,) = rows(
-        "SELECT count(*) AS n FROM contact WHERE campaign_id = %s AND status IN ('originated', 'connected')",
-        campaign_id,
-    )
+    (found,) = rows(_IN_FLIGHT, campaign_id)
     if found["n"]:
         raise CallsInFlightError(found["n"])
     rows("UPDATE campaign SET deleted_at = now() WHERE id = %s", campaign_id)
@@ -87,15 +92,7 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
     with transaction():
-        found = rows(
-            """
-            SELECT status FROM campaign c WHERE id = %s AND status = 'running' AND deleted_at IS NULL
-                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND status = 'pending')
-                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id
-                                AND status IN ('originated', 'connected'))
-            FOR NO KEY UPDATE""",
-            campaign_id,
-        )
+        found = rows(_EXHAUSTED, campaign_id)
         if not found:
             return False
         end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)

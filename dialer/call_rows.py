@@ -38,7 +38,7 @@ WHERE taken.state <> 'ended'
 """
 _ADOPT = f"""
 WITH mine AS (
-    SELECT id FROM call WHERE dialer_id = %s AND (state <> 'ended' OR slot_until IS NOT NULL)
+    SELECT id FROM call WHERE dialer_id = %s AND (ended_at IS NULL OR slot_until IS NOT NULL)
     ORDER BY id FOR UPDATE
 ), taken AS (
     UPDATE call SET dialer_id = %s FROM mine WHERE call.id = mine.id RETURNING call.*

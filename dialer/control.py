@@ -31,8 +31,8 @@ HANGUP_SECONDS = 15.0
 HANGUP_EVERY_SECONDS = 0.5
 CAUSE = "MANAGER_REQUEST"
 
-_OPEN_OF_CAMPAIGN = "SELECT 1 FROM call WHERE campaign_id = %s::uuid AND state <> 'ended' LIMIT 1"
-_OPEN_TENANTS = "SELECT DISTINCT tenant_id FROM call WHERE state <> 'ended' AND %s IN ('*', tenant_id)"
+_OPEN_OF_CAMPAIGN = "SELECT 1 FROM call WHERE campaign_id = %s::uuid AND ended_at IS NULL LIMIT 1"
+_OPEN_TENANTS = "SELECT DISTINCT tenant_id FROM call WHERE ended_at IS NULL AND %s IN ('*', tenant_id)"
 
 
 @dataclass(slots=True)

@@ -27,6 +27,10 @@ LOCK_SPACE = 0x6361
 LOCK_SECONDS = 5.0
 """For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
 NEVER = float("-inf")
+KNOWS = 14
+"""The last migration that this release knows: until no older dialer is left, what it needs stays in the schema."""
+
+_REGISTER = "INSERT INTO dialer (id, knows) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
 _HOLDERS = """
 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s::bigint & 4294967295 AND objsubid = 2
@@ -48,7 +52,7 @@ _PURGE = """
 DELETE FROM session_lock AS held WHERE taken_at < now() - interval '1 hour' AND NOT EXISTS (
     SELECT 1 FROM dialer WHERE id = held.dialer_id
         AND (settled_at IS NULL OR settled_at > now() - interval '1 hour')
-) AND NOT EXISTS (SELECT 1 FROM call WHERE sent_by = held.dialer_id AND state <> 'ended')
+) AND NOT EXISTS (SELECT 1 FROM call WHERE sent_by = held.dialer_id AND ended_at IS NULL)
 """
 
 
@@ -91,7 +95,7 @@ class Identity:
         self.lease.extend(enter(self.dialer_id, info | {"pid": os.getpid()}))
         self._entered = True
         with db.connection_context():
-            db.execute_sql("INSERT INTO dialer (id) VALUES (%s) ON CONFLICT DO NOTHING", (self.dialer_id,))
+            db.execute_sql(_REGISTER, (self.dialer_id, KNOWS))
 
     def renew(self, info: dict[str, object]) -> None:
         """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises MembershipUnavailable."""

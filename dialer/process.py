@@ -59,6 +59,8 @@ from settings import Settings
 
 log = structlog.get_logger()
 
+_OWNED = "SELECT 1 FROM call WHERE dialer_id = %s AND ended_at IS NULL LIMIT 1"
+
 LEASE_EVERY_SECONDS = 1.0
 RENEW_EVERY_SECONDS = 10.0
 ROUND_SECONDS = 1.0
@@ -306,9 +308,7 @@ class Process:
 
     def _owned(self) -> bool:
         with db.connection_context():
-            return bool(
-                rows("SELECT 1 FROM call WHERE dialer_id = %s AND state <> 'ended' LIMIT 1", self.dialer_id)
-            )
+            return bool(rows(_OWNED, self.dialer_id))
 
     def _on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
         if topic is Topic.CDR:

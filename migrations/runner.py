@@ -13,6 +13,7 @@ import psycopg
 from peewee import OperationalError
 from playhouse.migrations import Runner
 
+from migrations.contraction import contract, left
 from migrations.statements import LOCK_SECONDS
 from models import Pool, connect
 
@@ -36,9 +37,20 @@ def migrate(database_url: str) -> list[str]:
             runner = Runner(pool, directory=str(Path(__file__).parent))
             before = set(runner.applied())
             _apply(pool, runner)
+            contract(pool)
             return sorted(set(runner.applied()) - before)
     finally:
         # The lock ends with its session, also after a script that failed.
+        pool.close_all()
+
+
+def is_contracted(database_url: str) -> bool:
+    """Whether nothing is left that only an older release uses."""
+    pool = connect(database_url, pool_size=1)
+    try:
+        with pool.connection_context():
+            return not left(pool)
+    finally:
         pool.close_all()
 
 

@@ -33,10 +33,10 @@ blp = Blueprint("nodes", description="The FreeSWITCH nodes")
 DRAIN = "INSERT INTO node_drain (name, by) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 TABLE = """
     SELECT name, host, port, cps, channels, weight, created_at FROM node WHERE deleted_at IS NULL"""
-IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended'"
+IN_PROGRESS = "SELECT count(*) AS calls FROM call WHERE node = %s AND ended_at IS NULL"
 # Its successor would ask the node of that name about them: another switch, which never had them.
 CALLS_AT_PREVIOUS_ADDRESS = """
-    SELECT count(*) AS calls FROM call WHERE node = %s AND state <> 'ended' AND EXISTS (
+    SELECT count(*) AS calls FROM call WHERE node = %s AND ended_at IS NULL AND EXISTS (
         SELECT 1 FROM node WHERE name = %s AND deleted_at IS NOT NULL AND (host, port) <> (%s, %s))"""
 DELETE = "UPDATE node SET deleted_at = now() WHERE id = %s"
 NOT_FOUND = "Node not found"

@@ -9,18 +9,18 @@ from models import db, rows
 _LIVE = """
 SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
     (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms
-FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
+FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
 _RECENT = """
 SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
     CASE WHEN sent_at IS NULL THEN 0 ELSE (extract(epoch FROM now() - sent_at) * 1000)::int8 END AS age_ms
 FROM call WHERE (sent_at > now() - make_interval(secs => %s) OR sent_at IS NULL)
-    AND (state <> 'ended' OR sent_at IS NOT NULL) AND created_at > now() - interval '1 day'
+    AND (ended_at IS NULL OR sent_at IS NOT NULL) AND created_at > now() - interval '1 day'
 """
 _DAYS = """
 SELECT tenant_id, count(*)::int8 AS calls, coalesce(sum(billsec), 0)::int8 AS seconds
 FROM call WHERE created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-    AND (sent_at IS NOT NULL OR state <> 'ended') GROUP BY tenant_id
+    AND (sent_at IS NOT NULL OR ended_at IS NULL) GROUP BY tenant_id
 """
 
 

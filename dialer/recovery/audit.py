@@ -23,11 +23,11 @@ from models import db, rows
 log = structlog.get_logger()
 
 _OPEN = """
-SELECT id::text AS id FROM call WHERE dialer_id = %s AND state <> 'ended' AND created_at < now() - interval '3 s'
+SELECT id::text AS id FROM call WHERE dialer_id = %s AND ended_at IS NULL AND created_at < now() - interval '3 s'
 """
 _ROWS = """
 SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node,
-    (state <> 'ended' OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
+    (ended_at IS NULL OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
 FROM call WHERE id = ANY(%s::uuid[])
 """
 

@@ -45,17 +45,17 @@ WITH RECURSIVE teller AS (
     FROM teller WHERE teller.owner IS NOT NULL
 )
 SELECT id FROM dialer WHERE settled_at IS NULL
-UNION SELECT DISTINCT dialer_id FROM call WHERE state <> 'ended' OR slot_until IS NOT NULL
+UNION SELECT DISTINCT dialer_id FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 UNION SELECT owner FROM teller WHERE owner IS NOT NULL AND owner <> 'web' ORDER BY id
 """
-_SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND state <> 'ended'"
+_SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND ended_at IS NULL"
 _PERMITS = """
-SELECT id::text AS id, (state <> 'ended' OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec FROM call
-WHERE id = ANY(%s::uuid[]) AND (state <> 'ended' OR sent_at IS NOT NULL)
+SELECT id::text AS id, (ended_at IS NULL OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec FROM call
+WHERE id = ANY(%s::uuid[]) AND (ended_at IS NULL OR sent_at IS NOT NULL)
 """
 _SETTLED = """
 UPDATE dialer SET settled_at = now() WHERE id = %(id)s
-    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND (state <> 'ended' OR slot_until IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND (ended_at IS NULL OR slot_until IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM transition WHERE owner = %(id)s AND NOT published)
 """
 

@@ -316,7 +316,7 @@ LOST = (
         "a dead dialer counts as settled while a call of it is open",
         "dialer/recovery/takeover.py",
         "    AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s"
-        " AND (state <> 'ended' OR slot_until IS NOT NULL))\n",
+        " AND (ended_at IS NULL OR slot_until IS NOT NULL))\n",
         "",
         (f"{ORDERS}::test_a_dialer_with_an_open_call_is_not_settled",),
     ),

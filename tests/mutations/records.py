@@ -105,9 +105,7 @@ COUNTS = (
         "campaign completed with calls up",
         "a campaign counts as exhausted while somebody is being called",
         "campaigns/lifecycle.py",
-        """                AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id
-                                AND status IN ('originated', 'connected'))
-""",
+        "        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)\n",
         "",
         (
             "tests/integration/api/test_lifecycle.py::test_a_campaign_is_exhausted_once_and_only_with_nobody_left",

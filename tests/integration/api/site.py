@@ -146,8 +146,21 @@ class Site:
         return campaign_id
 
     def move_contact(self, campaign_id: str, position: int, status: str) -> None:
-        """Move one pending contact, and the counts with it."""
+        """Move one pending contact, with the call that it then is in, and the counts."""
         call_id = new_id() if status in ("originated", "connected") else None
+        if call_id is not None:
+            self.sql(
+                "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, state, generation, phone_number,"
+                " caller_id, gateway_id, node, dialer_id, sent_by)"
+                " SELECT %s, %s, campaign_id, id, 1, %s, 1, phone_number, '+14155550199', %s, 'fs1', 'd1', 'd1'"
+                " FROM contact WHERE campaign_id = %s AND position = %s",
+                call_id,
+                TENANT,
+                "answered" if status == "connected" else "dispatching",
+                new_id(),
+                campaign_id,
+                position,
+            )
         self.sql(
             "UPDATE contact SET status = %s, call_id = %s WHERE campaign_id = %s AND position = %s",
             status,
@@ -160,6 +173,11 @@ class Site:
             " WHERE campaign_id = %s AND lane = 'import'",
             campaign_id,
         )
+
+    def end_calls(self, status: str) -> None:
+        """All calls are over, and their contacts in this state; the counts are left."""
+        self.sql("UPDATE call SET state = 'ended', ended_at = now() WHERE state <> 'ended'")
+        self.sql("UPDATE contact SET status = %s, call_id = NULL WHERE call_id IS NOT NULL", status)
 
     def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         with transaction():

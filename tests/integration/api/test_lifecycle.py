@@ -114,7 +114,7 @@ def test_a_campaign_with_calls_in_flight_cannot_be_deleted(site: Site) -> None:
     response = act(site, campaign_id, "delete")
     assert response.status_code == 409
     assert response.text == "Campaign has 1 calls in flight; it can be deleted when they have ended."
-    site.sql("UPDATE contact SET status = 'completed', call_id = NULL WHERE status = 'connected'")
+    site.end_calls("completed")
     assert act(site, campaign_id, "delete").status_code == 204
 
 
@@ -178,7 +178,7 @@ def test_a_campaign_is_exhausted_once_and_only_with_nobody_left(site: Site) -> N
     assert not complete_if_exhausted(wanted, "d000000000001")
     site.move_contact(campaign_id, 2, "originated")
     assert not complete_if_exhausted(wanted, "d000000000001")
-    site.sql("UPDATE contact SET status = 'failed', call_id = NULL WHERE status = 'originated'")
+    site.end_calls("failed")
     with transaction():
         assert complete_if_exhausted(wanted, "d000000000001")
     assert not complete_if_exhausted(wanted, "d000000000002")

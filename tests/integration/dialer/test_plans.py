@@ -1,22 +1,37 @@
-"""What the statements of a group commit read: the rows of their group, and nobody else's."""
+"""What the statements on calls and contacts read: rows that they are about, and nobody else's.
+
+The tables of a statement's plan are of the size at which reading all of one would show. A statement that names one of
+them is in the list below, or says why not.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dialer.record import cdr_correction, outcomes
+from api.routes import cdr
+from api.routes import nodes as nodes_api
+from campaigns import campaign_state, lifecycle
+from dialer import call_rows, control, identity, process
+from dialer.capacity import limiter_snapshot
+from dialer.record import cdr_correction, cdr_inbox, outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, columns_of
-from models import db
-from tests.factories import World, make_campaign
+from dialer.recovery import audit, delivery_unknown, maybe_live, takeover
+from models import connect, db, new_id
+from tests.factories import World, make_campaign, make_world
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, ended
 
-GROUP = 300
+ROOT = Path(__file__).parents[3]
+NAMES_A_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE) (?:call|contact)\b")
+GROUP = 100
 MOST_FOR_EACH = 40
 """Rows that the steps of a plan may read for each call of the group."""
+OURS, THEIRS, OVER = 150, 2_850, 60_000
 
 _IN_FLIGHT = """
 WITH claimed AS (
@@ -30,56 +45,167 @@ SELECT call_id, %(tenant)s, campaign_id, id, 1, 1, 1, phone_number, '+1415555010
     %(owner)s, now() FROM claimed
 RETURNING id::text
 """
+_OVER = """
+WITH over AS (
+    INSERT INTO contact (id, campaign_id, position, phone_number, status, disposition, attempts, sends, version)
+    SELECT gen_random_uuid(), %(campaign)s, n, '+1415' || n, 'failed', 'outcome_unknown', 1, 1, 3
+    FROM generate_series(1, %(count)s) AS n RETURNING *
+)
+INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
+    gateway_id, node, dialer_id, sent_by, created_at, sent_at, state, ended_at, disposition, cause)
+SELECT gen_random_uuid(), %(tenant)s, campaign_id, id, 1, 1, 1, phone_number, '+14155550100', %(gateway)s, 'fs1',
+    %(owner)s, %(owner)s, now() - interval '2 days', now(), 'ended', now(), 'outcome_unknown', 'X' FROM over
+RETURNING id::text
+"""
+
+EXEMPT = {
+    "dialer.call_rows.TRIED": "a part of others, by a contact's calls",
+    "dialer.call_rows.REJECTED": "a part of others, by a contact's calls",
+    "dialer.call_rows._LIVE_CALLS": "a part of the two others there",
+    "dialer.capacity.limiter_snapshot._RECENT": "reads a day, when the limiter has lost its memory",
+    "dialer.capacity.limiter_snapshot._DAYS": "reads a day, when the limiter has lost its memory",
+    "dialer.record.outbox._LEFT": "test_large_lists.py",
+    "campaigns.queries._CONTACT": "a part of others",
+}
 
 
-def in_flight(world: World, count: int) -> list[str]:
-    """So many calls of one campaign that were sent."""
+def placed(world: World, sql: str, count: int, owner: str) -> tuple[str, list[str]]:
+    """A new campaign with so many calls; its id and theirs."""
     parameters = {
         "campaign": make_campaign(world, 0),
         "count": count,
         "tenant": world.tenant_id,
         "gateway": world.gateway_id,
-        "owner": DIALER,
+        "owner": owner,
     }
     with db.connection_context():
-        found = [call_id for (call_id,) in db.execute_sql(_IN_FLIGHT, parameters).fetchall()]
+        found = [call_id for (call_id,) in db.execute_sql(sql, parameters).fetchall()]
         db.execute_sql("ANALYZE")
-    return found
+    return str(parameters["campaign"]), found
 
 
-def read_by(sql: str, parameters: Any) -> int:
-    """How many rows the statement reads, over all steps of its plan; nothing is changed."""
+def explained(sql: str, parameters: Any) -> str:
+    """The plan of a statement that is run and undone."""
     with db.connection_context(), db.atomic():
         cursor = db.execute_sql("EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) " + sql, parameters)
         plan = "\n".join(row[0] for row in cursor.fetchall())
         db.rollback()
+    return plan
+
+
+def read_by(plan: str) -> int:
+    """How many rows all steps of the plan have read."""
     steps = re.findall(r"actual rows=([\d.]+) loops=(\d+)", plan)
     removed = re.findall(r"Rows Removed by \w+(?: \w+)*: (\d+)", plan)
     return sum(int(float(number)) * int(loops) for number, loops in steps) + sum(map(int, removed))
 
 
-def statements(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
+def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
     """Every statement that records what became of these calls, with its parameters."""
     seen = [Seen(call_id, 0.0, 1.0, progress=True, ring=True) for call_id in call_ids]
     answered = [Answered(call_id, 0.0, 1.0) for call_id in call_ids]
     over = [ended(call_id, "failed") for call_id in call_ids]
-    whose = {"owner": DIALER, "lane": "x"}
+    whose, ids = {"owner": DIALER, "lane": "x"}, (list(call_ids),)
     return {
-        "lock": (outcomes.LOCK_CALLS, (list(call_ids),)),
-        "campaigns": (outcomes._LOCK_CAMPAIGNS, (list(call_ids),)),
-        "seen": (outcomes._SEEN, columns_of(Seen, seen)),
-        "answered": (outcomes._ANSWERED, columns_of(Answered, answered) | whose),
-        "ended": (outcomes._ENDED, columns_of(Ended, over) | whose),
-        "corrected": (cdr_correction._CORRECT, columns_of(Ended, over) | whose),
+        "dialer.record.outcomes.LOCK_CALLS": (outcomes.LOCK_CALLS, ids),
+        "dialer.record.outcomes._LOCK_CAMPAIGNS": (outcomes._LOCK_CAMPAIGNS, ids),
+        "dialer.record.outcomes._OVER": (outcomes._OVER, ids),
+        "dialer.record.outcomes._SEEN": (outcomes._SEEN, columns_of(Seen, seen)),
+        "dialer.record.outcomes._ANSWERED": (outcomes._ANSWERED, columns_of(Answered, answered) | whose),
+        "dialer.record.outcomes._ENDED": (outcomes._ENDED, columns_of(Ended, over) | whose),
+        "dialer.record.cdr_correction._CORRECT": (
+            cdr_correction._CORRECT,
+            columns_of(Ended, over) | whose,
+        ),
     }
+
+
+def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, Any]]:
+    """The other statements on calls and contacts, but for those of dispatch (test_large_lists.py)."""
+    ids = list(call_ids)
+    return {
+        "dialer.record.cdr_correction._SECONDS_TODAY": (cdr_correction._SECONDS_TODAY, (ids,)),
+        "dialer.record.cdr_inbox._WAITING": (cdr_inbox._WAITING, (DIALER, 500)),
+        "dialer.record.cdr_inbox._LOCKED": (cdr_inbox._LOCKED, (ids,)),
+        "dialer.call_rows._ADOPT": (call_rows._ADOPT, (DIALER, "d1")),
+        "dialer.call_rows._OPEN_LIVE_CALLS": (call_rows._OPEN_LIVE_CALLS, (DIALER, ids)),
+        "dialer.capacity.limiter_snapshot._LIVE": (limiter_snapshot._LIVE, ()),
+        "dialer.control._OPEN_OF_CAMPAIGN": (control._OPEN_OF_CAMPAIGN, (campaign_id,)),
+        "dialer.control._OPEN_TENANTS": (control._OPEN_TENANTS, ("*",)),
+        "dialer.identity._PURGE": (identity._PURGE, ()),
+        "dialer.process._OWNED": (process._OWNED, (DIALER,)),
+        "dialer.recovery.audit._OPEN": (audit._OPEN, (DIALER,)),
+        "dialer.recovery.audit._ROWS": (audit._ROWS, (ids,)),
+        "dialer.recovery.delivery_unknown._NOTE": (delivery_unknown._NOTE, (ids, DIALER)),
+        "dialer.recovery.maybe_live._HELD": (maybe_live._HELD, (DIALER,)),
+        "dialer.recovery.maybe_live._RELEASED": (maybe_live._RELEASED, (ids, DIALER)),
+        "dialer.recovery.takeover._UNSETTLED": (takeover._UNSETTLED, ()),
+        "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
+        "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
+        "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
+        "campaigns.campaign_state._CANCEL": (campaign_state._CANCEL, (campaign_id, campaign_id, "web")),
+        "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
+        "campaigns.lifecycle._EXHAUSTED": (lifecycle._EXHAUSTED, (campaign_id,)),
+        "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),
+        "api.routes.nodes.CALLS_AT_PREVIOUS_ADDRESS": (
+            nodes_api.CALLS_AT_PREVIOUS_ADDRESS,
+            ("fs1", "fs1", "h", 1),
+        ),
+        "api.routes.cdr._STORE": (cdr._STORE, ("fs1", "{}", ids[0])),
+    }
+
+
+@pytest.fixture
+def busy(database_url: str) -> Iterator[tuple[list[str], str]]:
+    """60,000 calls that are over, 3,000 in flight, of which 150 are ours: a group of them, and their campaign."""
+    pool = connect(database_url)
+    world = make_world()
+    placed(world, _OVER, OVER, "d0000000000fe")
+    placed(world, _IN_FLIGHT, THEIRS, "d0000000000ff")
+    campaign_id, calls = placed(world, _IN_FLIGHT, OURS, DIALER)
+    yield calls[:GROUP], campaign_id
+    pool.close_all()
+
+
+def test_no_statement_reads_calls_or_contacts_that_it_is_not_about(busy: tuple[list[str], str]) -> None:
+    group, campaign_id = busy
+    for name, statement in (recording(group) | others(group, campaign_id)).items():
+        plan = explained(*statement)
+        assert not re.search(r"Seq Scan on (call|contact)\b", plan), f"{name}\n{plan}"
+        assert read_by(plan) < 3 * (OURS + THEIRS), f"{name}\n{plan}"
+
+
+def test_what_is_recorded_does_not_depend_on_how_many_are_in_flight(busy: tuple[list[str], str]) -> None:
+    group, _ = busy
+    for name, statement in recording(group).items():
+        plan = explained(*statement)
+        assert read_by(plan) <= MOST_FOR_EACH * GROUP, f"{name}\n{plan}"
 
 
 @pytest.mark.parametrize("state", ["sent", "over"])
 def test_no_call_of_a_group_is_compared_with_each_of_the_others(world: World, state: str) -> None:
-    group = in_flight(world, GROUP)
-    if state == "over":
-        outcomes.write(
-            DIALER, [], [], [ended(call_id, "failed", disposition="outcome_unknown") for call_id in group]
-        )
-    reads = {name: read_by(*statement) for name, statement in statements(group).items()}
-    assert {name: read for name, read in reads.items() if read > MOST_FOR_EACH * GROUP} == {}
+    _, group = placed(world, _IN_FLIGHT if state == "sent" else _OVER, 3 * GROUP, DIALER)
+    for name, statement in recording(group).items():
+        plan = explained(*statement)
+        assert read_by(plan) <= MOST_FOR_EACH * len(group), f"{name}\n{plan}"
+
+
+def test_every_statement_on_calls_or_contacts_is_in_the_list() -> None:
+    listed = recording([str(new_id())]).keys() | others([str(new_id())], str(new_id())).keys()
+    assert set(constants()) - EXEMPT.keys() == listed
+
+
+def constants() -> Iterator[str]:
+    """The constants that hold such a statement, by module and name; those of dispatch are in test_large_lists.py,
+    those of the API's lists answer one client."""
+    files = [*(ROOT / "dialer").rglob("*.py"), *(ROOT / "campaigns").glob("*.py")]
+    files += [ROOT / "api" / "routes" / name for name in ("cdr.py", "nodes.py")]
+    for file in files:
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        if module.startswith("dialer.dispatch."):
+            continue
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                texts = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+                if any(isinstance(text, str) and NAMES_A_TABLE.search(text) for text in texts):
+                    yield f"{module}.{node.targets[0].id}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dialer.identity import KNOWS
 from tests.unit.migrations.rules import violations
 
 ROOT = Path(__file__).parents[3]
@@ -101,3 +102,7 @@ def test_what_is_built_by_peewee_is_found() -> None:
 )
 def test_what_blocks_nobody_is_let_through(source: str) -> None:
     assert violations(source) == []
+
+
+def test_a_dialer_tells_the_last_migration_that_its_release_knows() -> None:
+    assert MIGRATIONS[-1].name.split("_")[0] == f"{KNOWS:04}"
