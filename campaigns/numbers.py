@@ -3,6 +3,7 @@
 Called by the importer for each row, and wherever the API takes a number. libphonenumber's rules decide what is
 a number; what this module adds is refusing text from which libphonenumber would silently dial something else
 (letters, a second number, an extension), and undoing the damage of spreadsheets only where no digit is lost.
+Most numbers are answered by `numbering_plans`, which says what libphonenumber would.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from campaigns.errors import NumberRefused, quoted
+from campaigns.numbering_plans import dialled
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
 _WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
+_BETWEEN_DIGITS = str.maketrans("", "", " ().-/")
 _PLAIN = re.compile(r"\+?[1-9][0-9]{6,14}")
 # Marks that phones and chat programs put around a copied number; they are not visible.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -47,6 +50,10 @@ def phone_number(raw: str, region: str | None) -> str:
     short_code or premium.
     """
     text = raw if _PLAIN.fullmatch(raw) else _written(raw)
+    if text.isascii():
+        certain = dialled(text.translate(_BETWEEN_DIGITS), region)
+        if certain is not None:
+            return certain
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as failure:
