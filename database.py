@@ -1,4 +1,4 @@
-"""PostgreSQL: the pool, one transaction, rows of a statement, and ids.
+"""PostgreSQL: the pool, one transaction, and rows of a statement.
 
 peewee's state is of one greenlet only where gevent had patched the process before peewee was imported: whoever starts
 a process patches it first (`app.py` refuses to start otherwise).
@@ -6,9 +6,6 @@ a process patches it first (`app.py` refuses to start otherwise).
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -87,13 +84,3 @@ def rows(sql: str, *params: object) -> list[dict[str, Any]]:
 def rows_as(kind: type[Row], sql: str, *params: object) -> list[Row]:
     """Run one statement and return its rows as `kind`, whose fields are the statement's columns."""
     return [kind(**row) for row in rows(sql, *params)]
-
-
-def new_id() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that rows sort by age."""
-    milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & ((1 << 48) - 1)) << 80 | random_bits
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)

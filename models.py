@@ -1,4 +1,4 @@
-"""Peewee models; what `database`, `database_pool` and `states` have is had from here too.
+"""Peewee models; what `database`, `database_pool`, `ids` and `states` have is had from here too.
 
 The schema itself, with its constraints and indexes, is in `migrations/`; a test compares the two. What changes a
 campaign's state is in `campaigns/`; statements that move many contacts at once (claims, outcomes) are in `dialer/`,
@@ -29,12 +29,12 @@ from database import (
     POOL_SIZE,
     connect,
     db,
-    new_id,
     rows,
     rows_as,
     transaction,
 )
 from database_pool import Pool
+from ids import new_id
 from states import CAMPAIGN_TRANSITIONS, CONTACT_TRANSITIONS, CallState, CampaignStatus, ContactStatus
 
 __all__ = [

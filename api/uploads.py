@@ -32,10 +32,11 @@ DRAIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Form:
-    """A form: its text fields as lists, and the one file with the SHA-256 of it."""
+    """A form: its text fields as lists, and the one file with its size and its SHA-256."""
 
     fields: dict[str, list[str]] = field(default_factory=dict)
     file: BinaryIO | None = None
+    file_size: int = 0
     file_hash: str = ""
 
     def close(self) -> None:
@@ -156,7 +157,8 @@ def _collect(
         if isinstance(event, File):
             if event.name != file_field or form.file is not None:
                 raise ApiError(400, f"{quoted(event.name)} is a file; the one file is {file_field}.")
-            form.file, form.file_hash = spool(_FileReader(parts), limits, let_others_run=let_others_run)
+            spooled = spool(_FileReader(parts), limits, let_others_run=let_others_run)
+            form.file, form.file_size, form.file_hash = spooled
         elif isinstance(event, Field):
             if event.name == file_field:
                 raise ApiError(400, f"{file_field} is text; it must be a file with a file name.")

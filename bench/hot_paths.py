@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.events import fastest
+from bench.work import fastest
 from bench.table import Bound, Figure
 from dialer.tasks import Tasks
 from freeswitch.channel_variables import escape

@@ -128,6 +128,8 @@ def _row(started: tuple[int, str], lines: _Lines, delimiter: str) -> Row:
         return Row(number, bare, [], "row_too_long")
     if '"' not in bare:
         return Row(number, bare, bare.split(delimiter))
+    if (plain := _plainly_quoted(bare, delimiter)) is not None:
+        return Row(number, bare, plain)
     cells: list[str] = []
     taken: list[tuple[int, str]] = []
     open_cell = _split(line, 0, cells, delimiter, None)
@@ -148,6 +150,25 @@ def _row(started: tuple[int, str], lines: _Lines, delimiter: str) -> Row:
     return Row(
         number, bare, [], "unterminated_quote" if taken or isinstance(open_cell, list) else "bad_quotes"
     )
+
+
+def _plainly_quoted(bare: str, delimiter: str) -> list[str] | None:
+    """The cells of a line in which each pair of quotes is a whole cell, as nearly all have; None of another.
+
+    What lies between two such cells then begins and ends with a delimiter, and so does what lies before and behind.
+    """
+    parts = f"{delimiter}{bare}{delimiter}".split('"')
+    if len(parts) % 2 == 0:
+        return None
+    cells: list[str] = []
+    for at, part in enumerate(parts):
+        if at % 2:
+            cells.append(part)
+        elif part != delimiter:
+            if len(part) < 2 or part[0] != delimiter or part[-1] != delimiter:
+                return None
+            cells += part[1:-1].split(delimiter)
+    return cells
 
 
 def _split(

@@ -40,17 +40,6 @@ class RejectedRow:
 
 
 @dataclass(slots=True)
-class Batch:
-    """About 500 rows, in the order of the list."""
-
-    accepted: list[AcceptedRow] = field(default_factory=list)
-    rejected: list[RejectedRow] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.accepted) + len(self.rejected)
-
-
-@dataclass(slots=True)
 class ImportCounts:
     """What became of the rows of a list; a duplicate is not counted as invalid."""
 
@@ -60,13 +49,30 @@ class ImportCounts:
     invalid: int = 0
     suppressed: int = 0
 
-    def add(self, batch: Batch) -> None:
-        """Count the rows of `batch`."""
-        duplicates = sum(row.code == "duplicate" for row in batch.rejected)
-        self.rows += len(batch)
-        self.accepted += len(batch.accepted)
-        self.duplicates += duplicates
-        self.invalid += len(batch.rejected) - duplicates
+    def add(self, more: ImportCounts) -> None:
+        """Count those rows too."""
+        self.rows += more.rows
+        self.accepted += more.accepted
+        self.duplicates += more.duplicates
+        self.invalid += more.invalid
+        self.suppressed += more.suppressed
+
+
+@dataclass(slots=True)
+class Batch:
+    """About 500 rows, in the order of the list."""
+
+    accepted: list[AcceptedRow] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.accepted) + len(self.rejected)
+
+    def counts(self) -> ImportCounts:
+        """What became of these rows."""
+        duplicates = sum(row.code == "duplicate" for row in self.rejected)
+        invalid = len(self.rejected) - duplicates
+        return ImportCounts(len(self), len(self.accepted), duplicates, invalid)
 
 
 class RowBatcher:

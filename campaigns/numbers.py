@@ -20,7 +20,8 @@ from campaigns.numbering_plans import dialled
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
 _WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
 _BETWEEN_DIGITS = str.maketrans("", "", " ().-/")
-_PLAIN = re.compile(r"\+?[1-9][0-9]{6,14}")
+# Nothing to undo in it; a spreadsheet's `12125550100.0` is not one of these.
+_AS_IT_IS = re.compile(r"(?!\+?[0-9]{7,}\.0\Z)\+?[(0-9][0-9 ().\-/]*[0-9)]")
 # Marks that phones and chat programs put around a copied number; they are not visible.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SIGNS = str.maketrans(
@@ -49,7 +50,7 @@ def phone_number(raw: str, region: str | None) -> str:
     Raises NumberRefused with code missing_number, invalid_number, excel_scientific, emergency_number,
     short_code or premium.
     """
-    text = raw if _PLAIN.fullmatch(raw) else _written(raw)
+    text = raw if _AS_IT_IS.fullmatch(raw) else _written(raw)
     if text.isascii():
         certain = dialled(text.translate(_BETWEEN_DIGITS), region)
         if certain is not None:

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from campaigns.columns import Limits
 from campaigns.errors import ListTooLarge
@@ -21,10 +21,18 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Spooled(NamedTuple):
+    """An upload: its file, at its start, how many bytes it has, and its SHA-256."""
+
+    file: BinaryIO
+    size: int
+    sha256: str
+
+
 def spool(
     stream: Readable, limits: Limits, chunk: int = BLOCK, let_others_run: Callable[[], None] = nobody_else
-) -> tuple[BinaryIO, str]:
-    """Copy an upload to a temporary file, which is gone once closed; return it, at its start, and its SHA-256.
+) -> Spooled:
+    """Copy an upload to a temporary file, which is gone once closed.
 
     Raises ListTooLarge as soon as more than `limits.max_bytes` have been read.
     """
@@ -45,4 +53,4 @@ def spool(
         file.seek(0)
         # From here on it is the caller's to close.
         whole.pop_all()
-    return file, digest.hexdigest()
+    return Spooled(file, size, digest.hexdigest())

@@ -1,26 +1,29 @@
 """Stores a new campaign with its list, all or nothing, and reads what was rejected.
 
-Runs in the caller's transaction. The rows go in by COPY, batch by batch as the importer yields them, so that a
-list of any size takes little memory.
+Runs in the caller's transaction. The rows go in by COPY, piece by piece as they are read, so that a list of any size
+takes little memory.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
 from campaigns.errors import CampaignsError
-from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
+from campaigns.import_rows import ImportCounts
 from models import CampaignStatus, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
-COPY_CONTACTS = "COPY contact (id, campaign_id, position, phone_number, custom_fields) FROM STDIN"
-COPY_REJECTS = "COPY import_reject (campaign_id, line, raw, code, reason) FROM STDIN"
+COPY_CONTACTS = f"COPY contact ({CONTACT_COLUMNS}) FROM STDIN"
+COPY_REJECTS = f"COPY import_reject ({REJECT_COLUMNS}) FROM STDIN"
+
+ReadRows = Callable[[uuid.UUID], Generator[CopyRows]]
+"""Reads a list for the campaign of this id."""
 
 
 class UnknownReferenceError(CampaignsError):
@@ -85,17 +88,21 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> s
     return e164
 
 
-def create(new: NewCampaign, batches: Iterable[Batch]) -> uuid.UUID:
+def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
     """Store the campaign and everything its list holds; its id. The references have been checked.
 
     Raises whatever reading the list raises; the caller's transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
     counts = ImportCounts()
-    for batch in batches:
-        _copy_contacts(campaign_id, counts.accepted, batch.accepted)
-        _copy_rejects(campaign_id, batch.rejected)
-        counts.add(batch)
+    with closing(read(campaign_id)) as pieces:
+        for piece in pieces:
+            if not piece.counts.rows:
+                # A transaction that says nothing for IDLE_SECONDS is undone.
+                rows("SELECT 1")
+            _copy(COPY_CONTACTS, piece.contacts)
+            _copy(COPY_REJECTS, piece.rejects)
+            counts.add(piece.counts)
     _write_counts(campaign_id, counts)
     return campaign_id
 
@@ -157,22 +164,10 @@ def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[RejectR
     )
 
 
-def _copy_contacts(campaign_id: uuid.UUID, position: int, accepted: list[AcceptedRow]) -> None:
-    if not accepted:
-        return
-    with _cursor() as cursor, cursor.copy(COPY_CONTACTS) as copy:
-        for number, row in enumerate(accepted, position + 1):
-            copy.write_row(
-                (new_id(), campaign_id, number, row.phone_number, orjson.dumps(row.custom_fields).decode())
-            )
-
-
-def _copy_rejects(campaign_id: uuid.UUID, rejected: list[RejectedRow]) -> None:
-    if not rejected:
-        return
-    with _cursor() as cursor, cursor.copy(COPY_REJECTS) as copy:
-        for row in rejected:
-            copy.write_row((campaign_id, row.line, row.raw, row.code, row.reason))
+def _copy(statement: str, lines: bytes) -> None:
+    if lines:
+        with _cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(lines)
 
 
 def _cursor() -> Any:

@@ -1,15 +1,22 @@
-"""Reads the two forms of a creating request, a multipart form or JSON, and stores the campaign they ask for."""
+"""Reads the two forms of a creating request, a multipart form or JSON, and stores the campaign they ask for.
+
+A list of more than some hundred rows is read in a process of its own (`campaigns/list_process.py`): whoever asks this
+one for something else waits only for the bytes that pass through it on their way to the database.
+"""
 
 from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from tempfile import TemporaryFile
 
 import marshmallow as ma
+import structlog
 from flask import request
 from gevent.lock import BoundedSemaphore
 
@@ -24,10 +31,12 @@ from api.services import Services
 from api.uploads import CHUNK, Form, drain, read_form
 from campaigns import store
 from campaigns.columns import Limits
+from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused
-from campaigns.import_rows import Batch
 from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
+from campaigns.list_frames import ListNotRead
+from campaigns.list_process import ListForm, ListRequest, read_in_process, write_objects
 from campaigns.numbers import region_of
 from cooperative import let_others_run
 
@@ -36,10 +45,15 @@ LIMITS = Limits()
 IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
 QUEUE_SECONDS = 30.0
+SHORT_BYTES = 64 * 1024
+"""A list up to here is read in place: a process would take longer to start than it has to read."""
 
-ReadContacts = Callable[[str | None], Generator[Batch]]
+log = structlog.get_logger(__name__)
 
-# An import keeps a connection and the processor busy for seconds; more at once would only starve the others.
+ReadContacts = Callable[[str | None, uuid.UUID], Generator[CopyRows]]
+"""Reads a list, given the region of its numbers, for the campaign of this id."""
+
+# An import keeps a connection, and one processor for its reader, busy for seconds; more would starve the others.
 _imports = BoundedSemaphore(IMPORTS_AT_ONCE)
 
 
@@ -71,8 +85,7 @@ def create_from_request(
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
-            with closing(wanted.read(region_of(caller_id))) as batches:
-                created[:] = [store.create(new, batches)]
+            created[:] = [store.create(new, partial(wanted.read, region_of(caller_id)))]
             return to_json(created[0])
 
         try:
@@ -82,6 +95,13 @@ def create_from_request(
         except ListRefused as error:
             end = "" if error.message.endswith((".", "?")) else "."
             raise ApiError(400, error.message + end, code=error.code) from error
+        except ListNotRead as error:
+            log.error("list_not_read", exc_info=error)
+            raise ApiError(
+                503,
+                "The list could not be read to its end, and nothing is kept.",
+                headers={"Retry-After": "5"},
+            ) from error
     return answer, None if answer.replayed else created[0]
 
 
@@ -98,7 +118,7 @@ def _import_slot() -> Iterator[None]:
 @contextmanager
 def _read_request() -> Iterator[CreateRequest]:
     if request.mimetype == "application/json":
-        body, body_hash = _json()
+        body, size, body_hash = _json()
         contacts = body.pop(FILE_FIELD, None)
         fields = _validated(body)
         if contacts is None:
@@ -106,12 +126,7 @@ def _read_request() -> Iterator[CreateRequest]:
         if not isinstance(contacts, list):
             raise ApiError(400, f"{FILE_FIELD} is {quoted(contacts)}; it must be a list of objects.")
 
-        def read(region: str | None) -> Generator[Batch]:
-            yield from read_objects(
-                contacts, default_region=region, limits=LIMITS, let_others_run=let_others_run
-            )
-
-        yield CreateRequest(fields, read, body_hash)
+        yield CreateRequest(fields, _objects_reader(contacts, short=size <= SHORT_BYTES), body_hash)
     elif request.mimetype == "multipart/form-data":
         with closing(read_form(request, FILE_FIELD, LIMITS, let_others_run)) as form:
             yield _from_form(form)
@@ -128,15 +143,31 @@ def _from_form(form: Form) -> CreateRequest:
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
-    def read(region: str | None) -> Generator[Batch]:
+    def read(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
         file.seek(0)
-        yield from read_list(file, default_region=region, limits=LIMITS, let_others_run=let_others_run)
+        if form.file_size > SHORT_BYTES:
+            return read_in_process(ListRequest(ListForm.CSV, campaign_id, region, LIMITS), file)
+        batches = read_list(file, default_region=region, limits=LIMITS, let_others_run=let_others_run)
+        return copy_rows(batches, campaign_id)
 
     return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
 
-def _json() -> tuple[dict[str, object], str]:
-    """The JSON body and the hash of its bytes."""
+def _objects_reader(contacts: Sequence[object], *, short: bool) -> ReadContacts:
+    def here(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
+        batches = read_objects(contacts, default_region=region, limits=LIMITS, let_others_run=let_others_run)
+        return copy_rows(batches, campaign_id)
+
+    def elsewhere(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
+        with TemporaryFile() as file:
+            write_objects(contacts, file, let_others_run)
+            yield from read_in_process(ListRequest(ListForm.OBJECTS, campaign_id, region, LIMITS), file)
+
+    return here if short else elsewhere
+
+
+def _json() -> tuple[dict[str, object], int, str]:
+    """The JSON body, its size and the hash of its bytes."""
     data, digest = bytearray(), sha256()
     while block := request.stream.read(CHUNK):
         data += block
@@ -146,7 +177,7 @@ def _json() -> tuple[dict[str, object], str]:
             raise ApiError(413, f"The body has more than {LIMITS.max_bytes} bytes, the most it may have.")
         let_others_run()
     try:
-        return decode_object(data.decode(), let_others_run), digest.hexdigest()
+        return decode_object(data.decode(), let_others_run), len(data), digest.hexdigest()
     except ValueError as error:
         raise ApiError(400, "The body is not a JSON object.", code="invalid_json") from error
 

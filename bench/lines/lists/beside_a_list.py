@@ -20,7 +20,7 @@ def measure(quick: bool) -> Sequence[Figure]:
     """How long others wait for a list that is read beside them."""
     data = many(15_000 if quick else ROWS)
     with Bystander().running() as bystander:
-        file, _ = spool(io.BytesIO(data), Limits(), let_others_run=let_others_run)
+        file, *_ = spool(io.BytesIO(data), Limits(), let_others_run=let_others_run)
         with file:
             for _ in read_list(file, default_region="US", limits=Limits(), let_others_run=let_others_run):
                 pass

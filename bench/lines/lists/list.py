@@ -35,11 +35,11 @@ def measure(_quick: bool) -> Sequence[Figure]:
     assert len(data) < 10 * 1024 * 1024
     before = forget_peak()
     began = time.process_time()
-    file, _ = spool(io.BytesIO(data), Limits())
+    file, *_ = spool(io.BytesIO(data), Limits())
     counts = ImportCounts()
     with file:
         for batch in read_list(file, default_region="US", limits=Limits()):
-            counts.add(batch)
+            counts.add(batch.counts())
     seconds = time.process_time() - began
     megabytes = memory("VmHWM") - before
     assert counts.accepted == ROWS

@@ -30,9 +30,10 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class Service:
-    """The web process as the Procfile starts it."""
+    """The web process as the Procfile starts it, and the id of it."""
 
     url: str
+    pid: int
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {key('operate')}"} | options.pop("headers", {})
@@ -54,18 +55,18 @@ def place(
 
 
 @contextmanager
-def started(database_url: str, redis_url: str) -> Iterator[Service]:
+def started(database_url: str, redis_url: str, workers: int = 2) -> Iterator[Service]:
     port = free_port()
     environ = os.environ | {
         "PORT": str(port),
-        "WEB_CONCURRENCY": "2",
+        "WEB_CONCURRENCY": str(workers),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SECRET_KEY": PEPPER,
     }
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:create_app()"]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
-    found = Service(f"http://127.0.0.1:{port}")
+    found = Service(f"http://127.0.0.1:{port}", process.pid)
     try:
         wait_until(lambda: _answers(found), "the service")
         yield found
@@ -183,3 +184,24 @@ def test_an_upload_without_a_length_is_read_and_limited_too(site: Site, service:
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     assert service.send("POST", "/campaigns", data=body(100), headers=headers).status_code == 201
     assert service.send("POST", "/campaigns", data=body(100_000), headers=headers).status_code == 413
+
+
+def test_long_lists_are_read_beside_the_workers_and_nothing_of_it_is_left(
+    site: Site, service: Service
+) -> None:
+    count = 10_000
+    form = {name: str(value) for name, value in site.fields().items()}
+
+    def upload(_: int) -> requests.Response:
+        return service.send("POST", "/campaigns", data=form, files={"contacts": ("l.csv", csv_of(count))})
+
+    answers = at_once(3, upload)
+    assert [answer.json()["counts"]["pending"] for answer in answers] == [count] * 3
+    workers = _children(service.pid)
+    assert len(workers) >= 2
+    assert [_children(pid) for pid in workers] == [[]] * len(workers), "a process that nobody waited for"
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.columns import Limits
-from campaigns.csvfile import Row, find_delimiter, read_rows
+from campaigns.csvfile import Row, _plainly_quoted, _split, find_delimiter, read_rows
 from campaigns.encodings import open_text
 from campaigns.errors import ListTooLarge
 from campaigns.spooling import spool
@@ -201,9 +201,10 @@ def test_an_upload_is_refused_while_it_arrives() -> None:
 
 @given(st.binary(max_size=3000), st.integers(1, 4000), st.integers(1, 4000))
 def test_an_upload_within_the_limit_is_kept_as_it_came(data: bytes, chunk: int, piece: int) -> None:
-    file, digest = spool(Dribble(data, piece), Limits(max_bytes=len(data)), chunk=chunk)
+    file, size, digest = spool(Dribble(data, piece), Limits(max_bytes=len(data)), chunk=chunk)
     with file:
         assert file.read() == data
+    assert size == len(data)
     assert digest == hashlib.sha256(data).hexdigest()
 
 
@@ -239,3 +240,20 @@ def test_others_run_every_few_milliseconds() -> None:
         time_slice.check()
         after_each.append(len(turns))
     assert after_each == [0, 0, 1, 1, 1, 2, 2, 2, 3]
+
+
+QUOTED_CELLS = st.sampled_from(['""', '"a"', '"a,b"', 'a"b', '"a""b"', ' "a"', '"a" ', '"', "a", "", " "])
+
+
+@given(st.lists(QUOTED_CELLS | st.text('ab ",', max_size=4), min_size=1, max_size=6))
+def test_a_plainly_quoted_row_has_the_cells_that_reading_it_quote_by_quote_gives(written: list[str]) -> None:
+    line = ",".join(written)
+    quick = _plainly_quoted(line, ",")
+    cells: list[str] = []
+    fault = _split(line, 0, cells, ",", None)
+    assert quick is None or (quick, None) == (cells, fault)
+
+
+def test_most_quoted_rows_are_plainly_quoted() -> None:
+    assert _plainly_quoted('"a","b, c",,d,""', ",") == ["a", "b, c", "", "d", ""]
+    assert _plainly_quoted('a,"b""c"', ",") is None

@@ -1,0 +1,7 @@
+"""What the pool of database connections adds to a statement."""
+
+from __future__ import annotations
+
+from bench.database import checking_out
+
+measure = checking_out

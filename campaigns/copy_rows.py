@@ -1,0 +1,62 @@
+"""From batches of a list to what PostgreSQL's COPY reads: whoever reads the list does the work of writing it, too.
+
+COPY's text format: a row a line, a tab between columns, a backslash before what would end either.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+
+import orjson
+
+from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
+from ids import new_ids
+
+CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields"
+REJECT_COLUMNS = "campaign_id, line, raw, code, reason"
+ENOUGH_BYTES = 768 * 1024
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRows:
+    """A piece of a list: its contacts and its rejected rows, each as COPY reads them, and what they count for."""
+
+    contacts: bytes = b""
+    rejects: bytes = b""
+    counts: ImportCounts = field(default_factory=ImportCounts)
+
+
+def copy_rows(
+    batches: Iterable[Batch], campaign_id: uuid.UUID, enough: int = ENOUGH_BYTES
+) -> Generator[CopyRows]:
+    """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips."""
+    contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
+    position = 0
+    campaign = str(campaign_id)
+    for batch in batches:
+        for new, row in zip(new_ids(len(batch.accepted)), batch.accepted, strict=True):
+            position += 1
+            contacts += _contact(new, campaign, position, row)
+        for refused in batch.rejected:
+            rejects += _reject(campaign, refused)
+        counts.add(batch.counts())
+        if len(contacts) + len(rejects) >= enough:
+            yield CopyRows(bytes(contacts), bytes(rejects), counts)
+            contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
+    if counts.rows:
+        yield CopyRows(bytes(contacts), bytes(rejects), counts)
+
+
+def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> bytes:
+    # orjson escapes tabs and line ends itself; of COPY's own, only the backslash is left.
+    fields = orjson.dumps(row.custom_fields).replace(b"\\", b"\\\\")
+    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + fields + b"\n"
+
+
+def _reject(campaign: str, row: RejectedRow) -> bytes:
+    texts = "\t".join(text.translate(_ESCAPES) for text in (row.raw, row.code, row.reason))
+    return f"{campaign}\t{row.line}\t{texts}\n".encode()

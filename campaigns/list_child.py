@@ -1,0 +1,79 @@
+"""`python -m campaigns.list_child REQUEST < LIST`: reads one list for a web process, which stores what this writes.
+
+Nobody's request waits for it. It ends with whoever started it, whatever ended that one: it writes at least once a
+second, and to write where nobody reads is its end. A stop of the platform, which signals every process, is for the
+web process to heed: it finishes its requests first.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from campaigns.copy_rows import CopyRows, copy_rows
+from campaigns.errors import ListRefused
+from campaigns.import_rows import Batch
+from campaigns.importer import read_list
+from campaigns.json_contacts import read_objects
+from campaigns.list_frames import end_frame, refused_frame, rows_frame
+from campaigns.list_process import ListForm, ListRequest, read_objects_file
+
+CPU_SECONDS = 120
+SIGN_OF_LIFE_SECONDS = 1.0
+
+
+class Output:
+    """Where the frames go; an empty one at least every second, from which the reader sees that work goes on."""
+
+    def __init__(self, out: BinaryIO, now: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._now = now
+        self._last = now()
+
+    def write(self, frame: bytes) -> None:
+        """Write one frame."""
+        self._out.write(frame)
+        self._out.flush()
+        self._last = self._now()
+
+    def sign_of_life(self) -> None:
+        """Say that work goes on, if nothing was said for a while."""
+        if self._now() - self._last >= SIGN_OF_LIFE_SECONDS:
+            self.write(rows_frame(CopyRows()))
+
+
+def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
+    """Read the list in `file` and write it to `output`."""
+    try:
+        for rows in copy_rows(_batches(request, file, output.sign_of_life), request.campaign_id):
+            output.write(rows_frame(rows))
+    except ListRefused as refused:
+        output.write(refused_frame(refused))
+    else:
+        output.write(end_frame())
+
+
+def _batches(request: ListRequest, file: BinaryIO, meanwhile: Callable[[], None]) -> Iterator[Batch]:
+    if request.form is ListForm.OBJECTS:
+        contacts = read_objects_file(file)
+        return read_objects(
+            contacts, default_region=request.region, limits=request.limits, let_others_run=meanwhile
+        )
+    return read_list(file, default_region=request.region, limits=request.limits, let_others_run=meanwhile)
+
+
+def main() -> None:
+    """Read the list of standard input."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for heeded_by_the_web_process in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(heeded_by_the_web_process, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    read(ListRequest.from_json(sys.argv[1]), sys.stdin.buffer, Output(sys.stdout.buffer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the process that reads a list writes to the one that stores it: a line of JSON, and the bytes it announces.
+
+The last line says that the list is read, or why it is refused: one that ended without it has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import IO
+
+import orjson
+
+from campaigns.copy_rows import CopyRows
+from campaigns.errors import ListRefused
+from campaigns.import_rows import ImportCounts
+
+
+class ListNotRead(Exception):  # noqa: N818 - it reads as what happened
+    """The process that read the list ended before its end."""
+
+
+def rows_frame(rows: CopyRows) -> bytes:
+    """A piece of the list; an empty one says that work goes on."""
+    sizes = {"contacts": len(rows.contacts), "rejects": len(rows.rejects), "counts": asdict(rows.counts)}
+    return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects
+
+
+def refused_frame(refused: ListRefused) -> bytes:
+    """The list is refused."""
+    return orjson.dumps({"refused": refused.code, "message": refused.message}) + b"\n"
+
+
+def end_frame() -> bytes:
+    """The list is read."""
+    return orjson.dumps({"end": True}) + b"\n"
+
+
+def read_frames(stream: IO[bytes]) -> Iterator[CopyRows]:
+    """The pieces of a list. Raises ListRefused, and ListNotRead where `stream` ends before it says so."""
+    while (line := stream.readline()).endswith(b"\n"):
+        said = orjson.loads(line)
+        if "end" in said:
+            return
+        if "refused" in said:
+            raise ListRefused(said["refused"], said["message"])
+        contacts, rejects = stream.read(said["contacts"]), stream.read(said["rejects"])
+        if len(contacts) < said["contacts"] or len(rejects) < said["rejects"]:
+            break
+        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]))
+    raise ListNotRead

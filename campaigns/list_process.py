@@ -1,0 +1,99 @@
+"""Reads a list in a process of its own, so that no web process is held up by it. The caller stores what comes back.
+
+A new interpreter, not a fork: a fork would take along the sockets and the memory of a whole web process. It knows
+only what its arguments say and reads the list from the caller's file. It costs a tenth of a second and some 20 MB, so
+a short list is better read in place. It is killed with the caller's generator, and ends by itself with its process.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import orjson
+
+from campaigns.columns import Limits
+from campaigns.copy_rows import CopyRows
+from campaigns.list_frames import ListNotRead, read_frames
+
+ROOT = Path(__file__).resolve().parents[1]
+OBJECTS_AT_ONCE = 200
+PIPE_BYTES = 1024 * 1024
+"""Room for a piece: where others ask back to back, each time that the caller waits costs as much as all of them."""
+
+
+class ListForm(StrEnum):
+    """How a list is given: a CSV file, or objects that `write_objects` wrote."""
+
+    CSV = "csv"
+    OBJECTS = "objects"
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """What to read a list for."""
+
+    form: ListForm
+    campaign_id: uuid.UUID
+    region: str | None
+    limits: Limits
+
+    def to_json(self) -> str:
+        """As an argument of the process."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        said = orjson.loads(text)
+        return cls(
+            ListForm(said["form"]), uuid.UUID(said["campaign_id"]), said["region"], Limits(**said["limits"])
+        )
+
+
+def read_in_process(request: ListRequest, file: BinaryIO) -> Generator[CopyRows]:
+    """Read the list that is in `file`, which must be a real one, from its beginning.
+
+    Raises ListRefused, also after some pieces, and ListNotRead where the process failed: keep nothing then.
+    """
+    file.seek(0)
+    command = [sys.executable, "-m", "campaigns.list_child", request.to_json()]
+    with subprocess.Popen(
+        command, stdin=file, stdout=subprocess.PIPE, cwd=ROOT, pipesize=PIPE_BYTES
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield from read_frames(process.stdout)
+        except ListNotRead as error:
+            process.kill()
+            raise ListNotRead(f"it ended with status {process.wait()}") from error
+        finally:
+            process.kill()
+
+
+def write_objects(contacts: Sequence[object], file: BinaryIO, let_others_run: Callable[[], None]) -> None:
+    """Write the objects of a JSON body so that the process reads the very same ones.
+
+    JSON would not do: what it cannot say (NaN, half a surrogate pair) is to be refused with its row, and not here.
+    """
+    for at in range(0, len(contacts), OBJECTS_AT_ONCE):
+        pickle.dump(contacts[at : at + OBJECTS_AT_ONCE], file)
+        let_others_run()
+    file.flush()
+
+
+def read_objects_file(file: BinaryIO) -> list[object]:
+    """What `write_objects` wrote. Only ever given what this program wrote itself: a pickle can run code."""
+    contacts: list[object] = []
+    while True:
+        try:
+            contacts += pickle.load(file)
+        except EOFError:
+            return contacts
