@@ -84,6 +84,16 @@ def shown(what: str, value: float, unit: str, beside: str) -> Figure:
     return Figure(what, value, unit, Bound.AT_MOST, None, beside)
 
 
+def goal_at_most(what: str, value: float, bound: float, beside: str, unit: str = "×") -> Figure:
+    """A figure that is to come down to its bound."""
+    return Figure(what, value, unit, Bound.AT_MOST, bound, beside, goal=True)
+
+
+def goal_at_least(what: str, value: float, bound: float, beside: str, unit: str = "×") -> Figure:
+    """A figure that is to come up to its bound."""
+    return Figure(what, value, unit, Bound.AT_LEAST, bound, beside, goal=True)
+
+
 def as_json(row: Row) -> dict[str, Any]:
     """What `from_json` reads."""
     return asdict(row)
@@ -113,13 +123,13 @@ def all_pass(rows: Sequence[Row]) -> bool:
 def _cells(row: Row) -> tuple[str, ...]:
     if isinstance(row, Unmeasured):
         return (row.what, "", "", row.why.replace("|", "/"), UNMEASURED)
-    return (row.what, f"{number(row.value)} {row.unit}", _bound(row), row.beside, row.verdict)
+    return (row.what, f"{number(row.value)} {row.unit}".rstrip(), _bound(row), row.beside, row.verdict)
 
 
 def _bound(row: Figure) -> str:
     if row.bound is None:
         return ""
-    text = f"{row.side} {number(row.bound)} {row.unit}"
+    text = f"{row.side} {number(row.bound)} {row.unit}".rstrip()
     text = f"goal: {text}" if row.goal else text
     return text if row.keeps is None else f"{text}, keeps {number(row.keeps)}"
 

@@ -1,0 +1,170 @@
+"""What the bench makes of moments, windows, ledgers and streams."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import gevent
+import orjson
+import pytest
+from gevent import socket
+from gevent.server import StreamServer
+
+from bench.delay import Delay
+from bench.spent import TICKS, Spent, of_family, of_process, of_stat
+from bench.stand import Account, read_ledger, read_stream
+from bench.windows import fullest, lags, median_ratio, percentile, used, within
+from tests.waiting import wait_until
+
+
+def test_what_lies_in_a_window_is_counted_half_open() -> None:
+    assert within([1.0, 2.0, 3.0, 4.0], 2.0, 4.0) == 2
+    assert within([], 2.0, 4.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "found"),
+    [
+        ([3.0, 1.0, 2.0], 0.5, 2.0),
+        ([3.0, 1.0, 2.0], 0.99, 3.0),
+        (list(range(1, 101)), 0.99, 99),
+        ([7.0], 0.0, 7.0),
+    ],
+)
+def test_a_percentile_is_one_of_the_values(values: list[float], share: float, found: float) -> None:
+    assert percentile(values, share) == found
+
+
+def test_nothing_has_no_percentile_and_no_ratio() -> None:
+    assert math.isnan(percentile([], 0.99))
+    assert math.isnan(median_ratio([], []))
+    assert math.isnan(median_ratio([0.0], [0.0]))
+    assert math.isnan(median_ratio([1.0, 2.0], [1.0, 0.0]))
+
+
+def test_a_ratio_is_the_median_of_windows_beside_each_other() -> None:
+    """A window in which the whole machine was slow is slow for both."""
+    assert median_ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]) == 2.0
+
+
+@pytest.mark.parametrize("per_second", [5, 40, 50, 300])
+def test_a_rate_that_is_kept_to_the_instant_is_used_up_and_never_exceeded(per_second: int) -> None:
+    times = [1_000 + turn / per_second for turn in range(per_second * 3)]
+    assert used(times, per_second) == pytest.approx(1.0)
+    assert fullest(times, per_second) <= 1.0
+    burst = sorted([*times, *(1_001.0 + turn / 1e4 for turn in range(3))])
+    assert fullest(burst, per_second) > 1.0
+
+
+def test_half_of_the_calls_use_half_of_the_rate() -> None:
+    assert used([turn / 10 for turn in range(100)], 20) == pytest.approx(0.5)
+    assert used([1.0], 20) == used([], 20) == 0.0
+
+
+def test_a_call_that_was_never_told_is_late_without_end() -> None:
+    found = lags({"a": 1.0, "b": 2.0, "c": 9.0}, {"a": 1.25, "c": 9.5}, 0.0, 5.0)
+    assert found == [0.25, math.inf]
+
+
+def line(event: str, uuid: str, at: float, **more: object) -> bytes:
+    return orjson.dumps({"event": event, "uuid": uuid, "t": at, **more})
+
+
+def test_a_ledger_is_read_for_the_campaigns_of_a_load() -> None:
+    ours = {"campaign": "c1", "number": "+1", "result": "accepted"}
+    found = Account()
+    read_ledger(
+        found,
+        [
+            line("originate", "u1", 1.0, **ours),
+            line("originate", "u2", 1.5, **(ours | {"result": "refused:NO_ROUTE_DESTINATION"})),
+            line("originate", "u3", 1.6, **(ours | {"campaign": "other"})),
+            line("ring", "u1", 2.0),
+            line("answer", "u1", 3.0),
+            line("end", "u1", 4.0),
+            line("end", "u3", 4.5),
+            line("restart", "", 5.0),
+        ],
+        {"c1"},
+    )
+    assert (found.placed, found.answered, found.ended) == ({"u1": 1.0}, {"u1": 3.0}, {"u1": 4.0})
+    assert (found.numbers, found.steps) == (["+1"], [2.0, 3.0, 4.0])
+
+
+def test_a_stream_tells_when_a_call_was_over() -> None:
+    def entry(at: str, **data: object) -> tuple[str, dict[str, str]]:
+        return at, {"kind": "transition", "data": orjson.dumps(data).decode()}
+
+    found = Account()
+    read_stream(
+        found,
+        iter(
+            [
+                entry("1000-0", call_id="u1", status="originated"),
+                entry("1500-3", call_id="u1", status="completed"),
+                entry("1600-0", call_id="u2", status="pending"),
+                entry("1700-0", status="completed", end_reason="done"),
+            ]
+        ),
+    )
+    assert found.told == {"u1": 1.5, "u2": 1.6}
+    assert found.told_at == [1.5, 1.6]
+
+
+def test_what_a_process_spent_is_read_whatever_its_name_is() -> None:
+    stat = "7 (a (b) c) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 30 20 20 0 1 0 100 1000 10"
+    assert of_stat(stat) == (200 / TICKS, 50 / TICKS)
+
+
+def test_what_was_spent_is_that_of_its_parts() -> None:
+    before = Spent(10.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+    spent = Spent(15.0, 2.0, 4.0, 6.0, 8.0, 10.0).since(before)
+    assert spent == Spent(5.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+    assert (spent.ours, spent.all) == (6.0, 15.0)
+
+
+def test_the_work_of_a_process_shows_and_its_childrens_with_it() -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    own, family = of_process(os.getpid()), of_family(os.getpid())
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert of_family(os.getpid()) - family - (of_process(os.getpid()) - own) >= 0.25
+    assert of_process(0) == of_family(0) == 0.0
+
+
+def echo(sock: socket.socket, _address: object) -> None:
+    while data := sock.recv(100):
+        sock.sendall(data.upper())
+
+
+def test_a_way_holds_back_what_is_sent_and_not_what_is_answered(closing: Callable[[Delay], None]) -> None:
+    server = StreamServer(("127.0.0.1", 0), echo)
+    server.start()
+    assert server.server_port is not None
+    way = Delay(server.server_port, 0.2)
+    closing(way)
+    with socket.create_connection(("127.0.0.1", way.port)) as client:
+        began = time.monotonic()
+        client.sendall(b"one")
+        gevent.sleep(0.05)
+        client.sendall(b"two")
+        got = b""
+        while len(got) < 6:
+            got += client.recv(100)
+        assert got == b"ONETWO"
+        assert time.monotonic() - began >= 0.25, "each is held back, from when it was sent"
+        way.seconds = 0.0
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
+    server.stop()
+    wait_until(lambda: server.closed, "the server's end")
+
+
+@pytest.fixture
+def closing(request: pytest.FixtureRequest) -> Callable[[Delay], None]:
+    """Closes what it is given, after the test."""
+    return lambda way: request.addfinalizer(way.close)
