@@ -1,14 +1,15 @@
 """The peer that keeps nothing: a loop over greenswitch as shipped, which places calls and counts their events.
 
-`python -m bench.bare PORT EVENTS` connects to a node and does what each line of its input asks, with one line of
-JSON for an answer. `window SECONDS` keeps calls in flight for so long, as many as it can place; `pace SECONDS RATE`
-places each call when its turn is; `fill CALLS` places so many; `drain` takes what comes until all that were placed
-are over. `Bare` starts and asks such a process.
+`python -m bench.bare HOST PORT PASSWORD EVENTS ENDING` connects to a node and does what each line of its input asks,
+with one line of JSON for an answer. `window SECONDS` keeps calls in flight for so long, as many as it can place;
+`pace SECONDS RATE` places each call when its turn is; `fill CALLS` places so many; `drain` takes what comes until
+all that were placed are over. `Bare` starts and asks such a process.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -45,13 +46,15 @@ class Did:
 class Loop:
     """The loop itself."""
 
-    def __init__(self, port: int, events: str, ending: str) -> None:
+    def __init__(self, host: str, port: int, password: str, events: str, ending: str) -> None:
         from greenswitch import InboundESL
 
         self.placed = self.ended = self.events = 0
         self._ending = ending
+        # A node refuses an id that it has met, whoever sends it.
+        self._ids = f"0192f3a4-b5c6-7000-8{secrets.token_hex(2)[1:]}"
         self._change = Signal()
-        self._esl = InboundESL("127.0.0.1", port, "ClueCon")
+        self._esl = InboundESL(host, port, password)
         self._esl.connect()
         self._esl.register_handle("*", self._on_event)
         self._esl.send(f"event plain {events}")
@@ -93,7 +96,7 @@ class Loop:
 
     def place(self) -> None:
         """One call."""
-        uuid = f"0192f3a4-b5c6-7000-8000-{self.placed:012x}"
+        uuid = f"{self._ids}-{self.placed:012x}"
         self._esl.send(
             f"bgapi originate {{{VARIABLES.format(uuid=uuid)}}}sofia/gateway/carrier/"
             f"1555{self.placed % 10_000:04}{self._ending} &park()\nJob-UUID: d0192f3a4b5c6.{uuid}"
@@ -120,8 +123,16 @@ class Loop:
 class Bare:
     """Such a loop in a process of its own, for the time of a `with` block."""
 
-    def __init__(self, port: int, events: str, ending: str = "10") -> None:
-        self._command = [sys.executable, "-m", "bench.bare", str(port), events, ending]
+    def __init__(
+        self,
+        port: int,
+        events: str,
+        *,
+        ending: str = "10",
+        host: str = "127.0.0.1",
+        password: str = "ClueCon",
+    ) -> None:
+        self._command = [sys.executable, "-m", "bench.bare", host, str(port), password, events, ending]
 
     def __enter__(self) -> Bare:
         self._process = subprocess.Popen(
@@ -165,8 +176,8 @@ class Bare:
 
 def main() -> None:
     """Do what is asked until the input ends."""
-    port, events, ending = sys.argv[1:]
-    loop = Loop(int(port), events, ending)
+    host, port, password, events, ending = sys.argv[1:]
+    loop = Loop(host, int(port), password, events, ending)
     asked = gevent.get_hub().threadpool
     while line := asked.apply(sys.stdin.readline):
         word, *rest = line.split()

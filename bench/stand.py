@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,18 +41,21 @@ OVER = (*TERMINAL, "pending")
 PAGE = 1000
 READY_SECONDS = 120.0
 PATIENCE_SECONDS = 120.0
+TELLING_SECONDS = 20.0
 
 
 class Stand(Stack):
     """A stack with one node that is never what limits, and with dialers that come and go."""
 
-    def __init__(self, home: Path, *, dialers: int, speed: float, said: list[str]) -> None:
+    def __init__(self, home: Path, *, dialers: int, speed: float, urls: str, said: list[str]) -> None:
         environ = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("CARILLON_")
             and name not in ("DATABASE_URL", "REDIS_URL", "FREESWITCH_URLS", "SECRET_KEY")
         }
+        if urls:
+            environ["FREESWITCH_URLS"] = urls
         environ |= {"CARILLON_MAX_CONCURRENT_CALLS": str(UNLIMITED), "LOG_LEVEL": "WARNING"}
         super().__init__(
             home,
@@ -74,6 +78,11 @@ class Stand(Stack):
     def __enter__(self) -> Self:
         self.start()
         return self
+
+    @property
+    def key(self) -> str:
+        """The first key, of role platform."""
+        return (self.home / "demo.key").read_text().strip()
 
     def pids_of(self, kind: str) -> list[int]:
         """Of the processes of one kind: `dialer`, `web`, `cdr`."""
@@ -112,6 +121,21 @@ class Stand(Stack):
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def copy_rows(self, table: str, count: int, other: Mapping[str, str], *, where: str = "true") -> None:
+        """Make so many rows like the first, whatever columns there are, `other` where it says so; `n` counts them."""
+        names = [
+            str(name)
+            for (name,) in self.sql(
+                f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND"
+                f" table_name = '{table}' AND is_generated = 'NEVER' AND is_identity = 'NO'"
+            )
+        ]
+        chosen = ", ".join(other.get(name, f"model.{name}") for name in names)
+        self.command(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {chosen} FROM"
+            f" (SELECT * FROM {table} WHERE {where} LIMIT 1) AS model, generate_series(1, {count}) AS n"
+        )
+
     @contextmanager
     def dialer(self, **environ: str) -> Iterator[None]:
         """One more dialer for the time of this block, with these variables in place of what the others have."""
@@ -149,14 +173,14 @@ class Window:
 
 
 @contextmanager
-def stand(*, dialers: int = 1, speed: float = SPEED) -> Iterator[Stand]:
-    """A stand that is ready; without dialers of its own it is once one comes."""
+def stand(*, dialers: int = 1, speed: float = SPEED, urls: str = "") -> Iterator[Stand]:
+    """A stand that is ready; without dialers of its own it is once one comes. `urls` name other nodes."""
     said: list[str] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o711)
         try:
-            with Stand(folder / "home", dialers=dialers, speed=speed, said=said) as running:
+            with Stand(folder / "home", dialers=dialers, speed=speed, urls=urls, said=said) as running:
                 if dialers:
                     running.wait_ready(READY_SECONDS)
                 yield running
@@ -185,11 +209,11 @@ class Load:
             # One whose list is at its end is over.
             with suppress(ApiFailedError):
                 self.tenant.act(campaign_id, "pause")
-        polled(
-            lambda: self._count("originated", "connected") == 0,
-            "the end of the calls",
-            seconds=PATIENCE_SECONDS,
-        )
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self._count("originated", "connected"):
+            assert time.monotonic() < until, "the calls do not end"
+            # Seldom: what the question costs PostgreSQL is counted as the calls' own.
+            gevent.sleep(0.5)
 
     @contextmanager
     def dialled(self, warm_up: float = 1.5) -> Iterator[None]:
@@ -264,6 +288,14 @@ def account(loaded: Load) -> Account:
     with redis.Redis.from_url(loaded.stand.redis_url, decode_responses=True) as client:
         for campaign_id in loaded.campaigns:
             read_stream(found, entries(client, loaded.stand.settings.redis_prefix, campaign_id))
+    return found
+
+
+def settled(loaded: Load) -> Account:
+    """Of one load that was paused, once the streams have what the node has ended; what they miss then is lost."""
+    until = time.monotonic() + TELLING_SECONDS
+    while not (found := account(loaded)).told.keys() >= found.ended.keys() and time.monotonic() < until:
+        gevent.sleep(0.2)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.stand import Load, Window, account, load, rounds, seconds, stand
+from bench.stand import Load, Window, load, rounds, seconds, settled, stand
 from bench.table import Row, goal_at_least, goal_at_most, shown
 from bench.windows import lags, median_ratio, percentile, within
 
@@ -34,7 +34,7 @@ def figures(loads: Mapping[int, Load], windows: Mapping[int, Sequence[Window]]) 
     ended: dict[int, list[float]] = {}
     late: dict[int, float] = {}
     for count, dialled in loads.items():
-        found = account(dialled)
+        found = settled(dialled)
         starts, told = found.placed_at, found.told_at
         placed[count] = [within(starts, one.began, one.ended) / one.seconds for one in windows[count]]
         ended[count] = [within(told, one.began, one.ended) / one.seconds for one in windows[count]]

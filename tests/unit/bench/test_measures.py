@@ -13,13 +13,25 @@ import gevent
 import orjson
 import pytest
 from gevent import socket
+from gevent.pywsgi import WSGIServer
 from gevent.server import StreamServer
 
+from bench.asking import asking
+from bench.bare import Did
 from bench.delay import Delay
+from bench.lines.dialling import real_node
+from bench.lines.dialling.a_call import costs, written_for
+from bench.lines.dialling.line_use import Case, placed_in
+from bench.lines.dialling.memory import figures as memory_figures
+from bench.lines.live.from_the_switch import lateness
+from bench.listeners import Ear, Heard, marked
 from bench.spent import TICKS, Spent, of_family, of_process, of_stat
-from bench.stand import Account, read_ledger, read_stream
+from bench.stand import Account, Window, read_ledger, read_stream
+from bench.table import Figure, Unmeasured
 from bench.windows import fullest, lags, median_ratio, percentile, used, within
 from tests.waiting import wait_until
+
+CALL = "0192f3a4-b5c6-7000-8000-000000000001"
 
 
 def test_what_lies_in_a_window_is_counted_half_open() -> None:
@@ -168,3 +180,101 @@ def test_a_way_holds_back_what_is_sent_and_not_what_is_answered(closing: Callabl
 def closing(request: pytest.FixtureRequest) -> Callable[[Delay], None]:
     """Closes what it is given, after the test."""
     return lambda way: request.addfinalizer(way.close)
+
+
+def test_marks_are_found_however_the_bytes_come() -> None:
+    """Marks that lie across two reads are found once; others' bytes do not count."""
+    text = b"HTTP/1.1 200 OK\r\n\r\ndata:" + b'{"sent":"%b"}\n\n' % marked(10.0).encode()
+    text += b'data: {"status":"completed","disposition":"answered","call_id":"%b"}\n\n' % CALL.encode()
+    text += b'data: {"status":"connected","call_id":"%b"}\n\n' % CALL.encode()
+    for size in (1, 7, len(text)):
+        late: list[float] = []
+        calls: list[tuple[str, float]] = []
+        ear = Ear(socket.socket())
+        for at in range(0, len(text), size):
+            ear.take(text[at : at + size], 10.25, late, calls)
+        ear.sock.close()
+        assert (late, calls, ear.let_in) == ([250.0], [(CALL, 10.25)], True)
+
+
+def test_who_was_refused_was_not_let_in() -> None:
+    ear = Ear(socket.socket())
+    ear.take(b'HTTP/1.1 503 Busy\r\n\r\n{"data": 1}', 1.0, [], [])
+    ear.sock.close()
+    assert not ear.let_in
+
+
+def test_lateness_is_of_calls_that_ended_in_the_window_and_of_every_hearing() -> None:
+    found = Account(ended={"a": 9.0, "b": 10.5, "c": 11.0})
+    heard = Heard(0, 0, 0, 0, 0.0, [("a", 9.1), ("b", 10.6), ("b", 10.7), ("c", 11.05)])
+    late, expected = lateness(found, heard, Window(10.0, 12.0, Spent(2.0, 0, 0, 0, 0, 0)), 2)
+    assert late == pytest.approx([100.0, 200.0, 50.0])
+    assert expected == 4
+
+
+def test_requests_are_timed_from_when_they_were_due_and_failures_counted() -> None:
+    def answer(environ: dict[str, str], start: Callable[..., object]) -> list[bytes]:
+        gevent.sleep(0.05)
+        start("200 OK" if environ["PATH_INFO"] == "/good" else "503 Busy", [])
+        return [b"{}"]
+
+    server = WSGIServer(("127.0.0.1", 0), answer, log=None)
+    server.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    with asking(f"{base}/good", "k", 40.0) as good:
+        wait_until(lambda: len(good.seconds) >= 5, "some answers")
+    with asking(f"{base}/bad", "k", 40.0) as bad:
+        wait_until(lambda: bad.failed >= 2, "some failures")
+    server.stop()
+    assert not good.failed
+    assert min(good.seconds) >= 0.05
+    assert bad.failed == len(bad.seconds)
+
+
+def test_memory_is_compared_with_a_tenth_of_the_calls() -> None:
+    (row,) = memory_figures([(50, 90.0), (120, 100.0), (600, 104.0), (1_000, 105.0)])
+    assert isinstance(row, Figure)
+    assert (row.value, row.reached) == (1.05, True)
+    (row,) = memory_figures([(100, 100.0), (1_000, 106.0)])
+    assert isinstance(row, Figure)
+    assert not row.reached
+
+
+def test_a_case_of_line_use_says_what_it_is() -> None:
+    cases = [Case(5, 0.0, 0.98), Case(40, 0.06, 0.95)]
+    assert [case.what for case in cases] == [
+        "5 calls a second allowed",
+        "40 calls a second allowed, 60 ms added to every statement",
+    ]
+    window = Window(1.0, 3.0, Spent(2.0, 0, 0, 0, 0, 0))
+    assert placed_in([0.5, 1.0, 2.9, 3.0], window) == [1.0, 2.9]
+
+
+def test_updates_and_wal_are_those_of_each_call() -> None:
+    found = Account(told={f"u{n}": 10.0 + n for n in range(4)})
+    whole = Window(9.0, 20.0, Spent(11.0, 0, 0, 0, 0, 0))
+    changed = {"contact": 12, "contact hot": 4, "call": 8, "call hot": 8}
+    wal, contact, call, moved = written_for(found, [whole], [4 * 4096.0], changed)
+    assert (wal.value, wal.unit, wal.reached) == (4.0, "KB", True)
+    assert (round(contact.value), contact.beside) == (33, "3.0 updates for a call")
+    assert (call.value, moved.value, moved.reached) == (100.0, 2.0, True)
+
+
+def test_what_a_call_costs_counts_until_it_is_recorded() -> None:
+    """Half of the calls end in the window, and all of them are paid for."""
+    found = Account(told={f"u{n}": 10.0 + n for n in range(4)})
+    window = Window(9.0, 12.0, Spent(3.0, 1.0, 0, 0, 0.3, 0))
+    whole = Window(9.0, 20.0, Spent(11.0, 2.0, 1.0, 1.0, 0, 0))
+    bare, least = Did(10, 10, 50, 5.0, 1.0), Did(10, 10, 50, 2.5, 1.0)
+    dialer, ours, beside_less, sustained, beside_loop, node = costs(found, [window], [whole], [bare], [least])
+    assert (dialer.value, ours.value, beside_less.value) == (1.0, 2.0, 2.0)
+    assert sustained.value == pytest.approx((2 / 3) / min(2.0, (os.cpu_count() or 1) / 1.0))
+    assert beside_loop.value == pytest.approx(2 / 3 / 10)
+    assert node.value == pytest.approx(0.1)
+
+
+def test_a_real_node_that_is_not_named_is_said_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CARILLON_TEST_FREESWITCH_URLS", raising=False)
+    (row,) = real_node.measure(True)
+    assert isinstance(row, Unmeasured)
+    assert row.passes
