@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.work import fastest
 from bench.table import Bound, Figure
+from bench.work import fastest
 from dialer.tasks import Tasks
 from freeswitch.channel_variables import escape
 from tests.unit.freeswitch.test_originate import PASSES

@@ -142,10 +142,11 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> dict[str, object]:
     """
     page = Page.of(query)
     with transaction():
-        found_id = campaign_or_404(id_or_404(campaign_id, "Campaign")).id
-        after = 0 if page.after is None else _position(found_id, page.after)
-        found, total = queries.contacts(found_id, query.get("status"), page.limit, page.offset, after)
-    return page.body("contacts", found, total)
+        campaign = campaign_or_404(id_or_404(campaign_id, "Campaign"))
+        after = 0 if page.after is None else _position(campaign.id, page.after)
+        status = query.get("status")
+        found = queries.contacts(campaign.id, status, page.limit, page.offset, after)
+    return page.body("contacts", found, campaign.counts[status or "total"])
 
 
 @blp.route("/campaigns/<campaign_id>/rejects")
