@@ -192,10 +192,10 @@ def claim_some(campaign_id: str) -> list[tuple[str, str]]:
     """The next calls that are due, claimed: their ids and their contacts'."""
     gateway_id = str(new_id())
     wanted = [
-        ClaimRequest(item.contact_id, str(new_id()), "fs1", None, gateway_id, item.sends)
-        for item in due(campaign_id, GROUPS[0], (0, 1))
+        ClaimRequest(campaign_id, item.contact_id, str(new_id()), "fs1", None, gateway_id, item.sends)
+        for item in due({campaign_id: GROUPS[0]}, (0, 1))[campaign_id]
     ]
-    return [(item.call_id, item.contact_id) for item in claim(campaign_id, OWNER, wanted)] if wanted else []
+    return [(item.call_id, item.contact_id) for item in claim(OWNER, wanted)] if wanted else []
 
 
 def recording(quick: bool) -> Sequence[Figure]:

@@ -27,8 +27,7 @@ from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.control import Control
-from dialer.dispatch.departures import Departures
-from dialer.dispatch.desk import Desk
+from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
@@ -107,14 +106,14 @@ class Process:
         )
         self.gateway_breaker = GatewayBreaker(
             self.live_calls,
-            lambda *change: self.desk.gateway_changed(*change),  # noqa: PLW0108  the desk is made of it
+            lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  the desk is made of it
             self.refresh,
         )
         self.backpressure = BackPressure(
             RateCuts(redis, prefix),
             self.live_calls,
             self._targets,
-            lambda: self.desk.dialers[1],
+            lambda: self.dispatch.dialers[1],
             self.refresh,
         )
         self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.backpressure.cps)
@@ -124,7 +123,7 @@ class Process:
             followers=(),
             # Recovery and dispatch are made of the recorder.
             ask=lambda call: self.reconciler.ask(call),  # noqa: PLW0108
-            elsewhere=lambda call: self.desk.elsewhere(call),  # noqa: PLW0108
+            elsewhere=lambda call: self.dispatch.elsewhere(call),  # noqa: PLW0108
         )
         self._wire_dispatch(settings)
         self._wire_recovery()
@@ -138,7 +137,7 @@ class Process:
             self.backpressure,
             self.gateway_breaker,
             self.permits,
-            self.desk,
+            self.dispatch,
             self.hangup_markers,
         )
         self._event_listeners: tuple[EventListener, ...] = (
@@ -146,7 +145,7 @@ class Process:
             self.maybe_live,
             self.recorder,
         )
-        self._link_listeners: tuple[LinkListener, ...] = (self.reconciler, self.maybe_live, self.desk)
+        self._link_listeners: tuple[LinkListener, ...] = (self.reconciler, self.maybe_live, self.dispatch)
 
     def _wire_recovery(self) -> None:
         self.node_restarts = NodeRestarts()
@@ -164,7 +163,7 @@ class Process:
             self.limiter,
             self.hangup_markers,
             self.node_restarts,
-            on_free=self.desk.wake_all,
+            on_free=self.dispatch.scheduler.wake_all,
         )
         self.audit = Audit(self.dialer_id, self.live_calls, self.permits, self.limiter, self.reconciler)
         self.cdr_inbox = CdrInboxReader(
@@ -191,14 +190,18 @@ class Process:
         self.originate_builder = OriginateBuilder(
             settings.sound_folder, settings.audio_hosts, settings.socket_hosts
         )
-        self.desk = Desk(
+        self.dispatch = Dispatch(
             self.dialer_id,
             self.live_calls,
             self.tasks.guarded,
+            self.tasks.spawn,
             self.nodes_view,
             self.outbox,
             self.permits,
-            self._departures,
+            self.limiter,
+            self.recorder,
+            self.sender,
+            self.originate_builder,
             self.refresh,
             self.backpressure.cps,
             self.gateway_breaker,
@@ -259,6 +262,8 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self.tasks.every(TICK_SECONDS, self.backpressure.tick)
         self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
+        self.tasks.every(ROUND_SECONDS, self.dispatch.write_reasons)
+        self.dispatch.start()
         self.subscriber.start()
         return True
 
@@ -270,7 +275,7 @@ class Process:
             return max(0.0, began + until - time.monotonic())
 
         self.send_gate.draining = True
-        self.desk.stop(left(DISPATCHED_BY))
+        self.dispatch.stop(left(DISPATCHED_BY))
         if not self.identity.lost:
             delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
             self._hand_over(began + HANDED_OVER_BY)
@@ -327,7 +332,9 @@ class Process:
             self._ending.set()
             return
         alive = sorted(self.membership.alive())
-        self.desk.dialers = (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
+        self.dispatch.dialers = (
+            (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
+        )
 
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()
@@ -346,18 +353,13 @@ class Process:
 
     def _look(self) -> None:
         self.nodes_view.read()
-        self.desk.read_plans()
+        self.dispatch.read_plans()
 
     def _targets(self) -> list[Target]:
-        return [(Kind.NODE, name) for name in self.cluster.links] + self.desk.targets()
-
-    def _departures(self) -> Departures:
-        return Departures(
-            self.dialer_id, self.limiter, self.originate_builder, self.sender, self.recorder, self.live_calls
-        )
+        return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()
 
     def _resend(self, call: LiveCall) -> None:
-        if not self.desk.resend(call):
+        if not self.dispatch.resend(call):
             self.recorder.withdraw(call, "NOT_SENT")
 
     def _on_event(self, node: str, event: Event) -> None:

@@ -1,17 +1,20 @@
--- One decision over every cap for a batch of calls. Asking again with the same call id never counts twice.
--- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 next_due,
---       9 the tenant's day, 10-12 slots of campaign, tenant, gateway, 13-14 rates of tenant, gateway;
---       for each node its slots and its rate; for each request the slots of its number with this tenant.
--- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), campaign, concurrency, tenant, concurrent, rate,
---       calls, minutes, gateway, channels, gateway_rate, nodes [[name, channels, rate]], requests [[call id, number]]};
---       a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
+-- One decision over every cap for a batch of calls, of any campaigns: for each the next instant, its turn, at which every
+-- rate allows it. Asking again with the same call id never counts twice.
+-- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 next_due;
+--       for each tenant its day, its slots and its rate; for each campaign its slots; for each gateway its slots and its
+--       rate; for each node its slots and its rate; for each request the slots of its number with its tenant.
+-- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), lead (µs), horizon (µs),
+--       tenants [[id, concurrent, rate, calls, minutes]], campaigns [[id, tenant, concurrency]],
+--       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
+--       requests [[call id, number, campaign, gateway, [node ...]]]}, in which tenants, campaigns, gateways and nodes are
+--       named by their place, from 1 on; a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
+--       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
---       | {'ok', for each request {'permit', node} or {reason, µs until the next request}}.
-local TOLERANCE = 20000 -- µs by which a call may come before its turn: so a late asker catches up
+--       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request}}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
 local SLOT_WAIT, NUMBER_WAIT, BLOCKED_WAIT = 100000, 1000000, 1000000
-local FIXED = 14
+local FIXED = 8
 
 local epoch = whole(KEYS[1])
 if not epoch then
@@ -23,15 +26,16 @@ end
 if redis.call('EXISTS', KEYS[2]) == 0 or redis.call('EXISTS', KEYS[3]) == 1 then
   return {'fenced'}
 end
-local now = clock()
 local seen = tonumber(redis.call('GET', KEYS[4]) or 0)
 if now < seen - STEP then
   redis.call('DEL', KEYS[1])
   return {'no_redis'}
 end
 redis.call('SET', KEYS[4], math.max(now, seen), 'PX', job.keep)
-local lapse = math.floor(now / 1000) + job.lease
+local lapse = score(math.floor(now / 1000) + job.lease)
 local day = math.floor(now / DAY)
+-- No turn lies behind midnight: it would count for a day that is not its own.
+local last_turn = math.min(soonest + job.horizon, (day + 1) * DAY - 1)
 
 -- Slots -------------------------------------------------------------------------------------------------------------
 
@@ -40,7 +44,7 @@ local day = math.floor(now / DAY)
 -- what the tenant's, the gateway's and the nodes' say before the first grant says it of the numbers' too.
 local lapsed_in_use = false
 
-local function slots(key, limit, reason, wait)
+local function slots(key, limit, reason)
   local time = math.floor(now / 1000)
   local lapsed = redis.call('ZRANGEBYSCORE', key, '-inf', time)
   for _, id in ipairs(lapsed) do
@@ -49,111 +53,101 @@ local function slots(key, limit, reason, wait)
   if #lapsed > 0 and not lapsed_in_use then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', time)
   end
-  return {key = key, limit = limit, used = redis.call('ZCARD', key), reason = reason, wait = wait or SLOT_WAIT}
+  return {key = key, limit = limit, used = redis.call('ZCARD', key), reason = reason, wait = SLOT_WAIT, taken = {}}
+end
+
+-- The one slot of a number, which two calls of a batch may want. Hardly ever is there anything in it.
+local numbers = {}
+
+local function number_slot(key)
+  local scope = numbers[key]
+  if not scope then
+    if redis.call('EXISTS', key) == 1 then
+      scope = slots(key, 1, 'number_cap')
+    else
+      scope = {key = key, limit = 1, used = 0, reason = 'number_cap', taken = {}}
+    end
+    scope.wait = NUMBER_WAIT
+    numbers[key] = scope
+  end
+  return scope
 end
 
 local function has_room(scope, id)
   if scope.limit < 0 or scope.used < scope.limit then
     return true
   end
-  return scope.limit > 0 and redis.call('ZSCORE', scope.key, id)
+  return scope.limit > 0 and (scope.taken[id] or redis.call('ZSCORE', scope.key, id))
 end
 
+-- What is taken is written once for all calls of a batch: a command for each would be most of what a call costs.
 local function take(scope, id)
-  scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
-  if not scope.kept then
+  if not scope.taken[id] then
+    scope.taken[id] = true
+    scope.used = scope.used + 1
+    scope.writes = scope.writes or {}
+    table.insert(scope.writes, lapse)
+    table.insert(scope.writes, id)
+  end
+end
+
+local function renew(scope, id)
+  if not scope.taken[id] then
+    scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
     redis.call('PEXPIRE', scope.key, job.keep)
-    scope.kept = true
   end
 end
 
--- Rates: an exact log of the window, and for smoothness the time at which the next call is due (GCRA) ----------------
-
-local function refresh(rate)
-  rate.used = redis.call('ZCARD', rate.key)
-  rate.last = tonumber(redis.call('ZREVRANGE', rate.key, 0, 0, 'WITHSCORES')[2])
-  local noted = rate.due or tonumber(redis.call('HGET', KEYS[8], rate.key) or 0)
-  rate.due = 0
-  if rate.last then
-    -- What the log says wins over what was noted: after a changed limit, a rebuild, or entries taken back.
-    local next_turn = rate.last + rate.interval
-    rate.due = math.max(next_turn, math.min(noted, next_turn + TOLERANCE))
+local function write_slots(scope)
+  if scope.writes then
+    redis.call('ZADD', scope.key, unpack(scope.writes))
+    redis.call('PEXPIRE', scope.key, job.keep)
   end
 end
 
-local function rates(key, limit, reason)
-  local rate = {key = key, limit = limit[1], window = limit[2] * 1000, interval = 0, reason = reason}
-  if rate.limit > 0 then
-    rate.interval = rate.window / rate.limit
-  end
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - rate.window)
-  refresh(rate)
-  return rate
+-- Scopes that requests share -------------------------------------------------------------------------------------------
+
+local place = FIXED
+local function key()
+  place = place + 1
+  return KEYS[place]
 end
 
--- When one more call fits after all that are in the log, those to come included.
-local function free_at(rate)
-  if rate.limit < 0 then
-    return now
-  end
-  local at = math.max(now, rate.due - TOLERANCE)
-  if rate.used >= rate.limit then
-    local edge = redis.call('ZREVRANGE', rate.key, rate.limit - 1, rate.limit - 1, 'WITHSCORES')
-    at = math.max(at, tonumber(edge[2]) + rate.window)
-  end
-  return at
+local tenants, campaigns, gateways, nodes, by_name = {}, {}, {}, {}, {}
+for i, tenant in ipairs(job.tenants) do
+  local uses = key()
+  local spent = redis.call('HMGET', uses, day .. ':calls', day .. ':seconds')
+  tenants[i] = {
+    id = tenant[1],
+    uses = uses,
+    slots = slots(key(), tenant[2], 'tenant_concurrency'),
+    rate = rates(key(), tenant[3], 'tenant_minute'),
+    most_calls = tenant[4],
+    most_seconds = tenant[5] < 0 and -1 or tenant[5] * 60,
+    calls = tonumber(spent[1] or 0),
+    more = 0,
+    seconds = tonumber(spent[2] or 0),
+  }
 end
-
--- When one more call fits beside those admitted until now: for a call whose turn has come.
-local function fits_at(rate)
-  if rate.limit < 0 then
-    return now
-  end
-  local edge = redis.call('ZREVRANGEBYSCORE', rate.key, now, '-inf', 'WITHSCORES', 'LIMIT', rate.limit - 1, 1)
-  return math.max(now, edge[2] and tonumber(edge[2]) + rate.window or 0)
+for i, campaign in ipairs(job.campaigns) do
+  campaigns[i] = {
+    id = campaign[1],
+    tenant = tenants[campaign[2]],
+    slots = slots(key(), campaign[3], 'campaign_concurrency'),
+  }
 end
-
-local function stamp(rate, id, at)
-  rate.used = rate.used + redis.call('ZADD', rate.key, at, id)
-  rate.last = math.max(rate.last or 0, at)
-  local next_turn = rate.last + rate.interval
-  rate.due = math.min(math.max(rate.due, at) + rate.interval, next_turn + TOLERANCE)
-  rate.stamped = true
+for i, gateway in ipairs(job.gateways) do
+  gateways[i] = {
+    id = gateway[1],
+    slots = slots(key(), gateway[2], 'gateway_channels'),
+    rate = rates(key(), gateway[3], 'gateway_cps'),
+  }
 end
-
-local function note(rate)
-  if rate.stamped then
-    redis.call('HSET', KEYS[8], rate.key, rate.due)
-    redis.call('PEXPIRE', rate.key, math.ceil((rate.last - now + 2 * rate.window) / 1000))
-  end
-end
-
--- The latest of the times at which each rate admits, and which one it is.
-local function latest(list, when)
-  local at, reason = now, nil
-  for _, rate in ipairs(list) do
-    local time = when(rate)
-    if time > at then
-      at, reason = time, rate.reason
-    end
-  end
-  return at, reason
-end
-
--- Scopes that all requests share --------------------------------------------------------------------------------------
-
-local campaign = slots(KEYS[10], job.concurrency, 'campaign_concurrency')
-local tenant = slots(KEYS[11], job.concurrent, 'tenant_concurrency')
-local channels = slots(KEYS[12], job.channels, 'gateway_channels')
-local minute = rates(KEYS[13], job.rate, 'tenant_minute')
-local cps = rates(KEYS[14], job.gateway_rate, 'gateway_cps')
-local nodes, by_name = {}, {}
 for i, node in ipairs(job.nodes) do
-  local key = FIXED + 2 * i
   nodes[i] = {
     name = node[1],
-    slots = slots(KEYS[key - 1], node[2], 'node_channels'),
-    rate = rates(KEYS[key], node[3], 'node_cps'),
+    slots = slots(key(), node[2], 'node_channels'),
+    rate = rates(key(), node[3], 'node_cps'),
   }
   by_name[node[1]] = nodes[i]
 end
@@ -161,11 +155,18 @@ if lapsed_in_use then
   redis.call('DEL', KEYS[1])
   return {'no_redis'}
 end
-local calls = tonumber(redis.call('HGET', KEYS[9], day .. ':calls') or 0)
-local seconds = tonumber(redis.call('HGET', KEYS[9], day .. ':seconds') or 0)
+
+local records, changed, granted = {}, {}, {}
+local ids = {}
+for i, request in ipairs(job.requests) do
+  ids[i] = request[1]
+end
+for i, raw in ipairs(redis.call('HMGET', KEYS[5], unpack(ids))) do
+  records[ids[i]] = raw and cjson.decode(raw) or nil
+end
 
 local function write(id, record)
-  redis.call('HSET', KEYS[5], id, cjson.encode(record))
+  records[id], changed[id] = record, true
 end
 
 -- A slot has no known time; a rate has.
@@ -173,14 +174,18 @@ local function denied(reason, wait)
   return {reason, math.ceil(wait)}
 end
 
+-- Without a reason it is midnight that has to pass.
+local function too_late(reason, at)
+  if at > last_turn then
+    return denied(reason or 'tenant_minute', at - last_turn)
+  end
+end
+
 local function late(rate)
   if rate.limit == 0 then
     return denied(rate.reason, BLOCKED_WAIT)
   end
-  local at = free_at(rate)
-  if at > now then
-    return denied(rate.reason, at - now)
-  end
+  return too_late(rate.reason, fits_at(rate, soonest))
 end
 
 local function full(scope, id)
@@ -189,123 +194,171 @@ local function full(scope, id)
   end
 end
 
-local function day_spent()
-  if job.calls >= 0 and calls >= job.calls then
+local function day_spent(tenant)
+  if tenant.most_calls >= 0 and tenant.calls >= tenant.most_calls then
     return denied('tenant_day_calls', BLOCKED_WAIT)
   end
-  if job.minutes >= 0 and seconds >= job.minutes * 60 then
+  if tenant.most_seconds >= 0 and tenant.seconds >= tenant.most_seconds then
     return denied('tenant_day_minutes', BLOCKED_WAIT)
   end
 end
 
--- The first node with room, or why there is none: the soonest turn where a node has a channel to offer.
-local function choose(id)
-  local answer
-  for _, node in ipairs(nodes) do
+-- Of the nodes with room the one by which the call's turn is soonest, the first of those that are equal, and the turn; or
+-- why there is none: the soonest turn where a node has a channel to offer.
+local function choose(id, offered, tenant, gateway)
+  local at_best, why = all_fit_at({tenant.rate, gateway.rate}, soonest)
+  local best, best_at, answer
+  for _, i in ipairs(offered) do
+    local node = nodes[i]
     local no = full(node.slots, id) or late(node.rate)
     if not no then
-      return node
+      local at, reason = all_fit_at({tenant.rate, gateway.rate, node.rate}, at_best)
+      no = too_late(reason or why, at)
+      if not no and (not best or at < best_at) then
+        best, best_at = node, at
+      end
+      if best_at == at_best then
+        break
+      end
     end
-    if not answer or no[1] == 'node_cps' and (answer[1] ~= 'node_cps' or no[2] < answer[2]) then
+    if no and (not answer or no[1] ~= 'node_channels' and (answer[1] == 'node_channels' or no[2] < answer[2])) then
       answer = no
     end
   end
-  return nil, answer or denied('no_node', SLOT_WAIT)
+  return best, best_at, answer or denied('no_node', SLOT_WAIT)
 end
 
 -- Requests --------------------------------------------------------------------------------------------------------------
 
-local function reserve(id, number, number_slots)
-  local no = full(campaign, id) or full(tenant, id) or late(minute) or day_spent() or late(cps)
-    or full(channels, id) or full(number_slots, id)
+local function reserve(id, number, campaign, gateway, offered, number_slots)
+  local tenant = campaign.tenant
+  local no = full(campaign.slots, id) or full(tenant.slots, id) or late(tenant.rate) or day_spent(tenant)
+    or late(gateway.rate) or full(gateway.slots, id) or full(number_slots, id)
   if no then
     return no
   end
-  local node
-  node, no = choose(id)
+  local node, at, why = choose(id, offered, tenant, gateway)
   if not node then
-    return no
+    return why
   end
-  for _, scope in ipairs({campaign, tenant, channels, node.slots, number_slots}) do
+  for _, scope in ipairs({campaign.slots, tenant.slots, gateway.slots, node.slots, number_slots}) do
     take(scope, id)
   end
-  for _, rate in ipairs({minute, cps, node.rate}) do
-    stamp(rate, id, now)
+  for _, rate in ipairs({tenant.rate, gateway.rate, node.rate}) do
+    stamp(rate, id, at)
   end
-  calls = redis.call('HINCRBY', KEYS[9], day .. ':calls', 1)
-  redis.call('SADD', KEYS[6], id)
+  tenant.calls, tenant.more = tenant.calls + 1, tenant.more + 1
+  table.insert(granted, id)
   local record = {
-    o = job.dialer, c = job.campaign, t = job.tenant, g = job.gateway, n = node.name, p = number, d = day, a = job.ask,
+    o = job.dialer, c = campaign.id, t = tenant.id, g = gateway.id, n = node.name, p = number, d = day, a = job.ask,
   }
   write(id, record)
-  return {'permit', node.name}
+  return {'permit', node.name, at - now}
 end
 
--- The permit of a call that holds one: its slots stay, its place in the rates moves to now, or to its next turn. A
--- turn given so is kept for it, or calls whose permits lapse would lose every race against new ones.
-local function again(id, number_slots, record)
-  local node = by_name[record.n]
+-- The turn of a call that had one at `turn`, out of the logs by now: the same while it lasts, at `soonest` if that is
+-- later and whole, else the next; and what it waits for.
+local function next_turn(logs, turn)
+  if turn and soonest - turn <= job.life then
+    local from = math.max(soonest, turn)
+    if all_whole_at(logs, from) then
+      return from
+    end
+    if now - turn <= job.life and all_whole_at(logs, turn) then
+      return turn
+    end
+  end
+  return all_fit_at(logs, soonest)
+end
+
+-- The permit of a call that holds one: its slots stay, its place in the rates moves to its next turn. A turn that is
+-- too far off to be told yet is kept for it, or calls whose permits lapse would lose every race against new ones.
+local function again(id, campaign, gateway, number_slots, record)
+  local node, tenant = by_name[record.n], campaign.tenant
   if not node then
     return denied('no_node', SLOT_WAIT)
   end
-  local held = {campaign, tenant, channels, node.slots, number_slots}
+  local held = {campaign.slots, tenant.slots, gateway.slots, node.slots, number_slots}
   for _, scope in ipairs(held) do
     local no = full(scope, id)
     if no then
       return no
     end
   end
-  local logs, turn = {minute, cps, node.rate}, nil
+  local logs, turn = {tenant.rate, gateway.rate, node.rate}, nil
   for _, rate in ipairs(logs) do
     if rate.limit == 0 then
       return denied(rate.reason, BLOCKED_WAIT)
     end
     turn = turn or tonumber(redis.call('ZSCORE', rate.key, id) or nil)
   end
-  if turn and turn > now then
-    return denied(record.w or minute.reason, turn - now)
+  if turn and turn > last_turn then
+    return denied(record.w or tenant.rate.reason, turn - last_turn)
   end
   for _, rate in ipairs(logs) do
     redis.call('ZREM', rate.key, id)
     refresh(rate)
   end
-  local in_turn = turn and now - turn <= job.life
-  local at, reason = latest(logs, in_turn and fits_at or free_at)
+  local at, reason = next_turn(logs, turn)
   for _, rate in ipairs(logs) do
     stamp(rate, id, at)
   end
   for _, scope in ipairs(held) do
-    take(scope, id)
+    renew(scope, id)
   end
   record.a, record.w = job.ask, reason
   write(id, record)
-  if reason then
-    return denied(reason, at - now)
-  end
-  return {'permit', node.name}
+  return too_late(reason, at) or {'permit', node.name, at - now}
 end
 
 local answers = {'ok'}
 for i, request in ipairs(job.requests) do
   local id, number = request[1], request[2]
-  local number_slots = slots(KEYS[FIXED + 2 * #nodes + i], 1, 'number_cap', NUMBER_WAIT)
-  local raw = redis.call('HGET', KEYS[5], id)
-  if raw then
-    answers[i + 1] = again(id, number_slots, cjson.decode(raw))
+  local campaign, gateway = campaigns[request[3]], gateways[request[4]]
+  local number_slots = number_slot(key())
+  if records[id] then
+    answers[i + 1] = again(id, campaign, gateway, number_slots, records[id])
   else
-    answers[i + 1] = reserve(id, number, number_slots)
+    answers[i + 1] = reserve(id, number, campaign, gateway, request[5], number_slots)
   end
 end
 
-note(minute)
-note(cps)
-for _, node in ipairs(nodes) do
-  note(node.rate)
+for _, tenant in ipairs(tenants) do
+  write_slots(tenant.slots)
+  note(tenant.rate)
+  if tenant.more > 0 then
+    redis.call('HINCRBY', tenant.uses, day .. ':calls', tenant.more)
+    redis.call('PEXPIRE', tenant.uses, 2 * DAY / 1000)
+  end
+  if tenant.calls == tenant.more then
+    redis.call('HDEL', tenant.uses, (day - 2) .. ':calls', (day - 2) .. ':seconds')
+  end
+end
+for _, campaign in ipairs(campaigns) do
+  write_slots(campaign.slots)
+end
+for _, scope in pairs(numbers) do
+  write_slots(scope)
+end
+for _, list in ipairs({gateways, nodes}) do
+  for _, one in ipairs(list) do
+    write_slots(one.slots)
+    note(one.rate)
+  end
+end
+local writes = {}
+for id in pairs(changed) do
+  table.insert(writes, id)
+  table.insert(writes, cjson.encode(records[id]))
+end
+if #writes > 0 then
+  redis.call('HSET', KEYS[5], unpack(writes))
+end
+if #granted > 0 then
+  redis.call('SADD', KEYS[6], unpack(granted))
 end
 redis.call('SADD', KEYS[7], job.dialer)
-for _, key in ipairs({KEYS[5], KEYS[6], KEYS[7], KEYS[8]}) do
-  redis.call('PEXPIRE', key, job.keep)
+for _, held in ipairs({KEYS[5], KEYS[6], KEYS[7], KEYS[8]}) do
+  redis.call('PEXPIRE', held, job.keep)
 end
-redis.call('PEXPIRE', KEYS[9], 2 * DAY / 1000)
-redis.call('HDEL', KEYS[9], (day - 2) .. ':calls', (day - 2) .. ':seconds')
 return answers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from limits.caps import PERMIT_LIFE, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, Rate, TenantCaps
@@ -13,17 +13,27 @@ SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AcquireRequest:
-    """Who wants to place which calls, and every cap over them."""
+    """Who wants to place which calls, and every cap over them, each of which is said once.
 
-    tenant_id: str
-    campaign_id: str
-    concurrency: int
-    tenant: TenantCaps
-    gateway: GatewayCaps
+    `lead` and `horizon` are seconds: no turn before `lead` from now, none later than `horizon` after that.
+    """
+
     nodes: Sequence[NodeCaps]
     requests: Sequence[PermitRequest]
+    lead: float = 0.0
+    horizon: float = 0.0
+    _tenants: dict[str, TenantCaps] = field(default_factory=dict)
+    _campaigns: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _gateways: dict[str, GatewayCaps] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for request in self.requests:
+            caps = request.caps
+            self._tenants.setdefault(caps.tenant_id, caps.tenant)
+            self._campaigns.setdefault(caps.campaign_id, (caps.tenant_id, caps.campaign_concurrency))
+            self._gateways.setdefault(caps.gateway.id, caps.gateway)
 
     def keys(self, outer: Keys, keys: EpochKeys, dialer_id: str) -> list[str]:
         """The keys of the script, from its second on."""
@@ -35,47 +45,84 @@ class AcquireRequest:
             keys.held(dialer_id),
             keys.holders,
             keys.next_due,
-            keys.day(self.tenant_id),
-            keys.slots("campaign", self.campaign_id),
-            keys.slots("tenant", self.tenant_id),
-            keys.slots("gateway", self.gateway.id),
-            keys.rate("tenant", self.tenant_id),
-            keys.rate("gateway", self.gateway.id),
         ]
+        for tenant_id in self._tenants:
+            paths += [keys.day(tenant_id), keys.slots("tenant", tenant_id), keys.rate("tenant", tenant_id)]
+        paths += [keys.slots("campaign", campaign_id) for campaign_id in self._campaigns]
+        for gateway_id in self._gateways:
+            paths += [keys.slots("gateway", gateway_id), keys.rate("gateway", gateway_id)]
         for node in self.nodes:
             paths += [keys.slots("node", node.name), keys.rate("node", node.name)]
-        return paths + [keys.number_slots(self.tenant_id, request.number) for request in self.requests]
+        return paths + [
+            keys.number_slots(request.caps.tenant_id, request.number) for request in self.requests
+        ]
 
     def job(self) -> dict[str, object]:
         """The script's argument, but for who asks."""
+        tenants, campaigns = _places(self._tenants), _places(self._campaigns)
+        gateways, nodes = _places(self._gateways), _places({node.name: node for node in self.nodes})
         return {
-            "life": int(PERMIT_LIFE * 1_000_000),
-            "campaign": self.campaign_id,
-            "concurrency": self.concurrency,
-            "tenant": self.tenant_id,
-            "concurrent": _number(self.tenant.concurrent_max),
-            "rate": _rate(self.tenant.minute_rate),
-            "calls": _number(self.tenant.daily_calls_max),
-            "minutes": _number(self.tenant.daily_minutes_max),
-            "gateway": self.gateway.id,
-            "channels": _number(self.gateway.channels),
-            "gateway_rate": _rate(self.gateway.rate),
+            "life": _micros(PERMIT_LIFE),
+            "lead": _micros(self.lead),
+            "horizon": _micros(self.horizon),
+            "tenants": [
+                [
+                    name,
+                    _number(caps.concurrent_max),
+                    _rate(caps.minute_rate),
+                    _number(caps.daily_calls_max),
+                    _number(caps.daily_minutes_max),
+                ]
+                for name, caps in self._tenants.items()
+            ],
+            "campaigns": [
+                [name, tenants[tenant_id], concurrency]
+                for name, (tenant_id, concurrency) in self._campaigns.items()
+            ],
+            "gateways": [
+                [caps.id, _number(caps.channels), _rate(caps.rate)] for caps in self._gateways.values()
+            ],
             "nodes": [[node.name, _number(node.channels), _rate(node.rate)] for node in self.nodes],
-            "requests": [[request.call_id, request.number] for request in self.requests],
+            "requests": [
+                [
+                    request.call_id,
+                    request.number,
+                    campaigns[request.caps.campaign_id],
+                    gateways[request.caps.gateway.id],
+                    [nodes[name] for name in request.nodes if name in nodes],
+                ]
+                for request in self.requests
+            ],
         }
 
-    def answers(self, replies: Sequence[Any], expires_at: float) -> list[Permit | Denied]:
-        """The script's replies, in the order of the requests."""
-        return [
-            Permit(request.call_id, detail, expires_at)
-            if word == "permit"
-            else Denied(request.call_id, word, max(SHORTEST_WAIT, detail / 1_000_000))
-            for request, (word, detail) in zip(self.requests, replies, strict=True)
-        ]
+    def answers(self, replies: Sequence[Any], asked_at: float, replied_at: float) -> list[Permit | Denied]:
+        """The script's replies, in the order of the requests.
+
+        Redis stamped them at some moment between `asked_at` and `replied_at`: a turn begins no earlier than it would
+        by the later of the two, and ends no later than by the earlier.
+        """
+        found: list[Permit | Denied] = []
+        for request, (word, *rest) in zip(self.requests, replies, strict=True):
+            if word == "permit":
+                ahead = rest[1] / 1_000_000
+                expires_at = asked_at + ahead + PERMIT_LIFE
+                found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
+            else:
+                found.append(Denied(request.call_id, word, max(SHORTEST_WAIT, rest[0] / 1_000_000)))
+        return found
 
     def no_redis(self) -> list[Permit | Denied]:
         """The answers where the state is not whole."""
         return [Denied(request.call_id, "no_redis", NO_REDIS_WAIT) for request in self.requests]
+
+
+def _places(of: Mapping[str, object]) -> dict[str, int]:
+    """The place of each name, as Lua counts: from 1 on."""
+    return {name: place for place, name in enumerate(of, 1)}
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
 
 
 def _number(limit: int | None) -> int:

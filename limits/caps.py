@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 PERMIT_LIFE = 0.050
-"""Seconds for which a permit may be used, counted from before it was asked for."""
+"""Seconds for which a permit may be used from its turn on, counted from before it was asked for."""
+FURTHEST_TURN = 0.250
+"""No turn lies further ahead of the asking, in seconds: what is granted and not sent by then, or by the end of its
+life after that, never is."""
 MINUTE_MS = 60_000
 SECOND_MS = 1_000
 MINUTE_WINDOW_MS = MINUTE_MS + round(PERMIT_LIFE * 1000)
@@ -73,19 +76,35 @@ class NodeCaps:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCaps:
+    """Whose caps a call counts against, and what they are; its node's come with the batch."""
+
+    tenant_id: str
+    campaign_id: str
+    campaign_concurrency: int
+    tenant: TenantCaps
+    gateway: GatewayCaps
+
+
+@dataclass(frozen=True, slots=True)
 class PermitRequest:
-    """One call that wants to leave. `call_id` stands for one campaign, tenant, gateway and number for good."""
+    """One call that wants to leave by one of `nodes`, of which the one whose turn is soonest takes it, the first of
+    equals. `call_id` stands for one campaign, tenant, gateway and number for good."""
 
     call_id: str
     number: str
+    caps: CallCaps
+    nodes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`call_id` may be sent to `node` while `time.monotonic() < expires_at`; after that, ask again first."""
+    """`call_id` may be sent to `node` while `leaves_at <= time.monotonic() < expires_at`; after that, ask again
+    first."""
 
     call_id: str
     node: str
+    leaves_at: float
     expires_at: float
 
 

@@ -3,9 +3,10 @@
 Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`) and
 recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, whatever dies or is lost:
 
-- No cap is exceeded over any window by what is sent within the life of its permit. A permit carries Redis' time
-  and may be used for 50 ms from before it was asked for; so a window holds for what is sent, less those 50 ms. The
-  calls a minute are counted over 50 ms more, and hold for any whole minute.
+- No cap is exceeded over any window by what is sent within the life of its permit. A permit is stamped with its turn,
+  by Redis' time, up to FURTHEST_TURN ahead, and may be used for 50 ms from then on, less what the answer took; so
+  a window holds for what is sent, less those 50 ms. The calls a minute are counted over 50 ms more, and hold for
+  any whole minute.
 - Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
 - Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
   renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,
@@ -28,7 +29,8 @@ from coordination.errors import Fenced, translated
 from limits import scripts
 from limits.acquire_request import AcquireRequest
 from limits.caps import (
-    PERMIT_LIFE,
+    FURTHEST_TURN,
+    CallCaps,
     Denied,
     EndedCall,
     GatewayCaps,
@@ -49,6 +51,7 @@ from limits.releases import NEVER_SENT, PendingRelease, PendingReleases
 from limits.ttls import Ttls
 
 __all__ = [
+    "CallCaps",
     "Denied",
     "EndedCall",
     "Fenced",
@@ -85,28 +88,29 @@ class Limiter:
         self._releases = PendingReleases(self._store, dialer_id)
         self._ask_number = 0
 
-    def acquire(  # noqa: PLR0917  the order in which the caps are asked
+    def acquire(
         self,
-        tenant_id: str,
-        campaign_id: str,
-        campaign_concurrency: int,
-        tenant: TenantCaps,
-        gateway: GatewayCaps,
         nodes: Sequence[NodeCaps],
         requests: Sequence[PermitRequest],
+        *,
+        lead: float = 0.0,
+        horizon: float = 0.0,
     ) -> list[Permit | Denied]:
-        """Ask for a batch of calls of one campaign, at most a few hundred; one answer for each, in their order.
+        """Ask for a batch of calls, of any campaigns, at most a few hundred; one answer for each, in their order.
 
-        `nodes` in the order of preference; each permit names the first that is free. A call that holds a permit
-        already (it lapsed before it was used, or its answer was lost) keeps its slots and its node, which `nodes`
-        must name, and moves to the present time in the rates, or is told when its turn is; that turn is kept for
-        it for 50 ms.
+        Each permit names the node that takes the call, and the turn at which it may leave: the next instant that
+        every rate allows, not before `lead` seconds from now and not later than `horizon` seconds after that;
+        what of the two is beyond FURTHEST_TURN is cut off. A call that holds a permit already (it lapsed before it
+        was used, or its answer was lost) keeps its slots and its node, which its request must name, and its turn
+        while that lasts; then it moves to its next turn in the rates, or is told how long that is off, and the turn
+        is kept for it until 50 ms after it.
         Raises Fenced when this dialer has lost its lease. After LimiterUnavailable nothing is held: whatever
         these calls hold or were granted is undone, unless they are asked for again first.
         """
         if not requests:
             return []
-        asked = AcquireRequest(tenant_id, campaign_id, campaign_concurrency, tenant, gateway, nodes, requests)
+        lead = min(lead, FURTHEST_TURN)
+        asked = AcquireRequest(nodes, requests, lead, min(horizon, FURTHEST_TURN - lead))
         self._releases.withdraw(request.call_id for request in requests)
         with translated(LimiterUnavailable, "asking for permits"):
             self._releases.flush()
@@ -251,7 +255,7 @@ class Limiter:
             "keep": self._ttls.keep,
         }
         paths = asked.keys(store.keys, store.epoch_keys(epoch), me)
-        expires_at = time.monotonic() + PERMIT_LIFE
+        asked_at = time.monotonic()
         try:
             answer = store.run(scripts.ACQUIRE, epoch, paths, job)
         except EpochChangedError:
@@ -264,7 +268,7 @@ class Limiter:
             return None
         if answer[0] == "fenced":
             raise Fenced(me)
-        return asked.answers(answer[1:], expires_at)
+        return asked.answers(answer[1:], asked_at, time.monotonic())
 
     def _flush(self, action: str) -> None:
         with translated(LimiterUnavailable, action):

@@ -20,6 +20,7 @@ from coordination import lua
 from coordination.membership import LEASE_SECONDS
 from limits import scripts
 from limits.caps import (
+    FURTHEST_TURN,
     MINUTE_WINDOW_MS,
     PERMIT_LIFE,
     SECOND_MS,
@@ -40,7 +41,7 @@ BATCH = 500
 DAY_MS = 86_400_000
 EPOCH_START = dt.date(1970, 1, 1)
 MARGIN = 0.010
-"""Seconds waited beyond a permit's life, for clocks that do not run equally fast."""
+"""Seconds waited beyond the furthest turn and a permit's life, for clocks that do not run equally fast."""
 
 
 def rebuild(store: EpochStore, snapshot: Callable[[], LimiterSnapshot], ttls: Ttls, dialer_id: str) -> bool:
@@ -55,7 +56,7 @@ def rebuild(store: EpochStore, snapshot: Callable[[], LimiterSnapshot], ttls: Tt
             return False
         run = cast(str, store.redis.info("server")["run_id"])
         # Whatever was granted before is sent by then, and so in the database, or has to be asked for again.
-        time.sleep(PERMIT_LIFE + MARGIN)
+        time.sleep(FURTHEST_TURN + PERMIT_LIFE + MARGIN)
         return _Rebuild(store, ttls, run).do(snapshot(), token)
 
 

@@ -9,11 +9,11 @@ from coordination.lua import COMMON, Script, load
 FOLDER = Path(__file__).parent
 
 
-def _job_script(name: str) -> Script:
-    return load(FOLDER / f"{name}.lua", behind=[COMMON])
+def _job_script(name: str, *behind: str) -> Script:
+    return load(FOLDER / f"{name}.lua", behind=[COMMON, *(FOLDER / f"{part}.lua" for part in behind)])
 
 
-ACQUIRE = _job_script("acquire")
+ACQUIRE = _job_script("acquire", "rates")
 EPOCH = _job_script("epoch")
 PUBLISH_EPOCH = _job_script("publish_epoch")
 RELEASE = _job_script("release")

@@ -2,12 +2,12 @@
 taking is skipped (SKIP LOCKED).
 
 The call row is committed before its originate leaves, so that whoever comes after a crash knows which call to
-ask the switch about. Called by the dispatcher; every function runs one short transaction of its own.
+ask the switch about. Called by the scheduler; every function runs one short transaction of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,21 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class NextDue:
+    """When the first pending contact of a campaign is due: `at` in RFC 3339, `seconds` from now."""
+
+    at: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
     `sends` is how often it had been sent when that gateway was chosen; the last two are its agent's at that time.
     """
 
+    campaign_id: str
     contact_id: str
     call_id: str
     node: str
@@ -72,35 +81,37 @@ class Claimed:
 # In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
 # order of that index, so that no other is chosen.
 _DUE = f"""
-WITH fresh AS (
-    SELECT id, phone_number, next_attempt_at, position FROM contact
-    WHERE campaign_id = %(campaign)s AND waiting AND status = 'pending' AND next_attempt_at IS NULL
+SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
+    CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
+FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most), LATERAL (
+    (SELECT id, phone_number, sends, attempts, next_attempt_at, position FROM contact
+    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND next_attempt_at IS NULL
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
-), again AS (
-    SELECT id, phone_number, next_attempt_at, position FROM contact
-    WHERE campaign_id = %(campaign)s AND waiting AND status = 'pending' AND next_attempt_at <= now()
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT wanted.most)
+    UNION ALL
+    (SELECT id, phone_number, sends, attempts, next_attempt_at, position FROM contact
+    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND next_attempt_at <= now()
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %(limit)s
-)
-SELECT due.id::text AS contact_id, due.phone_number, contact.sends,
-    CASE WHEN contact.sends > contact.attempts THEN {TRIED.format(contact="contact.id")} ELSE '{{}}' END AS tried
-FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS due JOIN contact ON contact.id = due.id
-ORDER BY due.next_attempt_at NULLS FIRST, due.position LIMIT %(limit)s
+    ORDER BY next_attempt_at NULLS FIRST, position LIMIT wanted.most)
+) AS due
+ORDER BY wanted.campaign_id, due.next_attempt_at NULLS FIRST, due.position
 """
 
 _NEXT_DUE = """
-SELECT coalesce(to_char(next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
-       coalesce(extract(epoch FROM next_attempt_at - now())::float8, 0) AS seconds
-FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
-ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+SELECT wanted.campaign_id::text,
+    coalesce(to_char(first.next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
+    coalesce(extract(epoch FROM first.next_attempt_at - now())::float8, 0) AS seconds
+FROM unnest(%s::uuid[]) AS wanted (campaign_id), LATERAL (
+    SELECT next_attempt_at FROM contact WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
+    ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+) AS first
 """
 
 _CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
-    WHERE campaign.id = %(campaign)s AND campaign.status = 'running' AND campaign.deleted_at IS NULL
+    WHERE campaign.id = ANY(%(campaigns)s::uuid[]) AND campaign.status = 'running' AND campaign.deleted_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
@@ -126,10 +137,10 @@ WITH campaign_now AS (
     SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
         campaign_now.generation, taken.phone_number, campaign_now.e164, taken.gateway_id, taken.node,
         taken.core_uuid, %(dialer)s, %(dialer)s, taken.ring_seconds, taken.max_seconds
-    FROM taken, campaign_now
+    FROM taken JOIN campaign_now ON campaign_now.id = taken.campaign_id
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, pending, originated)
-    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken GROUP BY campaign_id
+    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken GROUP BY campaign_id ORDER BY campaign_id
     ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
         originated = campaign_count.originated + EXCLUDED.originated
 ), told AS (
@@ -138,49 +149,52 @@ WITH campaign_now AS (
     RETURNING id, contact_id, at
 )
 SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node,
-    taken.gateway_id::text, (SELECT e164 FROM campaign_now) AS caller_id, taken.phone_number,
-    (SELECT generation FROM campaign_now) AS generation, taken.sends AS seq, taken.attempts AS attempt,
+    taken.gateway_id::text, campaign_now.e164 AS caller_id, taken.phone_number,
+    campaign_now.generation, taken.sends AS seq, taken.attempts AS attempt,
     taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.rejected, taken.custom_fields,
     taken.version, told.id AS transition_id,
     {AT.format("told.at")} AS at
-FROM taken JOIN told ON told.contact_id = taken.id
+FROM taken JOIN told ON told.contact_id = taken.id JOIN campaign_now ON campaign_now.id = taken.campaign_id
 """
 
 
-def due_parameters(campaign_id: str, limit: int, share: tuple[int, int]) -> dict[str, Any]:
+def due_parameters(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, Any]:
     """The parameters of the statement that reads who is due."""
     rank, dialers = share
-    return {"campaign": campaign_id, "limit": limit, "rank": rank, "dialers": dialers}
+    return {"campaigns": list(wanted), "most": list(wanted.values()), "rank": rank, "dialers": dialers}
 
 
-def due(campaign_id: str, limit: int, share: tuple[int, int]) -> list[Due]:
-    """Contacts that may be called now without locking any: new ones first, then the longest overdue.
+def due(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due]]:
+    """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says, new
+    ones first, then the longest overdue.
 
-    `share` is (rank, dialers): each dialer looks at its own part of the list first, so that they seldom reach
+    `share` is (rank, dialers): each dialer looks at its own part of each list first, so that they seldom reach
     for the same contact; (0, 1) looks at all of it.
     """
+    found: dict[str, list[Due]] = {campaign_id: [] for campaign_id in wanted}
     with db.connection_context():
-        cursor = db.execute_sql(_DUE, due_parameters(campaign_id, limit, share))
-        return [
-            Due(contact, number, sends, tuple(tried)) for contact, number, sends, tried in cursor.fetchall()
-        ]
+        cursor = db.execute_sql(_DUE, due_parameters(wanted, share))
+        for campaign_id, contact_id, number, sends, tried in cursor.fetchall():
+            if len(found[campaign_id]) < wanted[campaign_id]:
+                found[campaign_id].append(Due(contact_id, number, sends, tuple(tried)))
+    return found
 
 
-def next_due(campaign_id: str) -> tuple[str, float] | None:
-    """When the first pending contact is due (RFC 3339) and in how many seconds; None where none is pending."""
+def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
+    """When the first pending contact of each campaign is due; one that has none is not there."""
     with db.connection_context():
-        found = rows(_NEXT_DUE, campaign_id)
-    return (found[0]["at"], found[0]["seconds"]) if found else None
+        found = rows(_NEXT_DUE, list(campaigns))
+    return {row["campaign_id"]: NextDue(row["at"], row["seconds"]) for row in found}
 
 
-def claim(campaign_id: str, dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
-    """Claim those of `wanted` that are still free, in one statement, and commit.
+def claim(dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
+    """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, and commit.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
-    where the campaign is not running or its tenant is halted.
+    of a campaign that is not running or whose tenant is halted. The answer is in the order of `wanted`.
     """
     parameters: dict[str, Any] = {
-        "campaign": campaign_id,
+        "campaigns": list({item.campaign_id for item in wanted}),
         "contacts": [item.contact_id for item in wanted],
         "calls": [item.call_id for item in wanted],
         "nodes": [item.node for item in wanted],
@@ -195,9 +209,9 @@ def claim(campaign_id: str, dialer_id: str, wanted: Sequence[ClaimRequest]) -> l
     with db.connection_context(), db.atomic():
         cursor = db.execute_sql(_CLAIM, parameters)
         names = [column[0] for column in cursor.description]
-        claimed = [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        claimed = {row[0]: Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()}
         hit(FaultPoint.CLAIM_UNCOMMITTED)
-    return claimed
+    return [claimed[item.call_id] for item in wanted if item.call_id in claimed]
 
 
 def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
@@ -215,3 +229,13 @@ def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
             dialer_id,
         )
     return found[0]["custom_fields"] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What dispatch asks of the database: the four functions above, or what stands in for them."""
+
+    due: Callable[[Mapping[str, int], tuple[int, int]], dict[str, list[Due]]] = due
+    next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
+    claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
+    claim_again: Callable[[str, str], dict[str, str] | None] = claim_again

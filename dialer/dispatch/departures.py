@@ -1,32 +1,39 @@
-"""Sends one campaign's claimed calls; asks again for lapsed permits; withdraws what may not leave.
+"""Sends claimed calls, each at its turn; keeps those whose permit lapsed until there is a new one; withdraws what may
+not leave.
 
-Used by one dispatcher. A call whose permit lapsed before it was written waits here and asks again.
+Between the scheduler, which claims and asks for permits, and the sender, which writes. A queue and a greenlet for
+each node: one whose connection takes nothing keeps no call waiting that goes to another.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import gevent
 import structlog
+from gevent.event import Event as Signal
 
 from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.originate_builder import OriginateBuilder
-from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from freeswitch.errors import CommandRefused
 from freeswitch.originate import OriginateRequest
-from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from limits.caps import Permit
+from limits.errors import LimiterUnavailable
 
 log = structlog.get_logger()
 
-GROUP = 50
 AGAIN_SECONDS = 1.0
 UNSENT_SECONDS = 5.0
 """A claimed call that gets no new permit for so long goes back: another dialer may get one."""
@@ -34,21 +41,8 @@ NO_ROUTE = "NO_ROUTE_DESTINATION"
 """Why a call is never sent whose number none of the campaign's gateways carries."""
 
 
-class PermitSource(Protocol):
-    """Who hands out permits: the limiter."""
-
-    def acquire(  # noqa: PLR0917  as the limiter has them
-        self,
-        tenant_id: str,
-        campaign_id: str,
-        concurrent: int,
-        tenant: TenantCaps,
-        gateway: GatewayCaps,
-        nodes: Sequence[NodeCaps],
-        requests: Sequence[PermitRequest],
-        /,
-    ) -> list[Permit | Denied]:
-        """An answer for each request. Raises LimiterUnavailable or Fenced."""
+class GivesBack(Protocol):
+    """Who takes permits back: the limiter."""
 
     def give_back(self, permits: Sequence[Permit], /) -> None:
         """These were never used. Raises LimiterUnavailable."""
@@ -56,27 +50,41 @@ class PermitSource(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A claimed call whose permit lapsed before it was written."""
+    """A claimed call without a permit that holds; `ask_at` is when it is worth asking for one again."""
 
     call: LiveCall
     request: OriginateRequest
+    ask_at: float = 0.0
+
+
+@dataclass(slots=True)
+class NodeQueue:
+    """The calls that leave by one node, by their turns."""
+
+    heap: list[tuple[float, int, LiveCall, OriginateRequest, Permit]] = field(default_factory=list)
+    signal: Signal = field(default_factory=Signal)
+    greenlet: gevent.Greenlet[..., None] | None = None
 
 
 @dataclass(slots=True)
 class Departures:
-    """One campaign's calls between their claim and the socket."""
+    """The calls of this process between their claim and the socket. `plan` gives a running campaign's, `wake` has the
+    scheduler look at what `lapsed` holds; `spawn` starts a greenlet that is started again where it fails."""
 
     dialer_id: str
-    limiter: PermitSource
+    limiter: GivesBack
     originate_builder: OriginateBuilder
     sender: Sender
     recorder: Recorder
     live_calls: LiveCalls
+    plan: Callable[[str], Plan | None]
+    wake: Callable[[], None]
+    spawn: Callable[[Callable[[], None]], gevent.Greenlet[..., None]]
     now: Callable[[], float] = time.monotonic
-    _waiting: list[Waiting] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self._waiting)
+    lapsed: dict[str, Waiting] = field(default_factory=dict)
+    """By call id, the calls that wait for a permit."""
+    _queues: dict[str, NodeQueue] = field(default_factory=dict)
+    _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     def enter(
         self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, tried: tuple[str, ...]
@@ -113,71 +121,80 @@ class Departures:
         return call
 
     def leave(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str], permit: Permit) -> None:
-        """Send an entered call now; what may not leave goes back. Raises LimiterUnavailable."""
+        """Send an entered call at the turn of its permit; what cannot leave goes back, or has failed."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
-            self._send(call, request, permit)
+            self._queue(call, request, permit)
 
     def wait(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
         """Send this call as soon as there is a permit for it."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
-            self._queue(call, request)
+            self._lapse(call, request)
 
-    def let_go(self, plan: Plan) -> None:
-        """Withdraw what may not leave any more, or has waited for too long; who is next may have more luck."""
-        shut = {gateway.gateway_id for gateway in plan.gateways if gateway.paused}
+    def renewed(self, item: Waiting, permit: Permit) -> None:
+        """There is a permit for a call that waited for one."""
+        del self.lapsed[item.call.call_id]
+        item.call.dequeue()
+        self._queue(item.call, item.request, permit)
+
+    def withdraw(self, call: LiveCall, delay: float | None = None) -> None:
+        """This call does not leave; who is next may have more luck."""
+        self.lapsed.pop(call.call_id, None)
+        call.dequeue()
+        self.recorder.withdraw(call, "NOT_SENT", delay)
+
+    def let_go(self) -> None:
+        """Withdraw what waits for a permit and may not leave any more, or has waited for too long."""
         now = self.now()
-        waiting, self._waiting = self._waiting, []
-        for item in waiting:
+        for item in list(self.lapsed.values()):
             call = item.call
-            held = call.gateway_id in shut and not call.probe
             patient = now - call.claimed_at < UNSENT_SECONDS
-            if call.unsent and self.sender.allowed(call) and patient and not held:
-                self._waiting.append(item)
-            else:
-                self._withdraw(call)
+            if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
+                self.withdraw(call)
+
+    def waiting_by_campaign(self) -> Counter[str]:
+        """How many calls of each campaign wait for a permit."""
+        return Counter(item.call.campaign_id for item in self.lapsed.values())
 
     def withdraw_all(self) -> None:
-        """Nothing of this campaign leaves any more."""
-        waiting, self._waiting = self._waiting, []
-        for item in waiting:
-            self._withdraw(item.call)
+        """Nothing leaves any more."""
+        for item in list(self.lapsed.values()):
+            self.withdraw(item.call)
+        for queue in self._queues.values():
+            heap, queue.heap = queue.heap, []
+            for _, _, call, _, _ in heap:
+                self.withdraw(call)
 
-    def ask_again(self, plan: Plan, nodes: Sequence[NodeCaps]) -> float:
-        """Permits for what waits: counted once, stamped anew. The seconds until the next one's turn.
+    def send_due(self, node: str) -> float | None:
+        """Write what leaves by a node now, in order; the seconds until the next turn, None where nothing waits."""
+        queue = self._queues[node]
+        while queue.heap:
+            left = queue.heap[0][0] - self.now()
+            if left > 0:
+                return left
+            _, _, call, request, permit = heapq.heappop(queue.heap)
+            self._send(call, request, permit)
+        return None
 
-        Raises LimiterUnavailable or Fenced, and keeps what waits.
-        """
-        asked, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        by_way: dict[tuple[str, str], list[Waiting]] = {}
-        for item in asked:
-            by_way.setdefault((item.call.node, item.call.gateway_id), []).append(item)
-        caps = {candidate.name: candidate for candidate in nodes}
-        turns: list[float] = []
-        while by_way:
-            (node, gateway_id), items = by_way.popitem()
-            gateway = plan.gateway(gateway_id)
-            if node not in caps or gateway is None:
-                for item in items:
-                    self._withdraw(item.call, delay=AGAIN_SECONDS)
-                continue
-            requests = [PermitRequest(item.call.call_id, item.call.phone_number) for item in items]
-            try:
-                answers = permits_for(self.limiter, plan, gateway, [caps[node]], requests)
-            except BaseException:
-                left = [item for others in by_way.values() for item in others]
-                self._waiting = [*items, *left, *self._waiting]
-                raise
-            for item, answer in zip(items, answers, strict=True):
-                if isinstance(answer, Permit):
-                    item.call.dequeue()
-                    self._send(item.call, item.request, answer)
-                else:
-                    self._waiting.append(item)
-                    turns.append(answer.retry_after)
-        # The first turn, not the last: one that is missed by 50 ms is gone.
-        return min(turns, default=0.0)
+    def nodes(self) -> list[str]:
+        """The nodes that calls have left by."""
+        return list(self._queues)
+
+    def _queue(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
+        queue = self._queues.get(call.node)
+        if queue is None:
+            queue = self._queues[call.node] = NodeQueue()
+            node = call.node
+            queue.greenlet = self.spawn(lambda: self._keep_sending(node))
+        heapq.heappush(queue.heap, (permit.leaves_at, next(self._serial), call, request, permit))
+        queue.signal.set()
+
+    def _keep_sending(self, node: str) -> None:
+        queue = self._queues[node]
+        while True:
+            queue.signal.clear()
+            queue.signal.wait(timeout=self.send_due(node))
 
     def _request(
         self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]
@@ -186,12 +203,12 @@ class Departures:
         and failed where what it holds cannot be said to a switch."""
         gateway = plan.gateway(call.gateway_id)
         if gateway is None:
-            self._withdraw(call)
+            self.withdraw(call)
             return None
         if match_length(gateway.prefixes, call.phone_number) is None:
             if plan.route(call.phone_number, ()):
                 # The prefixes changed since this gateway was chosen: another one carries it.
-                self._withdraw(call)
+                self.withdraw(call)
                 return None
             log.warning("contact_without_route", contact_id=call.contact_id, call_id=call.call_id)
             self.recorder.refuse(call, NO_ROUTE)
@@ -206,7 +223,16 @@ class Departures:
             self.sender.refuse(call, error)
         return None
 
+    def _held(self, call: LiveCall) -> bool:
+        """Whether what was read since its claim forbids a call to leave; what was told the guard knows."""
+        plan = self.plan(call.campaign_id)
+        gateway = None if plan is None else plan.gateway(call.gateway_id)
+        return plan is None or plan.halted or gateway is None or (gateway.paused and not call.probe)
+
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
+        if call.unsent and self._held(call):
+            self.withdraw(call)
+            return
         try:
             outcome = self.sender.send(call, request, permit.expires_at)
         except Exception as error:
@@ -215,38 +241,23 @@ class Departures:
                 self.sender.refuse(call, error)
             return
         if outcome is SendOutcome.LAPSED:
-            self._queue(call, request)
+            self._lapse(call, request)
         elif outcome is SendOutcome.BLOCKED and call.over:
             # It ended while it waited, and its slots were freed then: these are of a new permit.
-            self.limiter.give_back([permit])
+            self._give_back(permit)
         elif outcome is SendOutcome.BLOCKED:
-            self._withdraw(call)
+            self.withdraw(call)
         elif outcome is SendOutcome.NO_NODE:
-            self._withdraw(call, delay=AGAIN_SECONDS)
+            self.withdraw(call, delay=AGAIN_SECONDS)
 
-    def _queue(self, call: LiveCall, request: OriginateRequest) -> None:
+    def _give_back(self, permit: Permit) -> None:
+        try:
+            self.limiter.give_back([permit])
+        except LimiterUnavailable as error:
+            # The limiter owes it. Raised, it would end the greenlet by which the other calls leave.
+            log.warning("permits_owed", error=str(error)[:200])
+
+    def _lapse(self, call: LiveCall, request: OriginateRequest) -> None:
         call.enqueue()
-        self._waiting.append(Waiting(call, request))
-
-    def _withdraw(self, call: LiveCall, delay: float | None = None) -> None:
-        call.dequeue()
-        self.recorder.withdraw(call, "NOT_SENT", delay)
-
-
-def permits_for(
-    limiter: PermitSource,
-    plan: Plan,
-    gateway: GatewayPlan,
-    nodes: Sequence[NodeCaps],
-    requests: Sequence[PermitRequest],
-) -> list[Permit | Denied]:
-    """Ask for permits to leave by `gateway`, under every cap of its plan. Raises LimiterUnavailable or Fenced."""
-    return limiter.acquire(
-        plan.tenant_id,
-        plan.campaign_id,
-        plan.max_concurrent_calls,
-        TenantCaps(plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max),
-        GatewayCaps(gateway.gateway_id, gateway.cps, gateway.channels),
-        nodes,
-        requests,
-    )
+        self.lapsed[call.call_id] = Waiting(call, request)
+        self.wake()

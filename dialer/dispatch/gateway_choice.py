@@ -14,6 +14,8 @@ from dialer.dispatch.plans import GatewayPlan, Plan
 from limits.caps import Denied
 
 NUMBER_SECONDS = 1.0
+UNCLAIMABLE = "contact_not_claimable"
+"""Why a contact is passed over whose claim the database refuses, whatever else is claimed with it."""
 PAUSED = Denied("", "gateway_paused", 1.0)
 MOST_SKIPPED = 1000
 """Who is passed over is read again with each look at the list."""
@@ -84,7 +86,9 @@ class Deferred:
         """Pass over a contact where what denied it need not deny the next; whether it did."""
         if denied.reason == "number_cap":
             seconds = NUMBER_SECONDS
-        elif denied.reason.startswith("gateway_") and any(gateway.prefixes for gateway in plan.gateways):
+        elif denied.reason == UNCLAIMABLE or (
+            denied.reason.startswith("gateway_") and any(gateway.prefixes for gateway in plan.gateways)
+        ):
             seconds = denied.retry_after
         else:
             return False

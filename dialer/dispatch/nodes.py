@@ -52,17 +52,21 @@ class Nodes:
         self._meters: dict[str, RateMeter] = {}
         self.follow(self._environment)
 
-    # What the dispatchers ask.
+    # What the scheduler asks.
 
-    def caps(self) -> list[NodeCaps]:
-        """The caps of every node that can take a call now, in the order in which the next call is to try them.
+    def offers(self) -> tuple[list[NodeCaps], Callable[[], Sequence[str]]]:
+        """The caps of every node that can take a call now, and how to draw the order in which one call tries them.
 
-        Last come those whose channels this process has filled: who waits there for a permit holds one of them.
+        Last in that order come those whose channels this process has filled: who waits there for a permit holds one
+        of them.
         """
         loads = {name: self._load(name) for name in self._open()}
         loads = {name: load for name, load in loads.items() if not load.full}
-        first = weighted_order(loads.values())
-        return [self._caps_of(name) for name in dict.fromkeys([*first, *loads])]
+
+        def order() -> Sequence[str]:
+            return list(dict.fromkeys([*weighted_order(loads.values()), *loads]))
+
+        return [self._caps_of(name) for name in loads], order
 
     def why_none(self) -> str:
         """The `blocked_reason` where no node can take a call."""

@@ -7,6 +7,7 @@ there and nowhere later.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
@@ -25,6 +26,10 @@ from freeswitch.originate import OriginateRequest
 from freeswitch.protocol import ProtocolError
 
 log = structlog.get_logger()
+
+
+STALLED_SECONDS = 0.250
+"""A node that leaves an order unanswered for so long is at its limit, or gone: what it is sent would only wait."""
 
 
 class SendOutcome(StrEnum):
@@ -64,6 +69,8 @@ class Sender:
         self._send_gate = send_gate
         self._identity = identity
         self._reply_listeners = reply_listeners
+        # By node, the calls whose orders it may not have answered, the oldest first.
+        self._ordered: dict[str, deque[LiveCall]] = {}
 
     def send(self, call: LiveCall, request: OriginateRequest, permit_expires: float) -> SendOutcome:
         """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
@@ -93,6 +100,14 @@ class Sender:
         """Whether a call that is claimed now under `generation` could leave: what cannot is not worth a claim."""
         return self._identity.may_send() and self._send_gate.allows(tenant_id, campaign_id, generation)
 
+    def stalled(self, node: str) -> bool:
+        """Whether a node has left an order unanswered for so long that it gets no new ones."""
+        ordered = self._ordered.get(node, deque())
+        while ordered and not ordered[0].unacknowledged:
+            ordered.popleft()
+        sent_at = ordered[0].sent_at if ordered else None
+        return sent_at is not None and time.monotonic() - sent_at > STALLED_SECONDS
+
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
         log.warning("contact_refused", contact_id=call.contact_id, call_id=call.call_id, rule=str(refused))
@@ -105,6 +120,7 @@ class Sender:
             # A call that was sent, seen or closed meanwhile stays where it is: an id that has ended can be reused.
             if now >= permit_expires or not self.allowed(call) or not call.write(now, link.core_uuid):
                 return False
+            self._ordered.setdefault(call.node, deque()).append(call)
             hit(FaultPoint.CHECKED)
             return True
 

@@ -9,6 +9,7 @@ come is kept and written when it is back. A call that the database refuses does 
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,9 @@ log = structlog.get_logger()
 
 GROUP_SECONDS = 0.02
 GROUP_SIZE = 500
+BEHIND_SECONDS = 0.25
+BEHIND_COMMITS = 4
+"""Reports that wait for longer than that, or than so many commits take, are more than this process can write."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
 
@@ -76,6 +80,7 @@ class Recorder:
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
+    _took: deque[float] = field(default_factory=lambda: deque(maxlen=20))
 
     def __post_init__(self) -> None:
         self._idle.set()
@@ -130,6 +135,13 @@ class Recorder:
             else:
                 self._idle.set()
 
+    def behind(self) -> bool:
+        """Whether the oldest report has waited for so long that no calls should be added to those to be written."""
+        if not self._waiting:
+            return False
+        usual = statistics.median(self._took) if self._took else 0.0
+        return time.monotonic() - self._waiting[0].at > max(BEHIND_SECONDS, BEHIND_COMMITS * usual)
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything that has come is committed; False when the time was not enough."""
         self._wake.set()
@@ -156,7 +168,9 @@ class Recorder:
                 log.exception("report_not_understood", call_id=report.call_id)
         hit(FaultPoint.HEARD)
         if changes:
+            began = time.monotonic()
             self._commit(list(changes.values()))
+            self._took.append(time.monotonic() - began)
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)

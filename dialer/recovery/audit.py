@@ -68,7 +68,7 @@ class Audit:
         unused += [row["id"] for row in known.values() if not row["open"] and not row["sent"]]
         if over or unused:
             log.warning("permits_found", ended=len(over), unused=len(unused))
-        self.limiter.give_back([Permit(call_id, "", 0.0) for call_id in unused])
+        self.limiter.give_back([Permit(call_id, "", 0.0, 0.0) for call_id in unused])
         self.limiter.release([_ended(row) for row in over])
 
     def _unknown(self, call_ids: set[str]) -> set[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from tests.mutations.mutation import (
+    BATCH,
     CLAIMS,
     DECISIONS,
-    DISPATCHER,
+    DEPARTURES,
     IDENTITY,
     LEASES,
     ORDERS,
     PERMITS,
     RECORDER,
+    SCHEDULER,
     SENDER,
     TAKEOVERS,
     Mutation,
@@ -20,21 +22,23 @@ TWICE = (
     Mutation(
         "commit after send",
         "the originate leaves before its call row is committed",
-        "dialer/dispatch/dispatcher.py",
+        "dialer/dispatch/batch.py",
         """        try:
-            claimed = claim(self.campaign_id, self.dialer_id, wanted)
+            claimed = self.statements.claim(self.dialer_id, wanted)
         except""",
         """        for (choice, permit), item in zip(admitted, wanted):
-            early = Claimed(item.call_id, item.contact_id, self.campaign_id, item.node, choice.gateway.gateway_id,
-                plan.caller_id, choice.due.phone_number, plan.generation, 1, 1, 0, 0, 0, None, {}, 1, 0, "")
+            plan, number = choice.plan, choice.candidate.due.phone_number
+            early = Claimed(item.call_id, item.contact_id, item.campaign_id, item.node, item.gateway_id,
+                plan.caller_id, number, plan.generation, 1, 1, 0, 0, 0, False, {}, 1, 0, "")
             call = self.departures.enter(plan, early, permit, item.core_uuid, ())
             self.departures.leave(plan, call, {}, permit)
+            self.departures.send_due(item.node)
         try:
-            claimed = claim(self.campaign_id, self.dialer_id, wanted)
+            claimed = self.statements.claim(self.dialer_id, wanted)
         except""",
         (
             f"{ORDERS}::test_a_frame_leaves_only_under_a_committed_row",
-            f"{DISPATCHER}::test_only_what_the_claim_won_is_sent",
+            f"{BATCH}::test_only_what_the_claim_won_is_sent",
         ),
     ),
     Mutation(
@@ -277,11 +281,11 @@ LOST = (
     Mutation(
         "lost claim not looked for",
         "a claim whose answer was lost keeps its contacts and its permits for ever",
-        "dialer/dispatch/dispatcher.py",
-        "            self.around.note_unknown_claim(list(permits.values()))\n",
-        "",
+        "dialer/dispatch/batch.py",
+        "                self.around.note_unknown_claim(list(left.values()))\n",
+        "                pass\n",
         (
-            f"{DISPATCHER}::test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_dispatcher_alive",
+            f"{SCHEDULER}::test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_greenlet_alive",
         ),
     ),
     Mutation(
@@ -324,12 +328,12 @@ LOST = (
         "left unsent and forgotten",
         "calls that wait for a permit are dropped when their campaign stops being dialled",
         "dialer/dispatch/departures.py",
-        """        waiting, self._waiting = self._waiting, []
-        for item in waiting:
-            self._withdraw(item.call)
+        """            if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
+                self.withdraw(call)
 """,
-        """        self._waiting = []
+        """            if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
+                self.lapsed.pop(call.call_id)
 """,
-        (f"{DISPATCHER}::test_what_waits_for_a_permit_goes_back_when_nothing_may_leave",),
+        (f"{DEPARTURES}::test_what_waits_for_a_permit_goes_back_when_nothing_may_leave",),
     ),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tests.mutations.mutation import (
+    BATCH,
     CAPS,
-    DISPATCHER,
+    DEPARTURES,
     EPOCH,
     LAPSES,
     LEASES,
@@ -13,6 +14,7 @@ from tests.mutations.mutation import (
     PERMITS,
     REPEATS,
     SENDER,
+    TURNS,
     Mutation,
 )
 
@@ -29,8 +31,8 @@ EXCEEDED = (
         "number cap dropped",
         "a number is called while another call to it is up",
         "limits/acquire.lua",
-        "'number_cap', NUMBER_WAIT)",
-        "'number_cap', NUMBER_WAIT)\n  number_slots.limit = -1",
+        "scope.wait = NUMBER_WAIT",
+        "scope.wait, scope.limit = NUMBER_WAIT, -1",
         (f"{CAPS}::test_a_number_has_one_live_call_of_a_tenant_in_whichever_campaign",),
     ),
     Mutation(
@@ -44,16 +46,40 @@ EXCEEDED = (
     Mutation(
         "window slides too early",
         "a rate holds for less than its window",
-        "limits/acquire.lua",
+        "limits/rates.lua",
         "redis.call('ZREMRANGEBYSCORE', key, '-inf', now - rate.window)",
         "redis.call('ZREMRANGEBYSCORE', key, '-inf', now - rate.window / 2)",
-        ("tests/integration/limits/test_model.py::test_after_a_stall_every_second_holds_and_nobody_starves",),
+        (f"{TURNS}::test_before_a_late_turn_a_call_waits_until_its_own_window_is_whole",),
+    ),
+    Mutation(
+        "window of a later turn forgotten",
+        "a call that takes a gap before the turn of another is one too many in that one's window",
+        "limits/rates.lua",
+        "if first and turn - first < rate.window then",
+        "if false then",
+        (f"{TURNS}::test_before_a_late_turn_no_call_overfills_the_window_of_that_turn",),
+    ),
+    Mutation(
+        "turn behind midnight",
+        "a call leaves on the day after the one for which it is counted",
+        "limits/acquire.lua",
+        "math.min(soonest + job.horizon, (day + 1) * DAY - 1)",
+        "soonest + job.horizon",
+        (f"{TURNS}::test_no_turn_lies_behind_midnight",),
+    ),
+    Mutation(
+        "rebuild does not wait for turns",
+        "a turn that was out when the state was lost is used after the rows were read, and counted by nobody",
+        "limits/rebuild.py",
+        "time.sleep(FURTHEST_TURN + PERMIT_LIFE + MARGIN)",
+        "time.sleep(PERMIT_LIFE + MARGIN)",
+        (f"{TURNS}::test_a_rebuild_waits_until_the_furthest_turn_has_lapsed",),
     ),
     Mutation(
         "day's calls not counted",
         "the cap on a day's calls never binds",
         "limits/acquire.lua",
-        "if job.calls >= 0 and calls >= job.calls then",
+        "if tenant.most_calls >= 0 and tenant.calls >= tenant.most_calls then",
         "if false then",
         (f"{CAPS}::test_the_days_calls_stay_counted_after_they_ended",),
     ),
@@ -65,7 +91,7 @@ EXCEEDED = (
         "if not self.allowed(call)",
         (
             f"{SENDER}::test_a_call_whose_permit_lapsed_asks_again",
-            f"{DISPATCHER}::test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once",
+            f"{DEPARTURES}::test_a_lapsed_permit_is_asked_for_again_and_the_call_leaves_once",
         ),
     ),
     Mutation(
@@ -138,7 +164,7 @@ EXCEEDED = (
         "rebuild before permits lapse",
         "a permit granted before Redis was emptied is used after the rebuild, uncounted",
         "limits/rebuild.py",
-        "        time.sleep(PERMIT_LIFE + MARGIN)\n",
+        "        time.sleep(FURTHEST_TURN + PERMIT_LIFE + MARGIN)\n",
         "",
         (f"{EPOCH}::test_the_database_is_read_once_all_earlier_permits_have_lapsed",),
     ),
@@ -158,10 +184,10 @@ LEAKED = (
     Mutation(
         "unused permit kept",
         "the permit of a contact that another dialer claimed stays taken",
-        "dialer/dispatch/dispatcher.py",
+        "dialer/dispatch/batch.py",
         "            self.departures.limiter.give_back(unused)\n",
         "            pass\n",
-        (f"{DISPATCHER}::test_only_what_the_claim_won_is_sent",),
+        (f"{BATCH}::test_only_what_the_claim_won_is_sent",),
     ),
     Mutation(
         "another's permit released",

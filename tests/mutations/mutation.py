@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLAIMS = "tests/integration/dialer/test_claims_and_outcomes.py"
-DISPATCHER = "tests/unit/dialer/test_dispatcher.py"
+SCHEDULER = "tests/unit/dialer/test_scheduler.py"
+BATCH = "tests/unit/dialer/test_batch.py"
+DEPARTURES = "tests/unit/dialer/test_departures.py"
 SENDER = "tests/unit/dialer/test_sender.py"
 RECORDER = "tests/unit/dialer/test_recorder.py"
 DECISIONS = "tests/unit/dialer/test_decisions.py"
+TURNS = "tests/integration/limits/test_turns.py"
 PERMITS = "tests/unit/dialer/test_permits.py"
 IDENTITY = "tests/integration/dialer/test_identity.py"
 TAKEOVERS = "tests/integration/dialer/test_takeover_claim.py"

@@ -8,6 +8,7 @@ from tests.mutations.access import DIAL_STRING, TENANTS
 from tests.mutations.calls import LOST, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
+from tests.mutations.dispatch import STARVED
 from tests.mutations.mutation import Mutation
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.verdict import SEEN
@@ -17,6 +18,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "No contact is lost": LOST,
     "No cap is ever exceeded": EXCEEDED,
     "No permit stays behind": LEAKED,
+    "No campaign, node or server holds up the others": STARVED,
     "A fault of the platform uses up no attempt": ATTEMPTS,
     "The counts of the contact states add up": COUNTS,
     "Listeners hear each transition once, in order": STREAM,

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from bench.stand import rounds, seconds
 from bench.table import Row, goal_at_least
 from bench.windows import median_ratio
-from limits.limiter import EndedCall, GatewayCaps, NodeCaps, Permit, TenantCaps
+from limits.caps import CallCaps, EndedCall, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from local.valkey import EmbeddedValkey
 from tests.integration.limits.limiter_rig import Dialer, HookedRedis, connect
 
@@ -58,13 +58,18 @@ def counted(client: HookedRedis) -> None:
 
 def granted(dialer: Dialer, serial: itertools.count[int]) -> None:
     """Ask for a batch and release it."""
-    calls = [(f"{next(serial):x}", f"c{index % CAMPAIGNS}") for index in range(BATCH)]
-    for campaign, group in itertools.groupby(
-        sorted(calls, key=lambda call: call[1]), key=lambda call: call[1]
-    ):
-        ids = [call_id for call_id, _ in group]
-        answers = dialer.ask(
-            *ids, campaign_id=campaign, concurrency=MANY, tenant=TENANT, gateway=GATEWAY, nodes=NODES
+    names = [node.name for node in NODES]
+    requests = [
+        PermitRequest(
+            f"{next(serial):x}",
+            f"+1{index}",
+            CallCaps("t", f"c{index % CAMPAIGNS}", MANY, TENANT, GATEWAY),
+            names,
         )
-        assert all(isinstance(answer, Permit) for answer in answers)
-    dialer.limiter.release([EndedCall(call_id, campaign, "t", "gw", "fs1", 0) for call_id, campaign in calls])
+        for index in range(BATCH)
+    ]
+    answers = dialer.limiter.acquire(NODES, requests, lead=0.05, horizon=0.15)
+    assert all(isinstance(answer, Permit) for answer in answers)
+    dialer.limiter.release(
+        [EndedCall(request.call_id, request.caps.campaign_id, "t", "gw", "fs1", 0) for request in requests]
+    )

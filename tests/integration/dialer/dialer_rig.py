@@ -64,7 +64,6 @@ class Dialer:
         process = self.process
         self.dead = True
         kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
-        kill += list(process.desk._running.values())
         kill += [worker for workers in process.reconciler._workers.values() for worker in workers]
         process.tasks._ending = True
         for link in process.cluster.links.values():

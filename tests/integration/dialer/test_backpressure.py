@@ -47,7 +47,7 @@ def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, nod
     make_campaign(world, 6)
     dialer.start()
     wait_until(lambda: dialer.process.backpressure.cps(Kind.NODE, "fs1", 50) == 25, "a cut")
-    (caps,) = dialer.process.nodes_view.caps()
+    (caps,) = dialer.process.nodes_view.offers()[0]
     assert (caps.name, caps.cps) == ("fs1", 25)
     with db.connection_context():
         refused = rows("SELECT attempts, free_sends FROM contact WHERE free_sends > 0")

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from dialer.dispatch import dispatcher as dispatcher_module
-from dialer.dispatch.claims import claim
+from dialer.dispatch.claims import Statements, claim
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import write
 from freeswitch.commands import hangup_marker_select
@@ -87,12 +86,12 @@ def dies_before_the_first_originate(victim: Dialer, patch: pytest.MonkeyPatch) -
     patch.setattr(victim.process.sender, "send", victim.stays)
 
 
-def dies_with_the_claim_committed_and_unknown(victim: Dialer, patch: pytest.MonkeyPatch) -> None:
-    def claim_and_stay(campaign: str, dialer: str, wanted: Any) -> Any:
-        claimed = claim(campaign, dialer, wanted)
-        return victim.stays() if dialer == victim.id else claimed
+def dies_with_the_claim_committed_and_unknown(victim: Dialer, _patch: pytest.MonkeyPatch) -> None:
+    def claim_and_stay(dialer: str, wanted: Any) -> Any:
+        claim(dialer, wanted)
+        return victim.stays()
 
-    patch.setattr(dispatcher_module, "claim", claim_and_stay)
+    victim.process.dispatch.scheduler.statements = Statements(claim=claim_and_stay)
 
 
 def dies_with_everything_sent_and_nothing_heard(victim: Dialer, patch: pytest.MonkeyPatch) -> None:

@@ -49,9 +49,9 @@ def test_a_drained_node_gets_no_new_call_and_loses_none(
     one, two = nodes
     wait_until(lambda: calls_of(one) >= 3, "calls on the first node")
     change(dialer, "INSERT INTO node_drain (name, by) VALUES ('fs1', 'test')")
-    open_nodes = dialer.process.nodes_view.caps
-    wait_until(lambda: "fs1" not in {caps.name for caps in open_nodes()}, "word of it")
-    # What had been claimed by then has left once the dispatcher has come to others.
+    open_nodes = dialer.process.nodes_view.offers
+    wait_until(lambda: "fs1" not in {caps.name for caps in open_nodes()[0]}, "word of it")
+    # What had been claimed by then has left once the scheduler has come to others.
     since = calls_of(two)
     wait_until(lambda: calls_of(two) >= since + LATER, "calls after it")
     before = calls_of(one), calls_of(two)

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from dialer.call_rows import open_calls
-from dialer.dispatch import dispatcher
-from dialer.dispatch.claims import Claimed, ClaimRequest, claim, due
+from dialer.dispatch.claims import Claimed, ClaimRequest, Statements, claim
 from models import Gateway, db, rows
 from simulator.ledger import Originate, live_calls_peak, read_ledger
 from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, is_over
+from tests.integration.dialer.one_campaign import due
 from tests.waiting import HANG_SECONDS, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -183,17 +183,16 @@ def test_a_dialer_that_dies_before_the_next_gateway_has_its_call_leaves_it_to_an
     node: SimulatedNode,
     start: Callable[[], Dialer],
     second: uuid.UUID,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     node.fault("gateway-refuses", status=503, gateway="carrier")
     first = start()
 
-    def claim_once(campaign: str, dialer_id: str, wanted: list[ClaimRequest]) -> list[Claimed]:
-        if dialer_id == first.id and run("SELECT 1 FROM call"):
+    def claim_once(dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
+        if run("SELECT 1 FROM call"):
             first.stays()
-        return claim(campaign, dialer_id, wanted)
+        return claim(dialer_id, wanted)
 
-    monkeypatch.setattr(dispatcher, "claim", claim_once)
+    first.process.dispatch.scheduler.statements = Statements(claim=claim_once)
     campaign_id = make_campaign(world, 1)
     assert first.reached.wait(HANG_SECONDS)
     first.die()
@@ -206,7 +205,7 @@ def test_a_dialer_that_dies_before_the_next_gateway_has_its_call_leaves_it_to_an
 def due_now() -> list[Any]:
     run("UPDATE contact SET next_attempt_at = NULL WHERE status = 'pending'")
     (campaign,) = run("SELECT id::text AS id FROM campaign")
-    return due(campaign["id"], 10, (0, 1))
+    return due(campaign["id"], 10)
 
 
 def test_who_takes_over_from_a_dead_dialer_knows_the_gateways_that_were_tried(

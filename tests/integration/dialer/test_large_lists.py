@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dialer.dispatch import claims, telling
+from dialer.dispatch import blocked_reasons, claims
 from dialer.record import outbox
 from dialer.recovery import audit, takeover
 from models import connect, db, new_id, rows
@@ -60,7 +60,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
     with db.connection_context():
         pending = [r["id"] for r in rows("SELECT id FROM contact WHERE status = 'pending' LIMIT 20")]
     claim = {
-        "campaign": str(large),
+        "campaigns": [str(large)],
         "contacts": pending,
         "calls": [new_id() for _ in pending],
         "nodes": ["fs1"] * len(pending),
@@ -72,13 +72,13 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "dialer": "d1",
         "lane": "d1:claim",
     }
-    told = {"campaign": str(large), "reason": "no_node", "at": None}
+    told = {"campaigns": [str(large)], "reasons": ["no_node"], "at": [None]}
     costs = {
-        "due": cost(claims._DUE, claims.due_parameters(str(large), 50, (0, 1))),
-        "due of a share": cost(claims._DUE, claims.due_parameters(str(large), 50, (1, 2))),
-        "next due": cost(claims._NEXT_DUE, str(large)),
+        "due": cost(claims._DUE, claims.due_parameters({str(large): 50}, (0, 1))),
+        "due of a share": cost(claims._DUE, claims.due_parameters({str(large): 50}, (1, 2))),
+        "next due": cost(claims._NEXT_DUE, [str(large)]),
         "claim": cost(claims._CLAIM, claim),
-        "telling": cost(telling._TELL, told),
+        "blocked reasons": cost(blocked_reasons._TELL, told),
         "unsettled": cost(takeover._UNSETTLED),
         "open calls": cost(audit._OPEN, "d1"),
         "a page of the outbox": cost(

@@ -141,7 +141,7 @@ def test_a_changed_password_and_cps_are_heeded_at_once(
     assert (reported["connected"], reported["last_error"]) == (False, link.last_error)
     change(dialer, "UPDATE node SET password = %s, cps = 3", nodes[1].password)
     wait_until(lambda: link.connected, "the link with the right password")
-    assert {caps.name: caps.cps for caps in dialer.process.nodes_view.caps()} == {"fs1": 10, "fs2": 3}
+    assert {caps.name: caps.cps for caps in dialer.process.nodes_view.offers()[0]} == {"fs1": 10, "fs2": 3}
 
 
 def test_the_nodes_of_the_environment_are_used_while_the_list_cannot_be_read(
@@ -150,7 +150,7 @@ def test_the_nodes_of_the_environment_are_used_while_the_list_cannot_be_read(
     with db.connection_context():
         rows("ALTER TABLE node RENAME TO away")
     dialer.start()
-    assert [caps.name for caps in dialer.process.nodes_view.caps()] == ["fs1"]
+    assert [caps.name for caps in dialer.process.nodes_view.offers()[0]] == ["fs1"]
     with db.connection_context():
         rows("ALTER TABLE away RENAME TO node")
     campaign_id = make_campaign(world, 3)

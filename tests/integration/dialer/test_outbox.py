@@ -15,7 +15,7 @@ from redis import Redis
 
 from api import notify
 from coordination.turns import Turns
-from dialer.dispatch.desk import Desk
+from dialer.dispatch.dispatch import originated
 from dialer.record import outbox as outbox_module
 from dialer.record.cdr_correction import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
@@ -100,7 +100,7 @@ def test_a_transition_is_told_in_the_same_bytes_by_whoever_publishes_it(world: W
 
     after_the_commit, from_its_row = Noted(redis), Noted(redis)
     outbox = Outbox(after_the_commit, OURS)
-    Desk.announce(SimpleNamespace(outbox=outbox), [first, second])  # type: ignore[arg-type]
+    outbox.put([originated(first), originated(second)])
     outbox.put(told)
     outbox._publish_waiting()
     with db.connection_context():

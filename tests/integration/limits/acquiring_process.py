@@ -18,7 +18,16 @@ import time  # noqa: E402
 import gevent  # noqa: E402
 
 from coordination.membership import Membership  # noqa: E402
-from limits.limiter import EndedCall, GatewayCaps, Limiter, NodeCaps, Permit, PermitRequest, TenantCaps  # noqa: E402
+from limits.limiter import (  # noqa: E402
+    CallCaps,
+    EndedCall,
+    GatewayCaps,
+    Limiter,
+    NodeCaps,
+    Permit,
+    PermitRequest,
+    TenantCaps,
+)
 from tests.integration.limits.limiter_rig import PREFIX, connect  # noqa: E402
 
 
@@ -30,6 +39,7 @@ def main() -> None:
     tenant = TenantCaps(None, int(per_minute) or None, None, None)
     gateway = GatewayCaps("gw", int(cps) or None, None)
     nodes = [NodeCaps("fs1", None, None)]
+    caps = CallCaps("t", "c", int(concurrency), tenant, gateway)
     until = time.monotonic() + float(seconds)
     grants: list[str] = []
 
@@ -38,8 +48,7 @@ def main() -> None:
         gevent.sleep(random.random() * 0.05)
         while time.monotonic() < until:
             call = f"{name}.{task}.{serial}"
-            requests = [PermitRequest(call, call)]
-            (answer,) = limiter.acquire("t", "c", int(concurrency), tenant, gateway, nodes, requests)
+            (answer,) = limiter.acquire(nodes, [PermitRequest(call, call, caps, ["fs1"])])
             if isinstance(answer, Permit):
                 serial += 1
                 grants.append(f"{call} {client.incr('open')}")

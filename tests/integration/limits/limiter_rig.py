@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -13,7 +13,9 @@ from redis.retry import Retry
 
 from coordination.membership import Membership
 from limits.caps import DayUse, OpenCall, RecentSend
+from limits.keys import Keys
 from limits.limiter import (
+    CallCaps,
     Denied,
     EndedCall,
     GatewayCaps,
@@ -135,10 +137,21 @@ class Dialer:
         tenant: TenantCaps = OPEN_TENANT,
         gateway: GatewayCaps = OPEN_GATEWAY,
         nodes: Sequence[NodeCaps] = OPEN_NODES,
+        lead: float = 0.0,
+        horizon: float = 0.0,
     ) -> list[Permit | Denied]:
         """Ask for these calls, each to a number of its own unless `number` is given."""
-        requests = [PermitRequest(call_id, number or f"+{call_id}") for call_id in call_ids]
-        return self.limiter.acquire(tenant_id, campaign_id, concurrency, tenant, gateway, nodes, requests)
+        caps = CallCaps(tenant_id, campaign_id, concurrency, tenant, gateway)
+        names = [node.name for node in nodes]
+        requests = [PermitRequest(call_id, number or f"+{call_id}", caps, names) for call_id in call_ids]
+        return self.limiter.acquire(nodes, requests, lead=lead, horizon=horizon)
+
+    def turns(self, kind: str, name: str) -> dict[str, int]:
+        """The log of a rate: each call's turn, in µs of the clock."""
+        epoch = str(self.client.get(f"{PREFIX}epoch"))
+        key = Keys(PREFIX).epoch_keys(epoch).rate(kind, name)
+        log = cast("list[tuple[str, float]]", self.client.zrange(key, 0, -1, withscores=True))
+        return {call_id: int(turn) for call_id, turn in log}
 
     def end(self, *call_ids: str, billsec: int = 0) -> None:
         """These calls of the default campaign are over."""

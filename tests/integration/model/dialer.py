@@ -12,7 +12,7 @@ from gevent.event import Event as Signal
 
 from coordination.errors import Fenced
 from dialer import process as process_module
-from dialer.dispatch.dispatcher import Dispatcher
+from dialer.dispatch.claims import Statements, claim, claim_again
 from dialer.live_calls import LiveCall
 from dialer.process import Process
 from tests.integration.model.switch import NODE, Cluster, Link, cluster_of
@@ -35,11 +35,14 @@ class Dialer:
         self.id = self.process.dialer_id
         self.process.reconciler.now = rig.clock
         self.process.identity.take({})
-        self.dispatcher = Dispatcher(
-            rig.campaign_id, self.id, self.process.desk, self.process._departures(), now=rig.clock
+        self.dispatch = self.process.dispatch
+        self.dispatch.scheduler.statements = Statements(
+            claim=rig.pointed(claim, 0, "before the claim", "claimed"),
+            claim_again=rig.pointed(claim_again, 1, "before the second claim", "claimed again"),
         )
-        self.dispatcher.departures.now = rig.clock
-        self.process.desk._dispatchers[rig.campaign_id] = self.dispatcher
+        self.dispatch.departures.now = self.dispatch.scheduler.now = rig.clock
+        # What leaves is written by the step that claims it.
+        self.dispatch.departures.spawn = lambda _work: gevent.Greenlet()
         self.link.before_write = lambda call_id: rig.on_write(self, call_id)
         self._mark_points()
 
@@ -99,13 +102,14 @@ class Dialer:
     # What a process does all the time, one at a time.
 
     def dial(self) -> None:
-        """One decision of its dispatcher."""
-        self.process.desk.read_plans()
-        plan = self.process.desk.plan(self.rig.campaign_id)
-        if plan is None:
-            self.dispatcher.departures.withdraw_all()
-        else:
-            self.dispatcher.step(plan)
+        """One look of its scheduler, until all that it claimed has had its turn."""
+        self.dispatch.read_plans()
+        self.dispatch.scheduler.wake_all()
+        self.dispatch.scheduler._look([])
+        departures = self.dispatch.departures
+        for node in departures.nodes():
+            while (left := departures.send_due(node)) is not None:
+                gevent.sleep(left)
 
     def sweep(self) -> None:
         self.process.reconciler.sweep()
@@ -129,7 +133,7 @@ class Dialer:
         self.process.audit.slots()
         self.process.cdr_inbox.round()
         if not self.process.live_calls.count_of_campaign(self.rig.campaign_id):
-            self.process.desk.exhausted(self.rig.campaign_id)
+            self.dispatch.exhausted(self.rig.campaign_id)
 
     def keep_alive(self) -> None:
         self.process._keep_lease()

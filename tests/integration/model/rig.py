@@ -21,11 +21,9 @@ from redis import Redis
 from campaigns.dispositions import Disposition
 from coordination.membership import LEASE_SECONDS
 from coordination.redis_client import client
-from dialer.dispatch import dispatcher as dispatcher_module
-from dialer.dispatch.claims import claim, claim_again
 from dialer.record import recorder as recorder_module
 from dialer.record.outcomes import write
-from limits import limiter as limiter_module
+from limits import acquire_request as acquire_request_module
 from limits.keys import Keys
 from limits.limiter import Limiter
 from models import db, rows
@@ -80,6 +78,22 @@ class Rig:
         self.dialers.append(dialer)
         dialer.process.permits.keep_epoch()
         return dialer
+
+    def pointed(
+        self, function: Callable[..., Any], owner: int, before: str, after: str
+    ) -> Callable[..., Any]:
+        """`function`, with two points at which the dialer may be stopped that is its argument number `owner`."""
+
+        def call(*arguments: Any) -> Any:
+            dialer = self.of(arguments[owner])
+            if dialer is not None:
+                dialer.point(before)
+            answer = function(*arguments)
+            if dialer is not None:
+                dialer.point(after)
+            return answer
+
+        return call
 
     def running(self) -> list[Dialer]:
         return [dialer for dialer in self.dialers if dialer.running]
@@ -342,27 +356,13 @@ def rig_over(
 ) -> Iterator[Rig]:
     """A rig, with the points of the product's functions in place, for as long as the block runs."""
     rig = Rig(database_url, redis_url, world, contacts, **campaign)
-
-    def pointed(function: Callable[..., Any], owner: int, before: str, after: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            dialer = rig.of(arguments[owner])
-            if dialer is not None:
-                dialer.point(before)
-            answer = function(*arguments)
-            if dialer is not None:
-                dialer.point(after)
-            return answer
-
-        return call
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", rig.clock)
         # Only a tick lets a permit lapse, not a machine that is busy.
-        patch.setattr(limiter_module, "PERMIT_LIFE", LEASE_SECONDS)
-        patch.setattr(dispatcher_module, "claim", pointed(claim, 1, "before the claim", "claimed"))
-        claimed_again = pointed(claim_again, 1, "before the second claim", "claimed again")
-        patch.setattr(dispatcher_module, "claim_again", claimed_again)
-        patch.setattr(recorder_module, "write", pointed(write, 0, "before the outcome", "outcome written"))
+        patch.setattr(acquire_request_module, "PERMIT_LIFE", LEASE_SECONDS)
+        patch.setattr(
+            recorder_module, "write", rig.pointed(write, 0, "before the outcome", "outcome written")
+        )
         try:
             yield rig
         finally:

@@ -149,8 +149,9 @@ def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
         with db.connection_context():
             (contact, *_) = rows("SELECT id::text FROM contact WHERE campaign_id = %s", rig.campaign_id)
             (gateway,) = rows("SELECT id::text FROM gateway")
-        wanted = ClaimRequest(contact["id"], str(new_id()), "fs1", "core-1", gateway["id"], 0)
-        claim(rig.campaign_id, victim.id, [wanted])
+        call_id = str(new_id())
+        wanted = ClaimRequest(rig.campaign_id, contact["id"], call_id, "fs1", "core-1", gateway["id"], 0)
+        claim(victim.id, [wanted])
         return publish_leftovers(owner, older_than)
 
     outbox: Any = SimpleNamespace(publish_leftovers=late)

@@ -26,7 +26,8 @@ CAMPAIGN = "00000000-0000-7000-8000-00000000000c"
 GATEWAY = "00000000-0000-7000-8000-00000000000e"
 SECOND = "00000000-0000-7000-8000-00000000000f"
 
-_numbers = count(1)
+# Beyond the names above.
+_numbers = count(0x100)
 
 
 def call_id() -> str:
@@ -112,7 +113,7 @@ def make_plan(**changes: Any) -> Plan:
 def make_permit(call_or_id: LiveCall | str, node: str = "fs1", life: float = 60.0) -> Permit:
     """A permit that holds for a minute."""
     name = call_or_id if isinstance(call_or_id, str) else call_or_id.call_id
-    return Permit(name, node, time.monotonic() + life)
+    return Permit(name, node, 0.0, time.monotonic() + life)
 
 
 def make_hangup(cause: str = "NORMAL_CLEARING", **changes: Any) -> Hangup:

@@ -97,7 +97,7 @@ def test_nobody_refused_a_call_that_was_busy_at_fault_or_never_sent() -> None:
     assert refused_by(call, call_end.withdrawn(call, "NOT_SENT", None)) is None
 
 
-def test_a_refusal_slows_its_node_at_once_and_wakes_the_dispatchers(bench: Bench) -> None:
+def test_a_refusal_slows_its_node_at_once_and_has_the_plans_read(bench: Bench) -> None:
     bench.end(sent(), sent())
     assert bench.shared.cuts == [(Kind.NODE, "fs1", 4)]
     assert bench.changes == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -16,7 +17,7 @@ from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Answered, Ended, Seen, Written
-from dialer.record.recorder import Change
+from dialer.record.recorder import BEHIND_COMMITS, BEHIND_SECONDS, Change
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event
 from tests.unit.dialer.factories import (
@@ -333,3 +334,66 @@ def test_events_of_calls_that_are_not_ours_are_left_alone(bench: Bench) -> None:
     bench.take(ChannelEvent(ENDED, "nobody", "core-1", 0, None, busy()))
     bench.write()
     assert bench.rows.ends == []
+
+
+# Behind.
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(recorder_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_recorder_whose_oldest_report_waits_for_long_is_behind_until_that_is_written(
+    bench: Bench, clock: list[float]
+) -> None:
+    assert not bench.recorder.behind()
+    first, second = bench.fly(), bench.fly()
+    bench.take(channel_event(first.call_id, CREATED))
+    clock[0] += BEHIND_SECONDS - 0.01
+    bench.take(channel_event(second.call_id, CREATED))
+    assert not bench.recorder.behind()
+    clock[0] += 0.02
+    assert bench.recorder.behind()
+    bench.write()
+    assert not bench.recorder.behind()
+
+
+def test_where_commits_are_slow_a_report_may_wait_for_some_of_them(
+    bench: Bench, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is slow for everybody is no flood: what it takes is what it takes."""
+
+    def slowly(*arguments: Any) -> Written:
+        clock[0] += 0.2
+        return bench.rows.write(*arguments)
+
+    monkeypatch.setattr(recorder_module, "write", slowly)
+    for _ in range(5):
+        bench.take(channel_event(bench.fly().call_id, CREATED))
+        bench.write()
+    bench.take(channel_event(bench.fly().call_id, CREATED))
+    clock[0] += BEHIND_COMMITS * 0.2 - 0.01
+    assert not bench.recorder.behind()
+    clock[0] += 0.02
+    assert bench.recorder.behind()
+
+
+def test_one_slow_commit_does_not_let_reports_wait_for_longer(
+    bench: Bench, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = iter([0.01, 0.01, 30.0, 0.01, 0.01])
+
+    def unsteadily(*arguments: Any) -> Written:
+        clock[0] += next(took)
+        return bench.rows.write(*arguments)
+
+    monkeypatch.setattr(recorder_module, "write", unsteadily)
+    for _ in range(5):
+        bench.take(channel_event(bench.fly().call_id, CREATED))
+        bench.write()
+    bench.take(channel_event(bench.fly().call_id, CREATED))
+    clock[0] += BEHIND_SECONDS + 0.01
+    assert bench.recorder.behind()

@@ -9,8 +9,9 @@ from typing import cast
 
 import pytest
 
+from dialer.dispatch import sender as sender_module
 from dialer.dispatch.originate_builder import OriginateBuilder
-from dialer.dispatch.sender import Sender, SendOutcome
+from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState
 from dialer.send_gate import SendGate
@@ -31,6 +32,7 @@ class Link:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.down = False
+        self.replies: list[Callable[[str | None], None]] = []
 
     def originate(
         self, request: OriginateRequest, guard: Callable[[], bool], on_reply: Callable[[str | None], None]
@@ -42,6 +44,7 @@ class Link:
             raise Withheld("fs1", "no")
         self.sent.append(request.call_id)
         self.on_reply = on_reply
+        self.replies.append(on_reply)
 
 
 class Bench:
@@ -150,3 +153,73 @@ def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
     assert 0.0 <= seconds <= time.monotonic() - began
     bench.link.on_reply(None)
     assert len(bench.replies) == 1
+
+
+# A node that does not answer.
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers(
+    bench: Bench, clock: list[float]
+) -> None:
+    assert not bench.sender.stalled("fs1")
+    bench.send(make_call())
+    clock[0] += STALLED_SECONDS - 0.01
+    assert not bench.sender.stalled("fs1")
+    clock[0] += 0.02
+    assert bench.sender.stalled("fs1")
+    assert not bench.sender.stalled("fs2")
+    bench.link.on_reply("+OK Job-UUID: x")
+    assert not bench.sender.stalled("fs1")
+
+
+def test_the_oldest_unanswered_order_counts_however_many_were_answered_since(
+    bench: Bench, clock: list[float]
+) -> None:
+    for _ in range(3):
+        bench.send(make_call())
+        clock[0] += 0.1
+    first, second, third = bench.link.replies
+    second("+OK Job-UUID: x")
+    third("-ERR command not found")
+    assert bench.sender.stalled("fs1")
+    first("+OK Job-UUID: x")
+    assert not bench.sender.stalled("fs1")
+
+
+def test_what_was_written_to_a_connection_that_died_does_not_stall_the_next(
+    bench: Bench, clock: list[float]
+) -> None:
+    bench.send(make_call())
+    clock[0] += 1.0
+    bench.link.on_reply(None)
+    assert not bench.sender.stalled("fs1")
+
+
+@pytest.mark.parametrize("why", ["withheld", "lapsed", "no connection", "refused"])
+def test_an_order_that_did_not_leave_is_not_waited_for(bench: Bench, clock: list[float], why: str) -> None:
+    if why == "withheld":
+        bench.alive = False
+    bench.link.down = why == "no connection"
+    bench.send(
+        make_call(), expires=0.0 if why == "lapsed" else NOW, note="x" * 5000 if why == "refused" else ""
+    )
+    clock[0] += 1.0
+    assert bench.link.sent == []
+    assert not bench.sender.stalled("fs1")
+
+
+def test_a_second_order_that_is_withheld_does_not_hide_that_the_first_is_unanswered(
+    bench: Bench, clock: list[float]
+) -> None:
+    call = make_call()
+    bench.send(call)
+    clock[0] += 1.0
+    assert bench.send(call) is SendOutcome.BLOCKED
+    assert bench.sender.stalled("fs1")

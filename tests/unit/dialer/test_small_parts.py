@@ -16,11 +16,7 @@ from peewee import OperationalError
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
 from dialer import control as control_module
-from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.control import Control
-from dialer.dispatch import desk as desk_module
-from dialer.dispatch.desk import Desk
-from dialer.dispatch.dispatcher import Dispatcher
 from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
@@ -30,7 +26,7 @@ from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
 from freeswitch.errors import NotConnected, ReplyTimeout
 from limits.errors import LimiterUnavailable
-from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_plan, make_reconciler, make_recorder
+from tests.unit.dialer.factories import ME, make_call, make_reconciler, make_recorder
 from tests.waiting import wait_until
 
 # Stands for what a test never comes to.
@@ -206,85 +202,6 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     control_bus = cast(ControlBus, SimpleNamespace(ack=ack))
     control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None)
     control._answer("token")
-
-
-class Waiter:
-    """A dispatcher that is waiting for something."""
-
-    def __init__(self, waits_for: str | None, dialled_at: float) -> None:
-        self.waits_for = waits_for
-        self.dialled_at = dialled_at
-        self.woken = 0
-
-    def wake(self) -> None:
-        self.woken += 1
-
-
-@pytest.mark.parametrize(
-    ("own", "expected"),
-    [
-        ("gateway_channels", (0, 1)),
-        ("campaign_concurrency", (1, 1)),
-        (None, (1, 1)),
-        ("gateway_cps", (0, 1)),
-    ],
-)
-def test_a_freed_slot_goes_to_who_has_waited_longest(own: str | None, expected: tuple[int, int]) -> None:
-    desk = Desk(
-        ME,
-        LiveCalls(),
-        lambda task: task(),
-        NOBODY,
-        NOBODY,
-        NOBODY,
-        lambda: NOBODY,
-        lambda: None,
-        lambda *_: None,
-        NOBODY,
-    )
-    busy, starved = Waiter(own, 100.0), Waiter("gateway_channels", 1.0)
-    desk._dispatchers = {CAMPAIGN: cast(Dispatcher, busy), "other": cast(Dispatcher, starved)}
-    desk.slots_free([make_call()])
-    assert (busy.woken, starved.woken) == expected
-
-
-def test_a_dispatcher_that_ends_while_its_campaign_runs_is_started_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    started: list[str] = []
-
-    class Brief:
-        waits_for = None
-
-        def __init__(self, campaign_id: str, *_: object) -> None:
-            self.campaign_id = campaign_id
-
-        def run(self) -> None:
-            started.append(self.campaign_id)
-
-        def wake(self) -> None:
-            pass
-
-    monkeypatch.setattr(desk_module, "Dispatcher", Brief)
-    monkeypatch.setattr(desk_module, "running", lambda: {CAMPAIGN: make_plan()})
-    refreshed: list[int] = []
-    no_gateways = GatewayBreaker(LiveCalls(), lambda *_: None, lambda: None)
-    desk = Desk(
-        ME,
-        LiveCalls(),
-        lambda task: task(),
-        NOBODY,
-        NOBODY,
-        NOBODY,
-        lambda: NOBODY,
-        lambda: refreshed.append(1),
-        lambda *_: None,
-        no_gateways,
-    )
-    desk.read_plans()
-    wait_until(lambda: refreshed, "the end of the dispatcher")
-    desk.read_plans()
-    wait_until(lambda: len(started) == 2, "its second start")
 
 
 def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None:

@@ -8,40 +8,65 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limits.acquire_request import AcquireRequest
-from limits.caps import Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from limits.keys import Keys, PermitRecord
 
 NAMES = st.text(min_size=1)
 
 
+def wish(
+    call_id: str, number: str, *, tenant: str = "t", campaign: str = "c", gateway: str = "gw"
+) -> PermitRequest:
+    caps = CallCaps(tenant, campaign, 5, TenantCaps(None, 60, 0, 7), GatewayCaps(gateway, 3, None))
+    return PermitRequest(call_id, number, caps, ["fs2", "fs1"])
+
+
 def acquire_request(*requests: PermitRequest) -> AcquireRequest:
     nodes = [NodeCaps("fs1", 9, None), NodeCaps("fs2", None, 0)]
-    return AcquireRequest(
-        "t", "c", 5, TenantCaps(None, 60, 0, 7), GatewayCaps("gw", 3, None), nodes, requests
-    )
+    return AcquireRequest(nodes, requests, lead=0.012, horizon=0.1)
 
 
 def test_unlimited_and_blocked_stay_apart() -> None:
-    job = acquire_request().job()
-    assert (job["concurrent"], job["calls"], job["minutes"], job["channels"]) == (-1, 0, 7, -1)
-    assert (job["rate"], job["gateway_rate"]) == ([60, 60_050], [3, 1_000])
+    job = acquire_request(wish("a", "+1")).job()
+    assert job["tenants"] == [["t", -1, [60, 60_050], 0, 7]]
+    assert job["gateways"] == [["gw", -1, [3, 1_000]]]
     assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
+    assert (job["lead"], job["horizon"]) == (12_000, 100_000)
+
+
+def test_every_cap_is_said_once_and_named_by_its_place() -> None:
+    asked = acquire_request(
+        wish("a", "+1"),
+        wish("b", "+2", campaign="d"),
+        wish("c", "+3", tenant="u", campaign="e", gateway="other"),
+    )
+    job = asked.job()
+    assert job["campaigns"] == [["c", 1, 5], ["d", 1, 5], ["e", 2, 5]]
+    assert job["requests"] == [
+        ["a", "+1", 1, 1, [2, 1]],
+        ["b", "+2", 2, 1, [2, 1]],
+        ["c", "+3", 3, 2, [2, 1]],
+    ]
+    paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
+    assert len(paths) == 7 + 2 * 3 + 3 + 2 * 2 + 2 * 2 + 3
 
 
 def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None:
     keys = Keys("mine:")
     epoch = keys.epoch_keys("abc.run")
-    paths = acquire_request(PermitRequest("a", "+1")).keys(keys, epoch, "d1")
+    paths = acquire_request(wish("a", "+1")).keys(keys, epoch, "d1")
     assert paths[:2] == ["mine:lease:d1", "mine:fenced:d1"]
     assert all(path.startswith("mine:abc:") for path in paths[2:])
     assert len(set(paths)) == len(paths)
 
 
 def test_answers_keep_the_order_of_the_requests() -> None:
-    asked = acquire_request(PermitRequest("a", "+1"), PermitRequest("b", "+2"), PermitRequest("c", "+3"))
-    answers = asked.answers([["permit", "fs1"], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5)
+    asked = acquire_request(wish("a", "+1"), wish("b", "+2"), wish("c", "+3"))
+    answers = asked.answers(
+        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5, 12.75
+    )
     assert answers == [
-        Permit("a", "fs1", 12.5),
+        Permit("a", "fs1", 13.0, 12.8),
         Denied("b", "gateway_cps", 0.0905),
         Denied("c", "node_cps", 0.005),
     ]

@@ -1,0 +1,296 @@
+"""One batch of calls over all campaigns: its turns, its claim, and its calls handed to the departures."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from peewee import DataError, IntegrityError
+
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due, Statements
+from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
+from dialer.dispatch.gateway_choice import PAUSED, UNCLAIMABLE, GatewayCandidate, candidates
+from dialer.dispatch.plans import GatewayPlan, Plan
+from dialer.dispatch.turn_timing import TurnTiming
+from dialer.fault_points import FaultPoint, hit
+from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from models import new_id
+
+log = structlog.get_logger()
+
+UNCLAIMABLE_SECONDS = 60.0
+
+
+class PermitSource(Protocol):
+    """Who hands out permits: the limiter."""
+
+    def acquire(
+        self, nodes: Sequence[NodeCaps], requests: Sequence[PermitRequest], *, lead: float, horizon: float
+    ) -> list[Permit | Denied]:
+        """An answer for each request. Raises LimiterUnavailable or Fenced."""
+
+    def give_back(self, permits: Sequence[Permit], /) -> None:
+        """These were never used. Raises LimiterUnavailable."""
+
+
+class ClaimSurroundings(Protocol):
+    """What a batch asks of the process around it."""
+
+    def core_uuid(self, node: str) -> str | None: ...
+    def take_probe(self, gateway_id: str) -> bool: ...
+    def return_probe(self, gateway_id: str) -> None: ...
+    def announce(self, claimed: Sequence[Claimed]) -> None: ...
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A contact of a campaign, and the gateway it would leave by."""
+
+    plan: Plan
+    candidate: GatewayCandidate
+
+    @property
+    def gateway(self) -> GatewayPlan:
+        return self.candidate.gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the limiter said of one call by one gateway."""
+
+    tenant_id: str
+    gateway_id: str
+    answer: Permit | Denied
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch brought one campaign: calls that were claimed, and contacts that may not be called yet."""
+
+    claimed: int = 0
+    denied: list[tuple[Due, Denied]] = field(default_factory=list)
+
+
+def caps_of(plan: Plan, gateway: GatewayPlan) -> CallCaps:
+    """Every cap over a call of this campaign by this gateway, but its node's."""
+    tenant = TenantCaps(
+        plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max
+    )
+    return CallCaps(
+        plan.tenant_id,
+        plan.campaign_id,
+        plan.max_concurrent_calls,
+        tenant,
+        GatewayCaps(gateway.gateway_id, gateway.cps, gateway.channels),
+    )
+
+
+@dataclass(slots=True)
+class Batch:
+    """Made for one look. `offered` are the nodes that can take a call, `order` draws the order for one."""
+
+    dialer_id: str
+    limiter: PermitSource
+    around: ClaimSurroundings
+    departures: Departures
+    offered: Sequence[NodeCaps]
+    order: Callable[[], Sequence[str]]
+    timing: TurnTiming
+    statements: Statements = field(default_factory=Statements)
+    now: Callable[[], float] = time.monotonic
+    outcomes: dict[str, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
+    """By campaign, in the order in which they asked."""
+    answered: list[Answered] = field(default_factory=list)
+    _wanted: list[tuple[Plan, Due]] = field(default_factory=list)
+
+    def add(self, plan: Plan, due: Due) -> None:
+        """A contact that wants to be called; in the order of the adding they get their turns."""
+        self._wanted.append((plan, due))
+        self.outcomes[plan.campaign_id]
+
+    def dial(self, waiting: Sequence[Waiting]) -> None:
+        """Ask for turns, for calls that wait for one again and for those that were added; claim and hand over who got
+        one. Raises what limiter and database raise; what was claimed by then leaves all the same."""
+        choices = self._choices()
+        asked_at = self.now()
+        answers = self._ask_with(waiting, choices)
+        while choices:
+            admitted = [(c, a) for c, a in zip(choices, answers, strict=True) if isinstance(a, Permit)]
+            refused = [(c, a) for c, a in zip(choices, answers, strict=True) if isinstance(a, Denied)]
+            refused += self._send(admitted, asked_at)
+            choices = []
+            for choice, answer in refused:
+                other = (
+                    choice.candidate.next()
+                    if answer.reason in ("gateway_channels", "gateway_paused")
+                    else None
+                )
+                if other is not None:
+                    choices.append(Choice(choice.plan, other))
+                else:
+                    self.outcomes[choice.plan.campaign_id].denied.append((choice.candidate.due, answer))
+            if choices:
+                asked_at = self.now()
+                answers = self._ask_with((), choices)
+
+    def _choices(self) -> list[Choice]:
+        """Every contact with the first of its gateways that may take it; for some there is none now."""
+        by_campaign: dict[str, tuple[Plan, list[Due]]] = {}
+        for plan, due in self._wanted:
+            by_campaign.setdefault(plan.campaign_id, (plan, []))[1].append(due)
+        found: dict[str, GatewayCandidate] = {}
+        for plan, wanted in by_campaign.values():
+            open_now, closed = candidates(plan, wanted)
+            found |= {candidate.due.contact_id: candidate for candidate in open_now}
+            self.outcomes[plan.campaign_id].denied += closed
+        return [Choice(plan, found[due.contact_id]) for plan, due in self._wanted if due.contact_id in found]
+
+    def _ask_with(self, waiting: Sequence[Waiting], choices: Sequence[Choice]) -> list[Permit | Denied]:
+        """The answers for `choices`; those for `waiting` are acted on. All in one question."""
+        again: list[tuple[Waiting, PermitRequest]] = []
+        names = {node.name for node in self.offered}
+        for item in waiting:
+            plan = self.departures.plan(item.call.campaign_id)
+            gateway = None if plan is None else plan.gateway(item.call.gateway_id)
+            if plan is None or gateway is None or item.call.node not in names:
+                self.departures.withdraw(item.call, delay=AGAIN_SECONDS)
+                continue
+            caps = caps_of(plan, gateway)
+            request = PermitRequest(item.call.call_id, item.call.phone_number, caps, (item.call.node,))
+            again.append((item, request))
+        fresh = [
+            PermitRequest(
+                str(new_id()),
+                choice.candidate.due.phone_number,
+                caps_of(choice.plan, choice.gateway),
+                self.order(),
+            )
+            for choice in choices
+        ]
+        if not again and not fresh:
+            return []
+        requests = [*(request for _, request in again), *fresh]
+        answers = self.limiter.acquire(
+            self.offered, requests, lead=self.timing.lead, horizon=self.timing.horizon
+        )
+        self.answered += [
+            Answered(request.caps.tenant_id, request.caps.gateway.id, answer)
+            for request, answer in zip(requests, answers, strict=True)
+        ]
+        for (item, _), answer in zip(again, answers, strict=False):
+            if isinstance(answer, Permit):
+                self.departures.renewed(item, answer)
+            else:
+                item.ask_at = self.now() + answer.retry_after
+        return answers[len(again) :]
+
+    def _send(
+        self, admitted: Sequence[tuple[Choice, Permit]], asked_at: float
+    ) -> list[tuple[Choice, Denied]]:
+        """Claim and hand over; back come those whose gateway turned out to be paused."""
+        if not admitted:
+            return []
+        hit(FaultPoint.PERMITTED)
+        refused: list[tuple[Choice, Denied]] = []
+        left: dict[str, Permit] = {permit.call_id: permit for _, permit in admitted}
+        try:
+            probing = [one for one in admitted if one[0].gateway.paused]
+            self._claim([one for one in admitted if not one[0].gateway.paused], left, asked_at)
+            refused += [(one[0], PAUSED) for one in probing if not self._probe(one, left, asked_at)]
+        finally:
+            if left:
+                # Whether their commit arrived is not known; what is certain is that nothing was sent.
+                self.around.note_unknown_claim(list(left.values()))
+        return refused
+
+    def _probe(self, one: tuple[Choice, Permit], left: dict[str, Permit], asked_at: float) -> bool:
+        """`_claim` by a paused gateway; False where another call probes it. The permit comes before the probe: a call
+        that a cap holds up must not keep the gateway from being probed."""
+        choice, permit = one
+        gateway_id = choice.gateway.gateway_id
+        if not self.around.take_probe(gateway_id):
+            self.departures.limiter.give_back([left.pop(permit.call_id)])
+            return False
+        claimed = 0
+        try:
+            claimed = self._claim([one], left, asked_at)
+        finally:
+            if not claimed:
+                self.around.return_probe(gateway_id)
+        return True
+
+    def _claim(
+        self, admitted: Sequence[tuple[Choice, Permit]], left: dict[str, Permit], asked_at: float
+    ) -> int:
+        """How many of them were ours to send. A row that the database refuses does not hold up the others."""
+        if not admitted:
+            return 0
+        wanted = [self._request(choice, permit) for choice, permit in admitted]
+        try:
+            claimed = self.statements.claim(self.dialer_id, wanted)
+        except (DataError, IntegrityError):
+            # Not a server that is away, but something that it will never take: found by halving.
+            if len(admitted) > 1:
+                ordered = sorted(admitted, key=lambda one: one[0].plan.campaign_id)
+                middle = len(ordered) // 2
+                first = self._claim(ordered[:middle], left, asked_at)
+                return first + self._claim(ordered[middle:], left, asked_at)
+            ((choice, _),) = admitted
+            log.exception("contact_not_claimed", contact_id=choice.candidate.due.contact_id)
+            denied = Denied("", UNCLAIMABLE, UNCLAIMABLE_SECONDS)
+            self.outcomes[choice.plan.campaign_id].denied.append((choice.candidate.due, denied))
+            return 0
+        hit(FaultPoint.CLAIMED)
+        self._hand_over(admitted, wanted, claimed, left)
+        self.timing.ready_after(self.now() - asked_at)
+        unused = [left.pop(permit.call_id) for _, permit in admitted if permit.call_id in left]
+        if unused:
+            self.departures.limiter.give_back(unused)
+        return len(claimed)
+
+    def _hand_over(
+        self,
+        admitted: Sequence[tuple[Choice, Permit]],
+        wanted: Sequence[ClaimRequest],
+        claimed: Sequence[Claimed],
+        left: dict[str, Permit],
+    ) -> None:
+        choices = {permit.call_id: choice for choice, permit in admitted}
+        cores = {item.call_id: item.core_uuid for item in wanted}
+        permits = {item.call_id: left.pop(item.call_id) for item in claimed}
+        # All of them are ours before the first is sent: what goes wrong with one must not lose the others.
+        calls = [
+            self.departures.enter(
+                choices[item.call_id].plan,
+                item,
+                permits[item.call_id],
+                cores[item.call_id],
+                choices[item.call_id].candidate.due.tried,
+            )
+            for item in claimed
+        ]
+        self.around.announce(claimed)
+        hit(FaultPoint.ENTERED)
+        for call, item in zip(calls, claimed, strict=True):
+            plan = choices[item.call_id].plan
+            self.outcomes[plan.campaign_id].claimed += 1
+            self.departures.leave(plan, call, item.custom_fields, permits[item.call_id])
+
+    def _request(self, choice: Choice, permit: Permit) -> ClaimRequest:
+        plan, due = choice.plan, choice.candidate.due
+        return ClaimRequest(
+            plan.campaign_id,
+            due.contact_id,
+            permit.call_id,
+            permit.node,
+            self.around.core_uuid(permit.node),
+            choice.gateway.gateway_id,
+            due.sends,
+            plan.ring_timeout_seconds,
+            plan.max_call_seconds,
+        )

@@ -1,0 +1,200 @@
+"""Dispatch as the rest of the process sees it: what the scheduler asks of its surroundings, and what it is told."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import gevent
+import structlog
+
+from campaigns.lifecycle import complete_if_exhausted, fail
+from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.permits import Permits
+from dialer.dispatch.blocked_reasons import BlockedReasons
+from dialer.dispatch.claims import Claimed
+from dialer.dispatch.departures import Departures
+from dialer.dispatch.nodes import CpsNow, Nodes
+from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.plan_board import PlanBoard
+from dialer.dispatch.scheduler import Scheduler
+from dialer.dispatch.sender import Sender
+from dialer.live_calls import LiveCall, LiveCalls
+from dialer.record.commit import Commit
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import Told
+from dialer.record.recorder import Recorder
+from freeswitch.cluster import LinkChange
+from limits.caps import NodeCaps, Permit
+from limits.limiter import Limiter
+from limits.rate_cuts import Target
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """Everything between a due contact and the frame on the wire, wired. `spawn` starts a greenlet that is started
+    again where it fails; `dialers` is (rank, dialers): which part of each list this one looks at first."""
+
+    dialer_id: str
+    live_calls: LiveCalls
+    guarded: Callable[[Callable[[], object]], object]
+    spawn: Callable[[Callable[[], None]], gevent.Greenlet[..., None]]
+    nodes_view: Nodes
+    outbox: Outbox
+    permits: Permits
+    limiter: Limiter
+    recorder: Recorder
+    sender: Sender
+    originate_builder: OriginateBuilder
+    refresh: Callable[[], None]
+    cps_now: CpsNow
+    gateways: GatewayBreaker
+    dialers: tuple[int, int] = (0, 1)
+    board: PlanBoard = field(init=False)
+    departures: Departures = field(init=False)
+    scheduler: Scheduler = field(init=False)
+    reasons: BlockedReasons = field(default_factory=BlockedReasons)
+    _running: gevent.Greenlet[..., None] | None = None
+
+    def __post_init__(self) -> None:
+        self.board = PlanBoard(self.cps_now)
+        self.departures = Departures(
+            self.dialer_id,
+            self.limiter,
+            self.originate_builder,
+            self.sender,
+            self.recorder,
+            self.live_calls,
+            self.board.plan,
+            lambda: self.scheduler.look(),  # noqa: PLW0108  it is made of this
+            self.spawn,
+        )
+        self.scheduler = Scheduler(
+            self.dialer_id, self, self.board.plan, self.limiter, self.departures, self.reasons
+        )
+
+    # What the scheduler asks.
+
+    def behind(self) -> bool:
+        """Whether what happened to calls is written so late that no new ones should be added."""
+        return self.recorder.behind()
+
+    def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]:
+        """Nodes that can take a call and do answer, and how to draw the order in which one call tries them."""
+        offered, order = self.nodes_view.offers()
+        stalled = {node.name for node in offered if self.sender.stalled(node.name)}
+        return [node for node in offered if node.name not in stalled], order
+
+    def why_no_node(self) -> str:
+        """The `blocked_reason` where there is none."""
+        return self.nodes_view.why_none()
+
+    def core_uuid(self, node: str) -> str | None:
+        """The Core-UUID of a node's present run."""
+        return self.nodes_view.core_uuid(node)
+
+    def take_probe(self, gateway_id: str) -> bool:
+        """Whether one call may leave by a paused gateway."""
+        taken = self.gateways.take_probe(gateway_id)
+        self.scheduler.follow(set(self.board.gateway_changed(gateway_id, probe_due=False)))
+        return taken
+
+    def return_probe(self, gateway_id: str) -> None:
+        """No call left with the probe that was taken."""
+        self.gateways.return_probe(gateway_id)
+
+    def share(self) -> tuple[int, int]:
+        """Which part of a list this dialer looks at first: (rank, dialers)."""
+        return self.dialers
+
+    def exhausted(self, campaign_id: str) -> None:
+        """Close a campaign if nobody is left in it."""
+        if complete_if_exhausted(uuid.UUID(campaign_id), self.dialer_id):
+            log.info("campaign_completed", campaign_id=campaign_id)
+            self.outbox.nudge()
+            self.refresh()
+
+    def failed(self, campaign_id: str) -> None:
+        """End a campaign that cannot go on."""
+        if fail(uuid.UUID(campaign_id), self.dialer_id):
+            self.outbox.nudge()
+            self.refresh()
+
+    def announce(self, claimed: Sequence[Claimed]) -> None:
+        """Publish the transitions of a claim that was committed."""
+        self.outbox.put([originated(item) for item in claimed])
+
+    def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
+        """These permits' claim may or may not have been committed."""
+        self.permits.note_unknown_claim(permits)
+
+    # What the process tells it.
+
+    def start(self) -> None:
+        """Dial, from now on."""
+        self._running = self.spawn(self.scheduler.run)
+
+    def read_plans(self) -> None:
+        """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
+        changed = self.board.read()
+        self.gateways.degraded |= self.board.faulty_gateways()
+        if changed:
+            self.scheduler.follow(changed)
+
+    def write_reasons(self) -> None:
+        """Show why campaigns are not dialled. Raises what a database that is away raises."""
+        self.reasons.write(self.board.plans)
+
+    def targets(self) -> list[Target]:
+        """The gateways that calls may leave by now."""
+        return self.board.targets()
+
+    def elsewhere(self, call: LiveCall) -> bool:
+        """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
+        return self.board.elsewhere(call)
+
+    def gateway_changed(self, gateway_id: str, paused: bool, faults: int) -> None:
+        """Calls by this gateway were at fault: heeded before the next leaves."""
+        self.scheduler.follow(set(self.board.gateway_changed(gateway_id, paused=paused, faults=faults)))
+
+    def on_link(self, change: LinkChange) -> None:
+        """A node came or went: every campaign may have a way more, or one less."""
+        self.scheduler.wake_all()
+
+    def after_commit(self, commit: Commit) -> None:
+        """Calls are over: who waits for their slots looks again, and a campaign that has nobody left is completed."""
+        self.scheduler.calls_over(commit.over)
+        for campaign_id in {call.campaign_id for call in commit.over}:
+            if not self.live_calls.count_of_campaign(campaign_id):
+                self.guarded(partial(self.exhausted, campaign_id))
+
+    def resend(self, call: LiveCall) -> bool:
+        """Send a call once more; False where its campaign is not dialled any more."""
+        return self.scheduler.resend(call)
+
+    def stop(self, timeout: float) -> None:
+        """No new calls; what is claimed and unsent goes back."""
+        self.scheduler.stop()
+        if self._running is not None:
+            self._running.join(timeout=timeout)
+
+
+def originated(item: Claimed) -> Told:
+    """The transition of a claim, as it is published."""
+    return Told(
+        transition_id=item.transition_id,
+        campaign_id=item.campaign_id,
+        contact_id=item.contact_id,
+        phone_number=item.phone_number,
+        status="originated",
+        disposition=None,
+        attempt=item.attempt,
+        call_id=item.call_id,
+        cause=None,
+        version=item.version,
+        at=item.at,
+    )

@@ -1,0 +1,92 @@
+"""The plans of the running campaigns as this process holds them, with what back-pressure and pauses leave of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
+from dialer.dispatch.nodes import CpsNow
+from dialer.dispatch.plans import GatewayPlan, Plan, running
+from dialer.live_calls import LiveCall
+from limits.rate_cuts import Kind, Target
+
+
+@dataclass(slots=True)
+class PlanBoard:
+    """Read once a second and on a control message; a plan that did not change stays the very same object.
+
+    What a campaign says of itself (`blocked_reason`, `next_action_at`) is no change: we wrote it, and whoever waits
+    in a line keeps its place there.
+    """
+
+    cps_now: CpsNow
+    running: Callable[[], Mapping[str, Plan]] = running
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+
+    def read(self) -> set[str]:
+        """Look at what runs now; the campaigns that came, went or changed. Raises what a database that is away
+        raises; the plans stay as they are then."""
+        found = {campaign_id: self._slowed(plan) for campaign_id, plan in self.running().items()}
+        before = self.plans
+        changed = {
+            campaign_id
+            for campaign_id in found.keys() | before.keys()
+            if not _same(found.get(campaign_id), before.get(campaign_id))
+        }
+        self.plans = {
+            campaign_id: before[campaign_id] if plan == before.get(campaign_id) else plan
+            for campaign_id, plan in found.items()
+        }
+        return changed
+
+    def plan(self, campaign_id: str) -> Plan | None:
+        """The plan of a campaign that runs."""
+        return self.plans.get(campaign_id)
+
+    def faulty_gateways(self) -> set[str]:
+        """The gateways whose last calls were at fault."""
+        gateways = [gateway for plan in self.plans.values() for gateway in plan.gateways]
+        return {gateway.gateway_id for gateway in gateways if gateway.faults}
+
+    def targets(self) -> list[Target]:
+        """The gateways that calls may leave by now."""
+        found = {gateway.gateway_id for plan in self.plans.values() for gateway in plan.gateways}
+        return [(Kind.GATEWAY, gateway_id) for gateway_id in found]
+
+    def elsewhere(self, call: LiveCall) -> bool:
+        """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
+        plan = self.plans.get(call.campaign_id)
+        return plan is not None and plan.elsewhere(call.phone_number, (*call.tried, call.gateway_id))
+
+    def gateway_changed(self, gateway_id: str, **changes: Any) -> Collection[str]:
+        """What is known of a gateway changed since it was read: heeded before the next call leaves. The campaigns
+        that leave by it."""
+
+        def changed(gateway: GatewayPlan) -> GatewayPlan:
+            if gateway.gateway_id != gateway_id:
+                return gateway
+            return self._slowed_gateway(replace(gateway, **changes))
+
+        touched = {
+            campaign_id: replace(plan, gateways=tuple(map(changed, plan.gateways)))
+            for campaign_id, plan in self.plans.items()
+            if plan.gateway(gateway_id) is not None
+        }
+        self.plans = {**self.plans, **touched}
+        return touched.keys()
+
+    def _slowed(self, plan: Plan) -> Plan:
+        return replace(plan, gateways=tuple(map(self._slowed_gateway, plan.gateways)))
+
+    def _slowed_gateway(self, gateway: GatewayPlan) -> GatewayPlan:
+        if gateway.faults >= FAULTS_IN_DOUBT:
+            return replace(gateway, cps=1)
+        return replace(gateway, cps=self.cps_now(Kind.GATEWAY, gateway.gateway_id, gateway.cps))
+
+
+def _same(one: Plan | None, other: Plan | None) -> bool:
+    if one is not None and other is not None:
+        one = replace(one, blocked_reason=other.blocked_reason, next_action_at=other.next_action_at)
+    return one == other

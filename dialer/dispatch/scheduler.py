@@ -1,0 +1,462 @@
+"""Dials every running campaign: one greenlet for each dialer, one batch over all campaigns at a time.
+
+A look chooses whose calls are next, reads who is due, asks the limiter for their turns and claims those that got one;
+what leaves, leaves at its turn (`departures`). It never waits for a call. Each campaign that is not dialled has one
+binding constraint, which it shows as `blocked_reason`. What nobody woke and nothing is due for is not looked at.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from gevent.event import Event as Signal
+
+from campaigns.actions import ActionRefused
+from coordination.errors import Fenced
+from dialer.dispatch.batch import Answered, Batch, ClaimSurroundings, Outcome, PermitSource
+from dialer.dispatch.blocked_reasons import BlockedReasons
+from dialer.dispatch.cap_waits import MOST, NODES, CapKey, CapWaits, cap_of, caps_over
+from dialer.dispatch.claims import Due, Statements
+from dialer.dispatch.departures import Departures, Waiting
+from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.fair_share import FairShare
+from dialer.dispatch.plans import Plan
+from dialer.dispatch.turn_timing import TurnTiming
+from dialer.errors import DATABASE_AWAY
+from dialer.fault_points import FaultPoint, hit
+from dialer.live_calls import LiveCall
+from freeswitch.errors import CommandRefused
+from limits.caps import Denied, NodeCaps
+from limits.errors import LimiterUnavailable
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 5.0
+"""So often a campaign is looked at where nothing that was heard says that it should be."""
+BLOCKED_SECONDS = 1.0
+SLOT_SECONDS = 0.25
+UNAVAILABLE_SECONDS = 0.5
+SOONEST_SECONDS = 0.002
+TAKEN_SECONDS = 0.01
+TURN_SECONDS = 0.004
+BEHIND_SECONDS = 0.02
+LATE_SECONDS = 0.002
+"""What is due at a moment is read a moment after it: this process' clock and the database's are not one."""
+
+
+class Surroundings(ClaimSurroundings, Protocol):
+    """What the scheduler asks of the process around it."""
+
+    def behind(self) -> bool: ...
+    def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]: ...
+    def why_no_node(self) -> str: ...
+    def share(self) -> tuple[int, int]: ...
+    def exhausted(self, campaign_id: str) -> None: ...
+    def failed(self, campaign_id: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """The dialling of one process. `plan` gives a running campaign's."""
+
+    dialer_id: str
+    around: Surroundings
+    plan: Callable[[str], Plan | None]
+    limiter: PermitSource
+    departures: Departures
+    reasons: BlockedReasons
+    statements: Statements = field(default_factory=Statements)
+    now: Callable[[], float] = time.monotonic
+    timing: TurnTiming = field(default_factory=TurnTiming)
+    stopping: bool = False
+    _ended: bool = False
+    _campaigns: dict[str, DialledCampaign] = field(default_factory=dict)
+    _ready: dict[str, None] = field(default_factory=dict)
+    _later: list[tuple[float, str]] = field(default_factory=list)
+    _caps: CapWaits = field(default_factory=CapWaits)
+    _fair: FairShare = field(default_factory=FairShare)
+    _wake: Signal = field(default_factory=Signal)
+
+    # What others tell it.
+
+    def follow(self, campaign_ids: Sequence[str] | set[str]) -> None:
+        """These campaigns came, went or changed: look at them now."""
+        for campaign_id in campaign_ids:
+            plan, known = self.plan(campaign_id), self._campaigns.get(campaign_id)
+            if plan is None:
+                self._campaigns.pop(campaign_id, None)
+                self._caps.forget(campaign_id)
+                self._ready.pop(campaign_id, None)
+            elif known is None:
+                self._campaigns[campaign_id] = DialledCampaign(plan)
+                self.wake(campaign_id)
+            else:
+                known.plan = plan
+                self._caps.changed(caps_over(plan), self.now())
+                self.wake(campaign_id)
+        self._fair.keep({name: one.plan.tenant_id for name, one in self._campaigns.items()})
+        self._wake.set()
+
+    def wake(self, campaign_id: str) -> None:
+        """Something happened to this campaign: look at it now."""
+        if campaign_id in self._campaigns:
+            self._ready.setdefault(campaign_id)
+            self._caps.forget(campaign_id)
+            self._wake.set()
+
+    def wake_all(self) -> None:
+        """Something changed that concerns every campaign."""
+        for campaign_id in self._campaigns:
+            self.wake(campaign_id)
+        self._wake.set()
+
+    def look(self) -> None:
+        """Calls wait for a new permit."""
+        self._wake.set()
+
+    def calls_over(self, over: Sequence[LiveCall]) -> None:
+        """These calls are over, and their slots free: who waits longest for one looks first."""
+        now = self.now()
+        freed: set[CapKey] = {NODES}
+        for call in over:
+            freed |= {("tenant", call.tenant_id), ("gateway", call.gateway_id)}
+            # Who waits for a slot that campaigns share keeps its place: whose call ended would always be first.
+            if not self._caps.waits(call.campaign_id):
+                self.wake(call.campaign_id)
+        for key in freed:
+            if self._caps.free(key, now):
+                self._wake.set()
+
+    def resend(self, call: LiveCall) -> bool:
+        """Send a call once more under its id, with a permit of now; False where it may not be sent any more.
+
+        Its row says from now on that its events carry this dialer's id. Raises what a database that is away raises.
+        """
+        plan = self.plan(call.campaign_id)
+        if self.stopping or plan is None or plan.gateway(call.gateway_id) is None:
+            return False
+        if not self.departures.sender.allowed(call):
+            return False
+        custom_fields = self.statements.claim_again(call.call_id, self.dialer_id)
+        if custom_fields is None:
+            return False
+        hit(FaultPoint.RESEND_CLAIMED)
+        if not call.resend():
+            return True
+        call.sent_by = self.dialer_id
+        call.claimed_at = self.now()
+        self.departures.wait(plan, call, custom_fields)
+        if self._ended:
+            # The greenlet withdrew what it had, and ended, while the row was written.
+            self.departures.withdraw_all()
+        return True
+
+    def stop(self) -> None:
+        """Claim nothing more; what is claimed and unsent goes back."""
+        self.stopping = True
+        self._wake.set()
+
+    # The greenlet.
+
+    def run(self) -> None:
+        """Until `stop`. Nothing that one look raises ends it."""
+        self._ended = False
+        try:
+            while not self.stopping:
+                self._wake.clear()
+                wait = self.step()
+                self._wake.wait(timeout=max(wait, SOONEST_SECONDS))
+        finally:
+            self._ended = True
+            self.departures.withdraw_all()
+
+    def step(self) -> float:
+        """One look; returns the seconds until the next is worth taking."""
+        looked: list[DialledCampaign] = []
+        try:
+            return self._look(looked)
+        except (LimiterUnavailable, Fenced):
+            self._put_off(looked, "no_redis")
+        except DATABASE_AWAY as error:
+            log.warning("dispatch_waits", campaigns=len(looked), error=type(error).__name__)
+            self._put_off(looked, None)
+        except Exception:
+            log.exception("dispatch_failed", campaigns=[one.campaign_id for one in looked][:10])
+            self._put_off(looked, None)
+        return UNAVAILABLE_SECONDS
+
+    def _look(self, looked: list[DialledCampaign]) -> float:
+        self.departures.let_go()
+        now = self.now()
+        waiting = [item for item in self.departures.lapsed.values() if item.ask_at <= now]
+        behind = self.around.behind()
+        if not behind:
+            looked += self._due_for_a_look(now)
+        if not waiting and not looked:
+            return BEHIND_SECONDS if behind else self._until_next(now)
+        offered, order = self.around.offers()
+        if not offered:
+            reason = self.around.why_no_node()
+            for item in waiting:
+                item.ask_at = now + UNAVAILABLE_SECONDS
+            for campaign in looked:
+                self._blocked(campaign, reason, UNAVAILABLE_SECONDS)
+            return self._until_next(now)
+        wishes = self._wishes(looked, now)
+        batch = Batch(
+            self.dialer_id,
+            self.limiter,
+            self.around,
+            self.departures,
+            offered,
+            order,
+            self.timing,
+            self.statements,
+            self.now,
+        )
+        # Limiter and database are waited for, and campaigns may come and go meanwhile.
+        asking = {campaign.campaign_id: campaign for campaign in looked if campaign.campaign_id in wishes}
+        try:
+            self._fill(batch, asking, wishes, now)
+        finally:
+            # Also where nobody can be read: what is claimed and waits for a permit leaves all the same.
+            self._dial(batch, waiting, asking)
+        return self._until_next(self.now())
+
+    def _dial(self, batch: Batch, waiting: Sequence[Waiting], asking: Mapping[str, DialledCampaign]) -> None:
+        try:
+            batch.dial(waiting)
+        finally:
+            self._learn(batch.answered)
+            self._give(asking, batch.outcomes)
+            # The last first: those that keep their place at the head of a line go back to it one by one.
+            for campaign_id, outcome in reversed(batch.outcomes.items()):
+                self._after(asking[campaign_id], outcome)
+
+    def _due_for_a_look(self, now: float) -> list[DialledCampaign]:
+        """Those that were woken, whose time has come, or whose cap may be asked again."""
+        while self._later and self._later[0][0] <= now:
+            at, campaign_id = heapq.heappop(self._later)
+            campaign = self._campaigns.get(campaign_id)
+            if campaign is not None and campaign.look_at == at:
+                self._ready.setdefault(campaign_id)
+        for campaign_id in self._caps.due(now):
+            self._ready.setdefault(campaign_id)
+        found = [one for name in self._ready if (one := self._campaigns.get(name)) is not None]
+        self._ready.clear()
+        return found
+
+    def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
+        """For how many calls each campaign asks that nothing binds."""
+        wishes: dict[str, int] = {}
+        claimed = self.departures.waiting_by_campaign()
+        for campaign in looked:
+            try:
+                wish = self._wish(campaign, claimed[campaign.campaign_id], now)
+            except DATABASE_AWAY:
+                raise
+            except Exception:
+                # What nobody foresaw of one campaign must not stop the others.
+                log.exception("campaign_not_understood", campaign_id=campaign.campaign_id)
+                self._look_again(campaign, BLOCKED_SECONDS)
+                continue
+            if wish > 0:
+                wishes[campaign.campaign_id] = wish
+        return wishes
+
+    def _wish(self, campaign: DialledCampaign, claimed: int, now: float) -> int:
+        """For how many calls a campaign may ask now, of which so many are `claimed` and wait for a permit; 0 where
+        something binds it, which is told."""
+        plan = campaign.plan
+        if not self._can_go_on(campaign):
+            self._look_again(campaign, BLOCKED_SECONDS)
+        elif plan.halted:
+            self._blocked(campaign, "halted", BLOCKED_SECONDS)
+        elif all(gateway.shut for gateway in plan.gateways):
+            self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS)
+        elif claimed:
+            # They go first.
+            self._look_again(campaign, TAKEN_SECONDS)
+        elif not self.departures.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
+            # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
+            self._look_again(campaign, SLOT_SECONDS)
+        elif (bound := self._caps.binding(caps_over(plan), now)) is not None:
+            cap, reason = bound
+            self.reasons.tell(plan.campaign_id, reason)
+            self._caps.wait(cap, plan.campaign_id)
+        else:
+            free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(plan.campaign_id)
+            if free > 0:
+                return campaign.wish(free)
+            self._blocked(campaign, "campaign_concurrency", SLOT_SECONDS)
+        return 0
+
+    def _can_go_on(self, campaign: DialledCampaign) -> bool:
+        if campaign.plan is campaign.checked:
+            return True
+        try:
+            self.departures.originate_builder.check(campaign.plan)
+        except (ActionRefused, CommandRefused) as refused:
+            log.error("campaign_cannot_go_on", campaign_id=campaign.campaign_id, reason=str(refused))
+            self.around.failed(campaign.campaign_id)
+            return False
+        campaign.checked = campaign.plan
+        return True
+
+    def _fill(
+        self, batch: Batch, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int], now: float
+    ) -> None:
+        """Choose whose contacts go into this batch, in what order, as far as they are due."""
+        if not wishes:
+            return
+        order = self._choose(asking, wishes)
+        counts = Counter(order)
+        known = self._read(asking, counts, now)
+        nobody = [asking[name] for name, found in known.items() if not found]
+        for campaign_id in order:
+            if known[campaign_id]:
+                batch.add(asking[campaign_id].plan, known[campaign_id].pop(0))
+        if nobody:
+            self._nobody_due(nobody)
+        for campaign_id in wishes:
+            if campaign_id not in counts:
+                self._ready.setdefault(campaign_id)
+
+    def _choose(self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int]) -> list[str]:
+        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked."""
+        over = {campaign_id: caps_over(asking[campaign_id].plan) for campaign_id in wishes}
+        left = {key: self._caps.most(key) for keys in over.values() for key in keys}
+        by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
+        for campaign_id, wish in wishes.items():
+            most = min(left[key] for key in over[campaign_id])
+            by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
+        order: list[str] = []
+        for _, campaign_id in self._fair.turns(by_tenant):
+            if all(left[key] > 0 for key in over[campaign_id]):
+                order.append(campaign_id)
+                for key in over[campaign_id]:
+                    left[key] -= 1
+                if len(order) >= MOST:
+                    break
+        return order
+
+    def _read(
+        self, asking: Mapping[str, DialledCampaign], counts: Mapping[str, int], now: float
+    ) -> dict[str, list[Due]]:
+        """Who is due of each campaign, up to its count."""
+        wanted = {name: more for name, count in counts.items() if (more := asking[name].to_read(count, now))}
+        for share in dict.fromkeys([self.around.share(), (0, 1)]):
+            if not wanted:
+                break
+            for name, found in self.statements.due(wanted, share).items():
+                asking[name].read(found, now)
+            wanted = {name: more for name, more in wanted.items() if not asking[name].due}
+        return {name: asking[name].take(count) for name, count in counts.items()}
+
+    def _nobody_due(self, campaigns: Sequence[DialledCampaign]) -> None:
+        now, waiting = self.now(), []
+        for campaign in campaigns:
+            passed_over = campaign.passed_over(now)
+            if passed_over is not None:
+                self._blocked(campaign, passed_over.reason, min(passed_over.seconds, SLOT_SECONDS))
+            else:
+                waiting.append(campaign)
+        first = self.statements.next_due([one.campaign_id for one in waiting]) if waiting else {}
+        for campaign in waiting:
+            pending = first.get(campaign.campaign_id)
+            if pending is None:
+                self.reasons.tell(campaign.campaign_id, None)
+                self._look_again(campaign, IDLE_SECONDS)
+                if not self.departures.live_calls.count_of_campaign(campaign.campaign_id):
+                    self.around.exhausted(campaign.campaign_id)
+            elif pending.seconds <= 0:
+                # Somebody else is at this very contact.
+                self._look_again(campaign, TAKEN_SECONDS)
+            else:
+                self.reasons.tell(campaign.campaign_id, "retry_wait", pending.at)
+                self._look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
+
+    def _learn(self, answered: Sequence[Answered]) -> None:
+        """Which of the caps that campaigns share are full, and until when."""
+        granted: Counter[CapKey] = Counter()
+        denials: dict[CapKey, Denied] = {}
+        for one in answered:
+            if isinstance(one.answer, Denied):
+                cap = cap_of(one.answer.reason, one.tenant_id, one.gateway_id)
+                if cap is not None:
+                    denials.setdefault(cap, one.answer)
+            else:
+                granted.update([NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
+        for cap, denial in denials.items():
+            self._caps.denied(cap, denial.reason, self.now() + self._pause(denial), granted[cap])
+        for cap in granted.keys() - denials.keys():
+            self._caps.granted(cap)
+
+    def _give(self, asking: Mapping[str, DialledCampaign], outcomes: Mapping[str, Outcome]) -> None:
+        """Count what each campaign got of a batch."""
+        calls: dict[str, dict[str, int]] = defaultdict(dict)
+        for campaign_id, outcome in outcomes.items():
+            calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
+        self._fair.give(calls)
+
+    def _after(self, campaign: DialledCampaign, outcome: Outcome) -> None:
+        """What a batch says of a campaign, and when it is looked at next."""
+        plan = campaign.plan
+        if self._campaigns.get(plan.campaign_id) is not campaign:
+            return
+        binding = campaign.asked(outcome.claimed, outcome.denied, self.now())
+        if outcome.claimed:
+            self._caps.served(plan.campaign_id)
+            self.reasons.tell(plan.campaign_id, None)
+        elif binding is not None:
+            self.reasons.tell(plan.campaign_id, binding.reason)
+        if binding is None:
+            # Where others got all of them, they are at the next as well.
+            busy = outcome.claimed or outcome.denied
+            self._look_again(campaign, SOONEST_SECONDS if busy else TAKEN_SECONDS)
+            return
+        bound = self._caps.binding(caps_over(plan), self.now())
+        if bound is not None:
+            self._caps.wait(bound[0], plan.campaign_id)
+        else:
+            self._look_again(campaign, self._pause(binding))
+
+    def _pause(self, denial: Denied) -> float:
+        """The seconds until it is worth asking again. Of a rate half a horizon of turns is asked for at once: one by
+        one each would cost a claim of its own. A cap may have been raised, or places in it given back, long before
+        the time that was named. Dialers that wait for the same come apart by lot."""
+        rate = denial.reason.endswith(("_cps", "_minute"))
+        least = self.timing.horizon / 2 if rate else 0.0
+        return min(max(denial.retry_after, least), BLOCKED_SECONDS) + TURN_SECONDS * random.random()
+
+    def _blocked(self, campaign: DialledCampaign, reason: str, seconds: float) -> None:
+        self.reasons.tell(campaign.campaign_id, reason)
+        self._look_again(campaign, seconds)
+
+    def _look_again(self, campaign: DialledCampaign, seconds: float) -> None:
+        campaign.look_at = self.now() + max(seconds, SOONEST_SECONDS)
+        heapq.heappush(self._later, (campaign.look_at, campaign.campaign_id))
+
+    def _put_off(self, looked: Sequence[DialledCampaign], reason: str | None) -> None:
+        """Something that all need is away; those that were looked at are looked at again in a while."""
+        for campaign in looked:
+            if reason is not None:
+                self.reasons.tell(campaign.campaign_id, reason)
+            self._look_again(campaign, UNAVAILABLE_SECONDS * random.uniform(0.8, 1.0))
+
+    def _until_next(self, now: float) -> float:
+        """The seconds until somebody is due for a look."""
+        if self._ready:
+            return 0.0
+        times = [self._later[0][0]] if self._later else []
+        at = self._caps.next_at()
+        times += [] if at is None else [at]
+        times += [item.ask_at for item in self.departures.lapsed.values()]
+        return max(0.0, min(times, default=now + IDLE_SECONDS) - now)

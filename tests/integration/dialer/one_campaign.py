@@ -1,0 +1,32 @@
+"""Reading and claiming for one campaign at a time, as most tests want it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dialer.dispatch import claims
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due, NextDue
+from models import new_id
+
+GATEWAY = str(new_id())
+
+
+def due(campaign_id: str, limit: int, share: tuple[int, int] = (0, 1)) -> list[Due]:
+    """Who of this campaign may be called now."""
+    return claims.due({campaign_id: limit}, share)[campaign_id]
+
+
+def next_due(campaign_id: str) -> NextDue | None:
+    """When its first pending contact is due."""
+    return claims.next_due([campaign_id]).get(campaign_id)
+
+
+def wanted(item: Due) -> ClaimRequest:
+    """A call to this contact, by a node and a gateway that stand for any; `claim` says of which campaign."""
+    return ClaimRequest("", item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
+
+
+def claim(campaign_id: str, dialer_id: str, items: Sequence[ClaimRequest]) -> list[Claimed]:
+    """Claim contacts of this campaign."""
+    return claims.claim(dialer_id, [replace(item, campaign_id=campaign_id) for item in items])

@@ -1,0 +1,115 @@
+"""Mutations of who is dialled next: what one campaign, node or server does to the others."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import BATCH, DEPARTURES, RECORDER, SCHEDULER, SENDER, Mutation
+
+SHARES = "tests/unit/dialer/test_fair_share.py"
+REASONS = "tests/unit/dialer/test_blocked_reasons.py"
+
+STARVED = (
+    Mutation(
+        "a share is charged for what others got",
+        "campaigns and tenants that ask all the time come ever farther apart",
+        "dialer/dispatch/fair_share.py",
+        "self.counts[name] - 1.0 for name in calls",
+        "self.counts[name] for name in calls",
+        (f"{SHARES}::test_where_all_ask_no_share_is_more_than_one_ahead_however_much_is_granted",),
+    ),
+    Mutation(
+        "a claim on the past",
+        "who had nothing to call for an hour is the only one that is dialled when it has",
+        "dialer/dispatch/fair_share.py",
+        "        self.floor = max([self.floor, *(self.counts[name] - 1.0 for name in calls)])\n",
+        "",
+        (f"{SHARES}::test_who_got_nothing_for_a_while_catches_up_with_one_call_at_most",),
+    ),
+    Mutation(
+        "a place in the line lost",
+        "of a thousand campaigns that wait for a full cap those that were denied once wait behind all others",
+        "dialer/dispatch/cap_waits.py",
+        "                cap.asking = set(first)\n",
+        "",
+        (
+            "tests/unit/dialer/test_cap_waits.py::test_who_asked_in_its_turn_and_got_nothing_keeps_its_place_and_who_got_a_call_goes_to_the_end",
+            f"{SCHEDULER}::test_a_freed_slot_goes_to_who_has_waited_longest",
+        ),
+    ),
+    Mutation(
+        "all ask for one slot",
+        "a cap that a thousand campaigns wait for is asked for all of them at each look",
+        "dialer/dispatch/cap_waits.py",
+        "first = list(cap.waiters)[: cap.group]",
+        "first = list(cap.waiters)",
+        (f"{SCHEDULER}::test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look",),
+    ),
+    Mutation(
+        "poison row not halved",
+        "a contact whose claim the database refuses keeps those of every other campaign from being claimed",
+        "dialer/dispatch/batch.py",
+        "            if len(admitted) > 1:\n",
+        "            if False:\n",
+        (f"{BATCH}::test_a_row_that_the_database_refuses_holds_up_no_other_of_twenty_campaigns",),
+    ),
+    Mutation(
+        "a campaign that nobody understands is looked at with the others",
+        "a plan that raises what nobody foresaw puts off every campaign",
+        "dialer/dispatch/scheduler.py",
+        """                log.exception("campaign_not_understood", campaign_id=campaign.campaign_id)
+""",
+        """                raise
+""",
+        (f"{SCHEDULER}::test_a_campaign_whose_plan_nobody_understands_holds_up_no_other",),
+    ),
+    Mutation(
+        "claimed while the recorder is behind",
+        "a process that cannot write what happens to its calls places more of them",
+        "dialer/dispatch/scheduler.py",
+        "        if not behind:\n",
+        "        if True:\n",
+        (f"{SCHEDULER}::test_what_could_not_leave_is_not_claimed",),
+    ),
+    Mutation(
+        "flood not noticed",
+        "reports wait for as long as they like and calls are placed all the same",
+        "dialer/record/recorder.py",
+        "return time.monotonic() - self._waiting[0].at > max(BEHIND_SECONDS, BEHIND_COMMITS * usual)",
+        "return False",
+        (f"{RECORDER}::test_a_recorder_whose_oldest_report_waits_for_long_is_behind_until_that_is_written",),
+    ),
+    Mutation(
+        "stalled node not noticed",
+        "calls are sent to a node that has not answered an order for a quarter of a second",
+        "dialer/dispatch/sender.py",
+        "return sent_at is not None and time.monotonic() - sent_at > STALLED_SECONDS",
+        "return False",
+        (f"{SENDER}::test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers",),
+    ),
+    Mutation(
+        "held at the claim and not at the turn",
+        "a call leaves by a gateway that was paused, or for a campaign that ended, since it was claimed",
+        "dialer/dispatch/departures.py",
+        "        if call.unsent and self._held(call):\n",
+        "        if False:\n",
+        (f"{DEPARTURES}::test_what_may_not_leave_any_more_does_not_leave_at_its_turn",),
+    ),
+    Mutation(
+        "before its turn",
+        "a call leaves at once, and two of them within less than a rate allows",
+        "dialer/dispatch/departures.py",
+        "            left = queue.heap[0][0] - self.now()\n",
+        "            left = 0.0\n",
+        (f"{DEPARTURES}::test_a_call_leaves_at_its_turn_and_not_before",),
+    ),
+    Mutation(
+        "blocked while it dials",
+        "a campaign goes on saying why it was not dialled once",
+        "dialer/dispatch/scheduler.py",
+        """            self._caps.served(plan.campaign_id)
+            self.reasons.tell(plan.campaign_id, None)
+""",
+        """            self._caps.served(plan.campaign_id)
+""",
+        (f"{REASONS}::test_after_an_outage_a_campaign_that_is_dialled_says_so_from_its_first_call_on",),
+    ),
+)

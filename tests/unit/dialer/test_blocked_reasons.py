@@ -1,0 +1,90 @@
+"""A campaign says why it is not dialled, and stops saying so with the next decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dialer.dispatch.blocked_reasons import BlockedReasons
+from limits.errors import LimiterUnavailable
+from tests.unit.dialer.dispatch_rig import World, many_plans
+from tests.unit.dialer.factories import CAMPAIGN, make_plan
+
+AT = "2026-01-31T09:00:00.000000Z"
+
+
+def fail() -> None:
+    raise LimiterUnavailable("asking", "away")
+
+
+def write(world: World) -> None:
+    """The rows say what they are told, and are read again."""
+    for campaign_id, reason, at in world.reasons.news(world.plans):
+        plan = replace(world.plans[campaign_id], blocked_reason=reason, next_action_at=at)
+        world.plans[campaign_id] = plan
+
+
+def test_what_the_row_says_already_is_not_written_again() -> None:
+    reasons, plan = BlockedReasons(), make_plan()
+    assert reasons.news({CAMPAIGN: plan}) == []
+    reasons.tell(CAMPAIGN, None)
+    assert reasons.news({CAMPAIGN: plan}) == []
+    reasons.tell(CAMPAIGN, "retry_wait", AT)
+    assert reasons.news({CAMPAIGN: plan}) == [(CAMPAIGN, "retry_wait", AT)]
+    assert reasons.news({CAMPAIGN: make_plan(blocked_reason="retry_wait", next_action_at=AT)}) == []
+
+
+def test_what_was_not_written_is_written_with_the_next() -> None:
+    reasons, plan = BlockedReasons(), make_plan(blocked_reason="no_redis")
+    reasons.tell(CAMPAIGN, None)
+    for _ in range(3):
+        assert reasons.news({CAMPAIGN: plan}) == [(CAMPAIGN, None, None)]
+
+
+def test_the_last_word_counts() -> None:
+    reasons = BlockedReasons()
+    for reason in ("no_redis", "gateway_cps", None, "halted"):
+        reasons.tell(CAMPAIGN, reason)
+    assert reasons.news({CAMPAIGN: make_plan()}) == [(CAMPAIGN, "halted", None)]
+
+
+def test_nothing_is_said_of_a_campaign_that_is_not_dialled_any_more_and_nothing_old_when_it_is_back() -> None:
+    reasons = BlockedReasons()
+    reasons.tell(CAMPAIGN, "no_redis")
+    assert reasons.news({}) == []
+    assert reasons.news({CAMPAIGN: make_plan()}) == []
+
+
+@pytest.mark.parametrize("outage", ["of the first question", "of a later one"])
+def test_after_an_outage_a_campaign_that_is_dialled_says_so_from_its_first_call_on(outage: str) -> None:
+    """A campaign said `no_redis` for 77 s while it dialled."""
+    world = World()
+    plans = many_plans(30, max_concurrent_calls=1000)
+    world.run(*plans, contacts=500)
+    if outage == "of a later one":
+        world.step()
+    world.asking = fail
+    world.scheduler.wake_all()
+    for _ in range(3):
+        world.step(0.5)
+    write(world)
+    assert {plan.blocked_reason for plan in world.plans.values()} == {"no_redis"}
+    world.asking = lambda: None
+    dialled = set(world.calls())
+    for _ in range(20):
+        before = world.calls()
+        world.step(0.05)
+        dialled = {name for name, count in world.calls().items() if count > before[name]}
+        write(world)
+        assert not [name for name in dialled if world.plans[name].blocked_reason]
+    assert len(world.calls()) == 30
+    assert {plan.blocked_reason for plan in world.plans.values()} == {None}
+
+
+def test_a_campaign_that_another_dialers_word_blocked_is_not_blocked_once_this_one_dials_it() -> None:
+    world = World()
+    world.run(make_plan(blocked_reason="no_node"))
+    world.step()
+    assert world.sent
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, None, None)]

@@ -1,0 +1,144 @@
+"""A full cap that campaigns share is asked for a few, and the longest waiting first."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialer.dispatch.cap_waits import FEWEST, MOST, NODES, REDIS, CapKey, CapWaits, cap_of, caps_over
+from tests.unit.dialer.dispatch_rig import two_gateways
+from tests.unit.dialer.factories import GATEWAY, make_plan
+
+TENANT: CapKey = ("tenant", "demo")
+
+
+def full(waiters: int = 0, reason: str = "tenant_concurrency", granted: int = 0) -> CapWaits:
+    """The tenant's cap is full until 10.0, and so many wait for it."""
+    caps = CapWaits()
+    caps.denied(TENANT, reason, 10.0, granted)
+    for number in range(waiters):
+        caps.wait(TENANT, f"c{number}")
+    return caps
+
+
+@pytest.mark.parametrize(
+    ("reason", "cap"),
+    [
+        ("tenant_concurrency", TENANT),
+        ("tenant_minute", TENANT),
+        ("tenant_day_calls", TENANT),
+        ("tenant_day_minutes", TENANT),
+        ("gateway_cps", ("gateway", GATEWAY)),
+        ("gateway_channels", ("gateway", GATEWAY)),
+        ("node_cps", NODES),
+        ("node_channels", NODES),
+        ("no_node", NODES),
+        ("no_redis", REDIS),
+        ("campaign_concurrency", None),
+        ("number_cap", None),
+        ("gateway_paused", None),
+        ("contact_not_claimable", None),
+    ],
+)
+def test_whose_cap_a_denial_speaks_of(reason: str, cap: CapKey | None) -> None:
+    assert cap_of(reason, "demo", GATEWAY) == cap
+
+
+def test_a_gateway_binds_a_campaign_that_has_no_other() -> None:
+    assert ("gateway", GATEWAY) in caps_over(make_plan())
+    assert not any(kind == "gateway" for kind, _ in caps_over(two_gateways()))
+
+
+def test_a_full_cap_binds_until_its_time_is_over() -> None:
+    caps = full()
+    assert caps.binding([REDIS, TENANT], 9.9) == (TENANT, "tenant_concurrency")
+    assert caps.binding([REDIS, NODES], 9.9) is None
+    assert caps.binding([TENANT], 10.0) is None
+
+
+def test_a_thousand_that_wait_ask_a_few_at_a_time_the_longest_waiting_first() -> None:
+    caps = full(1000)
+    assert caps.due(9.9) == []
+    assert caps.next_at() == 10.0
+    order: list[str] = []
+    for now in range(10, 510):
+        first = caps.due(float(now))
+        assert len(first) == FEWEST
+        order += first
+        caps.denied(TENANT, "tenant_concurrency", now + 1.0, 1)
+        for name in first:
+            caps.served(name)
+            caps.wait(TENANT, name)
+    assert order == [f"c{number}" for number in range(1000)]
+
+
+def test_who_asked_in_its_turn_and_got_nothing_keeps_its_place_and_who_got_a_call_goes_to_the_end() -> None:
+    caps = full(4)
+    assert caps.due(10.0) == ["c0", "c1"]
+    caps.denied(TENANT, "tenant_concurrency", 11.0, 1)
+    caps.served("c0")
+    # Another one that was woken and denied is new in the line.
+    for name in ("new", "c1", "c0"):
+        caps.wait(TENANT, name)
+    order = []
+    for now in (11.0, 12.0, 13.0):
+        order += caps.due(now)
+    assert order == ["c1", "c2", "c3", "new", "c0"]
+
+
+def test_several_that_got_nothing_keep_their_order() -> None:
+    caps = full(3)
+    asked = caps.due(10.0)
+    caps.denied(TENANT, "tenant_concurrency", 11.0, 0)
+    for name in reversed(asked):
+        caps.wait(TENANT, name)
+    assert caps.due(11.0) == asked
+
+
+def test_a_freed_slot_wakes_who_waits_and_a_freed_call_wakes_nobody_that_waits_for_a_rate() -> None:
+    caps = full(3)
+    assert not caps.free(NODES, 5.0)
+    assert caps.free(TENANT, 5.0)
+    assert (caps.next_at(), caps.due(5.0)) == (5.0, ["c0", "c1"])
+    rate = full(3, "tenant_minute")
+    assert not rate.free(TENANT, 5.0)
+    assert rate.due(5.0) == []
+
+
+def test_a_freed_slot_that_nobody_waits_for_wakes_nobody_and_may_be_asked_for() -> None:
+    caps = full()
+    assert not caps.free(TENANT, 5.0)
+    assert caps.binding([TENANT], 5.0) is None
+
+
+def test_a_cap_that_may_have_changed_is_asked_again_whatever_its_time() -> None:
+    caps = full(1, "tenant_minute")
+    caps.changed([NODES, TENANT], 5.0)
+    assert caps.binding([TENANT], 5.0) is None
+    assert caps.due(5.0) == ["c0"]
+
+
+def test_what_was_granted_beside_the_denied_says_how_many_may_ask() -> None:
+    caps = full(granted=30)
+    assert caps.most(TENANT) == 60
+    caps.denied(TENANT, "tenant_concurrency", 11.0, 0)
+    assert caps.most(TENANT) == FEWEST
+    assert caps.most(NODES) == MOST
+
+
+def test_a_cap_that_denies_nobody_any_more_is_asked_for_more_and_more_and_then_forgotten() -> None:
+    caps = full()
+    asked = [caps.most(TENANT)]
+    for _ in range(8):
+        caps.granted(TENANT)
+        asked.append(caps.most(TENANT))
+    assert asked[:4] == [2, 4, 8, 16]
+    assert asked[-1] == MOST
+    assert caps.binding([TENANT], 0.0) is None
+
+
+def test_who_is_not_dialled_any_more_waits_no_more() -> None:
+    caps = full(2)
+    assert caps.waits("c0")
+    caps.forget("c0")
+    assert not caps.waits("c0")
+    assert caps.due(10.0) == ["c1"]

@@ -1,0 +1,227 @@
+"""Dispatch as the process has it: what the scheduler is told of nodes, gateways, plans and commits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gevent
+import pytest
+
+from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.permits import Permits
+from dialer.dispatch import dispatch as dispatch_module
+from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.nodes import Nodes
+from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.plans import Plan
+from dialer.dispatch.sender import Sender
+from dialer.record.outbox import Outbox
+from dialer.record.outcomes import Told
+from freeswitch.cluster import LinkChange
+from limits.caps import NodeCaps
+from limits.limiter import Limiter
+from limits.rate_cuts import Kind
+from tests.unit.dialer.dispatch_rig import World, many_plans, two_gateways
+from tests.unit.dialer.factories import (
+    CAMPAIGN,
+    GATEWAY,
+    ME,
+    SECOND,
+    make_call,
+    make_commit,
+    make_gateway,
+    make_plan,
+)
+from tests.waiting import wait_until
+
+
+class Bench:
+    """A process' dispatch over the world's database, limiter and switch."""
+
+    def __init__(self, spawn: Callable[[Callable[[], None]], Any] = gevent.Greenlet) -> None:
+        self.world = World()
+        self.runs: dict[str, Plan] = {}
+        self.up, self.stalled = ["fs1", "fs2"], set[str]()
+        self.told: list[Told] = []
+        self.refreshed = 0
+        self.probe_free = True
+        self.gateways = SimpleNamespace(
+            take_probe=lambda _gateway: self.probe_free, return_probe=lambda _gateway: None, degraded=set()
+        )
+        sender = SimpleNamespace(
+            stalled=lambda node: node in self.stalled, allowed=lambda _call: True, may_claim=lambda *_: True
+        )
+        nodes_view = SimpleNamespace(
+            offers=self._offers, why_none=lambda: "node_channels", core_uuid=lambda node: f"core of {node}"
+        )
+        self.subject = Dispatch(
+            ME,
+            self.world.live_calls,
+            lambda task: task(),
+            spawn,
+            cast(Nodes, nodes_view),
+            cast(Outbox, SimpleNamespace(put=self.told.extend, nudge=lambda: None)),
+            cast(Permits, self.world),
+            cast(Limiter, self.world),
+            self.world.recorder,
+            cast(Sender, sender),
+            OriginateBuilder("/s", (), ()),
+            self.refresh,
+            lambda _kind, _name, cps: cps,
+            cast(GatewayBreaker, self.gateways),
+        )
+        self.subject.board.running = lambda: dict(self.runs)
+        self.subject.scheduler.statements = self.world.scheduler.statements
+
+    def _offers(self) -> tuple[list[NodeCaps], Callable[[], Sequence[str]]]:
+        return [NodeCaps(name, None, None) for name in self.up], lambda: list(self.up)
+
+    def refresh(self) -> None:
+        self.refreshed += 1
+
+    def run(self, *plans: Plan) -> None:
+        self.world.run(*plans)
+        self.runs |= {plan.campaign_id: plan for plan in plans}
+        self.subject.read_plans()
+
+    def step(self) -> float:
+        return self.subject.scheduler.step()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+def completed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The campaigns that were asked whether anybody is left."""
+    asked: list[str] = []
+
+    def complete(campaign_id: uuid.UUID, owner: str) -> bool:
+        assert owner == ME
+        asked.append(str(campaign_id))
+        return True
+
+    monkeypatch.setattr(dispatch_module, "complete_if_exhausted", complete)
+    return asked
+
+
+def test_a_node_that_leaves_orders_unanswered_is_not_offered_and_the_others_are(bench: Bench) -> None:
+    bench.run(make_plan())
+    bench.stalled = {"fs1"}
+    bench.step()
+    assert [call.node for call in bench.world.live_calls] == ["fs2"] * 4
+
+
+def test_where_every_node_leaves_orders_unanswered_nobody_is_claimed(bench: Bench) -> None:
+    bench.run(make_plan())
+    bench.stalled = {"fs1", "fs2"}
+    bench.step()
+    assert (len(bench.world.live_calls), bench.world.asked) == (0, [])
+    assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "node_channels", None)]
+
+
+def test_a_gateway_that_was_paused_takes_no_call_from_then_on_and_the_others_do(bench: Bench) -> None:
+    (only,) = many_plans(1)
+    bench.run(two_gateways(), only)
+    bench.subject.gateway_changed(GATEWAY, True, 5)
+    bench.step()
+    assert bench.world.gateways() == {SECOND: 4}
+    assert bench.subject.reasons.news(bench.subject.board.plans) == [
+        (only.campaign_id, "gateway_paused", None)
+    ]
+
+
+def test_a_probe_that_was_taken_is_not_due_any_more_for_any_campaign(bench: Bench) -> None:
+    probing = (make_gateway(paused=True, probe_due=True),)
+    bench.run(make_plan(gateways=probing), *many_plans(2, gateways=probing))
+    assert bench.subject.take_probe(GATEWAY)
+    assert all(plan.gateways[0].shut for plan in bench.subject.board.plans.values())
+    bench.step()
+    assert bench.world.asked == []
+
+
+def test_a_probe_that_another_dialer_took_is_not_due_either(bench: Bench) -> None:
+    bench.run(make_plan(gateways=(make_gateway(paused=True, probe_due=True),)))
+    bench.probe_free = False
+    assert not bench.subject.take_probe(GATEWAY)
+    assert bench.subject.board.plans[CAMPAIGN].gateways[0].shut
+
+
+def test_plans_that_did_not_change_have_nobody_looked_at(bench: Bench) -> None:
+    bench.run(make_plan())
+    bench.world.contacts = []
+    bench.step()
+    looked = len(bench.world.read)
+    bench.subject.read_plans()
+    bench.step()
+    assert len(bench.world.read) == looked
+    bench.run(make_plan(max_concurrent_calls=6))
+    bench.step()
+    assert len(bench.world.read) == looked + 1
+
+
+def test_gateways_whose_calls_were_at_fault_are_known_from_the_plans(bench: Bench) -> None:
+    bench.run(make_plan(gateways=(make_gateway(faults=2), make_gateway(gateway_id=SECOND))))
+    assert bench.gateways.degraded == {GATEWAY}
+    assert sorted(bench.subject.targets()) == [(Kind.GATEWAY, GATEWAY), (Kind.GATEWAY, SECOND)]
+    assert bench.subject.elsewhere(make_call())
+
+
+def test_a_link_that_came_has_every_campaign_looked_at(bench: Bench) -> None:
+    bench.run(make_plan(), *many_plans(2))
+    bench.up = []
+    bench.step()
+    bench.up = ["fs2"]
+    bench.subject.on_link(LinkChange("fs2", True, None))
+    bench.step()
+    assert set(bench.world.calls()) == set(bench.runs)
+    assert {(call.node, call.core_uuid) for call in bench.world.live_calls} == {("fs2", "core of fs2")}
+
+
+def test_a_claim_is_published_call_by_call(bench: Bench) -> None:
+    bench.run(make_plan())
+    bench.step()
+    assert [(one.call_id, one.status, one.campaign_id) for one in bench.told] == [
+        (call.call_id, "originated", CAMPAIGN) for call in bench.world.live_calls
+    ]
+
+
+def test_a_campaign_whose_last_call_here_is_over_is_asked_whether_anybody_is_left(
+    bench: Bench, completed: list[str]
+) -> None:
+    bench.run(make_plan())
+    first, last = make_call(), make_call()
+    bench.world.live_calls.add(last)
+    bench.subject.after_commit(make_commit({}, first))
+    assert completed == []
+    bench.world.live_calls.remove(last.call_id)
+    bench.subject.after_commit(make_commit({}, last))
+    assert completed == [CAMPAIGN]
+    assert bench.refreshed == 1
+
+
+def test_nothing_is_sent_again_for_a_campaign_that_is_not_dialled(bench: Bench) -> None:
+    assert not bench.subject.resend(make_call())
+    bench.run(make_plan())
+    call = make_call(claimed_at=bench.world.clock)
+    assert bench.subject.resend(call)
+    assert set(bench.subject.departures.lapsed) == {call.call_id}
+
+
+def test_it_dials_once_it_is_started_and_what_has_not_left_goes_back_at_the_stop() -> None:
+    bench = Bench(gevent.spawn)
+    bench.world.turn = 1e12
+    bench.run(make_plan())
+    assert len(bench.world.live_calls) == 0
+    bench.subject.start()
+    wait_until(lambda: len(bench.world.live_calls) == 5, "its calls")
+    bench.subject.stop(5.0)
+    assert bench.world.ends() == {call.call_id: "NOT_SENT" for call in bench.world.live_calls}
+    bench.run(*many_plans(1))
+    gevent.sleep(0)
+    assert len(bench.world.live_calls) == 5

@@ -1,0 +1,117 @@
+"""The board of plans: what changed is told, what did not stays the very same object."""
+
+from __future__ import annotations
+
+import pytest
+from peewee import OperationalError
+
+from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
+from dialer.dispatch.plan_board import PlanBoard
+from dialer.dispatch.plans import Plan
+from limits.rate_cuts import Kind
+from tests.unit.dialer.dispatch_rig import two_gateways
+from tests.unit.dialer.factories import CAMPAIGN, GATEWAY, SECOND, make_call, make_gateway, make_plan
+
+OTHER = "00000000-0000-7000-8000-0000000000aa"
+
+
+class Bench:
+    """A board, what runs, and what back-pressure leaves."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Plan] = {}
+        self.cut: dict[str, int] = {}
+        self.away = False
+        self.board = PlanBoard(self.cps_now, self.running)
+        self.read(make_plan(), make_plan(campaign_id=OTHER, gateways=(make_gateway(gateway_id=SECOND),)))
+
+    def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
+        assert kind is Kind.GATEWAY
+        return self.cut.get(name, cps)
+
+    def running(self) -> dict[str, Plan]:
+        if self.away:
+            raise OperationalError("away")
+        return dict(self.runs)
+
+    def read(self, *plans: Plan) -> set[str]:
+        self.runs |= {plan.campaign_id: plan for plan in plans}
+        return self.board.read()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_what_came_went_or_changed_is_told_and_the_others_stay_the_very_same(bench: Bench) -> None:
+    before = dict(bench.board.plans)
+    assert set(before) == {CAMPAIGN, OTHER}
+    # The same again, made anew.
+    assert bench.read(make_plan()) == set()
+    assert bench.board.plan(CAMPAIGN) is before[CAMPAIGN]
+    assert bench.read(make_plan(halted=True)) == {CAMPAIGN}
+    changed = bench.board.plan(CAMPAIGN)
+    assert changed is not None
+    assert changed.halted
+    assert bench.board.plan(OTHER) is before[OTHER]
+    del bench.runs[OTHER]
+    assert bench.board.read() == {OTHER}
+    assert bench.board.plan(OTHER) is None
+    assert bench.board.plan(CAMPAIGN) is changed
+
+
+def test_what_a_campaign_says_of_itself_is_read_and_is_no_change(bench: Bench) -> None:
+    """We wrote it: who waits in a line would lose its place with each word."""
+    assert bench.read(make_plan(blocked_reason="gateway_cps", next_action_at="soon")) == set()
+    plan = bench.board.plan(CAMPAIGN)
+    assert plan is not None
+    assert (plan.blocked_reason, plan.next_action_at) == ("gateway_cps", "soon")
+    assert bench.read(make_plan(blocked_reason="halted", halted=True)) == {CAMPAIGN}
+
+
+def test_without_the_database_the_plans_stay(bench: Bench) -> None:
+    before = dict(bench.board.plans)
+    bench.away = True
+    with pytest.raises(OperationalError):
+        bench.board.read()
+    assert bench.board.plans == before
+
+
+def test_a_gateway_that_changed_is_heeded_in_every_plan_that_leaves_by_it(bench: Bench) -> None:
+    bench.read(two_gateways())
+    other = bench.board.plan(OTHER)
+    assert set(bench.board.gateway_changed(GATEWAY, paused=True)) == {CAMPAIGN}
+    plan = bench.board.plan(CAMPAIGN)
+    assert plan is not None
+    assert [gateway.paused for gateway in plan.gateways] == [True, False]
+    assert bench.board.plan(OTHER) is other
+    assert set(bench.board.gateway_changed(SECOND, paused=True)) == {CAMPAIGN, OTHER}
+    assert set(bench.board.gateway_changed("elsewhere", paused=True)) == set()
+
+
+def test_what_a_gateway_was_changed_to_is_changed_back_by_the_row(bench: Bench) -> None:
+    bench.board.gateway_changed(GATEWAY, paused=True)
+    assert bench.read(make_plan()) == {CAMPAIGN}
+
+
+def test_a_gateway_in_doubt_and_one_that_is_cut_are_slowed(bench: Bench) -> None:
+    bench.cut = {SECOND: 7}
+    assert bench.board.read() == {OTHER}
+    bench.board.gateway_changed(GATEWAY, faults=FAULTS_IN_DOUBT)
+    rates = {
+        gateway.gateway_id: gateway.cps for plan in bench.board.plans.values() for gateway in plan.gateways
+    }
+    assert rates == {GATEWAY: 1, SECOND: 7}
+    assert bench.board.faulty_gateways() == {GATEWAY}
+    assert sorted(bench.board.targets()) == [(Kind.GATEWAY, GATEWAY), (Kind.GATEWAY, SECOND)]
+
+
+def test_whether_there_is_another_way_for_a_call(bench: Bench) -> None:
+    call = make_call()
+    assert not bench.board.elsewhere(call)
+    bench.read(two_gateways())
+    assert bench.board.elsewhere(call)
+    call.tried = (SECOND,)
+    assert not bench.board.elsewhere(call)
+    assert not bench.board.elsewhere(make_call(campaign_id="gone"))

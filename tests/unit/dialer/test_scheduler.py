@@ -1,0 +1,353 @@
+"""Who is looked at, when, and why not: the binding constraint of each campaign, and what one failure costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import gevent
+import pytest
+from peewee import OperationalError
+from playhouse.pool import MaxConnectionsExceeded
+
+from coordination.errors import Fenced
+from dialer.dispatch import scheduler as scheduler_module
+from dialer.dispatch.claims import NextDue
+from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
+from limits.caps import PermitRequest
+from limits.errors import LimiterUnavailable
+from tests.unit.dialer.dispatch_rig import World, many_plans
+from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_gateway, make_plan
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.run(make_plan())
+    return made
+
+
+def test_who_is_due_is_called_up_to_the_room_there_is(world: World) -> None:
+    world.step()
+    world.step(0.01)
+    assert len(world.sent) == 5
+    world.step(0.01)
+    assert world.words[-1] == "campaign_concurrency"
+    assert len(world.contacts) == 1
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "campaign_concurrency",
+        "tenant_concurrency",
+        "tenant_minute",
+        "tenant_day_calls",
+        "tenant_day_minutes",
+        "gateway_cps",
+        "gateway_channels",
+        "node_cps",
+        "node_channels",
+        "no_redis",
+    ],
+)
+def test_the_cap_that_binds_is_told_and_its_time_waited(world: World, reason: str) -> None:
+    world.answer = lambda _request: reason
+    assert world.step() == pytest.approx(0.202, abs=0.003)
+    assert world.words == [reason]
+    assert world.sent == []
+    world.step(0.19)
+    assert len(world.asked) == 1
+    world.answer = lambda _request: None
+    world.step(0.02)
+    assert len(world.sent) == 2
+    assert world.words[-1] is None
+
+
+def test_a_cap_whose_time_is_far_off_is_asked_every_second(world: World) -> None:
+    """It may be raised, or what was counted be given back."""
+    world.answer, world.retry_after = (lambda _request: "tenant_minute"), 55.0
+    assert world.step() == pytest.approx(1.0, abs=0.01)
+    world.answer = lambda _request: None
+    world.step(1.01)
+    assert world.sent
+
+
+def test_a_cap_that_is_changed_is_asked_at_once(world: World) -> None:
+    world.answer, world.retry_after = (lambda _request: "tenant_minute"), 55.0
+    world.step()
+    world.answer = lambda _request: None
+    world.look()
+    assert world.sent == []
+    world.run(make_plan(calls_per_minute=100))
+    world.step()
+    assert world.sent
+
+
+def test_nothing_leaves_by_a_paused_gateway(world: World) -> None:
+    world.run(make_plan(gateways=(make_gateway(paused=True),)))
+    assert world.step() == pytest.approx(1.0)
+    assert (world.words, world.sent, world.probes, world.asked) == (["gateway_paused"], [], [], [])
+
+
+def test_a_number_in_use_is_skipped_and_told_only_where_nobody_else_is_left(world: World) -> None:
+    world.contacts = world.contacts[:2]
+    taken = world.contacts[0].phone_number
+    world.answer = lambda request: "number_cap" if request.number == taken else None
+    world.step()
+    assert len(world.sent) == 1
+    assert world.words == [None]
+    world.step(0.01)
+    assert world.words[-1] == "number_cap"
+    world.answer = lambda _request: None
+    world.step(2.0)
+    assert len(world.sent) == 2
+
+
+def test_a_halted_tenant_and_no_node_are_told(world: World) -> None:
+    world.run(make_plan(halted=True))
+    world.step()
+    world.run(make_plan())
+    world.up = []
+    world.step()
+    assert world.words == ["halted", "no_node"]
+    assert world.sent == []
+
+
+def test_a_retry_to_come_is_told_with_its_time_and_the_end_is_noticed(world: World) -> None:
+    world.contacts = []
+    world.next = {CAMPAIGN: NextDue("2026-01-31T09:00:00.000000Z", 0.5)}
+    assert world.step() == pytest.approx(0.5 + LATE_SECONDS)
+    assert world.words == ["retry_wait"]
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, "retry_wait", "2026-01-31T09:00:00.000000Z")]
+    world.next = {}
+    world.step(0.51)
+    assert world.words[-1] is None
+    assert world.finished == [(CAMPAIGN, "exhausted")]
+
+
+def test_a_campaign_with_calls_in_progress_is_not_at_its_end(world: World) -> None:
+    world.contacts = []
+    world.live_calls.add(make_call())
+    world.step()
+    assert world.finished == []
+
+
+def test_a_contact_that_another_dialer_is_taking_is_looked_at_soon(world: World) -> None:
+    world.contacts = []
+    world.next = {CAMPAIGN: NextDue("", 0.0)}
+    assert 0.0 < world.step() <= 0.02
+
+
+def test_a_campaign_that_lost_what_it_needs_fails(world: World) -> None:
+    world.run(make_plan(action={"type": "socket", "host": "taken.away", "port": 1}))
+    world.step()
+    assert world.finished == [(CAMPAIGN, "failed")]
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("held", ["pause", "halt", "drain", "lease", "behind"])
+def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
+    if held == "pause":
+        world.send_gate.block(CAMPAIGN, 2)
+    elif held == "halt":
+        world.send_gate.halt("demo")
+    elif held == "drain":
+        world.send_gate.draining = True
+    elif held == "behind":
+        world.is_behind = True
+    else:
+        world.may_send = False
+    assert world.step() >= (0.02 if held == "behind" else 0.1)
+    assert len(world.contacts) == 6
+    assert world.asked == []
+
+
+def test_who_was_to_be_looked_at_while_the_recorder_was_behind_is_looked_at_then(world: World) -> None:
+    world.is_behind = True
+    world.step()
+    world.is_behind = False
+    world.step(0.02)
+    assert len(world.sent) == 4
+
+
+def test_what_waits_for_a_permit_gets_it_though_the_recorder_is_behind(world: World) -> None:
+    """Its row is there already: letting it leave adds nothing to what is to be written."""
+    world.life = -1.0
+    world.step()
+    world.life, world.is_behind = 60.0, True
+    world.look()
+    assert len(world.sent) == 4
+
+
+# What one failure costs.
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("away"), MaxConnectionsExceeded("busy"), RuntimeError("a bug")]
+)
+def test_a_claim_whose_answer_is_lost_leaves_its_permits_in_doubt_and_the_greenlet_alive(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "UNAVAILABLE_SECONDS", 0.01)
+    world, failures = World(alive=True), [error]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    world.claiming = fail_once
+    world.run(make_plan())
+    greenlet = gevent.spawn(world.scheduler.run)
+    wait_until(lambda: len(world.sent) == 5, what="the calls after the failure")
+    assert len(world.unknown_claims) == 4
+    assert not greenlet.dead
+    world.scheduler.stop()
+    greenlet.join(5)
+    assert greenlet.successful()
+
+
+def test_a_greenlet_that_is_started_again_dials_and_repeats(world: World) -> None:
+    world.may_send = False
+    greenlet = gevent.spawn(world.scheduler.run)
+    gevent.sleep(0)
+    greenlet.kill()
+    assert world.scheduler._ended
+    again = gevent.spawn(world.scheduler.run)
+    gevent.sleep(0)
+    world.may_send = True
+    call = make_call(claimed_at=world.clock)
+    world.live_calls.add(call)
+    assert world.scheduler.resend(call)
+    assert world.ends() == {}
+    again.kill()
+
+
+@pytest.mark.parametrize("error", [LimiterUnavailable("asking", "away"), Fenced(ME)])
+def test_without_redis_nobody_is_called_and_it_is_told_until_somebody_is(
+    world: World, error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    world.asking = fail
+    assert 0.3 <= world.step() <= 0.5
+    assert world.words == ["no_redis"]
+    assert world.sent == []
+    world.asking = lambda: None
+    world.step(0.5)
+    assert world.words[-1] is None
+    assert len(world.sent) == 4
+
+
+def test_a_campaign_whose_plan_nobody_understands_holds_up_no_other(world: World) -> None:
+    (sick,), well = many_plans(1, max_concurrent_calls=None), many_plans(3)
+    world.run(sick, *well)
+    world.step()
+    assert world.calls() == {CAMPAIGN: 4, **{plan.campaign_id: 4 for plan in well}}
+    world.run(replace(sick, max_concurrent_calls=5))
+    world.step()
+    assert world.calls()[sick.campaign_id] == 4
+
+
+# Who is looked at.
+
+
+def test_what_nobody_woke_and_nothing_is_due_for_is_not_looked_at() -> None:
+    world = World()
+    world.run(*many_plans(1000, max_concurrent_calls=2), contacts=0)
+    while world.scheduler._ready:
+        world.step()
+    assert len(world.finished) == 1000
+    (busy,) = many_plans(1)
+    world.run(busy)
+    world.read.clear()
+    told = len(world.reasons.words)
+    for _ in range(5):
+        world.step(0.01)
+    assert {name for wanted in world.read for name in wanted} == {busy.campaign_id}
+    assert {name for name, _ in world.reasons.words[told:]} == {busy.campaign_id}
+    world.step(IDLE_SECONDS)
+    assert len(world.finished) > 1000
+
+
+def test_a_call_that_ended_has_its_campaign_looked_at(world: World) -> None:
+    world.step()
+    world.step(0.01)
+    over = next(iter(world.live_calls))
+    world.step(0.01)
+    world.live_calls.remove(over.call_id)
+    world.scheduler.calls_over([over])
+    world.step()
+    assert len(world.sent) == 6
+
+
+def test_a_freed_slot_goes_to_who_has_waited_longest(world: World) -> None:
+    """And not to the campaign whose call ended, which would always be there first."""
+    world.end()
+    plans = many_plans(40, max_concurrent_calls=50)
+    world.run(*plans, contacts=50)
+    room = [10]
+
+    def answer(_request: PermitRequest) -> str | None:
+        room[0] -= 1
+        return None if room[0] >= 0 else "gateway_channels"
+
+    world.answer = answer
+    world.step()
+    assert len(world.sent) == 10
+    for _ in range(200):
+        over = next(iter(world.live_calls))
+        world.live_calls.remove(over.call_id)
+        room[0] = 1
+        world.scheduler.calls_over([over])
+        world.step(0.0001)
+    served = Counter(request.campaign_id for request in world.originates)
+    assert served.total() == 210
+    assert {served[plan.campaign_id] for plan in plans} <= {5, 6}
+    # A few requests a look, however many wait.
+    assert sum(map(len, world.asked[-100:])) <= 300
+
+
+def test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look(world: World) -> None:
+    world.end()
+    world.answer = lambda _request: "tenant_concurrency"
+    world.run(*many_plans(1000))
+    for _ in range(4):
+        world.step()
+    world.asked.clear()
+    world.read.clear()
+    world.reasons.words.clear()
+    for _ in range(20):
+        world.step(0.11)
+    assert 10 <= sum(map(len, world.asked)) <= 40
+    assert sum(map(len, world.read)) <= 40
+    # Nobody else is looked at: what was decided about it stands.
+    assert len(world.words) <= 80
+    assert set(world.words) == {"tenant_concurrency"}
+
+
+def test_campaigns_under_another_cap_are_dialled_meanwhile(world: World) -> None:
+    world.answer = lambda request: "tenant_concurrency" if request.caps.tenant_id == "full" else None
+    world.run(*many_plans(500, tenant_id="full"))
+    for _ in range(10):
+        world.step(0.01)
+    assert world.calls() == {CAMPAIGN: 5}
+
+
+def test_a_full_gateway_binds_only_those_that_have_no_other(world: World) -> None:
+    other = make_plan(campaign_id=many_plans(1)[0].campaign_id, gateways=(make_gateway(gateway_id="b"),))
+    world.run(other)
+    world.answer = lambda request: "gateway_channels" if request.caps.gateway.id != "b" else None
+    world.step()
+    world.step(0.01)
+    assert world.calls() == {other.campaign_id: 5}
+
+
+def test_one_that_ended_is_looked_at_no_more(world: World) -> None:
+    world.step()
+    world.end()
+    world.step(10.0)
+    assert len(world.read) == 1
+    assert world.step(10.0) == pytest.approx(IDLE_SECONDS)
