@@ -2,7 +2,7 @@
 
 An update is a cheap one (HOT: no index is written) only where it changes no column that an index mentions, and
 `status` changes with every step of a call. The trigger keeps the column true to the status, whoever writes that: a
-dialer of the last release does not know it. Null in rows that were over before: not waiting. Decision 0024.
+dialer of the last release does not know it. Null in rows that were over before: not waiting. Decision 0025.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Takes away what only an older release uses, once no process of that is left: the second half of a migration.
 
 A dialer writes into its row the last migration that its release knows. While one that knows less is not settled, what
-it needs stays, and the next release process looks again. Decision 0024.
+it needs stays, and the next release process looks again. Decision 0025.
 """
 
 from __future__ import annotations
