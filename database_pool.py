@@ -44,6 +44,7 @@ class PooledConnection(psycopg.Connection[Any]):
 
         The answer would be taken for that to the next statement, and what is done meanwhile nobody can say.
         """
+        self.used = True
         try:
             answer: Answer = super().wait(gen, interval, timeout)
         except psycopg.Error:
@@ -52,7 +53,6 @@ class PooledConnection(psycopg.Connection[Any]):
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
-        self.used = True
         return answer
 
     def is_at_rest(self) -> bool:
@@ -170,13 +170,14 @@ class Pool(PostgresqlDatabase):
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; on another connection where this one is found dead before anything was asked of it."""
+        connection: PooledConnection | None = self._state.conn
+        fresh = connection is not None and not connection.used
         try:
             super().begin(isolation_level)
         except (peewee.PeeweeException, psycopg.Error):
-            lost: PooledConnection = self._state.conn
-            if lost.used or not lost.closed:
+            if connection is None or not fresh or not connection.closed:
                 raise
-            self._put_back(lost)
+            self._put_back(connection)
             self._state.conn = self._working_connection()
             super().begin(isolation_level)
 

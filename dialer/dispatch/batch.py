@@ -104,7 +104,6 @@ class Batch:
     statements: Statements = field(default_factory=Statements)
     now: Callable[[], float] = time.monotonic
     outcomes: dict[str, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
-    """By campaign, in the order in which they asked."""
     answered: list[Answered] = field(default_factory=list)
     _wanted: list[tuple[Plan, Due]] = field(default_factory=list)
 

@@ -6,8 +6,9 @@ over that the limiter named, and then for a few calls first, not for all that wa
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dialer.dispatch.plans import Plan
 
@@ -44,10 +45,8 @@ class _Cap:
     reason: str
     until: float
     group: int = FEWEST
-    waiters: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    waiters: dict[str, None] = field(default_factory=dict)
     """Who waits, the longest first."""
-    asking: set[str] = field(default_factory=set)
-    """Those that ask now because it was their turn: who is denied keeps its place, who gets a call loses it."""
 
 
 @dataclass(slots=True)
@@ -84,18 +83,8 @@ class CapWaits:
         return None
 
     def wait(self, key: CapKey, campaign_id: str) -> None:
-        """A campaign waits for this cap: behind those that do already, unless it asked as the first of them and got
-        nothing. Of several of these the first is to be named last."""
-        cap = self._caps[key]
-        if campaign_id not in cap.waiters:
-            cap.waiters[campaign_id] = None
-            if campaign_id in cap.asking:
-                cap.waiters.move_to_end(campaign_id, last=False)
-
-    def served(self, campaign_id: str) -> None:
-        """It got a call: its next waits behind the others'."""
-        for cap in self._caps.values():
-            cap.asking.discard(campaign_id)
+        """A campaign waits for this cap, behind those that do already."""
+        self._caps[key].waiters.setdefault(campaign_id)
 
     def waits(self, campaign_id: str) -> bool:
         """Whether a campaign waits for a cap."""
@@ -116,15 +105,15 @@ class CapWaits:
             if cap is not None:
                 cap.until = min(cap.until, now)
 
-    def due(self, now: float) -> list[str]:
-        """Who may ask again now, the longest waiting first: of each cap as many as it may be asked for."""
+    def due(self, now: float, order: Callable[[Iterable[str]], Iterable[str]]) -> list[str]:
+        """Who may ask again now: of those that wait for each cap the first by `order`, as many as it may be asked
+        for. `order` gets the longest waiting first."""
         found: list[str] = []
         for cap in self._caps.values():
             if cap.until <= now and cap.waiters:
-                first = list(cap.waiters)[: cap.group]
+                first = list(islice(order(cap.waiters), cap.group))
                 for campaign_id in first:
                     del cap.waiters[campaign_id]
-                cap.asking = set(first)
                 found += first
         return found
 
@@ -132,7 +121,6 @@ class CapWaits:
         """It is not dialled any more, or is looked at for another reason."""
         for cap in self._caps.values():
             cap.waiters.pop(campaign_id, None)
-            cap.asking.discard(campaign_id)
 
     def next_at(self) -> float | None:
         """When the first cap that somebody waits for is asked again."""

@@ -42,28 +42,34 @@ class FairShare:
 
     def turns(self, wishes: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
         """(tenant, campaign) of one call after the other, by tenant and campaign how many calls it wants, until all
-        have what they want. Nothing is given by this."""
+        have what they want; of equals the one that is named first. Nothing is given by this."""
         rows = {
             tenant_id: [
-                (self._within(tenant_id).of(name), name) for name, count in wanted.items() if count > 0
+                (self._within(tenant_id).of(name), place, name)
+                for place, (name, count) in enumerate(wanted.items())
+                if count > 0
             ]
             for tenant_id, wanted in wishes.items()
         }
         left = {tenant_id: dict(wanted) for tenant_id, wanted in wishes.items()}
         for row in rows.values():
             heapq.heapify(row)
-        tenants = [(self._tenants.of(tenant_id), tenant_id) for tenant_id, row in rows.items() if row]
+        tenants = [
+            (self._tenants.of(tenant_id), place, tenant_id)
+            for place, (tenant_id, row) in enumerate(rows.items())
+            if row
+        ]
         heapq.heapify(tenants)
         while tenants:
-            served, tenant_id = heapq.heappop(tenants)
+            served, tenant, tenant_id = heapq.heappop(tenants)
             row = rows[tenant_id]
-            count, name = heapq.heappop(row)
+            count, place, name = heapq.heappop(row)
             yield tenant_id, name
             left[tenant_id][name] -= 1
             if left[tenant_id][name] > 0:
-                heapq.heappush(row, (count + 1, name))
+                heapq.heappush(row, (count + 1, place, name))
             if row:
-                heapq.heappush(tenants, (served + 1, tenant_id))
+                heapq.heappush(tenants, (served + 1, tenant, tenant_id))
 
     def give(self, calls: Mapping[str, Mapping[str, int]]) -> None:
         """By tenant and campaign, how many calls each got of one batch."""

@@ -11,7 +11,7 @@ import heapq
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -236,8 +236,7 @@ class Scheduler:
         finally:
             self._learn(batch.answered)
             self._give(asking, batch.outcomes)
-            # The last first: those that keep their place at the head of a line go back to it one by one.
-            for campaign_id, outcome in reversed(batch.outcomes.items()):
+            for campaign_id, outcome in batch.outcomes.items():
                 self._after(asking[campaign_id], outcome)
 
     def _due_for_a_look(self, now: float) -> list[DialledCampaign]:
@@ -247,17 +246,27 @@ class Scheduler:
             campaign = self._campaigns.get(campaign_id)
             if campaign is not None and campaign.look_at == at:
                 self._ready.setdefault(campaign_id)
-        for campaign_id in self._caps.due(now):
+        for campaign_id in self._caps.due(now, self._fairest):
             self._ready.setdefault(campaign_id)
         found = [one for name in self._ready if (one := self._campaigns.get(name)) is not None]
         self._ready.clear()
         return found
+
+    def _fairest(self, waiting: Iterable[str]) -> Iterator[str]:
+        """Of those that wait for a cap the next to be served first. By their places in the line alone a tenant of
+        many campaigns would get a cap that all share to itself."""
+        by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
+        for campaign_id in waiting:
+            by_tenant[self._campaigns[campaign_id].plan.tenant_id][campaign_id] = 1
+        return (campaign_id for _, campaign_id in self._fair.turns(by_tenant))
 
     def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
         """For how many calls each campaign asks that nothing binds."""
         wishes: dict[str, int] = {}
         claimed = self.departures.waiting_by_campaign()
         for campaign in looked:
+            if self._campaigns.get(campaign.campaign_id) is not campaign:
+                continue
             try:
                 wish = self._wish(campaign, claimed[campaign.campaign_id], now)
             except DATABASE_AWAY:
@@ -413,7 +422,6 @@ class Scheduler:
             return
         binding = campaign.asked(outcome.claimed, outcome.denied, self.now())
         if outcome.claimed:
-            self._caps.served(plan.campaign_id)
             self.reasons.tell(plan.campaign_id, None)
         elif binding is not None:
             self.reasons.tell(plan.campaign_id, binding.reason)

@@ -289,7 +289,7 @@ def test_nodes_reach_their_limits_are_paused_and_lose_their_gateway(struck: Stru
 
 def test_channels_survive_every_attempt_to_end_them(struck: Struck) -> None:
     before = struck.done("zombies")
-    struck.fault("zombies", percent=10)
+    struck.fault("zombies", percent=20)
     begin(struck)
     polled(lambda: struck.left() <= struck.done("zombies") - before, "the end of all others")
     assert struck.done("zombies") - before > 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -88,8 +89,13 @@ def test_a_connection_that_answered_is_handed_out_unasked(pool: Pool, database_u
     assert last_statements(database_url, pids) == {"SELECT pg_backend_pid() AS pid"}
 
 
-def test_after_a_restart_of_the_server_nobody_meets_an_error(pool: Pool, postgres: EmbeddedPostgres) -> None:
+def test_after_a_restart_of_the_server_nobody_meets_an_error(
+    pool: Pool, postgres: EmbeddedPostgres, database_url: str
+) -> None:
     before = at_once(pool, pid)
+    with psycopg.connect(database_url, autocommit=True) as other:
+        # The servers of tests write nothing down at a commit: the crash would take this very database with it.
+        other.execute("CHECKPOINT")
     postgres.restart()
     after = at_once(pool, pid)
     assert len(set(after)) == SIZE
@@ -157,6 +163,27 @@ def test_work_that_was_begun_is_never_done_again_on_another_connection(wired: Po
         work()
     with wired.connection_context():
         pid()
+
+
+def test_a_statement_that_broke_with_its_connection_is_work_that_was_begun(wired: Pool, wire: Wire) -> None:
+    """Nobody knows whether it was done; whoever goes on from there has to know that it failed."""
+
+    def work() -> None:
+        with wired.connection_context():
+            with suppress(peewee.PeeweeException):
+                pid()
+            with wired.atomic():
+                pytest.fail("it began as if nothing had been asked")
+
+    at_once(wired, pid)
+    wire.break_when_used()
+    with pytest.raises(peewee.PeeweeException):
+        work()
+
+
+def test_without_a_connection_no_transaction_begins(pool: Pool) -> None:
+    with pytest.raises(peewee.InterfaceError), pool.atomic():
+        pytest.fail("it began")
 
 
 def test_where_idle_connections_fall_silent_a_new_one_serves(wired: Pool, wire: Wire) -> None:

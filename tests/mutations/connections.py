@@ -69,8 +69,8 @@ CONNECTIONS = (
         "work begun twice",
         "work goes on on another connection without what was done before it on the first",
         "database_pool.py",
-        "if lost.used or not lost.closed:",
-        "if not lost.closed:",
+        "if connection is None or not fresh or not connection.closed:",
+        "if connection is None or not connection.closed:",
         (f"{POOL}::test_work_that_was_begun_is_never_done_again_on_another_connection",),
     ),
 )

@@ -25,22 +25,19 @@ STARVED = (
         (f"{SHARES}::test_who_got_nothing_for_a_while_catches_up_with_one_call_at_most",),
     ),
     Mutation(
-        "a place in the line lost",
-        "of a thousand campaigns that wait for a full cap those that were denied once wait behind all others",
-        "dialer/dispatch/cap_waits.py",
-        "                cap.asking = set(first)\n",
-        "",
-        (
-            "tests/unit/dialer/test_cap_waits.py::test_who_asked_in_its_turn_and_got_nothing_keeps_its_place_and_who_got_a_call_goes_to_the_end",
-            f"{SCHEDULER}::test_a_freed_slot_goes_to_who_has_waited_longest",
-        ),
+        "first come, first served",
+        "a tenant of two hundred campaigns that wait for a full cap gets it to itself",
+        "dialer/dispatch/scheduler.py",
+        "return (campaign_id for _, campaign_id in self._fair.turns(by_tenant))",
+        "return iter(waiting)",
+        (f"{SCHEDULER}::test_under_a_full_cap_each_tenant_gets_its_share_and_each_of_its_campaigns",),
     ),
     Mutation(
         "all ask for one slot",
         "a cap that a thousand campaigns wait for is asked for all of them at each look",
         "dialer/dispatch/cap_waits.py",
-        "first = list(cap.waiters)[: cap.group]",
-        "first = list(cap.waiters)",
+        "first = list(islice(order(cap.waiters), cap.group))",
+        "first = list(order(cap.waiters))",
         (f"{SCHEDULER}::test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look",),
     ),
     Mutation(
@@ -105,10 +102,11 @@ STARVED = (
         "blocked while it dials",
         "a campaign goes on saying why it was not dialled once",
         "dialer/dispatch/scheduler.py",
-        """            self._caps.served(plan.campaign_id)
+        """        if outcome.claimed:
             self.reasons.tell(plan.campaign_id, None)
 """,
-        """            self._caps.served(plan.campaign_id)
+        """        if outcome.claimed:
+            pass
 """,
         (f"{REASONS}::test_after_an_outage_a_campaign_that_is_dialled_says_so_from_its_first_call_on",),
     ),

@@ -72,8 +72,7 @@ class World:
         self.fields: dict[str, dict[str, Any]] = {}
         self.next: dict[str, NextDue] = {}
         self.up = [NodeCaps("fs1", None, None)]
-        self.no_node = "no_node"
-        self.is_behind = False
+        self.no_node, self.is_behind, self.may_send = "no_node", False, True
         self.finished: list[tuple[str, str]] = []
         self.unknown_claims: list[str] = []
         self.announced: list[str] = []
@@ -94,7 +93,6 @@ class World:
         self.poison: set[str] = set()
         self.again: Callable[[str], dict[str, str] | None] = lambda _call: {"first_name": "Ann"}
         # The switch.
-        self.may_send = True
         self.originates: list[OriginateRequest] = []
         self.sent: list[str] = []
         self.reasons = Told()

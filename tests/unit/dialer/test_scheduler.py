@@ -310,6 +310,38 @@ def test_a_freed_slot_goes_to_who_has_waited_longest(world: World) -> None:
     assert sum(map(len, world.asked[-100:])) <= 300
 
 
+@pytest.mark.parametrize("reason", ["node_cps", "gateway_channels"])
+@pytest.mark.parametrize(("granted", "campaigns"), [(1, 5), (10, 50), (4, 200)])
+def test_under_a_full_cap_each_tenant_gets_its_share_and_each_of_its_campaigns(
+    world: World, reason: str, granted: int, campaigns: int
+) -> None:
+    """A tenant of two hundred campaigns that all waited got 99 of 100 calls, and one campaign of five none."""
+    world.end()
+    many = many_plans(campaigns, tenant_id="many", max_concurrent_calls=1000)
+    world.run(*many, contacts=60)
+    world.run(*many_plans(1, tenant_id="one", max_concurrent_calls=1000), contacts=1500)
+    room = [0]
+
+    def answer(_request: PermitRequest) -> str | None:
+        room[0] -= 1
+        return None if room[0] >= 0 else reason
+
+    world.answer, world.retry_after = answer, 0.02
+    for _ in range(200):
+        room[0] = granted
+        over = list(world.live_calls)[:granted]
+        for call in over:
+            world.live_calls.remove(call.call_id)
+        world.scheduler.calls_over(over)
+        world.step(0.04)
+    tenants = Counter(request.tenant_id for request in world.originates)
+    assert tenants.total() > 100 * granted
+    assert 0.45 <= tenants["one"] / tenants.total() <= 0.55
+    served = Counter(request.campaign_id for request in world.originates)
+    counts = [served[plan.campaign_id] for plan in many]
+    assert max(counts) - min(counts) <= 2
+
+
 def test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look(world: World) -> None:
     world.end()
     world.answer = lambda _request: "tenant_concurrency"

@@ -196,9 +196,12 @@ def test_the_oldest_unanswered_order_counts_however_many_were_answered_since(
 def test_what_was_written_to_a_connection_that_died_does_not_stall_the_next(
     bench: Bench, clock: list[float]
 ) -> None:
-    bench.send(make_call())
+    call = make_call()
+    bench.send(call)
     clock[0] += 1.0
     bench.link.on_reply(None)
+    # As recovery does once it is told of the loss.
+    call.lose_connection(clock[0])
     assert not bench.sender.stalled("fs1")
 
 
