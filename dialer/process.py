@@ -1,6 +1,6 @@
 """One dialer process: makes its parts, starts them and ends them.
 
-Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then dispatchers. Ends on SIGTERM in the
+Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then the scheduler. Ends on SIGTERM in the
 opposite order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take
 over what is in flight while this process still listens, then what it knows is written and published; all of it within
 20 s, whoever is away.
@@ -106,7 +106,7 @@ class Process:
         )
         self.gateway_breaker = GatewayBreaker(
             self.live_calls,
-            lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  the desk is made of it
+            lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
         )
         self.backpressure = BackPressure(

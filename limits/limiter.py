@@ -1,6 +1,6 @@
 """The limiter: permits for calls, over every cap at once, shared by any number of processes through Redis.
 
-Called by the dispatcher (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`) and
+Called by dispatch (`acquire`, `give_back`), the recorder (`release`), the dialer's heartbeat (`renew`) and
 recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, whatever dies or is lost:
 
 - No cap is exceeded over any window by what is sent within the life of its permit. A permit is stamped with its turn,

@@ -1,7 +1,7 @@
 """Backs off from nodes and gateways that refuse, and from nodes that answer slowly.
 
 Hears how calls ended (from the recorder) and how long nodes take to answer (from the sender); the cuts are shared by
-all dialers through `limits.rate_cuts`. The dispatchers pass what is left to the limiter. A refusal is told from a
+all dialers through `limits.rate_cuts`. The schedulers pass what is left to the limiter. A refusal is told from a
 number that is out of order by whether there was a channel: FreeSWITCH refuses in the same words.
 """
 

@@ -2,7 +2,7 @@
 
 What every dialer hears is counted in the gateway's row: five faults in a row pause it, anything that shows that it
 reaches people starts the count anew. A paused gateway is probed with one call after a delay that grows; the probe's
-contact is never charged for it. Called by the process after each commit, and by the dispatchers for a probe.
+contact is never charged for it. Called by the process after each commit, and by the batches for a probe.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class GatewayBreaker:
                 log.warning("gateway_not_judged", gateway_id=gateway_id, error=type(error).__name__)
 
     def take_probe(self, gateway_id: str) -> bool:
-        """Whether the next call may leave by this paused gateway; of all dispatchers one gets the answer yes."""
+        """Whether the next call may leave by this paused gateway; of all dialers one gets the answer yes."""
         parameters = {
             "id": uuid.UUID(gateway_id),
             "first": FIRST_PROBE_SECONDS,

@@ -1,6 +1,6 @@
 """Chooses the gateway of each due contact, and who is passed over for a while. Pure.
 
-Used by the dispatcher. A contact whose gateways are all shut, or at their caps, must not keep those behind it waiting
+Used by each batch. A contact whose gateways are all shut, or at their caps, must not keep those behind it waiting
 who have another.
 """
 

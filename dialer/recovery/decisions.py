@@ -30,7 +30,7 @@ RECORD_SECONDS = 5.0
 """The record that a node wrote of a call that is over has arrived by then, if anybody ships it: the shipper looks for
 it every half second, and three failed deliveries cost it less than 4 s. What comes later corrects the outcome."""
 QUEUED_SECONDS = 15.0
-"""No dispatcher keeps a claimed call for so long: one that is unsent then was dropped."""
+"""No dialer keeps a claimed call for so long: one that is unsent then was dropped."""
 LOST_SECONDS = 90.0
 """A call that nobody can prove anything about for so long is `outcome_unknown`."""
 PDD_SECONDS = 15.0

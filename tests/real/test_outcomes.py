@@ -102,7 +102,7 @@ def test_a_call_that_no_agent_joins_is_given_up_by_the_node(stack: Stack, carrie
 def test_every_final_response_is_disposed_of_as_the_corpus_says(
     nodes: tuple[NodeSettings, ...], carrier: Carrier
 ) -> None:
-    # Past the dispatchers: they would pause a gateway that refuses like this, as they should.
+    # Past the scheduler: it would pause a gateway that refuses like this, as it should.
     expected = {
         f"+1{AREA}5{status}{reason}2{shape}": (status, on_the_wire(status, REASONS[reason], shape))
         for status in STATUSES
