@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from api.routes import cdr
@@ -89,6 +90,29 @@ def explained(sql: str, parameters: Any) -> str:
     with db.connection_context(), db.atomic():
         cursor = db.execute_sql("EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) " + sql, parameters)
         plan = "\n".join(row[0] for row in cursor.fetchall())
+        db.rollback()
+    return plan
+
+
+def kept_plan(sql: str, parameters: Any) -> str:
+    """The plan that a connection keeps for the statement once it has run it often: made without its parameters."""
+    given = parameters if isinstance(parameters, dict) else dict(enumerate(parameters))
+    names: list[object] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        name = found[1] or len(names)
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    prepare = "PREPARE kept AS " + re.sub(r"%\((\w+)\)s|%s", numbered, sql)
+    execute = f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) EXECUTE kept({', '.join(['%s'] * len(names))})"
+    with db.connection_context(), db.atomic(), psycopg.ClientCursor(db.connection()) as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(prepare)
+        cursor.execute(execute, [given[name] for name in names])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("DEALLOCATE kept")
         db.rollback()
     return plan
 
@@ -178,8 +202,8 @@ def test_no_statement_reads_calls_or_contacts_that_it_is_not_about(busy: tuple[l
 def test_what_is_recorded_does_not_depend_on_how_many_are_in_flight(busy: tuple[list[str], str]) -> None:
     group, _ = busy
     for name, statement in recording(group).items():
-        plan = explained(*statement)
-        assert read_by(plan) <= MOST_FOR_EACH * GROUP, f"{name}\n{plan}"
+        for plan in (explained(*statement), kept_plan(*statement)):
+            assert read_by(plan) <= MOST_FOR_EACH * GROUP, f"{name}\n{plan}"
 
 
 @pytest.mark.parametrize("state", ["sent", "over"])
