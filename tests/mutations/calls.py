@@ -292,8 +292,8 @@ LOST = (
         "pending and not waiting",
         "a contact that goes back to pending is never found again",
         "migrations/0013_waiting.py",
-        "BEFORE INSERT OR UPDATE ON contact FOR EACH ROW\n",
-        "BEFORE INSERT ON contact FOR EACH ROW\n",
+        "WHEN (coalesce(NEW.waiting, false) <> (NEW.status = 'pending'))",
+        "WHEN (NEW.waiting AND NEW.status <> 'pending')",
         (
             "tests/integration/test_cheap_updates.py::test_waiting_follows_the_status_of_whoever_does_not_write_it",
             f"{CLAIMS}::test_a_call_that_does_not_count_gives_its_attempt_back",

@@ -11,16 +11,17 @@ from typing import Any, cast
 
 import gevent
 import pytest
-from peewee import IntegrityError
+from peewee import DataError, IntegrityError, OperationalError
 
 from dialer.call_rows import open_calls
 from dialer.dispatch.claims import Claimed, Due, claim_again
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, columns_of, write
 from dialer.recovery.delivery_unknown import note
-from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id
+from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
+from tests.waiting import wait_until
 
 DIALER = "d0123456789ab"
 
@@ -234,6 +235,41 @@ def test_late_and_repeated_events_change_nothing(world: World) -> None:
     assert counts(campaign_id) == {"failed": 1}
     with db.connection_context():
         assert Call.get_by_id(call.call_id).disposition == "busy"
+
+
+def test_what_the_database_refuses_leaves_nothing_behind_and_the_next_group_is_written(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    taken, refused = claim_all(campaign_id)
+    for _ in range(8):  # more than there are connections
+        with pytest.raises(DataError):
+            write(
+                DIALER,
+                [Seen(taken.call_id, 0.0, 1.0, True)],
+                [Answered(taken.call_id, 0.0, 1.0)],
+                [ended(refused.call_id, "failed", q850=1_000_000)],
+            )
+    assert counts(campaign_id) == {"originated": 2}
+    assert end(ended(taken.call_id, "failed"), ended(refused.call_id, "failed")).ended == {
+        taken.call_id,
+        refused.call_id,
+    }
+    assert counts(campaign_id) == {"failed": 2}
+
+
+def test_a_group_whose_connection_is_cut_is_written_by_the_next_attempt(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    with db.connection_context(), db.atomic():
+        db.execute_sql("SELECT 1 FROM call FOR UPDATE")
+        writing = gevent.spawn(end, ended(call.call_id, "failed"))
+        waits = "SELECT pid FROM pg_locks WHERE NOT granted"
+        wait_until(lambda: rows(waits), "the group waiting for its call")
+        rows(f"SELECT pg_terminate_backend(pid) FROM ({waits}) AS waiting")
+        with pytest.raises(OperationalError):
+            writing.get(timeout=30)
+    assert counts(campaign_id) == {"originated": 1}
+    assert end(ended(call.call_id, "failed")).ended == {call.call_id}
+    assert counts(campaign_id) == {"failed": 1}
 
 
 def test_an_old_call_of_a_contact_does_not_move_its_new_one(world: World) -> None:
