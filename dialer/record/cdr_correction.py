@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, columns_of
+from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, items_of
 from models import db, rows
 
 _SECONDS_TODAY = """
@@ -23,14 +23,7 @@ GROUP BY tenant_id
 """
 
 _CORRECT = f"""
-WITH seen AS (
-    SELECT * FROM unnest(%(call_id)s::uuid[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
-        %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-        %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[], %(progress_ms)s::int[],
-        %(alert_ms)s::int[], %(answered)s::bool[])
-    AS seen (id, disposition, cause, q850, sip_status, sip_phrase, sip_603plus_reason, hung_up_by, billsec,
-        duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered)
-), corrected AS (
+WITH corrected AS (
     UPDATE call SET disposition = seen.disposition, cause = seen.cause, q850 = seen.q850,
         sip_status = seen.sip_status, sip_phrase = seen.sip_phrase, sip_603plus_reason = seen.sip_603plus_reason,
         hung_up_by = seen.hung_up_by, billsec = seen.billsec, duration_ms = coalesce(seen.duration_ms, 0),
@@ -40,7 +33,10 @@ WITH seen AS (
         answered_at = CASE WHEN seen.answered
             THEN coalesce(call.answered_at, call.ended_at - make_interval(secs => coalesce(seen.billsec, 0)))
             ELSE call.answered_at END
-    FROM seen WHERE call.id = seen.id AND call.state = 'ended' AND call.duration_ms IS NULL
+    FROM json_to_recordset(%(items)s::json) AS seen (call_id uuid, disposition text, cause text, q850 int,
+        sip_status int, sip_phrase text, sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int,
+        pdd_ms int, ring_ms int, progress_ms int, alert_ms int, answered bool)
+    WHERE call.id = seen.call_id AND call.state = 'ended' AND call.duration_ms IS NULL
     RETURNING call.id AS call_id, call.contact_id, call.seq, call.attempt, call.disposition, call.cause,
         seen.answered
 ), held AS (
@@ -89,7 +85,7 @@ class Corrected:
 def correct(owner: str, late: Sequence[Ended]) -> Corrected:
     """Correct closed calls, each once, in the caller's transaction."""
     rows(LOCK_CALLS, [item.call_id for item in late])
-    parameters = columns_of(Ended, late) | {"owner": owner, "lane": f"{owner}:record"}
+    parameters = items_of(late) | {"owner": owner, "lane": f"{owner}:record"}
     found = db.execute_sql(_CORRECT, parameters).fetchall()
     told = [Told(*row) for row in found if row[-1] is not None]
     ids = [row[6] for row in found if row[-1] is None]

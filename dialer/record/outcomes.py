@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
+
 from dialer.fault_points import FaultPoint, hit
 from live.stream_events import ContactTransition
 from models import db, rows
@@ -91,9 +93,9 @@ UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' T
         ELSE call.progress_at END,
     ring_at = CASE WHEN seen.ring THEN coalesce(call.ring_at, now() - make_interval(secs => seen.age))
         ELSE call.ring_at END
-FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[], %(progress)s::bool[], %(ring)s::bool[])
-    AS seen (id, age, sent_age, progress, ring)
-WHERE call.id = seen.id AND call.state <> 'ended'
+FROM json_to_recordset(%(items)s::json)
+    AS seen (call_id uuid, age float8, sent_age float8, progress bool, ring bool)
+WHERE call.id = seen.call_id AND call.state <> 'ended'
 """
 
 # No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
@@ -108,8 +110,8 @@ _ANSWERED = f"""
 WITH answered AS (
     UPDATE call SET state = 'answered', answered_at = now() - make_interval(secs => seen.age),
         sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age)))
-    FROM unnest(%(call_id)s::uuid[], %(age)s::float8[], %(sent_age)s::float8[]) AS seen (id, age, sent_age)
-    WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')
+    FROM json_to_recordset(%(items)s::json) AS seen (call_id uuid, age float8, sent_age float8)
+    WHERE call.id = seen.call_id AND call.state IN ('dispatching', 'ringing')
     RETURNING call.id, call.contact_id, call.attempt
 ), moved AS (
     UPDATE contact SET status = 'connected', version = version + 1, updated_at = now()
@@ -159,20 +161,16 @@ WITH ended AS (
     FROM (
         -- Whoever says that a call is over: if it was answered, that is how it ended.
         SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed' AS was_answered
-        FROM unnest(%(call_id)s::uuid[], %(status)s::text[], %(counts)s::bool[], %(delay)s::float8[],
-            %(age)s::float8[], %(sent_age)s::float8[], %(disposition)s::text[], %(cause)s::text[], %(q850)s::int[],
-            %(sip_status)s::int[], %(sip_phrase)s::text[], %(sip_603plus_reason)s::text[], %(hung_up_by)s::text[],
-            %(billsec)s::int[], %(duration_ms)s::int[], %(pdd_ms)s::int[], %(ring_ms)s::int[],
-            %(progress_ms)s::int[], %(alert_ms)s::int[], %(answered)s::bool[], %(owner_only)s::bool[],
-            %(free)s::text[], %(failover)s::bool[], %(may_live)s::float8[])
-        AS seen (id, status, counts, delay, age, sent_age, disposition, cause, q850, sip_status, sip_phrase,
-            sip_603plus_reason, hung_up_by, billsec, duration_ms, pdd_ms, ring_ms, progress_ms, alert_ms, answered,
-            owner_only, free, failover, may_live)
-            JOIN call AS before ON before.id = seen.id
+        FROM json_to_recordset(%(items)s::json) AS seen (call_id uuid, status text, counts bool, delay float8,
+            age float8, sent_age float8, disposition text, cause text, q850 int, sip_status int, sip_phrase text,
+            sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int, pdd_ms int, ring_ms int,
+            progress_ms int, alert_ms int, answered bool, owner_only bool, free text, failover bool,
+            may_live float8)
+            JOIN call AS before ON before.id = seen.call_id
         WHERE NOT seen.owner_only OR before.dialer_id = %(owner)s
             AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL)
     ) AS due
-    WHERE call.id = due.id AND call.state <> 'ended'
+    WHERE call.id = due.call_id AND call.state <> 'ended'
     RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay,
         CASE WHEN due.was_answered THEN 'completed' ELSE due.status END AS wanted,
         due.was_answered OR due.counts AS counts,
@@ -242,12 +240,12 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
     with db.connection_context(), db.atomic():
         rows(LOCK_CALLS, touched)
         if seen:
-            db.execute_sql(_SEEN, columns_of(Seen, seen))
+            db.execute_sql(_SEEN, items_of(seen))
         if answered:
-            told += run(_ANSWERED, columns_of(Answered, answered) | {"owner": owner, "lane": lane})
+            told += run(_ANSWERED, items_of(answered) | {"owner": owner, "lane": lane})
         if ended:
             rows(_LOCK_CAMPAIGNS, ending)
-            moved = run(_ENDED, columns_of(Ended, ended) | {"owner": owner, "lane": lane})
+            moved = run(_ENDED, items_of(ended) | {"owner": owner, "lane": lane})
             told += moved
             over.update(item.call_id for item in moved if item.call_id is not None)
             if len(over) < len(ending):
@@ -256,11 +254,13 @@ def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended:
     return Written(told, frozenset(over))
 
 
-def columns_of(
-    kind: type[Seen | Answered | Ended], items: Sequence[Seen | Answered | Ended]
-) -> dict[str, Any]:
-    """Their fields as lists by name, for a statement that unnests them."""
-    return dict(zip(kind._fields, map(list, zip(*items, strict=True)), strict=True))
+def items_of(items: Sequence[Seen | Answered | Ended]) -> dict[str, Any]:
+    """A group as the one parameter by which its statement gets it: the driver would look at each value of a list."""
+    given = [
+        {name: value for name, value in zip(item._fields, item, strict=True) if value is not None}
+        for item in items
+    ]
+    return {"items": orjson.dumps(given).decode()}
 
 
 def run(sql: str, parameters: dict[str, Any]) -> list[Told]:

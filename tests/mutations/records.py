@@ -7,7 +7,10 @@ from tests.mutations.mutation import CLAIMS, ORDERS, RECORDER, Mutation
 DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
-_ENDED_AGAIN = ("    WHERE call.id = due.id AND call.state <> 'ended'\n", "    WHERE call.id = due.id\n")
+_ENDED_AGAIN = (
+    "    WHERE call.id = due.call_id AND call.state <> 'ended'\n",
+    "    WHERE call.id = due.call_id\n",
+)
 
 ATTEMPTS = (
     Mutation(
@@ -56,8 +59,8 @@ COUNTS = (
         "late answer moves back",
         "an answer that comes after the end reopens the call",
         "dialer/record/outcomes.py",
-        "    WHERE call.id = seen.id AND call.state IN ('dispatching', 'ringing')\n",
-        "    WHERE call.id = seen.id\n",
+        "    WHERE call.id = seen.call_id AND call.state IN ('dispatching', 'ringing')\n",
+        "    WHERE call.id = seen.call_id\n",
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
     ),
     Mutation(

@@ -16,7 +16,7 @@ from peewee import DataError, IntegrityError, OperationalError
 from dialer.call_rows import open_calls
 from dialer.dispatch.claims import Claimed, Due, claim_again
 from dialer.record import outcomes
-from dialer.record.outcomes import Answered, Ended, Seen, Written, columns_of, write
+from dialer.record.outcomes import Answered, Ended, Seen, Written, items_of, write
 from dialer.recovery.delivery_unknown import note
 from models import Agent, Call, Campaign, CampaignStatus, Contact, Halt, Transition, db, new_id, rows
 from tests.factories import World, counts, make_campaign
@@ -433,8 +433,7 @@ def test_an_end_is_found_without_reading_the_list(world: World) -> None:
 
 
 def plan_of(sql: str, item: Answered | Ended) -> str:
-    columns = columns_of(type(item), [item])
-    cursor = db.execute_sql("EXPLAIN " + sql, columns | {"owner": DIALER, "lane": "x"})
+    cursor = db.execute_sql("EXPLAIN " + sql, items_of([item]) | {"owner": DIALER, "lane": "x"})
     return "\n".join(row[0] for row in cursor.fetchall())
 
 

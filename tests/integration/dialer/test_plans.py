@@ -21,7 +21,7 @@ from campaigns import campaign_state, lifecycle
 from dialer import call_rows, control, identity, process
 from dialer.capacity import limiter_snapshot
 from dialer.record import cdr_correction, cdr_inbox, outcomes
-from dialer.record.outcomes import Answered, Ended, Seen, columns_of
+from dialer.record.outcomes import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, maybe_live, takeover
 from models import connect, db, new_id
 from tests.factories import World, make_campaign, make_world
@@ -134,12 +134,12 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
         "dialer.record.outcomes.LOCK_CALLS": (outcomes.LOCK_CALLS, ids),
         "dialer.record.outcomes._LOCK_CAMPAIGNS": (outcomes._LOCK_CAMPAIGNS, ids),
         "dialer.record.outcomes._OVER": (outcomes._OVER, ids),
-        "dialer.record.outcomes._SEEN": (outcomes._SEEN, columns_of(Seen, seen)),
-        "dialer.record.outcomes._ANSWERED": (outcomes._ANSWERED, columns_of(Answered, answered) | whose),
-        "dialer.record.outcomes._ENDED": (outcomes._ENDED, columns_of(Ended, over) | whose),
+        "dialer.record.outcomes._SEEN": (outcomes._SEEN, items_of(seen)),
+        "dialer.record.outcomes._ANSWERED": (outcomes._ANSWERED, items_of(answered) | whose),
+        "dialer.record.outcomes._ENDED": (outcomes._ENDED, items_of(over) | whose),
         "dialer.record.cdr_correction._CORRECT": (
             cdr_correction._CORRECT,
-            columns_of(Ended, over) | whose,
+            items_of(over) | whose,
         ),
     }
 
