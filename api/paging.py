@@ -6,7 +6,7 @@ with `starting_after`, the last row seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
@@ -77,8 +77,8 @@ class Page:
             offset = query.get("page", 0) * PAGE_SIZE
         return cls(query["limit"], offset, query.get("starting_after"))
 
-    def body(self, name: str, items: Sequence[object], total: int) -> dict[str, object]:
-        """The list's body; `name` is the resource."""
+    def body(self, name: str, items: object, total: int) -> dict[str, object]:
+        """The list's body; `name` is the resource, `items` a list, or the JSON of one."""
         return {name: items, "total": total, "limit": self.limit, "offset": self.offset}
 
 

@@ -10,8 +10,9 @@ RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[
 
 def to_rfc3339(value: datetime) -> str:
     """`value` as the API writes it, to the millisecond: `2026-01-31T09:00:00.000Z`."""
-    utc = value.astimezone(UTC)
-    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    # Without the offset at its end.
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def from_rfc3339(text: str) -> datetime:

@@ -8,7 +8,7 @@ takes longer than a moment goes on only while the server answers somebody.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import gevent
 import peewee
@@ -30,8 +30,11 @@ _probe = DatabaseProbe()
 
 
 @contextmanager
-def transaction(seconds: float = WORK_SECONDS) -> Iterator[None]:
+def transaction(seconds: float = WORK_SECONDS, *, writes: bool = True) -> Iterator[None]:
     """One transaction on a connection of the pool, which commits at the end.
+
+    Without `writes` each statement stands for itself: at this isolation each would see what is committed by then all
+    the same, and a transaction around them costs two round trips.
 
     Raises DatabaseUnavailable where no working connection is had in time, where it breaks, where the server falls
     silent, or where the work takes longer than `seconds`; every other error passes through after a rollback.
@@ -40,7 +43,7 @@ def transaction(seconds: float = WORK_SECONDS) -> Iterator[None]:
     deadline = gevent.Timeout(seconds)
     deadline.start()
     watched = _probe.watch(deadline)
-    atomic = db.atomic()
+    atomic: AbstractContextManager[object] = db.atomic() if writes else nullcontext()
     try:
         atomic.__enter__()
         yield

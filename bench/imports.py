@@ -34,7 +34,7 @@ HEADERS = {"Authorization": f"Bearer {key('operate')}"}
 
 
 @contextmanager
-def served(workers: int) -> Iterator[tuple[Site, Service, str]]:
+def served(workers: int, application: str = "app:create_app()") -> Iterator[tuple[Site, Service, str]]:
     """gunicorn over servers of its own; what it was seeded with, and its database."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,7 +46,7 @@ def served(workers: int) -> Iterator[tuple[Site, Service, str]]:
             migrate(postgres.url)
             with (
                 site_over(settings_for(postgres.url, valkey.url)) as site,
-                started(postgres.url, valkey.url, workers) as service,
+                started(postgres.url, valkey.url, workers, application) as service,
             ):
                 yield site, service, postgres.url
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -12,6 +12,12 @@ from models import ContactStatus, rows
 
 RATE_WINDOW_SECONDS = 5
 _IMPORT_COUNTS = ("rows", "accepted", "duplicates", "invalid", "suppressed")
+
+
+def _told_time(column: str) -> str:
+    """A time as the API tells it."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
 
 _COUNTS = """
     CROSS JOIN LATERAL (
@@ -29,9 +35,11 @@ _IMPORT = """
 _CAMPAIGN = f"""
     SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
     WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
-_CONTACT = """
-    SELECT id, phone_number, status, disposition, attempts, next_attempt_at, last_cause, custom_fields, created_at,
-        updated_at, position FROM contact WHERE campaign_id = %s"""
+_CONTACT = f"""
+    json_build_object('id', id, 'phone_number', phone_number, 'status', status, 'disposition', disposition,
+        'attempts', attempts, 'next_attempt_at', {_told_time("next_attempt_at")}, 'last_cause', last_cause,
+        'custom_fields', custom_fields, 'created_at', {_told_time("created_at")},
+        'updated_at', {_told_time("updated_at")})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,14 @@ class CampaignRow:
     next_action_at: datetime | None
     counts: Mapping[str, int]
     import_: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Contacts as the JSON that tells of them, and how many there are on all pages."""
+
+    contacts: str
+    total: int
 
 
 class Snapshot(TypedDict):
@@ -86,46 +102,52 @@ def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[CampaignRow
 
 
 def contacts(
-    campaign_id: uuid.UUID, status: str | None, limit: int, offset: int, after: int = 0
-) -> Sequence[Mapping[str, object]]:
-    """A page of a campaign's contacts in the order of its list.
+    campaign_id: uuid.UUID, tenant_id: str, status: str | None, *, limit: int, offset: int, after: int = 0
+) -> ContactPage | None:
+    """A page of a campaign's contacts in the order of its list; None where this tenant has no such campaign.
 
-    Those after position `after`, but the first `offset` of them. How many there are, the campaign's own counts say.
+    Those after position `after`, but the first `offset` of them. How many match, the campaign's own counts say. One
+    statement, and PostgreSQL writes the JSON: what a page costs the web process does not depend on how long it is.
     """
+    page, params = _page(campaign_id, status, limit, offset, after)
+    found = rows(
+        f"""
+        SELECT n.*, (
+            SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM ({page}) AS page
+        ) AS contacts FROM campaign c {_COUNTS}
+        WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
+        *params,
+        tenant_id,
+        campaign_id,
+    )
+    return ContactPage(found[0]["contacts"], _counts(found[0])[status or "total"]) if found else None
+
+
+def _page(
+    campaign_id: uuid.UUID, status: str | None, limit: int, offset: int, after: int
+) -> tuple[str, tuple[object, ...]]:
+    contact = "SELECT * FROM contact WHERE campaign_id = %s"
     if status is None:
         # Positions run from 1 without a gap, so a far page costs no more than the first.
-        return rows(
-            f"{_CONTACT} AND position > %s ORDER BY position LIMIT %s", campaign_id, after + offset, limit
-        )
-    if status == ContactStatus.PENDING:
-        return _pending(campaign_id, limit, offset, after)
+        return f"{contact} AND position > %s ORDER BY position LIMIT %s", (campaign_id, after + offset, limit)
     # As a literal: a prepared statement could not use an index that is about some statuses only.
-    return rows(
-        f"{_CONTACT} AND status = '{ContactStatus(status)}' AND position > %s ORDER BY position LIMIT %s OFFSET %s",
-        campaign_id,
-        after,
-        limit,
-        offset,
-    )
-
-
-def _pending(campaign_id: uuid.UUID, limit: int, offset: int, after: int) -> Sequence[Mapping[str, object]]:
-    """Those who wait for their first call, and those who wait for another, joined in the order of the list.
-
-    The index of who is due has the first in this order, so that their page is all that is read of them, however many
-    were called already. The others, who are few, are sorted.
-    """
-    pending = f"{_CONTACT} AND status = 'pending' AND next_attempt_at IS"
-    return rows(
+    of_status = f"{contact} AND status = '{ContactStatus(status)}'"
+    if status != ContactStatus.PENDING:
+        return (
+            f"{of_status} AND position > %s ORDER BY position LIMIT %s OFFSET %s",
+            (campaign_id, after, limit, offset),
+        )
+    # Those who wait for their first call, and those who wait for another. The index of who is due has the first in
+    # the order of the list, so that their page is all that is read of them; the others, who are few, are sorted.
+    return (
         f"""
         SELECT * FROM (
-            ({pending} NULL AND position > %s ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s)
+            ({of_status} AND next_attempt_at IS NULL AND position > %s
+                ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s)
             UNION ALL
-            ({pending} NOT NULL AND position > %s ORDER BY position LIMIT %s)
+            ({of_status} AND next_attempt_at IS NOT NULL AND position > %s ORDER BY position LIMIT %s)
         ) AS pending ORDER BY position LIMIT %s OFFSET %s""",
-        *(campaign_id, after, limit + offset) * 2,
-        limit,
-        offset,
+        ((campaign_id, after, limit + offset) * 2 + (limit, offset)),
     )
 
 

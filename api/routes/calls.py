@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NotRequired
 
+from flask import Response
+
 from api import schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import not_found
+from api.json_rows import json_answer
 from api.paging import FilteredQuery, Page, PageValues, list_schema
 from api.resources import id_or_404, invalid
 from api.schemas import identifier
@@ -150,24 +153,24 @@ _OWN = {
 @requires("read")
 @blp.arguments(CallQuery, location="query")
 @blp.response(200, list_schema("calls", CallSchema), example=EXAMPLE_LIST)
-def list_calls(query: CallFilters) -> dict[str, object]:
+def list_calls(query: CallFilters) -> Response:
     """List calls
 
     Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them. With
     a `state` or `disposition`, go on by `starting_after`: calls that leave the list move the rest under an `offset`.
     """
     page = Page.of(query)
-    with transaction():
+    with transaction(writes=False):
         found, total = _calls(current_caller().tenant_id, query, page)
-    return page.body("calls", found, total)
+    return json_answer(page.body("calls", found, total))
 
 
 @blp.route("/calls/<call_id>")
 @requires("read", errors={404: NOT_FOUND})
 @blp.response(200, CallSchema, example=EXAMPLE)
-def get_call(call_id: str) -> Mapping[str, object]:
+def get_call(call_id: str) -> Response:
     """Get a call"""
-    with transaction():
+    with transaction(writes=False):
         found = rows(
             f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s",
             id_or_404(call_id, "Call"),
@@ -175,7 +178,7 @@ def get_call(call_id: str) -> Mapping[str, object]:
         )
     if not found:
         raise not_found("Call")
-    return found[0]
+    return json_answer(found[0])
 
 
 def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Mapping[str, object]], int]:

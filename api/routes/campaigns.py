@@ -15,6 +15,7 @@ from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
 from api.errors import conflict, not_found
+from api.json_rows import json_answer, stored_json
 from api.paging import Page, PageQuery, PageValues
 from api.resources import id_or_404, invalid
 from api.routes.campaign_body import create_from_request
@@ -50,6 +51,8 @@ STOP_SECONDS = 60.0
 EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offset": 0}
 EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
+_CAMPAIGN_FIELDS = tuple(name for name in CampaignSchema().fields if name != "import_")
+
 T = TypeVar("T")
 Action = Callable[[uuid.UUID, str], ActionResult]
 
@@ -58,15 +61,15 @@ Action = Callable[[uuid.UUID, str], ActionResult]
 @requires("read")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, CampaignList, example=EXAMPLE_LIST)
-def list_campaigns(query: PageValues) -> dict[str, object]:
+def list_campaigns(query: PageValues) -> Response:
     """List campaigns
 
     Oldest first.
     """
     page = Page.of(query)
-    with transaction():
+    with transaction(writes=False):
         found, total = queries.campaigns(current_caller().tenant_id, page.limit, page.offset)
-    return page.body("campaigns", [with_links(row) for row in found], total)
+    return json_answer(page.body("campaigns", [_told(row) for row in found], total))
 
 
 @blp.route("/campaigns", methods=["POST"])
@@ -109,10 +112,11 @@ def create_campaign() -> Response:
 @blp.route("/campaigns/<campaign_id>")
 @requires("read", errors={404: NOT_FOUND})
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def get_campaign(campaign_id: str) -> CampaignRow:
+def get_campaign(campaign_id: str) -> Response:
     """Get a campaign"""
-    with transaction():
-        return campaign_or_404(id_or_404(campaign_id, "Campaign"))
+    with transaction(writes=False):
+        found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
+    return json_answer(_told(found))
 
 
 @blp.route("/campaigns/<campaign_id>", methods=["DELETE"])
@@ -134,19 +138,22 @@ def delete_campaign(campaign_id: str) -> Response:
 @requires("read", errors={404: NOT_FOUND})
 @blp.arguments(ContactQuery, location="query")
 @blp.response(200, ContactList, example=EXAMPLE_CONTACTS)
-def list_contacts(query: ContactFilters, campaign_id: str) -> dict[str, object]:
+def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     """List contacts in a campaign
 
     In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
     list move the rest under an `offset`.
     """
     page = Page.of(query)
-    with transaction():
-        campaign = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-        after = 0 if page.after is None else _position(campaign.id, page.after)
-        status = query.get("status")
-        found = queries.contacts(campaign.id, status, page.limit, page.offset, after)
-    return page.body("contacts", found, campaign.counts[status or "total"])
+    with transaction(writes=False):
+        found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
+        after = 0 if page.after is None else _position(found_id, page.after)
+        found = queries.contacts(
+            found_id, tenant_id, query.get("status"), limit=page.limit, offset=page.offset, after=after
+        )
+    if found is None:
+        raise not_found("Campaign")
+    return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
 
 
 @blp.route("/campaigns/<campaign_id>/rejects")
@@ -247,13 +254,25 @@ def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:
     return body
 
 
+def _told(row: CampaignRow) -> dict[str, object]:
+    """A campaign as CampaignSchema tells it, in its order."""
+    told = {name: getattr(row, name) for name in _CAMPAIGN_FIELDS}
+    told["import"] = _linked(row)
+    return told
+
+
 def with_links(row: CampaignRow) -> CampaignRow:
     """`row` with the address of its rejected rows."""
-    rejects_url = f"{PREFIX}/campaigns/{row.id}/rejects"
-    return replace(row, import_={**row.import_, "rejects_url": rejects_url})
+    return replace(row, import_=_linked(row))
+
+
+def _linked(row: CampaignRow) -> dict[str, object]:
+    return {**row.import_, "rejects_url": f"{PREFIX}/campaigns/{row.id}/rejects"}
 
 
 def _position(campaign_id: uuid.UUID, text: str) -> int:
+    """Where a page starts. Raises ApiError: 404 for a campaign that is not the caller's, 400 for no contact of it."""
+    campaign_or_404(campaign_id)
     contact_id = identifier(text)
     found = None if contact_id is None else queries.position(campaign_id, contact_id)
     if found is None:

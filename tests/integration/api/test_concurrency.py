@@ -55,7 +55,9 @@ def place(
 
 
 @contextmanager
-def started(database_url: str, redis_url: str, workers: int = 2) -> Iterator[Service]:
+def started(
+    database_url: str, redis_url: str, workers: int = 2, application: str = "app:create_app()"
+) -> Iterator[Service]:
     port = free_port()
     environ = os.environ | {
         "PORT": str(port),
@@ -64,7 +66,7 @@ def started(database_url: str, redis_url: str, workers: int = 2) -> Iterator[Ser
         "REDIS_URL": redis_url,
         "SECRET_KEY": PEPPER,
     }
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", application]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
     found = Service(f"http://127.0.0.1:{port}", process.pid)
     try:
