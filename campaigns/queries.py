@@ -130,24 +130,27 @@ def _page(
     if status is None:
         # Positions run from 1 without a gap, so a far page costs no more than the first.
         return f"{contact} AND position > %s ORDER BY position LIMIT %s", (campaign_id, after + offset, limit)
-    # As a literal: a prepared statement could not use an index that is about some statuses only.
-    of_status = f"{contact} AND status = '{ContactStatus(status)}'"
     if status != ContactStatus.PENDING:
+        # As a literal: a prepared statement could not use an index that is about some statuses only.
+        of_status = f"{contact} AND status = '{ContactStatus(status)}'"
         return (
             f"{of_status} AND position > %s ORDER BY position LIMIT %s OFFSET %s",
             (campaign_id, after, limit, offset),
         )
-    # Those who wait for their first call, and those who wait for another. The index of who is due has the first in
-    # the order of the list, so that their page is all that is read of them; the others, who are few, are sorted.
+    # Those who wait for their first call, and those who wait for another: their places first, by the index of who is
+    # due alone. It has the former in the order of the list, so that no more of them is read than a page; the latter,
+    # who are few, are sorted.
+    place = f"SELECT position FROM contact WHERE campaign_id = %s AND status = '{ContactStatus.PENDING}'"
     return (
         f"""
-        SELECT * FROM (
-            ({of_status} AND next_attempt_at IS NULL AND position > %s
-                ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s)
-            UNION ALL
-            ({of_status} AND next_attempt_at IS NOT NULL AND position > %s ORDER BY position LIMIT %s)
-        ) AS pending ORDER BY position LIMIT %s OFFSET %s""",
-        ((campaign_id, after, limit + offset) * 2 + (limit, offset)),
+        {contact} AND position IN (
+            SELECT position FROM (
+                ({place} AND next_attempt_at IS NULL AND position > %s
+                    ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s)
+                UNION ALL
+                ({place} AND next_attempt_at IS NOT NULL AND position > %s ORDER BY position LIMIT %s)
+            ) AS places ORDER BY position LIMIT %s OFFSET %s)""",
+        (campaign_id, *(campaign_id, after, limit + offset) * 2, limit, offset),
     )
 
 
