@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import gevent
 
+AT_ONCE = 4
+
 
 @dataclass(slots=True)
 class Answers:
@@ -34,6 +36,25 @@ def ask(url: str, key: str, *, tenant: str = "") -> bool:
         except (OSError, http.client.HTTPException):
             return False
         return answer.status == http.HTTPStatus.OK
+
+
+def ask_by_turns(url: str, key: str, per_second: float, seconds: float, *, tenant: str = "") -> Answers:
+    """Ask for a while, a few at a time: at a rate, or as fast as answers come where they are slower."""
+    found = Answers()
+    until = time.monotonic() + seconds
+
+    def one_after_the_other() -> None:
+        due = time.monotonic()
+        while due < until:
+            gevent.sleep(max(0.0, due - time.monotonic()))
+            began = time.monotonic()
+            good = ask(url, key, tenant=tenant)
+            found.failed += not good
+            found.seconds.append(time.monotonic() - began)
+            due = max(due + AT_ONCE / per_second, time.monotonic())
+
+    gevent.joinall([gevent.spawn(one_after_the_other) for _ in range(AT_ONCE)], raise_error=True)
+    return found
 
 
 @contextmanager

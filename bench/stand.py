@@ -343,7 +343,7 @@ def rounds(quick: bool) -> int:
 
 def seconds(quick: bool) -> float:
     """How long a window is."""
-    return 3.0 if quick else 5.0
+    return 2.0 if quick else 5.0
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -135,5 +136,7 @@ def _bound(row: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and whole numbers from a hundred on."""
+    """Three digits that count, and whole numbers from a hundred on; a dash where there is no number."""
+    if math.isnan(value):
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

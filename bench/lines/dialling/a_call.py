@@ -68,6 +68,8 @@ def costs(
     calls = ended_in(found, wholes)
     dialer = [whole.spent.dialer / count for whole, count in zip(wholes, calls, strict=True)]
     ours = [whole.spent.ours / count for whole, count in zip(wholes, calls, strict=True)]
+    postgres = [whole.spent.postgres / count for whole, count in zip(wholes, calls, strict=True)]
+    valkey = [whole.spent.valkey / count for whole, count in zip(wholes, calls, strict=True)]
     everybody = [whole.spent.all / count for whole, count in zip(wholes, calls, strict=True)]
     ended = ended_in(found, windows)
     rate = [count / window.seconds for window, count in zip(windows, ended, strict=True)]
@@ -85,7 +87,7 @@ def costs(
             "CPU of dialer, PostgreSQL and Valkey for a call",
             median_ratio(ours, bare),
             1.3,
-            f"{beside}; ours {micro(ours)}",
+            f"{beside}; ours {micro(ours)}, PostgreSQL {micro(postgres)} and Valkey {micro(valkey)} of it",
         ),
         shown(
             "CPU of the dialer for a call, beside less",

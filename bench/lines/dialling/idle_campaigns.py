@@ -30,7 +30,7 @@ class Idle:
 
 def measure(quick: bool) -> Sequence[Row]:
     """A thousand of each kind, or so many as are made within seconds."""
-    count = 100 if quick else 1_000
+    count = 50 if quick else 1_000
     with stand() as at:
         none = idle(at, quick)
         due = load(at, count, 1, ending=BUSY, retries_per_contact=1, retry_delay_seconds=A_DAY)

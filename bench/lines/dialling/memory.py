@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.5
 
 def measure(quick: bool) -> Sequence[Row]:
     """One campaign after the other."""
-    wanted, patience = (2_000, 20.0) if quick else (200_000, 480.0)
+    wanted, patience = (2_000, 20.0) if quick else (200_000, 300.0)
     size = min(LIST, wanted)
     with stand() as at:
         loads = [load(at, 1, size, ending=BUSY) for _ in range(wanted // size)]

@@ -16,7 +16,7 @@ from gevent import socket
 from gevent.pywsgi import WSGIServer
 from gevent.server import StreamServer
 
-from bench.asking import asking
+from bench.asking import ask_by_turns, asking
 from bench.bare import Did
 from bench.delay import Delay
 from bench.lines.dialling import real_node
@@ -225,7 +225,10 @@ def test_requests_are_timed_from_when_they_were_due_and_failures_counted() -> No
         wait_until(lambda: len(good.seconds) >= 5, "some answers")
     with asking(f"{base}/bad", "k", 40.0) as bad:
         wait_until(lambda: bad.failed >= 2, "some failures")
+    turns = ask_by_turns(f"{base}/good", "k", 1_000.0, 0.3)
     server.stop()
+    assert not turns.failed
+    assert 4 <= len(turns.seconds) <= 4 * 7, "never more than a few at a time"
     assert not good.failed
     assert min(good.seconds) >= 0.05
     assert bad.failed == len(bad.seconds)

@@ -63,6 +63,19 @@ def test_the_table_tells_a_goal_from_a_promise() -> None:
     ]
 
 
+def test_what_is_no_number_is_shown_as_none_and_reaches_nothing() -> None:
+    (row,) = render([Figure("calls", math.nan, "×", Bound.AT_LEAST, 0.9, "a peer", goal=True)]).splitlines()[
+        2:
+    ]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == [
+        "calls",
+        "– ×",
+        "goal: at least 0.9 ×",
+        "a peer",
+        "NOT YET",
+    ]
+
+
 def test_one_line_that_falls_short_or_is_not_measured_is_enough() -> None:
     assert all_pass([FAST])
     assert not all_pass([FAST, SLOW])
