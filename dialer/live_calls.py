@@ -20,7 +20,7 @@ class LiveState(IntEnum):
     CLAIMED = 0
     """Its row is committed, and this process has not written its originate."""
     QUEUED = 1
-    """Dispatch has its originate ready and waits for a permit."""
+    """Dispatch has its originate ready and waits for its turn, or for a new permit."""
     SENT = 2
     """Its originate was written, and its node has not acknowledged it yet."""
     ACKNOWLEDGED = 3
@@ -115,7 +115,7 @@ class LiveCall:
 
     @property
     def queued(self) -> bool:
-        """Whether it waits for a permit."""
+        """Whether it waits for its turn, or for a new permit."""
         return self.state is LiveState.QUEUED
 
     @property
@@ -145,12 +145,12 @@ class LiveCall:
     # What dispatch does with it.
 
     def enqueue(self) -> None:
-        """It waits for a permit. One that was seen or is over meanwhile stays what it is."""
+        """It waits for its turn, or for a permit. One that was seen or is over meanwhile stays what it is."""
         if self.state is LiveState.CLAIMED:
             self.state = LiveState.QUEUED
 
     def dequeue(self) -> None:
-        """It waits for a permit no more."""
+        """It does not leave."""
         if self.state is LiveState.QUEUED:
             self.state = LiveState.CLAIMED
 

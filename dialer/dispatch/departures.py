@@ -135,7 +135,6 @@ class Departures:
     def renewed(self, item: Waiting, permit: Permit) -> None:
         """There is a permit for a call that waited for one."""
         del self.lapsed[item.call.call_id]
-        item.call.dequeue()
         self._queue(item.call, item.request, permit)
 
     def withdraw(self, call: LiveCall, delay: float | None = None) -> None:
@@ -187,6 +186,8 @@ class Departures:
             queue = self._queues[call.node] = NodeQueue()
             node = call.node
             queue.greenlet = self.spawn(lambda: self._keep_sending(node))
+        # From now on recovery leaves it alone: repeated meanwhile, it would be taken back once it was sent from here.
+        call.enqueue()
         heapq.heappush(queue.heap, (permit.leaves_at, next(self._serial), call, request, permit))
         queue.signal.set()
 

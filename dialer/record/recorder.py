@@ -179,6 +179,10 @@ class Recorder:
         if report.ended is not None and report.ended.sent_age is None and call.seen:
             # It was to be taken back as never sent, and the switch has shown it meanwhile.
             return
+        if report.ended is not None and call.sent_at is not None and call.sent_at > report.at:
+            # It was to be over, which waited here for the database, and was sent (again) meanwhile: that decides.
+            log.warning("end_void", call_id=call.call_id, cause=report.ended.cause)
+            return
         ended = report.ended
         if isinstance(report.event, JobResult):
             ended = self._refusal(report.event, report.at, call)

@@ -292,6 +292,21 @@ def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> No
     assert call.resent
 
 
+def test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_left(world: World) -> None:
+    """A node that stood still keeps the calls behind it waiting, until recovery asks about them."""
+    world.turn = 0.2
+    world.step()
+    (call, *_) = world.live_calls
+    assert call.queued
+    assert world.scheduler.resend(call)
+    world.clock += 0.2
+    world.departures.send_due("fs1")
+    world.clock += UNSENT_SECONDS
+    world.step()
+    assert world.sent.count(call.call_id) == 1
+    assert world.ends() == {}
+
+
 def test_a_call_that_shows_itself_while_its_row_is_written_is_not_repeated(world: World) -> None:
     call = adopted(world)
 

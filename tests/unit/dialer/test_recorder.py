@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -231,6 +232,19 @@ def test_a_call_that_the_switch_has_shown_is_not_taken_back(bench: Bench) -> Non
     bench.write()
     assert bench.rows.ends == []
     assert not call.over
+
+
+def test_a_call_that_was_sent_since_it_was_to_be_taken_back_is_not(bench: Bench) -> None:
+    """Its report waits for as long as the database takes; recovery may have had it sent meanwhile."""
+    call = make_call()
+    bench.live_calls.add(call)
+    bench.recorder.withdraw(call, "NOT_SENT")
+    assert call.write(time.monotonic(), "core-1")
+    bench.write()
+    assert bench.rows.ends == []
+    bench.take(channel_event(call.call_id, ENDED, busy()))
+    bench.write()
+    assert [end.disposition for end in bench.rows.ends] == ["busy"]
 
 
 @pytest.mark.parametrize(
