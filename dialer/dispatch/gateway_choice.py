@@ -45,12 +45,11 @@ def candidates(plan: Plan, wanted: Sequence[Due]) -> tuple[list[GatewayCandidate
     closed: list[tuple[Due, Denied]] = []
     probes = {gateway.gateway_id for gateway in plan.gateways if gateway.paused and gateway.probe_due}
     for due in wanted:
-        route = plan.route(due.phone_number, due.tried)
-        first = route[0] if route else plan.gateways[0]
-        carrying = [gateway for gateway in route or plan.gateways[:1] if not gateway.paused]
-        if first.gateway_id in probes:
-            probes.discard(first.gateway_id)
-            carrying.insert(0, first)
+        route = plan.route(due.phone_number, due.tried) or plan.gateways[:1]
+        carrying = [gateway for gateway in route if not gateway.paused]
+        if route and route[0].gateway_id in probes:
+            probes.discard(route[0].gateway_id)
+            carrying.insert(0, route[0])
         if carrying:
             found.append(GatewayCandidate(due, carrying[0], tuple(carrying[1:])))
         else:

@@ -53,6 +53,7 @@ def test_whose_cap_a_denial_speaks_of(reason: str, cap: CapKey | None) -> None:
 def test_a_gateway_binds_a_campaign_that_has_no_other() -> None:
     assert ("gateway", GATEWAY) in caps_over(make_plan())
     assert not any(kind == "gateway" for kind, _ in caps_over(two_gateways()))
+    assert not any(kind == "gateway" for kind, _ in caps_over(make_plan(gateways=())))
 
 
 def test_a_full_cap_binds_until_its_time_is_over() -> None:

@@ -251,6 +251,23 @@ def test_a_campaign_whose_plan_nobody_understands_holds_up_no_other(world: World
     assert world.calls()[sick.campaign_id] == 4
 
 
+def test_a_campaign_that_loses_its_only_gateway_keeps_no_other_from_being_followed(world: World) -> None:
+    """Changes are told once: one that is not taken in is never dialled."""
+    (fresh,) = many_plans(1)
+    world.step()
+    world.run(make_plan(gateways=()), fresh)
+    world.step()
+    assert world.calls() == {CAMPAIGN: 4, fresh.campaign_id: 4}
+
+
+def test_a_campaign_that_loses_its_only_gateway_while_it_is_read_keeps_no_other_waiting(world: World) -> None:
+    (other,) = many_plans(1)
+    world.run(other)
+    world.reading = lambda: world.run(make_plan(gateways=()))
+    world.step()
+    assert world.calls() == {other.campaign_id: 4}
+
+
 # Who is looked at.
 
 
