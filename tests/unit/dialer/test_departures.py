@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 from peewee import OperationalError
 
+from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.departures import UNSENT_SECONDS
 from dialer.live_calls import LiveCall
 from limits.caps import NodeCaps
@@ -290,6 +291,22 @@ def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> No
     assert world.sent == [call.call_id]
     assert call.sent_by == ME
     assert call.resent
+
+
+def test_many_repeats_are_asked_for_in_groups_and_none_is_passed_over(world: World) -> None:
+    world.contacts = []
+    calls = [adopted(world) for _ in range(3 * MOST)]
+    for call in calls:
+        world.scheduler.resend(call)
+    world.answer, world.retry_after = lambda _request: "gateway_cps", 0.005
+    for _ in range(3):
+        world.step(0.005)
+    assert [len(requests) for requests in world.asked] == [MOST] * 3
+    assert {request.call_id for requests in world.asked for request in requests} == {c.call_id for c in calls}
+    world.answer = lambda _request: None
+    for _ in range(3):
+        world.step(world.retry_after)
+    assert sorted(world.sent) == sorted(call.call_id for call in calls)
 
 
 def test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_left(world: World) -> None:
