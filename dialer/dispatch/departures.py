@@ -24,7 +24,7 @@ from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
-from dialer.dispatch.sender import Sender, SendOutcome
+from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from freeswitch.errors import CommandRefused
@@ -144,13 +144,22 @@ class Departures:
         self.recorder.withdraw(call, "NOT_SENT", delay)
 
     def let_go(self) -> None:
-        """Withdraw what waits for a permit and may not leave any more, or has waited for too long."""
+        """Withdraw what waits for a permit and may not leave any more, or has waited for too long; what a node that
+        takes nothing let pass its turn waits for a permit from now on."""
         now = self.now()
+        for queue in self._queues.values():
+            while queue.heap and now >= queue.heap[0][0] + STALLED_SECONDS:
+                _, _, call, request, _ = heapq.heappop(queue.heap)
+                self._lapse(call, request)
         for item in list(self.lapsed.values()):
             call = item.call
             patient = now - call.claimed_at < UNSENT_SECONDS
             if self._held(call) or not (call.unsent and self.sender.allowed(call) and patient):
                 self.withdraw(call)
+
+    def overdue_at(self) -> list[float]:
+        """When the first call of each node is to be let go of, if it has not left by then."""
+        return [queue.heap[0][0] + STALLED_SECONDS for queue in self._queues.values() if queue.heap]
 
     def waiting_by_campaign(self) -> Counter[str]:
         """How many calls of each campaign wait for a permit."""

@@ -469,4 +469,5 @@ class Scheduler:
         at = self._caps.next_at()
         times += [] if at is None else [at]
         times += [item.ask_at for item in self.departures.lapsed.values()]
+        times += self.departures.overdue_at()
         return max(0.0, min(times, default=now + IDLE_SECONDS) - now)

@@ -10,6 +10,7 @@ from peewee import OperationalError
 
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.departures import UNSENT_SECONDS
+from dialer.dispatch.sender import STALLED_SECONDS
 from dialer.live_calls import LiveCall
 from limits.caps import NodeCaps
 from limits.errors import LimiterUnavailable
@@ -73,6 +74,21 @@ def test_a_node_where_calls_wait_keeps_no_other_waiting(world: World) -> None:
     world.look()
     assert [call.node for call in world.live_calls if call.sent_at is not None] == ["fs2"]
     assert world.departures.nodes() == ["fs1", "fs2"]
+
+
+def test_what_waits_behind_a_node_that_takes_nothing_goes_back(world: World) -> None:
+    """Its greenlet is held up in a write for seconds: contacts and slots are not held for as long."""
+    world.turn, world.contacts = 0.2, world.contacts[:4]
+    assert world.scheduler.step() <= 0.2 + STALLED_SECONDS
+    world.up = [NodeCaps("fs2", None, None)]
+    world.clock += 0.2
+    world.scheduler.step()
+    assert world.ends() == {}
+    world.clock += STALLED_SECONDS
+    world.scheduler.step()
+    assert list(world.ends().values()) == ["NOT_SENT"] * 4
+    world.departures.send_due("fs1")
+    assert world.sent == []
 
 
 @pytest.mark.parametrize("why", ["its campaign ended", "its tenant was halted", "its gateway was paused"])
