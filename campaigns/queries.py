@@ -130,6 +130,15 @@ def _page(
     if status is None:
         # Positions run from 1 without a gap, so a far page costs no more than the first.
         return f"{contact} AND position > %s ORDER BY position LIMIT %s", (campaign_id, after + offset, limit)
+    if status in (ContactStatus.ORIGINATED, ContactStatus.CONNECTED):
+        # Who is being called has an open call, and of these there is an index.
+        return (
+            f"""
+            {contact} AND status = %s AND position > %s AND id IN (
+                SELECT contact_id FROM call WHERE campaign_id = %s AND ended_at IS NULL)
+            ORDER BY position LIMIT %s OFFSET %s""",
+            (campaign_id, status, after, campaign_id, limit, offset),
+        )
     if status != ContactStatus.PENDING:
         # As a literal: a prepared statement could not use an index that is about some statuses only.
         of_status = f"{contact} AND status = '{ContactStatus(status)}'"
@@ -137,10 +146,10 @@ def _page(
             f"{of_status} AND position > %s ORDER BY position LIMIT %s OFFSET %s",
             (campaign_id, after, limit, offset),
         )
-    # Those who wait for their first call, and those who wait for another: their places first, by the index of who is
-    # due alone. It has the former in the order of the list, so that no more of them is read than a page; the latter,
-    # who are few, are sorted.
-    place = f"SELECT position FROM contact WHERE campaign_id = %s AND status = '{ContactStatus.PENDING}'"
+    # Those who wait for their first call, and those who wait for another: their places first, by the index of who
+    # waits alone. It has the former in the order of the list, so that no more of them is read than a page; the
+    # latter, who are few, are sorted.
+    place = f"SELECT position FROM contact WHERE campaign_id = %s AND waiting AND status = '{ContactStatus.PENDING}'"
     return (
         f"""
         {contact} AND position IN (

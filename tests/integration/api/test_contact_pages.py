@@ -75,6 +75,13 @@ def test_no_more_is_read_than_the_page(
         " CASE WHEN n %% 4000 = 0 THEN gen_random_uuid() END FROM generate_series(2, 20000) AS n",
         campaign_id,
     )
+    site.sql(
+        "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,"
+        " gateway_id, node, dialer_id, sent_by)"
+        " SELECT call_id, campaign.tenant_id, campaign.id, contact.id, 1, 1, 0, contact.phone_number, '+14155550100',"
+        " phone_number.gateway_id, 'fs1', 'd1', 'd1' FROM contact JOIN campaign ON campaign.id = contact.campaign_id"
+        " JOIN phone_number ON phone_number.id = campaign.phone_number_id WHERE call_id IS NOT NULL"
+    )
     site.sql("ANALYZE contact")
     start = ""
     if after:

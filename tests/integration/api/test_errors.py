@@ -21,7 +21,7 @@ FAILING = [
     ("GET", "/campaigns", ["campaign"]),
     ("POST", "/campaigns", ["contact", "campaign", "agent", "import_reject", "campaign_count"]),
     ("GET", "/campaigns/{id}", ["campaign"]),
-    ("DELETE", "/campaigns/{id}", ["campaign", "contact"]),
+    ("DELETE", "/campaigns/{id}", ["campaign", "call"]),
     ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
     ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
     ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),

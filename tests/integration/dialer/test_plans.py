@@ -22,7 +22,7 @@ from dialer import call_rows, control, identity, process
 from dialer.capacity import limiter_snapshot
 from dialer.record import cdr_correction, cdr_inbox, outcomes
 from dialer.record.outcomes import Answered, Seen, items_of
-from dialer.recovery import audit, delivery_unknown, maybe_live, takeover
+from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
 from models import connect, db, new_id
 from tests.factories import World, make_campaign, make_world
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, ended
@@ -161,6 +161,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.audit._OPEN": (audit._OPEN, (DIALER,)),
         "dialer.recovery.audit._ROWS": (audit._ROWS, (ids,)),
         "dialer.recovery.delivery_unknown._NOTE": (delivery_unknown._NOTE, (ids, DIALER)),
+        "dialer.recovery.hangup_markers._OVER": (hangup_markers._OVER, (ids,)),
         "dialer.recovery.maybe_live._HELD": (maybe_live._HELD, (DIALER,)),
         "dialer.recovery.maybe_live._RELEASED": (maybe_live._RELEASED, (ids, DIALER)),
         "dialer.recovery.takeover._UNSETTLED": (takeover._UNSETTLED, ()),
