@@ -199,6 +199,22 @@ TWICE = (
         ),
     ),
     Mutation(
+        "repeated while it waits for its turn",
+        "a call stands twice in line: it leaves, and is taken back as one that never left",
+        "dialer/dispatch/departures.py",
+        "        call.enqueue()\n        heapq.heappush(",
+        "        heapq.heappush(",
+        (f"{DEPARTURES}::test_a_call_that_has_its_turn_is_not_repeated_and_so_not_taken_back_once_it_left",),
+    ),
+    Mutation(
+        "taken back although sent since",
+        "a withdrawal that waited for the database holds for a call that was repeated meanwhile",
+        "dialer/record/recorder.py",
+        "if report.ended is not None and call.sent_at is not None and call.sent_at > report.at:",
+        "if False:",
+        (f"{RECORDER}::test_a_call_that_was_sent_since_it_was_to_be_taken_back_is_not",),
+    ),
+    Mutation(
         "refused duplicate taken for its call",
         "a call is over by the end of an originate that was never carried out",
         "dialer/record/recorder.py",

@@ -83,6 +83,35 @@ STARVED = (
         (f"{SENDER}::test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers",),
     ),
     Mutation(
+        "held behind a stuck node",
+        "calls behind a write that takes seconds keep their contacts and their slots for as long",
+        "dialer/dispatch/departures.py",
+        "            while queue.heap and now >= queue.heap[0][0] + STALLED_SECONDS:\n",
+        "            while False:\n",
+        (f"{DEPARTURES}::test_what_waits_behind_a_node_that_takes_nothing_goes_back",),
+    ),
+    Mutation(
+        "all that lapsed asks at once",
+        "after a takeover of thousands every permit lapses before its answer is there",
+        "dialer/dispatch/scheduler.py",
+        "heapq.nsmallest(MOST, ripe, key=lambda item: item.ask_at)",
+        "list(ripe)",
+        (f"{DEPARTURES}::test_many_repeats_are_asked_for_in_groups_and_none_is_passed_over",),
+    ),
+    Mutation(
+        "forgotten after a fault",
+        "campaigns that were looked at when something failed are never looked at again",
+        "dialer/dispatch/scheduler.py",
+        """            log.exception("dispatch_failed", campaigns=[one.campaign_id for one in looked][:10])
+            self._put_off(looked, None)
+""",
+        """            log.exception("dispatch_failed", campaigns=[one.campaign_id for one in looked][:10])
+""",
+        (
+            "tests/unit/dialer/test_nobody_forgotten.py::test_every_campaign_is_looked_at_again_whatever_happened",
+        ),
+    ),
+    Mutation(
         "held at the claim and not at the turn",
         "a call leaves by a gateway that was paused, or for a campaign that ended, since it was claimed",
         "dialer/dispatch/departures.py",
