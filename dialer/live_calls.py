@@ -150,7 +150,7 @@ class LiveCall:
             self.state = LiveState.QUEUED
 
     def dequeue(self) -> None:
-        """It does not leave."""
+        """It waits no more: it leaves now, or not at all."""
         if self.state is LiveState.QUEUED:
             self.state = LiveState.CLAIMED
 

@@ -250,6 +250,9 @@ class Departures:
             if call.sent_at is None:
                 self.sender.refuse(call, error)
             return
+        finally:
+            # Whatever comes of it, it stands in no line now: recovery may ask about it.
+            call.dequeue()
         if outcome is SendOutcome.LAPSED:
             self._lapse(call, request)
         elif outcome is SendOutcome.BLOCKED and call.over:

@@ -277,6 +277,16 @@ def test_a_column_that_the_action_does_not_take_fails_its_contact_alone(world: W
     assert len(world.ends()) == 2
 
 
+def test_a_call_whose_sending_fails_is_left_to_recovery_where_its_end_gets_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recovery asks about none that waits in a line."""
+    monkeypatch.setattr(world.sender, "send", Mock(side_effect=RuntimeError("a bug")))
+    world.step()
+    assert len(world.ends()) == 4
+    assert not any(call.queued for call in world.live_calls)
+
+
 def test_the_permit_of_a_contact_that_cannot_leave_is_not_lost(world: World) -> None:
     """It goes back, or is released, with the end of its call: which has it."""
     world.fields = {world.contacts[1].contact_id: {"note": "a}b"}}
