@@ -22,7 +22,7 @@ from campaigns.actions import ActionRefused
 from coordination.errors import Fenced
 from dialer.dispatch.batch import Answered, Batch, ClaimSurroundings, Outcome, PermitSource
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.cap_waits import MOST, NODES, CapKey, CapWaits, cap_of, caps_over
+from dialer.dispatch.cap_waits import MOST, NODES, REDIS, CapKey, CapWaits, cap_of, caps_over
 from dialer.dispatch.claims import Due, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
@@ -404,7 +404,7 @@ class Scheduler:
                 if cap is not None:
                     denials.setdefault(cap, one.answer)
             else:
-                granted.update([NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
+                granted.update([REDIS, NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
         for cap, denial in denials.items():
             self._caps.denied(cap, denial.reason, self.now() + self._pause(denial), granted[cap])
         for cap in granted.keys() - denials.keys():

@@ -41,6 +41,14 @@ STARVED = (
         (f"{SCHEDULER}::test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look",),
     ),
     Mutation(
+        "two at a time for good",
+        "a process that once found the limiter without its state never asks for more than two calls again",
+        "dialer/dispatch/scheduler.py",
+        "granted.update([REDIS, NODES,",
+        "granted.update([NODES,",
+        (f"{SCHEDULER}::test_after_a_limiter_without_state_batches_grow_again",),
+    ),
+    Mutation(
         "poison row not halved",
         "a contact whose claim the database refuses keeps those of every other campaign from being claimed",
         "dialer/dispatch/batch.py",

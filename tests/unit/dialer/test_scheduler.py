@@ -268,6 +268,18 @@ def test_a_campaign_that_loses_its_only_gateway_while_it_is_read_keeps_no_other_
     assert world.calls() == {other.campaign_id: 4}
 
 
+def test_after_a_limiter_without_state_batches_grow_again(world: World) -> None:
+    """It is no cap that is full: whoever started before the state was whole would dial two at a time for good."""
+    world.run(*many_plans(30))
+    world.answer = lambda _request: "no_redis"
+    world.step()
+    world.answer = lambda _request: None
+    for _ in range(10):
+        world.step(1.0)
+    assert set(world.calls().values()) == {5}
+    assert len(world.sent) == 31 * 5
+
+
 # Who is looked at.
 
 
