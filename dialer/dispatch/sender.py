@@ -31,6 +31,8 @@ log = structlog.get_logger()
 STALLED_SECONDS = 0.250
 """A node that leaves an order unanswered for so long is at its limit, or gone: what it is sent would only wait."""
 
+OWN_LAG_SECONDS = 0.020
+
 
 class SendOutcome(StrEnum):
     """What became of an attempt to send."""
@@ -71,6 +73,7 @@ class Sender:
         self._reply_listeners = reply_listeners
         # By node, the calls whose orders it may not have answered, the oldest first.
         self._ordered: dict[str, deque[LiveCall]] = {}
+        self._late_since: dict[str, float] = {}
 
     def send(self, call: LiveCall, request: OriginateRequest, permit_expires: float) -> SendOutcome:
         """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
@@ -101,12 +104,19 @@ class Sender:
         return self._identity.may_send() and self._send_gate.allows(tenant_id, campaign_id, generation)
 
     def stalled(self, node: str) -> bool:
-        """Whether a node has left an order unanswered for so long that it gets no new ones."""
+        """Whether a node has left an order unanswered for so long that it gets no new ones.
+
+        An answer that this process was too busy to read looks the same: the node is late only once it is still so a
+        moment later, in which what has come was read.
+        """
         ordered = self._ordered.get(node, deque())
         while ordered and not ordered[0].unacknowledged:
             ordered.popleft()
-        sent_at = ordered[0].sent_at if ordered else None
-        return sent_at is not None and time.monotonic() - sent_at > STALLED_SECONDS
+        now, sent_at = time.monotonic(), ordered[0].sent_at if ordered else None
+        if sent_at is None or now - sent_at <= STALLED_SECONDS:
+            self._late_since.pop(node, None)
+            return False
+        return now - self._late_since.setdefault(node, now) >= OWN_LAG_SECONDS
 
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
