@@ -90,8 +90,9 @@ class Dispatch:
         return [node for node in offered if node.name not in stalled], order
 
     def why_no_node(self) -> str:
-        """The `blocked_reason` where there is none."""
-        return self.nodes_view.why_none()
+        """The `blocked_reason` where there is none. Those that have room and do not answer are none, for now."""
+        have_room, _ = self.nodes_view.offers()
+        return "no_node" if have_room else self.nodes_view.why_none()
 
     def core_uuid(self, node: str) -> str | None:
         """The Core-UUID of a node's present run."""

@@ -122,7 +122,7 @@ def test_where_every_node_leaves_orders_unanswered_nobody_is_claimed(bench: Benc
     bench.stalled = {"fs1", "fs2"}
     bench.step()
     assert (len(bench.world.live_calls), bench.world.asked) == (0, [])
-    assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "node_channels", None)]
+    assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "no_node", None)]
 
 
 def test_a_gateway_that_was_paused_takes_no_call_from_then_on_and_the_others_do(bench: Bench) -> None:
