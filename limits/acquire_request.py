@@ -11,6 +11,7 @@ from limits.keys import EpochKeys, Keys
 
 SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
+WIRE_SECONDS = 0.010
 
 
 @dataclass(slots=True)
@@ -98,6 +99,7 @@ class AcquireRequest:
     def answers(self, replies: Sequence[Any], asked_at: float, replied_at: float) -> list[Permit | Denied]:
         """The script's replies, in the order of the requests.
 
+        A permit ends a little before its life does: what lies between the last check and the wire is part of it.
         Redis stamped them at some moment between `asked_at` and `replied_at`: a turn begins no earlier than it would
         by the later of the two, and ends no later than by the earlier.
         """
@@ -105,7 +107,7 @@ class AcquireRequest:
         for request, (word, *rest) in zip(self.requests, replies, strict=True):
             if word == "permit":
                 ahead = rest[1] / 1_000_000
-                expires_at = asked_at + ahead + PERMIT_LIFE
+                expires_at = asked_at + ahead + PERMIT_LIFE - WIRE_SECONDS
                 found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
             else:
                 found.append(Denied(request.call_id, word, max(SHORTEST_WAIT, rest[0] / 1_000_000)))

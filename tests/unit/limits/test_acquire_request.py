@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limits.acquire_request import AcquireRequest
+from limits.acquire_request import WIRE_SECONDS, AcquireRequest
 from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from limits.keys import Keys, PermitRecord
 
@@ -66,7 +66,7 @@ def test_answers_keep_the_order_of_the_requests() -> None:
         [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5, 12.75
     )
     assert answers == [
-        Permit("a", "fs1", 13.0, 12.8),
+        Permit("a", "fs1", 13.0, 12.8 - WIRE_SECONDS),
         Denied("b", "gateway_cps", 0.0905),
         Denied("c", "node_cps", 0.005),
     ]
