@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
 
 POSTGRESQL_SHAPE = (
     "it must look like postgresql://user:password@host:5432/database, with anything unusual percent-encoded"
@@ -109,6 +109,10 @@ def postgresql_fault(url: str) -> str | None:
     match = _POSTGRESQL.fullmatch(url)
     if match is None or not url.isprintable() or " " in url or _BROKEN_PERCENT.search(url):
         return POSTGRESQL_SHAPE
+    try:
+        unquote_to_bytes(url).decode()
+    except UnicodeDecodeError:
+        return "what is written as %XX must be UTF-8"
     for host in match[1].split(","):
         address = _POSTGRESQL_HOST.fullmatch(host)
         if address is None or (address[1] and not _is_ipv6(address[1])):

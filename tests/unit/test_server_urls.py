@@ -32,6 +32,7 @@ def test_the_options_of_libpq_are_known() -> None:
 @given(URLS)
 @example("postgresql://%2Fvar%2Frun%2Fpostgresql/carillon")
 @example("postgresql:///carillon?host=/var/run/postgresql&user=carillon")
+@example("postgresql://%DB@h/carillon")
 def test_what_passes_for_postgresql_libpq_can_read(url: str) -> None:
     if postgresql_fault(url) is None:
         assert isinstance(conninfo_to_dict(url), dict)
