@@ -85,6 +85,7 @@ def test_a_node_loses_no_call_and_delays_no_hangup_while_web_hangs_a_dialer_stan
         tenant.act(campaign, "start")
         tenant.wait_touched(campaign, 100, 120)
         before = callers.call(CALLS, RATE, "before")
+        assert len(before.answered) == CALLS, "the node's own dialplan answers whoever calls it"
 
         still, web = stack.pids["dialer.1"], family(stack.pids["web.1"])
         with stopped(still):
