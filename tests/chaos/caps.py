@@ -16,12 +16,11 @@ from typing import TypeVar
 from simulator.ledger import LedgerView, Originate
 from tests.chaos.wire import Order
 
-LATE_SECONDS = 0.1
-"""A permit is good for 50 ms, and a machine whose cores are busy may put as much again between the last check and the
-kernel: so late an order may leave after the moment for which it was counted. Two that are counted a second apart may
-leave 0.9 s apart. What is left of N a second is N in any 0.9 s, 10 N in any 9.9 s, and so on: the 100 ms are lost
-once, however long the time. N in any 1.05 s would be too strict: at exactly N a second, evenly spread, some 1.05 s
-have one more."""
+LATE_SECONDS = 0.05
+"""A permit is good for so long: an order leaves at most so much after the moment for which it was counted. So the
+calls of one second may take 1.05 s, and two that are counted a second apart may leave 0.95 s apart. What is left of N
+a second is N in any 0.95 s, 10 N in any 9.95 s, and so on: the 50 ms are lost once, however long the time. N in any
+1.05 s would be too strict: at exactly N a second, evenly spread, some 1.05 s have one more."""
 CPS_WINDOWS = tuple((count - LATE_SECONDS, count) for count in (1, 2, 10, 60))
 """Seconds, and how many times the cap may leave within any so many."""
 MINUTE_WINDOWS = ((60.0, 1),)

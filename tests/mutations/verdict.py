@@ -61,7 +61,7 @@ SEEN = (
         "a second without what leaves late",
         "a call that left within its permit's life is taken for one too many",
         JUDGE,
-        "LATE_SECONDS = 0.1\n",
+        "LATE_SECONDS = 0.05\n",
         "LATE_SECONDS = 0.0\n",
         (f"{VERDICT}::test_one_call_a_second_too_many_is_found_over_any_number_of_seconds",),
     ),
