@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -110,6 +110,8 @@ class Peak:
     allowed: int
     t: float
     seconds: float = 0.0
+    calls: tuple[tuple[float, Originate], ...] = ()
+    """Of a rate: when each of those calls left, and what its node carried out."""
 
     @property
     def exceeded(self) -> bool:
@@ -118,9 +120,13 @@ class Peak:
 
     def __str__(self) -> str:
         window = f" within {self.seconds:g} s" if self.seconds else ""
-        return (
-            f"{self.cap.kind} ({self.name}): {self.most}{window} at {self.t:.3f}, {self.allowed} are allowed"
+        calls = "".join(
+            f"; {line.uuid} of {line.dialer} left {left:.3f}, carried out {line.t:.3f}"
+            for left, line in self.calls
+            if self.exceeded
         )
+        found = f"{self.most}{window} at {self.t:.3f}, {self.allowed} are allowed{calls}"
+        return f"{self.cap.kind} ({self.name}): {found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,9 @@ def judge(
         else:
             counted = orders if cap.scope is Scope.NODE else [call.line for call in calls]
             for name, lines in _grouped(cap, ((of(line), line) for line in counted)).items():
-                yield _rate(cap, name, sorted(map(left, lines)))
+                yield _rate(
+                    cap, name, sorted(((left(line), line) for line in lines), key=lambda call: call[0])
+                )
 
 
 def unjudged(caps: Iterable[Cap], lines: Iterable[Originate]) -> list[str]:
@@ -228,15 +236,18 @@ def _live(cap: Cap, name: str, up: Iterable[Span]) -> Peak:
     return worst
 
 
-def _rate(cap: Cap, name: str, times: Sequence[float]) -> Peak:
+def _rate(cap: Cap, name: str, calls: Sequence[tuple[float, Originate]]) -> Peak:
     """The fullest window; each begins with a call."""
-    worst = Peak(cap, name, 0, cap.limit.first, 0.0)
+    times = [left for left, _ in calls]
+    worst, first = Peak(cap, name, 0, cap.limit.first, 0.0), 0
     for seconds, multiple in cap.windows:
         for index, t in enumerate(times):
             count = bisect_left(times, t + seconds - EDGE) - index
             allowed = multiple * cap.limit.most(t, t + seconds)
-            worst = _worse(worst, Peak(cap, name, count, allowed, t, seconds))
-    return worst
+            found = _worse(worst, Peak(cap, name, count, allowed, t, seconds))
+            if found is not worst:
+                worst, first = found, index
+    return replace(worst, calls=tuple(calls[first : first + worst.most]))
 
 
 def _worse(one: Peak, other: Peak) -> Peak:

@@ -248,7 +248,7 @@ def test_one_call_a_minute_too_many_is_found() -> None:
     cap = Cap(Scope.TENANT, Limit(5), "t", MINUTE_WINDOWS)
     assert dialled(100.0, 101.0, 102.0, 103.0, 104.0, 160.0, cap=cap) == []
     (said,) = dialled(100.0, 101.0, 102.0, 103.0, 104.0, 159.9, cap=cap)
-    assert said == "calls a minute of a tenant (t): 6 within 60 s at 100.000, 5 are allowed"
+    assert said.startswith("calls a minute of a tenant (t): 6 within 60 s at 100.000, 5 are allowed; ")
 
 
 def test_a_cap_is_judged_by_the_calls_of_its_own_alone() -> None:
@@ -338,7 +338,12 @@ def test_a_rate_is_that_at_which_orders_left_whatever_held_them_on_the_way() -> 
     # An order that was given again left when it was given the last time before it was carried out.
     assert found(
         first, after, Order(4.9, "fs1", "held"), Order(7.0, "fs1", "held"), Order(4.9, "fs2", "next")
-    ) == ["calls a second of a gateway (gw): 2 within 0.95 s at 4.900, 1 are allowed"]
+    ) == [
+        (
+            "calls a second of a gateway (gw): 2 within 0.95 s at 4.900, 1 are allowed;"
+            " held of d1 left 4.900, carried out 5.000; next of d1 left 5.100, carried out 5.100"
+        )
+    ]
 
 
 def test_what_a_dialer_was_stopped_with_after_its_guard_counts_as_of_then() -> None:
