@@ -6,7 +6,7 @@
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), lead (µs), horizon (µs),
 --       tenants [[id, concurrent, rate, calls, minutes]], campaigns [[id, tenant, concurrency]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
---       requests [[call id, number, campaign, gateway, [node ...]]]}, in which tenants, campaigns, gateways and nodes are
+--       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left]]}, in which tenants, campaigns, gateways and nodes are
 --       named by their place, from 1 on; a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
@@ -272,8 +272,9 @@ local function next_turn(logs, turn)
 end
 
 -- The permit of a call that holds one: its slots stay, its place in the rates moves to its next turn. A turn that is
--- too far off to be told yet is kept for it, or calls whose permits lapse would lose every race against new ones.
-local function again(id, campaign, gateway, number_slots, record)
+-- too far off to be told yet is kept for it, or calls whose permits lapse would lose every race against new ones. Of a
+-- call of which an order may have left, that one's place stays in the rates as well, under a name that nobody gives back.
+local function again(id, campaign, gateway, number_slots, record, may_have_left)
   local node, tenant = by_name[record.n], campaign.tenant
   if not node then
     return denied('no_node', SLOT_WAIT)
@@ -296,7 +297,11 @@ local function again(id, campaign, gateway, number_slots, record)
     return denied(record.w or tenant.rate.reason, turn - last_turn)
   end
   for _, rate in ipairs(logs) do
+    local left = may_have_left and redis.call('ZSCORE', rate.key, id)
     redis.call('ZREM', rate.key, id)
+    if left and tonumber(left) <= now then
+      redis.call('ZADD', rate.key, left, id .. ':' .. job.ask)
+    end
     refresh(rate)
   end
   local at, reason = next_turn(logs, turn)
@@ -317,7 +322,7 @@ for i, request in ipairs(job.requests) do
   local campaign, gateway = campaigns[request[3]], gateways[request[4]]
   local number_slots = number_slot(key())
   if records[id] then
-    answers[i + 1] = again(id, campaign, gateway, number_slots, records[id])
+    answers[i + 1] = again(id, campaign, gateway, number_slots, records[id], request[6] == 1)
   else
     answers[i + 1] = reserve(id, number, campaign, gateway, request[5], number_slots)
   end

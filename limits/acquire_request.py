@@ -91,6 +91,7 @@ class AcquireRequest:
                     campaigns[request.caps.campaign_id],
                     gateways[request.caps.gateway.id],
                     [nodes[name] for name in request.nodes if name in nodes],
+                    int(request.may_have_left),
                 ]
                 for request in self.requests
             ],

@@ -89,12 +89,14 @@ class CallCaps:
 @dataclass(frozen=True, slots=True)
 class PermitRequest:
     """One call that wants to leave by one of `nodes`, of which the one whose turn is soonest takes it, the first of
-    equals. `call_id` stands for one campaign, tenant, gateway and number for good."""
+    equals. `call_id` stands for one campaign, tenant, gateway and number for good. `may_have_left`: an order of this
+    call was written before, and goes on counting for its moment."""
 
     call_id: str
     number: str
     caps: CallCaps
     nodes: Sequence[str]
+    may_have_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

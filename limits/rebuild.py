@@ -104,11 +104,14 @@ class _Rebuild:
         self._run = run
         self._epoch = f"{secrets.token_hex(6)}.{run}"
         self._keys = store.epoch_keys(self._epoch)
-        seconds, micros = self._redis.time()
-        self._now_ms = seconds * 1000 + micros // 1000
+        self._now_ms = 0
 
     def do(self, snapshot: LimiterSnapshot, token: str) -> bool:
         """Write everything, then open; False where the lock or the server was lost in between."""
+        # Not before the snapshot is read: its ages are as of the reading. By an earlier clock every send would seem
+        # older than it is, and leave its window too soon.
+        seconds, micros = self._redis.time()
+        self._now_ms = seconds * 1000 + micros // 1000
         records = {call.call_id: self._record(call) for call in snapshot.open_calls}
         for batch in _batches(list(records.items())):
             self._write_permits(batch)

@@ -11,10 +11,13 @@ SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id:
     (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms
 FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
+# Of a call that was taken over nobody knows when its last order left: at the latest when it was answered, or ended.
 _RECENT = """
 SELECT id::text AS call_id, tenant_id, gateway_id::text, node,
-    CASE WHEN sent_at IS NULL THEN 0 ELSE (extract(epoch FROM now() - sent_at) * 1000)::int8 END AS age_ms
-FROM call WHERE (sent_at > now() - make_interval(secs => %s) OR sent_at IS NULL)
+    greatest(0, extract(epoch FROM now() - left_at) * 1000)::int8 AS age_ms
+FROM call, LATERAL (SELECT CASE WHEN sent_at IS NULL THEN now()
+    WHEN sent_by <> dialer_id THEN coalesce(answered_at, ended_at, now()) ELSE sent_at END AS left_at) AS latest
+WHERE left_at > now() - make_interval(secs => %s)
     AND (ended_at IS NULL OR sent_at IS NOT NULL) AND created_at > now() - interval '1 day'
 """
 _DAYS = """

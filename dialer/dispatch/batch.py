@@ -160,7 +160,9 @@ class Batch:
                 self.departures.withdraw(item.call, delay=AGAIN_SECONDS)
                 continue
             caps = caps_of(plan, gateway)
-            request = PermitRequest(item.call.call_id, item.call.phone_number, caps, (item.call.node,))
+            request = PermitRequest(
+                item.call.call_id, item.call.phone_number, caps, (item.call.node,), item.may_have_left
+            )
             again.append((item, request))
         fresh = [
             PermitRequest(

@@ -50,11 +50,13 @@ class GivesBack(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A claimed call without a permit that holds; `ask_at` is when it is worth asking for one again."""
+    """A claimed call without a permit that holds; `ask_at` is when it is worth asking for one again. `may_have_left`:
+    an order of it was written since its last permit, or before it was taken over."""
 
     call: LiveCall
     request: OriginateRequest
     ask_at: float = 0.0
+    may_have_left: bool = False
 
 
 @dataclass(slots=True)
@@ -127,10 +129,10 @@ class Departures:
             self._queue(call, request, permit)
 
     def wait(self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]) -> None:
-        """Send this call as soon as there is a permit for it."""
+        """Send this call once more, as soon as there is a permit for it."""
         request = self._request(plan, call, custom_fields)
         if request is not None:
-            self._lapse(call, request)
+            self._lapse(call, request, may_have_left=True)
 
     def renewed(self, item: Waiting, permit: Permit) -> None:
         """There is a permit for a call that waited for one."""
@@ -270,7 +272,7 @@ class Departures:
             # The limiter owes it. Raised, it would end the greenlet by which the other calls leave.
             log.warning("permits_owed", error=str(error)[:200])
 
-    def _lapse(self, call: LiveCall, request: OriginateRequest) -> None:
+    def _lapse(self, call: LiveCall, request: OriginateRequest, *, may_have_left: bool = False) -> None:
         call.enqueue()
-        self.lapsed[call.call_id] = Waiting(call, request)
+        self.lapsed[call.call_id] = Waiting(call, request, may_have_left=may_have_left)
         self.wake()

@@ -14,6 +14,7 @@ from tests.mutations.mutation import (
     PERMITS,
     REPEATS,
     SENDER,
+    SNAPSHOT,
     TURNS,
     Mutation,
 )
@@ -74,6 +75,44 @@ EXCEEDED = (
         "time.sleep(FURTHEST_TURN + PERMIT_LIFE + MARGIN)",
         "time.sleep(PERMIT_LIFE + MARGIN)",
         (f"{TURNS}::test_a_rebuild_waits_until_the_furthest_turn_has_lapsed",),
+    ),
+    Mutation(
+        "first order of a repeat forgotten",
+        "a call that is sent again takes its first order, which its node may have carried out, out of the windows",
+        "limits/acquire.lua",
+        "if left and tonumber(left) <= now then",
+        "if false then",
+        (f"{REPEATS}::test_an_order_that_may_have_left_stays_counted_when_its_call_is_sent_again",),
+    ),
+    Mutation(
+        "repeat asked for as a new order",
+        "the limiter is not told that an order of the call may have left",
+        "dialer/dispatch/departures.py",
+        "self._lapse(call, request, may_have_left=True)",
+        "self._lapse(call, request)",
+        (f"{DEPARTURES}::test_a_repeat_leaves_its_first_order_counted_until_it_has_a_permit",),
+    ),
+    Mutation(
+        "sends age while the rows are read",
+        "after a rebuild every send leaves its window too soon by as long as the database took",
+        "limits/rebuild.py",
+        "self._keys = store.epoch_keys(self._epoch)\n        self._now_ms = 0\n",
+        "self._keys = store.epoch_keys(self._epoch)\n        self._time = self._redis.time()\n",
+        (f"{EPOCH}::test_a_send_stays_in_its_window_however_long_the_rows_were_read",),
+        (
+            (
+                "seconds, micros = self._redis.time()\n",
+                "seconds, micros = self._time\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "repeat of an heir forgotten by a rebuild",
+        "a call that was sent again by a dialer that died counts for the moment of its claim",
+        "dialer/capacity/limiter_snapshot.py",
+        "WHEN sent_by <> dialer_id THEN coalesce(answered_at, ended_at, now()) ",
+        "",
+        (f"{SNAPSHOT}::test_a_call_counts_from_the_latest_moment_at_which_it_may_have_left",),
     ),
     Mutation(
         "day's calls not counted",

@@ -22,6 +22,7 @@ LAPSES = "tests/integration/limits/test_lapses.py"
 LEASES = "tests/integration/coordination/test_membership.py"
 MEMORY = "tests/integration/limits/test_eviction.py"
 REPEATS = "tests/integration/limits/test_repeats.py"
+SNAPSHOT = "tests/integration/dialer/test_limiter_snapshot.py"
 VERDICT = "tests/chaos/test_verdict.py"
 
 

@@ -139,11 +139,15 @@ class Dialer:
         nodes: Sequence[NodeCaps] = OPEN_NODES,
         lead: float = 0.0,
         horizon: float = 0.0,
+        may_have_left: bool = False,
     ) -> list[Permit | Denied]:
         """Ask for these calls, each to a number of its own unless `number` is given."""
         caps = CallCaps(tenant_id, campaign_id, concurrency, tenant, gateway)
         names = [node.name for node in nodes]
-        requests = [PermitRequest(call_id, number or f"+{call_id}", caps, names) for call_id in call_ids]
+        requests = [
+            PermitRequest(call_id, number or f"+{call_id}", caps, names, may_have_left)
+            for call_id in call_ids
+        ]
         return self.limiter.acquire(nodes, requests, lead=lead, horizon=horizon)
 
     def turns(self, kind: str, name: str) -> dict[str, int]:

@@ -117,6 +117,23 @@ def test_the_rebuilt_state_counts_what_the_database_knows(
     assert words(ask(dialer)) == [word]
 
 
+def test_a_send_stays_in_its_window_however_long_the_rows_were_read(
+    client: HookedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialer = Dialer(client)
+    seconds, micros = client.time()
+    now = [seconds, micros]
+    monkeypatch.setattr(client, "time", lambda: tuple(now))
+
+    def read() -> LimiterSnapshot:
+        now[0] += 30
+        return snapshot([], [RecentSend("a", "t", "gw", "fs1", 500)])()
+
+    assert dialer.limiter.rebuild(read)
+    (stamp,) = dialer.turns("gateway", "gw").values()
+    assert stamp // 1000 == (seconds + 30) * 1000 + micros // 1000 - 500
+
+
 def test_after_a_rebuild_too_a_number_is_taken_for_the_tenant_alone_who_calls_it(client: HookedRedis) -> None:
     dialer = Dialer(client)
     assert dialer.limiter.rebuild(snapshot([live("a")]))

@@ -18,7 +18,7 @@ from coordination.lua import Script
 from limits import scripts
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, Permit, TenantCaps, Usage
 from local.valkey import EmbeddedValkey
-from tests.integration.limits.limiter_rig import Clock, Dialer, HookedRedis, ScriptHook, connect, words
+from tests.integration.limits.limiter_rig import NOON, Clock, Dialer, HookedRedis, ScriptHook, connect, words
 from tests.waiting import wait_until
 
 Send = Callable[[str], Any]
@@ -31,6 +31,31 @@ def test_asking_again_counts_once(dialer: Dialer) -> None:
     assert dialer.limiter.usage("t") == Usage(1, 1, 1, 0)
     dialer.end("a")
     assert dialer.limiter.usage("t") == Usage(0, 1, 1, 0)
+
+
+def test_an_order_that_may_have_left_stays_counted_when_its_call_is_sent_again(
+    timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
+    caps = TenantCaps(None, 3, None, None)
+    timed_dialer.ask("sent", tenant=caps)
+    virtual_clock.advance(20.0)
+    assert words(timed_dialer.ask("sent", tenant=caps, may_have_left=True)) == ["fs1"]
+    assert sorted(timed_dialer.turns("tenant", "t").values()) == [NOON, NOON + 20_000_000]
+    virtual_clock.advance(20.0)
+    # A permit that lapsed and one that is given back free the place of their own moment alone.
+    (permit,) = timed_dialer.ask("sent", tenant=caps)
+    assert isinstance(permit, Permit)
+    assert sorted(timed_dialer.turns("tenant", "t").values()) == [NOON, NOON + 40_000_000]
+    timed_dialer.limiter.give_back([permit])
+    assert list(timed_dialer.turns("tenant", "t").values()) == [NOON]
+
+
+def test_an_order_that_was_never_due_is_not_counted_beside_its_repeat(
+    timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
+    timed_dialer.ask("first", "second", gateway=GatewayCaps("gw", 10, None), lead=0.2, horizon=0.05)
+    timed_dialer.ask("first", gateway=GatewayCaps("gw", 10, None), may_have_left=True)
+    assert len(timed_dialer.turns("gateway", "gw")) == 1
 
 
 def test_releasing_again_changes_nothing(dialer: Dialer) -> None:

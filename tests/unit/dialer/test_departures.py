@@ -319,6 +319,19 @@ def test_a_repeat_is_sent_once_however_often_it_is_asked_for(world: World) -> No
     assert call.resent
 
 
+def test_a_repeat_leaves_its_first_order_counted_until_it_has_a_permit(
+    world: World,
+) -> None:
+    world.contacts = []
+    assert world.scheduler.resend(adopted(world))
+    world.answer, world.retry_after = lambda _request: "gateway_cps", 0.005
+    world.step(0.005)
+    world.answer, world.life = lambda _request: None, -1.0
+    world.step(0.005)
+    world.step(world.retry_after)
+    assert [request.may_have_left for requests in world.asked for request in requests] == [True, True, False]
+
+
 def test_many_repeats_are_asked_for_in_groups_and_none_is_passed_over(world: World) -> None:
     world.contacts = []
     calls = [adopted(world) for _ in range(3 * MOST)]
