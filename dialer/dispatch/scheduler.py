@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,13 +20,13 @@ from gevent.event import Event as Signal
 
 from campaigns.actions import ActionRefused
 from coordination.errors import Fenced
-from dialer.dispatch.batch import Answered, Batch, ClaimSurroundings, Outcome, PermitSource
+from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
+from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.cap_waits import MOST, NODES, REDIS, CapKey, CapWaits, cap_of, caps_over
+from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
-from dialer.dispatch.fair_share import FairShare
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.errors import DATABASE_AWAY
@@ -43,7 +43,6 @@ IDLE_SECONDS = 5.0
 BLOCKED_SECONDS = 1.0
 SLOT_SECONDS = 0.25
 UNAVAILABLE_SECONDS = 0.5
-SOONEST_SECONDS = 0.002
 TAKEN_SECONDS = 0.01
 TURN_SECONDS = 0.004
 BEHIND_SECONDS = 0.02
@@ -76,45 +75,28 @@ class Scheduler:
     now: Callable[[], float] = time.monotonic
     timing: TurnTiming = field(default_factory=TurnTiming)
     stopping: bool = False
+    agenda: Agenda = field(init=False)
     _ended: bool = False
-    _campaigns: dict[str, DialledCampaign] = field(default_factory=dict)
-    _ready: dict[str, None] = field(default_factory=dict)
-    _later: list[tuple[float, str]] = field(default_factory=list)
-    _caps: CapWaits = field(default_factory=CapWaits)
-    _fair: FairShare = field(default_factory=FairShare)
     _wake: Signal = field(default_factory=Signal)
+
+    def __post_init__(self) -> None:
+        self.agenda = Agenda(self.now)
 
     # What others tell it.
 
-    def follow(self, campaign_ids: Sequence[str] | set[str]) -> None:
+    def follow(self, campaign_ids: Iterable[str]) -> None:
         """These campaigns came, went or changed: look at them now."""
-        for campaign_id in campaign_ids:
-            plan, known = self.plan(campaign_id), self._campaigns.get(campaign_id)
-            if plan is None:
-                self._campaigns.pop(campaign_id, None)
-                self._caps.forget(campaign_id)
-                self._ready.pop(campaign_id, None)
-            elif known is None:
-                self._campaigns[campaign_id] = DialledCampaign(plan)
-                self.wake(campaign_id)
-            else:
-                known.plan = plan
-                self._caps.changed(caps_over(plan), self.now())
-                self.wake(campaign_id)
-        self._fair.keep({name: one.plan.tenant_id for name, one in self._campaigns.items()})
+        self.agenda.follow({campaign_id: self.plan(campaign_id) for campaign_id in campaign_ids})
         self._wake.set()
 
     def wake(self, campaign_id: str) -> None:
         """Something happened to this campaign: look at it now."""
-        if campaign_id in self._campaigns:
-            self._ready.setdefault(campaign_id)
-            self._caps.forget(campaign_id)
+        if self.agenda.wake(campaign_id):
             self._wake.set()
 
     def wake_all(self) -> None:
         """Something changed that concerns every campaign."""
-        for campaign_id in self._campaigns:
-            self.wake(campaign_id)
+        self.agenda.wake_all()
         self._wake.set()
 
     def look(self) -> None:
@@ -123,16 +105,8 @@ class Scheduler:
 
     def calls_over(self, over: Sequence[LiveCall]) -> None:
         """These calls are over, and their slots free: who waits longest for one looks first."""
-        now = self.now()
-        freed: set[CapKey] = {NODES}
-        for call in over:
-            freed |= {("tenant", call.tenant_id), ("gateway", call.gateway_id)}
-            # Who waits for a slot that campaigns share keeps its place: whose call ended would always be first.
-            if not self._caps.waits(call.campaign_id):
-                self.wake(call.campaign_id)
-        for key in freed:
-            if self._caps.free(key, now):
-                self._wake.set()
+        if self.agenda.calls_over(over):
+            self._wake.set()
 
     def resend(self, call: LiveCall) -> bool:
         """Send a call once more under its id, with a permit of now; False where it may not be sent any more.
@@ -200,7 +174,7 @@ class Scheduler:
         waiting = heapq.nsmallest(MOST, ripe, key=lambda item: item.ask_at)
         behind = self.around.behind()
         if not behind:
-            looked += self._due_for_a_look(now)
+            looked += self.agenda.due(now)
         if not waiting and not looked:
             return BEHIND_SECONDS if behind else self._until_next(now)
         offered, order = self.around.offers()
@@ -236,38 +210,17 @@ class Scheduler:
         try:
             batch.dial(waiting)
         finally:
-            self._learn(batch.answered)
-            self._give(asking, batch.outcomes)
+            self.agenda.learn(batch.answered, self._pause)
+            self.agenda.give(asking, batch.outcomes)
             for campaign_id, outcome in batch.outcomes.items():
                 self._after(asking[campaign_id], outcome)
-
-    def _due_for_a_look(self, now: float) -> list[DialledCampaign]:
-        """Those that were woken, whose time has come, or whose cap may be asked again."""
-        while self._later and self._later[0][0] <= now:
-            at, campaign_id = heapq.heappop(self._later)
-            campaign = self._campaigns.get(campaign_id)
-            if campaign is not None and campaign.look_at == at:
-                self._ready.setdefault(campaign_id)
-        for campaign_id in self._caps.due(now, self._fairest):
-            self._ready.setdefault(campaign_id)
-        found = [one for name in self._ready if (one := self._campaigns.get(name)) is not None]
-        self._ready.clear()
-        return found
-
-    def _fairest(self, waiting: Iterable[str]) -> Iterator[str]:
-        """Of those that wait for a cap the next to be served first. By their places in the line alone a tenant of
-        many campaigns would get a cap that all share to itself."""
-        by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
-        for campaign_id in waiting:
-            by_tenant[self._campaigns[campaign_id].plan.tenant_id][campaign_id] = 1
-        return (campaign_id for _, campaign_id in self._fair.turns(by_tenant))
 
     def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
         """For how many calls each campaign asks that nothing binds."""
         wishes: dict[str, int] = {}
         claimed = self.departures.waiting_by_campaign()
         for campaign in looked:
-            if self._campaigns.get(campaign.campaign_id) is not campaign:
+            if not self.agenda.dials(campaign):
                 continue
             try:
                 wish = self._wish(campaign, claimed[campaign.campaign_id], now)
@@ -276,7 +229,7 @@ class Scheduler:
             except Exception:
                 # What nobody foresaw of one campaign must not stop the others.
                 log.exception("campaign_not_understood", campaign_id=campaign.campaign_id)
-                self._look_again(campaign, BLOCKED_SECONDS)
+                self.agenda.look_again(campaign, BLOCKED_SECONDS)
                 continue
             if wish > 0:
                 wishes[campaign.campaign_id] = wish
@@ -287,21 +240,21 @@ class Scheduler:
         something binds it, which is told."""
         plan = campaign.plan
         if not self._can_go_on(campaign):
-            self._look_again(campaign, BLOCKED_SECONDS)
+            self.agenda.look_again(campaign, BLOCKED_SECONDS)
         elif plan.halted:
             self._blocked(campaign, "halted", BLOCKED_SECONDS)
         elif all(gateway.shut for gateway in plan.gateways):
             self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS)
         elif claimed:
             # They go first.
-            self._look_again(campaign, TAKEN_SECONDS)
+            self.agenda.look_again(campaign, TAKEN_SECONDS)
         elif not self.departures.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
             # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
-            self._look_again(campaign, SLOT_SECONDS)
-        elif (bound := self._caps.binding(caps_over(plan), now)) is not None:
+            self.agenda.look_again(campaign, SLOT_SECONDS)
+        elif (bound := self.agenda.binding(plan, now)) is not None:
             cap, reason = bound
             self.reasons.tell(plan.campaign_id, reason)
-            self._caps.wait(cap, plan.campaign_id)
+            self.agenda.wait_for(cap, plan.campaign_id)
         else:
             free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(plan.campaign_id)
             if free > 0:
@@ -327,7 +280,7 @@ class Scheduler:
         """Choose whose contacts go into this batch, in what order, as far as they are due."""
         if not wishes:
             return
-        order = self._choose(asking, wishes)
+        order = self.agenda.choose(asking, wishes)
         counts = Counter(order)
         known = self._read(asking, counts, now)
         nobody = [asking[name] for name, found in known.items() if not found]
@@ -336,27 +289,7 @@ class Scheduler:
                 batch.add(asking[campaign_id].plan, known[campaign_id].pop(0))
         if nobody:
             self._nobody_due(nobody)
-        for campaign_id in wishes:
-            if campaign_id not in counts:
-                self._ready.setdefault(campaign_id)
-
-    def _choose(self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int]) -> list[str]:
-        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked."""
-        over = {campaign_id: caps_over(asking[campaign_id].plan) for campaign_id in wishes}
-        left = {key: self._caps.most(key) for keys in over.values() for key in keys}
-        by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
-        for campaign_id, wish in wishes.items():
-            most = min(left[key] for key in over[campaign_id])
-            by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
-        order: list[str] = []
-        for _, campaign_id in self._fair.turns(by_tenant):
-            if all(left[key] > 0 for key in over[campaign_id]):
-                order.append(campaign_id)
-                for key in over[campaign_id]:
-                    left[key] -= 1
-                if len(order) >= MOST:
-                    break
-        return order
+        self.agenda.look_at_once(campaign_id for campaign_id in wishes if campaign_id not in counts)
 
     def _read(
         self, asking: Mapping[str, DialledCampaign], counts: Mapping[str, int], now: float
@@ -384,43 +317,20 @@ class Scheduler:
             pending = first.get(campaign.campaign_id)
             if pending is None:
                 self.reasons.tell(campaign.campaign_id, None)
-                self._look_again(campaign, IDLE_SECONDS)
+                self.agenda.look_again(campaign, IDLE_SECONDS)
                 if not self.departures.live_calls.count_of_campaign(campaign.campaign_id):
                     self.around.exhausted(campaign.campaign_id)
             elif pending.seconds <= 0:
                 # Somebody else is at this very contact.
-                self._look_again(campaign, TAKEN_SECONDS)
+                self.agenda.look_again(campaign, TAKEN_SECONDS)
             else:
                 self.reasons.tell(campaign.campaign_id, "retry_wait", pending.at)
-                self._look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
-
-    def _learn(self, answered: Sequence[Answered]) -> None:
-        """Which of the caps that campaigns share are full, and until when."""
-        granted: Counter[CapKey] = Counter()
-        denials: dict[CapKey, Denied] = {}
-        for one in answered:
-            if isinstance(one.answer, Denied):
-                cap = cap_of(one.answer.reason, one.tenant_id, one.gateway_id)
-                if cap is not None:
-                    denials.setdefault(cap, one.answer)
-            else:
-                granted.update([REDIS, NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
-        for cap, denial in denials.items():
-            self._caps.denied(cap, denial.reason, self.now() + self._pause(denial), granted[cap])
-        for cap in granted.keys() - denials.keys():
-            self._caps.granted(cap)
-
-    def _give(self, asking: Mapping[str, DialledCampaign], outcomes: Mapping[str, Outcome]) -> None:
-        """Count what each campaign got of a batch."""
-        calls: dict[str, dict[str, int]] = defaultdict(dict)
-        for campaign_id, outcome in outcomes.items():
-            calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
-        self._fair.give(calls)
+                self.agenda.look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
 
     def _after(self, campaign: DialledCampaign, outcome: Outcome) -> None:
         """What a batch says of a campaign, and when it is looked at next."""
         plan = campaign.plan
-        if self._campaigns.get(plan.campaign_id) is not campaign:
+        if not self.agenda.dials(campaign):
             return
         binding = campaign.asked(outcome.claimed, outcome.denied, self.now())
         if outcome.claimed:
@@ -430,13 +340,13 @@ class Scheduler:
         if binding is None:
             # Where others got all of them, they are at the next as well.
             busy = outcome.claimed or outcome.denied
-            self._look_again(campaign, SOONEST_SECONDS if busy else TAKEN_SECONDS)
+            self.agenda.look_again(campaign, SOONEST_SECONDS if busy else TAKEN_SECONDS)
             return
-        bound = self._caps.binding(caps_over(plan), self.now())
+        bound = self.agenda.binding(plan, self.now())
         if bound is not None:
-            self._caps.wait(bound[0], plan.campaign_id)
+            self.agenda.wait_for(bound[0], plan.campaign_id)
         else:
-            self._look_again(campaign, self._pause(binding))
+            self.agenda.look_again(campaign, self._pause(binding))
 
     def _pause(self, denial: Denied) -> float:
         """The seconds until it is worth asking again. Of a rate half a horizon of turns is asked for at once: one by
@@ -448,26 +358,19 @@ class Scheduler:
 
     def _blocked(self, campaign: DialledCampaign, reason: str, seconds: float) -> None:
         self.reasons.tell(campaign.campaign_id, reason)
-        self._look_again(campaign, seconds)
-
-    def _look_again(self, campaign: DialledCampaign, seconds: float) -> None:
-        campaign.look_at = self.now() + max(seconds, SOONEST_SECONDS)
-        heapq.heappush(self._later, (campaign.look_at, campaign.campaign_id))
+        self.agenda.look_again(campaign, seconds)
 
     def _put_off(self, looked: Sequence[DialledCampaign], reason: str | None) -> None:
         """Something that all need is away; those that were looked at are looked at again in a while."""
         for campaign in looked:
             if reason is not None:
                 self.reasons.tell(campaign.campaign_id, reason)
-            self._look_again(campaign, UNAVAILABLE_SECONDS * random.uniform(0.8, 1.0))
+            self.agenda.look_again(campaign, UNAVAILABLE_SECONDS * random.uniform(0.8, 1.0))
 
     def _until_next(self, now: float) -> float:
         """The seconds until somebody is due for a look."""
-        if self._ready:
-            return 0.0
-        times = [self._later[0][0]] if self._later else []
-        at = self._caps.next_at()
-        times += [] if at is None else [at]
+        at = self.agenda.next_at()
+        times = [] if at is None else [at]
         times += [item.ask_at for item in self.departures.lapsed.values()]
         times += self.departures.overdue_at()
         return max(0.0, min(times, default=now + IDLE_SECONDS) - now)

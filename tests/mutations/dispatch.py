@@ -27,7 +27,7 @@ STARVED = (
     Mutation(
         "first come, first served",
         "a tenant of two hundred campaigns that wait for a full cap gets it to itself",
-        "dialer/dispatch/scheduler.py",
+        "dialer/dispatch/agenda.py",
         "return (campaign_id for _, campaign_id in self._fair.turns(by_tenant))",
         "return iter(waiting)",
         (f"{SCHEDULER}::test_under_a_full_cap_each_tenant_gets_its_share_and_each_of_its_campaigns",),
@@ -43,7 +43,7 @@ STARVED = (
     Mutation(
         "two at a time for good",
         "a process that once found the limiter without its state never asks for more than two calls again",
-        "dialer/dispatch/scheduler.py",
+        "dialer/dispatch/agenda.py",
         "granted.update([REDIS, NODES,",
         "granted.update([NODES,",
         (f"{SCHEDULER}::test_after_a_limiter_without_state_batches_grow_again",),

@@ -31,12 +31,13 @@ REASONS = (
 
 def forgotten(scheduler: Scheduler) -> list[str]:
     """Campaigns that nothing known would have looked at."""
-    later = {(at, name) for at, name in scheduler._later}
-    waiting = {name for cap in scheduler._caps._caps.values() for name in cap.waiters}
+    agenda = scheduler.agenda
+    later = {(at, name) for at, name in agenda._later}
+    waiting = {name for cap in agenda._caps._caps.values() for name in cap.waiters}
     return [
         name
-        for name, one in scheduler._campaigns.items()
-        if name not in scheduler._ready and name not in waiting and (one.look_at, name) not in later
+        for name, one in agenda._campaigns.items()
+        if name not in agenda._ready and name not in waiting and (one.look_at, name) not in later
     ]
 
 

@@ -286,7 +286,7 @@ def test_after_a_limiter_without_state_batches_grow_again(world: World) -> None:
 def test_what_nobody_woke_and_nothing_is_due_for_is_not_looked_at() -> None:
     world = World()
     world.run(*many_plans(1000, max_concurrent_calls=2), contacts=0)
-    while world.scheduler._ready:
+    while world.scheduler.agenda._ready:
         world.step()
     assert len(world.finished) == 1000
     (busy,) = many_plans(1)
