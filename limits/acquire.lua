@@ -13,7 +13,7 @@
 --       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request}}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
-local SLOT_WAIT, NUMBER_WAIT, BLOCKED_WAIT = 100000, 1000000, 1000000
+local BLOCKED_WAIT = 1000000
 local FIXED = 8
 
 local epoch = whole(KEYS[1])
@@ -32,78 +32,9 @@ if now < seen - STEP then
   return {'no_redis'}
 end
 redis.call('SET', KEYS[4], math.max(now, seen), 'PX', job.keep)
-local lapse = score(math.floor(now / 1000) + job.lease)
 local day = math.floor(now / DAY)
 -- No turn lies behind midnight: it would count for a day that is not its own.
 local last_turn = math.min(soonest + job.horizon, (day + 1) * DAY - 1)
-
--- Slots -------------------------------------------------------------------------------------------------------------
-
--- Sweeping a slot whose permit is still held would grant its place twice: its dialer may live and have failed to renew
--- it, while another kept the epoch. The rows of the calls are asked then. All slots of a permit lapse at one time, so
--- what the tenant's, the gateway's and the nodes' say before the first grant says it of the numbers' too.
-local lapsed_in_use = false
-
-local function slots(key, limit, reason)
-  local time = math.floor(now / 1000)
-  local lapsed = redis.call('ZRANGEBYSCORE', key, '-inf', time)
-  for _, id in ipairs(lapsed) do
-    lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], id) == 1
-  end
-  if #lapsed > 0 and not lapsed_in_use then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', time)
-  end
-  return {key = key, limit = limit, used = redis.call('ZCARD', key), reason = reason, wait = SLOT_WAIT, taken = {}}
-end
-
--- The one slot of a number, which two calls of a batch may want. Hardly ever is there anything in it.
-local numbers = {}
-
-local function number_slot(key)
-  local scope = numbers[key]
-  if not scope then
-    if redis.call('EXISTS', key) == 1 then
-      scope = slots(key, 1, 'number_cap')
-    else
-      scope = {key = key, limit = 1, used = 0, reason = 'number_cap', taken = {}}
-    end
-    scope.wait = NUMBER_WAIT
-    numbers[key] = scope
-  end
-  return scope
-end
-
-local function has_room(scope, id)
-  if scope.limit < 0 or scope.used < scope.limit then
-    return true
-  end
-  return scope.limit > 0 and (scope.taken[id] or redis.call('ZSCORE', scope.key, id))
-end
-
--- What is taken is written once for all calls of a batch: a command for each would be most of what a call costs.
-local function take(scope, id)
-  if not scope.taken[id] then
-    scope.taken[id] = true
-    scope.used = scope.used + 1
-    scope.writes = scope.writes or {}
-    table.insert(scope.writes, lapse)
-    table.insert(scope.writes, id)
-  end
-end
-
-local function renew(scope, id)
-  if not scope.taken[id] then
-    scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
-    redis.call('PEXPIRE', scope.key, job.keep)
-  end
-end
-
-local function write_slots(scope)
-  if scope.writes then
-    redis.call('ZADD', scope.key, unpack(scope.writes))
-    redis.call('PEXPIRE', scope.key, job.keep)
-  end
-end
 
 -- Scopes that requests share -------------------------------------------------------------------------------------------
 

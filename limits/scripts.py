@@ -13,7 +13,7 @@ def _job_script(name: str, *behind: str) -> Script:
     return load(FOLDER / f"{name}.lua", behind=[COMMON, *(FOLDER / f"{part}.lua" for part in behind)])
 
 
-ACQUIRE = _job_script("acquire", "rates")
+ACQUIRE = _job_script("acquire", "rates", "slots")
 EPOCH = _job_script("epoch")
 PUBLISH_EPOCH = _job_script("publish_epoch")
 RELEASE = _job_script("release")

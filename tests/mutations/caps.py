@@ -31,7 +31,7 @@ EXCEEDED = (
     Mutation(
         "number cap dropped",
         "a number is called while another call to it is up",
-        "limits/acquire.lua",
+        "limits/slots.lua",
         "scope.wait = NUMBER_WAIT",
         "scope.wait, scope.limit = NUMBER_WAIT, -1",
         (f"{CAPS}::test_a_number_has_one_live_call_of_a_tenant_in_whichever_campaign",),
@@ -39,7 +39,7 @@ EXCEEDED = (
     Mutation(
         "concurrency cap off by one",
         "one call more than the cap is up",
-        "limits/acquire.lua",
+        "limits/slots.lua",
         "scope.limit < 0 or scope.used < scope.limit",
         "scope.limit < 0 or scope.used <= scope.limit",
         (f"{CAPS}::test_a_slot_cap_binds_until_a_call_ends",),
@@ -144,7 +144,7 @@ EXCEEDED = (
     Mutation(
         "held slot swept",
         "a living dialer that could not renew its permits loses their slots while its calls are up",
-        "limits/acquire.lua",
+        "limits/slots.lua",
         "lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], id) == 1",
         "lapsed_in_use = false",
         (f"{LAPSES}::test_a_living_dialer_that_cannot_renew_keeps_its_slots",),
