@@ -9,16 +9,18 @@ every lease is waited out (dialers stop by themselves when they cannot renew the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gevent
 import structlog
+from gevent.pool import Pool
 from redis.exceptions import RedisError
 
 from api import times
 from api.errors import ApiError, DatabaseUnavailable
 from api.services import Services
 from api.transactions import transaction
+from campaigns.taken_away import Held
 from coordination.errors import CoordinationError
 from coordination.topics import Topic
 from live.errors import LiveError
@@ -30,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 UNREACHABLE = (RedisError, CoordinationError, LiveError)
 ACK_SECONDS = 2.0
+AT_ONCE = 8
 CHUNK = 500
 
 UNPUBLISHED = """
@@ -80,6 +83,21 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
     gevent.sleep(min(max(waits, default=0.0), membership.lease_seconds))
     return True
+
+
+def hold(services: Services, held: Sequence[Held]) -> None:
+    """Return once no call leaves any more that was claimed of these campaigns before they lost something."""
+
+    def block(one: Held) -> None:
+        block_until_acknowledged(
+            services, Topic.HOLD, {"campaign_id": one.campaign_id, "generation": one.generation}
+        )
+
+    if held:
+        for _ in Pool(AT_ONCE).imap_unordered(block, held):
+            pass
+    else:
+        dialers(services, Topic.WAKE, {})
 
 
 def _connected() -> set[str]:

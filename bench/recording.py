@@ -191,8 +191,18 @@ def written(_quick: bool) -> Sequence[Figure]:
 def claim_some(campaign_id: str) -> list[tuple[str, str]]:
     """The next calls that are due, claimed: their ids and their contacts'."""
     gateway_id = str(new_id())
+    (now,) = rows("SELECT generation FROM campaign WHERE id = %s", campaign_id)
     wanted = [
-        ClaimRequest(campaign_id, item.contact_id, str(new_id()), "fs1", None, gateway_id, item.sends)
+        ClaimRequest(
+            campaign_id,
+            now["generation"],
+            item.contact_id,
+            str(new_id()),
+            "fs1",
+            None,
+            gateway_id,
+            item.sends,
+        )
         for item in due({campaign_id: GROUPS[0]}, (0, 1))[campaign_id]
     ]
     return [(item.call_id, item.contact_id) for item in claim(OWNER, wanted)] if wanted else []

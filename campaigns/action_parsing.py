@@ -27,6 +27,7 @@ from campaigns.actions import (
     Bridge,
     Conference,
     Echo,
+    NotGranted,
     Park,
     PlayFile,
     PlayTone,
@@ -140,7 +141,7 @@ def _transfer(given: _Fields, allowed: Allowed) -> Action:
     extension = given.take("extension", "it must be 1 to 64 of 0-9 A-Z a-z _ * # -")
     check_sample("action.extension", extension, extension, checked_extension)
     if allowed.dialplan_context is None:
-        raise ActionRefused("action.type", "transfer", "the tenant has no dialplan context to transfer to")
+        raise NotGranted("action.type", "transfer", "the tenant has no dialplan context to transfer to")
     return Transfer(extension, allowed.dialplan_context)
 
 
@@ -148,11 +149,11 @@ def _bridge(given: _Fields, allowed: Allowed) -> Action:
     if given.only("gateway_id", "queue") == "queue":
         queue = given.take("queue", "it must be a queue of the tenant")
         if queue not in allowed.queues:
-            raise ActionRefused("action.queue", queue, "it is not a queue of the tenant")
+            raise NotGranted("action.queue", queue, "it is not a queue of the tenant")
         return Queue(queue)
     gateway = given.take("gateway_id", "it must be a gateway of the tenant")
     if gateway not in allowed.gateway_ids:
-        raise ActionRefused("action.gateway_id", gateway, "it is not a gateway of the tenant")
+        raise NotGranted("action.gateway_id", gateway, "it is not a gateway of the tenant")
     number = given.take("number", "it must be a number in international form, such as +12125550100")
     if not TEMPLATE.search(number):
         return Bridge(gateway, checked_number("action.number", number, None))

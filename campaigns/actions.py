@@ -25,6 +25,10 @@ class ActionRefused(CampaignsError):  # noqa: N818 - it reads as what happened t
         self.rule = rule
 
 
+class NotGranted(ActionRefused):
+    """It needs what the platform did not give the tenant, or has taken away: so says the database, to everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """What the platform lets a tenant's actions reach. `socket_hosts` and `audio_hosts` are `host` or `host:port`."""

@@ -99,24 +99,6 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
         return True
 
 
-def fail(campaign_id: uuid.UUID, owner: str) -> bool:
-    """End a running or paused campaign that cannot go on (`end_reason` error); True when this caller did.
-
-    Contacts still pending become cancelled. The caller logs what was missing. Takes a connection and a transaction
-    of its own where the caller has none.
-    """
-    with transaction():
-        found = rows(
-            "SELECT status FROM campaign WHERE id = %s AND status IN ('running', 'paused') FOR NO KEY UPDATE",
-            campaign_id,
-        )
-        if not found:
-            return False
-        cancel_pending(campaign_id, owner)
-        end(campaign_id, CampaignStatus(found[0]["status"]), CampaignStatus.FAILED, "error", owner)
-        return True
-
-
 def _lock_and_check(campaign_id: uuid.UUID, tenant_id: str, action: Action) -> tuple[CampaignStatus, Answer]:
     """Lock the campaign and look its state up in the table."""
     found = rows(

@@ -326,12 +326,19 @@ class Process:
         self._ending.set()
 
     def _keep_lease(self) -> None:
-        self.identity.renew({"nodes": self.nodes_view.info(), "calls": len(self.live_calls)})
+        self.identity.renew(
+            {
+                "nodes": self.nodes_view.info(),
+                "calls": len(self.live_calls),
+                "cannot_run": self.dispatch.scheduler.checks.cannot_run,
+            }
+        )
         if self.identity.lost:
             log.error("lease_lost", dialer_id=self.dialer_id)
             self._ending.set()
             return
-        alive = sorted(self.membership.alive())
+        self.dispatch.living = self.membership.alive()
+        alive = sorted(self.dispatch.living)
         self.dispatch.dialers = (
             (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
         )

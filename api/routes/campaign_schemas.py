@@ -187,7 +187,11 @@ class CampaignSchema(schemas.Schema):
     blocked_reason = schemas.Text(
         required=True,
         allow_none=True,
-        metadata={"description": "Why nothing is being dialled right now."},
+        metadata={
+            "description": "Why nothing is being dialled right now: the cap that binds, or what is missing"
+            " (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; `not_here`: no dialer is set up"
+            " for its agent)."
+        },
     )
     next_action_at = schemas.Time(required=True, allow_none=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")

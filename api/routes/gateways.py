@@ -25,6 +25,8 @@ from api.routes.reduced_rates import rates_now
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
+from campaigns import taken_away
+from campaigns.taken_away import Held
 from coordination.topics import Topic
 from limits.rate_cuts import Kind
 from models import Gateway, rows
@@ -32,6 +34,8 @@ from models import Gateway, rows
 blp = Blueprint("gateways", description="What calls leave by towards a carrier")
 
 NOT_FOUND = "Gateway not found"
+LEAVING = frozenset({"dial_string", "prefixes", "failover"})
+"""By what calls leave, and to whom."""
 RESUMED = {"faults_in_row": 0, "paused_at": None, "paused_reason": None, "probe_at": None, "probes": 0}
 
 NUMBER_USING = """
@@ -97,14 +101,18 @@ def get_gateway(gateway_id: str) -> dict[str, object]:
 def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
     """Change a gateway
 
-    What is left out stays as it is. Calls that start from now on follow the change.
+    What is left out stays as it is. Calls that start from now on follow the change. Once another dial string, other
+    prefixes or other gateways to fail over to are answered, no call leaves as before; calls in progress go on.
     """
+    held: Sequence[Held] = ()
     with transaction():
         _check_others(body, gateway_id)
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {quoted(body.get('name'))} exists."):
             gateway = update(gateway, body)
-    notify.dialers(services(), Topic.WAKE, {})
+        if LEAVING & body.keys():
+            held = taken_away.from_gateway(gateway.id)
+    notify.hold(services(), held)
     return _with_rates([gateway])[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from flask import Response
@@ -14,9 +15,10 @@ from api.resources import Patch, get_or_404, insert, invalid, page_of, refuse_in
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
+from campaigns import taken_away
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
-from coordination.topics import Topic
+from campaigns.taken_away import Held
 from models import PhoneNumber, rows
 
 blp = Blueprint("phone-numbers", description="Caller ids, and the gateways their calls leave by")
@@ -127,8 +129,11 @@ def get_phone_number(phone_number_id: str) -> PhoneNumber:
 def patch_phone_number(body: PhoneNumberValues, phone_number_id: str) -> PhoneNumber:
     """Change a phone number
 
-    What is left out stays as it is. Calls that start from now on follow the change.
+    What is left out stays as it is. Calls that start from now on follow the change. Once `outbound_enabled: false` or
+    another gateway is answered, no call of a running campaign leaves as before; calls in progress go on. A campaign
+    whose caller id is switched off waits (`blocked_reason` is `caller_id`) until it is switched on again.
     """
+    held: Sequence[Held] = ()
     with transaction():
         get_or_404(PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id)
         # The agent before the number, as whoever deletes an agent takes them.
@@ -138,7 +143,9 @@ def patch_phone_number(body: PhoneNumberValues, phone_number_id: str) -> PhoneNu
         )
         with unique(f"The number {body.get('e164')} exists."):
             number = update(number, values)
-    notify.dialers(services(), Topic.WAKE, {})
+        if "gateway_id" in body or not number.outbound_enabled:
+            held = taken_away.from_number(number.id)
+    notify.hold(services(), held)
     return number
 
 

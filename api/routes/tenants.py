@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Required, TypedDict, Unpack
 
 import marshmallow as ma
@@ -17,13 +18,15 @@ from api.resources import LOCK, UNFINISHED, Patch, campaign_words, insert, inval
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from coordination.topics import Topic
+from campaigns import taken_away
+from campaigns.taken_away import Held
 from models import Tenant, rows
 
 blp = Blueprint("tenants", description="Who calls")
 
 NOT_FOUND = "Tenant not found"
 GRANTS_MAX = 100
+GRANTS = frozenset({"gateway_ids", "queues", "dialplan_context"})
 EXAMPLE_BODY: dict[str, object] = {
     "id": "acme",
     "name": "Acme",
@@ -184,13 +187,18 @@ def get_tenant(tenant_id: str) -> Tenant:
 def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
     """Change a tenant
 
-    What is left out stays as it is. A running campaign whose agent needs what was taken away fails.
+    What is left out stays as it is. Once this is answered, no call of a running campaign leaves whose agent needs
+    what was taken away; calls in progress go on. Such a campaign waits (`blocked_reason` is `agent`) until it is
+    granted again.
     """
+    held: Sequence[Held] = ()
     with transaction():
         tenant = _tenant_or_404(tenant_id, lock=True)
         _check_gateways(body)
         tenant = update(tenant, body)
-    notify.dialers(services(), Topic.WAKE, {})
+        if GRANTS & body.keys():
+            held = taken_away.from_tenant(tenant.id)
+    notify.hold(services(), held)
     return tenant
 
 

@@ -286,6 +286,7 @@ class Batch:
         plan, due = choice.plan, choice.candidate.due
         return ClaimRequest(
             plan.campaign_id,
+            plan.generation,
             due.contact_id,
             permit.call_id,
             permit.node,

@@ -40,10 +40,12 @@ class NextDue:
 class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
-    `sends` is how often it had been sent when that gateway was chosen; the last two are its agent's at that time.
+    `generation` is that of the plan by which it was chosen, `sends` how often it had been sent when its gateway was;
+    the last two are its agent's at that time.
     """
 
     campaign_id: str
+    generation: int
     contact_id: str
     call_id: str
     node: str
@@ -111,7 +113,9 @@ _CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
-    WHERE campaign.id = ANY(%(campaigns)s::uuid[]) AND campaign.status = 'running' AND campaign.deleted_at IS NULL
+        JOIN unnest(%(campaigns)s::uuid[], %(generations)s::int[]) AS planned (id, generation)
+            ON planned.id = campaign.id AND planned.generation = campaign.generation
+    WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
@@ -191,10 +195,13 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
     """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, and commit.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
-    of a campaign that is not running or whose tenant is halted. The answer is in the order of `wanted`.
+    of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
+    is taken from a campaign raises it. The answer is in the order of `wanted`.
     """
+    generations = {item.campaign_id: item.generation for item in wanted}
     parameters: dict[str, Any] = {
-        "campaigns": list({item.campaign_id for item in wanted}),
+        "campaigns": list(generations),
+        "generations": list(generations.values()),
         "contacts": [item.contact_id for item in wanted],
         "calls": [item.call_id for item in wanted],
         "nodes": [item.node for item in wanted],

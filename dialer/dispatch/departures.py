@@ -239,7 +239,7 @@ class Departures:
         """Whether what was read since its claim forbids a call to leave; what was told the guard knows."""
         plan = self.plan(call.campaign_id)
         gateway = None if plan is None else plan.gateway(call.gateway_id)
-        return plan is None or plan.halted or gateway is None or (gateway.paused and not call.probe)
+        return plan is None or plan.held is not None or gateway is None or (gateway.paused and not call.probe)
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
         if call.unsent and self._held(call):

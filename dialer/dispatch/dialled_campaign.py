@@ -26,8 +26,6 @@ class DialledCampaign:
 
     plan: Plan
     look_at: float = 0.0
-    checked: Plan | None = None
-    """The plan whose action and gateways were found to stand."""
     due: deque[Due] = field(default_factory=deque)
     _read_at: float = 0.0
     _deferred: Deferred = field(default_factory=Deferred)

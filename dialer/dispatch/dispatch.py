@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import gevent
 import structlog
 
-from campaigns.lifecycle import complete_if_exhausted, fail
+from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch.blocked_reasons import BlockedReasons
@@ -19,6 +20,7 @@ from dialer.dispatch.departures import Departures
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plan_board import PlanBoard
+from dialer.dispatch.plan_checks import Hindrance, nobody_can
 from dialer.dispatch.scheduler import Scheduler
 from dialer.dispatch.sender import Sender
 from dialer.live_calls import LiveCall, LiveCalls
@@ -54,6 +56,8 @@ class Dispatch:
     cps_now: CpsNow
     gateways: GatewayBreaker
     dialers: tuple[int, int] = (0, 1)
+    living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The living dialers, and what each says of itself; empty while that is not known."""
     board: PlanBoard = field(init=False)
     departures: Departures = field(init=False)
     scheduler: Scheduler = field(init=False)
@@ -119,12 +123,6 @@ class Dispatch:
             self.outbox.nudge()
             self.refresh()
 
-    def failed(self, campaign_id: str) -> None:
-        """End a campaign that cannot go on."""
-        if fail(uuid.UUID(campaign_id), self.dialer_id):
-            self.outbox.nudge()
-            self.refresh()
-
     def announce(self, claimed: Sequence[Claimed]) -> None:
         """Publish the transitions of a claim that was committed."""
         self.outbox.put([originated(item) for item in claimed])
@@ -143,11 +141,15 @@ class Dispatch:
         """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
         changed = self.board.read()
         self.gateways.degraded |= self.board.faulty_gateways()
+        self.scheduler.checks.keep(self.board.plans)
         if changed:
             self.scheduler.follow(changed)
 
     def write_reasons(self) -> None:
         """Show why campaigns are not dialled. Raises what a database that is away raises."""
+        for campaign_id in self.scheduler.checks.cannot_run:
+            if nobody_can(campaign_id, self.living):
+                self.reasons.tell(campaign_id, Hindrance.NOT_HERE)
         self.reasons.write(self.board.plans)
 
     def targets(self) -> list[Target]:

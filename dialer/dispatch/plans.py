@@ -45,7 +45,8 @@ class GatewayPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One running campaign with its agent, caller id, gateways and caps; `halted` when its tenant may not call.
+    """One running campaign with its agent, caller id, gateways and caps. `held`: why none of its calls may leave
+    now, as its `blocked_reason` says it.
 
     `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are the dial strings, by
     id, of every gateway that the tenant may bridge to.
@@ -59,7 +60,7 @@ class Plan:
     retry_delay_seconds: int
     blocked_reason: str | None
     next_action_at: str | None
-    halted: bool
+    held: str | None
     caller_id: str
     gateways: tuple[GatewayPlan, ...]
     action: Mapping[str, Any]
@@ -95,7 +96,9 @@ _RUNNING = """
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.blocked_reason,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
-    EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) AS halted,
+    CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'
+        WHEN agent.deleted_at IS NOT NULL THEN 'agent'
+        WHEN phone_number.deleted_at IS NOT NULL OR NOT phone_number.outbound_enabled THEN 'caller_id' END AS held,
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
     agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,

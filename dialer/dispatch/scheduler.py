@@ -18,7 +18,6 @@ from typing import Protocol
 import structlog
 from gevent.event import Event as Signal
 
-from campaigns.actions import ActionRefused
 from coordination.errors import Fenced
 from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
 from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
@@ -27,12 +26,12 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.plan_checks import Hindrance, PlanChecks
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
-from freeswitch.errors import CommandRefused
 from limits.caps import Denied, NodeCaps
 from limits.errors import LimiterUnavailable
 
@@ -58,7 +57,6 @@ class Surroundings(ClaimSurroundings, Protocol):
     def why_no_node(self) -> str: ...
     def share(self) -> tuple[int, int]: ...
     def exhausted(self, campaign_id: str) -> None: ...
-    def failed(self, campaign_id: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -76,11 +74,13 @@ class Scheduler:
     timing: TurnTiming = field(default_factory=TurnTiming)
     stopping: bool = False
     agenda: Agenda = field(init=False)
+    checks: PlanChecks = field(init=False)
     _ended: bool = False
     _wake: Signal = field(default_factory=Signal)
 
     def __post_init__(self) -> None:
         self.agenda = Agenda(self.now)
+        self.checks = PlanChecks(self.departures.originate_builder)
 
     # What others tell it.
 
@@ -115,6 +115,8 @@ class Scheduler:
         """
         plan = self.plan(call.campaign_id)
         if self.stopping or plan is None or plan.gateway(call.gateway_id) is None:
+            return False
+        if plan.held is not None or self.checks.hindrance(plan) is not None:
             return False
         if not self.departures.sender.allowed(call):
             return False
@@ -239,10 +241,13 @@ class Scheduler:
         """For how many calls a campaign may ask now, of which so many are `claimed` and wait for a permit; 0 where
         something binds it, which is told."""
         plan = campaign.plan
-        if not self._can_go_on(campaign):
-            self.agenda.look_again(campaign, BLOCKED_SECONDS)
-        elif plan.halted:
-            self._blocked(campaign, "halted", BLOCKED_SECONDS)
+        if plan.held is not None:
+            self._blocked(campaign, plan.held, BLOCKED_SECONDS)
+        elif (hindrance := self.checks.hindrance(plan)) is Hindrance.NOT_HERE:
+            # Others may dial it: where nobody can, who writes the reasons says so.
+            self.agenda.look_again(campaign, IDLE_SECONDS)
+        elif hindrance is not None:
+            self._blocked(campaign, hindrance, BLOCKED_SECONDS)
         elif all(gateway.shut for gateway in plan.gateways):
             self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS)
         elif claimed:
@@ -261,18 +266,6 @@ class Scheduler:
                 return campaign.wish(free)
             self._blocked(campaign, "campaign_concurrency", SLOT_SECONDS)
         return 0
-
-    def _can_go_on(self, campaign: DialledCampaign) -> bool:
-        if campaign.plan is campaign.checked:
-            return True
-        try:
-            self.departures.originate_builder.check(campaign.plan)
-        except (ActionRefused, CommandRefused) as refused:
-            log.error("campaign_cannot_go_on", campaign_id=campaign.campaign_id, reason=str(refused))
-            self.around.failed(campaign.campaign_id)
-            return False
-        campaign.checked = campaign.plan
-        return True
 
     def _fill(
         self, batch: Batch, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int], now: float

@@ -18,6 +18,34 @@ from tests.mutations.mutation import (
     Mutation,
 )
 
+TAKEN_AWAY = (
+    Mutation(
+        "claimed under an older plan",
+        "a contact is called by what was taken from its campaign before the claim",
+        "dialer/dispatch/claims.py",
+        " AND planned.generation = campaign.generation",
+        "",
+        (f"{CLAIMS}::test_nothing_is_claimed_under_a_plan_from_before_something_was_taken_away",),
+    ),
+    Mutation(
+        "taken away without a hold",
+        "calls that were claimed before leave after a caller id was switched off",
+        "api/routes/phone_numbers.py",
+        "            held = taken_away.from_number(number.id)\n",
+        "            pass\n",
+        (
+            "tests/integration/api/test_taken_away.py::test_every_dialer_has_held_back_what_was_claimed_before",
+        ),
+    ),
+    Mutation(
+        "settings of one process speak for all",
+        "a campaign says that nobody can run it because one dialer was set up otherwise",
+        "dialer/dispatch/plan_checks.py",
+        "return bool(dialers) and all(",
+        "return bool(dialers) and any(",
+        (f"{SCHEDULER}::test_a_campaign_is_not_here_only_where_no_living_dialer_can_run_it",),
+    ),
+)
 TWICE = (
     Mutation(
         "commit after send",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.mutations.access import DIAL_STRING, TENANTS
-from tests.mutations.calls import LOST, TWICE
+from tests.mutations.calls import LOST, TAKEN_AWAY, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED
@@ -15,6 +15,7 @@ from tests.mutations.verdict import SEEN
 
 TABLE: Mapping[str, Sequence[Mutation]] = {
     "No contact is dialled twice for one attempt": TWICE,
+    "What is taken from a campaign stops its calls, and no process ends it for the others": TAKEN_AWAY,
     "No contact is lost": LOST,
     "No cap is ever exceeded": EXCEEDED,
     "No permit stays behind": LEAKED,

@@ -9,7 +9,7 @@ import gevent
 import psycopg
 import pytest
 
-from campaigns.lifecycle import complete_if_exhausted, fail
+from campaigns.lifecycle import complete_if_exhausted
 from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
@@ -184,16 +184,6 @@ def test_a_campaign_is_exhausted_once_and_only_with_nobody_left(site: Site) -> N
     assert not complete_if_exhausted(wanted, "d000000000002")
     assert transitions(site, campaign_id) == [(2, "completed", "exhausted")]
     assert site.sql("SELECT owner FROM transition")[0]["owner"] == "d000000000001"
-
-
-def test_a_campaign_that_cannot_go_on_fails_and_cancels_the_rest(site: Site) -> None:
-    campaign_id = site.in_state("running", contacts=2)
-    wanted = site.sql("SELECT id FROM campaign")[0]["id"]
-    assert fail(wanted, "d000000000001")
-    assert not fail(wanted, "d000000000001")
-    body = site.get(f"/campaigns/{campaign_id}").json
-    assert (body["status"], body["end_reason"]) == ("failed", "error")
-    assert body["counts"]["cancelled"] == 2
 
 
 def test_control_messages_carry_what_the_dialers_need(site: Site) -> None:

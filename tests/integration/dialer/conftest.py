@@ -32,14 +32,14 @@ def node(tmp_path: Path) -> Iterator[SimulatedNode]:
 @pytest.fixture
 def start(
     world: World, database_url: str, redis_url: str, node: SimulatedNode
-) -> Iterator[Callable[[], Dialer]]:
-    """Starts a dialer on that node; all of them end with the test."""
+) -> Iterator[Callable[..., Dialer]]:
+    """Starts a dialer on that node, with these settings of its own; all of them end with the test."""
     with db.connection_context():
         db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
     made: list[Dialer] = []
 
-    def one_more() -> Dialer:
-        made.append(Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=20"))
+    def one_more(**environ: str) -> Dialer:
+        made.append(Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=20", **environ))
         return made[-1].start()
 
     yield one_more

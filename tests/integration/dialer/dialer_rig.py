@@ -30,9 +30,9 @@ LEASE_SECONDS = 15.0
 class Dialer:
     """One process' worth of a dialer. `die` ends it between any two lines, and nothing of it runs afterwards."""
 
-    def __init__(self, database_url: str, redis_url: str, nodes: str) -> None:
+    def __init__(self, database_url: str, redis_url: str, nodes: str, **environ: str) -> None:
         settings = Settings.from_environ(
-            {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FREESWITCH_URLS": nodes}
+            {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FREESWITCH_URLS": nodes, **environ}
         )
         self.redis: Redis = client(redis_url)
         self._control_bus = client(redis_url, blocking=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due, NextDue
-from models import new_id
+from models import db, new_id, rows
 
 GATEWAY = str(new_id())
 
@@ -24,9 +24,14 @@ def next_due(campaign_id: str) -> NextDue | None:
 
 def wanted(item: Due) -> ClaimRequest:
     """A call to this contact, by a node and a gateway that stand for any; `claim` says of which campaign."""
-    return ClaimRequest("", item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
+    return ClaimRequest("", 0, item.contact_id, str(new_id()), "fs1", None, GATEWAY, item.sends)
 
 
 def claim(campaign_id: str, dialer_id: str, items: Sequence[ClaimRequest]) -> list[Claimed]:
-    """Claim contacts of this campaign."""
-    return claims.claim(dialer_id, [replace(item, campaign_id=campaign_id) for item in items])
+    """Claim contacts of this campaign, under the generation that it has now."""
+    with db.connection_context():
+        (now,) = rows("SELECT generation FROM campaign WHERE id = %s", campaign_id)
+    generation = now["generation"]
+    return claims.claim(
+        dialer_id, [replace(item, campaign_id=campaign_id, generation=generation) for item in items]
+    )

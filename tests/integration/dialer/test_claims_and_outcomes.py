@@ -14,6 +14,7 @@ import pytest
 from peewee import DataError, IntegrityError, OperationalError
 
 from dialer.call_rows import open_calls
+from dialer.dispatch import claims
 from dialer.dispatch.claims import Claimed, Due, claim_again
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, items_of, write
@@ -115,6 +116,16 @@ def test_nothing_is_claimed_from_a_campaign_that_does_not_run(world: World, stat
     campaign_id = make_campaign(world, 2, status=status, **columns)
     assert claim_all(campaign_id) == []
     assert counts(campaign_id) == {"pending": 2}
+
+
+def test_nothing_is_claimed_under_a_plan_from_before_something_was_taken_away(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (item,) = due(str(campaign_id), 1)
+    request = replace(wanted(item), campaign_id=str(campaign_id), generation=0)
+    with db.connection_context():
+        rows("UPDATE campaign SET generation = 1")
+    assert claims.claim(DIALER, [request]) == []
+    assert claims.claim(DIALER, [replace(request, generation=1)])
 
 
 @pytest.mark.parametrize("scope", ["*", "demo"])

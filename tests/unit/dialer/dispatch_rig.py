@@ -153,9 +153,6 @@ class World:
     def exhausted(self, campaign_id: str) -> None:
         self.finished.append((campaign_id, "exhausted"))
 
-    def failed(self, campaign_id: str) -> None:
-        self.finished.append((campaign_id, "failed"))
-
     def announce(self, claimed: Sequence[Claimed]) -> None:
         self.announced += [item.call_id for item in claimed]
 

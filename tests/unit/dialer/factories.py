@@ -91,7 +91,7 @@ def make_plan(**changes: Any) -> Plan:
         "retry_delay_seconds": 60,
         "blocked_reason": None,
         "next_action_at": None,
-        "halted": False,
+        "held": None,
         "caller_id": "+14155550199",
         "gateways": (make_gateway(),),
         "action": {"type": "park"},

@@ -99,7 +99,7 @@ def test_what_may_not_leave_any_more_does_not_leave_at_its_turn(world: World, wh
     if why == "its campaign ended":
         world.end()
     elif why == "its tenant was halted":
-        world.run(make_plan(halted=True))
+        world.run(make_plan(held="halted"))
     else:
         world.run(make_plan(gateways=(make_gateway(paused=True),)))
     world.clock += 0.2
@@ -118,7 +118,7 @@ def test_what_waits_for_a_permit_goes_back_when_its_gateway_is_paused(lapsed: Wo
 @pytest.mark.parametrize("why", ["its campaign is not dialled any more", "its tenant is halted"])
 def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(lapsed: World, why: str) -> None:
     if why == "its tenant is halted":
-        lapsed.run(make_plan(halted=True))
+        lapsed.run(make_plan(held="halted"))
     else:
         lapsed.end()
     lapsed.step()

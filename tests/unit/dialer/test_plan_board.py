@@ -50,10 +50,10 @@ def test_what_came_went_or_changed_is_told_and_the_others_stay_the_very_same(ben
     # The same again, made anew.
     assert bench.read(make_plan()) == set()
     assert bench.board.plan(CAMPAIGN) is before[CAMPAIGN]
-    assert bench.read(make_plan(halted=True)) == {CAMPAIGN}
+    assert bench.read(make_plan(held="halted")) == {CAMPAIGN}
     changed = bench.board.plan(CAMPAIGN)
     assert changed is not None
-    assert changed.halted
+    assert changed.held
     assert bench.board.plan(OTHER) is before[OTHER]
     del bench.runs[OTHER]
     assert bench.board.read() == {OTHER}
@@ -67,7 +67,7 @@ def test_what_a_campaign_says_of_itself_is_read_and_is_no_change(bench: Bench) -
     plan = bench.board.plan(CAMPAIGN)
     assert plan is not None
     assert (plan.blocked_reason, plan.next_action_at) == ("gateway_cps", "soon")
-    assert bench.read(make_plan(blocked_reason="halted", halted=True)) == {CAMPAIGN}
+    assert bench.read(make_plan(blocked_reason="halted", held="halted")) == {CAMPAIGN}
 
 
 def test_without_the_database_the_plans_stay(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import gevent
 import pytest
@@ -13,6 +14,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
 from dialer.dispatch.claims import NextDue
+from dialer.dispatch.plan_checks import nobody_can
 from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
 from limits.caps import PermitRequest
 from limits.errors import LimiterUnavailable
@@ -106,7 +108,7 @@ def test_a_number_in_use_is_skipped_and_told_only_where_nobody_else_is_left(worl
 
 
 def test_a_halted_tenant_and_no_node_are_told(world: World) -> None:
-    world.run(make_plan(halted=True))
+    world.run(make_plan(held="halted"))
     world.step()
     world.run(make_plan())
     world.up = []
@@ -140,11 +142,34 @@ def test_a_contact_that_another_dialer_is_taking_is_looked_at_soon(world: World)
     assert 0.0 < world.step() <= 0.02
 
 
-def test_a_campaign_that_lost_what_it_needs_fails(world: World) -> None:
-    world.run(make_plan(action={"type": "socket", "host": "taken.away", "port": 1}))
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ({"type": "socket", "host": "not.of.this.process", "port": 1}, []),
+        ({"type": "newer_than_this_process"}, []),
+        ({"type": "bridge", "queue": "taken.away"}, ["agent"]),
+    ],
+)
+def test_a_campaign_that_cannot_be_dialled_here_or_now_is_never_ended(
+    world: World, action: dict[str, Any], told: list[str]
+) -> None:
+    """What this process lacks says nothing of the campaign: others may dial it."""
+    world.run(make_plan(action=action))
     world.step()
-    assert world.finished == [(CAMPAIGN, "failed")]
-    assert world.sent == []
+    assert (world.finished, world.sent, world.words) == ([], [], told)
+    assert list(world.scheduler.checks.cannot_run) == ([] if told else [CAMPAIGN])
+    world.run(make_plan())
+    world.step()
+    assert len(world.sent) == 4
+    assert not world.scheduler.checks.cannot_run
+
+
+def test_a_campaign_is_not_here_only_where_no_living_dialer_can_run_it() -> None:
+    unable: dict[str, Any] = {"cannot_run": {CAMPAIGN: "why"}}
+    assert nobody_can(CAMPAIGN, {"d1": unable, "d2": unable})
+    assert not nobody_can(CAMPAIGN, {"d1": unable, "d2": {"cannot_run": {}}})
+    assert not nobody_can(CAMPAIGN, {"d1": unable, "older": {}})
+    assert not nobody_can(CAMPAIGN, {})
 
 
 @pytest.mark.parametrize("held", ["pause", "halt", "drain", "lease", "behind"])

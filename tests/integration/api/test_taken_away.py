@@ -1,0 +1,80 @@
+"""Whatever is taken from running campaigns is answered once no call leaves any more as before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from models import new_id
+from tests.integration.api.site import TENANT, Site
+
+CHANGES: list[tuple[str, Mapping[str, Any]]] = [
+    ("/phone-numbers/{number}", {"outbound_enabled": False}),
+    ("/phone-numbers/{number}", {"gateway_id": "{gateway}"}),
+    (f"/tenants/{TENANT}", {"queues": []}),
+    (f"/tenants/{TENANT}", {"gateway_ids": []}),
+    (f"/tenants/{TENANT}", {"dialplan_context": None}),
+    ("/gateways/{gateway}", {"prefixes": ["+49"]}),
+    ("/gateways/{gateway}", {"failover": []}),
+]
+HARMLESS: list[tuple[str, Mapping[str, Any]]] = [
+    ("/phone-numbers/{number}", {"outbound_enabled": True}),
+    (f"/tenants/{TENANT}", {"name": "another"}),
+    ("/gateways/{gateway}", {"cps": 3}),
+]
+
+
+def patched(site: Site, path: str, body: Mapping[str, Any]) -> None:
+    (row,) = site.sql(
+        "SELECT id::text AS number, gateway_id::text AS gateway FROM phone_number WHERE tenant_id = %s",
+        TENANT,
+    )
+    site.bus.messages.clear()
+    site.bus.awaited.clear()
+    filled = {name: value.format(**row) if isinstance(value, str) else value for name, value in body.items()}
+    response = site.request("PATCH", path.format(**row), json=filled, role="platform")
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES)
+def test_every_dialer_has_held_back_what_was_claimed_before(
+    site: Site, path: str, body: Mapping[str, Any]
+) -> None:
+    running = {site.in_state("running") for _ in range(2)}
+    draft, paused = site.create(), site.in_state("paused")
+    before = {row["id"]: row["generation"] for row in site.sql("SELECT id::text, generation FROM campaign")}
+    patched(site, path, body)
+    after = {row["id"]: row["generation"] for row in site.sql("SELECT id::text, generation FROM campaign")}
+    assert {name for name in after if after[name] == before[name] + 1} == running
+    assert (after[draft], after[paused]) == (before[draft], before[paused])
+    held = [
+        (payload["campaign_id"], payload["generation"])
+        for topic, payload in site.bus.messages
+        if topic == "hold"
+    ]
+    assert sorted(held) == sorted((name, after[name]) for name in running)
+    assert site.bus.awaited == ["hold", "hold"]
+
+
+@pytest.mark.parametrize(("path", "body"), HARMLESS)
+def test_what_takes_nothing_away_holds_nothing_back(site: Site, path: str, body: Mapping[str, Any]) -> None:
+    site.in_state("running")
+    patched(site, path, body)
+    assert site.bus.topics() == ["wake"]
+
+
+def test_a_gateway_that_calls_fail_over_to_is_theirs_too(site: Site) -> None:
+    campaign = site.in_state("running")
+    other = str(new_id())
+    site.sql(
+        "INSERT INTO gateway (id, name, dial_string) VALUES (%s, 'other', 'sofia/gateway/o/{number}')", other
+    )
+    site.sql("UPDATE gateway SET failover = jsonb_build_array(%s::text) WHERE name <> 'other'", other)
+    site.bus.messages.clear()
+    assert (
+        site.request("PATCH", f"/gateways/{other}", json={"prefixes": ["+49"]}, role="platform").status_code
+        == 200
+    )
+    assert [payload["campaign_id"] for topic, payload in site.bus.messages if topic == "hold"] == [campaign]
