@@ -64,6 +64,7 @@ LEASE_EVERY_SECONDS = 1.0
 RENEW_EVERY_SECONDS = 10.0
 ROUND_SECONDS = 1.0
 EPOCH_EVERY_SECONDS = 0.5
+POSTPONE_EVERY_SECONDS = 0.1
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
@@ -244,6 +245,7 @@ class Process:
         self.tasks.every(LEASE_EVERY_SECONDS, self._keep_lease)
         self.tasks.every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
         self.tasks.every(RENEW_EVERY_SECONDS, self.limiter.renew)
+        self.tasks.every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
         self.tasks.every(ROUND_SECONDS, self.identity.keep_lock)
         self.tasks.every(ROUND_SECONDS, self.reconciler.sweep)
         self.tasks.every(ROUND_SECONDS, self.maybe_live.round, self.maybe_live.wake)
@@ -342,6 +344,11 @@ class Process:
         self.dispatch.dialers = (
             (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
         )
+
+    def _postpone_overdue(self) -> None:
+        """What may be carried out late counts for when it is."""
+        if overdue := [*self.sender.overdue(), *self.reconciler.unseen()]:
+            self.limiter.postpone(overdue)
 
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()

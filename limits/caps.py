@@ -14,6 +14,8 @@ PERMIT_LIFE = 0.050
 FURTHEST_TURN = 0.250
 """No turn lies further ahead of the asking, in seconds: what is granted and not sent by then, or by the end of its
 life after that, never is."""
+POSTPONED_SECONDS = 0.250
+"""An order that is overdue counts as leaving so long from now; it is said again before that."""
 MINUTE_MS = 60_000
 SECOND_MS = 1_000
 MINUTE_WINDOW_MS = MINUTE_MS + round(PERMIT_LIFE * 1000)

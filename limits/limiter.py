@@ -30,6 +30,8 @@ from limits import scripts
 from limits.acquire_request import AcquireRequest
 from limits.caps import (
     FURTHEST_TURN,
+    MINUTE_WINDOW_MS,
+    POSTPONED_SECONDS,
     CallCaps,
     Denied,
     EndedCall,
@@ -134,6 +136,13 @@ class Limiter:
         """
         self._releases.enqueue(PendingRelease(call.call_id, call.billsec) for call in ended)
         self._flush("releasing permits")
+
+    def postpone(self, call_ids: Sequence[str]) -> None:
+        """These orders were written and are not carried out, as far as anybody knows: in every rate they count as
+        leaving at any moment of the next `POSTPONED_SECONDS`. To be repeated sooner than that until their node has
+        answered: so what it carries out late finds its place in the second, and the minute, in which it does."""
+        with translated(LimiterUnavailable, "postponing orders"):
+            self._store.in_epoch(partial(self._postpone, call_ids))
 
     def add_seconds(self, tenant_id: str, seconds: int) -> None:
         """Add to what a tenant spoke today: a call's length that became known after its permit was released.
@@ -269,6 +278,20 @@ class Limiter:
         if answer[0] == "fenced":
             raise Fenced(me)
         return asked.answers(answer[1:], asked_at, time.monotonic())
+
+    def _postpone(self, call_ids: Sequence[str], epoch: str) -> None:
+        store, keys = self._store, self._store.epoch_keys(epoch)
+        records = store.records(epoch, call_ids)
+        paths = [keys.permits]
+        for record in records.values():
+            paths += record.rate_keys(keys)
+        items = [[call_id, record.raw] for call_id, record in records.items()]
+        job = {
+            "ahead": round(POSTPONED_SECONDS * 1_000_000),
+            "keep": 2 * MINUTE_WINDOW_MS,
+            "items": items,
+        }
+        store.run(scripts.POSTPONE, epoch, paths, job)
 
     def _flush(self, action: str) -> None:
         with translated(LimiterUnavailable, action):

@@ -15,6 +15,7 @@ def _job_script(name: str, *behind: str) -> Script:
 
 ACQUIRE = _job_script("acquire", "rates", "slots")
 EPOCH = _job_script("epoch")
+POSTPONE = _job_script("postpone")
 PUBLISH_EPOCH = _job_script("publish_epoch")
 RELEASE = _job_script("release")
 RENEW = _job_script("renew")

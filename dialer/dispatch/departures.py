@@ -242,7 +242,8 @@ class Departures:
         return plan is None or plan.held is not None or gateway is None or (gateway.paused and not call.probe)
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
-        if call.unsent and self._held(call):
+        if call.unsent and (self._held(call) or self.sender.stalled(call.node)):
+            # Of a node that has stalled since its turn was given, another may take the call.
             self.withdraw(call)
             return
         try:

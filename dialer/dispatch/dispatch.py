@@ -90,8 +90,7 @@ class Dispatch:
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]:
         """Nodes that can take a call and do answer, and how to draw the order in which one call tries them."""
         offered, order = self.nodes_view.offers()
-        stalled = {node.name for node in offered if self.sender.stalled(node.name)}
-        return [node for node in offered if node.name not in stalled], order
+        return [node for node in offered if self._answers(node)], order
 
     def why_no_node(self) -> str:
         """The `blocked_reason` where there is none. Those that have room and do not answer are none, for now."""
@@ -130,6 +129,12 @@ class Dispatch:
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         """These permits' claim may or may not have been committed."""
         self.permits.note_unknown_claim(permits)
+
+    def _answers(self, node: NodeCaps) -> bool:
+        """Whether a node answers its orders, and owes no more of them than it may take in a second."""
+        if self.sender.stalled(node.name):
+            return False
+        return node.cps is None or self.sender.owed(node.name) < max(1, node.cps)
 
     # What the process tells it.
 

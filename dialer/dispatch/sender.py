@@ -65,12 +65,15 @@ class Sender:
         send_gate: SendGate,
         identity: Identity,
         reply_listeners: Sequence[ReplyListener],
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._recorder = recorder
         self._send_gate = send_gate
         self._identity = identity
         self._reply_listeners = reply_listeners
+        self._now = now
         # By node, the calls whose orders it may not have answered, the oldest first.
         self._ordered: dict[str, deque[LiveCall]] = {}
         self._late_since: dict[str, float] = {}
@@ -112,11 +115,25 @@ class Sender:
         ordered = self._ordered.get(node, deque())
         while ordered and not ordered[0].unacknowledged:
             ordered.popleft()
-        now, sent_at = time.monotonic(), ordered[0].sent_at if ordered else None
+        now, sent_at = self._now(), ordered[0].sent_at if ordered else None
         if sent_at is None or now - sent_at <= STALLED_SECONDS:
             self._late_since.pop(node, None)
             return False
         return now - self._late_since.setdefault(node, now) >= OWN_LAG_SECONDS
+
+    def overdue(self) -> list[str]:
+        """The calls whose orders a node that has stalled may carry out at any moment."""
+        return [
+            call.call_id
+            for node, ordered in self._ordered.items()
+            if self.stalled(node)
+            for call in ordered
+            if call.unacknowledged
+        ]
+
+    def owed(self, node: str) -> int:
+        """How many orders a node has not answered yet."""
+        return sum(call.unacknowledged for call in self._ordered.get(node, ()))
 
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
@@ -126,7 +143,7 @@ class Sender:
 
     def _guard(self, call: LiveCall, link: NodeLink, permit_expires: float) -> Callable[[], bool]:
         def may_leave() -> bool:
-            now = time.monotonic()
+            now = self._now()
             # A call that was sent, seen or closed meanwhile stays where it is: an id that has ended can be reused.
             if now >= permit_expires or not self.allowed(call) or not call.write(now, link.core_uuid):
                 return False
@@ -141,7 +158,7 @@ class Sender:
             if reply is None:
                 # The connection died first: recovery is told, and asks the node when it is back.
                 return
-            now = time.monotonic()
+            now = self._now()
             call.acknowledge(now)
             if call.sent_at is not None:
                 for listener in self._reply_listeners:

@@ -130,6 +130,10 @@ class Reconciler:
             elif is_due(call, self.dialer_id, now):
                 self.ask(call)
 
+    def unseen(self) -> list[str]:
+        """The calls of dead dialers that their nodes have not shown, and may show at any moment."""
+        return self._buffer_drain.unseen()
+
     def stop(self) -> None:
         """End the questions that are under way."""
         workers = [worker for workers in self._workers.values() for worker in workers]

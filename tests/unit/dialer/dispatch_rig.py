@@ -66,7 +66,7 @@ class World:
 
     def __init__(self, *, alive: bool = False) -> None:
         self.clock = 1000.0
-        now = time.monotonic if alive else lambda: self.clock
+        self.now: Callable[[], float] = time.monotonic if alive else lambda: self.clock
         self.plans: dict[str, Plan] = {}
         self.lists: dict[str, list[Due]] = {}
         self.fields: dict[str, dict[str, Any]] = {}
@@ -95,6 +95,8 @@ class World:
         # The switch.
         self.originates: list[OriginateRequest] = []
         self.sent: list[str] = []
+        self.answers = True
+        """Whether the nodes answer orders."""
         self.reasons = Told()
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
@@ -103,7 +105,12 @@ class World:
         links = dict.fromkeys(("fs1", "fs2"), link)
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.may_send))
         self.sender = Sender(
-            cast(Cluster, SimpleNamespace(links=links)), self.recorder, self.send_gate, identity, ()
+            cast(Cluster, SimpleNamespace(links=links)),
+            self.recorder,
+            self.send_gate,
+            identity,
+            (),
+            now=self.now,
         )
         self.departures = Departures(
             ME,
@@ -115,12 +122,12 @@ class World:
             self.plan,
             lambda: self.scheduler.look(),  # noqa: PLW0108  it is made of this
             gevent.spawn if alive else gevent.Greenlet,
-            now,
+            self.now,
         )
         again = lambda call, _dialer: self.again(call)  # noqa: E731
         statements = Statements(self._due, self._next_due, self._claim, again)
         self.scheduler = Scheduler(
-            ME, self, self.plan, self, self.departures, self.reasons, statements, now=now
+            ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
         )
 
     # The process.
@@ -178,7 +185,7 @@ class World:
         if reason is not None:
             return Denied(request.call_id, reason, self.retry_after)
         node = next(name for name in request.nodes if name in offered)
-        return Permit(request.call_id, node, self.clock + self.turn, time.monotonic() + self.life)
+        return Permit(request.call_id, node, self.clock + self.turn, self.now() + self.life)
 
     # The database and the switch.
 
@@ -226,7 +233,9 @@ class World:
             at="now",
         )
 
-    def _originate(self, request: OriginateRequest, guard: Callable[[], bool], _reply: object) -> None:
+    def _originate(
+        self, request: OriginateRequest, guard: Callable[[], bool], reply: Callable[[str], None]
+    ) -> None:
         command_of(request)
         self.originates.append(request)
         if not self.up:
@@ -234,6 +243,8 @@ class World:
         if not guard():
             raise Withheld("fs1", "no")
         self.sent.append(request.call_id)
+        if self.answers:
+            reply("+OK Job-UUID: x")
 
     # What the test does, and sees.
 

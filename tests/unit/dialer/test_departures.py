@@ -155,6 +155,21 @@ def test_what_waits_at_a_node_that_is_gone_goes_back(lapsed: World) -> None:
     assert list(lapsed.ends().values()) == ["NOT_SENT"] * 4
 
 
+def test_what_has_its_turn_at_a_node_that_stalled_goes_back(world: World) -> None:
+    """It would only be written into a buffer, and be carried out with whatever is due when the node goes on."""
+    world.answers = False
+    world.step()
+    assert len(world.sent) == 4
+    world.turn = 0.3
+    world.look()
+    world.clock += STALLED_SECONDS + 0.01
+    assert not world.sender.stalled("fs1"), "what has come meanwhile is read first"
+    world.clock += 0.05
+    world.departures.send_due("fs1")
+    assert len(world.sent) == 4
+    assert list(world.ends().values()) == ["NOT_SENT"]
+
+
 def test_what_has_a_turn_goes_back_at_the_stop(world: World) -> None:
     world.turn = 0.2
     world.step()

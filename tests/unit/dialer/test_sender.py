@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 
-from dialer.dispatch import sender as sender_module
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import OWN_LAG_SECONDS, STALLED_SECONDS, Sender, SendOutcome
 from dialer.identity import Identity
@@ -58,7 +57,12 @@ class Bench:
         recorder = make_recorder()
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.alive))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
-        self.sender = Sender(cluster, recorder, self.send_gate, identity, (self,))
+        self.clock: list[float] = []
+        """What the time is, where it does not pass by itself."""
+        self.sender = Sender(cluster, recorder, self.send_gate, identity, (self,), now=self._now)
+
+    def _now(self) -> float:
+        return self.clock[0] if self.clock else time.monotonic()
 
     def on_reply(self, node: str, seconds: float) -> None:
         self.replies.append((node, seconds))
@@ -159,10 +163,9 @@ def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [1000.0]
-    monkeypatch.setattr(sender_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    return now
+def clock(bench: Bench) -> list[float]:
+    bench.clock.append(1000.0)
+    return bench.clock
 
 
 def stalled(bench: Bench, clock: list[float]) -> bool:
@@ -209,6 +212,20 @@ def test_the_oldest_unanswered_order_counts_however_many_were_answered_since(
     assert stalled(bench, clock)
     first("+OK Job-UUID: x")
     assert not bench.sender.stalled("fs1")
+
+
+def test_what_a_stalled_node_owes_is_overdue_and_nothing_else_is(bench: Bench, clock: list[float]) -> None:
+    answered, owed = make_call(), make_call()
+    bench.send(answered)
+    bench.send(owed)
+    assert (bench.sender.owed("fs1"), bench.sender.owed("fs2")) == (2, 0)
+    bench.link.replies[0]("+OK Job-UUID: x")
+    assert (bench.sender.owed("fs1"), bench.sender.overdue()) == (1, [])
+    clock[0] += STALLED_SECONDS + 0.01
+    assert stalled(bench, clock)
+    assert bench.sender.overdue() == [owed.call_id]
+    bench.link.on_reply("+OK Job-UUID: x")
+    assert (bench.sender.owed("fs1"), bench.sender.overdue()) == (0, [])
 
 
 def test_what_was_written_to_a_connection_that_died_does_not_stall_the_next(
