@@ -123,8 +123,8 @@ STARVED = (
         "held at the claim and not at the turn",
         "a call leaves by a gateway that was paused, or for a campaign that ended, since it was claimed",
         "dialer/dispatch/departures.py",
-        "        if call.unsent and self._held(call):\n",
-        "        if False:\n",
+        "(self._held(call) or self.sender.stalled(call.node))",
+        "self.sender.stalled(call.node)",
         (f"{DEPARTURES}::test_what_may_not_leave_any_more_does_not_leave_at_its_turn",),
     ),
     Mutation(
