@@ -39,23 +39,36 @@ def connect(
     `statement_seconds` (None: never); a server that has vanished from the network breaks the connection within about
     10 s, whoever waits for it.
     """
-    statement_timeout = (
-        f" -c statement_timeout={round(statement_seconds * 1000)}" if statement_seconds else ""
-    )
-    pool = Pool(
+    pool = open_pool(url, pool_size, statement_seconds, connect_seconds=connect_seconds)
+    db.initialize(pool)
+    return pool
+
+
+def open_pool(
+    url: str,
+    size: int,
+    statement_seconds: float | None = None,
+    lock_seconds: float | None = None,
+    connect_seconds: int = CONNECT_SECONDS,
+) -> Pool:
+    """A pool as `connect` makes it, that no model is bound to: for work that must not wait behind other work.
+
+    The server ends a statement that waits for a lock for longer than `lock_seconds` (None: never).
+    """
+    bounds = {"statement_timeout": statement_seconds, "lock_timeout": lock_seconds}
+    options = "".join(f" -c {name}={round(most * 1000)}" for name, most in bounds.items() if most)
+    return Pool(
         url,
-        pool_size,
+        size,
         CHECKOUT_SECONDS,
         connect_timeout=connect_seconds,
-        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{statement_timeout}",
+        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{options}",
         application_name="carillon",
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
         tcp_user_timeout=10_000,
     )
-    db.initialize(pool)
-    return pool
 
 
 @contextmanager

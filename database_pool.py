@@ -8,7 +8,7 @@ For one thread, and any number of greenlets in it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from select import POLLIN
 from typing import Any, Final, TypeVar
 
@@ -186,7 +186,7 @@ class Pool(PostgresqlDatabase):
         if not self.is_lost():
             super().rollback()
 
-    def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
+    def execute_sql(self, sql: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Any:
         """Run a statement. Like `rollback`, going back to a savepoint is nothing on a lost connection."""
         if sql.startswith("ROLLBACK TO SAVEPOINT") and self.is_lost():
             return None

@@ -29,6 +29,7 @@ from database import (
     POOL_SIZE,
     connect,
     db,
+    open_pool,
     rows,
     rows_as,
     transaction,
@@ -42,7 +43,7 @@ __all__ = [
     "Agent", "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign",
     "CampaignCount", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt",
     "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "PhoneNumber", "Pool", "SessionLock",
-    "Table", "Tenant", "Transition", "connect", "db", "new_id", "rows", "rows_as", "transaction",
+    "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows", "rows_as", "transaction",
 ]  # fmt: skip
 
 

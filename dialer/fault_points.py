@@ -19,7 +19,6 @@ class FaultPoint(StrEnum):
 
     PERMITTED = "permitted"
     """Permits are taken, nothing is claimed."""
-    CLAIM_UNCOMMITTED = "claim_uncommitted"
     CLAIMED = "claimed"
     """The claim is committed, and this process does not know it yet."""
     ENTERED = "entered"

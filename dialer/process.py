@@ -27,6 +27,7 @@ from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.control import Control
+from dialer.dispatch.claims import Statements, claim, claim_pool
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -91,6 +92,7 @@ class Process:
         self.membership = Membership(redis, prefix)
         self.identity = Identity(settings.database_url, self.membership)
         self.dialer_id = self.identity.dialer_id
+        self.claim_pool = claim_pool(settings.database_url)
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
@@ -206,6 +208,7 @@ class Process:
             self.refresh,
             self.backpressure.cps,
             self.gateway_breaker,
+            Statements(claim=partial(claim, through=self.claim_pool)),
         )
 
     def refresh(self) -> None:
@@ -291,6 +294,7 @@ class Process:
         self._publishing.join(timeout=left(PUBLISHED_BY))
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
         self.tasks.end(timeout=1.0)
+        self.claim_pool.close_all()
         try:
             self.identity.release()
         except UNAVAILABLE as error:

@@ -136,8 +136,8 @@ class Agenda:
         """It waits in the line for this cap."""
         self._caps.wait(cap, campaign_id)
 
-    def learn(self, answered: Sequence[Answered], pause: Callable[[Denied], float]) -> None:
-        """Which of the caps that campaigns share are full, and for how long by `pause`."""
+    def learn(self, answered: Sequence[Answered], asked_at: float, pause: Callable[[Denied], float]) -> None:
+        """Which of the caps that campaigns share are full, and for how long by `pause` since they were asked."""
         granted: Counter[CapKey] = Counter()
         denials: dict[CapKey, Denied] = {}
         for one in answered:
@@ -148,7 +148,7 @@ class Agenda:
             else:
                 granted.update([REDIS, NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
         for cap, denial in denials.items():
-            self._caps.denied(cap, denial.reason, self.now() + pause(denial), granted[cap])
+            self._caps.denied(cap, denial.reason, asked_at + pause(denial), granted[cap])
         for cap in granted.keys() - denials.keys():
             self._caps.granted(cap)
 

@@ -105,7 +105,12 @@ class Batch:
     now: Callable[[], float] = time.monotonic
     outcomes: dict[str, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
     answered: list[Answered] = field(default_factory=list)
+    asked_at: float = field(init=False)
+    """When the limiter was last asked."""
     _wanted: list[tuple[Plan, Due]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.asked_at = self.now()
 
     def add(self, plan: Plan, due: Due) -> None:
         """A contact that wants to be called; in the order of the adding they get their turns."""
@@ -116,12 +121,11 @@ class Batch:
         """Ask for turns, for calls that wait for one again and for those that were added; claim and hand over who got
         one. Raises what limiter and database raise; what was claimed by then leaves all the same."""
         choices = self._choices()
-        asked_at = self.now()
         answers = self._ask_with(waiting, choices)
         while choices:
             admitted = [(c, a) for c, a in zip(choices, answers, strict=True) if isinstance(a, Permit)]
             refused = [(c, a) for c, a in zip(choices, answers, strict=True) if isinstance(a, Denied)]
-            refused += self._send(admitted, asked_at)
+            refused += self._send(admitted)
             choices = []
             for choice, answer in refused:
                 other = (
@@ -134,7 +138,6 @@ class Batch:
                 else:
                     self.outcomes[choice.plan.campaign_id].denied.append((choice.candidate.due, answer))
             if choices:
-                asked_at = self.now()
                 answers = self._ask_with((), choices)
 
     def _choices(self) -> list[Choice]:
@@ -176,6 +179,7 @@ class Batch:
         if not again and not fresh:
             return []
         requests = [*(request for _, request in again), *fresh]
+        self.asked_at = self.now()
         answers = self.limiter.acquire(
             self.offered, requests, lead=self.timing.lead, horizon=self.timing.horizon
         )
@@ -190,9 +194,7 @@ class Batch:
                 item.ask_at = self.now() + answer.retry_after
         return answers[len(again) :]
 
-    def _send(
-        self, admitted: Sequence[tuple[Choice, Permit]], asked_at: float
-    ) -> list[tuple[Choice, Denied]]:
+    def _send(self, admitted: Sequence[tuple[Choice, Permit]]) -> list[tuple[Choice, Denied]]:
         """Claim and hand over; back come those whose gateway turned out to be paused."""
         if not admitted:
             return []
@@ -201,15 +203,15 @@ class Batch:
         left: dict[str, Permit] = {permit.call_id: permit for _, permit in admitted}
         try:
             probing = [one for one in admitted if one[0].gateway.paused]
-            self._claim([one for one in admitted if not one[0].gateway.paused], left, asked_at)
-            refused += [(one[0], PAUSED) for one in probing if not self._probe(one, left, asked_at)]
+            self._claim([one for one in admitted if not one[0].gateway.paused], left)
+            refused += [(one[0], PAUSED) for one in probing if not self._probe(one, left)]
         finally:
             if left:
                 # Whether their commit arrived is not known; what is certain is that nothing was sent.
                 self.around.note_unknown_claim(list(left.values()))
         return refused
 
-    def _probe(self, one: tuple[Choice, Permit], left: dict[str, Permit], asked_at: float) -> bool:
+    def _probe(self, one: tuple[Choice, Permit], left: dict[str, Permit]) -> bool:
         """`_claim` by a paused gateway; False where another call probes it. The permit comes before the probe: a call
         that a cap holds up must not keep the gateway from being probed."""
         choice, permit = one
@@ -219,15 +221,13 @@ class Batch:
             return False
         claimed = 0
         try:
-            claimed = self._claim([one], left, asked_at)
+            claimed = self._claim([one], left)
         finally:
             if not claimed:
                 self.around.return_probe(gateway_id)
         return True
 
-    def _claim(
-        self, admitted: Sequence[tuple[Choice, Permit]], left: dict[str, Permit], asked_at: float
-    ) -> int:
+    def _claim(self, admitted: Sequence[tuple[Choice, Permit]], left: dict[str, Permit]) -> int:
         """How many of them were ours to send. A row that the database refuses does not hold up the others."""
         if not admitted:
             return 0
@@ -239,8 +239,8 @@ class Batch:
             if len(admitted) > 1:
                 ordered = sorted(admitted, key=lambda one: one[0].plan.campaign_id)
                 middle = len(ordered) // 2
-                first = self._claim(ordered[:middle], left, asked_at)
-                return first + self._claim(ordered[middle:], left, asked_at)
+                first = self._claim(ordered[:middle], left)
+                return first + self._claim(ordered[middle:], left)
             ((choice, _),) = admitted
             log.exception("contact_not_claimed", contact_id=choice.candidate.due.contact_id)
             denied = Denied("", UNCLAIMABLE, UNCLAIMABLE_SECONDS)
@@ -248,7 +248,7 @@ class Batch:
             return 0
         hit(FaultPoint.CLAIMED)
         self._hand_over(admitted, wanted, claimed, left)
-        self.timing.ready_after(self.now() - asked_at)
+        self.timing.ready_after(self.now() - self.asked_at)
         unused = [left.pop(permit.call_id) for _, permit in admitted if permit.call_id in left]
         if unused:
             self.departures.limiter.give_back(unused)

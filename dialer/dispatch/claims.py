@@ -2,7 +2,8 @@
 taking is skipped (SKIP LOCKED).
 
 The call row is committed before its originate leaves, so that whoever comes after a crash knows which call to
-ask the switch about. Called by the scheduler; every function runs one short transaction of its own.
+ask the switch about. Called by the scheduler; every function runs one short transaction of its own, the claim one
+that is a single statement: the turn of a call is as far ahead as its claim takes.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialer.call_rows import REJECTED, TRIED
-from dialer.fault_points import FaultPoint, hit
 from dialer.record.outcomes import AT
-from models import db, rows
+from models import Pool, db, open_pool, rows
+
+CLAIM_SECONDS = 1.0
+LOCK_SECONDS = 0.1
+"""A claim that takes longer, or waits for a row for longer, is ended by the server: its turns are over, and nothing
+behind it could be claimed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ClaimRequest:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A contact that is ours to call, as the claim left it."""
+    """A contact that is ours to call, as the claim left it; in the order of the columns of `_CLAIM`."""
 
     call_id: str
     contact_id: str
@@ -109,6 +114,7 @@ FROM unnest(%s::uuid[]) AS wanted (campaign_id), LATERAL (
 ) AS first
 """
 
+# No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
@@ -123,7 +129,8 @@ WITH campaign_now AS (
         AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
-        wanted.ring_seconds, wanted.max_seconds, contact.attempts > 0 AND {REJECTED} AS rejected
+        wanted.ring_seconds, wanted.max_seconds, contact.attempts > 0 AND {REJECTED} AS rejected,
+        campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
@@ -133,32 +140,28 @@ WITH campaign_now AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
         call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
     FROM free WHERE contact.id = free.id
-    RETURNING contact.*, free.node, free.core_uuid, free.gateway_id, free.rejected,
-        free.ring_seconds, free.max_seconds
+    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
+        contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
+        contact.custom_fields, contact.version, free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds)
-    SELECT taken.call_id, campaign_now.tenant_id, campaign_now.id, taken.id, taken.sends, taken.attempts,
-        campaign_now.generation, taken.phone_number, campaign_now.e164, taken.gateway_id, taken.node,
-        taken.core_uuid, %(dialer)s, %(dialer)s, taken.ring_seconds, taken.max_seconds
-    FROM taken JOIN campaign_now ON campaign_now.id = taken.campaign_id
+    SELECT call_id, tenant_id, campaign_id, id, sends, attempts, generation, phone_number, caller_id,
+        gateway_id, node, core_uuid, %(dialer)s, %(dialer)s, ring_seconds, max_seconds
+    FROM taken
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, pending, originated)
     SELECT campaign_id, %(lane)s, -count(*), count(*) FROM taken GROUP BY campaign_id ORDER BY campaign_id
     ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
         originated = campaign_count.originated + EXCLUDED.originated
 ), told AS (
-    INSERT INTO transition (campaign_id, contact_id, call_id, version, status, attempt, owner)
-    SELECT campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
-    RETURNING id, contact_id, at
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner)
+    SELECT transition_id, campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
 )
-SELECT taken.call_id::text, taken.id::text AS contact_id, taken.campaign_id::text, taken.node,
-    taken.gateway_id::text, campaign_now.e164 AS caller_id, taken.phone_number,
-    campaign_now.generation, taken.sends AS seq, taken.attempts AS attempt,
-    taken.free_sends, taken.carrier_refusals, taken.gateway_faults, taken.rejected, taken.custom_fields,
-    taken.version, told.id AS transition_id,
-    {AT.format("told.at")} AS at
-FROM taken JOIN told ON told.contact_id = taken.id JOIN campaign_now ON campaign_now.id = taken.campaign_id
+SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
+    generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, rejected,
+    custom_fields, version, transition_id, {AT.format("now()")} AS at
+FROM taken
 """
 
 
@@ -191,14 +194,16 @@ def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
     return {row["campaign_id"]: NextDue(row["at"], row["seconds"]) for row in found}
 
 
-def claim(dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
-    """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, and commit.
+def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None = None) -> list[Claimed]:
+    """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, which is
+    committed by itself: one round trip. By a connection of `through`, or of the pool that all share.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
     of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
     is taken from a campaign raises it. The answer is in the order of `wanted`.
     """
     generations = {item.campaign_id: item.generation for item in wanted}
+    pool = db if through is None else through
     parameters: dict[str, Any] = {
         "campaigns": list(generations),
         "generations": list(generations.values()),
@@ -213,11 +218,8 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest]) -> list[Claimed]:
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }
-    with db.connection_context(), db.atomic():
-        cursor = db.execute_sql(_CLAIM, parameters)
-        names = [column[0] for column in cursor.description]
-        claimed = {row[0]: Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()}
-        hit(FaultPoint.CLAIM_UNCOMMITTED)
+    with pool.connection_context():
+        claimed = {row[0]: Claimed(*row) for row in pool.execute_sql(_CLAIM, parameters).fetchall()}
     return [claimed[item.call_id] for item in wanted if item.call_id in claimed]
 
 
@@ -238,9 +240,14 @@ def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
     return found[0]["custom_fields"] if found else None
 
 
+def claim_pool(url: str) -> Pool:
+    """The one connection that only claims go by, and that they do not wait for: work of others can be long."""
+    return open_pool(url, 1, CLAIM_SECONDS, LOCK_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """What dispatch asks of the database: the four functions above, or what stands in for them."""
+    """What dispatch asks of the database: the functions above, or what stands in for them."""
 
     due: Callable[[Mapping[str, int], tuple[int, int]], dict[str, list[Due]]] = due
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due

@@ -15,7 +15,7 @@ from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.claims import Claimed
+from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -55,6 +55,7 @@ class Dispatch:
     refresh: Callable[[], None]
     cps_now: CpsNow
     gateways: GatewayBreaker
+    statements: Statements = field(default_factory=Statements)
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
@@ -78,7 +79,13 @@ class Dispatch:
             self.spawn,
         )
         self.scheduler = Scheduler(
-            self.dialer_id, self, self.board.plan, self.limiter, self.departures, self.reasons
+            self.dialer_id,
+            self,
+            self.board.plan,
+            self.limiter,
+            self.departures,
+            self.reasons,
+            self.statements,
         )
 
     # What the scheduler asks.

@@ -45,6 +45,8 @@ UNAVAILABLE_SECONDS = 0.5
 TAKEN_SECONDS = 0.01
 TURN_SECONDS = 0.004
 BEHIND_SECONDS = 0.02
+READ_AHEAD = 3
+"""So many batches are read of a list at a time: a read keeps the batch waiting that it is for."""
 LATE_SECONDS = 0.002
 """What is due at a moment is read a moment after it: this process' clock and the database's are not one."""
 
@@ -212,10 +214,10 @@ class Scheduler:
         try:
             batch.dial(waiting)
         finally:
-            self.agenda.learn(batch.answered, self._pause)
+            self.agenda.learn(batch.answered, batch.asked_at, self._pause)
             self.agenda.give(asking, batch.outcomes)
             for campaign_id, outcome in batch.outcomes.items():
-                self._after(asking[campaign_id], outcome)
+                self._after(asking[campaign_id], outcome, batch.asked_at)
 
     def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
         """For how many calls each campaign asks that nothing binds."""
@@ -292,7 +294,8 @@ class Scheduler:
         for share in dict.fromkeys([self.around.share(), (0, 1)]):
             if not wanted:
                 break
-            for name, found in self.statements.due(wanted, share).items():
+            asked_for = {name: more * READ_AHEAD for name, more in wanted.items()}
+            for name, found in self.statements.due(asked_for, share).items():
                 asking[name].read(found, now)
             wanted = {name: more for name, more in wanted.items() if not asking[name].due}
         return {name: asking[name].take(count) for name, count in counts.items()}
@@ -320,7 +323,7 @@ class Scheduler:
                 self.reasons.tell(campaign.campaign_id, "retry_wait", pending.at)
                 self.agenda.look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
 
-    def _after(self, campaign: DialledCampaign, outcome: Outcome) -> None:
+    def _after(self, campaign: DialledCampaign, outcome: Outcome, asked_at: float) -> None:
         """What a batch says of a campaign, and when it is looked at next."""
         plan = campaign.plan
         if not self.agenda.dials(campaign):
@@ -339,12 +342,13 @@ class Scheduler:
         if bound is not None:
             self.agenda.wait_for(bound[0], plan.campaign_id)
         else:
-            self.agenda.look_again(campaign, self._pause(binding))
+            self.agenda.look_again(campaign, asked_at + self._pause(binding) - self.now())
 
     def _pause(self, denial: Denied) -> float:
-        """The seconds until it is worth asking again. Of a rate half a horizon of turns is asked for at once: one by
-        one each would cost a claim of its own. A cap may have been raised, or places in it given back, long before
-        the time that was named. Dialers that wait for the same come apart by lot."""
+        """The seconds from one question to the next that is worth asking, whatever the claim between them takes. Of a
+        rate half a horizon of turns is asked for at once: one by one each would cost a claim of its own. A cap may
+        have been raised, or places in it given back, long before the time that was named. Dialers that wait for the
+        same come apart by lot."""
         rate = denial.reason.endswith(("_cps", "_minute"))
         least = self.timing.horizon / 2 if rate else 0.0
         return min(max(denial.retry_after, least), BLOCKED_SECONDS) + TURN_SECONDS * random.random()

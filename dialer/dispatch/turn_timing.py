@@ -10,7 +10,7 @@ from limits.caps import FURTHEST_TURN
 
 SAMPLES = 20
 FIRST_LEAD = 0.010
-LONGEST_LEAD = 0.150
+LONGEST_LEAD = FURTHEST_TURN / 2
 SHORTEST_HORIZON = 0.060
 BATCHES_AHEAD = 4
 """A look takes as long as its batch; with turns for a few of them in hand no instant passes unused while one is

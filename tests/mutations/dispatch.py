@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import BATCH, DEPARTURES, RECORDER, SCHEDULER, SENDER, Mutation
+from tests.mutations.mutation import BATCH, CLAIMS, DEPARTURES, RECORDER, SCHEDULER, SENDER, Mutation
 
 SHARES = "tests/unit/dialer/test_fair_share.py"
 REASONS = "tests/unit/dialer/test_blocked_reasons.py"
@@ -81,6 +81,22 @@ STARVED = (
         "return time.monotonic() - self._waiting[0].at > max(BEHIND_SECONDS, BEHIND_COMMITS * usual)",
         "return False",
         (f"{RECORDER}::test_a_recorder_whose_oldest_report_waits_for_long_is_behind_until_that_is_written",),
+    ),
+    Mutation(
+        "claim in a transaction of three round trips",
+        "far from the database every turn is over before its call can leave",
+        "dialer/dispatch/claims.py",
+        "    with pool.connection_context():\n",
+        "    with pool.connection_context(), pool.atomic():\n",
+        (f"{CLAIMS}::test_a_claim_is_one_exchange_with_the_server",),
+    ),
+    Mutation(
+        "a pause for each claim",
+        "the turns that pass while a slow claim is waited for are asked for by nobody",
+        "dialer/dispatch/agenda.py",
+        "asked_at + pause(denial)",
+        "self.now() + pause(denial)",
+        (f"{SCHEDULER}::test_the_wait_for_a_rate_counts_from_the_question_however_long_the_claim_takes",),
     ),
     Mutation(
         "stalled node not noticed",

@@ -13,9 +13,10 @@ import gevent
 import pytest
 from peewee import DataError, IntegrityError, OperationalError
 
+from database_pool import PooledConnection
 from dialer.call_rows import open_calls
 from dialer.dispatch import claims
-from dialer.dispatch.claims import Claimed, Due, claim_again
+from dialer.dispatch.claims import Claimed, Due, claim_again, claim_pool
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, items_of, write
 from dialer.recovery.delivery_unknown import note
@@ -66,6 +67,34 @@ def test_a_claim_commits_call_rows_before_anything_is_sent(world: World) -> None
     assert transitions == 3
     assert counts(campaign_id) == {"originated": 3}
     assert claimed[0].custom_fields["first_name"].startswith("Ann")
+
+
+def test_a_claim_is_one_exchange_with_the_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is committed by itself: how far ahead a turn must be asked for is what one round trip takes."""
+    campaign_id = make_campaign(world, 3)
+    found = due(str(campaign_id), 3, (0, 1))
+    assert claim(str(campaign_id), DIALER, [wanted(found[0])])
+    exchanges = 0
+    wait = PooledConnection.wait
+
+    def counted(connection: PooledConnection, *arguments: Any, **named: Any) -> Any:
+        nonlocal exchanges
+        exchanges += 1
+        return wait(connection, *arguments, **named)
+
+    monkeypatch.setattr(PooledConnection, "wait", counted)
+    assert len(claim(str(campaign_id), DIALER, [wanted(item) for item in found[1:]])) == 2
+    assert exchanges == 1
+    db.close_all()
+    assert counts(campaign_id) == {"originated": 3}
+
+
+def test_a_claim_that_has_to_wait_is_ended_by_the_server(database_url: str) -> None:
+    pool = claim_pool(database_url)
+    with pool.connection_context():
+        bounds = [pool.execute_sql(f"SHOW {name}_timeout").fetchone() for name in ("statement", "lock")]
+    pool.close_all()
+    assert bounds == [("1s",), ("100ms",)]
 
 
 def test_a_claim_tells_of_a_rejection_however_long_ago(world: World) -> None:

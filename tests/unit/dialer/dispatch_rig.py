@@ -185,7 +185,7 @@ class World:
         if reason is not None:
             return Denied(request.call_id, reason, self.retry_after)
         node = next(name for name in request.nodes if name in offered)
-        return Permit(request.call_id, node, self.clock + self.turn, self.now() + self.life)
+        return Permit(request.call_id, node, self.now() + self.turn, self.now() + self.life)
 
     # The database and the switch.
 

@@ -13,13 +13,13 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
-from dialer.dispatch.claims import NextDue
+from dialer.dispatch.claims import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
 from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
 from limits.caps import PermitRequest
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.dispatch_rig import World, many_plans
-from tests.unit.dialer.factories import CAMPAIGN, ME, make_call, make_gateway, make_plan
+from tests.unit.dialer.factories import CAMPAIGN, ME, call_id, make_call, make_gateway, make_plan
 from tests.waiting import wait_until
 
 
@@ -74,6 +74,30 @@ def test_a_cap_whose_time_is_far_off_is_asked_every_second(world: World) -> None
     world.answer = lambda _request: None
     world.step(1.01)
     assert world.sent
+
+
+def test_the_wait_for_a_rate_counts_from_the_question_however_long_the_claim_takes(world: World) -> None:
+    def takes_long() -> None:
+        world.clock += 0.15
+
+    world.claiming = takes_long
+    world.answer = lambda _request: (
+        "gateway_cps" if len(world.claims) or world.asked[-1][0] is not _request else None
+    )
+    asked_at = world.clock
+    wait = world.step()
+    assert len(world.claims) == 1
+    assert world.clock + wait - asked_at == pytest.approx(0.202, abs=0.003)
+
+
+def test_a_list_is_read_some_batches_ahead(world: World) -> None:
+    world.run(make_plan(max_concurrent_calls=100), contacts=40)
+    world.contacts = [Due(call_id(), f"+1415555{n:04d}") for n in range(40)]
+    world.answer = lambda request: None if request in world.asked[-1][:2] else "tenant_minute"
+    while len(world.sent) < 12:
+        world.step(0.21)
+    assert len(world.asked) == 6
+    assert len(world.read) <= 3
 
 
 def test_a_cap_that_is_changed_is_asked_at_once(world: World) -> None:
