@@ -20,6 +20,9 @@ CHECKOUT_SECONDS = 1.5
 IDLE_SECONDS = 5
 """A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
 
+NOT_BY_ID = ("enable_seqscan", "jit")
+"""What PostgreSQL does without where all rows are looked up by id."""
+
 db = DatabaseProxy()
 
 Row = TypeVar("Row")
@@ -50,13 +53,19 @@ def open_pool(
     statement_seconds: float | None = None,
     lock_seconds: float | None = None,
     connect_seconds: int = CONNECT_SECONDS,
+    *,
+    by_id: bool = False,
 ) -> Pool:
     """A pool as `connect` makes it, that no model is bound to: for work that must not wait behind other work.
 
-    The server ends a statement that waits for a lock for longer than `lock_seconds` (None: never).
+    The server ends a statement that waits for a lock for longer than `lock_seconds` (None: never). `by_id`: its
+    statements get the ids of all rows that they are about. Of a small table the planner would read all rows instead,
+    and keep that plan while the table grows.
     """
     bounds = {"statement_timeout": statement_seconds, "lock_timeout": lock_seconds}
     options = "".join(f" -c {name}={round(most * 1000)}" for name, most in bounds.items() if most)
+    if by_id:
+        options += "".join(f" -c {name}=off" for name in NOT_BY_ID)
     return Pool(
         url,
         size,

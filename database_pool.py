@@ -192,6 +192,21 @@ class Pool(PostgresqlDatabase):
             return None
         return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
 
+    def run_together(
+        self, statements: Sequence[tuple[str, Sequence[object] | Mapping[str, object]]]
+    ) -> list[list[Any]]:
+        """Run statements as one transaction in one round trip, on this greenlet's connection: the rows of each.
+
+        They are sent with one Sync behind them, which commits what came before it or, after an error, none of it.
+        Raises peewee's errors, that of the first that failed.
+        """
+        assert not self.in_transaction()
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            connection: PooledConnection = self.connection()  # type: ignore[no-untyped-call]
+            with connection.pipeline():
+                cursors = [connection.execute(sql.encode(), parameters) for sql, parameters in statements]
+            return [[] if cursor.description is None else cursor.fetchall() for cursor in cursors]
+
     def _working_connection(self) -> PooledConnection:
         """The one used last, so that what is not needed rests; a new one where it fails its test."""
         connection = self._idle.pop() if self._idle else None

@@ -28,7 +28,6 @@ class FaultPoint(StrEnum):
     WRITTEN = "written"
     HEARD = "heard"
     """Events are out of the queue and in no row."""
-    OUTCOME_UNCOMMITTED = "outcome_uncommitted"
     OUTCOME_COMMITTED = "outcome_committed"
     """Nobody has been told, and no permit is back."""
     FREED = "freed"

@@ -38,6 +38,7 @@ from dialer.identity import Identity, purge_locks
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
+from dialer.record.outcomes import record_pool
 from dialer.record.recorder import Recorder
 from dialer.recovery import delivery_unknown
 from dialer.recovery.audit import Audit
@@ -93,6 +94,7 @@ class Process:
         self.identity = Identity(settings.database_url, self.membership)
         self.dialer_id = self.identity.dialer_id
         self.claim_pool = claim_pool(settings.database_url)
+        self.record_pool = record_pool(settings.database_url)
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
@@ -127,6 +129,7 @@ class Process:
             # Recovery and dispatch are made of the recorder.
             ask=lambda call: self.reconciler.ask(call),  # noqa: PLW0108
             elsewhere=lambda call: self.dispatch.elsewhere(call),  # noqa: PLW0108
+            pool=self.record_pool,
         )
         self._wire_dispatch(settings)
         self._wire_recovery()
@@ -294,7 +297,8 @@ class Process:
         self._publishing.join(timeout=left(PUBLISHED_BY))
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
         self.tasks.end(timeout=1.0)
-        self.claim_pool.close_all()
+        for pool in (self.claim_pool, self.record_pool):
+            pool.close_all()
         try:
             self.identity.release()
         except UNAVAILABLE as error:

@@ -138,7 +138,7 @@ WITH campaign_now AS (
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
-        call_id = free.call_id, next_attempt_at = NULL, updated_at = now()
+        call_id = free.call_id, next_attempt_at = NULL, updated_at = now(), waiting = false
     FROM free WHERE contact.id = free.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
@@ -160,7 +160,7 @@ WITH campaign_now AS (
 )
 SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
     generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, rejected,
-    custom_fields, version, transition_id, {AT.format("now()")} AS at
+    custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at
 FROM taken
 """
 
@@ -242,7 +242,7 @@ def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
 
 def claim_pool(url: str) -> Pool:
     """The one connection that only claims go by, and that they do not wait for: work of others can be long."""
-    return open_pool(url, 1, CLAIM_SECONDS, LOCK_SECONDS)
+    return open_pool(url, 1, CLAIM_SECONDS, LOCK_SECONDS, by_id=True)
 
 
 @dataclass(frozen=True, slots=True)

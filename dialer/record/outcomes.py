@@ -1,4 +1,4 @@
-"""Writes what became of calls, in groups: one statement for each kind of change, one commit for all of them.
+"""Writes what became of calls, in groups: one statement for each kind of change, one round trip and one commit.
 
 Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves
 with its call, in the same transaction as its transition row and the campaign's counts. Called by the recorder
@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from dialer.fault_points import FaultPoint, hit
 from live.stream_events import ContactTransition
-from models import db, rows
+from models import Pool, db, open_pool
+
+RECORD_SECONDS = 60.0
+"""Statements here are small; one that takes so long is lost, and its work done again."""
 
 AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 """A moment as listeners get it, to the millisecond: whoever publishes a transition tells it in the same bytes."""
@@ -35,11 +37,14 @@ class Seen(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A call was answered `age` seconds ago."""
+    """A call was answered `age` seconds ago. `progress_age` and `ring_age` are seconds since a 18x and a 180 were
+    heard, None where none was."""
 
     call_id: str
     age: float
     sent_age: float | None
+    progress_age: float | None = None
+    ring_age: float | None = None
 
 
 class Ended(NamedTuple):
@@ -95,27 +100,35 @@ UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' T
         ELSE call.ring_at END
 FROM json_to_recordset(%(items)s::json)
     AS seen (call_id uuid, age float8, sent_age float8, progress bool, ring bool)
-WHERE call.id = seen.call_id AND call.state <> 'ended'
+WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
+    -- What says nothing new writes no row.
+    AND (call.sent_at IS NULL OR seen.progress AND (call.state = 'dispatching' OR call.progress_at IS NULL)
+        OR seen.ring AND call.ring_at IS NULL)
 """
 
 # No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
 # row of one with each of the other. What a later step needs is handed on by RETURNING, a transition's id included.
+# Each table is also told the ids themselves: joined by them alone, a small one would be read from end to end.
 MOVED = f"""
 SELECT campaign_id::text, id::text AS contact_id, phone_number, status, disposition, attempt, call_id::text, cause,
-    version, {AT.format("now()")} AS at, transition_id
+    version, (SELECT {AT.format("now()")}) AS at, transition_id
 FROM moved
 """
 
 _ANSWERED = f"""
 WITH answered AS (
     UPDATE call SET state = 'answered', answered_at = now() - make_interval(secs => seen.age),
-        sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age)))
-    FROM json_to_recordset(%(items)s::json) AS seen (call_id uuid, age float8, sent_age float8)
-    WHERE call.id = seen.call_id AND call.state IN ('dispatching', 'ringing')
+        sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
+        progress_at = coalesce(call.progress_at, now() - make_interval(secs => seen.progress_age)),
+        ring_at = coalesce(call.ring_at, now() - make_interval(secs => seen.ring_age))
+    FROM json_to_recordset(%(items)s::json)
+        AS seen (call_id uuid, age float8, sent_age float8, progress_age float8, ring_age float8)
+    WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state IN ('dispatching', 'ringing')
     RETURNING call.id, call.contact_id, call.attempt
 ), moved AS (
     UPDATE contact SET status = 'connected', version = version + 1, updated_at = now()
     FROM answered WHERE contact.id = answered.contact_id AND contact.call_id = answered.id
+        AND contact.id = ANY(ARRAY(SELECT contact_id FROM answered))
         AND contact.status = 'originated'
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
         contact.status, NULL AS disposition, answered.attempt, contact.call_id, NULL AS cause, contact.version
@@ -136,7 +149,8 @@ WITH answered AS (
 # flight, and then this write sees it stopped, or waits until they are pending and cancels them.
 LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 _LOCK_CAMPAIGNS = """
-SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%s::uuid[])) ORDER BY id FOR SHARE
+SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[]))
+ORDER BY id FOR SHARE
 """
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
@@ -167,10 +181,10 @@ WITH ended AS (
             progress_ms int, alert_ms int, answered bool, owner_only bool, free text, failover bool,
             may_live float8)
             JOIN call AS before ON before.id = seen.call_id
-        WHERE NOT seen.owner_only OR before.dialer_id = %(owner)s
-            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL)
+        WHERE before.id = ANY(%(calls)s::uuid[]) AND (NOT seen.owner_only OR before.dialer_id = %(owner)s
+            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))
     ) AS due
-    WHERE call.id = due.call_id AND call.state <> 'ended'
+    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
     RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay,
         CASE WHEN due.was_answered THEN 'completed' ELSE due.status END AS wanted,
         due.was_answered OR due.counts AS counts,
@@ -179,7 +193,7 @@ WITH ended AS (
     SELECT contact.id, contact.status AS was, ended.*, campaign.status IN ('running', 'paused') AS open
     FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
         JOIN campaign ON campaign.id = contact.campaign_id
-    WHERE contact.status IN ('originated', 'connected')
+    WHERE contact.status IN ('originated', 'connected') AND contact.id = ANY(ARRAY(SELECT contact_id FROM ended))
     ORDER BY contact.id FOR UPDATE OF contact
 ), moved AS (
     UPDATE contact SET
@@ -230,39 +244,50 @@ class Written:
     ended: frozenset[str]
 
 
-def write(owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended: Sequence[Ended]) -> Written:
-    """Write all of it in one transaction. To be repeated where its answer was lost: it then finds it done."""
-    told: list[Told] = []
-    lane = f"{owner}:record"
+def record_pool(url: str) -> Pool:
+    """The connections by which the recorder writes and the outbox notes what it has published, and nobody else."""
+    return open_pool(url, 2, RECORD_SECONDS, by_id=True)
+
+
+def write(
+    owner: str,
+    seen: Sequence[Seen],
+    answered: Sequence[Answered],
+    ended: Sequence[Ended],
+    through: Pool | None = None,
+) -> Written:
+    """Write all of it in one transaction. To be repeated where its answer was lost: it then finds it done.
+
+    By a connection of `through`, or of the pool that all share.
+    """
+    pool = db if through is None else through
+    ours = {"owner": owner, "lane": f"{owner}:record"}
     ending = [item.call_id for item in ended]
     touched = [*(s.call_id for s in seen), *(a.call_id for a in answered), *ending]
-    over: set[str] = set()
-    with db.connection_context(), db.atomic():
-        rows(LOCK_CALLS, touched)
-        if seen:
-            db.execute_sql(_SEEN, items_of(seen))
-        if answered:
-            told += run(_ANSWERED, items_of(answered) | {"owner": owner, "lane": lane})
-        if ended:
-            rows(_LOCK_CAMPAIGNS, ending)
-            moved = run(_ENDED, items_of(ended) | {"owner": owner, "lane": lane})
-            told += moved
-            over.update(item.call_id for item in moved if item.call_id is not None)
-            if len(over) < len(ending):
-                over.update(row["id"] for row in rows(_OVER, ending))
-        hit(FaultPoint.OUTCOME_UNCOMMITTED)
+    moving = [(_ANSWERED, items_of(answered) | ours)] if answered else []
+    if ended:
+        moving += [(_LOCK_CAMPAIGNS, {"calls": ending}), (_ENDED, items_of(ended) | ours)]
+    noting = [(_SEEN, items_of(seen))] if seen else []
+    with pool.connection_context():
+        found = pool.run_together([(LOCK_CALLS, (touched,)), *noting, *moving])
+        told = [
+            Told(*row)
+            for (sql, _), moved in zip(moving, found[1 + len(noting) :], strict=True)
+            if sql != _LOCK_CAMPAIGNS
+            for row in moved
+        ]
+        over = {item.call_id for item in told if item.status != "connected" and item.call_id is not None}
+        if len(over) < len(ending):
+            # Whose contact did not move: a call that has ended stays so.
+            over.update(call_id for (call_id,) in pool.execute_sql(_OVER, (ending,)).fetchall())
     return Written(told, frozenset(over))
 
 
 def items_of(items: Sequence[Seen | Answered | Ended]) -> dict[str, Any]:
-    """A group as the one parameter by which its statement gets it: the driver would look at each value of a list."""
+    """A group as the one parameter by which its statement gets it, as the driver would look at each value of a list;
+    and its calls' ids."""
     given = [
         {name: value for name, value in zip(item._fields, item, strict=True) if value is not None}
         for item in items
     ]
-    return {"items": orjson.dumps(given).decode()}
-
-
-def run(sql: str, parameters: dict[str, Any]) -> list[Told]:
-    """Run a statement that moves contacts: the transitions it wrote."""
-    return [Told(*row) for row in db.execute_sql(sql, parameters).fetchall()]
+    return {"items": orjson.dumps(given).decode(), "calls": [item.call_id for item in items]}

@@ -29,6 +29,7 @@ from dialer.record.commit import Commit, CommitFollower
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
+from models import Pool
 
 log = structlog.get_logger()
 
@@ -68,7 +69,8 @@ class Recorder:
     """The one writer of outcomes in this process.
 
     `followers` act on each commit, one after the other. `ask` has recovery ask the switch about a call. `elsewhere`
-    says whether there is a gateway that was not tried yet for a call's contact.
+    says whether there is a gateway that was not tried yet for a call's contact. It writes by a connection of `pool`,
+    or of the one that all share.
     """
 
     owner: str
@@ -76,6 +78,7 @@ class Recorder:
     followers: Sequence[CommitFollower]
     ask: Callable[[LiveCall], None]
     elsewhere: call_end.Elsewhere = call_end.nowhere
+    pool: Pool | None = None
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
@@ -305,7 +308,7 @@ class Recorder:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
-                return write(self.owner, *_statements(changes, time.monotonic()))
+                return write(self.owner, *_statements(changes, time.monotonic()), self.pool)
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
@@ -325,14 +328,22 @@ def _statements(changes: Sequence[Change], now: float) -> tuple[list[Seen], list
     seen = [
         Seen(c.call.call_id, now - c.at, c.call.sent_age(now), c.call.progress, c.call.alerted)
         for c in changes
-        if c.ended is None
+        if c.ended is None and not c.answered
     ]
-    answered = [
-        Answered(c.call.call_id, now - (c.call.answered_at or c.at), c.call.sent_age(now))
-        for c in changes
-        if c.answered
-    ]
+    answered = [_answered(c, now) for c in changes if c.answered]
     return seen, answered, [_aged(c.ended, now - c.ended_at) for c in changes if c.ended is not None]
+
+
+def _answered(change: Change, now: float) -> Answered:
+    """With what is known of its ringing: a call that rings and is answered within one group is written once."""
+    call, heard = change.call, now - change.at
+    return Answered(
+        call.call_id,
+        now - (call.answered_at or change.at),
+        call.sent_age(now),
+        heard if call.progress else None,
+        heard if call.alerted else None,
+    )
 
 
 def _aged(ended: Ended, seconds: float) -> Ended:

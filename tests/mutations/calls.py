@@ -318,8 +318,8 @@ LOST = (
         "seen call taken back",
         "a call that the switch has shown goes back to pending as never sent, and is dialled again",
         "dialer/record/outcomes.py",
-        "            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL)\n",
-        "",
+        "            AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))\n",
+        ")\n",
         (f"{CLAIMS}::test_a_call_that_was_seen_is_not_taken_back_as_never_sent",),
     ),
     Mutation(

@@ -8,8 +8,8 @@ DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
 _ENDED_AGAIN = (
-    "    WHERE call.id = due.call_id AND call.state <> 'ended'\n",
-    "    WHERE call.id = due.call_id\n",
+    "    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'\n",
+    "    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[])\n",
 )
 
 ATTEMPTS = (
@@ -59,8 +59,8 @@ COUNTS = (
         "late answer moves back",
         "an answer that comes after the end reopens the call",
         "dialer/record/outcomes.py",
-        "    WHERE call.id = seen.call_id AND call.state IN ('dispatching', 'ringing')\n",
-        "    WHERE call.id = seen.call_id\n",
+        "AND call.id = ANY(%(calls)s::uuid[]) AND call.state IN ('dispatching', 'ringing')\n",
+        "AND call.id = ANY(%(calls)s::uuid[])\n",
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
     ),
     Mutation(
@@ -76,8 +76,8 @@ COUNTS = (
         "somebody else's decision",
         "a dialer that lost a call to a successor still decides what became of it",
         "dialer/record/outcomes.py",
-        "WHERE NOT seen.owner_only OR before.dialer_id = %(owner)s\n",
-        "WHERE NOT seen.owner_only OR true\n",
+        "(NOT seen.owner_only OR before.dialer_id = %(owner)s\n",
+        "(NOT seen.owner_only OR true\n",
         (f"{CLAIMS}::test_a_decision_about_somebody_elses_call_is_void_but_a_fact_is_not",),
     ),
     Mutation(
@@ -92,8 +92,8 @@ COUNTS = (
         "end without the campaign's lock",
         "a stop that runs beside an end leaves a contact pending for ever",
         "dialer/record/outcomes.py",
-        "            rows(_LOCK_CAMPAIGNS, ending)\n",
-        "            pass\n",
+        'moving += [(_LOCK_CAMPAIGNS, {"calls": ending}), (_ENDED,',
+        "moving += [(_ENDED,",
         (f"{ORDERS}::test_an_end_waits_for_the_stop_that_runs_beside_it",),
     ),
     Mutation(

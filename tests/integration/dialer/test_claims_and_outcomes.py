@@ -6,14 +6,16 @@ import re
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from tempfile import TemporaryFile
 from typing import Any, cast
 
 import gevent
 import pytest
 from peewee import DataError, IntegrityError, OperationalError
 
-from database_pool import PooledConnection
+from database_pool import Pool
 from dialer.call_rows import open_calls
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Claimed, Due, claim_again, claim_pool
@@ -69,24 +71,56 @@ def test_a_claim_commits_call_rows_before_anything_is_sent(world: World) -> None
     assert claimed[0].custom_fields["first_name"].startswith("Ann")
 
 
-def test_a_claim_is_one_exchange_with_the_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_is_one_exchange_with_the_server(world: World) -> None:
     """It is committed by itself: how far ahead a turn must be asked for is what one round trip takes."""
     campaign_id = make_campaign(world, 3)
-    found = due(str(campaign_id), 3, (0, 1))
-    assert claim(str(campaign_id), DIALER, [wanted(found[0])])
-    exchanges = 0
-    wait = PooledConnection.wait
-
-    def counted(connection: PooledConnection, *arguments: Any, **named: Any) -> Any:
-        nonlocal exchanges
-        exchanges += 1
-        return wait(connection, *arguments, **named)
-
-    monkeypatch.setattr(PooledConnection, "wait", counted)
-    assert len(claim(str(campaign_id), DIALER, [wanted(item) for item in found[1:]])) == 2
-    assert exchanges == 1
+    found = [wanted(item) for item in due(str(campaign_id), 3, (0, 1))]
+    assert round_trips(lambda: claim(str(campaign_id), DIALER, found)) == 1
     db.close_all()
     assert counts(campaign_id) == {"originated": 3}
+
+
+def test_a_group_is_recorded_in_one_exchange_with_the_server(world: World) -> None:
+    campaign_id = make_campaign(world, 3)
+    ringing, answered, over = claim_all(campaign_id)
+    groups = (
+        [Seen(ringing.call_id, 0.0, 1.0, progress=True)],
+        [Answered(answered.call_id, 0.0, 1.0)],
+        [ended(over.call_id, "failed")],
+    )
+    assert round_trips(lambda: write(DIALER, *groups)) == 1
+    assert counts(campaign_id) == {"originated": 1, "connected": 1, "failed": 1}
+
+
+def test_of_a_group_that_is_refused_nothing_is_written_and_the_connection_goes_on(world: World) -> None:
+    first, second = claim_all(make_campaign(world, 2))
+    with pytest.raises(DataError):
+        write(
+            DIALER, [], [Answered(first.call_id, 0.0, 1.0)], [ended(second.call_id, "failed", q850=100_000)]
+        )
+    assert [contact_of(call).status for call in (first, second)] == ["originated", "originated"]
+    assert end(ended(second.call_id, "failed")).ended == {second.call_id}
+
+
+def test_a_call_that_rings_and_is_answered_within_one_group_keeps_both_times(world: World) -> None:
+    (call,) = claim_all(make_campaign(world, 1))
+    write(DIALER, [], [Answered(call.call_id, 1.0, 4.0, progress_age=3.0, ring_age=2.0)], [])
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id)
+    ages = [(row.answered_at - at).total_seconds() for at in (row.sent_at, row.progress_at, row.ring_at)]
+    assert ages == pytest.approx([3.0, 2.0, 1.0])
+
+
+def round_trips(action: Callable[[], object]) -> int:
+    """How often the server had to be waited for: each time it said that it was ready for the next."""
+    pool: Pool = db.obj
+    connection = pool._idle[-1].pgconn
+    with TemporaryFile() as trace:
+        connection.trace(trace.fileno())
+        action()
+        connection.untrace()
+        trace.seek(0)
+        return trace.read().count(b"ReadyForQuery")
 
 
 def test_a_claim_that_has_to_wait_is_ended_by_the_server(database_url: str) -> None:

@@ -132,7 +132,7 @@ def recording(call_ids: Sequence[str]) -> dict[str, tuple[str, Any]]:
     whose, ids = {"owner": DIALER, "lane": "x"}, (list(call_ids),)
     return {
         "dialer.record.outcomes.LOCK_CALLS": (outcomes.LOCK_CALLS, ids),
-        "dialer.record.outcomes._LOCK_CAMPAIGNS": (outcomes._LOCK_CAMPAIGNS, ids),
+        "dialer.record.outcomes._LOCK_CAMPAIGNS": (outcomes._LOCK_CAMPAIGNS, {"calls": list(call_ids)}),
         "dialer.record.outcomes._OVER": (outcomes._OVER, ids),
         "dialer.record.outcomes._SEEN": (outcomes._SEEN, items_of(seen)),
         "dialer.record.outcomes._ANSWERED": (outcomes._ANSWERED, items_of(answered) | whose),

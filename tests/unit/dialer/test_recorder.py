@@ -47,7 +47,12 @@ class Rows:
         self.away = 0
 
     def write(
-        self, _owner: str, seen: Sequence[Seen], answered: Sequence[Answered], ended: Sequence[Ended]
+        self,
+        _owner: str,
+        seen: Sequence[Seen],
+        answered: Sequence[Answered],
+        ended: Sequence[Ended],
+        _through: object = None,
     ) -> Written:
         if self.away:
             self.away -= 1
