@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from peewee import (
     BigAutoField,
+    BigIntegerField,
     BooleanField,
     CompositeKey,
     DoubleField,
@@ -21,7 +22,7 @@ from peewee import (
     TextField,
     UUIDField,
 )
-from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
+from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField
 
 from database import (
     CHECKOUT_SECONDS,
@@ -42,8 +43,9 @@ __all__ = [
     "CAMPAIGN_TRANSITIONS", "CHECKOUT_SECONDS", "CONTACT_TRANSITIONS", "IDLE_SECONDS", "POOL_SIZE", "TABLES",
     "Agent", "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign",
     "CampaignCount", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt",
-    "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "PhoneNumber", "Pool", "SessionLock",
-    "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows", "rows_as", "transaction",
+    "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "OutboxRow", "PhoneNumber", "Pool",
+    "SessionLock", "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows",
+    "rows_as", "transaction",
 ]  # fmt: skip
 
 
@@ -283,7 +285,8 @@ class CampaignCount(Table):
 
 class Transition(Table):
     """One change of a contact (or, without one, of the campaign), written in the change's own transaction and
-    published to the live stream once by its owner or whoever takes over from it."""
+    published to the live stream once by its owner or whoever takes over from it. `published`: that was done, or a
+    row of the outbox says that it is to be."""
 
     id = BigAutoField()
     campaign_id = UUIDField()
@@ -297,6 +300,20 @@ class Transition(Table):
     at = DateTimeTZField()
     owner = TextField()
     published = BooleanField(default=False)
+
+
+class OutboxRow(Table):
+    """What a dialer's commit changed in one campaign and is to be published: the ids of its transitions, of which
+    `id` is the smallest. Gone once it is published."""
+
+    owner = TextField()
+    id = BigIntegerField()
+    campaign_id = UUIDField()
+    transition_ids = ArrayField(BigIntegerField, index=False)
+
+    class Meta:
+        table_name = "outbox"
+        primary_key = CompositeKey("owner", "id")
 
 
 class ImportReject(Table):
@@ -401,5 +418,5 @@ class CdrInbox(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox,
+    OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox,
 )  # fmt: skip

@@ -104,6 +104,7 @@ class Process:
             self.dialer_id,
             # Every dialer looked through all that web processes left, every 3 s.
             partial(turns.take, "publish_of_web", SWEEP_SECONDS),
+            self.record_pool,
         )
         self.permits = Permits(self.limiter)
         self.hangup_markers = HangupMarkers(

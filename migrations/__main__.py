@@ -21,7 +21,7 @@ def main() -> int:
     for name in migrate(settings.database_url):
         print(f"applied {name}")  # noqa: T201
     if not is_contracted(settings.database_url):
-        print("Indexes of the last release stay: a dialer of it is at work. Run this again once it is gone.")  # noqa: T201
+        print("What the last release needs stays: a dialer of it is at work. Run this again once it is gone.")  # noqa: T201
     try:
         written = ensure_first_key(
             settings.database_url, settings.secret_key, settings.home, settings.bootstrap_key

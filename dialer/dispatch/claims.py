@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialer.call_rows import REJECTED, TRIED
-from dialer.record.outcomes import AT
+from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
 from models import Pool, db, open_pool, rows
 
 CLAIM_SECONDS = 1.0
@@ -83,6 +83,7 @@ class Claimed:
     version: int
     transition_id: int
     at: str
+    outbox_id: int | None = None
 
 
 # In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
@@ -155,12 +156,13 @@ WITH campaign_now AS (
     ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + EXCLUDED.pending,
         originated = campaign_count.originated + EXCLUDED.originated
 ), told AS (
-    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner)
-    SELECT transition_id, campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s FROM taken
-)
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner, published)
+    SELECT transition_id, campaign_id, id, call_id, version, 'originated', attempts, %(dialer)s, outbox_rows()
+    FROM taken
+), noted AS ({TO_OUTBOX.format(owner="%(dialer)s", moved="taken")})
 SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
     generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, rejected,
-    custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at
+    custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID}
 FROM taken
 """
 

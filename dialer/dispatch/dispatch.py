@@ -212,4 +212,5 @@ def originated(item: Claimed) -> Told:
         cause=None,
         version=item.version,
         at=item.at,
+        outbox_id=item.outbox_id,
     )

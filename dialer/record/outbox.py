@@ -1,14 +1,16 @@
 """Publishes committed transitions: this dialer's own, a dead dialer's at takeover, and those that a web process left
 (one dialer in turn).
 
-The rows are the outbox: memory only makes it quick. Publishing is idempotent and ordered for each contact, so
-whatever is in doubt (a Redis that went away, a process that died) is simply published again from the rows.
+The rows are the outbox: memory only makes it quick. A transition of a dialer's commit is named by a row of the table
+`outbox`; one that a web process wrote, or that a dialer wrote while an older one may have to publish it, is flagged
+in its own. Publishing is idempotent and ordered for each contact, so whatever is in doubt (a Redis that went away, a
+process that died) is simply published again from the rows.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +26,7 @@ from dialer.record.outcomes import AT, Told
 from live.errors import LiveUnavailable
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent, event_of_row
-from models import db
+from models import Pool, db
 
 log = structlog.get_logger()
 
@@ -35,17 +37,33 @@ FIRST_GAP_SECONDS, LAST_GAP_SECONDS = 0.05, 1.0
 HOLE_SECONDS = 60.0
 """A predecessor that stays away for so long, with Redis there, was lost: a hole is better than silence."""
 WEB = "web"
+ROWS = 50
+"""So many rows of the outbox are read at a time, each with up to some hundred transitions."""
+
+_COLUMNS = f"""transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
+    contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
+    transition.cause, transition.version, {AT.format("transition.at")} AS at"""
+
+_NOTED = f"""
+SELECT {_COLUMNS}, outbox.id AS outbox_id
+FROM (
+    SELECT id, transition_ids FROM outbox WHERE owner = %(owner)s AND id > %(after)s ORDER BY owner, id
+    LIMIT %(limit)s
+) AS outbox JOIN transition ON transition.id = ANY(outbox.transition_ids)
+    LEFT JOIN contact ON contact.id = transition.contact_id
+WHERE transition.at < now() - make_interval(secs => %(older)s)
+ORDER BY transition.id
+"""
 
 # By owner and id, which is the order of the index of what is unpublished: by id alone the planner may choose to read
 # all that ever was published.
 _LEFT = f"""
-SELECT transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
-    contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
-    transition.cause, transition.version,
-    transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND EXISTS (
+SELECT {_COLUMNS},
+    transition.contact_id IS NULL AND transition.status IN ('completed', 'failed') AND (EXISTS (
         SELECT 1 FROM transition AS before WHERE before.campaign_id = transition.campaign_id
-            AND NOT before.published AND before.id < transition.id) AS early,
-    {AT.format("transition.at")} AS at
+            AND NOT before.published AND before.id < transition.id) OR EXISTS (
+        SELECT 1 FROM outbox WHERE outbox.campaign_id = transition.campaign_id AND outbox.id < transition.id)
+    ) AS early
 FROM (
     SELECT * FROM transition WHERE NOT published AND (owner, id) > (%(owner)s, %(after)s) ORDER BY owner, id
     LIMIT %(limit)s
@@ -59,13 +77,21 @@ class Outbox:
     """Publishes what this process commits, and what others left behind."""
 
     def __init__(
-        self, publisher: Publisher, owner: str, webs_turn: Callable[[], bool] = lambda: True
+        self,
+        publisher: Publisher,
+        owner: str,
+        webs_turn: Callable[[], bool] = lambda: True,
+        pool: Pool | None = None,
     ) -> None:
-        """`webs_turn`: whether it is this process' turn to publish what web processes left."""
+        """`webs_turn`: whether it is this process' turn to publish what web processes left. What was published is
+        noted by a connection of `pool`, or of the one that all share."""
         self._publisher = publisher
         self._webs_turn = webs_turn
         self._owner = owner
-        self._waiting: deque[tuple[int, StreamEvent]] = deque()
+        self._pool = pool
+        self._waiting: deque[tuple[Told, StreamEvent]] = deque()
+        # By row of the outbox, how many of its transitions wait: a group may have a part of them.
+        self._unpublished: Counter[int] = Counter()
         self._wake = Signal()
         self._behind = False
         self._stopping = False
@@ -81,7 +107,8 @@ class Outbox:
         if len(self._waiting) > MOST_IN_MEMORY:
             self._behind = True
         else:
-            self._waiting.extend((item.transition_id, item.event()) for item in told)
+            self._waiting.extend((item, item.event()) for item in told)
+            self._unpublished.update(item.outbox_id for item in told if item.outbox_id is not None)
         self._wake.set()
 
     def nudge(self) -> None:
@@ -116,26 +143,40 @@ class Outbox:
         self._wake.set()
 
     def publish_leftovers(self, owner: str, older_than: float = 0.0) -> int:
-        """Publish every unpublished row of `owner`, oldest first; how many there were.
+        """Publish every transition of `owner` that is not published, oldest first; how many there were.
 
         Raises LiveUnavailable or what a database that is away raises; whatever was published is marked or will be
         recognised.
         """
-        total = last = 0
+        total, last = self._publish_noted(owner, older_than), 0
         while True:
             with db.connection_context():
                 left = unpublished(owner, last, older_than)
-            holes = {row["transition_id"] for row in left if self._is_hole(row)}
-            done = self._publish_rows([row for row in left if row["transition_id"] in holes], force=True)
             # A campaign's end is told after everything that led to it, whoever has that to tell.
-            due = [row for row in left if row["transition_id"] not in holes and not row["early"]]
-            done += self._publish_rows(due, force=False)
-            total += done
-            self._behind = self._behind or done < len(left)
+            done = self._publish_rows([row for row in left if not row["early"] or self._is_hole(row)])
+            self._mark(owner, done, [])
+            total += len(done)
+            self._behind = self._behind or len(done) < len(left)
             if len(left) < GROUP:
                 return total
             # What waits for somebody else must not keep the rest waiting.
             last = left[-1]["transition_id"]
+
+    def _publish_noted(self, owner: str, older_than: float) -> int:
+        """The same of what rows of the outbox name, which are gone once all of that is published."""
+        total = last = 0
+        while True:
+            with db.connection_context():
+                left = noted(owner, last, older_than)
+            published = set(self._publish_rows(left))
+            waiting = {row["outbox_id"] for row in left if row["transition_id"] not in published}
+            found = {row["outbox_id"] for row in left}
+            self._mark(owner, [], list(found - waiting))
+            total += len(published)
+            self._behind = self._behind or bool(waiting)
+            if len(found) < ROWS:
+                return total
+            last = max(found)
 
     def _publish_all(self) -> None:
         while self._waiting and not self._behind:
@@ -143,6 +184,7 @@ class Outbox:
         if self._behind:
             self._behind = False
             self._waiting.clear()
+            self._unpublished.clear()
             self.publish_leftovers(self._owner)
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             # Rows whose commit's answer was lost were never `put`, and a web process may die before it publishes.
@@ -160,9 +202,17 @@ class Outbox:
         since = self._held_since.get(row["transition_id"])
         return since is not None and time.monotonic() - since > HOLE_SECONDS
 
-    def _publish_rows(self, left: list[dict[str, Any]], *, force: bool) -> int:
+    def _publish_rows(self, left: list[dict[str, Any]]) -> list[int]:
+        """The ids of those that are told now; what waits for something that is lost is told as it is."""
+        holes = [row for row in left if self._is_hole(row)]
+        lost = {row["transition_id"] for row in holes}
+        return self._publish(holes, force=True) + self._publish(
+            [row for row in left if row["transition_id"] not in lost], force=False
+        )
+
+    def _publish(self, left: list[dict[str, Any]], *, force: bool) -> list[int]:
         if not left:
-            return 0
+            return []
         outcomes = self._publisher.publish([event_of_row(row) for row in left], force=force)
         done: list[int] = []
         for row, outcome in zip(left, outcomes, strict=True):
@@ -172,31 +222,52 @@ class Outbox:
             else:
                 self._held_since.pop(transition_id, None)
                 done.append(transition_id)
-        self._mark(done)
-        return len(done)
+        return done
 
     def _publish_waiting(self) -> None:
         group = [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
         outcomes = self._publisher.publish([transition for _, transition in group])
         done = [
-            item[0]
-            for item, outcome in zip(group, outcomes, strict=True)
+            told
+            for (told, _), outcome in zip(group, outcomes, strict=True)
             if outcome is not PublishOutcome.GAP
         ]
-        self._mark(done)
+        rows = Counter(told.outbox_id for told in done if told.outbox_id is not None)
+        self._unpublished.subtract(rows)
+        whole = [row for row in rows if self._unpublished[row] <= 0]
+        for row in whole:
+            del self._unpublished[row]
+        self._mark(self._owner, [told.transition_id for told in done if told.outbox_id is None], whole)
         if len(done) < len(group):
             # The predecessor is another process' to publish (its rows are swept once it is dead): try again soon.
             self._behind = True
 
-    def _mark(self, transition_ids: list[int]) -> None:
+    def _mark(self, owner: str, transition_ids: list[int], outbox_ids: list[int]) -> None:
+        """Note what was published: whose flag is taken, and which rows of the outbox are gone."""
         hit(FaultPoint.PUBLISHED)
-        if transition_ids:
-            with db.connection_context():
-                db.execute_sql("UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,))
+        pool = db if self._pool is None else self._pool
+        if not transition_ids and not outbox_ids:
+            return
+        with pool.connection_context():
+            if transition_ids:
+                pool.execute_sql(
+                    "UPDATE transition SET published = true WHERE id = ANY(%s)", (transition_ids,)
+                )
+            if outbox_ids:
+                pool.execute_sql("DELETE FROM outbox WHERE owner = %s AND id = ANY(%s)", (owner, outbox_ids))
+
+
+def noted(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:
+    """What the next rows of the outbox of `owner` name, on the connection that this greenlet holds."""
+    return _rows(_NOTED, {"owner": owner, "after": after, "older": older_than, "limit": ROWS})
 
 
 def unpublished(owner: str, after: int = 0, older_than: float = 0.0) -> list[dict[str, Any]]:
-    """The next rows of `owner` that are to be published, on the connection that this greenlet holds."""
-    cursor = db.execute_sql(_LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
+    """The next flagged rows of `owner` that are to be published, on the connection that this greenlet holds."""
+    return _rows(_LEFT, {"owner": owner, "after": after, "older": older_than, "limit": GROUP})
+
+
+def _rows(sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    cursor = db.execute_sql(sql, parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -86,9 +86,11 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Told(ContactTransition):
-    """A transition that was just committed, and its row's id; in the order of the columns of `MOVED`."""
+    """A transition that was just committed, and its row's id; in the order of the columns of `MOVED`. `outbox_id` is
+    the row of the outbox that names it, None where its own row is flagged."""
 
     transition_id: int
+    outbox_id: int | None = None
 
 
 _SEEN = """
@@ -109,11 +111,20 @@ WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state
 # No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
 # row of one with each of the other. What a later step needs is handed on by RETURNING, a transition's id included.
 # Each table is also told the ids themselves: joined by them alone, a small one would be read from end to end.
-MOVED = f"""
-SELECT campaign_id::text, id::text AS contact_id, phone_number, status, disposition, attempt, call_id::text, cause,
-    version, (SELECT {AT.format("now()")}) AS at, transition_id
-FROM moved
+_COLUMNS = f"""campaign_id::text, id::text AS contact_id, phone_number, status, disposition, attempt, call_id::text,
+    cause, version, (SELECT {AT.format("now()")}) AS at, transition_id"""
+MOVED = f"SELECT {_COLUMNS} FROM moved"
+
+# A transition is either named in the outbox or flagged as not published: `outbox_rows()` is one answer for all of a
+# statement.
+TO_OUTBOX = """
+    INSERT INTO outbox (owner, id, campaign_id, transition_ids)
+    SELECT {owner}, min(transition_id), campaign_id, array_agg(transition_id) FROM {moved}
+    WHERE outbox_rows() GROUP BY campaign_id
 """
+OUTBOX_ID = "CASE WHEN outbox_rows() THEN min(transition_id) OVER (PARTITION BY campaign_id) END AS outbox_id"
+_NOTED = TO_OUTBOX.format(owner="%(owner)s", moved="moved")
+_MOVED = f"SELECT {_COLUMNS}, {OUTBOX_ID} FROM moved"
 
 _ANSWERED = f"""
 WITH answered AS (
@@ -138,10 +149,10 @@ WITH answered AS (
     ON CONFLICT (campaign_id, lane) DO UPDATE SET originated = campaign_count.originated + EXCLUDED.originated,
         connected = campaign_count.connected + EXCLUDED.connected
 ), told AS (
-    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner)
-    SELECT transition_id, campaign_id, id, call_id, version, status, attempt, %(owner)s FROM moved
-)
-{MOVED}
+    INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, attempt, owner, published)
+    SELECT transition_id, campaign_id, id, call_id, version, status, attempt, %(owner)s, outbox_rows() FROM moved
+), noted AS ({_NOTED})
+{_MOVED}
 """
 
 # Rows are locked in one order, calls, campaigns, contacts, so that two processes that both hear of a call do not
@@ -225,11 +236,12 @@ WITH ended AS (
         failed = campaign_count.failed + EXCLUDED.failed, cancelled = campaign_count.cancelled + EXCLUDED.cancelled
 ), told AS (
     INSERT INTO transition (id, campaign_id, contact_id, call_id, version, status, disposition, attempt, cause,
-        owner)
-    SELECT transition_id, campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s
+        owner, published)
+    SELECT transition_id, campaign_id, id, call_id, version, status, disposition, attempt, cause, %(owner)s,
+        outbox_rows()
     FROM moved
-)
-{MOVED}
+), noted AS ({_NOTED})
+{_MOVED}
 """
 
 

@@ -43,9 +43,15 @@ WITH RECURSIVE teller AS (
     UNION ALL
     SELECT (SELECT owner FROM transition WHERE NOT published AND owner > teller.owner ORDER BY owner LIMIT 1)
     FROM teller WHERE teller.owner IS NOT NULL
+), sender AS (
+    (SELECT owner FROM outbox ORDER BY owner LIMIT 1)
+    UNION ALL
+    SELECT (SELECT owner FROM outbox WHERE owner > sender.owner ORDER BY owner LIMIT 1)
+    FROM sender WHERE sender.owner IS NOT NULL
 )
 SELECT id FROM dialer WHERE settled_at IS NULL
 UNION SELECT DISTINCT dialer_id FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
+UNION SELECT owner FROM sender WHERE owner IS NOT NULL
 UNION SELECT owner FROM teller WHERE owner IS NOT NULL AND owner <> 'web' ORDER BY id
 """
 _SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND ended_at IS NULL"
@@ -57,6 +63,7 @@ _SETTLED = """
 UPDATE dialer SET settled_at = now() WHERE id = %(id)s
     AND NOT EXISTS (SELECT 1 FROM call WHERE dialer_id = %(id)s AND (ended_at IS NULL OR slot_until IS NOT NULL))
     AND NOT EXISTS (SELECT 1 FROM transition WHERE owner = %(id)s AND NOT published)
+    AND NOT EXISTS (SELECT 1 FROM outbox WHERE owner = %(id)s)
 """
 
 

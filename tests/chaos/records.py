@@ -49,7 +49,10 @@ SELECT (SELECT count(*) FROM contact WHERE campaign_id = ANY(%(ids)s::uuid[])
     + (SELECT count(*) FROM campaign WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('running', 'paused')) AS left
 """
 HELD = "SELECT id::text FROM call WHERE slot_until IS NOT NULL"
-UNPUBLISHED = "SELECT count(*) AS left FROM transition WHERE NOT published"
+UNPUBLISHED = """
+SELECT (SELECT count(*) FROM transition WHERE NOT published)
+    + (SELECT coalesce(sum(cardinality(transition_ids)), 0) FROM outbox) AS left
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,10 +149,34 @@ STREAM = (
         "dialer/record/outbox.py",
         """        outcomes = self._publisher.publish([transition for _, transition in group])
 """,
-        """        self._mark([item[0] for item in group])
+        """        self._mark(self._owner, [], list(self._unpublished))
         outcomes = self._publisher.publish([transition for _, transition in group])
 """,
         (f"{ORDERS}::test_what_redis_did_not_take_is_told_later",),
+    ),
+    Mutation(
+        "gone with its first part",
+        "what a row of the outbox names beyond one group is never told where the process dies or Redis goes away",
+        "dialer/record/outbox.py",
+        "whole = [row for row in rows if self._unpublished[row] <= 0]",
+        "whole = list(rows)",
+        (f"{OUTBOX}::test_a_row_of_the_outbox_stays_until_the_last_of_what_it_names_is_told",),
+    ),
+    Mutation(
+        "noted where an older dialer does not look",
+        "what a dialer leaves is told by nobody while one of the last release takes over from it",
+        "migrations/contraction.py",
+        "if not found or db.execute_sql(_OLDER, (KNOWN,)).fetchone():",
+        "if not found:",
+        (f"{OUTBOX}::test_beside_an_older_dialer_transitions_are_flagged_and_noted_once_it_is_gone",),
+    ),
+    Mutation(
+        "settled with what it noted",
+        "what a dialer noted in the outbox before it died is told by nobody",
+        "dialer/recovery/takeover.py",
+        "    AND NOT EXISTS (SELECT 1 FROM outbox WHERE owner = %(id)s)\n",
+        "",
+        (f"{OUTBOX}::test_a_dialer_is_not_settled_before_what_it_noted_is_told",),
     ),
     Mutation(
         "told twice",

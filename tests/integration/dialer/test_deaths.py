@@ -67,7 +67,9 @@ class Stage:
 
     def published(self) -> bool:
         with db.connection_context():
-            return not rows("SELECT 1 FROM transition WHERE NOT published LIMIT 1")
+            return not rows(
+                "SELECT 1 FROM transition WHERE NOT published UNION ALL SELECT 1 FROM outbox LIMIT 1"
+            )
 
 
 @pytest.fixture

@@ -20,11 +20,13 @@ from dialer.record import outbox as outbox_module
 from dialer.record.cdr_correction import correct
 from dialer.record.outbox import HOLE_SECONDS, WEB, Outbox
 from dialer.record.outcomes import Answered, write
+from dialer.recovery import takeover
 from live.errors import LiveUnavailable
 from live.publisher import Publisher
 from live.stream_events import StreamEvent
+from migrations.runner import is_contracted, migrate
+from models import OutboxRow, db, rows
 from models import Transition as Row
-from models import db
 from tests.factories import World, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import claim_all, ended
 from tests.waiting import wait_until
@@ -45,8 +47,9 @@ def heard(redis: Redis, campaign_id: uuid.UUID) -> list[str]:
 
 def unpublished() -> int:
     with db.connection_context():
-        left: int = Row.select().where(~Row.published).count()
-    return left
+        flagged: int = Row.select().where(~Row.published).count()
+        noted: int = sum(len(row.transition_ids) for row in OutboxRow.select())
+    return flagged + noted
 
 
 class Flaky(Publisher):
@@ -137,7 +140,7 @@ def test_what_died_between_publish_and_mark_is_not_told_twice(
 ) -> None:
     campaign_id = one_call(world)
     dying = Outbox(Publisher(redis, "carillon:"), OURS)
-    monkeypatch.setattr(dying, "_mark", lambda _ids: None)
+    monkeypatch.setattr(dying, "_mark", lambda *_: None)
     dying.publish_leftovers(OURS)
     assert unpublished() == 3
     Outbox(Publisher(redis, "carillon:"), THEIRS).publish_leftovers(OURS)
@@ -235,3 +238,92 @@ def test_of_all_dialers_one_looks_at_a_time_at_what_web_processes_left(
         outbox._publish_all()
     assert looked.count(WEB) == 1
     assert set(looked) == {WEB, *dialers}
+
+
+def noted() -> list[tuple[str, int]]:
+    """The rows of the outbox: whose each is, and how many transitions it names."""
+    with db.connection_context():
+        return [(row.owner, len(row.transition_ids)) for row in OutboxRow.select().order_by(OutboxRow.id)]
+
+
+def flagged() -> int:
+    with db.connection_context():
+        return int(Row.select().where(~Row.published).count())
+
+
+def test_a_commit_leaves_one_row_for_each_campaign_named_by_its_first_transition(world: World) -> None:
+    first, second = (claim_all(make_campaign(world, count), OURS) for count in (3, 2))
+    over = [ended(call.call_id, "failed") for call in (*first, *second)]
+    assert noted() == [(OURS, 3), (OURS, 2)]
+    told = write(OURS, [], [], over).told
+    assert sorted(noted()) == [(OURS, 2), (OURS, 2), (OURS, 3), (OURS, 3)]
+    for item in (*map(originated, (*first, *second)), *told):
+        with db.connection_context():
+            row = OutboxRow.get(OutboxRow.id == item.outbox_id)
+        assert item.transition_id in row.transition_ids
+        assert (row.id, str(row.campaign_id)) == (min(row.transition_ids), item.campaign_id)
+
+
+def test_a_row_of_the_outbox_stays_until_the_last_of_what_it_names_is_told(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "GROUP", 2)
+    campaign_id = make_campaign(world, 3)
+    outbox = Outbox(Publisher(redis, "carillon:"), OURS)
+    outbox.put([originated(call) for call in claim_all(campaign_id, OURS)])
+    outbox._publish_waiting()
+    assert noted() == [(OURS, 3)]
+    outbox._publish_waiting()
+    assert noted() == []
+    assert heard(redis, campaign_id) == ["originated"] * 3
+
+
+def test_a_dialer_is_not_settled_before_what_it_noted_is_told(world: World, redis: Redis) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id, THEIRS)
+    write(THEIRS, [], [], [ended(call.call_id, "failed")])
+    with db.connection_context():
+        db.execute_sql("INSERT INTO dialer (id, settled_at) VALUES (%s, now())", (THEIRS,))
+        assert rows(takeover._UNSETTLED) == [{"id": THEIRS}]
+        db.execute_sql("UPDATE dialer SET settled_at = NULL")
+        db.execute_sql(takeover._SETTLED, {"id": THEIRS})
+        assert rows("SELECT settled_at FROM dialer") == [{"settled_at": None}]
+    Outbox(Publisher(redis, "carillon:"), OURS).publish_leftovers(THEIRS)
+    with db.connection_context():
+        db.execute_sql(takeover._SETTLED, {"id": THEIRS})
+        assert rows(takeover._UNSETTLED) == []
+    assert heard(redis, campaign_id) == ["originated", "failed"]
+
+
+def test_beside_an_older_dialer_transitions_are_flagged_and_noted_once_it_is_gone(
+    world: World, redis: Redis, database_url: str
+) -> None:
+    """By statements that were prepared while it was there, too."""
+    with db.connection_context():
+        db.execute_sql(
+            "CREATE OR REPLACE FUNCTION outbox_rows() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT false'"
+        )
+        db.execute_sql("INSERT INTO dialer (id, knows) VALUES ('d1', 14)")
+    for _ in range(12):
+        one_call(world)
+    migrate(database_url)
+    assert (flagged(), noted(), is_contracted(database_url)) == (36, [], False)
+    with db.connection_context():
+        db.execute_sql("UPDATE dialer SET settled_at = now()")
+    migrate(database_url)
+    campaign_id = one_call(world)
+    assert (flagged(), noted(), is_contracted(database_url)) == (36, [(OURS, 1)] * 3, True)
+    assert Outbox(Publisher(redis, "carillon:"), OURS).publish_leftovers(OURS) == 39
+    assert unpublished() == 0
+    assert heard(redis, campaign_id) == ["originated", "connected", "completed"]
+
+
+def test_the_end_of_a_campaign_is_told_after_what_the_outbox_names(world: World, redis: Redis) -> None:
+    campaign_id = one_call(world, claimer=THEIRS, ender=THEIRS)
+    with db.connection_context():
+        Row.create(campaign_id=campaign_id, version=1, status="completed", owner=OURS)
+    outbox = Outbox(Publisher(redis, "carillon:"), OURS)
+    assert outbox.publish_leftovers(OURS) == 0
+    outbox.publish_leftovers(THEIRS)
+    assert outbox.publish_leftovers(OURS) == 1
+    assert heard(redis, campaign_id) == ["originated", "connected", "completed", "completed"]

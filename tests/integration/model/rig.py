@@ -129,7 +129,11 @@ class Rig:
                 " FROM make_interval(secs => %s) AS by",
                 seconds,
             )
-            rows("UPDATE transition SET at = at - make_interval(secs => %s) WHERE NOT published", seconds)
+            rows(
+                "UPDATE transition SET at = at - make_interval(secs => %s)"
+                " WHERE NOT published OR id IN (SELECT unnest(transition_ids) FROM outbox)",
+                seconds,
+            )
         for dialer in self.running():
             dialer.keep_alive()
 
@@ -304,7 +308,7 @@ class Rig:
                 "SELECT 1 FROM contact WHERE campaign_id = %s AND status IN ('pending', 'originated', 'connected')",
                 self.campaign_id,
             )
-            unpublished = rows("SELECT 1 FROM transition WHERE NOT published")
+            unpublished = rows("SELECT 1 FROM transition WHERE NOT published UNION ALL SELECT 1 FROM outbox")
         return not open_contacts and not unpublished and not self.permits()
 
     def _nobody_lost(self) -> None:
