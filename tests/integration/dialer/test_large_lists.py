@@ -63,8 +63,10 @@ def cost(sql: str, *parameters: Any) -> int:
 def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID) -> None:
     with db.connection_context():
         pending = [r["id"] for r in rows("SELECT id FROM contact WHERE status = 'pending' LIMIT 20")]
+        generations = [r["generation"] for r in rows("SELECT generation FROM campaign WHERE id = %s", large)]
     claim = {
         "campaigns": [str(large)],
+        "generations": generations,
         "contacts": pending,
         "calls": [new_id() for _ in pending],
         "nodes": ["fs1"] * len(pending),
