@@ -165,7 +165,8 @@ class PhoneNumber(Table):
 
 class Campaign(Table):
     """A list being dialled. `generation` rises with each start, pause, resume and stop: a call claimed under
-    an older one may no longer be sent. `version` numbers its transitions for the event stream."""
+    an older one may no longer be sent. `version` numbers its transitions for the event stream. `stopping_at`: it has
+    ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`)."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -181,6 +182,7 @@ class Campaign(Table):
     scheduled_at = DateTimeTZField(null=True)
     started_at = DateTimeTZField(null=True)
     completed_at = DateTimeTZField(null=True)
+    stopping_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
     created_by = TextField()
     end_reason = TextField(null=True)

@@ -34,10 +34,17 @@ UNREACHABLE = (RedisError, CoordinationError, LiveError)
 ACK_SECONDS = 2.0
 AT_ONCE = 8
 CHUNK = 500
+EARLY_SECONDS = 0.1
+EARLY_TIMES = 10
+"""So often, and so long apart, an end is looked at again that others' news come before."""
 
+# A campaign's end is told after everything that led to it, whoever has that to tell.
 UNPUBLISHED = """
     SELECT t.id, t.campaign_id::text, t.contact_id::text, c.phone_number, t.status, t.disposition, t.attempt,
-        t.call_id::text, t.cause, t.version, t.at
+        t.call_id::text, t.cause, t.version, t.at,
+        t.contact_id IS NULL AND t.status IN ('completed', 'failed') AND EXISTS (
+            SELECT FROM transition AS before WHERE NOT before.published AND before.owner <> t.owner
+                AND before.campaign_id = t.campaign_id AND before.id < t.id) AS early
     FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
     WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
 
@@ -122,27 +129,38 @@ def publish_later(services: Services, campaign_id: uuid.UUID, owner: str) -> Non
 
 def publish(services: Services, campaign_id: uuid.UUID, owner: str) -> None:
     """Publish what `owner` left unpublished of a campaign; a failure is left to the dialers' sweep."""
-    after = 0
+    after = early = 0
     try:
         while True:
-            found = unpublished(campaign_id, owner, after)
-            if not found:
+            found, held = unpublished(campaign_id, owner, after)
+            if found:
+                after = found[-1][0]
+                _publish(services, found)
+            elif held and early < EARLY_TIMES:
+                early += 1
+                gevent.sleep(EARLY_SECONDS)
+            else:
                 return
-            outcomes = services.publisher.publish([event for _, event in found])
-            published = [
-                row_id
-                for (row_id, _), outcome in zip(found, outcomes, strict=True)
-                if outcome != PublishOutcome.GAP
-            ]
-            with transaction():
-                rows("UPDATE transition SET published = true WHERE id = ANY(%s)", published)
-            after, _ = found[-1]
     except (LiveError, ApiError) as error:
         log.warning("publish_failed", campaign_id=str(campaign_id), reason=str(error))
 
 
-def unpublished(campaign_id: uuid.UUID, owner: str, after: int = 0) -> list[tuple[int, StreamEvent]]:
-    """The next rows that `owner` left unpublished of a campaign: their ids, which are above `after`, and events."""
+def _publish(services: Services, found: Sequence[tuple[int, StreamEvent]]) -> None:
+    outcomes = services.publisher.publish([event for _, event in found])
+    published = [
+        row_id for (row_id, _), outcome in zip(found, outcomes, strict=True) if outcome != PublishOutcome.GAP
+    ]
+    with transaction():
+        rows("UPDATE transition SET published = true WHERE id = ANY(%s)", published)
+
+
+def unpublished(
+    campaign_id: uuid.UUID, owner: str, after: int = 0
+) -> tuple[list[tuple[int, StreamEvent]], bool]:
+    """The next rows that `owner` left unpublished of a campaign: their ids, which are above `after`, and events; and
+    whether its end is held back, since others have yet to tell what came before it."""
     with transaction():
         found = rows(UNPUBLISHED, owner, campaign_id, after, CHUNK)
-    return [(row["id"], event_of_row({**row, "at": times.to_rfc3339(row["at"])})) for row in found]
+    told = [row for row in found if not row["early"]]
+    events = [(row["id"], event_of_row({**row, "at": times.to_rfc3339(row["at"])})) for row in told]
+    return events, len(told) < len(found)

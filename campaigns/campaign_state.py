@@ -32,6 +32,7 @@ class CampaignColumns(TypedDict, total=False):
     next_action_at: datetime | None
     scheduled_at: datetime | None
     completed_at: datetime | None
+    stopping_at: datetime | None
     end_reason: str | None
 
 
@@ -42,9 +43,8 @@ def set_status(
     owner: str,
     **columns: Unpack[CampaignColumns],
 ) -> ActionResult:
-    """Compare-and-set, and the transition row. The row lock is held, so only a bug can make it fail."""
-    if not _compare_and_set(campaign_id, frozenset({status}), to, **columns):
-        raise RuntimeError(f"campaign {campaign_id} was not {status} under its lock")
+    """Compare-and-set, and the transition row."""
+    _change(campaign_id, status, to, **columns)
     (found,) = rows(
         """
         WITH written AS (
@@ -74,41 +74,35 @@ def end(
     )
 
 
-_CANCEL = """
-    WITH cancelled AS (
-        UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, version = version + 1, updated_at = now()
-        WHERE campaign_id = %s AND waiting AND status = 'pending'
-        RETURNING id, version, disposition, attempts, last_cause
-    ), written AS (
-        INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
-        SELECT %s, id, version, 'cancelled', disposition, NULLIF(attempts, 0), last_cause, %s FROM cancelled
+def mark_stopped(campaign_id: uuid.UUID, status: CampaignStatus) -> ActionResult:
+    """End a campaign whose list is not over. The transition is left to whoever cancels the rest of that
+    (`campaigns.stopping`)."""
+    (now,) = rows("SELECT now()")
+    _change(
+        campaign_id,
+        status,
+        CampaignStatus.COMPLETED,
+        end_reason="stopped",
+        completed_at=now["now"],
+        stopping_at=now["now"],
+        blocked_reason=None,
+        next_action_at=None,
     )
-    SELECT count(*) AS n FROM cancelled"""
-
-
-def cancel_pending(campaign_id: uuid.UUID, owner: str = WEB) -> int:
-    """Cancel every pending contact of an ended campaign, those that wait for a retry included; how many."""
-    (found,) = rows(_CANCEL, campaign_id, campaign_id, owner)
-    count: int = found["n"]
-    if count:
-        rows(
-            """
-            INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)
-            ON CONFLICT (campaign_id, lane) DO UPDATE SET
-                pending = campaign_count.pending + excluded.pending,
-                cancelled = campaign_count.cancelled + excluded.cancelled""",
-            campaign_id,
-            owner,
-            -count,
-            count,
-        )
-    return count
+    return ActionResult(CampaignStatus.COMPLETED, generation(campaign_id), changed=True)
 
 
 def generation(campaign_id: uuid.UUID) -> int:
     (found,) = rows("SELECT generation FROM campaign WHERE id = %s", campaign_id)
     found_generation: int = found["generation"]
     return found_generation
+
+
+def _change(
+    campaign_id: uuid.UUID, status: CampaignStatus, to: CampaignStatus, **columns: Unpack[CampaignColumns]
+) -> None:
+    """The row lock is held, so only a bug can make it fail."""
+    if not _compare_and_set(campaign_id, frozenset({status}), to, **columns):
+        raise RuntimeError(f"campaign {campaign_id} was not {status} under its lock")
 
 
 def _compare_and_set(

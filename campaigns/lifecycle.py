@@ -1,4 +1,4 @@
-"""The actions on a campaign, each in the caller's transaction: start, resume, pause, stop, delete, complete, fail.
+"""The actions on a campaign, each in the caller's transaction: start, resume, pause, stop, delete, complete.
 
 Each takes the campaign's row lock first, so that of any number of simultaneous actions each sees what the one before
 it left. Rows are locked in one order: tenant, campaign, contacts.
@@ -12,9 +12,9 @@ from campaigns.campaign_state import (
     WEB,
     ActionResult,
     CampaignColumns,
-    cancel_pending,
     end,
     generation,
+    mark_stopped,
     set_status,
 )
 from campaigns.lifecycle_errors import (
@@ -22,6 +22,7 @@ from campaigns.lifecycle_errors import (
     CallsInFlightError,
     CampaignNotFoundError,
     NotAllowedError,
+    StoppingError,
     UnusableError,
 )
 from campaigns.lifecycle_table import LIFECYCLE, Action, Answer, Verdict
@@ -60,25 +61,26 @@ def pause(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionRes
     )
 
 
-def stop(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
-    """End a campaign for good: every contact still pending becomes cancelled. Nothing changes in an ended one.
+def stop(campaign_id: uuid.UUID, tenant_id: str) -> ActionResult:
+    """End a campaign for good. Nothing changes in an ended one.
 
-    Raises CampaignNotFoundError.
+    Whoever still waits counts as cancelled from now on; the caller then has them cancelled (`campaigns.stopping`). Raises
+    CampaignNotFoundError.
     """
     status, answer = _lock_and_check(campaign_id, tenant_id, Action.STOP)
     if answer is Verdict.UNCHANGED:
         return ActionResult(status, generation(campaign_id), changed=False)
-    # The contacts first: transitions are published in this order, and the campaign's ends the stream.
-    cancel_pending(campaign_id, owner)
-    return end(campaign_id, status, CampaignStatus.COMPLETED, "stopped", owner)
+    return mark_stopped(campaign_id, status)
 
 
 def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
     """Hide a campaign for good; its calls stay counted.
 
-    Raises CampaignNotFoundError, NotAllowedError or CallsInFlightError.
+    Raises CampaignNotFoundError, NotAllowedError, StoppingError or CallsInFlightError.
     """
     _lock_and_check(campaign_id, tenant_id, Action.DELETE)
+    if rows("SELECT 1 FROM campaign WHERE id = %s AND stopping_at IS NOT NULL", campaign_id):
+        raise StoppingError
     (found,) = rows(_IN_FLIGHT, campaign_id)
     if found["n"]:
         raise CallsInFlightError(found["n"])

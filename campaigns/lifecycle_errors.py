@@ -38,6 +38,15 @@ class CallsInFlightError(CampaignsError):
         self.count = count
 
 
+class StoppingError(CampaignsError):
+    """The campaign was ended a moment ago, and the rest of its list is being cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Campaign is being stopped; it can be deleted when the rest of its list is cancelled."
+        )
+
+
 class UnusableError(CampaignsError):
     """What the campaign needs is gone or was taken away."""
 

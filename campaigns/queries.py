@@ -19,12 +19,16 @@ def _told_time(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
+# Who still waits in a campaign that has ended is about to be cancelled (`campaigns.stopping`), and told so.
 _COUNTS = """
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(pending), 0)::int AS pending, coalesce(sum(originated), 0)::int AS originated,
-            coalesce(sum(connected), 0)::int AS connected, coalesce(sum(completed), 0)::int AS completed,
-            coalesce(sum(failed), 0)::int AS failed, coalesce(sum(cancelled), 0)::int AS cancelled
+        SELECT CASE WHEN c.stopping_at IS NULL THEN coalesce(sum(pending), 0) ELSE 0 END::int AS pending,
+            coalesce(sum(originated), 0)::int AS originated, coalesce(sum(connected), 0)::int AS connected,
+            coalesce(sum(completed), 0)::int AS completed, coalesce(sum(failed), 0)::int AS failed,
+            coalesce(sum(CASE WHEN c.stopping_at IS NULL THEN cancelled ELSE cancelled + pending END), 0)::int
+                AS cancelled
         FROM campaign_count WHERE campaign_id = c.id) AS n"""
+_WAITS_NO_MORE = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.scheduled_at, c.started_at, c.completed_at, c.created_at, c.created_by, c.end_reason,
@@ -36,8 +40,11 @@ _CAMPAIGN = f"""
     SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
     WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
 _CONTACT = f"""
-    json_build_object('id', id, 'phone_number', phone_number, 'status', status, 'disposition', disposition,
-        'attempts', attempts, 'next_attempt_at', {_told_time("next_attempt_at")}, 'last_cause', last_cause,
+    json_build_object('id', id, 'phone_number', phone_number,
+        'status', CASE WHEN {_WAITS_NO_MORE} THEN 'cancelled' ELSE status END, 'disposition', disposition,
+        'attempts', attempts,
+        'next_attempt_at', CASE WHEN NOT {_WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
+        'last_cause', last_cause,
         'custom_fields', custom_fields, 'created_at', {_told_time("created_at")},
         'updated_at', {_told_time("updated_at")})"""
 
@@ -141,7 +148,8 @@ def _page(
         )
     if status != ContactStatus.PENDING:
         # As a literal: a prepared statement could not use an index that is about some statuses only.
-        of_status = f"{contact} AND status = '{ContactStatus(status)}'"
+        of_status = f"{contact} AND (status = '{ContactStatus(status)}'"
+        of_status += f" OR {_WAITS_NO_MORE})" if status == ContactStatus.CANCELLED else ")"
         return (
             f"{of_status} AND position > %s ORDER BY position LIMIT %s OFFSET %s",
             (campaign_id, after, limit, offset),
@@ -158,7 +166,7 @@ def _page(
                     ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s)
                 UNION ALL
                 ({place} AND next_attempt_at IS NOT NULL AND position > %s ORDER BY position LIMIT %s)
-            ) AS places ORDER BY position LIMIT %s OFFSET %s)""",
+            ) AS places WHERE c.stopping_at IS NULL ORDER BY position LIMIT %s OFFSET %s)""",
         (campaign_id, *(campaign_id, after, limit + offset) * 2, limit, offset),
     )
 

@@ -46,6 +46,8 @@ class FaultPoint(StrEnum):
     """A never-seen send is to be repeated, and is not queued yet."""
     CORRECTED = "corrected"
     """A late record is applied and not committed."""
+    SLICE_CANCELLED = "slice_cancelled"
+    """A part of a stopped campaign's list is cancelled, and the rest is not."""
     SNAPSHOT_TAKEN = "snapshot_taken"
     """The limiter is to be rebuilt from a snapshot, which nobody has been given yet."""
     HANDED_OVER = "handed_over"

@@ -35,6 +35,8 @@ from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity, purge_locks
+from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
+from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
@@ -105,6 +107,9 @@ class Process:
             # Every dialer looked through all that web processes left, every 3 s.
             partial(turns.take, "publish_of_web", SWEEP_SECONDS),
             self.record_pool,
+        )
+        self.leftover_stops = LeftoverStops(
+            self.dialer_id, partial(turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
         )
         self.permits = Permits(self.limiter)
         self.hangup_markers = HangupMarkers(
@@ -259,6 +264,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
         self.tasks.every(ROUND_SECONDS, self.cdr_inbox.round, self._records)
+        self.tasks.every(STOPS_EVERY_SECONDS, self.leftover_stops.round)
         self.tasks.every(ROUND_SECONDS, self.hangup_markers.round)
         self.tasks.every(TRY_LOOK_SECONDS, self.hangup_markers.look)
         self.tasks.every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)

@@ -87,6 +87,9 @@ class CampaignFeed:
         batch = [Rendered(entry.id, sse.event(entry.kind, entry.data, entry.id)) for entry in entries]
         self.position = entries[-1].id
         self._fed = True
+        if self._ended_unpublished_since is not None:
+            # What comes before the end is being published, so that the end will be too.
+            self._ended_unpublished_since = time.monotonic()
         for entry in entries:
             if entry.kind == "campaign":
                 status = orjson.loads(entry.data).get("status")

@@ -35,6 +35,7 @@ from api.routes.campaign_schemas import (
 )
 from api.schemas import identifier
 from api.services import services
+from api.stopping import cancel_rest
 from api.transactions import transaction
 from campaigns import lifecycle, queries, store
 from campaigns.campaign_state import WEB, ActionResult
@@ -47,7 +48,6 @@ blp = Blueprint("campaigns", description="Lists being dialled")
 
 NOT_FOUND = "Campaign not found"
 REJECT_PAGE = 1000
-STOP_SECONDS = 60.0
 EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offset": 0}
 EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
@@ -125,7 +125,8 @@ def get_campaign(campaign_id: str) -> Response:
 def delete_campaign(campaign_id: str) -> Response:
     """Delete a campaign
 
-    Refuses while the campaign is running or calls of it are in flight. Its calls stay counted.
+    Refuses while the campaign is running, calls of it are in flight, or the rest of its list is being cancelled. Its
+    calls stay counted.
     """
     with transaction():
         _as_http_error(
@@ -227,14 +228,15 @@ def pause_campaign(campaign_id: str) -> CampaignRow:
 def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow:
     """Stop a campaign permanently
 
-    Contacts that are pending or wait for a retry become cancelled. Calls in flight end naturally, or within 5 s with
+    Contacts that are pending or wait for a retry are shown as cancelled from now on; of a long list they become so a
+    part at a time, and the stream's `end` comes after the last. Calls in flight end naturally, or within 5 s with
     `hangup=true`. A campaign that has ended already is left as it is.
     """
-    body, result = _apply(campaign_id, lifecycle.stop, STOP_SECONDS)
+    body, result = _apply(campaign_id, lifecycle.stop)
     delivered = not query["hangup"] or notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(body.id)})
     if result.changed:
-        notify.publish_later(services(), body.id, WEB)
         notify_block(body, result)
+        cancel_rest(services(), body.id)
     if not delivered:
         raise notify.not_delivered("The campaign is stopped")
     return body
@@ -280,9 +282,9 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
     return found
 
 
-def _apply(text: str, action: Action, seconds: float = 10.0) -> tuple[CampaignRow, ActionResult]:
+def _apply(text: str, action: Action) -> tuple[CampaignRow, ActionResult]:
     campaign_id = id_or_404(text, "Campaign")
-    with transaction(seconds):
+    with transaction():
         result = _as_http_error(partial(action, campaign_id, current_caller().tenant_id))
         return campaign_or_404(campaign_id), result
 

@@ -13,7 +13,10 @@ from api.transactions import transaction
 from campaigns import queries
 from models import rows
 
-FIND = "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"
+# One that was ended a moment ago has events yet to come: its stream does not end before them.
+FIND = """
+    SELECT CASE WHEN stopping_at IS NULL THEN status ELSE 'stopping' END AS status FROM campaign
+    WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
 
 
 def authorise(campaign_id: str, role: str) -> CampaignRef:

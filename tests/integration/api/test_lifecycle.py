@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any
 
 import gevent
 import psycopg
 import pytest
+from gevent.pool import Group
 
+from api.notify import unpublished
+from api.routes.stream_access import authorise_tenant, snapshot
+from campaigns import stopping
+from campaigns.campaign_state import WEB
 from campaigns.lifecycle import complete_if_exhausted
 from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
+from campaigns.stopping import cancel_slice
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
 from models import CampaignStatus, transaction
@@ -302,3 +309,96 @@ def test_of_twenty_simultaneous_starts_one_wins(site: Site) -> None:
     starts = [gevent.spawn(act, site, campaign_id, "start") for _ in range(20)]
     gevent.joinall(starts, raise_error=True)
     assert sorted(start.get().status_code for start in starts) == [200] + [409] * 19
+
+
+def test_of_a_long_list_the_rest_is_cancelled_after_the_answer_and_shown_so_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "SLICE", 3)
+    later = Collected()
+    site.use(background=later)
+    campaign_id = site.in_state("running", contacts=8)
+    site.move_contact(campaign_id, 1, "connected")
+    site.sql(
+        "UPDATE contact SET attempts = 1, disposition = 'busy', next_attempt_at = now() + interval '1 hour'"
+        " WHERE campaign_id = %s AND position = 8",
+        campaign_id,
+    )
+    stopped = act(site, campaign_id, "stop").json
+    waiting = "SELECT count(*) AS n FROM contact WHERE campaign_id = %s AND status = 'pending'"
+    for left in (4, 1, 0):
+        assert site.sql(waiting, campaign_id)[0]["n"] == left
+        shown = site.get(f"/campaigns/{campaign_id}").json
+        assert (shown["status"], shown["end_reason"]) == ("completed", "stopped")
+        assert (shown["counts"]["pending"], shown["counts"]["cancelled"]) == (0, 7)
+        assert shown["counts"] == stopped["counts"]
+        figures = snapshot_of(site, campaign_id)
+        assert (figures["counts"], figures["status"]) == (shown["counts"], "completed")
+        listed = site.get(f"/campaigns/{campaign_id}/contacts").json
+        assert [one["status"] for one in listed["contacts"]] == ["connected", *["cancelled"] * 7]
+        assert {one["next_attempt_at"] for one in listed["contacts"]} == {None}
+        of_status = f"/campaigns/{campaign_id}/contacts?status="
+        assert site.get(of_status + "pending").json["contacts"] == []
+        cancelled = site.get(of_status + "cancelled").json
+        assert (len(cancelled["contacts"]), cancelled["total"]) == (7, 7)
+        over = left == 0
+        assert bool(transitions(site, campaign_id)) == over
+        refused = act(site, campaign_id, "resume")
+        assert (refused.status_code, refused.text) == (409, "Campaign is completed; it cannot be resumed.")
+        deleted = act(site, campaign_id, "delete")
+        assert deleted.status_code == 409
+        assert deleted.text.startswith(
+            "Campaign has 1 calls" if over else "Campaign is being stopped; it can "
+        )
+        with site.app.app_context():
+            assert authorise_tenant(campaign_id, "demo").status == ("completed" if over else "stopping")
+        if left:
+            cancel_slice(uuid.UUID(campaign_id), WEB)
+    assert transitions(site, campaign_id) == [(2, "completed", "stopped")]
+    assert [job.__name__ for job in later.jobs] == ["_go_on"]
+
+
+class Collected(Group):
+    """Work for after an answer that is not begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Any] = []
+
+    def spawn(self, job: Any, *_: Any) -> None:  # type: ignore[override]  # nothing is begun
+        self.jobs.append(job)
+
+
+def snapshot_of(site: Site, campaign_id: str) -> Any:
+    with site.app.app_context():
+        return snapshot(campaign_id)
+
+
+def test_what_is_left_of_a_long_list_is_cancelled_and_told_in_the_background(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "SLICE", 3)
+    campaign_id = site.in_state("running", contacts=10)
+    assert act(site, campaign_id, "stop").json["counts"]["cancelled"] == 10
+    wait_until(
+        lambda: site.services.redis.xlen(f"carillon:live:{campaign_id}") == 11,
+        what="all transitions published",
+    )
+    entries: Any = site.services.redis.xrange(f"carillon:live:{campaign_id}")
+    assert [fields["kind"] for _, fields in entries] == ["contact"] * 10 + ["campaign"]
+
+
+def test_an_end_is_told_after_what_a_dialer_has_yet_to_tell(site: Site) -> None:
+    site.use(background=Collected())
+    campaign_id = site.in_state("running", contacts=1)
+    site.sql(
+        "INSERT INTO transition (campaign_id, version, status, owner) VALUES (%s, 1, 'running', 'd000000000001')",
+        campaign_id,
+    )
+    act(site, campaign_id, "stop")
+    contact_id = str(site.sql("SELECT id FROM contact")[0]["id"])
+    for subjects, waits in (([contact_id], True), ([contact_id, "campaign"], False)):
+        with site.app.app_context():
+            events, held = unpublished(uuid.UUID(campaign_id), WEB)
+        assert ([event.subject for _, event in events], held) == (subjects, waits)
+        site.sql("UPDATE transition SET published = true WHERE owner <> 'web'")

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from campaigns.lifecycle import complete_if_exhausted, stop
+from campaigns.stopping import cancel_slice
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import write
 from live.publisher import Publisher
@@ -48,6 +49,7 @@ def test_a_stop_is_told_after_the_contacts_that_it_cancelled(world: World) -> No
     campaign_id = make_campaign(world, 3)
     with db.connection_context(), db.atomic():
         stop(campaign_id, world.tenant_id)
+    cancel_slice(campaign_id, OURS)
     with db.connection_context():
         order = [row.status for row in Transition.select().order_by(Transition.id)]
         cancelled = Contact.select().where(Contact.status == "cancelled").count()

@@ -17,7 +17,7 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import campaign_state, lifecycle
+from campaigns import lifecycle, stopping
 from dialer import call_rows, control, identity, process
 from dialer.capacity import limiter_snapshot
 from dialer.record import cdr_correction, cdr_inbox, outcomes
@@ -169,7 +169,11 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
         "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
         "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
-        "campaigns.campaign_state._CANCEL": (campaign_state._CANCEL, (campaign_id, campaign_id, "web")),
+        "campaigns.stopping._CANCEL": (
+            stopping._CANCEL,
+            (campaign_id, 5_000, campaign_id, "web", campaign_id, "web:stop"),
+        ),
+        "campaigns.stopping._FINISH": (stopping._FINISH, (campaign_id, "web")),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
         "campaigns.lifecycle._EXHAUSTED": (lifecycle._EXHAUSTED, (campaign_id,)),
         "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),

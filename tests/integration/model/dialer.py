@@ -132,6 +132,7 @@ class Dialer:
         self.process.audit.calls()
         self.process.audit.slots()
         self.process.cdr_inbox.round()
+        self.process.leftover_stops.round()
         if not self.process.live_calls.count_of_campaign(self.rig.campaign_id):
             self.dispatch.exhausted(self.rig.campaign_id)
 

@@ -129,6 +129,7 @@ class Rig:
                 " FROM make_interval(secs => %s) AS by",
                 seconds,
             )
+            rows("UPDATE campaign SET stopping_at = stopping_at - make_interval(secs => %s)", seconds)
             rows(
                 "UPDATE transition SET at = at - make_interval(secs => %s)"
                 " WHERE NOT published OR id IN (SELECT unnest(transition_ids) FROM outbox)",

@@ -23,7 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from campaigns import lifecycle
+from campaigns import lifecycle, stopping
+from campaigns.campaign_state import WEB
 from campaigns.lifecycle_errors import NotAllowedError
 from models import db, rows
 from tests.factories import World
@@ -133,6 +134,12 @@ class Histories(RuleBasedStateMachine):
             self.rig.held = False
         elif done.changed:
             self.rig.hold(done.generation)
+
+    @rule()
+    def a_web_process_cancels_a_part(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stopping, "SLICE", 1)
+            stopping.cancel_slice(uuid.UUID(self.rig.campaign_id), WEB)
 
     @invariant()
     def everything_holds(self) -> None:
