@@ -166,7 +166,8 @@ class PhoneNumber(Table):
 class Campaign(Table):
     """A list being dialled. `generation` rises with each start, pause, resume and stop: a call claimed under
     an older one may no longer be sent. `version` numbers its transitions for the event stream. `stopping_at`: it has
-    ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`)."""
+    ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`). `hangup_at`: since when
+    its calls have to end."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -183,6 +184,7 @@ class Campaign(Table):
     started_at = DateTimeTZField(null=True)
     completed_at = DateTimeTZField(null=True)
     stopping_at = DateTimeTZField(null=True)
+    hangup_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
     created_by = TextField()
     end_reason = TextField(null=True)
@@ -227,8 +229,8 @@ class Call(Table):
     """One send: committed before the originate leaves, under the id that the switch knows it by. `failover`: it
     proved that nobody was reached, and its contact is sent again by another gateway. `doubtful`: it was written, and
     whether its node has it is not known, nor may it ever be. `slot_until`: it has ended for its contact, may be up
-    all the same until then, and keeps its slots. `ring_seconds` and `max_seconds` are its agent's at the claim; null
-    in rows of before."""
+    all the same until then, and keeps its slots. `hangup_at`: since when it has to end (`campaigns/hangups.py`).
+    `ring_seconds` and `max_seconds` are its agent's at the claim; null in rows of before."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -265,6 +267,7 @@ class Call(Table):
     ring_ms = IntegerField(null=True)
     failover = BooleanField(default=False)
     slot_until = DateTimeTZField(null=True)
+    hangup_at = DateTimeTZField(null=True)
     ring_seconds = IntegerField(null=True)
     max_seconds = IntegerField(null=True)
 

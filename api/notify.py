@@ -117,8 +117,11 @@ def _connected() -> set[str]:
 
 
 def not_delivered(what: str) -> ApiError:
-    """The 503 of a hang-up that could not be passed on. The request may be sent again."""
-    message = f"{what}, but calls in flight cannot be ended now: Redis is unavailable."
+    """The 503 of a halt or a hang-up that could not be passed on. The request may be sent again."""
+    message = (
+        f"{what}, but the dialers cannot be told: Redis is unavailable. Calls in flight end as soon as they look into"
+        " the database."
+    )
     return ApiError(503, message, code="redis_unavailable", headers={"Retry-After": "2"})
 
 

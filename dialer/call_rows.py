@@ -24,7 +24,7 @@ REJECTED = """EXISTS (
 _LIVE_CALLS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
     taken.gateway_id::text, taken.caller_id, taken.node, taken.core_uuid, taken.phone_number, taken.generation,
-    taken.sent_by, taken.doubtful, taken.attempt, taken.state,
+    taken.sent_by, taken.doubtful, taken.hangup_at IS NOT NULL AS must_end, taken.attempt, taken.state,
     extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
@@ -98,6 +98,7 @@ def _live_call(row: dict[str, Any]) -> LiveCall:
         progress=row["state"] == CallState.RINGING,
         adopted_at=now,
         delivery_unknown=row["doubtful"],
+        must_end=row["must_end"],
         unheard=True,
     )
 

@@ -104,6 +104,8 @@ class LiveCall:
     """When its node first said that the call is over."""
     force_closed: bool = False
     """It was closed because its switch failed to end it."""
+    must_end: bool = False
+    """It has to end, by a halt or a stop: it may not leave any more."""
     asking: bool = False
     """A question about it is under way at its node."""
     asked_at: float = 0.0

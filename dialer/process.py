@@ -34,6 +34,7 @@ from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE
 from dialer.fault_points import FaultPoint, hit
+from dialer.hangups import Hangups
 from dialer.identity import Identity, purge_locks
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
@@ -139,8 +140,15 @@ class Process:
         )
         self._wire_dispatch(settings)
         self._wire_recovery()
+        self.hangups = Hangups(
+            self.dialer_id,
+            self.cluster,
+            self.live_calls,
+            self.node_restarts,
+            partial(turns.take, "hangups", ROUND_SECONDS),
+        )
         self.control = Control(
-            self.dialer_id, self.control_bus, self.send_gate, self.cluster, self.refresh, self._on_handover
+            self.dialer_id, self.control_bus, self.send_gate, self.hangups, self.refresh, self._on_handover
         )
         self.subscriber = Subscriber(control_redis, prefix, self._on_message, self.control.on_connected)
         self.recorder.followers = (
@@ -157,7 +165,12 @@ class Process:
             self.maybe_live,
             self.recorder,
         )
-        self._link_listeners: tuple[LinkListener, ...] = (self.reconciler, self.maybe_live, self.dispatch)
+        self._link_listeners: tuple[LinkListener, ...] = (
+            self.reconciler,
+            self.maybe_live,
+            self.hangups,
+            self.dispatch,
+        )
 
     def _wire_recovery(self) -> None:
         self.node_restarts = NodeRestarts()
@@ -273,6 +286,7 @@ class Process:
         self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
         self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
+        self.tasks.every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
         self.tasks.every(ROUND_SECONDS, self.backpressure.round)
         self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self.tasks.every(TICK_SECONDS, self.backpressure.tick)
@@ -297,6 +311,7 @@ class Process:
         self.subscriber.stop()
         self.reconciler.stop()
         self.hangup_markers.stop()
+        self.hangups.stop()
         self.recorder.stop()
         if not self.recorder.flush(left(WRITTEN_BY)):
             log.error("outcomes_left_unwritten", calls=len(self.live_calls))
@@ -368,8 +383,8 @@ class Process:
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()
         # Two that end at once would hand the same calls to and fro.
-        if not self.send_gate.draining:
-            self.takeover.round(leaving)
+        if not self.send_gate.draining and self.takeover.round(leaving):
+            self.hangups.wake.set()
 
     def _on_handover(self, dialer_id: str) -> None:
         self._leaving.add(dialer_id)

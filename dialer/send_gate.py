@@ -45,10 +45,6 @@ class SendGate:
         """The halt of this scope is over."""
         self._halted.pop(scope, None)
 
-    def is_halted(self, scope: str) -> bool:
-        """Whether this scope, or everybody, is halted."""
-        return scope in self._halted or EVERYBODY in self._halted
-
     def sync(self, scopes: Iterable[str], read_at: float) -> list[str]:
         """Take over the halts that stood in the database at `read_at` (monotonic), as control messages may be lost.
 

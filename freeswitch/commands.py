@@ -15,7 +15,6 @@ from freeswitch.errors import CommandRefused
 
 LONGEST_CALL_SECONDS: Final = 86_400
 
-_PLAIN_VARIABLE: Final = re.compile(r"[0-9a-z_]{1,64}")
 # mod_hash writes D/<realm>_<key>/<value>, for every key in which the realm occurs (mod_hash.c, hash_dump_function).
 _MARKER: Final = re.compile(
     r"^D/carillon_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/done$", re.MULTILINE
@@ -26,13 +25,6 @@ _EVENT_NAME: Final = re.compile(r"[A-Z_]{2,64}")
 def uuid_kill(call_id: str, cause: str = "NORMAL_CLEARING") -> str:
     """End one call. `-ERR No such channel!` means not yet, or gone already."""
     return f"uuid_kill {checked_id('call_id', call_id)} {checked_cause(cause)}"
-
-
-def hupall(cause: str, variable: str, value: str) -> str:
-    """End every call whose channel variable has this value; `+OK` even when there is none."""
-    if not _PLAIN_VARIABLE.fullmatch(variable):
-        raise CommandRefused("variable", variable, "1 to 64 of 0-9 a-z _")
-    return f"hupall {checked_cause(cause)} {variable} {checked_id('value', value)}"
 
 
 def sched_hangup(call_id: str, seconds: int, cause: str = "ALLOTTED_TIMEOUT") -> str:

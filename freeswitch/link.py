@@ -17,7 +17,7 @@ import gevent
 import structlog
 from gevent.event import Event as Signal
 
-from freeswitch import commands, dedup
+from freeswitch import dedup
 from freeswitch.connection import EslConnection, EslError, NotConnected
 from freeswitch.connection_pool import ConnectionPool, connections_for
 from freeswitch.decoding import decode_event
@@ -175,10 +175,6 @@ class NodeLink:
             return connection.api(line, timeout)
         finally:
             connection.close()
-
-    def hupall(self, cause: str, variable: str, value: str) -> None:
-        """End every call on the node whose channel variable has this value. Raises as `api` does."""
-        self.api(commands.hupall(cause, variable, value))
 
     def adopt(self, dialer_id: str) -> None:
         """Receive another dialer's events from now on, after reconnects too.

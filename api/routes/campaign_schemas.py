@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
@@ -9,7 +11,10 @@ from apispec import APISpec
 from marshmallow import fields
 
 from api import schemas
+from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
+from campaigns.hangups import StillUp
+from campaigns.queries import CampaignRow
 from models import CampaignStatus, ContactStatus
 
 DEFAULT_CONCURRENT = 5
@@ -195,6 +200,23 @@ class CampaignSchema(schemas.Schema):
     )
     next_action_at = schemas.Time(required=True, allow_none=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
+
+
+class StoppedSchema(CampaignSchema):
+    """A campaign that was stopped."""
+
+    still_up = schemas.Items(
+        schemas.Nested(StillUpSchema),
+        metadata={
+            "description": "With hangup=true: nodes that have not ended their calls, with how many. They could not be"
+            " reached; their calls end as soon as a dialer reaches them."
+        },
+    )
+
+
+def with_still_up(row: CampaignRow, still_up: Sequence[StillUp]) -> dict[str, object]:
+    """What StoppedSchema tells of a campaign whose calls have to end."""
+    return {field.name: getattr(row, field.name) for field in dataclass_fields(row)} | {"still_up": still_up}
 
 
 class ContactSchema(schemas.Schema):

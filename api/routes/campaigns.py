@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from flask import Response
 
-from api import notify
+from api import hangups, notify
 from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
@@ -31,7 +31,9 @@ from api.routes.campaign_schemas import (
     ContactList,
     ContactQuery,
     StopOptions,
+    StoppedSchema,
     StopQuery,
+    with_still_up,
 )
 from api.schemas import identifier
 from api.services import services
@@ -40,6 +42,7 @@ from api.transactions import transaction
 from campaigns import lifecycle, queries, store
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
+from campaigns.hangups import mark_campaign
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -223,23 +226,34 @@ def pause_campaign(campaign_id: str) -> CampaignRow:
 @requires("operate", errors={404: NOT_FOUND})
 @blp.arguments(StopQuery, location="query")
 @blp.response(
-    200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped"}
+    200,
+    StoppedSchema,
+    example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped", "still_up": hangups.EXAMPLE},
 )
-def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow:
+def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow | Mapping[str, object]:
     """Stop a campaign permanently
 
     Contacts that are pending or wait for a retry are shown as cancelled from now on; of a long list they become so a
     part at a time, and the stream's `end` comes after the last. Calls in flight end naturally, or within 5 s with
-    `hangup=true`. A campaign that has ended already is left as it is.
+    `hangup=true`; then the contacts of those that were not answered are cancelled, and `still_up` names the nodes
+    that could not be reached: their calls end when they can. A campaign that has ended already is left as it is, but
+    for its calls.
     """
-    body, result = _apply(campaign_id, lifecycle.stop)
-    delivered = not query["hangup"] or notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(body.id)})
+    hangup = query["hangup"]
+    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup))
+    delivered = not hangup or _hang_up(body.id)
     if result.changed:
         notify_block(body, result)
+    if hangup:
+        # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
+        hangups.mark(partial(mark_campaign, body.id))
+    if result.changed:
         cancel_rest(services(), body.id)
     if not delivered:
         raise notify.not_delivered("The campaign is stopped")
-    return body
+    if not hangup:
+        return body
+    return with_still_up(body, hangups.wait_until_over(current_caller().tenant_id, body.id))
 
 
 def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
@@ -308,6 +322,12 @@ def notify_wake(body: CampaignRow, result: ActionResult) -> None:
 def notify_block(body: CampaignRow, result: ActionResult) -> None:
     payload = {"campaign_id": str(body.id), "generation": result.generation}
     notify.block_until_acknowledged(services(), Topic.HOLD, payload)
+
+
+def _hang_up(campaign_id: uuid.UUID) -> bool:
+    """Have the calls of a campaign ended; False where the dialers cannot be told."""
+    hangups.mark(partial(mark_campaign, campaign_id))
+    return notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(campaign_id)})
 
 
 def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow]) -> Iterator[str]:

@@ -99,8 +99,9 @@ class Sender:
         return SendOutcome.SENT
 
     def allowed(self, call: LiveCall) -> bool:
-        """Whether pause, halt and lease let this call leave now."""
-        return self.may_claim(call.tenant_id, call.campaign_id, call.generation)
+        """Whether pause, halt and lease let this call leave now. One that has to end may not, though the halt that
+        said so be lifted since."""
+        return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)
 
     def may_claim(self, tenant_id: str, campaign_id: str, generation: int) -> bool:
         """Whether a call that is claimed now under `generation` could leave: what cannot is not worth a claim."""

@@ -168,7 +168,7 @@ _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 
 _ENDED = f"""
 WITH ended AS (
     UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => due.age),
-        attempt = CASE WHEN due.was_answered OR due.counts THEN call.attempt END,
+        attempt = CASE WHEN due.was_answered OR due.counts AND NOT due.hung_up THEN call.attempt END,
         sent_at = CASE WHEN due.sent_age IS NULL THEN call.sent_at
             ELSE coalesce(call.sent_at, now() - make_interval(secs => due.sent_age)) END,
         progress_at = coalesce(call.progress_at, coalesce(call.sent_at, now() - make_interval(secs => due.sent_age))
@@ -177,15 +177,19 @@ WITH ended AS (
             + make_interval(secs => due.alert_ms / 1000.0)),
         answered_at = CASE WHEN due.answered THEN coalesce(call.answered_at,
             now() - make_interval(secs => due.age + coalesce(due.billsec, 0))) ELSE call.answered_at END,
-        disposition = CASE WHEN due.was_answered THEN 'answered' ELSE due.disposition END, cause = due.cause,
+        disposition = CASE WHEN due.was_answered THEN 'answered' WHEN NOT due.hung_up THEN due.disposition END,
+        cause = due.cause,
         q850 = due.q850, sip_status = due.sip_status,
         sip_phrase = due.sip_phrase, sip_603plus_reason = due.sip_603plus_reason, hung_up_by = due.hung_up_by,
         billsec = due.billsec, duration_ms = due.duration_ms, pdd_ms = due.pdd_ms, ring_ms = due.ring_ms,
-        failover = due.failover AND NOT due.was_answered,
+        failover = due.failover AND NOT due.was_answered AND NOT due.hung_up,
         slot_until = now() + make_interval(secs => due.may_live - due.age)
     FROM (
         -- Whoever says that a call is over: if it was answered, that is how it ended.
-        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed' AS was_answered
+        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed' AS was_answered,
+            -- By us, for a halt or a stop, before an answer: that was nobody's attempt.
+            before.hangup_at IS NOT NULL AND seen.status <> 'completed'
+                AND seen.cause = 'MANAGER_REQUEST' AND seen.hung_up_by IS DISTINCT FROM 'remote' AS hung_up
         FROM json_to_recordset(%(items)s::json) AS seen (call_id uuid, status text, counts bool, delay float8,
             age float8, sent_age float8, disposition text, cause text, q850 int, sip_status int, sip_phrase text,
             sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int, pdd_ms int, ring_ms int,
@@ -196,12 +200,14 @@ WITH ended AS (
             AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))
     ) AS due
     WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
-    RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay,
-        CASE WHEN due.was_answered THEN 'completed' ELSE due.status END AS wanted,
-        due.was_answered OR due.counts AS counts,
-        CASE WHEN NOT (due.was_answered OR due.counts) THEN due.free END AS free
+    RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay AS own_delay, due.hung_up,
+        CASE WHEN due.was_answered THEN 'completed' WHEN due.hung_up THEN 'pending' ELSE due.status END AS wanted,
+        due.was_answered OR due.counts AND NOT due.hung_up AS counts,
+        CASE WHEN NOT (due.was_answered OR due.counts OR due.hung_up) THEN due.free END AS free
 ), held AS (
-    SELECT contact.id, contact.status AS was, ended.*, campaign.status IN ('running', 'paused') AS open
+    SELECT contact.id, contact.status AS was, ended.*,
+        CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay,
+        campaign.status IN ('running', 'paused') AS open
     FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
         JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.status IN ('originated', 'connected') AND contact.id = ANY(ARRAY(SELECT contact_id FROM ended))

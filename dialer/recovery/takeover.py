@@ -80,8 +80,8 @@ class Takeover:
     reconciler: Reconciler
     _needed_at: dict[str, float] = field(default_factory=dict)
 
-    def round(self, handing_over: Iterable[str] = ()) -> None:
-        """Settle every dialer that is dead, or that is ending and hands over its calls.
+    def round(self, handing_over: Iterable[str] = ()) -> int:
+        """Settle every dialer that is dead, or that is ending and hands over its calls; how many calls are ours now.
 
         A dead one is fenced first and waited for: from then on it cannot send, whenever it wakes. Raises what a
         server that is away raises, once everybody has been tried; the next round goes on.
@@ -92,13 +92,14 @@ class Takeover:
             known = [row["id"] for row in rows(_UNSETTLED)]
         alive = set(self.membership.alive())
         failure: Exception | None = None
+        taken = 0
         for other in known:
             if other == self.identity.dialer_id or (other in alive and other not in leaving):
                 continue
             if other not in alive and self.membership.fence(other) > 0:
                 continue
             try:
-                self._take_over(other, dead=other not in alive)
+                taken += self._take_over(other, dead=other not in alive)
             except Exception as error:
                 # What is wrong with one dead dialer must not keep the others' calls waiting.
                 log.warning("not_taken_over", of=other, error=str(error)[:200])
@@ -106,6 +107,7 @@ class Takeover:
         self._release()
         if failure is not None:
             raise failure
+        return taken
 
     def _release(self) -> None:
         """Receive no events any more of a dialer that has had no call left for a while: filters cost the node."""
@@ -118,25 +120,26 @@ class Takeover:
         adopted = set(self.cluster.adopted)
         self._needed_at = {sender: at for sender, at in self._needed_at.items() if sender in adopted}
 
-    def _take_over(self, other: str, *, dead: bool) -> None:
+    def _take_over(self, other: str, *, dead: bool) -> int:
         me = self.identity.dialer_id
         if not claim_takeover(other, me, self.membership):
-            return
+            return 0
         try:
             hit(FaultPoint.TAKEOVER_CLAIMED)
-            self._take(other)
+            taken = self._take(other)
             self.outbox.publish_leftovers(other)
             if dead:
                 with db.connection_context():
                     settled = db.execute_sql(_SETTLED, {"id": other}).rowcount
                 if settled:
                     self.membership.remove(other)
+            return taken
         finally:
             # What stands then is ours, and our next round finds it so.
             with suppress(*DATABASE_AWAY):
                 release_takeover(other, me)
 
-    def _take(self, other: str) -> None:
+    def _take(self, other: str) -> int:
         holding = self.limiter.held_by(other)
         with db.connection_context():
             senders = [row["sent_by"] for row in rows(_SENDERS, other)]
@@ -154,3 +157,4 @@ class Takeover:
             self.reconciler.ask(call)
         if calls:
             log.info("calls_adopted", of=other, calls=len(calls))
+        return len(calls)

@@ -6,6 +6,9 @@ from tests.mutations.mutation import Mutation
 
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
+HUNG_UP = "tests/integration/dialer/test_hangups.py"
+TELLING = "tests/unit/dialer/test_hangups.py"
+OUTCOMES = "tests/integration/dialer/test_hangup_outcomes.py"
 
 STOPS = (
     Mutation(
@@ -90,5 +93,107 @@ STOPS = (
         'if not row["early"]]',
         "]",
         (f"{LIFECYCLE}::test_an_end_is_told_after_what_a_dialer_has_yet_to_tell",),
+    ),
+)
+
+HANGUPS = (
+    Mutation(
+        "hung up by a message alone",
+        "calls that have to end are not looked for, and those whose node is away or whose message is lost go on",
+        "dialer/process.py",
+        "        self.tasks.every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)\n",
+        "",
+        (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
+    ),
+    Mutation(
+        "marks gone with the halt",
+        "what was up when it was halted goes on once the halt is lifted",
+        "campaigns/hangups.py",
+        "    WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)",
+        "    WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)"
+        " AND EXISTS (SELECT FROM halt)",
+        (f"{HUNG_UP}::test_a_call_that_is_claimed_beside_a_halt_is_marked_by_its_dialer",),
+    ),
+    Mutation(
+        "claimed beside a halt",
+        "a call whose claim is committed beside the halt's look goes on",
+        "dialer/hangups.py",
+        "                    hangups.mark_dialer(self.dialer_id)\n",
+        "                    pass\n",
+        (f"{HUNG_UP}::test_a_dialer_marks_what_was_claimed_beside_a_halt",),
+    ),
+    Mutation(
+        "only the owner hangs up",
+        "the calls of a dialer that is dead or stands still go on until it is taken over",
+        "dialer/hangups.py",
+        "whose = EVERYBODY if self._is_everybodys_turn() else self.dialer_id",
+        "whose = self.dialer_id",
+        (
+            f"{HUNG_UP}::test_a_dead_dialers_calls_are_ended_before_anybody_takes_them_over",
+            f"{TELLING}::test_one_in_turn_looks_after_everybodys",
+        ),
+    ),
+    Mutation(
+        "a node waited for",
+        "a node that does not answer keeps the calls of the others alive",
+        "dialer/hangups.py",
+        "            self._at_work[node] = gevent.spawn(self._end, link, calls)\n",
+        "            self._at_work[node] = gevent.spawn(self._end, link, calls)\n"
+        "            self._at_work[node].join()\n",
+        (f"{TELLING}::test_no_node_waits_for_one_that_is_stuck_and_that_one_is_told_once_at_a_time",),
+    ),
+    Mutation(
+        "sent though it has to end",
+        "a call that was on its way when its tenant was halted leaves once the halt is lifted",
+        "dialer/dispatch/sender.py",
+        "return not call.must_end and self.may_claim",
+        "return self.may_claim",
+        ("tests/unit/dialer/test_sender.py::test_a_call_that_is_held_does_not_leave",),
+    ),
+    Mutation(
+        "an answer that names no node",
+        "a halt is answered as if every call had ended",
+        "api/routes/halt.py",
+        '"still_up": still_up(scope)',
+        '"still_up": []',
+        (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
+    ),
+    Mutation(
+        "a halt costs an attempt",
+        "whom a halt hung up before an answer has used an attempt",
+        "dialer/record/outcomes.py",
+        "due.was_answered OR due.counts AND NOT due.hung_up AS counts",
+        "due.was_answered OR due.counts AS counts",
+        (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
+        more=(
+            (
+                "WHEN due.was_answered OR due.counts AND NOT due.hung_up THEN call.attempt",
+                "WHEN due.was_answered OR due.counts THEN call.attempt",
+            ),
+        ),
+    ),
+    Mutation(
+        "called again at once after a halt",
+        "whom a halt hung up is called again as soon as it is lifted",
+        "dialer/record/outcomes.py",
+        "CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay",
+        "ended.own_delay AS delay",
+        (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
+    ),
+    Mutation(
+        "any end uncounted under a halt",
+        "a call that the callee ended beside a halt is not counted",
+        "dialer/record/outcomes.py",
+        "                AND seen.cause = 'MANAGER_REQUEST' AND seen.hung_up_by IS DISTINCT FROM 'remote' AS hung_up",
+        "                AS hung_up",
+        (f"{OUTCOMES}::test_only_what_we_hung_up_goes_back",),
+    ),
+    Mutation(
+        "answered call taken back",
+        "somebody who talked when it was halted is called again",
+        "dialer/record/outcomes.py",
+        "before.hangup_at IS NOT NULL AND seen.status <> 'completed'",
+        "before.hangup_at IS NOT NULL",
+        (f"{OUTCOMES}::test_an_answered_call_that_is_hung_up_ends_as_answered",),
     ),
 )

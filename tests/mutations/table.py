@@ -11,7 +11,7 @@ from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED
 from tests.mutations.mutation import Mutation
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
-from tests.mutations.stops import STOPS
+from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.verdict import SEEN
 
 TABLE: Mapping[str, Sequence[Mutation]] = {
@@ -23,6 +23,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "No campaign, node or server holds up the others": STARVED,
     "A fault of the platform uses up no attempt": ATTEMPTS,
     "A stop holds for everybody from its mark on": STOPS,
+    "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,
     "Listeners hear each transition once, in order": STREAM,
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,

@@ -107,7 +107,7 @@ def test_every_hostile_value_arrives_unchanged(dialer: Dialer) -> None:
     names = ("variable_carillon_v", "variable_carillon_after", "variable_dialer_id")
     arrived = {call_id: tuple(dump.get(name, "") for name in names) for call_id, dump in dumps.items()}
     assert arrived == {call_id: (value, "after", dialer.id) for call_id, value in sent.items()}
-    dialer.link.hupall("MANAGER_REQUEST", "dialer_id", dialer.id)
+    dialer.link.api_many([commands.uuid_kill(call_id, "MANAGER_REQUEST") for call_id in sent])
     wait_until(lambda: dialer.ends().keys() == sent.keys(), "the end of every call", seconds=30)
     assert {end.cause for end in dialer.ends().values()} == {"MANAGER_REQUEST"}
 
@@ -136,7 +136,7 @@ def test_a_call_leaves_a_mark_when_it_ends_and_not_before(dialer: Dialer) -> Non
     assert link.api(commands.uuid_exists(call_id)).strip() == "true"
     assert orjson.loads(link.api(commands.uuid_dump(call_id)))["variable_dialer_id"] == dialer.id
     assert link.api(commands.hangup_marker_select(call_id)).startswith("-ERR")
-    link.hupall("MANAGER_REQUEST", "dialer_id", dialer.id)
+    link.api(commands.uuid_kill(call_id, "MANAGER_REQUEST"))
     wait_until(lambda: call_id in dialer.ends(), what="the end")
     end = dialer.ends()[call_id]
     assert (end.cause, end.hung_up_by, end.answered) == ("MANAGER_REQUEST", "us", True)

@@ -282,7 +282,8 @@ def test_without_redis_a_hang_up_is_not_promised(site: Site) -> None:
     response = act(site, campaign_id, "stop", query_string={"hangup": "true"})
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
     assert response.text == (
-        "The campaign is stopped, but calls in flight cannot be ended now: Redis is unavailable."
+        "The campaign is stopped, but the dialers cannot be told: Redis is unavailable. Calls in flight end as soon"
+        " as they look into the database."
     )
     assert act(site, campaign_id, "stop").json["status"] == "completed"
     response = site.post("/halt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from simulator.process import SimulatedNode
 from tests import pools
 from tests.factories import World, make_world
 from tests.integration.dialer.dialer_rig import Dialer
+from tests.integration.dialer.house import House
 
 
 @pytest.fixture
@@ -46,3 +48,12 @@ def start(
     for dialer in made:
         if not dialer.dead:
             dialer.end()
+
+
+@pytest.fixture
+def house(world: World, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[House]:
+    with (
+        SimulatedNode(ledger=tmp_path / "ledger", track_calls=tmp_path / "calls") as node,
+        ExitStack() as stack,
+    ):
+        yield House(world, (database_url, redis_url), node, stack)

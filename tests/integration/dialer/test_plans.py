@@ -17,8 +17,8 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import lifecycle, stopping
-from dialer import call_rows, control, identity, process
+from campaigns import hangups, lifecycle, stopping
+from dialer import call_rows, identity, process
 from dialer.capacity import limiter_snapshot
 from dialer.record import cdr_correction, cdr_inbox, outcomes
 from dialer.record.outcomes import Answered, Seen, items_of
@@ -155,8 +155,6 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.call_rows._ADOPT": (call_rows._ADOPT, (DIALER, "d1")),
         "dialer.call_rows._OPEN_LIVE_CALLS": (call_rows._OPEN_LIVE_CALLS, (DIALER, ids)),
         "dialer.capacity.limiter_snapshot._LIVE": (limiter_snapshot._LIVE, ()),
-        "dialer.control._OPEN_OF_CAMPAIGN": (control._OPEN_OF_CAMPAIGN, (campaign_id,)),
-        "dialer.control._OPEN_TENANTS": (control._OPEN_TENANTS, ("*",)),
         "dialer.identity._PURGE": (identity._PURGE, ()),
         "dialer.process._OWNED": (process._OWNED, (DIALER,)),
         "dialer.recovery.audit._OPEN": (audit._OPEN, (DIALER,)),
@@ -169,6 +167,11 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
         "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
         "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
+        "campaigns.hangups._MARK_TENANT": (hangups._MARK_TENANT, ("*",)),
+        "campaigns.hangups._MARK_CAMPAIGN": (hangups._MARK_CAMPAIGN, (campaign_id,)),
+        "campaigns.hangups._MARK_DIALER": (hangups._MARK_DIALER, (DIALER,)),
+        "campaigns.hangups._TO_END": (hangups._TO_END, ("*",)),
+        "campaigns.hangups._STILL_UP": (hangups._STILL_UP, ("*", None)),
         "campaigns.stopping._CANCEL": (
             stopping._CANCEL,
             (campaign_id, 5_000, campaign_id, "web", campaign_id, "web:stop"),

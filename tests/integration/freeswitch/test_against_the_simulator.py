@@ -115,9 +115,9 @@ def test_a_call_in_progress_can_be_asked_about_and_ended(node: Node) -> None:
     live = channel_from_dump(orjson.loads(link.api(commands.uuid_dump(call_id))))
     assert live is not None
     assert (live.call_id, live.dialer_id, live.answered) == (call_id, DIALER, True)
-    link.hupall("MANAGER_REQUEST", "dialer_campaign", REQUEST.campaign_id)
+    link.api(commands.uuid_kill(call_id, "MANAGER_REQUEST"))
     wait_until(node.hangups, what="the end")
-    assert node.hangups()[call_id].hung_up_by == "us"
+    assert (node.hangups()[call_id].hung_up_by, node.hangups()[call_id].cause) == ("us", "MANAGER_REQUEST")
     cluster.stop()
 
 

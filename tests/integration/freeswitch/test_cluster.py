@@ -177,11 +177,6 @@ def test_an_originate_whose_node_dies_is_answered_with_none(monkeypatch: pytest.
         assert replies == [None]
 
 
-def test_calls_are_ended_by_variable(up: Switch) -> None:
-    up.link.hupall("MANAGER_REQUEST", "dialer_campaign", "c1")
-    assert up.peer.commands[-1] == "api hupall MANAGER_REQUEST dialer_campaign c1"
-
-
 def test_a_command_that_takes_long_holds_up_no_originate() -> None:
     begun, over = Signal(), Signal()
 

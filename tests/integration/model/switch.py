@@ -169,11 +169,6 @@ class Link:
         """Ask the node one thing after the other."""
         return [self.api(line, timeout) for line in lines]
 
-    def hupall(self, _cause: str, _variable: str, _value: str) -> None:
-        """End every call."""
-        for call_id in list(self._switch.alive):
-            self._switch.hang_up(call_id)
-
 
 class Cluster:
     """What `dialer.process` takes for its cluster: a link to the switch for each node that it is told of."""

@@ -95,7 +95,7 @@ def test_a_call_whose_permit_lapsed_asks_again(bench: Bench) -> None:
     assert bench.send(make_call(), expires=0.0) is SendOutcome.LAPSED
 
 
-@pytest.mark.parametrize("hold", ["pause", "halt", "halt of all", "drain", "lease"])
+@pytest.mark.parametrize("hold", ["pause", "halt", "halt of all", "must end", "drain", "lease"])
 def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
     call = make_call(generation=3)
     if hold == "pause":
@@ -104,6 +104,9 @@ def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
         bench.send_gate.halt("demo")
     elif hold == "halt of all":
         bench.send_gate.halt("*")
+    elif hold == "must end":
+        # Its tenant was halted, and is not any more.
+        call.must_end = True
     elif hold == "drain":
         bench.send_gate.draining = True
     else:

@@ -15,7 +15,6 @@ from peewee import OperationalError
 
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
-from dialer import control as control_module
 from dialer.control import Control
 from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
@@ -24,7 +23,7 @@ from dialer.recovery.hangup_markers import BATCH, HangupMarkers
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
-from freeswitch.errors import NotConnected, ReplyTimeout
+from freeswitch.errors import NotConnected
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.factories import ME, make_call, make_reconciler, make_recorder
 from tests.waiting import wait_until
@@ -172,27 +171,6 @@ def test_marks_that_a_node_did_not_answer_for_are_deleted_when_it_is_back() -> N
     link.answers, link.connected = None, True
     hangup_markers.round()
     wait_until(lambda: not hangup_markers._left["fs1"], "all deleted")
-
-
-def test_hanging_up_does_not_wait_for_a_node_that_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_module, "HANGUP_EVERY_SECONDS", 0.05)
-    ended: list[str] = []
-    stuck = Signal()
-
-    def hang_up_never(*_: str) -> None:
-        stuck.wait()
-        raise ReplyTimeout("frozen", "no reply")
-
-    links = {
-        "frozen": SimpleNamespace(name="frozen", hupall=hang_up_never),
-        "fs2": SimpleNamespace(name="fs2", hupall=lambda *_: ended.append("fs2")),
-    }
-    cluster = cast(Cluster, SimpleNamespace(links=links))
-    control = Control(ME, NOBODY, SendGate(), cluster, lambda: None, lambda _: None)
-    targets = [{("dialer_tenant", "demo")}, set[tuple[str, str]]()]
-    control._hang_up(lambda: targets.pop(0))
-    assert ended == ["fs2"]
-    stuck.set()
 
 
 def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:

@@ -14,10 +14,9 @@ def test_the_commands_for_one_call() -> None:
     assert commands.hangup_marker_select(CALL) == f"hash select/carillon/{CALL}"
     assert commands.hangup_marker_delete(CALL) == f"hash delete/carillon/{CALL}"
     assert commands.hangup_marker_list() == "hash_dump db carillon"
-    assert (
-        commands.hupall("MANAGER_REQUEST", "dialer_campaign", "c1")
-        == "hupall MANAGER_REQUEST dialer_campaign c1"
-    )
+    assert commands.uuid_kill(CALL, "MANAGER_REQUEST") == f"uuid_kill {CALL} MANAGER_REQUEST"
+    with pytest.raises(CommandRefused):
+        commands.uuid_kill(CALL, "NOSUCH")
 
 
 @pytest.mark.parametrize("call_id", ["", "a b", "a/b", "a\nb", "*"])
@@ -28,22 +27,6 @@ def test_an_id_that_is_none_is_refused_everywhere(call_id: str) -> None:
     for build in (commands.hangup_marker_select, commands.hangup_marker_delete):
         with pytest.raises(CommandRefused):
             build(call_id)
-
-
-@pytest.mark.parametrize(
-    ("cause", "variable", "value"),
-    [
-        ("NOSUCH", "dialer_id", "d1"),
-        ("NORMAL_CLEARING", "dialer id", "d1"),
-        ("NORMAL_CLEARING", "", "d1"),
-        ("NORMAL_CLEARING", "dialer_id", ""),
-    ],
-)
-def test_ending_many_calls_needs_a_cause_a_variable_and_a_value(
-    cause: str, variable: str, value: str
-) -> None:
-    with pytest.raises(CommandRefused):
-        commands.hupall(cause, variable, value)
 
 
 def test_subscription_and_filters() -> None:

@@ -1,0 +1,124 @@
+"""Ends the calls that have to end, by a halt or by `stop?hangup=true`, until their switch says that they are over.
+
+The rows say which they are (`campaigns/hangups.py`). Whoever owns a call looks every second, when a control message
+comes, when a node comes back and when it takes calls over; one dialer in turn looks after everybody's, so that nobody
+waits for an owner that is dead or stands still. A call is ended by its id: nothing that was placed since is hit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+
+from campaigns import hangups
+from campaigns.hangups import EVERYBODY, CallToEnd
+from coordination.errors import Unavailable
+from dialer.errors import DATABASE_AWAY
+from dialer.live_calls import LiveCalls
+from dialer.recovery.node_restart import NodeRestarts
+from freeswitch.cluster import Cluster, LinkChange, NodeLink
+from freeswitch.commands import uuid_kill
+from freeswitch.errors import FreeswitchError
+from models import db
+
+log = structlog.get_logger()
+
+CAUSE = "MANAGER_REQUEST"
+"""Why they end, as the switch is told; what is recorded of one that was not answered goes by it (`outcomes.py`)."""
+TOGETHER = 100
+ANSWER_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Hangups:
+    """`everybodys_turn`: whether it is this process' turn to look after the calls of all. `wake` asks for a round."""
+
+    dialer_id: str
+    cluster: Cluster
+    live_calls: LiveCalls
+    node_restarts: NodeRestarts
+    everybodys_turn: Callable[[], bool]
+    wake: Signal = field(default_factory=Signal)
+    _at_work: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
+    _unreached: set[str] = field(default_factory=set)
+
+    def on_link(self, change: LinkChange) -> None:
+        """A node that is back may have calls that have to end."""
+        if change.up:
+            self.wake.set()
+
+    def on_hangup(self, campaign_id: str) -> None:
+        """The calls of a campaign have to end. A web process of the last release says so, and in no row."""
+        gevent.spawn(self._mark, campaign_id)
+
+    def round(self) -> None:
+        """Tell every node once more to end what has to end there. Never waits for a node.
+
+        Raises what a database that is away raises; the next round goes on.
+        """
+        whose = EVERYBODY if self._is_everybodys_turn() else self.dialer_id
+        with db.connection_context():
+            if hangups.in_force():
+                with db.atomic():
+                    hangups.mark_dialer(self.dialer_id)
+            found = hangups.to_end(whose)
+        by_node: defaultdict[str, list[CallToEnd]] = defaultdict(list)
+        for call in found:
+            live = self.live_calls.get(call.call_id)
+            if live is not None:
+                live.must_end = True
+            by_node[call.node].append(call)
+        self._unreached &= by_node.keys()
+        for node, calls in by_node.items():
+            self._tell(node, calls)
+
+    def stop(self) -> None:
+        """Tell nobody anything any more."""
+        gevent.killall(list(self._at_work.values()), block=False)
+
+    def _is_everybodys_turn(self) -> bool:
+        try:
+            return self.everybodys_turn()
+        except Unavailable:
+            return False
+
+    def _tell(self, node: str, calls: Sequence[CallToEnd]) -> None:
+        link, before = self.cluster.links.get(node), self._at_work.get(node)
+        if link is None or not link.connected:
+            self._missed(node, len(calls), "no connection")
+        elif before is None or before.dead:
+            self._at_work[node] = gevent.spawn(self._end, link, calls)
+
+    def _end(self, link: NodeLink, calls: Sequence[CallToEnd]) -> None:
+        try:
+            for call in calls:
+                # Those of an earlier run of the node have to be there to be ended.
+                self.node_restarts.bring_back(link, call)
+            for first in range(0, len(calls), TOGETHER):
+                orders = [uuid_kill(call.call_id, CAUSE) for call in calls[first : first + TOGETHER]]
+                if len(link.api_many(orders, timeout=ANSWER_SECONDS)) < len(orders):
+                    self._missed(link.name, len(calls), "no answer")
+                    return
+        except FreeswitchError as error:
+            self._missed(link.name, len(calls), str(error)[:200])
+            return
+        self._unreached.discard(link.name)
+        log.info("calls_hung_up", node=link.name, calls=len(calls))
+
+    def _missed(self, node: str, calls: int, error: str) -> None:
+        if node not in self._unreached:
+            log.warning("hangup_waits_for_node", node=node, calls=calls, error=error)
+        self._unreached.add(node)
+
+    def _mark(self, campaign_id: str) -> None:
+        try:
+            with db.connection_context(), db.atomic():
+                hangups.mark_campaign(campaign_id)
+        except DATABASE_AWAY as error:
+            log.warning("hangup_without_database", error=type(error).__name__)
+        self.wake.set()

@@ -1,0 +1,157 @@
+"""A halt and `stop?hangup=true` end every call once its node can be reached, as the switch's own ledger tells it."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from campaigns import hangups
+from campaigns.hangups import EVERYBODY
+from models import db, rows
+from tests.chaos.proxy import Mode
+from tests.factories import World, counts, make_campaign
+from tests.integration.dialer.house import CAUSE, TALKS, House
+from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all
+from tests.waiting import wait_until
+
+# A greenlet that is killed while it connects leaves its socket to the garbage collector, as a killed process to the
+# kernel.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def halt(house: House, _campaign_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Halted, and lifted again at once: what was up has to end all the same."""
+    still_up: list[dict[str, Any]] = house.api("POST", "/halt")["still_up"]
+    assert house.api("GET", "/halt")["still_up"] == still_up
+    house.api("DELETE", "/halt")
+    return still_up
+
+
+def stop(house: House, campaign_id: uuid.UUID) -> list[dict[str, Any]]:
+    still_up: list[dict[str, Any]] = house.api("POST", f"/campaigns/{campaign_id}/stop?hangup=true")[
+        "still_up"
+    ]
+    return still_up
+
+
+EITHER = pytest.mark.parametrize("ask", [halt, stop])
+Ask = Callable[[House, uuid.UUID], list[dict[str, Any]]]
+
+
+def all_end(house: House, calls: int) -> None:
+    wait_until(lambda: not house.up(), "the end of every call at the switch", seconds=60)
+    assert Counter(end.cause for end in house.ends().values()) == {CAUSE: calls}
+    wait_until(house.settled, "the rows", seconds=60)
+    assert house.api("GET", "/halt")["still_up"] == []
+
+
+@EITHER
+def test_calls_end_before_the_answer_where_their_node_can_be_reached(house: House, ask: Ask) -> None:
+    house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 4)
+    assert ask(house, campaign_id) == []
+    assert house.up() == set()
+    all_end(house, 4)
+    assert counts(campaign_id) == {"completed": 4}
+
+
+@EITHER
+@pytest.mark.parametrize("cut", [Mode.SHUT, Mode.STALLED])
+def test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back(
+    house: House, ask: Ask, cut: Mode
+) -> None:
+    house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 6)
+    house.link.set(cut)
+    assert ask(house, campaign_id) == [{"node": "fs1", "calls": 6}]
+    assert len(house.up()) == 6
+    house.link.set(Mode.OPEN)
+    all_end(house, 6)
+    assert counts(campaign_id) == {"completed": 6}
+
+
+@EITHER
+def test_calls_end_though_the_message_that_says_so_is_lost(house: House, ask: Ask) -> None:
+    dialer = house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 5)
+    dialer.redis.client_kill_filter(_type="pubsub")
+    ask(house, campaign_id)
+    all_end(house, 5)
+
+
+@EITHER
+def test_calls_that_a_restarted_node_recovers_end_then(house: House, ask: Ask) -> None:
+    house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 3)
+    before = house.up()
+    house.node.kill()
+    assert ask(house, campaign_id) == [{"node": "fs1", "calls": 3}]
+    house.node.start()
+    wait_until(lambda: before <= house.ends().keys(), "the end of all that it took up again", seconds=60)
+    assert {house.ends()[call_id].cause for call_id in before} == {CAUSE}
+    wait_until(house.settled, "the rows", seconds=60)
+
+
+@EITHER
+def test_a_dialer_that_starts_later_ends_them(house: House, ask: Ask) -> None:
+    first = house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 4)
+    first.die()
+    assert ask(house, campaign_id) == [{"node": "fs1", "calls": 4}]
+    assert len(house.up()) == 4
+    house.dialer()
+    all_end(house, 4)
+
+
+def test_a_dead_dialers_calls_are_ended_before_anybody_takes_them_over(house: House) -> None:
+    first = house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 4)
+    house.dialer()
+    first.die()
+    # As where its lease has long to run.
+    first.process.membership.register(first.id, {})
+    stop(house, campaign_id)
+    wait_until(lambda: not house.up(), "the end of every call at the switch", seconds=60)
+    with db.connection_context():
+        owners = rows("SELECT DISTINCT dialer_id, ended_at IS NULL AS open FROM call")
+    assert owners == [{"dialer_id": first.id, "open": True}]
+
+
+def test_a_call_that_is_claimed_beside_a_halt_is_marked_by_its_dialer(world: World) -> None:
+    campaign_id = make_campaign(world, 2, retry_delay_seconds=600)
+    claim_all(campaign_id)
+    with db.connection_context():
+        assert not hangups.in_force()
+        rows("INSERT INTO halt (scope, by) VALUES (%s, 'crm')", world.tenant_id)
+        assert hangups.in_force()
+        hangups.mark_dialer("d0000000000f1")
+        assert hangups.to_end(EVERYBODY) == []
+        hangups.mark_dialer(DIALER)
+        assert len(hangups.to_end(DIALER)) == len(hangups.to_end(EVERYBODY)) == 2
+        assert hangups.to_end("d0000000000f1") == []
+        rows("DELETE FROM halt")
+        assert len(hangups.to_end(DIALER)) == 2, "what was up when it was halted has to end"
+
+
+def test_a_dialer_marks_what_was_claimed_beside_a_halt(house: House) -> None:
+    house.dialer()
+    house.campaign(*[TALKS] * 2)
+    # As a halt whose API process died before it marked anything, or of the last release.
+    with db.connection_context():
+        rows("INSERT INTO halt (scope, by) VALUES (%s, 'crm')", house.world.tenant_id)
+    all_end(house, 2)
+
+
+def test_a_call_that_is_claimed_beside_a_stop_is_marked_by_its_dialer(world: World) -> None:
+    stopped, other = make_campaign(world, 2), make_campaign(world, 1)
+    doomed = claim_all(stopped)
+    claim_all(other)
+    with db.connection_context():
+        rows("UPDATE campaign SET hangup_at = now() WHERE id = %s", stopped)
+        assert hangups.in_force()
+        hangups.mark_dialer(DIALER)
+        assert {call.call_id for call in hangups.to_end(DIALER)} == {call.call_id for call in doomed}

@@ -1,0 +1,120 @@
+"""Who is told to end which calls, and who waits for whom."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from gevent.event import Event as Signal
+
+from campaigns.hangups import EVERYBODY, CallToEnd
+from coordination.turns import TurnsUnavailable
+from dialer import hangups as hangups_module
+from dialer.hangups import Hangups
+from dialer.live_calls import LiveCalls
+from dialer.recovery.node_restart import NodeRestarts
+from freeswitch.cluster import Cluster, LinkChange
+from freeswitch.errors import ReplyTimeout
+from tests.unit.dialer.factories import make_call
+from tests.waiting import wait_until
+
+ME = "d000000000001"
+
+
+class Node:
+    """A link to a node that remembers what it was told."""
+
+    def __init__(self, name: str, *, connected: bool = True, stuck: Signal | None = None) -> None:
+        self.name = name
+        self.connected = connected
+        self.core_uuid = "core"
+        self.told: list[str] = []
+        self._stuck = stuck
+
+    def api_many(self, lines: list[str], timeout: float) -> list[str]:
+        self.told += lines
+        if self._stuck is not None:
+            self._stuck.wait()
+            raise ReplyTimeout(self.name, "no reply")
+        return ["+OK"] * len(lines)
+
+
+@pytest.fixture
+def marks(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[CallToEnd]]:
+    """What has to end, by owner."""
+    found: dict[str, list[CallToEnd]] = {}
+    stand_in = SimpleNamespace(in_force=lambda: False, to_end=lambda owner: found.get(owner, []))
+    monkeypatch.setattr(hangups_module, "hangups", stand_in)
+    monkeypatch.setattr(hangups_module, "db", SimpleNamespace(connection_context=nullcontext))
+    return found
+
+
+def hangups_of(*nodes: Node, turn: Any = lambda: False) -> Hangups:
+    cluster = cast(Cluster, SimpleNamespace(links={node.name: node for node in nodes}))
+    return Hangups(ME, cluster, LiveCalls(), NodeRestarts(), turn)
+
+
+def to_end(node: str, call_id: str = "c1") -> CallToEnd:
+    return CallToEnd(call_id, node, "core")
+
+
+def test_no_node_waits_for_one_that_is_stuck_and_that_one_is_told_once_at_a_time(
+    marks: dict[str, list[CallToEnd]],
+) -> None:
+    stuck = Signal()
+    frozen, well = Node("frozen", stuck=stuck), Node("fs2")
+    hangups = hangups_of(frozen, well, Node("away", connected=False))
+    marks[ME] = [to_end("frozen"), to_end("away"), to_end("gone"), to_end("fs2", "c2")]
+    for _ in range(3):
+        hangups.round()
+        wait_until(lambda: hangups._at_work["fs2"].dead, "the answer")
+    assert well.told == ["uuid_kill c2 MANAGER_REQUEST"] * 3
+    assert frozen.told == ["uuid_kill c1 MANAGER_REQUEST"]
+    stuck.set()
+    wait_until(lambda: hangups._at_work["frozen"].dead, "the end of its patience")
+    hangups.round()
+    wait_until(lambda: hangups._at_work["frozen"].dead, "the end of its patience")
+    assert len(frozen.told) == 2
+
+
+@pytest.mark.parametrize(("turn", "owner"), [(True, EVERYBODY), (False, ME)])
+def test_one_in_turn_looks_after_everybodys(
+    marks: dict[str, list[CallToEnd]], turn: bool, owner: str
+) -> None:
+    node = Node("fs1")
+    hangups = hangups_of(node, turn=lambda: turn)
+    marks |= {ME: [to_end("fs1", "mine")], EVERYBODY: [to_end("fs1", "mine"), to_end("fs1", "theirs")]}
+    hangups.round()
+    wait_until(lambda: hangups._at_work["fs1"].dead, "the answer")
+    assert node.told == [f"uuid_kill {call.call_id} MANAGER_REQUEST" for call in marks[owner]]
+
+
+def test_without_redis_everybody_looks_after_his_own(marks: dict[str, list[CallToEnd]]) -> None:
+    def away() -> bool:
+        raise TurnsUnavailable("taking a turn", "away")
+
+    node = Node("fs1")
+    hangups = hangups_of(node, turn=away)
+    marks[ME] = [to_end("fs1")]
+    hangups.round()
+    wait_until(lambda: node.told, "the order")
+
+
+def test_a_call_that_has_to_end_is_known_to_who_would_send_it(marks: dict[str, list[CallToEnd]]) -> None:
+    hangups = hangups_of(Node("fs1"))
+    call, other = make_call(call_id="c1"), make_call(call_id="c2")
+    for one in (call, other):
+        hangups.live_calls.add(one)
+    marks[ME] = [to_end("fs1")]
+    hangups.round()
+    assert (call.must_end, other.must_end) == (True, False)
+
+
+def test_a_node_that_is_back_is_told_at_once() -> None:
+    hangups = hangups_of()
+    hangups.on_link(LinkChange("fs1", up=False, core_uuid=None))
+    assert not hangups.wake.is_set()
+    hangups.on_link(LinkChange("fs1", up=True, core_uuid="core"))
+    assert hangups.wake.is_set()
