@@ -370,11 +370,15 @@ class SessionLock(Table):
 
 
 class Halt(Table):
-    """No call starts for this scope (a tenant's id, or `*` for all) while its row is here."""
+    """No call starts for this scope (a tenant's id, or `*` for all) while its row is here. A tenant's may have two
+    marks: its own (`own`, with `at` and `by`) and the platform's."""
 
     scope = TextField(primary_key=True)
     at = DateTimeTZField()
     by = TextField()
+    own = BooleanField(default=True)
+    platform_at = DateTimeTZField(null=True)
+    platform_by = TextField(null=True)
 
 
 class NodeSource(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
+HALT = "tests/integration/api/test_halt.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
 HUNG_UP = "tests/integration/dialer/test_hangups.py"
 TELLING = "tests/unit/dialer/test_hangups.py"
@@ -154,7 +155,7 @@ HANGUPS = (
         "an answer that names no node",
         "a halt is answered as if every call had ended",
         "api/routes/halt.py",
-        '"still_up": still_up(scope)',
+        '"still_up": still_up(EVERYBODY if everybody and platforms else caller.tenant_id)',
         '"still_up": []',
         (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
     ),
@@ -195,5 +196,29 @@ HANGUPS = (
         "before.hangup_at IS NOT NULL AND seen.status <> 'completed'",
         "before.hangup_at IS NOT NULL",
         (f"{OUTCOMES}::test_an_answered_call_that_is_hung_up_ends_as_answered",),
+    ),
+    Mutation(
+        "the platform's halt lifted by a tenant",
+        "a tenant's key lifts the halt that the platform has set for it",
+        "api/routes/halt.py",
+        "DELETE FROM halt WHERE scope = %s AND NOT own AND platform_at IS NULL",
+        "DELETE FROM halt WHERE scope = %s AND NOT own",
+        (f"{HALT}::test_a_tenants_keys_lift_what_the_tenant_set_and_nothing_of_the_platforms",),
+    ),
+    Mutation(
+        "the tenant's halt lifted by the platform",
+        "the platform lifts its own halt, and a tenant dials that had halted itself",
+        "api/routes/halt.py",
+        "rows(_LIFT_BY_PLATFORM if platforms else _LIFT, scope)",
+        "rows(_LIFT_BY_PLATFORM, scope), rows(_LIFT, scope)",
+        (f"{HALT}::test_the_platform_lifts_its_own_and_the_tenants_only_by_name",),
+    ),
+    Mutation(
+        "dialers told to go on while a mark stands",
+        "dialers dial on under the halt that still stands, until they look into the database",
+        "api/routes/halt.py",
+        "    if not stands:\n        notify.dialers",
+        "    if True:\n        notify.dialers",
+        (f"{HALT}::test_a_tenants_keys_lift_what_the_tenant_set_and_nothing_of_the_platforms",),
     ),
 )
