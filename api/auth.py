@@ -80,13 +80,13 @@ def current_caller() -> Caller:
 
 
 def requires(
-    role: str, *, errors: Mapping[int, str] | None = None, creates: bool = False
+    role: str, *, errors: Mapping[int, str] | None = None, creates: bool = False, limited: bool = True
 ) -> Callable[[F], F]:
     """A view that only callers with at least `role` reach; put it right below `route`.
 
     Documents the key, the statuses every such route can have, and `errors` besides; `creates` says that the view
-    honours Idempotency-Key (see `api.idempotency.once`). Refuses query parameters and bodies where the view
-    declares none.
+    honours Idempotency-Key (see `api.idempotency.once`). One that is not `limited` is never refused by the rate
+    limit, and does not count: what stops calls. Refuses query parameters and bodies where the view declares none.
     """
 
     def decorator(view: F) -> F:
@@ -98,22 +98,23 @@ def requires(
 
         @wraps(view)
         def wrapper(*args: object, **kwargs: object) -> object:
-            with authorized(role):
+            with authorized(role, limited=limited):
                 if "query" not in locations:
                     _refuse_query()
                 if not body:
                     _refuse_body()
                 return view(*args, **kwargs)
 
-        wrapper._apidoc = _documented(declared, role, errors or {}, creates, body)  # type: ignore[attr-defined]
+        wrapper._apidoc = _documented(declared, role, errors or {}, creates, body, limited=limited)  # type: ignore[attr-defined]
         return wrapper  # type: ignore[return-value]
 
     return decorator
 
 
 @contextmanager
-def authorized(role: str) -> Iterator[Caller]:
-    """Find out who asks, refuse whoever lacks `role`, and count the request against the tenant's rate.
+def authorized(role: str, *, limited: bool = True) -> Iterator[Caller]:
+    """Find out who asks, refuse whoever lacks `role`, and count the request, where it is `limited`, against the
+    tenant's rate.
 
     Raises ApiError: 401, 403, 404 (X-Tenant), 429, 503.
     """
@@ -121,7 +122,8 @@ def authorized(role: str) -> Iterator[Caller]:
     if not caller.may(role):
         raise ApiError(403, f"The key's role is {caller.role}; this needs {role}.")
     flask.g.caller = caller
-    with request_limit.slot(services().request_limiter, caller.tenant_id):
+    limiter = services().request_limiter if limited else None
+    with request_limit.slot(limiter, caller.tenant_id):
         yield caller
 
 
@@ -192,7 +194,7 @@ def _refuse_body() -> None:
 
 
 def _documented(
-    declared: OpenApi, role: str, errors: Mapping[int, str], creates: bool, body: bool
+    declared: OpenApi, role: str, errors: Mapping[int, str], creates: bool, body: bool, *, limited: bool
 ) -> OpenApi:
     """The view's documentation with the key and the statuses that any of these routes can have."""
     document = deepcopy(declared)
@@ -207,6 +209,8 @@ def _documented(
         500: "Database error",
         503: "Database unavailable",
     }
+    if not limited:
+        del common[429]
     if creates:
         common[409] = "Idempotency-Key 'k1' was used for another request."
     if body:

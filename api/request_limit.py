@@ -1,7 +1,8 @@
 """Limits the requests of each tenant to the API, by minute, hour and day, and how many are in flight at once.
 
 Off unless the installation turns it on. Redis counts, by its own clock; without Redis nobody is limited: this
-protects the service from load, never people from calls.
+protects the service from load, never people from calls. What stops calls (halt, stop, pause) is neither counted nor
+refused: nobody asks here for those.
 """
 
 from __future__ import annotations

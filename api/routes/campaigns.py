@@ -207,7 +207,7 @@ def resume_campaign(campaign_id: str) -> CampaignRow:
 
 
 @blp.route("/campaigns/<campaign_id>/pause", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be paused."})
+@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be paused."}, limited=False)
 @blp.response(
     200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "paused", "blocked_reason": "paused"}
 )
@@ -223,7 +223,7 @@ def pause_campaign(campaign_id: str) -> CampaignRow:
 
 
 @blp.route("/campaigns/<campaign_id>/stop", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND})
+@requires("operate", errors={404: NOT_FOUND}, limited=False)
 @blp.arguments(StopQuery, location="query")
 @blp.response(
     200,

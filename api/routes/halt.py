@@ -139,7 +139,7 @@ def get_halt() -> HaltState:
 
 
 @blp.route("/halt", methods=["POST"])
-@requires("operate")
+@requires("operate", limited=False)
 @blp.arguments(HaltBody, required=False, example={"all": False})
 @blp.response(200, HaltSchema, example=EXAMPLE)
 def set_halt(body: HaltValues) -> HaltState:

@@ -6,6 +6,7 @@ from tests.mutations.mutation import Mutation
 
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
 HALT = "tests/integration/api/test_halt.py"
+LIMIT = "tests/integration/api/test_request_limit.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
 HUNG_UP = "tests/integration/dialer/test_hangups.py"
 TELLING = "tests/unit/dialer/test_hangups.py"
@@ -220,5 +221,13 @@ HANGUPS = (
         "    if not stands:\n        notify.dialers",
         "    if True:\n        notify.dialers",
         (f"{HALT}::test_a_tenants_keys_lift_what_the_tenant_set_and_nothing_of_the_platforms",),
+    ),
+    Mutation(
+        "a halt counts as a request",
+        "a tenant that has used up its rate cannot halt, stop or pause",
+        "api/auth.py",
+        "limiter = services().request_limiter if limited else None",
+        "limiter = services().request_limiter",
+        (f"{LIMIT}::test_what_stops_calls_is_never_refused_and_does_not_count",),
     ),
 )

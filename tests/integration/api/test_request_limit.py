@@ -95,3 +95,42 @@ def test_without_redis_nobody_is_limited(limited: Site, monkeypatch: pytest.Monk
     full(limited, monkeypatch, "minute")
     lose_redis(limited)
     assert {limited.get("/halt").status_code for _ in range(10)} == {200}
+
+
+PANIC = ("/halt", "/campaigns/{id}/pause", "/campaigns/{id}/stop", "/campaigns/{id}/stop?hangup=true")
+
+
+@pytest.mark.parametrize("path", PANIC)
+def test_what_stops_calls_is_never_refused_and_does_not_count(
+    limited: Site, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    full(limited, monkeypatch, "hour")
+    campaign_id = limited.in_state("running")
+    for _ in range(8):
+        assert limited.post(path.format(id=campaign_id)).status_code in (200, 409)
+    # Two are left of the three: one created the campaign.
+    assert [limited.get("/halt").status_code for _ in range(3)] == [200, 200, 429]
+    assert limited.post(path.format(id=campaign_id)).status_code in (200, 409)
+
+
+def test_what_stops_calls_waits_for_no_other_request(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_limit, "IN_FLIGHT", 1)
+    campaign_id = limited.in_state("running")
+    assert limited.services.request_limiter is not None
+    limited.services.request_limiter.enter("demo")
+    assert limited.get("/halt").status_code == 429
+    assert limited.delete("/halt").status_code == 429, "lifting a halt starts calls"
+    for path in PANIC:
+        assert limited.post(path.format(id=campaign_id)).status_code in (200, 409)
+
+
+def test_the_document_says_who_is_never_refused(limited: Site) -> None:
+    paths = limited.get("/openapi.json").json["paths"]
+    free = {path for path, ways in paths.items() if "post" in ways and "429" not in ways["post"]["responses"]}
+    assert {
+        "/api/v1/halt",
+        "/api/v1/campaigns/{campaign_id}/pause",
+        "/api/v1/campaigns/{campaign_id}/stop",
+    } <= free
+    assert "429" in paths["/api/v1/halt"]["delete"]["responses"]
+    assert "429" in paths["/api/v1/campaigns/{campaign_id}/start"]["post"]["responses"]
