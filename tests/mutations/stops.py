@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
 HALT = "tests/integration/api/test_halt.py"
 LIMIT = "tests/integration/api/test_request_limit.py"
+FEED = "tests/unit/live/test_campaign_feed.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
 HUNG_UP = "tests/integration/dialer/test_hangups.py"
 TELLING = "tests/unit/dialer/test_hangups.py"
@@ -95,6 +96,14 @@ STOPS = (
         'if not row["early"]]',
         "]",
         (f"{LIFECYCLE}::test_an_end_is_told_after_what_a_dialer_has_yet_to_tell",),
+    ),
+    Mutation(
+        "end believed before it is told",
+        "of a long list, listeners hear the end while contacts are still being cancelled",
+        "live/campaign_feed.py",
+        "        if self._ended_unpublished_since is not None:\n            # What",
+        "        if self._ended_unpublished_since == 0.0:\n            # What",
+        (f"{FEED}::test_an_end_is_awaited_for_as_long_as_what_comes_before_it_is_published",),
     ),
 )
 
