@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+import peewee
 import structlog
 
 from api import notify
@@ -17,13 +18,15 @@ log = structlog.get_logger(__name__)
 
 
 def cancel_rest(services: Services, campaign_id: uuid.UUID) -> None:
-    """Cancel the first slice, and in the background the others; each is published. What fails is left to the dialers:
-    the campaign is stopped all the same."""
+    """Cancel the first slice, and in the background the others; each is published. What fails is left to the dialers,
+    or to a repeated stop: the campaign is stopped all the same."""
     first = _slice(campaign_id)
-    if first is not None and not first.over:
-        services.background.spawn(_go_on, services, campaign_id)
-    else:
+    if first is None:
+        return
+    if first.over:
         notify.publish_later(services, campaign_id, WEB)
+    else:
+        services.background.spawn(_go_on, services, campaign_id)
 
 
 def _go_on(services: Services, campaign_id: uuid.UUID) -> None:
@@ -40,6 +43,6 @@ def _slice(campaign_id: uuid.UUID) -> Slice | None:
     try:
         with transaction():
             return cancel_slice(campaign_id, WEB)
-    except ApiError as error:
-        log.warning("stop_left_to_the_dialers", campaign_id=str(campaign_id), reason=str(error))
+    except (ApiError, peewee.PeeweeException) as error:
+        log.warning("stop_left_to_the_dialers", campaign_id=str(campaign_id), reason=str(error)[:200])
         return None

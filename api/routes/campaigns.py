@@ -247,8 +247,7 @@ def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow | Mapping
     if hangup:
         # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
         hangups.mark(partial(mark_campaign, body.id))
-    if result.changed:
-        cancel_rest(services(), body.id)
+    cancel_rest(services(), body.id)
     if not delivered:
         raise notify.not_delivered("The campaign is stopped")
     if not hangup:

@@ -403,3 +403,18 @@ def test_an_end_is_told_after_what_a_dialer_has_yet_to_tell(site: Site) -> None:
             events, held = unpublished(uuid.UUID(campaign_id), WEB)
         assert ([event.subject for _, event in events], held) == (subjects, waits)
         site.sql("UPDATE transition SET published = true WHERE owner <> 'web'")
+
+
+@pytest.mark.parametrize("table", ["contact", "transition"])
+def test_a_stop_stands_where_the_rest_of_its_list_cannot_be_cancelled_and_is_gone_on_with(
+    site: Site, table: str
+) -> None:
+    campaign_id = site.in_state("running")
+    site.sql(f"ALTER TABLE {table} RENAME TO away")
+    stopped = act(site, campaign_id, "stop")
+    assert (stopped.status_code, stopped.json["status"]) == (200, "completed")
+    site.sql(f"ALTER TABLE away RENAME TO {table}")
+    assert [row["status"] for row in site.sql("SELECT DISTINCT status FROM contact")] == ["pending"]
+    assert act(site, campaign_id, "stop").status_code == 200
+    assert [row["status"] for row in site.sql("SELECT DISTINCT status FROM contact")] == ["cancelled"]
+    assert transitions(site, campaign_id) == [(2, "completed", "stopped")]
