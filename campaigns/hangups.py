@@ -18,23 +18,24 @@ EVERYBODY = "*"
 """The scope of a halt over everybody; every other is a tenant's id."""
 
 _MAY_BE_UP = "(ended_at IS NULL OR slot_until IS NOT NULL)"
-# In the order of their ids, as everybody locks calls.
+# In the order of their ids, as everybody locks calls; and as an array, so that no table is read, whatever the planner
+# takes their number for.
 _MARK_TENANT = f"""
-    UPDATE call SET hangup_at = now() WHERE id IN (
+    UPDATE call SET hangup_at = now() WHERE id = ANY(ARRAY(
         SELECT id FROM call WHERE {_MAY_BE_UP} AND hangup_at IS NULL AND %s IN ('{EVERYBODY}', tenant_id)
-        ORDER BY id FOR UPDATE)"""
+        ORDER BY id FOR UPDATE))"""
 _MARK_CAMPAIGN = f"""
-    UPDATE call SET hangup_at = now() WHERE id IN (
-        SELECT id FROM call WHERE {_MAY_BE_UP} AND hangup_at IS NULL AND campaign_id = %s ORDER BY id FOR UPDATE)"""
+    UPDATE call SET hangup_at = now() WHERE id = ANY(ARRAY(
+        SELECT id FROM call WHERE {_MAY_BE_UP} AND hangup_at IS NULL AND campaign_id = %s ORDER BY id FOR UPDATE))"""
 # No call lasts for a day.
 _STOPPED = "SELECT id FROM campaign WHERE hangup_at > now() - interval '1 day'"
 _IN_FORCE = f"SELECT EXISTS (SELECT FROM halt) OR EXISTS ({_STOPPED}) AS in_force"
 _MARK_DIALER = f"""
-    UPDATE call SET hangup_at = now() WHERE id IN (
+    UPDATE call SET hangup_at = now() WHERE id = ANY(ARRAY(
         SELECT id FROM call WHERE dialer_id = %s AND {_MAY_BE_UP} AND hangup_at IS NULL AND (
             EXISTS (SELECT FROM halt WHERE scope IN ('{EVERYBODY}', call.tenant_id))
             OR campaign_id IN ({_STOPPED}))
-        ORDER BY id FOR UPDATE)"""
+        ORDER BY id FOR UPDATE))"""
 _TO_END = f"""
     SELECT id::text AS call_id, node, core_uuid FROM call
     WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP} AND %s IN ('{EVERYBODY}', dialer_id)"""

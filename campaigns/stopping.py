@@ -19,15 +19,15 @@ SLICE = 5_000
 STALE_SECONDS = 2.0
 """A mark that is older is anybody's to go on with: who set it may be dead."""
 
-# The order of the index of who waits. A contact that somebody is claiming just now, in vain, is left for the next.
+# The order of the index of who waits. A contact that somebody is claiming just now, in vain, is left for later.
+# By the place where it was locked: by its id, a sixth of the time is spent on finding it again.
 _CANCEL = """
-    WITH slice AS (
-        SELECT id FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
-        ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s FOR UPDATE SKIP LOCKED
-    ), cancelled AS (
+    WITH cancelled AS (
         UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, version = version + 1, updated_at = now()
-        FROM slice WHERE contact.id = slice.id
-        RETURNING contact.id, contact.version, contact.disposition, contact.attempts, contact.last_cause
+        WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
+            ORDER BY next_attempt_at NULLS FIRST, position LIMIT %s FOR UPDATE SKIP LOCKED))
+        RETURNING id, version, disposition, attempts, last_cause
     ), written AS (
         INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
         SELECT %s, id, version, 'cancelled', disposition, NULLIF(attempts, 0), last_cause, %s FROM cancelled

@@ -167,7 +167,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.recovery.takeover._SENDERS": (takeover._SENDERS, (DIALER,)),
         "dialer.recovery.takeover._PERMITS": (takeover._PERMITS, (ids,)),
         "dialer.recovery.takeover._SETTLED": (takeover._SETTLED, {"id": DIALER}),
-        "campaigns.hangups._MARK_TENANT": (hangups._MARK_TENANT, ("*",)),
+        "campaigns.hangups._MARK_TENANT": (hangups._MARK_TENANT, ("another",)),
         "campaigns.hangups._MARK_CAMPAIGN": (hangups._MARK_CAMPAIGN, (campaign_id,)),
         "campaigns.hangups._MARK_DIALER": (hangups._MARK_DIALER, (DIALER,)),
         "campaigns.hangups._TO_END": (hangups._TO_END, ("*",)),
