@@ -18,6 +18,7 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
+from campaigns import call_counts
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
 from coordination.membership import Membership
@@ -73,6 +74,7 @@ POSTPONE_EVERY_SECONDS = 0.1
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
+ADD_UP_SECONDS = 10.0
 NOTIFY_AGAIN_SECONDS = 0.5
 DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
 WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
@@ -101,7 +103,7 @@ class Process:
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
-        turns = Turns(redis, prefix, self.dialer_id)
+        self._turns = turns = Turns(redis, prefix, self.dialer_id)
         self.outbox = Outbox(
             Publisher(redis, prefix),
             self.dialer_id,
@@ -292,6 +294,7 @@ class Process:
         self.tasks.every(TICK_SECONDS, self.backpressure.tick)
         self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
         self.tasks.every(ROUND_SECONDS, self.dispatch.write_reasons)
+        self.tasks.every(ADD_UP_SECONDS, self._add_up)
         self.dispatch.start()
         self.subscriber.start()
         return True
@@ -398,6 +401,10 @@ class Process:
     def _look(self) -> None:
         self.nodes_view.read()
         self.dispatch.read_plans()
+
+    def _add_up(self) -> None:
+        if self._turns.take("call_counts", ADD_UP_SECONDS):
+            call_counts.add_up()
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()

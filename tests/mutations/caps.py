@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import (
     BATCH,
     CAPS,
+    COUNTS,
     DEPARTURES,
     EPOCH,
     LAPSES,
@@ -223,6 +224,38 @@ EXCEEDED = (
         (
             "tests/integration/dialer/test_maybe_live_slots.py::test_a_held_call_is_let_go_of_by_whatever_first_says_that_it_is_over",
         ),
+    ),
+    Mutation(
+        "rebuild forgets the day's open calls",
+        "a limiter that is rebuilt counts a call that is up from its end on only",
+        "dialer/capacity/limiter_snapshot.py",
+        "    SELECT tenant_id, 1, 0 FROM call\n",
+        "    SELECT tenant_id, 0, 0 FROM call\n",
+        (f"{COUNTS}::test_a_limiters_day_is_exact_to_the_call",),
+    ),
+    Mutation(
+        "rebuild forgets sends that are over",
+        "a rate has room again for each call that ended within its window",
+        "dialer/capacity/limiter_snapshot.py",
+        "    AND (ended_at IS NULL OR sent_at IS NOT NULL)\n",
+        "    AND ended_at IS NULL\n",
+        (f"{COUNTS}::test_a_send_is_recent_for_as_long_as_a_rate_may_count_it",),
+    ),
+    Mutation(
+        "kept counts added up twice",
+        "a tenant's day is full before its time, and a list says more calls than it has",
+        "campaigns/call_counts.py",
+        "DELETE FROM call_count_change RETURNING *",
+        "SELECT * FROM call_count_change",
+        (f"{COUNTS}::test_two_that_add_up_at_the_same_time_count_each_change_once",),
+    ),
+    Mutation(
+        "an end is not counted",
+        "a limiter that is rebuilt lacks the day's calls that are over, a list's total too",
+        "migrations/0020_call_counts.py",
+        """_function("call_count_updated", f"{_rows('new_calls', '')} UNION ALL {_rows('old_calls', '-')}"),""",
+        """_function("call_count_updated", f"{_rows('new_calls', '')} AND false"),""",
+        (f"{COUNTS}::test_what_is_kept_is_what_the_rows_say",),
     ),
     Mutation(
         "rebuild before permits lapse",
