@@ -10,7 +10,6 @@ asked. So the dialer's own view always ends first, whatever was lost or late in 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from typing import Any, cast
 from redis import Redis
 
 from coordination import lua
+from coordination.clock import elapsed
 from coordination.errors import Fenced, MembershipUnavailable, translated
 from coordination.keys import CoordinationKeys
 
@@ -35,9 +35,8 @@ FENCE_SCRIPT = lua.load(FOLDER / "fence.lua", behind=[lua.COMMON])
 class Lease:
     """Whether this process may still send, shared by all its senders and asked before each write.
 
-    It counts by `time.monotonic()` (CLOCK_MONOTONIC), which goes on while a process is stopped: one that wakes
-    after a SIGSTOP finds its lease lapsed. It does not go on while the whole machine is suspended; a dialer does
-    not belong on one that sleeps.
+    It counts by `coordination.clock.elapsed()`, which goes on while a process is stopped and while its machine is
+    suspended: one that wakes finds its lease lapsed.
     """
 
     def __init__(self) -> None:
@@ -45,7 +44,7 @@ class Lease:
         self._ended = False
 
     def extend(self, until: float) -> None:
-        """Valid until `until`, by the monotonic clock. A late answer never shortens it, and nothing revives it."""
+        """Valid until `until`, by `elapsed()`. A late answer never shortens it, and nothing revives it."""
         self._until = max(self._until, until)
 
     def end(self) -> None:
@@ -54,7 +53,7 @@ class Lease:
 
     def valid(self) -> bool:
         """Whether a write may start now."""
-        return not self._ended and time.monotonic() < self._until
+        return not self._ended and elapsed() < self._until
 
 
 class Membership:
@@ -66,11 +65,11 @@ class Membership:
         self.lease_seconds: float = lease_seconds
 
     def register(self, dialer_id: str, info: Mapping[str, object]) -> float:
-        """Enter a new dialer; the monotonic time until which its lease holds. Raises Fenced for a used id."""
+        """Enter a new dialer; the time, by `elapsed()`, until which its lease holds. Raises Fenced for a used id."""
         return self._extend(dialer_id, info, new=True)
 
     def renew(self, dialer_id: str, info: Mapping[str, object]) -> float:
-        """Extend the lease; the monotonic time until which it now holds.
+        """Extend the lease; the time, by `elapsed()`, until which it now holds.
 
         Raises Fenced when the id was fenced or its lease has lapsed (Redis that was emptied has lapsed all).
         """
@@ -140,7 +139,7 @@ class Membership:
 
     def _extend(self, dialer_id: str, info: Mapping[str, object], *, new: bool) -> float:
         keys = self._keys
-        asked = time.monotonic()
+        asked = elapsed()
         with translated(MembershipUnavailable, "renewing a lease"):
             answer = lua.run_job(
                 self._redis,

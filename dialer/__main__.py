@@ -26,9 +26,10 @@ STATEMENT_SECONDS = 60.0
 
 
 def main() -> int:
-    """Exit 0 after a clean end, 1 when the lease was lost, 2 when a setting is wrong.
+    """Exit 0 after a clean end, 2 when a setting is wrong.
 
-    The watchdog ends it with another status, whatever it is doing.
+    A server that is away is waited for, and a lost lease begins another life in the same process. The watchdog ends
+    it with another status, whatever it is doing.
     """
     try:
         settings = Settings.from_environ().require("database_url", "redis_url")
@@ -43,14 +44,17 @@ def main() -> int:
         arm(settings.chaos_points)
 
     from dialer.process import Process
+    from dialer.succession import Succession
     from models import connect
 
     connect(settings.database_url, statement_seconds=STATEMENT_SECONDS)
-    process = Process(settings, client(settings.redis_url), client(settings.redis_url, blocking=True))
-    keep_collections_short(lambda: len(process.live_calls))
+    redis, control_redis = client(settings.redis_url), client(settings.redis_url, blocking=True)
+    succession = Succession(lambda: Process(settings, redis, control_redis))
+    keep_collections_short(lambda: len(succession.process.live_calls))
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, process.end)
-    return process.run()
+        gevent.signal_handler(number, succession.end)
+    succession.run()
+    return 0
 
 
 def examine() -> int:

@@ -1,8 +1,9 @@
 """This dialer's id, its Redis lease and its PostgreSQL session lock.
 
-The id is new with each start and never used again. The lease says that it is alive; its senders ask
-`lease.valid()` before each write, so that a process that wakes after a stop sends at most the frame past its
-check. The session lock says that the process exists: only when it is gone too may anybody repeat a send of its.
+The id is new with each start, and after each loss of the lease, and never used again. The lease says that it is
+alive; its senders ask `lease.valid()` before each write, so that a process that wakes after a stop sends at most the
+frame past its check. The session lock says that the process exists: only when it is gone too may anybody repeat a
+send of its.
 PostgreSQL may lose all locks at once (a restart, the crash of one backend, a failover); the unlogged table
 `session_lock` tells.
 """
@@ -69,7 +70,7 @@ def lock_number(dialer_id: str) -> int:
 class Identity:
     """This process' id, its lease and its session lock.
 
-    `lost` is set for good once the lease was lost: the process then records what it knows and ends.
+    `lost` is set for good once the lease was lost: what sends under this id ends then (`dialer/succession.py`).
     """
 
     def __init__(self, database_url: str, membership: Membership) -> None:
@@ -98,12 +99,17 @@ class Identity:
             db.execute_sql(_REGISTER, (self.dialer_id, KNOWS))
 
     def renew(self, info: dict[str, object]) -> None:
-        """Extend the lease; Fenced, which cannot be undone, sets `lost`. Raises MembershipUnavailable."""
+        """Extend the lease. Raises MembershipUnavailable, and Fenced where it is lost for good."""
         try:
             self.lease.extend(self._membership.renew(self.dialer_id, info | {"pid": os.getpid()}))
         except Fenced:
-            self.lost = True
-            self.lease.end()
+            self.lose()
+            raise
+
+    def lose(self) -> None:
+        """Nothing more is sent under this id, from now on and for good."""
+        self.lost = True
+        self.lease.end()
 
     def may_send(self) -> bool:
         """Whether a frame may be written now: the lease holds, and the session lock was held a moment ago."""
@@ -157,12 +163,13 @@ class Identity:
         self._locked_at = asked
 
     def release(self) -> None:
-        """Leave the membership and drop the lock: a clean end."""
-        self.lost = True
-        self.lease.end()
-        self._membership.leave(self.dialer_id)
-        if self._session is not None:
-            self._session.close()
+        """Leave the membership and drop the lock: a clean end. Raises MembershipUnavailable; the lock is dropped."""
+        self.lose()
+        try:
+            self._membership.leave(self.dialer_id)
+        finally:
+            if self._session is not None:
+                self._session.close()
 
 
 def lock_was_released(dialer_id: str) -> bool:

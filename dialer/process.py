@@ -1,16 +1,17 @@
-"""One dialer process: makes its parts, starts them and ends them.
+"""One dialer, from its first lease to its last: makes its parts, starts them and ends them.
 
-Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then the scheduler. Ends on SIGTERM in the
-opposite order: no new calls, what was written is acknowledged or else noted as of unknown delivery, the others take
-over what is in flight while this process still listens, then what it knows is written and published; all of it within
-20 s, whoever is away.
+Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then the scheduler. Ends on SIGTERM, or
+once its identity is lost, in the opposite order: no new calls, what was written is acknowledged or else noted as of
+unknown delivery, the others take over what is in flight while this one still listens, then what it knows is written
+and published; all of it within 20 s, whoever is away. One that has lost its identity sends nothing from then on, and
+tells only what it hears: what it would conclude, its successor asks the switch about (`dialer/succession.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
 from typing import Any
 
 import gevent
@@ -27,6 +28,7 @@ from coordination.turns import Turns
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
+from dialer.clock_gap import ClockGap
 from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_pool
 from dialer.dispatch.dispatch import Dispatch
@@ -75,6 +77,7 @@ CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
 ADD_UP_SECONDS = 10.0
+WRITES_SECONDS = 1.0
 NOTIFY_AGAIN_SECONDS = 0.5
 DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
 WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
@@ -82,7 +85,7 @@ WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 
 
 class Process:
-    """Everything of one dialer, wired."""
+    """Everything of one dialer, wired. A process of the operating system may have one after another."""
 
     def __init__(self, settings: Settings, redis: Redis, control_redis: Redis) -> None:
         assert settings.database_url is not None
@@ -92,6 +95,9 @@ class Process:
         self._refresh = Signal()
         self._records = Signal()
         self._ending = Signal()
+        self._begun = False
+        self._publishing: gevent.Greenlet[..., None] | None = None
+        self._clock_gap = ClockGap(self._on_gap)
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
         self.tasks = Tasks(self._lose)
@@ -183,6 +189,7 @@ class Process:
             self.recorder,
             self._resend,
             node_restarts=self.node_restarts,
+            may_tell=self._may_tell,
         )
         self.maybe_live = MaybeLiveSlots(
             self.dialer_id,
@@ -243,64 +250,88 @@ class Process:
         """Begin to end; called from a signal handler."""
         self._ending.set()
 
-    def run(self) -> int:
-        """Run until `end` or until the identity is lost; the exit code (0 clean, 1 lost)."""
-        if not self._begin():
-            return 1 if self.identity.lost else 0
-        log.info("dialer_started", dialer_id=self.dialer_id, nodes=len(self.cluster.links))
-        self._ending.wait()
-        lost = self.identity.lost
-        self._finish()
-        return 1 if lost else 0
+    @property
+    def lost(self) -> bool:
+        """Whether the identity was lost, for good."""
+        return self.identity.lost
 
-    def _begin(self) -> bool:
+    def begin(self) -> bool:
+        """Take an identity, as soon as the servers are there, and begin to dial; False where it was ended, or lost
+        its identity, before."""
         while not self._ending.is_set():
             try:
                 self.identity.take({"nodes": self.nodes_view.info()})
-                break
             except Fenced:
-                self.identity.lost = True
-                return False
+                self._lose()
             except UNAVAILABLE as error:
                 log.warning("dialer_waits", error=str(error)[:200])
                 self._ending.wait(timeout=ROUND_SECONDS)
-        else:
-            return False
+            else:
+                self._begun = True
+                self._start()
+                log.info("dialer_started", dialer_id=self.dialer_id, nodes=len(self.cluster.links))
+                return True
+        return False
+
+    def wait(self) -> None:
+        """Return at the order to end, or once the identity is lost."""
+        self._ending.wait()
+
+    def finish(self) -> None:
+        """No new calls; hand over; write and publish what is known; leave."""
+        if self._begun:
+            self._stop()
+        try:
+            self.identity.release()
+        except UNAVAILABLE as error:
+            log.warning("membership_not_left", error=str(error)[:200])
+        log.info("dialer_ended", dialer_id=self.dialer_id)
+
+    def _start(self) -> None:
+        self._clock_gap.start()
         self.cluster.start()
         self.tasks.spawn(self.recorder.run)
         self._publishing = self.tasks.spawn(self.outbox.run)
-        self.tasks.every(LEASE_EVERY_SECONDS, self._keep_lease)
-        self.tasks.every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
-        self.tasks.every(RENEW_EVERY_SECONDS, self.limiter.renew)
-        self.tasks.every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
-        self.tasks.every(ROUND_SECONDS, self.identity.keep_lock)
-        self.tasks.every(ROUND_SECONDS, self.reconciler.sweep)
-        self.tasks.every(ROUND_SECONDS, self.maybe_live.round, self.maybe_live.wake)
-        self.tasks.every(ROUND_SECONDS, self._adopt, self._adopt_now)
+        self._every(LEASE_EVERY_SECONDS, self._keep_lease)
+        self._every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
+        self._every(RENEW_EVERY_SECONDS, self.limiter.renew)
+        self._every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
+        self._every(ROUND_SECONDS, self.identity.keep_lock)
+        self._every(ROUND_SECONDS, self.reconciler.sweep)
+        self._every(ROUND_SECONDS, self.maybe_live.round, self.maybe_live.wake)
+        self._every(ROUND_SECONDS, self._adopt, self._adopt_now)
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
         self.tasks.every(ROUND_SECONDS, self.cdr_inbox.round, self._records)
-        self.tasks.every(STOPS_EVERY_SECONDS, self.leftover_stops.round)
-        self.tasks.every(ROUND_SECONDS, self.hangup_markers.round)
-        self.tasks.every(TRY_LOOK_SECONDS, self.hangup_markers.look)
-        self.tasks.every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
-        self.tasks.every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
-        self.tasks.every(PURGE_EVERY_SECONDS, purge_locks)
-        self.tasks.every(CALLS_EVERY_SECONDS, self.audit.calls)
-        self.tasks.every(SLOTS_EVERY_SECONDS, self.audit.slots)
+        self._every(STOPS_EVERY_SECONDS, self.leftover_stops.round)
+        self._every(ROUND_SECONDS, self.hangup_markers.round)
+        self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)
+        self._every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
+        self._every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
+        self._every(PURGE_EVERY_SECONDS, purge_locks)
+        self._every(CALLS_EVERY_SECONDS, self.audit.calls)
+        self._every(SLOTS_EVERY_SECONDS, self.audit.slots)
         self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
-        self.tasks.every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
-        self.tasks.every(ROUND_SECONDS, self.backpressure.round)
-        self.tasks.every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
-        self.tasks.every(TICK_SECONDS, self.backpressure.tick)
-        self.tasks.every(ROUND_SECONDS, self._look, self._refresh)
-        self.tasks.every(ROUND_SECONDS, self.dispatch.write_reasons)
-        self.tasks.every(ADD_UP_SECONDS, self._add_up)
+        self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
+        self._every(ROUND_SECONDS, self.backpressure.round)
+        self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
+        self._every(TICK_SECONDS, self.backpressure.tick)
+        self._every(ROUND_SECONDS, self._look, self._refresh)
+        self._every(ROUND_SECONDS, self.dispatch.write_reasons)
+        self._every(ADD_UP_SECONDS, self._add_up)
         self.dispatch.start()
         self.subscriber.start()
-        return True
 
-    def _finish(self) -> None:
-        """No new calls; hand over; write and publish what is known; leave."""
+    def _every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
+        """Run `task` every `seconds` for as long as the identity is this one's."""
+
+        @wraps(task)
+        def while_ours() -> None:
+            if self._may_tell():
+                task()
+
+        self.tasks.every(seconds, while_ours, sooner)
+
+    def _stop(self) -> None:
         began = time.monotonic()
 
         def left(until: float) -> float:
@@ -308,9 +339,10 @@ class Process:
 
         self.send_gate.draining = True
         self.dispatch.stop(left(DISPATCHED_BY))
-        if not self.identity.lost:
-            delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
-            self._hand_over(began + HANDED_OVER_BY)
+        if self.lost:
+            self._leave()
+        delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
+        self._hand_over(began + HANDED_OVER_BY)
         self.subscriber.stop()
         self.reconciler.stop()
         self.hangup_markers.stop()
@@ -319,16 +351,21 @@ class Process:
         if not self.recorder.flush(left(WRITTEN_BY)):
             log.error("outcomes_left_unwritten", calls=len(self.live_calls))
         self.outbox.stop()
-        self._publishing.join(timeout=left(PUBLISHED_BY))
+        if self._publishing is not None:
+            self._publishing.join(timeout=left(PUBLISHED_BY))
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
         self.tasks.end(timeout=1.0)
         for pool in (self.claim_pool, self.record_pool):
             pool.close_all()
+
+    def _leave(self) -> None:
+        """Let the successor take over at once: of what was lost nothing is sent any more."""
+        if not self.send_gate.wait_for_writes(WRITES_SECONDS):
+            return
         try:
-            self.identity.release()
+            self.membership.leave(self.dialer_id)
         except UNAVAILABLE as error:
             log.warning("membership_not_left", error=str(error)[:200])
-        log.info("dialer_ended", dialer_id=self.dialer_id)
 
     def _hand_over(self, until: float) -> None:
         """Let the others take the calls in flight while this process still records; nothing is missed.
@@ -357,20 +394,31 @@ class Process:
             self.control.on_message(topic, payload)
 
     def _lose(self) -> None:
-        self.identity.lost = True
+        if not self.lost:
+            log.error("lease_lost", dialer_id=self.dialer_id)
+        self.identity.lose()
         self._ending.set()
 
+    def _on_gap(self, seconds: float) -> None:
+        log.warning("stood_still", dialer_id=self.dialer_id, seconds=round(seconds, 1))
+        self._lose()
+
+    def _may_tell(self) -> bool:
+        """Whether what is concluded here still counts; looked at before anything is, so that nobody who has just
+        woken goes by what he knew."""
+        self._clock_gap.look()
+        return not self.lost
+
     def _keep_lease(self) -> None:
-        self.identity.renew(
-            {
-                "nodes": self.nodes_view.info(),
-                "calls": len(self.live_calls),
-                "cannot_run": self.dispatch.scheduler.checks.cannot_run,
-            }
-        )
-        if self.identity.lost:
-            log.error("lease_lost", dialer_id=self.dialer_id)
-            self._ending.set()
+        info = {
+            "nodes": self.nodes_view.info(),
+            "calls": len(self.live_calls),
+            "cannot_run": self.dispatch.scheduler.checks.cannot_run,
+        }
+        try:
+            self.identity.renew(info)
+        except Fenced:
+            self._lose()
             return
         self.dispatch.living = self.membership.alive()
         alive = sorted(self.dispatch.living)

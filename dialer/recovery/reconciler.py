@@ -57,7 +57,8 @@ class Reconciler:
 
     `resend` sends a call once more under its id, with a fresh permit. `node_restarts` is shared with whoever else
     asks about calls of a node's earlier run, so that each run is told to recover once. `note` lets the rows of calls
-    say that their delivery is unknown, for whoever takes them over.
+    say that their delivery is unknown, for whoever takes them over. `may_tell`: whether what is found still counts;
+    not for a process that has lost its identity, or was stopped and wakes here.
     """
 
     dialer_id: str
@@ -66,6 +67,7 @@ class Reconciler:
     recorder: Recorder
     resend: Callable[[LiveCall], None]
     node_restarts: NodeRestarts
+    may_tell: Callable[[], bool]
     now: Callable[[], float] = time.monotonic
     note: Callable[[str, Sequence[LiveCall]], None] = delivery_unknown.note
     _buffer_drain: BufferDrain = field(default_factory=BufferDrain)
@@ -118,6 +120,8 @@ class Reconciler:
     def sweep(self) -> None:
         """Ask about every call that is silent, late or in doubt, close what its switch has failed to end, and hear
         how each node is. Called every second."""
+        if not self.may_tell():
+            return
         now = self.now()
         self._buffer_drain.look((call for call in self.live_calls if call.adopted_at is not None), now)
         for name, link in self.cluster.links.items():
@@ -196,6 +200,8 @@ class Reconciler:
             call, answer, self.dialer_id, asked, lambda: sender_is_dead(call.sent_by), drained_since=quiet
         )
         hit(FaultPoint.DECIDED)
+        if not self.may_tell():
+            return
         if answer is not None and answer.alive is not None:
             self._note_alive(call, answer.alive)
             if link is not None:

@@ -163,6 +163,7 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     parts: Parts, begin: Begin
 ) -> None:
     tenant, campaign, (listener,) = begin(1, limits={"daily_calls_max": DAILY})
+    before = {name: pid for name, pid in parts.stack.pids.items() if name.startswith(("web", "dialer"))}
     gone = time.time()
     lost_memory(parts.valkey)
     polled(lambda: ": stream interrupted" in listener.lines(), "word of the outage")
@@ -175,6 +176,8 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     polled(lambda: ": stream resumed" in listener.lines(), "word of the end of the outage")
     polled(lambda: tenant.get(campaign)["blocked_reason"] == "tenant_day_calls", "the cap of the day")
 
+    # Every lease was forgotten, and no process ended for it.
+    assert {name: parts.stack.pids.get(name) for name in before} == before
     tenant.wait_idle(campaign)
     assert parts.started_between(campaign, gone + UNDER_WAY_SECONDS, back) == []
     assert 0 < len(parts.started_between(campaign, back, time.time())) < DAILY

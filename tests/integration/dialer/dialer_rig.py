@@ -14,7 +14,9 @@ from redis import Redis
 from coordination.control_bus import ControlBus
 from coordination.redis_client import client
 from coordination.topics import Topic
+from dialer.clock_gap import ClockGap
 from dialer.process import Process
+from dialer.succession import Succession
 from dialer.tasks import kill_all
 from limits.keys import Keys
 from models import db, rows
@@ -36,13 +38,19 @@ class Dialer:
         )
         self.redis: Redis = client(redis_url)
         self._control_bus = client(redis_url, blocking=True)
-        self.process = Process(settings, self.redis, self._control_bus)
-        # The dialers of a test share one process, which may wait for a processor for as long as a lease lasts; when
-        # one of them dies, `die` ends its lease.
-        self.process.membership.lease_seconds = LEASE_SECONDS
+
+        def make() -> Process:
+            process = Process(settings, self.redis, self._control_bus)
+            # The dialers of a test share one process, which may wait for a processor for as long as a lease lasts;
+            # when one of them dies, `die` ends its lease.
+            process.membership.lease_seconds = LEASE_SECONDS
+            process._clock_gap = ClockGap(process._on_gap, lambda: 0.0)
+            return process
+
+        self._succession = Succession(make)
         self.id = self.process.dialer_id
         self.reached = Signal()
-        self.exit_code: int | None = None
+        self.ended = False
         self.dead = False
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -51,8 +59,14 @@ class Dialer:
         wait_until(self.process.cluster.connected, "a link to a node")
         return self
 
+    @property
+    def process(self) -> Process:
+        """The one under whose identity it dials now."""
+        return self._succession.process
+
     def _run(self) -> None:
-        self.exit_code = self.process.run()
+        self._succession.run()
+        self.ended = True
 
     def stays(self, *_: Any, **__: Any) -> Any:
         """Whoever gets here stays for ever; `reached` says so. To be put in the place of any function."""
@@ -64,6 +78,7 @@ class Dialer:
         process = self.process
         self.dead = True
         kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
+        kill += self._succession._finishing
         kill += [worker for workers in process.reconciler._workers.values() for worker in workers]
         process.tasks._ending = True
         for link in process.cluster.links.values():
@@ -76,13 +91,13 @@ class Dialer:
         self.redis.delete(Keys(PREFIX).lease(self.id))
         self.close()
 
-    def end(self) -> int | None:
-        """As by SIGTERM: its exit code."""
-        self.process.end()
+    def end(self) -> bool:
+        """As by SIGTERM: whether it has ended."""
+        self._succession.end()
         assert self._greenlet is not None
         self._greenlet.join(25)
         self.close()
-        return self.exit_code
+        return self.ended
 
     def close(self) -> None:
         self.redis.close()

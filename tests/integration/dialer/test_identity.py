@@ -203,7 +203,8 @@ def test_a_lock_is_forgotten_once_what_its_dialer_sent_has_ended(identity: Ident
 
 def test_a_process_whose_lease_lapsed_has_lost_it_for_good(identity: Identity, redis: Redis) -> None:
     redis.flushall()
-    identity.renew({})
+    with pytest.raises(Fenced):
+        identity.renew({})
     assert identity.lost
     assert not identity.may_send()
     with pytest.raises(Fenced):

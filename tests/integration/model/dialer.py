@@ -12,6 +12,7 @@ from gevent.event import Event as Signal
 
 from coordination.errors import Fenced
 from dialer import process as process_module
+from dialer.clock_gap import ClockGap
 from dialer.dispatch.claims import Statements, claim, claim_again
 from dialer.live_calls import LiveCall
 from dialer.process import Process
@@ -32,6 +33,8 @@ class Dialer:
         self._jobs: list[gevent.Greenlet[..., Any]] = []
         with mock.patch.object(process_module, "Cluster", cluster_of(rig.switch, self.point)):
             self.process = Process(rig.settings, rig.redis, rig.redis)
+        # Its steps are far apart, and it is awake between them.
+        self.process._clock_gap = ClockGap(self.process._on_gap, lambda: 0.0)
         self.id = self.process.dialer_id
         self.process.reconciler.now = rig.clock
         self.process.identity.take({})

@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 
 from campaigns.dispositions import Disposition
+from coordination import membership
 from coordination.membership import LEASE_SECONDS
 from coordination.redis_client import client
 from dialer.record import recorder as recorder_module
@@ -363,6 +364,7 @@ def rig_over(
     rig = Rig(database_url, redis_url, world, contacts, **campaign)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", rig.clock)
+        patch.setattr(membership, "elapsed", rig.clock)
         # Only a tick lets a permit lapse, not a machine that is busy.
         patch.setattr(acquire_request_module, "PERMIT_LIFE", LEASE_SECONDS)
         patch.setattr(

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from coordination.clock import elapsed
 from coordination.membership import Lease
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,32 +21,32 @@ def test_a_lease_that_was_never_granted_is_not_valid() -> None:
 
 def test_a_lease_holds_until_its_deadline() -> None:
     lease = Lease()
-    lease.extend(time.monotonic() + 60)
+    lease.extend(elapsed() + 60)
     assert lease.valid()
     past = Lease()
-    past.extend(time.monotonic() - 0.001)
+    past.extend(elapsed() - 0.001)
     assert not past.valid()
 
 
 def test_a_late_answer_does_not_shorten_it() -> None:
     lease = Lease()
-    lease.extend(time.monotonic() + 60)
-    lease.extend(time.monotonic() - 60)
+    lease.extend(elapsed() + 60)
+    lease.extend(elapsed() - 60)
     assert lease.valid()
 
 
 def test_nothing_revives_a_lease_that_was_ended() -> None:
     lease = Lease()
-    lease.extend(time.monotonic() + 60)
+    lease.extend(elapsed() + 60)
     lease.end()
-    lease.extend(time.monotonic() + 120)
+    lease.extend(elapsed() + 120)
     assert not lease.valid()
 
 
 def test_a_process_that_was_stopped_finds_its_lease_lapsed() -> None:
     program = (
-        "import sys, time; from coordination.membership import Lease\n"
-        "lease = Lease(); lease.extend(time.monotonic() + 0.5); print(lease.valid(), flush=True)\n"
+        "import sys; from coordination.clock import elapsed; from coordination.membership import Lease\n"
+        "lease = Lease(); lease.extend(elapsed() + 0.5); print(lease.valid(), flush=True)\n"
         "sys.stdin.readline(); print(lease.valid(), flush=True)"
     )
     process = subprocess.Popen(

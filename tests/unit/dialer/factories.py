@@ -197,4 +197,5 @@ def make_reconciler(
 ) -> Reconciler:
     """Recovery over these links by node."""
     cluster = cast(Cluster, SimpleNamespace(links=links))
-    return Reconciler(owner, cluster, live_calls, recorder, resend, NodeRestarts(), **changes)
+    given = {"may_tell": lambda: True} | changes
+    return Reconciler(owner, cluster, live_calls, recorder, resend, NodeRestarts(), **given)
