@@ -33,6 +33,12 @@ KNOWS = 20
 
 _REGISTER = "INSERT INTO dialer (id, knows) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 
+# A failover may have lost the row. Its time is for dialers of the last release that take over from us, which know no
+# other proof.
+_REGISTER_ANEW = """
+INSERT INTO dialer (id, knows) VALUES (%s, %s)
+    ON CONFLICT (id) DO UPDATE SET postmaster_started_at = pg_postmaster_start_time()
+"""
 _HOLDERS = """
 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s::bigint & 4294967295 AND objsubid = 2
     AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -130,11 +136,7 @@ class Identity:
             log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
-            # For dialers of the last release that take over from us, which know no other proof.
-            self._session.execute(
-                "UPDATE dialer SET postmaster_started_at = pg_postmaster_start_time() WHERE id = %s",
-                (self.dialer_id,),
-            )
+            self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))
 
     def _lock(self) -> None:
         if self._session is not None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from peewee import PeeweeException
 from redis import Redis
 
 from dialer.live_calls import LiveCall
@@ -118,6 +121,30 @@ def test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity(
     wait_until(lambda: dialer.process is not process, "another identity")
     wait_until(lambda: is_over(campaign_id), "the end of the campaign")
     assert concluded == []
+
+
+def test_a_failover_of_postgresql_costs_no_process(
+    dialer: Dialer, campaign_id: uuid.UUID, called: int, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        # The last transactions may be lost with the old primary, what is unlogged is, and every session ends.
+        operator.execute("DELETE FROM dialer")
+        operator.execute("DELETE FROM session_lock")
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    wait_until(lambda: is_over_again(campaign_id), "the end of the campaign")
+    assert contacts_of(campaign_id) == {"completed": CONTACTS}
+    assert [other["id"] for other in dialers()] == [dialer.process.dialer_id]
+    assert not dialer.ended
+
+
+def is_over_again(campaign_id: uuid.UUID) -> bool:
+    """Whether it is over, asked by a pool whose connections may have ended."""
+    with suppress(PeeweeException):
+        return is_over(campaign_id)
+    return False
 
 
 def test_the_order_to_end_ends_one_that_waits_for_a_new_identity(dialer: Dialer, called: int) -> None:
