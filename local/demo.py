@@ -16,6 +16,7 @@ from typing import Any
 
 from local.api_client import ApiClient, ApiFailedError
 from local.errors import LocalError, exit_status
+from local.first_key import first_key
 from local.proof import Proof, prove
 from local.server import woken_by_signals
 from local.simulated_cluster import SimulatorOptions
@@ -107,19 +108,6 @@ def _run(*, serve_on: bool) -> int:
             while True:
                 woken.recv(64)
     return 0 if outcome.proof.holds else 1
-
-
-def first_key(home: Path, given: str | None) -> tuple[str, str]:
-    """The first key of an installation, and where a person finds it; `given` is its CARILLON_BOOTSTRAP_KEY.
-
-    Raises LocalError where neither tells it.
-    """
-    made = home / "demo.key"
-    if made.exists():
-        return made.read_text(encoding="ascii").strip(), str(made)
-    if given:
-        return given, "CARILLON_BOOTSTRAP_KEY"
-    raise LocalError(f"the first key of {home} was given in CARILLON_BOOTSTRAP_KEY; set it again")
 
 
 def dial(client: ApiClient, ledgers: Sequence[Path], *, show: bool = True) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from types import TracebackType
 from honcho.environ import parse_procfile
 
 from local.errors import LocalError, ServerFailedError, UnusableSettingError
+from local.first_key import first_key
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
 from local.process import POLL_SECONDS, carrying, free_port
@@ -139,22 +141,32 @@ class Stack:
             raise
 
     def wait_ready(self, seconds: float = 60.0) -> None:
-        """Return once GET /readyz answers 200. Raises ServerFailedError, with its last words, where it does not."""
+        """Return once GET /readyz answers 200 and, to the installation's first key, has nothing to warn of.
+
+        Raises ServerFailedError, with its last words, where it does not.
+        """
         deadline = time.monotonic() + seconds
         said = "nothing answers"
         while time.monotonic() < deadline and not self.stopping:
             connection = http.client.HTTPConnection("127.0.0.1", self.settings.port, timeout=5)
             with contextlib.closing(connection):
                 try:
-                    connection.request("GET", "/readyz")
+                    connection.request("GET", "/readyz", headers=self._with_first_key())
                     response = connection.getresponse()
                     said = response.read().decode(errors="replace")
-                    if response.status == http.HTTPStatus.OK:
+                    if response.status == http.HTTPStatus.OK and not _warnings(said):
                         return
                 except (OSError, http.client.HTTPException) as error:
                     said = str(error)
             time.sleep(POLL_SECONDS * 5)
         raise ServerFailedError("Carillon", f"it is not ready after {seconds:.0f} s", said)
+
+    def _with_first_key(self) -> dict[str, str]:
+        try:
+            key, _ = first_key(self.home, self.settings.bootstrap_key)
+        except LocalError:
+            return {}
+        return {"Authorization": f"Bearer {key}"}
 
     def hurry(self) -> None:
         """Make a `stop` that is under way kill instead of wait. Safe in a signal handler."""
@@ -285,3 +297,10 @@ class Stack:
                         server.restart()
                     except LocalError as error:
                         self._output("owner", str(error))
+
+
+def _warnings(readiness: str) -> bool:
+    """Whether /readyz has something to warn of that keeps nobody from being served."""
+    with contextlib.suppress(ValueError):
+        return bool(json.loads(readiness).get("warnings"))
+    return False

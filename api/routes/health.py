@@ -1,4 +1,4 @@
-"""Whether this process lives (`/healthz`), and whether the service can work (`/readyz`)."""
+"""Whether this process lives (`/healthz`), and whether it can serve (`/readyz`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypedDict
 import orjson
 from flask import Blueprint, Response
 
+from api.auth import authenticate
 from api.errors import ApiError
 from api.routes.dialer_reports import Dialers, living_dialers
 from api.services import services
@@ -28,12 +29,18 @@ class NodeState(TypedDict):
 
 
 class Readiness(TypedDict):
-    """The body of /readyz."""
+    """The body of /readyz: whether this process can serve, and why not."""
 
     ready: bool
     reasons: list[str]
     database: str
     redis: str
+
+
+class Dialling(TypedDict):
+    """Who dials, and why nobody may: what only a key is shown."""
+
+    warnings: list[str]
     dialers: list[str]
     nodes: list[NodeState]
 
@@ -46,29 +53,37 @@ def healthz() -> Response:
 
 @blp.get("/readyz")
 def readyz() -> Response:
-    """Database, Redis, dialers and nodes; 503 with the reasons until all are there."""
-    state = _state()
-    return Response(orjson.dumps(state), 503 if state["reasons"] else 200, content_type="application/json")
-
-
-def _state() -> Readiness:
+    """Whether this process can serve: 503 with the reasons while it cannot. With a key, the dialers and nodes too:
+    calls that nobody places are no reason to send requests elsewhere."""
     database = _database()
     dialers, redis_reason = _redis()
-    nodes = _nodes(dialers)
     reasons = [reason for reason in (database, redis_reason) if reason]
-    if redis_reason != REDIS_AWAY and not dialers:
-        reasons.append("No dialer is alive.")
-    if dialers and not nodes:
-        reasons.append("No dialer is connected to a node.")
-    reasons += [f"Node {node['name']} is not connected." for node in nodes if not node["connected"]]
-    return {
+    body: Readiness = {
         "ready": not reasons,
         "reasons": reasons,
         "database": "ok" if not database else "unavailable",
         "redis": "ok" if not redis_reason else "unavailable",
-        "dialers": sorted(dialers),
-        "nodes": nodes,
     }
+    shown: dict[str, object] = {**body, **_dialling(dialers, redis_reason)} if _has_a_key() else {**body}
+    return Response(orjson.dumps(shown), 503 if reasons else 200, content_type="application/json")
+
+
+def _has_a_key() -> bool:
+    try:
+        authenticate()
+    except ApiError:
+        return False
+    return True
+
+
+def _dialling(dialers: Dialers, redis_reason: str | None) -> Dialling:
+    nodes = _nodes(dialers)
+    warnings = [f"Node {node['name']} is not connected." for node in nodes if not node["connected"]]
+    if dialers and not nodes:
+        warnings.append("No dialer is connected to a node.")
+    if redis_reason != REDIS_AWAY and not dialers:
+        warnings.append("No dialer is alive.")
+    return {"warnings": warnings, "dialers": sorted(dialers), "nodes": nodes}
 
 
 def _database() -> str | None:

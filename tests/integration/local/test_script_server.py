@@ -42,10 +42,13 @@ def server(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         wait_until_gone(*carrying(OWNER_VARIABLE, str(home)), timeout=HANG_SECONDS)
 
 
-def get(port: int, path: str) -> tuple[int, str]:
+def get(port: int, path: str, key: Path | None = None) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(connection):
-        connection.request("GET", path)
+        headers = (
+            {} if key is None else {"Authorization": f"Bearer {key.read_text(encoding='ascii').strip()}"}
+        )
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return response.status, response.read().decode()
 
@@ -54,13 +57,13 @@ def test_the_whole_service_runs_survives_a_kill_and_ends_in_order(home: Path) ->
     port = free_port()
     with server(home, port) as process:
         assert get(port, "/healthz")[0] == 200
-        wait_until(lambda: len(json.loads(get(port, "/readyz")[1])["dialers"]) == 2, what="two dialers")
-        ready = json.loads(get(port, "/readyz")[1])
+        key = home / "demo.key"
+        wait_until(lambda: len(json.loads(get(port, "/readyz", key)[1])["dialers"]) == 2, what="two dialers")
+        ready = json.loads(get(port, "/readyz", key)[1])
         assert [(node["name"], node["connected"]) for node in ready["nodes"]] == [
             ("fs1", True),
             ("fs2", True),
         ]
-        key = home / "demo.key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         tree = [process.pid, *carrying(OWNER_VARIABLE, str(home))]
         for pid in tree:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import first_key, own_environ
+from local.demo import own_environ
 from local.errors import LocalError
+from local.first_key import first_key
 
 
 def test_the_demo_leaves_out_what_names_servers_and_nodes() -> None:
