@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gevent.local
 import peewee
 import redis
@@ -15,6 +17,7 @@ import logs
 import models
 from api import errors, transactions
 from api.blueprint import make_api
+from api.dialer_watch import DialerWatch
 from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
 from api.routes.campaign_schemas import say_upper_bound
@@ -47,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     models.connect(str(settings.database_url), statement_seconds=transactions.STATEMENT_SECONDS)
     client = _redis(str(settings.redis_url))
     prefix = settings.redis_prefix
+    membership = Membership(client, prefix)
+    dialers = DialerWatch(membership)
 
     app = Flask("carillon", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, PROPAGATE_EXCEPTIONS=False)
@@ -56,8 +61,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         redis=client,
         control_bus=ControlBus(client, prefix),
-        membership=Membership(client, prefix),
+        membership=membership,
         publisher=Publisher(client, prefix),
+        dialers=dialers,
         request_limiter=RequestLimiter(client, prefix) if settings.api_rate_limit else None,
     )
     errors.register(app)
@@ -68,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     say_upper_bound(api.spec, settings.max_concurrent_calls_max)
-    stream = EventStream(Hub(client, prefix, snapshot))
+    stream = EventStream(Hub(client, prefix, partial(snapshot, dialers)))
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_tenant))
     return app

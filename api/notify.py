@@ -2,8 +2,8 @@
 and publishes the transitions.
 
 A pause or stop is a promise: when it is answered, no further originate of that campaign leaves. Every live
-dialer must say so. One that does not is fenced, and its lease waited out; without Redis nobody can be asked, so
-every lease is waited out (dialers stop by themselves when they cannot renew theirs).
+dialer must say so. One that does not is fenced, and its lease waited out. Without Redis nobody can be asked: the
+answer says so at once, and within a lease dialers stop by themselves, since they cannot renew theirs.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ CHUNK = 500
 EARLY_SECONDS = 0.1
 EARLY_TIMES = 10
 """So often, and so long apart, an end is looked at again that others' news come before."""
+END_LATER = "Calls in progress end when it is back."
+FINISH = "Calls in progress finish."
 
 # A campaign's end is told after everything that led to it, whoever has that to tell.
 UNPUBLISHED = """
@@ -55,6 +57,8 @@ CONNECTED = """
 
 def dialers(services: Services, topic: Topic, payload: Mapping[str, object]) -> bool:
     """Tell the dialers, without waiting; False where Redis is away. They look at the database by themselves too."""
+    if services.dialers.redis_is_away:
+        return False
     try:
         services.control_bus.notify(topic, payload)
     except UNREACHABLE as error:
@@ -66,8 +70,10 @@ def dialers(services: Services, topic: Topic, payload: Mapping[str, object]) -> 
 def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[str, object]) -> bool:
     """Return once no dialer can start a call against `payload` any more, at most about 7 s later.
 
-    False where Redis is away: no dialer got the message, so none will hang up.
+    False where Redis is away: nobody is known to have got the message. At once where that is known.
     """
+    if services.dialers.redis_is_away:
+        return False
     membership = services.membership
 
     def expected() -> set[str]:
@@ -84,7 +90,6 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
         return delivered
     except UNREACHABLE as error:
         log.warning("control_bus_failed", topic=topic, reason=str(error))
-        gevent.sleep(membership.lease_seconds)
         return False
     if silent:
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))
@@ -116,12 +121,10 @@ def _connected() -> set[str]:
         return {row["dialer_id"] for row in rows(CONNECTED)}
 
 
-def not_delivered(what: str) -> ApiError:
-    """The 503 of a halt or a hang-up that could not be passed on. The request may be sent again."""
-    message = (
-        f"{what}, but the dialers cannot be told: Redis is unavailable. Calls in flight end as soon as they look into"
-        " the database."
-    )
+def nobody_told(services: Services, mark: str, in_progress: str) -> ApiError:
+    """The 503 of what is in force in the database and could not be passed on. The request may be sent again."""
+    seconds = services.membership.lease_seconds
+    message = f"{mark}, but Redis is unavailable: calls may leave for up to {seconds:g} s. {in_progress}"
     return ApiError(503, message, code="redis_unavailable", headers={"Retry-After": "2"})
 
 

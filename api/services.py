@@ -57,6 +57,19 @@ class Membership(Protocol):
         ...
 
 
+class Dialers(Protocol):
+    """Which dialers live, as was last heard (`api.dialer_watch`)."""
+
+    @property
+    def redis_is_away(self) -> bool:
+        """Whether Redis is known to be away."""
+        ...
+
+    def blocked_reason(self, status: str, said: str | None, /) -> str | None:
+        """Why a campaign in this state is not dialled."""
+        ...
+
+
 class Publisher(Protocol):
     """Publishes to the event stream (`live.publisher`). Raises LiveUnavailable."""
 
@@ -72,6 +85,7 @@ class Services:
     control_bus: ControlBus
     membership: Membership
     publisher: Publisher
+    dialers: Dialers
     request_limiter: RequestLimiter | None = None
     background: Group = field(default_factory=Group)
     """Work that goes on after an answer; whatever a killed process leaves of it, others take up."""

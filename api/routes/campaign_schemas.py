@@ -195,7 +195,7 @@ class CampaignSchema(schemas.Schema):
         metadata={
             "description": "Why nothing is being dialled right now: the cap that binds, or what is missing"
             " (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; `not_here`: no dialer is set up"
-            " for its agent)."
+            " for its agent; `no_dialer`: none is alive)."
         },
     )
     next_action_at = schemas.Time(required=True, allow_none=True)

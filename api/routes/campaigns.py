@@ -214,11 +214,13 @@ def resume_campaign(campaign_id: str) -> CampaignRow:
 def pause_campaign(campaign_id: str) -> CampaignRow:
     """Pause a running campaign
 
-    Once answered, no further call of it starts. Calls in flight finish naturally.
+    Once answered, no further call of it starts. Calls in flight finish naturally. While Redis is away the answer is
+    503 at once: the campaign is paused, and calls of it may start for another 5 s.
     """
     body, result = _apply(campaign_id, lifecycle.pause)
-    notify_block(body, result)
     notify.publish_later(services(), body.id, WEB)
+    if not notify_block(body, result):
+        raise notify.nobody_told(services(), "The campaign is paused", notify.FINISH)
     return body
 
 
@@ -237,19 +239,21 @@ def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow | Mapping
     part at a time, and the stream's `end` comes after the last. Calls in flight end naturally, or within 5 s with
     `hangup=true`; then the contacts of those that were not answered are cancelled, and `still_up` names the nodes
     that could not be reached: their calls end when they can. A campaign that has ended already is left as it is, but
-    for its calls.
+    for its calls. While Redis is away the answer is 503 at once: the campaign is stopped, and calls of it may start
+    for another 5 s.
     """
     hangup = query["hangup"]
-    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup))
-    delivered = not hangup or _hang_up(body.id)
+    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup), STOP_SECONDS)
+    told = not hangup or _hang_up(body.id)
     if result.changed:
-        notify_block(body, result)
+        told = notify_block(body, result) and told
     if hangup:
         # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
         hangups.mark(partial(mark_campaign, body.id))
     cancel_rest(services(), body.id)
-    if not delivered:
-        raise notify.not_delivered("The campaign is stopped")
+    if not told:
+        in_progress = notify.END_LATER if hangup else notify.FINISH
+        raise notify.nobody_told(services(), "The campaign is stopped", in_progress)
     if not hangup:
         return body
     return with_still_up(body, hangups.wait_until_over(current_caller().tenant_id, body.id))
@@ -260,7 +264,7 @@ def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     found = queries.campaign(campaign_id, current_caller().tenant_id)
     if found is None:
         raise not_found("Campaign")
-    return with_links(found)
+    return as_told(found)
 
 
 def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:
@@ -272,13 +276,18 @@ def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:
 def _told(row: CampaignRow) -> dict[str, object]:
     """A campaign as CampaignSchema tells it, in its order."""
     told = {name: getattr(row, name) for name in _CAMPAIGN_FIELDS}
+    told["blocked_reason"] = _blocked(row)
     told["import"] = _linked(row)
     return told
 
 
-def with_links(row: CampaignRow) -> CampaignRow:
-    """`row` with the address of its rejected rows."""
-    return replace(row, import_=_linked(row))
+def as_told(row: CampaignRow) -> CampaignRow:
+    """`row` with the address of its rejected rows, and with what no dialer can say of it any more."""
+    return replace(row, blocked_reason=_blocked(row), import_=_linked(row))
+
+
+def _blocked(row: CampaignRow) -> str | None:
+    return services().dialers.blocked_reason(row.status, row.blocked_reason)
 
 
 def _linked(row: CampaignRow) -> dict[str, object]:
@@ -318,9 +327,10 @@ def notify_wake(body: CampaignRow, result: ActionResult) -> None:
     notify.publish_later(services(), body.id, WEB)
 
 
-def notify_block(body: CampaignRow, result: ActionResult) -> None:
+def notify_block(body: CampaignRow, result: ActionResult) -> bool:
+    """Whether no dialer can start a call of the campaign any more; False where Redis is away."""
     payload = {"campaign_id": str(body.id), "generation": result.generation}
-    notify.block_until_acknowledged(services(), Topic.HOLD, payload)
+    return notify.block_until_acknowledged(services(), Topic.HOLD, payload)
 
 
 def _hang_up(campaign_id: uuid.UUID) -> bool:

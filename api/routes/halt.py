@@ -149,6 +149,8 @@ def set_halt(body: HaltValues) -> HaltState:
     reached end when it can; `still_up` names it. Who was hung up before an answer is pending again, no attempt used,
     due no earlier than the campaign's retry delay. A halt that is already set is signalled again; an Idempotency-Key
     is not looked at. A key of role platform sets a mark of the platform's own, which no key of the tenant lifts.
+    While Redis is away the answer is 503 at once: the halt stands, calls may start for another 5 s, and calls in
+    progress end when it is back.
     """
     caller = current_caller()
     scope = _scope(caller, body)
@@ -158,11 +160,11 @@ def set_halt(body: HaltValues) -> HaltState:
         else:
             rows(_SET, scope, caller.key_name)
     hangups.mark(partial(mark_tenant, scope))
-    delivered = notify.block_until_acknowledged(services(), Topic.HALT, {"scope": scope})
+    told = notify.block_until_acknowledged(services(), Topic.HALT, {"scope": scope})
     # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
     hangups.mark(partial(mark_tenant, scope))
-    if not delivered:
-        raise notify.not_delivered("The halt stands")
+    if not told:
+        raise notify.not_told("The halt stands")
     hangups.wait_until_over(scope)
     with transaction():
         return _state(caller)

@@ -9,6 +9,7 @@ from api.auth import authorized
 from api.errors import not_found
 from api.routes.events import CampaignRef
 from api.schemas import identifier
+from api.services import Dialers
 from api.transactions import transaction
 from campaigns import queries
 from models import rows
@@ -40,10 +41,12 @@ def authorise_tenant(campaign_id: str, tenant_id: str) -> CampaignRef:
     return CampaignRef(tenant_id, campaign_id, found[0]["status"])
 
 
-def snapshot(campaign_id: str) -> dict[str, object]:
-    """A campaign's figures. Raises LookupError where it is gone, ApiError where the database is."""
+def snapshot(dialers: Dialers, campaign_id: str) -> dict[str, object]:
+    """A campaign's figures, outside any request. Raises LookupError where it is gone, ApiError where the database is
+    away."""
     with transaction():
         figures = queries.snapshot(uuid.UUID(campaign_id))
     if figures is None:
         raise LookupError(f"campaign {campaign_id} is gone")
-    return figures | {"at": times.to_rfc3339(figures["at"])}
+    blocked = dialers.blocked_reason(figures["status"], figures["blocked_reason"])
+    return figures | {"blocked_reason": blocked, "at": times.to_rfc3339(figures["at"])}

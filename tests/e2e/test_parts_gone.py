@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from coordination.membership import LEASE_SECONDS
 from local.api_client import ApiFailedError
 from local.demo import collect
 from tests.chaos.proxy import Mode
@@ -40,6 +42,8 @@ DAILY = 90
 GONE_SECONDS = 2.5
 """Beyond what may still be under way: for so long, at least, nothing may start."""
 PROMPTLY = 2.0
+NO_DIALER_SECONDS = 10.0
+AWAY = "{}, but Redis is unavailable: calls may leave for up to 5 s. Calls in progress end when it is back."
 TRIES = 5
 DRAIN_SECONDS = 25.0
 RESUME_SECONDS = 5.0
@@ -187,6 +191,75 @@ def test_without_redis_no_call_starts_reads_work_and_the_days_count_survives(
     polled(lambda: listener.heard.ended, "word of the campaign's end")
     assert len(listener.connections) == 1, "the stream was cut off"
     assert list(listener.heard.of("reset"))
+
+
+def dialers_of(parts: Parts) -> list[int]:
+    return [pid for name, pid in parts.stack.pids.items() if name.startswith("dialer")]
+
+
+def readiness(tenant: Tenant) -> tuple[int, dict[str, Any]]:
+    """What /readyz says to the tenant's key."""
+    connection = http.client.HTTPConnection(tenant.api._host, tenant.api._port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/readyz", headers=tenant.own._headers())
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+def test_without_any_dialer_the_campaign_and_its_stream_say_so_and_requests_are_served(
+    parts: Parts, begin: Begin, judge: Judge
+) -> None:
+    tenant, campaign, (listener,) = begin(1)
+    dialers = dialers_of(parts)
+    gone = time.monotonic()
+    signal_all(dialers, signal.SIGSTOP)
+    try:
+        polled(lambda: tenant.get(campaign)["blocked_reason"] == "no_dialer", "the reason")
+        polled(
+            lambda: list(listener.heard.of("snapshot"))[-1]["blocked_reason"] == "no_dialer",
+            "the reason in the stream",
+        )
+        judge.at_most(time.monotonic() - gone, NO_DIALER_SECONDS + LATE_SECONDS, "seconds until it is said")
+        status, said = readiness(tenant)
+        assert (status, said["ready"], said["dialers"]) == (200, True, [])
+        assert said["warnings"] == ["No dialer is alive."]
+    finally:
+        signal_all(dialers, signal.SIGCONT)
+    goes_on(tenant, campaign)
+    polled(lambda: tenant.get(campaign)["blocked_reason"] != "no_dialer", "the reason's end")
+    assert dialers_of(parts) == dialers
+    finished(parts, tenant, campaign)
+
+
+def test_a_halt_while_redis_is_silent_says_what_may_leave_and_ends_the_calls_when_it_is_back(
+    parts: Parts, begin: Begin
+) -> None:
+    tenant, campaign, _ = begin()
+    assert parts.valkey.pid is not None
+    halted = "/api/v1/halt"
+    signal_all([parts.valkey.pid], signal.SIGSTOP)
+    try:
+        polled(lambda: refusal(tenant, halted) == AWAY.format("The halt stands"), "what may leave")
+        assert tenant.api.get(halted)["halted"] is True
+        gone = time.time()
+        polled(lambda: time.time() > gone + LEASE_SECONDS, "the end of every lease")
+        last = time.time()
+    finally:
+        signal_all([parts.valkey.pid], signal.SIGCONT)
+    tenant.wait_idle(campaign)
+    assert parts.started_between(campaign, last, time.time()) == []
+    tenant.api.delete(halted)
+    goes_on(tenant, campaign)
+    finished(parts, tenant, campaign)
+
+
+def refusal(tenant: Tenant, path: str) -> str:
+    """What a POST is refused with; empty where it is not."""
+    try:
+        tenant.own.post(path)
+    except ApiFailedError as error:
+        return str(error).partition(" 503 ")[2]
+    return ""
 
 
 def test_without_any_node_the_campaign_says_so_and_goes_on_after(

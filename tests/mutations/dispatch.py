@@ -7,6 +7,9 @@ from tests.mutations.mutation import BATCH, CLAIMS, DEPARTURES, RECORDER, SCHEDU
 SHARES = "tests/unit/dialer/test_fair_share.py"
 REASONS = "tests/unit/dialer/test_blocked_reasons.py"
 
+WATCH = "tests/integration/api/test_dialer_watch.py"
+LIFECYCLE = "tests/integration/api/test_lifecycle.py"
+
 STARVED = (
     Mutation(
         "a share is charged for what others got",
@@ -162,5 +165,40 @@ STARVED = (
             pass
 """,
         (f"{REASONS}::test_after_an_outage_a_campaign_that_is_dialled_says_so_from_its_first_call_on",),
+    ),
+    Mutation(
+        "no dialer is no reason",
+        "a campaign that nobody can dial says nothing, or what the last dialer said",
+        "api/dialer_watch.py",
+        "return NO_DIALER if self._nobody and status",
+        "return NO_DIALER if False and status",
+        (
+            f"{WATCH}::test_nobody_lives_at_the_first_look",
+            f"{WATCH}::test_the_campaign_its_list_and_its_stream_say_that_there_is_no_dialer",
+        ),
+    ),
+    Mutation(
+        "no dialer, no service",
+        "requests are sent elsewhere, or nowhere, because nobody dials",
+        "api/routes/health.py",
+        "503 if reasons else 200",
+        "503 if reasons or not dialers else 200",
+        ("tests/integration/api/test_health.py::test_it_can_serve_without_a_dialer_and_says_so_to_a_key",),
+    ),
+    Mutation(
+        "a pause waits without Redis",
+        "a halt, a pause or a stop is answered after a lease only, though nobody can be told",
+        "api/notify.py",
+        "        return False\n    if silent:\n",
+        "        gevent.sleep(membership.lease_seconds)\n        return False\n    if silent:\n",
+        (f"{LIFECYCLE}::test_without_redis_a_halt_stands_and_the_answer_says_at_once_what_may_leave",),
+    ),
+    Mutation(
+        "Redis that is known to be away is asked",
+        "a halt, a pause or a stop waits for the timeout of a Redis of which everybody knows that it is away",
+        "api/notify.py",
+        "    if services.dialers.redis_is_away:\n        return False\n    membership",
+        "    membership",
+        (f"{LIFECYCLE}::test_without_redis_a_halt_stands_and_the_answer_says_at_once_what_may_leave",),
     ),
 )

@@ -48,6 +48,16 @@ class RecordingBus:
         return [topic for topic, _ in self.messages]
 
 
+@dataclass
+class SomebodyLives:
+    """Dialers that live, whoever else does not."""
+
+    redis_is_away: bool = False
+
+    def blocked_reason(self, _status: str, said: str | None, /) -> str | None:
+        return said
+
+
 def settings_for(database_url: str, redis_url: str, **environ: str) -> Settings:
     given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": PEPPER}
     return Settings.from_environ(given | environ)
@@ -201,7 +211,7 @@ def site_over(settings: Settings) -> Iterator[Site]:
     """An application over migrated, empty servers."""
     app = create_app(settings)
     bus = RecordingBus()
-    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=bus)
+    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=bus, dialers=SomebodyLives())
     agent_id, phone_number_id = new_id(), new_id()
     with transaction():
         seed(agent_id, phone_number_id)

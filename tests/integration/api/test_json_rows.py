@@ -12,7 +12,7 @@ from api.json_rows import json_answer
 from api.paging import list_schema
 from api.routes.calls import CallSchema
 from api.routes.campaign_schemas import CampaignList, CampaignSchema, ContactList
-from api.routes.campaigns import with_links
+from api.routes.campaigns import as_told
 from campaigns import queries
 from models import transaction
 from tests.integration.api.resource_routes import call_of
@@ -58,7 +58,8 @@ def test_a_campaign_is_told_as_its_schema_tells_it(site: Site, moment: str | Non
     )
     with transaction():
         found, total = queries.campaigns(TENANT, 100, 0)
-    linked = [with_links(row) for row in found]
+    with site.app.app_context():
+        linked = [as_told(row) for row in found]
     assert told(site.get(f"/campaigns/{campaign_id}")) == in_order(CampaignSchema().dump(linked[0]))
     page = {"campaigns": linked, "total": total, "limit": 100, "offset": 0}
     assert told(site.get("/campaigns")) == in_order(CampaignList().dump(page))
