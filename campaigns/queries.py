@@ -11,6 +11,8 @@ from typing import Any, TypedDict
 from models import ContactStatus, rows
 
 RATE_WINDOW_SECONDS = 5
+BLOCK = 200
+"""Positions of a list that `contact_block` marks as one (`migrations/0021_contact_blocks.py`)."""
 _IMPORT_COUNTS = ("rows", "accepted", "duplicates", "invalid", "suppressed")
 
 
@@ -147,12 +149,29 @@ def _page(
             (campaign_id, status, after, campaign_id, limit, offset),
         )
     if status != ContactStatus.PENDING:
-        # As a literal: a prepared statement could not use an index that is about some statuses only.
-        of_status = f"{contact} AND (status = '{ContactStatus(status)}'"
-        of_status += f" OR {_WAITS_NO_MORE})" if status == ContactStatus.CANCELLED else ")"
+        # Of those who ended so, the parts of the list are marked in which there is any: they alone are read, one by
+        # one, and no more of them than fill the page. The inner LIMIT keeps the planner from reading all at once.
+        marked = f"""
+            SELECT page.* FROM (
+                SELECT DISTINCT block FROM contact_block
+                WHERE campaign_id = %s AND status = %s AND block >= %s / {BLOCK} ORDER BY block
+            ) AS marked CROSS JOIN LATERAL (
+                {contact} AND status = %s AND position > %s
+                    AND position >= block * {BLOCK} AND position < (block + 1) * {BLOCK}
+                ORDER BY position LIMIT {BLOCK}
+            ) AS page ORDER BY marked.block, page.position LIMIT %s OFFSET %s"""
+        of_marked = (campaign_id, status, after, campaign_id, status, after)
+        if status != ContactStatus.CANCELLED:
+            return marked, (*of_marked, limit, offset)
+        # While the rest of a stopped list is being cancelled, who waits in it is told as cancelled already.
         return (
-            f"{of_status} AND position > %s ORDER BY position LIMIT %s OFFSET %s",
-            (campaign_id, after, limit, offset),
+            f"""
+            SELECT * FROM (
+                (SELECT * FROM ({marked}) AS cancelled)
+                UNION ALL
+                ({contact} AND waiting AND {_WAITS_NO_MORE} AND position > %s ORDER BY position LIMIT %s)
+            ) AS told ORDER BY position LIMIT %s OFFSET %s""",
+            (*of_marked, limit + offset, 0, campaign_id, after, limit + offset, limit, offset),
         )
     # Those who wait for their first call, and those who wait for another: their places first, by the index of who
     # waits alone. It has the former in the order of the list, so that no more of them is read than a page; the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NotRequired
+from typing import Any, NotRequired
 
 from flask import Response
 
@@ -18,6 +18,7 @@ from api.paging import FilteredQuery, Page, PageValues, list_schema
 from api.resources import id_or_404, invalid
 from api.schemas import identifier
 from api.transactions import transaction
+from campaigns import call_counts
 from campaigns.dispositions import Disposition
 from models import CallState, rows
 
@@ -192,6 +193,12 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
     given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
     where = " AND ".join(f"{name} = %s" for name in given)
     start = () if page.after is None else _start(page.after, tenant_id)
+    total = _total(tenant_id, given)
+    if not total:
+        return [], 0
+    if given.get("state", CallState.ENDED) != CallState.ENDED:
+        # By the index of those that are up, however many are over.
+        where += " AND ended_at IS NULL"
     found = rows(
         f"SELECT {_COLUMNS} FROM call WHERE {where}{' AND (created_at, id) > (%s, %s)' if start else ''}"
         " ORDER BY created_at, id LIMIT %s OFFSET %s",
@@ -200,8 +207,17 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
         page.limit,
         page.offset,
     )
-    (total,) = rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values())
-    return found, total["n"]
+    return found, total
+
+
+def _total(tenant_id: str, given: Mapping[str, Any]) -> int:
+    """How many calls match, without reading them all: of a contact there are a few, of others it is kept."""
+    if "contact_id" in given:
+        where = " AND ".join(f"{name} = %s" for name in given)
+        (found,) = rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values())
+        return int(found["n"])
+    kept = {name: given.get(name) for name in ("campaign_id", "state", "disposition")}
+    return call_counts.total(tenant_id, **kept)
 
 
 def _start(text: str, tenant_id: str) -> tuple[datetime, uuid.UUID] | tuple[()]:

@@ -243,7 +243,7 @@ def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow | Mapping
     for another 5 s.
     """
     hangup = query["hangup"]
-    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup), STOP_SECONDS)
+    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup))
     told = not hangup or _hang_up(body.id)
     if result.changed:
         told = notify_block(body, result) and told

@@ -164,7 +164,7 @@ def set_halt(body: HaltValues) -> HaltState:
     # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
     hangups.mark(partial(mark_tenant, scope))
     if not told:
-        raise notify.not_told("The halt stands")
+        raise notify.nobody_told(services(), "The halt stands", notify.END_LATER)
     hangups.wait_until_over(scope)
     with transaction():
         return _state(caller)

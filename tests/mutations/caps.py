@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.mutations.mutation import (
     BATCH,
+    CALL_COUNTS,
     CAPS,
-    COUNTS,
     DEPARTURES,
     EPOCH,
     LAPSES,
@@ -231,7 +231,7 @@ EXCEEDED = (
         "dialer/capacity/limiter_snapshot.py",
         "    SELECT tenant_id, 1, 0 FROM call\n",
         "    SELECT tenant_id, 0, 0 FROM call\n",
-        (f"{COUNTS}::test_a_limiters_day_is_exact_to_the_call",),
+        (f"{CALL_COUNTS}::test_a_limiters_day_is_exact_to_the_call",),
     ),
     Mutation(
         "rebuild forgets sends that are over",
@@ -239,7 +239,7 @@ EXCEEDED = (
         "dialer/capacity/limiter_snapshot.py",
         "    AND (ended_at IS NULL OR sent_at IS NOT NULL)\n",
         "    AND ended_at IS NULL\n",
-        (f"{COUNTS}::test_a_send_is_recent_for_as_long_as_a_rate_may_count_it",),
+        (f"{CALL_COUNTS}::test_a_send_is_recent_for_as_long_as_a_rate_may_count_it",),
     ),
     Mutation(
         "kept counts added up twice",
@@ -247,7 +247,7 @@ EXCEEDED = (
         "campaigns/call_counts.py",
         "DELETE FROM call_count_change RETURNING *",
         "SELECT * FROM call_count_change",
-        (f"{COUNTS}::test_two_that_add_up_at_the_same_time_count_each_change_once",),
+        (f"{CALL_COUNTS}::test_two_that_add_up_at_the_same_time_count_each_change_once",),
     ),
     Mutation(
         "an end is not counted",
@@ -255,7 +255,7 @@ EXCEEDED = (
         "migrations/0020_call_counts.py",
         """_function("call_count_updated", f"{_rows('new_calls', '')} UNION ALL {_rows('old_calls', '-')}"),""",
         """_function("call_count_updated", f"{_rows('new_calls', '')} AND false"),""",
-        (f"{COUNTS}::test_what_is_kept_is_what_the_rows_say",),
+        (f"{CALL_COUNTS}::test_what_is_kept_is_what_the_rows_say",),
     ),
     Mutation(
         "rebuild before permits lapse",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLAIMS = "tests/integration/dialer/test_claims_and_outcomes.py"
-COUNTS = "tests/integration/dialer/test_call_counts.py"
+CALL_COUNTS = "tests/integration/dialer/test_call_counts.py"
 SCHEDULER = "tests/unit/dialer/test_scheduler.py"
 BATCH = "tests/unit/dialer/test_batch.py"
 DEPARTURES = "tests/unit/dialer/test_departures.py"

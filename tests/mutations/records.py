@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import CLAIMS, ORDERS, RECORDER, Mutation
+from tests.mutations.mutation import CALL_COUNTS, CLAIMS, ORDERS, RECORDER, Mutation
 
 DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
@@ -112,6 +112,25 @@ COUNTS = (
         "",
         (
             "tests/integration/api/test_lifecycle.py::test_a_campaign_is_exhausted_once_and_only_with_nobody_left",
+        ),
+    ),
+    Mutation(
+        "a total without the calls that are up",
+        "a list of calls says fewer than it has",
+        "campaigns/call_counts.py",
+        "    if state != CallState.ENDED and disposition is None:\n",
+        "    if state not in (None, CallState.ENDED) and disposition is None:\n",
+        (f"{CALL_COUNTS}::test_what_is_kept_is_what_the_rows_say",),
+    ),
+    Mutation(
+        "an end leaves no mark",
+        "a page of the contacts that failed lacks some of them",
+        "migrations/0021_contact_blocks.py",
+        'work=_mark("new_contacts")',
+        'work=_mark("(SELECT * FROM new_contacts WHERE false)")',
+        (
+            "tests/integration/api/test_contact_blocks.py::test_a_part_is_marked_by_the_first_that_ends_so",
+            "tests/integration/api/test_contact_pages.py::test_pages_by_status_are_the_list_without_the_others",
         ),
     ),
 )

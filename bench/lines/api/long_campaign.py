@@ -1,9 +1,13 @@
-"""The contacts of one status of a campaign of a million: first page and middle, beside those of a thousand."""
+"""The contacts of one status of a campaign of a million: first page and middle, beside those of a thousand.
+
+Two such campaigns: of one every second contact was cancelled; of the other the first half was called, and nobody
+behind the middle has ended.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bench.asking import ask
@@ -12,7 +16,15 @@ from bench.table import Row, goal_at_most
 from bench.windows import median_ratio
 
 SHORT = 1_000
-STATUSES = ("pending", "cancelled")
+CANCELLED = {"pending": "n % 2 = 1", "cancelled": "true"}
+HALF_CALLED = {"pending": "2 * n >= {count}", "failed": "n % 50 = 0", "completed": "true"}
+"""Of each status those of whom this, and nothing before it, is true."""
+STATUSES = (
+    ("pending", CANCELLED),
+    ("cancelled", CANCELLED),
+    ("completed", HALF_CALLED),
+    ("failed", HALF_CALLED),
+)
 PAGES = 40
 
 
@@ -20,10 +32,14 @@ def measure(quick: bool) -> Sequence[Row]:
     """Page by page, in turns."""
     count = 50_000 if quick else 1_000_000
     with stand() as at:
-        short, long = filled(at, SHORT), filled(at, count)
+        campaigns = {
+            id(shares): (filled(at, SHORT, shares), filled(at, count, shares))
+            for shares in (CANCELLED, HALF_CALLED)
+        }
         at.command("VACUUM ANALYZE contact")
         rows: list[Row] = []
-        for status in STATUSES:
+        for status, shares in STATUSES:
+            short, long = campaigns[id(shares)]
             for place, share in (("first page", 0.0), ("middle", 0.5)):
                 urls = [page(at, one, status, share) for one in (short, long)]
                 theirs, ours = [], []
@@ -41,21 +57,22 @@ def measure(quick: bool) -> Sequence[Row]:
     return rows
 
 
-def filled(at: Stand, count: int) -> Load:
-    """A campaign of so many, every second of them cancelled, put there without an import."""
+def filled(at: Stand, count: int, shares: Mapping[str, str]) -> Load:
+    """A campaign of so many in these states, put there without an import."""
     made = load(at, 1, 1)
     (campaign,) = made.campaigns
+    cases = [f"WHEN {which.format(count=count)} THEN '{status}'" for status, which in shares.items()]
     others = {
         "id": "gen_random_uuid()",
         "position": "n + 1",
         "phone_number": "'+1' || 2000000000 + n",
-        "status": "CASE WHEN n % 2 = 0 THEN 'cancelled' ELSE 'pending' END",
+        "status": f"CASE {' '.join(cases)} END",
     }
     at.copy_rows("contact", count - 1, others, where=f"campaign_id = '{campaign}'")
+    counted = [f"count(*) FILTER (WHERE status = '{status}')" for status in shares]
     at.command(
-        f"UPDATE campaign_count SET (pending, cancelled) = (SELECT count(*) FILTER (WHERE status = 'pending'),"
-        f" count(*) FILTER (WHERE status = 'cancelled') FROM contact WHERE campaign_id = '{campaign}')"
-        f" WHERE campaign_id = '{campaign}'"
+        f"UPDATE campaign_count SET ({', '.join(shares)}) = (SELECT {', '.join(counted)}"
+        f" FROM contact WHERE campaign_id = '{campaign}') WHERE campaign_id = '{campaign}'"
     )
     return made
 

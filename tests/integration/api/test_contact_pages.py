@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from campaigns.queries import BLOCK
 from models import db
 from tests.integration.api.site import Site
 
@@ -94,6 +95,32 @@ def test_no_more_is_read_than_the_page(
     )
     assert plans
     assert sum(read(plan) for plan in plans) <= 25
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("after", [0, 5_000, 9_990, 10_000, 15_000])
+def test_of_those_who_are_over_no_more_is_read_than_parts_in_which_there_are_any(
+    site: Site, monkeypatch: pytest.MonkeyPatch, status: str, after: int
+) -> None:
+    """Of 20,000, half of whom were called, few of those failed, and nobody was cancelled."""
+    campaign_id = site.create(1)
+    site.sql(
+        "INSERT INTO contact (id, campaign_id, position, phone_number, status)"
+        " SELECT gen_random_uuid(), %s, n, '+1' || n, CASE WHEN n > 10000 THEN 'pending' WHEN n %% 50 = 1"
+        " THEN 'failed' ELSE 'completed' END FROM generate_series(2, 20000) AS n",
+        campaign_id,
+    )
+    site.sql("ANALYZE contact")
+    start = ""
+    if after:
+        (found,) = site.sql(
+            "SELECT id FROM contact WHERE campaign_id = %s AND position = %s", campaign_id, after
+        )
+        start = f"&starting_after={found['id']}"
+    path = f"/campaigns/{campaign_id}/contacts?status={status}&limit=10{start}"
+    plans = plans_of_contacts(site, path, monkeypatch)
+    assert plans
+    assert sum(read(plan) for plan in plans) <= 10 * (BLOCK // 50 + 1) * 50
 
 
 def plans_of_contacts(site: Site, path: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ class House:
     def dialer(self) -> Dialer:
         url = f"esl://:{self.node.password}@127.0.0.1:{self.link.port}?name=fs1&cps=200"
         made = Dialer(*self._urls, url)
-        self._stack.callback(lambda: None if made.dead or made.exit_code is not None else made.die())
+        self._stack.callback(lambda: None if made.dead or made.ended else made.die())
         return made.start()
 
     def api(self, method: str, path: str) -> Any:
