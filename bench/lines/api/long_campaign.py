@@ -17,7 +17,7 @@ from bench.windows import median_ratio
 
 SHORT = 1_000
 CANCELLED = {"pending": "n % 2 = 1", "cancelled": "true"}
-HALF_CALLED = {"pending": "2 * n >= {count}", "failed": "n % 50 = 0", "completed": "true"}
+HALF_CALLED = {"pending": "2 * n >= {count}", "failed": "n % 4 = 0", "completed": "true"}
 """Of each status those of whom this, and nothing before it, is true."""
 STATUSES = (
     ("pending", CANCELLED),
