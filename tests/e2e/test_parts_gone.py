@@ -236,6 +236,7 @@ def test_a_halt_while_redis_is_silent_says_what_may_leave_and_ends_the_calls_whe
 ) -> None:
     tenant, campaign, _ = begin()
     assert parts.valkey.pid is not None
+    dialers = dialers_of(parts)
     halted = "/api/v1/halt"
     signal_all([parts.valkey.pid], signal.SIGSTOP)
     try:
@@ -250,6 +251,8 @@ def test_a_halt_while_redis_is_silent_says_what_may_leave_and_ends_the_calls_whe
     assert parts.started_between(campaign, last, time.time()) == []
     tenant.api.delete(halted)
     goes_on(tenant, campaign)
+    # Every lease had lapsed, and no process ended for it.
+    assert dialers_of(parts) == dialers
     finished(parts, tenant, campaign)
 
 

@@ -61,6 +61,14 @@ DIAL_STRING = (
 
 TENANTS = (
     Mutation(
+        "dialers and nodes without a key",
+        "anybody who reaches a web process learns of the dialers and the nodes",
+        "api/routes/health.py",
+        "if _has_a_key() else {**body}",
+        "if True else {**body}",
+        ("tests/integration/api/test_health.py::test_who_has_no_key_is_told_nothing_of_them",),
+    ),
+    Mutation(
         "tenant filter missing: campaigns",
         "a tenant reads another's campaigns",
         "campaigns/queries.py",

@@ -136,6 +136,14 @@ TWICE = (
         (f"{SUCCESSION}::test_a_lost_lease_costs_no_process",),
     ),
     Mutation(
+        "unknown after a failover",
+        "a dialer whose row a failover lost is in no list of those to take over from once it dies",
+        "dialer/identity.py",
+        "            self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))\n",
+        "",
+        (f"{SUCCESSION}::test_a_failover_of_postgresql_costs_no_process",),
+    ),
+    Mutation(
         "dials on after a lost lease",
         "a dialer that others take for dead sends under its old id",
         "dialer/identity.py",

@@ -201,4 +201,12 @@ STARVED = (
         "    membership",
         (f"{LIFECYCLE}::test_without_redis_a_halt_stands_and_the_answer_says_at_once_what_may_leave",),
     ),
+    Mutation(
+        "a rebuild reads every call",
+        "nobody dials for seconds after Redis lost its memory, the more the more calls there ever were",
+        "dialer/capacity/limiter_snapshot.py",
+        "(ended_at IS NULL OR ended_at > now() - make_interval(secs => %s) - interval '1 min')",
+        "(ended_at IS NULL OR ended_at > '-infinity'::timestamptz + make_interval(secs => %s))",
+        ("tests/integration/dialer/test_plans.py::test_a_limiter_is_rebuilt_without_reading_what_is_over",),
+    ),
 )
