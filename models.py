@@ -42,9 +42,9 @@ from states import CAMPAIGN_TRANSITIONS, CONTACT_TRANSITIONS, CallState, Campaig
 __all__ = [
     "CAMPAIGN_TRANSITIONS", "CHECKOUT_SECONDS", "CONTACT_TRANSITIONS", "IDLE_SECONDS", "POOL_SIZE", "TABLES",
     "Agent", "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign",
-    "CampaignCount", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus", "Dialer", "Gateway", "Halt",
-    "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "OutboxRow", "PhoneNumber", "Pool",
-    "SessionLock", "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows",
+    "CampaignCount", "CampaignPace", "CampaignRamp", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus",
+    "Dialer", "Gateway", "Halt", "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "OutboxRow",
+    "PhoneNumber", "Pool", "SessionLock", "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows",
     "rows_as", "transaction",
 ]  # fmt: skip
 
@@ -78,13 +78,15 @@ class Table(Model):
 
 
 class Tenant(Table):
-    """Who calls. Its id is a slug that also stands in its keys; the last three are what the platform granted."""
+    """Who calls. Its id is a slug that also stands in its keys; the rest is what the platform granted. `weight`, from
+    1 to 100, is its share of what tenants have in common."""
 
     id = TextField(primary_key=True)
     name = TextField()
     dialplan_context = TextField(null=True)
     gateway_ids = BinaryJSONField(default=list, index=False)
     queues = BinaryJSONField(default=list, index=False)
+    weight = IntegerField(default=1)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
@@ -167,7 +169,8 @@ class Campaign(Table):
     """A list being dialled. `generation` rises with each start, pause, resume and stop: a call claimed under
     an older one may no longer be sent. `version` numbers its transitions for the event stream. `stopping_at`: it has
     ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`). `hangup_at`: since when
-    its calls have to end."""
+    its calls have to end. `weight`, from 1 to 100, is its share beside the tenant's other campaigns; with
+    `slow_start` it begins at a tenth of its rate."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -189,7 +192,10 @@ class Campaign(Table):
     created_by = TextField()
     end_reason = TextField(null=True)
     blocked_reason = TextField(null=True)
+    blocked_since = DateTimeTZField(null=True)
     next_action_at = DateTimeTZField(null=True)
+    weight = IntegerField(default=1)
+    slow_start = BooleanField(default=False)
     import_rows = IntegerField(default=0)
     import_accepted = IntegerField(default=0)
     import_duplicates = IntegerField(default=0)
@@ -286,6 +292,31 @@ class CampaignCount(Table):
 
     class Meta:
         primary_key = CompositeKey("campaign", "lane")
+
+
+class CampaignRamp(Table):
+    """How far the slow start of a campaign has come, in the run that `generation` names: `level` doublings; `since`
+    is when that was reached, or when it was last not healthy."""
+
+    campaign_id = UUIDField(primary_key=True)
+    generation = IntegerField()
+    level = SmallIntegerField(default=0)
+    since = DateTimeTZField()
+
+
+class CampaignPace(Table):
+    """How fast one dialer dialled a campaign in one second, and what held it back; kept for a day."""
+
+    campaign_id = UUIDField()
+    second = DateTimeTZField()
+    dialer_id = TextField()
+    offered = IntegerField()
+    admitted = IntegerField()
+    live_calls = IntegerField()
+    cap = TextField(null=True)
+
+    class Meta:
+        primary_key = CompositeKey("campaign_id", "second", "dialer_id")
 
 
 class Transition(Table):
@@ -427,5 +458,6 @@ class CdrInbox(Table):
 
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
-    OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox,
+    OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
+    CampaignPace,
 )  # fmt: skip

@@ -20,6 +20,7 @@ MISSING = "is required."
 UNKNOWN = "is not known here"
 ENCODABLE = "it must be text without NUL or unpaired surrogates"
 INT_MAX = 2**31 - 1
+WEIGHT_MAX = 100
 
 Data = Mapping[str, object] | None
 """What marshmallow passes along beside a value: the object that it stands in."""
@@ -104,6 +105,13 @@ class Integer(fields.Integer):
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid")
         return value
+
+
+class Weight(Integer):
+    """A share beside others': from 1 to 100."""
+
+    def __init__(self, **kwargs: Unpack[FieldOptions]) -> None:
+        super().__init__(1, WEIGHT_MAX, **kwargs)
 
 
 class Number(fields.Float):

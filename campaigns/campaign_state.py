@@ -29,6 +29,7 @@ class CampaignColumns(TypedDict, total=False):
     """What may be written together with a campaign's status."""
 
     blocked_reason: str | None
+    blocked_since: datetime | None
     next_action_at: datetime | None
     scheduled_at: datetime | None
     completed_at: datetime | None
@@ -70,6 +71,7 @@ def end(
         end_reason=end_reason,
         completed_at=now["now"],
         blocked_reason=None,
+        blocked_since=None,
         next_action_at=None,
     )
 

@@ -56,8 +56,15 @@ def pause(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionRes
     Raises CampaignNotFoundError or NotAllowedError.
     """
     status, _ = _lock_and_check(campaign_id, tenant_id, Action.PAUSE)
+    (now,) = rows("SELECT now()")
     return set_status(
-        campaign_id, status, CampaignStatus.PAUSED, owner, blocked_reason="paused", next_action_at=None
+        campaign_id,
+        status,
+        CampaignStatus.PAUSED,
+        owner,
+        blocked_reason="paused",
+        blocked_since=now["now"],
+        next_action_at=None,
     )
 
 
@@ -125,7 +132,12 @@ def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> 
     status, _ = _lock_and_check(campaign_id, tenant_id, action)
     _check_needs(campaign_id)
     _check_budget(campaign_id, tenant_id)
-    cleared: CampaignColumns = {"scheduled_at": None, "next_action_at": None, "blocked_reason": None}
+    cleared: CampaignColumns = {
+        "scheduled_at": None,
+        "next_action_at": None,
+        "blocked_reason": None,
+        "blocked_since": None,
+    }
     result = set_status(campaign_id, status, CampaignStatus.RUNNING, owner, **cleared)
     rows("UPDATE campaign SET started_at = coalesce(started_at, now()) WHERE id = %s", campaign_id)
     if complete_if_exhausted(campaign_id, owner):

@@ -34,7 +34,7 @@ _WAITS_NO_MORE = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.scheduled_at, c.started_at, c.completed_at, c.created_at, c.created_by, c.end_reason,
-    c.blocked_reason, c.next_action_at"""
+    c.blocked_reason, c.blocked_since, c.next_action_at, c.weight, c.slow_start"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed"""
@@ -70,7 +70,10 @@ class CampaignRow:
     created_by: str
     end_reason: str | None
     blocked_reason: str | None
+    blocked_since: datetime | None
     next_action_at: datetime | None
+    weight: int
+    slow_start: bool
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 

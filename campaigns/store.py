@@ -47,6 +47,8 @@ class NewCampaign:
     retry_delay_seconds: int
     scheduled_at: datetime | None
     created_by: str
+    weight: int = 1
+    slow_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,9 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
     rows(
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
-            retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, created_by)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, created_by, weight,
+            slow_start)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -127,6 +130,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.scheduled_at,
         new.scheduled_at,
         new.created_by,
+        new.weight,
+        new.slow_start,
     )
     return campaign_id
 

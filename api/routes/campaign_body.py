@@ -213,4 +213,6 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         retry_delay_seconds=fields["retry_delay_seconds"],
         scheduled_at=fields["scheduled_at"],
         created_by=caller.key_name,
+        weight=fields["weight"],
+        slow_start=fields["slow_start"],
     )

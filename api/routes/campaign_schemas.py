@@ -13,6 +13,7 @@ from marshmallow import fields
 from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
+from api.resources import Patch
 from campaigns.hangups import StillUp
 from campaigns.queries import CampaignRow
 from models import CampaignStatus, ContactStatus
@@ -48,7 +49,10 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "counts": EXAMPLE_COUNTS,
     "end_reason": None,
     "blocked_reason": None,
+    "blocked_since": None,
     "next_action_at": None,
+    "weight": 1,
+    "slow_start": False,
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -89,6 +93,15 @@ class CampaignValues(TypedDict):
     retries_per_contact: int
     retry_delay_seconds: int
     scheduled_at: datetime | None
+    weight: int
+    slow_start: bool
+
+
+class CampaignChanges(TypedDict, total=False):
+    """A loaded CampaignPatch."""
+
+    weight: int
+    slow_start: bool
 
 
 class ContactFilters(PageValues):
@@ -103,7 +116,30 @@ class StopOptions(TypedDict):
     hangup: bool
 
 
-class CampaignFields(schemas.Schema):
+class PacingFields(schemas.Schema):
+    """What of a campaign's pacing may be changed at any time."""
+
+    weight = schemas.Weight(
+        load_default=1,
+        metadata={
+            "description": "Its share beside the tenant's other campaigns: beside one of weight 1, one of 3 gets "
+            "three calls in four while both have enough to call. What one does not use the others get."
+        },
+    )
+    slow_start = schemas.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Begin at a tenth of the rate that it could get, and double that every 10 s in which no "
+            "node or gateway refuses a call. Meanwhile blocked_reason is slow_start."
+        },
+    )
+
+
+class CampaignPatch(Patch, PacingFields):
+    """What to change of a campaign."""
+
+
+class CampaignFields(PacingFields):
     """The single fields of a new campaign; its list comes beside them."""
 
     name = schemas.Text(1, NAME_MAX, required=True)
@@ -193,12 +229,18 @@ class CampaignSchema(schemas.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Why nothing is being dialled right now: the cap that binds, or what is missing"
-            " (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; `not_here`: no dialer is set up"
-            " for its agent; `no_dialer`: none is alive)."
+            "description": "What held it back at the last decision. Why nothing is being dialled right now: the cap "
+            "that binds, or what is missing (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; "
+            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive). Or `slow_start`, while that makes it slower than it "
+            "could be. null with the next decision to dial."
         },
     )
+    blocked_since = schemas.Time(
+        required=True, allow_none=True, metadata={"description": "Since when blocked_reason has held."}
+    )
     next_action_at = schemas.Time(required=True, allow_none=True)
+    weight = schemas.Integer(required=True)
+    slow_start = schemas.Boolean(required=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 

@@ -12,12 +12,14 @@ from api.routes import (
     gateways,
     halt,
     nodes,
+    pacing,
     phone_numbers,
     tenants,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     campaigns.blp,
+    pacing.blp,
     calls.blp,
     agents.blp,
     phone_numbers.blp,

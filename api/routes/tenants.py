@@ -33,6 +33,7 @@ EXAMPLE_BODY: dict[str, object] = {
     "dialplan_context": "acme",
     "gateway_ids": ["019ab0c4-3333-7aaa-8bbb-0123456789ab"],
     "queues": ["support"],
+    "weight": 1,
 }
 EXAMPLE: dict[str, object] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -73,6 +74,7 @@ class TenantChanges(TypedDict, total=False):
     dialplan_context: str | None
     gateway_ids: list[str]
     queues: list[str]
+    weight: int
 
 
 class TenantValues(TenantChanges):
@@ -105,6 +107,13 @@ class TenantFields(schemas.Schema):
         validate=[_check_granted],
         metadata={"description": "The queues its calls may be handed to."},
     )
+    weight = schemas.Weight(
+        load_default=1,
+        metadata={
+            "description": "Its share of what tenants have in common: beside one of weight 1, one of 3 gets three "
+            "calls in four while both have enough to call. What one does not use the others get."
+        },
+    )
 
 
 class TenantBody(TenantFields):
@@ -131,6 +140,7 @@ class TenantSchema(schemas.Schema):
     dialplan_context = schemas.Text(required=True, allow_none=True)
     gateway_ids = schemas.Items(schemas.Id(), required=True)
     queues = schemas.Items(schemas.Text(), required=True)
+    weight = schemas.Integer(required=True)
     created_at = schemas.Time(required=True)
 
 

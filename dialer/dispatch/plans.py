@@ -49,7 +49,9 @@ class Plan:
     now, as its `blocked_reason` says it.
 
     `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are the dial strings, by
-    id, of every gateway that the tenant may bridge to.
+    id, of every gateway that the tenant may bridge to. `weight` is its share beside the tenant's other campaigns,
+    `tenant_weight` the tenant's beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was
+    doubled since it was set running; `has_ramp`: there is a row that says so.
     """
 
     campaign_id: str
@@ -76,6 +78,11 @@ class Plan:
     queues: tuple[str, ...]
     bridge_gateways: Mapping[str, str]
     safe_harbour: Mapping[str, Any] | None = None
+    weight: int = 1
+    tenant_weight: int = 1
+    slow_start: bool = False
+    has_ramp: bool = False
+    ramp_level: int = 0
 
     def gateway(self, gateway_id: str) -> GatewayPlan | None:
         """One of its gateways; None where calls no longer leave by it."""
@@ -94,7 +101,8 @@ class Plan:
 
 _RUNNING = """
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
-    campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.blocked_reason,
+    campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.weight, campaign.blocked_reason,
+    campaign.slow_start, ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'
         WHEN agent.deleted_at IS NOT NULL THEN 'agent'
@@ -102,13 +110,16 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
     agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
-    call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues
+    call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
+    tenant.weight AS tenant_weight
 FROM campaign
     JOIN phone_number ON phone_number.id = campaign.phone_number_id
     JOIN gateway ON gateway.id = phone_number.gateway_id
     JOIN agent ON agent.id = campaign.agent_id
     JOIN tenant ON tenant.id = campaign.tenant_id
     LEFT JOIN call_limits ON call_limits.tenant_id = campaign.tenant_id
+    LEFT JOIN campaign_ramp AS ramp
+        ON campaign.slow_start AND ramp.campaign_id = campaign.id AND ramp.generation = campaign.generation
 WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
 ORDER BY campaign.started_at, campaign.id
 """

@@ -117,7 +117,10 @@ class Site:
 
     def form(self, csv: str | bytes | None = None, **changes: Any) -> dict[str, Any]:
         """A creating form; a `csv` of None leaves the file out."""
-        form = {name: str(value) for name, value in self.fields(**changes).items()}
+        form = {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.fields(**changes).items()
+        }
         if csv is not None:
             data = csv.encode() if isinstance(csv, str) else csv
             return form | {"contacts": (io.BytesIO(data), "list.csv")}

@@ -19,7 +19,16 @@ THIRTEEN = [
     "id", "name", "agent_id", "phone_number_id", "status", "max_concurrent_calls", "retries_per_contact",
     "retry_delay_seconds", "scheduled_at", "started_at", "completed_at", "created_at", "created_by",
 ]  # fmt: skip
-ADDED = ["counts", "end_reason", "blocked_reason", "next_action_at", "import"]
+ADDED = [
+    "counts",
+    "end_reason",
+    "blocked_reason",
+    "blocked_since",
+    "next_action_at",
+    "weight",
+    "slow_start",
+    "import",
+]
 LIST = csv_of(3)
 
 
@@ -47,7 +56,10 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         },
         "end_reason": None,
         "blocked_reason": None,
+        "blocked_since": None,
         "next_action_at": None,
+        "weight": 1,
+        "slow_start": False,
         "import": {
             "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "rejects_url": rejects_url,
         },
@@ -63,6 +75,8 @@ def test_every_field_is_kept(site: Site) -> None:
         "retries_per_contact": 5,
         "retry_delay_seconds": 60,
         "scheduled_at": "2099-01-31T10:00:00+01:00",
+        "weight": 100,
+        "slow_start": True,
     }
     body = site.post("/campaigns", data=site.form(LIST, **fields)).json
     assert {name: body[name] for name in fields} == fields | {"scheduled_at": "2099-01-31T09:00:00.000Z"}
@@ -104,6 +118,9 @@ def test_json_with_inline_contacts_is_the_same(site: Site) -> None:
             "scheduled_at is 2020-01-01T00:00:00.000Z; it must not be in the past.",
         ),
         ({"scheduled_at": "soon"}, None),
+        ({"weight": 0}, "weight is 0; it must be a whole number from 1 to 100."),
+        ({"weight": 101}, "weight is 101; it must be a whole number from 1 to 100."),
+        ({"slow_start": "yes"}, "slow_start is 'yes'; it must be true or false."),
         ({"color": "red"}, None),
     ],
 )

@@ -50,8 +50,9 @@ def test_a_campaign_is_told_as_its_schema_tells_it(site: Site, moment: str | Non
     site.create(1, scheduled_at="2099-01-01T00:00:00.123456Z")
     site.move_contact(campaign_id, 2, "completed")
     site.sql(
-        "UPDATE campaign SET started_at = %s, next_action_at = %s, blocked_reason = 'paused', name = 'Zoë \"x\"'"
-        " WHERE id = %s",
+        "UPDATE campaign SET started_at = %s, next_action_at = %s, blocked_since = %s, blocked_reason = 'paused',"
+        " name = 'Zoë \"x\"', weight = 7, slow_start = true WHERE id = %s",
+        moment,
         moment,
         moment,
         campaign_id,

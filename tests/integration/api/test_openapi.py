@@ -81,6 +81,8 @@ def test_what_is_served_keeps_the_schema(site: Site, document: Any) -> None:
         ("get", "/campaigns", {}),
         ("post", "/campaigns", {"data": site.form(csv_of(1))}),
         ("get", "/campaigns/{campaign_id}", {}),
+        ("patch", "/campaigns/{campaign_id}", {"json": {"weight": 2, "slow_start": True}}),
+        ("get", "/campaigns/{campaign_id}/pacing", {}),
         ("get", "/campaigns/{campaign_id}/contacts", {}),
         ("post", "/campaigns/{campaign_id}/start", {}),
         ("post", "/campaigns/{campaign_id}/stop", {}),

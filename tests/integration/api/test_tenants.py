@@ -49,6 +49,9 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"gateway_ids": "x"}, "gateway_ids is 'x'; it must be a list."),
     ({"gateway_ids": None}, "gateway_ids is null; it must not be null."),
     ({"queues": ["a", "a"]}, "queues is ['a', 'a']; it must name each only once."),
+    ({"weight": 0}, "weight is 0; it must be a whole number from 1 to 100."),
+    ({"weight": 101}, "weight is 101; it must be a whole number from 1 to 100."),
+    ({"weight": "2"}, "weight is '2'; it must be a whole number."),
     ({"queues": ["a b"]}, "queues.0 is 'a b'; it must be of 0-9 A-Z a-z _ . @ -."),
     ({"queues": [f"q{n}" for n in range(101)]}, None),
 ]

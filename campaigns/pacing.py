@@ -1,0 +1,104 @@
+"""How fast a campaign is dialled beside others and how it begins, which may change while it runs; and how fast it was
+dialled in each second of the last day, whichever dialers dialled it. In the caller's transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from campaigns.errors import CampaignsError
+from campaigns.lifecycle_errors import CampaignNotFoundError
+from models import Campaign, CampaignStatus, rows, rows_as
+
+DEFAULT_STEPS = 300
+MOST_STEPS = 3600
+ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
+
+# Dialers' rows of a second first: what several say of one is no more seconds.
+_PACE = """
+WITH each_second AS (
+    SELECT second, sum(offered) AS offered, sum(admitted) AS admitted, sum(live_calls) AS live_calls,
+        mode() WITHIN GROUP (ORDER BY cap) AS cap
+    FROM campaign_pace WHERE campaign_id = %s AND second >= %s AND second < %s GROUP BY second
+)
+SELECT to_timestamp(floor(extract(epoch FROM second) / %s) * %s) AS at, sum(offered)::bigint AS offered,
+    sum(admitted)::bigint AS admitted, max(live_calls)::bigint AS live_calls,
+    mode() WITHIN GROUP (ORDER BY cap) AS cap
+FROM each_second GROUP BY 1 ORDER BY 1
+"""
+
+
+class CampaignEndedError(CampaignsError):
+    """What has ended is not changed."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"Campaign is {status}; it cannot be changed.")
+
+
+class SpanRefusedError(CampaignsError):
+    """A stretch of time that is none, or too long; `field` is `value`, which breaks `rule`."""
+
+    def __init__(self, field: str, value: datetime, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field, self.value, self.rule = field, value, rule
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when, without that moment, in steps of so many seconds."""
+
+    start: datetime
+    end: datetime
+    step_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaceStep:
+    """What was asked of the caps and got, over a step that begins `at`; the most calls that were in progress in any
+    second of it, and the cap that held the campaign back most often."""
+
+    at: datetime
+    offered: int
+    admitted: int
+    live_calls: int
+    cap: str | None
+
+
+def change(campaign_id: uuid.UUID, tenant_id: str, changes: Mapping[str, object]) -> None:
+    """Change columns of a campaign that has not ended. Raises CampaignNotFoundError or CampaignEndedError."""
+    found = rows(
+        "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE",
+        campaign_id,
+        tenant_id,
+    )
+    if not found:
+        raise CampaignNotFoundError("Campaign not found")
+    if found[0]["status"] in ENDED:
+        raise CampaignEndedError(found[0]["status"])
+    if changes:
+        Campaign.update(dict(changes)).where(Campaign.id == campaign_id).execute()
+
+
+def span(start: datetime | None, end: datetime | None, step_seconds: int, now: datetime) -> Span:
+    """The stretch that is asked for: of the last steps until `now`, or of the first from `start` on, where only one
+    end or none is said. Raises SpanRefusedError."""
+    longest = timedelta(seconds=MOST_STEPS * step_seconds)
+    if end is None:
+        end = now if start is None else min(now, start + longest)
+    if start is None:
+        start = end - timedelta(seconds=DEFAULT_STEPS * step_seconds)
+    if start >= end:
+        raise SpanRefusedError("from", start, "it must be before to")
+    if end - start > longest:
+        rule = f"it must be at most {MOST_STEPS} steps of {step_seconds} s after from"
+        raise SpanRefusedError("to", end, rule)
+    return Span(start, end, step_seconds)
+
+
+def pace(campaign_id: uuid.UUID, asked: Span) -> list[PaceStep]:
+    """How fast a campaign was dialled, by all dialers, oldest first; a step of which nobody had anything to say is
+    not there. Steps begin at whole multiples of their length."""
+    step = asked.step_seconds
+    return rows_as(PaceStep, _PACE, campaign_id, asked.start, asked.end, step, step)
