@@ -12,7 +12,8 @@ from dialer.dispatch.plans import Plan
 from limits.caps import Denied
 
 FIRST_GROUP = 4
-GROUP = 100
+GROUP = 200
+"""As many as a batch holds: where fewer, a campaign of great weight would leave its share to others."""
 READ_SECONDS = 1.0
 """What was read of a list so long ago is read again: somebody else may have called it, or its time have changed."""
 

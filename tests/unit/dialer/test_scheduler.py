@@ -13,6 +13,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
+from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
 from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
@@ -418,6 +419,57 @@ def test_under_a_full_cap_each_tenant_gets_its_share_and_each_of_its_campaigns(
     served = Counter(request.campaign_id for request in world.originates)
     counts = [served[plan.campaign_id] for plan in many]
     assert max(counts) - min(counts) <= 2
+
+
+def share_of_each_second(world: World, rate: int | None) -> list[Counter[str]]:
+    """The calls of each of some seconds, by campaign: at most so many a second, or as many as batches carry."""
+    room = [0]
+
+    def answer(_request: PermitRequest) -> str | None:
+        room[0] -= 1
+        return None if rate is None or room[0] >= 0 else "gateway_cps"
+
+    world.answer, world.retry_after = answer, 0.02
+    seconds = []
+    for second in range(6):
+        before = Counter(request.campaign_id for request in world.originates)
+        for tick in range(20):
+            if rate is not None:
+                room[0] = rate * (tick + 1) // 20 - rate * tick // 20
+            for call in list(world.live_calls):
+                world.live_calls.remove(call.call_id)
+            world.step(0.05)
+        # At first each asks for a few at a time, and for more as it gets them.
+        if second:
+            seconds.append(Counter(request.campaign_id for request in world.originates) - before)
+    return seconds
+
+
+@pytest.mark.parametrize("rate", [20, 100, 300, None])
+def test_each_second_is_shared_by_weight_and_none_of_it_is_left(world: World, rate: int | None) -> None:
+    """Among tenants, then among their campaigns: within a tenth of all calls of a second, at any rate."""
+    world.end()
+    big = many_plans(2, tenant_id="big", tenant_weight=3, max_concurrent_calls=10_000)
+    heavy, light = replace(big[0], weight=100), replace(big[1], weight=25)
+    (small,) = many_plans(1, tenant_id="small", max_concurrent_calls=10_000)
+    world.run(heavy, light, small, contacts=20_000)
+    shares = {heavy.campaign_id: 0.6, light.campaign_id: 0.15, small.campaign_id: 0.25}
+    for calls in share_of_each_second(world, rate):
+        assert calls.total() == (rate or 20 * MOST)
+        for campaign_id, share in shares.items():
+            assert abs(calls[campaign_id] / calls.total() - share) <= 0.1
+            # And closer than that: to two calls, however many there are.
+            assert abs(calls[campaign_id] - share * calls.total()) <= (2.0 if rate else 30.0)
+
+
+def test_what_a_heavy_campaign_cannot_use_goes_to_the_others(world: World) -> None:
+    world.end()
+    heavy, light = many_plans(2, max_concurrent_calls=10_000)
+    heavy = replace(heavy, weight=100, max_concurrent_calls=1)
+    world.run(heavy, light, contacts=5_000)
+    for calls in share_of_each_second(world, 200):
+        assert calls.total() == 200
+        assert calls[heavy.campaign_id] == 20
 
 
 def test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look(world: World) -> None:
