@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import structlog
 from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
+from dialer.dispatch import ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
@@ -23,6 +25,7 @@ from dialer.dispatch.plan_board import PlanBoard
 from dialer.dispatch.plan_checks import Hindrance, nobody_can
 from dialer.dispatch.scheduler import Scheduler
 from dialer.dispatch.sender import Sender
+from dialer.dispatch.slow_start import SlowStarts
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outbox import Outbox
@@ -63,6 +66,7 @@ class Dispatch:
     departures: Departures = field(init=False)
     scheduler: Scheduler = field(init=False)
     reasons: BlockedReasons = field(default_factory=BlockedReasons)
+    slow_starts: SlowStarts = field(default_factory=SlowStarts)
     _running: gevent.Greenlet[..., None] | None = None
 
     def __post_init__(self) -> None:
@@ -86,18 +90,26 @@ class Dispatch:
             self.departures,
             self.reasons,
             self.statements,
+            slow_starts=self.slow_starts,
         )
 
     # What the scheduler asks.
 
     def behind(self) -> bool:
         """Whether what happened to calls is written so late that no new ones should be added."""
-        return self.recorder.behind()
+        behind = self.recorder.behind()
+        if behind:
+            self.slow_starts.gated(time.monotonic())
+        return behind
 
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]:
         """Nodes that can take a call and do answer, and how to draw the order in which one call tries them."""
         offered, order = self.nodes_view.offers()
-        return [node for node in offered if self._answers(node)], order
+        answering = [node for node in offered if self._answers(node)]
+        if len(answering) < len(offered):
+            self.slow_starts.gated(time.monotonic())
+        self.slow_starts.nodes, self.slow_starts.dialers = answering, self.dialers[1]
+        return answering, order
 
     def why_no_node(self) -> str:
         """The `blocked_reason` where there is none. Those that have room and do not answer are none, for now."""
@@ -164,6 +176,11 @@ class Dispatch:
                 self.reasons.tell(campaign_id, Hindrance.NOT_HERE)
         self.reasons.write(self.board.plans)
 
+    def write_ramps(self) -> None:
+        """Let slow starts go on that nothing refused. Raises what a database that is away raises."""
+        if ramps.write(self.slow_starts.steps(self.board.plans, time.monotonic())):
+            self.refresh()
+
     def targets(self) -> list[Target]:
         """The gateways that calls may leave by now."""
         return self.board.targets()
@@ -182,6 +199,7 @@ class Dispatch:
 
     def after_commit(self, commit: Commit) -> None:
         """Calls are over: who waits for their slots looks again, and a campaign that has nobody left is completed."""
+        self.slow_starts.after_commit(commit, time.monotonic())
         self.scheduler.calls_over(commit.over)
         for campaign_id in {call.campaign_id for call in commit.over}:
             if not self.live_calls.count_of_campaign(campaign_id):

@@ -28,6 +28,8 @@ from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
 from dialer.dispatch.plans import Plan
+from dialer.dispatch.slow_start import WORD as SLOW_START
+from dialer.dispatch.slow_start import SlowStarts
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
@@ -74,6 +76,7 @@ class Scheduler:
     statements: Statements = field(default_factory=Statements)
     now: Callable[[], float] = time.monotonic
     timing: TurnTiming = field(default_factory=TurnTiming)
+    slow_starts: SlowStarts = field(default_factory=SlowStarts)
     stopping: bool = False
     agenda: Agenda = field(init=False)
     checks: PlanChecks = field(init=False)
@@ -264,9 +267,13 @@ class Scheduler:
             self.agenda.wait_for(cap, plan.campaign_id)
         else:
             free = plan.max_concurrent_calls - self.departures.live_calls.count_of_campaign(plan.campaign_id)
-            if free > 0:
-                return campaign.wish(free)
-            self._blocked(campaign, "campaign_concurrency", SLOT_SECONDS)
+            wish = campaign.wish(free) if free > 0 else 0
+            if wish and (some := self.slow_starts.within(plan, wish, now)):
+                return some
+            if wish:
+                self._blocked(campaign, SLOW_START, self.slow_starts.wait(plan, now))
+            else:
+                self._blocked(campaign, "campaign_concurrency", SLOT_SECONDS)
         return 0
 
     def _fill(
@@ -328,9 +335,12 @@ class Scheduler:
         plan = campaign.plan
         if not self.agenda.dials(campaign):
             return
-        binding = campaign.asked(outcome.claimed, outcome.denied, self.now())
+        now = self.now()
+        binding = campaign.asked(outcome.claimed, outcome.denied, now)
+        self.slow_starts.placed(plan, outcome.claimed, now)
+        slowed = None if binding is not None else self.slow_starts.word(plan, now)
         if outcome.claimed:
-            self.reasons.tell(plan.campaign_id, None)
+            self.reasons.tell(plan.campaign_id, slowed)
         elif binding is not None:
             self.reasons.tell(plan.campaign_id, binding.reason)
         if binding is None:

@@ -159,7 +159,7 @@ STARVED = (
         "a campaign goes on saying why it was not dialled once",
         "dialer/dispatch/scheduler.py",
         """        if outcome.claimed:
-            self.reasons.tell(plan.campaign_id, None)
+            self.reasons.tell(plan.campaign_id, slowed)
 """,
         """        if outcome.claimed:
             pass
