@@ -316,7 +316,7 @@ class Process:
         self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self._every(TICK_SECONDS, self.backpressure.tick)
         self._every(ROUND_SECONDS, self._look, self._refresh)
-        self._every(ROUND_SECONDS, self.dispatch.write_reasons)
+        self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
         self._every(ROUND_SECONDS, self.dispatch.write_ramps)
         self._every(ADD_UP_SECONDS, self._add_up)
         self.dispatch.start()

@@ -1,51 +1,132 @@
-"""Writes each campaign's `blocked_reason` to its row: the binding constraint of the last decision."""
+"""Writes each campaign's `blocked_reason` to its row: the binding constraint of the last decision, and since when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gevent.event import Event as Signal
 
 from dialer.dispatch.plans import Plan
+from dialer.dispatch.slow_start import WORD as SLOW_START
 from models import db
 
-_TELL = """
-UPDATE campaign SET blocked_reason = said.reason, next_action_at = said.at
-FROM unnest(%(campaigns)s::uuid[], %(reasons)s::text[], %(at)s::timestamptz[]) AS said (id, reason, at)
+# Nobody is blocked for longer than since its last call, whichever dialer placed that, and nobody right after one.
+_TELL = f"""
+WITH word AS (
+    SELECT *, CASE WHEN reason <> '{SLOW_START}' THEN (
+        SELECT created_at FROM call WHERE call.campaign_id = word.id ORDER BY created_at DESC LIMIT 1) END AS last
+    FROM unnest(%(campaigns)s::uuid[], %(reasons)s::text[], %(at)s::timestamptz[], %(ages)s::float8[])
+        AS word (id, reason, at, age)
+), said AS (
+    SELECT id, last, now() - age * interval '1 s' AS since, CASE WHEN holds THEN reason END AS reason,
+        CASE WHEN holds THEN at END AS at
+    FROM word CROSS JOIN LATERAL (SELECT coalesce(last <= now() - interval '1.5 s', true) AS holds) AS moment
+)
+UPDATE campaign SET blocked_reason = said.reason, next_action_at = said.at,
+    blocked_since = CASE WHEN said.reason IS NULL THEN NULL
+        WHEN campaign.blocked_reason = said.reason AND campaign.blocked_since >= coalesce(said.last, '-infinity')
+            THEN campaign.blocked_since
+        ELSE greatest(said.since, said.last) END
+FROM said
 WHERE campaign.id = said.id AND campaign.status = 'running'
-  AND (campaign.blocked_reason, campaign.next_action_at) IS DISTINCT FROM (said.reason, said.at)
-  AND (said.reason IS NULL OR NOT EXISTS (
-      SELECT 1 FROM call WHERE call.campaign_id = said.id AND call.created_at > now() - interval '1.5 s'))
+  AND ((campaign.blocked_reason, campaign.next_action_at) IS DISTINCT FROM (said.reason, said.at)
+    OR said.reason IS NOT NULL AND campaign.blocked_since < said.last)
+RETURNING campaign.id::text, campaign.blocked_reason
 """
 
 
-class BlockedReasons:
-    """Keeps what the last decision about each campaign was; `write` brings the rows to it.
+@dataclass(slots=True)
+class Word:
+    """What was decided about a campaign, and since when each decision says so."""
 
-    A campaign that any dialer dialled a moment ago is not blocked, whatever this one's last decision was.
+    reason: str | None
+    next_action_at: str | None
+    since: float
+
+
+@dataclass(slots=True)
+class BlockedReasons:
+    """Keeps what the last decision about each campaign was; `write` brings the rows to it. `now` is monotonic.
+
+    A campaign that any dialer dialled a moment ago is not blocked, whatever this one's last decision was, but slowed
+    down at most. `gone` is set when a row says what holds no more: it is to be written at once.
     """
 
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[str | None, str | None]] = {}
+    now: Callable[[], float] = time.monotonic
+    gone: Signal = field(default_factory=Signal)
+    _said: dict[str, Word] = field(default_factory=dict)
+    _shown: set[str] = field(default_factory=set)
+    """Whose rows say that they are blocked, as far as is known here."""
+    _compared: set[str] = field(default_factory=set)
+    """Whose rows were looked at since this process decided about them; what others say is of before."""
+    _stale: set[str] = field(default_factory=set)
+    """Whose rows have been contradicted since they were written, whatever is said now and whenever they were read."""
 
     def tell(self, campaign_id: str, reason: str | None, next_action_at: str | None = None) -> None:
         """Note the outcome of one decision; None: it is dialled, or has nobody to dial."""
-        self._said[campaign_id] = reason, next_action_at
+        said = self._said.get(campaign_id)
+        if said is not None and said.reason == reason:
+            said.next_action_at = next_action_at
+        else:
+            self._said[campaign_id] = Word(reason, next_action_at, self.now())
+        if reason is None and campaign_id in self._shown:
+            self._stale.add(campaign_id)
+            self.gone.set()
+        elif reason is None and campaign_id not in self._compared:
+            self.gone.set()
+
+    def word(self, campaign_id: str) -> str | None:
+        """What the last decision about a campaign said."""
+        said = self._said.get(campaign_id)
+        return None if said is None else said.reason
 
     def news(self, plans: Mapping[str, Plan]) -> list[tuple[str, str | None, str | None]]:
-        """(campaign, reason, when) where the rows, as `plans` show them, say something else. What is not dialled any
-        more is forgotten."""
+        """(campaign, reason, when) where the rows, as `plans` show them, say something else, or not since when. What
+        is not dialled any more is forgotten."""
         self._said = {campaign_id: said for campaign_id, said in self._said.items() if campaign_id in plans}
+        told = {campaign_id for campaign_id, said in self._said.items() if said.reason is not None}
+        self._shown = (self._shown & plans.keys()) | {
+            one for one in told if plans[one].blocked_reason is not None
+        }
+        self._compared = set(self._said)
+        self._stale &= plans.keys()
         return [
-            (campaign_id, *said)
+            (campaign_id, said.reason, said.next_action_at)
             for campaign_id, said in self._said.items()
-            if said != (plans[campaign_id].blocked_reason, plans[campaign_id].next_action_at)
+            if campaign_id in self._stale
+            or (said.reason, said.next_action_at)
+            != (plans[campaign_id].blocked_reason, plans[campaign_id].next_action_at)
         ]
 
     def write(self, plans: Mapping[str, Plan]) -> None:
         """Write what differs from the rows as `plans` show them, which were read a moment ago; what is not right then
-        is written with the next. To be called every second; raises what a database that is away raises."""
+        is written with the next. To be called every second, and when `gone` is set; raises what a database that is
+        away raises."""
         news = self.news(plans)
         if not news:
             return
         campaigns, reasons, at = map(list, zip(*news, strict=True))
-        with db.connection_context():
-            db.execute_sql(_TELL, {"campaigns": campaigns, "reasons": reasons, "at": at})
+        said = {
+            "campaigns": campaigns,
+            "reasons": reasons,
+            "at": at,
+            "ages": [self.now() - self._said[campaign_id].since for campaign_id in campaigns],
+        }
+        stale, self._stale = self._stale, set()
+        try:
+            with db.connection_context():
+                changed = dict(db.execute_sql(_TELL, said).fetchall())
+        except BaseException:
+            self._stale |= stale
+            raise
+        for campaign_id, reason in zip(campaigns, reasons, strict=True):
+            if changed.get(campaign_id) is not None:
+                self._shown.add(campaign_id)
+                if self.word(campaign_id) is None:
+                    # It was dialled while this was written.
+                    self._stale.add(campaign_id)
+                    self.gone.set()
+            elif campaign_id in changed or reason is None:
+                self._shown.discard(campaign_id)

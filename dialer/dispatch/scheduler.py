@@ -260,6 +260,8 @@ class Scheduler:
             self.agenda.look_again(campaign, TAKEN_SECONDS)
         elif not self.departures.sender.may_claim(plan.tenant_id, plan.campaign_id, plan.generation):
             # Blocked, or the lease or the session lock is gone: what is claimed now would only go back.
+            if not self.departures.sender.leased():
+                self.reasons.tell(plan.campaign_id, "no_redis")
             self.agenda.look_again(campaign, SLOT_SECONDS)
         elif (bound := self.agenda.binding(plan, now)) is not None:
             cap, reason = bound

@@ -107,6 +107,10 @@ class Sender:
         """Whether a call that is claimed now under `generation` could leave: what cannot is not worth a claim."""
         return self._identity.may_send() and self._send_gate.allows(tenant_id, campaign_id, generation)
 
+    def leased(self) -> bool:
+        """Whether this process is known to live; it is not for longer than a lease after Redis went away."""
+        return self._identity.lease.valid()
+
     def stalled(self, node: str) -> bool:
         """Whether a node has left an order unanswered for so long that it gets no new ones.
 

@@ -78,7 +78,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "dialer": "d1",
         "lane": "d1:claim",
     }
-    told = {"campaigns": [str(large)], "reasons": ["no_node"], "at": [None]}
+    told = {"campaigns": [str(large)], "reasons": ["no_node"], "at": [None], "ages": [1.0]}
     costs = {
         "due": cost(claims._DUE, claims.due_parameters({str(large): 50}, (0, 1))),
         "due of a share": cost(claims._DUE, claims.due_parameters({str(large): 50}, (1, 2))),

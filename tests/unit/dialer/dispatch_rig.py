@@ -73,6 +73,7 @@ class World:
         self.next: dict[str, NextDue] = {}
         self.up = [NodeCaps("fs1", None, None)]
         self.no_node, self.is_behind, self.may_send = "no_node", False, True
+        self.leased = True
         self.finished: list[tuple[str, str]] = []
         self.unknown_claims: list[str] = []
         self.announced: list[str] = []
@@ -98,12 +99,16 @@ class World:
         self.answers = True
         """Whether the nodes answer orders."""
         self.reasons = Told()
+        self.reasons.now = self.now
         self.live_calls = LiveCalls()
         self.send_gate = SendGate()
         self.recorder = make_recorder(self.live_calls)
         link = SimpleNamespace(core_uuid="core-1", originate=self._originate)
         links = dict.fromkeys(("fs1", "fs2"), link)
-        identity = cast(Identity, SimpleNamespace(may_send=lambda: self.may_send))
+        lease = SimpleNamespace(valid=lambda: self.leased)
+        identity = cast(
+            Identity, SimpleNamespace(may_send=lambda: self.may_send and self.leased, lease=lease)
+        )
         self.sender = Sender(
             cast(Cluster, SimpleNamespace(links=links)),
             self.recorder,

@@ -56,6 +56,59 @@ def test_nothing_is_said_of_a_campaign_that_is_not_dialled_any_more_and_nothing_
     assert reasons.news({CAMPAIGN: make_plan()}) == []
 
 
+def test_a_word_is_as_old_as_the_first_decision_that_said_so() -> None:
+    clock = [100.0]
+    reasons = BlockedReasons(lambda: clock[0])
+    for seconds, word, since in (
+        (0.0, "no_redis", 100.0),
+        (5.0, "no_redis", 100.0),
+        (1.0, "gateway_cps", 106.0),
+        (1.0, None, 107.0),
+        (1.0, "gateway_cps", 108.0),
+    ):
+        clock[0] += seconds
+        reasons.tell(CAMPAIGN, word)
+        assert reasons.word(CAMPAIGN) == word
+        assert reasons._said[CAMPAIGN].since == since
+
+
+def test_the_first_decision_to_dial_has_the_row_written_at_once() -> None:
+    reasons = BlockedReasons()
+    reasons.tell(CAMPAIGN, None)
+    assert reasons.gone.is_set()  # maybe the process before said something
+    reasons.gone.clear()
+    assert reasons.news({CAMPAIGN: make_plan()}) == []
+    reasons.tell(CAMPAIGN, "no_redis")
+    reasons.tell(CAMPAIGN, None)
+    assert not reasons.gone.is_set()  # the row never said so
+    reasons.tell(CAMPAIGN, "no_redis")
+    reasons._shown.add(CAMPAIGN)
+    reasons.tell(CAMPAIGN, "halted")
+    assert not reasons.gone.is_set()
+    reasons.tell(CAMPAIGN, None)
+    assert reasons.gone.is_set()
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_the_word_of_a_process_that_is_gone_is_taken_back_as_soon(compared: bool) -> None:
+    """It said `no_redis`, and so does the one that follows it at first: the row is not written again for that."""
+    reasons = BlockedReasons()
+    reasons.tell(CAMPAIGN, "no_redis")
+    if compared:
+        assert reasons.news({CAMPAIGN: make_plan(blocked_reason="no_redis")}) == []
+    reasons.tell(CAMPAIGN, None)
+    assert reasons.gone.is_set()
+
+
+def test_a_row_that_was_read_before_the_word_was_written_is_written_all_the_same() -> None:
+    """Plans are read once a second: one of before shows nothing where the row says `no_redis` by now."""
+    reasons, before = BlockedReasons(), {CAMPAIGN: make_plan()}
+    reasons.tell(CAMPAIGN, "no_redis")
+    reasons._shown.add(CAMPAIGN)
+    reasons.tell(CAMPAIGN, None)
+    assert reasons.news(before) == [(CAMPAIGN, None, None)]
+
+
 @pytest.mark.parametrize("outage", ["of the first question", "of a later one"])
 def test_after_an_outage_a_campaign_that_is_dialled_says_so_from_its_first_call_on(outage: str) -> None:
     """A campaign said `no_redis` for 77 s while it dialled."""

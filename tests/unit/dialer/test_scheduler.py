@@ -214,6 +214,17 @@ def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
     assert world.asked == []
 
 
+def test_a_campaign_that_begins_while_the_lease_is_gone_says_that_redis_is(world: World) -> None:
+    """The limiter is not asked then, so nobody else would say it."""
+    world.leased = False
+    world.step()
+    assert (world.words, world.asked) == (["no_redis"], [])
+    world.leased = True
+    world.step(0.3)
+    assert world.words[-1] is None
+    assert len(world.sent) == 4
+
+
 def test_who_was_to_be_looked_at_while_the_recorder_was_behind_is_looked_at_then(world: World) -> None:
     world.is_behind = True
     world.step()
