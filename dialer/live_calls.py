@@ -256,6 +256,10 @@ class LiveCalls:
         """How many calls one node has."""
         return len(self._by_node.get(node, {}))
 
+    def campaigns(self) -> set[str]:
+        """Those that calls here are of."""
+        return {campaign_id for campaign_id, calls in self._by_campaign.items() if calls}
+
     def count_of_campaign(self, campaign_id: str) -> int:
         """How many calls one campaign has."""
         return len(self._by_campaign.get(campaign_id, {}))

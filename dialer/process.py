@@ -239,6 +239,7 @@ class Process:
             self.refresh,
             self.backpressure.cps,
             self.gateway_breaker,
+            self._turns.take,
             Statements(claim=partial(claim, through=self.claim_pool)),
         )
 
@@ -317,7 +318,9 @@ class Process:
         self._every(TICK_SECONDS, self.backpressure.tick)
         self._every(ROUND_SECONDS, self._look, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
+        self._every(ROUND_SECONDS, self.dispatch.write_pace)
         self._every(ROUND_SECONDS, self.dispatch.write_ramps)
+        self._every(PURGE_EVERY_SECONDS, self.dispatch.purge_pace)
         self._every(ADD_UP_SECONDS, self._add_up)
         self.dispatch.start()
         self.subscriber.start()

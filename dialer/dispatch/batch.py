@@ -70,8 +70,10 @@ class Answered:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch brought one campaign: calls that were claimed, and contacts that may not be called yet."""
+    """What a batch brought one campaign: contacts that it asked for, calls that were claimed, and contacts that may
+    not be called yet."""
 
+    offered: int = 0
     claimed: int = 0
     denied: list[tuple[Due, Denied]] = field(default_factory=list)
 
@@ -115,7 +117,7 @@ class Batch:
     def add(self, plan: Plan, due: Due) -> None:
         """A contact that wants to be called; in the order of the adding they get their turns."""
         self._wanted.append((plan, due))
-        self.outcomes[plan.campaign_id]
+        self.outcomes[plan.campaign_id].offered += 1
 
     def dial(self, waiting: Sequence[Waiting]) -> None:
         """Ask for turns, for calls that wait for one again and for those that were added; claim and hand over who got

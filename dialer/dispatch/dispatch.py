@@ -15,12 +15,13 @@ import structlog
 from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
-from dialer.dispatch import ramps
+from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.pace_log import PaceLog
 from dialer.dispatch.plan_board import PlanBoard
 from dialer.dispatch.plan_checks import Hindrance, nobody_can
 from dialer.dispatch.scheduler import Scheduler
@@ -38,11 +39,15 @@ from limits.rate_cuts import Target
 
 log = structlog.get_logger()
 
+PURGE_SECONDS = 600.0
+"""So often rows of a day ago are looked for, by one dialer."""
+
 
 @dataclass(slots=True)
 class Dispatch:
     """Everything between a due contact and the frame on the wire, wired. `spawn` starts a greenlet that is started
-    again where it fails; `dialers` is (rank, dialers): which part of each list this one looks at first."""
+    again where it fails; `take_turn` says whether this dialer does some work for all in this period; `dialers` is
+    (rank, dialers): which part of each list this one looks at first."""
 
     dialer_id: str
     live_calls: LiveCalls
@@ -58,6 +63,7 @@ class Dispatch:
     refresh: Callable[[], None]
     cps_now: CpsNow
     gateways: GatewayBreaker
+    take_turn: Callable[[str, float], bool]
     statements: Statements = field(default_factory=Statements)
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -67,6 +73,7 @@ class Dispatch:
     scheduler: Scheduler = field(init=False)
     reasons: BlockedReasons = field(default_factory=BlockedReasons)
     slow_starts: SlowStarts = field(default_factory=SlowStarts)
+    pace: PaceLog = field(init=False)
     _running: gevent.Greenlet[..., None] | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +89,7 @@ class Dispatch:
             lambda: self.scheduler.look(),  # noqa: PLW0108  it is made of this
             self.spawn,
         )
+        self.pace = PaceLog(self.dialer_id, self.live_calls.count_of_campaign, self.reasons.word)
         self.scheduler = Scheduler(
             self.dialer_id,
             self,
@@ -91,6 +99,7 @@ class Dispatch:
             self.reasons,
             self.statements,
             slow_starts=self.slow_starts,
+            pace=self.pace.counts,
         )
 
     # What the scheduler asks.
@@ -176,10 +185,20 @@ class Dispatch:
                 self.reasons.tell(campaign_id, Hindrance.NOT_HERE)
         self.reasons.write(self.board.plans)
 
+    def write_pace(self) -> None:
+        """Keep how fast each campaign was dialled. Raises what a database that is away raises."""
+        self.pace.write(self.board.plans.keys() | self.live_calls.campaigns())
+
     def write_ramps(self) -> None:
         """Let slow starts go on that nothing refused. Raises what a database that is away raises."""
         if ramps.write(self.slow_starts.steps(self.board.plans, time.monotonic())):
             self.refresh()
+
+    def purge_pace(self) -> None:
+        """Forget how fast campaigns were dialled a day ago, where it is this dialer's turn. Raises what Redis or a
+        database that is away raises."""
+        if self.take_turn("pace", PURGE_SECONDS):
+            pace_log.purge()
 
     def targets(self) -> list[Target]:
         """The gateways that calls may leave by now."""

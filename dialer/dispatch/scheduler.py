@@ -26,6 +26,7 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.slow_start import WORD as SLOW_START
@@ -77,6 +78,7 @@ class Scheduler:
     now: Callable[[], float] = time.monotonic
     timing: TurnTiming = field(default_factory=TurnTiming)
     slow_starts: SlowStarts = field(default_factory=SlowStarts)
+    pace: PaceCounts = field(default_factory=PaceCounts)
     stopping: bool = False
     agenda: Agenda = field(init=False)
     checks: PlanChecks = field(init=False)
@@ -341,6 +343,8 @@ class Scheduler:
         binding = campaign.asked(outcome.claimed, outcome.denied, now)
         self.slow_starts.placed(plan, outcome.claimed, now)
         slowed = None if binding is not None else self.slow_starts.word(plan, now)
+        cap = slowed if binding is None else binding.reason
+        self.pace.note(plan.campaign_id, outcome.offered, outcome.claimed, cap)
         if outcome.claimed:
             self.reasons.tell(plan.campaign_id, slowed)
         elif binding is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -13,13 +14,16 @@ import pytest
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
+from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.pace_log import PaceLog
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import Sender
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Told
+from dialer.record.recorder import Recorder
 from freeswitch.cluster import LinkChange
 from limits.caps import NodeCaps
 from limits.limiter import Limiter
@@ -47,7 +51,7 @@ class Bench:
         self.up, self.stalled = ["fs1", "fs2"], set[str]()
         self.told: list[Told] = []
         self.refreshed = 0
-        self.probe_free = True
+        self.probe_free = self.turn = True
         self.gateways = SimpleNamespace(
             take_probe=lambda _gateway: self.probe_free, return_probe=lambda _gateway: None, degraded=set()
         )
@@ -72,6 +76,7 @@ class Bench:
             self.refresh,
             lambda _kind, _name, cps: cps,
             cast(GatewayBreaker, self.gateways),
+            lambda _work, _seconds: self.turn,
         )
         self.subject.board.running = lambda: dict(self.runs)
         self.subject.scheduler.statements = self.world.scheduler.statements
@@ -123,6 +128,72 @@ def test_where_every_node_leaves_orders_unanswered_nobody_is_claimed(bench: Benc
     bench.step()
     assert (len(bench.world.live_calls), bench.world.asked) == (0, [])
     assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "no_node", None)]
+
+
+SLOW = {"slow_start": True, "has_ramp": True, "max_concurrent_calls": 40}
+
+
+@pytest.mark.parametrize("gate", ["a node that does not answer", "a recorder that is behind", "nothing"])
+def test_what_holds_claims_back_is_no_healthy_moment_of_a_slow_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, gate: str
+) -> None:
+    bench.run(make_plan(**SLOW))
+    steps = bench.subject.slow_starts.steps
+    steps(bench.subject.board.plans, time.monotonic())
+    if gate == "a node that does not answer":
+        bench.stalled = {"fs1"}
+    elif gate == "a recorder that is behind":
+        monkeypatch.setattr(Recorder, "behind", lambda _recorder: True)
+    bench.step()
+    found = steps(bench.subject.board.plans, time.monotonic())
+    assert found.unhealthy == (() if gate == "nothing" else ((CAMPAIGN, 1, 0),))
+
+
+def test_dialers_share_a_slow_start_and_it_is_of_the_nodes_that_take_calls(bench: Bench) -> None:
+    bench.run(make_plan(**SLOW))
+    bench.step()
+    slow, plan = bench.subject.slow_starts, bench.subject.board.plans[CAMPAIGN]
+    assert [node.name for node in slow.nodes] == ["fs1", "fs2"]
+    alone = slow.wait(plan, time.monotonic())
+    bench.subject.dialers = (1, 4)
+    bench.subject.offers()
+    assert slow.wait(plan, time.monotonic()) == pytest.approx(4 * alone)
+
+
+def test_plans_are_read_again_at_once_where_a_slow_start_was_raised(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = [False, True]
+    monkeypatch.setattr(ramps, "write", lambda _steps: raised.pop(0))
+    bench.subject.write_ramps()
+    assert bench.refreshed == 0
+    bench.subject.write_ramps()
+    assert bench.refreshed == 1
+
+
+def test_the_pacing_of_a_day_ago_is_forgotten_by_whose_turn_it_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purged: list[bool] = []
+    monkeypatch.setattr(pace_log, "purge", lambda: purged.append(True))
+    bench.turn = False
+    bench.subject.purge_pace()
+    assert purged == []
+    bench.turn = True
+    bench.subject.purge_pace()
+    assert purged == [True]
+
+
+def test_the_pacing_of_a_campaign_that_was_paused_goes_on_while_its_calls_do(bench: Bench) -> None:
+    written: list[set[str]] = []
+    bench.subject.pace = cast(
+        PaceLog, SimpleNamespace(write=lambda campaigns: written.append(set(campaigns)))
+    )
+    bench.run(make_plan())
+    (paused,) = many_plans(1)
+    bench.world.live_calls.add(make_call(campaign_id=paused.campaign_id))
+    bench.subject.write_pace()
+    assert written == [{CAMPAIGN, paused.campaign_id}]
 
 
 def test_a_gateway_that_was_paused_takes_no_call_from_then_on_and_the_others_do(bench: Bench) -> None:
