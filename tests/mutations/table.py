@@ -10,6 +10,7 @@ from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED
 from tests.mutations.mutation import Mutation
+from tests.mutations.pacing import PACED
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.verdict import SEEN
@@ -21,6 +22,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "No cap is ever exceeded": EXCEEDED,
     "No permit stays behind": LEAKED,
     "No campaign, node or server holds up the others": STARVED,
+    "What is shared is shared by weight, and what holds a campaign back is told": PACED,
     "A fault of the platform uses up no attempt": ATTEMPTS,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
