@@ -89,9 +89,9 @@ TWICE = (
     Mutation(
         "one open call: unique index dropped",
         "the database takes a second open call of a contact",
-        "migrations/0001_schema.py",
-        "CREATE UNIQUE INDEX call_one_open ON call",
-        "CREATE INDEX call_one_open ON call",
+        "migrations/0014_cheap_updates.py",
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS call_one_unended ON call",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS call_one_unended ON call",
         (f"{CLAIMS}::test_the_database_itself_refuses_a_second_open_call_for_a_contact",),
     ),
     Mutation(
