@@ -52,16 +52,19 @@ def pytest_status(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     """The exit status of these tests in a copy, and the end of what they said."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", f"--timeout={HANG_SECONDS}", *tests]
     environ = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(
-        command,
-        cwd=copy,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    try:
+        run = subprocess.run(
+            command,
+            cwd=copy,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotCaughtError(f"{' '.join(tests)} did not end within {SECONDS:.0f} s") from error
     return run.returncode, (run.stdout + run.stderr)[-2000:]
 
 
