@@ -112,7 +112,8 @@ def test_a_list_is_read_as_it_would_be_here() -> None:
     data = many(3000) + b"12,too short\n"
     with TemporaryFile() as file:
         file.write(data)
-        there = list(read_in_process(request(), file))
+        # Without the signs of life of a reader that took longer than a second.
+        there = [piece for piece in read_in_process(request(), file) if piece != CopyRows()]
     batches = read_list(io.BytesIO(data), default_region="US", limits=Limits())
     here = list(copy_rows(batches, CAMPAIGN))
     assert without_ids(there) == without_ids(here)
