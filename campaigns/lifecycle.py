@@ -96,6 +96,24 @@ def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
     rows("UPDATE campaign SET deleted_at = now() WHERE id = %s", campaign_id)
 
 
+def pause_all(reason: str, owner: str) -> list[uuid.UUID]:
+    """Pause every running campaign of every tenant, in the caller's transaction; those that were paused. Nobody waits
+    for the dialers: the caller sees that none of them claims."""
+    found = rows(
+        "SELECT id FROM campaign WHERE status = 'running' AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"
+    )
+    for row in found:
+        set_status(
+            row["id"],
+            CampaignStatus.RUNNING,
+            CampaignStatus.PAUSED,
+            owner,
+            blocked_reason=reason,
+            next_action_at=None,
+        )
+    return [row["id"] for row in found]
+
+
 def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     """Complete a running campaign whose contacts are all terminal; True when this caller did.
 

@@ -1,4 +1,4 @@
-"""The Redis keys of membership, control bus and turns, in one place."""
+"""The Redis keys of membership, control bus and turns, and of what is known of the database, in one place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ class CoordinationKeys:
     def control(self) -> str:
         """The channel that control messages travel on."""
         return f"{self.prefix}bell"
+
+    @property
+    def database(self) -> str:
+        """A hash: the `lineage` of the database that is dialled from, and the `newest` transition that it had."""
+        return f"{self.prefix}database"
 
     def lease(self, dialer_id: str) -> str:
         """Set while this dialer's lease runs."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Callable
 from hashlib import sha256
 
 import psycopg
@@ -28,7 +29,7 @@ LOCK_SPACE = 0x6361
 LOCK_SECONDS = 5.0
 """For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
 NEVER = float("-inf")
-KNOWS = 21
+KNOWS = 22
 """The last migration that this release knows: until no older dialer is left, what it needs stays in the schema."""
 
 _REGISTER = "INSERT INTO dialer (id, knows) VALUES (%s, %s) ON CONFLICT DO NOTHING"
@@ -79,13 +80,18 @@ class Identity:
     `lost` is set for good once the lease was lost: what sends under this id ends then (`dialer/succession.py`).
     """
 
-    def __init__(self, database_url: str, membership: Membership) -> None:
+    def __init__(
+        self, database_url: str, membership: Membership, check_database: Callable[[], object] = lambda: None
+    ) -> None:
         self.dialer_id = new_dialer_id()
         self.lease = Lease()
         self.lost = False
         self._membership = membership
         self._database_url = database_url
         self._locked_at = NEVER
+        self._check_database = check_database
+        self._doubted = True
+        """Whether the database may be another than before: it is looked at before anything is sent."""
         self._entered = False
         self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
@@ -95,14 +101,18 @@ class Identity:
         In this order: whoever finds the row and no lease in the membership takes this dialer for dead.
 
         May be repeated where it raises psycopg.Error, PeeweeException or MembershipUnavailable since a server is
-        away; Fenced is final.
+        away; Fenced is final. `check_database` comes before the first look into what is to be dialled, and whenever
+        the database was away; what it raises comes through.
         """
+        asked = time.monotonic()
         self._lock()
+        self._check()
         enter = self._membership.renew if self._entered else self._membership.register
         self.lease.extend(enter(self.dialer_id, info | {"pid": os.getpid()}))
         self._entered = True
         with db.connection_context():
             db.execute_sql(_REGISTER, (self.dialer_id, KNOWS))
+        self._locked_at = asked
 
     def renew(self, info: dict[str, object]) -> None:
         """Extend the lease. Raises MembershipUnavailable, and Fenced where it is lost for good."""
@@ -124,19 +134,26 @@ class Identity:
     def keep_lock(self) -> None:
         """See that the session lock is held; after PostgreSQL was away, take it anew.
 
-        Until it is held again nothing is sent. Raises psycopg.Error while PostgreSQL is away.
+        Until it is held again, and the database was checked, nothing is sent. Raises psycopg.Error while PostgreSQL
+        is away, and what `check_database` raises.
         """
         asked = time.monotonic()
         try:
             assert self._session is not None
             self._session.execute("SELECT 1")
-            self._locked_at = asked
         except psycopg.Error:
-            self._locked_at = NEVER
+            self._locked_at, self._doubted = NEVER, True
             log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
             self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))
+        self._check()
+        self._locked_at = asked
+
+    def _check(self) -> None:
+        if self._doubted:
+            self._check_database()
+            self._doubted = False
 
     def _lock(self) -> None:
         if self._session is not None:
@@ -151,7 +168,6 @@ class Identity:
             keepalives_count=3,
             tcp_user_timeout=10_000,
         )
-        asked = time.monotonic()
         number = lock_number(self.dialer_id)
         taken = session.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_SPACE, number)).fetchone()
         if not (taken and taken[0]):
@@ -162,7 +178,6 @@ class Identity:
             raise psycopg.OperationalError("an earlier connection still holds the session lock")
         # By the session that holds the lock: where the row arrives, the lock is held in the same era.
         session.execute(_HELD_NOW, (self.dialer_id,))
-        self._locked_at = asked
 
     def release(self) -> None:
         """Leave the membership and drop the lock: a clean end. Raises MembershipUnavailable; the lock is dropped."""

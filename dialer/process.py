@@ -52,6 +52,7 @@ from dialer.recovery.hangup_markers import LOOK_SECONDS, TRY_LOOK_SECONDS, Hangu
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
+from dialer.recovery.restored_database import BEAT_SECONDS, DatabaseGuard
 from dialer.recovery.takeover import Takeover
 from dialer.send_gate import SendGate
 from dialer.switch_listener import EventListener, LinkListener
@@ -102,8 +103,9 @@ class Process:
         self.send_gate = SendGate()
         self.tasks = Tasks(self._lose)
         self.membership = Membership(redis, prefix)
-        self.identity = Identity(settings.database_url, self.membership)
+        self.identity = Identity(settings.database_url, self.membership, self._check_database)
         self.dialer_id = self.identity.dialer_id
+        self.database_guard = DatabaseGuard(redis, prefix, self.dialer_id, lambda: self.outbox.newest)
         self.claim_pool = claim_pool(settings.database_url)
         self.record_pool = record_pool(settings.database_url)
         self.limiter = Limiter(redis, prefix, self.dialer_id)
@@ -322,6 +324,7 @@ class Process:
         self._every(ROUND_SECONDS, self.dispatch.write_ramps)
         self._every(PURGE_EVERY_SECONDS, self.dispatch.purge_pace)
         self._every(ADD_UP_SECONDS, self._add_up)
+        self._every(BEAT_SECONDS, self._beat)
         self.dispatch.start()
         self.subscriber.start()
 
@@ -429,6 +432,14 @@ class Process:
         self.dispatch.dialers = (
             (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
         )
+
+    def _check_database(self) -> None:
+        if self.database_guard.check():
+            self.outbox.nudge()
+
+    def _beat(self) -> None:
+        if self._turns.take("database", BEAT_SECONDS):
+            self.database_guard.beat()
 
     def _postpone_overdue(self) -> None:
         """What may be carried out late counts for when it is."""

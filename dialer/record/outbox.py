@@ -97,6 +97,8 @@ class Outbox:
         self._stopping = False
         self._swept_at = 0.0
         self._held_since: dict[int, float] = {}
+        self.newest = 0
+        """The newest transition that this process has committed."""
 
     def after_commit(self, commit: Commit) -> None:
         """Publish the transitions of a commit."""
@@ -104,6 +106,7 @@ class Outbox:
 
     def put(self, told: Sequence[Told]) -> None:
         """Publish these soon; never blocks."""
+        self.newest = max((self.newest, *(item.transition_id for item in told)))
         if len(self._waiting) > MOST_IN_MEMORY:
             self._behind = True
         else:
