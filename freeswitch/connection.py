@@ -26,6 +26,7 @@ from gevent.lock import BoundedSemaphore
 from greenswitch import InboundESL
 
 from cooperative import let_others_run
+from freeswitch.awake_clock import LOOK_SECONDS, AwakeClock
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
 from freeswitch.joined_write import Post, Posted, cut
@@ -45,7 +46,6 @@ __all__ = [
 
 SILENCE_SECONDS: Final = 25.0
 _WRITE_SECONDS: Final = 5.0
-_WATCH_SECONDS: Final = 0.25
 _READ_BYTES: Final = 128 * 1024
 PEER_CLOSE_SECONDS: Final = 90.0
 """For so long a node that was given up may take to close its side; then what it has not been sent is dropped."""
@@ -57,7 +57,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     `decode` makes a record of an event's JSON, or None of one that nobody needs; `on_event` gets the records in
     order, in a greenlet of its own. It should not block, since the records that pile up meanwhile are bounded.
     `on_close` gets the reason, once, after the last event and reply, if `connect` had succeeded. A node must send
-    an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone.
+    an event at least every `silence_seconds` (subscribe to HEARTBEAT, which comes every 20 s), or it counts as gone;
+    like every deadline of a reply that is counted while this process runs.
     `peer_closed` is set once the node has closed its side: whatever it was sent over this connection it has read by
     then, or never will. A reset sets nothing: it may come from something in between. `turns_by` is the clock by which
     `on_event` has had its turn and others have theirs.
@@ -89,6 +90,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         self._queue: EventQueue[Record] = EventQueue(
             self.node, decode, on_event, self.close, max_waiting_events, now=turns_by
         )
+        self._awake = AwakeClock()
         self._last_event_at = self._read_at = 0.0
         self._ready = self._broken = False
         self._dead = Event()
@@ -115,7 +117,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self.authenticate()
             if self._dead.is_set():
                 raise self._refused_or_lost()
-            self._last_event_at = time.monotonic()
+            self._last_event_at = self._awake()
             self._ready = True
         except (OSError, EslError, ProtocolError) as exc:
             reason = _reason(exc)
@@ -156,9 +158,10 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         (the connection is closed then), ProtocolError for a line that is not one command.
         """
         result: AsyncResult[str | EslError] = AsyncResult()
-        command = PendingCommand(line, headers, result.set, time.monotonic() + timeout, queued=False)
+        command = PendingCommand(line, headers, result.set, self._awake() + timeout, queued=False)
         self._write(line, headers, command, timeout, guard)
-        result.wait(timeout=max(0.0, command.deadline - time.monotonic()))
+        while not result.ready() and (left := command.deadline - self._awake()) > 0:
+            result.wait(timeout=min(left, LOOK_SECONDS))
         if not result.ready():
             command.deadline = 0.0
             self.close("no reply in time")
@@ -182,7 +185,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
         before any event that the command caused.
         """
-        command = PendingCommand(line, headers, on_reply, time.monotonic() + timeout, queued=True)
+        command = PendingCommand(line, headers, on_reply, self._awake() + timeout, queued=True)
         self._write(line, headers, command, timeout, guard)
 
     def post_many(self, posts: Sequence[Post], timeout: float = 5.0) -> list[Posted]:
@@ -192,7 +195,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         when nothing at all was written, ProtocolError, before anything is, for a line that is not one command.
         """
         frames = [encode_command(post.line, post.headers) for post in posts]
-        deadline = time.monotonic() + timeout
+        deadline = self._awake() + timeout
         with self._writing(timeout):
             posted = [Posted.WITHHELD if _is_withheld(post) else Posted.UNSENT for post in posts]
             joined = [at for at, became in enumerate(posted) if became is Posted.UNSENT]
@@ -244,7 +247,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 sock.shutdown(socket.SHUT_WR)
             if self._receive_events_greenlet is None:
                 sock.close()
-        now = time.monotonic()
+        now = self._awake()
         for command in self._commands_sent.take_all():
             late = command.deadline <= now
             kind = ReplyTimeout if late else MaybeSent
@@ -321,7 +324,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
                 return "the node closed" + (" inside a frame" if self._decoder.pending else "")
             if self._dead.is_set():
                 break
-            self._read_at = time.monotonic()
+            self._read_at = self._awake()
             try:
                 frames: Sequence[Frame] = self._decoder.feed(data)
                 fault = None
@@ -433,8 +436,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             command.on_reply(answer)
 
     def _watch(self) -> None:
-        while not self.wait_closed(_WATCH_SECONDS):
-            now = time.monotonic()
+        while not self.wait_closed(LOOK_SECONDS):
+            now = self._awake()
             if self._commands_sent.overdue(now):
                 self.close("no reply in time")
             elif now - self._last_event_at > self._silence_seconds:

@@ -18,6 +18,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from freeswitch import dedup
+from freeswitch.awake_clock import LOOK_SECONDS, AwakeClock
 from freeswitch.connection import EslConnection, EslError, NotConnected
 from freeswitch.connection_pool import ConnectionPool, connections_for
 from freeswitch.decoding import decode_event
@@ -88,6 +89,7 @@ class NodeLink:
         self._connection: EslConnection[Event] | None = None
         self._pool: ConnectionPool | None = None
         self._event_lag: EventLag | None = None
+        self._awake = AwakeClock()
         self._heartbeat_at = 0.0
         self._stopping = Signal()
         self._loop: gevent.Greenlet[[], None] | None = None
@@ -240,12 +242,12 @@ class NodeLink:
         self._report(LinkChange(self.name, False, self.core_uuid, error=reason, peer_closed=pool.peer_closed))
 
     def _wait_closed(self, connection: EslConnection[Event]) -> None:
-        self._heartbeat_at = time.monotonic()
+        self._heartbeat_at = self._awake()
         while True:
-            left = self._heartbeat_at + HEARTBEAT_SECONDS - time.monotonic()
+            left = self._heartbeat_at + HEARTBEAT_SECONDS - self._awake()
             if left <= 0:
                 connection.close(f"no heartbeat for {HEARTBEAT_SECONDS:g} s")
-            if connection.wait_closed(max(0.0, left)):
+            if connection.wait_closed(min(max(0.0, left), LOOK_SECONDS)):
                 return
 
     def _failed(self, reason: str) -> None:
@@ -277,7 +279,7 @@ class NodeLink:
             self._learn_core(event.core_uuid, core)
         if isinstance(event, Heartbeat):
             self.heartbeat = event
-            self._heartbeat_at = time.monotonic()
+            self._heartbeat_at = self._awake()
         self._on_event(self.name, event)
 
     def _learn_core(self, core_uuid: str, core: Signal) -> None:

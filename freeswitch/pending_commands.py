@@ -19,7 +19,7 @@ _JOB: Final = "+OK Job-UUID: "
 class PendingCommand:
     """A command whose reply is still to come.
 
-    `deadline` is in monotonic seconds; `queued` says that the reply has its place among the events.
+    `deadline` is by the connection's clock; `queued` says that the reply has its place among the events.
     """
 
     __slots__ = ("_answered_by", "_background", "_job_uuid", "deadline", "on_reply", "queued")
