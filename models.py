@@ -44,8 +44,8 @@ __all__ = [
     "Agent", "ApiKey", "Call", "CallLimits", "CallState", "CallerIdFormat", "CallerIdHeader", "Campaign",
     "CampaignCount", "CampaignPace", "CampaignRamp", "CampaignStatus", "CdrInbox", "Contact", "ContactStatus",
     "Dialer", "Gateway", "Halt", "Idempotency", "ImportReject", "Node", "NodeDrain", "NodeSource", "OutboxRow",
-    "PhoneNumber", "Pool", "SessionLock", "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool", "rows",
-    "rows_as", "transaction",
+    "PhoneNumber", "Pool", "SessionLock", "Table", "Tenant", "Transition", "connect", "db", "new_id", "open_pool",
+    "rows", "rows_as", "transaction",
 ]  # fmt: skip
 
 

@@ -196,7 +196,8 @@ def written(_quick: bool) -> Sequence[Figure]:
 def claim_some(campaign_id: str) -> list[tuple[str, str]]:
     """The next calls that are due, claimed: their ids and their contacts'."""
     gateway_id = str(new_id())
-    (now,) = rows("SELECT generation FROM campaign WHERE id = %s", campaign_id)
+    with db.connection_context():
+        (now,) = rows("SELECT generation FROM campaign WHERE id = %s", campaign_id)
     wanted = [
         ClaimRequest(
             campaign_id,

@@ -4,7 +4,7 @@ The mark (`campaign_state.mark_stopped`) is one row: from its commit on the camp
 dials, records or reads, so nobody is called any more and no retry follows. Who still waits is shown as cancelled
 (`campaigns/queries.py`) and becomes so a slice at a time: one statement for a list of 100,000 would keep everybody's
 outcomes waiting. The transition of the end comes last, so that a listener has heard of everybody before it. Whoever
-dies on the way leaves the mark, and somebody else goes on. Decision 0030.
+dies on the way leaves the mark, and somebody else goes on. Decision 0037.
 """
 
 from __future__ import annotations

@@ -231,8 +231,8 @@ class CampaignSchema(schemas.Schema):
         metadata={
             "description": "What held it back at the last decision. Why nothing is being dialled right now: the cap "
             "that binds, or what is missing (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; "
-            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive). Or `slow_start`, while that makes it slower than it "
-            "could be. null with the next decision to dial."
+            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive). Or `slow_start`, while that "
+            "makes it slower than it could be. null with the next decision to dial."
         },
     )
     blocked_since = schemas.Time(

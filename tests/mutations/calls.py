@@ -128,6 +128,16 @@ TWICE = (
         (("        if not self.may_tell():\n            return\n        if answer", "        if answer"),),
     ),
     Mutation(
+        "a sleep counts against the node",
+        "after a stop every connection is given up, and how calls ended is guessed while the word of it lies unread",
+        "freeswitch/awake_clock.py",
+        "        if passed <= GAP_SECONDS:\n            self._awake += passed\n",
+        "        self._awake += passed\n",
+        (
+            "tests/unit/freeswitch/test_awake_clock.py::test_it_goes_on_while_it_is_looked_at_and_stands_still_while_nobody_can_look",
+        ),
+    ),
+    Mutation(
         "a lost lease ends the process",
         "ten seconds without Redis end every dialer of an installation",
         "dialer/succession.py",

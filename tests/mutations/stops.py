@@ -51,7 +51,7 @@ STOPS = (
         "a stop that nobody goes on with",
         "the rest of a list waits for ever where the process that began to cancel it died",
         "dialer/process.py",
-        "        self.tasks.every(STOPS_EVERY_SECONDS, self.leftover_stops.round)\n",
+        "        self._every(STOPS_EVERY_SECONDS, self.leftover_stops.round)\n",
         "",
         (
             "tests/integration/dialer/test_stops_of_dialers.py::test_a_dialer_finishes_what_a_web_process_left",
@@ -112,7 +112,7 @@ HANGUPS = (
         "hung up by a message alone",
         "calls that have to end are not looked for, and those whose node is away or whose message is lost go on",
         "dialer/process.py",
-        "        self.tasks.every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)\n",
+        "        self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)\n",
         "",
         (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
     ),
@@ -140,7 +140,7 @@ HANGUPS = (
         "whose = EVERYBODY if self._is_everybodys_turn() else self.dialer_id",
         "whose = self.dialer_id",
         (
-            f"{HUNG_UP}::test_a_dead_dialers_calls_are_ended_before_anybody_takes_them_over",
+            f"{HUNG_UP}::test_calls_whose_owner_cannot_end_them_are_ended_by_another",
             f"{TELLING}::test_one_in_turn_looks_after_everybodys",
         ),
     ),

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from api import hangups
 from models import connect, db
 from simulator.process import SimulatedNode
 from tests import pools
 from tests.factories import World, make_world
 from tests.integration.dialer.dialer_rig import Dialer
 from tests.integration.dialer.house import House
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -57,3 +59,9 @@ def house(world: World, database_url: str, redis_url: str, tmp_path: Path) -> It
         ExitStack() as stack,
     ):
         yield House(world, (database_url, redis_url), node, stack)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API waits for as long as it takes until the calls that have to end are over."""
+    monkeypatch.setattr(hangups, "ANSWER_SECONDS", HANG_SECONDS)

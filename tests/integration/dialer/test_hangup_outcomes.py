@@ -15,7 +15,9 @@ from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all,
 from tests.waiting import wait_until
 
 
-def test_a_halt_costs_nobody_an_attempt_and_nobody_is_called_again_at_once(house: House) -> None:
+def test_a_halt_costs_nobody_an_attempt_and_nobody_is_called_again_at_once(
+    house: House, patient: None
+) -> None:
     house.dialer()
     campaign_id = house.campaign(RINGS, RINGS, TALKS, retry_delay_seconds=3600)
     assert house.api("POST", "/halt")["still_up"] == []
@@ -36,7 +38,7 @@ def test_a_halt_costs_nobody_an_attempt_and_nobody_is_called_again_at_once(house
     assert counts(campaign_id) == {"pending": 2, "completed": 1}
 
 
-def test_whom_a_stop_hangs_up_before_an_answer_is_cancelled(house: House) -> None:
+def test_whom_a_stop_hangs_up_before_an_answer_is_cancelled(house: House, patient: None) -> None:
     house.dialer()
     campaign_id = house.campaign(RINGS, TALKS, retries_per_contact=3)
     assert house.api("POST", f"/campaigns/{campaign_id}/stop?hangup=true")["still_up"] == []

@@ -11,9 +11,13 @@ import pytest
 
 from campaigns import hangups
 from campaigns.hangups import EVERYBODY
+from coordination.control_bus import ControlBus
+from coordination.topics import Topic
+from freeswitch.cluster import Cluster
 from models import db, rows
 from tests.chaos.proxy import Mode
 from tests.factories import World, counts, make_campaign
+from tests.integration.dialer.dialer_rig import PREFIX
 from tests.integration.dialer.house import CAUSE, TALKS, House
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all
 from tests.waiting import wait_until
@@ -50,7 +54,9 @@ def all_end(house: House, calls: int) -> None:
 
 
 @EITHER
-def test_calls_end_before_the_answer_where_their_node_can_be_reached(house: House, ask: Ask) -> None:
+def test_calls_end_before_the_answer_where_their_node_can_be_reached(
+    house: House, ask: Ask, patient: None
+) -> None:
     house.dialer()
     campaign_id = house.campaign(*[TALKS] * 4)
     assert ask(house, campaign_id) == []
@@ -107,18 +113,24 @@ def test_a_dialer_that_starts_later_ends_them(house: House, ask: Ask) -> None:
     all_end(house, 4)
 
 
-def test_a_dead_dialers_calls_are_ended_before_anybody_takes_them_over(house: House) -> None:
+def test_calls_whose_owner_cannot_end_them_are_ended_by_another(house: House) -> None:
     first = house.dialer()
     campaign_id = house.campaign(*[TALKS] * 4)
-    house.dialer()
-    first.die()
-    # As where its lease has long to run.
-    first.process.membership.register(first.id, {})
+    second = house.dialer()
+    # As a dialer that has lost its links, or stands still.
+    first.process.hangups.cluster = Cluster([], first.id, lambda *_: None, lambda _: None)
     stop(house, campaign_id)
-    wait_until(lambda: not house.up(), "the end of every call at the switch", seconds=60)
+    all_end(house, 4)
     with db.connection_context():
-        owners = rows("SELECT DISTINCT dialer_id, ended_at IS NULL AS open FROM call")
-    assert owners == [{"dialer_id": first.id, "open": True}]
+        assert rows("SELECT DISTINCT dialer_id FROM call") == [{"dialer_id": first.id}]
+    assert not second.process.live_calls
+
+
+def test_the_message_of_an_older_web_process_ends_calls_too(house: House) -> None:
+    dialer = house.dialer()
+    campaign_id = house.campaign(*[TALKS] * 2)
+    ControlBus(dialer.redis, PREFIX).notify(Topic.HANGUP, {"campaign_id": str(campaign_id)})
+    all_end(house, 2)
 
 
 def test_a_call_that_is_claimed_beside_a_halt_is_marked_by_its_dialer(world: World) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import hangups, lifecycle, stopping
+from campaigns import call_counts, hangups, lifecycle, stopping
 from dialer import call_rows, identity, process
 from dialer.capacity import limiter_snapshot
 from dialer.record import cdr_correction, cdr_inbox, outcomes
@@ -179,6 +179,10 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         ),
         "campaigns.stopping._FINISH": (stopping._FINISH, (campaign_id, "web")),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
+        "campaigns.call_counts._OPEN": (
+            call_counts._OPEN.format(which="campaign_id = %s"),
+            (campaign_id,),
+        ),
         "campaigns.lifecycle._EXHAUSTED": (lifecycle._EXHAUSTED, (campaign_id,)),
         "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),
         "api.routes.nodes.CALLS_AT_PREVIOUS_ADDRESS": (

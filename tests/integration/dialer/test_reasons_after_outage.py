@@ -70,11 +70,6 @@ def test_no_redis_is_told_with_its_time_and_gone_with_the_first_call_after(
             wait_until(lambda: state(campaign_id)["reason"] == "no_redis", "the word")
             blocked = state(campaign_id)
             assert blocked["last"] <= blocked["since"] <= blocked["now"]
-        if how == "emptied":
-            # Nobody is a member any more: the dialer ends, and whoever started it starts another.
-            wait_until(lambda: dialer.exit_code is not None, "the end of the dialer")
-            dialer.close()
-            dialer = Dialer(database_url, redis_url, f"{node.url}?name=fs1&cps=500").start()
         dialled = gone = None
         until = time.monotonic() + 60
         while gone is None:

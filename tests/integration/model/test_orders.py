@@ -22,7 +22,9 @@ from tests.factories import World, make_campaign
 from tests.integration.dialer.test_cdr_inbox import ANSWERED, UNKNOWN, Desk
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
 from tests.integration.model.rig import Rig, rig_over
-from tests.waiting import HANG_SECONDS
+from tests.waiting import HANG_SECONDS, wait_until
+
+WAITS_FOR_ME = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
 
 
 @pytest.fixture
@@ -211,7 +213,7 @@ def test_an_end_waits_for_the_stop_that_runs_beside_it(world: World) -> None:
     with db.connection_context(), db.atomic():
         lifecycle.stop(campaign_id, world.tenant_id)
         ending = gevent.spawn(write, DIALER, [], [], [ended(call.call_id, "pending")])
-        ending.join(0.2)
+        wait_until(lambda: ending.ready() or rows(WAITS_FOR_ME), "the end, or that it waits for the stop")
         assert not ending.ready()
     ending.get(timeout=HANG_SECONDS)
     assert contact_of(call).status == "failed"
