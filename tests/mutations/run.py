@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ HANG_SECONDS = 120
 """Of one test: longer than a wait for what never comes, and short enough for the run to say what hung."""
 FAILED = 1
 """pytest's exit status where tests ran and some failed; any other says that they did not run."""
+
+
+SOME_FAILED = re.compile(r"^\d+ failed\b", re.MULTILINE)
+"""How pytest counts tests that failed, in its last words of its own."""
 
 
 class NotCaughtError(Exception):
@@ -75,5 +80,5 @@ def check(mutation: Mutation) -> None:
         for test in mutation.tests:
             status, said = pytest_status(copy, [test])
             # Where pytest is missing, or a server did not start, it is 1 as well.
-            if status != FAILED or " failed" not in said[-200:]:
+            if status != FAILED or not SOME_FAILED.search(said):
                 raise NotCaughtError(f"{mutation.name}: {test} ended with status {status}\n{said}")
