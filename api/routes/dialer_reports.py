@@ -29,6 +29,8 @@ class DialerReport(TypedDict, total=False):
     """A living dialer; more is in it than is shown."""
 
     nodes: list[NodeReport]
+    cannot_run: Mapping[str, str]
+    """By campaign, what keeps this dialer from running it."""
 
 
 Dialers = Mapping[str, DialerReport]

@@ -7,7 +7,7 @@ from typing import TypedDict
 import orjson
 from flask import Blueprint, Response
 
-from api.auth import authenticate
+from api.auth import Caller, authenticate
 from api.errors import ApiError
 from api.routes.dialer_reports import Dialers, living_dialers
 from api.services import services
@@ -64,25 +64,31 @@ def readyz() -> Response:
         "database": "ok" if not database else "unavailable",
         "redis": "ok" if not redis_reason else "unavailable",
     }
-    shown: dict[str, object] = {**body, **_dialling(dialers, redis_reason)} if _has_a_key() else {**body}
+    caller = _whoever_asks()
+    shown: dict[str, object] = {**body}
+    if caller is not None:
+        shown |= _dialling(dialers, redis_reason, everybodys=caller.may("platform"))
     return Response(orjson.dumps(shown), 503 if reasons else 200, content_type="application/json")
 
 
-def _has_a_key() -> bool:
+def _whoever_asks() -> Caller | None:
     try:
-        authenticate()
+        return authenticate()
     except ApiError:
-        return False
-    return True
+        return None
 
 
-def _dialling(dialers: Dialers, redis_reason: str | None) -> Dialling:
+def _dialling(dialers: Dialers, redis_reason: str | None, *, everybodys: bool) -> Dialling:
+    """`everybodys`: whether the caller may see the campaigns of every tenant."""
     nodes = _nodes(dialers)
     warnings = [f"Node {node['name']} is not connected." for node in nodes if not node["connected"]]
     if dialers and not nodes:
         warnings.append("No dialer is connected to a node.")
     if redis_reason != REDIS_AWAY and not dialers:
         warnings.append("No dialer is alive.")
+    for dialer_id, info in sorted(dialers.items()):
+        for campaign_id, rule in sorted(info.get("cannot_run", {}).items()) if everybodys else ():
+            warnings.append(f"Dialer {dialer_id} cannot run campaign {campaign_id}: {rule}.")
     return {"warnings": warnings, "dialers": sorted(dialers), "nodes": nodes}
 
 

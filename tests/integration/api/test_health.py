@@ -11,8 +11,8 @@ from coordination.membership import Membership
 from tests.integration.api.site import Site, key, lose_redis
 
 
-def ready(site: Site, *, with_key: bool = True) -> Any:
-    headers = {"Authorization": f"Bearer {key('read')}"} if with_key else {}
+def ready(site: Site, *, with_key: bool = True, role: str = "read") -> Any:
+    headers = {"Authorization": f"Bearer {key(role)}"} if with_key else {}
     return site.client().get("/readyz", headers=headers)
 
 
@@ -65,6 +65,15 @@ def test_who_has_no_key_is_told_nothing_of_them(site: Site, headers: dict[str, s
     Membership(site.services.redis, "carillon:").register("d000000000001", {"nodes": []})
     response = site.client().get("/readyz", headers=headers)
     assert (response.status_code, response.json) == (200, ABLE)
+
+
+def test_the_platform_alone_is_told_what_a_dialer_is_not_set_up_for(site: Site) -> None:
+    report = {"nodes": [node("fs1", connected=True)], "cannot_run": {"c1": "action.file is not allowed"}}
+    Membership(site.services.redis, "carillon:").register("d000000000001", report)
+    assert ready(site).json["warnings"] == []
+    assert ready(site, role="platform").json["warnings"] == [
+        "Dialer d000000000001 cannot run campaign c1: action.file is not allowed."
+    ]
 
 
 def test_a_key_is_told_of_a_dialer_that_has_no_node(site: Site) -> None:
