@@ -36,6 +36,7 @@ from campaigns.actions import (
     Socket,
     Transfer,
 )
+from campaigns.routing import match_length
 
 
 def parse_action(data: object, allowed: Allowed) -> Action:
@@ -156,12 +157,20 @@ def _bridge(given: _Fields, allowed: Allowed) -> Action:
         raise NotGranted("action.gateway_id", gateway, "it is not a gateway of the tenant")
     number = given.take("number", "it must be a number in international form, such as +12125550100")
     if not TEMPLATE.search(number):
-        return Bridge(gateway, checked_number("action.number", number, None))
+        return checked_bridge(Bridge(gateway, checked_number("action.number", number, None)), allowed)
     if not NUMBER_CHARACTERS.fullmatch(TEMPLATE.sub("", number)):
         raise ActionRefused(
             "action.number", number, "around its templates only a number's characters may stand"
         )
     return Bridge(gateway, number)
+
+
+def checked_bridge(bridge: Bridge, allowed: Allowed) -> Bridge:
+    """A bridge whose number is filled, where its gateway carries that. Raises NotGranted."""
+    prefixes = allowed.prefixes.get(bridge.gateway_id, ())
+    if match_length(prefixes, bridge.number) is None:
+        raise NotGranted("action.number", bridge.number, f"the gateway carries {', '.join(prefixes)} only")
+    return bridge
 
 
 def _socket(given: _Fields, allowed: Allowed) -> Action:

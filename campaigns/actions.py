@@ -7,7 +7,8 @@ permissions of the moment and fills for each call. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from campaigns.errors import CampaignsError, quoted
 
@@ -31,13 +32,15 @@ class NotGranted(ActionRefused):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the platform lets a tenant's actions reach. `socket_hosts` and `audio_hosts` are `host` or `host:port`."""
+    """What the platform lets a tenant's actions reach. `socket_hosts` and `audio_hosts` are `host` or `host:port`;
+    `prefixes` are those of the gateways of `gateway_ids` that carry some numbers only."""
 
     tenant_id: str
     sound_folder: str
     audio_hosts: frozenset[str] = frozenset()
     voices: frozenset[str] = VOICES
     gateway_ids: frozenset[str] = frozenset()
+    prefixes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     queues: frozenset[str] = frozenset()
     socket_hosts: frozenset[str] = frozenset()
     dialplan_context: str | None = None

@@ -24,8 +24,9 @@ _OF_NUMBER = _RAISE.format(uses="", condition="campaign.phone_number_id = %s")
 _OF_TENANT = _RAISE.format(uses="", condition="campaign.tenant_id = %s")
 _OF_GATEWAY = _RAISE.format(
     uses="JOIN phone_number ON phone_number.id = campaign.phone_number_id"
-    " JOIN gateway ON gateway.id = phone_number.gateway_id",
-    condition="(gateway.id = %s OR gateway.failover @> jsonb_build_array(%s::text))",
+    " JOIN gateway ON gateway.id = phone_number.gateway_id JOIN tenant ON tenant.id = campaign.tenant_id",
+    condition="%s::text IN (SELECT gateway.id::text UNION ALL SELECT jsonb_array_elements_text(gateway.failover)"
+    " UNION ALL SELECT jsonb_array_elements_text(tenant.gateway_ids))",
 )
 
 
@@ -48,5 +49,5 @@ def from_tenant(tenant_id: str) -> list[Held]:
 
 
 def from_gateway(gateway_id: uuid.UUID) -> list[Held]:
-    """Something by which calls left that leave by this gateway."""
-    return [Held(**row) for row in rows(_OF_GATEWAY, gateway_id, str(gateway_id))]
+    """Something by which calls left that leave, or are bridged, by this gateway."""
+    return [Held(**row) for row in rows(_OF_GATEWAY, str(gateway_id))]

@@ -30,6 +30,7 @@ from models import Agent, rows
 blp = Blueprint("agents", description="What an answered call is connected to")
 
 NOT_FOUND = "Agent not found"
+PREFIXES = "SELECT id::text, prefixes FROM gateway WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL"
 REFUSED = "action.room is 'a b'; it must be 1 to 64 of 0-9 A-Z a-z _ -."
 
 
@@ -129,6 +130,7 @@ def _permissions(tenant_id: str) -> Allowed:
         sound_folder=settings.sound_folder,
         audio_hosts=frozenset(settings.audio_hosts),
         gateway_ids=frozenset(granted[0]["gateway_ids"]),
+        prefixes={row["id"]: row["prefixes"] for row in rows(PREFIXES, granted[0]["gateway_ids"])},
         queues=frozenset(granted[0]["queues"]),
         socket_hosts=frozenset(settings.socket_hosts),
         dialplan_context=granted[0]["dialplan_context"],

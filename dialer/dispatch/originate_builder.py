@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from campaigns.action_parsing import parse_action
+from campaigns.action_parsing import checked_bridge, parse_action
 from campaigns.action_templates import fill
 from campaigns.actions import (
     Action,
@@ -50,6 +50,8 @@ class OriginateBuilder:
         """
         allowed = self._allowed(plan)
         action = fill(parse_action(plan.action, allowed), custom_fields, _region(call.caller_id))
+        if isinstance(action, Bridge):
+            checked_bridge(action, allowed)
         message = parse_safe_harbour(plan.safe_harbour, allowed)
         if message is not None:
             message = fill_safe_harbour(message, custom_fields)
@@ -89,6 +91,7 @@ class OriginateBuilder:
             sound_folder=self.sound_folder,
             audio_hosts=frozenset(self.audio_hosts),
             gateway_ids=frozenset(plan.gateway_ids),
+            prefixes=plan.bridge_prefixes,
             queues=frozenset(plan.queues),
             socket_hosts=frozenset(self.socket_hosts),
             dialplan_context=plan.dialplan_context,

@@ -7,7 +7,7 @@ asked again by the claim and by the sender's guard.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.routing import in_order
@@ -77,6 +77,8 @@ class Plan:
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
     bridge_gateways: Mapping[str, str]
+    bridge_prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which numbers those of them carry that do not carry all."""
     safe_harbour: Mapping[str, Any] | None = None
     weight: int = 1
     tenant_weight: int = 1
@@ -161,4 +163,5 @@ def _plan(row: dict[str, Any], gateways: Mapping[str, GatewayPlan]) -> Plan:
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,
         bridge_gateways={name: gateways[name].dial_string for name in granted if name in gateways},
+        bridge_prefixes={name: gateways[name].prefixes for name in granted if name in gateways},
     )

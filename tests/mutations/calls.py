@@ -21,6 +21,14 @@ from tests.mutations.mutation import (
 
 TAKEN_AWAY = (
     Mutation(
+        "second leg by any gateway",
+        "a call is bridged to a number that the gateway of the bridge does not carry",
+        "dialer/dispatch/originate_builder.py",
+        "            checked_bridge(action, allowed)\n",
+        "            pass\n",
+        ("tests/unit/dialer/test_originate_builder.py::test_a_bridge_obeys_the_prefixes_of_its_gateway",),
+    ),
+    Mutation(
         "claimed under an older plan",
         "a contact is called by what was taken from its campaign before the claim",
         "dialer/dispatch/claims.py",

@@ -78,3 +78,18 @@ def test_a_gateway_that_calls_fail_over_to_is_theirs_too(site: Site) -> None:
         == 200
     )
     assert [payload["campaign_id"] for topic, payload in site.bus.messages if topic == "hold"] == [campaign]
+
+
+def test_a_gateway_that_calls_are_bridged_by_is_theirs_too(site: Site) -> None:
+    campaign = site.in_state("running")
+    other = str(new_id())
+    site.sql(
+        "INSERT INTO gateway (id, name, dial_string) VALUES (%s, 'other', 'sofia/gateway/o/{number}')", other
+    )
+    site.sql("UPDATE tenant SET gateway_ids = jsonb_build_array(%s::text) WHERE id = %s", other, TENANT)
+    site.bus.messages.clear()
+    assert (
+        site.request("PATCH", f"/gateways/{other}", json={"prefixes": ["+49"]}, role="platform").status_code
+        == 200
+    )
+    assert [payload["campaign_id"] for topic, payload in site.bus.messages if topic == "hold"] == [campaign]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from campaigns.actions import ActionRefused
+from campaigns.actions import ActionRefused, NotGranted
 from dialer.dispatch.originate_builder import OriginateBuilder
 from freeswitch.originate import originate
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan
@@ -57,6 +59,24 @@ def test_a_call_leaves_with_the_timers_of_its_claim() -> None:
     plan = make_plan(ring_timeout_seconds=20, max_call_seconds=60)
     request = REQUESTS.build(plan, make_gateway(), make_call(ring_seconds=40, max_seconds=3600), {})
     assert (request.ring_seconds, request.max_seconds) == (40, 3600)
+
+
+@pytest.mark.parametrize("number", ["+14155550100", "{desk}"])
+def test_a_bridge_obeys_the_prefixes_of_its_gateway(number: str) -> None:
+    """A gateway that carries +1 carried second legs to +44."""
+    builder = OriginateBuilder("/sounds", (), ())
+    granted = GRANTED | {"bridge_prefixes": {DESK: ("+44", "+49")}}
+    plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": number}, **granted)
+    with pytest.raises(NotGranted, match="carries") if "{" not in number else nullcontext():
+        builder.check(plan)
+    with pytest.raises(NotGranted, match=re.escape("the gateway carries +44, +49 only")):
+        builder.build(plan, make_gateway(), make_call(), {"desk": "+14155550100"})
+    builder.build(
+        make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **granted),
+        make_gateway(),
+        make_call(),
+        {"desk": "+442071838750"},
+    )
 
 
 @pytest.mark.parametrize(
