@@ -249,10 +249,15 @@ def of_campaign(view: LedgerView, campaign_id: str) -> list[Originate]:
 
 def dialer_id_of(stack: Stack, pid: int) -> str:
     """Under which id the living dialer in this process dials."""
+    (dialer_id,) = dialer_ids_of(stack, pid)
+    return dialer_id
+
+
+def dialer_ids_of(stack: Stack, pid: int) -> set[str]:
+    """Those whose lease runs, of the dialers that this process is or was a moment ago."""
     with redis.Redis.from_url(stack.redis_url, decode_responses=True) as client:
         alive = Membership(client, stack.settings.redis_prefix).alive()
-    (dialer_id,) = [name for name, said in alive.items() if said["pid"] == pid]
-    return dialer_id
+    return {name for name, said in alive.items() if said["pid"] == pid}
 
 
 def unexplained(

@@ -14,7 +14,7 @@ from local.api_client import ApiFailedError
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, live_calls_peak
 from tests.e2e.conftest import StackMaker
-from tests.e2e.rig import PARK, Tenant, new_tenant, numbers, of_campaign, polled, seen
+from tests.e2e.rig import PARK, Tenant, dialer_ids_of, new_tenant, numbers, of_campaign, polled, seen
 from tests.judging import Judge
 
 HANGUP = "MANAGER_REQUEST"
@@ -119,6 +119,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
     tenant.act(campaign, "start")
     tenant.wait_touched(campaign, 150)
     pid = stack.pids[victim]
+    (fenced,) = dialer_ids_of(stack, pid)
     os.kill(pid, signal.SIGSTOP)
     try:
         asked = time.monotonic()
@@ -129,7 +130,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
         woken = time.time()
     finally:
         os.kill(pid, signal.SIGCONT)
-    polled(lambda: stack.pids.get(victim) not in (None, pid), "a new process in the stopped one's place")
+    polled(lambda: dialer_ids_of(stack, pid) - {fenced}, "a new identity of the process that was stopped")
     back = time.time()
     tenant.wait_idle(campaign)
     resumed = time.time()
