@@ -249,7 +249,7 @@ def test_a_halt_while_redis_is_silent_says_what_may_leave_and_ends_the_calls_whe
         signal_all([parts.valkey.pid], signal.SIGCONT)
     tenant.wait_idle(campaign)
     assert parts.started_between(campaign, last, time.time()) == []
-    tenant.api.delete(halted)
+    tenant.own.delete(halted)
     goes_on(tenant, campaign)
     # Every lease had lapsed, and no process ended for it.
     assert dialers_of(parts) == dialers

@@ -21,7 +21,9 @@ FAILING = [
     ("GET", "/campaigns", ["campaign"]),
     ("POST", "/campaigns", ["contact", "campaign", "agent", "import_reject", "campaign_count"]),
     ("GET", "/campaigns/{id}", ["campaign"]),
+    ("PATCH", "/campaigns/{id}", ["campaign"]),
     ("DELETE", "/campaigns/{id}", ["campaign", "call"]),
+    ("GET", "/campaigns/{id}/pacing", ["campaign", "campaign_pace"]),
     ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
     ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
     ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),
@@ -99,6 +101,8 @@ def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str
         given: dict[str, Any] = {}
         if (method, path) == ("POST", "/campaigns"):
             given["data"] = site.form("phone_number\n+14155550001\nbad\n")
+        if method == "PATCH":
+            given["json"] = {"weight": 2}
         response = site.request(method, path.format(id=campaign_id), **given)
         assert (response.status_code, response.text) == (500, "Database error"), table
         site.sql(f"ALTER TABLE away RENAME TO {table}")
