@@ -138,7 +138,8 @@ class Gateway(Table):
 
 
 class Agent(Table):
-    """What an answered call is connected to."""
+    """What an answered call is connected to. `held_at`: so many of its calls in a row could not be given to it that
+    no more leave until it is let go; `probe_at` is when the nodes are asked for what it needs."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -148,6 +149,10 @@ class Agent(Table):
     ring_timeout_seconds = IntegerField(default=30)
     max_call_seconds = IntegerField(default=1800)
     variables = BinaryJSONField(null=True, index=False)
+    failures_in_row = IntegerField(default=0)
+    held_at = DateTimeTZField(null=True)
+    held_reason = TextField(null=True)
+    probe_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
@@ -206,9 +211,9 @@ class Campaign(Table):
 
 class Contact(Table):
     """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count. `free_sends` counts
-    those that the switch refused, `carrier_refusals` and `gateway_faults` the others that do not count; `version`
-    numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a trigger; an
-    index mentions it in place of the status, so that the steps of a call write no index."""
+    those that the switch refused, `carrier_refusals`, `gateway_faults` and `disturbed` the others that do not count;
+    `version` numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a
+    trigger; an index mentions it in place of the status, so that the steps of a call write no index."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -221,6 +226,7 @@ class Contact(Table):
     free_sends = SmallIntegerField(default=0)
     carrier_refusals = SmallIntegerField(default=0)
     gateway_faults = SmallIntegerField(default=0)
+    disturbed = SmallIntegerField(default=0)
     version = IntegerField(default=0)
     next_attempt_at = DateTimeTZField(null=True)
     last_cause = TextField(null=True)

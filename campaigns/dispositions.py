@@ -17,6 +17,8 @@ class Disposition(StrEnum):
     ANSWERED = "answered"
     ABANDONED = "abandoned"
     """Answered, and no agent joined within the connect deadline."""
+    AGENT_FAILED = "agent_failed"
+    """Answered, and what its agent was to do could not run: the platform's fault."""
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
@@ -26,6 +28,8 @@ class Disposition(StrEnum):
     REDIRECTED = "redirected"
     GATEWAY_FAULT = "gateway_fault"
     CONGESTION = "congestion"
+    NODE_FAULT = "node_fault"
+    """The node could not carry it on, whatever the person did: no media port, or its timers ran late."""
     SWITCH_LOST = "switch_lost"
     OUTCOME_UNKNOWN = "outcome_unknown"
 
@@ -37,7 +41,8 @@ class Evidence:
     `channel` is False where the switch refused before it made one; `progress` is any 18x; `sip_status` is the
     far end's final response, None where there was none (our own timers, a refusal by the switch). `sip_reason` is the
     Reason header of that response; with one that names a Q.850 cause, `q850` is what the far end said, and without
-    it what the switch makes of the status. `abandoned` says of an answered call that no agent joined it in time.
+    it what the switch makes of the status. `abandoned` says of an answered call that no agent joined it in time,
+    `agent_failed` that its action could not run, `late_timer` of one that our own timer ended that it ran late.
     """
 
     cause: str
@@ -50,6 +55,8 @@ class Evidence:
     q850: int | None = None
     sip_reason: str | None = None
     abandoned: bool = False
+    agent_failed: bool = False
+    late_timer: bool = False
 
 
 _BY_STATUS: Mapping[int, Disposition] = {
@@ -106,12 +113,30 @@ _BY_CAUSE: Mapping[str, Disposition] = {
 def dispose(evidence: Evidence) -> Disposition:
     """The disposition of a call that is over."""
     if evidence.answered:
-        return Disposition.ABANDONED if evidence.abandoned else Disposition.ANSWERED
+        return _of_an_answer(evidence)
+    if evidence.late_timer or without_media(evidence):
+        return Disposition.NODE_FAULT
     if evidence.sip_603plus or (evidence.sip_status == 603 and evidence.sip_phrase == "Network Blocked"):
         return Disposition.NETWORK_BLOCKED
     if evidence.sip_status is not None and evidence.sip_status >= 300:
         return _from_status(evidence, evidence.sip_status)
     return _from_cause(evidence)
+
+
+def _of_an_answer(evidence: Evidence) -> Disposition:
+    if evidence.agent_failed:
+        return Disposition.AGENT_FAILED
+    return Disposition.ABANDONED if evidence.abandoned else Disposition.ANSWERED
+
+
+def without_media(evidence: Evidence) -> bool:
+    """Whether the node had no media for a call that was picked up, or rang: no port free, or no codec in common.
+
+    A carrier that refuses with the same cause gives a status with it. 487 is the node's own CANCEL, behind a 183,
+    unless its Reason is the far end's.
+    """
+    own = evidence.sip_status is None or (evidence.sip_status == 487 and not evidence.sip_reason)
+    return evidence.cause == "INCOMPATIBLE_DESTINATION" and evidence.channel and own
 
 
 def named_q850(evidence: Evidence) -> int | None:

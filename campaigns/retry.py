@@ -18,6 +18,9 @@ MAX_SWITCH_REFUSALS = 20
 MAX_CARRIER_REFUSALS = 2
 """Sends that the carrier refused for want of capacity, for one contact."""
 MAX_GATEWAY_FAULTS = 3
+MAX_DISTURBED = 2
+"""Calls that disturbed a person, or may have, and failed by the platform's fault, after each of which he is called
+once more."""
 FIRST_BACKOFF_SECONDS = 5.0
 LAST_BACKOFF_SECONDS = 60.0
 JITTER = 0.10
@@ -33,12 +36,15 @@ class UncountedReason(StrEnum):
     """The carrier had no capacity."""
     GATEWAY = "gateway"
     """The gateway is at fault."""
+    DISTURBED = "disturbed"
+    """A phone rang or was picked up, and the agent or the node failed."""
 
 
 UNCOUNTED_BOUND: Mapping[UncountedReason, int] = {
     UncountedReason.REFUSAL: MAX_SWITCH_REFUSALS,
     UncountedReason.CARRIER: MAX_CARRIER_REFUSALS,
     UncountedReason.GATEWAY: MAX_GATEWAY_FAULTS,
+    UncountedReason.DISTURBED: MAX_DISTURBED,
 }
 
 
@@ -53,6 +59,7 @@ class Retry(StrEnum):
 RETRY: Mapping[Disposition, Retry] = {
     Disposition.ANSWERED: Retry.NEVER,
     Disposition.ABANDONED: Retry.NEVER,
+    Disposition.AGENT_FAILED: Retry.NEVER,
     Disposition.BUSY: Retry.YES,
     Disposition.NO_ANSWER: Retry.YES,
     Disposition.UNREACHABLE: Retry.YES,
@@ -62,11 +69,14 @@ RETRY: Mapping[Disposition, Retry] = {
     Disposition.REDIRECTED: Retry.NEVER,
     Disposition.GATEWAY_FAULT: Retry.YES,
     Disposition.CONGESTION: Retry.YES,
+    Disposition.NODE_FAULT: Retry.NEVER,
     Disposition.SWITCH_LOST: Retry.YES,
     Disposition.OUTCOME_UNKNOWN: Retry.NEVER,
 }
 
 
+DISTURBED = frozenset({Disposition.AGENT_FAILED, Disposition.NODE_FAULT})
+"""Nobody's attempt, and all the same a phone rang or was picked up: not repeated before the campaign's own delay."""
 REACHED = frozenset({Disposition.ANSWERED, Disposition.ABANDONED})
 """A person was on the line, so the contact is completed: to be called again by a machine that had nobody for him is
 what a regulator forbids first (72 hours in the United Kingdom), and no campaign can allow it yet."""
@@ -74,8 +84,8 @@ what a regulator forbids first (72 hours in the United Kingdom), and no campaign
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a contact has been through, this call included in `attempts` but not in the three that count sends
-    which used up none: `free_sends` (the switch's refusals), `carrier_refusals` and `gateway_faults`.
+    """What a contact has been through, this call included in `attempts` but not in those that count sends which
+    used up none: `free_sends` (the switch's refusals), `carrier_refusals`, `gateway_faults` and `disturbed`.
 
     `rejected`: an earlier attempt was rejected. `probe`: this call left by a paused gateway, to learn whether it
     works again. `other_gateway`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
@@ -89,6 +99,7 @@ class History:
     retry_delay_seconds: int
     carrier_refusals: int = 0
     gateway_faults: int = 0
+    disturbed: int = 0
     probe: bool = False
     other_gateway: bool = False
 
@@ -117,6 +128,8 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     """
     if disposition in REACHED:
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
+    if disposition in DISTURBED:
+        return _after_disturbing(disposition, history, jitter)
     if history.other_gateway:
         # Counted against the bound, and not stopped by it: what bounds this is that no gateway gets a second call.
         charged = None if history.probe else _uncounted_reason(disposition, refused)
@@ -136,6 +149,15 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     return Next(ContactStatus.FAILED, disposition, counts=True)
 
 
+def _after_disturbing(disposition: Disposition, history: History, jitter: float) -> Next:
+    """Somebody was disturbed for nothing: not charged, not before the campaign's delay, and twice more at most."""
+    reason = UncountedReason.DISTURBED
+    if history.disturbed >= UNCOUNTED_BOUND[reason]:
+        return Next(ContactStatus.FAILED, disposition, counts=False, uncounted=reason)
+    delay = _with_jitter(float(history.retry_delay_seconds), jitter)
+    return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=delay, uncounted=reason)
+
+
 def _uncounted_reason(disposition: Disposition, refused: bool) -> UncountedReason | None:
     if disposition is Disposition.CONGESTION:
         return UncountedReason.REFUSAL if refused else UncountedReason.CARRIER
@@ -149,6 +171,7 @@ def _times_before(reason: UncountedReason, history: History) -> int:
         UncountedReason.REFUSAL: history.free_sends,
         UncountedReason.CARRIER: history.carrier_refusals,
         UncountedReason.GATEWAY: history.gateway_faults,
+        UncountedReason.DISTURBED: history.disturbed,
     }
     return used[reason]
 

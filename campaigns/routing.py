@@ -28,6 +28,7 @@ T = TypeVar("T", bound=Carries)
 FAILS_OVER: Mapping[Disposition, bool] = {
     Disposition.ANSWERED: False,
     Disposition.ABANDONED: False,
+    Disposition.AGENT_FAILED: False,
     Disposition.BUSY: False,
     Disposition.NO_ANSWER: False,
     Disposition.UNREACHABLE: False,
@@ -37,6 +38,7 @@ FAILS_OVER: Mapping[Disposition, bool] = {
     Disposition.REDIRECTED: False,
     Disposition.GATEWAY_FAULT: True,
     Disposition.CONGESTION: True,
+    Disposition.NODE_FAULT: False,
     Disposition.SWITCH_LOST: False,
     Disposition.OUTCOME_UNKNOWN: False,
 }

@@ -28,7 +28,7 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
-    contact.carrier_refusals, contact.gateway_faults,
+    contact.carrier_refusals, contact.gateway_faults, contact.disturbed,
     {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
     coalesce(taken.ring_seconds, agent.ring_timeout_seconds) AS ring_seconds,
     coalesce(taken.max_seconds, agent.max_call_seconds) AS max_seconds, {TRIED.format(contact="contact.id")} AS tried
@@ -85,6 +85,7 @@ def _live_call(row: dict[str, Any]) -> LiveCall:
         free_sends=row["free_sends"],
         carrier_refusals=row["carrier_refusals"],
         gateway_faults=row["gateway_faults"],
+        disturbed=row["disturbed"],
         rejected=row["rejected"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],

@@ -57,10 +57,11 @@ class LiveCall:
     generation: int
     """Its campaign's at the claim: a pause or stop since then forbids it to leave."""
     attempt: int
-    """The contact's counts at the claim, this field to `gateway_faults`."""
+    """The contact's counts at the claim, this field to `disturbed`."""
     free_sends: int
     carrier_refusals: int
     gateway_faults: int
+    disturbed: int
     rejected: bool
     """Whether the contact rejected an attempt before."""
     retries_per_contact: int

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from freeswitch.action_proofs import ActionKind
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.errors import CommandRefused
 
@@ -49,6 +50,7 @@ _WORD: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _ROOM: Final = re.compile(r"[0-9A-Za-z_.-]{1,128}")
 _QUEUE: Final = re.compile(r"[0-9A-Za-z_.@-]{1,128}")
 _HOST: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
+_ENGINE_PROOF: Final = re.compile(r"dialer_ran=\$\{module_exists\(mod_[A-Za-z0-9_]+\)\}")
 _ENDPOINT: Final = re.compile(r"[a-z]+(?:/[0-9A-Za-z_.:@;=+*#-]+)+")
 
 
@@ -147,10 +149,39 @@ def connect(step: Application, message: Application | None = None) -> list[Appli
     dialer has stopped. How each behaves was recorded on a node: docs/freeswitch.md.
     """
     ways = {"bridge": _bridged, "callcenter": _queued, "conference": _met}
+    kinds = {
+        "bridge": ActionKind.BRIDGE,
+        "callcenter": ActionKind.QUEUE,
+        "conference": ActionKind.CONFERENCE,
+    }
     if step.name not in ways or (message is not None and message.name not in ("playback", "speak")):
         raise CommandRefused("connect", step.name, "a bridge, queue or conference, and a playback or say")
     alone = [_ABANDONED, *([message] if message else []), hangup()]
-    return [_CONNECT, *ways[step.name](step, message), *alone]
+    return [_CONNECT, _ACTIONS[kinds[step.name]], *ways[step.name](step, message), *alone]
+
+
+def played(step: Application) -> list[Application]:
+    """A `playback`, what the node says of it, and the end of the call."""
+    return [_ACTIONS[ActionKind.PLAYBACK], step, _RESPONSE, hangup()]
+
+
+def spoken(step: Application) -> list[Application]:
+    """A `say`, whether the node has its engine, and the end of the call."""
+    engine = step.argument.partition("|")[0]
+    proof = Application("set", f"dialer_ran=${{module_exists(mod_{engine})}}")
+    return [_ACTIONS[ActionKind.SAY], step, proof, hangup()]
+
+
+def served(step: Application, message: Application | None = None) -> list[Application]:
+    """A `socket`. Whoever is on the line when it cannot be reached hears `message`, and is let go; a server that
+    leaves a call it has taken lets the person go."""
+    alone = [_HANGUP_IF_SERVED, message] if message else []
+    return [_ACTIONS[ActionKind.SOCKET], step, _LAST_RUN, *alone, hangup()]
+
+
+def transferred(step: Application) -> list[Application]:
+    """A `transfer`; what follows is the dialplan's."""
+    return [_ACTIONS[ActionKind.TRANSFER], step]
 
 
 def _bridged(step: Application, _message: Application | None) -> list[Application]:
@@ -179,6 +210,12 @@ def _leave(play: str) -> Application:
 
 
 _CONNECT: Final = Application("set", "dialer_connect=true")
+_ACTIONS: Final = {kind: Application("set", f"dialer_action={kind}") for kind in ActionKind}
+_RESPONSE: Final = Application("set", "dialer_ran=${current_application_response}")
+_LAST_RUN: Final = Application("set", "dialer_ran=${current_application}")
+_HANGUP_IF_SERVED: Final = Application(
+    "execute_extension", "${cond(${dialer_ran} == socket ? answer : hangup)} inline"
+)
 _ABANDONED: Final = Application("set", "dialer_abandoned=true")
 _BRIDGE_TERMS: Final = Application(
     "multiset", f"continue_on_fail=true hangup_after_bridge=true call_timeout={CONNECT_SECONDS}"
@@ -201,6 +238,10 @@ _HANGUP_IF_MET: Final = Application(
 _OWN: Final = frozenset(
     {
         _CONNECT,
+        *_ACTIONS.values(),
+        _RESPONSE,
+        _LAST_RUN,
+        _HANGUP_IF_SERVED,
         _ABANDONED,
         _BRIDGE_TERMS,
         _HANGUP_AFTER_BRIDGE,
@@ -242,7 +283,7 @@ def checked_cause(cause: str) -> str:
 
 
 def _checked(application: Application) -> Application:
-    if application in _OWN:
+    if application in _OWN or (application.name == "set" and _ENGINE_PROOF.fullmatch(application.argument)):
         return application
     name, argument = application.name, application.argument
     if name == "set" and argument.startswith(f"{_MESSAGE}="):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple
 
+from freeswitch import action_proofs
 from freeswitch.headers import JsonEvent, header_int, header_text, milliseconds_between, number, text_or_none
 
 Party = Literal["remote", "us"]
@@ -24,7 +25,8 @@ class Hangup(NamedTuple):
     node gave none. `billsec` may be 0 on an answered call: `answered` is what counts. `pdd_ms` runs from the
     start to the first of 180, 183 and 200, `ring_ms` from the first 18x to the answer or the end; each is None
     when that never came. `alert_ms` runs from the start to the first 180. `abandoned`: it was answered to be
-    joined by an agent (`applications.connect`), and this side ended it before anybody did.
+    joined by an agent (`applications.connect`), and this side ended it before anybody did. `agent_failure` says why
+    the action of an answered call could not run (`action_proofs`).
     """
 
     cause: str
@@ -44,6 +46,7 @@ class Hangup(NamedTuple):
     gateway: str | None
     alert_ms: int | None = None
     abandoned: bool = False
+    agent_failure: str | None = None
 
 
 def hangup_from_variables(variables: JsonEvent) -> Hangup | None:
@@ -87,6 +90,7 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
         gateway=text_or_none(get("variable_sip_gateway_name")),
         alert_ms=milliseconds_between(start, alert) if start and alert else None,
         abandoned=_abandoned(event, _party(disposition)) and answer != 0,
+        agent_failure=action_proofs.failure(event) if answer and _party(disposition) == "us" else None,
     )
 
 

@@ -76,11 +76,12 @@ def _compare_calls(
             proof.faults.append(f"the switch dialled {line.number} as {line.uuid}, which no record knows")
         elif line.accepted and line.uuid not in ends:
             proof.faults.append(f"call {line.uuid} never ended at the switch")
-        elif call["disposition"] in ("answered", "abandoned") and line.uuid not in answered:
+        elif call["disposition"] in ("answered", "abandoned", "agent_failed") and line.uuid not in answered:
             proof.faults.append(f"call {line.uuid} is recorded as answered, which the switch does not know")
         elif line.uuid in answered and call["disposition"] not in (
             "answered",
             "abandoned",
+            "agent_failed",
             "outcome_unknown",
         ):
             proof.faults.append(f"call {line.uuid} was answered and is recorded as {call['disposition']}")

@@ -11,6 +11,7 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Final
 
+from simulator.applications import file_exists
 from simulator.calls import Call
 from simulator.causes import parse_cause
 from simulator.fsctl import Fsctl
@@ -87,6 +88,8 @@ class Apis:
             "sofia": self._sofia,
             "limit_usage": lambda _argument, _at: "0",
             "module_exists": self._module_exists,
+            "file_exists": lambda argument, _at: "true" if file_exists(argument) else "false",
+            "callcenter_config": self._callcenter_config,
             "load": self._load,
             "unload": self._unload,
         }
@@ -242,12 +245,18 @@ class Apis:
         loaded = argument.startswith("mod_") and argument not in self._core.unloaded
         return "true" if loaded else "false"
 
+    def _callcenter_config(self, argument: str, _at: float) -> str:
+        """`queue list`: the head of its table. Queues are not configured here; a call finds any but `nosuch...`."""
+        if "mod_callcenter" in self._core.unloaded:
+            return "-ERR callcenter_config Command not found!\n"
+        return "name|strategy|moh_sound\n+OK\n" if argument.strip() == "queue list" else "-USAGE:\n"
+
     def _load(self, argument: str, _at: float) -> str:
         self._core.unloaded.discard(argument)
         return "+OK\n"
 
     def _unload(self, argument: str, _at: float) -> str:
-        """Of what a module does, only what `limit hash` needs of mod_hash goes with it."""
+        """What goes with a module: rates with mod_hash, queues and rooms with theirs, a voice with its engine."""
         self._core.unloaded.add(argument)
         return "+OK\n"
 

@@ -22,6 +22,7 @@ from simulator.scheduler import tick
 
 MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
 FOREVER: Final = float("inf")
+RESPONSE: Final = "current_application_response"
 MAX_EXPANSIONS: Final = 10
 
 _NOTHING_NAMES = """
@@ -31,15 +32,16 @@ _NOTHING_NAMES = """
 """
 _NOTHING = frozenset(_NOTHING_NAMES.split())
 _UNTIL_HANGUP_NAMES = """
-    echo delay_echo fifo socket endless_playback loop_playback valet_park eavesdrop
+    echo delay_echo fifo endless_playback loop_playback valet_park eavesdrop
     hold att_xfer park_state lua javascript python3 detect_speech
 """
 _UNTIL_HANGUP = frozenset(_UNTIL_HANGUP_NAMES.split())
 _MESSAGES_NAMES = """
-    playback speak say phrase play_and_get_digits read gentones play_fsv record ivr displace_session
+    playback speak socket say phrase play_and_get_digits read gentones play_fsv record ivr displace_session
 """
 _MESSAGES = frozenset(_MESSAGES_NAMES.split())
 _BRIDGING = frozenset({"bridge", "callcenter", "conference"})
+_MODULES: Final = {"callcenter": "mod_callcenter", "conference": "mod_conference"}
 _SCHEDULING = frozenset({"sched_hangup", "sched_transfer", "sched_cancel"})
 _COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
 _TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
@@ -120,6 +122,9 @@ class Applications:
     def execute(self, at: float, call: Call, name: str, argument: str) -> float:
         """Run one application; simulated seconds until it is done."""
         argument = self.expand(at, call, argument)
+        if RESPONSE in call.late:
+            # What one application answered is gone with the next.
+            call.set_variable(RESPONSE, "")
         hub = self._core.hub
         call.set_foreign(application=name, application_data=argument)
         call.flags = (call.flags | ARGUMENT if argument else call.flags & ~ARGUMENT) | RAN
@@ -140,7 +145,7 @@ class Applications:
         if name in _BRIDGING:
             return self._bridge(at, call, name, argument)
         if name in _MESSAGES:
-            return duration(argument)
+            return self._perform(call, name, argument)
         if name == "sleep":
             return (decimal(argument) or 0) / 1000
         if name in ("set", "export", "multiset", "unset", "push"):
@@ -160,7 +165,23 @@ class Applications:
             self._hangups.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
         return 0.0
 
+    def _perform(self, call: Call, name: str, argument: str) -> float:
+        """A file, a text or a socket's server, each of which may not be there: then it takes no time, and the next
+        application runs."""
+        if name == "socket":
+            return 0.0 if refuses(argument.partition(" ")[0]) else FOREVER
+        if name == "speak":
+            return 0.0 if f"mod_{argument.partition('|')[0]}" in self._core.unloaded else duration(argument)
+        if name != "playback":
+            return duration(argument)
+        there = file_exists(argument)
+        call.set_variable(RESPONSE, "FILE PLAYED" if there else "FILE NOT FOUND")
+        return duration(argument) if there else 0.0
+
     def _bridge(self, at: float, call: Call, name: str, argument: str) -> float:
+        if _MODULES.get(name) in self._core.unloaded:
+            self._hangups.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
+            return 0.0
         if name == "bridge":
             self._bridging.bridge(at, call, argument)
         elif name == "callcenter":
@@ -235,6 +256,16 @@ class Applications:
         if match is not None:
             return self._core.run_api(match[1], match[2] or match[3] or "", at)
         return call.value(self._core.hub.renderer, inside) or ""
+
+
+def file_exists(path: str) -> bool:
+    """Whether the node has a file: every one whose name does not begin with `nosuch`."""
+    return not path.rpartition("/")[2].startswith("nosuch")
+
+
+def refuses(address: str) -> bool:
+    """Whether nobody listens at `host:port`: at port 1, as on a real machine."""
+    return address.endswith(":1")
 
 
 def duration(media: str) -> float:

@@ -12,6 +12,7 @@ conference lets nobody into an empty room when the flags say `join-only`.
 from __future__ import annotations
 
 import re
+import uuid as uuids
 from collections.abc import Callable
 from typing import Final
 
@@ -52,8 +53,13 @@ class Bridging:
             return
         route = self._core.router.route(Leg(endpoint, data, {}))
         if isinstance(route, Refused) or route.fault:
+            # No leg, no INVITE: the cause alone is told.
+            call.set_variable(
+                "originate_disposition", route.cause if isinstance(route, Refused) else route.fault
+            )
             self._later(at, call, self._no_answer)
             return
+        call.set_variable("originate_causes", f"{uuids.uuid4()};NONE")
         party = route.called_party or by_number(route.number)
         limit = tick(at, decimal(call.variable("call_timeout") or "") or DEFAULT_TIMEOUT)
         if party.answer is not None and at + party.answer < limit:
@@ -66,6 +72,7 @@ class Bridging:
         """Wait for an agent; False where there is no such queue."""
         if argument.startswith("nosuch"):
             return False
+        call.set_variable("cc_queue_joined_epoch", str(call.microseconds(at) // 1_000_000))
         planned = _PLANNED.search(argument)
         party = by_number(planned[1]) if planned else ANSWERS_AT_ONCE
         if party.answer is not None and not argument.startswith("empty"):

@@ -78,6 +78,7 @@ class Claimed:
     free_sends: int
     carrier_refusals: int
     gateway_faults: int
+    disturbed: int
     rejected: bool
     custom_fields: dict[str, str]
     version: int
@@ -161,8 +162,8 @@ WITH campaign_now AS (
     FROM taken
 ), noted AS ({TO_OUTBOX.format(owner="%(dialer)s", moved="taken")})
 SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
-    generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, rejected,
-    custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID}
+    generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, disturbed,
+    rejected, custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID}
 FROM taken
 """
 

@@ -109,6 +109,7 @@ class Departures:
             free_sends=item.free_sends,
             carrier_refusals=item.carrier_refusals,
             gateway_faults=item.gateway_faults,
+            disturbed=item.disturbed,
             rejected=item.rejected,
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,

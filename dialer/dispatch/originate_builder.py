@@ -101,23 +101,26 @@ class OriginateBuilder:
 def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Application]:
     """The dialplan applications of an action; what ends by itself is followed by a hangup.
 
-    `message` is what the person hears where a bridge, a queue or a conference brings no agent in time.
+    `message` is what the person hears where a bridge, a queue or a conference brings no agent in time, or a socket's
+    server is not there. Each action leaves a proof of whether it ran (`freeswitch.action_proofs`).
     """
     said = None if message is None else _message(message)
     match action:
-        case PlayFile() | Say():
-            return [_message(action), applications.hangup()]
+        case PlayFile():
+            return applications.played(_message(action))
+        case Say():
+            return applications.spoken(_message(action))
         case PlayTone(tone):
-            return [applications.tone(tone), applications.hangup()]
+            return applications.played(applications.tone(tone))
         case Transfer(extension, context):
-            return [applications.transfer(extension, context)]
+            return applications.transferred(applications.transfer(extension, context))
         case Bridge(gateway_id, number):
             leg = endpoint(plan.bridge_gateways.get(gateway_id, ""), number)
             return applications.connect(applications.bridge(leg), said)
         case Queue(name):
             return applications.connect(applications.queue(name), said)
         case Socket(host, port):
-            return [applications.socket(host, port)]
+            return applications.served(applications.socket(host, port), said)
         case Conference():
             return applications.connect(applications.conference(action.name), said)
         case Park():

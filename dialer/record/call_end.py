@@ -9,12 +9,13 @@ import random
 from collections.abc import Callable
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import History, Next, after_call
+from campaigns.retry import REACHED, History, Next, after_call
 from campaigns.routing import may_fail_over
 from dialer.live_calls import LiveCall
 from dialer.record.outcomes import Ended
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.hangup import Hangup
+from freeswitch.originate import DEFAULT_PDD_SECONDS
 from models import ContactStatus
 
 Elsewhere = Callable[[LiveCall], bool]
@@ -37,6 +38,12 @@ NO_CHANNEL_CAUSES = frozenset(
 """Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
 
 
+TIMER_CAUSES = frozenset({"NO_ANSWER", "PROGRESS_TIMEOUT"})
+"""Causes by which the node's own timers end a call that was not answered."""
+LATE_SECONDS = 1.0
+"""A timer of the node counts whole seconds, and fires within them; one so late stood still, or is overloaded."""
+
+
 def nowhere(_live_call: LiveCall) -> bool:
     """There is no other gateway."""
     return False
@@ -50,7 +57,7 @@ def had_channel(cause: str) -> bool:
 def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
     """The end of a call as its HANGUP_COMPLETE, or its node's record of it, tells it."""
     answered = hangup.answered or call.answered_at is not None
-    known = _evidence(hangup, answered, call.progress)
+    known = _evidence(hangup, answered, call.progress, late_timer=_ran_late(hangup, call))
     other = may_fail_over(known) and elsewhere(call)
     following = _following(call, dispose(known), refused=False, elsewhere=other)
     return _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
@@ -63,11 +70,25 @@ def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) ->
     """
     answered = answered or hangup.answered
     disposition = dispose(_evidence(hangup, answered, progress))
-    status = ContactStatus.COMPLETED if answered else ContactStatus.FAILED
+    status = ContactStatus.COMPLETED if disposition in REACHED else ContactStatus.FAILED
     return _told(call_id, Next(status, disposition, True), hangup, answered=answered, sent_age=None)
 
 
-def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
+def _ran_late(hangup: Hangup, call: LiveCall) -> bool:
+    """Whether one of the node's own timers for an unanswered call ran later than it can on a node that runs.
+
+    A node that stood still runs its timers before it reads what came meanwhile, and so hangs up on who had answered.
+    """
+    if hangup.cause not in TIMER_CAUSES or hangup.sip_reason or hangup.sip_status not in (None, 487):
+        return False
+    longest = call.ring_seconds + 1 if hangup.progress else DEFAULT_PDD_SECONDS + call.ring_seconds + 1
+    if hangup.cause == "PROGRESS_TIMEOUT":
+        longest = DEFAULT_PDD_SECONDS + 1
+    lasted = hangup.ring_ms if hangup.progress else hangup.duration_ms
+    return (lasted or 0) > (longest + LATE_SECONDS) * 1000
+
+
+def _evidence(hangup: Hangup, answered: bool, progress: bool, *, late_timer: bool = False) -> Evidence:
     return Evidence(
         cause=hangup.cause,
         answered=answered,
@@ -78,6 +99,8 @@ def _evidence(hangup: Hangup, answered: bool, progress: bool) -> Evidence:
         q850=hangup.q850,
         sip_reason=hangup.sip_reason,
         abandoned=hangup.abandoned,
+        agent_failed=hangup.agent_failure is not None,
+        late_timer=late_timer,
     )
 
 
@@ -90,7 +113,7 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
         age=0.0,
         sent_age=sent_age,
         disposition=following.disposition,
-        cause=_text(hangup.cause) or "UNKNOWN",
+        cause=_text(_cause(following.disposition, hangup)) or "UNKNOWN",
         q850=_bounded(hangup.q850, LARGEST_SMALLINT),
         sip_status=hangup.sip_status,
         sip_phrase=_text(hangup.sip_phrase),
@@ -106,6 +129,15 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
         free=following.uncounted,
         failover=following.failover,
     )
+
+
+def _cause(disposition: Disposition, hangup: Hangup) -> str:
+    """The cause as it is shown: of a fault of the platform what was wrong, where the switch has no name for it."""
+    if disposition is Disposition.AGENT_FAILED:
+        return hangup.agent_failure or hangup.cause
+    if disposition is Disposition.NODE_FAULT:
+        return "NO_MEDIA" if hangup.cause not in TIMER_CAUSES else "TIMER_RAN_LATE"
+    return hangup.cause
 
 
 def refused(call: LiveCall, at: float, cause: str, elsewhere: Elsewhere = nowhere) -> Ended:
@@ -178,6 +210,7 @@ def _following(call: LiveCall, disposition: Disposition, *, refused: bool, elsew
         free_sends=call.free_sends,
         carrier_refusals=call.carrier_refusals,
         gateway_faults=call.gateway_faults,
+        disturbed=call.disturbed,
         probe=call.probe,
         rejected=call.rejected,
         retries_per_contact=call.retries_per_contact,

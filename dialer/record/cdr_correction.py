@@ -2,9 +2,9 @@
 
 The call's row takes the record's facts, once: a row that has a duration has had them. Its contact follows only where
 that is safe: it has failed as `outcome_unknown` by this very call, or is completed as `answered` by one that was
-abandoned, and nothing has happened to it since. Then its disposition becomes the true one, and it is `completed`
-where it had been answered. It never becomes `pending`: whoever read that it is over must be able to rely on it.
-Attempts and sends stay as they were counted.
+abandoned or whose agent failed, and nothing has happened to it since. Then its disposition becomes the true one, and
+it is `completed` where it had been answered and its agent ran. What is completed stays so, and nothing becomes
+`pending`: whoever read that it is over must be able to rely on it. Attempts and sends stay as they were counted.
 """
 
 from __future__ import annotations
@@ -46,10 +46,12 @@ WITH corrected AS (
         contact.status = 'failed' AND contact.disposition = 'outcome_unknown'
             AND corrected.disposition <> 'outcome_unknown'
         OR contact.status = 'completed' AND contact.disposition = 'answered'
-            AND corrected.disposition = 'abandoned')
+            AND corrected.disposition IN ('abandoned', 'agent_failed'))
     ORDER BY contact.id FOR UPDATE OF contact
 ), moved AS (
-    UPDATE contact SET status = CASE WHEN held.answered THEN 'completed' ELSE 'failed' END,
+    UPDATE contact SET status = CASE
+            WHEN held.was = 'completed' OR held.answered AND held.disposition <> 'agent_failed' THEN 'completed'
+            ELSE 'failed' END,
         disposition = held.disposition, last_cause = held.cause, version = version + 1, updated_at = now()
     FROM held WHERE contact.id = held.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,

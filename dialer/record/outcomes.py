@@ -185,8 +185,9 @@ WITH ended AS (
         failover = due.failover AND NOT due.was_answered AND NOT due.hung_up,
         slot_until = now() + make_interval(secs => due.may_live - due.age)
     FROM (
-        -- Whoever says that a call is over: if it was answered, that is how it ended.
-        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed' AS was_answered,
+        -- Whoever says that a call is over: if it was answered, that is how it ended, unless its agent failed.
+        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed'
+            AND seen.disposition IS DISTINCT FROM 'agent_failed' AS was_answered,
             -- By us, for a halt or a stop, before an answer: that was nobody's attempt.
             before.hangup_at IS NOT NULL AND seen.status <> 'completed'
                 AND seen.cause = 'MANAGER_REQUEST' AND seen.hung_up_by IS DISTINCT FROM 'remote' AS hung_up
@@ -221,6 +222,7 @@ WITH ended AS (
         free_sends = contact.free_sends + CASE WHEN held.free = 'refusal' THEN 1 ELSE 0 END,
         carrier_refusals = contact.carrier_refusals + CASE WHEN held.free = 'carrier' THEN 1 ELSE 0 END,
         gateway_faults = contact.gateway_faults + CASE WHEN held.free = 'gateway' THEN 1 ELSE 0 END,
+        disturbed = contact.disturbed + CASE WHEN held.free = 'disturbed' THEN 1 ELSE 0 END,
         next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND held.delay IS NOT NULL
             THEN now() + make_interval(secs => held.delay) END,
         version = contact.version + 1, call_id = NULL, updated_at = now()

@@ -49,6 +49,12 @@ ANSWERED = {
     "mduration": "5520",
 }
 ABANDONED = ANSWERED | {"dialer_connect": "true", "dialer_abandoned": "true", "bridge_uepoch": "0"}
+AGENT_FAILED = ANSWERED | {
+    "sip_hangup_disposition": "send_bye",
+    "dialer_action": "playback",
+    "dialer_ran": "FILE NOT FOUND",
+    "bridge_uepoch": "0",
+}
 FORESTALLED = {
     "hangup_cause": dedup.CAUSE,
     "hangup_cause_q850": "16",
@@ -342,6 +348,29 @@ def test_a_late_record_of_an_answered_call_that_nobody_joined_says_so(world: Wor
     assert (contact.status, contact.disposition, contact.attempts) == ("completed", "abandoned", 1)
     assert counts(campaign_id) == {"completed": 1}
     assert [(item.status, item.disposition) for item in desk.published] == [("completed", "abandoned")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("answered", "completed"), ("outcome_unknown", "failed")], ids=["told", "unknown"]
+)
+def test_a_late_record_of_an_agent_that_could_not_run_says_so_and_calls_nobody(
+    world: World, desk: Desk, before: str, after: str
+) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    write(DIALER, [], [Answered(call.call_id, 0.0, 1.0)], [])
+    with db.connection_context():
+        # As it is where whoever closed it did not know of the answer.
+        state = "answered" if before == "answered" else "ringing"
+        db.execute_sql("UPDATE call SET state = %s WHERE id = %s", (state, call.call_id))
+    status = "completed" if before == "answered" else "failed"
+    end(ended(call.call_id, status, disposition=before, cause="ENDED_UNSEEN"))
+    arrive(call.call_id, AGENT_FAILED)
+    desk.round()
+    row, contact = call_of(call), contact_of(call)
+    assert (row.disposition, row.cause) == ("agent_failed", "FILE_NOT_FOUND")
+    assert (contact.status, contact.disposition) == (after, "agent_failed")
+    assert counts(campaign_id) == {after: 1}
 
 
 def test_a_contact_that_was_called_again_keeps_what_came_of_that(world: World, desk: Desk) -> None:

@@ -382,12 +382,31 @@ def test_a_call_that_does_not_count_gives_its_attempt_back(world: World) -> None
 
 def test_calls_that_do_not_count_are_counted_by_their_reason(world: World) -> None:
     campaign_id = make_campaign(world, 1)
-    for reason in ("refusal", "carrier", "gateway", "gateway"):
+    for reason in ("refusal", "carrier", "gateway", "gateway", "disturbed"):
         (call,) = claim_all(campaign_id)
         end(ended(call.call_id, "pending", counts=False, free=reason, delay=0.0, disposition="congestion"))
     (last,) = claim_all(campaign_id)
-    assert (last.free_sends, last.carrier_refusals, last.gateway_faults) == (1, 1, 2)
-    assert (last.seq, last.attempt) == (5, 1)
+    assert (last.free_sends, last.carrier_refusals, last.gateway_faults, last.disturbed) == (1, 1, 2, 1)
+    assert (last.seq, last.attempt) == (6, 1)
+    (adopted,) = open_calls(DIALER, [last.call_id])
+    assert adopted.disturbed == 1
+
+
+def test_an_answered_call_whose_agent_failed_gives_its_attempt_back_and_waits(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    (call,) = claim_all(campaign_id)
+    write(DIALER, [], [Answered(call.call_id, 0.0, None)], [])
+    failed: dict[str, Any] = {"counts": False, "free": "disturbed", "answered": True}
+    end(ended(call.call_id, "pending", delay=300.0, disposition="agent_failed", cause="NO_FILE", **failed))
+    contact = contact_of(call)
+    assert (contact.status, contact.attempts, contact.disturbed) == ("pending", 0, 1)
+    assert (contact.disposition, contact.last_cause) == ("agent_failed", "NO_FILE")
+    assert counts(campaign_id) == {"pending": 1}
+    with db.connection_context():
+        row = Call.get_by_id(call.call_id)
+    assert (row.disposition, row.attempt) == ("agent_failed", None)
+    assert row.answered_at is not None
+    assert due(str(campaign_id), 10, (0, 1)) == []
 
 
 def test_a_call_that_was_answered_counts_whatever_its_end_says(world: World) -> None:

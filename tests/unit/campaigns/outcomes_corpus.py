@@ -110,6 +110,8 @@ def by_cause(cause: str, *, channel: bool, rang: bool) -> str:
         return _CAUSES[cause]
     if not channel:
         return "congestion"
+    if cause == "INCOMPATIBLE_DESTINATION":
+        return "node_fault"
     if cause in _TIMED_OUT:
         return "no_answer" if rang else "unreachable"
     if cause in _NO_CAPACITY:
@@ -119,11 +121,16 @@ def by_cause(cause: str, *, channel: bool, rang: bool) -> str:
     return "unreachable"
 
 
-def once_answered(*, must_be_joined: bool, joined: bool, given_up: bool, hung_up_by_us: bool) -> str:
+def once_answered(
+    *, must_be_joined: bool, joined: bool, given_up: bool, hung_up_by_us: bool, no_leg: bool = False
+) -> str:
     """The disposition of a call that was answered.
 
-    `must_be_joined`: by a bridge, from a queue or in a conference; `given_up`: the node went on to the message.
+    `must_be_joined`: by a bridge, from a queue or in a conference; `given_up`: the node went on to the message;
+    `no_leg`: the node could send nobody an INVITE.
     """
+    if no_leg and hung_up_by_us and not joined:
+        return "agent_failed"
     return "abandoned" if given_up or (must_be_joined and not joined and hung_up_by_us) else "answered"
 
 
@@ -131,6 +138,7 @@ ROWS = frozenset(
     {
         *("busy", "no_answer", "unreachable", "rejected", "network_blocked", "invalid", "redirected"),
         *("gateway_fault", "congestion", "switch_lost", "outcome_unknown", "abandoned", "answered"),
+        *("agent_failed", "node_fault"),
     }
 )
 """Every row of the table but `machine`: nothing detects answering machines yet."""

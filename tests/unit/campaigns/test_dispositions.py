@@ -162,3 +162,31 @@ def test_a_gateway_that_keeps_refusing_one_contact_ends_as_rejected() -> None:
     assert not _next(Disposition.GATEWAY_FAULT, gateway_faults=2).counts
     spent = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, retries_per_contact=0)
     assert (spent.status, spent.disposition) == (ContactStatus.FAILED, Disposition.REJECTED)
+
+
+@pytest.mark.parametrize("fault", [Disposition.AGENT_FAILED, Disposition.NODE_FAULT])
+def test_who_was_disturbed_for_nothing_is_not_charged_and_called_twice_more_at_most(
+    fault: Disposition,
+) -> None:
+    first = _next(fault, retries_per_contact=0)
+    assert (first.status, first.disposition, first.counts) == (ContactStatus.PENDING, fault, False)
+    assert (first.delay_seconds, first.uncounted) == (300.0, UncountedReason.DISTURBED)
+    assert _next(fault, disturbed=1, retries_per_contact=0).status is ContactStatus.PENDING
+    last = _next(fault, disturbed=2, retries_per_contact=5)
+    assert (last.status, last.disposition, last.counts) == (ContactStatus.FAILED, fault, False)
+
+
+def test_a_call_without_media_is_the_nodes_fault_unless_the_carrier_said_so() -> None:
+    picked_up = Evidence("INCOMPATIBLE_DESTINATION", q850=88)
+    assert dispose(picked_up) is Disposition.NODE_FAULT
+    assert dispose(replace(picked_up, sip_status=487, progress=True)) is Disposition.NODE_FAULT
+    for status in (488, 606, 415):
+        assert dispose(replace(picked_up, sip_status=status)) is not Disposition.NODE_FAULT
+    far_end = replace(picked_up, sip_status=487, sip_reason="Q.850;cause=88")
+    assert dispose(far_end) is not Disposition.NODE_FAULT
+
+
+def test_a_timer_that_ran_late_is_the_nodes_fault_and_an_answer_stays_one() -> None:
+    assert dispose(Evidence("NO_ANSWER", progress=True, late_timer=True)) is Disposition.NODE_FAULT
+    assert dispose(Evidence("NO_ANSWER", answered=True, late_timer=True)) is Disposition.ANSWERED
+    assert dispose(Evidence("NORMAL_CLEARING", answered=True, agent_failed=True)) is Disposition.AGENT_FAILED

@@ -102,14 +102,17 @@ def test_an_answer_outweighs_everything() -> None:
             assert dispose(Evidence(cause, answered=True, sip_status=status)) == "answered"
 
 
+@pytest.mark.parametrize("no_leg", [False, True], ids=["", "no leg"])
 @pytest.mark.parametrize("we", [False, True], ids=["they hang up", "we hang up"])
 @pytest.mark.parametrize("joined", [False, True], ids=["alone", "joined"])
 @pytest.mark.parametrize("connects", [False, True], ids=["message", "agent"])
 @pytest.mark.parametrize("given_up", [False, True], ids=["", "given up"])
 def test_every_answered_call_is_disposed_of_as_the_corpus_says(
-    connects: bool, joined: bool, given_up: bool, we: bool
+    connects: bool, joined: bool, given_up: bool, we: bool, no_leg: bool
 ) -> None:
-    expected = once_answered(must_be_joined=connects, joined=joined, given_up=given_up, hung_up_by_us=we)
+    expected = once_answered(
+        must_be_joined=connects, joined=joined, given_up=given_up, hung_up_by_us=we, no_leg=no_leg
+    )
     variables = {
         "hangup_cause": "NORMAL_CLEARING",
         "answer_uepoch": "1",
@@ -117,10 +120,18 @@ def test_every_answered_call_is_disposed_of_as_the_corpus_says(
         "bridge_uepoch": "2" if joined else "0",
         "dialer_connect": "true" if connects else "",
         "dialer_abandoned": "true" if given_up else "",
+        "dialer_action": "bridge" if no_leg else "",
+        "originate_disposition": "GATEWAY_DOWN" if no_leg else "",
     }
     hangup = hangup_from_variables(variables)
     assert hangup is not None
-    assert dispose(Evidence(hangup.cause, answered=hangup.answered, abandoned=hangup.abandoned)) == expected
+    evidence = Evidence(
+        hangup.cause,
+        answered=hangup.answered,
+        abandoned=hangup.abandoned,
+        agent_failed=hangup.agent_failure is not None,
+    )
+    assert dispose(evidence) == expected
 
 
 def test_every_row_of_the_table_is_in_the_corpus_and_nothing_else_comes_of_a_call() -> None:
@@ -135,4 +146,7 @@ def test_every_row_of_the_table_is_in_the_corpus_and_nothing_else_comes_of_a_cal
             found.add(by_cause(cause, channel=channel, rang=rang))
     for given_up in (False, True):
         found.add(once_answered(must_be_joined=True, joined=False, given_up=given_up, hung_up_by_us=False))
+    found.add(
+        once_answered(must_be_joined=True, joined=False, given_up=True, hung_up_by_us=True, no_leg=True)
+    )
     assert found == ROWS == set(map(str, Disposition)) == set(map(str, RETRY))

@@ -231,6 +231,7 @@ class World:
             free_sends=0,
             carrier_refusals=0,
             gateway_faults=0,
+            disturbed=0,
             rejected=False,
             custom_fields=self.fields.get(item.contact_id, {"first_name": "Ann"}),
             version=1,

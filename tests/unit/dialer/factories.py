@@ -52,6 +52,7 @@ def make_call(**changes: Any) -> LiveCall:
         "free_sends": 0,
         "carrier_refusals": 0,
         "gateway_faults": 0,
+        "disturbed": 0,
         "rejected": False,
         "retries_per_contact": 0,
         "retry_delay_seconds": 60,

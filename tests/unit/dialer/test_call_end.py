@@ -1,0 +1,75 @@
+"""What the end of a call means where the platform is at fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dialer.record.call_end import from_cdr, hung_up, nowhere
+from dialer.record.outcomes import Ended
+from freeswitch.hangup import Hangup
+from tests.unit.dialer.factories import make_call, make_hangup
+
+
+def end_of(hangup: Hangup, **call: Any) -> Ended:
+    return hung_up(make_call(sent_at=0.0, retry_delay_seconds=600, **call), 60.0, hangup, nowhere)
+
+
+def timed_out(seconds: float, cause: str = "NO_ANSWER", **changes: Any) -> Hangup:
+    """Ended by a timer of ours, so many seconds after the first ring (after the INVITE, where it did not ring)."""
+    values: dict[str, Any] = {
+        "answered": False,
+        "sip_status": 487,
+        "hung_up_by": "us",
+        "billsec": 0,
+        "ring_ms": int(seconds * 1000),
+        "duration_ms": int(seconds * 1000),
+    }
+    return make_hangup(cause, **(values | changes))
+
+
+def test_an_agent_that_could_not_run_is_shown_with_its_cause_and_costs_no_attempt() -> None:
+    ended = end_of(make_hangup(hung_up_by="us", billsec=0, agent_failure="FILE_NOT_FOUND"))
+    assert (ended.disposition, ended.cause) == ("agent_failed", "FILE_NOT_FOUND")
+    assert (ended.status, ended.counts, ended.free) == ("pending", False, "disturbed")
+    assert ended.answered
+    assert ended.delay is not None
+    assert 600 <= ended.delay <= 660
+    assert end_of(make_hangup(agent_failure="FILE_NOT_FOUND"), disturbed=2).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("hangup", "disposition", "cause"),
+    [
+        (timed_out(31.0), "no_answer", "NO_ANSWER"),
+        (timed_out(32.5), "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(46.0, progress=False), "unreachable", "NO_ANSWER"),
+        (timed_out(48.0, progress=False), "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(16.0, "PROGRESS_TIMEOUT", progress=False), "unreachable", "PROGRESS_TIMEOUT"),
+        (timed_out(18.0, "PROGRESS_TIMEOUT", progress=False), "node_fault", "TIMER_RAN_LATE"),
+        (timed_out(90.0, sip_status=480), "no_answer", "NO_ANSWER"),
+        (timed_out(90.0, "NO_USER_RESPONSE"), "no_answer", "NO_USER_RESPONSE"),
+    ],
+    ids=["rang out", "late", "no ring", "no ring, late", "silent", "silent, late", "carrier", "other cause"],
+)
+def test_a_timer_that_ran_late_is_the_nodes_fault(hangup: Hangup, disposition: str, cause: str) -> None:
+    ended = end_of(hangup, ring_seconds=30)
+    assert (ended.disposition, ended.cause) == (disposition, cause)
+    if disposition == "node_fault":
+        assert (ended.status, ended.counts) == ("pending", False)
+        assert ended.delay is not None
+        assert ended.delay >= 600
+
+
+def test_a_node_without_media_disturbed_the_person_and_is_at_fault() -> None:
+    ended = end_of(make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None, progress=False))
+    assert (ended.disposition, ended.cause, ended.status) == ("node_fault", "NO_MEDIA", "pending")
+    assert (ended.counts, ended.free, ended.failover) == (False, "disturbed", False)
+
+
+def test_a_record_that_came_late_tells_of_a_failed_agent_and_nobody_is_called_again() -> None:
+    hangup = make_hangup(hung_up_by="us", agent_failure="NO_SOCKET_SERVER")
+    ended = from_cdr("c", hangup, answered=True, progress=True)
+    assert (ended.status, ended.disposition, ended.cause) == ("failed", "agent_failed", "NO_SOCKET_SERVER")
+    assert from_cdr("c", make_hangup(), answered=True, progress=True).status == "completed"
