@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 
+from campaigns import agent_holds
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -37,6 +38,13 @@ _EXHAUSTED = """
     FOR NO KEY UPDATE"""
 
 
+_HELD = """
+    SELECT 1 FROM campaign JOIN agent ON agent.id = campaign.agent_id
+    WHERE campaign.id = %s AND campaign.tenant_id = %s AND campaign.status = 'running'
+        AND campaign.deleted_at IS NULL AND agent.held_at IS NOT NULL
+    FOR NO KEY UPDATE OF campaign"""
+
+
 def start(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
     """Set a draft, scheduled or paused campaign running; a schedule is cleared.
 
@@ -46,7 +54,10 @@ def start(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionRes
 
 
 def resume(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
-    """Set a paused campaign running again. Raises as `start` does."""
+    """Set a paused campaign running again, or let the held agent of a running one go. Raises as `start` does."""
+    held = rows(_HELD, campaign_id, tenant_id)
+    if held and agent_holds.release(campaign_id):
+        return ActionResult(CampaignStatus.RUNNING, generation(campaign_id), changed=False)
     return _run(campaign_id, tenant_id, Action.RESUME, owner)
 
 
@@ -149,6 +160,7 @@ def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> 
     rows("SELECT id FROM tenant WHERE id = %s FOR NO KEY UPDATE", tenant_id)
     status, _ = _lock_and_check(campaign_id, tenant_id, action)
     _check_needs(campaign_id)
+    agent_holds.release(campaign_id)
     _check_budget(campaign_id, tenant_id)
     cleared: CampaignColumns = {
         "scheduled_at": None,

@@ -25,6 +25,7 @@ from coordination.errors import Fenced
 from coordination.membership import Membership
 from coordination.topics import Topic
 from coordination.turns import Turns
+from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.permits import Permits
@@ -42,6 +43,7 @@ from dialer.identity import Identity, purge_locks
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCall, LiveCalls
+from dialer.node_needs import NodeNeeds
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.outcomes import record_pool
@@ -131,6 +133,8 @@ class Process:
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
         )
+        self.agent_breaker = AgentBreaker(self.refresh)
+        self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, turns.take, self.refresh)
         self.backpressure = BackPressure(
             RateCuts(redis, prefix),
             self.live_calls,
@@ -166,6 +170,7 @@ class Process:
             # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
             self.backpressure,
             self.gateway_breaker,
+            self.agent_breaker,
             self.permits,
             self.dispatch,
             self.hangup_markers,
@@ -317,6 +322,9 @@ class Process:
         self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
         self._every(ROUND_SECONDS, self.backpressure.round)
         self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
+        self._every(ROUND_SECONDS, self.agent_breaker.round)
+        self._every(ROUND_SECONDS, self.node_needs.round)
+        self._every(ROUND_SECONDS, self.node_needs.probe)
         self._every(TICK_SECONDS, self.backpressure.tick)
         self._every(ROUND_SECONDS, self._look, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
@@ -421,6 +429,7 @@ class Process:
             "nodes": self.nodes_view.info(),
             "calls": len(self.live_calls),
             "cannot_run": self.dispatch.scheduler.checks.cannot_run,
+            "needs": self.node_needs.info(),
         }
         try:
             self.identity.renew(info)

@@ -24,6 +24,8 @@ EXAMPLE_BODY: dict[str, object] = {
 EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-1111-7aaa-8bbb-0123456789ab",
     **EXAMPLE_BODY,
+    "held_at": None,
+    "held_reason": None,
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"agents": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -180,4 +182,15 @@ class AgentSchema(schemas.Schema):
     ring_timeout_seconds = schemas.Integer(required=True)
     max_call_seconds = schemas.Integer(required=True)
     variables = schemas.Items(schemas.Text(), required=True, allow_none=True)
+    held_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Since when its campaigns wait (blocked_reason agent), because five calls in a row could "
+            "not be given to it. They go on once the nodes say that it can run, or one of them is resumed."
+        },
+    )
+    held_reason = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "What was wrong with the last of them."}
+    )
     created_at = schemas.Time(required=True)

@@ -23,6 +23,7 @@ from api.services import services
 from api.transactions import transaction
 from campaigns.action_parsing import parse_action
 from campaigns.actions import ActionRefused, Allowed
+from campaigns.agent_holds import LET_GO
 from campaigns.safe_harbour import parse_safe_harbour
 from coordination.topics import Topic
 from models import Agent, rows
@@ -85,7 +86,8 @@ def patch_agent(body: AgentValues, agent_id: str) -> Agent:
     with transaction():
         agent = get_or_404(Agent, agent_id, "Agent", tenant_id=current_caller().tenant_id, lock=True)
         _check_action(body)
-        agent = update(agent, body)
+        # What it does now is another thing than what could not be done.
+        agent = update(agent, {**body, **(LET_GO if "action" in body else {})})
     notify.dialers(services(), Topic.WAKE, {})
     return agent
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from flask import Response
 
-from api import hangups, notify
+from api import agent_check, hangups, notify
 from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
@@ -190,7 +190,9 @@ def start_campaign(campaign_id: str) -> CampaignRow:
     """Start a campaign
 
     From draft, scheduled or paused to running, where the tenant's concurrency budget has room. A schedule is cleared.
+    Refused where no node has what the campaign's agent needs: the answer names what is missing where.
     """
+    agent_check.refuse_what_no_node_can_run(id_or_404(campaign_id, "Campaign"))
     body, result = _apply(campaign_id, lifecycle.start)
     notify_wake(body, result)
     return body
@@ -200,7 +202,12 @@ def start_campaign(campaign_id: str) -> CampaignRow:
 @requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be resumed."})
 @blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
 def resume_campaign(campaign_id: str) -> CampaignRow:
-    """Resume a paused campaign"""
+    """Resume a paused campaign
+
+    Also lets the agent of a running one go that is held (`blocked_reason` agent). Refused as a start is where no node
+    has what the agent needs.
+    """
+    agent_check.refuse_what_no_node_can_run(id_or_404(campaign_id, "Campaign"))
     body, result = _apply(campaign_id, lifecycle.resume)
     notify_wake(body, result)
     return body

@@ -25,12 +25,20 @@ class NodeReport(TypedDict, total=False):
     last_error: str | None
 
 
+class NeedsReport(TypedDict):
+    """When a node was asked for what agents need, in seconds of the epoch, and what it lacks of that."""
+
+    at: float
+    lacks: list[str]
+
+
 class DialerReport(TypedDict, total=False):
     """A living dialer; more is in it than is shown."""
 
     nodes: list[NodeReport]
     cannot_run: Mapping[str, str]
     """By campaign, what keeps this dialer from running it."""
+    needs: dict[str, NeedsReport]
 
 
 Dialers = Mapping[str, DialerReport]

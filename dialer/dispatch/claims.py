@@ -144,7 +144,7 @@ WITH campaign_now AS (
     FROM free WHERE contact.id = free.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
-        contact.custom_fields, contact.version, free.*
+        contact.disturbed, contact.custom_fields, contact.version, free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds)

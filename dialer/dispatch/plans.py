@@ -107,7 +107,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     campaign.slow_start, ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'
-        WHEN agent.deleted_at IS NOT NULL THEN 'agent'
+        WHEN agent.deleted_at IS NOT NULL OR agent.held_at IS NOT NULL THEN 'agent'
         WHEN phone_number.deleted_at IS NOT NULL OR NOT phone_number.outbound_enabled THEN 'caller_id' END AS held,
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
     agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,

@@ -37,6 +37,8 @@ def test_what_is_left_out_has_the_contracts_defaults(site: Site) -> None:
         "ring_timeout_seconds": 30,
         "max_call_seconds": 1800,
         "variables": None,
+        "held_at": None,
+        "held_reason": None,
         "created_at": "",
     }
     assert site.get(f"/agents/{agent['id']}").json == agent
