@@ -133,8 +133,8 @@ class Process:
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
         )
-        self.agent_breaker = AgentBreaker(self.refresh)
-        self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, turns.take, self.refresh)
+        self.agent_breaker = AgentBreaker(self._tell_all)
+        self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, turns.take, self._tell_all)
         self.backpressure = BackPressure(
             RateCuts(redis, prefix),
             self.live_calls,
@@ -477,6 +477,12 @@ class Process:
     def _add_up(self) -> None:
         if self._turns.take("call_counts", ADD_UP_SECONDS):
             call_counts.add_up()
+
+    def _tell_all(self) -> None:
+        """Every dialer reads its plans again now; one that does not hear it does so within a second."""
+        self.refresh()
+        # Whoever says so has a group of outcomes to go on with, and a Redis that hangs is not to hold it up.
+        gevent.spawn(self.tasks.guarded, partial(self.control_bus.notify, Topic.WAKE, {}))
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,11 +53,12 @@ def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
         yield running
 
 
-def real_stack(home: Path, **overrides: Any) -> Stack:
-    """The product on the real nodes: web, two dialers, embedded PostgreSQL and Valkey."""
+def real_stack(home: Path, more: Mapping[str, str] | None = None, **overrides: Any) -> Stack:
+    """The product on the real nodes: web, two dialers, PostgreSQL and Valkey; `more` is of their environment."""
     environ = dict(os.environ) | {
         "FREESWITCH_URLS": os.environ[URLS],
         "CARILLON_MAX_CONCURRENT_CALLS": "1000",
+        **(more or {}),
     }
     options: dict[str, Any] = {"port": 0, "dialers": 2, "durable": False, "environ": environ} | overrides
     return Stack(home, **options)
