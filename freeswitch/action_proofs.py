@@ -86,11 +86,12 @@ def _bridge(event: JsonEvent) -> str | None:
 
 
 def _queue(event: JsonEvent) -> str | None:
+    if header_int(event, "variable_cc_queue_joined_epoch"):
+        return None
     if _without_module(event):
         return "NO_QUEUE_MODULE"
-    entered = header_int(event, "variable_cc_queue_joined_epoch")
     marked = header_text(event, "variable_dialer_abandoned") == "true"
-    return "NO_SUCH_QUEUE" if marked and not entered else None
+    return "NO_SUCH_QUEUE" if marked else None
 
 
 def _conference(event: JsonEvent) -> str | None:
@@ -105,7 +106,9 @@ def _without_module(event: JsonEvent) -> bool:
 
 def _joined(event: JsonEvent) -> bool:
     return bool(
-        header_int(event, "variable_bridge_uepoch") or header_int(event, "variable_conference_member_id")
+        header_int(event, "variable_bridge_uepoch")
+        or header_int(event, "variable_conference_member_id")
+        or header_text(event, "variable_dialer_left")
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from freeswitch import left_alone
 from freeswitch.action_proofs import ActionKind
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.errors import CommandRefused
@@ -47,7 +48,6 @@ _TONE: Final = re.compile(r"[0-9A-Za-z%(),.;=+*#-]+")
 _VOICE: Final = re.compile(r"(?:[A-Za-z0-9_]+/)?[A-Za-z0-9_.-]+")
 _EXTENSION: Final = re.compile(r"[0-9A-Za-z_*#-]{1,64}")
 _WORD: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
-_ROOM: Final = re.compile(r"[0-9A-Za-z_.-]{1,128}")
 _QUEUE: Final = re.compile(r"[0-9A-Za-z_.@-]{1,128}")
 _HOST: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
 _ENGINE_PROOF: Final = re.compile(r"dialer_ran=\$\{module_exists\(mod_[A-Za-z0-9_]+\)\}")
@@ -115,7 +115,7 @@ def socket(host: str, port: int) -> Application:
 
 def conference(room: str) -> Application:
     """Join a conference room of the default profile."""
-    _match("room", room, _ROOM, "1 to 128 of 0-9 A-Z a-z _ . -")
+    _match("room", room, left_alone.ROOM, "1 to 128 of 0-9 A-Z a-z _ . -")
     return Application("conference", f"{room}@default")
 
 
@@ -194,12 +194,15 @@ def _queued(step: Application, message: Application | None) -> list[Application]
     # is its maximum duration's, too.
     kept = [] if message is None else [Application("set", f"{_MESSAGE}={message.argument}")]
     leave = _LEAVE[None if message is None else message.name]
-    return [*kept, _HANGUP_AFTER_BRIDGE, leave, _STAY_ONCE_JOINED, step, _STAY]
+    watch = [Application("set", look) for look in left_alone.WATCH_QUEUE]
+    return [*kept, *watch, _HANGUP_AFTER_BRIDGE, leave, _STAY_ONCE_JOINED, step, _STAY]
 
 
 def _met(step: Application, _message: Application | None) -> list[Application]:
     looks = ([step, _HANGUP_IF_MET, Application("sleep", str(pause))] for pause in _LOOKS)
-    return [_ROOM_TERMS, *(part for look in looks for part in look)]
+    watch = [Application("set", look) for look in left_alone.watch(step.argument.partition("@")[0])]
+    over = Application("set", left_alone.OVER)
+    return [_ROOM_TERMS, *watch, *(part for look in looks for part in look), over]
 
 
 def _leave(play: str) -> Application:
@@ -283,7 +286,11 @@ def checked_cause(cause: str) -> str:
 
 
 def _checked(application: Application) -> Application:
-    if application in _OWN or (application.name == "set" and _ENGINE_PROOF.fullmatch(application.argument)):
+    if application in _OWN:
+        return application
+    if application.name == "set" and (
+        _ENGINE_PROOF.fullmatch(application.argument) or left_alone.is_ours(application.argument)
+    ):
         return application
     name, argument = application.name, application.argument
     if name == "set" and argument.startswith(f"{_MESSAGE}="):

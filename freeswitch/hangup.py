@@ -99,6 +99,9 @@ def _abandoned(event: JsonEvent, party: Party | None) -> bool:
     # module that is not loaded, a halt), or the person had no patience, and then nobody is at fault.
     marked = header_text(event, "variable_dialer_abandoned") == "true"
     connects = header_text(event, "variable_dialer_connect") == "true"
+    if header_text(event, "variable_dialer_left") == "true":
+        # An agent had joined, and left.
+        return False
     joined = header_int(event, "variable_bridge_uepoch") + header_int(event, "variable_conference_member_id")
     return marked or (connects and not joined and party == "us")
 

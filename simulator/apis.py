@@ -11,11 +11,12 @@ import uuid as uuids
 from collections.abc import Callable
 from typing import Final
 
-from simulator.applications import file_exists
+from simulator.applications import expanded, file_exists
 from simulator.calls import Call
 from simulator.causes import parse_cause
 from simulator.fsctl import Fsctl
 from simulator.integers import decimal
+from simulator.scheduler import Timer, tick
 from simulator.status_texts import (
     channels_json,
     gateway_lines,
@@ -31,6 +32,9 @@ _SHELL: Final = frozenset({"system", "bg_system", "spawn", "bg_spawn", "spawn_st
 
 _CONDITION: Final = re.compile(r"(\S*) (==|!=|>|<) (\S*) \? ([^:]*?) : (.*)")
 
+_RECURRING: Final = re.compile(r"@([0-9]{1,9}) (\S+) (\S+) ?(.*)", re.DOTALL)
+_CALLED: Final = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
+
 Api = Callable[[str, float], str]
 
 
@@ -43,6 +47,7 @@ class Apis:
         self._hangups = switch.hangups
         self._started = started
         self._fsctl = fsctl
+        self._scheduled: dict[str, list[Timer]] = {}
         self.recover: Callable[[float], int] = lambda _at: 0
         self._globals = {
             "core_uuid": core.hub.renderer.node["core"],
@@ -65,6 +70,9 @@ class Apis:
             "hupall": self._hupall,
             "sched_hangup": self._sched_hangup,
             "sched_del": self._sched_del,
+            "sched_api": self._sched_api,
+            "expand": self._expand,
+            "conference": self._conference,
         }
 
     def _node_commands(self) -> dict[str, Api]:
@@ -231,8 +239,50 @@ class Apis:
         return "+OK\n"
 
     def _sched_del(self, argument: str, _at: float) -> str:
+        group = self._scheduled.pop(argument.strip(), [])
+        for timer in group:
+            self._core.scheduler.cancel(timer)
         call = self._core.channels.find(argument.strip())
-        return f"+OK Deleted: {self._hangups.unschedule(call) if call is not None else 0}\n"
+        deleted = len(group) + (self._hangups.unschedule(call) if call is not None else 0)
+        return f"+OK Deleted: {deleted}\n"
+
+    def _sched_api(self, argument: str, at: float) -> str:
+        """`@N GROUP COMMAND`: the command every N seconds, until the group is deleted."""
+        match = _RECURRING.fullmatch(argument)
+        if match is None:
+            return "-ERR Invalid syntax. USAGE: [+@]<time> <group_name> <command_string>[&]\n"
+        self._recur(at, int(match[1]), match[2], match[3], match[4])
+        return "+OK Added: 1\n"
+
+    def _recur(self, at: float, seconds: int, group: str, name: str, argument: str) -> None:
+        def again(due: float) -> None:
+            self._scheduled[group].remove(timer)
+            self._recur(due, seconds, group, name, argument)
+            self.run(name, argument, due)
+
+        timer = self._core.scheduler.at(tick(at, seconds), again)
+        self._scheduled.setdefault(group, []).append(timer)
+
+    def _expand(self, argument: str, at: float) -> str:
+        """A command with the expansions of its argument; its name is taken as it is."""
+        name, _, rest = argument.partition(" ")
+
+        def value(inside: str) -> str:
+            match = _CALLED.fullmatch(inside)
+            return self.run(match[1], match[2], at) if match is not None else ""
+
+        return self.run(name, expanded(rest, value), at)
+
+    def _conference(self, argument: str, at: float) -> str:
+        room, _, rest = argument.partition(" ")
+        bridging = self._switch.applications.bridging
+        inside = bridging.in_room(room)
+        if not inside:
+            return f"-ERR Conference {room} not found\n"
+        if rest == "get count":
+            return str(len(inside))
+        uuid = rest.removeprefix("kick uuid=")
+        return f"OK kicked {uuid}\n" if bridging.kick(at, room, uuid) else "Non-Existant ID\n"
 
     # The rest
 

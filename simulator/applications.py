@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid as uuids
+from collections.abc import Callable
 from typing import Final
 
 from simulator.bridging import Bridging
@@ -45,7 +46,7 @@ _MODULES: Final = {"callcenter": "mod_callcenter", "conference": "mod_conference
 _SCHEDULING = frozenset({"sched_hangup", "sched_transfer", "sched_cancel"})
 _COMMANDS = frozenset({"system", "bg_system", "spawn", "bg_spawn"})
 _TONE = re.compile(r"%\(([0-9]{1,9}),([0-9]{1,9})")
-_EXPANSION = re.compile(r"(?<!\\)\$\{([^{}]*)\}")
+_EXPANSION = re.compile(r"(?<!\\)\$\{")
 _HOOK = re.compile(r"([^ :]*)(?:::| |:)?(.*)", re.DOTALL)
 _SCHEDULE = re.compile(r"\+?([0-9]{1,9})(?: +(\S+))?")
 _SCHEDULED_TRANSFER = re.compile(r"\+([0-9]{1,9}) (\S+)(?: (\S+))?(?: (\S+))?")
@@ -57,7 +58,7 @@ class Applications:
     def __init__(self, core: Core, hangups: Hangups) -> None:
         self._core = core
         self._hangups = hangups
-        self._bridging = Bridging(core, hangups, self._run_next, self.execute_hook)
+        self.bridging = Bridging(core, hangups, self._run_next, self.execute_hook)
         self._limit_hash = LimitHash()
 
     def start(self, at: float, call: Call) -> None:
@@ -183,10 +184,10 @@ class Applications:
             self._hangups.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
             return 0.0
         if name == "bridge":
-            self._bridging.bridge(at, call, argument)
+            self.bridging.bridge(at, call, argument)
         elif name == "callcenter":
-            return FOREVER if self._bridging.queue(at, call, argument) else 0.0
-        elif not self._bridging.conference(call, argument):
+            return FOREVER if self.bridging.queue(at, call, argument) else 0.0
+        elif not self.bridging.conference(call, argument):
             if call.variable("hangup_after_conference") != "false":
                 self._hangups.hang_up(at, call, "NORMAL_CLEARING")
             return 0.0
@@ -244,18 +245,36 @@ class Applications:
 
     def expand(self, at: float, call: Call, text: str) -> str:
         """`${name}` and `${api argument}` in an application's argument, again and again (fact A12)."""
-        for _ in range(MAX_EXPANSIONS):
-            if not _EXPANSION.search(text):
-                break
-            text = _EXPANSION.sub(lambda match: self._expansion(at, call, match[1]), text)
-        # \${name} waits for the application that the argument is passed on to.
-        return text.replace("\\$", "$")
+        return expanded(text, lambda inside: self._expansion(at, call, inside))
 
     def _expansion(self, at: float, call: Call, inside: str) -> str:
         match = re.fullmatch(r"(\w+)(?:\((.*)\)| (.*))", inside, re.DOTALL)
         if match is not None:
             return self._core.run_api(match[1], match[2] or match[3] or "", at)
         return call.value(self._core.hub.renderer, inside) or ""
+
+
+def expanded(text: str, value: Callable[[str], str]) -> str:
+    """`text` with each `${...}` replaced, the inner ones first; a backslash before one keeps it for whoever is passed
+    the text."""
+    for _ in range(MAX_EXPANSIONS):
+        if (found := _innermost(text)) is None:
+            break
+        start, end = found
+        text = text[:start] + value(text[start + 2 : end].replace("\\$", "$")) + text[end + 1 :]
+    return text.replace("\\$", "$")
+
+
+def _innermost(text: str) -> tuple[int, int] | None:
+    """Where the last `${` that waits for nobody stands, and the brace that closes it."""
+    starts = [match.start() for match in _EXPANSION.finditer(text)]
+    for start in reversed(starts):
+        depth = 0
+        for place in range(start + 1, len(text)):
+            depth += (text[place] == "{") - (text[place] == "}")
+            if depth == 0:
+                return start, place
+    return None
 
 
 def file_exists(path: str) -> bool:

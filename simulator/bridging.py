@@ -82,7 +82,7 @@ class Bridging:
     def conference(self, call: Call, argument: str) -> bool:
         """Enter a room; False where nobody is in it and the flags say join-only."""
         room = argument.partition("@")[0].partition("+")[0]
-        inside = [uuid for uuid in self._rooms.get(room, ()) if self._core.channels.find(uuid) is not None]
+        inside = self.in_room(room)
         flags = _FLAGS.search(argument)
         if not inside and "join-only" in (
             flags[1] if flags else call.variable("conference_member_flags") or ""
@@ -92,6 +92,19 @@ class Bridging:
         self._members += 1
         self._rooms[room] = [*inside, call.uuid]
         call.set_variable("conference_member_id", str(self._members))
+        return True
+
+    def in_room(self, room: str) -> list[str]:
+        """Who is in a room, by their channels."""
+        return [uuid for uuid in self._rooms.get(room, ()) if self._core.channels.find(uuid) is not None]
+
+    def kick(self, at: float, room: str, uuid: str) -> bool:
+        """Get somebody out of a room: his channel goes on with its next application."""
+        call = self._core.channels.find(uuid)
+        if call is None or uuid not in self.in_room(room):
+            return False
+        self._rooms[room] = [other for other in self.in_room(room) if other != uuid]
+        self._run_next(at, call)
         return True
 
     def _later(self, at: float, call: Call, then: Callable[..., None], *arguments: CalledParty) -> None:
@@ -106,6 +119,7 @@ class Bridging:
     def _bridged(self, at: float, call: Call, party: CalledParty) -> None:
         bridged = call.microseconds(at)
         call.fields.update(bridged=str(bridged), bridge_epoch=str(bridged // 1_000_000))
+        call.set_variable("signal_bond", str(uuids.uuid4()))
         if hook := call.variable("execute_on_pre_bridge"):
             self._run_hook(at, call, hook)
         if party.talk is not None:

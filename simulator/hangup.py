@@ -109,6 +109,8 @@ class Hangups:
         hub.call_state(call, "HANGUP")
         hub.channel_state(call, "CS_REPORTING", "11")
         call.complete()
+        if hook := call.variable("api_reporting_hook"):
+            self.run_api_hook(at, hook)
         if self._on_end is not None:
             self._on_end(call)
         hub.channel("CHANNEL_HANGUP_COMPLETE", call)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeswitch import applications as apps
+from freeswitch import left_alone
 from freeswitch.applications import Application, inline
 from freeswitch.errors import CommandRefused
 from tests.unit.freeswitch.dialstring import read_inline, split
@@ -136,6 +137,7 @@ def test_a_call_that_an_agent_must_join_says_so_and_ends_with_the_message(
     assert steps[0] == ("set", "dialer_connect=true")
     assert (step.name, step.argument) in steps
     said = [] if message is None else [(message.name, message.argument)]
+    assert steps[1][1].startswith("dialer_action=")
     assert steps[-2 - len(said) :] == [("set", "dialer_abandoned=true"), *said, ("hangup", "NORMAL_CLEARING")]
 
 
@@ -164,6 +166,13 @@ def test_only_an_agent_can_join_and_only_a_message_be_said(
     "application",
     [
         Application("set", "dialer_connect=false"),
+        Application("set", "dialer_ran=${system(x)}"),
+        Application("set", "dialer_ran=${module_exists(mod_x)}${system(x)}"),
+        Application("set", "dialer_watch=${sched_api(@3 left-${uuid} expand system x)}"),
+        Application("set", left_alone.watch("r")[1].replace("uuid_setvar_multi", "system")),
+        Application("set", left_alone.watch("r")[2].replace("conference(r", "conference(r) system(r")),
+        Application("set", left_alone.watch("r")[1].replace("(r ", "(q ", 1) + "x"),
+        Application("set", "api_reporting_hook=system x"),
         Application("set", "dialer_safe_harbour=${x}"),
         Application("set", "dialer_safe_harbour=a^b"),
         Application("sched_transfer", "+2 m:~:system:x inline"),

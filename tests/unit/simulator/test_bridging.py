@@ -6,6 +6,7 @@ import pytest
 
 from freeswitch import applications as apps
 from freeswitch.applications import Application, connect, inline
+from freeswitch.hangup import hangup_from_event
 from tests.unit.simulator.node import Node
 
 FILE = apps.playback("sorry.wav")
@@ -141,6 +142,75 @@ def test_an_agent_in_the_room_in_time_is_joined(late: float) -> None:
     node.pass_time(70)
     assert abandoned_and_joined(node) == (None, True)
     assert ran(node)[-1][0] == "conference"
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["leaves", "stays"])
+def test_whom_the_host_of_a_room_leaves_is_let_go_with_the_message_and_the_host_is_never_got_out(
+    stays: bool,
+) -> None:
+    node = Node()
+    node.call("07", "", "'m:^:conference:t1.room@default' inline", uuid="agent")
+    node.pass_time(1.0)
+    call(ROOM, node=node, ending="07" if not stays else "00")
+    node.pass_time(7.0)
+    if stays:
+        # The person has hung up: the host waits for the next one.
+        node.pass_time(30)
+        assert abandoned_and_joined(node) == (None, True)
+        assert node.api("uuid_exists agent") == "true"
+        return
+    node.api("uuid_kill agent")
+    left = node.now
+    node.pass_time(30)
+    ended = node.last("CHANNEL_HANGUP_COMPLETE")
+    assert ended["variable_dialer_left"] == "true"
+    assert not hangup_from_event(ended).abandoned
+    assert hangup_from_event(ended).agent_failure is None
+    assert ran(node)[-2:] == [("playback", "sorry.wav"), ("hangup", "NORMAL_CLEARING")]
+    silence = int(ended["variable_end_uepoch"]) / 1e6 - left - MESSAGE_SECONDS
+    assert 0.0 <= silence <= 10.0
+
+
+def test_who_is_in_a_queue_with_no_agent_and_no_timer_is_let_go_and_who_is_joined_stays() -> None:
+    node = call(apps.queue("empty"), SPOKEN)
+    node.pass_time(0.5)
+    # As an agent leaves it who is gone in the moment of being joined.
+    node.switch.applications.execute(
+        node.now, node.core.channels.find("u"), "sched_cancel", "${last_sched_id}"
+    )
+    node.pass_time(10)
+    ended = node.last("CHANNEL_HANGUP_COMPLETE")
+    assert hangup_from_event(ended).abandoned
+    assert hangup_from_event(ended).agent_failure is None
+    assert 5.0 <= seconds(node) <= 7.0
+    joined = call(apps.queue("support"), SPOKEN)
+    joined.pass_time(40)
+    assert joined.api("uuid_exists u") == "true"
+
+
+def test_a_host_who_comes_back_in_time_keeps_the_person() -> None:
+    node = Node()
+    node.call("07", "", "'m:^:conference:t1.room@default' inline", uuid="agent")
+    node.pass_time(1.0)
+    call(ROOM, node=node)
+    node.pass_time(6.5)
+    node.api("uuid_kill agent")
+    node.pass_time(1.0)
+    node.call("07", "", "'m:^:conference:t1.room@default' inline", uuid="again")
+    node.pass_time(40)
+    assert node.api("uuid_exists u") == "true"
+    assert node.api("uuid_exists again") == "true"
+
+
+def test_the_looks_into_a_room_end_with_the_call_and_with_the_wait() -> None:
+    node = call(ROOM)
+    node.pass_time(3.0)
+    # Whoever comes now finds a person who hears the message: that he was not met stays true.
+    node.call("07", "", "'m:^:conference:t1.room@default' inline", uuid="agent")
+    node.pass_time(20)
+    assert abandoned_and_joined(node) == ("true", False)
+    assert "variable_dialer_left" not in node.last("CHANNEL_HANGUP_COMPLETE")
+    assert node.api("sched_del left-u") == "+OK Deleted: 0\n"
 
 
 def test_a_post_dial_delay_past_its_budget_ends_the_call_unless_it_has_rung() -> None:
