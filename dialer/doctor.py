@@ -19,9 +19,12 @@ from xml.etree import ElementTree as Xml
 import gevent
 from peewee import PeeweeException
 
+from campaigns.agent_needs import GATEWAY, Need, NeedKind
 from dialer.dispatch.node_entries import of_environment, read_table, with_table
+from dialer.node_needs import missing, needed_by_agents
 from freeswitch import commands, dedup
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
+from freeswitch.connection import WRONG_PASSWORD
 from freeswitch.errors import EslError
 from logs import configure
 from models import connect, db, rows
@@ -35,15 +38,13 @@ NEEDED_MODULES: Final = (
     "mod_sofia",
     "mod_tone_stream",
 )
-AGENT_MODULES: Final[Mapping[str, str]] = {
-    "conference": "mod_conference",
-    "queue": "mod_callcenter",
-    "transfer": "mod_dialplan_xml",
-}
-"""What an agent's type of action needs besides."""
 CANNOT_BE_ASKED: Final = (
     "Check that FreeSWITCH runs, that its event_socket.conf.xml listens there and lets this host in, and the password"
     " in FREESWITCH_URLS or of /api/v1/nodes."
+)
+PASSWORD: Final = (
+    "Give the one in its event_socket.conf.xml: in FREESWITCH_URLS, or with PATCH /api/v1/nodes for a node that was"
+    " added there."
 )
 DOCTOR: Final = "ddoctor"
 CONNECT_SECONDS: Final = 15.0
@@ -55,16 +56,15 @@ SLOW_MS: Final = 20.0
 SKEW_SECONDS: Final = 2.0
 STOCK_PASSWORD: Final = "ClueCon"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_GATEWAY: Final = re.compile(r"sofia/gateway/(?:[^/]*::)?([^/{}]+)/")
 _NUMBER: Final = re.compile(r": (\d+)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """What the database says that every node must have: gateways by name, and types of agents' actions."""
+    """What the database says that every node must have: gateways by name, and what agents need."""
 
     gateways: tuple[str, ...] = ()
-    actions: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,6 +75,7 @@ class Facts:
     core_uuid: str = ""
     version: str = ""
     modules: dict[str, bool] = field(default_factory=dict)
+    lacks: tuple[Need, ...] = ()
     sessions_per_second: int | None = None
     max_sessions: int | None = None
     paused: bool = False
@@ -97,7 +98,8 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
         try:
             connect(settings.database_url, connect_seconds=DATABASE_SECONDS)
             with db.connection_context():
-                wanted, nodes = required_by_database(), with_table(nodes, read_table())
+                wanted = required_by_database(settings.sound_folder)
+                nodes = with_table(nodes, read_table())
         except PeeweeException as error:
             say(
                 f"database: {str(error).strip()[:200]}: gateways, agents and the nodes there are not looked at."
@@ -120,12 +122,13 @@ def main(settings: Settings, say: Callable[[str], None] = print) -> int:
     return 1 if faults else 0
 
 
-def required_by_database() -> Required:
-    """The gateways and the actions in use. Raises PeeweeException where the database cannot be asked."""
+def required_by_database(sound_folder: str) -> Required:
+    """The gateways, and what agents need. Raises PeeweeException where the database cannot be asked."""
     gateways = rows("SELECT DISTINCT dial_string FROM gateway WHERE deleted_at IS NULL")
-    actions = rows("SELECT DISTINCT action->>'type' AS type FROM agent WHERE deleted_at IS NULL")
-    names = {match[1] for gateway in gateways for match in _GATEWAY.finditer(gateway["dial_string"])}
-    return Required(tuple(sorted(names)), tuple(sorted(row["type"] for row in actions)))
+    names = {match[1] for gateway in gateways for match in GATEWAY.finditer(gateway["dial_string"])}
+    # Every gateway is looked at as such, whoever bridges by it.
+    needs = (need for need in needed_by_agents(sound_folder) if need.kind is not NeedKind.GATEWAY)
+    return Required(tuple(sorted(names)), tuple(sorted(needs)))
 
 
 def ask(node: NodeSettings, wanted: Required) -> Facts:
@@ -155,10 +158,13 @@ def findings(node: NodeSettings, facts: Facts) -> list[str]:
     if facts.error is not None and dedup.MODULE in facts.error:
         # No link comes up to such a node, so that nothing else can be asked of it.
         return [_not_loaded(dedup.MODULE)]
+    if facts.error == WRONG_PASSWORD:
+        return [f"{node.address} does not take the password. {PASSWORD}"]
     if facts.error is not None:
         return [f"{node.address} cannot be asked: {facts.error.rstrip('.')}. {CANNOT_BE_ASKED}"]
     return [
         *_missing_modules(facts),
+        *(_lacking(need) for need in facts.lacks),
         *_limits(node, facts),
         *_gateways(facts),
         *_event_socket(node, facts),
@@ -173,6 +179,21 @@ def _missing_modules(facts: Facts) -> list[str]:
 
 def _not_loaded(module: str) -> str:
     return f"{module} is not loaded. Load it in modules.conf.xml; until then: load {module}."
+
+
+def _lacking(need: Need) -> str:
+    """An agent's need that the node cannot serve: whoever answers would hear nothing."""
+    match need.kind:
+        case NeedKind.MODULE:
+            return f"an agent needs it: {_not_loaded(need.name)}"
+        case NeedKind.FILE:
+            return f"the file {need.name} is not there, and an agent plays it. Put it there, readable for FreeSWITCH."
+        case NeedKind.QUEUE:
+            return f"the queue {need.name} is not there, and an agent uses it. Add it to callcenter.conf.xml."
+        case NeedKind.SERVER:
+            return f"nobody listens at {need.name}, which an agent's socket needs. Start the server there."
+        case NeedKind.GATEWAY:
+            return f"the gateway {need.name} takes no call, and an agent bridges by it."
 
 
 def _limits(node: NodeSettings, facts: Facts) -> list[str]:
@@ -283,9 +304,10 @@ def _ask_itself(link: NodeLink, facts: Facts) -> None:
 
 
 def _ask_modules(link: NodeLink, facts: Facts, wanted: Required) -> None:
-    agents = [AGENT_MODULES[action] for action in wanted.actions if action in AGENT_MODULES]
-    for name in (*NEEDED_MODULES, *agents):
+    for name in NEEDED_MODULES:
         facts.modules[name] = link.api(f"module_exists {name}").strip() == "true"
+    others = [need for need in wanted.needs if need.name not in NEEDED_MODULES]
+    facts.lacks = tuple(sorted(missing(link, others)))
 
 
 def _ask_gateways(link: NodeLink, facts: Facts, wanted: Required) -> None:

@@ -20,7 +20,7 @@ from gevent import socket
 from campaigns import agent_holds
 from campaigns.agent_needs import MODULES, Need, NeedKind, needs, that_settle
 from freeswitch.cluster import Cluster, NodeLink
-from freeswitch.errors import FreeswitchError
+from freeswitch.errors import EslError, FreeswitchError
 from models import db, rows
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ def missing(link: NodeLink, wanted: Iterable[Need], reaches: Connects = connects
     for some in _slices(asked):
         answers = link.api_many([_QUESTIONS[need.kind].format(need.name) for need in some])
         if len(answers) < len(some):
-            raise FreeswitchError(f"{link.name} did not answer")
+            raise EslError(link.name, "it did not answer")
         found |= {
             need
             for need, answer in zip(some, answers, strict=True)
@@ -101,12 +101,11 @@ _IS_THERE: Mapping[NeedKind, Callable[[str, str], bool]] = {
 }
 
 
-def wanted_by_agents(sound_folder: str) -> list[Need]:
+def needed_by_agents(sound_folder: str) -> set[Need]:
     """What the agents of all tenants need, the latest ones where there are very many."""
     actions = rows(_AGENTS, MOST_AGENTS)
     dial_strings = _dial_strings()
-    found = {need for row in actions for need in needs(row["action"], sound_folder, dial_strings)}
-    return sorted(found | set(MODULES))
+    return {need for row in actions for need in needs(row["action"], sound_folder, dial_strings)}
 
 
 def _dial_strings() -> dict[str, str]:
@@ -131,7 +130,7 @@ class NodeNeeds:
         if not turn:
             return
         with db.connection_context():
-            wanted = wanted_by_agents(self.sound_folder)
+            wanted = sorted({*needed_by_agents(self.sound_folder), *MODULES})
         gevent.joinall([gevent.spawn(self._ask, link, wanted) for link in turn])
 
     def probe(self) -> None:

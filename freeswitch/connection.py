@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 SILENCE_SECONDS: Final = 25.0
+WRONG_PASSWORD: Final = "it does not take the password"
 _WRITE_SECONDS: Final = 5.0
 _READ_BYTES: Final = 128 * 1024
 PEER_CLOSE_SECONDS: Final = 90.0
@@ -142,7 +143,9 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         except (MaybeSent, NotConnected) as exc:
             raise self._refused_or_lost() from exc
         if not reply.startswith("+OK"):
-            raise AuthRefused(self.node, reply.removeprefix("-ERR").strip() or "no reason given")
+            said = reply.removeprefix("-ERR").strip()
+            # The node's only word for it.
+            raise AuthRefused(self.node, WRONG_PASSWORD if said == "invalid" else said or "no reason given")
 
     def send_command(
         self,

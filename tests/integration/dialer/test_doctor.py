@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.agent_needs import module
 from dialer.doctor import Required, ask, findings, main, required_by_database
 from local.process import free_port
 from models import connect, db, rows
@@ -78,15 +79,19 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         )
     try:
         with db.connection_context():
-            wanted = required_by_database()
-        assert wanted == Required(("absent", "carrier", "trunk_ping"), ("conference",))
+            wanted = required_by_database("/sounds")
+        assert wanted == Required(("absent", "carrier", "trunk_ping"), (module("mod_conference"),))
         (target,) = settings_of(node).nodes
         began = time.monotonic()
         facts = ask(target, wanted)
         took = time.monotonic() - began
         assert facts.error is None
         assert facts.gateways == {"absent": None, "carrier": "UP", "trunk_ping": "DOWN"}
-        assert facts.modules["mod_conference"]
+        assert facts.lacks == ()
+        tell(target, "unload mod_conference")
+        lacks = ask(target, wanted).lacks
+        tell(target, "load mod_conference")
+        assert lacks == wanted.needs
         assert facts.hash_works
         assert abs(facts.skew_seconds) < 1 + took, (
             "a node tells whole seconds, and when it was asked is not known"
@@ -153,7 +158,8 @@ def test_a_wrong_password_and_a_silent_port_are_findings(node: SimulatedNode) ->
     silent = NodeSettings("fs3", node.host, free_port(), "ClueCon", 10, None)
     for target in (refused, silent):
         (line,) = findings(target, ask(target, Required()))
-        assert f"{target.host}:{target.port} cannot be asked" in line
+        said = "does not take the password" if target is refused else "cannot be asked"
+        assert f"{target.host}:{target.port} {said}" in line
 
 
 def test_the_command_ends_with_what_it_found(node: SimulatedNode) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from freeswitch.cluster import Cluster, LinkChange, NodeConfig, NodeLink
-from freeswitch.connection import NotConnected, Withheld
+from freeswitch.connection import WRONG_PASSWORD, NotConnected, Withheld
 from freeswitch.errors import CommandRefused
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, Heartbeat, JobResult, Shutdown
 from freeswitch.link import backoff
@@ -402,7 +402,7 @@ def test_a_link_that_is_refused_comes_up_with_the_right_password() -> None:
             [replace(one.config(), password="old")], DIALER, lambda *_: None, one.changes.append
         )
         one.cluster.start()
-        wait_until(lambda: one.link.last_error == "invalid", what="the refusal")
+        wait_until(lambda: one.link.last_error == WRONG_PASSWORD, what="the refusal")
         one.link.reconnect(one.config())
         wait_until(one.ups, what="the link")
         one.cluster.stop()

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from campaigns.agent_needs import Need, NeedKind, module
 from dialer.doctor import NEEDED_MODULES, Facts, findings
+from freeswitch.connection import WRONG_PASSWORD
 from settings import NodeSettings
 
 NODE = NodeSettings("fs1", "fs1.example.com", 8021, "a password of its own", 29, 900)
@@ -43,7 +45,15 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
     ("changes", "words"),
     [
         ({"error": "mod_hash is not loaded: nothing would"}, ("mod_hash is not loaded", "load mod_hash")),
-        ({"error": "invalid"}, ("cannot be asked: invalid", "password in FREESWITCH_URLS")),
+        (
+            {"error": WRONG_PASSWORD},
+            ("does not take the password", "event_socket.conf.xml", "FREESWITCH_URLS"),
+        ),
+        ({"error": "rude"}, ("cannot be asked: rude", "password in FREESWITCH_URLS")),
+        ({"lacks": (module("mod_flite"),)}, ("agent", "mod_flite is not loaded", "load mod_flite")),
+        ({"lacks": (Need(NeedKind.FILE, "/s/a.wav"),)}, ("/s/a.wav is not there", "readable")),
+        ({"lacks": (Need(NeedKind.QUEUE, "q@d"),)}, ("the queue q@d is not there", "callcenter.conf.xml")),
+        ({"lacks": (Need(NeedKind.SERVER, "h:1"),)}, ("nobody listens at h:1",)),
         (
             {"modules": {"mod_sofia": False, "mod_dptools": True}},
             ("mod_sofia is not loaded", "load mod_sofia"),

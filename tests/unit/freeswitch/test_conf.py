@@ -7,7 +7,8 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from dialer.doctor import AGENT_MODULES, NEEDED_MODULES, Facts, findings
+from campaigns.agent_needs import MODULES
+from dialer.doctor import NEEDED_MODULES, Facts, findings
 from settings import DEFAULT_NODE_CPS, NodeSettings
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +50,7 @@ def test_a_node_that_is_configured_like_this_lacks_nothing() -> None:
 
 def test_modules_that_only_some_agents_need_are_there_or_named_in_a_comment() -> None:
     text = (CONF / "modules.conf.xml").read_text(encoding="utf-8")
-    for name in AGENT_MODULES.values():
+    for name in (need.name for need in MODULES):
         assert f'<load module="{name}"/>' in text
 
 

@@ -175,9 +175,9 @@ def test_who_is_in_a_queue_with_no_agent_and_no_timer_is_let_go_and_who_is_joine
     node = call(apps.queue("empty"), SPOKEN)
     node.pass_time(0.5)
     # As an agent leaves it who is gone in the moment of being joined.
-    node.switch.applications.execute(
-        node.now, node.core.channels.find("u"), "sched_cancel", "${last_sched_id}"
-    )
+    person = node.core.channels.find("u")
+    assert person is not None
+    node.switch.applications.execute(node.now, person, "sched_cancel", "${last_sched_id}")
     node.pass_time(10)
     ended = node.last("CHANNEL_HANGUP_COMPLETE")
     assert hangup_from_event(ended).abandoned
