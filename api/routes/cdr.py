@@ -48,6 +48,13 @@ STORED_VARIABLES = frozenset(
         "start_uepoch",
         "dialer_connect",
         "dialer_abandoned",
+        "dialer_action",
+        "dialer_left",
+        "dialer_ran",
+        "cc_queue_joined_epoch",
+        "last_app",
+        "originate_causes",
+        "originate_disposition",
         "bridge_uepoch",
         "conference_member_id",
         *(

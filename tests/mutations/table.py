@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.mutations.access import DIAL_STRING, TENANTS
+from tests.mutations.agents import HELD, TOLD
 from tests.mutations.calls import LOST, TAKEN_AWAY, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
@@ -24,6 +25,8 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "No campaign, node or server holds up the others": STARVED,
     "What is shared is shared by weight, and what holds a campaign back is told": PACED,
     "A fault of the platform uses up no attempt": ATTEMPTS,
+    "What is said of an answered call is true": TOLD,
+    "An agent that cannot run disturbs few, and nobody is kept in silence": HELD,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

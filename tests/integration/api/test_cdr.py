@@ -11,6 +11,7 @@ import pytest
 
 import models
 from api.routes import cdr
+from freeswitch.action_proofs import ActionKind
 from freeswitch.hangup import hangup_from_event, hangup_from_variables
 from models import new_id
 from tests.integration.api.site import Site, settings_for, site_over
@@ -107,6 +108,17 @@ def test_what_is_kept_is_what_the_dialers_read() -> None:
 
     hangup_from_event(RecordingDict())
     hangup_from_event(RecordingDict({f"variable_{name}": value for name, value in VARIABLES.items()}))
+    for action in ActionKind:
+        for cause in ("NO_ROUTE_DESTINATION", "DESTINATION_OUT_OF_ORDER"):
+            answered = {
+                "dialer_action": action,
+                "answer_uepoch": "1",
+                "hangup_cause": cause,
+                "sip_hangup_disposition": "send_bye",
+                "dialer_ran": "true",
+                "originate_disposition": cause,
+            }
+            hangup_from_event(RecordingDict({f"variable_{name}": value for name, value in answered.items()}))
     assert read - {"Hangup-Cause"} == cdr.STORED_VARIABLES
 
 

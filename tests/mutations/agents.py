@@ -1,0 +1,136 @@
+"""Mutations of: what is said of an answered call is true, and an agent that cannot run disturbs few."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import CLAIMS, Mutation
+
+PROOFS = "tests/unit/freeswitch/test_action_proofs.py"
+FAILURES = "tests/unit/simulator/test_agent_failures.py"
+CALL_END = "tests/unit/dialer/test_call_end.py"
+RETRIES = "tests/unit/campaigns/test_dispositions.py"
+HOLDS = "tests/integration/dialer/test_agent_holds.py"
+INBOX = "tests/integration/dialer/test_cdr_inbox.py"
+ALONE = "tests/unit/simulator/test_bridging.py"
+
+TOLD = (
+    Mutation(
+        "heard nothing and answered",
+        "whoever picked up and heard nothing is recorded as answered and never called again",
+        "freeswitch/hangup.py",
+        'if answer and _party(disposition) == "us" else None',
+        "if False else None",
+        (f"{FAILURES}::test_what_cannot_run_is_told_with_its_cause",),
+    ),
+    Mutation(
+        "hung up first and called again",
+        "who hangs up while an action fails is taken for somebody who heard nothing",
+        "freeswitch/hangup.py",
+        'if answer and _party(disposition) == "us" else None',
+        "if answer else None",
+        (f"{PROOFS}::test_who_hung_up_first_was_answered_whatever_the_action_would_have_done",),
+    ),
+    Mutation(
+        "called and never sent",
+        "a second leg that was busy counts as one whose INVITE never left, and the person is called again",
+        "freeswitch/action_proofs.py",
+        "return became if became in NEVER_SENT else None",
+        "return became or None",
+        (f"{PROOFS}::test_an_action_that_ran_or_whose_leg_was_sent_is_no_failure",),
+    ),
+    Mutation(
+        "answered in spite of its agent",
+        "a call whose answer was noted before its end counts as answered although its agent failed",
+        "dialer/record/outcomes.py",
+        "\n            AND seen.disposition IS DISTINCT FROM 'agent_failed' AS was_answered",
+        " AS was_answered",
+        (f"{CLAIMS}::test_an_answered_call_whose_agent_failed_gives_its_attempt_back_and_waits",),
+    ),
+    Mutation(
+        "disturbed for ever",
+        "a person whose agent keeps failing is called again and again",
+        "campaigns/retry.py",
+        "    if history.disturbed >= UNCOUNTED_BOUND[reason]:\n",
+        "    if False:\n",
+        (f"{RETRIES}::test_who_was_disturbed_for_nothing_is_not_charged_and_called_twice_more_at_most",),
+    ),
+    Mutation(
+        "disturbed at once",
+        "a person who picked up for nothing is called again within seconds",
+        "campaigns/retry.py",
+        """    delay = _with_jitter(float(history.retry_delay_seconds), jitter)
+    return Next(ContactStatus.PENDING, disposition, counts=False""",
+        """    delay = _with_jitter(FIRST_BACKOFF_SECONDS, jitter)
+    return Next(ContactStatus.PENDING, disposition, counts=False""",
+        (f"{RETRIES}::test_who_was_disturbed_for_nothing_is_not_charged_and_called_twice_more_at_most",),
+    ),
+    Mutation(
+        "late and the person's",
+        "who answered a node that stood still is recorded as somebody who did not",
+        "dialer/record/call_end.py",
+        "late_timer=_ran_late(hangup, call))",
+        "late_timer=False)",
+        (f"{CALL_END}::test_a_timer_that_ran_late_is_the_nodes_fault",),
+    ),
+    Mutation(
+        "without media and the person's",
+        "a call that was picked up and that the node had no port for uses up an attempt",
+        "campaigns/dispositions.py",
+        'return evidence.cause == "INCOMPATIBLE_DESTINATION" and evidence.channel and own',
+        "return False",
+        (f"{RETRIES}::test_a_call_without_media_is_the_nodes_fault_unless_the_carrier_said_so",),
+    ),
+    Mutation(
+        "completed by a late record",
+        "a contact whose agent failed is completed by the record that says so",
+        "dialer/record/cdr_correction.py",
+        "held.answered AND held.disposition <> 'agent_failed' THEN",
+        "held.answered THEN",
+        (f"{INBOX}::test_a_late_record_of_an_agent_that_could_not_run_says_so_and_calls_nobody",),
+    ),
+)
+HELD = (
+    Mutation(
+        "failing at the full rate",
+        "a campaign whose agent fails goes on calling people for nothing",
+        "dialer/dispatch/plans.py",
+        " OR agent.held_at IS NOT NULL",
+        "",
+        (f"{HOLDS}::test_five_failures_in_a_row_hold_the_campaigns_whoever_counted_them",),
+    ),
+    Mutation(
+        "let go by one node of two",
+        "a held agent goes on although calls still go to a node that cannot run it",
+        "dialer/node_needs.py",
+        "not any(missing(link, wanted, self.reaches) for link in links)",
+        "not all(missing(link, wanted, self.reaches) for link in links)",
+        (f"{HOLDS}::test_a_held_agent_goes_on_once_every_node_has_what_it_failed_for",),
+    ),
+    Mutation(
+        "refused for one node of two",
+        "a campaign cannot be started because one node could not run its agent",
+        "campaigns/agent_needs.py",
+        "return found if all(found.values()) else {}",
+        "return found if any(found.values()) else {}",
+        (
+            "tests/unit/campaigns/test_agent_needs.py::test_only_where_every_node_lacks_something_can_none_run_it",
+        ),
+    ),
+    Mutation(
+        "kept in silence",
+        "whom the host of a conference leaves stays alone in the room until the call's maximum",
+        "freeswitch/applications.py",
+        "return [_ROOM_TERMS, *watch, ",
+        "return [_ROOM_TERMS, ",
+        (
+            f"{ALONE}::test_whom_the_host_of_a_room_leaves_is_let_go_with_the_message_and_the_host_is_never_got_out",
+        ),
+    ),
+    Mutation(
+        "kept by a queue",
+        "whom an agent leaves in the moment of being joined stays in the queue until the call's maximum",
+        "freeswitch/applications.py",
+        "return [*kept, *watch, ",
+        "return [*kept, ",
+        (f"{ALONE}::test_who_is_in_a_queue_with_no_agent_and_no_timer_is_let_go_and_who_is_joined_stays",),
+    ),
+)
