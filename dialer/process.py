@@ -28,6 +28,8 @@ from coordination.turns import Turns
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
+from dialer.capacity.gateway_pings import GatewayPings
 from dialer.capacity.permits import Permits
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
@@ -133,6 +135,7 @@ class Process:
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
         )
+        self.gateway_pings = GatewayPings(self.cluster, self._tell_all, time.monotonic)
         self.agent_breaker = AgentBreaker(self._tell_all)
         self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, turns.take, self._tell_all)
         self.backpressure = BackPressure(
@@ -322,6 +325,7 @@ class Process:
         self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
         self._every(ROUND_SECONDS, self.backpressure.round)
         self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
+        self._every(PINGS_EVERY_SECONDS, self.gateway_pings.round)
         self._every(ROUND_SECONDS, self.agent_breaker.round)
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)

@@ -130,6 +130,7 @@ def gateway_lines(name: str, *, up: bool) -> str:
         "Username": "dialer",
         "From": "<sip:dialer@127.0.0.1:5090>",
         "Proxy": "sip:127.0.0.1:5090",
+        "PingFreq": "25",
         "State": "NOREG",
         "Status": "UP" if up else "DOWN",
     }

@@ -133,4 +133,15 @@ HELD = (
         "return [*kept, ",
         (f"{ALONE}::test_who_is_in_a_queue_with_no_agent_and_no_timer_is_let_go_and_who_is_joined_stays",),
     ),
+    Mutation(
+        "back and not probed",
+        "a carrier that answers its gateway's pings again is left alone until the probe's own time, half an hour later",
+        "dialer/capacity/gateway_pings.py",
+        "self.now() - since < STEADY_SECONDS",
+        "self.now() - since < 1e9",
+        (
+            "tests/integration/dialer/test_gateway_pings.py"
+            "::test_a_gateway_that_has_been_up_again_for_long_enough_is_probed_now",
+        ),
+    ),
 )

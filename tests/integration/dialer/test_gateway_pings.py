@@ -1,0 +1,45 @@
+"""A paused gateway whose pings are answered again is probed before its time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+from dialer.capacity.gateway_pings import STEADY_SECONDS, GatewayPings
+from freeswitch.cluster import Cluster
+from models import db, rows
+from tests.factories import World
+
+UP, DOWN = ("PingFreq\t25\nStatus  \tUP\n", "PingFreq\t25\nStatus  \tDOWN\n")
+
+
+def due() -> bool:
+    with db.connection_context():
+        (row,) = rows("SELECT probe_at <= now() AS due FROM gateway")
+    return bool(row["due"])
+
+
+def test_a_gateway_that_has_been_up_again_for_long_enough_is_probed_now(world: World) -> None:
+    with db.connection_context():
+        rows("UPDATE gateway SET dial_string = 'sofia/gateway/carrier/{number}', paused_at = now(),"
+             " probe_at = now() + interval '30 minutes'")  # fmt: skip
+    said, at, asked, told = [DOWN], [0.0], [], []
+
+    def api(line: str) -> str:
+        asked.append(line)
+        return said[0]
+
+    link = SimpleNamespace(name="fs1", api=api)
+    cluster = cast(Cluster, SimpleNamespace(connected=lambda: [link]))
+    pings = GatewayPings(cluster, lambda: told.append("read again"), lambda: at[0])
+    for status, seconds, expected in ((DOWN, 0.0, False), (UP, 1.0, False), (UP, 2.0 + STEADY_SECONDS, True)):
+        said[0], at[0] = status, seconds
+        pings.round()
+        assert due() is expected
+    assert set(asked) == {"sofia status gateway carrier"}
+    assert told == ["read again"]
+
+
+def test_a_gateway_that_is_not_paused_is_not_asked_for(world: World) -> None:
+    cluster = cast(Cluster, SimpleNamespace(connected=lambda: [None]))
+    GatewayPings(cluster, lambda: None, lambda: 0.0).round()
