@@ -275,6 +275,8 @@ class Call(Table):
     hung_up_by = TextField(null=True)
     billsec = IntegerField(null=True)
     duration_ms = IntegerField(null=True)
+    recovered = BooleanField(default=False)
+    certain_billsec = IntegerField(null=True)
     pdd_ms = IntegerField(null=True)
     ring_ms = IntegerField(null=True)
     failover = BooleanField(default=False)

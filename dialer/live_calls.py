@@ -101,6 +101,12 @@ class LiveCall:
     """With what words its node said that the originate failed, where that does not settle it."""
     heard_at: float = 0.0
     """When it last showed a sign of life."""
+    sign_at: float | None = None
+    """When its first 180, 183 or 200 was heard."""
+    lost_at: float | None = None
+    """When the connection over which its events came was last lost."""
+    recovered: bool = False
+    """Its node died in it, and its next run took it up again."""
     gone_since: float | None = None
     """When its node first said that the call is over."""
     force_closed: bool = False
@@ -202,7 +208,7 @@ class LiveCall:
 
     def lose_connection(self, now: float) -> None:
         """The connection over which its events came, or its order went, is gone."""
-        self.unheard = True
+        self.unheard, self.lost_at = True, now
         if self.unacknowledged:
             self.acknowledge(now)
 

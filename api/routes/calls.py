@@ -50,6 +50,8 @@ EXAMPLE: dict[str, object] = {
     "answered_at": "2026-01-31T09:00:09.000Z",
     "ended_at": "2026-01-31T09:01:10.000Z",
     "billsec": 61,
+    "recovered": False,
+    "certain_billsec": None,
     "duration_ms": 70000,
     "pdd_ms": 1190,
     "ring_ms": 7800,
@@ -108,6 +110,20 @@ class CallSchema(schemas.Schema):
     ended_at = schemas.Time(required=True, allow_none=True)
     billsec = schemas.Integer(
         required=True, allow_none=True, metadata={"description": "Seconds from the answer to the end."}
+    )
+    recovered = schemas.Boolean(
+        required=True,
+        metadata={
+            "description": "Its node died during it and took it up again: when the other side left meanwhile is not "
+            "known, and billsec may be too long."
+        },
+    )
+    certain_billsec = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Of a recovered call: the seconds that it was surely up; null where nobody saw."
+        },
     )
     duration_ms = schemas.Integer(required=True, allow_none=True)
     pdd_ms = schemas.Integer(

@@ -1,7 +1,7 @@
 """Has a paused gateway probed as soon as its carrier answers pings again, not only when the probe's time has come.
 
 Where a gateway pings its carrier, the nodes know that it is back before any call does. One that was seen down since
-it was paused, and has been up on every node for 20 s, is probed at once; the probe is a call all the same and decides.
+it was paused, and has been up on every node for 20 s, is probed at once; the probe is a call, and decides.
 """
 
 from __future__ import annotations

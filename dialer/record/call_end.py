@@ -40,6 +40,8 @@ NO_CHANNEL_CAUSES = frozenset(
 
 TIMER_CAUSES = frozenset({"NO_ANSWER", "PROGRESS_TIMEOUT"})
 """Causes by which the node's own timers end a call that was not answered."""
+CLOCK_STEPS_MS = 40
+"""The node's clock steps in 20 ms: what it tells as no time at all was less than two of them."""
 LATE_SECONDS = 1.0
 """A timer of the node counts whole seconds, and fires within them; one so late stood still, or is overloaded."""
 
@@ -60,7 +62,11 @@ def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = no
     known = _evidence(hangup, answered, call.progress, late_timer=_ran_late(hangup, call))
     other = may_fail_over(known) and elsewhere(call)
     following = _following(call, dispose(known), refused=False, elsewhere=other)
-    return _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
+    told = _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
+    told = told._replace(pdd_ms=told.pdd_ms or _heard_pdd(call)) if told.pdd_ms == 0 else told
+    if not (call.recovered and answered):
+        return told
+    return told._replace(recovered=True, certain_billsec=_certain_seconds(call))
 
 
 def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
@@ -72,6 +78,22 @@ def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) ->
     disposition = dispose(_evidence(hangup, answered, progress))
     status = ContactStatus.COMPLETED if disposition in REACHED else ContactStatus.FAILED
     return _told(call_id, Next(status, disposition, True), hangup, answered=answered, sent_age=None)
+
+
+def _heard_pdd(call: LiveCall) -> int | None:
+    """The post-dial delay where the node's clock did not step within it: as it was heard here, and no longer than the
+    clock's steps allow; None where nobody heard it."""
+    if call.sign_at is None or call.sent_at is None:
+        return None
+    return min(max(1, round((call.sign_at - call.sent_at) * 1000)), CLOCK_STEPS_MS)
+
+
+def _certain_seconds(call: LiveCall) -> int | None:
+    """For how long a call that its node took up again was surely talked: until the node was lost; None where this
+    process did not see that."""
+    if call.answered_at is None or call.lost_at is None:
+        return None
+    return max(0, int(call.lost_at - call.answered_at))
 
 
 def _ran_late(hangup: Hangup, call: LiveCall) -> bool:

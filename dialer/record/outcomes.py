@@ -55,7 +55,9 @@ class Ended(NamedTuple):
     against, `failover` that another gateway is tried next. `owner_only`: not a fact that the switch reported but a
     decision, and so void once the call is somebody else's, or was seen although it is said never to have left.
     `may_live`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
-    `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180.
+    `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180. `recovered`: its node died
+    in it and took it up again, so that `billsec` may count time in which nobody was there; `certain_billsec` counts
+    none.
     """
 
     call_id: str
@@ -82,6 +84,8 @@ class Ended(NamedTuple):
     free: str | None = None
     failover: bool = False
     may_live: float | None = None
+    recovered: bool = False
+    certain_billsec: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ WITH ended AS (
         q850 = due.q850, sip_status = due.sip_status,
         sip_phrase = due.sip_phrase, sip_603plus_reason = due.sip_603plus_reason, hung_up_by = due.hung_up_by,
         billsec = due.billsec, duration_ms = due.duration_ms, pdd_ms = due.pdd_ms, ring_ms = due.ring_ms,
+        recovered = coalesce(due.recovered, false), certain_billsec = due.certain_billsec,
         failover = due.failover AND NOT due.was_answered AND NOT due.hung_up,
         slot_until = now() + make_interval(secs => due.may_live - due.age)
     FROM (
@@ -195,7 +200,7 @@ WITH ended AS (
             age float8, sent_age float8, disposition text, cause text, q850 int, sip_status int, sip_phrase text,
             sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int, pdd_ms int, ring_ms int,
             progress_ms int, alert_ms int, answered bool, owner_only bool, free text, failover bool,
-            may_live float8)
+            may_live float8, recovered bool, certain_billsec int)
             JOIN call AS before ON before.id = seen.call_id
         WHERE before.id = ANY(%(calls)s::uuid[]) AND (NOT seen.owner_only OR before.dialer_id = %(owner)s
             AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))

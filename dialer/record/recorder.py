@@ -231,11 +231,15 @@ class Recorder:
             return
         call.show()
         if event.kind in (ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA):
+            call.sign_at = call.sign_at or at
             call.ring(alerted=event.kind is ChannelEventKind.PROGRESS)
         elif event.kind is ChannelEventKind.ANSWERED:
+            call.sign_at = call.sign_at or at
             change.answered = True
             call.answer(at)
         elif event.hangup is not None:
+            # Its node's next run tells of its end before anybody asked about it.
+            call.recovered |= bool(call.core_uuid and event.core_uuid and event.core_uuid != call.core_uuid)
             ended = call_end.hung_up(call, at, event.hangup, self.elsewhere)
             if ended.answered:
                 change.answered = True

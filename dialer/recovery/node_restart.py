@@ -80,7 +80,7 @@ class NodeRestarts:
         left = max(1, math.ceil(call.max_seconds - spoken))
         link.api(sched_hangup(call.call_id, left), timeout=ASK_SECONDS)
         log.info("call_recovered", call_id=call.call_id, node=link.name, seconds_left=left)
-        call.core_uuid = link.core_uuid
+        call.core_uuid, call.recovered = link.core_uuid, True
 
     def _is_from_earlier_run(self, link: NodeLink, call: Placed) -> bool:
         return call.core_uuid is not None and call.core_uuid != link.core_uuid

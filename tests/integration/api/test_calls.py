@@ -15,8 +15,8 @@ from tests.integration.api.site import Site
 FIELDS = [
     "id", "campaign_id", "contact_id", "phone_number", "caller_id", "seq", "attempt", "state", "node", "gateway_id",
     "disposition", "cause", "q850", "sip_status", "sip_phrase", "sip_603plus_reason", "hung_up_by", "created_at",
-    "sent_at", "progress_at", "ring_at", "answered_at", "ended_at", "billsec", "duration_ms", "pdd_ms", "ring_ms",
-    "failover",
+    "sent_at", "progress_at", "ring_at", "answered_at", "ended_at", "billsec", "recovered", "certain_billsec",
+    "duration_ms", "pdd_ms", "ring_ms", "failover",
 ]  # fmt: skip
 ENDED: dict[str, Any] = {
     "state": "ended",
@@ -51,8 +51,8 @@ def test_a_call_is_told_as_it_stands(site: Site) -> None:
     assert list(call) == FIELDS
     assert (call["id"], call["campaign_id"], call["phone_number"]) == (call_id, campaign_id, "+14155550000")
     assert (call["seq"], call["attempt"], call["state"], call["node"]) == (1, None, "dispatching", "fs1")
-    assert all(call[name] is None for name in FIELDS[10:-1] if name != "created_at")
-    assert call["failover"] is False
+    assert all(call[name] is None for name in FIELDS[10:-1] if name not in ("created_at", "recovered"))
+    assert call["failover"] is call["recovered"] is False
     site.sql(f"UPDATE call SET {', '.join(f'{name} = %s' for name in ENDED)}", *ENDED.values())
     ended = site.get(f"/calls/{call_id}").json
     times = {
@@ -104,7 +104,7 @@ def test_a_filter_that_names_nothing_finds_nothing(site: Site, name: str, value:
     ("query", "text"),
     [
         ("state=over", "state is 'over'; it must be one of dispatching, ringing, answered, ended."),
-        ("disposition=ok", "disposition is 'ok'; it must be one of answered, abandoned, busy, "),
+        ("disposition=ok", "disposition is 'ok'; it must be one of answered, abandoned, agent_failed, "),
         ("campaign_id=", "campaign_id is ''; it must be an id of 1 to 64 characters."),
         ("state=ended&state=ringing", "'state' is given 2 times; once is the rule."),
         ("status=ended", "status is not known here; known are "),

@@ -73,3 +73,21 @@ def test_a_record_that_came_late_tells_of_a_failed_agent_and_nobody_is_called_ag
     ended = from_cdr("c", hangup, answered=True, progress=True)
     assert (ended.status, ended.disposition, ended.cause) == ("failed", "agent_failed", "NO_SOCKET_SERVER")
     assert from_cdr("c", make_hangup(), answered=True, progress=True).status == "completed"
+
+
+def test_a_post_dial_delay_within_one_step_of_the_nodes_clock_is_told_as_it_was_heard() -> None:
+    hangup = make_hangup(pdd_ms=0)
+    assert end_of(hangup, sign_at=0.022).pdd_ms == 22
+    assert end_of(hangup, sign_at=0.5).pdd_ms == 40, "this process was late, and the node was not"
+    assert end_of(hangup).pdd_ms is None
+    assert end_of(make_hangup(pdd_ms=20), sign_at=0.5).pdd_ms == 20
+
+
+def test_a_call_that_its_node_took_up_again_says_what_is_certain_of_it() -> None:
+    hangup = make_hangup(billsec=8)
+    assert (end_of(hangup).recovered, end_of(hangup).certain_billsec) == (False, None)
+    recovered = end_of(hangup, recovered=True, answered_at=2.0, lost_at=5.4)
+    assert (recovered.recovered, recovered.billsec, recovered.certain_billsec) == (True, 8, 3)
+    assert end_of(hangup, recovered=True, answered_at=2.0).certain_billsec is None
+    unanswered = make_hangup("USER_BUSY", answered=False)
+    assert not end_of(unanswered, recovered=True, lost_at=5.4).recovered
