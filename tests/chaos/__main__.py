@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dialer.fault_points import FaultPoint
-from tests.chaos.faults import Kind, Size
+from tests.chaos.faults import SIMULATED, Kind, Size
 from tests.chaos.report import report
 from tests.chaos.run import perform
 from tests.chaos.stage import Stage
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     seed = secrets.randbits(31) if options.seed is None else options.seed
     kinds = tuple(Kind(name) for name in options.only) if options.only else tuple(Kind)
+    if options.real:
+        kinds = tuple(kind for kind in kinds if kind not in SIMULATED)
     print(f"seed {seed}: {size.contacts} contacts, {size.faults} faults", flush=True)
     home = Path(tempfile.mkdtemp(prefix="carillon-chaos-"))
     home.chmod(0o711)

@@ -36,6 +36,10 @@ class Kind(StrEnum):
     VALKEY_KILLED = "Valkey killed"
     VALKEY_STOPPED = "Valkey stopped"
     DISK_FULL = "disk full at an import"
+    HALT_CUT_OFF = "halt while links are cut"
+    HALT_UNHEARD = "halt without pub/sub"
+    STOP_CUT_OFF = "stop while links are cut"
+    CARRIER_REFUSES = "carrier refuses everything"
 
 
 WEIGHTS: dict[Kind, int] = {
@@ -62,6 +66,10 @@ WEIGHTS: dict[Kind, int] = {
     Kind.VALKEY_KILLED: 2,
     Kind.VALKEY_STOPPED: 2,
     Kind.DISK_FULL: 2,
+    Kind.HALT_CUT_OFF: 4,
+    Kind.HALT_UNHEARD: 2,
+    Kind.STOP_CUT_OFF: 3,
+    Kind.CARRIER_REFUSES: 1,
 }
 LASTING = frozenset(
     {
@@ -73,9 +81,18 @@ LASTING = frozenset(
         Kind.NODE_STOPPED,
         Kind.NODE_PARTITIONED,
         Kind.VALKEY_STOPPED,
+        Kind.HALT_CUT_OFF,
+        Kind.HALT_UNHEARD,
+        Kind.STOP_CUT_OFF,
+        Kind.CARRIER_REFUSES,
     }
 )
 """Faults that are in force until they are ended."""
+STOPS = frozenset({Kind.HALT_CUT_OFF, Kind.HALT_UNHEARD, Kind.STOP_CUT_OFF})
+"""Faults beside which somebody has calls ended."""
+SIMULATED = STOPS | {Kind.CARRIER_REFUSES}
+"""Faults that are struck or judged by what only a simulated node does and notes."""
+REFUSES_SECONDS = 30.0
 OF_ALL = frozenset(
     {
         Kind.POSTGRES_RESTARTED,
@@ -154,6 +171,8 @@ def schedule(seed: int, size: Size, points: Sequence[str], kinds: Sequence[Kind]
         )
         if kind in OF_ALL:
             seconds = min(seconds, LONGEST_OF_ALL_SECONDS)
+        if kind is Kind.CARRIER_REFUSES:
+            seconds = REFUSES_SECONDS
         point = ""
         if order and kind in AT_POINT:
             point = order[0]

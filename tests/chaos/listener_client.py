@@ -18,22 +18,30 @@ TOLD = ("status", "disposition", "attempt", "call_id", "cause")
 class Heard:
     """One transition that a listener heard.
 
-    `contact` is None for one of the campaign; `part` counts the resets before it.
+    `contact` is None for one of the campaign; `part` counts the resets before it, `late` is for what came after the
+    stream's end.
     """
 
     contact: str | None
     told: tuple[Any, ...]
     part: int
+    late: bool = False
 
 
 @dataclass(slots=True)
 class Ear:
-    """One listener of one campaign: reconnects for as long as it takes, with the last id it has seen."""
+    """One listener of one campaign: reconnects for as long as it takes, with the last id it has seen.
+
+    It goes at the end of the campaign, unless it `stays`: calls of a stopped one end after that.
+    """
 
     client: ApiClient
     campaign: str
+    stays: bool = False
     heard: list[Heard] = field(default_factory=list)
     resets: list[float] = field(default_factory=list)
+    heard_at: float = 0.0
+    """When it last heard something, by the monotonic clock."""
     connections: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -48,7 +56,7 @@ class Ear:
         self._stopping.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set() and not self.ended.is_set():
+        while not self._stopping.is_set() and (self.stays or not self.ended.is_set()):
             self.connections += 1
             try:
                 self._listen()
@@ -60,15 +68,17 @@ class Ear:
             if self._stopping.is_set():
                 return
             self._last_id = event.id or self._last_id
-            data = event.data
+            data, late = event.data, self.ended.is_set()
+            self.heard_at = time.monotonic()
             if event.kind == "reset":
                 self.resets.append(time.time())
             elif event.kind == "contact":
                 told = tuple(data[name] for name in TOLD)
-                self.heard.append(Heard(data["contact_id"], told, len(self.resets)))
+                self.heard.append(Heard(data["contact_id"], told, len(self.resets), late))
             elif event.kind == "campaign":
                 told = (data["status"], None, None, None, data["end_reason"])
-                self.heard.append(Heard(None, told, len(self.resets)))
+                self.heard.append(Heard(None, told, len(self.resets), late))
             elif event.kind == "end":
                 self.ended.set()
-                return
+                if not self.stays:
+                    return

@@ -9,25 +9,39 @@ import contextlib
 import http.client
 import itertools
 import math
-import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from local.api_client import ApiClient, ApiFailedError
+from local.api_client import ApiFailedError
+from tests.chaos.acts import Acts
 from tests.chaos.caps import CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
 from tests.chaos.faults import Fault, Size
 from tests.chaos.listener_client import Ear
+from tests.chaos.parties import GATEWAY_CHANNELS, Line, Party, Patient
 from tests.chaos.records import Listener, Played, left_open
-from tests.chaos.stage import Stage
-from tests.e2e.rig import Api, Tenant, new_tenant, numbers
+from tests.chaos.stage import AUDIO_HOST, Stage
+from tests.e2e.rig import numbers
 
 ENDINGS = ("00", "10", "01", "08", "07", "03", "02", "07")
 """Answered and ended by either side, busy, early media, no such number, nobody answers."""
 ACTION = {"type": "playback", "tone": "%(16000,0,640)"}
 """Long enough for calls to be up beside each other."""
+AGENT = {"max_call_seconds": 30, "ring_timeout_seconds": 15}
+FROM_HOST = {"type": "playback", "file": f"https://{AUDIO_HOST}/hello.wav"}
+"""What one campaign of the first tenant plays: one of the dialers may not."""
+LONG_ENDINGS = ("07", "07", "02")
+LONG_ACTION = {"type": "park"}
+"""Much longer than a call that has to end may last."""
+LONG_AGENT = {"max_call_seconds": 400, "ring_timeout_seconds": 120}
+LONG_CONCURRENT, LONG_ROOM = 2, 5
+"""Of each campaign of long calls, and of the tenant that dials them."""
+LONG_SHARE, LONG_LEAST = 0.04, 6
+"""Contacts of a campaign of long calls, for each second that the faults take; so many at the least."""
+STOPS_SHARE, STOPS_LEAST = 0.02, 2
+"""Campaigns that are there to be stopped, for each fault."""
+STOPPED_CONTACTS = 8
 TENANTS = 2
 GATEWAYS = 2
 """Of each tenant."""
@@ -39,117 +53,56 @@ SHARED = 2
 CAMPAIGN_CONCURRENT = 3
 TENANT_CONCURRENT, FEWER_CONCURRENT = 7, 5
 """Once all its campaigns run, and after the faults' first half."""
-GATEWAY_CHANNELS, FEWER_CHANNELS = 5, 4
-"""Not narrower: calls that may be up behind a lost link keep their slots for two minutes. Where a campaign had two
-slots both were kept at once, where a tenant had four, three, and who waited for them made a run twice as long."""
+FEWER_CHANNELS = 4
+RETRY_DELAY_SECONDS = 60
+"""The shortest that there is: whom a halt has hung up before an answer waits for so long."""
 IN_FORCE_SECONDS = 10.0
 """A dialer reads the caps once a second. One that is stopped meanwhile may go by what it read before until it has its
 next look; after its lease of 5 s it may not at all."""
-PATIENCE_SECONDS = 60.0
-AGAIN_SECONDS = 0.3
+QUIET_SECONDS = 5.0
+"""Snapshots come every 2 s while calls are in flight."""
 OVERSIZED = 4_000
 """Contacts of a list whose file is larger than what a full disk takes."""
 
 
-class Patient(Api):
-    """Asks again, with the same Idempotency-Key, until the API answers: what any client of it does."""
-
-    key: str | None = None
-    patience = PATIENCE_SECONDS
-    patience_seconds = 0.0
-
-    def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        keyed = (
-            {**(headers or {}), "Idempotency-Key": self.key or secrets.token_hex(16)}
-            if method == "POST"
-            else headers
-        )
-        until = time.monotonic() + self.patience
-        while True:
-            try:
-                return super()._ask(method, path, body, keyed)
-            except (OSError, http.client.HTTPException) as error:
-                failure: Exception = error
-            except ApiFailedError as error:
-                if f"{path}: 50" not in str(error):
-                    raise
-                failure = error
-            if time.monotonic() > until:
-                raise failure
-            time.sleep(AGAIN_SECONDS)
-
-
-class Line:
-    """A gateway of a tenant, and the number that calls by it. `name` is what the ledgers call the gateway."""
-
-    def __init__(self, stage: Stage, tenant: Tenant, number: int, cps: int) -> None:
-        self.name = f"{tenant.id}-{number}"
-        self.cps = cps
-        body = {
-            "name": self.name,
-            "dial_string": stage.dial_string(self.name),
-            "cps": cps,
-            "channels": GATEWAY_CHANNELS * stage.longer,
-        }
-        self.gateway_id: str = tenant.api.post("/api/v1/gateways", body)["id"]
-        self.caller = numbers("99", count=1)[0]
-        calls_by = {"e164": self.caller, "gateway_id": self.gateway_id}
-        self.number_id: str = tenant.api.post("/api/v1/phone-numbers", calls_by)["id"]
-
-
-class Party:
-    """A tenant that plays, with its gateways."""
-
-    def __init__(self, stage: Stage, calls_per_minute: int, cps: int) -> None:
-        self.calls_per_minute = calls_per_minute
-        # While campaigns are started, each has to find room for all that it may have up.
-        self.room = CAMPAIGNS // TENANTS * CAMPAIGN_CONCURRENT * stage.longer
-        self.tenant = new_tenant(
-            stage,
-            action=ACTION,
-            agent={"max_call_seconds": 30, "ring_timeout_seconds": 15},
-            limits=self.limits(self.room),
-        )
-        self.lines = [Line(stage, self.tenant, number, cps) for number in range(GATEWAYS)]
-        operator = (stage.home / "demo.key").read_text().strip()
-        self.api = Patient(stage.web_url, operator, self.tenant.id)
-        self.changing = Patient(stage.web_url, operator, self.tenant.id)
-        key = self.tenant.api.post("/api/v1/api-keys", {"name": "ear", "role": "read"})["key"]
-        self.listening = ApiClient(stage.web_url, key)
-
-    def limits(self, concurrent: int) -> dict[str, int | None]:
-        """Its caps, as the API takes them."""
-        return {
-            "concurrent_max": concurrent,
-            "calls_per_minute": self.calls_per_minute,
-            "daily_calls_max": None,
-            "daily_minutes_max": None,
-        }
-
-
 class Play:
-    """The tenants, their campaigns and their listeners."""
+    """The tenants, their campaigns and their listeners; `acts` is what is done to them while things break.
 
-    def __init__(self, stage: Stage, size: Size) -> None:
+    With `stops` a tenant with long calls plays as well, whose campaigns are there to be stopped but for the first.
+    """
+
+    def __init__(self, stage: Stage, size: Size, *, stops: bool) -> None:
+        self._size = size
+        self._stage = stage
         # The campaigns shall last for as long as the faults do: one tenant's by its calls a minute, the other's by
         # its gateways' calls a second.
         minutes = max(0.5, size.faults * size.spacing / 60)
         share = size.contacts / minutes / TENANTS
         by_gateway = share / 60 / GATEWAYS
+        # While campaigns are started, each has to find room for all that it may have up.
+        room = CAMPAIGNS // TENANTS * CAMPAIGN_CONCURRENT * stage.longer
         self._parties = [
-            Party(stage, max(30, round(share)), math.ceil(by_gateway) + 1),
-            Party(stage, max(30, round(1.5 * share)), max(1, round(by_gateway))),
+            Party(
+                stage,
+                calls_per_minute=calls,
+                cps=cps,
+                room=room,
+                gateways=GATEWAYS,
+                action=ACTION,
+                agent=AGENT,
+            )
+            for calls, cps in (
+                (max(30, round(share)), math.ceil(by_gateway) + 1),
+                (max(30, round(1.5 * share)), max(1, round(by_gateway))),
+            )
         ]
+        self._long = self._of_long_calls(stage, 1 + self._stopped) if stops else None
+        self.acts = Acts(stage, self._everybody, ())
         self.uploaded: dict[str, list[str]] = {}
         self.ears: list[Ear] = []
-        self._size = size
-        self._stage = stage
-        self._hasty = Patient(
-            stage.web_url, (stage.home / "demo.key").read_text().strip(), self._first.tenant.id
-        )
+        self._hasty = self._first.client()
         self._hasty.patience = 0.0
+        self._one_at_a_time: set[str] = set()
         self._big: dict[str, list[str]] = {}
         self._changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
         self._changing: threading.Thread | None = None
@@ -157,6 +110,27 @@ class Play:
     @property
     def _first(self) -> Party:
         return self._parties[0]
+
+    @property
+    def _everybody(self) -> list[Party]:
+        return [*self._parties, *([self._long] if self._long is not None else [])]
+
+    @property
+    def _stopped(self) -> int:
+        """How many campaigns are there to be stopped."""
+        return max(STOPS_LEAST, round(self._size.faults * STOPS_SHARE))
+
+    @staticmethod
+    def _of_long_calls(stage: Stage, campaigns: int) -> Party:
+        return Party(
+            stage,
+            calls_per_minute=120,
+            cps=2,
+            room=max(LONG_ROOM, campaigns * LONG_CONCURRENT) * stage.longer,
+            gateways=1,
+            action=LONG_ACTION,
+            agent=LONG_AGENT,
+        )
 
     def begin(self) -> None:
         """Upload the campaigns, listen to them, start them."""
@@ -167,19 +141,50 @@ class Play:
             for number in range(own):
                 called = [*before[:SHARED], *numbers(*ENDINGS, count=share - len(before[:SHARED]))]
                 line = party.lines[number % GATEWAYS]
-                created = self._upload(party, party.api, f"chaos {number}", called, line)
+                agent = None if of_party else self._agent_from_host(party)
+                created = self._upload(party, party.api, f"chaos {number}", called, line, agent=agent)
                 self.uploaded[created] = called
                 of_party[created] = party
                 before = called[SHARED:]
+        if self._long is not None:
+            of_party |= dict.fromkeys(self._upload_long(self._long), self._long)
         for campaign, party in of_party.items():
             for _ in range(LISTENERS):
-                ear = Ear(party.listening, campaign)
+                ear = Ear(party.listening, campaign, stays=party is self._long)
                 ear.start()
                 self.ears.append(ear)
         for campaign, party in of_party.items():
             party.api.post(f"/api/v1/campaigns/{campaign}/start")
         for party in self._parties:
             self._allow(party, party.api, TENANT_CONCURRENT * self._stage.longer)
+        if self._long is not None:
+            self._allow(self._long, self._long.api, LONG_ROOM * self._stage.longer)
+
+    def _upload_long(self, party: Party) -> list[str]:
+        """One campaign that goes on, the others to be stopped."""
+        line = party.lines[0]
+        seconds = self._size.faults * self._size.spacing
+        sizes = [max(LONG_LEAST, round(seconds * LONG_SHARE))]
+        sizes += [STOPPED_CONTACTS] * self._stopped
+        created = []
+        for number, size in enumerate(sizes):
+            called = numbers(*LONG_ENDINGS, count=size)
+            campaign = self._upload(
+                party, party.api, f"long {number}", called, line, concurrent=LONG_CONCURRENT
+            )
+            self.uploaded[campaign] = called
+            created.append(campaign)
+        self._one_at_a_time = set(created)
+        # Most often those whose calls do not end by themselves.
+        halted = [party, party, *self._everybody]
+        self.acts = Acts(self._stage, halted, [(party, campaign) for campaign in created[1:]])
+        return created
+
+    @staticmethod
+    def _agent_from_host(party: Party) -> str:
+        body = {"name": "from a host", "action": FROM_HOST, **AGENT}
+        created: str = party.api.post("/api/v1/agents", body)["id"]
+        return created
 
     def changing(self, faults: Iterable[Fault]) -> Iterator[Fault]:
         """These faults; caps are lowered beside the one in the middle."""
@@ -201,6 +206,13 @@ class Play:
         )
         return 1.5 * left_open(self._stage, list(self.uploaded)) / slowest
 
+    def quiet(self) -> bool:
+        """Whether every listener has heard an end, and who stayed nothing since."""
+        return all(
+            ear.ended.is_set() and time.monotonic() - ear.heard_at > QUIET_SECONDS * ear.stays
+            for ear in self.ears
+        )
+
     def end(self) -> None:
         """Listen no more."""
         for ear in self.ears:
@@ -216,7 +228,7 @@ class Play:
             listeners=heard,
             caps=list(self._caps()),
             callers={
-                line.caller: (line.name, party.tenant.id) for party in self._parties for line in party.lines
+                line.caller: (line.name, party.tenant.id) for party in self._everybody for line in party.lines
             },
             oversized={name: len(list_) for name, list_ in self._big.items()},
         )
@@ -239,7 +251,7 @@ class Play:
         for node in self._stage.nodes:
             yield Cap(Scope.NODE, Limit(self._stage.node_cps), node.name, CPS_WINDOWS)
             yield Cap(Scope.NODE, Limit(self._stage.node_channels), node.name)
-        for party in self._parties:
+        for party in self._everybody:
             tenant = party.tenant.id
             yield Cap(Scope.TENANT, self._limit(party.room, tenant), tenant)
             yield Cap(Scope.TENANT, Limit(party.calls_per_minute), tenant, MINUTE_WINDOWS)
@@ -247,7 +259,8 @@ class Play:
                 yield Cap(Scope.GATEWAY, Limit(line.cps), line.name, CPS_WINDOWS)
                 yield Cap(Scope.GATEWAY, self._limit(GATEWAY_CHANNELS * longer, line.name), line.name)
         for campaign in self.uploaded:
-            yield Cap(Scope.CAMPAIGN, Limit(CAMPAIGN_CONCURRENT * longer), campaign)
+            concurrent = LONG_CONCURRENT if campaign in self._one_at_a_time else CAMPAIGN_CONCURRENT
+            yield Cap(Scope.CAMPAIGN, Limit(concurrent * longer), campaign)
         yield Cap(Scope.NUMBER, Limit(1))
 
     def _limit(self, first: int, name: str) -> Limit:
@@ -267,12 +280,23 @@ class Play:
         api.put("/api/v1/call-limits", party.limits(concurrent))
         self._changes[party.tenant.id].append((time.time() + IN_FORCE_SECONDS, concurrent))
 
-    def _upload(self, party: Party, api: Patient, name: str, called: list[str], line: Line) -> str:
+    def _upload(
+        self,
+        party: Party,
+        api: Patient,
+        name: str,
+        called: list[str],
+        line: Line,
+        *,
+        agent: str | None = None,
+        concurrent: int = CAMPAIGN_CONCURRENT,
+    ) -> str:
         form = {
             "name": name,
-            "agent_id": party.tenant.agent_id,
+            "agent_id": agent or party.tenant.agent_id,
             "phone_number_id": line.number_id,
-            "max_concurrent_calls": str(CAMPAIGN_CONCURRENT * self._stage.longer),
+            "max_concurrent_calls": str(concurrent * self._stage.longer),
+            "retry_delay_seconds": str(RETRY_DELAY_SECONDS),
         }
         contacts = "\n".join(["phone_number", *called]).encode()
         api.key = f"chaos-{party.tenant.id}-{name}".replace(" ", "-")

@@ -12,10 +12,10 @@ import redis
 
 from limits.keys import Keys
 from simulator.ledger import LedgerView
+from tests.chaos.breaker import Struck
 from tests.chaos.caps import Cap
 from tests.chaos.listener_client import Heard
 from tests.chaos.stage import PREFIX, Stage
-from tests.chaos.striker import Struck
 from tests.chaos.wire import Order
 
 CALLS = """
@@ -29,7 +29,7 @@ SELECT id::text, campaign_id::text, phone_number, status, disposition, attempts,
 WHERE campaign_id = ANY(%s::uuid[])
 """
 CAMPAIGNS = """
-SELECT campaign.id::text, campaign.status, sum(pending)::int AS pending,
+SELECT campaign.id::text, campaign.status, campaign.end_reason, sum(pending)::int AS pending,
     sum(originated)::int AS originated, sum(connected)::int AS connected, sum(completed)::int AS completed,
     sum(failed)::int AS failed, sum(cancelled)::int AS cancelled
 FROM campaign JOIN campaign_count ON campaign_id = campaign.id WHERE campaign.id = ANY(%s::uuid[])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from tests.chaos.caps import Peak
 from tests.chaos.faults import Size
 from tests.chaos.run import Result
+from tests.chaos.stops import CAUSE, hung_up, refused
 from tests.chaos.verdict import COLUMNS, Verdict
 
 SHOWN = 10
@@ -29,6 +30,10 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
         "calls (rows)": len(records.calls),
         "INVITEs (ledgers)": accepted,
         "originates refused by a node": verdict.refused,
+        "INVITEs refused by a carrier": len(refused(records.view)),
+        "halts and stops": len(struck.stops),
+        "calls that they ended": sum(step.cause == CAUSE for step in records.view.ends().values()),
+        "before an answer": len(hung_up(records.view, struck.stops)),
         "transitions": len(records.told),
         "listeners, their resets": f"{len(records.listeners)}, {resets}",
         "calls could be started": f"{result.up:.0%} of the time",

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.faults import Kind, Size, schedule
+from tests.chaos.faults import STOPS, Kind, Size, schedule
 from tests.chaos.play import Play
 from tests.chaos.records import Records, left_open, permits_held, read, settles, unpublished
 from tests.chaos.stage import Stage, Watch
+from tests.chaos.stops import Away
 from tests.chaos.striker import Say, Striker
 
 READY_SECONDS = 180.0
@@ -46,14 +47,15 @@ def perform(
     stage = on(home, seed=seed, clocks=dict(clocks), output=output)
     with stage:
         stage.wait_ready(READY_SECONDS)
-        play = Play(stage, size)
+        play = Play(stage, size, stops=not STOPS.isdisjoint(kinds))
         say(f"up after {time.monotonic() - began:.0f} s")
-        striker = Striker(stage, say, play.upload_too_much)
         watch = Watch(stage)
-        watch.start(striker.broken)
         play.begin()
+        striker = Striker(stage, say, play.upload_too_much, play.acts)
+        watch.start(striker.broken)
         faults = schedule(seed, size, points, kinds)
         striker.run(play.changing(faults), watch.rested)
+        play.acts.end()
         watch.stop()
         # A server whose backend was killed last may still be replaying its log.
         settles(lambda: unpublished(stage) >= 0, BACK_SECONDS)
@@ -63,8 +65,10 @@ def perform(
         settled = time.monotonic() - settling
         play.upload_again()
         settles(lambda: unpublished(stage) == 0, 30)
-        settles(lambda: all(ear.ended.is_set() for ear in play.ears), 45)
+        settles(play.quiet, 45)
         settles(lambda: permits_held(stage) == 0, 45)
+        striker.struck.stops += play.acts.stops
+        striker.struck.away += [Away(begin, end) for begin, end in watch.down]
         records = read(stage, play.played(), striker.struck)
         play.end()
     return Result(records, watch.up, watch.whole, time.monotonic() - began, settled)

@@ -32,13 +32,17 @@ DIALERS = 3
 WEB_WORKERS = 2
 SPEED = 10.0
 NODE_CPS = 7
-NODE_CHANNELS = 6
+NODE_CHANNELS = 8
 """Both bind where one of the nodes is gone."""
 NODE_SESSIONS_PER_SECOND = 60
 PREFIX = "carillon:"
 HALT_SECONDS = 10.0
 ENOUGH = 0.55
 FIRST_LOOKS = 10
+AUDIO_HOSTS_VARIABLE = "CARILLON_AUDIO_HOSTS"
+AUDIO_HOST = "audio.example"
+UNABLE = f"dialer.{DIALERS}"
+"""The dialer that is set up otherwise: it may not play from AUDIO_HOST."""
 CLOCK = Path(__file__).parent / "clock"
 CLOCK_VARIABLE = "CARILLON_CHAOS_CLOCK"
 POINTS_VARIABLE = "CARILLON_CHAOS_POINTS"
@@ -55,10 +59,10 @@ class Stage(ProxiedStack):
             seed=seed,
             cps=NODE_CPS,
             channels=NODE_CHANNELS,
-            arguments=("--sps", str(NODE_SESSIONS_PER_SECOND)),
+            arguments=("--sps", str(NODE_SESSIONS_PER_SECOND), "--control-port", "0"),
         )
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")}
-        environ |= environment
+        environ |= {AUDIO_HOSTS_VARIABLE: AUDIO_HOST} | environment
         super().__init__(
             home,
             port=0,
@@ -192,6 +196,8 @@ class Stage(ProxiedStack):
         extra: dict[str, str] = {}
         if name in self.dialers:
             extra[POINTS_VARIABLE] = str(self.points)
+        if name == UNABLE:
+            extra[AUDIO_HOSTS_VARIABLE] = ""
         if name in self._clocks:
             path = os.pathsep.join([str(CLOCK), self.environ["PYTHONPATH"]])
             extra |= {CLOCK_VARIABLE: str(self._clocks[name]), "PYTHONPATH": path}
@@ -230,6 +236,8 @@ class Watch:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._looks = self._up = self._whole = 0
+        self.down: list[tuple[float, float]] = []
+        """From when to when no call could be started, in wall seconds."""
         self._broken: Callable[[], int] = lambda: 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -260,8 +268,10 @@ class Watch:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            began = time.monotonic()
+            began, since = time.monotonic(), time.time()
             up = self._is_up()
+            if not up:
+                self.down.append((since, time.time() + self.EVERY_SECONDS))
             self._looks += 1
             self._up += up
             self._whole += up and self._broken() == 0

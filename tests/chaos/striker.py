@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import os
 import resource
 import shutil
 import signal
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import redis
 
 from dialer.fault_points import FaultPoint
+from tests.chaos.acts import Acts
+from tests.chaos.breaker import POLL_SECONDS, Breaker
 from tests.chaos.faults import PROVOKED, Fault, Kind
 from tests.chaos.proxy import Mode
 from tests.chaos.stage import Stage, children_of
+from tests.chaos.stops import Away
 
 POINT_SECONDS = 4.0
 PROVOKED_SECONDS = 20.0
 """A named point that nobody passes for so long is given up; the second where something has to go wrong first."""
 REST_SECONDS = 30.0
 """A system that does not come up again within this time is struck all the same, and the figures show it."""
-POLL_SECONDS = 0.02
 FULL_DISK_BYTES = 20_000
 MOST_DIALERS_BROKEN = 2
+BACK_SECONDS = 5.0
+"""A killed node listens again, has its calls back and its links."""
+LINKED_SECONDS = 2.0
+"""A link is tried again so soon."""
+LIFTED_BEFORE, LIFTED_AFTER = 0.5, 1.5
+"""When a halt is lifted, as a share of the time for which links are cut."""
 
 Say = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class Struck:
-    """What was done, for the comparison.
+class Striker(Breaker):
+    """Strikes the faults of a schedule. `upload` posts a list that is far larger than a full disk takes; by `acts` it
+    halts, stops, and has carriers refuse."""
 
-    `deaths` are a node's name and when it was killed, `emptied` when Valkey lost what it had, `withheld` from when to
-    when a dialer stood still between its guard and its write, all in wall seconds.
-    """
-
-    counts: Counter[Kind] = field(default_factory=Counter)
-    points: Counter[str] = field(default_factory=Counter)
-    deaths: list[tuple[str, float]] = field(default_factory=list)
-    emptied: list[float] = field(default_factory=list)
-    withheld: list[tuple[float, float]] = field(default_factory=list)
-
-
-class Striker:
-    """Strikes the faults of a schedule. `upload` posts a list that is far larger than a full disk takes."""
-
-    def __init__(self, stage: Stage, say: Say, upload: Callable[[], None]) -> None:
-        self.struck = Struck()
-        self._stage = stage
+    def __init__(self, stage: Stage, say: Say, upload: Callable[[], None], acts: Acts) -> None:
+        super().__init__(stage)
         self._say = say
         self._upload = upload
-        self._order = itertools.count()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._broken: set[str] = set()
+        self._acts_beside = acts
         self._acts: dict[Kind, Callable[[Fault], bool]] = {
             Kind.DIALER_KILLED: self._kill_dialer,
             Kind.DIALER_STOPPED: self._stop_dialer,
@@ -81,6 +71,10 @@ class Striker:
             Kind.VALKEY_KILLED: self._valkey,
             Kind.VALKEY_STOPPED: self._stop_valkey,
             Kind.DISK_FULL: self._fill_disk,
+            Kind.HALT_CUT_OFF: self._halt_cut_off,
+            Kind.HALT_UNHEARD: self._halt_unheard,
+            Kind.STOP_CUT_OFF: self._stop_cut_off,
+            Kind.CARRIER_REFUSES: self._refuse,
         }
 
     def run(self, faults: Iterable[Fault], rested: Callable[[], bool]) -> None:
@@ -91,9 +85,7 @@ class Striker:
             while not rested() and time.monotonic() < until:
                 self._pass(POLL_SECONDS)
             self._strike(fault)
-        while self._due:
-            heapq.heappop(self._due)[2]()
-        self._stage.heal()
+        self.mend()
 
     def _strike(self, fault: Fault) -> bool:
         struck = self._acts[fault.kind](fault)
@@ -101,51 +93,6 @@ class Striker:
             self.struck.counts[fault.kind] += 1
         self._say(str(fault) if struck else f"{fault}: nothing to strike")
         return struck
-
-    def broken(self) -> int:
-        """How many faults are in force now."""
-        return len(self._broken)
-
-    def _pass(self, seconds: float) -> None:
-        """Let time pass, and end the faults whose time is over."""
-        until = time.monotonic() + seconds
-        while (now := time.monotonic()) < until:
-            while self._due and self._due[0][0] <= now:
-                heapq.heappop(self._due)[2]()
-            time.sleep(POLL_SECONDS)
-
-    def _later(self, seconds: float, name: str, mend: Callable[[], None]) -> bool:
-        self._broken.add(name)
-
-        def done() -> None:
-            self._broken.discard(name)
-            mend()
-
-        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), done))
-        return True
-
-    def _halt_for(self, seconds: float, name: str, pid: int, *, withholds: bool = False) -> bool:
-        """Stop a process for a while; `withholds`: with an order that it was about to write."""
-        if not self._stage.halt(pid):
-            self._stage.go_on(pid)
-            return False
-        began = time.time()
-
-        def go_on() -> None:
-            if withholds:
-                self.struck.withheld.append((began, time.time()))
-            self._stage.go_on(pid)
-
-        return self._later(seconds, name, go_on)
-
-    def _pick(self, names: Sequence[str], die: float) -> tuple[str, int] | None:
-        """One of these children that lives and is whole."""
-        pids = self._stage.pids
-        there = [(name, pids[name]) for name in names if name in pids and name not in self._broken]
-        return there[int(die * len(there))] if there else None
-
-    def _dialers_broken(self) -> int:
-        return sum(name.startswith("dialer") for name in self._broken)
 
     def _kill_dialer(self, fault: Fault) -> bool:
         found = self._pick(self._stage.dialers, fault.die)
@@ -256,15 +203,25 @@ class Striker:
         if found is None or not self._stage.kill(found[1]):
             return False
         self.struck.deaths.append((found[0], time.time()))
+        self._gone(found[0], BACK_SECONDS)
         return True
+
+    def _gone(self, node: str, seconds: float) -> None:
+        """Note that a node cannot be reached from now on for so long."""
+        self.struck.away.append(Away(time.time(), time.time() + seconds, node))
 
     def _stop_node(self, fault: Fault) -> bool:
         found = self._whole_node(fault)
-        return found is not None and self._halt_for(fault.seconds, found[0], found[1])
+        if found is None or not self._halt_for(fault.seconds, found[0], found[1]):
+            return False
+        self._gone(found[0], fault.seconds + LINKED_SECONDS)
+        return True
 
     def _reset_links(self, fault: Fault) -> bool:
         names = list(self._stage.proxies)
-        self._stage.proxies[names[int(fault.die * len(names))]].reset()
+        name = names[int(fault.die * len(names))]
+        self._stage.proxies[name].reset()
+        self._gone(name, LINKED_SECONDS)
         return True
 
     def _partition(self, fault: Fault) -> bool:
@@ -274,7 +231,41 @@ class Striker:
             return False
         proxy = self._stage.proxies[found[0]]
         proxy.set(Mode.SHUT if fault.number % 2 else Mode.STALLED)
-        return self._later(fault.seconds, found[0], lambda: proxy.set(Mode.OPEN))
+        began = time.time()
+
+        def mend() -> None:
+            self.struck.away.append(Away(began, time.time() + LINKED_SECONDS, found[0]))
+            proxy.set(Mode.OPEN)
+
+        return self._later(fault.seconds, found[0], mend)
+
+    def _halt_cut_off(self, fault: Fault) -> bool:
+        """Half of the halts are lifted before the links are back, half of them after."""
+        lasts = fault.seconds * (LIFTED_BEFORE if fault.number // 2 % 2 else LIFTED_AFTER)
+        return self._cut_off(fault) and self._acts_beside.halt(fault.die, lasts)
+
+    def _halt_unheard(self, fault: Fault) -> bool:
+        """The dialers' connections by which they would hear of it are killed just before."""
+        try:
+            with self._stage.redis() as client:
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        except redis.RedisError:
+            return False
+        return self._acts_beside.halt(fault.die, fault.seconds)
+
+    def _stop_cut_off(self, fault: Fault) -> bool:
+        return self._cut_off(fault) and self._acts_beside.stop()
+
+    def _cut_off(self, fault: Fault) -> bool:
+        """Whether the links of a node are cut, by this fault or by one before it."""
+        return self._partition(fault) or not self._broken.isdisjoint(self._stage.proxies)
+
+    def _refuse(self, fault: Fault) -> bool:
+        node = self._whole_node(fault)
+        well = None if node is None else self._acts_beside.refuse(node[0], fault.die)
+        if node is None or well is None:
+            return False
+        return self._later(fault.seconds, f"carrier of {node[0]}", well)
 
     def _postgres(self, fault: Fault) -> bool:
         pid = self._stage.pids.get("postgres")

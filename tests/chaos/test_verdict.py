@@ -3,83 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from simulator.ledger import LedgerView, Originate, Start, Step
+from simulator.ledger import Start, Step
 from tests.chaos import verdict
 from tests.chaos.caps import CAPPED, CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
 from tests.chaos.listener_client import Heard
+from tests.chaos.one_call import CALL, CAMPAIGN, CONTACT, NUMBER, TOLD, originate, records, row
 from tests.chaos.records import Listener, Records
-from tests.chaos.striker import Struck
 from tests.chaos.verdict import compare
 from tests.chaos.wire import Order
-
-CAMPAIGN, CONTACT, CALL = "campaign", "contact", "call"
-NUMBER = "+14155550110"
-TOLD = [
-    ("originated", None, 1, CALL, None),
-    ("connected", None, 1, CALL, None),
-    ("completed", "answered", 1, CALL, "NORMAL_CLEARING"),
-]
-
-
-def originate(uuid: str = CALL, t: float = 1.0, result: str = "accepted", number: str = NUMBER) -> Originate:
-    return Originate(t, uuid, number, "fs1", "gw", "t", CAMPAIGN, CONTACT, "d1", result)
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": CALL,
-        "campaign_id": CAMPAIGN,
-        "contact_id": CONTACT,
-        "phone_number": NUMBER,
-        "node": "fs1",
-        "seq": 1,
-        "attempt": 1,
-        "state": "ended",
-        "disposition": "answered",
-        "cause": "NORMAL_CLEARING",
-        "sent_at": 1.0,
-    } | changes
-
-
-def records() -> Records:
-    """One contact that was called once, answered, and told of."""
-    counts = dict.fromkeys(("pending", "originated", "connected", "failed", "cancelled"), 0) | {
-        "completed": 1
-    }
-    keys = ("status", "disposition", "attempt", "call_id", "cause")
-    told = [
-        dict(zip(keys, item, strict=True))
-        | {"campaign_id": CAMPAIGN, "contact_id": CONTACT, "at": 2.0 + place}
-        for place, item in enumerate(TOLD)
-    ]
-    return Records(
-        view=LedgerView([originate()], [Step(2.0, "answer", CALL), Step(4.0, "end", CALL)], []),
-        calls=[row()],
-        contacts=[
-            {
-                "id": CONTACT,
-                "campaign_id": CAMPAIGN,
-                "phone_number": NUMBER,
-                "status": "completed",
-                "disposition": "answered",
-                "attempts": 1,
-                "last_cause": "NORMAL_CLEARING",
-            }
-        ],
-        campaigns=[{"id": CAMPAIGN, "status": "completed"} | counts],
-        told=told,
-        listeners=[Listener(CAMPAIGN, [Heard(CONTACT, item, 0) for item in TOLD], [], True)],
-        uploaded={CAMPAIGN: [NUMBER]},
-        caps=[Cap(scope, Limit(1_000), None, MINUTE_WINDOWS if rate else ()) for scope, rate in CAPPED],
-        struck=Struck(),
-        imports=[(5, [5])],
-        permits=0,
-        orders=[],
-    )
 
 
 def heard(given: Records, *items: Heard, resets: tuple[float, ...] = (), ended: bool = True) -> None:
@@ -157,6 +91,15 @@ def a_transition_heard_twice(given: Records) -> None:
     heard(given, *[Heard(CONTACT, item, 0) for item in [TOLD[0], *TOLD]])
 
 
+def cancelled_and_nobody_stopped_it(given: Records) -> None:
+    given.contacts[0]["status"] = "cancelled"
+    given.campaigns[0] |= {"completed": 0, "cancelled": 1}
+
+
+def ended_by_itself(given: Records) -> None:
+    given.campaigns[0]["end_reason"] = "agent_refused"
+
+
 @pytest.mark.parametrize(
     ("spoil", "column"),
     [
@@ -176,6 +119,8 @@ def a_transition_heard_twice(given: Records) -> None:
         (an_unheard_end, verdict.MISSED),
         (a_reset_for_no_reason, verdict.MISSED),
         (a_transition_heard_twice, verdict.REPEATED),
+        (cancelled_and_nobody_stopped_it, verdict.LOST),
+        (ended_by_itself, verdict.LOST),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

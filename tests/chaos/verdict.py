@@ -12,6 +12,8 @@ from simulator.ledger import Originate
 from tests.chaos.caps import Peak, departures, judge, spans, unjudged
 from tests.chaos.listener_client import TOLD
 from tests.chaos.records import Listener, Records
+from tests.chaos.stops import hung_up, judge_stops
+from tests.chaos.stops import refused as refused_calls
 
 DUPLICATES = "duplicate INVITEs"
 LOST = "lost"
@@ -21,12 +23,15 @@ PERMITS = "leaked permits"
 OUTCOMES = "wrong outcomes"
 MISSED = "transitions missed"
 REPEATED = "transitions repeated"
-COLUMNS = (DUPLICATES, LOST, STUCK, CAPS, PERMITS, OUTCOMES, MISSED, REPEATED)
+STOPS = "halts, stops not kept"
+COLUMNS = (DUPLICATES, LOST, STUCK, CAPS, PERMITS, OUTCOMES, MISSED, REPEATED, STOPS)
 """What must be zero."""
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 """How a call to a number with this ending ends that nobody answers."""
+CONGESTION = "congestion"
+EXHAUSTED = "exhausted"
 UNKNOWN = "outcome_unknown"
 LIVED = "ENDED_UNSEEN"
 """The cause of a call whose switch said that it had it."""
@@ -34,6 +39,7 @@ FORESTALLED = f"refused:{dedup.CAUSE}"
 LOST_WITH_STREAM_SECONDS = 60.0
 """What was told so long before Valkey lost its memory may not have been read by everybody."""
 AROUND_RESET_SECONDS = 5.0
+CALL_ID = TOLD.index("call_id")
 
 
 @dataclass(slots=True)
@@ -55,11 +61,12 @@ class Verdict:
 def compare(records: Records) -> Verdict:
     """All of it."""
     verdict = Verdict()
-    _calls(records, verdict)
+    hung, refused = hung_up(records.view, records.struck.stops), refused_calls(records.view)
+    _calls(records, verdict, hung | refused)
     _uploads(records, verdict)
-    _contacts(records, verdict)
+    _contacts(records, verdict, hung)
     _campaigns(records, verdict)
-    _outcomes(records, verdict)
+    _outcomes(records, verdict, hung, refused)
     _nodes(records, verdict)
     told: dict[str, dict[str | None, list[tuple[tuple[Any, ...], float]]]] = defaultdict(
         lambda: defaultdict(list)
@@ -77,8 +84,13 @@ def _ours(records: Records) -> list[Originate]:
     return [line for line in records.view.originates if line.campaign in records.uploaded]
 
 
-def _calls(records: Records, verdict: Verdict) -> None:
-    """Ledger against call rows."""
+def _stopped(records: Records) -> set[str]:
+    """The campaigns that somebody has stopped."""
+    return {stop.campaign for stop in records.struck.stops if stop.campaign}
+
+
+def _calls(records: Records, verdict: Verdict, nobodys: frozenset[str]) -> None:
+    """Ledger against call rows. `nobodys` are those that reached nobody: they are no attempt, or need not be."""
     rows = {row["id"]: row for row in records.calls}
     accepted = [line for line in _ours(records) if line.accepted]
     verdict.refused = len(_ours(records)) - len(accepted)
@@ -89,7 +101,7 @@ def _calls(records: Records, verdict: Verdict) -> None:
         row = rows.get(line.uuid)
         if row is None:
             verdict.found[LOST].append(f"the switch dialled {line.number} as {line.uuid}, which no row knows")
-        elif row["attempt"] is None:
+        elif row["attempt"] is None and line.uuid not in nobodys:
             verdict.found[DUPLICATES].append(
                 f"call {line.uuid} to {line.number} was placed and is not counted ({row['disposition']},"
                 f" {row['cause']})"
@@ -100,12 +112,17 @@ def _calls(records: Records, verdict: Verdict) -> None:
             verdict.found[LOST].append(
                 f"call {line.uuid} to {line.number} was refused as a second one of none"
             )
+    _repeated(records, verdict, (line for line in accepted if line.uuid not in nobodys))
+
+
+def _repeated(records: Records, verdict: Verdict, called: Iterable[Originate]) -> None:
+    """Nobody is called more often than is counted."""
     counted: dict[str, set[str]] = defaultdict(set)
     for row in records.calls:
         if row["attempt"] is not None:
             counted[row["contact_id"]].add(row["id"])
     placed: dict[str, set[str]] = defaultdict(set)
-    for line in accepted:
+    for line in called:
         placed[line.contact].add(line.uuid)
     for contact, uuids in placed.items():
         if len(uuids) > len(counted[contact]):
@@ -126,19 +143,23 @@ def _uploads(records: Records, verdict: Verdict) -> None:
             verdict.found[LOST].append(f"a list of {size} that met a full disk is there as {found}")
 
 
-def _contacts(records: Records, verdict: Verdict) -> None:
-    """Contact states against their calls and against the ledger."""
-    placed = {line.contact for line in records.view.accepted}
+def _contacts(records: Records, verdict: Verdict, hung: frozenset[str]) -> None:
+    """Contact states against their calls and against the ledger. Whom a stop has hung up on is as good as not called:
+    only who was stopped may be left so, and then is cancelled."""
+    placed = {line.contact for line in records.view.accepted if line.uuid not in hung}
+    stopped = _stopped(records)
     counted = Counter(row["contact_id"] for row in records.calls if row["attempt"] is not None)
     for row in records.contacts:
         name = f"contact {row['id']} ({row['phone_number']})"
         if row["status"] not in TERMINAL:
             verdict.found[STUCK].append(f"{name} is left {row['status']}")
+        elif row["status"] == "cancelled" and row["campaign_id"] not in stopped:
+            verdict.found[LOST].append(f"{name} is cancelled, and nobody stopped {row['campaign_id']}")
         elif row["disposition"] == UNKNOWN:
             verdict.unknown[str(row["last_cause"])] += 1
             if row["last_cause"] == LIVED and row["id"] not in placed:
                 verdict.found[LOST].append(f"{name} is said to have lived and no switch called it")
-        elif row["id"] not in placed:
+        elif row["id"] not in placed and row["status"] != "cancelled":
             verdict.found[LOST].append(
                 f"{name} is {row['status']} ({row['disposition']}, {row['last_cause']}) and no switch called it"
             )
@@ -153,12 +174,15 @@ def _campaigns(records: Records, verdict: Verdict) -> None:
     for row in records.calls:
         if row["state"] != "ended":
             verdict.found[STUCK].append(f"call {row['id']} is left {row['state']}")
+    stopped = _stopped(records)
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
     for row in records.contacts:
         statuses[row["campaign_id"]][row["status"]] += 1
     for campaign in records.campaigns:
         if campaign["status"] != "completed":
             verdict.found[STUCK].append(f"campaign {campaign['id']} is left {campaign['status']}")
+        elif campaign["end_reason"] != EXHAUSTED and campaign["id"] not in stopped:
+            verdict.found[LOST].append(f"campaign {campaign['id']} ended by itself: {campaign['end_reason']}")
         for status in ("pending", "originated", "connected", "completed", "failed", "cancelled"):
             if campaign[status] != statuses[campaign["id"]][status]:
                 verdict.found[OUTCOMES].append(
@@ -167,7 +191,7 @@ def _campaigns(records: Records, verdict: Verdict) -> None:
                 )
 
 
-def _outcomes(records: Records, verdict: Verdict) -> None:
+def _outcomes(records: Records, verdict: Verdict, hung: frozenset[str], refused: frozenset[str]) -> None:
     """How each call ended, by its node's ledger and by its row."""
     ends = records.view.ends()
     answered = {step.uuid for step in records.view.steps if step.event == "answer"}
@@ -180,7 +204,12 @@ def _outcomes(records: Records, verdict: Verdict) -> None:
         if (disposition == "answered") != (uuid in answered):
             verdict.found[OUTCOMES].append(f"{said}, answered at the switch: {uuid in answered}")
         elif uuid not in answered and uuid in ends:
-            expected = EXPECTED.get(row["phone_number"][-2:])
+            if uuid in hung:
+                # That was nobody's attempt, whatever the callee was about to do.
+                if row["attempt"] is not None or disposition is not None:
+                    verdict.found[STOPS].append(f"{said}, an attempt, and a stop hung it up before an answer")
+                continue
+            expected = CONGESTION if uuid in refused else EXPECTED.get(row["phone_number"][-2:])
             if expected is not None and disposition != expected:
                 verdict.found[OUTCOMES].append(f"{said}, the ledger says {ends[uuid].cause}")
 
@@ -191,9 +220,9 @@ def _nodes(records: Records, verdict: Verdict) -> None:
     calls = spans(records.view, (line for line in ours if line.accepted), records.struck.deaths)
     # What a node refused as a second order of one id went out for the first.
     orders = [line for line in ours if line.result != FORESTALLED]
-    verdict.peaks = list(
-        judge(records.caps, calls, orders, departures(records.orders, records.struck.withheld))
-    )
+    left = departures(records.orders, records.struck.withheld)
+    verdict.peaks = list(judge(records.caps, calls, orders, left))
+    verdict.found[STOPS] += judge_stops(records.struck.stops, orders, calls, left, records.struck.away)
     verdict.found[CAPS] = [str(peak) for peak in verdict.peaks if peak.exceeded]
     verdict.found[CAPS] += unjudged(records.caps, ours)
     verdict.found[STUCK] += [
@@ -216,6 +245,12 @@ def _listener(
         if not any(since < lost <= at for lost in emptied):
             verdict.found[MISSED].append(f"a reset of {listener.campaign} at {at:.0f}, and nothing was lost")
         since = at
+    for said in listener.heard:
+        # Calls that were in flight when their campaign was stopped end later; who waited is cancelled before.
+        if said.late and said.told[CALL_ID] is None:
+            verdict.found[STOPS].append(
+                f"{said.contact}: {said.told} came after the end of {listener.campaign}"
+            )
     if not listener.ended:
         verdict.found[MISSED].append(f"a listener of {listener.campaign} never heard its end")
     heard: dict[str | None, list[tuple[tuple[Any, ...], int]]] = defaultdict(list)

@@ -27,6 +27,7 @@ OVERDUE = "tests/integration/limits/test_overdue_orders.py"
 REPEATS = "tests/integration/limits/test_repeats.py"
 SNAPSHOT = "tests/integration/dialer/test_limiter_snapshot.py"
 VERDICT = "tests/chaos/test_verdict.py"
+STOPS_VERDICT = "tests/chaos/test_stops.py"
 
 
 @dataclass(frozen=True, slots=True)

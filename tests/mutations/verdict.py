@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import VERDICT, Mutation
+from tests.mutations.mutation import STOPS_VERDICT, VERDICT, Mutation
 
 JUDGE = "tests/chaos/caps.py"
+STOPPED = "tests/chaos/stops.py"
+COMPARED = "tests/chaos/verdict.py"
 
 SEEN = (
     Mutation(
@@ -108,7 +110,7 @@ SEEN = (
     Mutation(
         "a cap left out",
         "a run that judges no gateway, or one that nobody named, is taken for a proof",
-        "tests/chaos/verdict.py",
+        COMPARED,
         "    verdict.found[CAPS] += unjudged(records.caps, ours)\n",
         "",
         (f"{VERDICT}::test_no_cap_is_left_out",),
@@ -116,9 +118,115 @@ SEEN = (
     Mutation(
         "calls that never end not seen",
         "a call that is up at its node when all is over is not seen",
-        "tests/chaos/verdict.py",
+        COMPARED,
         'if call.end == float("inf")',
         "if call.end < 0",
         (f"{VERDICT}::test_what_may_not_happen_is_found",),
+    ),
+    Mutation(
+        "what leaves in spite of a halt not seen",
+        "calls that leave after the answer of a halt or stop are not seen",
+        STOPPED,
+        "stop.answered < left(line) < stop.lifted",
+        "stop.answered < left(line) < stop.answered",
+        (f"{STOPS_VERDICT}::test_a_call_that_leaves_after_the_answer_is_found_until_the_halt_is_lifted",),
+    ),
+    Mutation(
+        "a halt for ever",
+        "calls that leave once it is lifted are taken for a breach",
+        STOPPED,
+        "stop.answered < left(line) < stop.lifted",
+        "stop.answered < left(line) < FOR_EVER",
+        (f"{STOPS_VERDICT}::test_a_call_that_leaves_after_the_answer_is_found_until_the_halt_is_lifted",),
+    ),
+    Mutation(
+        "left when it was carried out",
+        "the one order that a dialer was stopped with is taken for a breach",
+        STOPPED,
+        "stop.answered < left(line) < stop.lifted",
+        "stop.answered < line.t < stop.lifted",
+        (f"{STOPS_VERDICT}::test_what_a_dialer_was_stopped_with_after_its_guard_may_leave_and_has_to_end",),
+    ),
+    Mutation(
+        "calls that go on not seen",
+        "a call that has to end and does not is not seen",
+        STOPPED,
+        "if seconds > END_SECONDS:",
+        "if seconds > FOR_EVER:",
+        (f"{STOPS_VERDICT}::test_a_call_that_goes_on_although_its_node_could_be_reached_is_found",),
+    ),
+    Mutation(
+        "every node excuses",
+        "a call goes on because another node is cut off, and nobody sees it",
+        STOPPED,
+        'for a in away if a.node in ("", node))',
+        "for a in away)",
+        (f"{STOPS_VERDICT}::test_a_call_that_goes_on_although_its_node_could_be_reached_is_found",),
+    ),
+    Mutation(
+        "excused twice",
+        "of two faults at once both excuse the same seconds",
+        STOPPED,
+        "seconds -= max(0.0, end - max(begin, told))",
+        "seconds -= end - begin",
+        (f"{STOPS_VERDICT}::test_a_call_that_goes_on_although_its_node_could_be_reached_is_found",),
+    ),
+    Mutation(
+        "hung up for nobody",
+        "a call that was ended without a halt or stop of its own is taken for nobody's attempt",
+        STOPPED,
+        "and any(stop.holds(line) and end.t >= stop.asked for stop in stops)",
+        "and any(stop for stop in stops)",
+        (f"{STOPS_VERDICT}::test_who_was_hung_up_before_an_answer_was_not_called",),
+    ),
+    Mutation(
+        "an attempt lost to a halt not seen",
+        "whom a halt has hung up loses an attempt, and nobody sees it",
+        COMPARED,
+        'if row["attempt"] is not None or disposition is not None:',
+        'if row["attempt"] is None and disposition is not None:',
+        (f"{STOPS_VERDICT}::test_who_was_hung_up_before_an_answer_was_not_called",),
+    ),
+    Mutation(
+        "hung up taken for called",
+        "a contact whom nobody has called but to hang up is done, and nobody sees it",
+        COMPARED,
+        "placed = {line.contact for line in records.view.accepted if line.uuid not in hung}",
+        "placed = {line.contact for line in records.view.accepted}",
+        (f"{STOPS_VERDICT}::test_whom_nobody_has_called_but_to_hang_up_is_lost_unless_he_was_stopped",),
+    ),
+    Mutation(
+        "cancelled by nobody",
+        "contacts that a dialer cancels by itself are not seen",
+        COMPARED,
+        'elif row["status"] == "cancelled" and row["campaign_id"] not in stopped:',
+        'elif row["status"] == "cancelled" and not records.uploaded:',
+        (f"{VERDICT}::test_what_may_not_happen_is_found",),
+    ),
+    Mutation(
+        "ended by itself",
+        "a campaign that a dialer has ended is not seen",
+        COMPARED,
+        'elif campaign["end_reason"] != EXHAUSTED and campaign["id"] not in stopped:',
+        'elif campaign["end_reason"] is None and campaign["id"] not in stopped:',
+        (f"{VERDICT}::test_what_may_not_happen_is_found",),
+    ),
+    Mutation(
+        "refused although it rang",
+        "a call that rang and was refused is taken for none",
+        STOPPED,
+        'if step.event in ("ring", "answer")}',
+        'if step.event == "answer"}',
+        (f"{STOPS_VERDICT}::test_whom_a_carrier_refused_was_not_called_and_may_be_called_again",),
+    ),
+    Mutation(
+        "heard after the end",
+        "a stream that says its end before all who waited are told is not seen",
+        COMPARED,
+        "if said.late and said.told[CALL_ID] is None:",
+        "if said.late and said.contact is None:",
+        (
+            f"{STOPS_VERDICT}::test_who_waits_is_told_to_be_cancelled_before_the_end_and_calls_in_flight_end_after_it",
+        ),
     ),
 )
