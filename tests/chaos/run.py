@@ -56,6 +56,8 @@ def perform(
         faults = schedule(seed, size, points, kinds)
         striker.run(play.changing(faults), watch.rested)
         play.acts.end()
+        for stop in play.acts.stops:
+            say(f"{stop}, {stop.answered - stop.asked:.1f} s after it was asked for")
         watch.stop()
         # A server whose backend was killed last may still be replaying its log.
         settles(lambda: unpublished(stage) >= 0, BACK_SECONDS)
