@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from gevent.event import Event as Signal
+from structlog.testing import capture_logs
 
 from campaigns.hangups import EVERYBODY, CallToEnd
 from coordination.turns import TurnsUnavailable
@@ -31,6 +32,7 @@ class Node:
         self.connected = connected
         self.core_uuid = "core"
         self.told: list[str] = []
+        self.without: set[str] = set()
         self._stuck = stuck
 
     def api_many(self, lines: list[str], timeout: float) -> list[str]:
@@ -38,7 +40,7 @@ class Node:
         if self._stuck is not None:
             self._stuck.wait()
             raise ReplyTimeout(self.name, "no reply")
-        return ["+OK"] * len(lines)
+        return ["-ERR No such channel!\n" if line.split()[1] in self.without else "+OK\n" for line in lines]
 
 
 @pytest.fixture
@@ -110,6 +112,23 @@ def test_a_call_that_has_to_end_is_known_to_who_would_send_it(marks: dict[str, l
     marks[ME] = [to_end("fs1")]
     hangups.round()
     assert (call.must_end, other.must_end) == (True, False)
+
+
+def test_a_call_that_its_node_does_not_have_is_not_said_to_be_hung_up(
+    marks: dict[str, list[CallToEnd]],
+) -> None:
+    """It may still come, so that its node is told again and again; the log is not."""
+    node = Node("fs1")
+    hangups = hangups_of(node)
+    marks[ME] = [to_end("fs1"), to_end("fs1", "maybe")]
+    node.without = {"maybe"}
+    with capture_logs() as logged:
+        for _ in range(3):
+            hangups.round()
+            wait_until(lambda: hangups._at_work["fs1"].dead, "the answer")
+            node.without.add("c1")
+    assert len(node.told) == 6
+    assert logged == [{"event": "calls_hung_up", "log_level": "info", "node": "fs1", "calls": 1}]
 
 
 def test_a_node_that_is_back_is_told_at_once() -> None:
