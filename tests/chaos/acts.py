@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from local.api_client import ApiFailedError
+from local.errors import LocalError
 from simulator.remote import ControlError
 from tests.chaos.parties import Party
 from tests.chaos.stage import Stage
@@ -19,6 +20,7 @@ FAULT = "gateway-refuses"
 AGAIN_SECONDS = 0.2
 PATIENCE_SECONDS = 60.0
 FAILED = (OSError, http.client.HTTPException, ApiFailedError)
+UNCONTROLLED = (OSError, ControlError, LocalError)
 
 
 class Acts:
@@ -56,16 +58,17 @@ class Acts:
     def refuse(self, node: str, die: float) -> Callable[[], None] | None:
         """Have the carrier behind one gateway of a node refuse every call; what makes it well again."""
         try:
-            control = self._stage.control(node)
-            control.fault(FAULT, gateway=self._lines[int(die * len(self._lines))], status=REFUSED)
-        except (OSError, ControlError):
+            gateway = self._lines[int(die * len(self._lines))]
+            self._stage.control(node).fault(FAULT, gateway=gateway, status=REFUSED)
+        except UNCONTROLLED:
             return None
 
         def well() -> None:
             until = time.monotonic() + PATIENCE_SECONDS
             while time.monotonic() < until:
-                with contextlib.suppress(OSError, ControlError):
-                    control.clear(FAULT)
+                # A node that was killed meanwhile has a new control port, and carriers that are well.
+                with contextlib.suppress(*UNCONTROLLED):
+                    self._stage.control(node).clear(FAULT)
                     return
                 time.sleep(AGAIN_SECONDS)
 
