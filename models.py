@@ -116,6 +116,8 @@ class ApiKey(Table):
 class Gateway(Table):
     """What calls leave by towards a carrier: a dial string and caps. It carries the numbers that start with one of
     `prefixes`, or all where there are none; `failover` are the ids of those that may carry a call in its stead.
+    `faults_in_row` calls were refused since `faults_since`, and none got through; whom `refused_calls` were for is
+    given back what he was charged when that pauses it.
     While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may."""
 
     id = UUIDField(primary_key=True, default=new_id)
@@ -129,6 +131,8 @@ class Gateway(Table):
     caller_id_header = TextField(default=CallerIdHeader.FROM)
     caller_id_format = TextField(default=CallerIdFormat.E164)
     faults_in_row = IntegerField(default=0)
+    faults_since = DateTimeTZField(null=True)
+    refused_calls = BinaryJSONField(default=list, index=False)
     paused_at = DateTimeTZField(null=True)
     paused_reason = TextField(null=True)
     probe_at = DateTimeTZField(null=True)

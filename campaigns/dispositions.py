@@ -76,7 +76,8 @@ _BY_STATUS: Mapping[int, Disposition] = {
 } | dict.fromkeys(range(428, 439), Disposition.GATEWAY_FAULT)
 
 _UNANSWERED_STATUS = frozenset({408, 480, 487, 504})
-_CARRIER_BUSY_STATUS = frozenset({500, 502, 503})
+CARRIER_BUSY_STATUS = frozenset({500, 502, 503})
+"""With these a carrier without capacity refuses, and some switches what they make nothing of."""
 _CARRIER_BUSY_Q850 = frozenset({34, 38, 41, 42})
 _UNANSWERED_Q850 = frozenset({18, 19, 102})
 _BY_Q850: Mapping[int, Disposition] = {
@@ -152,7 +153,7 @@ def _from_status(evidence: Evidence, status: int) -> Disposition:
         return _BY_STATUS[status]
     if status in _UNANSWERED_STATUS:
         return _unanswered(evidence)
-    if status in _CARRIER_BUSY_STATUS:
+    if status in CARRIER_BUSY_STATUS:
         return _carrier_busy(evidence)
     return _from_reason(evidence)
 

@@ -15,9 +15,8 @@ from models import ContactStatus
 
 MAX_SWITCH_REFUSALS = 20
 """Sends that the switch refused before any INVITE left, for one contact."""
-MAX_CARRIER_REFUSALS = 2
-"""Sends that the carrier refused for want of capacity, for one contact."""
-MAX_GATEWAY_FAULTS = 3
+MAX_REFUSALS = 3
+"""Sends that gateways refused, for want of capacity or otherwise, for one contact while others got through."""
 MAX_DISTURBED = 2
 """Calls that disturbed a person, or may have, and failed by the platform's fault, after each of which he is called
 once more."""
@@ -28,7 +27,7 @@ JITTER = 0.10
 
 
 class UncountedReason(StrEnum):
-    """Why a send used up no attempt; a contact has so many of each, apart from the others."""
+    """Why a send used up no attempt; a contact has so many of each, `carrier` and `gateway` together."""
 
     REFUSAL = "refusal"
     """The switch refused before any INVITE left, or was lost before anything rang."""
@@ -40,10 +39,12 @@ class UncountedReason(StrEnum):
     """A phone rang or was picked up, and the agent or the node failed."""
 
 
+REFUSED_BY_GATEWAY = frozenset({UncountedReason.CARRIER, UncountedReason.GATEWAY})
+
 UNCOUNTED_BOUND: Mapping[UncountedReason, int] = {
     UncountedReason.REFUSAL: MAX_SWITCH_REFUSALS,
-    UncountedReason.CARRIER: MAX_CARRIER_REFUSALS,
-    UncountedReason.GATEWAY: MAX_GATEWAY_FAULTS,
+    UncountedReason.CARRIER: MAX_REFUSALS,
+    UncountedReason.GATEWAY: MAX_REFUSALS,
     UncountedReason.DISTURBED: MAX_DISTURBED,
 }
 
@@ -130,19 +131,19 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
         return Next(ContactStatus.COMPLETED, disposition, counts=True)
     if disposition in DISTURBED:
         return _after_disturbing(disposition, history, jitter)
-    if history.other_gateway:
-        # Counted against the bound, and not stopped by it: what bounds this is that no gateway gets a second call.
-        charged = None if history.probe else _uncounted_reason(disposition, refused)
-        return Next(ContactStatus.PENDING, disposition, counts=False, uncounted=charged, failover=True)
-    if disposition is Disposition.GATEWAY_FAULT and history.probe:
+    reason = _uncounted_reason(disposition, refused)
+    if reason in REFUSED_BY_GATEWAY and history.probe:
+        if history.other_gateway:
+            return Next(ContactStatus.PENDING, disposition, counts=False, failover=True)
         delay = _with_jitter(LAST_BACKOFF_SECONDS, jitter)
         return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=delay)
-    reason = _uncounted_reason(disposition, refused)
     if reason is not None and (used := _times_before(reason, history)) < UNCOUNTED_BOUND[reason]:
+        if history.other_gateway:
+            return Next(ContactStatus.PENDING, disposition, counts=False, uncounted=reason, failover=True)
         backoff = _with_jitter(min(FIRST_BACKOFF_SECONDS * 2.0**used, LAST_BACKOFF_SECONDS), jitter)
         return Next(ContactStatus.PENDING, disposition, counts=False, delay_seconds=backoff, uncounted=reason)
-    if disposition is Disposition.GATEWAY_FAULT:
-        disposition = Disposition.REJECTED
+    if reason in REFUSED_BY_GATEWAY:
+        return Next(ContactStatus.FAILED, Disposition.CONGESTION, counts=True)
     if _may_retry(disposition, history):
         delay = _with_jitter(float(history.retry_delay_seconds), jitter)
         return Next(ContactStatus.PENDING, disposition, counts=True, delay_seconds=delay)
@@ -167,13 +168,9 @@ def _uncounted_reason(disposition: Disposition, refused: bool) -> UncountedReaso
 
 
 def _times_before(reason: UncountedReason, history: History) -> int:
-    used = {
-        UncountedReason.REFUSAL: history.free_sends,
-        UncountedReason.CARRIER: history.carrier_refusals,
-        UncountedReason.GATEWAY: history.gateway_faults,
-        UncountedReason.DISTURBED: history.disturbed,
-    }
-    return used[reason]
+    if reason in REFUSED_BY_GATEWAY:
+        return history.carrier_refusals + history.gateway_faults
+    return history.disturbed if reason is UncountedReason.DISTURBED else history.free_sends
 
 
 def _may_retry(disposition: Disposition, history: History) -> bool:

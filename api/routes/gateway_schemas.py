@@ -181,7 +181,8 @@ class GatewaySchema(schemas.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "Set after five faults in a row (401 to 403, 407, 428 to 438, down, unknown to its node)."
+            "description": "Set after five refusals in a row without a ring between them (401 to 403, 407, 428 to "
+            "438, 500, 502, 503, down, unknown to its node)."
         },
     )
     paused_reason = schemas.Text(

@@ -36,7 +36,15 @@ blp = Blueprint("gateways", description="What calls leave by towards a carrier")
 NOT_FOUND = "Gateway not found"
 LEAVING = frozenset({"dial_string", "prefixes", "failover"})
 """By what calls leave, and to whom."""
-RESUMED = {"faults_in_row": 0, "paused_at": None, "paused_reason": None, "probe_at": None, "probes": 0}
+RESUMED: dict[str, object] = {
+    "faults_in_row": 0,
+    "faults_since": None,
+    "refused_calls": [],
+    "paused_at": None,
+    "paused_reason": None,
+    "probe_at": None,
+    "probes": 0,
+}
 
 NUMBER_USING = """
     SELECT e164 FROM phone_number WHERE gateway_id = %s AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""

@@ -1,8 +1,10 @@
-"""Circuit breaker for each gateway: pauses it after five faults in a row, and probes until it works.
+"""Circuit breaker for each gateway: pauses it after five refusals in a row, and probes until it works.
 
-What every dialer hears is counted in the gateway's row: five faults in a row pause it, anything that shows that it
-reaches people starts the count anew. A paused gateway is probed with one call after a delay that grows; the probe's
-contact is never charged for it. Called by the process after each commit, and by the batches for a probe.
+What every dialer hears is counted in the gateway's row: five refusals in a row, for want of credit, of registration
+or of capacity, pause it; anything that shows that it reaches people starts the count anew. A contact that was refused
+while others got through says nothing of the gateway. A paused gateway is probed with one call after a delay that
+grows; neither the probe's contact nor those whose refusals paused it are charged. Called by the process after each
+commit, and by the batches for a probe.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 from gevent.event import Event as Signal
 
-from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.dispositions import CARRIER_BUSY_STATUS, Disposition, Evidence, dispose
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
@@ -32,20 +34,48 @@ FIRST_PROBE_SECONDS = 60
 LAST_PROBE_SECONDS = 1800
 
 _WORKS = """
-UPDATE gateway SET faults_in_row = 0, paused_at = NULL, paused_reason = NULL, probe_at = NULL, probes = 0
+UPDATE gateway SET faults_in_row = 0, faults_since = NULL, refused_calls = '[]',
+    paused_at = NULL, paused_reason = NULL, probe_at = NULL, probes = 0
 WHERE id = %(id)s AND (paused_at IS NULL AND faults_in_row > 0 OR paused_at IS NOT NULL AND %(probe)s)
 RETURNING name, %(probe)s AS resumed
 """
+# Whom this gateway or another refused before these refusals began was refused while others got through.
 _FAULTS = """
-WITH before AS (SELECT id, paused_at IS NULL AND faults_in_row + %(faults)s >= %(pause)s AS pausing
-    FROM gateway WHERE id = %(id)s FOR UPDATE)
-UPDATE gateway SET faults_in_row = faults_in_row + %(faults)s,
+WITH held AS (SELECT * FROM gateway WHERE id = %(id)s FOR UPDATE
+), counted AS (
+    SELECT held.id, %(faults)s + (SELECT count(*)
+        FROM unnest(%(contacts)s::uuid[], %(charges)s::int[]) AS again (contact_id, charges)
+        WHERE charges <= (SELECT count(*) FROM call WHERE call.contact_id = again.contact_id
+            AND call.ended_at >= held.faults_since AND NOT call.id = ANY(%(calls)s::uuid[])
+            AND (disposition = 'gateway_fault' OR disposition = 'congestion' AND sip_status IS NOT NULL))
+    ) AS faults, (SELECT min(ended_at) FROM call WHERE id = ANY(%(calls)s::uuid[])) AS since
+    FROM held
+), before AS (
+    SELECT counted.*, held.paused_at IS NULL AND held.faults_in_row + faults >= %(pause)s AS pausing,
+        held.refused_calls || to_jsonb(%(charged)s::text[]) AS refused
+    FROM held, counted WHERE faults > 0 OR held.paused_at IS NOT NULL
+)
+UPDATE gateway SET faults_in_row = faults_in_row + faults, faults_since = coalesce(faults_since, since, now()),
+    refused_calls = CASE WHEN pausing OR paused_at IS NOT NULL THEN '[]' ELSE refused END,
     paused_at = CASE WHEN pausing THEN now() ELSE paused_at END,
     paused_reason = CASE WHEN pausing THEN %(reason)s ELSE paused_reason END,
     probes = CASE WHEN pausing THEN 0 ELSE probes END,
     probe_at = CASE WHEN pausing THEN now() + make_interval(secs => %(first)s) ELSE probe_at END
 FROM before WHERE gateway.id = before.id
-RETURNING gateway.name, gateway.faults_in_row, gateway.paused_at IS NOT NULL AS paused, pausing
+RETURNING gateway.name, gateway.faults_in_row, gateway.paused_at IS NOT NULL AS paused, pausing, refused
+"""
+_GIVE_BACK = """
+WITH charged AS (
+    SELECT contact_id, count(*) FILTER (WHERE disposition = 'congestion') AS carrier,
+        count(*) FILTER (WHERE disposition = 'gateway_fault') AS gateway
+    FROM call WHERE attempt IS NULL AND id = ANY(%s::uuid[]) GROUP BY contact_id
+), owed AS (
+    SELECT contact.id, charged.* FROM contact JOIN charged ON charged.contact_id = contact.id
+    WHERE carrier_refusals + gateway_faults > 0 ORDER BY contact.id FOR UPDATE OF contact
+)
+UPDATE contact SET carrier_refusals = greatest(0, carrier_refusals - owed.carrier),
+    gateway_faults = greatest(0, gateway_faults - owed.gateway)
+FROM owed WHERE contact.id = owed.id
 """
 _PROBE = """
 UPDATE gateway SET probes = probes + 1,
@@ -61,12 +91,13 @@ UPDATE gateway SET probes = greatest(probes - 1, 0), probe_at = now() WHERE id =
 class HealthSigns:
     """What a group of calls that ended, in their order, says of one gateway.
 
-    `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end.
+    `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end:
+    the calls that it refused. `reason` is what it said to the last of them.
     """
 
     works: bool = False
     probe_works: bool = False
-    faults: int = 0
+    faults: tuple[LiveCall, ...] = ()
     reason: str = ""
 
 
@@ -78,16 +109,20 @@ def health_signs(over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> dict[s
         before = found.get(call.gateway_id, HealthSigns())
         if is_fault(call, end):
             reason = f"{end.sip_status} {end.sip_phrase or end.cause}" if end.sip_status else end.cause
-            found[call.gateway_id] = HealthSigns(before.works, before.probe_works, before.faults + 1, reason)
+            found[call.gateway_id] = HealthSigns(
+                before.works, before.probe_works, (*before.faults, call), reason
+            )
         elif shows_that_it_works(call, end):
             found[call.gateway_id] = HealthSigns(True, before.probe_works or call.probe)
     return found
 
 
 def is_fault(call: LiveCall, ended: Ended) -> bool:
-    """Whether the gateway, and nobody behind it, ended this call."""
+    """Whether the gateway, and nobody behind it, ended this call: it would not have it, or had no capacity for it."""
     if ended.sent_age is None or ended.answered:
         return False
+    if ended.disposition == Disposition.CONGESTION and ended.sip_status in CARRIER_BUSY_STATUS:
+        return True
     evidence = Evidence(
         cause=ended.cause, channel=call.seen, progress=call.progress, sip_status=ended.sip_status
     )
@@ -101,6 +136,11 @@ def shows_that_it_works(call: LiveCall, ended: Ended) -> bool:
     if ended.answered or call.progress or call.answered_at is not None:
         return True
     return ended.sip_status is not None and ended.disposition != Disposition.CONGESTION
+
+
+def charges(call: LiveCall) -> int:
+    """How often its contact had been refused by a gateway, and charged for it, when it was claimed."""
+    return call.carrier_refusals + call.gateway_faults
 
 
 @dataclass(slots=True)
@@ -176,19 +216,28 @@ class GatewayBreaker:
                 log.warning("gateway_resumed", gateway_id=gateway_id, name=name)
 
     def _faults(self, gateway_id: str, signs: HealthSigns) -> None:
+        again = [call for call in signs.faults if charges(call)]
         parameters = {
             "id": uuid.UUID(gateway_id),
-            "faults": signs.faults,
+            "faults": len(signs.faults) - len(again),
+            "contacts": [call.contact_id for call in again],
+            "charges": [charges(call) for call in again],
+            "calls": [call.call_id for call in signs.faults],
+            "charged": [call.call_id for call in signs.faults if not call.probe],
             "pause": FAULTS_THAT_PAUSE,
             "reason": signs.reason,
             "first": FIRST_PROBE_SECONDS,
         }
-        self.degraded.add(gateway_id)
         with db.connection_context():
             found = db.execute_sql(_FAULTS, parameters).fetchall()
-        for name, faults, paused, pausing in found:
+        for name, faults, paused, pausing, refused in found:
+            self.degraded.add(gateway_id)
             self.changed(gateway_id, paused, faults)
             # A reading of the plans that is under way may be older than this.
             self.refresh()
             if pausing:
                 log.error("gateway_paused", gateway_id=gateway_id, name=name, reason=signs.reason)
+            if paused and refused:
+                # Not before: calls leave until it is known that it is paused.
+                with db.connection_context():
+                    db.execute_sql(_GIVE_BACK, (refused,))

@@ -12,6 +12,8 @@ _ENDED_AGAIN = (
     "    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[])\n",
 )
 
+REFUSALS = "tests/integration/dialer/test_gateway_out_of_credit.py"
+BREAKER = "tests/unit/dialer/test_gateway_breaker.py"
 ATTEMPTS = (
     Mutation(
         "platform fault counted",
@@ -20,6 +22,24 @@ ATTEMPTS = (
         "counts=False, delay_seconds=backoff, uncounted=reason)",
         "counts=True, delay_seconds=backoff, uncounted=reason)",
         (f"{DISPOSITIONS}::test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever",),
+    ),
+    Mutation(
+        "carrier without capacity never at fault",
+        "a carrier that answers everything with 503 is dialled on, and its contacts fail one after another",
+        "dialer/capacity/gateway_breaker.py",
+        "ended.sip_status in CARRIER_BUSY_STATUS:\n        return True",
+        "ended.sip_status in CARRIER_BUSY_STATUS:\n        return False",
+        (f"{BREAKER}::test_a_gateway_that_will_not_have_us_is_at_fault",),
+    ),
+    Mutation(
+        "charged for what paused a gateway",
+        "contacts are charged for the refusals of a gateway that refused everybody",
+        "dialer/capacity/gateway_breaker.py",
+        "            if paused and refused:\n",
+        "            if not paused and refused:\n",
+        (
+            f"{REFUSALS}::test_few_contacts_whom_nobody_got_past_pause_it_and_are_given_back_what_they_were_charged",
+        ),
     ),
     Mutation(
         "attempt not given back",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dialer.capacity import backpressure
+from dialer.capacity import backpressure, gateway_breaker
+from dialer.dispatch import plan_board
 from limits.rate_cuts import Kind, RateCuts
 from models import CampaignStatus, db, rows
 from simulator.process import SimulatedNode
@@ -29,6 +30,9 @@ def test_a_carrier_without_capacity_is_asked_for_half(
 ) -> None:
     # On a busy machine a simulated node may answer late enough to be slowed for that.
     monkeypatch.setattr(backpressure, "SLOW_REPLY_SECONDS", 10.0)
+    # One that refuses every call would be paused first; one that is full lets others through between its refusals.
+    monkeypatch.setattr(gateway_breaker, "FAULTS_THAT_PAUSE", 1000)
+    monkeypatch.setattr(plan_board, "FAULTS_IN_DOUBT", 1000)
     node.fault("gateway-refuses", status=503)
     make_campaign(world, 30, max_concurrent_calls=30)
     dialer.start()

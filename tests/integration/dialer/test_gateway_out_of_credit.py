@@ -1,4 +1,4 @@
-"""A gateway that answers every call with 403: few calls, no attempt used, and back by itself when it is paid for."""
+"""A gateway that answers every call with a refusal: few calls, no attempt used, and back by itself when it works."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from dialer.capacity import gateway_breaker
+from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.live_calls import LiveCall, LiveCalls, LiveState
+from dialer.record import call_end
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, is_over
+from tests.unit.dialer.factories import make_call, make_commit, make_hangup
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -42,32 +46,44 @@ def open_calls() -> object:
     return one("SELECT count(*) AS n FROM call WHERE state <> 'ended'")["n"]
 
 
-@pytest.mark.parametrize("dialers", [1, 2])
-def test_a_gateway_out_of_credit_costs_no_contact(
-    world: World, node: SimulatedNode, start: Callable[[], Dialer], dialers: int
+@pytest.mark.parametrize(
+    ("refusal", "dialers"),
+    [
+        ("403 Forbidden", 1),
+        ("403 Forbidden", 2),
+        ("503 Service Unavailable", 1),
+        ("500 Server Internal Error", 1),
+    ],
+)
+def test_a_gateway_that_refuses_everything_costs_no_contact(
+    world: World, node: SimulatedNode, start: Callable[[], Dialer], refusal: str, dialers: int
 ) -> None:
-    node.fault("gateway-refuses", status=403)
+    node.fault("gateway-refuses", status=int(refusal[:3]))
     campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=30)
     for _ in range(dialers):
         start()
     wait_until(lambda: shows(campaign_id, "gateway_paused"), "the campaign to say why")
     wait_until(lambda: not open_calls(), "the last calls to end")
-    assert one("SELECT paused_reason FROM gateway")["paused_reason"] == "403 Forbidden"
+    assert one("SELECT paused_reason FROM gateway")["paused_reason"] == refusal
     assert gateway_breaker.FAULTS_THAT_PAUSE <= invites(node) <= MOST_INVITES
     counted = one("SELECT sum(attempts) AS n, count(*) FILTER (WHERE status = 'pending') AS p FROM contact")
     assert (counted["n"], counted["p"]) == (0, CONTACTS)
     assert one("SELECT count(attempt) AS n FROM call")["n"] == 0
+    # Nor against the bound: their refusals were the gateway's, not theirs.
+    charged = "SELECT coalesce(sum(carrier_refusals + gateway_faults), 0) AS n FROM contact"
+    wait_until(lambda: one(charged)["n"] == 0, "nobody to be charged")
 
 
+@pytest.mark.parametrize("status", [403, 503])
 def test_one_call_tries_a_paused_gateway_and_brings_it_back(
-    world: World, node: SimulatedNode, start: Callable[[], Dialer]
+    world: World, node: SimulatedNode, start: Callable[[], Dialer], status: int
 ) -> None:
     with db.connection_context():
         db.execute_sql(
             "UPDATE gateway SET paused_at = now(), paused_reason = '403', probe_at = now(), faults_in_row = 5"
         )
     campaign_id = make_campaign(world, 3)
-    node.fault("gateway-refuses", status=403)
+    node.fault("gateway-refuses", status=status)
     start()
     wait_until(lambda: invites(node) == 1 and not open_calls(), "the first probe to fail")
     assert is_paused()
@@ -96,3 +112,62 @@ def test_a_fault_now_and_then_pauses_nothing(world: World, start: Callable[[], D
     wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert one("SELECT faults_in_row AS n FROM gateway")["n"] == 0
     assert not is_paused()
+
+
+def refusals_of(world: World, contacts: int, *, charged: int, age: float, count: int = 1) -> list[LiveCall]:
+    """Calls by the world's gateway that it has just refused with 503, of contacts that have been `charged`, and each
+    with `count` earlier refusals `age` seconds ago."""
+    campaign_id, found = make_campaign(world, contacts), []
+    with db.connection_context():
+        for contact in rows("SELECT id::text FROM contact WHERE campaign_id = %s", campaign_id):
+            for seq in range(1, count + 2):
+                last = seq == count + 1
+                (row,) = rows(
+                    "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, state, generation, phone_number,"
+                    " caller_id, gateway_id, node, dialer_id, sent_by, sent_at, ended_at, disposition, cause,"
+                    " sip_status) SELECT gen_random_uuid(), tenant_id, campaign.id, %s::uuid, %s, 'ended', 1, '+1',"
+                    " '+1', %s, 'fs1', 'd', 'd', now(), now() - make_interval(secs => %s), 'congestion', 'X', 503"
+                    " FROM campaign WHERE id = %s RETURNING id::text",
+                    *(contact["id"], seq, world.gateway_id, 0.0 if last else age, campaign_id),
+                )
+            db.execute_sql(
+                "UPDATE contact SET carrier_refusals = %s WHERE id = %s::uuid", (charged, contact["id"])
+            )
+            found.append(
+                make_call(
+                    call_id=row["id"],
+                    contact_id=contact["id"],
+                    gateway_id=str(world.gateway_id),
+                    carrier_refusals=charged,
+                    sent_at=1.0,
+                    state=LiveState.SEEN,
+                )
+            )
+    return found
+
+
+def refuse(calls: list[LiveCall]) -> None:
+    refusal = make_hangup("NORMAL_TEMPORARY_FAILURE", sip_status=503, answered=False, progress=False)
+    ended = {call.call_id: call_end.hung_up(call, 2.0, refusal) for call in calls}
+    breaker = GatewayBreaker(LiveCalls(), lambda *_: None, lambda: None)
+    breaker.after_commit(make_commit(ended, *calls))
+
+
+def test_contacts_that_were_refused_while_others_got_through_pause_nothing(world: World) -> None:
+    """The end of a list: those are left whom the carrier will not have."""
+    refuse(refusals_of(world, 6, charged=1, age=600.0))
+    assert not is_paused()
+    assert one("SELECT sum(carrier_refusals) AS n FROM contact")["n"] == 6
+
+
+def test_few_contacts_whom_nobody_got_past_pause_it_and_are_given_back_what_they_were_charged(
+    world: World,
+) -> None:
+    with db.connection_context():
+        db.execute_sql("UPDATE gateway SET faults_in_row = 3, faults_since = now() - interval '60 s'")
+    calls = refusals_of(world, 3, charged=1, age=30.0)
+    with db.connection_context():
+        db.execute_sql("UPDATE gateway SET refused_calls = (SELECT jsonb_agg(id) FROM call WHERE seq = 1)")
+    refuse(calls)
+    assert is_paused()
+    assert one("SELECT sum(carrier_refusals) AS n FROM contact")["n"] == 0

@@ -137,31 +137,35 @@ def test_a_platform_fault_uses_up_no_attempt_but_does_not_go_on_for_ever() -> No
     assert _next(Disposition.CONGESTION, refused=True, free_sends=19).delay_seconds == 60.0
     spent = _next(Disposition.CONGESTION, refused=True, free_sends=20, retries_per_contact=0)
     assert (spent.status, spent.counts) == (ContactStatus.FAILED, True)
-    assert not _next(Disposition.CONGESTION, carrier_refusals=1).counts
-    assert _next(Disposition.CONGESTION, carrier_refusals=2).counts
+    assert not _next(Disposition.CONGESTION, carrier_refusals=2).counts
 
 
-def test_a_probe_of_a_paused_gateway_charges_its_contact_with_nothing() -> None:
-    failed = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, probe=True, retries_per_contact=0)
+@pytest.mark.parametrize("disposition", [Disposition.GATEWAY_FAULT, Disposition.CONGESTION])
+def test_a_probe_of_a_paused_gateway_charges_its_contact_with_nothing(disposition: Disposition) -> None:
+    failed = _next(disposition, gateway_faults=3, probe=True, retries_per_contact=0)
     assert (failed.status, failed.counts, failed.uncounted) == (ContactStatus.PENDING, False, None)
     assert _next(Disposition.BUSY, probe=True).counts
 
 
 def test_each_kind_of_platform_fault_has_a_bound_of_its_own() -> None:
-    others: dict[str, Any] = {"free_sends": 19, "carrier_refusals": 2}
-    fault = _next(Disposition.GATEWAY_FAULT, **others)
+    fault = _next(Disposition.GATEWAY_FAULT, free_sends=20)
     assert (fault.counts, fault.uncounted, fault.delay_seconds) == (False, UncountedReason.GATEWAY, 5.0)
-    others = {"free_sends": 20, "gateway_faults": 3}
-    assert _next(Disposition.CONGESTION, **others).uncounted is UncountedReason.CARRIER
-    others = {"carrier_refusals": 2, "gateway_faults": 3}
+    assert _next(Disposition.CONGESTION, free_sends=20).uncounted is UncountedReason.CARRIER
+    others: dict[str, Any] = {"carrier_refusals": 2, "gateway_faults": 3}
     assert _next(Disposition.CONGESTION, refused=True, **others).uncounted is UncountedReason.REFUSAL
     assert _next(Disposition.SWITCH_LOST, **others).uncounted is UncountedReason.REFUSAL
 
 
-def test_a_gateway_that_keeps_refusing_one_contact_ends_as_rejected() -> None:
-    assert not _next(Disposition.GATEWAY_FAULT, gateway_faults=2).counts
-    spent = _next(Disposition.GATEWAY_FAULT, gateway_faults=3, retries_per_contact=0)
-    assert (spent.status, spent.disposition) == (ContactStatus.FAILED, Disposition.REJECTED)
+@pytest.mark.parametrize("disposition", [Disposition.GATEWAY_FAULT, Disposition.CONGESTION])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_contact_whom_gateways_refuse_is_tried_three_times_more_and_ends_as_congestion(
+    disposition: Disposition, elsewhere: bool
+) -> None:
+    before: dict[str, Any] = {"gateway_faults": 1, "carrier_refusals": 1, "other_gateway": elsewhere}
+    again = _next(disposition, **before)
+    assert (again.status, again.counts, again.failover) == (ContactStatus.PENDING, False, elsewhere)
+    spent = _next(disposition, **(before | {"carrier_refusals": 2}), retries_per_contact=9)
+    assert (spent.status, spent.disposition) == (ContactStatus.FAILED, Disposition.CONGESTION)
 
 
 @pytest.mark.parametrize("fault", [Disposition.AGENT_FAILED, Disposition.NODE_FAULT])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
-from campaigns.retry import History, UncountedReason, after_call
+from campaigns.retry import MAX_REFUSALS, History, UncountedReason, after_call
 from campaigns.routing import FAILS_OVER, in_order, match_length, may_fail_over
 from freeswitch.causes import HANGUP_CAUSES
 from models import ContactStatus
@@ -148,7 +148,7 @@ def test_a_refusal_that_says_that_a_line_was_reached_stays_where_it_is(said: str
     ("disposition", "reason"),
     [(Disposition.GATEWAY_FAULT, UncountedReason.GATEWAY), (Disposition.CONGESTION, UncountedReason.CARRIER)],
 )
-@pytest.mark.parametrize("used", [0, 1, 7])
+@pytest.mark.parametrize("used", [0, 1])
 def test_the_next_gateway_is_given_the_contact_at_once_without_an_attempt(
     disposition: Disposition, reason: UncountedReason, used: int
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_probe_that_fails_over_is_charged_to_nobody() -> None:
 
 @pytest.mark.parametrize("disposition", [Disposition.GATEWAY_FAULT, Disposition.CONGESTION])
 @pytest.mark.parametrize("count", [2, 3, 4, 9])
-def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before_one_counts(
+def test_a_contact_whom_all_gateways_refuse_is_sent_three_times_more_before_one_counts(
     disposition: Disposition, count: int
 ) -> None:
     charged: Counter[UncountedReason | None] = Counter()
@@ -190,5 +190,4 @@ def test_a_contact_whom_all_gateways_refuse_is_sent_by_each_at_most_twice_before
         if following.counts:
             break
         charged[following.uncounted] += 1
-    assert sends <= 2 * count
-    assert sends % count == 0
+    assert sends == 1 + MAX_REFUSALS

@@ -34,10 +34,10 @@ def signs(*calls: tuple[LiveCall, Ended]) -> dict[str, HealthSigns]:
     return health_signs([call for call, _ in calls], {call.call_id: end for call, end in calls})
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 407, 428, 438])
+@pytest.mark.parametrize("status", [401, 402, 403, 407, 428, 438, 500, 502, 503])
 def test_a_gateway_that_will_not_have_us_is_at_fault(status: int) -> None:
     assert is_fault(*ended(status))
-    # Where the contact has been refused too often it ends as rejected; the gateway is at fault all the same.
+    # Where the contact has been refused too often it ends as congestion; the gateway is at fault all the same.
     assert is_fault(*ended(status, gateway_faults=3))
 
 
@@ -56,6 +56,10 @@ def test_who_answers_for_a_number_shows_that_the_gateway_works(status: int, caus
     assert not is_fault(*call)
 
 
+def test_a_carrier_without_capacity_that_made_it_ring_is_not_at_fault() -> None:
+    assert not is_fault(*ended(503, "NORMAL_TEMPORARY_FAILURE", progress=True))
+
+
 def test_ringing_shows_that_it_works_whatever_comes_then() -> None:
     assert shows_that_it_works(*ended(None, "NO_ANSWER", progress=True))
 
@@ -63,7 +67,6 @@ def test_ringing_shows_that_it_works_whatever_comes_then() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        ended(503, "NORMAL_TEMPORARY_FAILURE"),
         ended(None, "RECOVERY_ON_TIMER_EXPIRE"),
         ended(None, "DESTINATION_OUT_OF_ORDER"),
     ],
@@ -79,8 +82,9 @@ def test_a_call_that_never_left_says_nothing() -> None:
 
 def test_faults_are_counted_from_the_last_sign_of_life() -> None:
     fault, good = ended(403), ended(486, "USER_BUSY")
-    assert signs(fault, ended(403))[GATEWAY] == HealthSigns(faults=2, reason="403 Phrase")
-    assert signs(fault, good, ended(402))[GATEWAY] == HealthSigns(works=True, faults=1, reason="402 Phrase")
+    second, third = ended(503, "NORMAL_TEMPORARY_FAILURE"), ended(402)
+    assert signs(fault, second)[GATEWAY] == HealthSigns(faults=(fault[0], second[0]), reason="503 Phrase")
+    assert signs(fault, good, third)[GATEWAY] == HealthSigns(True, faults=(third[0],), reason="402 Phrase")
     assert signs(fault, good)[GATEWAY] == HealthSigns(works=True)
 
 
