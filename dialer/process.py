@@ -35,6 +35,7 @@ from dialer.clock_gap import ClockGap
 from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_pool
 from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
@@ -174,6 +175,7 @@ class Process:
             self.backpressure,
             self.gateway_breaker,
             self.agent_breaker,
+            self.node_health,
             self.permits,
             self.dispatch,
             self.hangup_markers,
@@ -234,6 +236,7 @@ class Process:
         self.originate_builder = OriginateBuilder(
             settings.sound_folder, settings.audio_hosts, settings.socket_hosts
         )
+        self.node_health = NodeHealth(self.sender)
         self.dispatch = Dispatch(
             self.dialer_id,
             self.live_calls,
@@ -249,6 +252,7 @@ class Process:
             self.refresh,
             self.backpressure.cps,
             self.gateway_breaker,
+            self.node_health,
             self._turns.take,
             Statements(claim=partial(claim, through=self.claim_pool)),
         )
@@ -271,7 +275,7 @@ class Process:
         its identity, before."""
         while not self._ending.is_set():
             try:
-                self.identity.take({"nodes": self.nodes_view.info()})
+                self.identity.take({"nodes": self.nodes_view.info(self.node_health)})
             except Fenced:
                 self._lose()
             except UNAVAILABLE as error:
@@ -430,7 +434,7 @@ class Process:
 
     def _keep_lease(self) -> None:
         info = {
-            "nodes": self.nodes_view.info(),
+            "nodes": self.nodes_view.info(self.node_health),
             "calls": len(self.live_calls),
             "cannot_run": self.dispatch.scheduler.checks.cannot_run,
             "needs": self.node_needs.info(),

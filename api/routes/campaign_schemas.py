@@ -62,6 +62,14 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
         "rejects_url": "/api/v1/campaigns/019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01/rejects",
     },
 }
+EXAMPLE_OUTCOMES = {
+    "dispositions": {"answered": 612, "no_answer": 301, "busy": 87},
+    "top_causes": [
+        {"cause": "NORMAL_CLEARING", "sip_status": None, "calls": 612},
+        {"cause": "NO_ANSWER", "sip_status": None, "calls": 301},
+        {"cause": "USER_BUSY", "sip_status": 486, "calls": 87},
+    ],
+}
 EXAMPLE_CONTACT: dict[str, object] = {
     "id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
     "phone_number": "+14155550123",
@@ -231,17 +239,55 @@ class CampaignSchema(schemas.Schema):
         metadata={
             "description": "What held it back at the last decision. Why nothing is being dialled right now: the cap "
             "that binds, or what is missing (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; "
-            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive). Or `slow_start`, while that "
+            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive; `node_stalled`: no node "
+            "answers; `node_refuses`: every node refuses). Or `slow_start`, while that "
             "makes it slower than it could be. null with the next decision to dial."
         },
     )
     blocked_since = schemas.Time(
         required=True, allow_none=True, metadata={"description": "Since when blocked_reason has held."}
     )
-    next_action_at = schemas.Time(required=True, allow_none=True)
+    next_action_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "When blocked_reason can be over: the next retry or probe, a minute's or a day's calls."
+        },
+    )
     weight = schemas.Integer(required=True)
     slow_start = schemas.Boolean(required=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
+
+
+class CauseSchema(schemas.Schema):
+    """A cause with which calls ended."""
+
+    cause = schemas.Text(required=True, allow_none=True)
+    sip_status = schemas.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The carrier's final response, where there was one."},
+    )
+    calls = schemas.Integer(required=True)
+
+
+class OutcomesSchema(schemas.Schema):
+    """What became of a campaign's calls."""
+
+    dispositions = schemas.Object(
+        required=True, metadata={"description": "How many of all its calls ended so, by disposition."}
+    )
+    top_causes = schemas.Items(
+        schemas.Nested(CauseSchema),
+        required=True,
+        metadata={"description": "The three most frequent causes of its last 1,000 calls."},
+    )
+
+
+class OneCampaignSchema(CampaignSchema):
+    """A campaign, and what became of its calls."""
+
+    outcomes = schemas.Nested(OutcomesSchema, metadata={"description": "Only of a campaign that has ended."})
 
 
 class StoppedSchema(CampaignSchema):

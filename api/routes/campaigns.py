@@ -23,6 +23,7 @@ from api.routes.campaign_schemas import (
     EXAMPLE_BODY,
     EXAMPLE_CAMPAIGN,
     EXAMPLE_CONTACT,
+    EXAMPLE_OUTCOMES,
     CampaignBody,
     CampaignForm,
     CampaignList,
@@ -30,6 +31,7 @@ from api.routes.campaign_schemas import (
     ContactFilters,
     ContactList,
     ContactQuery,
+    OneCampaignSchema,
     StopOptions,
     StoppedSchema,
     StopQuery,
@@ -39,7 +41,7 @@ from api.schemas import identifier
 from api.services import services
 from api.stopping import cancel_rest
 from api.transactions import transaction
-from campaigns import lifecycle, queries, store
+from campaigns import call_outcomes, lifecycle, queries, store
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
 from campaigns.hangups import mark_campaign
@@ -114,12 +116,21 @@ def create_campaign() -> Response:
 
 @blp.route("/campaigns/<campaign_id>")
 @requires("read", errors={404: NOT_FOUND})
-@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
+@blp.response(
+    200,
+    OneCampaignSchema,
+    example=EXAMPLE_CAMPAIGN
+    | {"status": "completed", "end_reason": "exhausted", "outcomes": EXAMPLE_OUTCOMES},
+)
 def get_campaign(campaign_id: str) -> Response:
-    """Get a campaign"""
+    """Get a campaign
+
+    Of one that has ended, with what became of its calls.
+    """
     with transaction(writes=False):
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-    return json_answer(_told(found))
+        ended = {} if found.end_reason is None else {"outcomes": call_outcomes.of_campaign(found.id)}
+    return json_answer(_told(found) | ended)
 
 
 @blp.route("/campaigns/<campaign_id>", methods=["DELETE"])

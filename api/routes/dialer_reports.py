@@ -23,6 +23,8 @@ class NodeReport(TypedDict, total=False):
     max_sessions: int | None
     idle_cpu: float | None
     last_error: str | None
+    error_since: str | None
+    unanswered: int
 
 
 class NeedsReport(TypedDict):

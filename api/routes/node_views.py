@@ -11,6 +11,7 @@ from marshmallow import fields
 
 from api import schemas
 from api.routes.dialer_reports import Dialers, NodeReport
+from api.times import from_rfc3339
 from models import NodeSource
 from settings import NodeSettings, address_of
 
@@ -35,6 +36,8 @@ EXAMPLE: dict[str, object] = {
     "idle_cpu": 93.5,
     "lag_ms": 2,
     "last_error": None,
+    "error_since": None,
+    "unanswered": 0,
     "created_at": None,
     "connections": [
         {
@@ -45,6 +48,8 @@ EXAMPLE: dict[str, object] = {
             "calls_per_second": 4.2,
             "lag_ms": 2,
             "last_error": None,
+            "error_since": None,
+            "unanswered": 0,
         }
     ],
 }
@@ -67,7 +72,18 @@ class ConnectionSchema(schemas.Schema):
         allow_none=True,
         metadata={"description": "By how much the newest event came later than this connection's best."},
     )
-    last_error = schemas.Text(required=True, allow_none=True)
+    last_error = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What is wrong with it: why it is not connected, orders that it leaves unanswered, or why "
+            "it refuses every call."
+        },
+    )
+    error_since = schemas.Time(required=True, allow_none=True)
+    unanswered = schemas.Integer(
+        required=True, metadata={"description": "Orders for calls that it has not answered yet."}
+    )
 
 
 class NodeSchema(schemas.Schema):
@@ -130,7 +146,18 @@ class NodeSchema(schemas.Schema):
     lag_ms = schemas.Integer(
         required=True, allow_none=True, metadata={"description": "The most of its connections'."}
     )
-    last_error = schemas.Text(required=True, allow_none=True)
+    last_error = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What is wrong with it: why it is not connected, orders that it leaves unanswered, or why "
+            "it refuses every call."
+        },
+    )
+    error_since = schemas.Time(required=True, allow_none=True)
+    unanswered = schemas.Integer(
+        required=True, metadata={"description": "Orders for calls that it has not answered yet."}
+    )
     created_at = schemas.Time(
         required=True, allow_none=True, metadata={"description": "Null for a node of the environment."}
     )
@@ -147,6 +174,8 @@ class Connection(TypedDict):
     calls_per_second: float
     lag_ms: int | None
     last_error: str | None
+    error_since: dt.datetime | None
+    unanswered: int
 
 
 class NodeView(TypedDict):
@@ -170,6 +199,8 @@ class NodeView(TypedDict):
     idle_cpu: float | None
     lag_ms: int | None
     last_error: str | None
+    error_since: dt.datetime | None
+    unanswered: int
     created_at: dt.datetime | None
     connections: list[Connection]
 
@@ -219,6 +250,8 @@ def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, NodeRepor
     )
     reported_address = _first_known(report.get("address") for report in connected_first)
     up = any(connection["connected"] for connection in connections)
+    nobody: NodeReport = {}
+    troubled = next((report for report in connected_first if report.get("last_error")), nobody)
     lags = [connection["lag_ms"] for connection in connections if connection["lag_ms"] is not None]
     return {
         "name": name,
@@ -236,7 +269,9 @@ def _node(name: str, node: NodeConfig | None, reports: list[tuple[str, NodeRepor
         "max_sessions": _first_known(report.get("max_sessions") for report in connected_first),
         "idle_cpu": _first_known(report.get("idle_cpu") for report in connected_first),
         "lag_ms": max(lags, default=None),
-        "last_error": _first_known(report.get("last_error") for report in connected_first),
+        "last_error": troubled.get("last_error"),
+        "error_since": None if (since := troubled.get("error_since")) is None else from_rfc3339(since),
+        "unanswered": sum(connection["unanswered"] for connection in connections),
         "created_at": node.created_at if node else None,
         "connections": connections,
     }
@@ -251,6 +286,8 @@ def _connection(dialer_id: str, report: NodeReport) -> Connection:
         "calls_per_second": report.get("calls_per_second", 0.0),
         "lag_ms": report.get("lag_ms"),
         "last_error": report.get("last_error"),
+        "error_since": None if (since := report.get("error_since")) is None else from_rfc3339(since),
+        "unanswered": report.get("unanswered", 0),
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from gevent.event import Event as Signal
 
+from dialer.dispatch.node_health import REFUSES
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.slow_start import WORD as SLOW_START
 from models import db
@@ -15,7 +17,7 @@ from models import db
 # Nobody is blocked for longer than since its last call, whichever dialer placed that, and nobody right after one.
 _TELL = f"""
 WITH word AS (
-    SELECT *, CASE WHEN reason <> '{SLOW_START}' THEN (
+    SELECT *, CASE WHEN reason NOT IN ('{SLOW_START}', '{REFUSES}') THEN (
         SELECT created_at FROM call WHERE call.campaign_id = word.id ORDER BY created_at DESC LIMIT 1) END AS last
     FROM unnest(%(campaigns)s::uuid[], %(reasons)s::text[], %(at)s::timestamptz[], %(ages)s::float8[])
         AS word (id, reason, at, age)
@@ -37,6 +39,19 @@ RETURNING campaign.id::text, campaign.blocked_reason
 """
 
 
+SAME = timedelta(seconds=1)
+"""Of two times that are no farther apart the first is told: each decision names its own."""
+
+
+def _stands(told: str | None, named: str | None, now: datetime) -> bool:
+    """Whether what was told of when it is over still holds beside what a later decision names, if it names any."""
+    if told is None or told == named:
+        return False
+    if named is None:
+        return datetime.fromisoformat(told) > now
+    return abs(datetime.fromisoformat(told) - datetime.fromisoformat(named)) <= SAME
+
+
 @dataclass(slots=True)
 class Word:
     """What was decided about a campaign, and since when each decision says so."""
@@ -55,6 +70,7 @@ class BlockedReasons:
     """
 
     now: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     gone: Signal = field(default_factory=Signal)
     _said: dict[str, Word] = field(default_factory=dict)
     _shown: set[str] = field(default_factory=set)
@@ -68,7 +84,8 @@ class BlockedReasons:
         """Note the outcome of one decision; None: it is dialled, or has nobody to dial."""
         said = self._said.get(campaign_id)
         if said is not None and said.reason == reason:
-            said.next_action_at = next_action_at
+            if not _stands(said.next_action_at, next_action_at, self.clock()):
+                said.next_action_at = next_action_at
         else:
             self._said[campaign_id] = Word(reason, next_action_at, self.now())
         if reason is None and campaign_id in self._shown:

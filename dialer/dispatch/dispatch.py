@@ -19,6 +19,7 @@ from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
+from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
@@ -63,6 +64,7 @@ class Dispatch:
     refresh: Callable[[], None]
     cps_now: CpsNow
     gateways: GatewayBreaker
+    node_health: NodeHealth
     take_turn: Callable[[str, float], bool]
     statements: Statements = field(default_factory=Statements)
     dialers: tuple[int, int] = (0, 1)
@@ -123,7 +125,15 @@ class Dispatch:
     def why_no_node(self) -> str:
         """The `blocked_reason` where there is none. Those that have room and do not answer are none, for now."""
         have_room, _ = self.nodes_view.offers()
-        return "no_node" if have_room else self.nodes_view.why_none()
+        return STALLED if have_room else self.nodes_view.why_none()
+
+    def refused(self) -> str | None:
+        """The `blocked_reason` where every node that takes orders refuses what they are for."""
+        refusing = self.node_health.refusing()
+        if not refusing:
+            return None
+        have_room, _ = self.nodes_view.offers()
+        return REFUSES if have_room and {node.name for node in have_room} <= refusing else None
 
     def core_uuid(self, node: str) -> str | None:
         """The Core-UUID of a node's present run."""

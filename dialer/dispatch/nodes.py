@@ -15,6 +15,7 @@ import structlog
 
 from dialer.dispatch.node_choice import NodeLoad, sessions_now, weighted_order
 from dialer.dispatch.node_entries import NodeEntry, of_environment, purge, read_table, with_table
+from dialer.dispatch.node_health import NodeHealth, told
 from dialer.dispatch.rate_meter import RateMeter
 from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
@@ -119,9 +120,9 @@ class Nodes:
                 self._beats.pop(name, None)
                 self._meters.pop(name, None)
 
-    def info(self) -> list[dict[str, Any]]:
+    def info(self, health: NodeHealth) -> list[dict[str, Any]]:
         """One entry for each node, as this process sees it, for the membership."""
-        return [self._entry(name, listed) for name, listed in self._listed.items()]
+        return [self._entry(name, listed, health) for name, listed in self._listed.items()]
 
     def _change(self, link: NodeLink, config: NodeConfig) -> None:
         same_place = _place(link.config) == _place(config)
@@ -160,15 +161,17 @@ class Nodes:
         node = self._listed[name].node
         return NodeCaps(name, self._cps_now(Kind.NODE, name, node.cps), node.channels)
 
-    def _entry(self, name: str, listed: NodeEntry) -> dict[str, Any]:
+    def _entry(self, name: str, listed: NodeEntry, health: NodeHealth) -> dict[str, Any]:
         link = self._cluster.links.get(name)
         heartbeat = link.heartbeat if link is not None else None
         meter = self._meters.get(name)
+        connected = link is not None and link.connected
+        trouble = health.trouble(name, connected, link.last_error if link is not None else None)
         return {
             "name": name,
             "source": listed.source,
             "address": listed.node.address,
-            "connected": link is not None and link.connected,
+            "connected": connected,
             "core_uuid": link.core_uuid if link is not None else None,
             "sessions": heartbeat.sessions if heartbeat else None,
             "max_sessions": heartbeat.max_sessions if heartbeat else None,
@@ -176,7 +179,9 @@ class Nodes:
             "calls": self._live_calls.count_on_node(name),
             "calls_per_second": meter.rate(self._now()) if meter else 0.0,
             "lag_ms": link.lag_ms if link is not None else None,
-            "last_error": link.last_error if link is not None else None,
+            "last_error": trouble.error,
+            "error_since": None if trouble.since is None else told(trouble.since),
+            "unanswered": trouble.unanswered,
         }
 
 

@@ -32,6 +32,7 @@ class GatewayPlan:
     faults: int = 0
     paused: bool = False
     probe_due: bool = False
+    probe_at: str | None = None
 
     @property
     def shut(self) -> bool:
@@ -86,6 +87,11 @@ class Plan:
     has_ramp: bool = False
     ramp_level: int = 0
 
+    @property
+    def probe_at(self) -> str | None:
+        """When the first of its paused gateways may be probed."""
+        return min((one.probe_at for one in self.gateways if one.paused and one.probe_at), default=None)
+
     def gateway(self, gateway_id: str) -> GatewayPlan | None:
         """One of its gateways; None where calls no longer leave by it."""
         return next((gateway for gateway in self.gateways if gateway.gateway_id == gateway_id), None)
@@ -127,7 +133,8 @@ ORDER BY campaign.started_at, campaign.id
 """
 _GATEWAYS = """
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
-    faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due
+    faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
+    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
 FROM gateway WHERE deleted_at IS NULL
 """
 

@@ -13,6 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from datetime import time as datetime_time
 from typing import Protocol
 
 import structlog
@@ -26,6 +28,7 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
 from dialer.dispatch.plans import Plan
@@ -60,6 +63,7 @@ class Surroundings(ClaimSurroundings, Protocol):
     def behind(self) -> bool: ...
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]: ...
     def why_no_node(self) -> str: ...
+    def refused(self) -> str | None: ...
     def share(self) -> tuple[int, int]: ...
     def exhausted(self, campaign_id: str) -> None: ...
 
@@ -76,6 +80,7 @@ class Scheduler:
     reasons: BlockedReasons
     statements: Statements = field(default_factory=Statements)
     now: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     timing: TurnTiming = field(default_factory=TurnTiming)
     slow_starts: SlowStarts = field(default_factory=SlowStarts)
     pace: PaceCounts = field(default_factory=PaceCounts)
@@ -256,7 +261,7 @@ class Scheduler:
         elif hindrance is not None:
             self._blocked(campaign, hindrance, BLOCKED_SECONDS)
         elif all(gateway.shut for gateway in plan.gateways):
-            self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS)
+            self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS, plan.probe_at)
         elif claimed:
             # They go first.
             self.agenda.look_again(campaign, TAKEN_SECONDS)
@@ -331,7 +336,7 @@ class Scheduler:
                 # Somebody else is at this very contact.
                 self.agenda.look_again(campaign, TAKEN_SECONDS)
             else:
-                self.reasons.tell(campaign.campaign_id, "retry_wait", pending.at)
+                self.reasons.tell(campaign.campaign_id, self.around.refused() or "retry_wait", pending.at)
                 self.agenda.look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
 
     def _after(self, campaign: DialledCampaign, outcome: Outcome, asked_at: float) -> None:
@@ -346,9 +351,9 @@ class Scheduler:
         cap = slowed if binding is None else binding.reason
         self.pace.note(plan.campaign_id, outcome.offered, outcome.claimed, cap)
         if outcome.claimed:
-            self.reasons.tell(plan.campaign_id, slowed)
+            self.reasons.tell(plan.campaign_id, self.around.refused() or slowed)
         elif binding is not None:
-            self.reasons.tell(plan.campaign_id, binding.reason)
+            self.reasons.tell(plan.campaign_id, binding.reason, self._over_at(plan, binding))
         if binding is None:
             # Where others got all of them, they are at the next as well.
             busy = outcome.claimed or outcome.denied
@@ -369,8 +374,21 @@ class Scheduler:
         least = self.timing.horizon / 2 if rate else 0.0
         return min(max(denial.retry_after, least), BLOCKED_SECONDS) + TURN_SECONDS * random.random()
 
-    def _blocked(self, campaign: DialledCampaign, reason: str, seconds: float) -> None:
-        self.reasons.tell(campaign.campaign_id, reason)
+    def _over_at(self, plan: Plan, denial: Denied) -> str | None:
+        """When what denies a call is over, where that is known."""
+        if denial.reason == "gateway_paused":
+            return plan.probe_at
+        now = self.clock()
+        if denial.reason == "tenant_minute":
+            return told(now + timedelta(seconds=denial.retry_after))
+        if denial.reason.startswith("tenant_day_"):
+            return told(datetime.combine(now.date() + timedelta(days=1), datetime_time(), UTC))
+        return None
+
+    def _blocked(
+        self, campaign: DialledCampaign, reason: str, seconds: float, next_action_at: str | None = None
+    ) -> None:
+        self.reasons.tell(campaign.campaign_id, reason, next_action_at)
         self.agenda.look_again(campaign, seconds)
 
     def _put_off(self, looked: Sequence[DialledCampaign], reason: str | None) -> None:

@@ -140,6 +140,11 @@ class Sender:
         """How many orders a node has not answered yet."""
         return sum(call.unacknowledged for call in self._ordered.get(node, ()))
 
+    def waits(self, node: str) -> float:
+        """For how many seconds the oldest of these has waited."""
+        sent = [call.sent_at for call in self._ordered.get(node, ()) if call.unacknowledged and call.sent_at]
+        return self._now() - min(sent) if sent else 0.0
+
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
         log.warning("contact_refused", contact_id=call.contact_id, call_id=call.call_id, rule=str(refused))

@@ -10,6 +10,26 @@ REASONS = "tests/unit/dialer/test_blocked_reasons.py"
 WATCH = "tests/integration/api/test_dialer_watch.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
 
+HEALTH = "tests/unit/dialer/test_node_health.py"
+SCHEDULES = "tests/unit/dialer/test_scheduler.py"
+UNEXPLAINED = (
+    Mutation(
+        "refusing node shown as well",
+        "a node that is connected and refuses every call has no error",
+        "dialer/dispatch/node_health.py",
+        "        if self.refuses(node):\n            found",
+        "        if not connected:\n            found",
+        (f"{HEALTH}::test_a_node_that_refuses_every_call_says_why_since_the_first",),
+    ),
+    Mutation(
+        "minute without an end",
+        "a campaign whose tenant has used up its minute does not say when it goes on",
+        "dialer/dispatch/scheduler.py",
+        'if denial.reason == "tenant_minute":',
+        'if denial.reason == "":',
+        (f"{SCHEDULES}::test_a_cap_is_told_with_the_time_at_which_it_is_over_where_that_is_known",),
+    ),
+)
 STARVED = (
     Mutation(
         "a share is charged for what others got",
@@ -159,7 +179,7 @@ STARVED = (
         "a campaign goes on saying why it was not dialled once",
         "dialer/dispatch/scheduler.py",
         """        if outcome.claimed:
-            self.reasons.tell(plan.campaign_id, slowed)
+            self.reasons.tell(plan.campaign_id, self.around.refused() or slowed)
 """,
         """        if outcome.claimed:
             pass

@@ -195,6 +195,27 @@ def test_a_campaign_is_exhausted_once_and_only_with_nobody_left(site: Site) -> N
     assert site.sql("SELECT owner FROM transition")[0]["owner"] == "d000000000001"
 
 
+def test_a_campaign_that_has_ended_says_what_became_of_its_calls(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=2)
+    assert "outcomes" not in site.get(f"/campaigns/{campaign_id}").json
+    site.sql(
+        "UPDATE campaign SET status = 'completed', end_reason = 'exhausted', completed_at = now() RETURNING id"
+    )
+    for number in (1, 2):
+        site.sql(
+            "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, state, generation, phone_number,"
+            " caller_id, gateway_id, node, dialer_id, sent_by, sent_at, ended_at, disposition, cause, sip_status)"
+            " SELECT gen_random_uuid(), tenant_id, campaign_id, contact.id, 1, 'ended', 1, '+1', '+1',"
+            " (SELECT id FROM gateway LIMIT 1), 'fs1', 'd', 'd', now(), now(), 'busy', 'USER_BUSY', 486"
+            " FROM contact JOIN campaign ON campaign.id = campaign_id WHERE position = %s RETURNING id",
+            number,
+        )
+    assert site.get(f"/campaigns/{campaign_id}").json["outcomes"] == {
+        "dispositions": {"busy": 2},
+        "top_causes": [{"cause": "USER_BUSY", "sip_status": 486, "calls": 2}],
+    }
+
+
 def test_control_messages_carry_what_the_dialers_need(site: Site) -> None:
     campaign_id = site.create()
     act(site, campaign_id, "start")

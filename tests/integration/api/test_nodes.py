@@ -24,7 +24,9 @@ REPORT = {
     "calls": 6,
     "calls_per_second": 1.2,
     "lag_ms": 3,
-    "last_error": None,
+    "last_error": "7 orders unanswered",
+    "error_since": "2026-01-31T12:00:00.000000Z",
+    "unanswered": 7,
 }
 
 
@@ -53,7 +55,9 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
         "max_sessions": 1000,
         "idle_cpu": 97.5,
         "lag_ms": 3,
-        "last_error": None,
+        "last_error": "7 orders unanswered",
+        "error_since": "2026-01-31T12:00:00.000Z",
+        "unanswered": 7,
         "created_at": None,
         "connections": [
             {
@@ -63,7 +67,9 @@ def test_nodes_are_told_with_what_living_dialers_report(site: Site) -> None:
                 "calls": 6,
                 "calls_per_second": 1.2,
                 "lag_ms": 3,
-                "last_error": None,
+                "last_error": "7 orders unanswered",
+                "error_since": "2026-01-31T12:00:00.000Z",
+                "unanswered": 7,
             }
         ],
     }

@@ -59,6 +59,29 @@ def test_a_node_that_refuses_is_asked_for_half(world: World, dialer: Dialer, nod
     assert {row["attempts"] for row in refused} == {0}
 
 
+def test_a_node_that_refuses_every_call_is_shown_with_why_and_its_campaign_says_so(
+    world: World, dialer: Dialer, node: SimulatedNode
+) -> None:
+    node.fault("pause")
+    campaign_id = make_campaign(world, 6)
+    dialer.start()
+
+    def campaign() -> dict[str, object]:
+        with db.connection_context():
+            (row,) = rows("SELECT blocked_reason, next_action_at FROM campaign WHERE id = %s", campaign_id)
+        return row
+
+    wait_until(lambda: campaign()["blocked_reason"] == "node_refuses", "the campaign to say so")
+    (shown,) = dialer.process.nodes_view.info(dialer.process.node_health)
+    assert (shown["connected"], shown["unanswered"]) == (True, 0)
+    assert shown["last_error"].startswith("refuses calls: ")
+    assert shown["error_since"] is not None
+    node.clear()
+    with db.connection_context():
+        db.execute_sql("UPDATE contact SET next_attempt_at = NULL WHERE status = 'pending'")
+    wait_until(lambda: campaign()["blocked_reason"] != "node_refuses", "it to go on")
+
+
 def test_a_node_that_lost_what_it_counts_with_is_asked_for_half_and_its_contacts_are_called_later(
     world: World, dialer: Dialer, node: SimulatedNode
 ) -> None:

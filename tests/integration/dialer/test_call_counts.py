@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from campaigns import call_counts
+from campaigns.call_outcomes import of_campaign
 from dialer.capacity.limiter_snapshot import snapshot
 from dialer.record.cdr_correction import correct
 from migrations.runner import migrate
@@ -175,3 +176,17 @@ def test_a_send_is_recent_for_as_long_as_a_rate_may_count_it(world: World) -> No
         db.execute_sql("UPDATE call SET sent_at = now() - interval '61 s' WHERE sent_at IS NOT NULL")
         (up,) = rows("SELECT array_agg(id::text) AS ids FROM call WHERE ended_at IS NULL")
     assert {send.call_id for send in snapshot().recent} == set(up["ids"])
+
+
+def test_what_became_of_a_campaigns_calls_is_told_by_disposition_and_by_the_most_frequent_causes(
+    world: World,
+) -> None:
+    one, other = make_campaign(world, 10), make_campaign(world, 10)
+    dial(one)
+    dial(other)
+    for _ in range(2):
+        with db.connection_context():
+            told = of_campaign(one)
+        assert told["dispositions"] == {"answered": 2, "busy": 1}
+        assert sum(cause["calls"] for cause in told["top_causes"]) == 3
+        call_counts.add_up()

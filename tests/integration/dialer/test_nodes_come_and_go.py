@@ -137,7 +137,8 @@ def test_a_changed_password_and_cps_are_heeded_at_once(
     wait_until(lambda: "fs2" in dialer.process.cluster.links, "the link")
     link = dialer.process.cluster.links["fs2"]
     wait_until(lambda: link.last_error, "the refusal")
-    reported = next(one for one in dialer.process.nodes_view.info() if one["name"] == "fs2")
+    told = dialer.process.nodes_view.info(dialer.process.node_health)
+    reported = next(one for one in told if one["name"] == "fs2")
     assert (reported["connected"], reported["last_error"]) == (False, link.last_error)
     change(dialer, "UPDATE node SET password = %s, cps = 3", nodes[1].password)
     wait_until(lambda: link.connected, "the link with the right password")

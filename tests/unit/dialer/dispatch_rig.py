@@ -149,6 +149,9 @@ class World:
     def why_no_node(self) -> str:
         return self.no_node
 
+    def refused(self) -> str | None:
+        return None
+
     def core_uuid(self, _node: str) -> str | None:
         return "core-1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,6 +48,23 @@ def test_the_last_word_counts() -> None:
     for reason in ("no_redis", "gateway_cps", None, "halted"):
         reasons.tell(CAMPAIGN, reason)
     assert reasons.news({CAMPAIGN: make_plan()}) == [(CAMPAIGN, "halted", None)]
+
+
+def test_a_time_that_was_told_stands_until_it_is_over_or_another_is_named() -> None:
+    clock = [datetime(2026, 1, 31, 8, 59, tzinfo=UTC)]
+    reasons = BlockedReasons(clock=lambda: clock[0])
+
+    def said(at: str | None) -> str | None:
+        reasons.tell(CAMPAIGN, "tenant_minute", at)
+        ((_, _, told),) = reasons.news({CAMPAIGN: make_plan()})
+        return told
+
+    assert said(AT) == AT
+    assert said("2026-01-31T09:00:00.400000Z") == AT
+    assert said(None) == AT
+    assert said("2026-01-31T09:00:10.000000Z") == "2026-01-31T09:00:10.000000Z"
+    clock[0] += timedelta(minutes=5)
+    assert said(None) is None
 
 
 def test_nothing_is_said_of_a_campaign_that_is_not_dialled_any_more_and_nothing_old_when_it_is_back() -> None:

@@ -16,6 +16,7 @@ from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
@@ -49,6 +50,7 @@ class Bench:
         self.world = World()
         self.runs: dict[str, Plan] = {}
         self.up, self.stalled = ["fs1", "fs2"], set[str]()
+        self.refusing = set[str]()
         self.told: list[Told] = []
         self.refreshed = 0
         self.probe_free = self.turn = True
@@ -76,6 +78,7 @@ class Bench:
             self.refresh,
             lambda _kind, _name, cps: cps,
             cast(GatewayBreaker, self.gateways),
+            cast(NodeHealth, SimpleNamespace(refusing=lambda: self.refusing)),
             lambda _work, _seconds: self.turn,
         )
         self.subject.board.running = lambda: dict(self.runs)
@@ -127,7 +130,17 @@ def test_where_every_node_leaves_orders_unanswered_nobody_is_claimed(bench: Benc
     bench.stalled = {"fs1", "fs2"}
     bench.step()
     assert (len(bench.world.live_calls), bench.world.asked) == (0, [])
-    assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "no_node", None)]
+    assert bench.subject.reasons.news(bench.subject.board.plans) == [(CAMPAIGN, "node_stalled", None)]
+
+
+@pytest.mark.parametrize(("refusing", "word"), [({"fs1"}, None), ({"fs1", "fs2"}, "node_refuses")])
+def test_a_campaign_whose_nodes_all_refuse_says_so_though_its_calls_were_ordered(
+    bench: Bench, refusing: set[str], word: str | None
+) -> None:
+    bench.run(make_plan())
+    bench.refusing = refusing
+    bench.step()
+    assert (len(bench.world.live_calls), bench.subject.reasons.word(CAMPAIGN)) == (4, word)
 
 
 SLOW = {"slow_start": True, "has_ramp": True, "max_concurrent_calls": 40}

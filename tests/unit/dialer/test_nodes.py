@@ -11,6 +11,7 @@ import pytest
 
 from dialer.dispatch import nodes as nodes_module
 from dialer.dispatch.node_entries import NodeEntry, with_table
+from dialer.dispatch.node_health import NodeHealth, Orders
 from dialer.dispatch.nodes import Nodes
 from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig
@@ -73,6 +74,11 @@ class Bench:
         self.cut: dict[str, int] = {}
         cluster = cast(Cluster, self.cluster)
         self.subject = Nodes([FS1], cluster, self.live_calls, self.cps_now, lambda: self.at)
+        orders = SimpleNamespace(stalled=lambda _node: False, owed=lambda _node: 2, waits=lambda _node: 0.0)
+        self.health = NodeHealth(cast(Orders, orders))
+
+    def info(self) -> list[dict[str, Any]]:
+        return self.subject.info(self.health)
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
         assert kind is Kind.NODE
@@ -133,11 +139,11 @@ def test_a_deleted_node_gets_no_call_and_stays_until_its_last_is_over(bench: Ben
     bench.follow()
     assert bench.names() == ["fs1"]
     assert set(bench.cluster.links) == {"fs1", "fs2"}
-    assert [one["name"] for one in bench.subject.info()] == ["fs1", "fs2"]
+    assert [one["name"] for one in bench.info()] == ["fs1", "fs2"]
     bench.live_calls.remove(call_id)
     bench.follow()
     assert set(bench.cluster.links) == {"fs1"}
-    assert [one["name"] for one in bench.subject.info()] == ["fs1"]
+    assert [one["name"] for one in bench.info()] == ["fs1"]
 
 
 def test_a_node_that_was_deleted_with_somebody_elses_calls_is_connected_to(bench: Bench) -> None:
@@ -217,13 +223,13 @@ def test_a_node_tells_its_rate_its_lag_and_where_it_comes_from(bench: Bench) -> 
     for _ in range(6):
         bench.subject.on_reply("fs2", 0.01)
     bench.call()
-    (first, second) = bench.subject.info()
+    (first, second) = bench.info()
     assert (first["source"], first["calls_per_second"], first["lag_ms"]) == ("environment", 0.0, 3)
     assert (second["source"], second["calls_per_second"], second["calls"]) == ("api", 1.2, 1)
     assert second["address"] == "10.0.0.2:8021"
     assert "two" not in str(second)
     bench.at += 6
-    assert bench.subject.info()[1]["calls_per_second"] == 0.0
+    assert bench.info()[1]["calls_per_second"] == 0.0
 
 
 def test_a_node_of_the_environment_hides_one_of_its_name_in_the_table() -> None:

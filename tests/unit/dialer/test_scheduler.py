@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import gevent
@@ -140,6 +141,33 @@ def test_a_halted_tenant_and_no_node_are_told(world: World) -> None:
     world.step()
     assert world.words == ["halted", "no_node"]
     assert world.sent == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "at"),
+    [
+        ("tenant_minute", "2026-01-31T09:00:12.500000Z"),
+        ("tenant_day_calls", "2026-02-01T00:00:00.000000Z"),
+        ("tenant_day_minutes", "2026-02-01T00:00:00.000000Z"),
+        ("tenant_concurrency", None),
+    ],
+)
+def test_a_cap_is_told_with_the_time_at_which_it_is_over_where_that_is_known(
+    world: World, reason: str, at: str | None
+) -> None:
+    world.scheduler.clock = world.reasons.clock = lambda: datetime(2026, 1, 31, 9, tzinfo=UTC)
+    world.answer, world.retry_after = lambda _request: reason, 12.5
+    world.run(make_plan())
+    for _ in range(2):
+        world.step(0.3)
+        assert world.reasons.news(world.plans) == [(CAMPAIGN, reason, at)]
+
+
+def test_a_paused_gateway_is_told_with_the_time_of_its_probe(world: World) -> None:
+    at = "2026-01-31T09:01:00.000000Z"
+    world.run(make_plan(gateways=(make_gateway(paused=True, probe_at=at),)))
+    world.step()
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, "gateway_paused", at)]
 
 
 def test_a_retry_to_come_is_told_with_its_time_and_the_end_is_noticed(world: World) -> None:

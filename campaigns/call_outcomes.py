@@ -1,0 +1,56 @@
+"""What became of the calls of a campaign that has ended: how many by disposition, and the most frequent causes.
+
+The dispositions are counted of all its calls, as they end (`campaigns.call_counts`). Causes are nowhere counted:
+those of its last calls are read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from models import rows
+
+LAST_CALLS = 1000
+"""So many calls are read for their causes: a list may have had a million."""
+TOP = 3
+_BY_DISPOSITION = """
+SELECT disposition, sum(calls)::int AS calls FROM (
+    SELECT disposition, calls FROM call_count WHERE campaign_id = %s
+    UNION ALL SELECT disposition, calls FROM call_count_change WHERE campaign_id = %s
+) AS kept WHERE disposition <> '' GROUP BY disposition HAVING sum(calls) > 0 ORDER BY calls DESC, disposition
+"""
+_CAUSES = """
+SELECT cause, sip_status, count(*)::int AS calls FROM (
+    SELECT cause, sip_status FROM call WHERE campaign_id = %s AND ended_at IS NOT NULL AND disposition IS NOT NULL
+    ORDER BY created_at DESC, id DESC LIMIT %s
+) AS last GROUP BY cause, sip_status ORDER BY calls DESC, cause, sip_status LIMIT %s
+"""
+
+
+class CauseCount(TypedDict):
+    """How many of the calls that were looked at ended with this cause; `sip_status` None: no final response."""
+
+    cause: str | None
+    sip_status: int | None
+    calls: int
+
+
+class Outcomes(TypedDict):
+    """What became of a campaign's calls. The most frequent first."""
+
+    dispositions: Mapping[str, int]
+    top_causes: Sequence[CauseCount]
+
+
+def of_campaign(campaign_id: uuid.UUID) -> Outcomes:
+    """What became of its calls, on the connection that the caller holds."""
+    by_disposition = rows(_BY_DISPOSITION, campaign_id, campaign_id)
+    causes = rows(_CAUSES, campaign_id, LAST_CALLS, TOP)
+    return {
+        "dispositions": {row["disposition"]: row["calls"] for row in by_disposition},
+        "top_causes": [
+            {"cause": row["cause"], "sip_status": row["sip_status"], "calls": row["calls"]} for row in causes
+        ],
+    }
