@@ -69,6 +69,9 @@ EXEMPT = {
     "dialer.record.outbox._LEFT": "test_large_lists.py",
     "dialer.record.outbox._NOTED": "test_large_lists.py",
     "campaigns.queries._CONTACT": "a part of others",
+    "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
+    "dialer.capacity.gateway_breaker._FAULTS": "by contact and by call, when calls failed at a gateway",
+    "dialer.capacity.gateway_breaker._GIVE_BACK": "by call and by contact, when a gateway was paused",
 }
 
 
