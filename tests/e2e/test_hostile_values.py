@@ -150,8 +150,15 @@ def counted(uuid: str) -> tuple[str, str]:
 
 
 def run(name: str, argument: str) -> list[tuple[str, str]]:
-    """The applications of a call that does this one thing."""
-    return [("sched_hangup", "+1800 ALLOTTED_TIMEOUT"), (name, argument), ("hangup", "NORMAL_CLEARING")]
+    """The applications of a call that does this one thing, and proves that it did."""
+    kind, ran = {"playback": ("playback", "FILE PLAYED"), "speak": ("say", "true")}[name]
+    return [
+        ("sched_hangup", "+1800 ALLOTTED_TIMEOUT"),
+        ("set", f"dialer_action={kind}"),
+        (name, argument),
+        ("set", f"dialer_ran={ran}"),
+        ("hangup", "NORMAL_CLEARING"),
+    ]
 
 
 def rows(width: int, tame: st.SearchStrategy[str], wild: st.SearchStrategy[str]) -> st.SearchStrategy[Row]:

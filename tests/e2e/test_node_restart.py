@@ -44,5 +44,11 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
         assert outcomes[uuid]["disposition"] == "answered"
         assert outcomes[uuid]["billsec"] is not None, "its end was heard, or told by its record"
         assert outcomes[uuid]["cause"] != "NODE_RESTARTED"
+    again = [outcomes[uuid] for uuid in talking if outcomes[uuid]["recovered"]]
+    assert again, "when the others left is not known, and said so"
+    assert all(
+        call["certain_billsec"] is None or call["certain_billsec"] <= call["billsec"] for call in again
+    )
+    assert not any(call["recovered"] for call in calls if call["node"] != "fs1")
     assert len(unknown) <= 100
     assert {call["node"] for call in unknown} <= {"fs1"}
