@@ -38,7 +38,7 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
     for control in controls:
         control.fault("half-open", resume="yes")
     # It says so once both have left an order unanswered.
-    polled(lambda: tenant.get(campaign)["blocked_reason"] == "no_node", "originates that no node reads")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "node_stalled", "originates that no node reads")
     os.kill(stack.pids["dialer.1"], signal.SIGKILL)
     killed = time.time()
 
