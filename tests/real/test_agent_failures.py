@@ -108,6 +108,8 @@ def test_a_module_that_is_not_loaded_is_the_agents_failure(
 ) -> None:
     ask(nodes[0], f"unload {module}")
     try:
+        # A module that a call still uses stays.
+        wait_until(lambda: ask(nodes[0], f"module_exists {module}") == ["false"], "the module's end")
         ((_, end),) = ended(dialer, numbers(ANSWERS, count=1), applications=apps.connect(step)).items()
     finally:
         ask(nodes[0], f"load {module}")
