@@ -48,8 +48,14 @@ class BufferDrain:
         self._moved_at = {left: at for left, at in self._moved_at.items() if left in self._unseen}
 
     def unseen(self) -> list[str]:
-        """The calls of other dialers that no node had shown at the last look: it may do so at any moment."""
-        return [call.call_id for calls in self._unseen.values() for call in calls if not call.seen]
+        """The calls of other dialers that no node had shown at the last look: it may do so at any moment. One that is
+        to be sent again waits for a turn of its own: postponed as well, it would never come."""
+        return [
+            call.call_id
+            for calls in self._unseen.values()
+            for call in calls
+            if not (call.seen or call.queued or call.resent)
+        ]
 
     def drained_since(self, call: LiveCall, now: float) -> float | None:
         """Since when everything says that the node of this call is past its order; None where nothing says so."""

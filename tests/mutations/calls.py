@@ -55,6 +55,7 @@ TAKEN_AWAY = (
         (f"{SCHEDULER}::test_a_campaign_is_not_here_only_where_no_living_dialer_can_run_it",),
     ),
 )
+DRAINED = "tests/unit/dialer/test_buffer_drain.py"
 RESTORED = "tests/integration/dialer/test_restored_database.py"
 
 TWICE = (
@@ -65,6 +66,14 @@ TWICE = (
         "if self.database_guard.check():",
         "if False:",
         (f"{RESTORED}::test_a_dialer_dials_nothing_of_what_was_restored_until_somebody_resumes_it",),
+    ),
+    Mutation(
+        "repeat postponed with its first order",
+        "a call that is to be sent again gets no turn, is taken back, and its contact called under another id",
+        "dialer/recovery/buffer_drain.py",
+        "if not (call.seen or call.queued or call.resent)",
+        "if not call.seen",
+        (f"{DRAINED}::test_what_may_show_itself_at_any_moment_is_what_is_unseen_and_not_to_be_sent_again",),
     ),
     Mutation(
         "failover that lost something not noticed",

@@ -117,3 +117,15 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
     for _ in range(6):
         second()
     assert repeated[0] is call
+
+
+def test_what_may_show_itself_at_any_moment_is_what_is_unseen_and_not_to_be_sent_again() -> None:
+    """A repeat whose turn was postponed with the first order never got one, and its contact was called anew."""
+    buffer_drain = BufferDrain()
+    unseen, seen, again = (make_call(sent_by=OTHER, adopted_at=1.0) for _ in range(3))
+    buffer_drain.look([unseen, seen, again], 2.0)
+    seen.show()
+    again.resend()
+    assert buffer_drain.unseen() == [unseen.call_id]
+    again.enqueue()
+    assert buffer_drain.unseen() == [unseen.call_id]
