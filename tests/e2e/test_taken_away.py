@@ -13,6 +13,8 @@ from tests.e2e.rig import Tenant, new_tenant, numbers, of_campaign, polled, seen
 from tests.e2e.test_control import HANGUP, QUIET_SECONDS, causes, open_at, starts_within
 
 TRANSFER = {"type": "transfer", "extension": "100"}
+CONTEXT = "phones"
+"""Whose extensions a simulated node has; in `default` it has none, and an agent that cannot run is held."""
 ROUNDS = 3
 
 
@@ -21,7 +23,7 @@ def caller_id(tenant: Tenant, *, given: bool) -> None:
 
 
 def grant(tenant: Tenant, *, given: bool) -> None:
-    tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"dialplan_context": "default" if given else None})
+    tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"dialplan_context": CONTEXT if given else None})
 
 
 @pytest.mark.parametrize(("change", "reason"), [(caller_id, "caller_id"), (grant, "agent")])
