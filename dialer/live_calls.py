@@ -109,6 +109,8 @@ class LiveCall:
     """Its node died in it, and its next run took it up again."""
     gone_since: float | None = None
     """When its node first said that the call is over."""
+    never_seen_since: float | None = None
+    """Since when its node says, each time it is asked, that it never had the call, and nobody else can send it."""
     force_closed: bool = False
     """It was closed because its switch failed to end it."""
     must_end: bool = False
@@ -131,6 +133,11 @@ class LiveCall:
     def seen(self) -> bool:
         """Whether the switch has ever shown this call to exist."""
         return (self.ended_in or self.state) in SEEN
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether an order of it may lie at its node: only under its own id is a repeat refused there."""
+        return self.resent or self.sent_at is not None or self.adopted_at is not None
 
     @property
     def unacknowledged(self) -> bool:

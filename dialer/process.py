@@ -45,7 +45,7 @@ from dialer.hangups import Hangups
 from dialer.identity import Identity, purge_locks
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
-from dialer.live_calls import LiveCall, LiveCalls
+from dialer.live_calls import LiveCalls
 from dialer.node_needs import NodeNeeds
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
@@ -199,7 +199,7 @@ class Process:
             self.cluster,
             self.live_calls,
             self.recorder,
-            self._resend,
+            self.dispatch.resend,
             node_restarts=self.node_restarts,
             may_tell=self._may_tell,
         )
@@ -494,10 +494,6 @@ class Process:
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()
-
-    def _resend(self, call: LiveCall) -> None:
-        if not self.dispatch.resend(call):
-            self.recorder.withdraw(call, "NOT_SENT")
 
     def _on_event(self, node: str, event: Event) -> None:
         for listener in self._event_listeners:

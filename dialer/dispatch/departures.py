@@ -141,10 +141,12 @@ class Departures:
         self._queue(item.call, item.request, permit)
 
     def withdraw(self, call: LiveCall, delay: float | None = None) -> None:
-        """This call does not leave; who is next may have more luck."""
+        """This call does not leave now; who is next may have more luck. One that may have left before is not called
+        under another id so soon: recovery asks about it again."""
         self.lapsed.pop(call.call_id, None)
         call.dequeue()
-        self.recorder.withdraw(call, "NOT_SENT", delay)
+        if not call.may_have_left:
+            self.recorder.withdraw(call, "NOT_SENT", delay)
 
     def let_go(self) -> None:
         """Withdraw what waits for a permit and may not leave any more, or has waited for too long; what a node that

@@ -28,6 +28,7 @@ from dialer.recovery import delivery_unknown
 from dialer.recovery.buffer_drain import BufferDrain
 from dialer.recovery.decisions import (
     LOST_SECONDS,
+    UNSEEN_SECONDS,
     Answer,
     RecoveryAction,
     Verdict,
@@ -55,17 +56,18 @@ PARALLEL = 5
 class Reconciler:
     """Asks the switch, and acts on the verdict.
 
-    `resend` sends a call once more under its id, with a fresh permit. `node_restarts` is shared with whoever else
-    asks about calls of a node's earlier run, so that each run is told to recover once. `note` lets the rows of calls
-    say that their delivery is unknown, for whoever takes them over. `may_tell`: whether what is found still counts;
-    not for a process that has lost its identity, or was stopped and wakes here.
+    `resend` sends a call once more under its id, with a fresh permit; False where it may not leave now.
+    `node_restarts` is shared with whoever else asks about calls of a node's earlier run, so that each run is told to
+    recover once. `note` lets the rows of calls say that their delivery is unknown, for whoever takes them over.
+    `may_tell`: whether what is found still counts; not for a process that has lost its identity, or was stopped and
+    wakes here.
     """
 
     dialer_id: str
     cluster: Cluster
     live_calls: LiveCalls
     recorder: Recorder
-    resend: Callable[[LiveCall], None]
+    resend: Callable[[LiveCall], bool]
     node_restarts: NodeRestarts
     may_tell: Callable[[], bool]
     now: Callable[[], float] = time.monotonic
@@ -202,6 +204,8 @@ class Reconciler:
         hit(FaultPoint.DECIDED)
         if not self.may_tell():
             return
+        if verdict.act is not RecoveryAction.RESEND:
+            call.never_seen_since = None
         if answer is not None and answer.alive is not None:
             self._note_alive(call, answer.alive)
             if link is not None:
@@ -220,8 +224,19 @@ class Reconciler:
                 may_live=verdict.may_live,
             )
         elif verdict.act is RecoveryAction.RESEND:
+            self._repeat(call)
+
+    def _repeat(self, call: LiveCall) -> None:
+        """Once more under its id, as soon as it may leave. Its contact goes back, to be called under another id, only
+        where it never left, or once its node has said for long enough that it never had it: beside another id it
+        would not refuse an order that comes out of a buffer."""
+        if call.never_seen_since is None:
+            call.never_seen_since = self.now()
+        unseen_seconds = self.now() - call.never_seen_since
+        if unseen_seconds < UNSEEN_SECONDS and self.resend(call):
             log.info("originate_resent", call_id=call.call_id, node=call.node)
-            self.resend(call)
+        elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS:
+            self.recorder.withdraw(call, "NOT_SENT")
 
     def _note_alive(self, call: LiveCall, channel: LiveChannel) -> None:
         call.gone_since = None

@@ -56,6 +56,7 @@ TAKEN_AWAY = (
     ),
 )
 DRAINED = "tests/unit/dialer/test_buffer_drain.py"
+REPEATS = "tests/unit/dialer/test_repeats.py"
 RESTORED = "tests/integration/dialer/test_restored_database.py"
 
 TWICE = (
@@ -74,6 +75,32 @@ TWICE = (
         "if not (call.seen or call.queued or call.resent)",
         "if not call.seen",
         (f"{DRAINED}::test_what_may_show_itself_at_any_moment_is_what_is_unseen_and_not_to_be_sent_again",),
+    ),
+    Mutation(
+        "repeat that gets no permit taken back",
+        "a call that may have left goes back where it gets no permit, and its contact is called under another id",
+        "dialer/dispatch/departures.py",
+        "if not call.may_have_left:",
+        "if call.call_id:",
+        (
+            f"{DEPARTURES}::test_a_repeat_that_cannot_leave_is_left_to_recovery_and_its_contact_not_called_anew",
+        ),
+    ),
+    Mutation(
+        "repeat that may not leave taken back",
+        "a call that may have left goes back at a pause, and its contact is called under another id",
+        "dialer/recovery/reconciler.py",
+        "elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS:",
+        "else:",
+        (f"{REPEATS}::test_a_call_that_cannot_be_sent_again_now_is_sent_once_it_can",),
+    ),
+    Mutation(
+        "certainty from before a doubt",
+        "a node that was not sure meanwhile is taken to have denied a call all the time, which is then called anew",
+        "dialer/recovery/reconciler.py",
+        "            call.never_seen_since = None\n",
+        "            pass\n",
+        (f"{REPEATS}::test_a_node_that_was_not_sure_meanwhile_begins_to_deny_it_anew",),
     ),
     Mutation(
         "failover that lost something not noticed",
@@ -160,7 +187,7 @@ TWICE = (
         "        if not self.may_tell():\n            return\n        now = self.now()\n",
         "        now = self.now()\n",
         (f"{SUCCESSION}::test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity",),
-        (("        if not self.may_tell():\n            return\n        if answer", "        if answer"),),
+        (("        if not self.may_tell():\n            return\n        if verdict", "        if verdict"),),
     ),
     Mutation(
         "a sleep counts against the node",

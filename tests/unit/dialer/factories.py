@@ -192,7 +192,7 @@ def make_reconciler(
     links: Mapping[str, object],
     live_calls: LiveCalls,
     recorder: Recorder,
-    resend: Callable[[LiveCall], None] = lambda _call: None,
+    resend: Callable[[LiveCall], bool] = lambda _call: True,
     owner: str = ME,
     **changes: Any,
 ) -> Reconciler:

@@ -97,7 +97,12 @@ def test_recovery_sends_nothing_again_before_a_node_that_stood_still_has_answere
     node = SimpleNamespace(name="fs1", connected=True, core_uuid="core-1", api=api)
     live_calls, repeated = LiveCalls(), list[LiveCall]()
     recorder = make_recorder(live_calls)
-    reconciler = make_reconciler({"fs1": node}, live_calls, recorder, repeated.append, now=lambda: clock[0])
+
+    def resend(call: LiveCall) -> bool:
+        repeated.append(call)
+        return True
+
+    reconciler = make_reconciler({"fs1": node}, live_calls, recorder, resend, now=lambda: clock[0])
     call = make_call(sent_by=OTHER, adopted_at=960.0, claimed_at=960.0)
     live_calls.add(call)
 

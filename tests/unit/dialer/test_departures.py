@@ -12,6 +12,7 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.departures import UNSENT_SECONDS
 from dialer.dispatch.sender import STALLED_SECONDS
 from dialer.live_calls import LiveCall
+from dialer.recovery.decisions import AGAIN_SECONDS, is_due
 from limits.caps import NodeCaps
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.dispatch_rig import World, many_plans, two_gateways
@@ -404,7 +405,37 @@ def test_nothing_is_repeated_for_a_campaign_that_is_held_or_has_ended(world: Wor
     assert not world.scheduler.resend(adopted(world))
 
 
-def test_a_repeat_whose_row_was_written_as_the_process_ended_goes_back(world: World) -> None:
+@pytest.mark.parametrize("why", ["no permit", "no node", "paused", "held", "stopped"])
+def test_a_repeat_that_cannot_leave_is_left_to_recovery_and_its_contact_not_called_anew(
+    world: World, why: str
+) -> None:
+    """Its first order may come out of a buffer: the node refuses it beside a repeat of the same id only."""
+    world.contacts = []
+    call = adopted(world)
+    assert world.scheduler.resend(call)
+    if why == "no permit":
+        world.answer, world.retry_after = lambda _request: "gateway_cps", 0.5
+        world.step()
+        world.clock += UNSENT_SECONDS
+    elif why == "no node":
+        world.up = [NodeCaps("fs2", None, None)]
+    elif why == "paused":
+        world.send_gate.block(CAMPAIGN, 2)
+    elif why == "held":
+        world.run(make_plan(held="halted"))
+    if why == "stopped":
+        world.scheduler.stop()
+        world.scheduler.run()
+    else:
+        world.step()
+    assert (world.departures.lapsed, world.sent, world.ends()) == ({}, [], {})
+    assert not call.queued
+    assert is_due(call, ME, call.asked_at + AGAIN_SECONDS)
+
+
+def test_a_repeat_whose_row_was_written_as_the_process_ended_is_left_to_whoever_takes_it_over(
+    world: World,
+) -> None:
     call = adopted(world)
 
     def ends_meanwhile(_call: str) -> dict[str, str]:
@@ -414,7 +445,7 @@ def test_a_repeat_whose_row_was_written_as_the_process_ended_goes_back(world: Wo
 
     world.again = ends_meanwhile
     assert world.scheduler.resend(call)
-    assert world.ends() == {call.call_id: "NOT_SENT"}
+    assert (world.ends(), world.departures.lapsed) == ({}, {})
     assert not world.scheduler.resend(adopted(world))
 
 
@@ -430,16 +461,16 @@ def test_a_repeat_leaves_by_the_gateway_in_its_row_or_not_at_all(world: World) -
 
 @pytest.mark.parametrize(
     ("prefixes", "end"),
-    [((), ("pending", "NOT_SENT")), (("+44",), ("failed", "NO_ROUTE_DESTINATION"))],
+    [((), []), (("+44",), [("failed", "NO_ROUTE_DESTINATION")])],
     ids=["another gateway carries it", "none does"],
 )
 def test_a_repeat_whose_gateway_no_longer_carries_its_number(
-    world: World, prefixes: tuple[str, ...], end: tuple[str, str]
+    world: World, prefixes: tuple[str, ...], end: list[tuple[str, str]]
 ) -> None:
     call = adopted(world, phone_number="+14155550100")
     other = make_gateway(gateway_id=SECOND, prefixes=prefixes)
     world.run(make_plan(gateways=(make_gateway(prefixes=("+44",)), other)))
     world.scheduler.resend(call)
     ends = [report.ended for report in world.recorder._waiting]
-    assert [(ended.status, ended.cause) for ended in ends if ended is not None] == [end]
+    assert [(ended.status, ended.cause) for ended in ends if ended is not None] == end
     assert world.sent == []
