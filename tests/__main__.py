@@ -25,6 +25,9 @@ API = "tests/integration/api"
 LOCAL = "tests/integration/local"
 COMPUTING = ("tests/unit/campaigns", "tests/unit/api")
 PROOF = "tests/e2e/test_proof.py"
+FAULTS = tuple(
+    f"tests/e2e/test_{name}.py" for name in ("faults", "parts_gone", "machine_that_slept", "node_restart")
+)
 DEATHS = "tests/integration/dialer"
 MODEL = "tests/integration/model"
 
@@ -47,8 +50,9 @@ UNIT = (
     Run("other units", ("tests/unit",), COMPUTING),
 )
 ALL = (
-    Run("end to end", ("tests/e2e", "tests/real"), (PROOF,)),
+    Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
     Run("this machine and chaos", (LOCAL, "tests/chaos")),
+    Run("faults, end to end", FAULTS),
     Run("dialer", (DEATHS,)),
     Run("api", (API,)),
     Run("model and proof", (MODEL, PROOF)),
@@ -58,7 +62,7 @@ ALL = (
 """The longest first, by what each says when it is over."""
 
 
-AT_ONCE = 5
+AT_ONCE = 6
 """More of them would only keep each other from the processors."""
 
 

@@ -45,9 +45,15 @@ def make_world(tenant_id: str = "demo", caller_id: str = "+14155550100", **limit
 
 
 def make_campaign(
-    world: World, contacts: int = 10, *, status: CampaignStatus = CampaignStatus.RUNNING, **columns: Any
+    world: World,
+    contacts: int = 10,
+    *,
+    status: CampaignStatus = CampaignStatus.RUNNING,
+    refused: bool = True,
+    **columns: Any,
 ) -> uuid.UUID:
-    """A campaign with that many contacts, whose numbers end with 00, 01, ..."""
+    """A campaign with that many contacts, whose numbers end with 00, 01, ...; where nobody is to be `refused` 94
+    stands for 04, whose carrier is full, so that a call is sent again and again for half a minute."""
     columns = {"max_concurrent_calls": 5, "retries_per_contact": 0, "retry_delay_seconds": 60} | columns
     with transaction():
         campaign = Campaign.create(
@@ -64,7 +70,7 @@ def make_campaign(
             Contact.create(
                 campaign=campaign,
                 position=position,
-                phone_number=f"+1415556{position:04d}",
+                phone_number=f"+1415556{position + (90 if not refused and position % 100 == 4 else 0):04d}",
                 custom_fields={"first_name": f"Ann {position}"},
             )
         CampaignCount.create(campaign=campaign, lane="import", pending=contacts)

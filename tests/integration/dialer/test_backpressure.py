@@ -85,7 +85,7 @@ def test_a_node_that_refuses_every_call_is_shown_with_why_and_its_campaign_says_
 def test_a_node_that_lost_what_it_counts_with_is_asked_for_half_and_its_contacts_are_called_later(
     world: World, dialer: Dialer, node: SimulatedNode
 ) -> None:
-    campaign = make_campaign(world, 6, status=CampaignStatus.PAUSED)
+    campaign = make_campaign(world, 6, status=CampaignStatus.PAUSED, refused=False)
     dialer.start()
     wait_until(dialer.process.cluster.connected, "the link")
     link = dialer.process.cluster.links["fs1"]

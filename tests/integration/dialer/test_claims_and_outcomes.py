@@ -185,7 +185,7 @@ def test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once(wor
 @pytest.mark.parametrize("status", [s for s in CampaignStatus if s is not CampaignStatus.RUNNING])
 def test_nothing_is_claimed_from_a_campaign_that_does_not_run(world: World, status: CampaignStatus) -> None:
     over = status in (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
-    columns = {"completed_at": "2026-01-01", "end_reason": "stopped"} if over else {}
+    columns: dict[str, Any] = {"completed_at": "2026-01-01", "end_reason": "stopped"} if over else {}
     campaign_id = make_campaign(world, 2, status=status, **columns)
     assert claim_all(campaign_id) == []
     assert counts(campaign_id) == {"pending": 2}

@@ -127,7 +127,7 @@ def test_another_dialer_settles_what_a_dead_one_left(
     point: Callable[[Dialer, pytest.MonkeyPatch], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=6)
     victim = stage.dialer()
     point(victim, monkeypatch)
     victim.start()
@@ -148,7 +148,7 @@ def test_another_dialer_settles_what_a_dead_one_left(
 def test_a_successor_that_dies_midway_has_a_successor_itself(
     stage: Stage, world: World, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=6)
     victim = stage.dialer()
     victim.process.recorder.followers = (Followers(victim.stays),)
     victim.start()
@@ -169,7 +169,7 @@ def test_a_successor_that_dies_midway_has_a_successor_itself(
 
 
 def test_a_clean_end_hands_over_misses_nothing_and_exits_0(stage: Stage, world: World) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=6)
     first = stage.dialer().start()
     wait_until(lambda: len(first.process.live_calls) > 0, "calls in flight")
     second = stage.dialer().start()
@@ -193,7 +193,7 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_successor(
     """The one listener of the node that it wrote to is stuck, and carries everything out when all is over."""
     victim = stage.dialer().start()
     stage.node.fault("half-open", resume="yes")
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=6)
     live_calls = victim.process.live_calls
     wait_until(
         lambda: len(live_calls) == 6 and all(call.sent_at for call in live_calls), "six orders written"
@@ -210,7 +210,7 @@ def test_what_an_ending_dialer_cannot_prove_is_not_sent_again_by_its_successor(
 
 @pytest.mark.full
 def test_calls_and_permits_that_fell_between_two_chairs_are_found(stage: Stage, world: World) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=6)
     dialer = stage.dialer().start()
     live_calls = dialer.process.live_calls
     wait_until(lambda: len(live_calls) > 0, "calls in flight")

@@ -44,7 +44,7 @@ def dialer(world: World, database_url: str, redis_url: str, nodes: list[Simulate
 def test_a_drained_node_gets_no_new_call_and_loses_none(
     world: World, dialer: Dialer, nodes: list[SimulatedNode], judge: Judge
 ) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=20)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=20)
     dialer.start()
     one, two = nodes
     wait_until(lambda: calls_of(one) >= 3, "calls on the first node")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dialer.recovery import reconciler
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
@@ -76,7 +77,7 @@ def assert_nobody_was_lost(nodes: list[SimulatedNode], contacts: int) -> None:
 def test_a_node_that_is_added_takes_calls_and_one_that_is_deleted_loses_none(
     world: World, dialer: Dialer, nodes: list[SimulatedNode]
 ) -> None:
-    campaign_id = make_campaign(world, CONTACTS, max_concurrent_calls=20)
+    campaign_id = make_campaign(world, CONTACTS, refused=False, max_concurrent_calls=20)
     dialer.start()
     one, two = nodes
     wait_until(lambda: calls_of(one) >= 3, "calls on the first node")
@@ -90,6 +91,13 @@ def test_a_node_that_is_added_takes_calls_and_one_that_is_deleted_loses_none(
     assert_nobody_was_lost(nodes, CONTACTS)
 
 
+@pytest.fixture
+def soon_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may have been ordered of a node that takes nothing new goes back after five seconds, not three minutes."""
+    monkeypatch.setattr(reconciler, "UNSEEN_SECONDS", 5.0)
+
+
+@pytest.mark.usefixtures("soon_denied")
 def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
     world: World, dialer: Dialer, nodes: list[SimulatedNode], database_url: str, redis_url: str
 ) -> None:
@@ -99,7 +107,7 @@ def test_the_calls_of_a_dead_dialer_on_a_deleted_node_are_settled(
     change(dialer, "INSERT INTO node_drain (name, by) VALUES ('fs1', 'test')")
     add(dialer, two, cps=50)
     # The last of them answers and does not hang up.
-    campaign_id = make_campaign(world, 8, max_concurrent_calls=8)
+    campaign_id = make_campaign(world, 8, refused=False, max_concurrent_calls=8)
     dialer.start()
 
     def answered() -> int:

@@ -44,7 +44,7 @@ def test_what_one_process_may_not_do_others_do(
 ) -> None:
     play_from_host(world)
     unable = start()
-    campaign_id = make_campaign(world, 12, max_concurrent_calls=12)
+    campaign_id = make_campaign(world, 12, refused=False, max_concurrent_calls=12)
     wait_until(lambda: reason(campaign_id) == ("running", "not_here"), "nobody can")
     assert list(unable.process.membership.alive()[unable.id]["cannot_run"]) == [str(campaign_id)]
     assert counts(campaign_id) == {"pending": 12}
@@ -64,9 +64,9 @@ def test_what_a_tenant_is_not_granted_any_more_holds_its_campaigns_until_it_is_a
 ) -> None:
     dialer = start()
     change(dialer, 'UPDATE agent SET action = \'{"type": "transfer", "extension": "100"}\'::jsonb')
-    campaign_id = make_campaign(world, 6, max_concurrent_calls=6)
+    campaign_id = make_campaign(world, 6, refused=False, max_concurrent_calls=6)
     wait_until(lambda: reason(campaign_id) == ("running", "agent"), "the reason")
     assert (called(node), counts(campaign_id)) == (0, {"pending": 6})
-    change(dialer, "UPDATE tenant SET dialplan_context = 'default'")
+    change(dialer, "UPDATE tenant SET dialplan_context = 'phones'")
     wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert called(node) == 6
