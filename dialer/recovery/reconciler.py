@@ -43,13 +43,21 @@ from freeswitch.cluster import Cluster, LinkChange, NodeLink
 from freeswitch.commands import hangup_marker_select, uptime, uuid_dump, uuid_kill
 from freeswitch.errors import FreeswitchError
 from freeswitch.events import LiveChannel, channel_from_dump
-from models import db
+from models import db, rows
 
 log = structlog.get_logger()
 
 ASK_SECONDS = 10.0
 PARALLEL = 5
 """Questions under way at one node; one that does not answer must not keep the others waiting."""
+
+_IS_OVER = "SELECT FROM campaign WHERE id = %s AND status IN ('completed', 'failed')"
+
+
+def campaign_is_over(campaign_id: str) -> bool:
+    """Whether a campaign was stopped or is at its end. Raises what a database that is away raises."""
+    with db.connection_context():
+        return bool(rows(_IS_OVER, campaign_id))
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class Reconciler:
     may_tell: Callable[[], bool]
     now: Callable[[], float] = time.monotonic
     note: Callable[[str, Sequence[LiveCall]], None] = delivery_unknown.note
+    is_over: Callable[[str], bool] = campaign_is_over
     _buffer_drain: BufferDrain = field(default_factory=BufferDrain)
     _asked: dict[str, deque[LiveCall]] = field(default_factory=dict)
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
@@ -229,13 +238,13 @@ class Reconciler:
     def _repeat(self, call: LiveCall) -> None:
         """Once more under its id, as soon as it may leave. Its contact goes back, to be called under another id, only
         where it never left, or once its node has said for long enough that it never had it: beside another id it
-        would not refuse an order that comes out of a buffer."""
+        would not refuse an order that comes out of a buffer. Nobody of a campaign that has ended is called anew."""
         if call.never_seen_since is None:
             call.never_seen_since = self.now()
         unseen_seconds = self.now() - call.never_seen_since
         if unseen_seconds < UNSEEN_SECONDS and self.resend(call):
             log.info("originate_resent", call_id=call.call_id, node=call.node)
-        elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS:
+        elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS or self.is_over(call.campaign_id):
             self.recorder.withdraw(call, "NOT_SENT")
 
     def _note_alive(self, call: LiveCall, channel: LiveChannel) -> None:

@@ -90,7 +90,7 @@ TWICE = (
         "repeat that may not leave taken back",
         "a call that may have left goes back at a pause, and its contact is called under another id",
         "dialer/recovery/reconciler.py",
-        "elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS:",
+        "elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS or self.is_over(call.campaign_id):",
         "else:",
         (f"{REPEATS}::test_a_call_that_cannot_be_sent_again_now_is_sent_once_it_can",),
     ),

@@ -23,8 +23,14 @@ class World:
         node = SimpleNamespace(
             name="fs1", connected=True, core_uuid="core-1", api=lambda line, **_: self.api(line)
         )
+        self.over = False
         self.reconciler = make_reconciler(
-            {"fs1": node}, live_calls, self.recorder, self.resend, now=lambda: self.clock
+            {"fs1": node},
+            live_calls,
+            self.recorder,
+            self.resend,
+            now=lambda: self.clock,
+            is_over=lambda _campaign: self.over,
         )
         self.call = call
         live_calls.add(call)
@@ -71,6 +77,12 @@ def test_its_contact_goes_back_once_its_node_has_denied_it_for_long_enough(world
     world.may_leave = True
     world.run(20)
     assert world.repeated == 0
+
+
+def test_its_contact_is_cancelled_at_once_where_its_campaign_was_stopped(world: World) -> None:
+    world.over = True
+    world.run(8)
+    assert world.ends()[:1] == ["NOT_SENT"]
 
 
 def test_a_node_that_was_not_sure_meanwhile_begins_to_deny_it_anew(world: World) -> None:
