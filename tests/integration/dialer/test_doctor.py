@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from campaigns.agent_needs import module
-from dialer.doctor import Required, ask, findings, main, required_by_database
+from dialer.doctor import Required, ask, main, required_by_database
+from dialer.doctor_findings import findings
 from local.process import free_port
 from models import connect, db, rows
 from settings import NodeSettings, Settings

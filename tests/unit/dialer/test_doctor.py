@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree as Xml
 
 import pytest
 
 from campaigns.agent_needs import Need, NeedKind, module
-from dialer.doctor import NEEDED_MODULES, Facts, findings
+from dialer.doctor import stopped_profiles
+from dialer.doctor_findings import NEEDED_MODULES, Facts, findings
 from freeswitch.connection import WRONG_PASSWORD
 from settings import NodeSettings
 
@@ -75,6 +77,24 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
         ({"cdr": CDR | {"url": "http://x"}}, ("has a url", "log-dir")),
         ({"event_socket": {"listen-ip": "::"}}, ("every address", "listen-ip")),
         ({"untracked": ("external",)}, ("external", "track-calls")),
+        (
+            {"modules": {"mod_json_cdr": False}},
+            (
+                "mod_json_cdr is not loaded",
+                "event_handlers/mod_json_cdr",
+                "json_cdr.conf.xml into autoload_configs",
+            ),
+        ),
+        (
+            {"stopped": {"external": ("", "")}},
+            ("external does not run", "STUN server", "Set external_sip_ip"),
+        ),
+        ({"stopped": {"external": ("stun:stun.example.com",)}}, ("external does not run", "STUN server")),
+        (
+            {"stopped": {"internal-ipv6": ()}},
+            ("internal-ipv6 does not run", "sofia profile internal-ipv6 start"),
+        ),
+        ({"stock_users": True}, ("registers as 1000", "default_password in vars.xml")),
     ],
 )
 def test_each_thing_missing_is_one_line_that_says_what_to_do(
@@ -91,3 +111,31 @@ def test_the_stock_password_is_held_against_a_node_that_others_can_reach(address
     stock = replace(NODE, password="ClueCon")
     found = findings(stock, replace(healthy(), event_socket={"listen-ip": address}))
     assert any("stock password" in line for line in found) == (address != "127.0.0.1")
+
+
+SOFIA = Xml.fromstring(
+    """<configuration name="sofia.conf"><profiles>
+    <profile name="external"><settings><param name="ext-sip-ip" value="stun:stun.example.com"/></settings></profile>
+    <profile name="internal"><settings><param name="ext-rtp-ip" value="10.0.0.4"/></settings></profile>
+    </profiles></configuration>"""
+)
+HEADER = (
+    "                     Name\t   Type\t                                      Data\tState\n"
+    + "=" * 99
+    + "\n"
+)
+INTERNAL = "                 internal\tprofile\t           sip:mod_sofia@10.0.0.4:5060\tRUNNING (0)\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped"),
+    [
+        (HEADER + INTERNAL, {"external": ("stun:stun.example.com",)}),
+        (HEADER, {"external": ("stun:stun.example.com",), "internal": ("10.0.0.4",)}),
+        ("-ERR sofia Command not found!\n", {}),
+    ],
+)
+def test_a_profile_that_is_configured_and_does_not_run_is_found(
+    status: str, stopped: dict[str, tuple[str, ...]]
+) -> None:
+    assert stopped_profiles(SOFIA, status) == stopped

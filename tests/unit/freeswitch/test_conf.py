@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from campaigns.agent_needs import MODULES
-from dialer.doctor import NEEDED_MODULES, Facts, findings
+from dialer.doctor_findings import NEEDED_MODULES, Facts, findings
 from settings import DEFAULT_NODE_CPS, NodeSettings
 
 ROOT = Path(__file__).parents[3]
