@@ -29,7 +29,10 @@ _MARK_CAMPAIGN = f"""
         SELECT id FROM call WHERE {_MAY_BE_UP} AND hangup_at IS NULL AND campaign_id = %s ORDER BY id FOR UPDATE))"""
 # No call lasts for a day.
 _STOPPED = "SELECT id FROM campaign WHERE hangup_at > now() - interval '1 day'"
-_IN_FORCE = f"SELECT EXISTS (SELECT FROM halt) OR EXISTS ({_STOPPED}) AS in_force"
+_IN_FORCE = f"EXISTS (SELECT FROM halt) OR EXISTS ({_STOPPED})"
+WANTED = f"""
+    {_IN_FORCE} OR EXISTS (SELECT FROM call WHERE hangup_at IS NOT NULL AND {_MAY_BE_UP})"""
+"""Whether there is anything to mark or to end: a part of the statement with which a dialer looks for that."""
 _MARK_DIALER = f"""
     UPDATE call SET hangup_at = now() WHERE id = ANY(ARRAY(
         SELECT id FROM call WHERE dialer_id = %s AND {_MAY_BE_UP} AND hangup_at IS NULL AND (
@@ -75,7 +78,7 @@ def mark_campaign(campaign_id: uuid.UUID | str) -> None:
 
 def in_force() -> bool:
     """Whether there is a halt, or a stop of today, by which calls have to end."""
-    found: bool = rows(_IN_FORCE)[0]["in_force"]
+    found: bool = rows(f"SELECT {_IN_FORCE} AS in_force")[0]["in_force"]
     return found
 
 

@@ -50,6 +50,8 @@ _FINISH = """
     SELECT 1 FROM over"""
 _MINE = "SELECT pg_try_advisory_xact_lock(hashtextextended('stop ' || %s::text, 0)) AS mine"
 _MARKED = "SELECT 1 FROM campaign WHERE id = %s AND stopping_at IS NOT NULL"
+LEFT = f"EXISTS (SELECT FROM campaign WHERE stopping_at < now() - interval '{STALE_SECONDS} s')"
+"""Whether a stop is anybody's to go on with: a part of the statement with which a dialer looks for that."""
 _LEFT = """
     SELECT id FROM campaign WHERE stopping_at < now() - make_interval(secs => %s) ORDER BY stopping_at LIMIT 100"""
 

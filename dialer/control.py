@@ -1,15 +1,15 @@
 """What the API asks of every dialer over the control bus: look again, block a campaign, halt a tenant, hang up.
 
 The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
-what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also reads the
-halt table every second (`sync_halts`), and which calls have to end (`hangups`); a pause and a stop are in the
-campaign's row, which each claim reads.
+what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also looks
+every second what is halted and which calls have to end (`lookout`); a pause and a stop are in the campaign's row,
+which each claim reads.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,13 +62,17 @@ class Control:
         self.refresh()
 
     def sync_halts(self) -> None:
-        """Halt what is halted in the database, and nothing else; called every second, as messages may be lost.
+        """Halt what is halted in the database, and nothing else.
 
         Raises what a database that is away raises; the halts that are known stand then.
         """
         read_at = time.monotonic()
         with db.connection_context():
             scopes = [row["scope"] for row in rows("SELECT scope FROM halt")]
+        self.halts_stand(scopes, read_at)
+
+    def halts_stand(self, scopes: Iterable[str], read_at: float) -> None:
+        """These scopes were halted in the database at `read_at` (monotonic), and no others. Called every second."""
         if self.send_gate.sync(scopes, read_at):
             self.hangups.wake.set()
 

@@ -1,8 +1,9 @@
 """Ends the calls that have to end, by a halt or by `stop?hangup=true`, until their switch says that they are over.
 
-The rows say which they are (`campaigns/hangups.py`). Whoever owns a call looks every second, when a control message
-comes, when a node comes back and when it takes calls over; one dialer in turn looks after everybody's, so that nobody
-waits for an owner that is dead or stands still. A call is ended by its id: nothing that was placed since is hit.
+The rows say which they are (`campaigns/hangups.py`). Every dialer looks every second whether there are any
+(`lookout`); then, when a control message comes, when a node comes back and when it takes calls over, it ends its own;
+one dialer in turn looks after everybody's, so that nobody waits for an owner that is dead or stands still. A call is
+ended by its id: nothing that was placed since is hit.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class Hangups:
     def on_hangup(self, campaign_id: str) -> None:
         """The calls of a campaign have to end. A web process of the last release says so, and in no row."""
         gevent.spawn(self._mark, campaign_id)
+
+    def waits(self) -> bool:
+        """Whether a node has yet to be reached, as far as is known."""
+        return bool(self._unreached)
 
     def round(self) -> None:
         """Tell every node once more to end what has to end there. Never waits for a node.

@@ -29,8 +29,8 @@ class LeftoverStops:
     nudge: Callable[[], None]
 
     def round(self) -> None:
-        """Finish what others left. Called every second. Raises what a database that is away raises, and what `turn`
-        raises; the next round goes on."""
+        """Finish what others left. Called every second while anything is left. Raises what a database that is away
+        raises, and what `turn` raises; the next round goes on."""
         with db.connection_context():
             left = left_over()
         if not left or not self.turn():

@@ -141,7 +141,8 @@ class NodeNeeds:
         if not self.may_ask("held_agents", ASK_SECONDS / 2):
             return
         with db.connection_context():
-            held, dial_strings = agent_holds.due(), _dial_strings()
+            held = agent_holds.due()
+            dial_strings = _dial_strings() if held else {}
         for agent in held:
             works = self._works(agent, dial_strings)
             with db.connection_context():

@@ -46,6 +46,7 @@ from dialer.identity import Identity, purge_locks
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCalls
+from dialer.lookout import Lookout
 from dialer.node_needs import NodeNeeds
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
@@ -97,9 +98,7 @@ class Process:
         assert settings.database_url is not None
         prefix = settings.redis_prefix
         self._leaving: set[str] = set()
-        self._adopt_now = Signal()
         self._refresh = Signal()
-        self._records = Signal()
         self._ending = Signal()
         self._begun = False
         self._publishing: gevent.Greenlet[..., None] | None = None
@@ -167,6 +166,16 @@ class Process:
         )
         self.control = Control(
             self.dialer_id, self.control_bus, self.send_gate, self.hangups, self.refresh, self._on_handover
+        )
+        self.lookout = Lookout(
+            self.dialer_id,
+            self.control,
+            self.hangups,
+            self.maybe_live,
+            self.nodes_view,
+            self.dispatch,
+            lambda: self.cluster.adopted,
+            self._may_tell,
         )
         self.subscriber = Subscriber(control_redis, prefix, self._on_message, self.control.on_connected)
         self.recorder.followers = (
@@ -313,11 +322,11 @@ class Process:
         self._every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
         self._every(ROUND_SECONDS, self.identity.keep_lock)
         self._every(ROUND_SECONDS, self.reconciler.sweep)
-        self._every(ROUND_SECONDS, self.maybe_live.round, self.maybe_live.wake)
-        self._every(ROUND_SECONDS, self._adopt, self._adopt_now)
+        self.tasks.whenever(self.maybe_live.wake, self._while_ours(self.maybe_live.round))
+        self.tasks.whenever(self.lookout.others, self._while_ours(self._adopt))
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
-        self.tasks.every(ROUND_SECONDS, self.cdr_inbox.round, self._records)
-        self._every(STOPS_EVERY_SECONDS, self.leftover_stops.round)
+        self.tasks.whenever(self.lookout.records, self.cdr_inbox.round)
+        self.tasks.whenever(self.lookout.stops, self._while_ours(self.leftover_stops.round))
         self._every(ROUND_SECONDS, self.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)
         self._every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
@@ -325,8 +334,7 @@ class Process:
         self._every(PURGE_EVERY_SECONDS, purge_locks)
         self._every(CALLS_EVERY_SECONDS, self.audit.calls)
         self._every(SLOTS_EVERY_SECONDS, self.audit.slots)
-        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
-        self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)
+        self.tasks.whenever(self.hangups.wake, self._while_ours(self.hangups.round))
         self._every(ROUND_SECONDS, self.backpressure.round)
         self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self._every(PINGS_EVERY_SECONDS, self.gateway_pings.round)
@@ -334,7 +342,7 @@ class Process:
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)
         self._every(TICK_SECONDS, self.backpressure.tick)
-        self._every(ROUND_SECONDS, self._look, self._refresh)
+        self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
         self._every(ROUND_SECONDS, self.dispatch.write_pace)
         self._every(ROUND_SECONDS, self.dispatch.write_ramps)
@@ -346,13 +354,17 @@ class Process:
 
     def _every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
         """Run `task` every `seconds` for as long as the identity is this one's."""
+        self.tasks.every(seconds, self._while_ours(task), sooner)
+
+    def _while_ours(self, task: Callable[[], object]) -> Callable[[], object]:
+        """`task`, of which nothing is done once the identity is not this one's."""
 
         @wraps(task)
         def while_ours() -> None:
             if self._may_tell():
                 task()
 
-        self.tasks.every(seconds, while_ours, sooner)
+        return while_ours
 
     def _stop(self) -> None:
         began = time.monotonic()
@@ -412,7 +424,7 @@ class Process:
 
     def _on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
         if topic is Topic.CDR:
-            self._records.set()
+            self.lookout.records.set()
         else:
             self.control.on_message(topic, payload)
 
@@ -466,21 +478,18 @@ class Process:
     def _adopt(self) -> None:
         leaving, self._leaving = self._leaving, set()
         # Two that end at once would hand the same calls to and fro.
-        if not self.send_gate.draining and self.takeover.round(leaving):
+        known = self.lookout.take_unsettled()
+        if not self.send_gate.draining and self.takeover.round(leaving, known):
             self.hangups.wake.set()
 
     def _on_handover(self, dialer_id: str) -> None:
         self._leaving.add(dialer_id)
-        self._adopt_now.set()
+        self.lookout.others.set()
 
     def _resolve_unknown_claims(self) -> None:
         for call in self.permits.resolve_unknown_claims(self.dialer_id):
             self.live_calls.add(call)
             self.recorder.withdraw(call, "NOT_SENT")
-
-    def _look(self) -> None:
-        self.nodes_view.read()
-        self.dispatch.read_plans()
 
     def _add_up(self) -> None:
         if self._turns.take("call_counts", ADD_UP_SECONDS):

@@ -47,6 +47,17 @@ class Tasks:
 
         self.spawn(repeat)
 
+    def whenever(self, signal: Signal, task: Callable[[], object]) -> None:
+        """Run `task` whenever `signal` is set."""
+
+        def follow() -> None:
+            while not self._is_ending():
+                signal.wait()
+                signal.clear()
+                self.guarded(task)
+
+        self.spawn(follow)
+
     def guarded(self, task: Callable[[], object]) -> None:
         """Run a task; a server that is away is for the next time, and so is whatever else went wrong."""
         try:

@@ -54,8 +54,10 @@ class Agenda:
 
     def wake(self, campaign_id: str) -> bool:
         """Look at this campaign now; False where it is not dialled."""
-        if campaign_id not in self._campaigns:
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None:
             return False
+        campaign.asleep = False
         self._ready.setdefault(campaign_id)
         self._caps.forget(campaign_id)
         return True

@@ -22,11 +22,13 @@ READ_SECONDS = 1.0
 class DialledCampaign:
     """One campaign: who of its list was read and is not called yet, who is passed over, how many to ask for.
 
-    `look_at` is when it is looked at next, unless something wakes it.
+    `look_at` is when it is looked at next, unless something wakes it. `asleep`: nobody was due, nor is soon, and
+    nothing was heard of it since.
     """
 
     plan: Plan
     look_at: float = 0.0
+    asleep: bool = False
     due: deque[Due] = field(default_factory=deque)
     _read_at: float = 0.0
     _deferred: Deferred = field(default_factory=Deferred)

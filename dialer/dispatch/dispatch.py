@@ -180,9 +180,10 @@ class Dispatch:
         """Dial, from now on."""
         self._running = self.spawn(self.scheduler.run)
 
-    def read_plans(self) -> None:
-        """Look at what runs now. Raises what a database that is away raises; the plans stay as they are then."""
-        changed = self.board.read()
+    def read_plans(self, version: str | None = None) -> None:
+        """Look at what runs now, where it is another version than was read. Raises what a database that is away
+        raises; the plans stay as they are then."""
+        changed = self.board.read(version)
         self.gateways.degraded |= self.board.faulty_gateways()
         self.scheduler.checks.keep(self.board.plans)
         if changed:

@@ -1,6 +1,7 @@
 """Lists the nodes: those of FREESWITCH_URLS, and those that were added through the API.
 
-Where both have one of the same name, the environment's counts. Read by the dialers every second, and by the doctor.
+Where both have one of the same name, the environment's counts. Looked at by the dialers
+every second (`dialer.lookout`), and read by the doctor.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from models import NodeSource, rows
 from settings import NodeSettings
 
 # Where a name was used again, the one that is in use now.
-_LISTED = """
+LISTED = """
 SELECT DISTINCT ON (name) name, host, port, password, cps, channels, weight, deleted_at IS NOT NULL AS deleted
 FROM node WHERE deleted_at IS NULL OR name IN (SELECT node FROM call WHERE ended_at IS NULL)
 ORDER BY name, deleted_at DESC NULLS FIRST
@@ -41,14 +42,14 @@ def of_environment(nodes: Iterable[NodeSettings]) -> dict[str, NodeEntry]:
 def with_table(
     environment: Mapping[str, NodeEntry], found: Iterable[Mapping[str, Any]]
 ) -> dict[str, NodeEntry]:
-    """All nodes by name, from what `read_table` found."""
+    """All nodes by name, from rows as `LISTED` shows them."""
     table = {row["name"]: _listed(row) for row in found}
     return table | dict(environment)
 
 
 def read_table() -> list[dict[str, Any]]:
     """The rows of the table that matter, on the connection that this greenlet holds."""
-    return rows(_LISTED)
+    return rows(LISTED)
 
 
 def purge() -> None:

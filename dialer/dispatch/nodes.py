@@ -7,14 +7,14 @@ call, and its connection stays until its last call is over.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from dialer.dispatch.node_choice import NodeLoad, sessions_now, weighted_order
-from dialer.dispatch.node_entries import NodeEntry, of_environment, purge, read_table, with_table
+from dialer.dispatch.node_entries import NodeEntry, of_environment, purge, with_table
 from dialer.dispatch.node_health import NodeHealth, told
 from dialer.dispatch.rate_meter import RateMeter
 from dialer.live_calls import LiveCalls
@@ -22,7 +22,7 @@ from freeswitch.cluster import Cluster, NodeConfig, NodeLink
 from freeswitch.events import Heartbeat
 from limits.caps import NodeCaps
 from limits.rate_cuts import Kind
-from models import db, rows
+from models import db
 from settings import NodeSettings
 
 log = structlog.get_logger()
@@ -86,15 +86,12 @@ class Nodes:
         """The node has answered an order for a call."""
         self._meters.setdefault(node, RateMeter()).note(self._now())
 
-    def read(self) -> None:
-        """Learn which nodes there are and which are being emptied. Raises what a database that is away raises; what
-        is known stands then, at first the nodes of the environment."""
-        with db.connection_context():
-            # First: who deletes a node ends its draining with it.
-            drained = frozenset(row["name"] for row in rows("SELECT name FROM node_drain"))
-            found = read_table()
-        self._drained = drained
-        self.follow(with_table(self._environment, found))
+    def learn(self, drained: Iterable[str], table: Iterable[Mapping[str, Any]]) -> None:
+        """These nodes are being emptied, and these rows `node_entries.LISTED` shows; both as of one moment. Until it
+        is called the nodes of the environment are known. Called every second: who is gone may have no call any more.
+        """
+        self._drained = frozenset(drained)
+        self.follow(with_table(self._environment, table))
 
     def purge(self) -> None:
         """Forget nodes that were deleted. Raises what a database that is away raises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,10 +13,14 @@ from dialer.dispatch.plans import GatewayPlan, Plan, running
 from dialer.live_calls import LiveCall
 from limits.rate_cuts import Kind, Target
 
+ALL_SECONDS = 10.0
+"""A database that was promoted may have rows that differ and were written by transactions of the same numbers."""
+
 
 @dataclass(slots=True)
 class PlanBoard:
-    """Read once a second and on a control message; a plan that did not change stays the very same object.
+    """Looked at once a second and on a control message, read where the rows are others than those that were read, or
+    as long ago as ALL_SECONDS; a plan that did not change stays the very same object.
 
     What a campaign says of itself (`blocked_reason`, `next_action_at`) is no change: we wrote it, and whoever waits
     in a line keeps its place there.
@@ -24,11 +29,26 @@ class PlanBoard:
     cps_now: CpsNow
     running: Callable[[], Mapping[str, Plan]] = running
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
+    _rows: Mapping[str, Plan] = field(default_factory=dict)
+    """The plans as they were read."""
+    _version: str | None = None
+    """Of the rows, before these were read; None where they are to be read whatever it is."""
+    _read_at: float = float("-inf")
+    _cuts: Mapping[str, int | None] = field(default_factory=dict)
 
-    def read(self) -> set[str]:
-        """Look at what runs now; the campaigns that came, went or changed. Raises what a database that is away
-        raises; the plans stay as they are then."""
-        found = {campaign_id: self._slowed(plan) for campaign_id, plan in self.running().items()}
+    def read(self, version: str | None = None) -> set[str]:
+        """The campaigns that came, went or changed. `version` is that of the rows just now (`plans.VERSION`); without
+        it they are read. Raises what a database that is away raises; the plans stay as they are then."""
+        now = self.now()
+        if version is None or version != self._version or now - self._read_at >= ALL_SECONDS:
+            self._version = None
+            self._rows = self.running()
+            self._version, self._read_at = version, now
+        elif self._cuts == self._cuts_now():
+            return set()
+        self._cuts = self._cuts_now()
+        found = {campaign_id: self._slowed(plan) for campaign_id, plan in self._rows.items()}
         before = self.plans
         changed = {
             campaign_id
@@ -75,7 +95,14 @@ class PlanBoard:
             if plan.gateway(gateway_id) is not None
         }
         self.plans = {**self.plans, **touched}
+        # The rows are to have the last word, also where they do not change.
+        self._version = None
         return touched.keys()
+
+    def _cuts_now(self) -> dict[str, int | None]:
+        """What is left of each gateway's rate."""
+        gateways = {one.gateway_id: one.cps for plan in self._rows.values() for one in plan.gateways}
+        return {name: self.cps_now(Kind.GATEWAY, name, cps) for name, cps in gateways.items()}
 
     def _slowed(self, plan: Plan) -> Plan:
         return replace(plan, gateways=tuple(map(self._slowed_gateway, plan.gateways)))

@@ -25,7 +25,7 @@ from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
 from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.cap_waits import MOST
-from dialer.dispatch.claims import Due, Statements
+from dialer.dispatch.claims import Due, NextDue, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.node_health import told
@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 IDLE_SECONDS = 5.0
 """So often a campaign is looked at where nothing that was heard says that it should be."""
+TOGETHER_SECONDS = 1.0
+"""Those of which nothing was heard are looked at in groups, so far from each other."""
 BLOCKED_SECONDS = 1.0
 SLOT_SECONDS = 0.25
 UNAVAILABLE_SECONDS = 0.5
@@ -189,6 +191,7 @@ class Scheduler:
         behind = self.around.behind()
         if not behind:
             looked += self.agenda.due(now)
+            looked[:] = self._awake(looked)
         if not waiting and not looked:
             return BEHIND_SECONDS if behind else self._until_next(now)
         offered, order = self.around.offers()
@@ -316,6 +319,22 @@ class Scheduler:
             wanted = {name: more for name, more in wanted.items() if not asking[name].due}
         return {name: asking[name].take(count) for name, count in counts.items()}
 
+    def _awake(self, looked: Sequence[DialledCampaign]) -> list[DialledCampaign]:
+        """Those that do not sleep, and of the others, which are asked about in one statement, those in which somebody
+        is due now."""
+        awake = [campaign for campaign in looked if not campaign.asleep]
+        asleep = [campaign for campaign in looked if campaign.asleep]
+        first = self.statements.next_due([one.campaign_id for one in asleep]) if asleep else {}
+        for campaign in asleep:
+            pending = first.get(campaign.campaign_id)
+            # Something may have woken it while the database was waited for.
+            if not campaign.asleep or (pending is not None and pending.seconds <= 0):
+                campaign.asleep = False
+                awake.append(campaign)
+            else:
+                self._rest(campaign, pending)
+        return awake
+
     def _nobody_due(self, campaigns: Sequence[DialledCampaign]) -> None:
         now, waiting = self.now(), []
         for campaign in campaigns:
@@ -327,17 +346,26 @@ class Scheduler:
         first = self.statements.next_due([one.campaign_id for one in waiting]) if waiting else {}
         for campaign in waiting:
             pending = first.get(campaign.campaign_id)
-            if pending is None:
-                self.reasons.tell(campaign.campaign_id, None)
-                self.agenda.look_again(campaign, IDLE_SECONDS)
-                if not self.departures.live_calls.count_of_campaign(campaign.campaign_id):
-                    self.around.exhausted(campaign.campaign_id)
-            elif pending.seconds <= 0:
+            if pending is not None and pending.seconds <= 0:
                 # Somebody else is at this very contact.
                 self.agenda.look_again(campaign, TAKEN_SECONDS)
             else:
-                self.reasons.tell(campaign.campaign_id, self.around.refused() or "retry_wait", pending.at)
-                self.agenda.look_again(campaign, min(pending.seconds + LATE_SECONDS, IDLE_SECONDS))
+                self._rest(campaign, pending)
+
+    def _rest(self, campaign: DialledCampaign, pending: NextDue | None) -> None:
+        """Nobody is due in a campaign before `pending`; None: nobody is left."""
+        if pending is None:
+            self.reasons.tell(campaign.campaign_id, None)
+        else:
+            self.reasons.tell(campaign.campaign_id, self.around.refused() or "retry_wait", pending.at)
+        if pending is not None and pending.seconds + LATE_SECONDS < IDLE_SECONDS:
+            self.agenda.look_again(campaign, pending.seconds + LATE_SECONDS)
+            return
+        campaign.asleep = True
+        # All that sleep are looked at together, once a second.
+        self.agenda.look_again(campaign, IDLE_SECONDS + -self.now() % TOGETHER_SECONDS)
+        if pending is None and not self.departures.live_calls.count_of_campaign(campaign.campaign_id):
+            self.around.exhausted(campaign.campaign_id)
 
     def _after(self, campaign: DialledCampaign, outcome: Outcome, asked_at: float) -> None:
         """What a batch says of a campaign, and when it is looked at next."""

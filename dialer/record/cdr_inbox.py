@@ -29,10 +29,13 @@ log = structlog.get_logger()
 MOST = 500
 KEEP = "1 day"
 
-_WAITING = """
+_OURS = "inbox.applied_at IS NULL AND (call.state = 'ended' OR call.dialer_id = {dialer})"
+WAITS = f"""EXISTS (
+    SELECT FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid WHERE {_OURS.format(dialer="%(dialer)s")})"""
+"""Whether anything waits for `dialer`: a part of the statement with which it looks for that."""
+_WAITING = f"""
 SELECT inbox.uuid::text AS call_id, inbox.node, inbox.variables, call.state = 'ended' AS ended
-FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid
-WHERE inbox.applied_at IS NULL AND (call.state = 'ended' OR call.dialer_id = %s)
+FROM cdr_inbox AS inbox JOIN call ON call.id = inbox.uuid WHERE {_OURS.format(dialer="%s")}
 ORDER BY inbox.received_at LIMIT %s
 """
 # One dialer corrects a call, so that no two wait for each other's rows.

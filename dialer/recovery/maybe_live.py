@@ -100,8 +100,12 @@ class MaybeLiveSlots:
             self._unseen_since.pop(call_id, None)
         self.wake.set()
 
+    def holds(self) -> bool:
+        """Whether any is known here."""
+        return bool(self._calls)
+
     def round(self) -> None:
-        """Let go of what is over, and ask about the others. Called every second.
+        """Let go of what is over, and ask about the others. Called every second while there are any.
 
         Raises what a database that is away raises, and LimiterUnavailable; what is let go of is not forgotten then.
         """

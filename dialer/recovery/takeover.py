@@ -10,7 +10,7 @@ repeated.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -34,10 +34,11 @@ log = structlog.get_logger()
 IDLE_SECONDS = 60.0
 """What a dialer wrote before it died may show within seconds; later calls of its are taken over anew."""
 
+# Asked with everything else that a dialer looks for each second (`dialer.lookout`).
 # A process that was stopped in the middle of a claim or of a write may commit it after it was settled: whoever owns
 # an open call or an unpublished transition is looked at again. The owners are found one by one in the index: a
 # stopped campaign leaves 100,000 transitions of one owner.
-_UNSETTLED = """
+UNSETTLED = """
 WITH RECURSIVE teller AS (
     (SELECT owner FROM transition WHERE NOT published ORDER BY owner LIMIT 1)
     UNION ALL
@@ -80,16 +81,18 @@ class Takeover:
     reconciler: Reconciler
     _needed_at: dict[str, float] = field(default_factory=dict)
 
-    def round(self, handing_over: Iterable[str] = ()) -> int:
+    def round(self, handing_over: Iterable[str] = (), known: Sequence[str] | None = None) -> int:
         """Settle every dialer that is dead, or that is ending and hands over its calls; how many calls are ours now.
+        `known` are the unsettled, where they were just read.
 
         A dead one is fenced first and waited for: from then on it cannot send, whenever it wakes. Raises what a
         server that is away raises, once everybody has been tried; the next round goes on.
         """
         leaving = set(handing_over)
         # Rows before membership: a dialer registers there first, so one whose row is found is in it or dead.
-        with db.connection_context():
-            known = [row["id"] for row in rows(_UNSETTLED)]
+        if known is None:
+            with db.connection_context():
+                known = [row["id"] for row in rows(UNSETTLED)]
         alive = set(self.membership.alive())
         failure: Exception | None = None
         taken = 0

@@ -50,8 +50,8 @@ STOPS = (
     Mutation(
         "a stop that nobody goes on with",
         "the rest of a list waits for ever where the process that began to cancel it died",
-        "dialer/process.py",
-        "        self._every(STOPS_EVERY_SECONDS, self.leftover_stops.round)\n",
+        "dialer/lookout.py",
+        "            (seen.stops, self.stops),\n",
         "",
         (
             "tests/integration/dialer/test_stops_of_dialers.py::test_a_dialer_finishes_what_a_web_process_left",
@@ -111,8 +111,8 @@ HANGUPS = (
     Mutation(
         "hung up by a message alone",
         "calls that have to end are not looked for, and those whose node is away or whose message is lost go on",
-        "dialer/process.py",
-        "        self._every(ROUND_SECONDS, self.hangups.round, self.hangups.wake)\n",
+        "dialer/lookout.py",
+        "            (seen.hangups or self.hangups.waits(), self.hangups.wake),\n",
         "",
         (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
     ),

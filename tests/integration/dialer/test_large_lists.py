@@ -85,7 +85,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "next due": cost(claims._NEXT_DUE, [str(large)]),
         "claim": cost(claims._CLAIM, claim),
         "blocked reasons": cost(blocked_reasons._TELL, told),
-        "unsettled": cost(takeover._UNSETTLED),
+        "unsettled": cost(takeover.UNSETTLED),
         "open calls": cost(audit._OPEN, "d1"),
         "a page of the outbox": cost(
             outbox._LEFT, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.GROUP}

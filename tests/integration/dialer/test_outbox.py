@@ -284,14 +284,14 @@ def test_a_dialer_is_not_settled_before_what_it_noted_is_told(world: World, redi
     write(THEIRS, [], [], [ended(call.call_id, "failed")])
     with db.connection_context():
         db.execute_sql("INSERT INTO dialer (id, settled_at) VALUES (%s, now())", (THEIRS,))
-        assert rows(takeover._UNSETTLED) == [{"id": THEIRS}]
+        assert rows(takeover.UNSETTLED) == [{"id": THEIRS}]
         db.execute_sql("UPDATE dialer SET settled_at = NULL")
         db.execute_sql(takeover._SETTLED, {"id": THEIRS})
         assert rows("SELECT settled_at FROM dialer") == [{"settled_at": None}]
     Outbox(Publisher(redis, "carillon:"), OURS).publish_leftovers(THEIRS)
     with db.connection_context():
         db.execute_sql(takeover._SETTLED, {"id": THEIRS})
-        assert rows(takeover._UNSETTLED) == []
+        assert rows(takeover.UNSETTLED) == []
     assert heard(redis, campaign_id) == ["originated", "failed"]
 
 

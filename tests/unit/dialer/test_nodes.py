@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from dialer.dispatch import nodes as nodes_module
 from dialer.dispatch.node_entries import NodeEntry, with_table
 from dialer.dispatch.node_health import NodeHealth, Orders
 from dialer.dispatch.nodes import Nodes
@@ -244,14 +243,3 @@ def test_a_node_of_the_environment_hides_one_of_its_name_in_the_table() -> None:
     }
     known = with_table({"fs1": NodeEntry(FS1, NodeSource.ENVIRONMENT)}, [row | {"deleted": False}])
     assert known == {"fs1": NodeEntry(FS1, NodeSource.ENVIRONMENT)}
-
-
-def test_without_the_database_what_is_known_stands(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Away:
-        def connection_context(self) -> Any:
-            raise ConnectionError("away")
-
-    monkeypatch.setattr(nodes_module, "db", Away())
-    with pytest.raises(ConnectionError):
-        bench.subject.read()
-    assert bench.names() == ["fs1"]

@@ -6,7 +6,7 @@ import pytest
 from peewee import OperationalError
 
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
-from dialer.dispatch.plan_board import PlanBoard
+from dialer.dispatch.plan_board import ALL_SECONDS, PlanBoard
 from dialer.dispatch.plans import Plan
 from limits.rate_cuts import Kind
 from tests.unit.dialer.dispatch_rig import two_gateways
@@ -22,7 +22,8 @@ class Bench:
         self.runs: dict[str, Plan] = {}
         self.cut: dict[str, int] = {}
         self.away = False
-        self.board = PlanBoard(self.cps_now, self.running)
+        self.reads, self.at = 0, 1000.0
+        self.board = PlanBoard(self.cps_now, self.running, now=lambda: self.at)
         self.read(make_plan(), make_plan(campaign_id=OTHER, gateways=(make_gateway(gateway_id=SECOND),)))
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
@@ -32,6 +33,7 @@ class Bench:
     def running(self) -> dict[str, Plan]:
         if self.away:
             raise OperationalError("away")
+        self.reads += 1
         return dict(self.runs)
 
     def read(self, *plans: Plan) -> set[str]:
@@ -115,3 +117,39 @@ def test_whether_there_is_another_way_for_a_call(bench: Bench) -> None:
     call.tried = (SECOND,)
     assert not bench.board.elsewhere(call)
     assert not bench.board.elsewhere(make_call(campaign_id="gone"))
+
+
+def test_rows_that_are_the_same_version_are_not_read_again(bench: Bench) -> None:
+    assert bench.board.read("v1") == set()
+    reads = bench.reads
+    bench.runs |= {CAMPAIGN: make_plan(held="halted")}
+    assert (bench.board.read("v1"), bench.reads) == (set(), reads)
+    assert (bench.board.read("v2"), bench.reads) == ({CAMPAIGN}, reads + 1)
+    # The same numbers may be of other rows where a server was promoted.
+    bench.at += ALL_SECONDS
+    assert (bench.board.read("v2"), bench.reads) == (set(), reads + 2)
+
+
+def test_rows_that_could_not_be_read_are_read_the_next_time(bench: Bench) -> None:
+    bench.board.read("v1")
+    bench.away = True
+    with pytest.raises(OperationalError):
+        bench.board.read("v2")
+    bench.away = False
+    bench.runs |= {CAMPAIGN: make_plan(held="halted")}
+    assert bench.board.read("v1") == {CAMPAIGN}
+
+
+def test_what_back_pressure_cuts_is_heeded_without_reading_the_rows(bench: Bench) -> None:
+    bench.board.read("v1")
+    reads = bench.reads
+    bench.cut = {SECOND: 7}
+    assert (bench.board.read("v1"), bench.reads) == ({OTHER}, reads)
+    bench.cut = {}
+    assert (bench.board.read("v1"), bench.reads) == ({OTHER}, reads)
+
+
+def test_what_was_changed_here_is_compared_with_its_row_whatever_its_version(bench: Bench) -> None:
+    bench.board.read("v1")
+    bench.board.gateway_changed(GATEWAY, paused=True)
+    assert bench.board.read("v1") == {CAMPAIGN}

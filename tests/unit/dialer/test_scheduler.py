@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -552,3 +553,43 @@ def test_one_that_ended_is_looked_at_no_more(world: World) -> None:
     world.step(10.0)
     assert len(world.read) == 1
     assert world.step(10.0) == pytest.approx(IDLE_SECONDS)
+
+
+def test_those_that_sleep_are_asked_about_together_and_one_that_somebody_is_due_in_is_dialled_at_once() -> (
+    None
+):
+    world = World()
+    plans = many_plans(50, max_concurrent_calls=2)
+    for plan in plans:
+        # Each comes at a time of its own.
+        world.run(plan, contacts=0)
+        world.next[plan.campaign_id] = NextDue("2026-01-31T09:00:00.000000Z", 86_400.0)
+        world.step(0.013)
+    world.read.clear()
+    questions: list[int] = []
+    ask = world.scheduler.statements.next_due
+
+    def counted(campaigns: Sequence[str]) -> dict[str, NextDue]:
+        questions.append(len(campaigns))
+        return ask(campaigns)
+
+    world.scheduler.statements = replace(world.scheduler.statements, next_due=counted)
+    for _ in range(3):
+        world.step(IDLE_SECONDS + 1.0)
+    assert (questions, world.read) == ([50, 50, 50], [])
+    late = plans[7].campaign_id
+    world.next[late] = NextDue("", -0.5)
+    world.lists[late] = [Due(call_id(), "+14155550000")]
+    world.step(IDLE_SECONDS + 1.0)
+    assert world.calls() == {late: 1}
+    assert list(world.read[-1]) == [late]
+
+
+def test_one_that_is_woken_is_read_whatever_was_known_of_it(world: World) -> None:
+    world.contacts = []
+    world.next = {CAMPAIGN: NextDue("2026-01-31T09:00:00.000000Z", 86_400.0)}
+    world.step()
+    world.contacts = [Due(call_id(), "+14155550000")]
+    world.scheduler.wake(CAMPAIGN)
+    world.step(0.01)
+    assert world.calls() == {CAMPAIGN: 1}

@@ -1,0 +1,113 @@
+"""Looks every second at what the rows may say at any time: halts, calls that have to end, stops that nobody goes on
+with, records of nodes, calls whose slots are kept, dead dialers, nodes, and which version of the plans there is.
+
+A control message may be lost, so that each of these is looked at every second whoever told of it. All of it is one
+statement, which is committed by itself: a part that has nothing to do costs no round trip of its own. Who has is
+woken, and reads for itself what there is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gevent.event import Event as Signal
+
+from campaigns import hangups, stopping
+from dialer.control import Control
+from dialer.dispatch import node_entries, plans
+from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.nodes import Nodes
+from dialer.hangups import Hangups
+from dialer.record import cdr_inbox
+from dialer.recovery import takeover
+from dialer.recovery.maybe_live import MaybeLiveSlots
+from models import db
+
+_LOOK = f"""
+SELECT ARRAY(SELECT scope FROM halt) AS halts,
+    {hangups.WANTED} AS hangups,
+    {stopping.LEFT} AS stops,
+    {cdr_inbox.WAITS} AS records,
+    EXISTS (SELECT FROM call WHERE dialer_id = %(dialer)s AND slot_until IS NOT NULL) AS held,
+    ARRAY({takeover.UNSETTLED}) AS unsettled,
+    ARRAY(SELECT name FROM node_drain) AS drained,
+    (SELECT coalesce(json_agg(listed), '[]') FROM ({node_entries.LISTED}) AS listed) AS nodes,
+    {plans.VERSION} AS plans
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the rows said of one moment, to one dialer.
+
+    `halts` are the scopes that are halted; `hangups`, `stops`, `records` and `held` say whether there is anything of
+    the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name, `nodes` all of
+    them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`).
+    """
+
+    halts: Sequence[str]
+    hangups: bool
+    stops: bool
+    records: bool
+    held: bool
+    unsettled: Sequence[str]
+    drained: Sequence[str]
+    nodes: Sequence[Mapping[str, Any]]
+    plans: str
+
+
+def look(dialer_id: str) -> Sight:
+    """What the rows say now. Raises what a database that is away raises."""
+    with db.connection_context():
+        cursor = db.execute_sql(_LOOK, {"dialer": dialer_id})
+        return Sight(*cursor.fetchone())
+
+
+@dataclass(slots=True)
+class Lookout:
+    """One dialer's. `may_tell`: whether what is concluded here still counts. Set is what has something to do:
+    `records` (of nodes), `stops`, `others` (dialers), and the `wake` of the parts that have one."""
+
+    dialer_id: str
+    control: Control
+    hangups: Hangups
+    maybe_live: MaybeLiveSlots
+    nodes: Nodes
+    dispatch: Dispatch
+    adopted: Callable[[], Sequence[str]]
+    may_tell: Callable[[], bool]
+    records: Signal = field(default_factory=Signal)
+    stops: Signal = field(default_factory=Signal)
+    others: Signal = field(default_factory=Signal)
+    unsettled: Sequence[str] | None = None
+    """The dialers that may have left something, until somebody has looked at them."""
+    look: Callable[[str], Sight] = look
+
+    def round(self) -> None:
+        """Called every second, and when a control message comes. Raises what a database that is away raises."""
+        read_at = time.monotonic()
+        seen = self.look(self.dialer_id)
+        self.control.halts_stand(seen.halts, read_at)
+        # One whose row has been let go of by somebody else is forgotten, and dialers that are gone are too.
+        others = [one for one in seen.unsettled if one != self.dialer_id]
+        for something, signal in (
+            (seen.hangups or self.hangups.waits(), self.hangups.wake),
+            (seen.stops, self.stops),
+            (seen.records, self.records),
+            (seen.held or self.maybe_live.holds(), self.maybe_live.wake),
+            (others or self.adopted(), self.others),
+        ):
+            if something:
+                signal.set()
+        self.unsettled = seen.unsettled
+        if self.may_tell():
+            self.nodes.learn(seen.drained, seen.nodes)
+            self.dispatch.read_plans(seen.plans)
+
+    def take_unsettled(self) -> Sequence[str] | None:
+        """The dialers of the last look, once; None where they are to be read."""
+        taken, self.unsettled = self.unsettled, None
+        return taken

@@ -1,0 +1,147 @@
+"""What a dialer sees of the rows with one statement: everything that the parts which it wakes would find."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from campaigns import hangups, stopping
+from dialer import lookout
+from dialer.dispatch import node_entries, plans
+from dialer.lookout import Sight
+from models import db, rows
+from tests.factories import World, make_campaign
+from tests.integration.dialer.test_claims_and_outcomes import DIALER
+from tests.integration.dialer.test_plans import _IN_FLIGHT, _OVER, placed
+
+THEIRS = "d0000000000ff"
+
+
+def seen() -> Sight:
+    return lookout.look(DIALER)
+
+
+def change(statement: str, *values: object) -> None:
+    with db.connection_context():
+        rows(statement, *values)
+
+
+def flags(sight: Sight) -> set[str]:
+    return {name for name in ("hangups", "stops", "records", "held") if getattr(sight, name)}
+
+
+def test_of_nothing_nothing_is_seen(world: World) -> None:
+    sight = seen()
+    assert (flags(sight), sight.halts, sight.unsettled, sight.drained, sight.nodes) == (set(), [], [], [], [])
+
+
+def test_a_halt_is_seen_and_may_have_calls_to_end(world: World) -> None:
+    change("INSERT INTO halt (scope, by) VALUES ('demo', 'test')")
+    assert (seen().halts, flags(seen())) == (["demo"], {"hangups"})
+
+
+def test_calls_that_have_to_end_are_seen_whoever_owns_them_until_they_are_over(world: World) -> None:
+    _, (call_id,) = placed(world, _IN_FLIGHT, 1, THEIRS)
+    assert flags(seen()) == set()
+    change("UPDATE call SET hangup_at = now() WHERE id = %s", call_id)
+    with db.connection_context():
+        assert [call.call_id for call in hangups.to_end("*")] == [call_id]
+    assert flags(seen()) == {"hangups"}
+    change("UPDATE call SET state = 'ended', ended_at = now() WHERE id = %s", call_id)
+    assert flags(seen()) == set()
+
+
+def test_a_stop_is_seen_once_whoever_began_it_may_be_dead(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    change(
+        "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped', stopping_at = now()"
+        " WHERE id = %s",
+        campaign_id,
+    )
+    assert flags(seen()) == set()
+    change("UPDATE campaign SET stopping_at = now() - interval '2.1 s' WHERE id = %s", campaign_id)
+    with db.connection_context():
+        assert stopping.left_over() == [campaign_id]
+    assert flags(seen()) == {"stops"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "owner", "ours"), [(_IN_FLIGHT, DIALER, True), (_OVER, THEIRS, True), (_IN_FLIGHT, THEIRS, False)]
+)
+def test_a_record_is_seen_by_who_may_apply_it_until_it_is(
+    world: World, sql: str, owner: str, ours: bool
+) -> None:
+    _, (call_id,) = placed(world, sql, 1, owner)
+    change("INSERT INTO cdr_inbox (uuid, node, variables) VALUES (%s, 'fs1', '{}')", call_id)
+    assert ("records" in flags(seen())) is ours
+    change("UPDATE cdr_inbox SET applied_at = now()")
+    assert "records" not in flags(seen())
+
+
+def test_a_call_that_keeps_its_slots_is_seen_by_its_owner(world: World) -> None:
+    for owner, is_seen in ((THEIRS, set()), (DIALER, {"held"})):
+        _, (call_id,) = placed(world, _OVER, 1, owner)
+        change("UPDATE call SET slot_until = now() + interval '1 min' WHERE id = %s", call_id)
+        assert flags(seen()) == is_seen
+
+
+def test_who_may_have_left_something_is_seen(world: World) -> None:
+    placed(world, _IN_FLIGHT, 1, THEIRS)
+    change("INSERT INTO dialer (id, knows) VALUES (%s, 1)", DIALER)
+    assert seen().unsettled == sorted([DIALER, THEIRS])
+
+
+def test_nodes_are_seen_as_they_are_listed(world: World) -> None:
+    change(
+        "INSERT INTO node (id, name, host, port, password, cps, weight) VALUES (%s, 'fs9', 'h', 8021, 'x', 7, 2)",
+        uuid.uuid4(),
+    )
+    change("INSERT INTO node_drain (name, by) VALUES ('fs1', 'test')")
+    with db.connection_context():
+        listed = node_entries.read_table()
+    assert list(seen().nodes) == listed != []
+    assert seen().drained == ["fs1"]
+
+
+CHANGES = {
+    "campaign": "UPDATE campaign SET weight = 7",
+    "campaign that ends": "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped'",
+    "number": "UPDATE phone_number SET outbound_enabled = false",
+    "gateway": "UPDATE gateway SET cps = 7",
+    "gateway in doubt": "UPDATE gateway SET faults_in_row = 2",
+    "agent": "UPDATE agent SET ring_timeout_seconds = 31",
+    "agent that is held": "UPDATE agent SET held_at = now()",
+    "tenant": "UPDATE tenant SET weight = 7",
+    "limits": "UPDATE call_limits SET calls_per_minute = 7",
+    "slow start": "UPDATE campaign_ramp SET level = 2",
+    "halt": "INSERT INTO halt (scope, by) VALUES ('*', 'test')",
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_is_another_plan_is_another_version(world: World, what: str) -> None:
+    campaign_id = make_campaign(world, 1, slow_start=True)
+    change("INSERT INTO campaign_ramp (campaign_id, generation) SELECT id, generation FROM campaign")
+    before, version = plans.running(), seen().plans
+    assert str(campaign_id) in before
+    assert seen().plans == version
+    change(CHANGES[what])
+    assert plans.running() != before
+    assert seen().plans != version
+
+
+def test_a_probe_that_becomes_due_is_another_version(world: World) -> None:
+    make_campaign(world, 1)
+    change("UPDATE gateway SET paused_at = now(), probe_at = now() + interval '1 h'")
+    later = plans.VERSION.replace("now()", "now() + interval '2 h'")
+    with db.connection_context():
+        (version,) = rows(f"SELECT {plans.VERSION} AS now, {later} AS later")
+    assert version["now"] != version["later"]
+
+
+def test_what_calls_do_is_no_other_version(world: World) -> None:
+    make_campaign(world, 3)
+    version = seen().plans
+    change("UPDATE contact SET attempts = 1, updated_at = now()")
+    assert seen().plans == version

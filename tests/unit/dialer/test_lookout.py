@@ -1,0 +1,140 @@
+"""What one look at the rows sets going in a dialer, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from gevent.event import Event as Signal
+from peewee import OperationalError
+
+from dialer.control import Control
+from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.nodes import Nodes
+from dialer.hangups import Hangups
+from dialer.lookout import Lookout, Sight
+from dialer.recovery.maybe_live import MaybeLiveSlots
+
+US, OTHER = "d0000000000a1", "d0000000000b2"
+NOTHING = Sight([], False, False, False, False, [US], [], [], "v1")
+
+
+class Parts:
+    """Everything that a lookout sets going."""
+
+    def __init__(self) -> None:
+        self.seen: Sight | Exception = NOTHING
+        self.ours = True
+        self.adopted: list[str] = []
+        self.unreached = self.known_calls = False
+        self.wake_hangups, self.wake_slots = Signal(), Signal()
+        self.told: list[Any] = []
+        self.subject = Lookout(
+            US,
+            cast(Control, self),
+            cast(Hangups, Waker(self.wake_hangups, lambda: self.unreached)),
+            cast(MaybeLiveSlots, Waker(self.wake_slots, lambda: self.known_calls)),
+            cast(Nodes, self),
+            cast(Dispatch, self),
+            lambda: self.adopted,
+            lambda: self.ours,
+            look=self.look,
+        )
+
+    def look(self, dialer_id: str) -> Sight:
+        assert dialer_id == US
+        if isinstance(self.seen, Exception):
+            raise self.seen
+        return self.seen
+
+    def halts_stand(self, scopes: Iterable[str], read_at: float) -> None:
+        self.told.append(("halts", list(scopes)))
+
+    def learn(self, drained: Iterable[str], table: Iterable[Mapping[str, Any]]) -> None:
+        self.told.append(("nodes", list(drained), list(table)))
+
+    def read_plans(self, version: str) -> None:
+        self.told.append(("plans", version))
+
+    def woken(self) -> set[str]:
+        """Who was woken since this was asked last."""
+        signals = {
+            "hangups": self.wake_hangups,
+            "slots": self.wake_slots,
+            "records": self.subject.records,
+            "stops": self.subject.stops,
+            "others": self.subject.others,
+        }
+        found = {name for name, signal in signals.items() if signal.is_set()}
+        for signal in signals.values():
+            signal.clear()
+        return found
+
+
+class Waker:
+    """A part that is woken and says itself whether it has something to do."""
+
+    def __init__(self, wake: Signal, busy: Callable[[], bool]) -> None:
+        self.wake = wake
+        self.waits = self.holds = busy
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return Parts()
+
+
+def test_where_nothing_is_to_be_done_nobody_is_woken_and_all_is_told(parts: Parts) -> None:
+    parts.seen = replace(NOTHING, halts=["*"], drained=["fs2"], nodes=[{"name": "fs3"}])
+    parts.subject.round()
+    assert parts.woken() == set()
+    assert parts.told == [("halts", ["*"]), ("nodes", ["fs2"], [{"name": "fs3"}]), ("plans", "v1")]
+
+
+@pytest.mark.parametrize(
+    ("seen", "woken"),
+    [
+        ({"hangups": True}, "hangups"),
+        ({"stops": True}, "stops"),
+        ({"records": True}, "records"),
+        ({"held": True}, "slots"),
+        ({"unsettled": [US, OTHER]}, "others"),
+    ],
+)
+def test_who_has_something_to_do_is_woken_each_time(parts: Parts, seen: dict[str, Any], woken: str) -> None:
+    parts.seen = replace(NOTHING, **seen)
+    for _ in range(2):
+        parts.subject.round()
+        assert parts.woken() == {woken}
+
+
+def test_who_remembers_something_is_woken_until_that_is_forgotten(parts: Parts) -> None:
+    """The row may have been let go of by somebody else."""
+    parts.unreached = parts.known_calls = True
+    parts.adopted = [OTHER]
+    parts.subject.round()
+    assert parts.woken() == {"hangups", "slots", "others"}
+
+
+def test_the_unsettled_are_given_once(parts: Parts) -> None:
+    parts.seen = replace(NOTHING, unsettled=[US, OTHER])
+    parts.subject.round()
+    assert parts.subject.take_unsettled() == [US, OTHER]
+    assert parts.subject.take_unsettled() is None
+
+
+def test_who_has_lost_its_identity_still_heeds_halts_and_takes_records(parts: Parts) -> None:
+    parts.ours = False
+    parts.seen = replace(NOTHING, halts=["acme"], records=True)
+    parts.subject.round()
+    assert parts.woken() == {"records"}
+    assert parts.told == [("halts", ["acme"])]
+
+
+def test_without_the_database_what_is_known_stands(parts: Parts) -> None:
+    parts.seen = OperationalError("away")
+    with pytest.raises(OperationalError):
+        parts.subject.round()
+    assert (parts.woken(), parts.told) == (set(), [])
