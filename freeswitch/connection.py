@@ -29,8 +29,8 @@ from cooperative import let_others_run
 from freeswitch.awake_clock import LOOK_SECONDS, AwakeClock
 from freeswitch.errors import AuthRefused, EslError, MaybeSent, NotConnected, ReplyTimeout, Withheld
 from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
-from freeswitch.joined_write import Post, Posted, cut
-from freeswitch.pending_commands import OnReply, PendingCommand, PendingCommands
+from freeswitch.joined_write import cut
+from freeswitch.pending_commands import OnRead, OnReply, PendingCommand, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
 from freeswitch.sockets import drop_unsent, open_socket
 
@@ -179,6 +179,7 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         headers: Mapping[str, str] | None = None,
         *,
         on_reply: OnReply,
+        on_read: OnRead | None = None,
         timeout: float = 5.0,
         guard: Callable[[], bool] | None = None,
     ) -> None:
@@ -186,33 +187,13 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
 
         Raises NotConnected or Withheld when nothing was written. When it returns, `on_reply` is called exactly
         once, with the reply or a MaybeSent, in the greenlet that delivers events and in the order of the wire:
-        before any event that the command caused.
+        before any event that the command caused. `on_read` is called before, in the reader, as soon as the node's
+        reply was read, however many events are to be delivered first; it must not wait.
         """
-        command = PendingCommand(line, headers, on_reply, self._awake() + timeout, queued=True)
+        command = PendingCommand(
+            line, headers, on_reply, self._awake() + timeout, queued=True, on_read=on_read
+        )
         self._write(line, headers, command, timeout, guard)
-
-    def post_many(self, posts: Sequence[Post], timeout: float = 5.0) -> list[Posted]:
-        """Send commands in one write, which takes what the socket takes at once, and say what became of each.
-
-        Only a command that was cut in the middle is waited for until the rest of it is taken too. Raises NotConnected
-        when nothing at all was written, ProtocolError, before anything is, for a line that is not one command.
-        """
-        frames = [encode_command(post.line, post.headers) for post in posts]
-        deadline = self._awake() + timeout
-        with self._writing(timeout):
-            posted = [Posted.WITHHELD if _is_withheld(post) else Posted.UNSENT for post in posts]
-            joined = [at for at, became in enumerate(posted) if became is Posted.UNSENT]
-            taken = self._write_at_once(b"".join(frames[at] for at in joined))
-            begun, rest = cut([frames[at] for at in joined], taken)
-            # Nothing is read between the write and this: no reply comes sooner.
-            for at in joined[:begun]:
-                post, posted[at] = posts[at], Posted.SENT
-                self._commands_sent.add(
-                    PendingCommand(post.line, post.headers, post.on_reply, deadline, queued=post.queued)
-                )
-            if rest:
-                self._send_whole(rest)
-        return posted
 
     def api(self, line: str, timeout: float = 5.0) -> str:
         """Run an api command and return what it printed. Raises as `send_command` does."""
@@ -221,16 +202,15 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     def api_many(self, lines: Sequence[str], timeout: float = 5.0) -> list[str]:
         """Run api commands one behind the other without waiting in between; what each printed, from the first on.
 
-        Those that the socket did not take, and those that the connection died over, have no answer: of the latter the
-        node may have run any. Raises as `post_many` does.
+        They leave in one write, which takes what the socket takes at once: only a command that was cut in the middle
+        is waited for until the rest of it is taken too. Those behind it, and those that the connection died over,
+        have no answer: of the latter the node may have run any. Raises NotConnected when nothing at all was written,
+        ProtocolError, before anything is, for a line that is not one command.
         """
-        answers: list[AsyncResult[str | EslError]] = [AsyncResult() for _ in lines]
-        posts = [
-            Post(f"api {line}", answer.set, queued=False) for line, answer in zip(lines, answers, strict=True)
-        ]
+        answers = self._post_together([f"api {line}" for line in lines], timeout)
         printed: list[str] = []
-        for became, answer in zip(self.post_many(posts, timeout), answers, strict=True):
-            text = answer.get() if became is Posted.SENT else None
+        for answer in answers:
+            text = answer.get()
             if not isinstance(text, str):
                 break
             printed.append(text)
@@ -304,6 +284,8 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             command = self._commands_sent.answered_by(frame)
             if isinstance(command, str):
                 raise EslError(self.node, command)
+            if command.on_read is not None:
+                command.on_read()
             self._answer(command, frame.text if kind == "api/response" else frame.reply_text)
         elif kind == "auth/request":
             self._auth_request_event.set()
@@ -394,6 +376,20 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self._commands_sent.add(command)
             self._send_whole(data)
 
+    def _post_together(self, lines: Sequence[str], timeout: float) -> list[AsyncResult[str | EslError]]:
+        """Send commands in one write; what is to be the answer of each that has left, from the first on."""
+        frames = [encode_command(line) for line in lines]
+        deadline = self._awake() + timeout
+        with self._writing(timeout):
+            begun, rest = cut(frames, self._write_at_once(b"".join(frames)))
+            answers: list[AsyncResult[str | EslError]] = [AsyncResult() for _ in range(begun)]
+            # Nothing is read between the write and this: no reply comes sooner.
+            for line, answer in zip(lines, answers, strict=False):
+                self._commands_sent.add(PendingCommand(line, None, answer.set, deadline, queued=False))
+            if rest:
+                self._send_whole(rest)
+        return answers
+
     @contextmanager
     def _writing(self, timeout: float) -> Iterator[None]:
         """Be the only one who writes. Raises NotConnected."""
@@ -456,10 +452,6 @@ def _happened(event: Event, timeout: float | None) -> bool:
     # gevent 26.9 hangs for ever in `wait` on an event that was set a moment ago when the last of its other waiters
     # times out before it is told: the close of a connection met the tick of its watchdog.
     return event.is_set() or event.wait(timeout)
-
-
-def _is_withheld(post: Post) -> bool:
-    return post.guard is not None and not post.guard()
 
 
 def _reason(exc: Exception) -> str:

@@ -133,13 +133,15 @@ class NodeLink:
         request: OriginateRequest,
         guard: Callable[[], bool] | None,
         on_reply: Callable[[str | None], None],
+        on_read: Callable[[], None] | None = None,
     ) -> None:
         """Send the originate of a call and return without waiting for anything.
 
         `guard` is asked under the write lock, immediately before the bytes leave. Raises CommandRefused,
         NotConnected or Withheld when certainly nothing was written. Otherwise `on_reply` is called once: with the
         node's answer, or with None when the connection died first and the node may or may not have run it. It comes
-        before any event of the call unless the node is fast enough to have several connections.
+        before any event of the call unless the node is fast enough to have several connections. `on_read` is called
+        when the answer was read, which events that have to be delivered first do not delay.
         """
         command = originate(request)
 
@@ -148,7 +150,12 @@ class NodeLink:
 
         connection = self._pool.next() if self._pool and self.connected else self._connected()
         connection.post_command(
-            command.line, command.headers, on_reply=replied, timeout=REPLY_SECONDS, guard=guard
+            command.line,
+            command.headers,
+            on_reply=replied,
+            on_read=on_read,
+            timeout=REPLY_SECONDS,
+            guard=guard,
         )
 
     def api(self, line: str, timeout: float = 5.0) -> str:

@@ -13,24 +13,34 @@ from freeswitch.errors import EslError
 from freeswitch.protocol import Frame
 
 OnReply = Callable[[str | EslError], None]
+OnRead = Callable[[], None]
 _JOB: Final = "+OK Job-UUID: "
 
 
 class PendingCommand:
     """A command whose reply is still to come.
 
-    `deadline` is by the connection's clock; `queued` says that the reply has its place among the events.
+    `deadline` is by the connection's clock; `queued` says that the reply has its place among the events; `on_read` is
+    called as soon as it was read.
     """
 
-    __slots__ = ("_answered_by", "_background", "_job_uuid", "deadline", "on_reply", "queued")
+    __slots__ = ("_answered_by", "_background", "_job_uuid", "deadline", "on_read", "on_reply", "queued")
 
     def __init__(
-        self, line: str, headers: Mapping[str, str] | None, on_reply: OnReply, deadline: float, queued: bool
+        self,
+        line: str,
+        headers: Mapping[str, str] | None,
+        on_reply: OnReply,
+        deadline: float,
+        *,
+        queued: bool,
+        on_read: OnRead | None = None,
     ) -> None:
         self._answered_by = "api/response" if line.startswith("api ") else "command/reply"
         self._background = line.startswith("bgapi ")
         self._job_uuid = (headers or {}).get("Job-UUID")
         self.on_reply = on_reply
+        self.on_read = on_read
         self.deadline = deadline
         self.queued = queued
 

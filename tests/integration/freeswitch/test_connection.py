@@ -21,7 +21,6 @@ from freeswitch.connection import (
     ReplyTimeout,
     Withheld,
 )
-from freeswitch.joined_write import Post, Posted
 from freeswitch.protocol import ProtocolError, decode_json, encode_frame
 from tests.integration.freeswitch.scripted_node import PASSWORD, Bystander, Peer, ScriptedNode, event_frame
 from tests.waiting import HANG_SECONDS, wait_until
@@ -645,37 +644,6 @@ def test_a_write_lock_that_stays_taken_means_nothing_was_written() -> None:
         assert node.peers[0].commands == [f"auth {PASSWORD}"]
 
 
-class Batch:
-    """Commands that leave together, and what is told of each."""
-
-    def __init__(self, number: int, size: int = 0, refused: tuple[int, ...] = ()) -> None:
-        self.lines = [f"bgapi {at} {'x' * size}".strip() for at in range(number)]
-        self.answers: dict[int, list[str | EslError]] = {at: [] for at in range(number)}
-        self.asked: list[int] = []
-        self._refused = refused
-        self.posts = [self._post(at, line) for at, line in enumerate(self.lines)]
-
-    def _post(self, at: int, line: str) -> Post:
-        def guard() -> bool:
-            self.asked.append(at)
-            return at not in self._refused
-
-        return Post(line, self.answers[at].append, guard=guard)
-
-
-def test_commands_that_leave_together_get_their_own_replies_but_those_withheld() -> None:
-    with ScriptedNode(greeted(lambda peer: peer.serve(lambda command: command))) as node:
-        client = Client(node.port).connected()
-        batch = Batch(5, refused=(1, 3))
-        became = client.esl.post_many(batch.posts)
-        assert became == [Posted.SENT, Posted.WITHHELD, Posted.SENT, Posted.WITHHELD, Posted.SENT]
-        assert batch.asked == [0, 1, 2, 3, 4]
-        wait_until(lambda: batch.answers[4], what="the last reply")
-        assert batch.answers == {0: ["bgapi 0"], 1: [], 2: ["bgapi 2"], 3: [], 4: ["bgapi 4"]}
-        assert node.peers[0].commands[1:] == ["bgapi 0", "bgapi 2", "bgapi 4"]
-        client.esl.close()
-
-
 @contextmanager
 def narrow(reads: Event, read: list[str]) -> Iterator[Client]:
     """A client whose socket takes a part of what it is given, while the node reads nothing before `reads`."""
@@ -686,7 +654,7 @@ def narrow(reads: Event, read: list[str]) -> Iterator[Client]:
         with suppress(EOFError):
             while True:
                 read.append(peer.read_command())
-                peer.reply(f"+OK {read[-1].split()[1]}")
+                peer.api_reply(read[-1].split()[1].encode())
 
     with ScriptedNode(greeted(script)) as node:
         client = Client(node.port).connected()
@@ -695,31 +663,30 @@ def narrow(reads: Event, read: list[str]) -> Iterator[Client]:
         client.esl.close()
 
 
+def apis(number: int) -> list[str]:
+    """So many, each of which prints its own number, and which a socket does not take at once."""
+    return [f"{at} {'x' * 4000}" for at in range(number)]
+
+
 def test_of_a_write_that_was_cut_one_command_is_finished_and_the_others_never_left() -> None:
     reads, read = Event(), list[str]()
     with narrow(reads, read) as client:
-        batch = Batch(2000, size=4000)
-        writing = gevent.spawn(client.esl.post_many, batch.posts)
+        lines = apis(2000)
+        writing = gevent.spawn(client.esl.api_many, lines)
         wait_until(client.esl._write_lock.locked, what="a command that is cut")
         assert not writing.ready()
         reads.set()
-        became = writing.get()
-        sent = became.count(Posted.SENT)
+        printed = writing.get()
+        sent = len(printed)
         assert 0 < sent < 2000
-        assert became == [Posted.SENT] * sent + [Posted.UNSENT] * (2000 - sent)
-        wait_until(lambda: batch.answers[sent - 1], what="the last reply")
-        assert read == batch.lines[:sent]
-        assert [len(batch.answers[at]) for at in range(2000)] == [1] * sent + [0] * (2000 - sent)
+        assert printed == [str(at) for at in range(sent)]
+        assert read == [f"api {line}" for line in lines[:sent]]
         # The rest may leave afterwards, and nothing of it is between.
-        again = client.esl.post_many(batch.posts[sent : sent + 1])
-        assert again == [Posted.SENT]
-        wait_until(lambda: batch.answers[sent], what="the reply to what left later")
-        assert batch.answers[sent] == [f"+OK {sent}"]
+        assert client.esl.api_many(lines[sent : sent + 1]) == [str(sent)]
 
 
 def test_a_write_never_waits_for_a_socket_that_takes_nothing() -> None:
-    reads, read = Event(), list[str]()
-    with narrow(reads, read) as client:
+    with narrow(Event(), []) as client:
         while True:
             # The kernel's buffers are full to the last byte: whatever comes is cut before its first.
             with suppress(BlockingIOError):
@@ -727,44 +694,37 @@ def test_a_write_never_waits_for_a_socket_that_takes_nothing() -> None:
                     pass
             if not select([], [client.esl.sock], [], 0.1)[1]:
                 break
-        batch = Batch(3)
-        assert client.esl.post_many(batch.posts) == [Posted.UNSENT] * 3
+        assert client.esl.api_many(apis(3)) == []
         assert client.esl._commands_sent.take_all() == []
         assert client.esl.connected
 
 
 def test_a_greenlet_killed_while_it_finishes_a_command_ends_the_connection() -> None:
     with narrow(Event(), []) as client:
-        batch = Batch(2000, size=4000)
-        writing = gevent.spawn(client.esl.post_many, batch.posts)
+        writing = gevent.spawn(client.esl.api_many, apis(2000))
         wait_until(client.esl._write_lock.locked, what="a command that is cut")
         writing.kill()
         assert client.close_reason() == "a write was interrupted"
-        told = [len(answers) for answers in batch.answers.values()]
-        assert told == sorted(told, reverse=True)
-        assert set(told) == {0, 1}
-        assert all(isinstance(answer, MaybeSent) for answers in batch.answers.values() for answer in answers)
+        assert client.esl._commands_sent.take_all() == []
 
 
 def test_a_write_to_a_connection_that_is_broken_sent_nothing() -> None:
     with ScriptedNode(greeted(Peer.serve)) as node:
         client = Client(node.port).connected()
         client.esl.sock.shutdown(socket.SHUT_WR)
-        batch = Batch(3)
         with pytest.raises(NotConnected):
-            client.esl.post_many(batch.posts)
+            client.esl.api_many(apis(3))
         assert client.close_reason().startswith("write failed")
-        assert not any(batch.answers.values())
+        assert client.esl._commands_sent.take_all() == []
         with pytest.raises(NotConnected):
-            client.esl.post_many(batch.posts)
+            client.esl.api_many(apis(3))
 
 
 def test_a_line_that_is_not_one_command_keeps_all_of_its_batch_back() -> None:
     with ScriptedNode(greeted(Peer.serve)) as node:
         client = Client(node.port).connected()
-        batch = Batch(2)
         with pytest.raises(ProtocolError):
-            client.esl.post_many([*batch.posts, Post("two\nlines", batch.answers[0].append)])
+            client.esl.api_many(["a", "two\nlines"])
         assert client.esl.api("x") == ""
         assert node.peers[0].commands[1:] == ["api x"]
         client.esl.close()
