@@ -31,6 +31,8 @@ MARK = re.compile(
 LONGEST_MARK = 300
 READ_BYTES = 65_536
 READY_SECONDS = 30.0
+QUIET_SECONDS, LATEST_SECONDS = 1.0, 10.0
+"""After all was sent: what nobody hears in so long a silence, or by then at the latest, nobody will."""
 
 
 def marked(now: float) -> str:
@@ -86,7 +88,7 @@ class Crowd:
     calls: list[tuple[str, float]] = field(default_factory=list)
 
     def listen(self) -> Heard:
-        """Until the input ends."""
+        """Until the input ends, and then until nothing more comes."""
         ears, chosen = [], selectors.DefaultSelector()
         chosen.register(sys.stdin, selectors.EVENT_READ)
         for number in range(self.count):
@@ -95,12 +97,17 @@ class Crowd:
             sock.setblocking(False)
             ears.append(Ear(sock))
             chosen.register(sock, selectors.EVENT_READ, ears[-1])
-        said, until = False, time.monotonic() + READY_SECONDS
+        said, until, ending = False, time.monotonic() + READY_SECONDS, False
         while True:
-            for key, _ in chosen.select(timeout=0.5):
+            came = chosen.select(timeout=QUIET_SECONDS)
+            if ending and (not came or time.monotonic() > until):
+                return self._heard(ears)
+            for key, _ in came:
                 if key.data is None:
-                    return self._heard(ears)
-                self._read(chosen, key.data)
+                    ending, until = True, time.monotonic() + LATEST_SECONDS
+                    chosen.unregister(sys.stdin)
+                else:
+                    self._read(chosen, key.data)
             if not said and (all(ear.let_in for ear in ears) or time.monotonic() > until):
                 said = True
                 self.late.clear()
@@ -153,7 +160,7 @@ class Listeners:
             ready.join(timeout=0.5)
 
     def heard(self) -> Heard:
-        """What they heard; it ends them."""
+        """What they heard until nothing more came; it ends them."""
         said, _ = self._process.communicate()
         return Heard(**json.loads(said))
 

@@ -26,7 +26,6 @@ from tests.integration.live.stream_server import KEY
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTLE_SECONDS = 2.0
 CAMPAIGN = "c1"
 
 
@@ -46,7 +45,6 @@ class Streams:
             for turn in range(sent):
                 gevent.sleep(max(0.0, began + turn / per_second - time.monotonic()))
                 self.publish(marked(time.time()))
-            gevent.sleep(SETTLE_SECONDS)
             return crowd.heard(), sent
 
 

@@ -29,7 +29,7 @@ from local.api_client import ApiFailedError
 from local.process import end, spawn
 from local.simulated_cluster import SimulatorOptions
 from local.stack import DRAIN_SECONDS, ROOT, Stack
-from tests.e2e.rig import PARK, Tenant, new_tenant, numbers, polled
+from tests.e2e.rig import PARK, POLL_SECONDS, Tenant, new_tenant, numbers
 
 ANSWERED = "10"
 """The ending of numbers that answer after 0.1 s and talk for 2."""
@@ -209,19 +209,21 @@ class Load:
             # One whose list is at its end is over.
             with suppress(ApiFailedError):
                 self.tenant.act(campaign_id, "pause")
-        until = time.monotonic() + PATIENCE_SECONDS
-        while self._count("originated", "connected"):
-            assert time.monotonic() < until, "the calls do not end"
-            # Seldom: what the question costs PostgreSQL is counted as the calls' own.
-            gevent.sleep(0.5)
+        # Seldom: what the question costs PostgreSQL is counted as the calls' own.
+        wait_for(lambda: not self._count("originated", "connected"), "the end of the calls", every=0.5)
 
     @contextmanager
     def dialled(self, warm_up: float = 1.5) -> Iterator[None]:
-        """Dial for the time of this block, which begins after a while."""
+        """Dial for the time of this block, which begins a while after the first call."""
         self.start()
+        self.wait_begun()
         gevent.sleep(warm_up)
         yield
         self.pause()
+
+    def wait_begun(self) -> None:
+        """Return once somebody was called."""
+        wait_for(lambda: self.left() < self.accepted, "the first call", every=0.1)
 
     def left(self) -> int:
         """Contacts that nobody has called yet. A window that they do not outlast measured something else."""
@@ -346,6 +348,9 @@ def seconds(quick: bool) -> float:
     return 2.0 if quick else 5.0
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Return once it holds."""
-    polled(condition, what, seconds=PATIENCE_SECONDS)
+def wait_for(condition: Callable[[], object], what: str, *, every: float = POLL_SECONDS) -> None:
+    """Return once it holds; it is asked each `every` seconds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about within {PATIENCE_SECONDS} s"
+        gevent.sleep(every)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import gevent
 
-from bench.stand import Load, account, load, settled, stand
+from bench.stand import Load, account, load, settled, stand, wait_for
 from bench.table import Row, goal_at_most
 from bench.windows import lags, percentile
 
@@ -26,11 +26,12 @@ def measure(quick: bool) -> Sequence[Row]:
         (campaign,) = stopped.campaigns
         stopped.start()
         others.start()
+        stopped.wait_begun()
+        others.wait_begun()
         gevent.sleep(WARM_UP_SECONDS + BEFORE_SECONDS)
         asked = time.time()
         stopped.tenant.act(campaign, "stop")
-        while not done(stopped, campaign):
-            gevent.sleep(0.05)
+        wait_for(lambda: done(stopped, campaign), "the end of the stop")
         took = time.time() - asked
         gevent.sleep(max(0.0, AFTER_SECONDS - took))
         others.pause()

@@ -10,8 +10,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from statistics import median
 
-import gevent
-
 from bench.bare import EIGHT, Bare
 from bench.spent import Spent
 from bench.stand import Stand, account, load, rounds, seconds, settled, stand, wait_for
@@ -24,8 +22,6 @@ TALKS = "00"
 SPEED = 0.5
 FOR_AN_ANSWER, FOR_AN_END = 2, 1
 """CHANNEL_ANSWER and BACKGROUND_JOB; CHANNEL_HANGUP_COMPLETE."""
-TAIL_SECONDS = 1.5
-"""After the node's last word, until all of it is recorded."""
 
 
 def measure(quick: bool) -> Sequence[Row]:
@@ -69,9 +65,9 @@ def drained(at: Stand, calls: int) -> tuple[int, Spent]:
     wait_for(lambda: len(account(dialled).placed) == calls, "the last of the calls")
     before = at.spent()
     wait_for(lambda: len(account(dialled).ended) == calls, "the end of the calls")
-    gevent.sleep(TAIL_SECONDS)
-    spent = at.spent().since(before)
+    # What is in the stream is recorded.
     found = settled(dialled)
+    spent = at.spent().since(before)
     assert len(found.told) == calls, "an end is not in the stream"
     answers, ends = sorted(found.answered.values()), sorted(found.ended.values())
     came = FOR_AN_ANSWER * (calls - bisect_left(answers, before.clock))

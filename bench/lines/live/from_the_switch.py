@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import gevent
-
 from bench.listeners import Heard, Listeners
 from bench.served_streams import stock
 from bench.stand import Account, Window, load, seconds, settled, stand
@@ -21,8 +19,6 @@ from local.valkey import EmbeddedValkey
 EVENTS_OF_A_CALL = 3
 """It is originated, connected, completed."""
 WARM_UP_SECONDS = 3.0
-HEARING_SECONDS = 2.0
-"""After all of it is in the streams, until it was heard or never will be."""
 
 
 def measure(quick: bool) -> Sequence[Row]:
@@ -39,7 +35,6 @@ def measure(quick: bool) -> Sequence[Row]:
             with dialled.dialled(WARM_UP_SECONDS):
                 window = at.window(length)
             found = settled(dialled)
-            gevent.sleep(HEARING_SECONDS)
             heard = crowd.heard()
     late, expected = lateness(found, heard, window, listeners // campaigns)
     with (
