@@ -1,0 +1,1 @@
+"""Many machines, as far as one can say something of them."""
