@@ -6,11 +6,13 @@
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), lead (µs), horizon (µs),
 --       tenants [[id, concurrent, rate, calls, minutes]], campaigns [[id, tenant, concurrency]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
---       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left]]}, in which tenants, campaigns, gateways and nodes are
---       named by their place, from 1 on; a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
+--       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left, the second
+--       leg's gateway or 0]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
+--       rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
---       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request}}.
+--       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request, 1
+--       where it is the second leg's gateway that is full}}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
 local BLOCKED_WAIT = 1000000
@@ -119,10 +121,19 @@ local function late(rate)
   return too_late(rate.reason, fits_at(rate, soonest))
 end
 
-local function full(scope, id)
-  if not has_room(scope, id) then
+local function full(scope, id, before)
+  if not has_room(scope, id, before) then
     return denied(scope.reason, scope.limit == 0 and BLOCKED_WAIT or scope.wait)
   end
+end
+
+-- Of the second leg, whose gateway may be the first leg's too: then that one takes `before` slots first.
+local function full_for_second(second, id, before)
+  local no = second and full(second.slots, second_leg(id), before)
+  if no then
+    no[3] = 1
+  end
+  return no
 end
 
 local function day_spent(tenant)
@@ -161,10 +172,11 @@ end
 
 -- Requests --------------------------------------------------------------------------------------------------------------
 
-local function reserve(id, number, campaign, gateway, offered, number_slots)
+local function reserve(id, number, campaign, gateway, second, offered, number_slots)
   local tenant = campaign.tenant
   local no = full(campaign.slots, id) or full(tenant.slots, id) or late(tenant.rate) or day_spent(tenant)
-    or late(gateway.rate) or full(gateway.slots, id) or full(number_slots, id)
+    or late(gateway.rate) or full(gateway.slots, id) or full_for_second(second, id, second == gateway and 1 or 0)
+    or full(number_slots, id)
   if no then
     return no
   end
@@ -175,6 +187,9 @@ local function reserve(id, number, campaign, gateway, offered, number_slots)
   for _, scope in ipairs({campaign.slots, tenant.slots, gateway.slots, node.slots, number_slots}) do
     take(scope, id)
   end
+  if second then
+    take(second.slots, second_leg(id))
+  end
   for _, rate in ipairs({tenant.rate, gateway.rate, node.rate}) do
     stamp(rate, id, at)
   end
@@ -182,6 +197,7 @@ local function reserve(id, number, campaign, gateway, offered, number_slots)
   table.insert(granted, id)
   local record = {
     o = job.dialer, c = campaign.id, t = tenant.id, g = gateway.id, n = node.name, p = number, d = day, a = job.ask,
+    b = second and second.id,
   }
   write(id, record)
   return {'permit', node.name, at - now}
@@ -205,7 +221,7 @@ end
 -- The permit of a call that holds one: its slots stay, its place in the rates moves to its next turn. A turn that is
 -- too far off to be told yet is kept for it, or calls whose permits lapse would lose every race against new ones. Of a
 -- call of which an order may have left, that one's place stays in the rates as well, under a name that nobody gives back.
-local function again(id, campaign, gateway, number_slots, record, may_have_left)
+local function again(id, campaign, gateway, second, number_slots, record, may_have_left)
   local node, tenant = by_name[record.n], campaign.tenant
   if not node then
     return denied('no_node', SLOT_WAIT)
@@ -216,6 +232,10 @@ local function again(id, campaign, gateway, number_slots, record, may_have_left)
     if no then
       return no
     end
+  end
+  local no = full_for_second(second, id)
+  if no then
+    return no
   end
   local logs, turn = {tenant.rate, gateway.rate, node.rate}, nil
   for _, rate in ipairs(logs) do
@@ -242,6 +262,9 @@ local function again(id, campaign, gateway, number_slots, record, may_have_left)
   for _, scope in ipairs(held) do
     renew(scope, id)
   end
+  if second then
+    renew(second.slots, second_leg(id))
+  end
   record.a, record.w = job.ask, reason
   write(id, record)
   return too_late(reason, at) or {'permit', node.name, at - now}
@@ -250,12 +273,12 @@ end
 local answers = {'ok'}
 for i, request in ipairs(job.requests) do
   local id, number = request[1], request[2]
-  local campaign, gateway = campaigns[request[3]], gateways[request[4]]
+  local campaign, gateway, second = campaigns[request[3]], gateways[request[4]], gateways[request[7]]
   local number_slots = number_slot(key())
   if records[id] then
-    answers[i + 1] = again(id, campaign, gateway, number_slots, records[id], request[6] == 1)
+    answers[i + 1] = again(id, campaign, gateway, second, number_slots, records[id], request[6] == 1)
   else
-    answers[i + 1] = reserve(id, number, campaign, gateway, request[5], number_slots)
+    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots)
   end
 end
 

@@ -35,6 +35,10 @@ class AcquireRequest:
             self._tenants.setdefault(caps.tenant_id, caps.tenant)
             self._campaigns.setdefault(caps.campaign_id, (caps.tenant_id, caps.campaign_concurrency))
             self._gateways.setdefault(caps.gateway.id, caps.gateway)
+        # Behind all first legs', whose rate is the one that counts.
+        for request in self.requests:
+            if (second := request.caps.second_leg) is not None:
+                self._gateways.setdefault(second.id, second)
 
     def keys(self, outer: Keys, keys: EpochKeys, dialer_id: str) -> list[str]:
         """The keys of the script, from its second on."""
@@ -92,6 +96,7 @@ class AcquireRequest:
                     gateways[request.caps.gateway.id],
                     [nodes[name] for name in request.nodes if name in nodes],
                     int(request.may_have_left),
+                    0 if request.caps.second_leg is None else gateways[request.caps.second_leg.id],
                 ]
                 for request in self.requests
             ],
@@ -111,7 +116,8 @@ class AcquireRequest:
                 expires_at = asked_at + ahead + PERMIT_LIFE - WIRE_SECONDS
                 found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
             else:
-                found.append(Denied(request.call_id, word, max(SHORTEST_WAIT, rest[0] / 1_000_000)))
+                wait = max(SHORTEST_WAIT, rest[0] / 1_000_000)
+                found.append(Denied(request.call_id, word, wait, of_second_leg=len(rest) > 1))
         return found
 
     def no_redis(self) -> list[Permit | Denied]:

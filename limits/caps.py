@@ -86,13 +86,15 @@ class CallCaps:
     campaign_concurrency: int
     tenant: TenantCaps
     gateway: GatewayCaps
+    second_leg: GatewayCaps | None = None
+    """The gateway that its agent is reached by. Only its channels count here: when that leg leaves nobody knows yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class PermitRequest:
     """One call that wants to leave by one of `nodes`, of which the one whose turn is soonest takes it, the first of
-    equals. `call_id` stands for one campaign, tenant, gateway and number for good. `may_have_left`: an order of this
-    call was written before, and goes on counting for its moment."""
+    equals. `call_id` stands for one campaign, tenant, number and gateway of each leg for good. `may_have_left`: an
+    order of this call was written before, and goes on counting for its moment."""
 
     call_id: str
     number: str
@@ -115,11 +117,13 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Denied:
     """`call_id` may not leave: `reason` is a blocked_reason word, `retry_after` seconds (≥ 0.005) until a new
-    request is worth its while. A call that held a permit before keeps its slots and its place in the queue."""
+    request is worth its while. A call that held a permit before keeps its slots and its place in the queue.
+    `of_second_leg`: it is the second leg's gateway that is full."""
 
     call_id: str
     reason: str
     retry_after: float
+    of_second_leg: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class OpenCall:
     node: str
     number: str
     age_ms: int = 0
+    second_leg_gateway_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from typing import Any
 
 from coordination.keys import CoordinationKeys
 
+SECOND_LEG = ":b"
+"""What the name of a second leg's slot ends with, behind its call's id; `slots.lua` and the others say it too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys(CoordinationKeys):
@@ -101,6 +104,7 @@ class PermitRecord:
     number: str
     day: int
     ask: int
+    second_leg_gateway_id: str | None = None
 
     @classmethod
     def parse(cls, raw: str) -> PermitRecord:
@@ -115,6 +119,7 @@ class PermitRecord:
             data["p"],
             int(data["d"]),
             int(data["a"]),
+            data.get("b"),
         )
 
     @classmethod
@@ -129,9 +134,10 @@ class PermitRecord:
         number: str,
         day: int,
         ask: int,
+        second_leg_gateway_id: str | None = None,
     ) -> PermitRecord:
         """A record in the form in which the scripts write it."""
-        fields = {
+        fields: dict[str, str | int] = {
             "o": owner,
             "c": campaign_id,
             "t": tenant_id,
@@ -141,7 +147,9 @@ class PermitRecord:
             "d": day,
             "a": ask,
         }
-        return cls(json.dumps(fields), owner, campaign_id, tenant_id, gateway_id, node, number, day, ask)
+        if second_leg_gateway_id is not None:
+            fields["b"] = second_leg_gateway_id
+        return cls.parse(json.dumps(fields))
 
     def owned_by(self, dialer_id: str) -> PermitRecord:
         """The same permit in the hands of another dialer."""
@@ -154,10 +162,23 @@ class PermitRecord:
             number=self.number,
             day=self.day,
             ask=0,
+            second_leg_gateway_id=self.second_leg_gateway_id,
         )
 
+    def every_slot(self, keys: EpochKeys, call_id: str) -> list[tuple[str, str]]:
+        """The set of each slot of this permit, and the slot's name in it."""
+        found = [(slots, call_id) for slots in self.slot_keys(keys)]
+        second = self.second_leg_slots(keys)
+        return found if second is None else [*found, (second, f"{call_id}{SECOND_LEG}")]
+
+    def second_leg_slots(self, keys: EpochKeys) -> str | None:
+        """The set in which its second leg has a slot; None for a call that has none."""
+        if self.second_leg_gateway_id is None:
+            return None
+        return keys.slots("gateway", self.second_leg_gateway_id)
+
     def slot_keys(self, keys: EpochKeys) -> list[str]:
-        """The five sets in which this permit has a slot."""
+        """The five sets in which this permit has a slot of its own."""
         return [
             keys.slots("campaign", self.campaign_id),
             keys.slots("tenant", self.tenant_id),

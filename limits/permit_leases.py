@@ -53,11 +53,18 @@ class PermitLeases:
             paths = [keys.permits, keys.holders, keys.held(holder), keys.next_due]
             for record in records.values():
                 paths += record.slot_keys(keys)
+            second = {
+                call_id: slots
+                for call_id, record in records.items()
+                if (slots := record.second_leg_slots(keys)) is not None
+            }
+            paths += second.values()
             job = {
                 "epoch_life": self._ttls.epoch,
                 "lease": self._ttls.lease,
                 "keep": self._ttls.keep,
                 "ids": list(records),
+                "second": list(second),
             }
             self._store.run(scripts.RENEW, epoch, paths, job)
 

@@ -150,6 +150,7 @@ class _Rebuild:
             number=call.number,
             day=(self._now_ms - call.age_ms) // DAY_MS,
             ask=0,
+            second_leg_gateway_id=call.second_leg_gateway_id,
         )
 
     def _write_permits(self, batch: Sequence[tuple[str, PermitRecord]]) -> None:
@@ -160,8 +161,8 @@ class _Rebuild:
                 pipe.sadd(keys.held(record.owner), call_id)
                 pipe.sadd(keys.holders, record.owner)
                 pipe.pexpire(keys.held(record.owner), ttls.keep)
-                for slots in record.slot_keys(keys):
-                    pipe.zadd(slots, {call_id: self._now_ms + ttls.lease})
+                for slots, slot in record.every_slot(keys, call_id):
+                    pipe.zadd(slots, {slot: self._now_ms + ttls.lease})
                     pipe.pexpire(slots, ttls.keep)
             pipe.pexpire(keys.permits, ttls.keep)
             pipe.pexpire(keys.holders, ttls.keep)
@@ -190,8 +191,8 @@ class _Rebuild:
             for call_id, record in batch:
                 pipe.hdel(keys.permits, call_id)
                 pipe.srem(keys.held(record.owner), call_id)
-                for slots in record.slot_keys(keys):
-                    pipe.zrem(slots, call_id)
+                for slots, slot in record.every_slot(keys, call_id):
+                    pipe.zrem(slots, slot)
                 if billsecs[call_id] > 0:
                     pipe.hincrby(keys.day(record.tenant_id), f"{record.day}:seconds", billsecs[call_id])
                     pipe.pexpire(keys.day(record.tenant_id), 2 * DAY_MS)

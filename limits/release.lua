@@ -1,13 +1,14 @@
 -- Release what permits hold: for calls that are over, and for those never sent. Doing it twice changes nothing.
 -- KEYS: 1 epoch, 2 ended_while_down, 3 permits (absent where the caller knows no epoch);
 --       for each item: held by its owner, the tenant's day, slots of campaign, tenant, gateway, node and number, rates
---       of tenant, gateway and node (`slot_keys` and `rate_keys` of PermitRecord).
+--       of tenant, gateway and node, slots of the second leg's gateway, or of the first's where there is none
+--       (`slot_keys`, `rate_keys` and `second_leg_slots` of PermitRecord).
 -- ARGV: JSON {epoch, notes [[call id, billed seconds, -1 for never sent]], items [[call id, record, seconds, day]]}.
 -- Returns {'noted'}: no epoch, whoever rebuilds will heed it | {'epoch', the present one}
 --       | {'ok', ids whose record is another by now ...}.
 local NOTE_LIFE = 600000
 local DAYS = 172800000
-local WIDTH = 10
+local WIDTH = 11
 
 local epoch = whole(KEYS[1])
 if not epoch then
@@ -27,6 +28,7 @@ local function release(base, id, seconds, day)
   for k = 3, 7 do
     redis.call('ZREM', KEYS[base + k], id)
   end
+  redis.call('ZREM', KEYS[base + 11], id .. ':b')
   local uses = KEYS[base + 2]
   if seconds > 0 then
     redis.call('HINCRBY', uses, day .. ':seconds', seconds)

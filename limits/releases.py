@@ -132,6 +132,7 @@ class PendingReleases:
                     items.append([release.call_id, record.raw, release.seconds, record.day])
                     paths += [keys.held(record.owner), keys.day(record.tenant_id)]
                     paths += record.slot_keys(keys) + record.rate_keys(keys)
+                    paths.append(record.second_leg_slots(keys) or keys.slots("gateway", record.gateway_id))
         job = {"epoch": epoch or "", "notes": notes, "items": items}
         answer: list[str] = lua.run_job(store.redis, scripts.RELEASE, paths, job)
         if answer[0] != "ok":

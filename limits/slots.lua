@@ -8,11 +8,20 @@ local lapse = score(math.floor(now / 1000) + job.lease)
 -- what the tenant's, the gateway's and the nodes' say before the first grant says it of the numbers' too.
 local lapsed_in_use = false
 
+-- A call's second leg has its slot under a name of its own: by one gateway a call may have both of its legs.
+local function second_leg(id)
+  return id .. ':b'
+end
+
+local function call_of(slot)
+  return (string.gsub(slot, ':b$', ''))
+end
+
 local function slots(key, limit, reason)
   local time = math.floor(now / 1000)
   local lapsed = redis.call('ZRANGEBYSCORE', key, '-inf', time)
   for _, id in ipairs(lapsed) do
-    lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], id) == 1
+    lapsed_in_use = lapsed_in_use or redis.call('HEXISTS', KEYS[5], call_of(id)) == 1
   end
   if #lapsed > 0 and not lapsed_in_use then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', time)
@@ -37,8 +46,9 @@ local function number_slot(key)
   return scope
 end
 
-local function has_room(scope, id)
-  if scope.limit < 0 or scope.used < scope.limit then
+-- `before`: slots that the same call takes here first.
+local function has_room(scope, id, before)
+  if scope.limit < 0 or scope.used + (before or 0) < scope.limit then
     return true
   end
   return scope.limit > 0 and (scope.taken[id] or redis.call('ZSCORE', scope.key, id))

@@ -33,6 +33,9 @@ PER_MINUTE, CPS, NODE_CPS = 30, 4, 3
 DAY_CALLS, DAY_MINUTES = 40, 5
 TENANT = TenantCaps(TENANT_SLOTS, PER_MINUTE, DAY_CALLS, DAY_MINUTES)
 GATEWAY = GatewayCaps("gw", CPS, CHANNELS)
+DESK = 2
+SECOND_LEGS = {"c": None, "d": GatewayCaps("desk", 1, DESK), "e": GATEWAY}
+"""By which gateway each campaign's agent is reached: none, another's, the same as its calls leave by."""
 NODES = [NodeCaps("fs1", NODE_CPS, 3), NodeCaps("fs2", NODE_CPS, 3)]
 WINDOWS = {
     "tenant_minute": (PER_MINUTE, 60_050_000),
@@ -55,7 +58,7 @@ class Call:
 
 
 class LimiterModel(RuleBasedStateMachine):
-    """One tenant with two campaigns, one gateway, two nodes."""
+    """One tenant with three campaigns, one gateway, another one for agents, two nodes."""
 
     client: HookedRedis
     calls = Bundle("calls")
@@ -83,7 +86,7 @@ class LimiterModel(RuleBasedStateMachine):
 
     @rule(
         target=calls,
-        campaign=st.sampled_from("cd"),
+        campaign=st.sampled_from("cde"),
         numbers=st.lists(st.sampled_from("123456789"), max_size=4),
     )
     def new_calls(self, campaign: str, numbers: list[str]) -> object:
@@ -150,9 +153,11 @@ class LimiterModel(RuleBasedStateMachine):
     @invariant()
     def no_slot_cap_is_exceeded(self) -> None:
         live = [call for call in self.known.values() if call.live]
-        assert len(live) <= min(TENANT_SLOTS, CHANNELS)
+        assert len(live) <= TENANT_SLOTS
+        assert self.legs("gw") <= CHANNELS
+        assert self.legs("desk") <= DESK
         assert len({call.number for call in live}) == len(live)
-        for campaign in "cd":
+        for campaign in "cde":
             assert sum(call.campaign == campaign for call in live) <= CONCURRENCY
         for node in NODES:
             assert sum(call.node == node.name for call in live) <= 3
@@ -168,7 +173,15 @@ class LimiterModel(RuleBasedStateMachine):
             tenant=TENANT,
             gateway=GATEWAY,
             nodes=nodes,
+            second_leg=SECOND_LEGS[campaign],
         )
+
+    def legs(self, gateway: str) -> int:
+        """The channels of a gateway that are in use: first legs, all of which leave by one, and second legs."""
+        live = [call for call in self.known.values() if call.live]
+        second = [SECOND_LEGS[call.campaign] for call in live]
+        first = len(live) if gateway == "gw" else 0
+        return first + sum(leg is not None and leg.id == gateway for leg in second)
 
     def of(self, reason: str, node: str) -> list[Call]:
         """The calls that a rate counts."""
@@ -191,6 +204,11 @@ class LimiterModel(RuleBasedStateMachine):
             stamps = [call.stamp for call in self.of(reason, moved.node) if call.admitted]
             assert sum(self.now - window < stamp <= self.now for stamp in stamps) <= limit
 
+    def no_channel(self, answer: Denied, campaign: str) -> bool:
+        if not answer.of_second_leg:
+            return self.legs("gw") >= CHANNELS
+        return self.legs("desk") >= DESK if campaign == "d" else self.legs("gw") == CHANNELS - 1
+
     def must_be_explained(self, answer: Denied, campaign: str, number: str) -> None:
         live = [call for call in self.known.values() if call.live]
         held = {
@@ -198,7 +216,7 @@ class LimiterModel(RuleBasedStateMachine):
             "tenant_concurrency": len(live) >= TENANT_SLOTS,
             "tenant_day_calls": len(self.known) >= DAY_CALLS,
             "tenant_day_minutes": self.seconds >= DAY_MINUTES * 60,
-            "gateway_channels": len(live) >= CHANNELS,
+            "gateway_channels": self.no_channel(answer, campaign),
             "node_channels": True,
             "number_cap": number in {call.number for call in live},
         }

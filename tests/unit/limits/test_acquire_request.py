@@ -43,9 +43,9 @@ def test_every_cap_is_said_once_and_named_by_its_place() -> None:
     job = asked.job()
     assert job["campaigns"] == [["c", 1, 5], ["d", 1, 5], ["e", 2, 5]]
     assert job["requests"] == [
-        ["a", "+1", 1, 1, [2, 1], 0],
-        ["b", "+2", 2, 1, [2, 1], 0],
-        ["c", "+3", 3, 2, [2, 1], 0],
+        ["a", "+1", 1, 1, [2, 1], 0, 0],
+        ["b", "+2", 2, 1, [2, 1], 0, 0],
+        ["c", "+3", 3, 2, [2, 1], 0, 0],
     ]
     paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
     assert len(paths) == 7 + 2 * 3 + 3 + 2 * 2 + 2 * 2 + 3
