@@ -246,7 +246,8 @@ class Call(Table):
     proved that nobody was reached, and its contact is sent again by another gateway. `doubtful`: it was written, and
     whether its node has it is not known, nor may it ever be. `slot_until`: it has ended for its contact, may be up
     all the same until then, and keeps its slots. `hangup_at`: since when it has to end (`campaigns/hangups.py`).
-    `ring_seconds` and `max_seconds` are its agent's at the claim; null in rows of before."""
+    `ring_seconds` and `max_seconds` are its agent's at the claim; null in rows of before. `second_leg_gateway_id`: by
+    which its agent is reached."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -286,6 +287,7 @@ class Call(Table):
     failover = BooleanField(default=False)
     slot_until = DateTimeTZField(null=True)
     hangup_at = DateTimeTZField(null=True)
+    second_leg_gateway_id = UUIDField(null=True)
     ring_seconds = IntegerField(null=True)
     max_seconds = IntegerField(null=True)
 

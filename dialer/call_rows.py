@@ -23,7 +23,8 @@ REJECTED = """EXISTS (
 
 _LIVE_CALLS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,
-    taken.gateway_id::text, taken.caller_id, taken.node, taken.core_uuid, taken.phone_number, taken.generation,
+    taken.gateway_id::text, taken.second_leg_gateway_id::text, taken.caller_id, taken.node, taken.core_uuid,
+    taken.phone_number, taken.generation,
     taken.sent_by, taken.doubtful, taken.hangup_at IS NOT NULL AS must_end, taken.attempt, taken.state,
     extract(epoch FROM now() - taken.answered_at)::float8 AS answered_ago,
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
@@ -75,6 +76,7 @@ def _live_call(row: dict[str, Any]) -> LiveCall:
         campaign_id=row["campaign_id"],
         tenant_id=row["tenant_id"],
         gateway_id=row["gateway_id"],
+        second_leg_gateway_id=row["second_leg_gateway_id"],
         caller_id=row["caller_id"],
         tried=tuple(row["tried"]),
         node=row["node"],

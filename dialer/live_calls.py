@@ -73,6 +73,8 @@ class LiveCall:
     claimed_at: float
     """By the clock of whoever claimed it, as all instants here."""
     permit: Permit | None = None
+    second_leg_gateway_id: str | None = None
+    """The gateway by which its agent is reached, once it is answered."""
     probe: bool = False
     """It leaves by a paused gateway, to learn whether that works."""
     tried: tuple[str, ...] = ()

@@ -243,7 +243,7 @@ class Process:
             (self.nodes_view, self.backpressure),
         )
         self.originate_builder = OriginateBuilder(
-            settings.sound_folder, settings.audio_hosts, settings.socket_hosts
+            settings.sound_folder, settings.audio_hosts, settings.socket_hosts, self.nodes_view.names
         )
         self.node_health = NodeHealth(self.sender)
         self.dispatch = Dispatch(

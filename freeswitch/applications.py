@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from freeswitch import left_alone
+from freeswitch import left_alone, leg_rates
 from freeswitch.action_proofs import ActionKind
 from freeswitch.causes import HANGUP_CAUSES
 from freeswitch.errors import CommandRefused
+from freeswitch.leg_rates import LegRate
 
 MAX_APPLICATIONS: Final = 64
 MAX_ARGUMENT_CHARACTERS: Final = 2000
@@ -94,9 +95,12 @@ def transfer(extension: str, context: str) -> Application:
     return Application("transfer", f"{extension} XML {context}")
 
 
-def bridge(endpoint: str) -> Application:
-    """Connect the call to a second leg, one endpoint as `commands.endpoint` makes it."""
-    return Application("bridge", checked_endpoint(endpoint))
+def bridge(endpoint: str, rate: LegRate | None = None) -> Application:
+    """Connect the call to a second leg, one endpoint as `commands.endpoint` makes it, where `rate` allows it."""
+    checked = checked_endpoint(endpoint)
+    if rate is None:
+        return Application("bridge", checked)
+    return Application(leg_rates.APPLICATION, leg_rates.bridge_within(rate, checked))
 
 
 def queue(name: str) -> Application:
@@ -144,13 +148,15 @@ def end_after(seconds: int) -> Application:
 def connect(step: Application, message: Application | None = None) -> list[Application]:
     """A bridge, a queue or a conference that must bring the call an agent within CONNECT_SECONDS of the answer.
 
-    Otherwise the node plays `message` (a `playback` or `say`) and hangs up, and the variable `dialer_abandoned` says
-    so, in the call's HANGUP_COMPLETE and in its CDR. All of it is the node's doing: nobody waits in silence because a
-    dialer has stopped. How each behaves was recorded on a node: docs/freeswitch.md.
+    Otherwise, and where a bridge's rate does not allow it now, the node plays `message` (a `playback` or `say`) and
+    hangs up, and the variable `dialer_abandoned` says so, in the call's HANGUP_COMPLETE and in its CDR. All of it is
+    the node's doing: nobody waits in silence because a dialer has stopped. How each behaves was recorded on a node:
+    docs/freeswitch.md.
     """
-    ways = {"bridge": _bridged, "callcenter": _queued, "conference": _met}
+    ways = {"bridge": _bridged, leg_rates.APPLICATION: _bridged, "callcenter": _queued, "conference": _met}
     kinds = {
         "bridge": ActionKind.BRIDGE,
+        leg_rates.APPLICATION: ActionKind.BRIDGE,
         "callcenter": ActionKind.QUEUE,
         "conference": ActionKind.CONFERENCE,
     }
@@ -293,6 +299,8 @@ def _checked(application: Application) -> Application:
     ):
         return application
     name, argument = application.name, application.argument
+    if name == leg_rates.APPLICATION:
+        name, argument = "bridge", checked_endpoint(leg_rates.bridged(argument) or "")
     if name == "set" and argument.startswith(f"{_MESSAGE}="):
         name, argument = "speak", argument.removeprefix(f"{_MESSAGE}=")
     if name not in _NAMES:

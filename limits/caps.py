@@ -87,7 +87,7 @@ class CallCaps:
     tenant: TenantCaps
     gateway: GatewayCaps
     second_leg: GatewayCaps | None = None
-    """The gateway that its agent is reached by. Only its channels count here: when that leg leaves nobody knows yet."""
+    """The gateway that its agent is reached by. Only its channels count here: when that leg leaves is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from simulator.core import Core
 from simulator.dialstring import read_applications, separate
 from simulator.hangup import Hangups
 from simulator.integers import decimal
-from simulator.limit_hash import LimitHash, parse_limit
+from simulator.limit_hash import Limit, LimitHash, parse_limit
 from simulator.scheduler import tick
 
 MESSAGE_SECONDS: Final = 5.0  # a file or a spoken text
@@ -157,8 +157,8 @@ class Applications:
             self._hangups.hang_up(at, call, parse_cause(argument))
         elif name in ("transfer", "execute_extension"):
             return self._branch(at, call, name, argument)
-        elif name == "limit":
-            self._limit(at, call, argument)
+        elif name in ("limit", "limit_execute"):
+            return self._limit(at, call, name, argument)
         elif name in _COMMANDS:
             self._core.journal.command(self._core.clock.wall(at), call.uuid, argument)
         elif name not in _NOTHING:
@@ -202,19 +202,29 @@ class Applications:
         # It comes back from an inline list, as from a subroutine.
         return sum(self.execute(at, call, inner, inner_argument) for inner, inner_argument in listed)
 
-    def _limit(self, at: float, call: Call, argument: str) -> None:
+    def _limit(self, at: float, call: Call, name: str, argument: str) -> float:
         limit = parse_limit(argument)
         if limit is None:
-            return
-        times = self._limit_hash.count(at, limit)
-        # Without its table the switch takes every rate for exceeded.
-        if times <= limit.most and "mod_hash" not in self._core.unloaded:
-            names = ("limit_usage", f"limit_usage_{limit.key}", "limit_rate", f"limit_rate_{limit.key}")
-            call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
-        elif limit.beyond.startswith("!"):
+            return 0.0
+        within = self._within(at, call, limit)
+        if name == "limit_execute":
+            return self.execute(at, call, limit.beyond, limit.argument) if within and limit.argument else 0.0
+        if within:
+            return 0.0
+        if limit.beyond.startswith("!"):
             self._hangups.hang_up(at, call, parse_cause(limit.beyond[1:]))
         else:
             self.transfer(at, call, limit.beyond, "XML", "default")
+        return 0.0
+
+    def _within(self, at: float, call: Call, limit: Limit) -> bool:
+        times = self._limit_hash.count(self._core.clock.wall(at), limit)
+        # Without its table the switch takes every rate for exceeded.
+        if times > limit.most or "mod_hash" in self._core.unloaded:
+            return False
+        names = ("limit_usage", f"limit_usage_{limit.key}", "limit_rate", f"limit_rate_{limit.key}")
+        call.learn(dict(zip(names, ("1", "1", str(times), str(times)), strict=True)))
+        return True
 
     def _schedule(self, at: float, call: Call, name: str, argument: str) -> None:
         if name == "sched_cancel":

@@ -1,6 +1,7 @@
 """Whom an answered channel is bridged to: a second leg, a queue's agent, the others in a conference room.
 
-A second leg has no channel and no events here, only its effect on the first: a bridge's number obeys the number plan,
+A second leg has no channel and no events here, only its effect on the first, and its lines in the ledger, where it is
+a bridge's: a bridge's number obeys the number plan,
 and so does a queue whose name ends in a dash and two digits (`support-02` has agents who never answer). Any other
 queue has an agent who answers at once and stays; `empty...` has none, and `nosuch...` is not configured.
 
@@ -59,7 +60,10 @@ class Bridging:
             )
             self._later(at, call, self._no_answer)
             return
-        call.set_variable("originate_causes", f"{uuids.uuid4()};NONE")
+        leg = str(uuids.uuid4())
+        call.set_variable("originate_causes", f"{leg};NONE")
+        call.second_leg = leg
+        self._core.journal.leg(self._core.clock.wall(at), call, route)
         party = route.called_party or by_number(route.number)
         limit = tick(at, decimal(call.variable("call_timeout") or "") or DEFAULT_TIMEOUT)
         if party.answer is not None and at + party.answer < limit:
@@ -113,6 +117,8 @@ class Bridging:
         def unless_moved(now: float) -> None:
             if call.alive() and (call.applications, call.application_index) == step:
                 then(now, call, *arguments)
+            else:
+                self._hangups.end_leg(now, call)
 
         self._core.scheduler.at(at, unless_moved)
 
@@ -126,12 +132,14 @@ class Bridging:
             self._later(at + party.talk, call, self._unbridged)
 
     def _unbridged(self, at: float, call: Call) -> None:
+        self._hangups.end_leg(at, call)
         if call.variable("hangup_after_bridge") == "true":
             self._hangups.hang_up(at, call, "NORMAL_CLEARING")
         else:
             self._run_next(at, call)
 
     def _no_answer(self, at: float, call: Call) -> None:
+        self._hangups.end_leg(at, call)
         if call.variable("continue_on_fail") == "true":
             self._run_next(at, call)
         else:

@@ -83,6 +83,7 @@ class Call:
         "number",
         "progress_timer",
         "progress_us",
+        "second_leg",
         "sip",
         "tasks",
         "uuid",
@@ -117,6 +118,7 @@ class Call:
         self.application_index = 0
         self.executing = False
         self.cause = ""
+        self.second_leg = ""
         self.sip = 0
         self.called_party: CalledParty
         spec = job.spec

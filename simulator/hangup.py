@@ -97,6 +97,13 @@ class Hangups:
         self._core.hub.channel("CHANNEL_HANGUP", call)
         if not call.flags & calls.UNINVITED:
             self._core.journal.end(self._core.clock.wall(at), call)
+        self.end_leg(at, call)
+
+    def end_leg(self, at: float, call: Call) -> None:
+        """Its second leg, where it has one, is over."""
+        if call.second_leg:
+            self._core.journal.leg_end(self._core.clock.wall(at), call)
+            call.second_leg = ""
 
     def report(self, at: float, call: Call) -> None:
         """CS_HANGUP and CS_REPORTING: its applications are over, its record is written, HANGUP_COMPLETE is sent."""

@@ -42,6 +42,30 @@ class Journal:
             }
         )
 
+    def leg(self, wall: float, call: Call, route: Route) -> None:
+        """The INVITE of a call's second leg."""
+        variables = call.variables
+        self._ledger.write(
+            {
+                "t": wall,
+                "event": "leg",
+                "uuid": call.second_leg,
+                "of": _text(call.uuid),
+                "number": _text(route.number),
+                "node": self._node,
+                "gateway": _text(route.gateway),
+                "tenant": _text(variables.get("dialer_tenant", "")),
+                "campaign": _text(variables.get("dialer_campaign", "")),
+                "contact": _text(variables.get("dialer_contact", "")),
+                "dialer": _text(variables.get("dialer_id", "")),
+                "result": "accepted",
+            }
+        )
+
+    def leg_end(self, wall: float, call: Call) -> None:
+        """The end of a call's second leg."""
+        self._ledger.write({"t": wall, "event": "leg_end", "uuid": call.second_leg})
+
     def step(self, wall: float, event: str, call: Call) -> None:
         """`ring` or `answer`."""
         self._ledger.write({"t": wall, "event": event, "uuid": _text(call.uuid)})

@@ -126,6 +126,9 @@ class LedgerView:
     steps: list[Step]
     others: list[dict[str, Any]]
     starts: list[Start] = field(default_factory=list)
+    legs: list[Originate] = field(default_factory=list)
+    """The INVITEs of second legs, which bridges made."""
+    leg_ends: dict[str, Step] = field(default_factory=dict)
 
     @property
     def accepted(self) -> list[Originate]:
@@ -165,12 +168,19 @@ def read_ledger(*paths: Path | str) -> LedgerView:
                 )
             elif kind in ("ring", "answer", "end"):
                 view.steps.append(Step(**{key: line[key] for key in Step.__slots__ if key in line}))
+            elif kind == "leg":
+                view.legs.append(Originate(**{key: line[key] for key in Originate.__slots__ if key in line}))
+            elif kind == "leg_end":
+                view.leg_ends[line["uuid"]] = Step(
+                    **{key: line[key] for key in Step.__slots__ if key in line}
+                )
             elif kind == "start":
                 view.starts.append(Start(line["t"], line["node"]))
             else:
                 view.others.append(line)
     view.originates.sort(key=lambda line: line.t)
     view.steps.sort(key=lambda step: step.t)
+    view.legs.sort(key=lambda line: line.t)
     return view
 
 

@@ -8,7 +8,7 @@ from models import db, rows
 
 _LIVE = """
 SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
-    (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms
+    (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms, second_leg_gateway_id::text
 FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
 # Of a call that was taken over nobody knows when its last order left: at the latest when it was answered, or ended.

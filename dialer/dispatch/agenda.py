@@ -73,6 +73,8 @@ class Agenda:
         freed: set[CapKey] = {NODES}
         for call in over:
             freed |= {("tenant", call.tenant_id), ("gateway", call.gateway_id)}
+            if call.second_leg_gateway_id is not None:
+                freed.add(("gateway", call.second_leg_gateway_id))
             # Who waits for a slot that campaigns share keeps its place: whose call ended would always be first.
             if not self._caps.waits(call.campaign_id):
                 woken = self.wake(call.campaign_id) or woken
@@ -146,11 +148,15 @@ class Agenda:
         denials: dict[CapKey, Denied] = {}
         for one in answered:
             if isinstance(one.answer, Denied):
-                cap = cap_of(one.answer.reason, one.tenant_id, one.gateway_id)
-                if cap is not None:
+                full = one.second_leg_gateway_id if one.answer.of_second_leg else one.gateway_id
+                cap = cap_of(one.answer.reason, one.tenant_id, full or one.gateway_id)
+                # Of some nodes only it says nothing about the others.
+                if cap is not None and not (cap == NODES and one.some_nodes):
                     denials.setdefault(cap, one.answer)
             else:
                 granted.update([REDIS, NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
+                if one.second_leg_gateway_id is not None:
+                    granted.update([("gateway", one.second_leg_gateway_id)])
         for cap, denial in denials.items():
             self._caps.denied(cap, denial.reason, asked_at + pause(denial), granted[cap])
         for cap in granted.keys() - denials.keys():

@@ -17,12 +17,15 @@ from dialer.dispatch.gateway_choice import PAUSED, UNCLAIMABLE, GatewayCandidate
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.fault_points import FaultPoint, hit
+from dialer.live_calls import LiveCall
 from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
 from models import new_id
 
 log = structlog.get_logger()
 
 UNCLAIMABLE_SECONDS = 60.0
+NO_NODE = Denied("", "no_node", 1.0)
+"""No node that can take a call has a share of the rate of the gateway that the agent is reached by."""
 
 
 class PermitSource(Protocol):
@@ -41,6 +44,7 @@ class ClaimSurroundings(Protocol):
     """What a batch asks of the process around it."""
 
     def core_uuid(self, node: str) -> str | None: ...
+    def node_names(self) -> Sequence[str]: ...
     def take_probe(self, gateway_id: str) -> bool: ...
     def return_probe(self, gateway_id: str) -> None: ...
     def announce(self, claimed: Sequence[Claimed]) -> None: ...
@@ -61,11 +65,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the limiter said of one call by one gateway."""
+    """What the limiter said of one call by one gateway. `some_nodes`: not every node may take it."""
 
     tenant_id: str
     gateway_id: str
     answer: Permit | Denied
+    second_leg_gateway_id: str | None = None
+    some_nodes: bool = False
 
 
 @dataclass(slots=True)
@@ -89,6 +95,9 @@ def caps_of(plan: Plan, gateway: GatewayPlan) -> CallCaps:
         plan.max_concurrent_calls,
         tenant,
         GatewayCaps(gateway.gateway_id, gateway.cps, gateway.channels),
+        None
+        if plan.second_leg is None
+        else GatewayCaps(plan.second_leg.gateway_id, None, plan.second_leg.channels),
     )
 
 
@@ -132,7 +141,7 @@ class Batch:
             for choice, answer in refused:
                 other = (
                     choice.candidate.next()
-                    if answer.reason in ("gateway_channels", "gateway_paused")
+                    if answer.reason in ("gateway_channels", "gateway_paused") and not answer.of_second_leg
                     else None
                 )
                 if other is not None:
@@ -149,6 +158,9 @@ class Batch:
             by_campaign.setdefault(plan.campaign_id, (plan, []))[1].append(due)
         found: dict[str, GatewayCandidate] = {}
         for plan, wanted in by_campaign.values():
+            if not any(self._may_take(plan, node.name) for node in self.offered):
+                self.outcomes[plan.campaign_id].denied += [(due, NO_NODE) for due in wanted]
+                continue
             open_now, closed = candidates(plan, wanted)
             found |= {candidate.due.contact_id: candidate for candidate in open_now}
             self.outcomes[plan.campaign_id].denied += closed
@@ -161,7 +173,12 @@ class Batch:
         for item in waiting:
             plan = self.departures.plan(item.call.campaign_id)
             gateway = None if plan is None else plan.gateway(item.call.gateway_id)
-            if plan is None or gateway is None or item.call.node not in names:
+            if (
+                plan is None
+                or gateway is None
+                or item.call.node not in names
+                or not _same_leg(plan, item.call)
+            ):
                 self.departures.withdraw(item.call, delay=AGAIN_SECONDS)
                 continue
             caps = caps_of(plan, gateway)
@@ -174,7 +191,7 @@ class Batch:
                 str(new_id()),
                 choice.candidate.due.phone_number,
                 caps_of(choice.plan, choice.gateway),
-                self.order(),
+                [name for name in self.order() if self._may_take(choice.plan, name)],
             )
             for choice in choices
         ]
@@ -186,7 +203,13 @@ class Batch:
             self.offered, requests, lead=self.timing.lead, horizon=self.timing.horizon
         )
         self.answered += [
-            Answered(request.caps.tenant_id, request.caps.gateway.id, answer)
+            Answered(
+                request.caps.tenant_id,
+                request.caps.gateway.id,
+                answer,
+                None if request.caps.second_leg is None else request.caps.second_leg.id,
+                len(request.nodes) < len(self.offered),
+            )
             for request, answer in zip(requests, answers, strict=True)
         ]
         for (item, _), answer in zip(again, answers, strict=False):
@@ -195,6 +218,13 @@ class Batch:
             else:
                 item.ask_at = self.now() + answer.retry_after
         return answers[len(again) :]
+
+    def _may_take(self, plan: Plan, node: str) -> bool:
+        """Whether a node may connect a campaign's people to its agent: it has a share of that one's gateway."""
+        second = plan.second_leg
+        if second is None or second.cps is None:
+            return True
+        return second.rate(self.around.node_names(), node) is not None
 
     def _send(self, admitted: Sequence[tuple[Choice, Permit]]) -> list[tuple[Choice, Denied]]:
         """Claim and hand over; back come those whose gateway turned out to be paused."""
@@ -297,4 +327,10 @@ class Batch:
             due.sends,
             plan.ring_timeout_seconds,
             plan.max_call_seconds,
+            None if plan.second_leg is None else plan.second_leg.gateway_id,
         )
+
+
+def _same_leg(plan: Plan, call: LiveCall) -> bool:
+    """Whether a call's agent is still reached as when it was claimed."""
+    return call.second_leg_gateway_id == (None if plan.second_leg is None else plan.second_leg.gateway_id)

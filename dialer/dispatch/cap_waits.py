@@ -37,7 +37,12 @@ def cap_of(reason: str, tenant_id: str, gateway_id: str) -> CapKey | None:
 def caps_over(plan: Plan) -> list[CapKey]:
     """The shared caps without which nothing of a campaign leaves. With several gateways no single one's is."""
     found = [REDIS, NODES, ("tenant", plan.tenant_id)]
-    return [*found, ("gateway", plan.gateways[0].gateway_id)] if len(plan.gateways) == 1 else found
+    if len(plan.gateways) == 1:
+        found.append(("gateway", plan.gateways[0].gateway_id))
+    second = plan.second_leg
+    if second is not None and ("gateway", second.gateway_id) not in found:
+        found.append(("gateway", second.gateway_id))
+    return found
 
 
 @dataclass(slots=True)

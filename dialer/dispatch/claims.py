@@ -46,7 +46,7 @@ class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
     `generation` is that of the plan by which it was chosen, `sends` how often it had been sent when its gateway was;
-    the last two are its agent's at that time.
+    the last three are its agent's at that time.
     """
 
     campaign_id: str
@@ -59,6 +59,7 @@ class ClaimRequest:
     sends: int
     ring_seconds: int | None = None
     max_seconds: int | None = None
+    second_leg_gateway_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,11 @@ WITH campaign_now AS (
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
-        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[])
-        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds)
+        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[])
+        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds, second_leg)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
-        wanted.ring_seconds, wanted.max_seconds, contact.attempts > 0 AND {REJECTED} AS rejected,
+        wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {REJECTED} AS rejected,
         campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
@@ -147,9 +148,9 @@ WITH campaign_now AS (
         contact.disturbed, contact.custom_fields, contact.version, free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
-        gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds)
+        gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds, second_leg_gateway_id)
     SELECT call_id, tenant_id, campaign_id, id, sends, attempts, generation, phone_number, caller_id,
-        gateway_id, node, core_uuid, %(dialer)s, %(dialer)s, ring_seconds, max_seconds
+        gateway_id, node, core_uuid, %(dialer)s, %(dialer)s, ring_seconds, max_seconds, second_leg
     FROM taken
 ), counted AS (
     INSERT INTO campaign_count (campaign_id, lane, pending, originated)
@@ -218,6 +219,7 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None =
         "sends": [item.sends for item in wanted],
         "ring": [item.ring_seconds for item in wanted],
         "longest": [item.max_seconds for item in wanted],
+        "seconds": [item.second_leg_gateway_id for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }

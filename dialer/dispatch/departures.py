@@ -22,7 +22,7 @@ from gevent.event import Event as Signal
 from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
-from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
 from dialer.live_calls import LiveCall, LiveCalls
@@ -99,6 +99,7 @@ class Departures:
             campaign_id=item.campaign_id,
             tenant_id=plan.tenant_id,
             gateway_id=item.gateway_id,
+            second_leg_gateway_id=None if plan.second_leg is None else plan.second_leg.gateway_id,
             caller_id=item.caller_id,
             tried=tried,
             node=item.node,
@@ -230,6 +231,9 @@ class Departures:
             return None
         try:
             return self.originate_builder.build(plan, gateway, call, custom_fields)
+        except SecondLegChangedError as changed:
+            log.info("second_leg_changed", call_id=call.call_id, reason=str(changed))
+            self.withdraw(call, delay=AGAIN_SECONDS)
         except (ActionRefused, CommandRefused) as refused:
             self.sender.refuse(call, refused)
         except Exception as error:

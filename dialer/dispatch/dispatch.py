@@ -139,6 +139,10 @@ class Dispatch:
         """The Core-UUID of a node's present run."""
         return self.nodes_view.core_uuid(node)
 
+    def node_names(self) -> Sequence[str]:
+        """All nodes there are."""
+        return self.nodes_view.names()
+
     def take_probe(self, gateway_id: str) -> bool:
         """Whether one call may leave by a paused gateway."""
         taken = self.gateways.take_probe(gateway_id)

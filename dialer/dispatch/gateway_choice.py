@@ -86,7 +86,9 @@ class Deferred:
         if denied.reason == "number_cap":
             seconds = NUMBER_SECONDS
         elif denied.reason == UNCLAIMABLE or (
-            denied.reason.startswith("gateway_") and any(gateway.prefixes for gateway in plan.gateways)
+            denied.reason.startswith("gateway_")
+            and not denied.of_second_leg
+            and any(gateway.prefixes for gateway in plan.gateways)
         ):
             seconds = denied.retry_after
         else:

@@ -80,6 +80,10 @@ class Nodes:
         link = self._cluster.links.get(name)
         return link.core_uuid if link is not None else None
 
+    def names(self) -> list[str]:
+        """All nodes there are, whatever they can do now: what is divided among the nodes is divided among these."""
+        return [name for name, listed in self._listed.items() if not listed.deleted]
+
     # What the process tells it.
 
     def on_reply(self, node: str, seconds: float) -> None:

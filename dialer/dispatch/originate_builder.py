@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,16 +29,23 @@ from dialer.live_calls import LiveCall
 from freeswitch import applications
 from freeswitch.applications import Application
 from freeswitch.channel_variables import variable_name
+from freeswitch.leg_rates import LegRate
 from freeswitch.originate import OriginateRequest, endpoint
+
+
+class SecondLegChangedError(Exception):
+    """What a call has a permit for is not what its campaign's agent needs by now: another call may leave instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class OriginateBuilder:
-    """Builds originates. The fields are what the platform lets any tenant's agents reach."""
+    """Builds originates. The first fields are what the platform lets any tenant's agents reach; `node_names` are all
+    nodes there are, whoever of them can take a call."""
 
     sound_folder: str
     audio_hosts: Sequence[str]
     socket_hosts: Sequence[str]
+    node_names: Callable[[], Sequence[str]] = tuple
 
     def build(
         self, plan: Plan, gateway: GatewayPlan, call: LiveCall, custom_fields: Mapping[str, str]
@@ -46,12 +53,19 @@ class OriginateBuilder:
         """The originate of one call by `gateway`.
 
         Raises ActionRefused or CommandRefused where the contact's columns, or what the platform has since taken
-        from the tenant, do not allow it.
+        from the tenant, do not allow it, and SecondLegChangedError where it has no permit for its second leg.
         """
         allowed = self._allowed(plan)
         action = fill(parse_action(plan.action, allowed), custom_fields, _region(call.caller_id))
+        second, rate = None, None
         if isinstance(action, Bridge):
             checked_bridge(action, allowed)
+            second = plan.bridge_gateways.get(action.gateway_id)
+            rate = None if second is None else second.rate(self.node_names(), call.node)
+        if call.second_leg_gateway_id != (None if second is None else second.gateway_id):
+            raise SecondLegChangedError("its agent is reached by another gateway than its permit is for")
+        if second is not None and second.cps is not None and rate is None:
+            raise SecondLegChangedError("its node has no share of the rate of its agent's gateway any more")
         message = parse_safe_harbour(plan.safe_harbour, allowed)
         if message is not None:
             message = fill_safe_harbour(message, custom_fields)
@@ -67,7 +81,7 @@ class OriginateBuilder:
             caller_id_header=gateway.caller_id_header,
             ring_seconds=call.ring_seconds,
             max_seconds=call.max_seconds,
-            applications=steps(action, plan, message),
+            applications=steps(action, plan, message, rate),
             variables={
                 variable_name(column): custom_fields[column] for column in columns if column in custom_fields
             },
@@ -91,18 +105,21 @@ class OriginateBuilder:
             sound_folder=self.sound_folder,
             audio_hosts=frozenset(self.audio_hosts),
             gateway_ids=frozenset(plan.gateway_ids),
-            prefixes=plan.bridge_prefixes,
+            prefixes={name: gateway.prefixes for name, gateway in plan.bridge_gateways.items()},
             queues=frozenset(plan.queues),
             socket_hosts=frozenset(self.socket_hosts),
             dialplan_context=plan.dialplan_context,
         )
 
 
-def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Application]:
+def steps(
+    action: Action, plan: Plan, message: Message | None = None, rate: LegRate | None = None
+) -> list[Application]:
     """The dialplan applications of an action; what ends by itself is followed by a hangup.
 
-    `message` is what the person hears where a bridge, a queue or a conference brings no agent in time, or a socket's
-    server is not there. Each action leaves a proof of whether it ran (`freeswitch.action_proofs`).
+    `rate` is what the node keeps for a second leg, None where its gateway has no bound. `message` is what the person
+    hears where a bridge, a queue or a conference brings no agent in time, or a socket's server is not there. Each
+    action leaves a proof of whether it ran (`freeswitch.action_proofs`).
     """
     said = None if message is None else _message(message)
     match action:
@@ -115,8 +132,8 @@ def steps(action: Action, plan: Plan, message: Message | None = None) -> list[Ap
         case Transfer(extension, context):
             return applications.transferred(applications.transfer(extension, context))
         case Bridge(gateway_id, number):
-            leg = endpoint(plan.bridge_gateways.get(gateway_id, ""), number)
-            return applications.connect(applications.bridge(leg), said)
+            leg = endpoint(plan.bridge_gateways[gateway_id].dial_string, number)
+            return applications.connect(applications.bridge(leg, rate), said)
         case Queue(name):
             return applications.connect(applications.queue(name), said)
         case Socket(host, port):

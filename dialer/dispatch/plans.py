@@ -7,16 +7,17 @@ asked again by the claim and by the sender's guard.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from campaigns.routing import in_order
+from dialer.dispatch.second_legs import BridgeGateway, divided
 from models import CallerIdFormat, CallerIdHeader, db, rows
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayPlan:
-    """One gateway that a campaign's calls may leave by. `cps` is what back-pressure leaves of its rate.
+    """One gateway that a campaign's calls may leave by. `cps` is what second legs and back-pressure leave of its own.
 
     `faults` are those in a row; a paused one may be probed with one call when `probe_due`.
     """
@@ -49,8 +50,8 @@ class Plan:
     """One running campaign with its agent, caller id, gateways and caps. `held`: why none of its calls may leave
     now, as its `blocked_reason` says it.
 
-    `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are the dial strings, by
-    id, of every gateway that the tenant may bridge to. `weight` is its share beside the tenant's other campaigns,
+    `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are, by id,
+    all that the tenant may bridge to. `weight` is its share beside the tenant's other campaigns,
     `tenant_weight` the tenant's beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was
     doubled since it was set running; `has_ramp`: there is a row that says so.
     """
@@ -77,9 +78,7 @@ class Plan:
     dialplan_context: str | None
     gateway_ids: tuple[str, ...]
     queues: tuple[str, ...]
-    bridge_gateways: Mapping[str, str]
-    bridge_prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Which numbers those of them carry that do not carry all."""
+    bridge_gateways: Mapping[str, BridgeGateway]
     safe_harbour: Mapping[str, Any] | None = None
     weight: int = 1
     tenant_weight: int = 1
@@ -91,6 +90,15 @@ class Plan:
     def probe_at(self) -> str | None:
         """When the first of its paused gateways may be probed."""
         return min((one.probe_at for one in self.gateways if one.paused and one.probe_at), default=None)
+
+    @property
+    def second_leg(self) -> BridgeGateway | None:
+        """The gateway that its agent is reached by; None where no second leg of ours leaves."""
+        match self.action:
+            case {"type": "bridge", "gateway_id": str(gateway_id)}:
+                return self.bridge_gateways.get(gateway_id.strip())
+            case _:
+                return None
 
     def gateway(self, gateway_id: str) -> GatewayPlan | None:
         """One of its gateways; None where calls no longer leave by it."""
@@ -134,19 +142,27 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
 {_OF_RUNNING}
 ORDER BY campaign.started_at, campaign.id
 """
-_GATEWAYS = """
+_DIALLED = """EXISTS (
+    SELECT 1 FROM phone_number JOIN gateway AS own ON own.id = phone_number.gateway_id
+    WHERE phone_number.deleted_at IS NULL AND (own.id = gateway.id OR own.failover ? gateway.id::text)
+)"""
+_GATEWAYS = f"""
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
     faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
-    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
+    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at,
+    {_DIALLED} AS dialled
 FROM gateway WHERE deleted_at IS NULL
 """
-# Of every row of the two statements above the transaction that wrote it last, and what they make of the time.
+_OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
+_BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
+# Of every row of the statements above the transaction that wrote it last, and what they make of the time.
 VERSION = f"""(
 SELECT md5(concat_ws(' / ',
     (SELECT string_agg(row(campaign.id, campaign.xmin, phone_number.xmin, gateway.xmin, agent.xmin, tenant.xmin,
         call_limits.xmin, ramp.xmin)::text, ' ' ORDER BY campaign.id) {_OF_RUNNING}),
-    (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false))::text, ' ' ORDER BY id)
+    (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_DIALLED})::text, ' ' ORDER BY id)
         FROM gateway WHERE deleted_at IS NULL),
+    (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
     (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt)))
 )"""
 """Of what `running` reads, a text that is another one whenever that says something else: a part of the statement with
@@ -157,8 +173,19 @@ def running() -> dict[str, Plan]:
     """The plans of all running campaigns, by campaign id."""
     with db.connection_context():
         found = rows(_RUNNING)
-        gateways = {row["gateway_id"]: _gateway(row) for row in rows(_GATEWAYS)}
-    return {row["campaign_id"]: _plan(row, gateways) for row in found}
+        gateways = rows(_GATEWAYS)
+        # Also of campaigns that run no more: whoever of theirs answers now is still connected.
+        bridged = {row["gateway_id"] for row in rows(_BRIDGED)}
+    bridged |= {str(row["action"].get("gateway_id", "")).strip() for row in found}
+    leaving, bridging = {}, {}
+    for row in gateways:
+        name = row["gateway_id"]
+        first, second = divided(row["cps"], dialled=row.pop("dialled"), bridged=name in bridged)
+        leaving[name] = _gateway(row | {"cps": first})
+        bridging[name] = BridgeGateway(
+            name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
+        )
+    return {row["campaign_id"]: _plan(row, leaving, bridging) for row in found}
 
 
 def _gateway(row: dict[str, Any]) -> GatewayPlan:
@@ -174,15 +201,20 @@ def _gateway(row: dict[str, Any]) -> GatewayPlan:
     )
 
 
-def _plan(row: dict[str, Any], gateways: Mapping[str, GatewayPlan]) -> Plan:
+def _plan(
+    row: dict[str, Any], gateways: Mapping[str, GatewayPlan], bridging: Mapping[str, BridgeGateway]
+) -> Plan:
     granted = tuple(row.pop("gateway_ids"))
     columns = row.pop("variables")
     leaving = [row.pop("gateway_id"), *row.pop("failover")]
-    return Plan(
+    plan = Plan(
         **(row | {"queues": tuple(row["queues"])}),
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,
-        bridge_gateways={name: gateways[name].dial_string for name in granted if name in gateways},
-        bridge_prefixes={name: gateways[name].prefixes for name in granted if name in gateways},
+        bridge_gateways={name: bridging[name] for name in granted if name in bridging},
     )
+    if plan.held is None and plan.second_leg is not None and plan.second_leg.cps == 0:
+        # Whoever answered could not be connected.
+        return replace(plan, held="gateway_cps")
+    return plan

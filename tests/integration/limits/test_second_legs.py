@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from limits.caps import OpenCall
+from limits.caps import CallCaps, LimiterSnapshot, OpenCall
 from limits.limiter import Denied, GatewayCaps, Permit, PermitRequest
 from tests.integration.limits.limiter_rig import (
     OPEN_GATEWAY,

@@ -155,6 +155,9 @@ class World:
     def core_uuid(self, _node: str) -> str | None:
         return "core-1"
 
+    def node_names(self) -> Sequence[str]:
+        return ["fs1", "fs2"]
+
     def take_probe(self, gateway_id: str) -> bool:
         self.probes.append(gateway_id)
         return self.take(gateway_id)

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from campaigns.actions import ActionRefused, NotGranted
-from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
+from dialer.dispatch.plans import Plan
+from dialer.dispatch.second_legs import BridgeGateway, shares
 from freeswitch.originate import originate
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan
 
 DESK = "00000000-0000-7000-8000-0000000000d1"
 GRANTED: dict[str, Any] = {
     "gateway_ids": (DESK,),
-    "bridge_gateways": {DESK: "sofia/gateway/desk/{digits}"},
+    "bridge_gateways": {DESK: BridgeGateway(DESK, "sofia/gateway/desk/{digits}")},
     "queues": ("support",),
 }
 SORRY = {"say": "Sorry, {first_name}."}
 REQUESTS = OriginateBuilder("/sounds", (), ())
+BRIDGED = make_call(second_leg_gateway_id=DESK)
 ACTIONS = {
     "bridge": {"type": "bridge", "gateway_id": DESK, "number": "+14155550100"},
     "callcenter": {"type": "bridge", "queue": "support"},
@@ -31,7 +34,8 @@ ACTIONS = {
 def steps(action: dict[str, Any], safe_harbour: dict[str, Any] | None) -> list[tuple[str, str]]:
     plan = make_plan(action=action, safe_harbour=safe_harbour, **GRANTED)
     REQUESTS.check(plan)
-    request = REQUESTS.build(plan, make_gateway(), make_call(), {"first_name": "Ann"})
+    call = make_call(second_leg_gateway_id=DESK if "gateway_id" in action else None)
+    request = REQUESTS.build(plan, make_gateway(), call, {"first_name": "Ann"})
     assert originate(request).line.startswith("bgapi originate {")
     return [(step.name, step.argument) for step in request.applications]
 
@@ -66,16 +70,17 @@ def test_a_call_leaves_with_the_timers_of_its_claim() -> None:
 def test_a_bridge_obeys_the_prefixes_of_its_gateway(number: str) -> None:
     """A gateway that carries +1 carried second legs to +44."""
     builder = OriginateBuilder("/sounds", (), ())
-    granted = GRANTED | {"bridge_prefixes": {DESK: ("+44", "+49")}}
+    desk = BridgeGateway(DESK, "sofia/gateway/desk/{digits}", ("+44", "+49"))
+    granted = GRANTED | {"bridge_gateways": {DESK: desk}}
     plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": number}, **granted)
     with pytest.raises(NotGranted, match="carries") if "{" not in number else nullcontext():
         builder.check(plan)
     with pytest.raises(NotGranted, match=re.escape("the gateway carries +44, +49 only")):
-        builder.build(plan, make_gateway(), make_call(), {"desk": "+14155550100"})
+        builder.build(plan, make_gateway(), BRIDGED, {"desk": "+14155550100"})
     builder.build(
         make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **granted),
         make_gateway(),
-        make_call(),
+        BRIDGED,
         {"desk": "+442071838750"},
     )
 
@@ -92,9 +97,49 @@ def test_a_bridge_reads_a_column_as_a_number_of_the_caller_id_s_country(
     caller_id: str, written: str, dialled: str
 ) -> None:
     plan = make_plan(action={"type": "bridge", "gateway_id": DESK, "number": "{desk}"}, **GRANTED)
-    request = REQUESTS.build(plan, make_gateway(), make_call(caller_id=caller_id), {"desk": written})
+    call = make_call(caller_id=caller_id, second_leg_gateway_id=DESK)
+    request = REQUESTS.build(plan, make_gateway(), call, {"desk": written})
     bridged = {step.name: step.argument for step in request.applications}["bridge"]
     assert bridged.endswith(f"sofia/gateway/desk/{dialled}")
+
+
+def desk_of(cps: int | None, nodes: tuple[str, ...] = ("fs1",)) -> tuple[Plan, OriginateBuilder]:
+    """A campaign whose agent's gateway has so many calls a second, and a builder that knows these nodes."""
+    desk = BridgeGateway(DESK, "sofia/gateway/desk/{digits}", cps=cps)
+    granted = GRANTED | {"bridge_gateways": {DESK: desk}}
+    plan = make_plan(action=ACTIONS["bridge"], safe_harbour=SORRY, **granted)
+    return plan, OriginateBuilder("/sounds", (), (), lambda: nodes)
+
+
+def test_a_second_leg_leaves_within_the_rate_that_its_node_keeps_and_else_the_message_is_heard() -> None:
+    plan, builder = desk_of(6)
+    request = builder.build(plan, make_gateway(), BRIDGED, {"first_name": "Ann"})
+    line = originate(request).line
+    assert (
+        f"^limit_execute:hash carillon_gw {DESK} 3/1 bridge sofia/gateway/desk/14155550100^set:dialer_ab"
+        in line
+    )
+    assert [step.name for step in request.applications][-4:] == ["limit_execute", "set", "speak", "hangup"]
+    unbound, builder = desk_of(None)
+    request = builder.build(unbound, make_gateway(), BRIDGED, {"first_name": "Ann"})
+    assert [step.name for step in request.applications][-4:] == ["bridge", "set", "speak", "hangup"]
+
+
+def test_a_call_without_a_permit_for_its_second_leg_does_not_leave() -> None:
+    plan, builder = desk_of(1, nodes=("fs1", "fs2", "fs3"))
+    (node,) = shares(DESK, 1, ("fs1", "fs2", "fs3"))
+    other = next(name for name in ("fs1", "fs2", "fs3") if name != node)
+    fields = {"first_name": "Ann"}
+    builder.build(plan, make_gateway(), make_call(node=node, second_leg_gateway_id=DESK), fields)
+    for call in (
+        make_call(node=other, second_leg_gateway_id=DESK),
+        make_call(node=node),
+        make_call(node=node, second_leg_gateway_id="another"),
+    ):
+        with pytest.raises(SecondLegChangedError):
+            builder.build(plan, make_gateway(), call, fields)
+    with pytest.raises(SecondLegChangedError):
+        builder.build(make_plan(), make_gateway(), BRIDGED, {})
 
 
 def test_a_message_that_no_longer_stands_stops_the_campaign() -> None:

@@ -7,6 +7,7 @@ import pytest
 from freeswitch import applications as apps
 from freeswitch.applications import Application, connect, inline
 from freeswitch.hangup import hangup_from_event
+from freeswitch.leg_rates import LegRate
 from tests.unit.simulator.node import Node
 
 FILE = apps.playback("sorry.wav")
@@ -222,3 +223,44 @@ def test_a_post_dial_delay_past_its_budget_ends_the_call_unless_it_has_rung() ->
         if ending == "09":
             assert 3.0 <= int(node.last("CHANNEL_HANGUP_COMPLETE")["variable_mduration"]) / 1000 <= 4.0
             assert node.jobs == ["-ERR PROGRESS_TIMEOUT\n"]
+
+
+RATE = LegRate("desk", 1, 2)
+
+
+def legs(node: Node) -> list[tuple[str, str]]:
+    """The second legs of the ledger, by their numbers' ends, and whether each has ended."""
+    over = {line["uuid"] for line in node.ledger("leg_end")}
+    return [(line["number"][-2:], "over" if line["uuid"] in over else "up") for line in node.ledger("leg")]
+
+
+def test_over_its_rate_no_second_leg_leaves_and_the_message_is_heard() -> None:
+    node = call(apps.bridge("sofia/gateway/desk/+15550107", RATE))
+    steps = inline(connect(apps.bridge("sofia/gateway/desk/+15550107", RATE), FILE))
+    node.call("07", "", steps, uuid="v")
+    node.pass_time(0.5)
+    assert legs(node) == [("07", "up")]
+    node.pass_time(MESSAGE_SECONDS)
+    ended = node.last("CHANNEL_HANGUP_COMPLETE", "v")
+    assert ended["variable_dialer_abandoned"] == "true"
+    assert "variable_originate_disposition" not in ended, "nobody was called for it"
+    hangup = hangup_from_event(ended)
+    assert hangup is not None
+    assert hangup.agent_failure is None
+    node.call("07", "", steps, uuid="w")
+    node.pass_time(0.5)
+    assert legs(node) == [("07", "up"), ("07", "up")], "its window was over"
+
+
+@pytest.mark.parametrize(("number", "after"), [("07", 0.0), ("10", 5.0), ("02", 3.0)])
+def test_a_second_legs_end_stands_in_the_ledger(number: str, after: float) -> None:
+    """With the call, by itself, or because it did not answer."""
+    node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
+    node.pass_time(0.5)
+    assert legs(node) == [(number, "up")]
+    (leg,) = node.ledger("leg")
+    assert (leg["of"], leg["gateway"]) == ("u", "desk")
+    node.pass_time(after)
+    if not after:
+        node.api("uuid_kill u")
+    assert legs(node) == [(number, "over")]

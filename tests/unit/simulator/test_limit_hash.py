@@ -113,9 +113,19 @@ def test_a_window_begins_with_the_first_and_ends_for_all() -> None:
     assert limit_hash.count(1000.0, quick) == 1
 
 
+def test_a_window_goes_by_whole_seconds() -> None:
+    """As mod_hash counts: of two that touch the first can be a moment long."""
+    limit_hash = LimitHash()
+    each, other = Limit("each", 2, 1, ""), Limit("other", 1, 2, "")
+    moments = (10.0, 10.9, 10.95, 11.0, 11.1, 11.2)
+    assert [limit_hash.count(at, each) for at in moments] == [1, 2, 3, 1, 2, 3]
+    assert [limit_hash.count(at, other) for at in (10.9, 11.95, 12.0, 13.9, 14.0)] == [1, 2, 1, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
+        ("hash r k 5/1 bridge sofia/a b", Limit("r_k", 5, 1, "bridge", "sofia/a b")),
         ("hash carillon u 1/3600 !LOSE_RACE", Limit("carillon_u", 1, 3600, "!LOSE_RACE")),
         ("hash r k 5/1", Limit("r_k", 5, 1, "limit_exceeded")),
         ("hash r k 5", None),

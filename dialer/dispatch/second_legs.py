@@ -1,0 +1,67 @@
+"""What a gateway's calls a second leave to second legs, and each node's share of it. Pure.
+
+A second leg leaves when the person has answered, long after its permit, and at a moment that no dialer chooses: the
+limiter cannot count it. So its gateway's rate is divided beforehand, between the first legs that leave by it and the
+second ones, and what the second ones have among the nodes, each of which keeps its part by itself
+(`freeswitch.leg_rates`). Decision 0050.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from freeswitch.leg_rates import LegRate
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeGateway:
+    """A gateway that agents are reached by. `cps` is what second legs have of its calls a second; None is no bound.
+
+    `prefixes` are of the numbers that it carries, none for all.
+    """
+
+    gateway_id: str
+    dial_string: str
+    prefixes: tuple[str, ...] = ()
+    channels: int | None = None
+    cps: int | None = None
+
+    def rate(self, nodes: Iterable[str], node: str) -> LegRate | None:
+        """What one of all the nodes there are may send of second legs; None for a node without a share. To be asked
+        for only where there is a bound."""
+        if self.cps is None:
+            return None
+        part = shares(self.gateway_id, self.cps, nodes).get(node)
+        return None if part is None else LegRate(self.gateway_id, *part)
+
+
+def divided(cps: int | None, *, dialled: bool, bridged: bool) -> tuple[int | None, int | None]:
+    """A gateway's calls a second, for first legs and for second ones.
+
+    `dialled`: calls leave by it, as some caller id's gateway or one that it fails over to; then second legs have
+    half, rounded down, and otherwise all. `bridged`: second legs leave by it now; first legs have what those leave.
+    """
+    if cps is None:
+        return None, None
+    second = cps // 2 if dialled else cps
+    return cps - second if dialled and bridged else cps, second
+
+
+def shares(gateway_id: str, cps: int, nodes: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """For each node that has a share: so many second legs within so many seconds of the clock.
+
+    A node counts from one whole second to the next, so N in each may be 2 N in one second across the two: that uses
+    up 2 N of the gateway's calls a second. Of one in two whole seconds no two lie within one second: that uses up 1.
+    The sum over the nodes is never more than `cps`. Which of them have more than others, where it cannot be the same,
+    is drawn by their names, for each gateway anew.
+    """
+    order = sorted(set(nodes), key=lambda node: (zlib.crc32(f"{gateway_id} {node}".encode()), node))
+    if not order:
+        return {}
+    if cps >= 2 * len(order):
+        pairs, more = divmod(cps // 2, len(order))
+        return {node: (pairs + (place < more), 1) for place, node in enumerate(order)}
+    twice = max(0, cps - len(order))
+    return {node: (1, 1 if place < twice else 2) for place, node in enumerate(order[:cps])}
