@@ -20,6 +20,7 @@ from api.routes import nodes as nodes_api
 from campaigns import call_counts, hangups, lifecycle, stopping
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
+from dialer.dispatch import plans
 from dialer.record import cdr_correction, cdr_inbox, outcomes
 from dialer.record.outcomes import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
@@ -248,6 +249,14 @@ def test_a_limiter_is_rebuilt_without_reading_what_is_over(
         for plan in (explained(sql, parameters), *kept):
             assert not re.search(r"Seq Scan on call\b", plan), f"{name}\n{plan}"
             assert read_by(plan) <= 3 * (OURS + THEIRS), f"{name}\n{plan}"
+
+
+def test_which_gateways_second_legs_may_leave_by_is_told_without_what_is_over(
+    busy: tuple[list[str], str],
+) -> None:
+    plan = explained(plans._BRIDGED, ())
+    assert not re.search(r"Seq Scan on call\b", plan), plan
+    assert read_by(plan) <= 3 * (OURS + THEIRS), plan
 
 
 def test_every_statement_on_calls_or_contacts_is_in_the_list() -> None:
