@@ -99,14 +99,14 @@ class GatewayBody(schemas.Schema):
         CAP_MAX,
         load_default=None,
         allow_none=True,
-        metadata={"description": "Calls started per second; null is unlimited."},
+        metadata={"description": "Calls started per second, the legs to agents included; null is unlimited."},
     )
     channels = schemas.Integer(
         1,
         CAP_MAX,
         load_default=None,
         allow_none=True,
-        metadata={"description": "Calls at once; null is unlimited."},
+        metadata={"description": "Calls at once, the legs to agents included; null is unlimited."},
     )
     prefixes = schemas.Items(
         schemas.Text(1, 16, validate=[_check_prefix]),

@@ -208,9 +208,10 @@ class Batch:
                 request.caps.gateway.id,
                 answer,
                 None if request.caps.second_leg is None else request.caps.second_leg.id,
-                len(request.nodes) < len(self.offered),
+                # Who waits for a permit has its node, which is as full for the others.
+                place >= len(again) and len(request.nodes) < len(self.offered),
             )
-            for request, answer in zip(requests, answers, strict=True)
+            for place, (request, answer) in enumerate(zip(requests, answers, strict=True))
         ]
         for (item, _), answer in zip(again, answers, strict=False):
             if isinstance(answer, Permit):

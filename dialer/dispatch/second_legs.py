@@ -9,8 +9,9 @@ second ones, and what the second ones have among the nodes, each of which keeps 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from freeswitch.leg_rates import LegRate
 
@@ -33,7 +34,7 @@ class BridgeGateway:
         for only where there is a bound."""
         if self.cps is None:
             return None
-        part = shares(self.gateway_id, self.cps, nodes).get(node)
+        part = shares(self.gateway_id, self.cps, frozenset(nodes)).get(node)
         return None if part is None else LegRate(self.gateway_id, *part)
 
 
@@ -49,7 +50,8 @@ def divided(cps: int | None, *, dialled: bool, bridged: bool) -> tuple[int | Non
     return cps - second if dialled and bridged else cps, second
 
 
-def shares(gateway_id: str, cps: int, nodes: Iterable[str]) -> dict[str, tuple[int, int]]:
+@lru_cache(maxsize=1024)
+def shares(gateway_id: str, cps: int, nodes: frozenset[str]) -> Mapping[str, tuple[int, int]]:
     """For each node that has a share: so many second legs within so many seconds of the clock.
 
     A node counts from one whole second to the next, so N in each may be 2 N in one second across the two: that uses
@@ -57,7 +59,7 @@ def shares(gateway_id: str, cps: int, nodes: Iterable[str]) -> dict[str, tuple[i
     The sum over the nodes is never more than `cps`. Which of them have more than others, where it cannot be the same,
     is drawn by their names, for each gateway anew.
     """
-    order = sorted(set(nodes), key=lambda node: (zlib.crc32(f"{gateway_id} {node}".encode()), node))
+    order = sorted(nodes, key=lambda node: (zlib.crc32(f"{gateway_id} {node}".encode()), node))
     if not order:
         return {}
     if cps >= 2 * len(order):

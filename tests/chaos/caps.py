@@ -145,7 +145,7 @@ def spans(view: LedgerView, lines: Iterable[Originate], deaths: Iterable[tuple[s
     anew, and earlier where somebody saw it (`deaths`, by its name). An answered call that it brought back afterwards
     has an end of its own, and was up at the carrier all the while.
     """
-    ends = view.ends()
+    ends = view.ends() | view.leg_ends
     gone: dict[str, list[float]] = defaultdict(list)
     for node, at in [*deaths, *((start.node, start.t) for start in view.starts)]:
         gone[node].append(at)
@@ -188,20 +188,22 @@ def judge(
     calls: Sequence[Span],
     orders: Sequence[Originate],
     left: Callable[[Originate], float],
+    legs: Sequence[Span] = (),
 ) -> Iterator[Peak]:
     """The peak of each cap for each that it holds for. `calls` are those that became one; `orders` are all that a
-    node was to carry out: each makes it a session, whatever comes of it, so a node's calls a second count them."""
+    node was to carry out: each makes it a session, whatever comes of it, so a node's calls a second count them.
+    `legs` are the calls' second legs, which a gateway's caps count beside them; each left when its node called."""
     for cap in caps:
         of = BELONGS[cap.scope]
+        second = legs if cap.scope is Scope.GATEWAY else ()
         if not cap.windows:
-            for name, up in _grouped(cap, ((of(call.line), call) for call in calls)).items():
+            for name, up in _grouped(cap, ((of(call.line), call) for call in [*calls, *second])).items():
                 yield _live(cap, name, up)
         else:
             counted = orders if cap.scope is Scope.NODE else [call.line for call in calls]
-            for name, lines in _grouped(cap, ((of(line), line) for line in counted)).items():
-                yield _rate(
-                    cap, name, sorted(((left(line), line) for line in lines), key=lambda call: call[0])
-                )
+            times = [(left(line), line) for line in counted] + [(leg.begin, leg.line) for leg in second]
+            for name, found in _grouped(cap, ((of(line), (t, line)) for t, line in times)).items():
+                yield _rate(cap, name, sorted(found, key=lambda call: call[0]))
 
 
 def unjudged(caps: Iterable[Cap], lines: Iterable[Originate]) -> list[str]:

@@ -15,6 +15,10 @@ from tests.e2e.rig import Api, Tenant, new_tenant, numbers
 GATEWAY_CHANNELS = 5
 """Not narrower: calls that may be up behind a lost link keep their slots for two minutes. Where a campaign had two
 slots both were kept at once, where a tenant had four, three, and who waited for them made a run twice as long."""
+DESK_CPS, DESK_CHANNELS = 2, 2
+"""Of the gateway that an agent is reached by: each of the two nodes may call by it once in two seconds."""
+DESK_ENDING = "10"
+"""The agent answers at once, and hangs up 2 s later."""
 PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 0.3
 
@@ -67,6 +71,25 @@ class Line:
         self.number_id: str = tenant.api.post("/api/v1/phone-numbers", calls_by)["id"]
 
 
+class Desk:
+    """A gateway that a tenant's agent is reached by, and nobody else."""
+
+    def __init__(self, stage: Stage, tenant: Tenant) -> None:
+        self.name = f"{tenant.id}-desk"
+        body = {
+            "name": self.name,
+            "dial_string": stage.dial_string(self.name),
+            "cps": DESK_CPS,
+            "channels": DESK_CHANNELS,
+        }
+        gateway = tenant.api.post("/api/v1/gateways", body)["id"]
+        tenant.api.patch(f"/api/v1/tenants/{tenant.id}", {"gateway_ids": [gateway]})
+        (number,) = numbers(DESK_ENDING, count=1)
+        action = {"type": "bridge", "gateway_id": gateway, "number": number}
+        sorry = {"say": "All our lines are taken."}
+        tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"action": action, "safe_harbour": sorry})
+
+
 class Party:
     """A tenant that plays, with its gateways, each of `cps` calls a second. `room` is how many calls it may have up
     until it is allowed fewer; `agent` is what its calls do."""
@@ -86,12 +109,18 @@ class Party:
         self.room = room
         self.tenant = new_tenant(stage, action=action, agent=agent, limits=self.limits(room))
         self.lines = [Line(stage, self.tenant, number, cps) for number in range(gateways)]
+        self.desk: Desk | None = None
         self._web_url = stage.web_url
         self._operator = (stage.home / "demo.key").read_text().strip()
         self.api = self.client()
         self.changing = self.client()
         key = self.tenant.api.post("/api/v1/api-keys", {"name": "ear", "role": "read"})["key"]
         self.listening = ApiClient(stage.web_url, key)
+
+    def open_desk(self, stage: Stage) -> Desk:
+        """From now on its agent is reached by a gateway of its own."""
+        self.desk = Desk(stage, self.tenant)
+        return self.desk
 
     def client(self) -> Patient:
         """A client of one's own."""

@@ -19,7 +19,7 @@ from tests.chaos.acts import Acts
 from tests.chaos.caps import CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
 from tests.chaos.faults import Fault, Size
 from tests.chaos.listener_client import Ear
-from tests.chaos.parties import GATEWAY_CHANNELS, Line, Party, Patient
+from tests.chaos.parties import DESK_CHANNELS, DESK_CPS, GATEWAY_CHANNELS, Line, Party, Patient
 from tests.chaos.records import Listener, Played, left_open
 from tests.chaos.stage import AUDIO_HOST, Stage
 from tests.e2e.rig import numbers
@@ -42,6 +42,9 @@ LONG_SHARE, LONG_LEAST = 0.04, 6
 STOPS_SHARE, STOPS_LEAST = 0.02, 2
 """Campaigns that are there to be stopped, for each fault."""
 STOPPED_CONTACTS = 8
+DESK_ENDINGS = ("07", "10", "07", "01", "03")
+DESK_PER_MINUTE, DESK_SHARE, DESK_LEAST = 60, 0.6, 12
+"""Calls whose agent is reached by a gateway: a minute, contacts for each second that the faults take, the least."""
 TENANTS = 2
 GATEWAYS = 2
 """Of each tenant."""
@@ -69,6 +72,7 @@ class Play:
     """The tenants, their campaigns and their listeners; `acts` is what is done to them while things break.
 
     With `stops` a tenant with long calls plays as well, whose campaigns are there to be stopped but for the first.
+    Where the stage can tell of second legs, a tenant plays whose agent is reached by a gateway.
     """
 
     def __init__(self, stage: Stage, size: Size, *, stops: bool) -> None:
@@ -97,12 +101,14 @@ class Play:
             )
         ]
         self._long = self._of_long_calls(stage, 1 + self._stopped) if stops else None
+        self._bridging = self._with_a_desk(stage) if stage.second_legs else None
         self.acts = Acts(stage, self._everybody, ())
         self.uploaded: dict[str, list[str]] = {}
         self.ears: list[Ear] = []
         self._hasty = self._first.client()
         self._hasty.patience = 0.0
         self._one_at_a_time: set[str] = set()
+        self._bridged = ""
         self._big: dict[str, list[str]] = {}
         self._changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
         self._changing: threading.Thread | None = None
@@ -113,7 +119,7 @@ class Play:
 
     @property
     def _everybody(self) -> list[Party]:
-        return [*self._parties, *([self._long] if self._long is not None else [])]
+        return [*self._parties, *(party for party in (self._long, self._bridging) if party is not None)]
 
     @property
     def _stopped(self) -> int:
@@ -132,6 +138,20 @@ class Play:
             agent=LONG_AGENT,
         )
 
+    @staticmethod
+    def _with_a_desk(stage: Stage) -> Party:
+        party = Party(
+            stage,
+            calls_per_minute=DESK_PER_MINUTE,
+            cps=2,
+            room=CAMPAIGN_CONCURRENT * stage.longer,
+            gateways=1,
+            action=ACTION,
+            agent=AGENT,
+        )
+        party.open_desk(stage)
+        return party
+
     def begin(self) -> None:
         """Upload the campaigns, listen to them, start them."""
         share = self._size.contacts // CAMPAIGNS
@@ -148,6 +168,9 @@ class Play:
                 before = called[SHARED:]
         if self._long is not None:
             of_party |= dict.fromkeys(self._upload_long(self._long), self._long)
+        if self._bridging is not None:
+            self._bridged = self._upload_bridging(self._bridging)
+            of_party[self._bridged] = self._bridging
         for campaign, party in of_party.items():
             for _ in range(LISTENERS):
                 ear = Ear(party.listening, campaign, stays=party is self._long)
@@ -178,6 +201,14 @@ class Play:
         # Most often those whose calls do not end by themselves.
         halted = [party, party, *self._everybody]
         self.acts = Acts(self._stage, halted, [(party, campaign) for campaign in created[1:]])
+        return created
+
+    def _upload_bridging(self, party: Party) -> str:
+        """The campaign whose agent is reached by a gateway."""
+        count = max(DESK_LEAST, round(self._size.faults * self._size.spacing * DESK_SHARE))
+        called = numbers(*DESK_ENDINGS, count=count)
+        created = self._upload(party, party.api, "desk", called, party.lines[0])
+        self.uploaded[created] = called
         return created
 
     @staticmethod
@@ -231,6 +262,7 @@ class Play:
                 line.caller: (line.name, party.tenant.id) for party in self._everybody for line in party.lines
             },
             oversized={name: len(list_) for name, list_ in self._big.items()},
+            bridged=frozenset([self._bridged] if self._bridged else []),
         )
 
     def upload_too_much(self) -> None:
@@ -258,6 +290,9 @@ class Play:
             for line in party.lines:
                 yield Cap(Scope.GATEWAY, Limit(line.cps), line.name, CPS_WINDOWS)
                 yield Cap(Scope.GATEWAY, self._limit(GATEWAY_CHANNELS * longer, line.name), line.name)
+            if party.desk is not None:
+                yield Cap(Scope.GATEWAY, Limit(DESK_CPS), party.desk.name, CPS_WINDOWS)
+                yield Cap(Scope.GATEWAY, Limit(DESK_CHANNELS), party.desk.name)
         for campaign in self.uploaded:
             concurrent = LONG_CONCURRENT if campaign in self._one_at_a_time else CAMPAIGN_CONCURRENT
             yield Cap(Scope.CAMPAIGN, Limit(concurrent * longer), campaign)

@@ -49,6 +49,11 @@ class RealStage(Stage):
         return next(iter(self._given.values())).cps
 
     @property
+    def second_legs(self) -> bool:
+        """SIPp answers whoever calls, and does not tell an agent's leg from a person's."""
+        return False
+
+    @property
     def pids(self) -> dict[str, int]:
         """Process ids by name, those of the real nodes among them."""
         return super().pids | self._real_pids

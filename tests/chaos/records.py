@@ -70,7 +70,8 @@ class Played:
     """What was asked of the system: the numbers of each campaign, its listeners, every cap.
 
     `callers` are a gateway's name in the ledgers and its tenant, by the number that calls by it. `oversized` are the
-    lists that met a full disk: their lengths, by their campaigns' names.
+    lists that met a full disk: their lengths, by their campaigns' names. `bridged` are the campaigns whose agent is
+    reached by a gateway.
     """
 
     uploaded: dict[str, list[str]]
@@ -78,6 +79,7 @@ class Played:
     caps: list[Cap]
     callers: dict[str, tuple[str, str]]
     oversized: dict[str, int]
+    bridged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Records:
 
     `uploaded` are the numbers of each campaign; `imports` the contacts that are there of each list that met a full
     disk, by what it should have; `permits` is what the limiter still holds when nothing is, or may be, up any more;
-    `orders` are what left for the nodes.
+    `orders` are what left for the nodes; `bridged` the campaigns whose agent is reached by a gateway.
     """
 
     view: LedgerView
@@ -101,6 +103,7 @@ class Records:
     imports: list[tuple[int, list[int]]]
     permits: int
     orders: list[Order]
+    bridged: frozenset[str] = frozenset()
 
 
 def left_open(stage: Stage, campaigns: Sequence[str]) -> int:
@@ -162,6 +165,7 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
         imports,
         permits_held(stage),
         stage.orders,
+        played.bridged,
     )
 
 

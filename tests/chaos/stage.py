@@ -99,6 +99,11 @@ class Stage(ProxiedStack):
         """How many calls each node is asked to have up at the most."""
         return NODE_CHANNELS
 
+    @property
+    def second_legs(self) -> bool:
+        """Whether the nodes' ledgers tell of second legs."""
+        return True
+
     def dial_string(self, gateway: str) -> str:
         """The dial string of a gateway that the nodes' ledgers are to call by this name."""
         return f"sofia/gateway/{gateway}/{{number}}"

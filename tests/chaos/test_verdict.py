@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -231,6 +232,57 @@ def test_what_a_node_refused_is_a_session_of_it_and_no_call() -> None:
         cap = Cap(scope, Limit(1), NAMES[scope], CPS_WINDOWS)
         assert bool(dialled(*times, cap=cap, result=refused)) == (scope is Scope.NODE)
         assert dialled(*times, cap=cap, result="refused:LOSE_RACE") == []
+
+
+def bridged(*legs: tuple[float, float], cap: Cap, first: float = 1.0) -> list[str]:
+    """What is found of a cap where a call that begins at `first` and lasts 3 s has second legs, each from a moment to
+    another, by a gateway of their own or by its."""
+    given = records()
+    given.caps.append(cap)
+    given.view.originates[:] = [originate(t=first)]
+    given.view.steps[:] = [Step(first + 1.0, "answer", CALL), Step(first + 3.0, "end", CALL)]
+    name = cap.name or "gw"
+    for place, (begin, end) in enumerate(legs):
+        given.view.legs.append(replace(originate(f"leg {place}", begin), gateway=name))
+        given.view.leg_ends[f"leg {place}"] = Step(end, "leg_end", f"leg {place}")
+    return compare(given).found[verdict.CAPS]
+
+
+def test_second_legs_are_under_the_caps_of_their_gateway() -> None:
+    desk = Cap(Scope.GATEWAY, Limit(1), "desk")
+    rate = Cap(Scope.GATEWAY, Limit(1), "desk", CPS_WINDOWS)
+    assert bridged((2.0, 3.0), (3.0, 4.0), cap=desk) == []
+    exceeded = bridged((2.0, 3.1), (3.0, 4.0), cap=desk)
+    assert exceeded == ["live calls of a gateway (desk): 2 at 3.000, 1 are allowed"]
+    assert bridged((2.0, 2.1), (3.0, 3.1), cap=rate) == []
+    assert bridged((2.0, 2.1), (2.9, 3.1), cap=rate)
+    same = Cap(Scope.GATEWAY, Limit(1), "gw")
+    assert bridged((4.0, 4.5), cap=same) == []
+    assert bridged((2.0, 3.0), cap=same) == ["live calls of a gateway (gw): 2 at 2.000, 1 are allowed"]
+    assert bridged((1.5, 2.0), cap=Cap(Scope.GATEWAY, Limit(1), "gw", CPS_WINDOWS))
+    assert bridged((2.0, 3.0), cap=Cap(Scope.NODE, Limit(1), "fs1")) == [], "a node's caps are on calls"
+
+
+def test_a_gateway_of_second_legs_alone_is_not_left_out() -> None:
+    given = records()
+    given.caps[:] = [cap for cap in given.caps if cap.scope is not Scope.GATEWAY]
+    given.caps.extend([Cap(Scope.GATEWAY, Limit(9), "gw"), Cap(Scope.GATEWAY, Limit(9), "gw", CPS_WINDOWS)])
+    assert compare(given).holds
+    given.view.legs.append(replace(originate("leg", 2.0), gateway="desk"))
+    given.view.leg_ends["leg"] = Step(3.0, "leg_end", "leg")
+    said = "of a gateway (desk): there were calls, and nobody judged them"
+    assert compare(given).found[verdict.CAPS] == [f"live calls {said}", f"a rate {said}"]
+
+
+def test_whoever_answered_and_could_not_be_connected_is_abandoned_where_an_agent_is_reached_by_a_gateway() -> (
+    None
+):
+    given = records()
+    given.calls[0]["disposition"] = "abandoned"
+    assert compare(given).found[verdict.OUTCOMES]
+    assert not compare(replace(given, bridged=frozenset([CAMPAIGN]))).found[verdict.OUTCOMES]
+    given.view.steps[:] = [step for step in given.view.steps if step.event != "answer"]
+    assert compare(replace(given, bridged=frozenset([CAMPAIGN]))).found[verdict.OUTCOMES]
 
 
 def test_a_cap_that_is_lowered_says_who_may_begin_from_then_on() -> None:

@@ -33,6 +33,8 @@ EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 CONGESTION = "congestion"
 EXHAUSTED = "exhausted"
 UNKNOWN = "outcome_unknown"
+ABANDONED = "abandoned"
+"""Of a call that was answered, and whose agent's leg could not leave within its gateway's rate."""
 LIVED = "ENDED_UNSEEN"
 """The cause of a call whose switch said that it had it."""
 FORESTALLED = f"refused:{dedup.CAUSE}"
@@ -201,7 +203,8 @@ def _outcomes(records: Records, verdict: Verdict, hung: frozenset[str], refused:
         if disposition == UNKNOWN or uuid not in placed:
             continue
         said = f"call {uuid} to {row['phone_number']} is recorded as {disposition} ({row['cause']})"
-        if (disposition == "answered") != (uuid in answered):
+        connected = {"answered", ABANDONED} if row["campaign_id"] in records.bridged else {"answered"}
+        if (disposition in connected) != (uuid in answered):
             verdict.found[OUTCOMES].append(f"{said}, answered at the switch: {uuid in answered}")
         elif uuid not in answered and uuid in ends:
             if uuid in hung:
@@ -221,13 +224,15 @@ def _nodes(records: Records, verdict: Verdict) -> None:
     # What a node refused as a second order of one id went out for the first.
     orders = [line for line in ours if line.result != FORESTALLED]
     left = departures(records.orders, records.struck.withheld)
-    verdict.peaks = list(judge(records.caps, calls, orders, left))
+    second = [leg for leg in records.view.legs if leg.campaign in records.uploaded]
+    legs = spans(records.view, second, records.struck.deaths)
+    verdict.peaks = list(judge(records.caps, calls, orders, left, legs))
     verdict.found[STOPS] += judge_stops(records.struck.stops, orders, calls, left, records.struck.away)
     verdict.found[CAPS] = [str(peak) for peak in verdict.peaks if peak.exceeded]
-    verdict.found[CAPS] += unjudged(records.caps, ours)
+    verdict.found[CAPS] += unjudged(records.caps, [*ours, *second])
     verdict.found[STUCK] += [
         f"call {call.line.uuid} to {call.line.number} is up at {call.line.node} since {call.begin:.1f}"
-        for call in calls
+        for call in [*calls, *legs]
         if call.end == float("inf")
     ]
 

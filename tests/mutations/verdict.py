@@ -111,9 +111,20 @@ SEEN = (
         "a cap left out",
         "a run that judges no gateway, or one that nobody named, is taken for a proof",
         COMPARED,
-        "    verdict.found[CAPS] += unjudged(records.caps, ours)\n",
+        "    verdict.found[CAPS] += unjudged(records.caps, [*ours, *second])\n",
         "",
-        (f"{VERDICT}::test_no_cap_is_left_out",),
+        (
+            f"{VERDICT}::test_no_cap_is_left_out",
+            f"{VERDICT}::test_a_gateway_of_second_legs_alone_is_not_left_out",
+        ),
+    ),
+    Mutation(
+        "second legs not counted",
+        "a gateway that carries more second legs than it may is not seen",
+        "tests/chaos/caps.py",
+        "legs if cap.scope is Scope.GATEWAY else ()",
+        "()",
+        (f"{VERDICT}::test_second_legs_are_under_the_caps_of_their_gateway",),
     ),
     Mutation(
         "calls that never end not seen",

@@ -127,7 +127,7 @@ def test_a_second_leg_leaves_within_the_rate_that_its_node_keeps_and_else_the_me
 
 def test_a_call_without_a_permit_for_its_second_leg_does_not_leave() -> None:
     plan, builder = desk_of(1, nodes=("fs1", "fs2", "fs3"))
-    (node,) = shares(DESK, 1, ("fs1", "fs2", "fs3"))
+    (node,) = shares(DESK, 1, frozenset(("fs1", "fs2", "fs3")))
     other = next(name for name in ("fs1", "fs2", "fs3") if name != node)
     fields = {"first_name": "Ann"}
     builder.build(plan, make_gateway(), make_call(node=node, second_leg_gateway_id=DESK), fields)

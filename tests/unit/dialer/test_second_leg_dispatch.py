@@ -111,7 +111,7 @@ def test_only_nodes_with_a_share_of_the_agents_gateway_are_asked(cps: int) -> No
     world.up = [NodeCaps("fs1", None, None), NodeCaps("fs2", None, None)]
     world.run(bridging(cps=cps), contacts=6)
     world.step()
-    expected = set(shares(DESK, cps, ("fs1", "fs2")))
+    expected = set(shares(DESK, cps, frozenset(("fs1", "fs2"))))
     assert len(expected) == cps
     assert {frozenset(request.nodes) for request in world.asked[0]} == {frozenset(expected)}
     assert {call.node for call in world.live_calls} <= expected
@@ -120,7 +120,7 @@ def test_only_nodes_with_a_share_of_the_agents_gateway_are_asked(cps: int) -> No
 
 
 def test_without_a_node_that_has_a_share_the_campaign_waits_and_others_do_not() -> None:
-    (owner,) = shares(DESK, 1, ("fs1", "fs2"))
+    (owner,) = shares(DESK, 1, frozenset(("fs1", "fs2")))
     world = World()
     world.up = [NodeCaps(name, None, None) for name in ("fs1", "fs2") if name != owner]
     world.run(bridging(cps=1), make_plan(campaign_id="b"))

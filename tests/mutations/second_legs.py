@@ -1,0 +1,166 @@
+"""Mutations of: the agent's leg is under its gateway's caps as every call is."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+SLOTS = "tests/integration/limits/test_second_legs.py"
+ROWS = "tests/integration/dialer/test_second_legs.py"
+SHARES = "tests/unit/dialer/test_second_legs.py"
+ASKED = "tests/unit/dialer/test_second_leg_dispatch.py"
+BUILT = "tests/unit/dialer/test_originate_builder.py"
+
+SECOND_LEGS = (
+    Mutation(
+        "no channel for the second leg",
+        "a call leaves whose agent's gateway has no channel free, and takes one more",
+        "limits/acquire.lua",
+        "    take(second.slots, second_leg(id))\n",
+        "",
+        (f"{SLOTS}::test_no_call_leaves_whose_second_leg_would_find_no_channel",),
+    ),
+    Mutation(
+        "one channel for two legs",
+        "of a gateway by which both legs leave the second one takes a channel that is not there",
+        "limits/acquire.lua",
+        "second == gateway and 1 or 0",
+        "0",
+        (f"{SLOTS}::test_by_one_gateway_a_call_needs_two_channels",),
+    ),
+    Mutation(
+        "a second leg is not renewed",
+        "the channel of a second leg lapses while its call is up",
+        "limits/renew.lua",
+        "    renew(KEYS[5 + 5 * #job.ids + i], id .. ':b')\n",
+        "",
+        (f"{SLOTS}::test_what_is_renewed_holds_and_what_nobody_renews_makes_no_room",),
+    ),
+    Mutation(
+        "a second leg is not given back",
+        "a gateway that agents are reached by fills up for good",
+        "limits/release.lua",
+        "  redis.call('ZREM', KEYS[base + 11], id .. ':b')\n",
+        "",
+        (f"{SLOTS}::test_its_end_gives_the_channel_back",),
+    ),
+    Mutation(
+        "a lapsed second leg makes room",
+        "the channel of a second leg that could not be renewed is given to another call, while it is up",
+        "limits/slots.lua",
+        "redis.call('HEXISTS', KEYS[5], call_of(id)) == 1",
+        "redis.call('HEXISTS', KEYS[5], id) == 1",
+        (f"{SLOTS}::test_what_is_renewed_holds_and_what_nobody_renews_makes_no_room",),
+    ),
+    Mutation(
+        "a second leg lost with its dialer",
+        "whoever takes a call over does not know that it holds a channel of its agent's gateway",
+        "limits/keys.py",
+        "            second_leg_gateway_id=self.second_leg_gateway_id,\n",
+        "",
+        (f"{SLOTS}::test_another_dialer_takes_it_over_and_gives_it_back",),
+    ),
+    Mutation(
+        "a second leg lost with Valkey's memory",
+        "the rebuilt state has no channel for the second legs that are up",
+        "limits/rebuild.py",
+        "            second_leg_gateway_id=call.second_leg_gateway_id,\n",
+        "",
+        (f"{SLOTS}::test_a_rebuilt_state_has_it",),
+    ),
+    Mutation(
+        "a second leg not read from the rows",
+        "who rebuilds the state is not told of second legs",
+        "dialer/capacity/limiter_snapshot.py",
+        " AS age_ms, second_leg_gateway_id::text\n",
+        " AS age_ms\n",
+        (f"{ROWS}::test_a_claim_notes_the_second_legs_gateway_and_all_who_read_the_row_learn_it",),
+    ),
+    Mutation(
+        "a second leg not noted in its row",
+        "nobody but the dialer that placed a call knows of its second leg",
+        "dialer/dispatch/batch.py",
+        "            plan.max_call_seconds,\n"
+        "            None if plan.second_leg is None else plan.second_leg.gateway_id,\n",
+        "            plan.max_call_seconds,\n",
+        (f"{ASKED}::test_a_permit_is_asked_for_both_legs_and_the_row_says_so",),
+    ),
+    Mutation(
+        "shares that sum to twice the rate",
+        "two windows of a second that touch let twice the rate of a gateway through",
+        "dialer/dispatch/second_legs.py",
+        "divmod(cps // 2, len(order))",
+        "divmod(cps, len(order))",
+        (f"{SHARES}::test_the_shares_never_sum_above_the_rate",),
+    ),
+    Mutation(
+        "one in each second of the clock",
+        "a gateway of one call a second gets two within a moment",
+        "dialer/dispatch/second_legs.py",
+        "(1, 1 if place < twice else 2)",
+        "(1, 1)",
+        (
+            f"{SHARES}::test_the_shares_never_sum_above_the_rate",
+            f"{SHARES}::test_one_call_a_second_is_one_nodes",
+        ),
+    ),
+    Mutation(
+        "a rate given out twice",
+        "first and second legs by one gateway have the whole of its rate each",
+        "dialer/dispatch/second_legs.py",
+        "cps - second if dialled and bridged else cps, second",
+        "cps, second",
+        (f"{SHARES}::test_first_legs_have_what_second_ones_leave",),
+    ),
+    Mutation(
+        "a rate given back too early",
+        "calls that ring while their campaign is paused are connected within a rate that first legs have again",
+        "dialer/dispatch/plans.py",
+        '{row["gateway_id"] for row in rows(_BRIDGED)}',
+        "set[str]()",
+        (f"{ROWS}::test_first_legs_have_the_whole_rate_once_no_second_leg_can_leave_any_more",),
+    ),
+    Mutation(
+        "called without a rate for the agent",
+        "people are called whom nothing of their agent's gateway's rate is left to connect",
+        "dialer/dispatch/plans.py",
+        "plan.second_leg.cps == 0",
+        "plan.second_leg.cps == -1",
+        (
+            f"{ROWS}::test_a_single_call_a_second_is_not_divided_and_whoever_could_not_be_connected_is_not_called",
+        ),
+    ),
+    Mutation(
+        "bridged without a rate",
+        "a node calls agents by a gateway as fast as people answer",
+        "dialer/dispatch/originate_builder.py",
+        "applications.bridge(leg, rate)",
+        "applications.bridge(leg)",
+        (
+            f"{BUILT}::test_a_second_leg_leaves_within_the_rate_that_its_node_keeps_and_else_the_message_is_heard",
+        ),
+    ),
+    Mutation(
+        "sent with another agent's permit",
+        "a call that waited or is repeated is connected by a gateway of which it holds no channel",
+        "dialer/dispatch/originate_builder.py",
+        "if call.second_leg_gateway_id != (None if second is None else second.gateway_id):",
+        "if False:",
+        (f"{BUILT}::test_a_call_without_a_permit_for_its_second_leg_does_not_leave",),
+    ),
+    Mutation(
+        "nodes without a share are asked",
+        "a call leaves by a node that may not call its agent",
+        "dialer/dispatch/batch.py",
+        "[name for name in self.order() if self._may_take(choice.plan, name)]",
+        "self.order()",
+        (f"{ASKED}::test_only_nodes_with_a_share_of_the_agents_gateway_are_asked",),
+    ),
+    Mutation(
+        "the wrong gateway is full",
+        "a campaign whose agent's gateway is full keeps all waiting that leave by its own",
+        "dialer/dispatch/agenda.py",
+        "one.second_leg_gateway_id if one.answer.of_second_leg else one.gateway_id",
+        "one.gateway_id",
+        (f"{ASKED}::test_who_waits_for_the_second_legs_gateway_keeps_nobody_from_the_first_ones",),
+    ),
+)
