@@ -80,12 +80,12 @@ def current_caller() -> Caller:
 
 
 def requires(
-    role: str, *, errors: Mapping[int, str] | None = None, creates: bool = False, limited: bool = True
+    role: str, *, errors: Mapping[int, str] | None = None, once: bool = False, limited: bool = True
 ) -> Callable[[F], F]:
     """A view that only callers with at least `role` reach; put it right below `route`.
 
-    Documents the key, the statuses every such route can have, and `errors` besides; `creates` says that the view
-    honours Idempotency-Key (see `api.idempotency.once`). One that is not `limited` is never refused by the rate
+    Documents the key, the statuses every such route can have, and `errors` besides; `once` says that the view
+    honours Idempotency-Key (see `api.idempotency`). One that is not `limited` is never refused by the rate
     limit, and does not count: what stops calls. Refuses query parameters and bodies where the view declares none.
     """
 
@@ -105,7 +105,7 @@ def requires(
                     _refuse_body()
                 return view(*args, **kwargs)
 
-        wrapper._apidoc = _documented(declared, role, errors or {}, creates, body, limited=limited)  # type: ignore[attr-defined]
+        wrapper._apidoc = _documented(declared, role, errors or {}, once, body, limited=limited)  # type: ignore[attr-defined]
         return wrapper  # type: ignore[return-value]
 
     return decorator
@@ -194,7 +194,7 @@ def _refuse_body() -> None:
 
 
 def _documented(
-    declared: OpenApi, role: str, errors: Mapping[int, str], creates: bool, body: bool, *, limited: bool
+    declared: OpenApi, role: str, errors: Mapping[int, str], once: bool, body: bool, *, limited: bool
 ) -> OpenApi:
     """The view's documentation with the key and the statuses that any of these routes can have."""
     document = deepcopy(declared)
@@ -211,14 +211,14 @@ def _documented(
     }
     if not limited:
         del common[429]
-    if creates:
+    if once:
         common[409] = "Idempotency-Key 'k1' was used for another request."
     if body:
         common[413] = "The request is larger than this route allows."
         common[415] = "The content type is text/csv; it must be application/json."
     responses = {str(s): error_document(text) for s, text in sorted((common | dict(errors)).items())}
     manual["responses"] = responses | manual.get("responses", {})
-    names = ["XTenant", "IdempotencyKey"] if creates else ["XTenant"]
+    names = ["XTenant", "IdempotencyKey"] if once else ["XTenant"]
     # The schemas' own parameters stand in "arguments"; a list written by hand would replace them.
     place = manual if "parameters" in manual else document.setdefault("arguments", {})
     place["parameters"] = [*place.get("parameters", ()), *names]

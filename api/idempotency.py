@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a creating request that is sent again gets the first answer, not a second thing.
+"""`Idempotency-Key`: a request that creates, deletes or moves a campaign gets the first answer when it is sent again.
 
 The key's row is written in the transaction that does the work, under an advisory lock on (tenant, key). A
 duplicate that comes while the first is still at work polls for the lock without holding a connection.
@@ -54,7 +54,7 @@ class SavedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a creating request is answered with; `replayed` when the work was done by an earlier one."""
+    """What a request is answered with; `replayed` when the work was done by an earlier one."""
 
     status: int
     body: bytes
@@ -62,7 +62,8 @@ class Answer:
 
     def response(self) -> Response:
         """As HTTP."""
-        response = Response(self.body, self.status, content_type="application/json")
+        kind = "application/json" if self.body else None
+        response = Response(self.body, self.status, content_type=kind)
         if self.replayed:
             response.headers["Idempotent-Replayed"] = "true"
         return response
@@ -75,21 +76,30 @@ def once(
     status: int = 201,
     seconds: float = WORK_SECONDS,
     gate: Callable[[], AbstractContextManager[object]] = nullcontext,
+    before: Callable[[], object] | None = None,
 ) -> Answer:
     """Do `work` in one transaction, at most once for this request's Idempotency-Key (always, without one).
 
-    `work` returns the JSON-ready body. `seconds` bounds it; each try passes through `gate` before it takes a
-    connection. Raises ApiError: 400 for a malformed key, 409 for the same key with another request or a first
-    one still at work after 15 s; and whatever `work` raises, in which case nothing is kept and the request may
-    be sent again.
+    `work` returns the JSON-ready body; with a `status` of 204 there is none. `seconds` bounds it; each try passes
+    through `gate` before it takes a connection, and `before` refuses what is no replay. Raises ApiError: 400 for a
+    malformed key, 409 for the same key with another request or a first one still at work after 15 s; and whatever
+    `work` raises, in which case nothing is kept and the request may be sent again.
     """
     key = request.headers.get(HEADER)
     if key is None:
+        if before is not None:
+            before()
         with gate(), transaction(seconds):
-            return Answer(status, orjson.dumps(work()))
+            return Answer(status, _dumped(work(), status))
     if not KEY.fullmatch(key):
         raise ApiError(400, f"{HEADER} is {quoted(key)}; it must be 1 to 255 printable ASCII characters.")
     deadline = time.monotonic() + WAIT_SECONDS
+    if before is not None:
+        with transaction(writes=False):
+            found = _saved(key, body_hash)
+        if found is not None:
+            return found
+        before()
     while True:
         with gate():
             answer = _attempt(work, key, body_hash, status, seconds)
@@ -105,21 +115,40 @@ def body_hash(body: object) -> str:
     return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def deleted(work: Callable[[], object]) -> Response:
+    """The 204 of `work`, done once for this request's Idempotency-Key in a transaction of its own."""
+    return once(work, body_hash(None), status=204).response()
+
+
 def _attempt(
     work: Callable[[], object], key: str, body_hash: str, status: int, seconds: float
 ) -> Answer | None:
-    tenant_id, route = current_caller().tenant_id, f"{request.method} {request.path}"
+    tenant_id = current_caller().tenant_id
     with transaction(seconds):
         (lock,) = rows(LOCK, f"{tenant_id}\n{key}")
         if not lock["locked"]:
             return None
-        for saved in rows_as(SavedAnswer, FIND, tenant_id, key):
-            if (saved.route, saved.body_hash) != (route, body_hash):
-                raise conflict(
-                    f"{HEADER} {quoted(key)} was used for another request.", "idempotency_mismatch"
-                )
-            return Answer(saved.status, saved.body.encode(), replayed=True)
-        body = orjson.dumps(work())
+        found = _saved(key, body_hash)
+        if found is not None:
+            return found
+        body = _dumped(work(), status)
         rows(REMOVE_OLD)
-        rows(SAVE, tenant_id, key, route, body_hash, status, body.decode())
+        rows(SAVE, tenant_id, key, _route(), body_hash, status, body.decode())
         return Answer(status, body)
+
+
+def _saved(key: str, body_hash: str) -> Answer | None:
+    """The first answer under this key, within a transaction. Raises ApiError 409 where another request had that."""
+    for saved in rows_as(SavedAnswer, FIND, current_caller().tenant_id, key):
+        if (saved.route, saved.body_hash) != (_route(), body_hash):
+            raise conflict(f"{HEADER} {quoted(key)} was used for another request.", "idempotency_mismatch")
+        return Answer(saved.status, saved.body.encode(), replayed=True)
+    return None
+
+
+def _route() -> str:
+    return f"{request.method} {request.path}"
+
+
+def _dumped(body: object, status: int) -> bytes:
+    return b"" if status == 204 else orjson.dumps(body)

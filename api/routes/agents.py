@@ -52,7 +52,7 @@ def list_agents(query: PageValues) -> dict[str, object]:
 
 
 @blp.route("/agents", methods=["POST"])
-@requires("admin", errors={400: REFUSED}, creates=True)
+@requires("admin", errors={400: REFUSED}, once=True)
 @blp.arguments(AgentBody, example=EXAMPLE_BODY)
 @blp.response(201, AgentSchema, example=EXAMPLE)
 def create_agent(body: AgentValues) -> Response:
@@ -94,7 +94,9 @@ def patch_agent(body: AgentValues, agent_id: str) -> Agent:
 
 @blp.route("/agents/<agent_id>", methods=["DELETE"])
 @requires(
-    "admin", errors={404: NOT_FOUND, 409: "Agent is used by campaign 'Reminders'; it cannot be deleted."}
+    "admin",
+    errors={404: NOT_FOUND, 409: "Agent is used by campaign 'Reminders'; it cannot be deleted."},
+    once=True,
 )
 @blp.response(204)
 def delete_agent(agent_id: str) -> Response:
@@ -102,12 +104,14 @@ def delete_agent(agent_id: str) -> Response:
 
     Refuses while an unfinished campaign uses it. Phone numbers that name it name none any more.
     """
-    with transaction():
+
+    def work() -> None:
         agent = get_or_404(Agent, agent_id, "Agent", tenant_id=current_caller().tenant_id, lock=True)
         refuse_in_use(agent, "Agent")
         rows("UPDATE agent SET deleted_at = now() WHERE id = %s", agent.id)
         rows("UPDATE phone_number SET agent_id = NULL WHERE agent_id = %s", agent.id)
-    return Response(status=204)
+
+    return idempotency.deleted(work)
 
 
 def _check_action(body: AgentValues) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
@@ -14,8 +12,6 @@ from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
 from api.resources import Patch
-from campaigns.hangups import StillUp
-from campaigns.queries import CampaignRow
 from models import CampaignStatus, ContactStatus
 
 DEFAULT_CONCURRENT = 5
@@ -300,11 +296,6 @@ class StoppedSchema(CampaignSchema):
             " reached; their calls end as soon as a dialer reaches them."
         },
     )
-
-
-def with_still_up(row: CampaignRow, still_up: Sequence[StillUp]) -> dict[str, object]:
-    """What StoppedSchema tells of a campaign whose calls have to end."""
-    return {field.name: getattr(row, field.name) for field in dataclass_fields(row)} | {"still_up": still_up}
 
 
 class ContactSchema(schemas.Schema):

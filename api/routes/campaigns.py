@@ -1,20 +1,19 @@
-"""Campaigns: create, list, read, delete, and the actions of their lifecycle."""
+"""Campaigns: create, list and read. What moves or deletes one is in `api.routes.campaign_actions`."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from flask import Response
 
-from api import agent_check, hangups, notify
+from api import notify
 from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
-from api.errors import conflict, not_found
+from api.errors import not_found
 from api.json_rows import json_answer, stored_json
 from api.paging import Page, PageQuery, PageValues
 from api.resources import id_or_404, invalid
@@ -32,20 +31,12 @@ from api.routes.campaign_schemas import (
     ContactList,
     ContactQuery,
     OneCampaignSchema,
-    StopOptions,
-    StoppedSchema,
-    StopQuery,
-    with_still_up,
 )
 from api.schemas import identifier
 from api.services import services
-from api.stopping import cancel_rest
 from api.transactions import transaction
-from campaigns import call_outcomes, lifecycle, queries, store
-from campaigns.campaign_state import WEB, ActionResult
-from campaigns.errors import CampaignsError
-from campaigns.hangups import mark_campaign
-from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
+from campaigns import call_outcomes, queries, store
+from campaigns.campaign_state import ActionResult
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
 
@@ -86,7 +77,7 @@ def list_campaigns(query: PageValues) -> Response:
         413: "contacts has more than 10485760 bytes, the most a list may have.",
         415: "The content type is text/csv; it must be multipart/form-data or application/json.",
     },
-    creates=True,
+    once=True,
 )
 @blp.doc(
     requestBody={
@@ -131,22 +122,6 @@ def get_campaign(campaign_id: str) -> Response:
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
         ended = {} if found.end_reason is None else {"outcomes": call_outcomes.of_campaign(found.id)}
     return json_answer(_told(found) | ended)
-
-
-@blp.route("/campaigns/<campaign_id>", methods=["DELETE"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is running; it cannot be deleted."})
-@blp.response(204)
-def delete_campaign(campaign_id: str) -> Response:
-    """Delete a campaign
-
-    Refuses while the campaign is running, calls of it are in flight, or the rest of its list is being cancelled. Its
-    calls stay counted.
-    """
-    with transaction():
-        _as_http_error(
-            partial(lifecycle.delete, id_or_404(campaign_id, "Campaign"), current_caller().tenant_id)
-        )
-    return Response(status=204)
 
 
 @blp.route("/campaigns/<campaign_id>/contacts")
@@ -194,89 +169,6 @@ def download_rejects(campaign_id: str) -> Response:
     return Response(_reject_lines(found_id, first), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-@blp.route("/campaigns/<campaign_id>/start", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is running; it cannot be started."})
-@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def start_campaign(campaign_id: str) -> CampaignRow:
-    """Start a campaign
-
-    From draft, scheduled or paused to running, where the tenant's concurrency budget has room. A schedule is cleared.
-    Refused where no node has what the campaign's agent needs: the answer names what is missing where.
-    """
-    agent_check.refuse_what_no_node_can_run(id_or_404(campaign_id, "Campaign"))
-    body, result = _apply(campaign_id, lifecycle.start)
-    notify_wake(body, result)
-    return body
-
-
-@blp.route("/campaigns/<campaign_id>/resume", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be resumed."})
-@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN)
-def resume_campaign(campaign_id: str) -> CampaignRow:
-    """Resume a paused campaign
-
-    Also lets the agent of a running one go that is held (`blocked_reason` agent). Refused as a start is where no node
-    has what the agent needs.
-    """
-    agent_check.refuse_what_no_node_can_run(id_or_404(campaign_id, "Campaign"))
-    body, result = _apply(campaign_id, lifecycle.resume)
-    notify_wake(body, result)
-    return body
-
-
-@blp.route("/campaigns/<campaign_id>/pause", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is draft; it cannot be paused."}, limited=False)
-@blp.response(
-    200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"status": "paused", "blocked_reason": "paused"}
-)
-def pause_campaign(campaign_id: str) -> CampaignRow:
-    """Pause a running campaign
-
-    Once answered, no further call of it starts. Calls in flight finish naturally. While Redis is away the answer is
-    503 at once: the campaign is paused, and calls of it may start for another 5 s.
-    """
-    body, result = _apply(campaign_id, lifecycle.pause)
-    notify.publish_later(services(), body.id, WEB)
-    if not notify_block(body, result):
-        raise notify.nobody_told(services(), "The campaign is paused", notify.FINISH)
-    return body
-
-
-@blp.route("/campaigns/<campaign_id>/stop", methods=["POST"])
-@requires("operate", errors={404: NOT_FOUND}, limited=False)
-@blp.arguments(StopQuery, location="query")
-@blp.response(
-    200,
-    StoppedSchema,
-    example=EXAMPLE_CAMPAIGN | {"status": "completed", "end_reason": "stopped", "still_up": hangups.EXAMPLE},
-)
-def stop_campaign(query: StopOptions, campaign_id: str) -> CampaignRow | Mapping[str, object]:
-    """Stop a campaign permanently
-
-    Contacts that are pending or wait for a retry are shown as cancelled from now on; of a long list they become so a
-    part at a time, and the stream's `end` comes after the last. Calls in flight end naturally, or within 5 s with
-    `hangup=true`; then the contacts of those that were not answered are cancelled, and `still_up` names the nodes
-    that could not be reached: their calls end when they can. A campaign that has ended already is left as it is, but
-    for its calls. While Redis is away the answer is 503 at once: the campaign is stopped, and calls of it may start
-    for another 5 s.
-    """
-    hangup = query["hangup"]
-    body, result = _apply(campaign_id, partial(lifecycle.stop, hangup=hangup))
-    told = not hangup or _hang_up(body.id)
-    if result.changed:
-        told = notify_block(body, result) and told
-    if hangup:
-        # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
-        hangups.mark(partial(mark_campaign, body.id))
-    cancel_rest(services(), body.id)
-    if not told:
-        in_progress = notify.END_LATER if hangup else notify.FINISH
-        raise notify.nobody_told(services(), "The campaign is stopped", in_progress)
-    if not hangup:
-        return body
-    return with_still_up(body, hangups.wait_until_over(current_caller().tenant_id, body.id))
-
-
 def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     """The caller's campaign, within a transaction. Raises ApiError 404."""
     found = queries.campaign(campaign_id, current_caller().tenant_id)
@@ -320,41 +212,6 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
     if found is None:
         raise invalid("starting_after", text, "it must be the id of a contact of this campaign")
     return found
-
-
-def _apply(text: str, action: Action) -> tuple[CampaignRow, ActionResult]:
-    campaign_id = id_or_404(text, "Campaign")
-    with transaction():
-        result = _as_http_error(partial(action, campaign_id, current_caller().tenant_id))
-        return campaign_or_404(campaign_id), result
-
-
-def _as_http_error(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except CampaignNotFoundError as error:
-        raise not_found("Campaign") from error
-    except BudgetExceededError as error:
-        raise conflict(str(error), "budget_exceeded") from error
-    except CampaignsError as error:
-        raise conflict(str(error)) from error
-
-
-def notify_wake(body: CampaignRow, result: ActionResult) -> None:
-    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(body.id), "generation": result.generation})
-    notify.publish_later(services(), body.id, WEB)
-
-
-def notify_block(body: CampaignRow, result: ActionResult) -> bool:
-    """Whether no dialer can start a call of the campaign any more; False where Redis is away."""
-    payload = {"campaign_id": str(body.id), "generation": result.generation}
-    return notify.block_until_acknowledged(services(), Topic.HOLD, payload)
-
-
-def _hang_up(campaign_id: uuid.UUID) -> bool:
-    """Have the calls of a campaign ended; False where the dialers cannot be told."""
-    hangups.mark(partial(mark_campaign, campaign_id))
-    return notify.dialers(services(), Topic.HANGUP, {"campaign_id": str(campaign_id)})
 
 
 def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def list_gateways(query: PageValues) -> dict[str, object]:
 
 
 @blp.route("/gateways", methods=["POST"])
-@requires("platform", errors={409: "A gateway named 'carrier' exists."}, creates=True)
+@requires("platform", errors={409: "A gateway named 'carrier' exists."}, once=True)
 @blp.arguments(GatewayBody, example=EXAMPLE_BODY)
 @blp.response(201, GatewaySchema, example=EXAMPLE)
 def create_gateway(body: GatewayValues) -> Response:
@@ -141,14 +141,15 @@ def resume_gateway(gateway_id: str) -> dict[str, object]:
 
 
 @blp.route("/gateways/<gateway_id>", methods=["DELETE"])
-@requires("platform", errors={404: NOT_FOUND, 409: "Gateway is used by the number +14155550100."})
+@requires("platform", errors={404: NOT_FOUND, 409: "Gateway is used by the number +14155550100."}, once=True)
 @blp.response(204)
 def delete_gateway(gateway_id: str) -> Response:
     """Delete a gateway
 
     Refuses while a phone number leaves by it, a tenant may bridge to it, or another gateway fails over to it.
     """
-    with transaction():
+
+    def work() -> None:
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         for used in rows(NUMBER_USING, gateway.id):
             raise conflict(f"Gateway is used by the number {used['e164']}; it cannot be deleted.", "in_use")
@@ -159,7 +160,8 @@ def delete_gateway(gateway_id: str) -> Response:
                 f"Gateway {quoted(used['name'])} fails over to it; it cannot be deleted.", "in_use"
             )
         rows("UPDATE gateway SET deleted_at = now() WHERE id = %s", gateway.id)
-    return Response(status=204)
+
+    return idempotency.deleted(work)
 
 
 def _check_others(body: GatewayValues, own: str | None) -> None:

@@ -78,7 +78,7 @@ def list_nodes(query: PageValues) -> dict[str, object]:
 
 
 @blp.route("/nodes", methods=["POST"])
-@requires("platform", errors={409: EXISTS}, creates=True)
+@requires("platform", errors={409: EXISTS}, once=True)
 @blp.arguments(NodeBody, example=EXAMPLE_BODY)
 @blp.response(201, NodeSchema, example=EXAMPLE_NEW)
 def create_node(body: NodeValues) -> Response:
@@ -141,7 +141,7 @@ def patch_node(body: NodeChanges, node_name: str) -> NodeView:
 
 
 @blp.route("/nodes/<node_name>", methods=["DELETE"])
-@requires("platform", errors={404: NOT_FOUND, 409: BUSY})
+@requires("platform", errors={404: NOT_FOUND, 409: BUSY}, once=True)
 @blp.response(204)
 def delete_node(node_name: str) -> Response:
     """Remove a node
@@ -150,13 +150,16 @@ def delete_node(node_name: str) -> Response:
     lost: each dialer stays connected until its last call there is over. Nodes of FREESWITCH_URLS cannot be removed.
     """
     dialers = _dialers()
-    with transaction():
+
+    def work() -> None:
         node = _changeable(node_name, dialers)
         _refuse_busy(node, "delete")
         rows(DELETE, node.id)
         rows("DELETE FROM node_drain WHERE name = %s", node.name)
+
+    answer = idempotency.deleted(work)
     notify.dialers(services(), Topic.WAKE, {})
-    return Response(status=204)
+    return answer
 
 
 @blp.route("/nodes/<node_name>/drain", methods=["POST"])

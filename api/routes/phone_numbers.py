@@ -96,7 +96,7 @@ def list_phone_numbers(query: PageValues) -> dict[str, object]:
 
 
 @blp.route("/phone-numbers", methods=["POST"])
-@requires("platform", errors={409: TAKEN}, creates=True)
+@requires("platform", errors={409: TAKEN}, once=True)
 @blp.arguments(PhoneNumberBody, example=EXAMPLE_BODY)
 @blp.response(201, PhoneNumberSchema, example=EXAMPLE)
 def create_phone_number(body: PhoneNumberValues) -> Response:
@@ -153,6 +153,7 @@ def patch_phone_number(body: PhoneNumberValues, phone_number_id: str) -> PhoneNu
 @requires(
     "platform",
     errors={404: NOT_FOUND, 409: "Phone number is used by campaign 'Reminders'; it cannot be deleted."},
+    once=True,
 )
 @blp.response(204)
 def delete_phone_number(phone_number_id: str) -> Response:
@@ -160,13 +161,15 @@ def delete_phone_number(phone_number_id: str) -> Response:
 
     Refuses while an unfinished campaign uses it.
     """
-    with transaction():
+
+    def work() -> None:
         number = get_or_404(
             PhoneNumber, phone_number_id, WHAT, tenant_id=current_caller().tenant_id, lock=True
         )
         refuse_in_use(number, WHAT)
         rows("UPDATE phone_number SET deleted_at = now() WHERE id = %s", number.id)
-    return Response(status=204)
+
+    return idempotency.deleted(work)
 
 
 def _checked(body: PhoneNumberValues) -> dict[str, object]:

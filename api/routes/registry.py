@@ -8,7 +8,7 @@ from api.routes import (
     api_keys,
     call_limits,
     calls,
-    campaigns,
+    campaign_actions,
     gateways,
     halt,
     nodes,
@@ -18,7 +18,8 @@ from api.routes import (
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    campaigns.blp,
+    # Its routes and those of `campaigns`.
+    campaign_actions.blp,
     pacing.blp,
     calls.blp,
     agents.blp,

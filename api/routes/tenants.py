@@ -160,9 +160,7 @@ def list_tenants(query: PageValues) -> dict[str, object]:
 
 
 @blp.route("/tenants", methods=["POST"])
-@requires(
-    "platform", errors={409: "The tenant 'acme' exists, or did: an id is not used again."}, creates=True
-)
+@requires("platform", errors={409: "The tenant 'acme' exists, or did: an id is not used again."}, once=True)
 @blp.arguments(TenantBody, example=EXAMPLE_BODY)
 @blp.response(201, TenantSchema, example=EXAMPLE)
 def create_tenant(body: TenantValues) -> Response:
@@ -213,7 +211,11 @@ def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
 
 
 @blp.route("/tenants/<tenant_id>", methods=["DELETE"])
-@requires("platform", errors={404: NOT_FOUND, 409: "Tenant has campaign 'Reminders'; it cannot be deleted."})
+@requires(
+    "platform",
+    errors={404: NOT_FOUND, 409: "Tenant has campaign 'Reminders'; it cannot be deleted."},
+    once=True,
+)
 @blp.response(204)
 def delete_tenant(tenant_id: str) -> Response:
     """Delete a tenant
@@ -221,7 +223,8 @@ def delete_tenant(tenant_id: str) -> Response:
     Refuses while it has an unfinished campaign, and with a key of its own. Its keys stop working; its agents and
     numbers are gone with it, and its calls stay on record.
     """
-    with transaction():
+
+    def work() -> None:
         tenant = _tenant_or_404(tenant_id, lock=True)
         if rows("SELECT 1 FROM api_key WHERE id = %s AND tenant_id = %s", current_caller().key_id, tenant.id):
             raise conflict("The key in use is this tenant's; it cannot be deleted with it.", "in_use")
@@ -230,7 +233,8 @@ def delete_tenant(tenant_id: str) -> Response:
         # Asked last: whoever creates a campaign holds on to an agent until it is stored, so none is missed.
         for campaign in rows(f"{UNFINISHED} ORDER BY created_at, id LIMIT 1", tenant.id):
             raise conflict(f"Tenant has {campaign_words(campaign)}; it cannot be deleted.", "in_use")
-    return Response(status=204)
+
+    return idempotency.deleted(work)
 
 
 def _tenant_or_404(tenant_id: str, *, lock: bool = False) -> Tenant:

@@ -6,6 +6,7 @@ from tests.mutations.mutation import Mutation
 
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
 HALT = "tests/integration/api/test_halt.py"
+ONCE = "tests/integration/api/test_idempotency.py"
 LIMIT = "tests/integration/api/test_request_limit.py"
 FEED = "tests/unit/live/test_campaign_feed.py"
 LIFECYCLE = "tests/integration/api/test_lifecycle.py"
@@ -230,6 +231,14 @@ HANGUPS = (
         "    if not stands:\n        notify.dialers",
         "    if True:\n        notify.dialers",
         (f"{HALT}::test_a_tenants_keys_lift_what_the_tenant_set_and_nothing_of_the_platforms",),
+    ),
+    Mutation(
+        "a repeated pause believed",
+        "a pause that no dialer was told of is answered as done when it is asked again",
+        "api/routes/campaign_actions.py",
+        "        if error.code == ALREADY_PAUSED:\n",
+        "        if False:\n",
+        (f"{ONCE}::test_a_pause_that_nobody_was_told_is_asked_again_until_it_holds",),
     ),
     Mutation(
         "a halt counts as a request",

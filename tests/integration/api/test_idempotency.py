@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from api import idempotency, times
+from api.errors import PROBLEM
 from campaigns import store
 from live.tokens import StreamTokens
-from tests.integration.api.site import PEPPER, TENANT, Site, csv_of
+from tests.integration.api.site import PEPPER, TENANT, Site, SomebodyLives, csv_of
 from tests.waiting import HANG_SECONDS
 
 
@@ -164,3 +165,95 @@ def test_a_stream_token_is_made_once_for_a_key_and_never_stored(site: Site) -> N
     assert replay.json["expires_at"] < token.json["expires_at"]
     assert StreamTokens(PEPPER).tenant(replay.json["token"], campaigns[0]) == TENANT
     assert site.post(second, headers=headers).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "query"),
+    [
+        ("start", "draft", ""),
+        ("pause", "running", ""),
+        ("resume", "paused", ""),
+        ("stop", "running", ""),
+        ("stop", "running", "?hangup=true"),
+    ],
+)
+def test_an_action_under_a_key_gets_its_first_answer_again(
+    site: Site, action: str, state: str, query: str
+) -> None:
+    path = f"/campaigns/{site.in_state(state)}"
+    once = {"headers": {"Idempotency-Key": "k1"}}
+    first, again = (site.post(f"{path}/{action}{query}", **once) for _ in range(2))
+    assert (first.status_code, again.status_code, again.json) == (200, 200, first.json)
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert ("still_up" in first.json) is bool(query)
+    if action == "stop":
+        other = site.post(f"{path}/stop?hangup={'false' if query else 'true'}", **once)
+    else:
+        other = site.post(f"/campaigns/{site.in_state(state)}/{action}", **once)
+    assert (other.status_code, other.text) == (409, "Idempotency-Key 'k1' was used for another request.")
+
+
+def test_a_refused_action_leaves_the_key_unused(site: Site) -> None:
+    campaign_id = site.create()
+    once = {"headers": {"Idempotency-Key": "k1"}}
+    assert site.post(f"/campaigns/{campaign_id}/pause", **once).status_code == 409
+    assert site.post(f"/campaigns/{campaign_id}/start").status_code == 200
+    assert site.post(f"/campaigns/{campaign_id}/pause", **once).status_code == 200
+
+
+def test_a_deletion_under_a_key_gets_its_first_answer_again(site: Site) -> None:
+    path, once = f"/campaigns/{site.create()}", {"headers": {"Idempotency-Key": "k1"}}
+    first, again = (site.delete(path, **once) for _ in range(2))
+    assert [(answer.status_code, answer.data) for answer in (first, again)] == [(204, b"")] * 2
+    assert (first.headers.get("Idempotent-Replayed"), again.headers["Idempotent-Replayed"]) == (None, "true")
+    assert site.delete(path).status_code == 404
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["key", "no key"])
+def test_a_pause_that_nobody_was_told_is_asked_again_until_it_holds(site: Site, keyed: bool) -> None:
+    campaign_id = site.in_state("running")
+    once = {"headers": {"Accept": PROBLEM} | ({"Idempotency-Key": "k1"} if keyed else {})}
+    site.use(dialers=SomebodyLives(redis_is_away=True))
+    for _ in range(2):
+        answer = site.post(f"/campaigns/{campaign_id}/pause", **once)
+        assert (answer.status_code, answer.json["code"]) == (503, "redis_unavailable")
+    site.use(dialers=SomebodyLives())
+    answer = site.post(f"/campaigns/{campaign_id}/pause", **once)
+    if keyed:
+        assert (answer.status_code, answer.json["status"]) == (200, "paused")
+    else:
+        assert (answer.status_code, answer.json["code"]) == (409, "already_paused")
+    (generation,) = site.sql("SELECT generation FROM campaign WHERE id = %s", campaign_id)
+    assert site.bus.messages[-1] == ("hold", {"campaign_id": campaign_id} | generation)
+    assert site.bus.awaited == ["hold"]
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["key", "no key"])
+def test_a_stop_that_nobody_was_told_is_asked_again_until_it_holds(site: Site, keyed: bool) -> None:
+    campaign_id = site.in_state("running")
+    once = {"headers": {"Idempotency-Key": "k1"} if keyed else {}}
+    site.use(dialers=SomebodyLives(redis_is_away=True))
+    for _ in range(2):
+        assert site.post(f"/campaigns/{campaign_id}/stop", **once).status_code == 503
+    site.use(dialers=SomebodyLives())
+    assert site.post(f"/campaigns/{campaign_id}/stop", **once).status_code == 200
+    assert site.bus.awaited == ["hold"]
+
+
+def test_a_replayed_pause_holds_back_nothing_that_was_resumed_since(site: Site) -> None:
+    campaign_id = site.in_state("running")
+    once = {"headers": {"Idempotency-Key": "k1"}}
+    assert site.post(f"/campaigns/{campaign_id}/pause", **once).status_code == 200
+    assert site.post(f"/campaigns/{campaign_id}/resume").status_code == 200
+    again = site.post(f"/campaigns/{campaign_id}/pause", **once)
+    assert (again.status_code, again.json["status"]) == (200, "paused")
+    assert site.bus.awaited == ["hold"]
+    assert site.get(f"/campaigns/{campaign_id}").json["status"] == "running"
+
+
+@pytest.mark.parametrize("action", ["start", "resume"])
+def test_what_runs_already_is_said_so(site: Site, action: str) -> None:
+    campaign_id = site.in_state("running")
+    answer = site.post(f"/campaigns/{campaign_id}/{action}", headers={"Accept": PROBLEM})
+    assert (answer.status_code, answer.json["code"]) == (409, "already_running")

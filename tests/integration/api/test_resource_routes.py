@@ -217,6 +217,16 @@ def test_a_creating_request_is_done_once(site: Site) -> None:
         assert other.text.endswith(" was used for another request.")
 
 
+def test_a_deletion_is_done_once(site: Site) -> None:
+    for route in [route for route in ROUTES if route.method == "DELETE" and "{key}" not in route.path]:
+        ids = create_one_of_each(site)
+        once = {"Idempotency-Key": route.path.replace("/", "")}
+        first, again, other = (ask(site, route, ids, headers=headers) for headers in (once, once, {}))
+        assert (first.status_code, again.status_code, other.status_code) == (204, 204, 404), route.name
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert "Idempotent-Replayed" not in first.headers
+
+
 def test_an_unreachable_database_is_503(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = create_one_of_each(site)
 
