@@ -21,7 +21,7 @@ import flask
 from flask import request
 
 from api import request_limit
-from api.blueprint import OpenApi, error_document
+from api.blueprint import OpenApi, error_document, json_value
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
 from api.schemas import quoted
@@ -185,8 +185,10 @@ def _refuse_body() -> None:
     """Refuse a body where none is wanted; an empty one, or an empty object, is none."""
     if not request.content_length and "chunked" not in request.headers.get("Transfer-Encoding", ""):
         return
-    given = request.get_json(silent=True) if request.mimetype == "application/json" else None
-    if given == {} or not request.get_data():
+    if not request.get_data():
+        return
+    given = json_value(request) if request.mimetype == "application/json" else None
+    if given == {}:
         return
     if isinstance(given, dict):
         raise ApiError(400, f"{quoted(next(iter(given)))} is not known here; this takes no body.")

@@ -22,7 +22,7 @@ import marshmallow as ma
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
-from api import schemas
+from api import json_body, schemas
 from api.errors import PROBLEM, ApiError
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -30,7 +30,6 @@ OpenApi = dict[str, Any]
 """A piece of an OpenAPI document: JSON of any shape."""
 PREFIX = "/api/v1"
 TEXT_BODY = "text/plain"
-LONGEST_NUMBER = 100
 X_TENANT = {
     "name": "X-Tenant",
     "description": "For keys of role platform: the tenant to act for. Without it, the key's own.",
@@ -73,18 +72,30 @@ class Parser(FlaskParser):
             raise ApiError(
                 415, f"The content type is {req.mimetype or 'not given'}; it must be application/json."
             )
-        return super().load_json(req, schema)
-
-    def _handle_invalid_json_error(
-        self, error: object, req: object, *args: object, **kwargs: object
-    ) -> NoReturn:
-        raise ApiError(400, "The body is not JSON.", code="invalid_json")
+        return _known_first(json_value(req), schema)
 
     def handle_error(
         self, error: ma.ValidationError, req: object, schema: ma.Schema, **kwargs: object
     ) -> NoReturn:
         """Refuse what the schema refused."""
         raise refusal(error, schema)
+
+
+def json_value(req: flask.Request) -> Any:
+    """What the JSON body of a small request says. Raises ApiError: 400 for one that cannot be read, 413."""
+    try:
+        return json_body.decode(req.get_data())
+    except json_body.JsonRefused as error:
+        raise ApiError(400, str(error), code="invalid_json") from error
+
+
+def _known_first(body: Any, schema: ma.Schema) -> Any:
+    """`body` with the first only of its unknown keys, which it is refused for: of thousands each would cost time."""
+    if not isinstance(body, dict):
+        return body
+    known = {field.data_key or name for name, field in schema.load_fields.items()}
+    unknown = next((name for name in body if name not in known), None)
+    return {name: value for name, value in body.items() if name in known or name == unknown}
 
 
 def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] = ()) -> ApiError:
@@ -117,7 +128,7 @@ def typed(pairs: Iterable[tuple[str, list[str]]], schema: ma.Schema) -> dict[str
         field = schema.fields.get(name)
         text = given[0]
         if isinstance(field, schemas.Integer) and text.isascii() and text.removeprefix("-").isdigit():
-            values[name] = _whole(text)
+            values[name] = json_body.whole(text)
         elif isinstance(field, schemas.Boolean) and text in ("true", "false"):
             values[name] = text == "true"
         else:
@@ -133,12 +144,6 @@ def refuse_unknown(known: set[str]) -> None:
             raise ApiError(400, f"{schemas.quoted(name)} is not known here; query parameters are: {allowed}.")
         if len(values) > 1:
             raise ApiError(400, f"{schemas.quoted(name)} is given {len(values)} times; once is the rule.")
-
-
-def _whole(text: str) -> int:
-    """The number that these digits are; of more than a message would show, only the first."""
-    digits = text.removeprefix("-").lstrip("0")[:LONGEST_NUMBER] or "0"
-    return -int(digits) if text.startswith("-") else int(digits)
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]

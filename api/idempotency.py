@@ -6,6 +6,7 @@ duplicate that comes while the first is still at work polls for the lock without
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -112,7 +113,12 @@ def once(
 
 def body_hash(body: object) -> str:
     """The hash of a JSON body: of what it says, not of its spelling."""
-    return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # A number of more than 64 bits or half a surrogate pair, which may stand where any object may.
+        text = json.dumps(body, sort_keys=True).encode()
+    return sha256(text).hexdigest()
 
 
 def deleted(work: Callable[[], object]) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from campaigns.columns import (
     PHONE_COLUMN,
@@ -30,7 +30,7 @@ from campaigns.time_slice import TimeSlice, nobody_else
 
 
 def read_objects(
-    contacts: Sequence[object],
+    contacts: Iterable[object],
     *,
     default_region: str | None,
     limits: Limits,
@@ -46,13 +46,14 @@ def read_objects(
     batcher = RowBatcher(default_region, limits)
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
+        line = 0
         for line, contact in enumerate(contacts, 1):
             yield _object_row(line, contact, keys, batcher)
             time_slice.check()
+        if not line:
+            raise ListRefused("no_rows", "contacts is empty; it must have an object for each contact")
         keys.require_phone()
 
-    if not contacts:
-        raise ListRefused("no_rows", "contacts is empty; it must have an object for each contact")
     yield from batcher.batches(rows())
 
 

@@ -19,8 +19,9 @@ from campaigns.errors import ListRefused
 from campaigns.import_rows import Batch
 from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
+from campaigns.json_elements import elements
 from campaigns.list_frames import end_frame, refused_frame, rows_frame
-from campaigns.list_process import ListForm, ListRequest, read_objects_file
+from campaigns.list_process import ListForm, ListRequest
 
 CPU_SECONDS = 120
 SIGN_OF_LIFE_SECONDS = 1.0
@@ -58,8 +59,8 @@ def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
 
 
 def _batches(request: ListRequest, file: BinaryIO, meanwhile: Callable[[], None]) -> Iterator[Batch]:
-    if request.form is ListForm.OBJECTS:
-        contacts = read_objects_file(file)
+    if request.form is ListForm.JSON:
+        contacts = elements(file.read())
         return read_objects(
             contacts, default_region=request.region, limits=request.limits, let_others_run=meanwhile
         )

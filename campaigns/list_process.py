@@ -7,11 +7,10 @@ a short list is better read in place. It is killed with the caller's generator, 
 
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,16 +23,15 @@ from campaigns.copy_rows import CopyRows
 from campaigns.list_frames import ListNotRead, read_frames
 
 ROOT = Path(__file__).resolve().parents[1]
-OBJECTS_AT_ONCE = 200
 PIPE_BYTES = 1024 * 1024
 """Room for a piece: where others ask back to back, each time that the caller waits costs as much as all of them."""
 
 
 class ListForm(StrEnum):
-    """How a list is given: a CSV file, or objects that `write_objects` wrote."""
+    """How a list is given: a CSV file, or an array of JSON objects."""
 
     CSV = "csv"
-    OBJECTS = "objects"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +74,3 @@ def read_in_process(request: ListRequest, file: BinaryIO) -> Generator[CopyRows]
             raise ListNotRead(f"it ended with status {process.wait()}") from error
         finally:
             process.kill()
-
-
-def write_objects(contacts: Sequence[object], file: BinaryIO, let_others_run: Callable[[], None]) -> None:
-    """Write the objects of a JSON body so that the process reads the very same ones.
-
-    JSON would not do: what it cannot say (NaN, half a surrogate pair) is to be refused with its row, and not here.
-    """
-    for at in range(0, len(contacts), OBJECTS_AT_ONCE):
-        pickle.dump(contacts[at : at + OBJECTS_AT_ONCE], file)
-        let_others_run()
-    file.flush()
-
-
-def read_objects_file(file: BinaryIO) -> list[object]:
-    """What `write_objects` wrote. Only ever given what this program wrote itself: a pickle can run code."""
-    contacts: list[object] = []
-    while True:
-        try:
-            contacts += pickle.load(file)
-        except EOFError:
-            return contacts

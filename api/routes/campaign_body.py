@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
+from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 
 import marshmallow as ma
@@ -24,20 +24,22 @@ from api import idempotency, times
 from api.auth import Caller
 from api.blueprint import refusal, typed
 from api.errors import ApiError
-from api.json_stream import decode_object
+from api.json_body import Bytes, JsonRefused, UnknownKey, decode, split
 from api.routes.campaign_schemas import CampaignFields, CampaignValues
-from api.schemas import identifier, quoted
+from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
-from api.uploads import CHUNK, Form, drain, read_form
+from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
 from campaigns import store
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows, copy_rows
-from campaigns.errors import ListRefused
+from campaigns.errors import ListRefused, ListTooLarge
 from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
+from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
-from campaigns.list_process import ListForm, ListRequest, read_in_process, write_objects
+from campaigns.list_process import ListForm, ListRequest, read_in_process
 from campaigns.numbers import region_of
+from campaigns.spooling import Spooled, spool
 from cooperative import let_others_run
 
 FILE_FIELD = "contacts"
@@ -105,6 +107,22 @@ def create_from_request(
     return answer, None if answer.replayed else created[0]
 
 
+class SpooledBody:
+    """A JSON body in a file without a name, which its `data` shows: a request that waits for its turn to be imported
+    holds no memory."""
+
+    def __init__(self, spooled: Spooled) -> None:
+        self._file, self.size, self.hash = spooled
+        # Nothing can be mapped of an empty file.
+        self.data: Bytes = b""
+        if self.size:
+            self.data = memoryview(mmap(self._file.fileno(), 0, access=ACCESS_READ))
+
+    def close(self) -> None:
+        """Let go of the file; the memory goes with the last view of it."""
+        self._file.close()
+
+
 @contextmanager
 def _import_slot() -> Iterator[None]:
     if not _imports.acquire(timeout=QUEUE_SECONDS):
@@ -118,15 +136,8 @@ def _import_slot() -> Iterator[None]:
 @contextmanager
 def _read_request() -> Iterator[CreateRequest]:
     if request.mimetype == "application/json":
-        body, size, body_hash = _json()
-        contacts = body.pop(FILE_FIELD, None)
-        fields = _validated(body)
-        if contacts is None:
-            raise ApiError(400, f"{FILE_FIELD} is required.")
-        if not isinstance(contacts, list):
-            raise ApiError(400, f"{FILE_FIELD} is {quoted(contacts)}; it must be a list of objects.")
-
-        yield CreateRequest(fields, _objects_reader(contacts, short=size <= SHORT_BYTES), body_hash)
+        with closing(_spooled()) as body:
+            yield _from_json(body)
     elif request.mimetype == "multipart/form-data":
         with closing(read_form(request, FILE_FIELD, LIMITS, let_others_run)) as form:
             yield _from_form(form)
@@ -153,33 +164,56 @@ def _from_form(form: Form) -> CreateRequest:
     return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
 
-def _objects_reader(contacts: Sequence[object], *, short: bool) -> ReadContacts:
+def _from_json(body: SpooledBody) -> CreateRequest:
+    """The fields are decoded and checked; the list is left as it is until its turn to be imported has come."""
+    schema = CampaignFields()
+    known = [name for name, field in schema.fields.items() if not field.dump_only]
+    try:
+        values = split(body.data, [*known, FILE_FIELD], let_others_run)
+        contacts = values.pop(FILE_FIELD, b"null")
+        fields = _validated({name: _decoded(name, value) for name, value in values.items()})
+        if contacts == b"null":
+            raise ApiError(400, f"{FILE_FIELD} is required.")
+        if bytes(contacts[:1]) != b"[":
+            given = quoted(_decoded(FILE_FIELD, contacts))
+            raise ApiError(400, f"{FILE_FIELD} is {given}; it must be a list of objects.")
+    except UnknownKey as error:
+        raise refusal(ma.ValidationError({error.name: [UNKNOWN]}), schema, (FILE_FIELD,)) from error
+    except JsonRefused as error:
+        raise ApiError(400, str(error), code="invalid_json") from error
+
     def here(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
-        batches = read_objects(contacts, default_region=region, limits=LIMITS, let_others_run=let_others_run)
+        rows = elements(bytes(contacts))
+        batches = read_objects(rows, default_region=region, limits=LIMITS, let_others_run=let_others_run)
         return copy_rows(batches, campaign_id)
 
     def elsewhere(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
         with TemporaryFile() as file:
-            write_objects(contacts, file, let_others_run)
-            yield from read_in_process(ListRequest(ListForm.OBJECTS, campaign_id, region, LIMITS), file)
+            for at in range(0, len(contacts), CHUNK):
+                file.write(contacts[at : at + CHUNK])
+                let_others_run()
+            file.flush()
+            yield from read_in_process(ListRequest(ListForm.JSON, campaign_id, region, LIMITS), file)
 
-    return here if short else elsewhere
+    return CreateRequest(fields, here if body.size <= SHORT_BYTES else elsewhere, body.hash)
 
 
-def _json() -> tuple[dict[str, object], int, str]:
-    """The JSON body, its size and the hash of its bytes."""
-    data, digest = bytearray(), sha256()
-    while block := request.stream.read(CHUNK):
-        data += block
-        digest.update(block)
-        if len(data) > LIMITS.max_bytes:
-            drain(request.stream, let_others_run)
-            raise ApiError(413, f"The body has more than {LIMITS.max_bytes} bytes, the most it may have.")
-        let_others_run()
+def _decoded(name: str, value: Bytes) -> object:
+    """Raises JsonRefused, and ApiError 413 for what is longer than a field of a form may be."""
+    if len(value) > MAX_FIELD_BYTES:
+        raise ApiError(413, f"{name} has more than {MAX_FIELD_BYTES} bytes, the most a field may have.")
+    return decode(value)
+
+
+def _spooled() -> SpooledBody:
+    """Raises ApiError 413 past what a list may have."""
     try:
-        return decode_object(data.decode(), let_others_run), len(data), digest.hexdigest()
-    except ValueError as error:
-        raise ApiError(400, "The body is not a JSON object.", code="invalid_json") from error
+        return SpooledBody(spool(request.stream, LIMITS, CHUNK, let_others_run))
+    except ListTooLarge as error:
+        drain(request.stream, let_others_run)
+        raise ApiError(
+            413, f"The body has more than {LIMITS.max_bytes} bytes, the most it may have."
+        ) from error
 
 
 def _validated(data: dict[str, object]) -> CampaignValues:

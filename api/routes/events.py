@@ -15,7 +15,7 @@ import orjson
 from flask import Response, request
 
 from api import idempotency, schemas, times
-from api.blueprint import Blueprint, error_document, refuse_unknown
+from api.blueprint import Blueprint, error_document, json_value, refuse_unknown
 from api.errors import ApiError
 from live.errors import BadEventIdError, BadTokenError, TooManyListenersError
 from live.stream import EventStream
@@ -171,10 +171,12 @@ def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
 
 
 def _refuse_body() -> None:
-    body = request.get_json(silent=True) if request.mimetype == "application/json" else None
+    if not request.get_data():
+        return
+    body = json_value(request) if request.mimetype == "application/json" else None
     if isinstance(body, dict) and body:
         raise ApiError(400, f"{schemas.quoted(next(iter(body)))} is not known here; this takes no body.")
-    if body != {} and request.get_data():
+    if body != {}:
         raise ApiError(400, "This takes no body.")
 
 

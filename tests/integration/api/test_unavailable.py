@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 import models
+from api.database_probe import ANSWER_SECONDS, DatabaseProbe
 from api.errors import DatabaseUnavailable
 from api.transactions import WORK_SECONDS, transaction
 from local.postgres import EmbeddedPostgres
@@ -276,3 +277,19 @@ def test_a_connection_notices_a_server_that_has_vanished(database_url: str) -> N
                 assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
                 assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
     pool.close_all()
+
+
+def test_a_database_is_not_called_silent_by_a_process_that_was_busy_itself(site: Site) -> None:
+    """An upload may keep a process busy for longer than the answer is waited for."""
+    probe = DatabaseProbe()
+    for busy_after in (0.0, 0.001, 0.005):
+        busy = gevent.spawn_later(busy_after, stand_still, 2 * ANSWER_SECONDS)
+        assert probe.is_alive()
+        busy.join()
+
+
+def stand_still(seconds: float) -> None:
+    """Nothing else of this process runs meanwhile."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        pass
