@@ -23,7 +23,7 @@ from api.routes import cdr, docs, health
 from api.routes.campaign_schemas import say_upper_bound
 from api.routes.events import events_blueprint
 from api.routes.registry import BLUEPRINTS
-from api.routes.stream_access import authorise, authorise_tenant, snapshot
+from api.routes.stream_access import authorise, authorise_token, snapshot, taken
 from api.services import EXTENSION, Services
 from coordination.control_bus import ControlBus
 from coordination.membership import Membership
@@ -74,9 +74,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     say_upper_bound(api.spec, settings.max_concurrent_calls_max)
-    stream = EventStream(Hub(client, prefix, partial(snapshot, dialers)))
+    stream = EventStream(Hub(client, prefix, partial(snapshot, dialers), look=taken))
     signer = StreamTokens(str(settings.secret_key))
-    api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_tenant))
+    api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_token))
     return app
 
 

@@ -12,16 +12,20 @@ import structlog
 from gevent.event import Event
 
 from live import sse
+from live.admission import Admission
 from live.event_ids import EventId
 from live.event_log import Entry, Page
 from live.listener import Listener, Rendered
 
 TERMINAL = frozenset({"completed", "failed"})
+DELETED = "deleted"
+"""What the end of a campaign's stream says that is not there any more: no status of a campaign."""
 LEAST_GAP_SECONDS = 0.25
 log = structlog.get_logger()
 
 Snapshot = Callable[[str], Mapping[str, object]]
-"""A campaign's figures by its id, read from the database by the app; may raise."""
+"""A campaign's figures by its id, read from the database by the app; LookupError where it is gone, and may raise
+anything else."""
 
 
 class CampaignFeed:
@@ -59,15 +63,22 @@ class CampaignFeed:
         self._moving = False
         self._fed = False
         self._ended_unpublished_since: float | None = None
-        self._closed = False
+        self._closed = self._deleted = False
         self._tick = Event()
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
-    def join(self, cursor: EventId | None, status: str, sock: socket | None, queue_size: int) -> Listener:
-        """Let somebody listen from `cursor` on; `status` is the campaign's when he was let in."""
+    def join(
+        self,
+        cursor: EventId | None,
+        status: str,
+        sock: socket | None,
+        queue_size: int,
+        admission: Admission | None = None,
+    ) -> Listener:
+        """Let somebody listen from `cursor` on; `status` is the campaign's when he was let in, by `admission`."""
         if status in TERMINAL:
             self._conclude(status)
-        listener = Listener(self, cursor, sock, queue_size)
+        listener = Listener(self, cursor, sock, queue_size, admission)
         self.listeners.add(listener)
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
@@ -77,6 +88,14 @@ class CampaignFeed:
         """Nobody listens any more: end the snapshots."""
         self._closed = True
         self._tick.set()
+
+    def delete(self) -> None:
+        """The campaign is gone: its stream ends, where it has not ended before, and has no figures any more."""
+        if not self._deleted:
+            self._deleted = True
+            self._conclude(DELETED)
+            for listener in self.listeners:
+                listener.wake()
 
     def read(self, cursor: EventId, count: int) -> Page:
         """What follows `cursor` in the stream. Raises LiveUnavailable."""
@@ -159,6 +178,8 @@ class CampaignFeed:
         soon = self._begun_at + LEAST_GAP_SECONDS
         if self._wanted > self._begun:
             return soon
+        if self._deleted:
+            return None
         if self._failed:
             return self._begun_at + self._interval
         if self._moving or self._fed or self._ended_unpublished_since is not None:
@@ -176,6 +197,8 @@ class CampaignFeed:
         try:
             figures = self._take_snapshot(self.campaign_id)
             rendered = sse.snapshot(figures)
+        except LookupError:
+            self.delete()
         except Exception as error:
             # It is the app's, and may raise whatever a database does: its troubles must not end the stream.
             log.warning("snapshot_failed", campaign_id=self.campaign_id, error=repr(error))

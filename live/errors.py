@@ -35,5 +35,16 @@ class TooManyListenersError(LiveError):
         self.delay = delay
 
 
+class TenantListenersError(LiveError):
+    """A tenant has as many streams in this process as it may while others may want some. `delay` is in seconds."""
+
+    def __init__(self, count: int, delay: int = 5) -> None:
+        super().__init__(
+            f"the tenant already has {count} event streams in this process, all that others leave to it"
+        )
+        self.count = count
+        self.delay = delay
+
+
 class BadTokenError(LiveError):
     """A stream token that is not ours, has expired, or was made for another stream."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from live import socket_liveness
+from live.admission import Admission, Look, nothing_taken
+from live.admission_watch import AdmissionWatch
 from live.campaign_feed import CampaignFeed, Snapshot
-from live.errors import LiveUnavailable, TooManyListenersError
+from live.errors import LiveUnavailable, TenantListenersError, TooManyListenersError
 from live.event_ids import EventId
 from live.event_log import Entry, EventLog, Page
 from live.keys import campaign_keys, wake_key
@@ -50,17 +53,21 @@ class Limits:
     campaign's end and the publishing of it, and whoever takes over publishes what is left.
 
     `queue` is the number of events a listener may be behind before he reads the stream himself; a feed brings up to
-    128 at once. `refresh` is how often the reader asks whether the streams are still what they were.
+    128 at once. A tenant may have `share` times as many listeners as there are places left: alone, with 3, three
+    quarters of all. `admissions` is how often it is asked who may still listen, `refresh` how often the reader asks
+    whether the streams are still what they were.
     """
 
     snapshot_interval: float = 2.0
     queue: int = 256
     listeners: int = 2000
+    share: int = 3
     block: float = 5.0
     refresh: float = 30.0
     backoff: float = 2.0
     watch: float = 1.0
     unpublished_end: float = 20.0
+    admissions: float = 0.3
 
 
 class Hub:
@@ -69,7 +76,15 @@ class Hub:
     Both are used from greenlets outside any request. Nothing connects before the first listener comes.
     """
 
-    def __init__(self, redis: Redis, prefix: str, snapshot: Snapshot, *, limits: Limits = Limits()) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        prefix: str,
+        snapshot: Snapshot,
+        *,
+        look: Look = nothing_taken,
+        limits: Limits = Limits(),
+    ) -> None:
         self.redis = redis
         self.stopping = False
         self._prefix = prefix
@@ -81,6 +96,8 @@ class Hub:
         self._feeds: dict[str, CampaignFeed] = {}
         self._watched: set[Listener] = set()
         self._count = 0
+        self._of_tenant: Counter[str] = Counter()
+        self._admissions = AdmissionWatch(self._feeds, look, limits.admissions)
         self._interrupted = False
         self._pause = Event()
         self._reader: gevent.Greenlet[[], None] | None = None
@@ -93,25 +110,34 @@ class Hub:
 
     @contextmanager
     def listen(
-        self, campaign_id: str, cursor: EventId | None, status: str, sock: socket | None = None
+        self,
+        campaign_id: str,
+        cursor: EventId | None,
+        status: str,
+        sock: socket | None = None,
+        admission: Admission | None = None,
     ) -> Iterator[Listener]:
-        """A listener for as long as the block runs; `sock` is watched for a client that goes away.
+        """A listener for as long as the block runs, and `admission` stands; `sock` is watched for a client that goes
+        away.
 
-        Raises TooManyListenersError.
+        Raises TooManyListenersError, TenantListenersError.
         """
-        if self.full:
-            raise TooManyListenersError(self._limits.listeners)
+        self.refuse_where_full(admission)
+        tenant_id = "" if admission is None else admission.tenant_id
         self._count += 1
+        self._of_tenant[tenant_id] += 1
         feed = self._feeds.get(campaign_id)
         if feed is None:
             feed = self._open(campaign_id)
-        listener = feed.join(cursor, status, sock, self._limits.queue)
+        listener = feed.join(cursor, status, sock, self._limits.queue, admission)
+        self._admissions.start()
         try:
             if sock is not None and socket_liveness.watchable(sock):
                 self._watch(listener)
             yield listener
         finally:
             self._count -= 1
+            self._of_tenant -= Counter([tenant_id])
             self._watched.discard(listener)
             feed.listeners.discard(listener)
             if not feed.listeners:
@@ -127,10 +153,15 @@ class Hub:
         """Whether the reader runs, which it does while there are listeners."""
         return self._reader is not None
 
-    @property
-    def full(self) -> bool:
-        """Whether this process serves as many listeners as it may."""
-        return self._count >= self._limits.listeners
+    def refuse_where_full(self, admission: Admission | None) -> None:
+        """Raises TooManyListenersError, TenantListenersError where there is no place for one more."""
+        left = self._limits.listeners - self._count
+        if left <= 0:
+            raise TooManyListenersError(self._limits.listeners)
+        if admission is not None:
+            has = self._of_tenant[admission.tenant_id]
+            if has >= self._limits.share * left:
+                raise TenantListenersError(has)
 
     def stop(self, timeout: float = 5.0) -> None:
         """End the reader and let every listener know; harmless when repeated."""

@@ -16,6 +16,7 @@ import structlog
 from gevent.event import Event
 
 from live import sse
+from live.admission import Admission
 from live.errors import LiveUnavailable
 from live.event_ids import EventId
 from live.event_log import Page
@@ -85,14 +86,23 @@ class Listener:
     """One stream's place in its campaign's events.
 
     `cursor` is the id after which it wants events; without one it starts with what happens from now on, and its first
-    snapshot carries the id from which it may resume. `gone` says that nobody reads it any more.
+    snapshot carries the id from which it may resume. `gone` says that nobody reads it any more, or may; `revoked`
+    that its `admission` (tenant and key) was taken away.
     """
 
-    def __init__(self, feed: Feed, cursor: EventId | None, sock: socket | None, queue_size: int) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        cursor: EventId | None,
+        sock: socket | None,
+        queue_size: int,
+        admission: Admission | None = None,
+    ) -> None:
         self._feed = feed
         self.cursor = cursor
         self.sock = sock
-        self.gone = False
+        self.admission = admission
+        self.gone = self.revoked = False
         self._queue: deque[Rendered] = deque()
         self._queue_size = queue_size
         self._behind = True
@@ -145,10 +155,18 @@ class Listener:
         self.gone = True
         self._wake.set()
 
+    def revoke(self) -> None:
+        """It may hear nothing any more: what waits for it is not sent."""
+        self.revoked = True
+        self._queue.clear()
+        self.leave()
+
     def take(self, timeout: float) -> bytes:
         """Everything that is waiting, as one piece; b"" when nothing came within `timeout` seconds."""
         self._wake.wait(timeout)
         self._wake.clear()
+        if self.gone:
+            return b""
         parts: list[bytes] = []
         if self._behind:
             self._catch_up(parts)

@@ -16,7 +16,8 @@ from flask_sse import ServerSentEventsBlueprint
 from redis import Redis
 
 from live import sse, worker_state
-from live.errors import LiveError, TooManyListenersError
+from live.admission import Admission
+from live.errors import LiveError, TenantListenersError, TooManyListenersError
 from live.event_ids import EventId
 from live.hub import Hub
 from live.listener import Listener
@@ -58,16 +59,18 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         cursor: EventId | None = None,
         status: str = "",
         sock: socket | None = None,
+        admission: Admission | None = None,
     ) -> Iterator[bytes]:
         """The bytes of the stream of campaign `channel` after `cursor`, until the process stops or the client goes.
 
-        `status` is the campaign's now. Each piece is everything that was waiting, to be sent in one write.
+        `status` is the campaign's now; with `admission` it ends when that is taken away. Each piece is everything
+        that was waiting, to be sent in one write.
         """
         yield b": carillon\n" + sse.retry(*RECONNECT_SECONDS)
         try:
-            with self._hub.listen(channel, cursor, status, sock) as listener:
+            with self._hub.listen(channel, cursor, status, sock, admission) as listener:
                 yield from self._pieces(listener)
-        except TooManyListenersError as error:
+        except (TooManyListenersError, TenantListenersError) as error:
             yield b": %s\n\n" % str(error).encode()
         yield sse.retry(*LEAVING_SECONDS)
 
@@ -78,18 +81,20 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
             if time.monotonic() >= due:
                 due = time.monotonic() + self._heartbeat
                 piece += sse.HEARTBEAT
-            if piece:
+            if piece and not listener.gone:
                 yield piece
 
-    def stream(self, campaign_id: str = "", status: str = "") -> Response:
-        """The response to the current request, which has been authorised for `campaign_id`, now in `status`.
+    def stream(self, campaign_id: str = "", status: str = "", admission: Admission | None = None) -> Response:
+        """The response to the current request, which has been authorised for `campaign_id`, now in `status`, by
+        `admission`.
 
-        Raises BadEventIdError for a malformed `Last-Event-ID`, TooManyListenersError when this process is full.
+        Raises BadEventIdError for a malformed `Last-Event-ID`, TooManyListenersError when this process is full,
+        TenantListenersError when the tenant has its share of it.
         """
         cursor = requested_cursor()
-        if self._hub.full:
-            raise TooManyListenersError(self._hub.count)
-        body = self.messages(campaign_id, cursor, status, request.environ.get("gunicorn.socket"))
+        self._hub.refuse_where_full(admission)
+        sock = request.environ.get("gunicorn.socket")
+        body = self.messages(campaign_id, cursor, status, sock, admission)
         response = current_app.response_class(body, mimetype="text/event-stream")
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Accel-Buffering"] = "no"

@@ -17,7 +17,8 @@ from flask import Response, request
 from api import idempotency, schemas, times
 from api.blueprint import Blueprint, error_document, json_value, refuse_unknown
 from api.errors import ApiError
-from live.errors import BadEventIdError, BadTokenError, TooManyListenersError
+from live.admission import Admission
+from live.errors import BadEventIdError, BadTokenError, TenantListenersError, TooManyListenersError
 from live.stream import EventStream
 from live.tokens import LIFETIME_SECONDS, StreamTokens
 
@@ -39,9 +40,9 @@ data: {{"campaign_id":"{EXAMPLE_ID}","contact_id":"0192f3a4-c000-7000-8000-00000
 
 @dataclass(frozen=True, slots=True)
 class CampaignRef:
-    """The campaign that a caller was let in to."""
+    """The campaign that a caller was let in to, and by what."""
 
-    tenant_id: str
+    admission: Admission
     id: str
     status: str
 
@@ -50,8 +51,9 @@ Authorise = Callable[[str, str], CampaignRef]
 """(campaign id, role) → the campaign, for the caller of the current request. Raises ApiError (401, 403, 404, 429,
 503); holds no database connection once it returns."""
 
-AuthoriseToken = Callable[[str, str], CampaignRef]
-"""(campaign id, tenant id) → the campaign, if that tenant still has it. Raises ApiError (404, 503); likewise."""
+AuthoriseToken = Callable[[str, Admission], CampaignRef]
+"""(campaign id, admission) → the campaign, if that tenant still has it and the key that the token was made with is
+still there. Raises ApiError (401, 404, 503); likewise."""
 
 
 class TokenSchema(schemas.Schema):
@@ -99,7 +101,8 @@ def _add_stream(
 
         `event: contact` for every transition of a contact, with an `id:`; `event: campaign` for every transition
         of the campaign; the default event is a snapshot, at once and then every 2 s while the campaign runs;
-        `event: end` when a terminal state is reached; `: heartbeat` every 15 s. A client that reconnects with
+        `event: end` when a terminal state is reached or the campaign is deleted (its status is then `deleted`);
+        `: heartbeat` every 15 s. A client that reconnects with
         `Last-Event-ID` gets exactly what it missed; after an id that is too old, or when the server has lost
         events, it gets `event: reset` and a snapshot. Let in by the key, or by `token` alone.
         """
@@ -108,7 +111,7 @@ def _add_stream(
         campaign = (
             authorise(campaign_id, "read")
             if token is None
-            else authorise_token(campaign_id, _tenant_of(signer, token, campaign_id))
+            else authorise_token(campaign_id, _admission_of(signer, token, campaign_id))
         )
         return _answer(stream, campaign, any_origin=token is not None)
 
@@ -126,14 +129,15 @@ def _add_token(blp: Blueprint, signer: StreamTokens, authorise: Authorise) -> No
         """Make a token for a campaign's event stream
 
         A browser's EventSource cannot send headers. The token opens this one stream of this tenant for 10 minutes; a
-        stream that is open by then stays open.
+        stream that is open by then stays open. Streams and tokens end within a second with the key that they were
+        opened or made with, and with its tenant.
         """
         refuse_unknown(set())
         _refuse_body()
         campaign = authorise(campaign_id, "read")
         issued_at, replayed = _issued_at()
         expires = datetime.fromtimestamp(issued_at + signer.lifetime, UTC)
-        token = signer.issue(campaign.tenant_id, campaign.id, issued_at)
+        token = signer.issue(campaign.admission, campaign.id, issued_at)
         body = {"token": token, "expires_at": times.to_rfc3339(expires)}
         return idempotency.Answer(201, orjson.dumps(body), replayed).response()
 
@@ -153,19 +157,22 @@ def _issued_at() -> tuple[int, bool]:
 def _answer(stream: EventStream, campaign: CampaignRef, *, any_origin: bool) -> Response:
     """The stream. Only a token travels from a page of another origin, and it opens nothing but this."""
     try:
-        response = stream.stream(campaign.id, campaign.status)
+        response = stream.stream(campaign.id, campaign.status, campaign.admission)
     except BadEventIdError as error:
         raise ApiError(400, f"{error}.") from error
     except TooManyListenersError as error:
         raise ApiError(503, f"{error}.", headers={"Retry-After": str(error.delay)}) from error
+    except TenantListenersError as error:
+        delay = {"Retry-After": str(error.delay)}
+        raise ApiError(429, f"{error}.", code="too_many_streams", headers=delay) from error
     if any_origin:
         response.headers["Access-Control-Allow-Origin"] = "*"
     return response
 
 
-def _tenant_of(signer: StreamTokens, token: str, campaign_id: str) -> str:
+def _admission_of(signer: StreamTokens, token: str, campaign_id: str) -> Admission:
     try:
-        return signer.tenant(token, campaign_id)
+        return signer.admission(token, campaign_id)
     except BadTokenError as error:
         raise ApiError(401, f"The {error}.", headers={"WWW-Authenticate": "Bearer"}) from error
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 from api import times
 from api.auth import authorized
-from api.errors import not_found
+from api.errors import ApiError, not_found
 from api.routes.events import CampaignRef
 from api.schemas import identifier
 from api.services import Dialers
 from api.transactions import transaction
 from campaigns import queries
+from live.admission import Admission, Taken
 from models import rows
 
 # One that was ended a moment ago has events yet to come: its stream does not end before them.
 FIND = """
     SELECT CASE WHEN stopping_at IS NULL THEN status ELSE 'stopping' END AS status FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
+
+# The key is of one tenant, and may act for another.
+GONE = """
+    SELECT shown.tenant_id, shown.key_id::text FROM unnest(%s::text[], %s::uuid[]) AS shown (tenant_id, key_id)
+    WHERE NOT EXISTS (SELECT FROM tenant WHERE id = shown.tenant_id AND deleted_at IS NULL)
+        OR NOT EXISTS (
+            SELECT FROM api_key JOIN tenant ON tenant.id = api_key.tenant_id
+            WHERE api_key.id = shown.key_id AND tenant.deleted_at IS NULL)"""
+DELETED = "SELECT id::text FROM campaign WHERE id = ANY(%s) AND deleted_at IS NOT NULL"
 
 
 def authorise(campaign_id: str, role: str) -> CampaignRef:
@@ -26,19 +37,39 @@ def authorise(campaign_id: str, role: str) -> CampaignRef:
     Raises ApiError: 401, 403, 404, 429, 503.
     """
     with authorized(role) as caller:
-        return authorise_tenant(campaign_id, caller.tenant_id)
+        return _campaign(campaign_id, Admission(caller.tenant_id, str(caller.key_id)))
 
 
-def authorise_tenant(campaign_id: str, tenant_id: str) -> CampaignRef:
-    """The campaign, if `tenant_id` still has it. Raises ApiError: 404, 503."""
+def authorise_token(campaign_id: str, admission: Admission) -> CampaignRef:
+    """The campaign, if the tenant still has it and the key is still there. Raises ApiError: 401, 404, 503."""
+    if taken([admission], []).admissions:
+        message = "The key that the token was made with is not valid any more."
+        raise ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
+    return _campaign(campaign_id, admission)
+
+
+def taken(admissions: Collection[Admission], campaigns: Collection[str]) -> Taken:
+    """Which of these admissions and campaigns are gone. Outside any request. Raises ApiError where the database is
+    away."""
+    shown = [*admissions]
+    with transaction(writes=False):
+        gone = rows(GONE, [one.tenant_id for one in shown], [uuid.UUID(one.key_id) for one in shown])
+        deleted = rows(DELETED, [uuid.UUID(campaign_id) for campaign_id in campaigns])
+    return Taken(
+        frozenset(Admission(row["tenant_id"], row["key_id"]) for row in gone),
+        frozenset(row["id"] for row in deleted),
+    )
+
+
+def _campaign(campaign_id: str, admission: Admission) -> CampaignRef:
     found_id = identifier(campaign_id)
     if found_id is None:
         raise not_found("Campaign")
     with transaction():
-        found = rows(FIND, found_id, tenant_id)
+        found = rows(FIND, found_id, admission.tenant_id)
     if not found:
         raise not_found("Campaign")
-    return CampaignRef(tenant_id, campaign_id, found[0]["status"])
+    return CampaignRef(admission, campaign_id, found[0]["status"])
 
 
 def snapshot(dialers: Dialers, campaign_id: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ from tests.mutations.mutation import Mutation
 
 ORIGINATE = "tests/unit/freeswitch/test_originate.py"
 PROTOCOL = "tests/unit/freeswitch/test_protocol.py"
+ADMISSIONS = "tests/integration/live/test_admissions.py"
 RESOURCES = "tests/integration/api/test_resource_routes.py"
 
 DIAL_STRING = (
@@ -32,6 +33,14 @@ DIAL_STRING = (
         "    if _VARIABLE_REFERENCE.search(value):\n",
         "    if False:\n",
         (f"{ORIGINATE}::test_what_would_not_arrive_is_refused",),
+    ),
+    Mutation(
+        "leg that runs something",
+        "a gateway's dial string runs an application of the switch",
+        "freeswitch/applications.py",
+        "    if _RUNS.fullmatch(endpoint):\n",
+        "    if False:\n",
+        (f"{ORIGINATE}::test_a_request_that_could_do_more_than_one_call_is_refused",),
     ),
     Mutation(
         "legs separated",
@@ -116,5 +125,21 @@ TENANTS = (
         "        if signed_for != campaign_id:\n",
         "        if not signed_for:\n",
         ("tests/integration/live/test_routes.py::test_a_token_opens_one_stream_of_one_tenant",),
+    ),
+    Mutation(
+        "revoked key goes on listening",
+        "who has lost his key, or his tenant, goes on hearing numbers",
+        "live/admission_watch.py",
+        "                listener.revoke()\n",
+        "                pass\n",
+        (f"{ADMISSIONS}::test_a_stream_ends_with_its_key_and_nobody_elses_does",),
+    ),
+    Mutation(
+        "token outlives its key",
+        "a token opens the stream though the key that made it is gone",
+        "api/routes/stream_access.py",
+        "    if taken([admission], []).admissions:\n",
+        "    if False:\n",
+        ("tests/integration/api/test_stream_admission.py::test_a_token_ends_with_the_key_that_made_it",),
     ),
 )

@@ -163,7 +163,7 @@ def test_a_stream_token_is_made_once_for_a_key_and_never_stored(site: Site) -> N
     assert replay.data == again.data
     assert replay.json["token"] != token.json["token"]
     assert replay.json["expires_at"] < token.json["expires_at"]
-    assert StreamTokens(PEPPER).tenant(replay.json["token"], campaigns[0]) == TENANT
+    assert StreamTokens(PEPPER).admission(replay.json["token"], campaigns[0]).tenant_id == TENANT
     assert site.post(second, headers=headers).status_code == 409
 
 

@@ -14,7 +14,7 @@ from gevent.pool import Group
 
 from api import notify
 from api.notify import unpublished
-from api.routes.stream_access import authorise_tenant, snapshot
+from api.routes.stream_access import authorise_token, snapshot
 from campaigns import stopping
 from campaigns.campaign_state import WEB
 from campaigns.lifecycle import complete_if_exhausted
@@ -22,6 +22,7 @@ from campaigns.lifecycle_table import LIFECYCLE, Action, Verdict
 from campaigns.stopping import cancel_slice
 from coordination.control_bus import ControlBus
 from coordination.membership import Fenced, Membership
+from live.admission import Admission
 from models import CampaignStatus, transaction
 from tests.integration.api.site import Site, SomebodyLives, lose_redis
 from tests.judging import Judge
@@ -397,8 +398,10 @@ def test_of_a_long_list_the_rest_is_cancelled_after_the_answer_and_shown_so_at_o
         assert deleted.text.startswith(
             "Campaign has 1 calls" if over else "Campaign is being stopped; it can "
         )
+        (key,) = site.sql("SELECT id::text FROM api_key WHERE tenant_id = 'demo' AND role = 'read'")
+        admission = Admission("demo", key["id"])
         with site.app.app_context():
-            assert authorise_tenant(campaign_id, "demo").status == ("completed" if over else "stopping")
+            assert authorise_token(campaign_id, admission).status == ("completed" if over else "stopping")
         if left:
             cancel_slice(uuid.UUID(campaign_id), WEB)
     assert transitions(site, campaign_id) == [(2, "completed", "stopped")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +20,7 @@ from api import errors
 from api.blueprint import make_api
 from api.errors import ApiError, not_found
 from api.routes.events import CampaignRef, events_blueprint
+from live.admission import Admission, Taken
 from live.hub import Hub, Limits
 from live.publisher import Publisher, PublishOutcome
 from live.stream import EventStream
@@ -47,6 +48,7 @@ class Campaigns:
         self.status: dict[str, str] = {}
         self.tenants = {KEY: "demo", OTHER_KEY: "other"}
         self.snapshots: list[str] = []
+        self.revoked: set[Admission] = set()
         self.failing = False
         self.failures = 0
         self.in_flight = 0
@@ -63,12 +65,20 @@ class Campaigns:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if key not in self.tenants:
             raise ApiError(401, "The key is not valid.")
-        return self.authorise_token(campaign_id, self.tenants[key])
+        return self.authorise_token(campaign_id, Admission(self.tenants[key], key))
 
-    def authorise_token(self, campaign_id: str, tenant_id: str) -> CampaignRef:
-        if campaign_id not in self.status or tenant_id != "demo":
+    def authorise_token(self, campaign_id: str, admission: Admission) -> CampaignRef:
+        if campaign_id not in self.status or admission.tenant_id != "demo":
             raise not_found("Campaign")
-        return CampaignRef(tenant_id, campaign_id, self.status[campaign_id])
+        if admission in self.revoked:
+            raise ApiError(401, "The key that the token was made with is not valid any more.")
+        return CampaignRef(admission, campaign_id, self.status[campaign_id])
+
+    def taken(self, admissions: Collection[Admission], campaigns: Collection[str]) -> Taken:
+        if self.failing:
+            raise ConnectionError("the database is down")
+        gone = frozenset(campaign_id for campaign_id in campaigns if campaign_id not in self.status)
+        return Taken(frozenset(admissions) & self.revoked, gone)
 
 
 def make_app(
@@ -91,7 +101,9 @@ class StreamServer:
 
     def __init__(self, client: Redis, prefix: str) -> None:
         self.client, self.prefix = client, prefix
-        self.limits = Limits(snapshot_interval=0.5, block=0.5, refresh=1.0, backoff=0.3, watch=0.2)
+        self.limits = Limits(
+            snapshot_interval=0.5, block=0.5, refresh=1.0, backoff=0.3, watch=0.2, admissions=0.1
+        )
         self.heartbeat = 15.0
         self.campaigns = Campaigns()
         self.publisher = Publisher(client, prefix)
@@ -103,7 +115,9 @@ class StreamServer:
         return self
 
     def start(self) -> None:
-        self.hub = Hub(self.client, self.prefix, self.campaigns.snapshot, limits=self.limits)
+        self.hub = Hub(
+            self.client, self.prefix, self.campaigns.snapshot, look=self.campaigns.taken, limits=self.limits
+        )
         app = make_app(self.hub, self.campaigns, heartbeat=self.heartbeat)
         self.server = WSGIServer(("127.0.0.1", 0), app, handler_class=Handler, log=None, error_log=None)
         self.server.start()
@@ -250,6 +264,10 @@ class StreamClient:
     def _whole_chunks(self) -> Iterator[bytes]:
         while (end := self._chunks.find(b"\r\n")) >= 0:
             size = int(self._chunks[:end], 16)
+            if not size:
+                # The stream is over; the connection may serve another request.
+                self.closed = True
+                return
             if len(self._chunks) < end + size + 4:
                 return
             yield self._chunks[end + 2 : end + 2 + size]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from redis import Redis
 
+from live.admission import Admission
 from live.hub import Hub
 from live.publisher import Publisher
 from live.stream_events import StreamEvent
@@ -98,9 +99,9 @@ def test_a_token_whose_campaign_is_gone_opens_nothing(client: Redis) -> None:
     campaigns.status["c1"] = "draft"
     signer = StreamTokens("secret")
     http = make_app(Hub(client, PREFIX, campaigns.snapshot), campaigns, signer=signer).test_client()
-    token = signer.issue("demo", "c1")
+    token = signer.issue(Admission("demo", KEY), "c1")
     assert status(http, f"{URL}?token={token}") == 200
-    assert status(http, f"{URL}?token={signer.issue('other', 'c1')}") == 404
+    assert status(http, f"{URL}?token={signer.issue(Admission('other', KEY), 'c1')}") == 404
     del campaigns.status["c1"]
     assert status(http, f"{URL}?token={token}") == 404
 
@@ -171,7 +172,7 @@ def test_the_document_describes_both_routes(http: FlaskClient) -> None:
 
 def test_a_browser_opens_the_stream_with_its_token_and_nothing_else(streams: StreamServer) -> None:
     streams.campaign()
-    token = StreamTokens("secret").issue("demo", "c1")
+    token = StreamTokens("secret").issue(Admission("demo", KEY), "c1")
     reader = streams.listen(query=f"?token={token}", key=None)
     reader.wait_for(None)
     streams.publish(streams.transition())

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live import socket_liveness, worker_state
+from live.admission import Admission
 from live.errors import BadEventIdError, BadTokenError
 from live.event_ids import EventId
 from live.socket_liveness import PeerState
@@ -37,15 +38,24 @@ def test_a_text_is_an_id_or_refused(text: str) -> None:
         assert caught.value.value == text
 
 
+KEY = Admission("demo", "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01")
+
+
 def test_a_token_is_good_for_its_stream() -> None:
     tokens = StreamTokens("secret", lifetime=600)
-    token = tokens.issue("demo", "c1")
-    assert tokens.tenant(token, "c1") == "demo"
+    token = tokens.issue(KEY, "c1")
+    assert tokens.admission(token, "c1") == KEY
     with pytest.raises(BadTokenError, match="another campaign"):
-        tokens.tenant(token, "c2")
-    for forged in (StreamTokens("other").issue("demo", "c1"), token[:-1], "", "é", token.replace(".", "")):
+        tokens.admission(token, "c2")
+    for forged in (
+        StreamTokens("other").issue(KEY, "c1"),
+        token[:-1],
+        "",
+        "é",
+        token.replace(".", ""),
+    ):
         with pytest.raises(BadTokenError, match="not one of"):
-            tokens.tenant(forged, "c1")
+            tokens.admission(forged, "c1")
 
 
 @pytest.mark.parametrize(
@@ -53,13 +63,13 @@ def test_a_token_is_good_for_its_stream() -> None:
 )
 def test_a_token_is_good_for_its_time(monkeypatch: pytest.MonkeyPatch, age: int, good: bool) -> None:
     tokens = StreamTokens("secret", lifetime=600)
-    token = tokens.issue("demo", "c1", at=1_800_000_000)
+    token = tokens.issue(KEY, "c1", at=1_800_000_000)
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1_800_000_000 + age)
     if good:
-        assert tokens.tenant(token, "c1") == "demo"
+        assert tokens.admission(token, "c1") == KEY
     else:
         with pytest.raises(BadTokenError, match="600 s"):
-            tokens.tenant(token, "c1")
+            tokens.admission(token, "c1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""By what a listener was let in, and what of that has been taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Admission(NamedTuple):
+    """What a listener shows: an API key, by its id, and the tenant that it acts for."""
+
+    tenant_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What has been taken away: admissions whose key or tenant is gone, and campaigns that were deleted."""
+
+    admissions: frozenset[Admission] = frozenset()
+    campaigns: frozenset[str] = frozenset()
+
+
+Look = Callable[[Collection[Admission], Collection[str]], Taken]
+"""(admissions, campaign ids) → those of them that are gone, read from the database by the app; may raise."""
+
+
+def nothing_taken(_admissions: Collection[Admission], _campaigns: Collection[str]) -> Taken:
+    """Where nobody knows of keys."""
+    return Taken()
