@@ -9,7 +9,7 @@ from flask import Response
 from api import schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
-from api.errors import ApiError, not_found
+from api.errors import ApiError, conflict, not_found
 from api.key_digest import ROLES, digest, display_prefix, new_key
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import id_or_404, insert, page_of
@@ -20,6 +20,10 @@ from models import ApiKey, rows
 blp = Blueprint("api-keys", description="Who may ask")
 
 NOT_FOUND = "API key not found"
+LAST = "The key is the last one of role platform; it cannot be deleted before another has been made."
+OTHER_PLATFORM_KEY = """
+    SELECT 1 FROM api_key JOIN tenant ON tenant.id = api_key.tenant_id
+    WHERE api_key.role = 'platform' AND api_key.id <> %s AND tenant.deleted_at IS NULL LIMIT 1"""
 PLATFORM_ONLY = "The key's role is admin; a key of role platform needs platform."
 EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-4444-7aaa-8bbb-0123456789ab",
@@ -103,15 +107,18 @@ def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str
 
 
 @blp.route("/api-keys/<api_key_id>", methods=["DELETE"])
-@requires("admin", errors={403: PLATFORM_ONLY, 404: NOT_FOUND})
+@requires("admin", errors={403: PLATFORM_ONLY, 404: NOT_FOUND, 409: LAST})
 @blp.response(204)
 def delete_api_key(api_key_id: str) -> Response:
     """Delete an API key
 
-    It is refused everywhere within a second. The key in use may delete itself.
+    It is refused everywhere within a second, and the streams that it opened end. The key in use may delete itself; the
+    last of role platform cannot be deleted, since no other could be made.
     """
     key_id = id_or_404(api_key_id, "API key")
     with transaction():
+        # Of two that delete the last two, one is to see what the other did.
+        rows("SELECT pg_advisory_xact_lock(hashtextextended('platform keys', 0))")
         found = rows(
             "SELECT role FROM api_key WHERE id = %s AND tenant_id = %s FOR UPDATE",
             key_id,
@@ -120,6 +127,8 @@ def delete_api_key(api_key_id: str) -> Response:
         if not found:
             raise not_found("API key")
         _refuse_platform(found[0]["role"])
+        if found[0]["role"] == "platform" and not rows(OTHER_PLATFORM_KEY, key_id):
+            raise conflict(LAST, "last_platform_key")
         rows("DELETE FROM api_key WHERE id = %s", key_id)
     return Response(status=204)
 

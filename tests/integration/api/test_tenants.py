@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import gevent
 import pytest
 
 from tests.integration.api.resource_routes import NOBODY
@@ -213,3 +214,41 @@ def _gateway(site: Site) -> str:
     body = {"name": "carrier", "dial_string": "sofia/gateway/carrier/{number}"}
     found: str = ask(site, "POST", "/gateways", json=body).json["id"]
     return found
+
+
+def test_the_last_platform_key_cannot_be_deleted(site: Site) -> None:
+    ids = {
+        row["tenant_id"]: str(row["id"])
+        for row in site.sql("SELECT id, tenant_id FROM api_key WHERE role = 'platform'")
+    }
+    last = "The key is the last one of role platform; it cannot be deleted before another has been made."
+    path = f"/api-keys/{ids['demo']}"
+    assert site.delete(f"/api-keys/{ids['other']}", role="platform", tenant="other").status_code == 204
+    refused = site.delete(path, role="platform", headers={"Accept": "application/problem+json"})
+    assert (refused.status_code, refused.json["code"], refused.json["detail"]) == (
+        409,
+        "last_platform_key",
+        last,
+    )
+    assert site.get("/tenants", role="platform").status_code == 200
+    made = site.post("/api-keys", role="platform", json={"name": "spare", "role": "platform"})
+    assert site.delete(path, role="platform").status_code == 204
+    headers = {"Authorization": f"Bearer {made.json['key']}"}
+    refused = site.request("DELETE", f"/api-keys/{made.json['id']}", headers=headers)
+    assert (refused.status_code, refused.text) == (409, last)
+
+
+def test_a_platform_key_of_a_deleted_tenant_is_not_another_one(site: Site) -> None:
+    site.sql("UPDATE tenant SET deleted_at = now() WHERE id = 'other'")
+    (own,) = site.sql("SELECT id FROM api_key WHERE role = 'platform' AND tenant_id = 'demo'")
+    assert site.delete(f"/api-keys/{own['id']}", role="platform").status_code == 409
+
+
+def test_of_two_that_delete_the_last_two_platform_keys_at_once_one_is_refused(site: Site) -> None:
+    ids = [row["id"] for row in site.sql("SELECT id FROM api_key WHERE role = 'platform' ORDER BY tenant_id")]
+    asked = [
+        gevent.spawn(site.delete, f"/api-keys/{key_id}", role="platform", tenant=tenant)
+        for key_id, tenant in zip(ids, ("demo", "other"), strict=True)
+    ]
+    gevent.joinall(asked, raise_error=True)
+    assert sorted(one.get().status_code for one in asked) == [204, 409]
