@@ -60,6 +60,9 @@ def checked_file(where: str, file: str) -> str:
 def checked_extension(where: str, extension: str) -> str:
     if not EXTENSION.fullmatch(extension):
         raise ActionRefused(where, extension, "it must be 1 to 64 of 0-9 A-Z a-z _ * # -")
+    if extension.startswith("-"):
+        # To the switch an option: -bleg and -both send somebody else there.
+        raise ActionRefused(where, extension, "it must not begin with -")
     return extension
 
 

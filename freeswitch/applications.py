@@ -47,12 +47,16 @@ _FORBIDDEN_CHARACTERS: Final = re.compile(r"""[\x00-\x1f\x7f'"`\\^${}]""")
 _FILE: Final = re.compile(r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)?[A-Za-z0-9_./?&=%+~-]+")
 _TONE: Final = re.compile(r"[0-9A-Za-z%(),.;=+*#-]+")
 _VOICE: Final = re.compile(r"(?:[A-Za-z0-9_]+/)?[A-Za-z0-9_.-]+")
-_EXTENSION: Final = re.compile(r"[0-9A-Za-z_*#-]{1,64}")
+# What begins with - is an option of transfer: -bleg and -both send another leg there.
+_EXTENSION: Final = re.compile(r"[0-9A-Za-z_*#][0-9A-Za-z_*#-]{0,63}")
 _WORD: Final = re.compile(r"[0-9A-Za-z_.-]{1,64}")
 _QUEUE: Final = re.compile(r"[0-9A-Za-z_.@-]{1,128}")
 _HOST: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
 _ENGINE_PROOF: Final = re.compile(r"dialer_ran=\$\{module_exists\(mod_[A-Za-z0-9_]+\)\}")
 _ENDPOINT: Final = re.compile(r"[a-z]+(?:/[0-9A-Za-z_.:@;=+*#-]+)+")
+# What is named as an application (loopback/app=…) or may name a dialplan (loopback/system:x/default/inline) runs
+# something. Others than sofia's have no need of = and :, and a loopback leg none of a third part.
+_RUNS: Final = re.compile(r"(?!sofia/)[a-z]+/.*[=:;].*|loopback/[^/]*/[^/]*/.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def say(text: str, voice: str = "flite/slt") -> Application:
 
 def transfer(extension: str, context: str) -> Application:
     """Go on in an extension of the XML dialplan."""
-    _match("extension", extension, _EXTENSION, "1 to 64 of 0-9 A-Z a-z _ * # -")
+    _match("extension", extension, _EXTENSION, "1 to 64 of 0-9 A-Z a-z _ * # -, the first of them no -")
     _match("context", context, _WORD, "1 to 64 of 0-9 A-Z a-z _ . -")
     return Application("transfer", f"{extension} XML {context}")
 
@@ -281,6 +285,8 @@ def checked_endpoint(endpoint: str) -> str:
     _match("endpoint", endpoint, _ENDPOINT, "one leg such as sofia/gateway/trunk/15550000, without options")
     if ":_:" in endpoint:
         raise CommandRefused("endpoint", endpoint, "one leg, without :_:")
+    if _RUNS.fullmatch(endpoint):
+        raise CommandRefused("endpoint", endpoint, "a leg that runs nothing")
     return endpoint
 
 

@@ -12,7 +12,8 @@ from freeswitch.originate import endpoint
 
 NUMBERS = st.from_regex(r"\+?[0-9]{3,20}", fullmatch=True)
 PIECES = st.sampled_from(
-    ["sofia", "gateway", "loopback", "/", "//", "{number}", "{digits}", ":_:", ":_", ":", "_", "@", ";",
+    ["sofia", "gateway", "loopback", "user", "app=",
+     "system:id", "inline", "/", "//", "{number}", "{digits}", ":_:", ":_", ":", "_", "@", ";",
      "fs_path=sip:10.0.0.1", "|", ",", "{", "}", "[", "^", "${x}", " ", "\n", "\x00", "é", "٣", "A", "1", "+", "#"]
 )  # fmt: skip
 TEMPLATES = st.one_of(
@@ -72,6 +73,16 @@ def test_a_gateways_dial_string_is_taken(template: str) -> None:
         "sofia/gateway/carrier/{number}\n",
         "sofia/gateway/${domain}/{number}",
         "SOFIA/gateway/carrier/{number}",
+        "loopback/app=system:touch {number}",
+        "loopback/app=bridge:user/{number}",
+        "loopback/app=park/{number}",
+        "loopback/APP=park:{digits}",
+        "loopback/{digits}/app=park",
+        "loopback/system:{digits}/default/inline",
+        "loopback/{digits}/default/inline",
+        "loopback/{digits}/default/XML",
+        "user/{digits}:x",
+        "null/app=park:{digits}",
         "sofia/gateway/" + "x" * MAX_CHARACTERS + "/{number}",
     ],
 )

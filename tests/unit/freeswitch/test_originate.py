@@ -268,6 +268,8 @@ def test_an_empty_cell_is_no_variable() -> None:
         ({"endpoint": "{a=b}sofia/gateway/carrier/1555"}, "endpoint"),
         ({"endpoint": "sofia/gateway/carrier/1555 &park()"}, "endpoint"),
         ({"endpoint": "sofia/gateway/carrier/${hostname}"}, "endpoint"),
+        ({"endpoint": "loopback/app=park"}, "endpoint"),
+        ({"endpoint": "loopback/system:1555/default/inline"}, "endpoint"),
         ({"caller_id_number": "1555,x=y"}, "caller_id_number"),
         ({"caller_id_number": "12"}, "caller_id_number"),
         ({"caller_id_name": 'x" <sip:evil>'}, "caller_id_name"),
