@@ -112,8 +112,8 @@ def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str
 def delete_api_key(api_key_id: str) -> Response:
     """Delete an API key
 
-    It is refused everywhere within a second, and the streams that it opened end. The key in use may delete itself; the
-    last of role platform cannot be deleted, since no other could be made.
+    It is refused everywhere within a second, and the streams that it opened end. The key in use may delete itself;
+    the last of role platform cannot be deleted, since no other could be made.
     """
     key_id = id_or_404(api_key_id, "API key")
     with transaction():

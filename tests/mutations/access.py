@@ -6,7 +6,7 @@ from tests.mutations.mutation import Mutation
 
 ORIGINATE = "tests/unit/freeswitch/test_originate.py"
 PROTOCOL = "tests/unit/freeswitch/test_protocol.py"
-ADMISSIONS = "tests/integration/live/test_admissions.py"
+ADMISSIONS = "tests/unit/live/test_admission_watch.py"
 RESOURCES = "tests/integration/api/test_resource_routes.py"
 
 DIAL_STRING = (
@@ -132,7 +132,7 @@ TENANTS = (
         "live/admission_watch.py",
         "                listener.revoke()\n",
         "                pass\n",
-        (f"{ADMISSIONS}::test_a_stream_ends_with_its_key_and_nobody_elses_does",),
+        (f"{ADMISSIONS}::test_whose_admission_is_taken_away_is_let_out_and_nobody_else",),
     ),
     Mutation(
         "token outlives its key",
