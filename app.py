@@ -18,6 +18,7 @@ import models
 from api import errors, transactions
 from api.blueprint import make_api
 from api.dialer_watch import DialerWatch
+from api.request_input import PacedBodies, Request
 from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
 from api.routes.campaign_schemas import say_upper_bound
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     dialers = DialerWatch(membership)
 
     app = Flask("carillon", static_folder=None)
+    app.request_class = Request
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, PROPAGATE_EXCEPTIONS=False)
     app.url_map.merge_slashes = False
     app.json = OrderedJson(app)
@@ -66,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         dialers=dialers,
         request_limiter=RequestLimiter(client, prefix) if settings.api_rate_limit else None,
     )
+    app.wsgi_app = PacedBodies(app.wsgi_app)  # type: ignore[method-assign]
     errors.register(app)
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)

@@ -216,6 +216,7 @@ def _documented(
     if once:
         common[409] = "Idempotency-Key 'k1' was used for another request."
     if body:
+        common[408] = "The body comes in at less than 1000 bytes a second; it was given up after 10 s."
         common[413] = "The request is larger than this route allows."
         common[415] = "The content type is text/csv; it must be application/json."
     responses = {str(s): error_document(text) for s, text in sorted((common | dict(errors)).items())}

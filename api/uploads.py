@@ -80,7 +80,7 @@ def _refusal(error: ListTooLarge | RequestEntityTooLarge) -> ApiError:
 def drain(stream: Readable, let_others_run: Callable[[], None]) -> None:
     """Read what a client still sends, within reason, so that it gets to see why it was refused."""
     left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, ApiError):
         while left > 0 and time.monotonic() < deadline and (block := stream.read(CHUNK)):
             left -= len(block)
             let_others_run()

@@ -18,12 +18,12 @@ from tempfile import TemporaryFile
 import marshmallow as ma
 import structlog
 from flask import request
-from gevent.lock import BoundedSemaphore
 
 from api import idempotency, times
 from api.auth import Caller
 from api.blueprint import refusal, typed
 from api.errors import ApiError
+from api.fair_turns import FairTurns
 from api.json_body import Bytes, JsonRefused, UnknownKey, decode, split
 from api.routes.campaign_schemas import CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
@@ -56,7 +56,7 @@ ReadContacts = Callable[[str | None, uuid.UUID], Generator[CopyRows]]
 """Reads a list, given the region of its numbers, for the campaign of this id."""
 
 # An import keeps a connection, and one processor for its reader, busy for seconds; more would starve the others.
-_imports = BoundedSemaphore(IMPORTS_AT_ONCE)
+_imports = FairTurns(IMPORTS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,9 @@ def create_from_request(
             created[:] = [store.create(new, partial(wanted.read, region_of(caller_id)))]
             return to_json(created[0])
 
+        gate = partial(_import_slot, caller.tenant_id)
         try:
-            answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=_import_slot)
+            answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=gate)
         except store.UnknownReferenceError as error:
             raise ApiError(400, str(error)) from error
         except ListRefused as error:
@@ -124,13 +125,11 @@ class SpooledBody:
 
 
 @contextmanager
-def _import_slot() -> Iterator[None]:
-    if not _imports.acquire(timeout=QUEUE_SECONDS):
-        raise ApiError(503, "Too many imports at once.", headers={"Retry-After": "5"})
-    try:
+def _import_slot(tenant_id: str) -> Iterator[None]:
+    with _imports.turn(tenant_id, QUEUE_SECONDS) as has:
+        if not has:
+            raise ApiError(503, "Too many imports at once.", headers={"Retry-After": "5"})
         yield
-    finally:
-        _imports.release()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import requests
 
+from app import BODY_BYTES
 from local.postgres import EmbeddedPostgres
 from local.process import free_port
 from local.valkey import EmbeddedValkey
@@ -186,6 +187,20 @@ def test_an_upload_without_a_length_is_read_and_limited_too(site: Site, service:
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     assert service.send("POST", "/campaigns", data=body(100), headers=headers).status_code == 201
     assert service.send("POST", "/campaigns", data=body(100_000), headers=headers).status_code == 413
+
+
+def test_a_body_in_chunks_past_the_limit_is_413_and_is_not_cut(site: Site, service: Service) -> None:
+    def body(size: int) -> Iterator[bytes]:
+        """A whole object up to the limit, and then white space: cut there, it would be taken."""
+        text = b'{"name": "Desk", "action": {"type": "echo"}}'
+        yield text + b" " * (size - len(text))
+
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key('admin')}"}
+    for size, status in ((BODY_BYTES, 201), (BODY_BYTES + 1, 413), (2 * BODY_BYTES, 413)):
+        assert service.send("POST", "/agents", data=body(size), headers=headers).status_code == status
+        # An empty body is no body; one of nothing but white space is one.
+        started = service.send("POST", f"/campaigns/{site.create(1)}/start", data=body(size), headers=headers)
+        assert started.status_code == (400 if status == 201 else 413)
 
 
 def test_long_lists_are_read_beside_the_workers_and_nothing_of_it_is_left(

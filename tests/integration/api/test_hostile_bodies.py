@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import gevent
@@ -108,15 +109,12 @@ def test_the_fields_are_checked_before_a_row_is_read(site: Site, monkeypatch: py
 
 
 def test_the_rows_of_a_body_are_read_only_in_its_turn(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = [campaign_body._imports.acquire(blocking=False) for _ in range(campaign_body.IMPORTS_AT_ONCE)]
-    assert all(taken)
     monkeypatch.setattr(campaign_body, "QUEUE_SECONDS", 0.01)
     monkeypatch.setattr(campaign_body, "elements", lambda _: pytest.fail("a row was read"))
-    try:
+    with ExitStack() as taken:
+        for _ in range(campaign_body.IMPORTS_AT_ONCE):
+            assert taken.enter_context(campaign_body._imports.turn("other", 0))
         refused = create(site, '[{"phone_number": "+14155550100"}]')
-    finally:
-        for _ in taken:
-            campaign_body._imports.release()
     assert (refused.status_code, refused.text) == (503, "Too many imports at once.")
 
 

@@ -1,0 +1,109 @@
+"""Bodies that come in too slowly, and whose turn it is when everybody uploads at once."""
+
+from __future__ import annotations
+
+import io
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+import pytest
+
+from api import request_input
+from api.errors import ApiError
+from api.request_input import PacedInput
+from api.routes import campaign_body
+from api.uploads import drain
+from campaigns import store
+from cooperative import let_others_run
+from tests.integration.api.site import OTHER, TENANT, Site, csv_of
+from tests.waiting import wait_until
+
+SLOW = "The body comes in at less than 1000 bytes a second; it was given up after 0.05 s."
+
+
+class Trickle:
+    """A client that sends so many bytes and then nothing more."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._data.read(size)
+        if len(data) < size:
+            gevent.sleep(3600)
+        return data
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_input, "SLOW_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", ["/campaigns", "/agents", "/halt"])
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=b"])
+def test_a_body_that_stands_still_is_given_up(site: Site, path: str, content_type: str) -> None:
+    answer = site.post(
+        path,
+        role="platform",
+        content_type=content_type,
+        environ_overrides={"wsgi.input": Trickle(b"--b"), "CONTENT_LENGTH": "1000"},
+        headers={"Accept": "application/problem+json"},
+    )
+    if path == "/campaigns" or "json" in content_type:
+        assert (answer.status_code, answer.json["code"], answer.json["detail"]) == (408, "too_slow", SLOW)
+    else:
+        assert answer.status_code == 415
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_rest_of_a_refused_body_that_stands_still_hides_no_refusal() -> None:
+    drain(PacedInput(Trickle(b"1" * 100)), let_others_run)
+
+
+@pytest.mark.parametrize("size", [-1, 5, 10_000, 25_000, 40_000])
+def test_what_is_read_is_what_was_sent(size: int) -> None:
+    data = bytes(range(256)) * 100
+    assert PacedInput(io.BytesIO(data)).read(size) == (data if size < 0 else data[:size])
+
+
+def test_lines_are_read_to_their_end() -> None:
+    lines = PacedInput(io.BytesIO(b"one\ntwo\n3"))
+    assert [lines.readline(), lines.readline(2), lines.readline(), lines.readline(), lines.readline()] == [
+        b"one\n", b"tw", b"o\n", b"3", b""
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("impatient")
+def test_somebody_elses_timeout_passes_through() -> None:
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+        PacedInput(Trickle(b"")).read(1)
+    with pytest.raises(ApiError):
+        PacedInput(Trickle(b"")).read(1)
+
+
+def test_an_upload_waits_for_one_of_another_tenants_at_most(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def noted(new: store.NewCampaign, *_: Any) -> None:
+        order.append(new.tenant_id)
+        raise store.UnknownReferenceError("agent_id", "x", "it is not known")
+
+    monkeypatch.setattr(store, "check_references", noted)
+    with ExitStack() as held:
+        for _ in range(campaign_body.IMPORTS_AT_ONCE):
+            held.enter_context(campaign_body._imports.turn("somebody", 0))
+        asked = [gevent.spawn(site.post, "/campaigns", data=site.form(csv_of(1))) for _ in range(5)]
+        wait_until(lambda: waiting(TENANT) == 5, "five that wait")
+        asked.append(gevent.spawn(site.post, "/campaigns", data=site.form(csv_of(1)), tenant=OTHER))
+        wait_until(lambda: waiting(OTHER) == 1, "the other tenant's")
+    gevent.joinall(asked, raise_error=True)
+    assert len(order) == 6
+    assert order.index(OTHER) <= campaign_body.IMPORTS_AT_ONCE
+
+
+def waiting(tenant_id: str) -> int:
+    return len(campaign_body._imports._waiting.get(tenant_id, ()))
