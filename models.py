@@ -102,7 +102,8 @@ class CallLimits(Table):
 
 
 class ApiKey(Table):
-    """A key's HMAC and what it may do; the key itself is shown once and never stored."""
+    """A key's HMAC and what it may do; the key itself is shown once and never stored. `secret` tells with which
+    SECRET_KEY it was made, without saying it."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -110,6 +111,7 @@ class ApiKey(Table):
     role = TextField()
     digest = TextField()
     prefix = TextField()
+    secret = TextField(null=True)
     created_at = DateTimeTZField()
 
 

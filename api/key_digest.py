@@ -22,6 +22,11 @@ def digest(key: str, pepper: str) -> str:
     return hmac.new(pepper.encode(), key.encode(), sha256).hexdigest()
 
 
+def fingerprint(pepper: str) -> str:
+    """By which a SECRET_KEY is known again: 16 hex digits that do not tell it."""
+    return hmac.new(pepper.encode(), b"carillon: which SECRET_KEY is this?", sha256).hexdigest()[:16]
+
+
 def display_prefix(key: str) -> str:
     """As much of a key as may be shown again, to tell it from others: four characters of its secret."""
     public = _PUBLIC.match(key)

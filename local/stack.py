@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -36,6 +37,8 @@ from simulator.remote import Control
 
 ROOT = Path(__file__).parent.parent
 SHIPPER = ROOT / "freeswitch" / "conf" / "ship_cdrs.py"
+NEW_KEY = "new-key --role platform --name bootstrap --if-none --into"
+"""What the release command is given to make the first key, and where."""
 OWNER_VARIABLE = "CARILLON_OWNER"
 DRAIN_SECONDS = 25.0
 """A dialer hands over and a web worker drains within 20 s; past this they are killed."""
@@ -128,7 +131,11 @@ class Stack:
             self._start_nodes()
             self._start_servers()
             commands = parse_procfile(self._procfile.read_text(encoding="utf-8")).processes
-            self._release(commands.pop("release"))
+            release = commands.pop("release")
+            self._release(release)
+            if not self.settings.bootstrap_key:
+                # A release process writes no key anywhere: here a file of our own keeps it.
+                self._release(f"{release} {NEW_KEY} {shlex.quote(str(self.home / 'demo.key'))}")
             counts = {"dialer": self.settings.dialers}
             for kind, command in commands.items():
                 for number in range(1, counts.get(kind, 1) + 1):

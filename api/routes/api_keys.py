@@ -10,7 +10,7 @@ from api import schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import ApiError, conflict, not_found
-from api.key_digest import ROLES, digest, display_prefix, new_key
+from api.key_digest import ROLES, digest, display_prefix, fingerprint, new_key
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import id_or_404, insert, page_of
 from api.services import services
@@ -101,7 +101,14 @@ def create_api_key(body: ApiKeyValues) -> tuple[dict[str, object], int, dict[str
     key = new_key(tenant_id)
     pepper = services().settings.secret_key or ""
     with transaction():
-        row = insert(ApiKey, tenant=tenant_id, digest=digest(key, pepper), prefix=display_prefix(key), **body)
+        row = insert(
+            ApiKey,
+            tenant=tenant_id,
+            digest=digest(key, pepper),
+            prefix=display_prefix(key),
+            secret=fingerprint(pepper),
+            **body,
+        )
     shown = {name: getattr(row, name) for name in ApiKeySchema().fields} | {"key": key}
     return shown, 201, {"Cache-Control": "no-store"}
 

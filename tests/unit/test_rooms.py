@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "states": set(),
     "settings": {"server_urls"},
     "server_urls": set(),
+    "server_faults": set(),
     "logs": set(),
     "api": {"campaigns", "coordination", "limits", "live", "models", "settings"},
     "campaigns": {"ids", "models"},
@@ -29,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "freeswitch": set(),
     "simulator": {"freeswitch.causes"},
     "local": {"settings", "simulator"},
-    "migrations": {"models", "settings", "api.key_digest"},
+    "migrations": {"models", "server_faults", "server_urls", "settings", "api.key_digest"},
     "gunicorn.conf": {"live", "settings"},
 }
 
@@ -54,6 +55,7 @@ def ours() -> list[Path]:
             "ids",
             "logs",
             "models",
+            "server_faults",
             "server_urls",
             "settings",
             "states",

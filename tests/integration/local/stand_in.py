@@ -1,6 +1,7 @@
 """A stand-in for the children of a stack: `python stand_in.py KIND FOLDER`, as a Procfile's command line.
 
-`web` answers /readyz; every kind notes what it was given, and on SIGTERM whether its database still answers.
+`release … new-key …` makes no key. `web` answers /readyz; every kind notes what it was given, and on SIGTERM whether its
+database still answers.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def on_term(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
+    if "new-key" in sys.argv:
+        return
     given = {name: os.environ[name] for name in GIVEN if name in os.environ}
     with open(FOLDER / f"{KIND}.jsonl", "a", encoding="utf-8") as notes:
         notes.write(json.dumps(given) + "\n")
