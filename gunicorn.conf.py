@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Any
 
 from settings import Settings, SettingsError
 
@@ -15,6 +16,9 @@ try:
 except SettingsError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)
+
+for _warning in _settings.warnings:
+    sys.stderr.write(f"{_warning}\n")
 
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.web_concurrency
@@ -31,11 +35,14 @@ loglevel = "warning"
 control_socket_disable = True
 
 
-def post_worker_init(worker: object) -> None:
-    """Let the live streams see that their worker was asked to stop: gunicorn waits for them, so they must end."""
+def post_worker_init(worker: Any) -> None:
+    """Let the live streams see that their worker was asked to stop: gunicorn waits for them, so they must end. Say
+    what is wrong with the servers."""
+    from api import start_check
     from live import worker_state
 
     worker_state.worker = worker
+    start_check.begin(worker.wsgi)
     # A full collection over the libraries' own objects takes 50 ms, and any request can set it off.
     gc.collect()
     gc.freeze()

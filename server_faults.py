@@ -11,7 +11,9 @@ from collections.abc import Mapping
 LONGEST = 300
 
 _SEVERITY = re.compile(r"(?:FATAL|ERROR|PANIC):\s+")
-_PREFIXES = re.compile(r"(?:connection (?:failed|is bad)|connection to server at [^\n]*? failed): ")
+_PREFIXES = re.compile(
+    r"(?:connection (?:failed|is bad)|connection to server at [^\n]*? failed|Redis is unavailable for [^:]+): "
+)
 _ERRNO = re.compile(r"Error -?\d+ (?:connecting|while reading) to? ?\S+?\. ")
 
 DISK_FULL = "53100"
@@ -61,10 +63,10 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException | str) -> str:
     """The reason in one line, without a full stop at its end."""
     text = str(error).strip()
-    state = state_of(error)
+    state = "" if isinstance(error, str) else state_of(error)
     if state in BY_STATE:
         return BY_STATE[state]
     for pattern, meaning in _MEANINGS:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
@@ -83,6 +84,8 @@ class Settings:
     socket_hosts: tuple[str, ...]
     log_level: str
     chaos_points: Path | None = None
+    warnings: tuple[str, ...] = ()
+    """A sentence for each variable that looks like one of ours and is none; every process says them at its start."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -90,7 +93,7 @@ class Settings:
 
         Raises SettingsError with one sentence for the first mistake found.
         """
-        env = Env(eager=True) if environ is None else _MappingEnv(environ)
+        env = _Environ(os.environ if environ is None else environ)
         nodes = nodes_from(env.str("FREESWITCH_URLS", ""))
         return cls(
             port=_between(env, "PORT", 8000, 1, 65535),
@@ -111,6 +114,8 @@ class Settings:
             socket_hosts=_hosts(env, "CARILLON_SOCKET_HOSTS"),
             log_level=_one_of(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             chaos_points=_chaos_points(env, nodes),
+            # Last: by now it has been asked for every name there is.
+            warnings=env.unknown(),
         )
 
     def require(self, *names: str) -> Settings:
@@ -124,15 +129,40 @@ class Settings:
         return self
 
 
-class _MappingEnv(Env):
-    """An Env over a given mapping, for callers that do not want the process' own environment."""
+OURS = re.compile("CARILLON_[^_]")
+# What belongs to the tests and to the owner of a stack, and what Kubernetes adds for a service of our name.
+_OTHERS = re.compile(r"CARILLON_(?:TEST_\w+|OWNER|SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_[0-9]+_\w+)?)")
+
+
+class _Environ(Env):
+    """An Env over a mapping, which knows afterwards what it was not asked for."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(eager=True)
         self._environ = dict(environ)
+        self._asked: set[str] = set()
 
     def _get_value(self, env_key: str, default: object) -> object:
+        self._asked.add(env_key)
         return self._environ.get(env_key, default)
+
+    def unknown(self) -> tuple[str, ...]:
+        """A sentence for each variable that begins like one of ours, and is none."""
+        names = sorted(name for name in self._environ if OURS.match(name))
+        return tuple(
+            _unknown(name, self._asked)
+            for name in names
+            if name not in self._asked and not _OTHERS.fullmatch(name)
+        )
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    likely = [
+        *(one for one in known if name == f"CARILLON_{one}"),
+        *get_close_matches(name, [one for one in known if OURS.match(one)], n=1, cutoff=0.75),
+    ]
+    hint = f"did you mean {likely[0]}?" if likely else "nothing reads it."
+    return f"{_short(name)[1:-1]} is set and is no setting of Carillon: {hint}"
 
 
 # Only where another node follows: a comma anywhere else is a mistake, and may be in a password.

@@ -10,9 +10,9 @@ from typing import Final
 
 import gevent
 import psycopg
-import structlog
 from greenlet import greenlet
 
+import outages
 from models import db
 
 PROBE_AFTER_SECONDS: Final = 0.9
@@ -21,8 +21,6 @@ ANSWER_SECONDS: Final = 0.7
 LOOK_SECONDS: Final = 0.05
 """How often an answer is looked for. So much of the wait at most is counted at a time, however long this process was
 busy with something else: what it did not look for it cannot have missed."""
-
-log = structlog.get_logger(__name__)
 
 
 class WatchedQuery:
@@ -42,7 +40,7 @@ class WatchedQuery:
     def _watch(self) -> None:
         while self._probe.is_alive():
             gevent.sleep(PROBE_AFTER_SECONDS)
-        log.error("database_silent")
+        outages.struck(outages.DATABASE, "it does not answer")
         gevent.get_hub().loop.run_callback(self._interrupt)
 
     def _interrupt(self) -> None:
@@ -83,4 +81,4 @@ def _ask() -> None:
     try:
         psycopg.connect(db.database, **db.connect_params).close()
     except psycopg.Error as error:
-        log.warning("database_refuses", error=str(error).strip()[:200])
+        outages.struck(outages.DATABASE, error)

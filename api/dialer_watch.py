@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import gevent
-import structlog
 
+import outages
 from coordination.errors import CoordinationError
 from models import CampaignStatus
 
@@ -21,8 +21,6 @@ EVERY_SECONDS: Final = 0.5
 ANEW_SECONDS: Final = 1.5
 """A dialer whose lease was lost, or forgotten by a Redis that was emptied, has another one by then."""
 NO_DIALER: Final = "no_dialer"
-
-log = structlog.get_logger(__name__)
 
 
 class Living(Protocol):
@@ -59,11 +57,11 @@ class DialerWatch:
         try:
             alive = bool(self._living.alive())
         except CoordinationError as error:
-            if not self._away:
-                log.warning("dialers_unknown", reason=str(error))
+            outages.struck(outages.REDIS, error)
             self._away, self._nobody = True, False
             return
         self._away = False
+        outages.answered(outages.REDIS)
         now = self._now()
         if alive:
             self._alive_at = now

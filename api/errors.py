@@ -5,6 +5,7 @@ Whatever goes wrong inside, no stack trace, SQL or path leaves through here; the
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -15,11 +16,16 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+import outages
+from server_faults import DISK_FULL, state_of
+
 log = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 RETRY_AFTER_SECONDS = 2
+
+NOT_MIGRATED = "The database's schema is not that of this release"
 
 CODES: Mapping[int, str] = {
     400: "invalid_request",
@@ -35,6 +41,15 @@ CODES: Mapping[int, str] = {
     500: "internal_error",
     503: "unavailable",
 }
+
+
+UNUSABLE: Mapping[str, tuple[str, str]] = {
+    DISK_FULL: ("The database's disk is full", "database_full"),
+    "42P01": (NOT_MIGRATED, "database_not_migrated"),
+    "42703": (NOT_MIGRATED, "database_not_migrated"),
+    "25006": ("The database takes no writes now", "database_read_only"),
+}
+"""What a client is told, and the code, where PostgreSQL's error says that nobody can be served, by its SQLSTATE."""
 
 
 class ApiError(Exception):
@@ -124,10 +139,20 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _database_error(error: Exception) -> Response:
+    known = UNUSABLE.get(state_of(error))
+    if known is not None:
+        message, code = known
+        outages.struck(outages.DATABASE, error)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return rendered(ApiError(503, message, code=code, headers=headers))
     log.error("database_error", path=request.path, exc_info=error)
     return rendered(ApiError(500, "Database error", code="database_error"))
 
 
 def _internal_error(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.error("disk_full", path=request.path, reason=str(error))
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return rendered(ApiError(503, "This server's disk is full", code="disk_full", headers=headers))
     log.error("internal_error", path=request.path, exc_info=error)
     return rendered(ApiError(500, "Internal error"))

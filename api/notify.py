@@ -16,6 +16,7 @@ import structlog
 from gevent.pool import Pool
 from redis.exceptions import RedisError
 
+import outages
 from api import times
 from api.errors import ApiError, DatabaseUnavailable
 from api.services import Services
@@ -62,7 +63,7 @@ def dialers(services: Services, topic: Topic, payload: Mapping[str, object]) -> 
     try:
         services.control_bus.notify(topic, payload)
     except UNREACHABLE as error:
-        log.warning("control_bus_failed", topic=topic, reason=str(error))
+        outages.struck(outages.REDIS, error)
         return False
     return True
 
@@ -83,13 +84,12 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
         fenced = membership.fenced(_connected())
         silent = services.control_bus.notify_and_wait(topic, payload, expected, ACK_SECONDS)
         waits = [membership.fence(dialer_id) for dialer_id in silent | fenced]
-    except DatabaseUnavailable as error:
-        log.warning("dialers_unknown", topic=topic, reason=str(error))
+    except DatabaseUnavailable:
         delivered = dialers(services, topic, payload)
         gevent.sleep(membership.lease_seconds)
         return delivered
     except UNREACHABLE as error:
-        log.warning("control_bus_failed", topic=topic, reason=str(error))
+        outages.struck(outages.REDIS, error)
         return False
     if silent:
         log.warning("dialers_fenced", topic=topic, dialers=sorted(silent))

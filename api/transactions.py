@@ -13,15 +13,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import gevent
 import peewee
 import psycopg
-import structlog
 from playhouse.pool import MaxConnectionsExceeded
 
+import outages
 from api.database_probe import DatabaseProbe
 from api.errors import DatabaseUnavailable
 from models import CHECKOUT_SECONDS, db
 
-log = structlog.get_logger(__name__)
-
+TOO_LONG = "work that takes too long, or no answer"
 WORK_SECONDS = 10.0
 STATEMENT_SECONDS = 150.0
 """Longer than any transaction: what nobody waits for any more ends at the server too."""
@@ -48,12 +47,13 @@ def transaction(seconds: float = WORK_SECONDS, *, writes: bool = True) -> Iterat
         atomic.__enter__()
         yield
         atomic.__exit__(None, None, None)
+        outages.answered(outages.DATABASE)
     # Whatever ends the work, a kill of its greenlet included: the connection goes back rolled back, or not at all.
     except BaseException as error:
         watched.stop()
         deadline.close()
         if error is deadline or db.is_lost() or not _rolled_back():
-            log.error("database_unavailable", exc_info=error)
+            outages.struck(outages.DATABASE, TOO_LONG if error is deadline else error)
             db.discard()
             if error is deadline or isinstance(error, peewee.PeeweeException | psycopg.Error):
                 raise DatabaseUnavailable from error
@@ -84,10 +84,10 @@ def _check_out() -> None:
     except gevent.Timeout as timeout:
         if timeout is not deadline:
             raise
-        log.error("database_unavailable", reason="no connection in time")
+        outages.struck(outages.DATABASE, "no connection in time")
         raise DatabaseUnavailable from timeout
     except (peewee.PeeweeException, psycopg.Error, MaxConnectionsExceeded) as error:
-        log.error("database_unavailable", exc_info=error)
+        outages.struck(outages.DATABASE, error)
         raise DatabaseUnavailable from error
     finally:
         deadline.close()

@@ -22,6 +22,7 @@ from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
+import outages
 from coordination.errors import ControlBusUnavailable, translated
 from coordination.keys import CoordinationKeys
 from coordination.topics import Topic, known
@@ -138,7 +139,7 @@ class Subscriber:
                     pubsub.subscribe(self._channel)
                     self._listen(pubsub)
             except (RedisError, OSError) as error:
-                log.warning("control_bus_lost", error=str(error))
+                outages.struck(outages.REDIS, error)
             except Exception:
                 # Bytes that are no text, or what else the driver raises, must not make this dialer deaf for good.
                 log.exception("control_bus_failed")

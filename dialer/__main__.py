@@ -36,6 +36,8 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
+    for warning in settings.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201
     assert settings.database_url is not None
     assert settings.redis_url is not None
     configure(settings.log_level)

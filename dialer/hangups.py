@@ -19,7 +19,7 @@ from gevent.event import Event as Signal
 from campaigns import hangups
 from campaigns.hangups import EVERYBODY, CallToEnd
 from coordination.errors import Unavailable
-from dialer.errors import DATABASE_AWAY
+from dialer.errors import DATABASE_AWAY, note
 from dialer.live_calls import LiveCalls
 from dialer.recovery.node_restart import NodeRestarts
 from freeswitch.cluster import Cluster, LinkChange, NodeLink
@@ -130,5 +130,5 @@ class Hangups:
             with db.connection_context(), db.atomic():
                 hangups.mark_campaign(campaign_id)
         except DATABASE_AWAY as error:
-            log.warning("hangup_without_database", error=type(error).__name__)
+            note(error)
         self.wake.set()

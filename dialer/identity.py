@@ -20,7 +20,7 @@ import psycopg
 import structlog
 
 from coordination.membership import Fenced, Lease, Membership
-from models import db
+from models import SCHEMA_VERSION, db
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ LOCK_SPACE = 0x6361
 LOCK_SECONDS = 5.0
 """For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
 NEVER = float("-inf")
-KNOWS = 26
+KNOWS = SCHEMA_VERSION
 """The last migration that this release knows: until no older dialer is left, what it needs stays in the schema."""
 
 _REGISTER = "INSERT INTO dialer (id, knows) VALUES (%s, %s) ON CONFLICT DO NOTHING"
@@ -142,8 +142,9 @@ class Identity:
             assert self._session is not None
             self._session.execute("SELECT 1")
         except psycopg.Error:
+            if not self._doubted:
+                log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._locked_at, self._doubted = NEVER, True
-            log.warning("session_lock_lost", dialer_id=self.dialer_id)
             self._lock()
             assert self._session is not None
             self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))

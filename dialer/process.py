@@ -19,6 +19,7 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
+import outages
 from campaigns import call_counts
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
@@ -39,7 +40,7 @@ from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
-from dialer.errors import UNAVAILABLE
+from dialer.errors import UNAVAILABLE, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.hangups import Hangups
 from dialer.identity import Identity, purge_locks
@@ -288,10 +289,12 @@ class Process:
             except Fenced:
                 self._lose()
             except UNAVAILABLE as error:
-                log.warning("dialer_waits", error=str(error)[:200])
+                note(error)
                 self._ending.wait(timeout=ROUND_SECONDS)
             else:
                 self._begun = True
+                outages.answered(outages.DATABASE)
+                outages.answered(outages.REDIS)
                 self._start()
                 log.info("dialer_started", dialer_id=self.dialer_id, nodes=len(self.cluster.links))
                 return True
@@ -320,7 +323,7 @@ class Process:
         self._every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
         self._every(RENEW_EVERY_SECONDS, self.limiter.renew)
         self._every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
-        self._every(ROUND_SECONDS, self.identity.keep_lock)
+        self._every(ROUND_SECONDS, self._keep_lock)
         self._every(ROUND_SECONDS, self.reconciler.sweep)
         self.tasks.whenever(self.maybe_live.wake, self._while_ours(self.maybe_live.round))
         self.tasks.whenever(self.lookout.others, self._while_ours(self._adopt))
@@ -456,11 +459,16 @@ class Process:
         except Fenced:
             self._lose()
             return
+        outages.answered(outages.REDIS)
         self.dispatch.living = self.membership.alive()
         alive = sorted(self.dispatch.living)
         self.dispatch.dialers = (
             (alive.index(self.dialer_id), len(alive)) if self.dialer_id in alive else (0, 1)
         )
+
+    def _keep_lock(self) -> None:
+        self.identity.keep_lock()
+        outages.answered(outages.DATABASE)
 
     def _check_database(self) -> None:
         if self.database_guard.check():

@@ -11,7 +11,7 @@ import structlog
 from gevent.event import Event as Signal
 
 from coordination.errors import Fenced
-from dialer.errors import UNAVAILABLE
+from dialer.errors import UNAVAILABLE, note
 
 log = structlog.get_logger()
 
@@ -65,7 +65,8 @@ class Tasks:
         except Fenced:
             self._on_fenced()
         except UNAVAILABLE as error:
-            log.warning("task_waits", task=_name_of(task), error=str(error)[:200])
+            if not note(error):
+                log.warning("task_waits", task=_name_of(task), error=str(error)[:200])
         except Exception:
             # A fault in one round must not end what is done every second for as long as the process lives.
             log.exception("task_failed", task=_name_of(task))

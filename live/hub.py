@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+import outages
 from live import socket_liveness
 from live.admission import Admission, Look, nothing_taken
 from live.admission_watch import AdmissionWatch
@@ -239,13 +240,13 @@ class Hub:
             return False
         if self._interrupted:
             self._interrupted = False
-            log.info("event_stream_resumed")
+        outages.answered(outages.REDIS)
         return True
 
     def _interrupt(self, reason: str) -> None:
         if not self._interrupted:
             self._interrupted = True
-            log.warning("event_stream_interrupted", reason=reason)
+            outages.struck(outages.REDIS, reason)
         for feed in self._feeds.values():
             feed.interrupt()
 

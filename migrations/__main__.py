@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     asked = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environ().require("database_url", "secret_key")
+        for warning in settings.warnings:
+            _complain(warning)
         return new_key(settings, asked) if asked.command else release(settings)
     except (SettingsError, keys.NoKeyMadeError) as error:
         _complain(str(error))

@@ -13,10 +13,10 @@ from pathlib import Path
 from peewee import fn
 
 from api.key_digest import ROLES, digest, display_prefix, fingerprint, new_key
+from api.stored_keys import MAKE_ONE, closed_keys
 from models import ApiKey, CallLimits, Tenant, connect, db, rows, transaction
 
 FIRST_TENANT = "demo"
-MAKE_ONE = "python -m migrations new-key --role platform"
 NAME_CHARACTERS = 200
 """Of a key's name, as the API has it."""
 
@@ -24,9 +24,6 @@ _PLATFORM = """
     SELECT k.prefix, k.digest FROM api_key k JOIN tenant t ON t.id = k.tenant_id
     WHERE k.role = 'platform' AND t.deleted_at IS NULL ORDER BY k.created_at, k.id"""
 _TENANTS = "SELECT id FROM tenant WHERE deleted_at IS NULL ORDER BY id <> %s, created_at, id"
-_MADE_WITH = """
-    SELECT count(*) FILTER (WHERE secret <> %s) AS another, count(*) AS every
-    FROM api_key WHERE secret IS NOT NULL"""
 
 
 class NoKeyMadeError(Exception):
@@ -56,7 +53,8 @@ def prepare(database_url: str, pepper: str, given: str | None) -> list[str]:
                 CallLimits.create(tenant=FIRST_TENANT)
             # Made by a process that does not note it; the secret changed since is the rarer case.
             rows("UPDATE api_key SET secret = %s WHERE secret IS NULL", fingerprint(pepper))
-            return [*_first_key(pepper, given), *made_with_another(pepper)]
+            closed = closed_keys(pepper)
+            return [*_first_key(pepper, given), *([closed] if closed else [])]
     finally:
         pool.close_all()
 
@@ -85,16 +83,6 @@ def make(
             return True
     finally:
         pool.close_all()
-
-
-def made_with_another(pepper: str) -> list[str]:
-    """What to say where keys of the database were made with another SECRET_KEY; on this greenlet's connection."""
-    (found,) = rows(_MADE_WITH, fingerprint(pepper))
-    if not found["another"]:
-        return []
-    keys = f"{found['another']} of the {found['every']} API keys in the database"
-    remedy = f"Set it back, or make another key: {MAKE_ONE}"
-    return [f"SECRET_KEY is not the one that {keys} were made with: those open nothing. {remedy}"]
 
 
 def write(path: Path, key: str) -> None:

@@ -13,15 +13,15 @@ from gevent.server import StreamServer
 class Wire:
     """A TCP proxy in front of PostgreSQL that can go silent, close, or break when it is used."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, host: str, target_port: int, port: int = 0) -> None:
+        self._target = (host, target_port)
         self._flowing = gevent.event.Event()
         self._flowing.set()
         self._sockets: set[socket.socket] = set()
         self._brittle: set[socket.socket] = set()
         self._frozen: set[socket.socket] = set()
         self._thawed = gevent.event.Event()
-        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server = StreamServer(("127.0.0.1", port), self._serve)
         self._server.start()
         self.port = self._server.server_port
 

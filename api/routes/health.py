@@ -10,11 +10,11 @@ from flask import Blueprint, Response
 from api.auth import Caller, authenticate
 from api.errors import ApiError
 from api.routes.dialer_reports import Dialers, living_dialers
+from api.schema_check import schema_fault
 from api.services import services
 from api.transactions import transaction
 from coordination.errors import CoordinationError
 from limits.eviction import evicting, evicts
-from models import rows
 
 blp = Blueprint("health", __name__)
 
@@ -95,10 +95,9 @@ def _dialling(dialers: Dialers, redis_reason: str | None, *, everybodys: bool) -
 def _database() -> str | None:
     try:
         with transaction(2.0):
-            rows("SELECT 1 AS one")
+            return schema_fault()
     except ApiError as error:
         return f"{error.message}."
-    return None
 
 
 def _redis() -> tuple[Dialers, str | None]:

@@ -10,6 +10,7 @@ import structlog
 
 from dialer.call_rows import open_calls
 from dialer.capacity.limiter_snapshot import snapshot
+from dialer.errors import note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
 from dialer.record.commit import Commit
@@ -105,7 +106,7 @@ class Permits:
         try:
             pay()
         except LimiterUnavailable as error:
-            log.warning("permits_owed", error=str(error)[:200])
+            note(error)
 
 
 def _over(call: LiveCall, ended: Ended) -> caps.EndedCall:

@@ -25,6 +25,7 @@ from dialer.dispatch.claims import Claimed
 from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
+from dialer.errors import note
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
 from freeswitch.errors import CommandRefused
@@ -278,7 +279,7 @@ class Departures:
             self.limiter.give_back([permit])
         except LimiterUnavailable as error:
             # The limiter owes it. Raised, it would end the greenlet by which the other calls leave.
-            log.warning("permits_owed", error=str(error)[:200])
+            note(error)
 
     def _lapse(self, call: LiveCall, request: OriginateRequest, *, may_have_left: bool = False) -> None:
         call.enqueue()

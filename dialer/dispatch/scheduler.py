@@ -35,7 +35,7 @@ from dialer.dispatch.plans import Plan
 from dialer.dispatch.slow_start import WORD as SLOW_START
 from dialer.dispatch.slow_start import SlowStarts
 from dialer.dispatch.turn_timing import TurnTiming
-from dialer.errors import DATABASE_AWAY
+from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
 from limits.caps import Denied, NodeCaps
@@ -175,7 +175,7 @@ class Scheduler:
         except (LimiterUnavailable, Fenced):
             self._put_off(looked, "no_redis")
         except DATABASE_AWAY as error:
-            log.warning("dispatch_waits", campaigns=len(looked), error=type(error).__name__)
+            note(error)
             self._put_off(looked, None)
         except Exception:
             log.exception("dispatch_failed", campaigns=[one.campaign_id for one in looked][:10])

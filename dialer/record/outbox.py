@@ -15,11 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
-import structlog
 from gevent.event import Event as Signal
 
 from coordination.errors import Unavailable
-from dialer.errors import DATABASE_AWAY
+from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.record.commit import Commit
 from dialer.record.outcomes import AT, Told
@@ -27,8 +26,6 @@ from live.errors import LiveUnavailable
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent, event_of_row
 from models import Pool, db
-
-log = structlog.get_logger()
 
 GROUP = 500
 MOST_IN_MEMORY = 20_000
@@ -128,7 +125,7 @@ class Outbox:
             try:
                 self._publish_all()
             except (LiveUnavailable, Unavailable, *DATABASE_AWAY) as error:
-                log.warning("transitions_not_published", error=str(error)[:200])
+                note(error)
                 self._behind = True
                 pause = LAST_GAP_SECONDS
                 if self._stopping:

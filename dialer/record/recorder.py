@@ -21,7 +21,7 @@ from gevent.event import Event as Signal
 from peewee import DataError, IntegrityError
 
 from campaigns.dispositions import Disposition
-from dialer.errors import DATABASE_AWAY
+from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
@@ -316,7 +316,7 @@ class Recorder:
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
-                log.warning("outcomes_not_written", calls=len(changes), error=type(error).__name__)
+                note(error)
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
 

@@ -163,6 +163,31 @@ def refused(name: str, value: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CARILLON_REDIS_PREFX", "did you mean CARILLON_REDIS_PREFIX?"),
+        ("CARILLON_AUDIO_HOST", "did you mean CARILLON_AUDIO_HOSTS?"),
+        ("CARILLON_BOOTSTRAP_KEYS", "did you mean CARILLON_BOOTSTRAP_KEY?"),
+        ("CARILLON_SECRET_KEY", "did you mean SECRET_KEY?"),
+        ("CARILLON_DATABASE_URL", "did you mean DATABASE_URL?"),
+        ("CARILLON_COLOUR", "nothing reads it."),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_named_and_not_its_value(
+    name: str, hint: str
+) -> None:
+    settings = Settings.from_environ({name: "hush", "CARILLON_REDIS_PREFIX": "a:"})
+    assert settings.warnings == (f"{name} is set and is no setting of Carillon: {hint}",)
+
+
+def test_what_others_set_under_our_name_is_not_taken_for_a_mistake() -> None:
+    others = ("CARILLON_SERVICE_HOST", "CARILLON_SERVICE_PORT", "CARILLON_SERVICE_PORT_HTTP", "CARILLON_PORT")
+    kubernetes = (*others, "CARILLON_PORT_8000_TCP", "CARILLON_PORT_8000_TCP_ADDR")
+    ours = ("CARILLON_OWNER", "CARILLON_TEST_RUN")
+    assert Settings.from_environ(dict.fromkeys((*kubernetes, *ours), "x")).warnings == ()
+
+
 def test_the_table_of_wrong_values_has_every_setting() -> None:
     assert set(WRONG) == OUR_VARIABLES
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from flask.testing import FlaskClient
 
 import models
@@ -39,7 +40,10 @@ def home(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.
 
 @contextmanager
 def serving() -> Iterator[FlaskClient]:
+    logging = structlog.get_config()
     app = create_app(Settings.from_environ())
+    # It logs to what is standard error now, which pytest may have put there for this test alone.
+    structlog.configure(**logging)
     try:
         yield app.test_client()
     finally:

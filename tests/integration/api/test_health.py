@@ -108,3 +108,32 @@ def test_not_ready_without_redis_or_database(site: Site) -> None:
     response = ready(site)
     assert response.json["reasons"] == ["Database unavailable.", "Redis unavailable."]
     assert response.json["database"] == "unavailable"
+
+
+def test_not_ready_with_a_schema_that_is_behind_or_not_there(site: Site) -> None:
+    with models.db.connection_context():
+        models.db.execute_sql(
+            "DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)"
+        )
+    needed = f"{models.SCHEMA_VERSION:04}"
+    found = f"{models.SCHEMA_VERSION - 1:04}"
+    response = ready(site)
+    assert (response.status_code, response.json["reasons"]) == (
+        503,
+        [f"The database's schema is {found}, and this release needs {needed}: run python -m migrations."],
+    )
+    with models.db.connection_context():
+        models.db.execute_sql("DROP SCHEMA public CASCADE")
+        models.db.execute_sql("CREATE SCHEMA public")
+    response = ready(site, with_key=False)
+    assert (response.status_code, response.json["reasons"]) == (
+        503,
+        ["The database has no schema yet: run python -m migrations."],
+    )
+
+
+def test_a_schema_that_is_ahead_serves(site: Site) -> None:
+    """The release process comes before the new web processes: the old ones go on meanwhile."""
+    with models.db.connection_context():
+        models.db.execute_sql("UPDATE schema_migration SET name = '9999_later' WHERE name LIKE '0001%%'")
+    assert ready(site).status_code == 200

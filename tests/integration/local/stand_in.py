@@ -1,7 +1,7 @@
 """A stand-in for the children of a stack: `python stand_in.py KIND FOLDER`, as a Procfile's command line.
 
-`release … new-key …` makes no key. `web` answers /readyz; every kind notes what it was given, and on SIGTERM whether its
-database still answers.
+`release … new-key …` makes no key. `web` answers /readyz; every kind notes what it was given, and on SIGTERM whether
+its database still answers.
 """
 
 from __future__ import annotations

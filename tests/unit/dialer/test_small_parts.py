@@ -23,7 +23,7 @@ from dialer.recovery.hangup_markers import BATCH, HangupMarkers
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
-from freeswitch.errors import NotConnected
+from freeswitch.errors import FreeswitchError, NotConnected
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.factories import ME, make_call, make_reconciler, make_recorder
 from tests.waiting import wait_until
@@ -84,7 +84,7 @@ def test_a_task_has_a_name_where_it_fails_and_what_it_belongs_to_is_never_writte
     with structlog.testing.capture_logs() as logged:
         tasks.guarded(part.work)
         tasks.guarded(failing)
-        tasks.guarded(partial(part.work, LimiterUnavailable("x", "y")))
+        tasks.guarded(partial(part.work, FreeswitchError("x")))
     assert [entry["task"] for entry in logged] == ["Part.work", "Part.work"]
     assert Part.shown == 0
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from honcho.environ import parse_procfile
 
+from api import start_check
 from live import worker_state
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -42,11 +43,14 @@ def test_it_leaves_nothing_open_and_drains_before_a_platform_kills() -> None:
 
 def test_streams_can_see_that_their_worker_was_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_state, "worker", None)
-    worker = SimpleNamespace(alive=True)
+    looked_at: list[object] = []
+    monkeypatch.setattr(start_check, "begin", looked_at.append)
+    worker = SimpleNamespace(alive=True, wsgi="the application")
     runpy.run_path(CONFIGURATION)["post_worker_init"](worker)
     assert worker_state.alive()
     worker.alive = False
     assert not worker_state.alive()
+    assert looked_at == ["the application"]
 
 
 def test_a_wrong_setting_is_one_sentence_and_status_2(
