@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 import logs
 import models
-from api import errors, transactions
+from api import cors, errors, request_log, transactions
 from api.blueprint import make_api
 from api.dialer_watch import DialerWatch
 from api.request_input import PacedBodies, Request
@@ -69,6 +69,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         request_limiter=RequestLimiter(client, prefix) if settings.api_rate_limit else None,
     )
     app.wsgi_app = PacedBodies(app.wsgi_app)  # type: ignore[method-assign]
+    if settings.request_log:
+        request_log.register(app)
+    cors.register(app, settings.cors_origins)
     errors.register(app)
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)

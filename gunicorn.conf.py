@@ -9,7 +9,7 @@ import gc
 import sys
 from typing import Any
 
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, address_of
 
 try:
     _settings = Settings.from_environ().require("database_url", "redis_url", "secret_key")
@@ -20,7 +20,7 @@ except SettingsError as error:
 for _warning in _settings.warnings:
     sys.stderr.write(f"{_warning}\n")
 
-bind = f"0.0.0.0:{_settings.port}"
+bind = address_of(_settings.host or "0.0.0.0", _settings.port)
 workers = _settings.web_concurrency
 worker_class = "gevent"
 # Above what the live hub admits as listeners (live.hub.Limits), so that the API always has room beside them.

@@ -66,6 +66,8 @@ class NodeSettings:
 class Settings:
     """Everything that differs between one installation and the next."""
 
+    host: str | None
+    """Where the API listens; None leaves that to whoever starts it."""
     port: int
     web_concurrency: int
     dialers: int
@@ -79,6 +81,9 @@ class Settings:
     redis_prefix: str
     max_concurrent_calls_max: int
     api_rate_limit: bool
+    request_log: bool
+    cors_origins: tuple[str, ...]
+    """Whose pages in a browser may use the API; "*" for anybody's."""
     sound_folder: str
     audio_hosts: tuple[str, ...]
     socket_hosts: tuple[str, ...]
@@ -96,11 +101,12 @@ class Settings:
         env = _Environ(os.environ if environ is None else environ)
         nodes = nodes_from(env.str("FREESWITCH_URLS", ""))
         return cls(
+            host=_host(env),
             port=_between(env, "PORT", 8000, 1, 65535),
             web_concurrency=_between(env, "WEB_CONCURRENCY", 2, 1, 64),
             dialers=_between(env, "DIALERS", 1, 0, 64),
             database_url=_database_url(env),
-            redis_url=_url(env, "REDIS_URL", redis_fault),
+            redis_url=_redis_url(env),
             nodes=nodes,
             secret_key=_secret(env),
             home=_home(env),
@@ -109,6 +115,8 @@ class Settings:
             redis_prefix=_prefix(env),
             max_concurrent_calls_max=_between(env, "CARILLON_MAX_CONCURRENT_CALLS", 100, 1, 100_000),
             api_rate_limit=_flag(env, "CARILLON_API_RATE_LIMIT"),
+            request_log=_flag(env, "CARILLON_REQUEST_LOG"),
+            cors_origins=_origins(env),
             sound_folder=_sound_folder(env),
             audio_hosts=_hosts(env, "CARILLON_AUDIO_HOSTS"),
             socket_hosts=_hosts(env, "CARILLON_SOCKET_HOSTS"),
@@ -262,10 +270,10 @@ def _one_of(env: Env, name: str, default: str, allowed: tuple[str, ...]) -> str:
     return text.upper()
 
 
-def _flag(env: Env, name: str) -> bool:
+def _flag(env: Env, name: str, *, default: bool = False) -> bool:
     text: str = env.str(name, "")
     try:
-        return bool(text) and env.bool(name)
+        return bool(env.bool(name)) if text else default
     except EnvError as error:
         raise _wrong(name, text, "it must be true or false") from error
 
@@ -282,6 +290,41 @@ def _database_url(env: Env) -> str | None:
     value = _url(env, "DATABASE_URL", postgresql_fault)
     # The one spelling that peewee takes for a URL; the other it would take for a database's name.
     return value and f"postgresql://{value.partition('://')[2]}"
+
+
+def _redis_url(env: Env) -> str | None:
+    value = _url(env, "REDIS_URL", redis_fault)
+    verify = _flag(env, "CARILLON_REDIS_VERIFY", default=True)
+    if verify or value is None or not value.startswith("rediss://") or "ssl_cert_reqs=" in value:
+        return value
+    return f"{value}{'&' if '?' in value else '?'}ssl_cert_reqs=none"
+
+
+def _host(env: Env) -> str | None:
+    text: str = env.str("HOST", "")
+    if text and not is_host(text):
+        raise _wrong("HOST", text, "it must be a host name or an address, without a port")
+    return text or None
+
+
+def _origins(env: Env) -> tuple[str, ...]:
+    written: list[str] = env.list("CARILLON_CORS_ORIGINS", [])
+    origins = tuple(item.strip() for item in written)
+    for item in origins:
+        scheme, _, address = item.partition("://")
+        host, port = _host_and_port(address)
+        good = scheme in ("http", "https") and is_host(host) and (port is None or whole(port, 1, 65535))
+        if item != "*" and not good:
+            rule = (
+                "it must be * or origins like https://board.example.com, with a comma between two and no path"
+            )
+            raise _wrong("CARILLON_CORS_ORIGINS", env.str("CARILLON_CORS_ORIGINS"), rule)
+    return origins
+
+
+def _host_and_port(address: str) -> tuple[str, str | None]:
+    host, colon, port = address.partition(":")
+    return host, port if colon else None
 
 
 def _home(env: Env) -> Path:

@@ -9,6 +9,7 @@ the next start ends before it does anything else.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -32,7 +33,7 @@ from local.process import POLL_SECONDS, carrying, free_port
 from local.simulated_cluster import Node, SimulatorOptions, SupervisedNode
 from local.supervisor import Child, Output, describe
 from local.valkey import EmbeddedValkey
-from settings import Settings
+from settings import Settings, address_of
 from simulator.remote import Control
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +44,8 @@ OWNER_VARIABLE = "CARILLON_OWNER"
 DRAIN_SECONDS = 25.0
 """A dialer hands over and a web worker drains within 20 s; past this they are killed."""
 LEFTOVER_SECONDS = 10.0
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
+"""Addresses of every interface: the service is reached at 127.0.0.1 there."""
 SERVER_CHECK_SECONDS = 0.5
 
 
@@ -78,7 +81,9 @@ class Stack:
         self.environ |= {name: str(value) for name, value in given.items() if value is not None}
         self.settings = Settings.from_environ(self.environ)
         self.home = self.settings.home
-        self.web_url = f"http://127.0.0.1:{self.settings.port}"
+        self.host = self.settings.host or "127.0.0.1"
+        self._reached_at = "127.0.0.1" if self.host in EVERYWHERE else self.host
+        self.web_url = f"http://{address_of(self._reached_at, self.settings.port)}"
         self.database_url = self.settings.database_url or ""
         self.redis_url = self.settings.redis_url or ""
         self.nodes: list[Node] = []
@@ -155,7 +160,7 @@ class Stack:
         deadline = time.monotonic() + seconds
         said = "nothing answers"
         while time.monotonic() < deadline and not self.stopping:
-            connection = http.client.HTTPConnection("127.0.0.1", self.settings.port, timeout=5)
+            connection = http.client.HTTPConnection(self._reached_at, self.settings.port, timeout=5)
             with contextlib.closing(connection):
                 try:
                     connection.request("GET", "/readyz", headers=self._with_first_key())
@@ -226,20 +231,23 @@ class Stack:
             time.sleep(POLL_SECONDS)
 
     def _check_port(self) -> None:
-        with socket.socket() as probe:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("0.0.0.0", self.settings.port))
+                probe.bind((self.host, self.settings.port))
             except OSError as error:
-                raise UnusableSettingError(
-                    f"PORT: cannot listen on {self.settings.port}: {error.strerror}"
-                ) from error
+                where = f"PORT: cannot listen on {self.settings.port}"
+                if error.errno != errno.EADDRINUSE:
+                    where = f"HOST: cannot listen on {address_of(self.host, self.settings.port)}"
+                raise UnusableSettingError(f"{where}: {error.strerror}") from error
 
     def _common_environ(self) -> dict[str, str]:
         programs = Path(sys.executable).parent
         return {
             OWNER_VARIABLE: str(self.home),
             "CARILLON_HOME": str(self.home),
+            "HOST": self.host,
             "PORT": str(self.settings.port),
             "WEB_CONCURRENCY": str(self.settings.web_concurrency),
             "SECRET_KEY": self.settings.secret_key or secret(self.home / "secret.key"),

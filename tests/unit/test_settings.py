@@ -25,6 +25,25 @@ WRONG: Mapping[str, Mapping[str, str]] = {
     "PORT": dict.fromkeys(
         ["eighty", "0", "65536", "-1", "+80", "8_0", "８０８０", " 80", "80\n", "8.0", "9" * 5000], PORT
     ),
+    "HOST": dict.fromkeys(
+        ["a b", "127.0.0.1:80", "http://a", "[::1]", "::g", "/run/a.sock"],
+        "must be a host name or an address, without a port",
+    ),
+    "CARILLON_CORS_ORIGINS": dict.fromkeys(
+        [
+            "board.example.com",
+            "https://a/",
+            "https://a/b",
+            "https://a:0",
+            "ftp://a",
+            "https://",
+            "*.a.b",
+            "https://a,",
+        ],
+        "must be * or origins like https://board.example.com, with a comma between two and no path",
+    ),
+    "CARILLON_REQUEST_LOG": dict.fromkeys(["some", "2"], "must be true or false"),
+    "CARILLON_REDIS_VERIFY": dict.fromkeys(["some", "2"], "must be true or false"),
     "WEB_CONCURRENCY": dict.fromkeys(["none", "0", "65", "2_0"], "must be a whole number from 1 to 64"),
     "DIALERS": dict.fromkeys(["many", "-1", "65", "１"], "must be a whole number from 0 to 64"),
     "CARILLON_MAX_CONCURRENT_CALLS": dict.fromkeys(
@@ -161,6 +180,33 @@ def refused(name: str, value: str) -> str:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ({name: value})
     return str(caught.value)
+
+
+def test_where_it_listens_and_who_may_ask() -> None:
+    environ = {"HOST": "::1", "CARILLON_CORS_ORIGINS": "https://a.example, http://localhost:5173"}
+    settings = Settings.from_environ(environ)
+    assert settings.host == "::1"
+    assert settings.cors_origins == ("https://a.example", "http://localhost:5173")
+    assert Settings.from_environ({}).host is None
+    assert Settings.from_environ({}).cors_origins == ()
+    assert Settings.from_environ({"CARILLON_CORS_ORIGINS": "*"}).cors_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("url", "verify", "used"),
+    [
+        ("rediss://r/0", "false", "rediss://r/0?ssl_cert_reqs=none"),
+        ("rediss://r/0?db=1", "false", "rediss://r/0?db=1&ssl_cert_reqs=none"),
+        ("rediss://r/0?ssl_cert_reqs=required", "false", "rediss://r/0?ssl_cert_reqs=required"),
+        ("rediss://r/0", "", "rediss://r/0"),
+        ("rediss://r/0", "true", "rediss://r/0"),
+        ("redis://r/0", "false", "redis://r/0"),
+    ],
+)
+def test_a_redis_whose_url_is_not_ours_to_change_need_not_be_verified(
+    url: str, verify: str, used: str
+) -> None:
+    assert Settings.from_environ({"REDIS_URL": url, "CARILLON_REDIS_VERIFY": verify}).redis_url == used
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,11 @@ def test_every_input_has_a_label() -> None:
     inputs = re.findall(r"<(?:input|select|textarea)\b", page)
     assert len(inputs) == len(re.findall(r"<label[^>]*>[^<]+<(?:input|select|textarea)\b", page)) == 1
     assert '<html lang="en">' in page
+
+
+def test_the_bare_address_leads_to_the_page_and_names_what_else_there_is(site: Site) -> None:
+    response = site.client().get("/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/docs")
+    for path in re.findall(r"(/\S+?)[,.]? ", response.text):
+        assert site.client().get(path).status_code == 200, path
+    assert site.client().get("/?a=b").status_code == 302

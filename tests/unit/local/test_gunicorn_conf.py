@@ -31,6 +31,8 @@ def test_it_serves_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> No
     configuration = runpy.run_path(CONFIGURATION)
     assert configuration["bind"] == "0.0.0.0:8123"
     assert configuration["workers"] == 3
+    monkeypatch.setenv("HOST", "::1")
+    assert runpy.run_path(CONFIGURATION)["bind"] == "[::1]:8123"
     assert configuration["worker_class"] == "gevent"
 
 
