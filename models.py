@@ -86,7 +86,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 26
+SCHEMA_VERSION = 27
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -120,7 +120,8 @@ class Table(Model):
 
 class Tenant(Table):
     """Who calls. Its id is a slug that also stands in its keys; the rest is what the platform granted. `weight`, from
-    1 to 100, is its share of what tenants have in common."""
+    1 to 100, is its share of what tenants have in common. `retention_days`: for how long a campaign that has ended
+    keeps its contacts and calls; null is for ever."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -128,6 +129,7 @@ class Tenant(Table):
     gateway_ids = BinaryJSONField(default=list, index=False)
     queues = BinaryJSONField(default=list, index=False)
     weight = IntegerField(default=1)
+    retention_days = IntegerField(null=True)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
@@ -222,7 +224,8 @@ class Campaign(Table):
     an older one may no longer be sent. `version` numbers its transitions for the event stream. `stopping_at`: it has
     ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`). `hangup_at`: since when
     its calls have to end. `weight`, from 1 to 100, is its share beside the tenant's other campaigns; with
-    `slow_start` it begins at a tenth of its rate."""
+    `slow_start` it begins at a tenth of its rate. `purged_at`: since when its contacts and calls are gone, and
+    `purging_at` while they are being deleted; `kept_outcomes` is what had become of them."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -253,6 +256,9 @@ class Campaign(Table):
     import_duplicates = IntegerField(default=0)
     import_invalid = IntegerField(default=0)
     import_suppressed = IntegerField(default=0)
+    purging_at = DateTimeTZField(null=True)
+    purged_at = DateTimeTZField(null=True)
+    kept_outcomes = BinaryJSONField(null=True, index=False)
     deleted_at = DateTimeTZField(null=True)
 
 

@@ -45,7 +45,17 @@ class Outcomes(TypedDict):
 
 
 def of_campaign(campaign_id: uuid.UUID) -> Outcomes:
-    """What became of its calls, on the connection that the caller holds."""
+    """What became of its calls, on the connection that the caller holds; as it was kept, where they are gone."""
+    for row in rows(
+        "SELECT kept_outcomes FROM campaign WHERE id = %s AND purged_at IS NOT NULL", campaign_id
+    ):
+        kept: Outcomes = row["kept_outcomes"]
+        return kept
+    return counted(campaign_id)
+
+
+def counted(campaign_id: uuid.UUID) -> Outcomes:
+    """What became of its calls, by the calls."""
     by_disposition = rows(_BY_DISPOSITION, campaign_id, campaign_id)
     causes = rows(_CAUSES, campaign_id, LAST_CALLS, TOP)
     return {

@@ -124,7 +124,7 @@ def contacts(
     page, params = _page(campaign_id, status, limit, offset, after)
     found = rows(
         f"""
-        SELECT n.*, (
+        SELECT n.*, c.purged_at IS NOT NULL AS purged, (
             SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM ({page}) AS page
         ) AS contacts FROM campaign c {_COUNTS}
         WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
@@ -132,7 +132,18 @@ def contacts(
         tenant_id,
         campaign_id,
     )
-    return ContactPage(found[0]["contacts"], _counts(found[0])[status or "total"]) if found else None
+    if not found:
+        return None
+    if found[0]["purged"]:
+        return ContactPage("[]", 0)
+    return ContactPage(found[0]["contacts"], _counts(found[0])[status or "total"])
+
+
+def purged_at(campaign_id: uuid.UUID) -> datetime | None:
+    """Since when a campaign's contacts and calls are gone; None while they are there."""
+    found = rows("SELECT purged_at FROM campaign WHERE id = %s", campaign_id)
+    when: datetime | None = found[0]["purged_at"] if found else None
+    return when
 
 
 def _page(

@@ -43,6 +43,7 @@ from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.hangups import Hangups
+from dialer.housekeeping import EVERY_SECONDS, Housekeeping
 from dialer.identity import Identity, purge_locks
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
@@ -124,6 +125,7 @@ class Process:
             partial(turns.take, "publish_of_web", SWEEP_SECONDS),
             self.record_pool,
         )
+        self.housekeeping = Housekeeping(partial(turns.take, "housekeeping", EVERY_SECONDS))
         self.leftover_stops = LeftoverStops(
             self.dialer_id, partial(turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
         )
@@ -332,7 +334,7 @@ class Process:
         self.tasks.whenever(self.lookout.stops, self._while_ours(self.leftover_stops.round))
         self._every(ROUND_SECONDS, self.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)
-        self._every(PURGE_EVERY_SECONDS, self.cdr_inbox.purge)
+        self._every(EVERY_SECONDS, self.housekeeping.round)
         self._every(PURGE_EVERY_SECONDS, self.nodes_view.purge)
         self._every(PURGE_EVERY_SECONDS, purge_locks)
         self._every(CALLS_EVERY_SECONDS, self.audit.calls)

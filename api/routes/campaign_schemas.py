@@ -284,6 +284,9 @@ class OneCampaignSchema(CampaignSchema):
     """A campaign, and what became of its calls."""
 
     outcomes = schemas.Nested(OutcomesSchema, metadata={"description": "Only of a campaign that has ended."})
+    purged_at = schemas.Time(
+        metadata={"description": "Only where its contacts and calls are gone: since when (retention_days)."}
+    )
 
 
 class StoppedSchema(CampaignSchema):

@@ -120,7 +120,11 @@ def get_campaign(campaign_id: str) -> Response:
     """
     with transaction(writes=False):
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-        ended = {} if found.end_reason is None else {"outcomes": call_outcomes.of_campaign(found.id)}
+        ended: dict[str, object] = {}
+        if found.end_reason is not None:
+            purged_at = queries.purged_at(found.id)
+            ended["outcomes"] = call_outcomes.of_campaign(found.id)
+            ended |= {} if purged_at is None else {"purged_at": purged_at}
     return json_answer(_told(found) | ended)
 
 

@@ -19,6 +19,7 @@ from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
 from campaigns import taken_away
+from campaigns.retention import DAYS_MAX, DAYS_MIN
 from campaigns.taken_away import Held
 from models import Tenant, rows
 
@@ -34,6 +35,7 @@ EXAMPLE_BODY: dict[str, object] = {
     "gateway_ids": ["019ab0c4-3333-7aaa-8bbb-0123456789ab"],
     "queues": ["support"],
     "weight": 1,
+    "retention_days": None,
 }
 EXAMPLE: dict[str, object] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -75,6 +77,7 @@ class TenantChanges(TypedDict, total=False):
     gateway_ids: list[str]
     queues: list[str]
     weight: int
+    retention_days: int | None
 
 
 class TenantValues(TenantChanges):
@@ -114,6 +117,17 @@ class TenantFields(schemas.Schema):
             "calls in four while both have enough to call. What one does not use the others get."
         },
     )
+    retention_days = schemas.Integer(
+        DAYS_MIN,
+        DAYS_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "A campaign that ended so many days ago loses its contacts, calls and rejected rows, for "
+            "good; its counts, its outcomes and its log stay. Null keeps them for ever. Not below "
+            f"{DAYS_MIN}: a cap of a day may still count them."
+        },
+    )
 
 
 class TenantBody(TenantFields):
@@ -141,6 +155,7 @@ class TenantSchema(schemas.Schema):
     gateway_ids = schemas.Items(schemas.Id(), required=True)
     queues = schemas.Items(schemas.Text(), required=True)
     weight = schemas.Integer(required=True)
+    retention_days = schemas.Integer(required=True, allow_none=True)
     created_at = schemas.Time(required=True)
 
 

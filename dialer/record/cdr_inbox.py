@@ -27,7 +27,6 @@ from models import db, rows
 log = structlog.get_logger()
 
 MOST = 500
-KEEP = "1 day"
 
 _OURS = "inbox.applied_at IS NULL AND (call.state = 'ended' OR call.dialer_id = {dialer})"
 WAITS = f"""EXISTS (
@@ -47,7 +46,6 @@ WHERE inbox.uuid = ANY(%s::uuid[]) AND inbox.applied_at IS NULL
 ORDER BY inbox.received_at FOR UPDATE OF inbox SKIP LOCKED
 """
 _APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[]) AND applied_at IS NULL"
-_PURGE = f"DELETE FROM cdr_inbox WHERE received_at < now() - interval '{KEEP}'"
 
 
 @dataclass(slots=True)
@@ -70,11 +68,6 @@ class CdrInboxReader:
                 self._report(row)
         if over:
             self._correct(over)
-
-    def purge(self) -> None:
-        """Forget what came more than a day ago."""
-        with db.connection_context():
-            db.execute_sql(_PURGE)
 
     def _report(self, row: dict[str, Any]) -> None:
         """Tell the recorder; the record stays until the call's end is committed, whoever commits it."""

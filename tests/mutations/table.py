@@ -13,6 +13,7 @@ from tests.mutations.dispatch import STARVED, UNEXPLAINED
 from tests.mutations.mutation import Mutation
 from tests.mutations.pacing import PACED
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
+from tests.mutations.retention import DELETED
 from tests.mutations.second_legs import SECOND_LEGS
 from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.verdict import SEEN
@@ -34,6 +35,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Listeners hear each transition once, in order": STREAM,
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
     "A tenant sees nothing of another": TENANTS,
+    "What is deleted is needed by nobody": DELETED,
     "The chaos verdict sees what it judges": SEEN,
     "A database connection is of one greenlet, and none is lost": CONNECTIONS,
 }

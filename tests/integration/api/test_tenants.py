@@ -53,6 +53,9 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"weight": 0}, "weight is 0; it must be a whole number from 1 to 100."),
     ({"weight": 101}, "weight is 101; it must be a whole number from 1 to 100."),
     ({"weight": "2"}, "weight is '2'; it must be a whole number."),
+    ({"retention_days": 1}, "retention_days is 1; it must be a whole number from 2 to 36500."),
+    ({"retention_days": 0}, "retention_days is 0; it must be a whole number from 2 to 36500."),
+    ({"retention_days": "30"}, "retention_days is '30'; it must be a whole number."),
     ({"queues": ["a b"]}, "queues.0 is 'a b'; it must be of 0-9 A-Z a-z _ . @ -."),
     ({"queues": [f"q{n}" for n in range(101)]}, None),
 ]
@@ -252,3 +255,11 @@ def test_of_two_that_delete_the_last_two_platform_keys_at_once_one_is_refused(si
     ]
     gevent.joinall(asked, raise_error=True)
     assert sorted(one.get().status_code for one in asked) == [204, 409]
+
+
+def test_retention_is_off_until_it_is_asked_for_and_can_be_taken_back(site: Site) -> None:
+    made = ask(site, "POST", "/tenants", json={"id": "acme", "name": "Acme"})
+    assert made.json["retention_days"] is None
+    for days in (30, None):
+        changed = ask(site, "PATCH", "/tenants/acme", json={"retention_days": days})
+        assert (changed.status_code, changed.json["retention_days"]) == (200, days)

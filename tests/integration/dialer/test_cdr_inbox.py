@@ -23,7 +23,6 @@ from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
 from tests.unit.dialer.factories import Followers, make_recorder
-from tests.waiting import wait_until
 
 START = 1_795_428_430_000_000
 BUSY = {
@@ -433,38 +432,3 @@ def test_what_a_remote_party_wrote_is_bounded(world: World, desk: Desk) -> None:
     assert len(row.sip_phrase) == 200
     assert (row.disposition, row.duration_ms) == ("busy", 0)
     assert waiting() == 0
-
-
-def test_old_records_are_forgotten(world: World, desk: Desk) -> None:
-    _, call = closed_unknown(world)
-    arrive(call.call_id, BUSY)
-    with db.connection_context():
-        db.execute_sql("UPDATE cdr_inbox SET received_at = now() - interval '23 hours'")
-    desk.cdr_inbox.purge()
-    assert waiting() == 1
-    with db.connection_context():
-        db.execute_sql("UPDATE cdr_inbox SET received_at = now() - interval '25 hours'")
-    desk.cdr_inbox.purge()
-    assert waiting() == 0
-    with db.connection_context():
-        assert CdrInbox.select().count() == 0
-
-
-def test_many_records_at_once(world: World, desk: Desk) -> None:
-    campaign_id = make_campaign(world, 60)
-    calls = claim_all(campaign_id)
-    for number, call in enumerate(calls):
-        if number % 2:
-            desk.own(call)
-        else:
-            end(ended(call.call_id, "failed", **UNKNOWN))
-        arrive(call.call_id, ANSWERED if number % 3 else BUSY)
-
-    def done() -> bool:
-        desk.round()
-        return waiting() == 0
-
-    wait_until(done, what="an empty inbox")
-    assert counts(campaign_id) == {"completed": 40, "failed": 20}
-    with db.connection_context():
-        assert Call.select().where(Call.disposition == "outcome_unknown").count() == 0

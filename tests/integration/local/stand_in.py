@@ -24,6 +24,7 @@ GIVEN = (
     "CARILLON_HOME",
     "DATABASE_URL",
     "FREESWITCH_URLS",
+    "HOST",
     "PORT",
     "REDIS_URL",
     "SECRET_KEY",

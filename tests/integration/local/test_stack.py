@@ -87,6 +87,7 @@ def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(stack: St
             "CARILLON_HOME": str(stack.home),
             "DATABASE_URL": stack.database_url,
             "FREESWITCH_URLS": NODE,
+            "HOST": "127.0.0.1",
             "PORT": str(stack.settings.port),
             "REDIS_URL": stack.redis_url,
             "SECRET_KEY": (stack.home / "secret.key").read_text(encoding="ascii").strip(),

@@ -1,0 +1,81 @@
+"""Deletes contacts, calls and rejects of campaigns that ended longer ago than their tenant keeps them.
+
+A campaign is marked first, with what became of its calls; then its rows go, a slice in each transaction, so that
+nobody waits. Whoever goes on after a death begins where the rows are. The campaign itself, its counts, its outcomes
+and its log stay. Decision 0056.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import orjson
+
+from campaigns import call_outcomes
+from cooperative import let_others_run
+from models import db, rows
+
+DAYS_MIN = 2
+"""No cap looks further back: the longest window is a day in UTC. What ended before yesterday counts in none."""
+DAYS_MAX = 36_500
+SLICE = 5_000
+
+_DUE = """
+SELECT c.id FROM campaign AS c JOIN tenant AS t ON t.id = c.tenant_id
+WHERE t.retention_days IS NOT NULL AND c.purged_at IS NULL AND {ended} ORDER BY c.completed_at LIMIT %s"""
+_ENDED = f"""
+    c.status IN ('completed', 'failed') AND c.stopping_at IS NULL AND c.hangup_at IS NULL
+    AND c.completed_at < now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))
+    AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND (ended_at IS NULL OR slot_until IS NOT NULL
+        OR ended_at >= now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))))
+    AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND status IN ('pending', 'originated', 'connected'))
+    AND NOT EXISTS (SELECT FROM outbox WHERE campaign_id = c.id)"""
+# Only where it is still so: a resume, or another retention, may have come between.
+_MARK = f"""
+UPDATE campaign AS c SET purging_at = now(), purged_at = now(), kept_outcomes = %s FROM tenant AS t
+WHERE c.id = %s AND t.id = c.tenant_id AND t.retention_days IS NOT NULL AND c.purged_at IS NULL AND {_ENDED}"""
+_MARKED = "SELECT id FROM campaign WHERE purging_at IS NOT NULL ORDER BY purging_at LIMIT %s"
+# In this order: a call names its contact.
+_SLICES = (
+    """DELETE FROM call WHERE id = ANY(ARRAY(
+        SELECT id FROM call WHERE campaign_id = %s ORDER BY created_at, id LIMIT %s))""",
+    """DELETE FROM contact WHERE id = ANY(ARRAY(
+        SELECT id FROM contact WHERE campaign_id = %s ORDER BY position LIMIT %s))""",
+    """DELETE FROM import_reject WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM import_reject WHERE campaign_id = %s LIMIT %s))""",
+    """DELETE FROM contact_block WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM contact_block WHERE campaign_id = %s LIMIT %s))""",
+)
+_GONE = "UPDATE campaign SET purging_at = NULL WHERE id = %s AND purging_at IS NOT NULL"
+
+
+def mark_due(most: int) -> int:
+    """Mark campaigns whose time is over, `most` at most; how many. On a connection of its own."""
+    with db.connection_context():
+        due = [row["id"] for row in rows(_DUE.format(ended=_ENDED), most)]
+        return sum(_mark(campaign_id) for campaign_id in due)
+
+
+def delete_slices(most: int) -> int:
+    """Delete of marked campaigns, `most` slices at most; how many rows. On a connection of its own."""
+    deleted = 0
+    with db.connection_context():
+        for row in rows(_MARKED, most):
+            for statement in _SLICES:
+                while most > 0:
+                    most -= 1
+                    gone = db.execute_sql(statement, (row["id"], SLICE)).rowcount
+                    deleted += gone
+                    let_others_run()
+                    if gone < SLICE:
+                        break
+            if most <= 0:
+                break
+            db.execute_sql(_GONE, (row["id"],))
+    return deleted
+
+
+def _mark(campaign_id: uuid.UUID) -> int:
+    kept = orjson.dumps(call_outcomes.counted(campaign_id)).decode()
+    marked: int = db.execute_sql(_MARK, (kept, campaign_id)).rowcount
+    return marked

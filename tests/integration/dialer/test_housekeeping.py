@@ -1,0 +1,312 @@
+"""Nothing grows without bound, and nothing goes that anybody may still need: one dialer forgets for all."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from peewee import fn
+
+from campaigns import queries, retention
+from campaigns.call_outcomes import of_campaign
+from dialer import housekeeping
+from dialer.housekeeping import Housekeeping, delete_transitions, fold_lanes
+from models import CampaignStatus, db, new_id, rows
+from tests.factories import World, counts, make_campaign
+
+KEEP = 30
+
+
+def sql(statement: str, *values: Any) -> list[dict[str, Any]]:
+    with db.connection_context():
+        return rows(statement, *values)
+
+
+def number(table: str, where: str = "true") -> int:
+    return int(sql(f"SELECT count(*) AS n FROM {table} WHERE {where}")[0]["n"])
+
+
+def work() -> None:
+    Housekeeping(lambda: True).round()
+
+
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that every deletion takes several."""
+    monkeypatch.setattr(housekeeping, "SLICE", 3)
+    monkeypatch.setattr(retention, "SLICE", 3)
+
+
+# Transitions.
+
+
+def transitions(campaign_id: uuid.UUID, how_many: int, days: float, *, published: bool = True) -> list[int]:
+    return [
+        row["id"]
+        for row in sql(
+            "INSERT INTO transition (campaign_id, version, status, owner, published, at)"
+            " SELECT %s, 1, 'running', 'd1', %s, now() - make_interval(secs => %s) FROM generate_series(1, %s)"
+            " RETURNING id",
+            campaign_id,
+            published,
+            days * 86_400,
+            how_many,
+        )
+    ]
+
+
+def test_transitions_go_once_they_are_published_and_90_days_old(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    transitions(campaign_id, 7, 91)
+    waits = transitions(campaign_id, 2, 91, published=False)
+    named = transitions(campaign_id, 2, 91)
+    sql(
+        "INSERT INTO outbox (owner, id, campaign_id, transition_ids) VALUES ('d1', 1, %s, %s)",
+        campaign_id,
+        named,
+    )
+    transitions(campaign_id, 4, 91)
+    young = transitions(campaign_id, 4, 89)
+    assert delete_transitions() == 11
+    assert [row["id"] for row in sql("SELECT id FROM transition ORDER BY id")] == [*waits, *named, *young]
+    assert delete_transitions() == 0
+
+
+# What goes by its age.
+
+
+def test_answers_records_and_dialers_go_by_their_age(world: World) -> None:
+    for hours in (23, 25):
+        for key in range(5):
+            sql(
+                "INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body, created_at)"
+                " VALUES (%s, %s, 'r', 'h', 201, '{}', now() - make_interval(hours => %s))",
+                world.tenant_id,
+                f"{hours}-{key}",
+                hours,
+            )
+            sql(
+                "INSERT INTO cdr_inbox (uuid, node, variables, received_at)"
+                " VALUES (%s, 'fs1', '{}', now() - make_interval(hours => %s))",
+                new_id(),
+                hours,
+            )
+    for days in (29, 31):
+        for one in range(5):
+            sql(
+                "INSERT INTO dialer (id, settled_at) VALUES (%s, now() - make_interval(days => %s))",
+                f"d{days}{one:010}",
+                days,
+            )
+    sql("INSERT INTO dialer (id, started_at) VALUES ('dead', now() - interval '99 days')")
+    work()
+    assert number("idempotency") == number("cdr_inbox") == 5
+    assert number("idempotency", "key LIKE '25%%'") == 0
+    assert [row["id"] for row in sql("SELECT id FROM dialer ORDER BY id")] == [
+        *(f"d29{one:010}" for one in range(5)),
+        "dead",
+    ]
+
+
+def test_a_dialer_with_a_call_that_may_be_up_stays(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    sql("INSERT INTO dialer (id, settled_at) VALUES ('d1', now() - interval '99 days')")
+    call(world, campaign_id, 0, ended=False)
+    work()
+    assert number("dialer") == 1
+
+
+# Lanes.
+
+
+def test_lanes_of_dialers_that_are_gone_are_added_up_and_the_sums_stay(world: World) -> None:
+    campaign_id = make_campaign(world, 100)
+    for one in range(6):
+        for part in ("claim", "record"):
+            sql(
+                "INSERT INTO campaign_count (campaign_id, lane, pending, completed) VALUES (%s, %s, -2, 2)",
+                campaign_id,
+                f"d{one:012x}:{part}",
+            )
+    sql("INSERT INTO dialer (id) VALUES ('d000000000000')")
+    sql("INSERT INTO dialer (id, settled_at) VALUES ('d000000000001', now() - interval '50 minutes')")
+    sql("INSERT INTO dialer (id, settled_at) VALUES ('d000000000002', now() - interval '70 minutes')")
+    before = counts(campaign_id)
+    for _ in range(2):
+        assert fold_lanes() in (0, 1)
+        assert counts(campaign_id) == before == {"pending": 76, "completed": 24}
+        lanes = [row["lane"] for row in sql("SELECT lane FROM campaign_count ORDER BY lane")]
+        assert lanes == [
+            *(f"d{one:012x}:{part}" for one in (0, 1) for part in ("claim", "record")),
+            "folded",
+            "import",
+        ]
+        assert fold_lanes() == 0
+        sql("INSERT INTO campaign_count (campaign_id, lane) VALUES (%s, 'd00000000000f:claim')", campaign_id)
+
+
+# Whose turn it is.
+
+
+def test_only_the_dialer_whose_turn_it_is_does_it(world: World) -> None:
+    campaign_id = make_campaign(world, 1)
+    transitions(campaign_id, 1, 91)
+    Housekeeping(lambda: False).round()
+    assert number("transition") == 1
+    work()
+    assert number("transition") == 0
+
+
+# Retention.
+
+
+def call(
+    world: World,
+    campaign_id: uuid.UUID,
+    position: int,
+    *,
+    ended: bool = True,
+    days: float = 40,
+    **columns: Any,
+) -> None:
+    values = {"slot_until": None, "cause": "NORMAL_CLEARING"} | columns
+    sql(
+        "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, generation, phone_number, caller_id,"
+        " gateway_id, node, dialer_id, sent_by, state, created_at, ended_at, disposition, cause, billsec, slot_until)"
+        " SELECT gen_random_uuid(), %s, campaign_id, id, 1, 0, phone_number, '+1', %s, 'fs1', 'd1', 'd1', %s,"
+        " now() - make_interval(secs => %s), CASE WHEN %s THEN now() - make_interval(secs => %s) END, %s, %s, 5,"
+        " now() + make_interval(secs => %s) FROM contact WHERE campaign_id = %s AND position = %s",
+        world.tenant_id,
+        world.gateway_id,
+        "ended" if ended else "ringing",
+        days * 86_400,
+        ended,
+        days * 86_400,
+        "answered" if ended else None,
+        values["cause"],
+        values["slot_until"],
+        campaign_id,
+        position,
+    )
+
+
+def finished(world: World, days: float, contacts: int = 8, **columns: Any) -> uuid.UUID:
+    """A campaign that ended so long ago, with a call for each contact and two rejected rows."""
+    ended = {"completed_at": fn.now(), "end_reason": "exhausted"}
+    campaign_id = make_campaign(world, contacts, status=CampaignStatus.COMPLETED, **ended | columns)
+    for position in range(contacts):
+        call(world, campaign_id, position, days=days)
+    sql(
+        "UPDATE contact SET status = 'completed', disposition = 'answered' WHERE campaign_id = %s",
+        campaign_id,
+    )
+    sql("UPDATE campaign_count SET pending = 0, completed = %s WHERE campaign_id = %s", contacts, campaign_id)
+    sql(
+        "UPDATE campaign SET completed_at = now() - make_interval(secs => %s) WHERE id = %s",
+        days * 86_400,
+        campaign_id,
+    )
+    for line in (1, 2):
+        sql("INSERT INTO import_reject VALUES (%s, %s, 'x', 'invalid', 'y')", campaign_id, line)
+    transitions(campaign_id, 3, days)
+    return campaign_id
+
+
+def keep(world: World, days: int | None) -> None:
+    sql("UPDATE tenant SET retention_days = %s WHERE id = %s", days, world.tenant_id)
+
+
+def kept(campaign_id: uuid.UUID) -> dict[str, int]:
+    which = f"campaign_id = '{campaign_id}'"
+    return {table: number(table, which) for table in ("contact", "call", "import_reject", "contact_block")}
+
+
+ALL = {"contact": 8, "call": 8, "import_reject": 2, "contact_block": 1}
+NONE = dict.fromkeys(ALL, 0)
+
+
+def outcomes(campaign_id: uuid.UUID) -> dict[str, Any]:
+    with db.connection_context():
+        found: dict[str, Any] = json.loads(json.dumps(of_campaign(campaign_id)))
+    return found
+
+
+def test_without_the_setting_nothing_goes(world: World) -> None:
+    campaign_id = finished(world, 4000)
+    work()
+    assert kept(campaign_id) == ALL
+
+
+def test_what_ended_longer_ago_than_the_setting_goes_and_the_report_and_the_log_stay(world: World) -> None:
+    keep(world, KEEP)
+    old, young = finished(world, KEEP + 0.1), finished(world, KEEP - 0.1)
+    before = outcomes(old), counts(old)
+    assert before[0]["dispositions"] == {"answered": 8}
+    assert before[0]["top_causes"][0]["calls"] == 8
+    work()
+    assert kept(old) == NONE
+    assert kept(young) == ALL
+    assert (outcomes(old), counts(old)) == before
+    assert number("transition", f"campaign_id = '{old}'") == 3
+    with db.connection_context():
+        page = queries.contacts(old, world.tenant_id, None, limit=10, offset=0)
+        assert (page and page.contacts, page and page.total) == ("[]", 0)
+        assert queries.purged_at(old) is not None
+        assert queries.purged_at(young) is None
+    work()
+    assert (outcomes(old), counts(old)) == before
+
+
+def test_it_goes_on_where_a_dead_dialer_left_off(world: World) -> None:
+    keep(world, KEEP)
+    campaign_id = finished(world, 40)
+    before = outcomes(campaign_id)
+    assert retention.mark_due(10) == 1
+    retention.delete_slices(2)
+    assert 0 < kept(campaign_id)["call"] < 8
+    assert outcomes(campaign_id) == before
+    keep(world, None)
+    work()
+    assert kept(campaign_id) == NONE
+    assert number("campaign", "purging_at IS NOT NULL") == 0
+
+
+@pytest.mark.parametrize(
+    "still",
+    [
+        "UPDATE campaign SET status = 'running', completed_at = NULL, end_reason = NULL WHERE id = %s",
+        "UPDATE campaign SET status = 'paused', completed_at = NULL, end_reason = NULL WHERE id = %s",
+        "UPDATE campaign SET stopping_at = now() WHERE id = %s",
+        "UPDATE campaign SET hangup_at = now() WHERE id = %s",
+        "UPDATE call SET ended_at = NULL, state = 'answered' WHERE campaign_id = %s",
+        "UPDATE call SET slot_until = now() WHERE campaign_id = %s",
+        "UPDATE call SET ended_at = now() - interval '29 days' WHERE campaign_id = %s",
+        "UPDATE contact SET status = 'pending', disposition = NULL WHERE campaign_id = %s",
+        "INSERT INTO outbox (owner, id, campaign_id, transition_ids) VALUES ('d1', 9, %s, '{}')",
+    ],
+)
+def test_nothing_goes_of_what_is_not_over(world: World, still: str) -> None:
+    keep(world, KEEP)
+    campaign_id = finished(world, 40)
+    sql(still, campaign_id)
+    work()
+    assert kept(campaign_id)["contact"] == 8
+    assert kept(campaign_id)["call"] == 8
+
+
+def test_a_cap_of_a_day_never_loses_a_call_whatever_the_row_says(world: World) -> None:
+    keep(world, 0)
+    yesterday, older = finished(world, retention.DAYS_MIN - 0.1), finished(world, retention.DAYS_MIN + 0.1)
+    work()
+    assert kept(yesterday) == ALL
+    assert kept(older) == NONE
+
+
+def test_another_tenants_are_not_touched(world: World) -> None:
+    keep(world, None)
+    campaign_id = finished(world, 40)
+    sql("INSERT INTO tenant (id, name, retention_days) VALUES ('other', 'other', 2)")
+    work()
+    assert kept(campaign_id) == ALL
