@@ -86,7 +86,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 27
+SCHEMA_VERSION = 28
 """The last migration of this release: what its processes need the database to have."""
 
 

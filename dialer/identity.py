@@ -20,7 +20,7 @@ import psycopg
 import structlog
 
 from coordination.membership import Fenced, Lease, Membership
-from models import db
+from models import SCHEMA_VERSION, db
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ LOCK_SPACE = 0x6361
 LOCK_SECONDS = 5.0
 """For how long a look at the session lock is good; who takes over waits as long before it resends a call of ours."""
 NEVER = float("-inf")
-KNOWS = 28
+KNOWS = SCHEMA_VERSION
 """The last migration that this release knows: until no older dialer is left, what it needs stays in the schema."""
 
 _REGISTER = "INSERT INTO dialer (id, knows) VALUES (%s, %s) ON CONFLICT DO NOTHING"

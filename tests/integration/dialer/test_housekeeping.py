@@ -194,7 +194,7 @@ def call(
 
 def finished(world: World, days: float, contacts: int = 8, **columns: Any) -> uuid.UUID:
     """A campaign that ended so long ago, with a call for each contact and two rejected rows."""
-    ended = {"completed_at": fn.now(), "end_reason": "exhausted"}
+    ended: dict[str, Any] = {"completed_at": fn.now(), "end_reason": "exhausted"}
     campaign_id = make_campaign(world, contacts, status=CampaignStatus.COMPLETED, **ended | columns)
     for position in range(contacts):
         call(world, campaign_id, position, days=days)
