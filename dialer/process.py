@@ -27,7 +27,7 @@ from coordination.membership import Membership
 from coordination.topics import Topic
 from coordination.turns import Turns
 from dialer.capacity.agent_breaker import AgentBreaker
-from dialer.capacity.backpressure import TICK_SECONDS, BackPressure
+from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.capacity.gateway_pings import GatewayPings
@@ -346,7 +346,7 @@ class Process:
         self._every(ROUND_SECONDS, self.agent_breaker.round)
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)
-        self._every(TICK_SECONDS, self.backpressure.tick)
+        self.tasks.spawn(self.backpressure.watch)
         self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
         self._every(ROUND_SECONDS, self.dispatch.write_pace)

@@ -1,6 +1,6 @@
 -- The slots of live calls, in front of acquire.lua: whether a cap has one free, and taking it. A slot is the call's id with
 -- the moment at which it lapses unless it is renewed; no set of them holds more than its limit.
-local SLOT_WAIT, NUMBER_WAIT = 100000, 1000000
+local SLOT_WAIT, NUMBER_WAIT = 250000, 1000000
 local lapse = score(math.floor(now / 1000) + job.lease)
 
 -- Sweeping a slot whose permit is still held would grant its place twice: its dialer may live and have failed to renew

@@ -1,8 +1,10 @@
 """Backs off from nodes and gateways that refuse, and from nodes that answer slowly.
 
-Hears how calls ended (from the recorder) and how long nodes take to answer (from the sender); the cuts are shared by
-all dialers through `limits.rate_cuts`. The schedulers pass what is left to the limiter. A refusal is told from a
-number that is out of order by whether there was a channel: FreeSWITCH refuses in the same words.
+Hears how calls ended (from the recorder) and when orders were written and answered (from the sender); the cuts are
+shared by all dialers through `limits.rate_cuts`. The schedulers pass what is left to the limiter. A refusal is told
+from a number that is out of order by whether there was a channel: FreeSWITCH refuses in the same words. A single one
+is no reason: a node that takes hardly more sessions in a second than it is asked for refuses one now and then. Of the
+time that an answer took, that in which this process was late itself is not the node's (`own_lag`).
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import gevent
 import structlog
+from gevent.event import Event as Signal
 
 from campaigns.dispositions import Disposition
+from dialer.capacity.own_lag import TICK_SECONDS, OwnLag
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
@@ -30,20 +35,26 @@ SLOW_REPLY_SECONDS = 0.020
 SAMPLE_SECONDS = 5.0
 SAMPLES = 64
 FEWEST_SAMPLES = 10
-TICK_SECONDS = 0.1
+WATCH_SECONDS = 1.0
+"""For so long after an order it is watched how late this process is."""
 RECENT_SECONDS = 1.0
 WINDOW_SECONDS = 5.0
 FEWEST_REFUSALS = 10
+FEWEST_OF_NODE = 3
 REFUSED_SHARE = 0.10
 """A carrier answers single numbers with 503, whatever its capacity: only so large a share of its calls, and not fewer
-than `FEWEST_REFUSALS` of them within the window, says that it has too many."""
+than `FEWEST_REFUSALS` of them within the window, says that it has too many. Of a node the share is of its orders, and
+three say so: whom it refuses it refuses at once."""
+
+
+SHUTS_DOWN = "SYSTEM_SHUTDOWN"
 
 
 def refused_by(call: LiveCall, ended: Ended) -> Target | None:
     """Who refused this call for want of capacity; None where nobody did."""
     if ended.sent_age is None:
         return None
-    if ended.cause == "SYSTEM_SHUTDOWN":
+    if ended.cause == SHUTS_DOWN:
         return Kind.NODE, call.node
     if ended.disposition != Disposition.CONGESTION:
         return None
@@ -52,22 +63,25 @@ def refused_by(call: LiveCall, ended: Ended) -> Target | None:
 
 @dataclass(slots=True)
 class Replies:
-    """How long one node took to answer lately: (monotonic time, seconds)."""
+    """When one node's orders were written and their answers read lately, both monotonic."""
 
     _samples: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
 
-    def add(self, now: float, seconds: float) -> None:
-        self._samples.append((now, seconds))
+    def add(self, sent_at: float, read_at: float) -> None:
+        self._samples.append((sent_at, read_at))
 
-    def are_slow(self, now: float, own_lag: float) -> bool:
-        """Whether the median says that the node is at its limit; `own_lag` is what this process adds to each.
+    def are_slow(self, now: float, own_lag: OwnLag) -> bool:
+        """Whether the median of its own time says that the node is at its limit.
 
         What was judged slow is forgotten, so that it is not held against the slower rate that follows.
         """
-        recent = [seconds for at, seconds in self._samples if now - at <= SAMPLE_SECONDS]
+        recent = [(sent, read) for sent, read in self._samples if now - read <= SAMPLE_SECONDS]
         if len(recent) < FEWEST_SAMPLES:
             return False
-        slow = statistics.median(recent) - own_lag > SLOW_REPLY_SECONDS
+        slow = statistics.median(read - sent for sent, read in recent) > SLOW_REPLY_SECONDS
+        if slow:
+            own = (read - sent - own_lag.within(sent, read) for sent, read in recent)
+            slow = statistics.median(own) > SLOW_REPLY_SECONDS
         if slow:
             self._samples.clear()
         return slow
@@ -75,22 +89,32 @@ class Replies:
 
 @dataclass(slots=True)
 class RefusalWindow:
-    """How the calls of one gateway ended lately: (monotonic time, whether it refused for want of capacity)."""
+    """When one gateway's calls ended lately, or when one node answered orders, and when it refused for want of
+    capacity; all monotonic. It takes `fewest` refusals to say anything."""
 
-    _ends: deque[tuple[float, bool]] = field(default_factory=deque)
+    fewest: int
+    _asked: deque[float] = field(default_factory=deque)
+    _refused: deque[float] = field(default_factory=deque)
 
-    def add(self, now: float, refused: bool) -> None:
-        self._ends.append((now, refused))
+    def asked(self, now: float) -> None:
+        """It was asked for a call: of so many the refusals are a share."""
+        self._asked.append(now)
+
+    def refused(self, now: float) -> None:
+        """It refused one of these."""
+        self._refused.append(now)
 
     def say_full(self, now: float) -> bool:
-        """Whether its refusals are more than those of single numbers. What was judged full is forgotten, so that it
-        is not held against the slower rate that follows."""
-        while self._ends and now - self._ends[0][0] > WINDOW_SECONDS:
-            self._ends.popleft()
-        refused = sum(refused for _, refused in self._ends)
-        full = refused >= FEWEST_REFUSALS and refused >= REFUSED_SHARE * len(self._ends)
+        """Whether its refusals are more than single ones. What was judged full is forgotten, so that it is not held
+        against the slower rate that follows."""
+        for moments in (self._asked, self._refused):
+            while moments and now - moments[0] > WINDOW_SECONDS:
+                moments.popleft()
+        refused = len(self._refused)
+        full = refused >= self.fewest and refused >= REFUSED_SHARE * len(self._asked)
         if full:
-            self._ends.clear()
+            self._asked.clear()
+            self._refused.clear()
         return full
 
 
@@ -104,12 +128,14 @@ class BackPressure:
     dialers: Callable[[], int]
     changed: Callable[[], None]
     now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = gevent.sleep
+    own_lag: OwnLag = field(default_factory=OwnLag)
     _slowed: Mapping[Target, ReducedRate] = field(default_factory=dict)
     _cut_at: dict[Target, float] = field(default_factory=dict)
     _replies: dict[str, Replies] = field(default_factory=dict)
-    _refusals: dict[str, RefusalWindow] = field(default_factory=dict)
-    _ticked_at: float | None = None
-    _lags: deque[float] = field(default_factory=lambda: deque(maxlen=20))
+    _refusals: dict[Target, RefusalWindow] = field(default_factory=dict)
+    _ordered: Signal = field(default_factory=Signal)
+    _ordered_at: float = 0.0
 
     def cps(self, kind: Kind, name: str, configured: int | None) -> int | None:
         """The calls per second to ask the limiter for."""
@@ -121,33 +147,57 @@ class BackPressure:
         now = self.now()
         full: set[Target] = set()
         for call in commit.over:
-            target = refused_by(call, commit.ended[call.call_id])
-            if target is not None and target[0] is Kind.NODE:
+            ended = commit.ended[call.call_id]
+            target = refused_by(call, ended)
+            if target is not None and ended.cause == SHUTS_DOWN:
                 full.add(target)
-            elif call.seen:
-                self._refusals.setdefault(call.gateway_id, RefusalWindow()).add(now, target is not None)
-        full |= {(Kind.GATEWAY, name) for name, verdicts in self._refusals.items() if verdicts.say_full(now)}
+            elif target is not None:
+                self._window(target).refused(now)
+            if call.seen:
+                self._window((Kind.GATEWAY, call.gateway_id)).asked(now)
+        full |= {target for target, window in self._refusals.items() if window.say_full(now)}
         for target in full:
             self._refuse(target, commit.over)
 
-    def on_reply(self, node: str, seconds: float) -> None:
-        """A node took so long to answer an originate."""
-        self._replies.setdefault(node, Replies()).add(self.now(), seconds)
+    def on_order(self) -> None:
+        """An originate was written."""
+        if not self._ordered.is_set():
+            self._ordered_at = self.now()
+            self._ordered.set()
 
-    def tick(self) -> None:
-        """To be called every 0.1 s: how late that is, is what this process adds to what it measures."""
-        now = self.now()
-        if self._ticked_at is not None:
-            self._lags.append(max(0.0, now - self._ticked_at - TICK_SECONDS))
-        self._ticked_at = now
+    def on_reply(self, node: str, sent_at: float, read_at: float) -> None:
+        """A node's answer to an originate that was written at `sent_at` was read at `read_at`, both monotonic."""
+        self._replies.setdefault(node, Replies()).add(sent_at, read_at)
+        self._window((Kind.NODE, node)).asked(read_at)
+
+    def watch(self) -> None:
+        """The greenlet that notes how late this process is, while answers are awaited. Never returns."""
+        while True:
+            self._ordered.wait()
+            # Nobody else could run since the order either.
+            due = self._ordered_at + TICK_SECONDS
+            until = self._ordered_at + WATCH_SECONDS
+            self._ordered.clear()
+            while True:
+                self.own_lag.note(due, self.now())
+                if self.now() >= until and not self._ordered.is_set():
+                    break
+                if self._ordered.is_set():
+                    until = self._ordered_at + WATCH_SECONDS
+                    self._ordered.clear()
+                due = self.now() + TICK_SECONDS
+                self.pause(TICK_SECONDS)
 
     def round(self) -> None:
         """To be called every second: judge the replies, read what others cut. Raises LimiterUnavailable."""
-        lag = statistics.median(self._lags) if self._lags else 0.0
         for node, replies in self._replies.items():
-            if replies.are_slow(self.now(), lag):
+            if replies.are_slow(self.now(), self.own_lag):
                 self._refuse((Kind.NODE, node), ())
         self._read()
+
+    def _window(self, target: Target) -> RefusalWindow:
+        fewest = FEWEST_OF_NODE if target[0] is Kind.NODE else FEWEST_REFUSALS
+        return self._refusals.setdefault(target, RefusalWindow(fewest))
 
     def _refuse(self, target: Target, over: Sequence[LiveCall]) -> None:
         now = self.now()

@@ -86,7 +86,10 @@ class Nodes:
 
     # What the process tells it.
 
-    def on_reply(self, node: str, seconds: float) -> None:
+    def on_order(self) -> None:
+        """Only answers count."""
+
+    def on_reply(self, node: str, sent_at: float, read_at: float) -> None:
         """The node has answered an order for a call."""
         self._meters.setdefault(node, RateMeter()).note(self._now())
 

@@ -48,11 +48,14 @@ class SendOutcome(StrEnum):
     """What its contact holds cannot be said to a switch; the contact has failed."""
 
 
-class ReplyListener(Protocol):
-    """Hears how long the nodes take to answer orders."""
+class OrderListener(Protocol):
+    """Hears of orders and of their answers."""
 
-    def on_reply(self, node: str, seconds: float) -> None:
-        """`node` has answered an originate `seconds` after it was written."""
+    def on_order(self) -> None:
+        """An originate was written."""
+
+    def on_reply(self, node: str, sent_at: float, read_at: float) -> None:
+        """The answer of `node` to an originate written at `sent_at` was read at `read_at`, both monotonic."""
 
 
 class Sender:
@@ -64,7 +67,7 @@ class Sender:
         recorder: Recorder,
         send_gate: SendGate,
         identity: Identity,
-        reply_listeners: Sequence[ReplyListener],
+        order_listeners: Sequence[OrderListener],
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,7 +75,7 @@ class Sender:
         self._recorder = recorder
         self._send_gate = send_gate
         self._identity = identity
-        self._reply_listeners = reply_listeners
+        self._order_listeners = order_listeners
         self._now = now
         # By node, the calls whose orders it may not have answered, the oldest first.
         self._ordered: dict[str, deque[LiveCall]] = {}
@@ -85,7 +88,12 @@ class Sender:
             return SendOutcome.NO_NODE
         with self._send_gate.writing():
             try:
-                link.originate(request, self._guard(call, link, permit_expires), self._on_reply(call))
+                link.originate(
+                    request,
+                    self._guard(call, link, permit_expires),
+                    self._on_reply(call),
+                    on_read=self._on_read(call),
+                )
             except Withheld:
                 return SendOutcome.LAPSED if call.unsent and self.allowed(call) else SendOutcome.BLOCKED
             except NotConnected:
@@ -96,6 +104,8 @@ class Sender:
             except MaybeSent:
                 log.warning("originate_cut_off", call_id=call.call_id, node=call.node)
         hit(FaultPoint.WRITTEN)
+        for listener in self._order_listeners:
+            listener.on_order()
         return SendOutcome.SENT
 
     def allowed(self, call: LiveCall) -> bool:
@@ -163,6 +173,14 @@ class Sender:
 
         return may_leave
 
+    def _on_read(self, call: LiveCall) -> Callable[[], None]:
+        def read() -> None:
+            if call.sent_at is not None:
+                for listener in self._order_listeners:
+                    listener.on_reply(call.node, call.sent_at, self._now())
+
+        return read
+
     def _on_reply(self, call: LiveCall) -> Callable[[str | None], None]:
         def replied(reply: str | None) -> None:
             if reply is None:
@@ -170,9 +188,6 @@ class Sender:
                 return
             now = self._now()
             call.acknowledge(now)
-            if call.sent_at is not None:
-                for listener in self._reply_listeners:
-                    listener.on_reply(call.node, now - call.sent_at)
             if not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=call.call_id, node=call.node, reply=reply[:200])
                 self._recorder.close(call, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)

@@ -9,11 +9,37 @@ SLOW_STARTS = "tests/unit/dialer/test_slow_start.py"
 PACES = "tests/unit/dialer/test_pace_counts.py"
 REASONS = "tests/unit/dialer/test_blocked_reasons.py"
 ROWS = "tests/integration/dialer/test_pacing_rows.py"
+PRESSURE = "tests/unit/dialer/test_backpressure.py"
+LOOKED = "tests/integration/dialer/test_lookout.py"
 
 WEIGHED = "test_where_all_ask_nobody_is_a_call_ahead_of_its_weight_or_behind_it"
 EACH_SECOND = "test_each_second_is_shared_by_weight_and_none_of_it_is_left"
 
 PACED = (
+    Mutation(
+        "our own stall held against the node",
+        "a node that is well is asked for half since this process was busy when it answered",
+        "dialer/capacity/backpressure.py",
+        "(read - sent - own_lag.within(sent, read) for",
+        "(read - sent for",
+        (f"{PRESSURE}::test_what_this_process_itself_was_late_is_not_the_nodes_fault",),
+    ),
+    Mutation(
+        "single refusals of a node",
+        "a node that refuses a call now and then is asked for half all the time",
+        "dialer/capacity/backpressure.py",
+        "full = refused >= self.fewest and refused >= REFUSED_SHARE * len(self._asked)",
+        "full = refused >= self.fewest",
+        (f"{PRESSURE}::test_a_node_that_refuses_a_call_now_and_then_is_not_slowed",),
+    ),
+    Mutation(
+        "a plan that has changed and is not read",
+        "an agent that is held goes on being dialled for, for as long as nothing else changes",
+        "dialer/dispatch/plans.py",
+        " agent.xmin,",
+        "",
+        (f"{LOOKED}::test_whatever_is_another_plan_is_another_version[agent that is held]",),
+    ),
     Mutation(
         "weights not heeded",
         "a tenant or campaign of weight 10 gets as many calls as one of weight 1",

@@ -110,6 +110,16 @@ STOPS = (
 
 HANGUPS = (
     Mutation(
+        "halts heard of by a message alone",
+        "a dialer that missed the message of a halt goes on dialling",
+        "dialer/lookout.py",
+        "        self.control.halts_stand(seen.halts, read_at)\n",
+        "",
+        (
+            "tests/unit/dialer/test_lookout.py::test_who_has_lost_its_identity_still_heeds_halts_and_takes_records",
+        ),
+    ),
+    Mutation(
         "hung up by a message alone",
         "calls that have to end are not looked for, and those whose node is away or whose message is lost go on",
         "dialer/lookout.py",

@@ -141,7 +141,11 @@ class Link:
         self.before_write: Callable[[str], None] = lambda call_id: None
 
     def originate(
-        self, request: OriginateRequest, guard: Callable[[], bool], _on_reply: Callable[[str | None], None]
+        self,
+        request: OriginateRequest,
+        guard: Callable[[], bool],
+        _on_reply: Callable[[str | None], None],
+        on_read: Callable[[], None],
     ) -> None:
         """Write one frame, if the guard lets it through."""
         if not self.connected:

@@ -246,7 +246,11 @@ class World:
         )
 
     def _originate(
-        self, request: OriginateRequest, guard: Callable[[], bool], reply: Callable[[str], None]
+        self,
+        request: OriginateRequest,
+        guard: Callable[[], bool],
+        reply: Callable[[str], None],
+        on_read: Callable[[], None],
     ) -> None:
         command_of(request)
         self.originates.append(request)
@@ -256,6 +260,7 @@ class World:
             raise Withheld("fs1", "no")
         self.sent.append(request.call_id)
         if self.answers:
+            on_read()
             reply("+OK Job-UUID: x")
 
     # What the test does, and sees.

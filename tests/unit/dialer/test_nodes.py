@@ -220,7 +220,7 @@ def test_weights_and_room_decide_who_is_first(bench: Bench) -> None:
 def test_a_node_tells_its_rate_its_lag_and_where_it_comes_from(bench: Bench) -> None:
     bench.follow(added(FS2))
     for _ in range(6):
-        bench.subject.on_reply("fs2", 0.01)
+        bench.subject.on_reply("fs2", bench.at - 0.01, bench.at)
     bench.call()
     (first, second) = bench.info()
     assert (first["source"], first["calls_per_second"], first["lag_ms"]) == ("environment", 0.0, 3)

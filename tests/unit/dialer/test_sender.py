@@ -34,7 +34,11 @@ class Link:
         self.replies: list[Callable[[str | None], None]] = []
 
     def originate(
-        self, request: OriginateRequest, guard: Callable[[], bool], on_reply: Callable[[str | None], None]
+        self,
+        request: OriginateRequest,
+        guard: Callable[[], bool],
+        on_reply: Callable[[str | None], None],
+        on_read: Callable[[], None],
     ) -> None:
         command_of(request)
         if self.down:
@@ -42,7 +46,7 @@ class Link:
         if not guard():
             raise Withheld("fs1", "no")
         self.sent.append(request.call_id)
-        self.on_reply = on_reply
+        self.on_reply, self.on_read = on_reply, on_read
         self.replies.append(on_reply)
 
 
@@ -53,7 +57,8 @@ class Bench:
         self.link = Link()
         self.send_gate = SendGate()
         self.alive = True
-        self.replies: list[tuple[str, float]] = []
+        self.replies: list[tuple[str, float, float]] = []
+        self.orders = 0
         recorder = make_recorder()
         identity = cast(Identity, SimpleNamespace(may_send=lambda: self.alive))
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
@@ -64,8 +69,11 @@ class Bench:
     def _now(self) -> float:
         return self.clock[0] if self.clock else time.monotonic()
 
-    def on_reply(self, node: str, seconds: float) -> None:
-        self.replies.append((node, seconds))
+    def on_order(self) -> None:
+        self.orders += 1
+
+    def on_reply(self, node: str, sent_at: float, read_at: float) -> None:
+        self.replies.append((node, sent_at, read_at))
 
     def send(self, call: LiveCall, expires: float = NOW, **fields: str) -> SendOutcome:
         request = OriginateBuilder("/sounds", (), ()).build(make_plan(), make_gateway(), call, fields)
@@ -151,15 +159,19 @@ def test_a_call_that_did_not_leave_waits_for_no_reply(bench: Bench) -> None:
 
 
 def test_how_long_a_node_took_to_answer_is_told(bench: Bench) -> None:
-    call = make_call()
-    began = time.monotonic()
-    bench.send(call)
+    """As of when its answer was read, however late that is delivered."""
+    bench.clock = [1000.0]
+    bench.send(make_call(), expires=2000.0)
+    bench.clock = [1000.012]
+    bench.link.on_read()
+    bench.clock = [1000.9]
     bench.link.on_reply("+OK Job-UUID: x")
-    ((node, seconds),) = bench.replies
-    assert node == "fs1"
-    assert 0.0 <= seconds <= time.monotonic() - began
-    bench.link.on_reply(None)
-    assert len(bench.replies) == 1
+    assert (bench.orders, bench.replies) == (1, [("fs1", 1000.0, 1000.012)])
+
+
+def test_what_did_not_leave_is_no_order(bench: Bench) -> None:
+    bench.send(make_call(), expires=0.0)
+    assert bench.orders == 0
 
 
 # A node that does not answer.
