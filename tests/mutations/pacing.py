@@ -38,7 +38,7 @@ PACED = (
         "dialer/dispatch/plans.py",
         " agent.xmin,",
         "",
-        (f"{LOOKED}::test_whatever_is_another_plan_is_another_version[agent that is held]",),
+        (f"{LOOKED}::test_whatever_is_another_plan_is_another_version",),
     ),
     Mutation(
         "weights not heeded",
