@@ -125,7 +125,7 @@ HANGUPS = (
         "dialer/lookout.py",
         "            (seen.hangups or self.hangups.waits(), self.hangups.wake),\n",
         "",
-        (f"{HUNG_UP}::test_calls_behind_a_link_that_is_cut_are_told_and_end_when_it_is_back",),
+        ("tests/unit/dialer/test_lookout.py::test_who_has_something_to_do_is_woken_each_time",),
     ),
     Mutation(
         "marks gone with the halt",

@@ -24,20 +24,21 @@ def dialer(world: World, database_url: str, redis_url: str, node: SimulatedNode)
 
 
 def test_a_carrier_without_capacity_is_asked_for_half(world: World, dialer: Dialer) -> None:
-    campaign_id = make_campaign(world, 60, max_concurrent_calls=30)
+    campaign_id = make_campaign(world, 150, max_concurrent_calls=30)
     with db.connection_context():
         # One that refuses every call is paused: one that is full lets others through between its refusals.
         rows(
-            "UPDATE contact SET phone_number = '+1415557' || lpad(position::text, 2, '0')"
+            "UPDATE contact SET phone_number = '+141555' || lpad(position::text, 3, '0')"
             " || CASE WHEN position %% 3 = 0 THEN '04' ELSE '10' END WHERE campaign_id = %s",
             campaign_id,
         )
     dialer.start()
     gateway = (Kind.GATEWAY, str(world.gateway_id))
     wait_until(lambda: RateCuts(dialer.redis, PREFIX).read([gateway]), "a cut")
-    wait_until(lambda: dialer.process.backpressure.cps(*gateway, 50) == 25, "the dialer to heed it")
+    # It is cut again while it goes on refusing, and begins to come back.
+    wait_until(lambda: (dialer.process.backpressure.cps(*gateway, 50) or 50) < 50, "the dialer to heed it")
     with db.connection_context():
-        refused = rows("SELECT attempts, carrier_refusals FROM contact WHERE carrier_refusals > 0")
+        refused = rows("SELECT attempts FROM contact WHERE carrier_refusals > 0 AND status = 'pending'")
     assert refused
     assert {row["attempts"] for row in refused} == {0}
 
