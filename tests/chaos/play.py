@@ -42,9 +42,13 @@ LONG_SHARE, LONG_LEAST = 0.04, 6
 STOPS_SHARE, STOPS_LEAST = 0.02, 2
 """Campaigns that are there to be stopped, for each fault."""
 STOPPED_CONTACTS = 8
-DESK_ENDINGS = ("07", "10", "07", "01", "03")
-DESK_PER_MINUTE, DESK_SHARE, DESK_LEAST = 60, 0.6, 12
-"""Calls whose agent is reached by a gateway: a minute, contacts for each second that the faults take, the least."""
+DESK_ENDINGS = ("10", "07", "10", "10", "01")
+DESK_AGENT = {"max_call_seconds": 80, "ring_timeout_seconds": 15}
+"""Of calls whose agent is reached by a gateway: most are so short that its rate binds, some so long that its channels
+do."""
+DESK_CONCURRENT, DESK_PER_MINUTE, DESK_CPS_OF_FIRST_LEGS = 5, 180, 3
+DESK_SHARE, DESK_LEAST = 0.7, 20
+"""Contacts of theirs, for each second that the faults take; so many at the least."""
 TENANTS = 2
 GATEWAYS = 2
 """Of each tenant."""
@@ -107,7 +111,7 @@ class Play:
         self.ears: list[Ear] = []
         self._hasty = self._first.client()
         self._hasty.patience = 0.0
-        self._one_at_a_time: set[str] = set()
+        self._concurrent: dict[str, int] = {}
         self._bridged = ""
         self._big: dict[str, list[str]] = {}
         self._changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -143,11 +147,11 @@ class Play:
         party = Party(
             stage,
             calls_per_minute=DESK_PER_MINUTE,
-            cps=2,
-            room=CAMPAIGN_CONCURRENT * stage.longer,
+            cps=DESK_CPS_OF_FIRST_LEGS,
+            room=DESK_CONCURRENT * stage.longer,
             gateways=1,
             action=ACTION,
-            agent=AGENT,
+            agent=DESK_AGENT,
         )
         party.open_desk(stage)
         return party
@@ -197,7 +201,7 @@ class Play:
             )
             self.uploaded[campaign] = called
             created.append(campaign)
-        self._one_at_a_time = set(created)
+        self._concurrent |= dict.fromkeys(created, LONG_CONCURRENT)
         # Most often those whose calls do not end by themselves.
         halted = [party, party, *self._everybody]
         self.acts = Acts(self._stage, halted, [(party, campaign) for campaign in created[1:]])
@@ -207,8 +211,9 @@ class Play:
         """The campaign whose agent is reached by a gateway."""
         count = max(DESK_LEAST, round(self._size.faults * self._size.spacing * DESK_SHARE))
         called = numbers(*DESK_ENDINGS, count=count)
-        created = self._upload(party, party.api, "desk", called, party.lines[0])
+        created = self._upload(party, party.api, "desk", called, party.lines[0], concurrent=DESK_CONCURRENT)
         self.uploaded[created] = called
+        self._concurrent[created] = DESK_CONCURRENT
         return created
 
     @staticmethod
@@ -294,7 +299,7 @@ class Play:
                 yield Cap(Scope.GATEWAY, Limit(DESK_CPS), party.desk.name, CPS_WINDOWS)
                 yield Cap(Scope.GATEWAY, Limit(DESK_CHANNELS), party.desk.name)
         for campaign in self.uploaded:
-            concurrent = LONG_CONCURRENT if campaign in self._one_at_a_time else CAMPAIGN_CONCURRENT
+            concurrent = self._concurrent.get(campaign, CAMPAIGN_CONCURRENT)
             yield Cap(Scope.CAMPAIGN, Limit(concurrent * longer), campaign)
         yield Cap(Scope.NUMBER, Limit(1))
 
