@@ -50,10 +50,10 @@ class Plan:
     """One running campaign with its agent, caller id, gateways and caps. `held`: why none of its calls may leave
     now, as its `blocked_reason` says it.
 
-    `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are, by id,
-    all that the tenant may bridge to. `weight` is its share beside the tenant's other campaigns,
-    `tenant_weight` the tenant's beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was
-    doubled since it was set running; `has_ramp`: there is a row that says so.
+    `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are, by id, all that the
+    tenant may bridge to. `weight` is its share beside the tenant's other campaigns, `tenant_weight` the tenant's
+    beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was doubled since it began to run;
+    `has_ramp`: there is a row that says so.
     """
 
     campaign_id: str
@@ -142,15 +142,12 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
 {_OF_RUNNING}
 ORDER BY campaign.started_at, campaign.id
 """
-_DIALLED = """EXISTS (
-    SELECT 1 FROM phone_number JOIN gateway AS own ON own.id = phone_number.gateway_id
-    WHERE phone_number.deleted_at IS NULL AND (own.id = gateway.id OR own.failover ? gateway.id::text)
-)"""
+_OF_CALLERS = "id IN (SELECT gateway_id FROM phone_number WHERE deleted_at IS NULL)"
 _GATEWAYS = f"""
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
     faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
     to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at,
-    {_DIALLED} AS dialled
+    failover, {_OF_CALLERS} AS callers
 FROM gateway WHERE deleted_at IS NULL
 """
 _OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
@@ -160,7 +157,7 @@ VERSION = f"""(
 SELECT md5(concat_ws(' / ',
     (SELECT string_agg(row(campaign.id, campaign.xmin, phone_number.xmin, gateway.xmin, agent.xmin, tenant.xmin,
         call_limits.xmin, ramp.xmin)::text, ' ' ORDER BY campaign.id) {_OF_RUNNING}),
-    (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_DIALLED})::text, ' ' ORDER BY id)
+    (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_OF_CALLERS})::text, ' ' ORDER BY id)
         FROM gateway WHERE deleted_at IS NULL),
     (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
     (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt)))
@@ -177,10 +174,15 @@ def running() -> dict[str, Plan]:
         # Also of campaigns that run no more: whoever of theirs answers now is still connected.
         bridged = {row["gateway_id"] for row in rows(_BRIDGED)}
     bridged |= {str(row["action"].get("gateway_id", "")).strip() for row in found}
+    dialled: set[str] = set()
+    for row in gateways:
+        others = row.pop("failover")
+        if row.pop("callers"):
+            dialled |= {row["gateway_id"], *others}
     leaving, bridging = {}, {}
     for row in gateways:
         name = row["gateway_id"]
-        first, second = divided(row["cps"], dialled=row.pop("dialled"), bridged=name in bridged)
+        first, second = divided(row["cps"], dialled=name in dialled, bridged=name in bridged)
         leaving[name] = _gateway(row | {"cps": first})
         bridging[name] = BridgeGateway(
             name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
