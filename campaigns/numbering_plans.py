@@ -48,6 +48,16 @@ class _Writing:
     lengths: frozenset[int]
     local_lengths: frozenset[int]
 
+    @property
+    def fewest(self) -> int:
+        """How many digits the shortest number has."""
+        return min(self.lengths, default=_MOST_CHARACTERS)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether there are numbers of which only the library can tell."""
+        return self.prefix is not None and self.prefix.groups > 0
+
     def stripped(self, digits: str) -> str | None:
         """`digits` without the national prefix; None where only the library can tell."""
         found = self.prefix.match(digits) if self.prefix else None
@@ -77,7 +87,7 @@ def dialled(written: str, region: str | None) -> str | None:
     if not _FEWEST_CHARACTERS <= len(written) <= _MOST_CHARACTERS:
         return None
     if written[0] == "+":
-        code = next((written[1:end] for end in range(2, _LONGEST_CODE + 2) if written[1:end] in _CODES), None)
+        code = _code_of(written[1:])
         return code and _in_e164(code, written[1 + len(code) :])
     home = _written_in(region) if region else None
     if home is None or (home.abroad is not None and home.abroad.match(written)):
@@ -91,6 +101,50 @@ def dialled(written: str, region: str | None) -> str | None:
             return _in_e164(home.code, rest)
     national = home.significant(written)
     return None if national is None else _valid(home.code, national)
+
+
+def is_whole(written: str, region: str | None) -> bool:
+    """Whether `written`, as for `dialled`, is a valid number by itself, a premium-rate one or not."""
+    if not (written.removeprefix("+").isdigit() and written.isascii()):
+        return False
+    if len(written) < fewest_digits(written, region):
+        return False
+    if dialled(written, region) is not None:
+        return True
+    plan = _plan_of(written, region)
+    if plan is None or not plan.rewrites:
+        return False
+    try:
+        number = phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.is_valid_number(number)
+
+
+def fewest_digits(written: str, region: str | None) -> int:
+    """How many characters the shortest number has that is written as this one: with a `+` and its country's code,
+    or as in `region`."""
+    plan = _plan_of(written, region)
+    if plan is None:
+        return _MOST_CHARACTERS
+    return plan.fewest + (1 + len(plan.code) if written[:1] == "+" else 0)
+
+
+def _plan_of(written: str, region: str | None) -> _Writing | None:
+    if written[:1] == "+":
+        code = _code_of(written[1:])
+        return None if code is None else _written_with(code)
+    return _written_in(region) if region else None
+
+
+def country_of(written: str, region: str | None) -> str | None:
+    """The country (`DE`) whose rules of writing a number follows: its code's main one, or `region` without a `+`."""
+    code = _code_of(written[1:]) if written.startswith("+") else None
+    return region if code is None else phonenumbers.region_code_for_country_code(int(code))
+
+
+def _code_of(digits: str) -> str | None:
+    return next((digits[:end] for end in range(1, _LONGEST_CODE + 1) if digits[:end] in _CODES), None)
 
 
 def _in_e164(code: str, digits: str) -> str | None:

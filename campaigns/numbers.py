@@ -9,19 +9,25 @@ Most numbers are answered by `numbering_plans`, which says what libphonenumber w
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from campaigns.errors import NumberRefused, quoted
+from campaigns.number_text import one_number, refuse_joined
 from campaigns.numbering_plans import dialled
 
 # What libphonenumber skips between digits. Other characters are refused, because it cuts a number off at
 # some of them (`;` and `#` make an extension, which would be dropped) and reads others as digits (letters).
 _WRITTEN = re.compile(r"\+?[(\d][\d ().\-/]*")
 _BETWEEN_DIGITS = str.maketrans("", "", " ().-/")
-# Nothing to undo in it; a spreadsheet's `12125550100.0` is not one of these.
-_AS_IT_IS = re.compile(r"(?!\+?[0-9]{7,}\.0\Z)\+?[(0-9][0-9 ().\-/]*[0-9)]")
+# Digits and nothing else: nothing to undo, and nothing to tell it from.
+_AS_IT_IS = re.compile(r"\+?[0-9]{4,16}")
+# Groups of digits with one mark between two, too many digits for a date and none of what makes an amount.
+_ORDINARY = re.compile(
+    r"(?=\+|(?:[^0-9]*+[0-9]){9})\+?\(?[0-9]+(?:(?: |-|\) ?|-\(| ?\()[0-9]+(?:\)(?=[ -]?[0-9]))?)*"
+)
 # Marks that phones and chat programs put around a copied number; they are not visible.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SIGNS = str.maketrans(
@@ -37,9 +43,11 @@ _SIGNS = str.maketrans(
         "]": ")",
     }
 )
+_PLUS_IN_BRACKETS = re.compile(r"\A(?:\( *\+ *|\+ *\( *|\+ +)(\d{1,3})(?: *\))? *")
 _FORMULA = re.compile(r'="([^"]*)"')
 _SCIENTIFIC = re.compile(r"(\+?)(\d+)(?:[.,](\d+))?[eE]\+?(\d{1,3})")
-_WHOLE_DECIMAL = re.compile(r"(\+?\d{7,})[.,]0")
+# What is left of a number is one of at least so many digits; a smaller one is a quantity.
+_FEWEST_SCIENTIFIC = 7
 # The longest number that E.164 allows has 15 digits.
 _MOST_DIGITS = 15
 
@@ -47,10 +55,16 @@ _MOST_DIGITS = 15
 def phone_number(raw: str, region: str | None) -> str:
     """Return `raw` in E.164 (`+12125550100`); `region` (`US`) is the country of numbers without a `+`.
 
-    Raises NumberRefused with code missing_number, invalid_number, excel_scientific, emergency_number,
-    short_code or premium.
+    Raises NumberRefused with code missing_number, invalid_number, excel_scientific, emergency_number, short_code,
+    premium, date, amount, network_address, several_numbers or number_range.
     """
-    text = raw if _AS_IT_IS.fullmatch(raw) else _written(raw)
+    if _AS_IT_IS.fullmatch(raw) and (certain := dialled(raw, region)) is not None:
+        return certain
+    if _ORDINARY.fullmatch(raw):
+        text = raw
+        refuse_joined(raw, text, region)
+    else:
+        text = _written(raw, region)
     if text.isascii():
         certain = dialled(text.translate(_BETWEEN_DIGITS), region)
         if certain is not None:
@@ -74,7 +88,7 @@ def region_of(e164: str) -> str | None:
     return None if region in {phonenumbers.UNKNOWN_REGION, "001"} else region
 
 
-def _written(raw: str) -> str:
+def _written(raw: str, region: str | None) -> str:
     """The number as its writer meant it: without wrapping, invisible marks and what a spreadsheet added."""
     text = _INVISIBLE.sub("", raw).strip()
     formula = _FORMULA.fullmatch(text)
@@ -86,12 +100,19 @@ def _written(raw: str) -> str:
     scientific = _SCIENTIFIC.fullmatch(text)
     if scientific:
         return _all_digits(raw, scientific)
-    whole = _WHOLE_DECIMAL.fullmatch(text)
-    if whole:
-        return whole.group(1)
+    text = _ascii_digits(text)
+    text = _PLUS_IN_BRACKETS.sub(r"+\1 ", text).removesuffix(".")
+    text = one_number(raw, text, region)
     if not _WRITTEN.fullmatch(text):
         raise _invalid(raw, _what_is_wrong(text))
     return text
+
+
+def _ascii_digits(text: str) -> str:
+    """Digits of any script as 0 to 9."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text)
 
 
 def _all_digits(raw: str, scientific: re.Match[str]) -> str:
@@ -102,6 +123,10 @@ def _all_digits(raw: str, scientific: re.Match[str]) -> str:
     sign, whole, fraction, exponent = scientific.groups()
     fraction = fraction or ""
     places = int(exponent)
+    if len(whole) + places < _FEWEST_SCIENTIFIC:
+        raise NumberRefused(
+            "amount", f"{quoted(raw)} is a decimal number and no phone number; format the column as text"
+        )
     if len(fraction) < places or fraction[places:].strip("0") or len(whole) + places > _MOST_DIGITS:
         raise NumberRefused(
             "excel_scientific",
