@@ -1,0 +1,207 @@
+"""Columns that stand beside a number and say which one it is: its country's code, its country, its area code.
+
+A number of London with `phone_code` 44 beside it is not to be read as one of Maine: such a column is used where that
+makes a valid number, and else the row is refused. It is never left out of account. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+import phonenumbers
+from iso3166 import countries_by_alpha3
+from phonenumbers.geodata.locale import LOCALE_DATA
+
+from campaigns.errors import NumberRefused, quoted
+from campaigns.numbers import phone_number
+
+
+class HintKind(StrEnum):
+    """What a column says of the number beside it."""
+
+    COUNTRY = "country"
+    AREA = "area"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A column that says something of the number: where it is, its name, and what it says."""
+
+    index: int
+    column: str
+    kind: HintKind
+
+
+# Names as `_plain` makes them: words alone, whole.
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_COUNTRY_COLUMNS = _words(
+    """
+    callingcode country countrycallingcode countrycode countrydialcode countrydialingcode countryiso countryiso2
+    countryiso3 countryname countryphonecode dialcode dialingcode diallingcode internationalcode intlcode isd isdcode
+    isocode isocountry isocountrycode phonecode phonecountry phonecountrycode phonedialcode
+    codepays codigodepais codigopais códigodepaís códigopaís indicatifpays kodkraju kraj land landcode landeskennzahl
+    landesvorwahl landnummer ländercode ländervorwahl paese pais país pays prefijopais prefijopaís ülke ülkekodu
+    страна кодстраны 国 国家 国家代码 国番号 국가
+    """
+)
+_AREA_COLUMNS = _words(
+    """
+    areacode citycode phonearea phoneareacode phonecitycode std stdcode
+    codigoarea codigodearea códigodeárea ddd indicatif indicativo lada netnummer ortskennzahl ortsvorwahl prefijo
+    prefijolocal prefisso riktnummer vorwahl
+    кодгорода 区号 市外局番
+    """
+)
+_NOT_IN_NAME = re.compile(r"[\W_]+")
+_CALLING_CODE = re.compile(r"(?:.*\+ *|00)?([1-9][0-9]{0,2})(?:[.,]0+)?\)?", re.DOTALL)
+_AREA = re.compile(r"\(?([0-9]{1,6})\)?(?:[.,]0+)?")
+_ABROAD = re.compile(r"[^0-9]*\+")
+_ALIASES = {
+    **dict.fromkeys(("uk", "england", "scotland", "wales", "northern ireland", "great britain", "gb"), "GB"),
+    **dict.fromkeys(("usa", "us", "america", "united states of america", "the united states"), "US"),
+    **dict.fromkeys(("holland", "the netherlands"), "NL"),
+    **dict.fromkeys(("uae", "emirates"), "AE"),
+    **dict.fromkeys(("russia", "russian federation"), "RU"),
+    **dict.fromkeys(("south korea", "korea", "republic of korea"), "KR"),
+    **dict.fromkeys(("czechia", "czech republic"), "CZ"),
+}
+
+
+def hints(columns: Iterable[tuple[int, str]]) -> tuple[Hint, ...]:
+    """Those of the columns, by position and name, that say something of a number beside them."""
+    found: list[Hint] = []
+    for index, name in columns:
+        plain = _NOT_IN_NAME.sub("", name.casefold())
+        if plain in _COUNTRY_COLUMNS:
+            found.append(Hint(index, name, HintKind.COUNTRY))
+        elif plain in _AREA_COLUMNS:
+            found.append(Hint(index, name, HintKind.AREA))
+    return tuple(found)
+
+
+def hinted_number(raw: str, region: str | None, beside: Sequence[Hint], cells: Sequence[str]) -> str:
+    """The number of a row in E.164, by its cell `raw` and the hints beside it; `region` where they are empty.
+
+    Raises NumberRefused as `phone_number` does, and: unknown_country, country_mismatch, area_mismatch.
+    """
+    said = [(hint, cells[hint.index].strip()) for hint in beside if hint.index < len(cells)]
+    countries = [(hint, value) for hint, value in said if value and hint.kind is HintKind.COUNTRY]
+    areas = [(hint, value) for hint, value in said if value and hint.kind is HintKind.AREA]
+    if _ABROAD.match(raw):
+        number = phone_number(raw, region)
+        for hint, value in countries:
+            # Who lives in a country may have a number of another; a code beside the number is the number's own.
+            if value[-1:].isdigit():
+                _check_code(raw, number, hint, value)
+        return number
+    home = region
+    for hint, value in countries:
+        home = _region(raw, hint, value, home)
+    number = phone_number(raw, home) if not areas else _with_area(raw, home, *areas[0])
+    for hint, value in countries:
+        _check_code(raw, number, hint, value)
+    return number
+
+
+def _region(raw: str, hint: Hint, value: str, region: str | None) -> str:
+    """The country in which the number is written. Raises NumberRefused (unknown_country)."""
+    found = _CALLING_CODE.fullmatch(value)
+    code = int(found[1]) if found else None
+    if code is not None and code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+        return region if region in regions else regions[0]
+    country = _country(value)
+    if country is None:
+        raise NumberRefused(
+            "unknown_country",
+            f"{quoted(raw)} has {quoted(value)} beside it in {quoted(hint.column)}, which is no country and no "
+            f"country's code; write the number with + and its country code",
+        )
+    return country
+
+
+def _check_code(raw: str, number: str, hint: Hint, value: str) -> None:
+    home = _region(raw, hint, value, None)
+    if home == "001":
+        found = _CALLING_CODE.fullmatch(value)
+        code = found[1] if found else ""
+    else:
+        code = str(phonenumbers.country_code_for_region(home))
+    if not number.startswith(f"+{code}") or _code_of(number) != code:
+        raise NumberRefused(
+            "country_mismatch",
+            f"{quoted(raw)} would be {number}, and {quoted(hint.column)} beside it is {quoted(value)}; correct one "
+            f"of them, or write the number with + and leave the other empty",
+        )
+
+
+def _code_of(number: str) -> str:
+    return str(phonenumbers.parse(number).country_code)
+
+
+def _with_area(raw: str, region: str | None, hint: Hint, value: str) -> str:
+    """The number with its area code, which it may have in itself already. Raises NumberRefused (area_mismatch)."""
+    found = _AREA.fullmatch(value)
+    area = found[1] if found else None
+    alone = _number_or_none(raw, region)
+    has_it = (
+        area is not None and alone is not None and _national(alone).lstrip("0").startswith(area.lstrip("0"))
+    )
+    if alone is not None and has_it and raw.strip()[:1] in ("0", "("):
+        return alone
+    joined = None if area is None else _number_or_none(f"{area} {raw.strip()}", region)
+    if alone is not None and has_it and joined is None:
+        return alone
+    if joined is not None and not has_it:
+        return joined
+    if alone is None and joined is None:
+        # Says what is wrong with it.
+        phone_number(raw, region)
+    raise NumberRefused(
+        "area_mismatch",
+        f"{quoted(raw)} does not go with {quoted(value)} in {quoted(hint.column)} beside it; write the number with + "
+        f"and its country and area codes",
+    )
+
+
+def _number_or_none(raw: str, region: str | None) -> str | None:
+    try:
+        return phone_number(raw, region)
+    except NumberRefused as refused:
+        if refused.code in {"invalid_number", "short_code", "emergency_number"}:
+            return None
+        raise
+
+
+def _national(number: str) -> str:
+    return phonenumbers.national_significant_number(phonenumbers.parse(number))
+
+
+def _country(value: str) -> str | None:
+    """The country that a cell names: `GB`, `GBR`, `United Kingdom`, `Großbritannien`."""
+    plain = value.replace(".", "").strip()
+    if plain.upper() in phonenumbers.SUPPORTED_REGIONS:
+        return plain.upper()
+    by_code = countries_by_alpha3.get(plain.upper())
+    if by_code is not None:
+        return by_code.alpha2 if by_code.alpha2 in phonenumbers.SUPPORTED_REGIONS else None
+    return _ALIASES.get(plain.casefold()) or _names().get(plain.casefold())
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Countries by their names in the languages that libphonenumber's data has."""
+    found: dict[str, str] = {}
+    for region, names in LOCALE_DATA.items():
+        if region in phonenumbers.SUPPORTED_REGIONS:
+            for name in names.values():
+                if not name.startswith("*"):
+                    found.setdefault(name.casefold(), region)
+    return found
