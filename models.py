@@ -86,7 +86,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 29
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -259,6 +259,9 @@ class Campaign(Table):
     purging_at = DateTimeTZField(null=True)
     purged_at = DateTimeTZField(null=True)
     kept_outcomes = BinaryJSONField(null=True, index=False)
+    import_columns = BinaryJSONField(null=True)
+    import_warnings = BinaryJSONField(null=True)
+    import_region = TextField(null=True)
     deleted_at = DateTimeTZField(null=True)
 
 
@@ -423,6 +426,7 @@ class ImportReject(Table):
     raw_text = TextField(column_name="raw")
     code = TextField()
     reason = TextField()
+    column_name = TextField(null=True)
 
     class Meta:
         primary_key = False

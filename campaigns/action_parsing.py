@@ -17,7 +17,7 @@ from campaigns.action_values import (
     checked_file,
     checked_number,
     checked_room,
-    checked_text,
+    checked_written_text,
 )
 from campaigns.actions import (
     DEFAULT_VOICE,
@@ -96,11 +96,12 @@ def _playback(given: _Fields, allowed: Allowed) -> Action:
             raise ActionRefused("action.tone", tone, "it must be a tone such as %(200,100,440)")
         return PlayTone(tone)
     written = given.take("file", "it must be a path below the sound folder or an https URL")
-    return PlayFile(_resolved(written, allowed))
+    return _resolved(written, allowed)
 
 
-def _resolved(written: str, allowed: Allowed) -> str:
+def _resolved(written: str, allowed: Allowed) -> PlayFile:
     """Where a file is, with its templates: the folder or the host in front of it is the platform's."""
+    folder = ""
     if "://" in written:
         url = URL.fullmatch(TEMPLATE.sub("0", written))
         if url is None or not written.startswith(f"https://{url[1]}/"):
@@ -120,7 +121,7 @@ def _resolved(written: str, allowed: Allowed) -> str:
                 "it must be a path of letters, digits and _ . ~ - below the sound folder",
             )
     check_sample("action.file", written, file, checked_file)
-    return file
+    return PlayFile(file, folder)
 
 
 def _say(given: _Fields, allowed: Allowed) -> Action:
@@ -134,8 +135,7 @@ def _say(given: _Fields, allowed: Allowed) -> Action:
         raise ActionRefused(
             "action.say.voice", voice, f"it must be one of {', '.join(sorted(allowed.voices))}"
         )
-    check_sample("action.say.text", text, text, checked_text)
-    return Say(text, full)
+    return Say(checked_written_text("action.say.text", text), full)
 
 
 def _transfer(given: _Fields, allowed: Allowed) -> Action:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from campaigns.actions import ActionRefused
 from campaigns.errors import NumberRefused, quoted
 from campaigns.numbers import phone_number
+from campaigns.speech import speakable
 
 MAX_TEXT = 500
 MAX_FILE = 1_000
+_BRACE = re.compile("[{}]")
 
 TEMPLATE = re.compile(r"\{([^{}]{1,64})\}")
 # Quotes, parentheses, braces, backslashes, ^ and $ mean something to the switch's own readers of an
@@ -38,10 +40,21 @@ def check_sample(where: str, written: str, value: str, check: Callable[[str, str
 
 
 def checked_text(where: str, text: str) -> str:
-    text = text.strip()
-    if not 1 <= len(text) <= MAX_TEXT:
-        raise ActionRefused(where, text, f"it must be a text of 1 to {MAX_TEXT} characters")
-    return _without_forbidden(where, text)
+    """A text as it is spoken: signs in it are put into words first (`campaigns.speech`)."""
+    spoken = speakable(text)
+    if not 1 <= len(spoken) <= MAX_TEXT:
+        raise ActionRefused(where, text, f"it must be a text of 1 to {MAX_TEXT} characters as it is spoken")
+    return _without_forbidden(where, spoken)
+
+
+def checked_written_text(where: str, text: str) -> str:
+    """A text that an agent's author wrote, with its templates: a brace of no template is a mistake in one."""
+    if "${" in text or _BRACE.search(TEMPLATE.sub("", text)):
+        raise ActionRefused(
+            where, text, "a column of the list stands in it as {column}, without a $ or more braces"
+        )
+    check_sample(where, text, text, checked_text)
+    return text
 
 
 def checked_file(where: str, file: str) -> str:
@@ -55,6 +68,16 @@ def checked_file(where: str, file: str) -> str:
     elif not PATH.fullmatch(file.removeprefix("/")):
         raise ActionRefused(where, file, "it must be a path of letters, digits and _ . ~ -")
     return file
+
+
+def checked_path(where: str, path: str) -> str:
+    """A file as a tenant names it: a path below the sound folder."""
+    _without_forbidden(where, path)
+    if len(path) > MAX_FILE or ".." in path or not PATH.fullmatch(path):
+        raise ActionRefused(
+            where, path, "it must be a path of letters, digits and _ . ~ - below the sound folder, without .."
+        )
+    return path
 
 
 def checked_extension(where: str, extension: str) -> str:

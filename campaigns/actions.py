@@ -48,9 +48,13 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class PlayFile:
-    """Play a file: an absolute path below the sound folder, or an https URL of an allowed host."""
+    """Play a file: an absolute path below the sound folder, or an https URL of an allowed host.
+
+    `folder` is the part in front of what the tenant wrote; empty of a URL.
+    """
 
     file: str
+    folder: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,29 +8,22 @@ breaks there.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from campaigns.column_names import PHONE_COLUMN, ColumnNames, ListColumn
 from campaigns.errors import ListRefused, quoted
+from campaigns.number_hints import Hint, hints
 
-PHONE_COLUMN = "phone_number"
-MAX_COLUMN_NAME = 64
-
-_NOT_IN_VARIABLE = re.compile("[^a-z0-9_]")
 # Tabs and line breaks travel escaped; no other control character does.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_NOT_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACE = re.compile("[{}]")
 # The switch looks for a `$` and a `{` with nothing but backslashes between them, and then drops the variable.
 _EXPANSION = re.compile(r"\$\\*\{")
 # Anything that any rule of `unsafe` could object to: one search over a whole row settles nearly every row.
 _SUSPICIOUS = re.compile("[{}\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]|:_:|ARRAY::")
-_ALIASES = re.compile(
-    "(cell|contact|mobile|phone|tel|telephone)?_?(numbers?|no|nr|phone)?|e164|msisdn|telefono?|to"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Limits:
 
     max_bytes: int = 10 * 1024 * 1024
     max_rows: int = 100_000
-    max_columns: int = 64
+    max_columns: int = 200
     max_cell: int = 1_000
     max_variables_bytes: int = 4096
 
@@ -52,16 +45,30 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The header of a list: where the number is, and the names of the other columns by position."""
+    """The header of a list: where the number is, and the names of the other columns by position.
+
+    `variables` carry them, by name; `overhead` are the bytes of all those names in a call; `beside` are the columns
+    that say of which country a number is.
+    """
 
     phone: int
     custom: tuple[tuple[int, str], ...]
     width: int
-    overhead: int = field(default=0)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    overhead: int = 0
+    beside: tuple[Hint, ...] = ()
 
     def name(self, index: int) -> str:
-        """The column's own name, as the header wrote it."""
+        """The column's own name, as it is kept."""
         return next((name for place, name in self.custom if place == index), PHONE_COLUMN)
+
+
+def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
+    """The columns of these names, the number's wherever it is among them; `variables` by name."""
+    phone = names.index(PHONE_COLUMN) if PHONE_COLUMN in names else len(names)
+    custom = tuple((index, name) for index, name in enumerate(names) if index != phone)
+    used = {name: variables[name] for _, name in custom}
+    return Columns(phone, custom, len(names), used, sum(map(len, used.values())), hints(custom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,6 @@ class CellRefused:
     code: str
     reason: str
     column: str | None = None
-
-
-def variable_name(column: str) -> str:
-    """The channel variable that carries the column: `Order-ID` travels as `carillon_order_id`."""
-    return "carillon_" + _NOT_IN_VARIABLE.sub("_", column.lower())
 
 
 def unsafe(value: str) -> str | None:
@@ -106,91 +108,29 @@ def _balanced(value: str) -> bool:
     return depth == 0
 
 
-def column_name(written: str) -> str:
-    """The name of a column as it is kept: trimmed, and `phone_number` in lower case.
+def read_header(cells: Sequence[str], limits: Limits) -> tuple[Columns, list[ListColumn]]:
+    """Check a header row that has a phone_number column; how to look rows up by it, and what to tell of it.
 
-    Raises ListRefused (bad_column) for a name that is empty, too long or has control characters.
+    Unnamed columns at its end, as spreadsheets leave them, are dropped.
+    Raises ListRefused: too_many_columns, bad_column, duplicate_column.
     """
-    name = written.replace("\ufeff", "").strip()
-    if name.lower() == PHONE_COLUMN:
-        return PHONE_COLUMN
-    if not name:
-        raise ListRefused("bad_column", "contacts has a column without a name; every column needs one")
-    if len(name) > MAX_COLUMN_NAME:
+    width = named_width(cells)
+    if width > limits.max_columns:
         raise ListRefused(
-            "bad_column",
-            f"contacts has a column name of {len(name)} characters, {quoted(name)}; "
-            f"at most {MAX_COLUMN_NAME} are allowed",
+            "too_many_columns",
+            f"contacts has {width} columns; at most {limits.max_columns} are allowed: leave out some",
         )
-    if _NOT_IN_NAME.search(name):
-        raise ListRefused(
-            "bad_column", f"contacts has a column name with control characters in it, {quoted(name)}"
-        )
-    return name
+    known = ColumnNames()
+    names = [known.add(cell) for cell in cells[:width]]
+    return columns_of(names, known.variables), known.columns
 
 
-def read_header(cells: Sequence[str], limits: Limits) -> Columns:
-    """Check a header row; unnamed columns at its end, as spreadsheets leave them, are dropped.
-
-    Raises ListRefused: too_many_columns, bad_column, duplicate_column, no_phone_column.
-    """
+def named_width(cells: Sequence[str]) -> int:
+    """How many columns a header row has, without unnamed ones at its end."""
     width = len(cells)
     while width and not cells[width - 1].strip():
         width -= 1
-    if width > limits.max_columns:
-        raise ListRefused(
-            "too_many_columns", f"contacts has {width} columns; at most {limits.max_columns} are allowed"
-        )
-    names = [column_name(cell) for cell in cells[:width]]
-    refuse_repeats(names)
-    if PHONE_COLUMN not in names:
-        raise ListRefused("no_phone_column", no_phone_message(names))
-    custom = tuple((index, name) for index, name in enumerate(names) if name != PHONE_COLUMN)
-    return Columns(names.index(PHONE_COLUMN), custom, width, overhead([name for _, name in custom]))
-
-
-def overhead(names: Sequence[str]) -> int:
-    """The bytes that the names of these columns' variables take in a call."""
-    return sum(len(variable_name(name)) for name in names)
-
-
-def refuse_repeats(names: Sequence[str]) -> None:
-    """Raise ListRefused (duplicate_column) where two columns would be the same variable of the call."""
-    seen: dict[str, str] = {}
-    for name in names:
-        variable = variable_name(name)
-        if variable in seen:
-            raise ListRefused(
-                "duplicate_column",
-                f"contacts has the columns {quoted(seen[variable])} and {quoted(name)}, "
-                f"which are both {variable.removeprefix('carillon_')} to a call; names must differ",
-            )
-        seen[variable] = name
-
-
-def no_phone_message(names: Sequence[str], what: str = "column") -> str:
-    """The sentence for a list without the one column that it must have, with the likeliest remedy; `what` is
-    what the list calls a column."""
-    close = _likely_phone_column(names)
-    if close is not None:
-        return f"contacts has no {PHONE_COLUMN} {what}, which is required; did you mean {quoted(close)}?"
-    if any(re.fullmatch(r"\+?[\d ().-]{7,}", name) for name in names):
-        return (
-            f"contacts has no header row: its first row is data, and it must name the columns, "
-            f"{PHONE_COLUMN} among them"
-        )
-    listed = ", ".join(quoted(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
-    return f"contacts has no {PHONE_COLUMN} {what}, which is required; its {what}s are {listed or 'none'}"
-
-
-def _likely_phone_column(names: Sequence[str]) -> str | None:
-    plain = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in names}
-    for name, written in plain.items():
-        if name and _ALIASES.fullmatch(name):
-            return written
-    for close in difflib.get_close_matches(PHONE_COLUMN, plain, n=1, cutoff=0.75):
-        return plain[close]
-    return next((written for name, written in plain.items() if re.search("phone|mobile", name)), None)
+    return width
 
 
 def check_cells(cells: Sequence[str], columns: Columns, limits: Limits, row: str) -> CellRefused | None:
@@ -200,33 +140,41 @@ def check_cells(cells: Sequence[str], columns: Columns, limits: Limits, row: str
     """
     if len(cells) > columns.width and any(cell.strip() for cell in cells[columns.width :]):
         return CellRefused(
-            "too_many_cells", f"the row has {len(cells)} cells and the header {columns.width} columns"
+            "too_many_cells",
+            f"the row has {len(cells)} cells and the header {columns.width} columns; "
+            f"put a cell with a delimiter in it into quotes",
         )
     if len(row) > limits.max_cell:
         for index, cell in enumerate(cells[: columns.width]):
             if len(cell) > limits.max_cell:
                 return CellRefused(
                     "cell_too_long",
-                    f"the cell has {len(cell)} characters; at most {limits.max_cell} are allowed",
+                    f"{columns.name(index)} has {len(cell)} characters; at most {limits.max_cell} are allowed: "
+                    f"shorten it",
                     columns.name(index),
                 )
     if _SUSPICIOUS.search(row) is not None:
         for index, name in columns.custom:
             reason = unsafe(cells[index]) if index < len(cells) else None
             if reason is not None:
-                return CellRefused("unsafe_value", f"the cell cannot travel with a call: {reason}", name)
+                return CellRefused(
+                    "unsafe_value",
+                    f"{name} is {quoted(cells[index])} and cannot travel with a call: {reason}; take that out",
+                    name,
+                )
     # No character takes more than 4 bytes, so most rows need no exact count.
     if columns.overhead + 4 * len(row) <= limits.max_variables_bytes:
         return None
     # An empty cell makes no variable: the switch has none without a value.
     size = sum(
-        len(variable_name(name)) + len(cells[index].encode())
+        len(columns.variables[name]) + len(cells[index].encode())
         for index, name in columns.custom
         if index < len(cells) and cells[index]
     )
     if size > limits.max_variables_bytes:
         return CellRefused(
             "variables_too_large",
-            f"the row makes {size} bytes of call variables; at most {limits.max_variables_bytes} are allowed",
+            f"the row makes {size} bytes of call variables; at most {limits.max_variables_bytes} are allowed: "
+            f"shorten its cells or leave out columns",
         )
     return None

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
 from ids import new_ids
 
 CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields"
-REJECT_COLUMNS = "campaign_id, line, raw, code, reason"
+REJECT_COLUMNS = "campaign_id, line, raw, code, reason, column_name"
 ENOUGH_BYTES = 768 * 1024
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -23,17 +24,27 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @dataclass(frozen=True, slots=True)
 class CopyRows:
-    """A piece of a list: its contacts and its rejected rows, each as COPY reads them, and what they count for."""
+    """A piece of a list: its contacts and its rejected rows, each as COPY reads them, and what they count for.
+
+    `notes` are there with the last piece, which has no rows.
+    """
 
     contacts: bytes = b""
     rejects: bytes = b""
     counts: ImportCounts = field(default_factory=ImportCounts)
+    notes: ImportNotes | None = None
 
 
 def copy_rows(
-    batches: Iterable[Batch], campaign_id: uuid.UUID, enough: int = ENOUGH_BYTES
+    batches: Iterable[Batch],
+    campaign_id: uuid.UUID,
+    enough: int = ENOUGH_BYTES,
+    notes: ImportNotes | None = None,
 ) -> Generator[CopyRows]:
-    """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips."""
+    """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips.
+
+    `notes`, which reading the batches fills, are told at the end.
+    """
     contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
     position = 0
     campaign = str(campaign_id)
@@ -49,6 +60,8 @@ def copy_rows(
             contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
     if counts.rows:
         yield CopyRows(bytes(contacts), bytes(rejects), counts)
+    if notes is not None:
+        yield CopyRows(notes=notes)
 
 
 def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> bytes:
@@ -59,4 +72,5 @@ def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> 
 
 def _reject(campaign: str, row: RejectedRow) -> bytes:
     texts = "\t".join(text.translate(_ESCAPES) for text in (row.raw, row.code, row.reason))
-    return f"{campaign}\t{row.line}\t{texts}\n".encode()
+    column = "\\N" if row.column is None else row.column.translate(_ESCAPES)
+    return f"{campaign}\t{row.line}\t{texts}\t{column}\n".encode()

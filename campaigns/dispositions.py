@@ -32,6 +32,9 @@ class Disposition(StrEnum):
     """The node could not carry it on, whatever the person did: no media port, or its timers ran late."""
     SWITCH_LOST = "switch_lost"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    NOT_SENT = "not_sent"
+    """Never placed: what its contact's columns or its agent hold cannot be said to a switch, or no gateway carries
+    its number. Says nothing of the number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,16 @@ Shared by the two forms of a list, a CSV file (`importer`) and objects of a JSON
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.columns import CellRefused, Limits
+from campaigns.column_names import PHONE_COLUMN
+from campaigns.columns import CellRefused, Columns, Limits
 from campaigns.errors import ListRefused, NumberRefused
+from campaigns.number_hints import hinted_number
+from campaigns.number_text import date_refused, is_date, may_be_date
 from campaigns.numbers import phone_number
+from campaigns.row_templates import RowTemplates
 
 BATCH_ROWS = 500
 MAX_RAW = 1_000
@@ -75,13 +79,34 @@ class Batch:
         return ImportCounts(len(self), len(self.accepted), duplicates, invalid)
 
 
+_REMEDIES = {
+    "invalid_number": "write the one number with + and its country code",
+    "missing_number": "fill it in, or leave the row out",
+    "emergency_number": "leave the row out",
+    "short_code": "leave the row out, or write the whole number with + and its country code",
+    "premium": "leave the row out",
+}
+
+
+def _told(refused: NumberRefused) -> str:
+    """A refused number as a sentence with the column in front and what to do behind."""
+    reason = f"{PHONE_COLUMN} {refused.reason}" if refused.reason.startswith("'") else refused.reason
+    return f"{reason}; {_REMEDIES[refused.code]}" if refused.code in _REMEDIES else reason
+
+
 class RowBatcher:
     """Numbers, duplicates and limits over a whole list: what one row cannot know by itself."""
 
-    def __init__(self, region: str | None, limits: Limits) -> None:
+    def __init__(self, region: str | None, limits: Limits, row_templates: RowTemplates | None = None) -> None:
         self.limits = limits
         self._region = region
+        self._row_templates = row_templates
         self._lines: dict[str, int] = {}
+        self._holds_dates = False
+
+    def look_ahead(self, cells: Iterable[str]) -> None:
+        """Look at the first cells of the column: whether it holds dates decides what eight digits are."""
+        self._holds_dates = self._holds_dates or any(is_date(cell.strip()) for cell in cells)
 
     def batches(self, rows: Iterator[AcceptedRow | RejectedRow]) -> Iterator[Batch]:
         """Gather rows into batches.
@@ -111,9 +136,33 @@ class RowBatcher:
         if len(batch):
             yield batch
 
-    def number(self, raw: str, line: int) -> str:
+    def accepted(
+        self, line: int, text: str, cells: Sequence[str], columns: Columns
+    ) -> AcceptedRow | RejectedRow:
+        """A row whose cells can travel with a call, with its number, or why it cannot be called."""
+        have = len(cells)
+        fields = {name: cells[index] if index < have else "" for index, name in columns.custom}
+        if self._row_templates is not None:
+            refused = self._row_templates.refusal(fields, columns.variables)
+            if refused is not None:
+                return rejected_cell(line, text, refused)
+        raw = cells[columns.phone] if columns.phone < have else ""
+        try:
+            number = self._number(raw, line, cells, columns)
+        except NumberRefused as failure:
+            if failure.code == "date":
+                self._holds_dates = True
+            return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
+        return AcceptedRow(line, number, fields)
+
+    def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""
-        number = phone_number(raw, self._region)
+        if self._holds_dates and may_be_date(raw.strip()):
+            raise date_refused(raw)
+        if columns.beside:
+            number = hinted_number(raw, self._region, columns.beside, cells)
+        else:
+            number = phone_number(raw, self._region)
         earlier = self._lines.setdefault(number, line)
         if earlier != line:
             raise NumberRefused("duplicate", f"{number} is already on line {earlier}")

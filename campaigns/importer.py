@@ -6,22 +6,31 @@ after the header is in exactly one batch, accepted or rejected with its line, te
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
-from campaigns.columns import PHONE_COLUMN, Columns, Limits, check_cells, read_header
+from campaigns.column_names import ListColumn, is_phone_column
+from campaigns.columns import Columns, Limits, check_cells, named_width, read_header
 from campaigns.csvfile import Row, read_rows
 from campaigns.encodings import open_text
-from campaigns.errors import ListRefused, NumberRefused
+from campaigns.errors import ListRefused
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
+from campaigns.mojibake import note_mojibake
+from campaigns.phone_column import no_phone_message
+from campaigns.row_templates import RowTemplates, Template, refuse_missing
 from campaigns.time_slice import TimeSlice, nobody_else
 
+SAMPLE_ROWS = 200
+"""Rows that are looked at before the first is judged."""
+
 _FAULTS = {
-    "unterminated_quote": 'the row has a " that is never closed',
-    "bad_quotes": 'the row has text after a closing "',
-    "row_too_long": "the row is longer than its cells may be together",
+    "unterminated_quote": 'the row has a " that is never closed; close it, or double it within a cell',
+    "bad_quotes": 'the row has text after a closing "; double each " within a quoted cell',
+    "row_too_long": "the row is longer than its cells may be together; shorten them",
 }
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
@@ -32,48 +41,61 @@ def read_list(
     default_region: str | None,
     limits: Limits,
     encoding: str | None = None,
+    templates: Sequence[Template] = (),
+    notes: ImportNotes | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read a CSV list; `let_others_run` is called every few milliseconds by the clock `now`, so that others can run.
 
+    `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way.
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
     time_slice = TimeSlice(let_others_run, now=now)
-    text = open_text(file, encoding, time_slice)
+    notes = ImportNotes() if notes is None else notes
+    text = open_text(file, encoding, time_slice, notes)
     try:
-        rows = read_rows(text, limits, time_slice)
-        columns = _header(next(rows, None), limits)
-        batcher = RowBatcher(default_region, limits)
-        yield from batcher.batches(_csv_row(row, columns, batcher) for row in rows)
+        rows = read_rows(text, limits, time_slice, notes)
+        header = next(rows, None)
+        sample = list(itertools.islice(rows, SAMPLE_ROWS))
+        columns, notes.columns = _header(header, limits, sample, default_region)
+        refuse_missing(templates, (column.name for column in notes.custom), columns.variables.values())
+        batcher = RowBatcher(
+            default_region, limits, RowTemplates(templates, default_region) if templates else None
+        )
+        batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
+        note_mojibake(notes, columns, [row.cells for row in sample])
+        every = itertools.chain(sample, rows)
+        del sample
+        yield from batcher.batches(_csv_row(row, columns, batcher) for row in every)
     finally:
         text.detach()
 
 
-def _header(row: Row | None, limits: Limits) -> Columns:
+def _header(
+    row: Row | None, limits: Limits, sample: Sequence[Row], region: str | None
+) -> tuple[Columns, list[ListColumn]]:
     if row is None:
         raise ListRefused(
             "no_rows", "contacts is empty; it must have a header row and a row for each contact"
         )
     if row.fault is not None:
         raise ListRefused(row.fault, f"contacts cannot be read from its header on: {_FAULTS[row.fault]}")
+    names = [cell.strip() for cell in row.cells[: named_width(row.cells)]]
+    if not any(map(is_phone_column, names)):
+        cells = [one.cells for one in sample]
+        raise ListRefused("no_phone_column", no_phone_message(names, cells, region))
     return read_header(row.cells, limits)
 
 
 def _csv_row(row: Row, columns: Columns, batcher: RowBatcher) -> AcceptedRow | RejectedRow:
     if row.fault is not None:
         return rejected(row.line, row.text, row.fault, _FAULTS[row.fault])
-    cells = row.cells
     if not row.text.isascii() and _ESCAPED.search(row.text):
-        return rejected(row.line, row.text, "undecodable", "the row has bytes that are not UTF-8")
-    refused = check_cells(cells, columns, batcher.limits, row.text)
+        return rejected(
+            row.line, row.text, "undecodable", "the row has bytes that are not UTF-8; save the list as UTF-8"
+        )
+    refused = check_cells(row.cells, columns, batcher.limits, row.text)
     if refused is not None:
         return rejected_cell(row.line, row.text, refused)
-    raw = cells[columns.phone] if columns.phone < len(cells) else ""
-    try:
-        number = batcher.number(raw, row.line)
-    except NumberRefused as failure:
-        return rejected(row.line, row.text, failure.code, failure.reason, PHONE_COLUMN)
-    have = len(cells)
-    fields = {name: cells[index] if index < have else "" for index, name in columns.custom}
-    return AcceptedRow(row.line, number, fields)
+    return batcher.accepted(row.line, row.text, row.cells, columns)

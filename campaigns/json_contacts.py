@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from campaigns.columns import (
-    PHONE_COLUMN,
-    Columns,
-    Limits,
-    check_cells,
-    column_name,
-    no_phone_message,
-    overhead,
-    refuse_repeats,
-)
-from campaigns.errors import ListRefused, NumberRefused, quoted
+from campaigns.column_names import PHONE_COLUMN, ColumnNames, is_phone_column
+from campaigns.columns import Columns, Limits, check_cells, columns_of
+from campaigns.errors import ListRefused, quoted
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import (
     BATCH_ROWS,
     AcceptedRow,
@@ -26,7 +20,11 @@ from campaigns.import_rows import (
     rejected,
     rejected_cell,
 )
+from campaigns.phone_column import no_phone_message
+from campaigns.row_templates import RowTemplates, Template, refuse_missing
 from campaigns.time_slice import TimeSlice, nobody_else
+
+SAMPLE_OBJECTS = 200
 
 
 def read_objects(
@@ -34,6 +32,8 @@ def read_objects(
     *,
     default_region: str | None,
     limits: Limits,
+    templates: Sequence[Template] = (),
+    notes: ImportNotes | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
@@ -42,18 +42,27 @@ def read_objects(
     Values are strings, numbers, booleans or null (an empty cell). Raises ListRefused as read_list does.
     """
     time_slice = TimeSlice(let_others_run, now=now)
+    notes = ImportNotes() if notes is None else notes
     keys = _ContactKeys(limits)
-    batcher = RowBatcher(default_region, limits)
+    batcher = RowBatcher(
+        default_region, limits, RowTemplates(templates, default_region) if templates else None
+    )
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
         line = 0
-        for line, contact in enumerate(contacts, 1):
+        for line, contact in enumerate(every, 1):
             yield _object_row(line, contact, keys, batcher)
             time_slice.check()
         if not line:
             raise ListRefused("no_rows", "contacts is empty; it must have an object for each contact")
         keys.require_phone()
+        notes.columns = keys.known.columns
+        refuse_missing(templates, (column.name for column in notes.custom), keys.known.variables.values())
 
+    ahead = iter(contacts)
+    sample = list(itertools.islice(ahead, SAMPLE_OBJECTS))
+    batcher.look_ahead(_phone_cells(sample))
+    every = itertools.chain(sample, ahead)
     yield from batcher.batches(rows())
 
 
@@ -61,6 +70,7 @@ class _ContactKeys:
     """The keys of JSON contacts, checked once each: together they are the list's columns."""
 
     def __init__(self, limits: Limits) -> None:
+        self.known = ColumnNames()
         self._limits = limits
         self._names: dict[str, str] = {}
         self._columns: dict[tuple[str, ...], Columns] = {}
@@ -75,26 +85,30 @@ class _ContactKeys:
             return known
         for key in keys:
             if key not in self._names:
-                self._names[key] = column_name(key)
+                if not key.strip():
+                    raise ListRefused("bad_column", "contacts has an empty key; every key needs a name")
+                again = is_phone_column(key) and PHONE_COLUMN in self.known.variables
+                self._names[key] = PHONE_COLUMN if again else self.known.add(key)
+        if sum(self._names[key] == PHONE_COLUMN for key in keys) > 1:
+            raise ListRefused(
+                "duplicate_column",
+                f"contacts has an object with more than one {PHONE_COLUMN}; keep the one that is to be called",
+            )
         if len(self._names) > self._limits.max_columns:
             raise ListRefused(
                 "too_many_columns",
                 f"contacts has more than {self._limits.max_columns} different keys, the most a list may have",
             )
-        names = [self._names[key] for key in keys]
-        refuse_repeats(names)
-        phone = names.index(PHONE_COLUMN) if PHONE_COLUMN in names else len(names)
-        custom = tuple((index, name) for index, name in enumerate(names) if index != phone)
-        columns = Columns(phone, custom, len(names), overhead([name for _, name in custom]))
+        columns = columns_of([self._names[key] for key in keys], self.known.variables)
         if len(self._columns) < BATCH_ROWS:
             self._columns[keys] = columns
         return columns
 
     def require_phone(self) -> None:
         """Raise ListRefused (no_phone_column) unless some object had a phone_number."""
-        names = list(dict.fromkeys(self._names.values()))
+        names = list(self._names.values())
         if PHONE_COLUMN not in names:
-            raise ListRefused("no_phone_column", no_phone_message(names, "key"))
+            raise ListRefused("no_phone_column", no_phone_message(names, what="key"))
 
 
 def _object_row(
@@ -111,16 +125,19 @@ def _object_row(
     text = ",".join(cells)
     if None in found:
         reason = "the value must be a string, a number, true, false or null"
-        return rejected(line, text, "wrong_type", reason, column_name(list(contact)[found.index(None)]))
+        column = columns.name(found.index(None))
+        return rejected(line, text, "wrong_type", reason, column)
     refused = check_cells(cells, columns, batcher.limits, text)
     if refused is not None:
         return rejected_cell(line, text, refused)
-    raw = cells[columns.phone] if columns.phone < len(cells) else ""
-    try:
-        number = batcher.number(raw, line)
-    except NumberRefused as failure:
-        return rejected(line, text, failure.code, failure.reason, PHONE_COLUMN)
-    return AcceptedRow(line, number, {name: cells[index] for index, name in columns.custom})
+    return batcher.accepted(line, text, cells, columns)
+
+
+def _phone_cells(contacts: Iterable[object]) -> Iterator[str]:
+    for contact in contacts:
+        value = contact.get(PHONE_COLUMN) if isinstance(contact, Mapping) else None
+        if isinstance(value, str):
+            yield value
 
 
 def _cell(value: object) -> str | None:

@@ -7,6 +7,8 @@ it left. Rows are locked in one order: tenant, campaign, contacts.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from campaigns import agent_holds
 from campaigns.campaign_state import (
@@ -18,6 +20,8 @@ from campaigns.campaign_state import (
     mark_stopped,
     set_status,
 )
+from campaigns.column_names import variable_name
+from campaigns.errors import ListRefused
 from campaigns.lifecycle_errors import (
     BudgetExceededError,
     CallsInFlightError,
@@ -27,6 +31,7 @@ from campaigns.lifecycle_errors import (
     UnusableError,
 )
 from campaigns.lifecycle_table import LIFECYCLE, Action, Answer, Verdict
+from campaigns.row_templates import refuse_missing, templates
 from models import CampaignStatus, rows, transaction
 
 # A contact is in flight exactly for as long as its call is open: both change in one statement.
@@ -178,7 +183,7 @@ def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> 
 def _check_needs(campaign_id: uuid.UUID) -> None:
     (found,) = rows(
         """
-        SELECT a.deleted_at IS NOT NULL AS no_agent, p.outbound_enabled,
+        SELECT a.deleted_at IS NOT NULL AS no_agent, a.action, a.safe_harbour, p.outbound_enabled,
             p.deleted_at IS NOT NULL OR p.tenant_id <> c.tenant_id AS no_number
         FROM campaign c JOIN agent a ON a.id = c.agent_id JOIN phone_number p ON p.id = c.phone_number_id
         WHERE c.id = %s FOR SHARE OF a, p""",
@@ -190,6 +195,34 @@ def _check_needs(campaign_id: uuid.UUID) -> None:
         raise UnusableError("The campaign's phone number has been deleted.")
     if not found["outbound_enabled"]:
         raise UnusableError("The campaign's phone number is not enabled for outbound calls.")
+    _check_columns(campaign_id, found["action"], found["safe_harbour"])
+
+
+def _check_columns(
+    campaign_id: uuid.UUID, action: Mapping[str, Any], harbour: Mapping[str, Any] | None
+) -> None:
+    """Raise UnusableError where the agent, as it is now, needs a column that the list lacks."""
+    wanted = templates(action, harbour, {})
+    if not wanted:
+        return
+    (found,) = rows(
+        """
+        SELECT import_columns AS columns, (SELECT custom_fields FROM contact
+            WHERE campaign_id = campaign.id ORDER BY position LIMIT 1) AS first
+        FROM campaign WHERE id = %s""",
+        campaign_id,
+    )
+    if found["columns"] is None:
+        # A list that an older release imported: each of its contacts has all columns.
+        names = list(found["first"] or {})
+        variables = [variable_name(name) for name in names]
+    else:
+        names = [column["column"] for column in found["columns"]]
+        variables = [column["variable"] for column in found["columns"]]
+    try:
+        refuse_missing(wanted, names, variables)
+    except ListRefused as refused:
+        raise UnusableError(f"{refused.message[0].upper()}{refused.message[1:]}.") from refused
 
 
 def _check_budget(campaign_id: uuid.UUID, tenant_id: str) -> None:

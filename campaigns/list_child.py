@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import Batch
 from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
@@ -50,7 +51,9 @@ class Output:
 def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
     """Read the list in `file` and write it to `output`."""
     try:
-        for rows in copy_rows(_batches(request, file, output.sign_of_life), request.campaign_id):
+        notes = ImportNotes()
+        batches = _batches(request, file, notes, output.sign_of_life)
+        for rows in copy_rows(batches, request.campaign_id, notes=notes):
             output.write(rows_frame(rows))
     except ListRefused as refused:
         output.write(refused_frame(refused))
@@ -58,13 +61,28 @@ def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
         output.write(end_frame())
 
 
-def _batches(request: ListRequest, file: BinaryIO, meanwhile: Callable[[], None]) -> Iterator[Batch]:
+def _batches(
+    request: ListRequest, file: BinaryIO, notes: ImportNotes, meanwhile: Callable[[], None]
+) -> Iterator[Batch]:
     if request.form is ListForm.JSON:
         contacts = elements(file.read())
         return read_objects(
-            contacts, default_region=request.region, limits=request.limits, let_others_run=meanwhile
+            contacts,
+            default_region=request.region,
+            limits=request.limits,
+            templates=request.templates,
+            notes=notes,
+            let_others_run=meanwhile,
         )
-    return read_list(file, default_region=request.region, limits=request.limits, let_others_run=meanwhile)
+    return read_list(
+        file,
+        default_region=request.region,
+        limits=request.limits,
+        encoding=request.encoding,
+        templates=request.templates,
+        notes=notes,
+        let_others_run=meanwhile,
+    )
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import orjson
 
 from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 
 
@@ -22,7 +23,12 @@ class ListNotRead(Exception):  # noqa: N818 - it reads as what happened
 
 def rows_frame(rows: CopyRows) -> bytes:
     """A piece of the list; an empty one says that work goes on."""
-    sizes = {"contacts": len(rows.contacts), "rejects": len(rows.rejects), "counts": asdict(rows.counts)}
+    sizes = {
+        "contacts": len(rows.contacts),
+        "rejects": len(rows.rejects),
+        "counts": asdict(rows.counts),
+        "notes": None if rows.notes is None else rows.notes.to_json(),
+    }
     return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects
 
 
@@ -47,5 +53,6 @@ def read_frames(stream: IO[bytes]) -> Iterator[CopyRows]:
         contacts, rejects = stream.read(said["contacts"]), stream.read(said["rejects"])
         if len(contacts) < said["contacts"] or len(rejects) < said["rejects"]:
             break
-        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]))
+        notes = None if said["notes"] is None else ImportNotes.from_json(said["notes"])
+        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes)
     raise ListNotRead

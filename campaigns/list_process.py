@@ -21,6 +21,7 @@ import orjson
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows
 from campaigns.list_frames import ListNotRead, read_frames
+from campaigns.row_templates import Template
 
 ROOT = Path(__file__).resolve().parents[1]
 PIPE_BYTES = 1024 * 1024
@@ -42,6 +43,8 @@ class ListRequest:
     campaign_id: uuid.UUID
     region: str | None
     limits: Limits
+    encoding: str | None = None
+    templates: tuple[Template, ...] = ()
 
     def to_json(self) -> str:
         """As an argument of the process."""
@@ -52,7 +55,12 @@ class ListRequest:
         """What `to_json` wrote."""
         said = orjson.loads(text)
         return cls(
-            ListForm(said["form"]), uuid.UUID(said["campaign_id"]), said["region"], Limits(**said["limits"])
+            ListForm(said["form"]),
+            uuid.UUID(said["campaign_id"]),
+            said["region"],
+            Limits(**said["limits"]),
+            said["encoding"],
+            tuple(Template.from_json(one) for one in said["templates"]),
         )
 
 

@@ -13,7 +13,7 @@ from models import ContactStatus, rows
 RATE_WINDOW_SECONDS = 5
 BLOCK = 200
 """Positions of a list that `contact_block` marks as one (`migrations/0021_contact_blocks.py`)."""
-_IMPORT_COUNTS = ("rows", "accepted", "duplicates", "invalid", "suppressed")
+_IMPORT_FIELDS = ("rows", "accepted", "duplicates", "invalid", "suppressed", "columns", "warnings")
 
 
 def _told_time(column: str) -> str:
@@ -37,7 +37,8 @@ _COLUMNS = """
     c.blocked_reason, c.blocked_since, c.next_action_at, c.weight, c.slow_start"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
-    c.import_invalid AS invalid, c.import_suppressed AS suppressed"""
+    c.import_invalid AS invalid, c.import_suppressed AS suppressed,
+    coalesce(c.import_columns, '[]') AS columns, coalesce(c.import_warnings, '[]') AS warnings"""
 _CAMPAIGN = f"""
     SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
     WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
@@ -245,6 +246,6 @@ def _counts(row: Mapping[str, Any]) -> dict[str, int]:
 
 def _campaign_row(row: dict[str, Any]) -> CampaignRow:
     counts = _counts(row)
-    imported = {name: row[name] for name in _IMPORT_COUNTS}
+    imported = {name: row[name] for name in _IMPORT_FIELDS}
     own = {name: value for name, value in row.items() if name not in counts and name not in imported}
     return CampaignRow(**own, counts=counts, import_=imported)

@@ -73,6 +73,7 @@ RETRY: Mapping[Disposition, Retry] = {
     Disposition.NODE_FAULT: Retry.NEVER,
     Disposition.SWITCH_LOST: Retry.YES,
     Disposition.OUTCOME_UNKNOWN: Retry.NEVER,
+    Disposition.NOT_SENT: Retry.NEVER,
 }
 
 

@@ -39,6 +39,7 @@ FAILS_OVER: Mapping[Disposition, bool] = {
     Disposition.GATEWAY_FAULT: True,
     Disposition.CONGESTION: True,
     Disposition.NODE_FAULT: False,
+    Disposition.NOT_SENT: False,
     Disposition.SWITCH_LOST: False,
     Disposition.OUTCOME_UNKNOWN: False,
 }

@@ -28,9 +28,11 @@ def parse_safe_harbour(data: object, allowed: Allowed) -> Message | None:
     return _message(lambda: parse_action({"type": "playback", **data}, allowed))
 
 
-def fill_safe_harbour(message: Message, custom_fields: Mapping[str, str]) -> Message:
+def fill_safe_harbour(
+    message: Message, custom_fields: Mapping[str, str], variables: Mapping[str, str] | None = None
+) -> Message:
     """The message for one contact, as `fill` makes an action. Raises ActionRefused."""
-    return _message(lambda: fill(message, custom_fields))
+    return _message(lambda: fill(message, custom_fields, variables=variables))
 
 
 def _message(made: Callable[[], Action]) -> Message:

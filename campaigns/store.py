@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
 from campaigns.errors import CampaignsError
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
+from campaigns.row_templates import Template, templates
 from models import CampaignStatus, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
@@ -49,6 +53,7 @@ class NewCampaign:
     created_by: str
     weight: int = 1
     slow_start: bool = False
+    default_region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class RejectRow:
     raw: str
     code: str
     reason: str
+    column: str | None
 
 
 def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> str:
@@ -90,13 +96,24 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> s
     return e164
 
 
+def agent_templates(new: NewCampaign) -> tuple[Template, ...]:
+    """What of the campaign's agent depends on the columns of the list. The references have been checked."""
+    (agent,) = rows("SELECT action, safe_harbour FROM agent WHERE id = %s", new.agent_id)
+    gateways = rows(
+        "SELECT id::text, prefixes FROM gateway WHERE id::text = %s AND deleted_at IS NULL",
+        str(agent["action"].get("gateway_id")),
+    )
+    prefixes = {row["id"]: row["prefixes"] for row in gateways}
+    return templates(agent["action"], agent["safe_harbour"], prefixes)
+
+
 def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
     """Store the campaign and everything its list holds; its id. The references have been checked.
 
     Raises whatever reading the list raises; the caller's transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
-    counts = ImportCounts()
+    counts, notes = ImportCounts(), ImportNotes()
     with closing(read(campaign_id)) as pieces:
         for piece in pieces:
             if not piece.counts.rows:
@@ -105,7 +122,8 @@ def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
             _copy(COPY_CONTACTS, piece.contacts)
             _copy(COPY_REJECTS, piece.rejects)
             counts.add(piece.counts)
-    _write_counts(campaign_id, counts)
+            notes = piece.notes or notes
+    _write_counts(campaign_id, counts, notes)
     return campaign_id
 
 
@@ -116,8 +134,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, created_by, weight,
-            slow_start)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            slow_start, import_region)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -132,20 +150,23 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.created_by,
         new.weight,
         new.slow_start,
+        new.default_region,
     )
     return campaign_id
 
 
-def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts) -> None:
+def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, notes: ImportNotes) -> None:
     rows(
         """
         UPDATE campaign SET import_rows = %s, import_accepted = %s, import_duplicates = %s, import_invalid = %s,
-            import_suppressed = %s WHERE id = %s""",
+            import_suppressed = %s, import_columns = %s, import_warnings = %s WHERE id = %s""",
         counts.rows,
         counts.accepted,
         counts.duplicates,
         counts.invalid,
         counts.suppressed,
+        orjson.dumps(notes.told_columns()).decode(),
+        orjson.dumps(notes.warnings).decode(),
         campaign_id,
     )
     rows(
@@ -161,7 +182,8 @@ def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[RejectR
     return rows_as(
         RejectRow,
         """
-        SELECT line, raw, code, reason FROM import_reject WHERE campaign_id = %s AND line > %s
+        SELECT line, raw, code, reason, column_name AS "column" FROM import_reject
+        WHERE campaign_id = %s AND line > %s
         ORDER BY line FETCH FIRST %s ROWS WITH TIES""",
         campaign_id,
         after_line,

@@ -9,7 +9,7 @@ import orjson
 
 from api import schemas
 from api.resources import Patch
-from campaigns.columns import MAX_COLUMN_NAME, column_name
+from campaigns.column_names import MAX_COLUMN_NAME, column_name
 from campaigns.errors import ListRefused
 
 VARIABLES_MAX = 64

@@ -18,6 +18,7 @@ from tempfile import TemporaryFile
 import marshmallow as ma
 import structlog
 from flask import request
+from phonenumbers import SUPPORTED_REGIONS
 
 from api import idempotency, times
 from api.auth import Caller
@@ -33,16 +34,19 @@ from campaigns import store
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused, ListTooLarge
+from campaigns.import_notes import ImportNotes
 from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
 from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
 from campaigns.list_process import ListForm, ListRequest, read_in_process
 from campaigns.numbers import region_of
+from campaigns.row_templates import Template
 from campaigns.spooling import Spooled, spool
 from cooperative import let_others_run
 
 FILE_FIELD = "contacts"
+ENCODING_FIELD = "encoding"
 LIMITS = Limits()
 IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
@@ -52,8 +56,8 @@ SHORT_BYTES = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
-ReadContacts = Callable[[str | None, uuid.UUID], Generator[CopyRows]]
-"""Reads a list, given the region of its numbers, for the campaign of this id."""
+ReadContacts = Callable[[str | None, tuple[Template, ...], uuid.UUID], Generator[CopyRows]]
+"""Reads a list, given the region of its numbers and its agent's templates, for the campaign of this id."""
 
 # An import keeps a connection, and one processor for its reader, busy for seconds; more would starve the others.
 _imports = FairTurns(IMPORTS_AT_ONCE)
@@ -87,7 +91,8 @@ def create_from_request(
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
-            created[:] = [store.create(new, partial(wanted.read, region_of(caller_id)))]
+            region = new.default_region or region_of(caller_id)
+            created[:] = [store.create(new, partial(wanted.read, region, store.agent_templates(new)))]
             return to_json(created[0])
 
         gate = partial(_import_slot, caller.tenant_id)
@@ -148,17 +153,31 @@ def _read_request() -> Iterator[CreateRequest]:
 
 
 def _from_form(form: Form) -> CreateRequest:
-    fields = _validated(typed(form.fields.items(), CampaignFields()))
+    given = {name: values for name, values in form.fields.items() if name != ENCODING_FIELD}
+    fields = _validated(typed(given.items(), CampaignFields()))
+    encoding = _encoding(form.fields.get(ENCODING_FIELD, []))
     file = form.file
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
-    def read(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
+    def read(
+        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+    ) -> Generator[CopyRows]:
         file.seek(0)
         if form.file_size > SHORT_BYTES:
-            return read_in_process(ListRequest(ListForm.CSV, campaign_id, region, LIMITS), file)
-        batches = read_list(file, default_region=region, limits=LIMITS, let_others_run=let_others_run)
-        return copy_rows(batches, campaign_id)
+            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates)
+            return read_in_process(asked, file)
+        notes = ImportNotes()
+        batches = read_list(
+            file,
+            default_region=region,
+            limits=LIMITS,
+            encoding=encoding,
+            templates=templates,
+            notes=notes,
+            let_others_run=let_others_run,
+        )
+        return copy_rows(batches, campaign_id, notes=notes)
 
     return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
@@ -181,18 +200,30 @@ def _from_json(body: SpooledBody) -> CreateRequest:
     except JsonRefused as error:
         raise ApiError(400, str(error), code="invalid_json") from error
 
-    def here(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
-        rows = elements(bytes(contacts))
-        batches = read_objects(rows, default_region=region, limits=LIMITS, let_others_run=let_others_run)
-        return copy_rows(batches, campaign_id)
+    def here(
+        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+    ) -> Generator[CopyRows]:
+        notes = ImportNotes()
+        batches = read_objects(
+            elements(bytes(contacts)),
+            default_region=region,
+            limits=LIMITS,
+            templates=templates,
+            notes=notes,
+            let_others_run=let_others_run,
+        )
+        return copy_rows(batches, campaign_id, notes=notes)
 
-    def elsewhere(region: str | None, campaign_id: uuid.UUID) -> Generator[CopyRows]:
+    def elsewhere(
+        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+    ) -> Generator[CopyRows]:
+        asked = ListRequest(ListForm.JSON, campaign_id, region, LIMITS, templates=templates)
         with TemporaryFile() as file:
             for at in range(0, len(contacts), CHUNK):
                 file.write(contacts[at : at + CHUNK])
                 let_others_run()
             file.flush()
-            yield from read_in_process(ListRequest(ListForm.JSON, campaign_id, region, LIMITS), file)
+            yield from read_in_process(asked, file)
 
     return CreateRequest(fields, here if body.size <= SHORT_BYTES else elsewhere, body.hash)
 
@@ -202,6 +233,12 @@ def _decoded(name: str, value: Bytes) -> object:
     if len(value) > MAX_FIELD_BYTES:
         raise ApiError(413, f"{name} has more than {MAX_FIELD_BYTES} bytes, the most a field may have.")
     return decode(value)
+
+
+def _encoding(given: Sequence[str]) -> str | None:
+    if len(given) > 1:
+        raise ApiError(400, f"{ENCODING_FIELD} is given {len(given)} times; it must be given once.")
+    return given[0].strip() or None if given else None
 
 
 def _spooled() -> SpooledBody:
@@ -220,7 +257,14 @@ def _validated(data: dict[str, object]) -> CampaignValues:
     try:
         fields: CampaignValues = schema.load(data)
     except ma.ValidationError as error:
-        raise refusal(error, schema, (FILE_FIELD,)) from error
+        raise refusal(error, schema, (FILE_FIELD, ENCODING_FIELD)) from error
+    region = fields["default_region"]
+    if region is not None:
+        fields["default_region"] = region.upper()
+        if fields["default_region"] not in SUPPORTED_REGIONS:
+            raise ApiError(
+                400, f"default_region is {quoted(region)}; it must be a country's two letters, such as GB."
+            )
     return fields
 
 
@@ -248,4 +292,5 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         created_by=caller.key_name,
         weight=fields["weight"],
         slow_start=fields["slow_start"],
+        default_region=fields["default_region"],
     )

@@ -55,6 +55,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
         "duplicates": 2,
         "invalid": 1,
         "suppressed": 0,
+        "columns": [{"header": "Имя", "column": "Имя", "variable": "carillon_imya"}],
+        "warnings": [],
         "rejects_url": "/api/v1/campaigns/019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01/rejects",
     },
 }
@@ -99,6 +101,7 @@ class CampaignValues(TypedDict):
     scheduled_at: datetime | None
     weight: int
     slow_start: bool
+    default_region: str | None
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -163,6 +166,17 @@ class CampaignFields(PacingFields):
     retries_per_contact = schemas.Integer(0, 5, load_default=0)
     retry_delay_seconds = schemas.Integer(60, DELAY_MAX, load_default=DEFAULT_DELAY)
     scheduled_at = schemas.Time(load_default=None, metadata={"description": "Not in the past."})
+    default_region = schemas.Text(
+        2,
+        2,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The country (ISO 3166, `GB`) of the list's numbers without a +. Left out: the country of "
+            "the phone number that calls.",
+            "example": "GB",
+        },
+    )
 
 
 class CampaignBody(CampaignFields):
@@ -183,7 +197,18 @@ class CampaignForm(CampaignFields):
         metadata={
             "type": "string",
             "format": "binary",
-            "description": "CSV with a header row and a phone_number column; 10 MB and 100,000 rows at most.",
+            "description": "CSV with a header row and a phone_number column; 10 MB, 100,000 rows and 200 columns at "
+            "most.",
+        },
+    )
+    encoding = schemas.Text(
+        1,
+        40,
+        metadata={
+            "description": "The text encoding of the list (`windows-1251`). Left out: UTF-8, or what a byte order "
+            "mark says; bytes that are neither are taken for Windows-1252 where that makes words, and "
+            "`import.warnings` says so.",
+            "example": "windows-1251",
         },
     )
 
@@ -200,6 +225,18 @@ class CountsSchema(schemas.Schema):
     cancelled = schemas.Integer(required=True)
 
 
+class ColumnSchema(schemas.Schema):
+    """A column of the list, and how it travels."""
+
+    header = schemas.Text(
+        required=True, metadata={"description": "As the list has it; empty of one without a name."}
+    )
+    column = schemas.Text(
+        required=True, metadata={"description": "Its name in custom_fields and in an agent's templates."}
+    )
+    variable = schemas.Text(required=True, metadata={"description": "The channel variable that carries it."})
+
+
 class ImportSchema(schemas.Schema):
     """What became of the rows of the list."""
 
@@ -208,6 +245,21 @@ class ImportSchema(schemas.Schema):
     duplicates = schemas.Integer(required=True)
     invalid = schemas.Integer(required=True)
     suppressed = schemas.Integer(required=True)
+    columns = schemas.Items(
+        schemas.Nested(ColumnSchema),
+        required=True,
+        metadata={
+            "description": "The columns beside the number. A name of any script is written in Latin letters for its "
+            "variable; where two would be the same, the later one gets a number."
+        },
+    )
+    warnings = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "What was read otherwise than it stands there, or looks wrong, a sentence each."
+        },
+    )
     rejects_url = schemas.Text(required=True, metadata={"description": "CSV of the rejected rows."})
 
 

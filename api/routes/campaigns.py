@@ -156,13 +156,13 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     200,
     {"type": "string"},
     content_type="text/csv",
-    example="line,code,reason,raw\r\n7,invalid_number,it is too short,555\r\n",
+    example="line,code,reason,raw,column\r\n7,invalid_number,it is too short,555,phone_number\r\n",
 )
 def download_rejects(campaign_id: str) -> Response:
     """Download the rejected rows
 
-    A CSV of every row of the list that was not accepted: its line, a stable code, the reason and its text. A cell
-    that a spreadsheet would run as a formula is preceded by an apostrophe.
+    A CSV of every row of the list that was not accepted: its line, a stable code, the reason, its text and the column
+    that is at fault, where one is. A cell that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     with transaction():
@@ -220,8 +220,8 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
 
 def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow]) -> Iterator[str]:
     """The CSV, page by page. A database lost on the way ends the download short, as any broken connection does."""
-    yield csv_row("line", "code", "reason", "raw")
+    yield csv_row("line", "code", "reason", "raw", "column")
     while page:
-        yield "".join(csv_row(row.line, row.code, row.reason, row.raw) for row in page)
+        yield "".join(csv_row(row.line, row.code, row.reason, row.raw, row.column or "") for row in page)
         with transaction():
             page = store.rejects(campaign_id, page[-1].line, REJECT_PAGE)

@@ -56,7 +56,9 @@ class OriginateBuilder:
         from the tenant, do not allow it, and SecondLegChangedError where it has no permit for its second leg.
         """
         allowed = self._allowed(plan)
-        action = fill(parse_action(plan.action, allowed), custom_fields, _region(call.caller_id))
+        named = plan.columns or {}
+        region = plan.region or _region(call.caller_id)
+        action = fill(parse_action(plan.action, allowed), custom_fields, region, named)
         second, rate = None, None
         if isinstance(action, Bridge):
             checked_bridge(action, allowed)
@@ -68,7 +70,7 @@ class OriginateBuilder:
             raise SecondLegChangedError("its node has no share of the rate of its agent's gateway any more")
         message = parse_safe_harbour(plan.safe_harbour, allowed)
         if message is not None:
-            message = fill_safe_harbour(message, custom_fields)
+            message = fill_safe_harbour(message, custom_fields, named)
         columns = plan.variables if plan.variables is not None else tuple(custom_fields)
         return OriginateRequest(
             call_id=call.call_id,
@@ -83,7 +85,9 @@ class OriginateBuilder:
             max_seconds=call.max_seconds,
             applications=steps(action, plan, message, rate),
             variables={
-                variable_name(column): custom_fields[column] for column in columns if column in custom_fields
+                named.get(column) or variable_name(column): custom_fields[column]
+                for column in columns
+                if column in custom_fields
             },
         )
 

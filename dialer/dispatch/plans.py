@@ -80,6 +80,10 @@ class Plan:
     queues: tuple[str, ...]
     bridge_gateways: Mapping[str, BridgeGateway]
     safe_harbour: Mapping[str, Any] | None = None
+    columns: Mapping[str, str] | None = None
+    """The variable of each column of its list; None of a list that an older release imported."""
+    region: str | None = None
+    """The country of numbers without a `+` in its list, where that is not its caller id's."""
     weight: int = 1
     tenant_weight: int = 1
     slow_start: bool = False
@@ -135,6 +139,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
         WHEN agent.deleted_at IS NOT NULL OR agent.held_at IS NOT NULL THEN 'agent'
         WHEN phone_number.deleted_at IS NOT NULL OR NOT phone_number.outbound_enabled THEN 'caller_id' END AS held,
     phone_number.e164 AS caller_id, gateway.id::text AS gateway_id, gateway.failover,
+    campaign.import_columns AS columns, campaign.import_region AS region,
     agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
     call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
@@ -207,10 +212,11 @@ def _plan(
     row: dict[str, Any], gateways: Mapping[str, GatewayPlan], bridging: Mapping[str, BridgeGateway]
 ) -> Plan:
     granted = tuple(row.pop("gateway_ids"))
-    columns = row.pop("variables")
+    columns, known = row.pop("variables"), row.pop("columns")
     leaving = [row.pop("gateway_id"), *row.pop("failover")]
     plan = Plan(
         **(row | {"queues": tuple(row["queues"])}),
+        columns=None if known is None else {one["column"]: one["variable"] for one in known},
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from campaigns.actions import ActionRefused
 from campaigns.dispositions import Disposition
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity
@@ -158,7 +159,14 @@ class Sender:
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
         log.warning("contact_refused", contact_id=call.contact_id, call_id=call.call_id, rule=str(refused))
-        name = f"{refused.name} {refused.rule}" if isinstance(refused, CommandRefused) else str(refused)
+        match refused:
+            case CommandRefused():
+                name = f"{refused.name} {refused.rule}"
+            case ActionRefused():
+                name = str(refused)
+            case _:
+                # What nobody foresaw may name anything of this machine.
+                name = type(refused).__name__
         self._recorder.refuse(call, f"REFUSED: {name}"[:200])
 
     def _guard(self, call: LiveCall, link: NodeLink, permit_expires: float) -> Callable[[], bool]:

@@ -215,7 +215,7 @@ def never_sendable(call: LiveCall, cause: str) -> Ended:
         None,
         0.0,
         None,
-        Disposition.INVALID,
+        Disposition.NOT_SENT,
         cause,
         owner_only=True,
     )

@@ -119,9 +119,6 @@ def test_each_type_becomes_its_own_kind(data: object, action: Action) -> None:
         ({"type": "playback", "say": "Hello ${name}"}, "action.say.text"),
         ({"type": "playback", "say": "Hello {first_name"}, "action.say.text"),
         ({"type": "playback", "say": "a{{first_name}}"}, "action.say.text"),
-        ({"type": "playback", "say": "it's"}, "action.say.text"),
-        ({"type": "playback", "say": "a|b"}, "action.say.text"),
-        ({"type": "playback", "say": "a^b"}, "action.say.text"),
         ({"type": "transfer", "extension": "100 XML public"}, "action.extension"),
         ({"type": "transfer", "extension": "1" * 65}, "action.extension"),
         ({"type": "transfer", "extension": "-both"}, "action.extension"),
@@ -162,7 +159,10 @@ def test_what_is_not_allowed_is_refused_by_field(data: object, field: str) -> No
     [
         (
             {"type": "playback", "say": "hi ${x}"},
-            "action.say.text is 'hi ${x}'; '$' may not stand in it",
+            (
+                "action.say.text is 'hi ${x}'; a column of the list stands in it as {column}, "
+                "without a $ or more braces"
+            ),
         ),
         (
             {"type": "playback", "say": {"text": "hi", "voice": "b|c"}},
@@ -276,7 +276,6 @@ def test_a_number_without_a_country_is_of_the_list_s_own() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {"type": "playback", "say": "Hello {x}."},
         {"type": "playback", "file": "{x}.wav"},
         {"type": "playback", "file": "https://cdn.example.com/{x}.mp3"},
         {"type": "transfer", "extension": "{x}"},
@@ -288,6 +287,39 @@ def test_a_number_without_a_country_is_of_the_list_s_own() -> None:
 def test_a_hostile_column_is_refused_wherever_it_would_go(data: object, value: str) -> None:
     with pytest.raises(ActionRefused):
         fill(parse_action(data, ALLOWED), {"x": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("O'Brien", "Hello O\u2019Brien."),
+        ("Ann (work)", "Hello Ann, work."),
+        ("$5 due", "Hello 5 dollars due."),
+        ("${hostname}", "Hello dollars hostname."),
+        ("{first_name}", "Hello first name."),
+        ('a\\b|c^d`e"f', "Hello a b, c d\u2019e f."),
+        ("a\nb\x00c\ud800", "Hello a b c."),
+        ("", "Hello."),
+    ],
+)
+def test_ordinary_people_s_names_are_spoken(value: str, said: str) -> None:
+    action = parse_action({"type": "playback", "say": "Hello {x}."}, ALLOWED)
+    assert fill(action, {"x": value}) == Say(said)
+
+
+def test_a_text_that_an_agent_s_author_writes_may_have_signs_in_it() -> None:
+    action = parse_action({"type": "playback", "say": "It's $5 (net), {x} & co."}, ALLOWED)
+    assert action == Say("It's $5 (net), {x} & co.")
+    assert fill(action, {"x": "Ann"}) == Say("It\u2019s 5 dollars, net, Ann and co.")
+    assert fill(parse_action({"type": "playback", "say": "It's"}, ALLOWED), {}) == Say("It\u2019s")
+
+
+def test_a_refused_file_is_shown_as_its_tenant_knows_it() -> None:
+    action = parse_action({"type": "playback", "file": "{x}.wav"}, ALLOWED)
+    for value in ("../../etc/passwd", "/etc/passwd", "a b", "https://evil.example/a", "x" * 1000):
+        with pytest.raises(ActionRefused) as refused:
+            fill(action, {"x": value})
+        assert ALLOWED.sound_folder not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from campaigns import list_child
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused
+from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.importer import read_list
 from campaigns.list_child import Output
@@ -114,10 +115,13 @@ def test_a_list_is_read_as_it_would_be_here() -> None:
         file.write(data)
         # Without the signs of life of a reader that took longer than a second.
         there = [piece for piece in read_in_process(request(), file) if piece != CopyRows()]
-    batches = read_list(io.BytesIO(data), default_region="US", limits=Limits())
-    here = list(copy_rows(batches, CAMPAIGN))
+    notes = ImportNotes()
+    batches = read_list(io.BytesIO(data), default_region="US", limits=Limits(), notes=notes)
+    here = list(copy_rows(batches, CAMPAIGN, notes=notes))
     assert without_ids(there) == without_ids(here)
     assert [piece.rejects for piece in there] == [piece.rejects for piece in here]
+    assert there[-1].notes == here[-1].notes == notes
+    assert notes.columns[0].name == "phone_number"
     assert [piece.counts for piece in there] == [piece.counts for piece in here]
     assert readers() == set()
 

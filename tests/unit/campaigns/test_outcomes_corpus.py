@@ -149,4 +149,5 @@ def test_every_row_of_the_table_is_in_the_corpus_and_nothing_else_comes_of_a_cal
     found.add(
         once_answered(must_be_joined=True, joined=False, given_up=True, hung_up_by_us=True, no_leg=True)
     )
-    assert found == ROWS == set(map(str, Disposition)) == set(map(str, RETRY))
+    # What was never placed is nothing that comes of a call.
+    assert found == ROWS == set(map(str, Disposition)) - {"not_sent"} == set(map(str, RETRY)) - {"not_sent"}

@@ -52,7 +52,8 @@ def test_whatever_else_is_refused_by_its_own_name(data: object, field: str) -> N
 def test_it_is_filled_with_the_contact_s_columns_and_checked_again() -> None:
     said = Say("Sorry, {first_name}")
     assert fill_safe_harbour(said, {"first_name": "Zoë"}) == Say("Sorry, Zoë")
-    for columns in ({}, {"first_name": "${x}"}):
+    assert fill_safe_harbour(said, {"first_name": "O'Brien"}) == Say("Sorry, O\u2019Brien")
+    for columns in ({}, {"first_name": "x" * 600}):
         with pytest.raises(ActionRefused) as refused:
             fill_safe_harbour(said, columns)
         assert refused.value.field == "safe_harbour.say.text"

@@ -308,7 +308,7 @@ def test_four_kilobytes_of_a_list_travel() -> None:
     [
         ("first_name", "carillon_first_name"),
         ("Order ID", "carillon_order_id"),
-        (" Straße! ", "carillon_stra_e_"),
+        (" Straße! ", "carillon_strasse_"),
         ("dialer_id", "carillon_dialer_id"),
     ],
 )

@@ -1,0 +1,113 @@
+"""Names of a list's columns, and of the channel variables that carry them to a call.
+
+Each column keeps the name that its list gives it and gets a variable that no other has: a name of any script is
+written in Latin letters (`Имя` travels as `carillon_imya`), and where two would be the same the later one gets a
+number. A column without a name, or with another's, is kept under a name of ours. `import.columns` says which is
+which.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Container
+from dataclasses import dataclass
+
+from anyascii import anyascii
+
+from campaigns.errors import ListRefused, quoted
+
+PHONE_COLUMN = "phone_number"
+MAX_COLUMN_NAME = 64
+VARIABLE_PREFIX = "carillon_"
+MOST_OF_A_VARIABLE = 100
+"""Characters of a variable's own name: a suffix has room behind it in the 128 that a switch is given."""
+
+_NOT_IN_VARIABLE = re.compile("[^a-z0-9_]")
+_NOT_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHITE = re.compile("[\t\n\r\v\f]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumn:
+    """A column of a list: its header as it was written, the name under which it is kept, and its variable."""
+
+    header: str
+    name: str
+    variable: str
+
+
+def variable_name(column: str) -> str:
+    """The channel variable that carries a column by itself: `Order-ID` travels as `carillon_order_id`."""
+    text = column.strip() if column.isascii() else anyascii(column).strip() or "_"
+    return VARIABLE_PREFIX + _NOT_IN_VARIABLE.sub("_", text.lower())[:MOST_OF_A_VARIABLE]
+
+
+def is_phone_column(written: str) -> bool:
+    """Whether a header is `phone_number`: in any case and width, whatever invisible signs are in it."""
+    if len(written) > MAX_COLUMN_NAME:
+        return False
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", written)).strip().lower() == PHONE_COLUMN
+
+
+def column_name(written: str) -> str:
+    """The name of a column as it is kept: trimmed, on one line, and `phone_number` in lower case.
+
+    Raises ListRefused (bad_column) for a name that is empty, too long or has control characters.
+    """
+    if is_phone_column(written):
+        return PHONE_COLUMN
+    name = _WHITE.sub(" ", written.replace("\ufeff", "").replace("\u200b", "")).strip()
+    if not name:
+        raise ListRefused("bad_column", "contacts has a column without a name; every column needs one")
+    if len(name) > MAX_COLUMN_NAME:
+        raise ListRefused(
+            "bad_column",
+            f"contacts has a column name of {len(name)} characters, {quoted(name)}; "
+            f"at most {MAX_COLUMN_NAME} are allowed: shorten it",
+        )
+    if _NOT_IN_NAME.search(name):
+        raise ListRefused(
+            "bad_column",
+            f"contacts has a column name with control characters in it, {quoted(name)}; take them out",
+        )
+    return name
+
+
+class ColumnNames:
+    """The columns of one list, in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self.columns: list[ListColumn] = []
+        self.variables: dict[str, str] = {}
+        """By the name of a column, its variable."""
+        self._taken: set[str] = set()
+
+    def add(self, written: str) -> str:
+        """The name under which the next column is kept. Raises ListRefused: bad_column, duplicate_column."""
+        unnamed = not _INVISIBLE.sub("", written).strip()
+        name = f"column_{len(self.columns) + 1}" if unnamed else column_name(written)
+        if name == PHONE_COLUMN and name in self.variables:
+            raise ListRefused(
+                "duplicate_column",
+                f"contacts has more than one {PHONE_COLUMN} column; keep the one that is to be called, "
+                f"and name the others differently",
+            )
+        name = self._other(name, self.variables.keys(), " ", MAX_COLUMN_NAME)
+        # The number itself is no variable of a call.
+        variable = "" if name == PHONE_COLUMN else self._other(variable_name(name), self._taken, "_", None)
+        self._taken.add(variable)
+        self.variables[name] = variable
+        self.columns.append(ListColumn(written.strip(), name, variable))
+        return name
+
+    @staticmethod
+    def _other(wanted: str, taken: Container[str], between: str, most: int | None) -> str:
+        """`wanted`, or it with the first number behind it that makes it another than those taken."""
+        found, count = wanted, 1
+        while found in taken:
+            count += 1
+            ending = f"{between}{count}"
+            found = wanted[: None if most is None else most - len(ending)] + ending
+        return found

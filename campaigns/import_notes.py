@@ -1,0 +1,45 @@
+"""What is told of a list beside its rows: its columns, and what was read otherwise than it stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from campaigns.column_names import PHONE_COLUMN, ListColumn
+
+MOST_WARNINGS = 20
+
+
+@dataclass(slots=True)
+class ImportNotes:
+    """Filled while a list is read. `warnings` are sentences for the uploader."""
+
+    columns: list[ListColumn] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, sentence: str) -> None:
+        """Add a sentence, once; those past the first 20 are left out."""
+        if sentence not in self.warnings and len(self.warnings) < MOST_WARNINGS:
+            self.warnings.append(sentence)
+
+    @property
+    def custom(self) -> list[ListColumn]:
+        """The columns but for the number's."""
+        return [column for column in self.columns if column.name != PHONE_COLUMN]
+
+    def told_columns(self) -> list[dict[str, str]]:
+        """The columns as they are kept and told; the number's is no variable of a call."""
+        return [
+            {"header": column.header, "column": column.name, "variable": column.variable}
+            for column in self.custom
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """For the process that stores the list."""
+        return {"columns": [asdict(column) for column in self.columns], "warnings": self.warnings}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """What `to_json` said."""
+        return cls([ListColumn(**column) for column in said["columns"]], list(said["warnings"]))
