@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import chardet
-
 from campaigns.errors import ListRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.mojibake import looks_natural, looks_western, script_of, words_beyond_ascii
@@ -196,6 +194,8 @@ def _shown(words: list[str]) -> str:
 def _suggestions(data: bytes) -> list[str]:
     """Encodings in which these bytes are words of some script, one for each, with what they say; the detector's
     likeliest first."""
+    import chardet
+
     found: dict[str, str] = {}
     guesses = [guess["encoding"] or "" for guess in chardet.detect_all(data, ignore_threshold=True)]
     for name in (*guesses, *_COMMON):

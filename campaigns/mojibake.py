@@ -1,9 +1,9 @@
 """Text that was decoded as what it is not: `ZoÃ«` for `Zoë`, `Ìîñêâà` for `Москва`. Told, and never stored unseen.
 
 A list's bytes rarely say in which encoding they are. Where a list has names of people in it, text that was read by
-the wrong one looks like no language: letters of one half of the alphabet in a row, signs within words. ftfy knows the
-patterns of UTF-8 that was decoded as something else; the rest is told by how often letters beyond ASCII follow each
-other, which they seldom do in the languages that Windows-1252 is for.
+the wrong one looks like no language: letters of one half of the alphabet in a row, signs within words. UTF-8 that
+was decoded as Windows-1252 can be turned back; the rest is told by how often letters beyond ASCII follow each other,
+which they seldom do in the languages that Windows-1252 is for.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-
-from ftfy.badness import badness
 
 from campaigns.columns import Columns
 from campaigns.errors import quoted
@@ -86,7 +84,7 @@ def _script(letter: str) -> str:
 
 def twice_encoded(text: str) -> str | None:
     """What `text` says where it is UTF-8 that was decoded as Windows-1252 and encoded again; None of other text."""
-    if text.isascii() or not _UTF8_READ_AS_CP1252.search(text) or badness(text) == 0:
+    if text.isascii() or not _UTF8_READ_AS_CP1252.search(text):
         return None
     try:
         return text.encode("cp1252").decode("utf-8")

@@ -235,7 +235,7 @@ def follow(stack: Stack, tenant: Tenant, campaign: str) -> Followed:
     _, *rejects = csv.reader(io.StringIO(refused, newline=""))
     return Followed(
         {contact["custom_fields"].get("ref", contact["id"]): contact for contact in contacts},
-        {int(line): (code, reason) for line, code, reason, _ in rejects},
+        {int(line): (code, reason) for line, code, reason, _, _ in rejects},
         {line.contact: line for line in view.originates},
         witness,
     )

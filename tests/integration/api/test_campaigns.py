@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import Any
 
@@ -61,7 +62,9 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "weight": 1,
         "slow_start": False,
         "import": {
-            "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "rejects_url": rejects_url,
+            "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "warnings": [],
+            "columns": [{"header": "first_name", "column": "first_name", "variable": "carillon_first_name"}],
+            "rejects_url": rejects_url,
         },
     }  # fmt: skip
     assert site.get(f"/campaigns/{body['id']}").json == body
@@ -151,7 +154,7 @@ def test_what_belongs_to_another_tenant_may_not_be_used(site: Site) -> None:
         (None, "contacts is required."),
         ("", "contacts is empty"),
         ("phone_number\n", "no rows"),
-        ("name,phone\nAda,+14155550001\n", "did you mean 'phone'?"),
+        ("name,phone\nAda,+14155550001\n", "if the numbers are in 'phone' name that column phone_number."),
         ("phone_number\nnonsense\n", "no good row"),
         ("phone_number\n" + "+14155550001\n" * 4, "more than 3 rows"),
     ],
@@ -297,10 +300,10 @@ def test_rejected_rows_are_downloaded_with_formulas_disarmed(site: Site) -> None
     assert response.content_type == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"] == f'attachment; filename="rejects-{campaign_id}.csv"'
     header, *found = csv.reader(io.StringIO(response.text, newline=""))
-    assert header == ["line", "code", "reason", "raw"]
-    assert [(row[0], row[3]) for row in found] == [
-        ("2", '\'=cmd(),"Ada, Countess"'),
-        ("4", "'+14155550001,again"),
+    assert header == ["line", "code", "reason", "raw", "column"]
+    assert [(row[0], row[3], row[4]) for row in found] == [
+        ("2", '\'=cmd(),"Ada, Countess"', "phone_number"),
+        ("4", "'+14155550001,again", "phone_number"),
     ]
     assert found[1][1] == "duplicate"
 
@@ -347,3 +350,96 @@ def test_every_route_refuses_what_it_does_not_know(site: Site, method: str, path
         assert response.status_code == 400
         assert "'colour' is not known here" in response.text
         assert site.request(method, path, data=b"x", content_type="text/plain").status_code == 400
+
+
+def agent_that_says(site: Site, text: str) -> str:
+    """The site's agent, which now speaks `text`."""
+    site.sql(
+        "UPDATE agent SET action = %s::jsonb WHERE id = %s RETURNING id",
+        json.dumps({"type": "playback", "say": text}),
+        site.agent_id,
+    )
+    return site.agent_id
+
+
+def test_a_list_is_read_in_the_encoding_and_country_that_its_form_names(site: Site) -> None:
+    text = "phone_number;Город\n020 7946 0018;Москва\n"
+    form = site.form(text.encode("cp1251"), encoding="windows-1251", default_region="gb")
+    body = site.post("/campaigns", data=form).json
+    assert body["import"]["columns"] == [{"header": "Город", "column": "Город", "variable": "carillon_gorod"}]
+    (contact,) = site.get(f"/campaigns/{body['id']}/contacts").json["contacts"]
+    assert (contact["phone_number"], contact["custom_fields"]) == ("+442079460018", {"Город": "Москва"})
+
+    refused = site.post("/campaigns", data=site.form(text.encode("cp1251")))
+    assert refused.status_code == 400
+    assert "windows-1251" in refused.text or "cp1251 ('Город" in refused.text
+    assert "field encoding" in refused.text
+
+
+def test_what_was_read_otherwise_than_it_stands_is_told(site: Site) -> None:
+    text = "My list;;\nphone_number;name;name\n+14155550001;Jürgen;x\n"
+    told = site.post("/campaigns", data=site.form(text.encode("cp1252"))).json["import"]
+    assert [column["column"] for column in told["columns"]] == ["name", "name 2"]
+    assert [warning.partition(" ")[0] for warning in told["warnings"]] == ["contacts", "what"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"encoding": "klingon"}, "encoding is 'klingon'"),
+        ({"default_region": "XX"}, "default_region is 'XX'; it must be a country's two letters, such as GB."),
+        ({"default_region": "Britain"}, "default_region"),
+    ],
+)
+def test_a_wrong_encoding_or_country_is_refused_by_name(
+    site: Site, changes: dict[str, Any], words: str
+) -> None:
+    response = site.post("/campaigns", data=site.form(LIST, **changes))
+    assert response.status_code == 400
+    assert response.text.startswith(words)
+
+
+def test_a_column_that_the_agent_speaks_and_the_list_lacks_is_refused_at_create_and_at_start(
+    site: Site,
+) -> None:
+    agent_that_says(site, "Hello {last_name}.")
+    refused = site.post("/campaigns", data=site.form(LIST))
+    assert refused.status_code == 400
+    assert refused.text.startswith(
+        "contacts has no column 'last_name', which the agent's action.say.text needs"
+    )
+    as_json = site.fields() | {"contacts": [{"phone_number": "+14155550001"}]}
+    assert site.post("/campaigns", json=as_json).status_code == 400
+
+    agent_that_says(site, "Hello {first_name}.")
+    campaign_id = site.post("/campaigns", data=site.form(LIST)).json["id"]
+    agent_that_says(site, "Hello {last_name}.")
+    refused = site.post(f"/campaigns/{campaign_id}/start")
+    assert refused.status_code == 409
+    assert "no column 'last_name'" in refused.text
+    site.sql("UPDATE campaign SET import_columns = NULL RETURNING id")
+    assert site.post(f"/campaigns/{campaign_id}/start").status_code == 409
+    agent_that_says(site, "Hello {First Name}.")
+    assert site.post(f"/campaigns/{campaign_id}/start").status_code == 200
+
+
+def test_a_row_that_its_agent_could_not_use_is_rejected_with_its_column(site: Site) -> None:
+    site.sql(
+        "UPDATE agent SET action = %s::jsonb WHERE id = %s RETURNING id",
+        json.dumps({"type": "conference", "room": "{room}"}),
+        site.agent_id,
+    )
+    text = "phone_number,room\n+14155550001,a b\n+14155550002,ok\n"
+    body = site.post("/campaigns", data=site.form(text)).json
+    assert (body["import"]["accepted"], body["import"]["invalid"]) == (1, 1)
+    rejects = site.sql("SELECT line, code, column_name, reason FROM import_reject")
+    assert [(row["line"], row["code"], row["column_name"]) for row in rejects] == [
+        (2, "template_value", "room")
+    ]
+    assert "action.room 'a b'" in rejects[0]["reason"]
+
+
+def test_ordinary_people_s_names_are_taken_by_an_agent_that_speaks_them(site: Site) -> None:
+    agent_that_says(site, "Hello {first_name}.")
+    text = "phone_number,first_name\n+14155550001,O'Brien\n+14155550002,Ann (work)\n+14155550003,$5 due\n"
+    assert site.post("/campaigns", data=site.form(text)).json["import"]["accepted"] == 3

@@ -92,7 +92,8 @@ def test_a_list_that_is_refused_says_so_and_leaves_nothing(site: Site, read_wher
     refused = site.post("/campaigns", data=site.form("phone_number\n12\n13\n"))
     assert refused.status_code == 400, read_where
     assert refused.text == (
-        "contacts has no good row: none of its 2 rows can be dialled, line 2 because '12' has too few digits for US."
+        "contacts has no good row: none of its 2 rows can be dialled, line 2 because "
+        "phone_number '12' has too few digits for US; write the one number with + and its country code."
     )
     assert nothing_kept(site)
 
