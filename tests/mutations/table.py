@@ -10,6 +10,7 @@ from tests.mutations.calls import LOST, TAKEN_AWAY, TWICE
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
+from tests.mutations.lists import SPOKEN, STRANGERS
 from tests.mutations.mutation import Mutation
 from tests.mutations.pacing import PACED
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
@@ -34,6 +35,8 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "The counts of the contact states add up": COUNTS,
     "Listeners hear each transition once, in order": STREAM,
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
+    "No stranger's number is dialled": STRANGERS,
+    "Ordinary people are called": SPOKEN,
     "A tenant sees nothing of another": TENANTS,
     "What is deleted is needed by nobody": DELETED,
     "The chaos verdict sees what it judges": SEEN,

@@ -84,6 +84,16 @@ def test_a_rejected_row_says_where_what_and_why() -> None:
     assert batch.rejected[1].reason == "+12125550100 is already on line 2"
 
 
+def test_eight_digits_in_a_column_of_dates_are_no_number() -> None:
+    text = "phone_number\n20261129\n+4520123456\n2026-11-29\n29112026\n"
+    accepted, rejected = flat(rows_of(text.encode(), region="DK"))
+    assert [row.phone_number for row in accepted] == ["+4520123456"]
+    assert [row.code for row in rejected] == ["date"] * 3
+    # Without a date beside it, it is a number like any other.
+    accepted, _ = flat(rows_of(b"phone_number\n20261129\n", region="DK"))
+    assert [row.phone_number for row in accepted] == ["+4520261129"]
+
+
 def test_every_row_is_counted_once_and_duplicates_are_not_invalid() -> None:
     data = "phone_number\n" + "\n".join([*numbers(1200), *numbers(30), "x", "911"])
     batches = rows_of(data.encode())

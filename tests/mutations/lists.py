@@ -1,0 +1,62 @@
+"""Mutations of: no stranger's number is dialled, and ordinary people are called."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+NUMBER_TEXT = "tests/unit/campaigns/test_number_text.py"
+SHAPES = "tests/unit/campaigns/test_list_shapes.py"
+ACTIONS = "tests/unit/campaigns/test_actions.py"
+
+STRANGERS = (
+    Mutation(
+        "second number dialled",
+        "two numbers in a cell are dialled as one that somebody else has",
+        "campaigns/number_text.py",
+        "    _refuse_apart(raw, text, region)\n",
+        "",
+        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+    ),
+    Mutation(
+        "cents dialled",
+        "the decimals of an amount are dialled as digits",
+        "campaigns/number_text.py",
+        "    text = _without_decimals(raw, text)\n",
+        "",
+        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+    ),
+    Mutation(
+        "range dialled",
+        "the end of a range of numbers is dialled as a digit of the first",
+        "campaigns/number_text.py",
+        "        _refuse_range(raw, text, region)\n",
+        "        pass\n",
+        (f"{NUMBER_TEXT}::test_what_is_no_single_number_is_refused_as_what_it_is",),
+    ),
+    Mutation(
+        "date dialled",
+        "eight digits are dialled in a column of dates",
+        "campaigns/import_rows.py",
+        "        if self._holds_dates and may_be_date(raw.strip()):\n",
+        "        if not self._holds_dates and may_be_date(raw.strip()):\n",
+        ("tests/unit/campaigns/test_importer.py::test_eight_digits_in_a_column_of_dates_are_no_number",),
+    ),
+    Mutation(
+        "country code ignored",
+        "a number is read as one of the caller's country whatever code stands beside it",
+        "campaigns/import_rows.py",
+        "        if columns.beside:\n",
+        "        if not columns.beside:\n",
+        (f"{SHAPES}::test_a_shape_goes_in_as_its_people_mean_it",),
+    ),
+)
+SPOKEN = (
+    Mutation(
+        "apostrophe refused",
+        "whoever has an apostrophe in a name is not called by an agent that speaks it",
+        "campaigns/action_values.py",
+        "    spoken = speakable(text)\n",
+        "    spoken = text.strip()\n",
+        (f"{ACTIONS}::test_a_text_that_an_agent_s_author_writes_may_have_signs_in_it",),
+    ),
+)
