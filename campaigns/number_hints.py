@@ -7,11 +7,11 @@ makes a valid number, and else the row is refused. It is never left out of accou
 from __future__ import annotations
 
 import re
-import runpy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import phonenumbers
@@ -199,12 +199,22 @@ def _country(value: str) -> str | None:
 @cache
 def _names() -> dict[str, str]:
     """Countries by their names in the languages that libphonenumber's data has."""
-    # By its path: the package around it reads two seconds' worth of places that nobody here asks for.
-    file = Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
     found: dict[str, str] = {}
-    for region, names in runpy.run_path(str(file))["LOCALE_DATA"].items():
+    for region, names in _locale_data().items():
         if region in phonenumbers.SUPPORTED_REGIONS:
             for name in names.values():
                 if not name.startswith("*"):
                     found.setdefault(name.casefold(), region)
     return found
+
+
+def _locale_data() -> dict[str, dict[str, str]]:
+    """The names of countries, read by their file: the package around it reads two seconds' worth of places."""
+    file = Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
+    spec = spec_from_file_location("phonenumbers.geodata.locale_alone", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    data: dict[str, dict[str, str]] = module.LOCALE_DATA
+    return data

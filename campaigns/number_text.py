@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from campaigns.errors import NumberRefused, quoted
-from campaigns.numbering_plans import country_of, fewest_digits, is_whole
+from campaigns.numbering_plans import country_of, fewest_digits, is_whole, national_digits
 
 _BETWEEN = r"\s*[-/. ]\s*"
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
@@ -49,7 +49,7 @@ _SEPARATOR = re.compile(r"[ ()./-]+")
 _NOT_DIGITS = str.maketrans("", "", " ().-/")
 _RANGE = re.compile(r"(?P<whole>.*[0-9)]) ?- ?(?P<rest>[0-9]{1,4})")
 _FEWEST_OF_ONE = 5
-_FEWEST_DIGITS = 6
+_FEWEST_DIGITS = 5
 _EXTENSION_BEHIND_HYPHEN = frozenset({"DE", "AT"})
 """Where a hyphen stands before the direct-dial part of one number (DIN 5008, ÖNORM A 1080)."""
 
@@ -177,6 +177,8 @@ def refuse_joined(raw: str, text: str, region: str | None) -> None:
         if len(right) < _FEWEST_DIGITS:
             break
         left = text[: found.start()].translate(_NOT_DIGITS)
+        if national_digits(left) < _FEWEST_DIGITS:
+            continue
         if is_whole(left, region) and is_whole(right, region):
             raise _several(raw)
     if "-" in text:

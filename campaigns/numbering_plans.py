@@ -143,6 +143,13 @@ def country_of(written: str, region: str | None) -> str | None:
     return region if code is None else phonenumbers.region_code_for_country_code(int(code))
 
 
+def national_digits(written: str) -> int:
+    """How many digits `written` has behind its country's code, where a `+` says that there is one."""
+    if written[:1] != "+":
+        return len(written)
+    return len(written) - 1 - len(_code_of(written[1:]) or "")
+
+
 def _code_of(digits: str) -> str | None:
     return next((digits[:end] for end in range(1, _LONGEST_CODE + 1) if digits[:end] in _CODES), None)
 

@@ -181,6 +181,8 @@ def test_one_number_with_marks_in_it_is_one_number(text: str, region: str, numbe
         ("+1 202-555-0101 ::: +1 202-555-0104", "US", "several_numbers"),
         ("2025550101 2025550102", "US", "several_numbers"),
         ("030 12345 030 12346", "DE", "several_numbers"),
+        ("030 180991 30137", "DE", "several_numbers"),
+        ("271466-27 004", "LU", "several_numbers"),
         ("06 1234567-8", "IT", "number_range"),
         ("202-5550106-1", "US", "number_range"),
         ("02/2026", "IT", "date"),

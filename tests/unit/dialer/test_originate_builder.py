@@ -142,6 +142,32 @@ def test_a_call_without_a_permit_for_its_second_leg_does_not_leave() -> None:
         builder.build(make_plan(), make_gateway(), BRIDGED, {})
 
 
+def test_a_column_travels_by_the_variable_that_its_list_gave_it() -> None:
+    columns = {"E-mail": "carillon_e_mail", "E mail": "carillon_e_mail_2", "Имя": "carillon_imya"}
+    action = {"type": "playback", "say": "{E mail} {e_mail_2} {e_mail} {imya}"}
+    plan = make_plan(action=action, columns=columns)
+    cells = {"E-mail": "one", "E mail": "two", "Имя": "Анна"}
+    request = REQUESTS.build(plan, make_gateway(), make_call(), cells)
+    assert request.variables == {
+        "carillon_e_mail": "one",
+        "carillon_e_mail_2": "two",
+        "carillon_imya": "Анна",
+    }
+    assert ("speak", "flite|slt|two two one Анна") in [(s.name, s.argument) for s in request.applications]
+    # A list that an older release imported: each column by its own name.
+    request = REQUESTS.build(make_plan(), make_gateway(), make_call(), {"Order ID": "1", "Имя": "Анна"})
+    assert request.variables == {"carillon_order_id": "1", "carillon_imya": "Анна"}
+
+
+def test_a_bridge_reads_a_column_as_the_list_s_own_numbers_were_read() -> None:
+    action = {"type": "bridge", "gateway_id": DESK, "number": "{desk}"}
+    plan = make_plan(action=action, region="GB", **GRANTED)
+    request = REQUESTS.build(plan, make_gateway(), BRIDGED, {"desk": "020 7946 0018"})
+    assert ("bridge", "sofia/gateway/desk/442079460018") in [
+        (s.name, s.argument) for s in request.applications
+    ]
+
+
 def test_a_message_that_no_longer_stands_stops_the_campaign() -> None:
     plan = make_plan(action=ACTIONS["conference"], safe_harbour={"file": "https://gone.example/a.wav"})
     with pytest.raises(ActionRefused):

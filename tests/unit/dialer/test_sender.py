@@ -13,9 +13,11 @@ from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import OWN_LAG_SECONDS, STALLED_SECONDS, Sender, SendOutcome
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState
+from dialer.record.call_end import never_sendable
+from dialer.record.recorder import Recorder
 from dialer.send_gate import SendGate
 from freeswitch.cluster import Cluster
-from freeswitch.errors import NotConnected, Withheld
+from freeswitch.errors import CommandRefused, NotConnected, Withheld
 from freeswitch.originate import OriginateRequest
 from freeswitch.originate import originate as command_of
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan, make_recorder
@@ -127,6 +129,28 @@ def test_what_no_command_can_carry_is_refused_and_not_raised(bench: Bench) -> No
     call = make_call()
     assert bench.send(call, note="x" * 5000) is SendOutcome.REFUSED
     assert call.sent_at is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "cause"),
+    [
+        (
+            CommandRefused("file", "/srv/sounds/a b", "a path, or an https URL"),
+            "REFUSED: file a path, or an https URL",
+        ),
+        (FileNotFoundError("/srv/sounds/ann.wav"), "REFUSED: FileNotFoundError"),
+    ],
+)
+def test_what_could_not_be_sent_says_nothing_of_the_number_and_of_this_machine(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, refused: Exception, cause: str
+) -> None:
+    recorded: list[tuple[str, str]] = []
+    call = make_call()
+    monkeypatch.setattr(Recorder, "refuse", lambda _self, told, why: recorded.append((told.call_id, why)))
+    bench.sender.refuse(call, refused)
+    assert recorded == [(call.call_id, cause)]
+    ended = never_sendable(call, cause)
+    assert (ended.disposition, ended.cause, ended.counts) == ("not_sent", cause, False)
 
 
 def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:
