@@ -22,9 +22,11 @@ from api.request_input import PacedBodies, Request
 from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
 from api.routes.campaign_schemas import say_upper_bound
+from api.routes.event_schemas import describe_events
 from api.routes.events import events_blueprint
 from api.routes.registry import BLUEPRINTS
 from api.routes.stream_access import authorise, authorise_token, snapshot, taken
+from api.schema_check import schema_fault_now
 from api.services import EXTENSION, Services
 from coordination.control_bus import ControlBus
 from coordination.membership import Membership
@@ -72,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.request_log:
         request_log.register(app)
     cors.register(app, settings.cors_origins)
-    errors.register(app)
+    errors.register(app, schema_fault_now)
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)
     app.register_blueprint(cdr.blp)
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     stream = EventStream(Hub(client, prefix, partial(snapshot, dialers), look=taken))
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_token))
+    describe_events(api.spec)
     return app
 
 

@@ -23,7 +23,7 @@ from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
 from api import json_body, schemas
-from api.errors import PROBLEM, ApiError
+from api.errors import JSON, PROBLEM, ApiError
 
 F = TypeVar("F", bound=Callable[..., object])
 OpenApi = dict[str, Any]
@@ -176,12 +176,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
 
 def error_document(description: str) -> OpenApi:
-    """One error response of an operation, in both of its forms."""
+    """One error response of an operation, in each of its forms."""
     return {
         "description": description,
         "content": {
             TEXT_BODY: {"schema": {"type": "string"}, "example": description},
             PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}},
+            JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
         },
     }
 

@@ -6,7 +6,7 @@ Whatever goes wrong inside, no stack trace, SQL or path leaves through here; the
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import orjson
@@ -22,10 +22,12 @@ from server_faults import DISK_FULL, state_of
 log = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
+JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 RETRY_AFTER_SECONDS = 2
 
-NOT_MIGRATED = "The database's schema is not that of this release"
+NO_SUCH = frozenset({"42P01", "42703"})
+"""The SQLSTATE where a table or a column is not there."""
 
 CODES: Mapping[int, str] = {
     400: "invalid_request",
@@ -45,8 +47,6 @@ CODES: Mapping[int, str] = {
 
 UNUSABLE: Mapping[str, tuple[str, str]] = {
     DISK_FULL: ("The database's disk is full", "database_full"),
-    "42P01": (NOT_MIGRATED, "database_not_migrated"),
-    "42703": (NOT_MIGRATED, "database_not_migrated"),
     "25006": ("The database takes no writes now", "database_read_only"),
 }
 """What a client is told, and the code, where PostgreSQL's error says that nobody can be served, by its SQLSTATE."""
@@ -89,7 +89,8 @@ def conflict(message: str, code: str = "conflict") -> ApiError:
 
 def rendered(error: ApiError) -> Response:
     """The answer for `error`, in the form that this client asked for."""
-    if _wants_problem():
+    content_type = _problem_type()
+    if content_type is not None:
         title = HTTPStatus(error.status).phrase
         problem = {
             "type": "about:blank",
@@ -98,7 +99,7 @@ def rendered(error: ApiError) -> Response:
             "detail": error.message,
             "code": error.code,
         }
-        response = Response(orjson.dumps(problem), error.status, content_type=PROBLEM)
+        response = Response(orjson.dumps(problem), error.status, content_type=content_type)
     else:
         response = Response(error.message, error.status, content_type=TEXT)
     response.headers.extend(error.headers)
@@ -106,18 +107,37 @@ def rendered(error: ApiError) -> Response:
     return response
 
 
-def register(app: Flask) -> None:
-    """Answer every exception that leaves a view of `app`."""
+def register(app: Flask, schema_fault: Callable[[], str | None] = lambda: None) -> None:
+    """Answer every exception that leaves a view of `app`. `schema_fault` says whether the database is of another
+    release, where one could be due to that."""
+
+    def database_error(error: Exception) -> Response:
+        fault = schema_fault() if state_of(error) in NO_SUCH else None
+        if fault is None:
+            return _database_error(error)
+        log.error("schema_not_current", path=request.path, reason=fault)
+        return rendered(_come_back(fault, "database_not_migrated"))
+
     app.register_error_handler(ApiError, rendered)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(peewee.PeeweeException, _database_error)
-    app.register_error_handler(psycopg.Error, _database_error)
+    app.register_error_handler(peewee.PeeweeException, database_error)
+    app.register_error_handler(psycopg.Error, database_error)
     app.register_error_handler(Exception, _internal_error)
 
 
-def _wants_problem() -> bool:
+def _come_back(message: str, code: str) -> ApiError:
+    """A 503 that may be over soon."""
+    return ApiError(503, message, code=code, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _problem_type() -> str | None:
+    """The content type of a problem for a client that asks for JSON by name; None for one that gets the sentence."""
     asked = {mimetype.lower(): quality for mimetype, quality in request.accept_mimetypes}
-    return asked.get(PROBLEM, 0) > 0 and asked.get(PROBLEM, 0) >= asked.get("text/plain", 0)
+    text = asked.get("text/plain", 0)
+    for kind in (PROBLEM, JSON):
+        if asked.get(kind, 0) > 0 and asked.get(kind, 0) >= text:
+            return kind
+    return None
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -141,10 +161,8 @@ def _http_error(error: HTTPException) -> Response:
 def _database_error(error: Exception) -> Response:
     known = UNUSABLE.get(state_of(error))
     if known is not None:
-        message, code = known
         outages.struck(outages.DATABASE, error)
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return rendered(ApiError(503, message, code=code, headers=headers))
+        return rendered(_come_back(*known))
     log.error("database_error", path=request.path, exc_info=error)
     return rendered(ApiError(500, "Database error", code="database_error"))
 
@@ -152,7 +170,6 @@ def _database_error(error: Exception) -> Response:
 def _internal_error(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         log.error("disk_full", path=request.path, reason=str(error))
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return rendered(ApiError(503, "This server's disk is full", code="disk_full", headers=headers))
+        return rendered(_come_back("This server's disk is full", "disk_full"))
     log.error("internal_error", path=request.path, exc_info=error)
     return rendered(ApiError(500, "Internal error"))

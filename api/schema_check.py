@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from api.errors import ApiError
+from api.transactions import transaction
 from models import SCHEMA_VERSION, rows
 
 _TABLE = "SELECT to_regclass('schema_migration') IS NOT NULL AS there"
@@ -17,3 +19,12 @@ def schema_fault() -> str | None:
     if newest < SCHEMA_VERSION:
         return f"The database's schema is {newest:04}, and this release needs {SCHEMA_VERSION:04}: {RELEASE}."
     return None
+
+
+def schema_fault_now() -> str | None:
+    """The same in a transaction of its own; None also where nobody can say."""
+    try:
+        with transaction(2.0):
+            return schema_fault()
+    except ApiError:
+        return None

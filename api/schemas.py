@@ -189,6 +189,20 @@ class Choice(fields.String):
         super().__init__(**kwargs)
 
 
+class Word(Text):
+    """A word that the service says, and what each means. One that is newer than this process is shown too."""
+
+    def __init__(
+        self, meanings: Mapping[str, str], description: str = "", **kwargs: Unpack[FieldOptions]
+    ) -> None:
+        told = "\n".join(f"- `{word}`: {meaning}" for word, meaning in meanings.items())
+        words: list[str | None] = [str(word) for word in meanings]
+        if kwargs.get("allow_none"):
+            words.append(None)
+        kwargs["metadata"] = {"description": f"{description}\n\n{told}".strip(), "enum": words}
+        super().__init__(**kwargs)
+
+
 class Nested(fields.Nested):
     """An object within an object."""
 

@@ -37,6 +37,26 @@ class Disposition(StrEnum):
     its number. Says nothing of the number."""
 
 
+MEANINGS: Mapping[str, str] = {
+    Disposition.ANSWERED: "Somebody picked up, and the agent ran.",
+    Disposition.ABANDONED: "Somebody picked up, and no agent was there in time.",
+    Disposition.AGENT_FAILED: "Somebody picked up, and the agent could not run; uses no attempt.",
+    Disposition.BUSY: "The line was busy.",
+    Disposition.NO_ANSWER: "It rang, and nobody picked up.",
+    Disposition.UNREACHABLE: "The network could not reach the phone: switched off, or no way there.",
+    Disposition.REJECTED: "The person, or who decides for him, refused the call.",
+    Disposition.NETWORK_BLOCKED: "The network blocked the call (603+).",
+    Disposition.INVALID: "The number does not exist, or cannot be called as it is.",
+    Disposition.REDIRECTED: "The number answered that another one is to be called.",
+    Disposition.GATEWAY_FAULT: "The carrier would not have us, or its gateway was down; uses no attempt.",
+    Disposition.CONGESTION: "The carrier or the network had no room for the call.",
+    Disposition.NODE_FAULT: "The node could not carry the call on; uses no attempt.",
+    Disposition.SWITCH_LOST: "The node was lost during the call.",
+    Disposition.OUTCOME_UNKNOWN: "The call may have been placed, and nobody can say how it ended.",
+}
+"""What each means to who reads it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a call that is over.

@@ -117,6 +117,11 @@ class Listener:
         self._wake.set()
 
     @property
+    def ended(self) -> bool:
+        """Whether it was told that the campaign has ended."""
+        return self._ended
+
+    @property
     def behind(self) -> bool:
         """Whether it reads the stream itself at the moment, instead of being fed."""
         return self._behind

@@ -60,8 +60,11 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         status: str = "",
         sock: socket | None = None,
         admission: Admission | None = None,
+        *,
+        close: bool = False,
     ) -> Iterator[bytes]:
-        """The bytes of the stream of campaign `channel` after `cursor`, until the process stops or the client goes.
+        """The bytes of the stream of campaign `channel` after `cursor`, until the process stops or the client goes;
+        with `close`, no further than its end.
 
         `status` is the campaign's now; with `admission` it ends when that is taken away. Each piece is everything
         that was waiting, to be sent in one write.
@@ -69,12 +72,12 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         yield b": carillon\n" + sse.retry(*RECONNECT_SECONDS)
         try:
             with self._hub.listen(channel, cursor, status, sock, admission) as listener:
-                yield from self._pieces(listener)
+                yield from self._pieces(listener, close=close)
         except (TooManyListenersError, TenantListenersError) as error:
             yield b": %s\n\n" % str(error).encode()
         yield sse.retry(*LEAVING_SECONDS)
 
-    def _pieces(self, listener: Listener) -> Iterator[bytes]:
+    def _pieces(self, listener: Listener, *, close: bool) -> Iterator[bytes]:
         due = time.monotonic() + self._heartbeat
         while worker_state.alive() and not self._hub.stopping and not listener.gone:
             piece = listener.take(max(0.0, min(self._check, due - time.monotonic())))
@@ -83,8 +86,17 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
                 piece += sse.HEARTBEAT
             if piece and not listener.gone:
                 yield piece
+            if close and listener.ended:
+                return
 
-    def stream(self, campaign_id: str = "", status: str = "", admission: Admission | None = None) -> Response:
+    def stream(
+        self,
+        campaign_id: str = "",
+        status: str = "",
+        admission: Admission | None = None,
+        *,
+        close: bool = False,
+    ) -> Response:
         """The response to the current request, which has been authorised for `campaign_id`, now in `status`, by
         `admission`.
 
@@ -94,7 +106,7 @@ class EventStream(ServerSentEventsBlueprint):  # type: ignore[misc]  # flask-sse
         cursor = requested_cursor()
         self._hub.refuse_where_full(admission)
         sock = request.environ.get("gunicorn.socket")
-        body = self.messages(campaign_id, cursor, status, sock, admission)
+        body = self.messages(campaign_id, cursor, status, sock, admission, close=close)
         response = current_app.response_class(body, mimetype="text/event-stream")
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Accel-Buffering"] = "no"

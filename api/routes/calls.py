@@ -19,7 +19,7 @@ from api.resources import id_or_404, invalid
 from api.schemas import identifier
 from api.transactions import transaction
 from campaigns import call_counts
-from campaigns.dispositions import Disposition
+from campaigns.dispositions import MEANINGS, Disposition
 from models import CallState, rows
 
 blp = Blueprint("calls", description="One row for each send")
@@ -77,9 +77,7 @@ class CallSchema(schemas.Schema):
     state = schemas.Choice(CallState, required=True)
     node = schemas.Text(required=True)
     gateway_id = schemas.Id(required=True)
-    disposition = schemas.Text(
-        required=True, allow_none=True, metadata={"description": "How it ended; null until then."}
-    )
+    disposition = schemas.Word(MEANINGS, "How it ended; null until then.", required=True, allow_none=True)
     cause = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The hangup cause, by name."}
     )

@@ -12,6 +12,8 @@ from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
 from api.resources import Patch
+from campaigns.blocked_words import BLOCKED_WORDS
+from campaigns.dispositions import MEANINGS
 from models import CampaignStatus, ContactStatus
 
 DEFAULT_CONCURRENT = 5
@@ -281,16 +283,12 @@ class CampaignSchema(schemas.Schema):
     created_by = schemas.Text(required=True, metadata={"description": "The key that created it, by name."})
     counts = schemas.Nested(CountsSchema, required=True)
     end_reason = schemas.Choice(("stopped", "exhausted", "deadline", "error"), required=True, allow_none=True)
-    blocked_reason = schemas.Text(
+    blocked_reason = schemas.Word(
+        BLOCKED_WORDS,
+        "What held it back at the last decision: why nothing is being dialled right now, or why fewer than could be. "
+        "null with the next decision to dial.",
         required=True,
         allow_none=True,
-        metadata={
-            "description": "What held it back at the last decision. Why nothing is being dialled right now: the cap "
-            "that binds, or what is missing (`caller_id`, `agent`, `gateway_paused`: switched off or taken away; "
-            "`not_here`: no dialer is set up for its agent; `no_dialer`: none is alive; `node_stalled`: no node "
-            "answers; `node_refuses`: every node refuses). Or `slow_start`, while that "
-            "makes it slower than it could be. null with the next decision to dial."
-        },
     )
     blocked_since = schemas.Time(
         required=True, allow_none=True, metadata={"description": "Since when blocked_reason has held."}
@@ -359,7 +357,7 @@ class ContactSchema(schemas.Schema):
     id = schemas.Id(required=True)
     phone_number = schemas.Text(required=True, metadata={"description": "E.164"})
     status = schemas.Choice(ContactStatus, required=True)
-    disposition = schemas.Text(required=True, allow_none=True)
+    disposition = schemas.Word(MEANINGS, "How its last call ended.", required=True, allow_none=True)
     attempts = schemas.Integer(required=True)
     next_attempt_at = schemas.Time(required=True, allow_none=True)
     last_cause = schemas.Text(required=True, allow_none=True)

@@ -101,19 +101,21 @@ def _add_stream(
 
         `event: contact` for every transition of a contact, with an `id:`; `event: campaign` for every transition
         of the campaign; the default event is a snapshot, at once and then every 2 s while the campaign runs;
-        `event: end` when a terminal state is reached or the campaign is deleted (its status is then `deleted`);
+        `event: end` when a terminal state is reached or the campaign is deleted (its status is then `deleted`); the
+        stream stays open then (a late record may correct an outcome) unless `close=true` ends it there;
         `: heartbeat` every 15 s. A client that reconnects with
         `Last-Event-ID` gets exactly what it missed; after an id that is too old, or when the server has lost
         events, it gets `event: reset` and a snapshot. Let in by the key, or by `token` alone.
         """
-        refuse_unknown({"token", "last_event_id"})
+        refuse_unknown({"token", "last_event_id", "close"})
+        close = _close()
         token = request.args.get("token")
         campaign = (
             authorise(campaign_id, "read")
             if token is None
             else authorise_token(campaign_id, _admission_of(signer, token, campaign_id))
         )
-        return _answer(stream, campaign, any_origin=token is not None)
+        return _answer(stream, campaign, any_origin=token is not None, close=close)
 
 
 def _add_token(blp: Blueprint, signer: StreamTokens, authorise: Authorise) -> None:
@@ -154,10 +156,18 @@ def _issued_at() -> tuple[int, bool]:
     return int(orjson.loads(answer.body)["issued_at"]), answer.replayed
 
 
-def _answer(stream: EventStream, campaign: CampaignRef, *, any_origin: bool) -> Response:
+def _close() -> bool:
+    """Whether the stream is to be closed after `event: end`. Raises ApiError 400."""
+    text = request.args.get("close", "false")
+    if text not in ("true", "false"):
+        raise ApiError(400, f"close is {schemas.quoted(text)}; it must be true or false.")
+    return text == "true"
+
+
+def _answer(stream: EventStream, campaign: CampaignRef, *, any_origin: bool, close: bool) -> Response:
     """The stream. Only a token travels from a page of another origin, and it opens nothing but this."""
     try:
-        response = stream.stream(campaign.id, campaign.status, campaign.admission)
+        response = stream.stream(campaign.id, campaign.status, campaign.admission, close=close)
     except BadEventIdError as error:
         raise ApiError(400, f"{error}.") from error
     except TooManyListenersError as error:
@@ -202,6 +212,12 @@ def _parameters() -> list[str | dict[str, object]]:
             "in": "query",
             "description": "The same, for a page that opens a new EventSource.",
             "schema": event_id,
+        },
+        {
+            "name": "close",
+            "in": "query",
+            "description": "End the stream after `event: end`, for a script: an EventSource would come back.",
+            "schema": {"type": "boolean", "default": False},
         },
         {
             "name": "token",

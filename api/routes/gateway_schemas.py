@@ -162,11 +162,21 @@ class GatewaySchema(schemas.Schema):
 
     id = schemas.Id(required=True)
     name = schemas.Text(required=True)
-    dial_string = schemas.Text(required=True)
+    dial_string = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null to a key that is not of role platform."},
+    )
     cps = schemas.Integer(required=True, allow_none=True)
     channels = schemas.Integer(required=True, allow_none=True)
     prefixes = schemas.Items(schemas.Text(), required=True)
-    cost = schemas.Number(0, COST_MAX, required=True, allow_none=True)
+    cost = schemas.Number(
+        0,
+        COST_MAX,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null also to a key that is not of role platform."},
+    )
     failover = schemas.Items(schemas.Id(), required=True)
     caller_id_header = schemas.Choice(CallerIdHeader, required=True)
     caller_id_format = schemas.Choice(CallerIdFormat, required=True)

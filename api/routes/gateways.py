@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Response
 
 from api import idempotency, notify
-from api.auth import requires
+from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict
 from api.paging import Page, PageQuery, PageValues, list_schema
@@ -57,13 +57,18 @@ EXISTING = """
     SELECT id::text FROM gateway WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"""
 
 
+OPERATORS_OWN = ("dial_string", "cost")
+"""What a key that is not of role platform is not shown: a dial string may hold a password."""
+
+
 def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, object]]:
     rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
-    return [{**gateway.__data__, "rate_now": rates[str(gateway.id)]} for gateway in gateways]
+    hidden = {} if current_caller().may("platform") else dict.fromkeys(OPERATORS_OWN)
+    return [{**gateway.__data__, "rate_now": rates[str(gateway.id)], **hidden} for gateway in gateways]
 
 
 @blp.route("/gateways")
-@requires("platform")
+@requires("operate")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("gateways", GatewaySchema), example=EXAMPLE_LIST)
 def list_gateways(query: PageValues) -> dict[str, object]:
@@ -93,7 +98,7 @@ def create_gateway(body: GatewayValues) -> Response:
 
 
 @blp.route("/gateways/<gateway_id>")
-@requires("platform", errors={404: NOT_FOUND})
+@requires("operate", errors={404: NOT_FOUND})
 @blp.response(200, GatewaySchema, example=EXAMPLE)
 def get_gateway(gateway_id: str) -> dict[str, object]:
     """Get a gateway"""

@@ -64,7 +64,7 @@ EXAMPLE_LIST = {"nodes": [EXAMPLE, EXAMPLE_ADDED], "total": 2, "limit": 100, "of
 
 
 @blp.route("/nodes")
-@requires("platform")
+@requires("operate")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, list_schema("nodes", NodeSchema), example=EXAMPLE_LIST)
 def list_nodes(query: PageValues) -> dict[str, object]:
@@ -107,7 +107,7 @@ def create_node(body: NodeValues) -> Response:
 
 
 @blp.route("/nodes/<node_name>")
-@requires("platform", errors={404: NOT_FOUND})
+@requires("operate", errors={404: NOT_FOUND})
 @blp.response(200, NodeSchema, example=EXAMPLE)
 def get_node(node_name: str) -> NodeView:
     """Get a node"""

@@ -18,6 +18,7 @@ from api.routes.campaigns import NOT_FOUND, campaign_or_404
 from api.services import services
 from api.transactions import transaction
 from campaigns import pacing
+from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -75,12 +76,8 @@ class PaceStepSchema(schemas.Schema):
     live_calls = schemas.Integer(
         required=True, metadata={"description": "Calls in progress, at the most of any second."}
     )
-    cap = schemas.Text(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "What held it back, in the words of blocked_reason; of several the most frequent."
-        },
+    cap = schemas.Word(
+        BLOCKED_WORDS, "What held it back; of several the most frequent.", required=True, allow_none=True
     )
 
 

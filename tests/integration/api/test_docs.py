@@ -84,3 +84,19 @@ def test_the_bare_address_leads_to_the_page_and_names_what_else_there_is(site: S
     for path in re.findall(r"(/\S+?)[,.]? ", response.text):
         assert site.client().get(path).status_code == 200, path
     assert site.client().get("/?a=b").status_code == 302
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_page() -> None:
+    """No browser is asked: the rules that keep long paths, words and tables within 390 px are there."""
+    css = (FOLDER / "docs.css").read_text(encoding="utf-8")
+    assert 'name="viewport" content="width=device-width' in (FOLDER / "index.html").read_text(
+        encoding="utf-8"
+    )
+    assert re.search(r"code \{[^}]*overflow-wrap: anywhere", css)
+    assert re.search(r"th, td \{[^}]*overflow-wrap: anywhere", css)
+    upright = css.partition("@media (max-width: 30rem)")[2]
+    assert re.search(r"table, tbody, tr, th, td \{ display: block", upright)
+    # What has a width of its own may be no wider than its place.
+    for rule in re.findall(r"\{([^}]*)\}", css):
+        if re.search(r"(?:^|;)\s*width: \d+rem", rule):
+            assert "max-width: 100%" in rule, rule

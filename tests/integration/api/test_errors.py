@@ -80,11 +80,28 @@ def test_each_error_has_both_forms(
 
 
 @pytest.mark.parametrize(
-    "accept", ["*/*", "application/json", "text/html", "text/plain", f"{PROBLEM};q=0", "x"]
+    "accept", ["*/*", "application/json;q=0", "text/html", "text/plain", f"{PROBLEM};q=0", "x"]
 )
 def test_plain_text_is_the_default(site: Site, accept: str) -> None:
     response = site.client().get("/api/v1/campaigns", headers={"Accept": accept})
     assert response.content_type == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("application/json", "application/json"),
+        ("application/json, text/plain, */*", "application/json"),
+        ("text/plain, application/json;q=0.9", "text/plain; charset=utf-8"),
+        (f"application/json, {PROBLEM}", PROBLEM),
+    ],
+)
+def test_who_asks_for_json_by_name_gets_the_problem(site: Site, accept: str, content_type: str) -> None:
+    response = site.client().get("/api/v1/campaigns", headers={"Accept": accept})
+    assert response.content_type == content_type
+    if "json" in content_type:
+        assert response.json is not None
+        assert (response.json["status"], response.json["code"]) == (401, "unauthorized")
 
 
 def test_a_wrong_method_says_which_are_right(site: Site) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from models import db, rows, transaction
 from tests.integration.api.site import Site, csv_of
 
@@ -52,5 +53,8 @@ def test_a_full_disk_of_the_server_says_so(site: Site, monkeypatch: pytest.Monke
 def test_a_schema_that_is_not_ours_is_no_internal_error(site: Site) -> None:
     with db.connection_context():
         db.execute_sql("ALTER TABLE agent RENAME COLUMN action TO former")
+        db.execute_sql("DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)")
     response = site.get("/agents")
-    assert (response.status_code, response.text) == (503, "The database's schema is not that of this release")
+    found, needed = (f"{models.SCHEMA_VERSION + less:04}" for less in (-1, 0))
+    text = f"The database's schema is {found}, and this release needs {needed}: run python -m migrations."
+    assert (response.status_code, response.text) == (503, text)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from campaigns.blocked_words import BLOCKED_WORDS
+from campaigns.dispositions import MEANINGS
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
+
+ERROR_FORMS = {"text/plain", "application/problem+json", "application/json"}
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def test_every_operation_has_its_key_its_errors_and_its_examples(document: Any) 
         for status, response in operation["responses"].items():
             for content in response.get("content", {}).values():
                 if int(status) >= 400:
-                    assert set(response["content"]) == {"text/plain", "application/problem+json"}, where
+                    assert set(response["content"]) == ERROR_FORMS, where
                 elif operation["tags"] != ["events"]:
                     assert "example" in content or "examples" in content, (where, status)
         body = operation.get("requestBody", {"content": {}})
@@ -118,3 +123,41 @@ def test_the_bound_of_a_campaigns_calls_is_the_platforms(
         if (field := schema.get("properties", {}).get("max_concurrent_calls", {})).get("minimum") == 1
     }
     assert bounds == dict.fromkeys(("CampaignBody", "CampaignForm"), most)
+
+
+def test_the_words_of_a_campaign_and_a_call_are_in_the_document_with_their_meaning(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    for name, field, meanings in (
+        ("Campaign", "blocked_reason", BLOCKED_WORDS),
+        ("PaceStep", "cap", BLOCKED_WORDS),
+        ("SnapshotEvent", "blocked_reason", BLOCKED_WORDS),
+        ("Call", "disposition", MEANINGS),
+        ("Contact", "disposition", MEANINGS),
+        ("ContactEvent", "disposition", MEANINGS),
+    ):
+        shown = schemas[name]["properties"][field]
+        assert shown["enum"] == [*meanings, None], (name, field)
+        for word, meaning in meanings.items():
+            assert f"- `{word}`: {meaning}" in shown["description"]
+
+
+def test_the_events_of_a_stream_are_what_the_document_says(site: Site, document: dict[str, Any]) -> None:
+    campaign_id = site.create(2)
+    assert site.post(f"/campaigns/{campaign_id}/start").status_code == 200
+    assert site.post(f"/campaigns/{campaign_id}/stop").status_code == 200
+    operation = document["paths"]["/api/v1/campaigns/{campaign_id}/events"]["get"]
+    kinds = operation["responses"]["200"]["x-events"]
+    path = f"/campaigns/{campaign_id}/events?close=true&last_event_id=0-0"
+    stream = site.get(path).text
+    seen = set()
+    for block in stream.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        kind = lines.get("event", "message")
+        if "data" in lines and kind in kinds:
+            seen.add(kind)
+            schema = {**kinds[kind], "components": document["components"]}
+            data = json.loads(lines["data"])
+            assert [error.message for error in OAS31Validator(schema).iter_errors(data)] == [], kind
+    assert "message" in seen

@@ -253,7 +253,9 @@ def test_a_gateway_in_use_is_not_deleted(site: Site) -> None:
 def test_no_tenants_key_sees_a_dial_string(site: Site) -> None:
     number = site.get(f"/phone-numbers/{site.phone_number_id}", role="admin")
     assert "dial_string" not in number.text
-    assert ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="admin").status_code == 403
+    shown = ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="admin")
+    assert (shown.status_code, shown.json["dial_string"]) == (200, None)
+    assert ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="read").status_code == 403
 
 
 def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
@@ -279,3 +281,18 @@ def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:
     )
     assert row == {"probe_at": None, "probes": 0, "faults_in_row": 0}
     assert ask(site, "POST", f"/gateways/{gateway_id}/resume").status_code == 200
+
+
+def test_an_operator_of_a_tenant_sees_gateways_without_what_is_the_platforms_own(site: Site) -> None:
+    secret = "sofia/gateway/carrier/{number}"
+    body = {"name": "carrier", "dial_string": secret, "cost": 0.5}
+    gateway_id = site.request("POST", "/gateways", role="platform", json=body).json["id"]
+    for role in ("operate", "admin"):
+        shown = site.get(f"/gateways/{gateway_id}", role=role)
+        assert (shown.status_code, shown.json["name"]) == (200, "carrier")
+        assert (shown.json["dial_string"], shown.json["cost"]) == (None, None)
+        listed = site.get("/gateways", role=role)
+        assert secret not in listed.text
+        assert "carrier" in [row["name"] for row in listed.json["gateways"]]
+    assert site.get(f"/gateways/{gateway_id}", role="platform").json["dial_string"] == secret
+    assert site.get("/gateways", role="read").status_code == 403

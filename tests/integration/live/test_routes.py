@@ -164,7 +164,12 @@ def test_the_document_describes_both_routes(http: FlaskClient) -> None:
     stream = document["paths"]["/api/v1/campaigns/{campaign_id}/events"]["get"]
     assert list(stream["responses"]["200"]["content"]) == ["text/event-stream"]
     named = {(p["in"], p["name"]) for p in stream["parameters"] if "in" in p}
-    assert named == {("header", "Last-Event-ID"), ("query", "last_event_id"), ("query", "token")}
+    assert named == {
+        ("header", "Last-Event-ID"),
+        ("query", "last_event_id"),
+        ("query", "token"),
+        ("query", "close"),
+    }
     assert {"400", "401", "404", "503"} <= set(stream["responses"])
     token = document["paths"]["/api/v1/campaigns/{campaign_id}/events/token"]["post"]
     assert "201" in token["responses"]
@@ -177,3 +182,17 @@ def test_a_browser_opens_the_stream_with_its_token_and_nothing_else(streams: Str
     reader.wait_for(None)
     streams.publish(streams.transition())
     assert reader.wait_for("contact")
+
+
+def test_a_stream_is_closed_after_its_end_where_that_is_asked_for(client: Redis) -> None:
+    campaigns = Campaigns()
+    campaigns.status["c1"] = "completed"
+    hub = Hub(client, PREFIX, campaigns.snapshot)
+    http = make_app(hub, campaigns).test_client()
+    for text in ("yes", "1", ""):
+        response = http.get(f"{URL}?close={text}", headers=MINE)
+        assert (response.status_code, response.text) == (400, f"close is {text!r}; it must be true or false.")
+    body = http.get(f"{URL}?close=true", headers=MINE).text
+    assert body.count("event: end") == 1
+    assert "event: end" in body.strip().split("\n\n")[-2]
+    hub.stop()
