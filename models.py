@@ -86,7 +86,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 29
+SCHEMA_VERSION = 30
 """The last migration of this release: what its processes need the database to have."""
 
 

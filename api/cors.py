@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 SENT = "Authorization, Content-Type, Accept, Idempotency-Key, Last-Event-ID, X-Request-Id, X-Tenant"
-SHOWN = "Allow, Content-Disposition, Idempotency-Replayed, Location, Retry-After, X-Request-Id"
+SHOWN = "Allow, Content-Disposition, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
 KEPT_SECONDS = 600
 
 
