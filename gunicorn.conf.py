@@ -9,6 +9,7 @@ import gc
 import sys
 from typing import Any
 
+import web_errors
 from settings import Settings, SettingsError, address_of
 
 try:
@@ -33,6 +34,8 @@ errorlog = "-"
 loglevel = "warning"
 # It would be a second way in, below the home folder of whoever runs this.
 control_socket_disable = True
+logger_class = "web_errors.CleanLogger"
+web_errors.install()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -37,9 +37,20 @@ def make_stack(server_home: Path, tmp_path: Path) -> Iterator[StackMaker]:
 
 
 @pytest.fixture(scope="session")
-def stack(server_home: Path) -> Iterator[Stack]:
+def said() -> list[str]:
+    """What the processes of the common stack have logged."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def stack(server_home: Path, said: list[str]) -> Iterator[Stack]:
     """One stack for all tests that leave it whole."""
-    with demo_stack(server_home / "e2e", port=0, durable=False) as running:
+
+    def output(name: str, line: str) -> None:
+        said.append(line)
+        print(f"{name}: {line}")
+
+    with demo_stack(server_home / "e2e", port=0, durable=False, output=output) as running:
         running.wait_ready()
         yield running
 

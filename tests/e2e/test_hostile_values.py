@@ -67,6 +67,7 @@ CELL = st.one_of(
 AROUND_NUMBERS = st.one_of(st.just(""), st.just(""), st.just(""), st.just(""), st.sampled_from(FRAGMENTS))
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXPANSION = re.compile(r"\$\\*\{")
 _TEMPLATE = re.compile(r"\{[^{}]{1,64}\}")
 _REST = ("ignore_early_media", "originate_timeout", "outbound_redirect_fatal", "execute_on_ring")
@@ -289,8 +290,18 @@ def same_but_for_columns(
     assert found.witness.executed.keys() == {line.uuid for line in found.calls.values()}
 
 
+def logs_are_clean(said: Sequence[str], called: Sequence[str]) -> None:
+    """No line acts on a terminal, and none has the whole number of anybody who was called."""
+    whole = re.compile("|".join(number.removeprefix("+") for number in called))
+    for line in said:
+        assert not _UNPRINTABLE.search(line), repr(line)
+        assert not whole.search(line), line
+
+
 @pytest.mark.parametrize("delimiter", DELIMITERS)
-def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: Stack, delimiter: str) -> None:
+def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(
+    stack: Stack, said: list[str], delimiter: str
+) -> None:
     names = column_names(4)
     made = [Row("", (PLAIN,) * 4, (False,) * 4), *drawn(rows(4, CARRIED, UNCARRIED), LIST_ROWS)]
     called = numbers(STAYS, count=len(made))
@@ -322,6 +333,8 @@ def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(stack: St
     same_but_for_columns(
         found, found.contacts["r0"]["id"], lambda _: run("playback", "tone_stream://%(3000,0,640)")
     )
+    assert said, "nothing was logged"
+    logs_are_clean(said, called)
 
 
 def test_what_an_agent_says_is_the_filled_template_or_the_row_is_rejected(stack: Stack) -> None:

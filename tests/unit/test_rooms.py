@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"server_urls"},
     "server_urls": set(),
     "logs": set(),
+    "web_errors": {"logs"},
     "api": {"campaigns", "coordination", "limits", "live", "models", "settings"},
     "campaigns": {"ids", "models"},
     "coordination": set(),
@@ -30,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"freeswitch.causes"},
     "local": {"settings", "simulator"},
     "migrations": {"models", "server_urls", "settings", "api.key_digest", "api.stored_keys"},
-    "gunicorn.conf": {"api", "live", "settings"},
+    "gunicorn.conf": {"api", "live", "settings", "web_errors"},
 }
 
 FOR_EVERYBODY = frozenset({"cooperative", "outages", "server_faults"})
@@ -59,6 +60,7 @@ def ours() -> list[Path]:
             "server_urls",
             "settings",
             "states",
+            "web_errors",
             "gunicorn.conf",
         )
     ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import psycopg
@@ -201,6 +204,35 @@ def test_a_body_in_chunks_past_the_limit_is_413_and_is_not_cut(site: Site, servi
         # An empty body is no body; one of nothing but white space is one.
         started = service.send("POST", f"/campaigns/{site.create(1)}/start", data=body(size), headers=headers)
         assert started.status_code == (400 if status == 201 else 413)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "text"),
+    [
+        (b"GET / HTTP/9.9\r\n\r\n", 400, "Invalid HTTP Version 'Invalid HTTP Version: (9, 9)'."),
+        (b"\x1b[2J / HTTP/1.1\r\n\r\n", 400, None),
+        (b"GET /" + b"x" * 8000 + b" HTTP/1.1\r\n\r\n", 414, None),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 10_000 + b"\r\n\r\n", 431, None),
+        (b"GET / HTTP/1.1\r\nX : y\r\n\r\n", 400, None),
+        (b"POST /api/v1/halt HTTP/1.1\r\nTransfer-Encoding: nonsense\r\n\r\n", 501, None),
+    ],
+)
+def test_what_the_server_itself_refuses_is_a_sentence_too(
+    service: Service, sent: bytes, status: int, text: str | None
+) -> None:
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port or 0), HANG_SECONDS) as client:
+        client.sendall(sent)
+        answer = b"".join(iter(partial(client.recv, 65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    assert first.startswith(f"HTTP/1.1 {status} ")
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+    assert len(headers["x-request-id"]) == 32
+    assert int(headers["content-length"]) == len(body)
+    assert body.decode().endswith(".")
+    assert body.decode().isprintable()
+    assert text is None or body.decode() == text
 
 
 def test_long_lists_are_read_beside_the_workers_and_nothing_of_it_is_left(
