@@ -18,6 +18,7 @@ import models
 from api import cors, errors, request_log, transactions
 from api.blueprint import make_api
 from api.dialer_watch import DialerWatch
+from api.request_ids import RequestIds
 from api.request_input import PacedBodies, Request
 from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
@@ -70,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         dialers=dialers,
         request_limiter=RequestLimiter(client, prefix) if settings.api_rate_limit else None,
     )
-    app.wsgi_app = PacedBodies(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = RequestIds(PacedBodies(app.wsgi_app))  # type: ignore[method-assign]
     if settings.request_log:
         request_log.register(app)
     cors.register(app, settings.cors_origins)

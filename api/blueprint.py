@@ -50,6 +50,11 @@ class ProblemSchema(schemas.Schema):
     status = schemas.Integer(400, 599, required=True)
     detail = schemas.Text(required=True)
     code = schemas.Text(required=True, metadata={"description": "Stable; for programs."})
+    request_id = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "As in X-Request-Id and in the server's log."},
+    )
 
 
 class Parser(FlaskParser):
@@ -209,7 +214,10 @@ def make_api(app: flask.Flask, version: str) -> Api:
             "title": "Carillon",
             "version": version,
             "openapi_version": "3.1.0",
-            "info": {"description": "Campaigns of outbound calls, and what they need around them."},
+            "info": {
+                "description": "Campaigns of outbound calls, and what they need around them. Every answer has an"
+                " X-Request-Id, the client's own where it sent one (up to 64 letters, digits, '.', '_' or '-')."
+            },
             "servers": [{"url": "/"}],
         },
     )

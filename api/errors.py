@@ -17,6 +17,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 import outages
+from api.request_ids import ENVIRON
 from server_faults import DISK_FULL, state_of
 
 log = structlog.get_logger(__name__)
@@ -98,6 +99,7 @@ def rendered(error: ApiError) -> Response:
             "status": error.status,
             "detail": error.message,
             "code": error.code,
+            "request_id": request.environ.get(ENVIRON),
         }
         response = Response(orjson.dumps(problem), error.status, content_type=content_type)
     else:
