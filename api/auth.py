@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -24,6 +24,7 @@ from api import request_limit
 from api.blueprint import OpenApi, error_document, json_value
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
+from api.key_lookup import KeyLookup
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
@@ -33,9 +34,9 @@ CACHE_SECONDS = 0.5
 CACHE_SIZE = 1000
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 
-FIND_KEY = """
-    SELECT k.id, k.tenant_id, k.name, k.role FROM api_key k JOIN tenant t ON t.id = k.tenant_id
-    WHERE k.digest = %s AND t.deleted_at IS NULL"""
+FIND_KEYS = """
+    SELECT k.digest, k.id, k.tenant_id, k.name, k.role FROM api_key k JOIN tenant t ON t.id = k.tenant_id
+    WHERE k.digest = ANY(%s) AND t.deleted_at IS NULL"""
 FIND_TENANT = "SELECT id FROM tenant WHERE id = %s AND deleted_at IS NULL"
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -44,8 +45,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """What FIND_KEY finds."""
+    """What FIND_KEYS finds."""
 
+    digest: str
     id: uuid.UUID
     tenant_id: str
     name: str
@@ -137,7 +139,7 @@ def authenticate() -> Caller:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise _unauthorized("This needs the header Authorization: Bearer <key>.")
-    found = _cached(KeyRow, digest(key.strip(), secret), FIND_KEY)
+    found = _cached(KeyRow, digest(key.strip(), secret), _lookup().get)
     if found is None:
         raise _unauthorized("The key is not valid.")
     caller = Caller(found.tenant_id, found.role, found.name, found.id)
@@ -149,27 +151,43 @@ def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
         return caller
     if caller.role != "platform":
         raise ApiError(403, "The header X-Tenant is for keys of role platform.")
-    if not TENANT.fullmatch(tenant_id) or _cached(TenantRow, tenant_id, FIND_TENANT) is None:
+    if not TENANT.fullmatch(tenant_id) or _cached(TenantRow, tenant_id, _find_tenant) is None:
         raise ApiError(404, f"Tenant {quoted(tenant_id)} not found")
     return replace(caller, tenant_id=tenant_id)
 
 
-def _cached(kind: type[R], wanted: str, sql: str) -> R | None:
+def _lookup() -> KeyLookup[KeyRow]:
+    """The one of this application."""
+    found: KeyLookup[KeyRow] = flask.current_app.extensions.setdefault("carillon-keys", KeyLookup(_find_keys))
+    return found
+
+
+def _find_keys(digests: Sequence[str]) -> Mapping[str, KeyRow]:
+    with transaction(writes=False):
+        return {row.digest: row for row in rows_as(KeyRow, FIND_KEYS, [*digests])}
+
+
+def _find_tenant(tenant_id: str) -> TenantRow | None:
+    with transaction(writes=False):
+        found = rows_as(TenantRow, FIND_TENANT, tenant_id)
+    return found[0] if found else None
+
+
+def _cached(kind: type[R], wanted: str, find: Callable[[str], R | None]) -> R | None:
     cache: dict[tuple[type[object], str], tuple[float, object]]
     cache = flask.current_app.extensions.setdefault("carillon-callers", {})
     now, key = time.monotonic(), (kind, wanted)
     expires, row = cache.get(key, (0.0, None))
     if expires > now and isinstance(row, kind):
         return row
-    with transaction():
-        found = rows_as(kind, sql, wanted)
+    found = find(wanted)
     cache.pop(key, None)
-    if not found:
+    if found is None:
         return None
     if len(cache) >= CACHE_SIZE:
         cache.clear()
-    cache[key] = (now + CACHE_SECONDS, found[0])
-    return found[0]
+    cache[key] = (now + CACHE_SECONDS, found)
+    return found
 
 
 def _unauthorized(message: str) -> ApiError:

@@ -9,6 +9,8 @@ import flask
 import structlog
 from flask import Flask, Response, request
 
+from api.request_ids import ENVIRON
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,7 +30,7 @@ def register(app: Flask) -> None:
             status=response.status_code,
             milliseconds=round((time.monotonic() - flask.g.get("request_began", time.monotonic())) * 1000, 1),
             tenant=caller.tenant_id if caller is not None else None,
-            request_id=response.headers.get("X-Request-Id"),
+            request_id=request.environ.get(ENVIRON),
         )
         return response
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
+import gevent
 import pytest
 
+from api import auth
+from api.errors import DatabaseUnavailable
+from api.key_lookup import KeyLookup
 from tests.integration.api.site import Site, key
 from tests.judging import Judge
 from tests.waiting import wait_until
@@ -92,3 +97,40 @@ def test_a_revoked_key_and_a_deleted_tenants_are_refused_within_a_second(site: S
 def test_a_key_stored_under_another_pepper_opens_nothing(site: Site) -> None:
     site.sql("UPDATE api_key SET digest = 'x' || digest")
     assert site.get("/campaigns").status_code == 401
+
+
+def test_bad_keys_do_not_cost_a_query_each(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = auth._find_keys
+
+    def counted(digests: Sequence[str]) -> Mapping[str, auth.KeyRow]:
+        asked.append(len(digests))
+        return real(digests)
+
+    site.app.extensions["carillon-keys"] = KeyLookup(counted)
+
+    def guess(number: int) -> int:
+        headers = {"Authorization": f"Bearer sk_demo_guess-{number}"}
+        status: int = site.client().get("/api/v1/campaigns", headers=headers).status_code
+        return status
+
+    guesses = [gevent.spawn(guess, number) for number in range(200)]
+    good = [gevent.spawn(site.get, "/campaigns", role=role) for role in ("read", "operate")]
+    gevent.joinall(guesses, raise_error=True)
+    gevent.joinall(good, raise_error=True)
+    assert {guess.get() for guess in guesses} == {401}
+    assert [one.get().status_code for one in good] == [200, 200]
+    assert sum(asked) == 202
+    assert len(asked) <= 20
+
+
+def test_who_asks_for_a_key_while_the_database_is_away_hears_so(site: Site) -> None:
+    def away(_: Sequence[str]) -> Mapping[str, auth.KeyRow]:
+        raise DatabaseUnavailable
+
+    site.app.extensions["carillon-keys"] = KeyLookup(away)
+    asked = [gevent.spawn(site.get, "/campaigns", role=role) for role in ("read", "operate", "admin")]
+    gevent.joinall(asked, raise_error=True)
+    assert [one.get().status_code for one in asked] == [503] * 3
+    site.app.extensions["carillon-keys"] = KeyLookup(auth._find_keys)
+    assert site.get("/campaigns").status_code == 200
