@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -19,6 +20,8 @@ from campaigns.time_slice import TimeSlice
 
 LONGEST_NUMBER: Final = 100
 """Digits of a whole number that are read: more than any message would show."""
+MOST_TOKENS: Final = 1_000_000
+"""Ten for each contact that a list may have: what is no JSON and has more is not looked through to its end."""
 NOT_JSON: Final = "The body is not JSON."
 NOT_AN_OBJECT: Final = "The body is not a JSON object."
 TOO_DEEP: Final = "The body is nested too deeply to be read."
@@ -27,8 +30,10 @@ Bytes = bytes | memoryview
 """The text of a value. Of a list it is a view of the whole body, which is not copied."""
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-# A string (one that does not end goes to the end of the body) or a bracket.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+# An object of which no value is nested, a string (one that does not end goes to the end of the body), or a bracket.
+_TOKEN = re.compile(
+    rb'\{[^{}\[\]"]*+(?:"(?:[^"\\]|\\.)*+"[^{}\[\]"]*+)*+\}|"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL
+)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,\]}\[{\"]+")
 _SPACE = re.compile(rb"[ \t\n\r]*")
@@ -139,13 +144,14 @@ class _Splitter:
 
     def _skip_nested(self) -> None:
         depth = 0
-        for token in _TOKEN.finditer(self._data, self._at):
+        for token in islice(_TOKEN.finditer(self._data, self._at), MOST_TOKENS):
             self._time_slice.check()
             bracket = token[0]
             if bracket in (b"[", b"{"):
                 depth += 1
             elif bracket in (b"]", b"}"):
                 depth -= 1
+            # An object that is nested in nothing is one token.
             if not depth:
                 self._at = token.end()
                 return

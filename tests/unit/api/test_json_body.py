@@ -108,6 +108,16 @@ def test_a_number_of_any_length_is_read_as_one_out_of_every_range() -> None:
     assert decode(b"12345678901234567890") == 12345678901234567890
 
 
+def test_what_is_no_json_and_has_millions_of_parts_is_not_looked_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = b'{"contacts":[' + b"[]," * 10 + b"NaN]}"
+    assert split(body, ["contacts"], quiet)
+    monkeypatch.setattr(json_body, "MOST_TOKENS", 10)
+    with pytest.raises(JsonRefused, match="not a JSON object"):
+        split(body, ["contacts"], quiet)
+
+
 def test_who_is_no_standard_json_is_split_in_turns() -> None:
     turns: list[int] = []
     body = b'{"contacts":[' + b'{"a":NaN},' * 200_000 + b"1]}"
