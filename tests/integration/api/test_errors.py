@@ -76,6 +76,7 @@ def test_each_error_has_both_forms(
         "status": status,
         "detail": plain.text,
         "code": code,
+        "request_id": problem.headers["X-Request-Id"],
     }
 
 
