@@ -42,10 +42,13 @@ def test_a_problem_has_it(site: Site) -> None:
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
 
 
-def test_what_is_logged_of_a_request_has_it_and_no_other(site: Site) -> None:
-    site.sql("ALTER TABLE campaign RENAME TO away")
+def test_what_is_logged_of_a_request_has_it_and_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("api.routes.campaigns.queries.campaigns", broken)
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         for sent in ("r-1", "r-2"):
             assert site.get("/campaigns", headers={"X-Request-Id": sent}).status_code == 500
-    told = [(line["event"], line["request_id"]) for line in lines if line["event"] == "database_error"]
-    assert told == [("database_error", "r-1"), ("database_error", "r-2")]
+    told = [(line["event"], line["request_id"]) for line in lines if line["event"] == "internal_error"]
+    assert told == [("internal_error", "r-1"), ("internal_error", "r-2")]
