@@ -53,6 +53,7 @@ MEANINGS: Mapping[str, str] = {
     Disposition.NODE_FAULT: "The node could not carry the call on; uses no attempt.",
     Disposition.SWITCH_LOST: "The node was lost during the call.",
     Disposition.OUTCOME_UNKNOWN: "The call may have been placed, and nobody can say how it ended.",
+    Disposition.NOT_SENT: "Never placed: a switch cannot be told its contact or agent, or no gateway carries it.",
 }
 """What each means to who reads it."""
 
