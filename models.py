@@ -64,6 +64,7 @@ __all__ = [
     "ContactStatus",
     "Dialer",
     "Gateway",
+    "GatewayPrefix",
     "Halt",
     "Idempotency",
     "ImportReject",
@@ -86,7 +87,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 30
+SCHEMA_VERSION = 31
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -163,7 +164,8 @@ class Gateway(Table):
     `prefixes`, or all where there are none; `failover` are the ids of those that may carry a call in its stead.
     `faults_in_row` calls were refused since `faults_since`, and none got through; whom `refused_calls` were for is
     given back what he was charged when that pauses it.
-    While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may."""
+    While it is paused, `probes` calls have tried whether it works again, and `probe_at` is when the next may;
+    `paused_alone` is the one destination that was refused, where it was one."""
 
     id = UUIDField(primary_key=True, default=new_id)
     name = TextField()
@@ -180,10 +182,30 @@ class Gateway(Table):
     refused_calls = BinaryJSONField(default=list, index=False)
     paused_at = DateTimeTZField(null=True)
     paused_reason = TextField(null=True)
+    paused_alone = TextField(null=True)
     probe_at = DateTimeTZField(null=True)
     probes = IntegerField(default=0)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
+
+
+class GatewayPrefix(Table):
+    """How a gateway's calls to one destination end (`campaigns.routing.destination`): its columns are as those of the
+    gateway, and `works_at` is when a call there last got through, to some seconds."""
+
+    gateway_id = UUIDField()
+    prefix = TextField()
+    faults_in_row = IntegerField(default=0)
+    faults_since = DateTimeTZField(null=True)
+    refused_calls = BinaryJSONField(default=list, index=False)
+    works_at = DateTimeTZField(null=True)
+    paused_at = DateTimeTZField(null=True)
+    paused_reason = TextField(null=True)
+    probe_at = DateTimeTZField(null=True)
+    probes = IntegerField(default=0)
+
+    class Meta:
+        primary_key = CompositeKey("gateway_id", "prefix")
 
 
 class Agent(Table):
@@ -526,5 +548,5 @@ class CdrInbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
-    CampaignPace,
+    CampaignPace, GatewayPrefix,
 )  # fmt: skip

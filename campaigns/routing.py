@@ -52,11 +52,28 @@ REACHED_Q850 = frozenset({16, 17, 18, 19, 102})
 """What a Reason header says of a line that was reached: cleared, busy, no response, no answer, a timer."""
 
 
+ONE_DIGIT = frozenset("17")
+TWO_DIGITS = frozenset(
+    {"20", "27", "36", "39", "98"}
+    | {str(code) for tens in (30, 40, 50, 60, 90) for code in range(tens, tens + 10)}
+    - {"35", "37", "38", "42", "50", "59", "67", "68", "69", "96", "97", "99"}
+    | {"81", "82", "84", "86"}
+)
+"""The country calling codes of ITU-T E.164 with one digit and with two; all others have three."""
+
+
 def match_length(prefixes: Sequence[str], number: str) -> int | None:
     """How many characters of the longest prefix match an E.164 number: 0 without prefixes, None where none does."""
     if not prefixes:
         return 0
     return max((len(prefix) for prefix in prefixes if number.startswith(prefix)), default=None)
+
+
+def destination(number: str, prefixes: Sequence[str]) -> str:
+    """Where a number is, as far as one gateway tells destinations apart: by the longest of its prefixes that matches,
+    or by the country calling code where that is longer."""
+    code = 2 if number[1:2] in ONE_DIGIT else 3 if number[1:3] in TWO_DIGITS else 4
+    return number[: max(code, match_length(prefixes, number) or 0)]
 
 
 def in_order(gateways: Sequence[T], number: str) -> list[T]:

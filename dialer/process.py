@@ -137,6 +137,7 @@ class Process:
             self.live_calls,
             lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
             self.refresh,
+            lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
         )
         self.gateway_pings = GatewayPings(self.cluster, self._tell_all, time.monotonic)
         self.agent_breaker = AgentBreaker(self._tell_all)

@@ -35,6 +35,15 @@ EXAMPLE: dict[str, object] = {
     "rate_now": 10,
     "paused_at": None,
     "paused_reason": None,
+    "probe_at": None,
+    "paused_prefixes": [
+        {
+            "prefix": "+44",
+            "paused_at": "2026-01-31T09:00:00.000Z",
+            "paused_reason": "403 Forbidden",
+            "probe_at": "2026-01-31T09:01:00.000Z",
+        }
+    ],
     "created_at": "2026-01-31T08:00:00.000Z",
 }
 EXAMPLE_LIST = {"gateways": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -157,6 +166,25 @@ class GatewayPatch(Patch, GatewayBody):
     """What to change of a gateway."""
 
 
+class PausedPrefixSchema(schemas.Schema):
+    """A destination for which a gateway is paused, while calls to others leave."""
+
+    prefix = schemas.Text(
+        required=True,
+        metadata={
+            "description": "The country calling code, or the longest of the gateway's prefixes that matches where"
+            " that is longer."
+        },
+    )
+    paused_at = schemas.Time(required=True)
+    paused_reason = schemas.Text(
+        required=True, metadata={"description": "What the last of the refusals said."}
+    )
+    probe_at = schemas.Time(
+        required=True, metadata={"description": "When a call there may try whether it is carried again."}
+    )
+
+
 class GatewaySchema(schemas.Schema):
     """A gateway."""
 
@@ -197,5 +225,18 @@ class GatewaySchema(schemas.Schema):
     )
     paused_reason = schemas.Text(
         required=True, allow_none=True, metadata={"description": "What the last of the faults said."}
+    )
+    probe_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={"description": "While it is paused: when one call may try whether it works again."},
+    )
+    paused_prefixes = schemas.Items(
+        schemas.Nested(PausedPrefixSchema),
+        required=True,
+        metadata={
+            "description": "Destinations that it refused five times in a row while others got through: calls there"
+            " wait (`blocked_reason` gateway_paused), or leave by another gateway; all others leave."
+        },
     )
     created_at = schemas.Time(required=True)

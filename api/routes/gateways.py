@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 
 from flask import Response
 
@@ -42,6 +43,7 @@ RESUMED: dict[str, object] = {
     "refused_calls": [],
     "paused_at": None,
     "paused_reason": None,
+    "paused_alone": None,
     "probe_at": None,
     "probes": 0,
 }
@@ -55,16 +57,40 @@ FAILED_OVER_TO = """
     SELECT name FROM gateway WHERE failover ? %s::text AND deleted_at IS NULL ORDER BY created_at, id LIMIT 1"""
 EXISTING = """
     SELECT id::text FROM gateway WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE"""
+PAUSED_PREFIXES = """
+    SELECT gateway_id, prefix, paused_at, paused_reason, probe_at FROM gateway_prefix
+    WHERE gateway_id = ANY(%s::uuid[]) AND paused_at IS NOT NULL ORDER BY gateway_id, prefix"""
+FORGET_PREFIXES = "DELETE FROM gateway_prefix WHERE gateway_id = %s"
 
 
 OPERATORS_OWN = ("dial_string", "cost")
 """What a key that is not of role platform is not shown: a dial string may hold a password."""
 
 
-def _with_rates(gateways: Sequence[Gateway]) -> list[dict[str, object]]:
+Paused = Mapping[uuid.UUID, Sequence[Mapping[str, object]]]
+
+
+def _paused_prefixes(*gateways: Gateway) -> Paused:
+    """The destinations for which each is paused, within a transaction."""
+    paused: dict[uuid.UUID, list[dict[str, object]]] = {}
+    for row in rows(PAUSED_PREFIXES, [gateway.id for gateway in gateways]):
+        paused.setdefault(row.pop("gateway_id"), []).append(row)
+    return paused
+
+
+def _with_rates(gateways: Sequence[Gateway], paused: Paused) -> list[dict[str, object]]:
+    """As they are told: with what is left of their rates, and the destinations for which each is paused."""
     rates = rates_now(Kind.GATEWAY, {str(gateway.id): gateway.cps for gateway in gateways})
     hidden = {} if current_caller().may("platform") else dict.fromkeys(OPERATORS_OWN)
-    return [{**gateway.__data__, "rate_now": rates[str(gateway.id)], **hidden} for gateway in gateways]
+    return [
+        {
+            **gateway.__data__,
+            "rate_now": rates[str(gateway.id)],
+            "paused_prefixes": paused.get(gateway.id, []),
+            **hidden,
+        }
+        for gateway in gateways
+    ]
 
 
 @blp.route("/gateways")
@@ -79,7 +105,8 @@ def list_gateways(query: PageValues) -> dict[str, object]:
     page = Page.of(query)
     with transaction():
         found, total = page_of(Gateway.select().where(Gateway.deleted_at.is_null()), page)
-    return page.body("gateways", _with_rates(found), total)
+        paused = _paused_prefixes(*found)
+    return page.body("gateways", _with_rates(found, paused), total)
 
 
 @blp.route("/gateways", methods=["POST"])
@@ -92,7 +119,7 @@ def create_gateway(body: GatewayValues) -> Response:
     def work() -> object:
         _check_others(body, None)
         with unique(f"A gateway named {quoted(body['name'])} exists."):
-            return GatewaySchema().dump(_with_rates([insert(Gateway, **body)])[0])
+            return GatewaySchema().dump(_with_rates([insert(Gateway, **body)], {})[0])
 
     return idempotency.once(work, idempotency.body_hash(body)).response()
 
@@ -104,7 +131,8 @@ def get_gateway(gateway_id: str) -> dict[str, object]:
     """Get a gateway"""
     with transaction():
         gateway = get_or_404(Gateway, gateway_id, "Gateway")
-    return _with_rates([gateway])[0]
+        paused = _paused_prefixes(gateway)
+    return _with_rates([gateway], paused)[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["PATCH"])
@@ -123,10 +151,14 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         with unique(f"A gateway named {quoted(body.get('name'))} exists."):
             gateway = update(gateway, body)
+        if "prefixes" in body:
+            # What it told apart by the former ones is not told apart any more.
+            rows(FORGET_PREFIXES, gateway.id)
         if LEAVING & body.keys():
             held = taken_away.from_gateway(gateway.id)
+        paused = _paused_prefixes(gateway)
     notify.hold(services(), held)
-    return _with_rates([gateway])[0]
+    return _with_rates([gateway], paused)[0]
 
 
 @blp.route("/gateways/<gateway_id>/resume", methods=["POST"])
@@ -135,14 +167,15 @@ def patch_gateway(body: GatewayValues, gateway_id: str) -> dict[str, object]:
 def resume_gateway(gateway_id: str) -> dict[str, object]:
     """Resume a gateway
 
-    Ends its pause at once, where it is paused: without this it resumes when one of the calls that probe it gets
-    through.
+    Ends its pause at once, where it is paused, and those of single destinations: without this each ends when one of
+    the calls that probe it gets through.
     """
     with transaction():
         gateway = get_or_404(Gateway, gateway_id, "Gateway", lock=True)
         gateway = update(gateway, RESUMED)
+        rows(FORGET_PREFIXES, gateway.id)
     notify.dialers(services(), Topic.WAKE, {})
-    return _with_rates([gateway])[0]
+    return _with_rates([gateway], {})[0]
 
 
 @blp.route("/gateways/<gateway_id>", methods=["DELETE"])

@@ -1,22 +1,27 @@
 """Circuit breaker for each gateway: pauses it after five refusals in a row, and probes until it works.
 
-What every dialer hears is counted in the gateway's row: five refusals in a row, for want of credit, of registration
-or of capacity, pause it; anything that shows that it reaches people starts the count anew. A contact that was refused
-while others got through says nothing of the gateway. A paused gateway is probed with one call after a delay that
-grows; neither the probe's contact nor those whose refusals paused it are charged. Called by the process after each
-commit, and by the batches for a probe.
+What every dialer hears is counted in the rows of the gateway and of its destinations: five refusals in a row, for
+want of credit, of registration or of capacity, pause it, or only the destination where it reaches others
+(`gateway_pauses`); anything that shows that it reaches people starts the count anew. A contact that was refused while
+others got through says nothing of the gateway. What is paused is probed with one call after a delay that grows;
+neither the probe's contact nor those whose refusals paused it are charged. Called by the process after each commit,
+and by the batches for a probe.
 """
 
 from __future__ import annotations
 
-import uuid
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 from gevent.event import Event as Signal
 
 from campaigns.dispositions import CARRIER_BUSY_STATUS, Disposition, Evidence, dispose
+from campaigns.routing import destination
+from dialer.capacity import gateway_rows
+from dialer.capacity.gateway_pauses import Gateway, Refusals, got_through, refused, return_probe, take_probe
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
@@ -27,69 +32,15 @@ from models import db
 log = structlog.get_logger()
 
 REACHED = frozenset({ChannelEventKind.PROGRESS, ChannelEventKind.PROGRESS_MEDIA, ChannelEventKind.ANSWERED})
-FAULTS_THAT_PAUSE = 5
 FAULTS_IN_DOUBT = 2
 """After so many in a row a gateway gets one call a second, until it is known what it is worth."""
-FIRST_PROBE_SECONDS = 60
-LAST_PROBE_SECONDS = 1800
-
-_WORKS = """
-UPDATE gateway SET faults_in_row = 0, faults_since = NULL, refused_calls = '[]',
-    paused_at = NULL, paused_reason = NULL, probe_at = NULL, probes = 0
-WHERE id = %(id)s AND (paused_at IS NULL AND faults_in_row > 0 OR paused_at IS NOT NULL AND %(probe)s)
-RETURNING name, %(probe)s AS resumed
-"""
-# Whom this gateway or another refused before these refusals began was refused while others got through.
-_FAULTS = """
-WITH held AS (SELECT * FROM gateway WHERE id = %(id)s FOR UPDATE
-), counted AS (
-    SELECT held.id, %(faults)s + (SELECT count(*)
-        FROM unnest(%(contacts)s::uuid[], %(charges)s::int[]) AS again (contact_id, charges)
-        WHERE charges <= (SELECT count(*) FROM call WHERE call.contact_id = again.contact_id
-            AND call.ended_at >= held.faults_since AND NOT call.id = ANY(%(calls)s::uuid[])
-            AND (disposition = 'gateway_fault' OR disposition = 'congestion' AND sip_status IS NOT NULL))
-    ) AS faults, (SELECT min(ended_at) FROM call WHERE id = ANY(%(calls)s::uuid[])) AS since
-    FROM held
-), before AS (
-    SELECT counted.*, held.paused_at IS NULL AND held.faults_in_row + faults >= %(pause)s AS pausing,
-        held.refused_calls || to_jsonb(%(charged)s::text[]) AS refused
-    FROM held, counted WHERE faults > 0 OR held.paused_at IS NOT NULL
-)
-UPDATE gateway SET faults_in_row = faults_in_row + faults, faults_since = coalesce(faults_since, since, now()),
-    refused_calls = CASE WHEN pausing OR paused_at IS NOT NULL THEN '[]' ELSE refused END,
-    paused_at = CASE WHEN pausing THEN now() ELSE paused_at END,
-    paused_reason = CASE WHEN pausing THEN %(reason)s ELSE paused_reason END,
-    probes = CASE WHEN pausing THEN 0 ELSE probes END,
-    probe_at = CASE WHEN pausing THEN now() + make_interval(secs => %(first)s) ELSE probe_at END
-FROM before WHERE gateway.id = before.id
-RETURNING gateway.name, gateway.faults_in_row, gateway.paused_at IS NOT NULL AS paused, pausing, refused
-"""
-_GIVE_BACK = """
-WITH charged AS (
-    SELECT contact_id, count(*) FILTER (WHERE disposition = 'congestion') AS carrier,
-        count(*) FILTER (WHERE disposition = 'gateway_fault') AS gateway
-    FROM call WHERE attempt IS NULL AND id = ANY(%s::uuid[]) GROUP BY contact_id
-), owed AS (
-    SELECT contact.id, charged.* FROM contact JOIN charged ON charged.contact_id = contact.id
-    WHERE carrier_refusals + gateway_faults > 0 ORDER BY contact.id FOR UPDATE OF contact
-)
-UPDATE contact SET carrier_refusals = greatest(0, carrier_refusals - owed.carrier),
-    gateway_faults = greatest(0, gateway_faults - owed.gateway)
-FROM owed WHERE contact.id = owed.id
-"""
-_PROBE = """
-UPDATE gateway SET probes = probes + 1,
-    probe_at = now() + make_interval(secs => least(%(last)s, %(first)s * 2 ^ least(probes + 1, 20)))
-WHERE id = %(id)s AND paused_at IS NOT NULL AND probe_at <= now() RETURNING name
-"""
-_UNPROBED = """
-UPDATE gateway SET probes = greatest(probes - 1, 0), probe_at = now() WHERE id = %(id)s AND paused_at IS NOT NULL
-"""
+WORKS_SECONDS = 5.0
+"""So often it is noted of a destination that calls get through."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthSigns:
-    """What a group of calls that ended, in their order, says of one gateway.
+    """What a group of calls that ended, in their order, says of one gateway's calls to one destination.
 
     `works`: a call got through to somebody, or to a network that knows. `faults` are those in a row at the end:
     the calls that it refused. `reason` is what it said to the last of them.
@@ -101,19 +52,30 @@ class HealthSigns:
     reason: str = ""
 
 
-def health_signs(over: Sequence[LiveCall], ended: Mapping[str, Ended]) -> dict[str, HealthSigns]:
-    """The signs by gateway; only of gateways that gave one."""
-    found: dict[str, HealthSigns] = {}
+Way = tuple[str, str]
+"""A gateway's id, and one of its destinations."""
+
+
+def by_country(call: LiveCall) -> Way:
+    """The way that a call left by, where nothing is known of the gateway's prefixes."""
+    return call.gateway_id, destination(call.phone_number, ())
+
+
+def health_signs(
+    over: Sequence[LiveCall], ended: Mapping[str, Ended], way_of: Callable[[LiveCall], Way] = by_country
+) -> dict[Way, HealthSigns]:
+    """The signs by gateway and destination, in the order in which each gave its last; only where there was one."""
+    found: dict[Way, HealthSigns] = {}
     for call in over:
-        end = ended[call.call_id]
-        before = found.get(call.gateway_id, HealthSigns())
+        end, way = ended[call.call_id], way_of(call)
+        before = found.get(way, HealthSigns())
         if is_fault(call, end):
             reason = f"{end.sip_status} {end.sip_phrase or end.cause}" if end.sip_status else end.cause
-            found[call.gateway_id] = HealthSigns(
-                before.works, before.probe_works, (*before.faults, call), reason
-            )
+            found.pop(way, None)
+            found[way] = HealthSigns(before.works, before.probe_works, (*before.faults, call), reason)
         elif shows_that_it_works(call, end):
-            found[call.gateway_id] = HealthSigns(True, before.probe_works or call.probe)
+            found.pop(way, None)
+            found[way] = HealthSigns(True, before.probe_works or call.probe)
     return found
 
 
@@ -145,15 +107,20 @@ def charges(call: LiveCall) -> int:
 
 @dataclass(slots=True)
 class GatewayBreaker:
-    """One process' part of it. `changed(gateway_id, paused, faults)` is called before anything else is dialled."""
+    """One process' part of it. `changed(gateway_id, as_it_is)` is called before anything else is dialled;
+    `way_of` says which destination a call's gateway takes its number for."""
 
     live_calls: LiveCalls
-    changed: Callable[[str, bool, int], None]
+    changed: Callable[[str, Gateway], None]
     refresh: Callable[[], None]
+    way_of: Callable[[LiveCall], Way] = by_country
     degraded: set[str] = field(default_factory=set)
-    """Gateways whose last calls were at fault, as far as this process knows."""
+    """Gateways whose last calls were at fault, or those to one of their destinations, as far as is known here."""
     heard: Signal = field(default_factory=Signal)
-    _reached: dict[str, bool] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
+    _reached: dict[Way, bool] = field(default_factory=dict)
+    _works: dict[Way, float] = field(default_factory=dict)
+    """When it was last noted of each that calls get through; `-inf` where that is to be noted."""
 
     def on_event(self, node: str, event: Event) -> None:
         """Hear which calls ring or are answered. What follows is done by `round`."""
@@ -161,83 +128,131 @@ class GatewayBreaker:
             return
         call = self.live_calls.get(event.call_id)
         if call is not None and (call.probe or call.gateway_id in self.degraded):
-            self._reached[call.gateway_id] = call.probe or self._reached.get(call.gateway_id, False)
+            way = self.way_of(call)
+            self._reached[way] = call.probe or self._reached.get(way, False)
             self.heard.set()
 
     def round(self) -> None:
-        """To be called when `heard` is set. Raises what a database that is away raises; it is done next time then."""
-        for gateway_id, probe in list(self._reached.items()):
-            self._works(gateway_id, probe)
-            self._reached.pop(gateway_id, None)
+        """To be called every second, and when `heard` is set. Raises what a database that is away raises; it is done
+        next time then."""
+        for way, probe in list(self._reached.items()):
+            self._got_through(way, probe)
+            self._reached.pop(way, None)
+        self._note()
 
     def after_commit(self, commit: Commit) -> None:
         """Count how calls ended. Never raises for a database that is away: the next faults say it again."""
         for call in commit.over:
             if call.probe and commit.ended[call.call_id].sent_age is None:
-                self.return_probe(call.gateway_id)
-        for gateway_id, signs in health_signs(commit.over, commit.ended).items():
+                self.return_probe(*self.way_of(call))
+        signs_by_way = health_signs(commit.over, commit.ended, self.way_of)
+        for way, signs in signs_by_way.items():
+            if signs.works and self._works.get(way, float("-inf")) < self.now() - WORKS_SECONDS:
+                self._works[way] = float("-inf")
+        for way, signs in signs_by_way.items():
             try:
-                if signs.works and (signs.probe_works or gateway_id in self.degraded):
-                    self._works(gateway_id, signs.probe_works)
+                if signs.works and (signs.probe_works or way[0] in self.degraded):
+                    self._got_through(way, signs.probe_works)
                 if signs.faults:
-                    self._faults(gateway_id, signs)
+                    # By others it is decided whether a destination alone is refused.
+                    self._note()
+                    self._refused(way, signs)
             except DATABASE_AWAY as error:
-                log.warning("gateway_not_judged", gateway_id=gateway_id, error=type(error).__name__)
+                log.warning(
+                    "gateway_not_judged", gateway_id=way[0], prefix=way[1], error=type(error).__name__
+                )
 
-    def take_probe(self, gateway_id: str) -> bool:
-        """Whether the next call may leave by this paused gateway; of all dialers one gets the answer yes."""
-        parameters = {
-            "id": uuid.UUID(gateway_id),
-            "first": FIRST_PROBE_SECONDS,
-            "last": LAST_PROBE_SECONDS,
-        }
+    def take_probe(self, gateway_id: str, prefix: str) -> bool:
+        """Whether the next call to a destination may leave by this gateway, which is paused or is for it; of all
+        dialers one gets the answer yes."""
         with db.connection_context():
-            taken = bool(db.execute_sql(_PROBE, parameters).fetchall())
-        if taken:
-            log.info("gateway_probed", gateway_id=gateway_id)
-        return taken
+            taken = gateway_rows.change(gateway_id, lambda gateway, now: take_probe(gateway, prefix, now))
+        if taken is not None:
+            log.info("gateway_probed", gateway_id=gateway_id, prefix=prefix)
+        return taken is not None
 
-    def return_probe(self, gateway_id: str) -> None:
+    def return_probe(self, gateway_id: str, prefix: str) -> None:
         """No call left with the probe that was taken: the next one need not wait for it. Never raises for a
         database that is away: the next probe is due in its time then."""
         try:
             with db.connection_context():
-                db.execute_sql(_UNPROBED, {"id": uuid.UUID(gateway_id)})
+                gateway_rows.change(gateway_id, lambda gateway, now: return_probe(gateway, prefix, now))
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", gateway_id=gateway_id, error=type(error).__name__)
 
-    def _works(self, gateway_id: str, probe: bool) -> None:
-        with db.connection_context():
-            found = db.execute_sql(_WORKS, {"id": uuid.UUID(gateway_id), "probe": probe}).fetchall()
-        self.degraded.discard(gateway_id)
-        for name, resumed in found:
-            self.refresh()
-            if resumed:
-                log.warning("gateway_resumed", gateway_id=gateway_id, name=name)
+    def _note(self) -> None:
+        """Note which destinations calls get through to."""
+        if due := [way for way, at in self._works.items() if at == float("-inf")]:
+            gateway_rows.work(due)
+            self._works |= dict.fromkeys(due, self.now())
 
-    def _faults(self, gateway_id: str, signs: HealthSigns) -> None:
-        again = [call for call in signs.faults if charges(call)]
-        parameters = {
-            "id": uuid.UUID(gateway_id),
-            "faults": len(signs.faults) - len(again),
-            "contacts": [call.contact_id for call in again],
-            "charges": [charges(call) for call in again],
-            "calls": [call.call_id for call in signs.faults],
-            "charged": [call.call_id for call in signs.faults if not call.probe],
-            "pause": FAULTS_THAT_PAUSE,
-            "reason": signs.reason,
-            "first": FIRST_PROBE_SECONDS,
-        }
+    def _got_through(self, way: Way, probe: bool) -> None:
+        gateway_id, prefix = way
         with db.connection_context():
-            found = db.execute_sql(_FAULTS, parameters).fetchall()
-        for name, faults, paused, pausing, refused in found:
+            seen = gateway_rows.change(
+                gateway_id, lambda gateway, now: got_through(gateway, prefix, now, probe=probe)
+            )
+        self._works[way] = self.now()
+        if seen is None:
+            return
+        if not any(one.faults for one in (seen.after.whole, *seen.after.prefixes.values())):
+            self.degraded.discard(gateway_id)
+        if replace(seen.after, prefixes={}) == replace(seen.before, prefixes={}) and _paused(
+            seen.before
+        ) == _paused(seen.after):
+            return
+        self.refresh()
+        if seen.before.whole.paused_at is not None and seen.after.whole.paused_at is None:
+            log.warning("gateway_resumed", gateway_id=gateway_id, name=seen.name)
+        for other in sorted(_paused(seen.before) - _paused(seen.after)):
+            log.warning("gateway_prefix_resumed", gateway_id=gateway_id, name=seen.name, prefix=other)
+        self._tell_paused(gateway_id, seen, _paused(seen.after) - _paused(seen.before))
+
+    def _refused(self, way: Way, signs: HealthSigns) -> None:
+        gateway_id, prefix = way
+        given_back: tuple[str, ...] = ()
+
+        def decide(gateway: Gateway, now: datetime) -> Gateway | None:
+            nonlocal given_back
+            after, given_back = refused(gateway, self._refusals(gateway, prefix, signs, now), now)
+            return after if after != gateway else None
+
+        with db.connection_context():
+            seen = gateway_rows.change(gateway_id, decide)
+        if seen is not None:
             self.degraded.add(gateway_id)
-            self.changed(gateway_id, paused, faults)
+            self.changed(gateway_id, seen.after)
             # A reading of the plans that is under way may be older than this.
             self.refresh()
-            if pausing:
-                log.error("gateway_paused", gateway_id=gateway_id, name=name, reason=signs.reason)
-            if paused and refused:
-                # Not before: calls leave until it is known that it is paused.
-                with db.connection_context():
-                    db.execute_sql(_GIVE_BACK, (refused,))
+            if seen.before.whole.paused_at is None and seen.after.whole.paused_at is not None:
+                log.error("gateway_paused", gateway_id=gateway_id, name=seen.name, reason=signs.reason)
+            self._tell_paused(gateway_id, seen, _paused(seen.after) - _paused(seen.before))
+        if given_back:
+            # Not before: calls leave until it is known that it is paused.
+            with db.connection_context():
+                gateway_rows.give_back(given_back)
+
+    def _refusals(self, gateway: Gateway, prefix: str, signs: HealthSigns, now: datetime) -> Refusals:
+        """What these refusals say, by what the contacts were charged before."""
+        again = [call for call in signs.faults if charges(call)]
+        calls = [call.call_id for call in signs.faults]
+        anew, anew_there, began = gateway_rows.refused_anew(
+            [(call.contact_id, charges(call)) for call in again],
+            calls,
+            gateway.whole.since,
+            gateway.prefix(prefix).since,
+        )
+        first = len(signs.faults) - len(again)
+        charged = tuple(call.call_id for call in signs.faults if not call.probe)
+        return Refusals(prefix, first + anew, first + anew_there, charged, began or now, signs.reason)
+
+    def _tell_paused(self, gateway_id: str, seen: gateway_rows.Changed, prefixes: set[str]) -> None:
+        for prefix in sorted(prefixes):
+            reason = seen.after.prefix(prefix).reason
+            log.error(
+                "gateway_prefix_paused", gateway_id=gateway_id, name=seen.name, prefix=prefix, reason=reason
+            )
+
+
+def _paused(gateway: Gateway) -> set[str]:
+    return {prefix for prefix, one in gateway.prefixes.items() if one.paused_at is not None}

@@ -13,7 +13,8 @@ from peewee import DataError, IntegrityError
 
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due, Statements
 from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
-from dialer.dispatch.gateway_choice import PAUSED, UNCLAIMABLE, GatewayCandidate, candidates
+from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by
+from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.turn_timing import TurnTiming
 from dialer.fault_points import FaultPoint, hit
@@ -45,8 +46,8 @@ class ClaimSurroundings(Protocol):
 
     def core_uuid(self, node: str) -> str | None: ...
     def node_names(self) -> Sequence[str]: ...
-    def take_probe(self, gateway_id: str) -> bool: ...
-    def return_probe(self, gateway_id: str) -> None: ...
+    def take_probe(self, hold: Hold) -> bool: ...
+    def return_probe(self, hold: Hold) -> None: ...
     def announce(self, claimed: Sequence[Claimed]) -> None: ...
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None: ...
 
@@ -141,7 +142,7 @@ class Batch:
             for choice, answer in refused:
                 other = (
                     choice.candidate.next()
-                    if answer.reason in ("gateway_channels", "gateway_paused") and not answer.of_second_leg
+                    if answer.reason in ("gateway_channels", *HoldKind) and not answer.of_second_leg
                     else None
                 )
                 if other is not None:
@@ -228,16 +229,18 @@ class Batch:
         return second.rate(self.around.node_names(), node) is not None
 
     def _send(self, admitted: Sequence[tuple[Choice, Permit]]) -> list[tuple[Choice, Denied]]:
-        """Claim and hand over; back come those whose gateway turned out to be paused."""
+        """Claim and hand over; back come those that were to probe what another call probes."""
         if not admitted:
             return []
         hit(FaultPoint.PERMITTED)
         refused: list[tuple[Choice, Denied]] = []
         left: dict[str, Permit] = {permit.call_id: permit for _, permit in admitted}
         try:
-            probing = [one for one in admitted if one[0].gateway.paused]
-            self._claim([one for one in admitted if not one[0].gateway.paused], left)
-            refused += [(one[0], PAUSED) for one in probing if not self._probe(one, left)]
+            probing = [one for one in admitted if one[0].candidate.probes]
+            self._claim([one for one in admitted if not one[0].candidate.probes], left)
+            refused += [
+                (one[0], denied_by(one[0].candidate.probes)) for one in probing if not self._probe(one, left)
+            ]
         finally:
             if left:
                 # Whether their commit arrived is not known; what is certain is that nothing was sent.
@@ -245,19 +248,24 @@ class Batch:
         return refused
 
     def _probe(self, one: tuple[Choice, Permit], left: dict[str, Permit]) -> bool:
-        """`_claim` by a paused gateway; False where another call probes it. The permit comes before the probe: a call
-        that a cap holds up must not keep the gateway from being probed."""
+        """`_claim` by what is held; False where another call probes it. The permit comes before the probe: a call
+        that a cap holds up must not keep it from being probed."""
         choice, permit = one
-        gateway_id = choice.gateway.gateway_id
-        if not self.around.take_probe(gateway_id):
-            self.departures.limiter.give_back([left.pop(permit.call_id)])
-            return False
+        # One taking is for all that one gateway holds of a destination.
+        wanted = {(hold.kind, hold.subject): hold for hold in choice.candidate.probes}.values()
+        taken: list[Hold] = []
         claimed = 0
         try:
+            for hold in wanted:
+                if not self.around.take_probe(hold):
+                    self.departures.limiter.give_back([left.pop(permit.call_id)])
+                    return False
+                taken.append(hold)
             claimed = self._claim([one], left)
         finally:
             if not claimed:
-                self.around.return_probe(gateway_id)
+                for hold in taken:
+                    self.around.return_probe(hold)
         return True
 
     def _claim(self, admitted: Sequence[tuple[Choice, Permit]], left: dict[str, Permit]) -> int:
@@ -304,7 +312,7 @@ class Batch:
                 item,
                 permits[item.call_id],
                 cores[item.call_id],
-                choices[item.call_id].candidate.due.tried,
+                choices[item.call_id].candidate,
             )
             for item in claimed
         ]

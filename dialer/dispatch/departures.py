@@ -22,6 +22,7 @@ from gevent.event import Event as Signal
 from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
+from dialer.dispatch.gateway_choice import GatewayCandidate
 from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
@@ -90,10 +91,9 @@ class Departures:
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     def enter(
-        self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, tried: tuple[str, ...]
+        self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, chosen: GatewayCandidate
     ) -> LiveCall:
         """Enter a claimed call among the live ones: from now on it is ours to see to its end."""
-        gateway = plan.gateway(item.gateway_id)
         call = LiveCall(
             call_id=item.call_id,
             contact_id=item.contact_id,
@@ -102,7 +102,7 @@ class Departures:
             gateway_id=item.gateway_id,
             second_leg_gateway_id=None if plan.second_leg is None else plan.second_leg.gateway_id,
             caller_id=item.caller_id,
-            tried=tried,
+            tried=chosen.due.tried,
             node=item.node,
             core_uuid=core_uuid,
             phone_number=item.phone_number,
@@ -120,7 +120,7 @@ class Departures:
             sent_by=self.dialer_id,
             claimed_at=self.now(),
             permit=permit,
-            probe=gateway is not None and gateway.paused,
+            probe=bool(chosen.probes),
         )
         self.live_calls.add(call)
         return call
@@ -247,7 +247,9 @@ class Departures:
         """Whether what was read since its claim forbids a call to leave; what was told the guard knows."""
         plan = self.plan(call.campaign_id)
         gateway = None if plan is None else plan.gateway(call.gateway_id)
-        return plan is None or plan.held is not None or gateway is None or (gateway.paused and not call.probe)
+        if plan is None or plan.held is not None or gateway is None:
+            return True
+        return not call.probe and bool(plan.holds(gateway, call.phone_number))
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
         if call.unsent and (self._held(call) or self.sender.stalled(call.node)):

@@ -14,12 +14,14 @@ import structlog
 
 from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.gateway_pauses import Gateway
 from dialer.capacity.permits import Permits
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
-from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth
+from dialer.dispatch.holds import Hold, PrefixPause
+from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
@@ -143,15 +145,15 @@ class Dispatch:
         """All nodes there are."""
         return self.nodes_view.names()
 
-    def take_probe(self, gateway_id: str) -> bool:
-        """Whether one call may leave by a paused gateway."""
-        taken = self.gateways.take_probe(gateway_id)
-        self.scheduler.follow(set(self.board.gateway_changed(gateway_id, probe_due=False)))
+    def take_probe(self, hold: Hold) -> bool:
+        """Whether one call may leave that is held, as a probe."""
+        taken = self.gateways.take_probe(hold.subject, hold.prefix)
+        self.scheduler.follow(set(self.board.probe_taken(hold.subject, hold.prefix)))
         return taken
 
-    def return_probe(self, gateway_id: str) -> None:
+    def return_probe(self, hold: Hold) -> None:
         """No call left with the probe that was taken."""
-        self.gateways.return_probe(gateway_id)
+        self.gateways.return_probe(hold.subject, hold.prefix)
 
     def share(self) -> tuple[int, int]:
         """Which part of a list this dialer looks at first: (rank, dialers)."""
@@ -223,9 +225,23 @@ class Dispatch:
         """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
         return self.board.elsewhere(call)
 
-    def gateway_changed(self, gateway_id: str, paused: bool, faults: int) -> None:
+    def gateway_changed(self, gateway_id: str, found: Gateway) -> None:
         """Calls by this gateway were at fault: heeded before the next leaves."""
-        self.scheduler.follow(set(self.board.gateway_changed(gateway_id, paused=paused, faults=faults)))
+        pauses = tuple(
+            PrefixPause(
+                prefix, probe_due=False, probe_at=None if one.probe_at is None else told(one.probe_at)
+            )
+            for prefix, one in sorted(found.prefixes.items())
+            if one.paused_at is not None
+        )
+        changes = {
+            "paused": found.whole.paused_at is not None,
+            "faults": found.whole.faults,
+            "paused_alone": found.alone,
+            "faulty": True,
+            "pauses": pauses,
+        }
+        self.scheduler.follow(set(self.board.gateway_changed(gateway_id, **changes)))
 
     def on_link(self, change: LinkChange) -> None:
         """A node came or went: every campaign may have a way more, or one less."""

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.claims import Due
+from dialer.dispatch.holds import Hold
 from dialer.dispatch.plans import GatewayPlan, Plan
 from limits.caps import Denied
 
 NUMBER_SECONDS = 1.0
 UNCLAIMABLE = "contact_not_claimable"
 """Why a contact is passed over whose claim the database refuses, whatever else is claimed with it."""
-PAUSED = Denied("", "gateway_paused", 1.0)
+HELD_SECONDS = 1.0
 MOST_SKIPPED = 1000
 """Who is passed over is read again with each look at the list."""
 
@@ -24,11 +25,12 @@ MOST_SKIPPED = 1000
 @dataclass(frozen=True, slots=True)
 class GatewayCandidate:
     """A contact and the gateway it would leave by; `others` may take it where that has no channel free, or is paused
-    and another call probes it."""
+    and another call probes it. `probes` is what this call would probe."""
 
     due: Due
     gateway: GatewayPlan
     others: tuple[GatewayPlan, ...] = ()
+    probes: tuple[Hold, ...] = ()
 
     def next(self) -> GatewayCandidate | None:
         """The same contact by the next gateway; None where there is none."""
@@ -43,18 +45,27 @@ def candidates(plan: Plan, wanted: Sequence[Due]) -> tuple[list[GatewayCandidate
     """
     found: list[GatewayCandidate] = []
     closed: list[tuple[Due, Denied]] = []
-    probes = {gateway.gateway_id for gateway in plan.gateways if gateway.paused and gateway.probe_due}
+    probed: set[Hold] = set()
     for due in wanted:
         route = plan.route(due.phone_number, due.tried) or plan.gateways[:1]
-        carrying = [gateway for gateway in route if not gateway.paused]
-        if route and route[0].gateway_id in probes:
-            probes.discard(route[0].gateway_id)
+        held = [(gateway, tuple(plan.holds(gateway, due.phone_number))) for gateway in route]
+        carrying = [gateway for gateway, holds in held if not holds]
+        first = held[0][1] if held else ()
+        probes = first if all(hold.probe_due and hold not in probed for hold in first) else ()
+        if probes:
+            probed.update(probes)
             carrying.insert(0, route[0])
         if carrying:
-            found.append(GatewayCandidate(due, carrying[0], tuple(carrying[1:])))
-        else:
-            closed.append((due, PAUSED))
+            found.append(GatewayCandidate(due, carrying[0], tuple(carrying[1:]), probes))
+        elif first:
+            closed.append((due, denied_by(first)))
     return found, closed
+
+
+def denied_by(holds: Sequence[Hold]) -> Denied:
+    """The denial of a call that these hold: by the word of the first that may not be probed now."""
+    binding = next((hold for hold in holds if not hold.probe_due), holds[0])
+    return Denied("", binding.kind, HELD_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +97,7 @@ class Deferred:
         if denied.reason == "number_cap":
             seconds = NUMBER_SECONDS
         elif denied.reason == UNCLAIMABLE or (
-            denied.reason.startswith("gateway_")
-            and not denied.of_second_leg
-            and any(gateway.prefixes for gateway in plan.gateways)
+            denied.reason.startswith("gateway_") and not denied.of_second_leg and plan.held_in_part
         ):
             seconds = denied.retry_after
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from campaigns.routing import destination
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
 from dialer.dispatch.nodes import CpsNow
 from dialer.dispatch.plans import GatewayPlan, Plan, running
@@ -68,7 +69,7 @@ class PlanBoard:
     def faulty_gateways(self) -> set[str]:
         """The gateways whose last calls were at fault."""
         gateways = [gateway for plan in self.plans.values() for gateway in plan.gateways]
-        return {gateway.gateway_id for gateway in gateways if gateway.faults}
+        return {gateway.gateway_id for gateway in gateways if gateway.faults or gateway.faulty}
 
     def targets(self) -> list[Target]:
         """The gateways that calls may leave by now."""
@@ -80,17 +81,25 @@ class PlanBoard:
         plan = self.plans.get(call.campaign_id)
         return plan is not None and plan.elsewhere(call.phone_number, (*call.tried, call.gateway_id))
 
+    def way_of(self, call: LiveCall) -> tuple[str, str]:
+        """A call's gateway, and where its number is, as far as that tells destinations apart."""
+        plan = self.plans.get(call.campaign_id)
+        gateway = None if plan is None else plan.gateway(call.gateway_id)
+        prefixes = () if gateway is None else gateway.prefixes
+        return call.gateway_id, destination(call.phone_number, prefixes)
+
     def gateway_changed(self, gateway_id: str, **changes: Any) -> Collection[str]:
         """What is known of a gateway changed since it was read: heeded before the next call leaves. The campaigns
         that leave by it."""
 
-        def changed(gateway: GatewayPlan) -> GatewayPlan:
-            if gateway.gateway_id != gateway_id:
-                return gateway
-            return self._slowed_gateway(replace(gateway, **changes))
+        return self._change(gateway_id, lambda gateway: self._slowed_gateway(replace(gateway, **changes)))
 
+    def _change(self, gateway_id: str, how: Callable[[GatewayPlan], GatewayPlan]) -> Collection[str]:
         touched = {
-            campaign_id: replace(plan, gateways=tuple(map(changed, plan.gateways)))
+            campaign_id: replace(
+                plan,
+                gateways=tuple(how(one) if one.gateway_id == gateway_id else one for one in plan.gateways),
+            )
             for campaign_id, plan in self.plans.items()
             if plan.gateway(gateway_id) is not None
         }
@@ -98,6 +107,18 @@ class PlanBoard:
         # The rows are to have the last word, also where they do not change.
         self._version = None
         return touched.keys()
+
+    def probe_taken(self, gateway_id: str, prefix: str) -> Collection[str]:
+        """A probe of what is paused was taken, by this process or another: it is not due any more. The campaigns that
+        leave by the gateway."""
+
+        def taken(gateway: GatewayPlan) -> GatewayPlan:
+            pauses = tuple(
+                replace(one, probe_due=False) if one.prefix == prefix else one for one in gateway.pauses
+            )
+            return replace(gateway, probe_due=False, paused_alone=None, pauses=pauses)
+
+        return self._change(gateway_id, taken)
 
     def _cuts_now(self) -> dict[str, int | None]:
         """What is left of each gateway's rate."""

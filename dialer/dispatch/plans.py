@@ -6,11 +6,13 @@ asked again by the claim and by the sender's guard.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from campaigns.routing import in_order
+from campaigns.routing import destination, in_order
+from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.second_legs import BridgeGateway, divided
 from models import CallerIdFormat, CallerIdHeader, db, rows
 
@@ -19,7 +21,9 @@ from models import CallerIdFormat, CallerIdHeader, db, rows
 class GatewayPlan:
     """One gateway that a campaign's calls may leave by. `cps` is what second legs and back-pressure leave of its own.
 
-    `faults` are those in a row; a paused one may be probed with one call when `probe_due`.
+    `faults` are those in a row, and `faulty`: one of its destinations has some; a paused one may be probed with one
+    call when `probe_due`, and by a call elsewhere than to `paused_alone` at once. `pauses` are the destinations for
+    which it is paused alone.
     """
 
     gateway_id: str
@@ -34,11 +38,33 @@ class GatewayPlan:
     paused: bool = False
     probe_due: bool = False
     probe_at: str | None = None
+    faulty: bool = False
+    paused_alone: str | None = None
+    pauses: tuple[PrefixPause, ...] = ()
 
     @property
     def shut(self) -> bool:
-        """Whether no call may leave by it, not even a probe."""
-        return self.paused and not self.probe_due
+        """Whether no call may leave by it, wherever to, not even a probe."""
+        return self.paused and not self.probe_due and self.paused_alone is None
+
+    def destination(self, number: str) -> str:
+        """Where a number is, as far as this gateway tells destinations apart."""
+        return destination(number, self.prefixes)
+
+    def holds(self, number: str) -> list[Hold]:
+        """What keeps a call to this number from leaving by it; nothing where none is paused."""
+        if not self.paused and not self.pauses:
+            return []
+        where = self.destination(number)
+        found: list[Hold] = []
+        if self.paused:
+            due = self.probe_due or self.paused_alone not in (None, where)
+            found.append(Hold(HoldKind.PAUSE, self.gateway_id, where, due, self.probe_at))
+        return found + [
+            Hold(HoldKind.PAUSE, self.gateway_id, where, one.probe_due, one.probe_at)
+            for one in self.pauses
+            if one.prefix == where
+        ]
 
     def caller_id(self, e164: str) -> str:
         """A caller's number as this gateway's carrier wants it written."""
@@ -92,8 +118,19 @@ class Plan:
 
     @property
     def probe_at(self) -> str | None:
-        """When the first of its paused gateways may be probed."""
-        return min((one.probe_at for one in self.gateways if one.paused and one.probe_at), default=None)
+        """When the first of its gateways that are paused, or for a destination, may be probed."""
+        found = [one.probe_at for one in self.gateways if one.paused]
+        found += [pause.probe_at for one in self.gateways for pause in one.pauses]
+        return min((at for at in found if at), default=None)
+
+    @property
+    def held_in_part(self) -> bool:
+        """Whether some of its contacts may be held while others are not."""
+        return any(one.prefixes or one.pauses or one.paused_alone for one in self.gateways)
+
+    def holds(self, gateway: GatewayPlan, number: str) -> list[Hold]:
+        """What keeps its call to a number from leaving by one of its gateways."""
+        return gateway.holds(number)
 
     @property
     def second_leg(self) -> BridgeGateway | None:
@@ -112,11 +149,18 @@ class Plan:
         """The gateways that carry a number, in order: those not tried for it, or all where none of these is open."""
         carrying = in_order(self.gateways, number)
         left = [gateway for gateway in carrying if gateway.gateway_id not in tried]
-        return left if any(not gateway.shut for gateway in left) else carrying
+        return left if any(self._open(gateway, number) for gateway in left) else carrying
 
     def elsewhere(self, number: str, tried: Collection[str]) -> bool:
         """Whether another gateway than those tried may be given a call to this number now."""
-        return any(not t.paused and t.gateway_id not in tried for t in in_order(self.gateways, number))
+        return any(
+            one.gateway_id not in tried and not self.holds(one, number)
+            for one in in_order(self.gateways, number)
+        )
+
+    def _open(self, gateway: GatewayPlan, number: str) -> bool:
+        """Whether a call to a number may leave by it, if only as a probe."""
+        return all(hold.probe_due for hold in self.holds(gateway, number))
 
 
 _OF_RUNNING = """
@@ -151,9 +195,15 @@ _OF_CALLERS = "id IN (SELECT gateway_id FROM phone_number WHERE deleted_at IS NU
 _GATEWAYS = f"""
 SELECT id::text AS gateway_id, dial_string, cps, channels, prefixes, cost, caller_id_header, caller_id_format,
     faults_in_row AS faults, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
-    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at,
+    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at, paused_alone,
     failover, {_OF_CALLERS} AS callers
 FROM gateway WHERE deleted_at IS NULL
+"""
+_OF_PREFIXES = "FROM gateway_prefix WHERE faults_in_row > 0 OR paused_at IS NOT NULL"
+_PREFIXES = f"""
+SELECT gateway_id::text, prefix, paused_at IS NOT NULL AS paused, coalesce(probe_at <= now(), false) AS probe_due,
+    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
+{_OF_PREFIXES} ORDER BY gateway_id, prefix
 """
 _OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
 _BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
@@ -164,6 +214,8 @@ SELECT md5(concat_ws(' / ',
         call_limits.xmin, ramp.xmin)::text, ' ' ORDER BY campaign.id) {_OF_RUNNING}),
     (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_OF_CALLERS})::text, ' ' ORDER BY id)
         FROM gateway WHERE deleted_at IS NULL),
+    (SELECT string_agg(row(gateway_id, prefix, xmin, coalesce(probe_at <= now(), false))::text, ' '
+        ORDER BY gateway_id, prefix) {_OF_PREFIXES}),
     (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
     (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt)))
 )"""
@@ -176,6 +228,9 @@ def running() -> dict[str, Plan]:
     with db.connection_context():
         found = rows(_RUNNING)
         gateways = rows(_GATEWAYS)
+        faulty: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows(_PREFIXES):
+            faulty[row["gateway_id"]].append(row)
         # Also of campaigns that run no more: whoever of theirs answers now is still connected.
         bridged = {row["gateway_id"] for row in rows(_BRIDGED)}
     bridged |= {str(row["action"].get("gateway_id", "")).strip() for row in found}
@@ -188,14 +243,14 @@ def running() -> dict[str, Plan]:
     for row in gateways:
         name = row["gateway_id"]
         first, second = divided(row["cps"], dialled=name in dialled, bridged=name in bridged)
-        leaving[name] = _gateway(row | {"cps": first})
+        leaving[name] = _gateway(row | {"cps": first}, faulty.get(name, ()))
         bridging[name] = BridgeGateway(
             name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
         )
     return {row["campaign_id"]: _plan(row, leaving, bridging) for row in found}
 
 
-def _gateway(row: dict[str, Any]) -> GatewayPlan:
+def _gateway(row: dict[str, Any], faulty: Sequence[dict[str, Any]]) -> GatewayPlan:
     return GatewayPlan(
         **(
             row
@@ -203,6 +258,12 @@ def _gateway(row: dict[str, Any]) -> GatewayPlan:
                 "prefixes": tuple(row["prefixes"]),
                 "caller_id_header": CallerIdHeader(row["caller_id_header"]),
                 "caller_id_format": CallerIdFormat(row["caller_id_format"]),
+                "faulty": bool(faulty),
+                "pauses": tuple(
+                    PrefixPause(one["prefix"], one["probe_due"], one["probe_at"])
+                    for one in faulty
+                    if one["paused"]
+                ),
             }
         )
     )

@@ -121,7 +121,7 @@ TWICE = (
             plan, number = choice.plan, choice.candidate.due.phone_number
             early = Claimed(item.call_id, item.contact_id, item.campaign_id, item.node, item.gateway_id,
                 plan.caller_id, number, plan.generation, 1, 1, 0, 0, 0, 0, False, {}, 1, 0, "")
-            call = self.departures.enter(plan, early, permit, item.core_uuid, ())
+            call = self.departures.enter(plan, early, permit, item.core_uuid, choice.candidate)
             self.departures.leave(plan, call, {}, permit)
             self.departures.send_due(item.node)
         try:

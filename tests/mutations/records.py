@@ -13,6 +13,7 @@ _ENDED_AGAIN = (
 )
 
 REFUSALS = "tests/integration/dialer/test_gateway_out_of_credit.py"
+PAUSES = "tests/unit/dialer/test_gateway_pauses.py"
 BREAKER = "tests/unit/dialer/test_gateway_breaker.py"
 ATTEMPTS = (
     Mutation(
@@ -35,10 +36,39 @@ ATTEMPTS = (
         "charged for what paused a gateway",
         "contacts are charged for the refusals of a gateway that refused everybody",
         "dialer/capacity/gateway_breaker.py",
-        "            if paused and refused:\n",
-        "            if not paused and refused:\n",
+        "        if given_back:\n",
+        "        if not given_back:\n",
         (
             f"{REFUSALS}::test_few_contacts_whom_nobody_got_past_pause_it_and_are_given_back_what_they_were_charged",
+        ),
+    ),
+    Mutation(
+        "one destination stops all",
+        "five refusals of one destination stop every tenant's calls by that gateway",
+        "dialer/capacity/gateway_pauses.py",
+        "    if there.faults >= FAULTS_THAT_PAUSE and _reaches_others(after, seen.prefix, now):",
+        "    if False:",
+        (
+            f"{PAUSES}::test_five_refusals_of_one_destination_pause_it_alone_where_others_get_through",
+            f"{PAUSES}::test_what_got_through_since_the_first_refusal_says_that_others_do_however_long_ago",
+        ),
+    ),
+    Mutation(
+        "charged for what paused a destination",
+        "contacts are charged for the refusals of a destination that was paused for them",
+        "dialer/capacity/gateway_pauses.py",
+        "        given_back = there.refused\n",
+        "        given_back = ()\n",
+        (f"{PAUSES}::test_five_refusals_of_one_destination_pause_it_alone_where_others_get_through",),
+    ),
+    Mutation(
+        "paused destination dialled",
+        "calls leave to a destination for which their gateway is paused",
+        "dialer/dispatch/plans.py",
+        "            if one.prefix == where\n",
+        "            if not where\n",
+        (
+            "tests/integration/dialer/test_gateway_prefixes.py::test_plans_name_the_destinations_for_which_a_gateway_is_paused",
         ),
     ),
     Mutation(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models import db, rows
 from tests.integration.api.resource_routes import NOBODY
 from tests.integration.api.site import Site
 
@@ -256,6 +257,28 @@ def test_no_tenants_key_sees_a_dial_string(site: Site) -> None:
     shown = ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="admin")
     assert (shown.status_code, shown.json["dial_string"]) == (200, None)
     assert ask(site, "GET", f"/gateways/{number.json['gateway_id']}", role="read").status_code == 403
+
+
+def test_a_gateway_says_for_which_destinations_it_is_paused_and_can_be_resumed_for_them(site: Site) -> None:
+    gateway_id = gateway(site)
+    with db.connection_context():
+        rows(
+            "INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row, paused_at, paused_reason, probe_at)"
+            " VALUES (%s, '+44', 5, now(), '403 Forbidden', now() + interval '60 s'),"
+            " (%s, '+49', 2, NULL, '403 Forbidden', NULL)",
+            gateway_id,
+            gateway_id,
+        )
+    told = ask(site, "GET", f"/gateways/{gateway_id}").json
+    assert (told["paused_at"], told["paused_reason"], told["probe_at"]) == (None, None, None)
+    ((paused),) = told["paused_prefixes"]
+    assert (paused["prefix"], paused["paused_reason"]) == ("+44", "403 Forbidden")
+    assert paused["probe_at"] > paused["paused_at"]
+    listed = ask(site, "GET", "/gateways").json["gateways"]
+    assert [one["paused_prefixes"] for one in listed if one["id"] == gateway_id] == [[paused]]
+    assert ask(site, "PATCH", f"/gateways/{gateway_id}", json={"cps": 7}).json["paused_prefixes"] == [paused]
+    assert ask(site, "POST", f"/gateways/{gateway_id}/resume").json["paused_prefixes"] == []
+    assert ask(site, "GET", f"/gateways/{gateway_id}").json["paused_prefixes"] == []
 
 
 def test_a_paused_gateway_says_why_and_can_be_resumed(site: Site) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dialer.capacity import gateway_breaker
+from dialer.capacity import gateway_pauses
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
@@ -68,7 +68,7 @@ def test_a_gateway_that_refuses_everything_costs_no_contact(
     wait_until(lambda: shows(campaign_id, "gateway_paused"), "the campaign to say why")
     wait_until(lambda: not open_calls(), "the last calls to end")
     assert one("SELECT paused_reason FROM gateway")["paused_reason"] == refusal
-    assert gateway_breaker.FAULTS_THAT_PAUSE <= invites(node) <= MOST_INVITES
+    assert gateway_pauses.FAULTS_THAT_PAUSE <= invites(node) <= MOST_INVITES
     counted = one("SELECT sum(attempts) AS n, count(*) FILTER (WHERE status = 'pending') AS p FROM contact")
     assert (counted["n"], counted["p"]) == (0, CONTACTS)
     assert one("SELECT count(attempt) AS n FROM call")["n"] == 0
@@ -93,9 +93,7 @@ def test_one_call_tries_a_paused_gateway_and_brings_it_back(
     tried = one("SELECT probes, extract(epoch FROM probe_at - now())::int AS wait FROM gateway")
     assert tried["probes"] == 1
     assert (
-        gateway_breaker.FIRST_PROBE_SECONDS
-        < int(str(tried["wait"]))
-        <= gateway_breaker.FIRST_PROBE_SECONDS * 2
+        gateway_pauses.FIRST_PROBE_SECONDS < int(str(tried["wait"])) <= gateway_pauses.FIRST_PROBE_SECONDS * 2
     )
     assert one("SELECT sum(attempts) + sum(gateway_faults) AS n FROM contact")["n"] == 0
     node.clear()

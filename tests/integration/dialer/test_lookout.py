@@ -9,6 +9,7 @@ import pytest
 from campaigns import hangups, stopping
 from dialer import lookout
 from dialer.dispatch import node_entries, plans
+from dialer.dispatch.plan_board import PlanBoard
 from dialer.lookout import Sight
 from models import db, rows
 from tests.factories import World, make_campaign
@@ -104,12 +105,21 @@ def test_nodes_are_seen_as_they_are_listed(world: World) -> None:
     assert seen().drained == ["fs1"]
 
 
+PAUSED = """
+INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row, paused_at, paused_reason, probe_at)
+SELECT id, '+1', 5, now(), '403', now() + interval '1 h' FROM gateway
+"""
+LET_GO = {PAUSED: "UPDATE gateway_prefix SET faults_in_row = 0, paused_at = NULL, probe_at = NULL"}
 CHANGES = {
     "campaign": "UPDATE campaign SET weight = 7",
     "campaign that ends": "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped'",
     "number": "UPDATE phone_number SET outbound_enabled = false",
     "gateway": "UPDATE gateway SET cps = 7",
     "gateway in doubt": "UPDATE gateway SET faults_in_row = 2",
+    "refused destination": (
+        "INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row) SELECT id, '+1', 1 FROM gateway"
+    ),
+    "paused destination": PAUSED,
     "agent": "UPDATE agent SET ring_timeout_seconds = 31",
     "agent that is held": "UPDATE agent SET held_at = now()",
     "tenant": "UPDATE tenant SET weight = 7",
@@ -131,17 +141,41 @@ def test_whatever_is_another_plan_is_another_version(world: World, what: str) ->
     assert seen().plans != version
 
 
-def test_a_probe_that_becomes_due_is_another_version(world: World) -> None:
+@pytest.mark.parametrize(
+    "paused", ["UPDATE gateway SET paused_at = now(), probe_at = now() + interval '1 h'", PAUSED]
+)
+def test_a_probe_that_becomes_due_is_another_version(world: World, paused: str) -> None:
     make_campaign(world, 1)
-    change("UPDATE gateway SET paused_at = now(), probe_at = now() + interval '1 h'")
+    change(paused)
     later = plans.VERSION.replace("now()", "now() + interval '2 h'")
     with db.connection_context():
         (version,) = rows(f"SELECT {plans.VERSION} AS now, {later} AS later")
     assert version["now"] != version["later"]
 
 
+@pytest.mark.parametrize("held", [PAUSED])
+def test_what_another_dialer_holds_and_lets_go_is_heeded_through_the_version_alone(
+    world: World, held: str
+) -> None:
+    campaign_id = str(make_campaign(world, 1))
+    board = PlanBoard(lambda _kind, _name, cps: cps, now=lambda: 0.0)
+
+    def holds() -> bool:
+        board.read(seen().plans)
+        plan = board.plans[campaign_id]
+        return bool(plan.holds(plan.gateways[0], "+14155550123"))
+
+    assert not holds()
+    change(held)
+    assert holds()
+    change(LET_GO[held])
+    assert not holds()
+
+
 def test_what_calls_do_is_no_other_version(world: World) -> None:
     make_campaign(world, 3)
+    change("INSERT INTO gateway_prefix (gateway_id, prefix, works_at) SELECT id, '+1', now() FROM gateway")
     version = seen().plans
     change("UPDATE contact SET attempts = 1, updated_at = now()")
+    change("UPDATE gateway_prefix SET works_at = now()")
     assert seen().plans == version

@@ -76,8 +76,8 @@ EXEMPT = {
     "campaigns.retention._ENDED": "a part of the two others there, by campaign, once an hour",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",
-    "dialer.capacity.gateway_breaker._FAULTS": "by contact and by call, when calls failed at a gateway",
-    "dialer.capacity.gateway_breaker._GIVE_BACK": "by call and by contact, when a gateway was paused",
+    "dialer.capacity.gateway_rows._AGAIN": "by contact and by call, when calls failed at a gateway",
+    "dialer.capacity.gateway_rows._GIVE_BACK": "by call and by contact, when a gateway was paused",
 }
 
 

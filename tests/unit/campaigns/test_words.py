@@ -9,7 +9,8 @@ import pytest
 
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS, Disposition
-from dialer.dispatch.gateway_choice import PAUSED, UNCLAIMABLE
+from dialer.dispatch.gateway_choice import UNCLAIMABLE
+from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import REFUSES, STALLED
 from dialer.dispatch.plan_checks import Hindrance
 from dialer.dispatch.slow_start import WORD
@@ -40,7 +41,7 @@ def test_each_blocked_reason_of_a_module_is_explained(path: str) -> None:
 
 
 def test_no_blocked_reason_is_explained_that_nothing_says() -> None:
-    constants = {REFUSES, STALLED, WORD, REASON, UNCLAIMABLE, PAUSED.reason, *map(str, Hindrance)}
+    constants = {REFUSES, STALLED, WORD, REASON, UNCLAIMABLE, *map(str, HoldKind), *map(str, Hindrance)}
     assert {word for path in LITERALS for word in said(path)} | constants == BLOCKED_WORDS.keys()
 
 

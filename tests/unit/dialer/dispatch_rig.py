@@ -14,6 +14,7 @@ from peewee import DataError
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due, NextDue, Statements
 from dialer.dispatch.departures import Departures
+from dialer.dispatch.holds import Hold
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.scheduler import Scheduler
@@ -158,12 +159,12 @@ class World:
     def node_names(self) -> Sequence[str]:
         return ["fs1", "fs2"]
 
-    def take_probe(self, gateway_id: str) -> bool:
-        self.probes.append(gateway_id)
-        return self.take(gateway_id)
+    def take_probe(self, hold: Hold) -> bool:
+        self.probes.append(hold.subject)
+        return self.take(hold.subject)
 
-    def return_probe(self, gateway_id: str) -> None:
-        self.returned.append(gateway_id)
+    def return_probe(self, hold: Hold) -> None:
+        self.returned.append(hold.subject)
 
     def share(self) -> tuple[int, int]:
         return (0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,10 +13,12 @@ import gevent
 import pytest
 
 from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.gateway_pauses import Gateway, Standing
 from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -55,7 +58,7 @@ class Bench:
         self.refreshed = 0
         self.probe_free = self.turn = True
         self.gateways = SimpleNamespace(
-            take_probe=lambda _gateway: self.probe_free, return_probe=lambda _gateway: None, degraded=set()
+            take_probe=lambda *_: self.probe_free, return_probe=lambda *_: None, degraded=set()
         )
         sender = SimpleNamespace(
             stalled=lambda node: node in self.stalled, allowed=lambda _call: True, may_claim=lambda *_: True
@@ -212,7 +215,7 @@ def test_the_pacing_of_a_campaign_that_was_paused_goes_on_while_its_calls_do(ben
 def test_a_gateway_that_was_paused_takes_no_call_from_then_on_and_the_others_do(bench: Bench) -> None:
     (only,) = many_plans(1)
     bench.run(two_gateways(), only)
-    bench.subject.gateway_changed(GATEWAY, True, 5)
+    bench.subject.gateway_changed(GATEWAY, Gateway(Standing(5, paused_at=datetime.now(UTC))))
     bench.step()
     assert bench.world.gateways() == {SECOND: 4}
     assert bench.subject.reasons.news(bench.subject.board.plans) == [
@@ -223,7 +226,7 @@ def test_a_gateway_that_was_paused_takes_no_call_from_then_on_and_the_others_do(
 def test_a_probe_that_was_taken_is_not_due_any_more_for_any_campaign(bench: Bench) -> None:
     probing = (make_gateway(paused=True, probe_due=True),)
     bench.run(make_plan(gateways=probing), *many_plans(2, gateways=probing))
-    assert bench.subject.take_probe(GATEWAY)
+    assert bench.subject.take_probe(Hold(HoldKind.PAUSE, GATEWAY, "+1", True))
     assert all(plan.gateways[0].shut for plan in bench.subject.board.plans.values())
     bench.step()
     assert bench.world.asked == []
@@ -232,7 +235,7 @@ def test_a_probe_that_was_taken_is_not_due_any_more_for_any_campaign(bench: Benc
 def test_a_probe_that_another_dialer_took_is_not_due_either(bench: Bench) -> None:
     bench.run(make_plan(gateways=(make_gateway(paused=True, probe_due=True),)))
     bench.probe_free = False
-    assert not bench.subject.take_probe(GATEWAY)
+    assert not bench.subject.take_probe(Hold(HoldKind.PAUSE, GATEWAY, "+1", True))
     assert bench.subject.board.plans[CAMPAIGN].gateways[0].shut
 
 

@@ -9,6 +9,7 @@ import pytest
 from dialer.capacity.gateway_breaker import (
     GatewayBreaker,
     HealthSigns,
+    Way,
     health_signs,
     is_fault,
     shows_that_it_works,
@@ -20,6 +21,7 @@ from freeswitch.events import ChannelEventKind
 from tests.unit.dialer.factories import channel_event, make_call, make_commit, make_hangup
 
 GATEWAY = make_call().gateway_id
+WAY = (GATEWAY, "+1")
 
 
 def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> tuple[LiveCall, Ended]:
@@ -30,7 +32,7 @@ def ended(status: int | None, cause: str = "CALL_REJECTED", **changes: Any) -> t
     return call, call_end.hung_up(call, 2.0, hangup)
 
 
-def signs(*calls: tuple[LiveCall, Ended]) -> dict[str, HealthSigns]:
+def signs(*calls: tuple[LiveCall, Ended]) -> dict[Way, HealthSigns]:
     return health_signs([call for call, _ in calls], {call.call_id: end for call, end in calls})
 
 
@@ -83,14 +85,14 @@ def test_a_call_that_never_left_says_nothing() -> None:
 def test_faults_are_counted_from_the_last_sign_of_life() -> None:
     fault, good = ended(403), ended(486, "USER_BUSY")
     second, third = ended(503, "NORMAL_TEMPORARY_FAILURE"), ended(402)
-    assert signs(fault, second)[GATEWAY] == HealthSigns(faults=(fault[0], second[0]), reason="503 Phrase")
-    assert signs(fault, good, third)[GATEWAY] == HealthSigns(True, faults=(third[0],), reason="402 Phrase")
-    assert signs(fault, good)[GATEWAY] == HealthSigns(works=True)
+    assert signs(fault, second)[WAY] == HealthSigns(faults=(fault[0], second[0]), reason="503 Phrase")
+    assert signs(fault, good, third)[WAY] == HealthSigns(True, faults=(third[0],), reason="402 Phrase")
+    assert signs(fault, good)[WAY] == HealthSigns(works=True)
 
 
 def test_only_a_probe_speaks_for_a_paused_gateway() -> None:
-    assert not signs(ended(486, "USER_BUSY"))[GATEWAY].probe_works
-    assert signs(ended(486, "USER_BUSY", probe=True))[GATEWAY].probe_works
+    assert not signs(ended(486, "USER_BUSY"))[WAY].probe_works
+    assert signs(ended(486, "USER_BUSY", probe=True))[WAY].probe_works
 
 
 def breaker(call: LiveCall) -> tuple[GatewayBreaker, LiveCall]:
@@ -120,7 +122,9 @@ def test_a_ringing_probe_is_noted() -> None:
 @pytest.mark.parametrize("left", [False, True])
 def test_a_probe_that_never_left_is_given_back(monkeypatch: pytest.MonkeyPatch, left: bool) -> None:
     returned: list[str] = []
-    monkeypatch.setattr(GatewayBreaker, "return_probe", lambda _, gateway_id: returned.append(gateway_id))
+    monkeypatch.setattr(
+        GatewayBreaker, "return_probe", lambda _, gateway_id, _prefix: returned.append(gateway_id)
+    )
     call, end = ended(None, "DESTINATION_OUT_OF_ORDER", probe=True)
     if not left:
         call = make_call(probe=True)
