@@ -49,6 +49,8 @@ __all__ = [
     "TABLES",
     "Agent",
     "ApiKey",
+    "Breaker",
+    "BreakerTally",
     "Call",
     "CallLimits",
     "CallState",
@@ -87,7 +89,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 31
+SCHEMA_VERSION = 32
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -208,6 +210,36 @@ class GatewayPrefix(Table):
         primary_key = CompositeKey("gateway_id", "prefix")
 
 
+class Breaker(Table):
+    """Calls that are held since most of their like end suspiciously, until a probe gets through: by a gateway to one
+    destination, or of one caller id; what does not matter is empty. `probe_at` is when the next may try it,
+    `top_causes` how those ended that tripped it."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    gateway_id = TextField()
+    prefix = TextField()
+    caller_id = TextField()
+    held_at = DateTimeTZField()
+    top_causes = BinaryJSONField(default=list, index=False)
+    probe_at = DateTimeTZField()
+    released_at = DateTimeTZField(null=True)
+
+
+class BreakerTally(Table):
+    """How calls of a campaign by one way ended, as one dialer counted them within a second. `breaker_id`: they are
+    held since, and whose `suspicious_calls` they were comes back when that is released."""
+
+    id = BigAutoField()
+    at = DateTimeTZField()
+    campaign_id = UUIDField()
+    gateway_id = TextField()
+    prefix = TextField()
+    caller_id = TextField()
+    calls = IntegerField()
+    suspicious_calls = BinaryJSONField(index=False)
+    breaker_id = UUIDField(null=True)
+
+
 class Agent(Table):
     """What an answered call is connected to. `held_at`: so many of its calls in a row could not be given to it that
     no more leave until it is let go; `probe_at` is when the nodes are asked for what it needs."""
@@ -267,6 +299,8 @@ class Campaign(Table):
     hangup_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
     created_by = TextField()
+    breaker_exempt_at = DateTimeTZField(null=True)
+    breaker_exempt_by = TextField(null=True)
     end_reason = TextField(null=True)
     blocked_reason = TextField(null=True)
     blocked_since = DateTimeTZField(null=True)
@@ -289,7 +323,8 @@ class Campaign(Table):
 
 class Contact(Table):
     """One person of a list. `sends` numbers the calls placed (seq), `attempts` those that count. `free_sends` counts
-    those that the switch refused, `carrier_refusals`, `gateway_faults` and `disturbed` the others that do not count;
+    those that the switch refused, `carrier_refusals`, `gateway_faults` and `disturbed` the others that do not count,
+    `breaker_returns` how often it came back since a breaker had been tripped by its last call;
     `version` numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a
     trigger; an index mentions it in place of the status, so that the steps of a call write no index."""
 
@@ -305,6 +340,7 @@ class Contact(Table):
     carrier_refusals = SmallIntegerField(default=0)
     gateway_faults = SmallIntegerField(default=0)
     disturbed = SmallIntegerField(default=0)
+    breaker_returns = SmallIntegerField(default=0)
     version = IntegerField(default=0)
     next_attempt_at = DateTimeTZField(null=True)
     last_cause = TextField(null=True)
@@ -548,5 +584,5 @@ class CdrInbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
-    CampaignPace, GatewayPrefix,
+    CampaignPace, GatewayPrefix, Breaker, BreakerTally,
 )  # fmt: skip

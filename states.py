@@ -68,7 +68,8 @@ CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
         {ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.PENDING}
     ),
     ContactStatus.COMPLETED: frozenset(),
-    # Only where its outcome was unknown, and the node's own record said later that it was answered.
-    ContactStatus.FAILED: frozenset({ContactStatus.COMPLETED}),
+    # `completed` only where its outcome was unknown, and the node's own record said later that it was answered;
+    # `pending` only where its call tripped a breaker, and what that held turned out to be to blame.
+    ContactStatus.FAILED: frozenset({ContactStatus.COMPLETED, ContactStatus.PENDING}),
     ContactStatus.CANCELLED: frozenset(),
 }

@@ -23,6 +23,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "node_channels": "Every node has as many calls as it may have.",
     "node_cps": "The nodes start as many calls per second as they may.",
     "gateway_paused": "Its gateways are paused, or for where its contacts are, since they refused call after call.",
+    "breaker": "Most of its calls, or calls like them, ended suspiciously: one a minute tries.",
     "gateway_channels": "Its gateways have as many calls as they may have.",
     "gateway_cps": "Its gateways start as many calls per second as they may.",
     "number_cap": "The numbers that are due are being called already.",

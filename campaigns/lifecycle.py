@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns import agent_holds
+from campaigns import agent_holds, breakers
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -131,14 +131,14 @@ def pause_all(reason: str, owner: str) -> list[uuid.UUID]:
 
 
 def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
-    """Complete a running campaign whose contacts are all terminal; True when this caller did.
+    """Complete a running campaign whose contacts are all terminal, and none of which may come back from a breaker;
+    True when this caller did.
 
     Call it after the transaction that ended a contact has committed: two that each end one of the last two
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
     with transaction():
-        found = rows(_EXHAUSTED, campaign_id)
-        if not found:
+        if not rows(_EXHAUSTED, campaign_id) or breakers.some_may_come_back(campaign_id):
             return False
         end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)
         return True

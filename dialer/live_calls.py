@@ -77,6 +77,8 @@ class LiveCall:
     """The gateway by which its agent is reached, once it is answered."""
     probe: bool = False
     """It leaves by a paused gateway, to learn whether that works."""
+    breakers: tuple[str, ...] = ()
+    """What holds its like for suspicious outcomes, and whose probe it is."""
     tried: tuple[str, ...] = ()
     """The gateways whose calls to the contact failed just before it."""
     state: LiveState = LiveState.CLAIMED

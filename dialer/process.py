@@ -31,6 +31,7 @@ from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.capacity.gateway_pings import GatewayPings
+from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
@@ -139,6 +140,16 @@ class Process:
             self.refresh,
             lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
         )
+        self.outcome_breaker = OutcomeBreaker(
+            self.dialer_id,
+            self.live_calls,
+            lambda: self.dispatch.read_plans(),  # noqa: PLW0108
+            self._tell_all,
+            self.outbox.put,
+            lambda campaign_id: self.dispatch.board.exempt(campaign_id),  # noqa: PLW0108
+            lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
+            turns.take,
+        )
         self.gateway_pings = GatewayPings(self.cluster, self._tell_all, time.monotonic)
         self.agent_breaker = AgentBreaker(self._tell_all)
         self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, turns.take, self._tell_all)
@@ -188,6 +199,7 @@ class Process:
             self.backpressure,
             self.gateway_breaker,
             self.agent_breaker,
+            self.outcome_breaker,
             self.node_health,
             self.permits,
             self.dispatch,
@@ -265,6 +277,7 @@ class Process:
             self.refresh,
             self.backpressure.cps,
             self.gateway_breaker,
+            self.outcome_breaker,
             self.node_health,
             self._turns.take,
             Statements(claim=partial(claim, through=self.claim_pool)),
@@ -345,6 +358,7 @@ class Process:
         self._every(ROUND_SECONDS, self.gateway_breaker.round, self.gateway_breaker.heard)
         self._every(PINGS_EVERY_SECONDS, self.gateway_pings.round)
         self._every(ROUND_SECONDS, self.agent_breaker.round)
+        self._every(ROUND_SECONDS, self.outcome_breaker.round)
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)
         self.tasks.spawn(self.backpressure.watch)

@@ -34,7 +34,7 @@ class CalledParty:
 
 
 _FIRST = NETWORK_SECONDS
-QUICK_ANSWER = CalledParty(ring=_FIRST, answer=_FIRST + 0.1, talk=2.0)
+QUICK_ANSWER = CalledParty(ring=_FIRST, answer=_FIRST + 0.1, talk=2.5)
 PLAN = {
     "00": CalledParty(ring=_FIRST, answer=_FIRST + 1.5, talk=4.0),
     "01": CalledParty(refuse=_FIRST, status=486),

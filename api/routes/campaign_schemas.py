@@ -70,6 +70,23 @@ EXAMPLE_OUTCOMES = {
         {"cause": "USER_BUSY", "sip_status": 486, "calls": 87},
     ],
 }
+EXAMPLE_BREAKER: dict[str, object] = {
+    "held": [
+        {
+            "gateway_id": "019ab0c4-3333-7aaa-8bbb-0123456789ab",
+            "prefix": "+44",
+            "caller_id": None,
+            "held_at": "2026-01-31T09:01:00.000Z",
+            "probe_at": "2026-01-31T09:02:00.000Z",
+            "top_causes": [
+                {"cause": "UNALLOCATED_NUMBER", "sip_status": 404, "calls": 17},
+                {"cause": "CALL_REJECTED", "sip_status": 603, "calls": 3},
+            ],
+        }
+    ],
+    "exempt_at": None,
+    "exempt_by": None,
+}
 EXAMPLE_CONTACT: dict[str, object] = {
     "id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
     "phone_number": "+14155550123",
@@ -330,12 +347,49 @@ class OutcomesSchema(schemas.Schema):
     )
 
 
+class HeldCallsSchema(schemas.Schema):
+    """Calls that are held: all by a gateway to one destination, or all of a caller id."""
+
+    gateway_id = schemas.Id(required=True, allow_none=True)
+    prefix = schemas.Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Where they go: what the numbers start with."},
+    )
+    caller_id = schemas.Text(required=True, allow_none=True, metadata={"description": "E.164"})
+    held_at = schemas.Time(required=True)
+    probe_at = schemas.Time(
+        required=True, metadata={"description": "When one call may try whether they get through again."}
+    )
+    top_causes = schemas.Items(
+        schemas.Nested(CauseSchema),
+        required=True,
+        metadata={"description": "The three most frequent causes of the calls that tripped it."},
+    )
+
+
+class BreakerSchema(schemas.Schema):
+    """What is held of a campaign's calls since at least half of at least 20 of their like ended suspiciously within
+    120 s."""
+
+    held = schemas.Items(schemas.Nested(HeldCallsSchema), required=True)
+    exempt_at = schemas.Time(
+        required=True, allow_none=True, metadata={"description": "Since when its calls leave all the same."}
+    )
+    exempt_by = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "The key that said so, by name."}
+    )
+
+
 class OneCampaignSchema(CampaignSchema):
-    """A campaign, and what became of its calls."""
+    """A campaign, what became of its calls, and what a breaker holds of them."""
 
     outcomes = schemas.Nested(OutcomesSchema, metadata={"description": "Only of a campaign that has ended."})
     purged_at = schemas.Time(
         metadata={"description": "Only where its contacts and calls are gone: since when (retention_days)."}
+    )
+    breaker = schemas.Nested(
+        BreakerSchema, metadata={"description": "Only where something is held, or the campaign is exempt."}
     )
 
 

@@ -35,7 +35,7 @@ from api.routes.campaign_schemas import (
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
-from campaigns import call_outcomes, queries, store
+from campaigns import breakers, call_outcomes, queries, store
 from campaigns.campaign_state import ActionResult
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -116,16 +116,11 @@ def create_campaign() -> Response:
 def get_campaign(campaign_id: str) -> Response:
     """Get a campaign
 
-    Of one that has ended, with what became of its calls.
+    Of one that has ended, with what became of its calls; of one that a breaker holds, or that is exempt from it, with
+    what is held and why.
     """
     with transaction(writes=False):
-        found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-        ended: dict[str, object] = {}
-        if found.end_reason is not None:
-            purged_at = queries.purged_at(found.id)
-            ended["outcomes"] = call_outcomes.of_campaign(found.id)
-            ended |= {} if purged_at is None else {"purged_at": purged_at}
-    return json_answer(_told(found) | ended)
+        return one_campaign(campaign_or_404(id_or_404(campaign_id, "Campaign")))
 
 
 @blp.route("/campaigns/<campaign_id>/contacts")
@@ -179,6 +174,19 @@ def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     if found is None:
         raise not_found("Campaign")
     return as_told(found)
+
+
+def one_campaign(found: CampaignRow) -> Response:
+    """A campaign as OneCampaignSchema tells it, within a transaction."""
+    told = _told(found)
+    if found.end_reason is not None:
+        purged_at = queries.purged_at(found.id)
+        told["outcomes"] = call_outcomes.of_campaign(found.id)
+        told |= {} if purged_at is None else {"purged_at": purged_at}
+    breaker = breakers.of_campaign(found.id)
+    if breaker["held"] or breaker["exempt_at"]:
+        told["breaker"] = breaker
+    return json_answer(told)
 
 
 def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:

@@ -6,6 +6,7 @@ from api.blueprint import Blueprint
 from api.routes import (
     agents,
     api_keys,
+    breakers,
     call_limits,
     calls,
     campaign_actions,
@@ -21,6 +22,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
     pacing.blp,
+    breakers.blp,
     calls.blp,
     agents.blp,
     phone_numbers.blp,

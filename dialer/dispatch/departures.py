@@ -23,6 +23,7 @@ from campaigns.actions import ActionRefused
 from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.gateway_choice import GatewayCandidate
+from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
@@ -120,7 +121,8 @@ class Departures:
             sent_by=self.dialer_id,
             claimed_at=self.now(),
             permit=permit,
-            probe=bool(chosen.probes),
+            probe=any(hold.kind is HoldKind.PAUSE for hold in chosen.probes),
+            breakers=tuple(hold.subject for hold in chosen.probes if hold.kind is HoldKind.BREAKER),
         )
         self.live_calls.add(call)
         return call
@@ -249,7 +251,10 @@ class Departures:
         gateway = None if plan is None else plan.gateway(call.gateway_id)
         if plan is None or plan.held is not None or gateway is None:
             return True
-        return not call.probe and bool(plan.holds(gateway, call.phone_number))
+        return any(
+            hold.subject not in call.breakers if hold.kind is HoldKind.BREAKER else not call.probe
+            for hold in plan.holds(gateway, call.phone_number)
+        )
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
         if call.unsent and (self._held(call) or self.sender.stalled(call.node)):

@@ -15,12 +15,13 @@ import structlog
 from campaigns.lifecycle import complete_if_exhausted
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pauses import Gateway
+from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
-from dialer.dispatch.holds import Hold, PrefixPause
+from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -66,6 +67,7 @@ class Dispatch:
     refresh: Callable[[], None]
     cps_now: CpsNow
     gateways: GatewayBreaker
+    outcomes: OutcomeBreaker
     node_health: NodeHealth
     take_turn: Callable[[str, float], bool]
     statements: Statements = field(default_factory=Statements)
@@ -147,13 +149,20 @@ class Dispatch:
 
     def take_probe(self, hold: Hold) -> bool:
         """Whether one call may leave that is held, as a probe."""
+        if hold.kind is HoldKind.BREAKER:
+            taken = self.outcomes.take_probe(hold.subject)
+            self.scheduler.follow(set(self.board.breaker_probed(hold.subject)))
+            return taken
         taken = self.gateways.take_probe(hold.subject, hold.prefix)
         self.scheduler.follow(set(self.board.probe_taken(hold.subject, hold.prefix)))
         return taken
 
     def return_probe(self, hold: Hold) -> None:
         """No call left with the probe that was taken."""
-        self.gateways.return_probe(hold.subject, hold.prefix)
+        if hold.kind is HoldKind.BREAKER:
+            self.outcomes.return_probe(hold.subject)
+        else:
+            self.gateways.return_probe(hold.subject, hold.prefix)
 
     def share(self) -> tuple[int, int]:
         """Which part of a list this dialer looks at first: (rank, dialers)."""
@@ -191,6 +200,7 @@ class Dispatch:
         raises; the plans stay as they are then."""
         changed = self.board.read(version)
         self.gateways.degraded |= self.board.faulty_gateways()
+        self.outcomes.held = self.board.breakers()
         self.scheduler.checks.keep(self.board.plans)
         if changed:
             self.scheduler.follow(changed)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.claims import Due
-from dialer.dispatch.holds import Hold
+from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
 from limits.caps import Denied
 
@@ -97,7 +97,9 @@ class Deferred:
         if denied.reason == "number_cap":
             seconds = NUMBER_SECONDS
         elif denied.reason == UNCLAIMABLE or (
-            denied.reason.startswith("gateway_") and not denied.of_second_leg and plan.held_in_part
+            plan.held_in_part
+            and denied.reason.startswith(("gateway_", HoldKind.BREAKER))
+            and not denied.of_second_leg
         ):
             seconds = denied.retry_after
         else:

@@ -37,6 +37,8 @@ class PlanBoard:
     """Of the rows, before these were read; None where they are to be read whatever it is."""
     _read_at: float = float("-inf")
     _cuts: Mapping[str, int | None] = field(default_factory=dict)
+    _changes: int = 0
+    """How often the plans were read or changed."""
 
     def read(self, version: str | None = None) -> set[str]:
         """The campaigns that came, went or changed. `version` is that of the rows just now (`plans.VERSION`); without
@@ -44,7 +46,7 @@ class PlanBoard:
         now = self.now()
         if version is None or version != self._version or now - self._read_at >= ALL_SECONDS:
             self._version = None
-            self._rows = self.running()
+            self._rows = self._read_rows()
             self._version, self._read_at = version, now
         elif self._cuts == self._cuts_now():
             return set()
@@ -62,6 +64,16 @@ class PlanBoard:
         }
         return changed
 
+    def _read_rows(self) -> Mapping[str, Plan]:
+        """The plans as they are now. What was read before another reading, or a change, was heeded is older than
+        that: a call would leave that is held by now."""
+        while True:
+            before = self._changes
+            found = self.running()
+            if self._changes == before:
+                self._changes += 1
+                return found
+
     def plan(self, campaign_id: str) -> Plan | None:
         """The plan of a campaign that runs."""
         return self.plans.get(campaign_id)
@@ -70,6 +82,30 @@ class PlanBoard:
         """The gateways whose last calls were at fault."""
         gateways = [gateway for plan in self.plans.values() for gateway in plan.gateways]
         return {gateway.gateway_id for gateway in gateways if gateway.faults or gateway.faulty}
+
+    def breakers(self) -> set[str]:
+        """The breakers that hold calls of these campaigns."""
+        return {hold.subject for plan in self.plans.values() for hold in plan.breakers}
+
+    def exempt(self, campaign_id: str) -> bool:
+        """Whether no breaker holds a campaign, nor counts it."""
+        plan = self.plans.get(campaign_id)
+        return plan is not None and plan.breaker_exempt
+
+    def breaker_probed(self, breaker_id: str) -> Collection[str]:
+        """A probe was taken, by this process or another: it is not due any more. The campaigns that are held."""
+        touched = {
+            campaign_id: replace(
+                plan,
+                breakers=tuple(
+                    replace(hold, probe_due=False) if hold.subject == breaker_id else hold
+                    for hold in plan.breakers
+                ),
+            )
+            for campaign_id, plan in self.plans.items()
+            if any(hold.subject == breaker_id for hold in plan.breakers)
+        }
+        return self._heed(touched)
 
     def targets(self) -> list[Target]:
         """The gateways that calls may leave by now."""
@@ -103,7 +139,11 @@ class PlanBoard:
             for campaign_id, plan in self.plans.items()
             if plan.gateway(gateway_id) is not None
         }
+        return self._heed(touched)
+
+    def _heed(self, touched: Mapping[str, Plan]) -> Collection[str]:
         self.plans = {**self.plans, **touched}
+        self._changes += 1
         # The rows are to have the last word, also where they do not change.
         self._version = None
         return touched.keys()

@@ -79,7 +79,8 @@ class Plan:
     `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are, by id, all that the
     tenant may bridge to. `weight` is its share beside the tenant's other campaigns, `tenant_weight` the tenant's
     beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was doubled since it began to run;
-    `has_ramp`: there is a row that says so.
+    `has_ramp`: there is a row that says so. `breakers` are those that hold calls by its gateways or of its caller
+    id, none where it is exempt.
     """
 
     campaign_id: str
@@ -115,6 +116,8 @@ class Plan:
     slow_start: bool = False
     has_ramp: bool = False
     ramp_level: int = 0
+    breakers: tuple[Hold, ...] = ()
+    breaker_exempt: bool = False
 
     @property
     def probe_at(self) -> str | None:
@@ -126,11 +129,34 @@ class Plan:
     @property
     def held_in_part(self) -> bool:
         """Whether some of its contacts may be held while others are not."""
-        return any(one.prefixes or one.pauses or one.paused_alone for one in self.gateways)
+        return bool(self.breakers) or any(
+            one.prefixes or one.pauses or one.paused_alone for one in self.gateways
+        )
+
+    @property
+    def held_whole(self) -> HoldKind | None:
+        """What keeps all of its calls from leaving, even as a probe."""
+        if all(gateway.shut for gateway in self.gateways):
+            return HoldKind.PAUSE
+        caller_held = any(not hold.gateway_id and not hold.probe_due for hold in self.breakers)
+        return HoldKind.BREAKER if caller_held else None
+
+    def over_at(self, word: str | None) -> str | None:
+        """When the first of what holds it by this word may be probed; None for a word of something else."""
+        if word == HoldKind.PAUSE:
+            return self.probe_at
+        if word != HoldKind.BREAKER:
+            return None
+        return min((hold.probe_at for hold in self.breakers if hold.probe_at), default=None)
 
     def holds(self, gateway: GatewayPlan, number: str) -> list[Hold]:
         """What keeps its call to a number from leaving by one of its gateways."""
-        return gateway.holds(number)
+        return gateway.holds(number) + [
+            hold
+            for hold in self.breakers
+            if not hold.gateway_id
+            or (hold.gateway_id == gateway.gateway_id and hold.prefix == gateway.destination(number))
+        ]
 
     @property
     def second_leg(self) -> BridgeGateway | None:
@@ -177,7 +203,8 @@ WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
 _RUNNING = f"""
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.weight, campaign.blocked_reason,
-    campaign.slow_start, ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
+    campaign.breaker_exempt_at IS NOT NULL AS breaker_exempt, campaign.slow_start,
+    ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'
         WHEN agent.deleted_at IS NOT NULL OR agent.held_at IS NOT NULL THEN 'agent'
@@ -205,6 +232,12 @@ SELECT gateway_id::text, prefix, paused_at IS NOT NULL AS paused, coalesce(probe
     to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
 {_OF_PREFIXES} ORDER BY gateway_id, prefix
 """
+_OF_BREAKERS = "FROM breaker WHERE released_at IS NULL"
+_BREAKERS = f"""
+SELECT id::text AS breaker_id, gateway_id, prefix, caller_id, probe_at <= now() AS probe_due,
+    to_char(probe_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS probe_at
+{_OF_BREAKERS} ORDER BY id
+"""
 _OF_BRIDGED = "FROM call WHERE ended_at IS NULL AND second_leg_gateway_id IS NOT NULL"
 _BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRIDGED}"
 # Of every row of the statements above the transaction that wrote it last, and what they make of the time.
@@ -216,6 +249,7 @@ SELECT md5(concat_ws(' / ',
         FROM gateway WHERE deleted_at IS NULL),
     (SELECT string_agg(row(gateway_id, prefix, xmin, coalesce(probe_at <= now(), false))::text, ' '
         ORDER BY gateway_id, prefix) {_OF_PREFIXES}),
+    (SELECT string_agg(row(id, xmin, probe_at <= now())::text, ' ' ORDER BY id) {_OF_BREAKERS}),
     (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
     (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt)))
 )"""
@@ -231,6 +265,7 @@ def running() -> dict[str, Plan]:
         faulty: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows(_PREFIXES):
             faulty[row["gateway_id"]].append(row)
+        breakers = rows(_BREAKERS)
         # Also of campaigns that run no more: whoever of theirs answers now is still connected.
         bridged = {row["gateway_id"] for row in rows(_BRIDGED)}
     bridged |= {str(row["action"].get("gateway_id", "")).strip() for row in found}
@@ -247,7 +282,7 @@ def running() -> dict[str, Plan]:
         bridging[name] = BridgeGateway(
             name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
         )
-    return {row["campaign_id"]: _plan(row, leaving, bridging) for row in found}
+    return {row["campaign_id"]: _plan(row, leaving, bridging, breakers) for row in found}
 
 
 def _gateway(row: dict[str, Any], faulty: Sequence[dict[str, Any]]) -> GatewayPlan:
@@ -269,8 +304,31 @@ def _gateway(row: dict[str, Any], faulty: Sequence[dict[str, Any]]) -> GatewayPl
     )
 
 
+def _breakers(
+    row: Mapping[str, Any], leaving: Sequence[str], breakers: Sequence[Mapping[str, Any]]
+) -> tuple[Hold, ...]:
+    """Those that hold calls of a campaign, which leave by these gateways."""
+    if row["breaker_exempt"]:
+        return ()
+    return tuple(
+        Hold(
+            HoldKind.BREAKER,
+            one["breaker_id"],
+            one["prefix"],
+            one["probe_due"],
+            one["probe_at"],
+            one["gateway_id"],
+        )
+        for one in breakers
+        if one["caller_id"] == row["caller_id"] or one["gateway_id"] in leaving
+    )
+
+
 def _plan(
-    row: dict[str, Any], gateways: Mapping[str, GatewayPlan], bridging: Mapping[str, BridgeGateway]
+    row: dict[str, Any],
+    gateways: Mapping[str, GatewayPlan],
+    bridging: Mapping[str, BridgeGateway],
+    breakers: Sequence[Mapping[str, Any]],
 ) -> Plan:
     granted = tuple(row.pop("gateway_ids"))
     columns, known = row.pop("variables"), row.pop("columns")
@@ -281,6 +339,7 @@ def _plan(
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         gateway_ids=granted,
+        breakers=_breakers(row, leaving, breakers),
         bridge_gateways={name: bridging[name] for name in granted if name in bridging},
     )
     if plan.held is None and plan.second_leg is not None and plan.second_leg.cps == 0:

@@ -28,6 +28,7 @@ from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, NextDue, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts
 from dialer.dispatch.plan_checks import Hindrance, PlanChecks
@@ -263,8 +264,8 @@ class Scheduler:
             self.agenda.look_again(campaign, IDLE_SECONDS)
         elif hindrance is not None:
             self._blocked(campaign, hindrance, BLOCKED_SECONDS)
-        elif all(gateway.shut for gateway in plan.gateways):
-            self._blocked(campaign, "gateway_paused", BLOCKED_SECONDS, plan.probe_at)
+        elif (kind := plan.held_whole) is not None:
+            self._blocked(campaign, kind, BLOCKED_SECONDS, plan.over_at(kind))
         elif claimed:
             # They go first.
             self.agenda.look_again(campaign, TAKEN_SECONDS)
@@ -340,7 +341,8 @@ class Scheduler:
         for campaign in campaigns:
             passed_over = campaign.passed_over(now)
             if passed_over is not None:
-                self._blocked(campaign, passed_over.reason, min(passed_over.seconds, SLOT_SECONDS))
+                over_at = campaign.plan.over_at(passed_over.reason)
+                self._blocked(campaign, passed_over.reason, min(passed_over.seconds, SLOT_SECONDS), over_at)
             else:
                 waiting.append(campaign)
         first = self.statements.next_due([one.campaign_id for one in waiting]) if waiting else {}
@@ -354,8 +356,11 @@ class Scheduler:
 
     def _rest(self, campaign: DialledCampaign, pending: NextDue | None) -> None:
         """Nobody is due in a campaign before `pending`; None: nobody is left."""
+        up = self.departures.live_calls.count_of_campaign(campaign.campaign_id)
         if pending is None:
-            self.reasons.tell(campaign.campaign_id, None)
+            # Of one that is not over by that, contacts are to come back.
+            word = HoldKind.BREAKER if campaign.plan.breakers and not up else None
+            self.reasons.tell(campaign.campaign_id, word, campaign.plan.over_at(word))
         else:
             self.reasons.tell(campaign.campaign_id, self.around.refused() or "retry_wait", pending.at)
         if pending is not None and pending.seconds + LATE_SECONDS < IDLE_SECONDS:
@@ -364,7 +369,7 @@ class Scheduler:
         campaign.asleep = True
         # All that sleep are looked at together, once a second.
         self.agenda.look_again(campaign, IDLE_SECONDS + -self.now() % TOGETHER_SECONDS)
-        if pending is None and not self.departures.live_calls.count_of_campaign(campaign.campaign_id):
+        if pending is None and not up:
             self.around.exhausted(campaign.campaign_id)
 
     def _after(self, campaign: DialledCampaign, outcome: Outcome, asked_at: float) -> None:
@@ -404,8 +409,8 @@ class Scheduler:
 
     def _over_at(self, plan: Plan, denial: Denied) -> str | None:
         """When what denies a call is over, where that is known."""
-        if denial.reason == "gateway_paused":
-            return plan.probe_at
+        if (held_until := plan.over_at(denial.reason)) is not None:
+            return held_until
         now = self.clock()
         if denial.reason == "tenant_minute":
             return told(now + timedelta(seconds=denial.retry_after))

@@ -142,6 +142,7 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
         sip_603plus_reason=_text(hangup.sip_603plus_reason),
         hung_up_by=hangup.hung_up_by,
         billsec=_bounded(hangup.billsec, LARGEST_INT) if answered else 0,
+        billmsec=_bounded(hangup.billmsec, LARGEST_INT) or None,
         duration_ms=_bounded(hangup.duration_ms, LARGEST_INT),
         pdd_ms=_bounded(hangup.pdd_ms, LARGEST_INT),
         ring_ms=_bounded(hangup.ring_ms, LARGEST_INT),

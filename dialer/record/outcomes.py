@@ -57,7 +57,7 @@ class Ended(NamedTuple):
     `may_live`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
     `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180. `recovered`: its node died
     in it and took it up again, so that `billsec` may count time in which nobody was there; `certain_billsec` counts
-    none.
+    none. `billmsec` is kept in no row, and None where a record does not say it.
     """
 
     call_id: str
@@ -86,6 +86,7 @@ class Ended(NamedTuple):
     may_live: float | None = None
     recovered: bool = False
     certain_billsec: int | None = None
+    billmsec: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

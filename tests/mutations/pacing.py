@@ -53,6 +53,18 @@ PACED = (
         ),
     ),
     Mutation(
+        "what is held that others do not hear of",
+        "calls that one dialer holds are dialled by all others, for as long as nothing else changes",
+        "dialer/dispatch/plans.py",
+        " {_OF_BREAKERS}),\n",
+        " FROM breaker WHERE false),\n",
+        (
+            f"{LOOKED}::test_whatever_is_another_plan_is_another_version",
+            f"{LOOKED}::test_a_probe_that_becomes_due_is_another_version",
+            f"{LOOKED}::test_what_another_dialer_holds_and_lets_go_is_heeded_through_the_version_alone",
+        ),
+    ),
+    Mutation(
         "weights not heeded",
         "a tenant or campaign of weight 10 gets as many calls as one of weight 1",
         "dialer/dispatch/fair_share.py",

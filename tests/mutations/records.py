@@ -13,6 +13,10 @@ _ENDED_AGAIN = (
 )
 
 REFUSALS = "tests/integration/dialer/test_gateway_out_of_credit.py"
+SUSPICION = "tests/unit/dialer/test_suspicion.py"
+HELD = "tests/integration/dialer/test_outcome_breaker.py"
+OUTCOMES = "tests/unit/dialer/test_outcome_breaker.py"
+HOLDS = "tests/unit/dialer/test_holds.py"
 PAUSES = "tests/unit/dialer/test_gateway_pauses.py"
 BREAKER = "tests/unit/dialer/test_gateway_breaker.py"
 ATTEMPTS = (
@@ -70,6 +74,108 @@ ATTEMPTS = (
         (
             "tests/integration/dialer/test_gateway_prefixes.py::test_plans_name_the_destinations_for_which_a_gateway_is_paused",
         ),
+    ),
+    Mutation(
+        "breaker never trips",
+        "a carrier that answers everything with 404 is dialled on until the list is used up",
+        "dialer/capacity/suspicion.py",
+        "    return calls >= FEWEST_CALLS and",
+        "    return calls >= FEWEST_CALLS * 1000 and",
+        (f"{SUSPICION}::test_half_of_twenty_trips_it",),
+    ),
+    Mutation(
+        "busy is suspicious",
+        "a list of people who talk on the phone is held as if its numbers were dead",
+        "dialer/capacity/suspicion.py",
+        "    return Sign.SUSPICIOUS if ended.sip_status in _WITHOUT_A_RING and not rang else Sign.FINE\n",
+        "    return Sign.SUSPICIOUS if not rang else Sign.FINE\n",
+        (f"{SUSPICION}::test_busy_and_no_answer_never_are",),
+    ),
+    Mutation(
+        "everybody's numbers held",
+        "a broken destination takes the caller ids of all tenants out of service",
+        "dialer/capacity/suspicion.py",
+        "    if _bad(others) is not None:\n        return bool(_bad(others))\n",
+        "    if _bad(others) is not None:\n        return not _bad(others)\n",
+        (
+            f"{SUSPICION}::test_a_destination_that_is_bad_for_several_is_held_and_nobody_s_number",
+            f"{SUSPICION}::test_a_number_that_fares_badly_where_others_do_well_is_held_and_no_destination",
+        ),
+    ),
+    Mutation(
+        "what another dialer holds is heeded late",
+        "calls that another dialer holds go on leaving until its word arrives, as many as are due meanwhile",
+        "dialer/capacity/outcome_breaker.py",
+        "        if holding - self.held:\n",
+        "        if holding & self.held:\n",
+        (f"{OUTCOMES}::test_whose_calls_another_dialer_holds_is_heeded_as_soon_as_one_of_them_is_written",),
+    ),
+    Mutation(
+        "judged without what is being written",
+        "a list is over while its contacts are to come back, since its last calls were judged without those before",
+        "dialer/capacity/outcome_breaker.py",
+        "        with self._writing:\n",
+        "        if True:\n",
+        (f"{OUTCOMES}::test_what_another_greenlet_is_writing_is_waited_for_before_it_is_judged",),
+    ),
+    Mutation(
+        "what is held is heeded late",
+        "calls that are held go on leaving until the plans are read again, as many as are due meanwhile",
+        "dialer/capacity/outcome_breaker.py",
+        "        if found:\n            # Also where",
+        "        if False:\n            # Also where",
+        (
+            f"{OUTCOMES}::test_what_may_trip_is_looked_at_before_anything_else_is_dialled",
+            f"{OUTCOMES}::test_what_another_dialer_has_just_held_is_heeded_before_anything_else_is_dialled",
+        ),
+    ),
+    Mutation(
+        "held calls leave",
+        "what a breaker holds is dialled on",
+        "dialer/dispatch/plans.py",
+        "            if not hold.gateway_id\n",
+        "            if not hold.kind\n",
+        (f"{HOLDS}::test_one_call_probes_what_a_breaker_holds_and_counts_as_any_other",),
+    ),
+    Mutation(
+        "released by a call that failed",
+        "a probe that ended as suspiciously as the others releases what is held",
+        "dialer/capacity/outcome_breaker.py",
+        "                elif found is Sign.FINE:\n",
+        "                elif found is not None:\n",
+        (f"{OUTCOMES}::test_a_probe_that_gets_through_releases_and_one_that_does_not_does_not",),
+    ),
+    Mutation(
+        "called again after an answer",
+        "somebody who picked up is called again since his call tripped a breaker",
+        "dialer/capacity/breaker_rows.py",
+        "        AND contact.status IN ('failed', 'pending') AND contact.breaker_returns < %(most)s\n",
+        "        AND contact.breaker_returns < %(most)s\n",
+        (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
+    ),
+    Mutation(
+        "called again since",
+        "somebody who was called again since his call tripped a breaker comes back once more",
+        "dialer/capacity/breaker_rows.py",
+        "    WHERE call.id = ANY(%(calls)s::uuid[]) AND contact.sends = call.seq\n",
+        "    WHERE call.id = ANY(%(calls)s::uuid[])\n",
+        (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
+    ),
+    Mutation(
+        "comes back for ever",
+        "a dead number is called again each time that a breaker is released",
+        "dialer/capacity/breaker_rows.py",
+        " AND contact.breaker_returns < %(most)s\n",
+        "\n",
+        (f"{HELD}::test_a_contact_comes_back_twice_and_then_stays_as_it_ended",),
+    ),
+    Mutation(
+        "comes back with an attempt less",
+        "whoever tripped a breaker has used up an attempt by it",
+        "dialer/capacity/breaker_rows.py",
+        "attempts = attempts - held.counted::int,",
+        "attempts = attempts,",
+        (f"{HELD}::test_a_contact_comes_back_twice_and_then_stays_as_it_ended",),
     ),
     Mutation(
         "attempt not given back",

@@ -22,6 +22,7 @@ NEEDS = [
     ("PATCH", "/campaigns/{id}", "operate"),
     ("DELETE", "/campaigns/{id}", "operate"),
     ("GET", "/campaigns/{id}/pacing", "read"),
+    ("DELETE", "/campaigns/{id}/breaker", "operate"),
     ("GET", "/campaigns/{id}/contacts", "read"),
     ("GET", "/campaigns/{id}/rejects", "read"),
     ("GET", "/campaigns/{id}/events", "read"),

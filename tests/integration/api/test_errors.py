@@ -23,6 +23,7 @@ FAILING = [
     ("GET", "/campaigns/{id}", ["campaign"]),
     ("PATCH", "/campaigns/{id}", ["campaign"]),
     ("DELETE", "/campaigns/{id}", ["campaign", "call"]),
+    ("DELETE", "/campaigns/{id}/breaker", ["campaign", "breaker_tally"]),
     ("GET", "/campaigns/{id}/pacing", ["campaign", "campaign_pace"]),
     ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
     ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),

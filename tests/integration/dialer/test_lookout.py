@@ -109,7 +109,14 @@ PAUSED = """
 INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row, paused_at, paused_reason, probe_at)
 SELECT id, '+1', 5, now(), '403', now() + interval '1 h' FROM gateway
 """
-LET_GO = {PAUSED: "UPDATE gateway_prefix SET faults_in_row = 0, paused_at = NULL, probe_at = NULL"}
+HELD = """
+INSERT INTO breaker (id, gateway_id, prefix, caller_id, probe_at)
+SELECT gen_random_uuid(), '', '', e164, now() + interval '1 h' FROM phone_number
+"""
+LET_GO = {
+    PAUSED: "UPDATE gateway_prefix SET faults_in_row = 0, paused_at = NULL, probe_at = NULL",
+    HELD: "UPDATE breaker SET released_at = now()",
+}
 CHANGES = {
     "campaign": "UPDATE campaign SET weight = 7",
     "campaign that ends": "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped'",
@@ -120,6 +127,8 @@ CHANGES = {
         "INSERT INTO gateway_prefix (gateway_id, prefix, faults_in_row) SELECT id, '+1', 1 FROM gateway"
     ),
     "paused destination": PAUSED,
+    "breaker": HELD,
+    "exempt campaign": "UPDATE campaign SET breaker_exempt_at = now(), breaker_exempt_by = 'crm'",
     "agent": "UPDATE agent SET ring_timeout_seconds = 31",
     "agent that is held": "UPDATE agent SET held_at = now()",
     "tenant": "UPDATE tenant SET weight = 7",
@@ -142,7 +151,7 @@ def test_whatever_is_another_plan_is_another_version(world: World, what: str) ->
 
 
 @pytest.mark.parametrize(
-    "paused", ["UPDATE gateway SET paused_at = now(), probe_at = now() + interval '1 h'", PAUSED]
+    "paused", ["UPDATE gateway SET paused_at = now(), probe_at = now() + interval '1 h'", PAUSED, HELD]
 )
 def test_a_probe_that_becomes_due_is_another_version(world: World, paused: str) -> None:
     make_campaign(world, 1)
@@ -153,7 +162,7 @@ def test_a_probe_that_becomes_due_is_another_version(world: World, paused: str) 
     assert version["now"] != version["later"]
 
 
-@pytest.mark.parametrize("held", [PAUSED])
+@pytest.mark.parametrize("held", [PAUSED, HELD])
 def test_what_another_dialer_holds_and_lets_go_is_heeded_through_the_version_alone(
     world: World, held: str
 ) -> None:

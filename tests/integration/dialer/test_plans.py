@@ -76,6 +76,12 @@ EXEMPT = {
     "campaigns.retention._ENDED": "a part of the two others there, by campaign, once an hour",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",
+    "campaigns.breakers._COMING_BACK": "by call, where a breaker holds calls of a campaign that may be over",
+    "dialer.capacity.breaker_rows._CAUSES": "by call, when a breaker was tripped",
+    "dialer.capacity.breaker_rows._NOBODY_LEFT": "by call, while a breaker is held and due to be probed",
+    "dialer.capacity.breaker_rows._LOCK_CALLS": "by call, when a breaker is released",
+    "dialer.capacity.breaker_rows._LOCK_CAMPAIGNS": "by call, when a breaker is released",
+    "dialer.capacity.breaker_rows._BRING_BACK": "by call, when a breaker is released",
     "dialer.capacity.gateway_rows._AGAIN": "by contact and by call, when calls failed at a gateway",
     "dialer.capacity.gateway_rows._GIVE_BACK": "by call and by contact, when a gateway was paused",
 }

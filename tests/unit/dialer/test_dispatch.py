@@ -14,6 +14,7 @@ import pytest
 
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pauses import Gateway, Standing
+from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
 from dialer.dispatch import pace_log, ramps
@@ -57,6 +58,9 @@ class Bench:
         self.told: list[Told] = []
         self.refreshed = 0
         self.probe_free = self.turn = True
+        self.outcomes = SimpleNamespace(
+            take_probe=lambda *_: self.probe_free, return_probe=lambda *_: None, held=set()
+        )
         self.gateways = SimpleNamespace(
             take_probe=lambda *_: self.probe_free, return_probe=lambda *_: None, degraded=set()
         )
@@ -81,6 +85,7 @@ class Bench:
             self.refresh,
             lambda _kind, _name, cps: cps,
             cast(GatewayBreaker, self.gateways),
+            cast(OutcomeBreaker, self.outcomes),
             cast(NodeHealth, SimpleNamespace(refusing=lambda: self.refusing)),
             lambda _work, _seconds: self.turn,
         )

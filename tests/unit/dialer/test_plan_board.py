@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from peewee import OperationalError
 
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
+from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plan_board import ALL_SECONDS, PlanBoard
 from dialer.dispatch.plans import Plan
 from limits.rate_cuts import Kind
@@ -138,6 +141,53 @@ def test_rows_that_could_not_be_read_are_read_the_next_time(bench: Bench) -> Non
     bench.away = False
     bench.runs |= {CAMPAIGN: make_plan(held="halted")}
     assert bench.board.read("v1") == {CAMPAIGN}
+
+
+def test_what_is_heeded_while_the_rows_are_read_is_not_undone_by_what_was_read_before(bench: Bench) -> None:
+    running = bench.board.running
+
+    def stale() -> Mapping[str, Plan]:
+        bench.board.running = running
+        found = running()
+        bench.runs |= {CAMPAIGN: make_plan(held="halted")}
+        bench.board.gateway_changed(GATEWAY, paused=True)
+        return found
+
+    bench.board.running = stale
+    bench.board.read("v1")
+    plan = bench.board.plan(CAMPAIGN)
+    assert plan is not None
+    assert plan.held == "halted"
+
+
+def test_of_two_readings_that_overlap_the_later_has_the_last_word(bench: Bench) -> None:
+    running = bench.board.running
+
+    def stale() -> Mapping[str, Plan]:
+        bench.board.running = running
+        found = running()
+        bench.runs |= {CAMPAIGN: make_plan(held="halted")}
+        bench.board.read()
+        return found
+
+    bench.board.running = stale
+    bench.board.read("v1")
+    plan = bench.board.plan(CAMPAIGN)
+    assert plan is not None
+    assert plan.held == "halted"
+
+
+def test_what_was_probed_is_read_again_whatever_the_version(bench: Bench) -> None:
+    hold = Hold(HoldKind.BREAKER, "b1", "", True)
+    bench.runs |= {CAMPAIGN: make_plan(breakers=(hold,))}
+    bench.board.read("v1")
+    reads = bench.reads
+    assert set(bench.board.breaker_probed("b1")) == {CAMPAIGN}
+    bench.board.read("v1")
+    assert bench.reads == reads + 1
+    assert set(bench.board.probe_taken(GATEWAY, "+1")) == {CAMPAIGN}
+    bench.board.read("v1")
+    assert bench.reads == reads + 2
 
 
 def test_what_back_pressure_cuts_is_heeded_without_reading_the_rows(bench: Bench) -> None:

@@ -49,7 +49,7 @@ def abandoned_and_joined(node: Node) -> tuple[str | None, bool]:
     return ended.get("variable_dialer_abandoned"), joined > 0
 
 
-@pytest.mark.parametrize(("number", "talk"), [("10", 2.1), ("00", 5.5)], ids=["at once", "after 1.5 s"])
+@pytest.mark.parametrize(("number", "talk"), [("10", 2.6), ("00", 5.5)], ids=["at once", "after 1.5 s"])
 def test_a_leg_that_answers_in_time_joins_and_its_end_ends_the_call(number: str, talk: float) -> None:
     node = call(apps.bridge(f"sofia/gateway/desk/+155501{number}"))
     node.pass_time(20)

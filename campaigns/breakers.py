@@ -1,0 +1,91 @@
+"""What the breaker for suspicious outcomes holds of a campaign, as the API tells it, and who lets the campaign go on.
+
+What trips it, and brings back who tripped it, is the dialers' (`dialer/capacity/outcome_breaker.py`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict, cast
+
+from campaigns.call_outcomes import CauseCount
+from models import rows
+
+MOST_RETURNS = 2
+"""So often a contact comes back: one whose number is dead for good trips a breaker each time."""
+WORD = "breaker"
+"""The `blocked_reason` of a campaign that it holds."""
+
+# On its own caller id; by its gateways where it says so, or where calls of it tripped it.
+_HELD = """
+SELECT breaker.gateway_id, breaker.prefix, breaker.caller_id, breaker.held_at, breaker.probe_at, breaker.top_causes
+FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
+    JOIN gateway ON gateway.id = phone_number.gateway_id
+    JOIN breaker ON breaker.released_at IS NULL AND (breaker.caller_id = phone_number.e164
+        OR breaker.gateway_id <> ''
+            AND (breaker.gateway_id = gateway.id::text OR gateway.failover ? breaker.gateway_id)
+            AND (campaign.blocked_reason = 'breaker' OR EXISTS (SELECT FROM breaker_tally AS tally
+                WHERE tally.breaker_id = breaker.id AND tally.campaign_id = campaign.id)))
+WHERE campaign.id = %s AND campaign.status IN ('running', 'paused') AND campaign.breaker_exempt_at IS NULL
+ORDER BY breaker.held_at, breaker.id
+"""
+_COMING_BACK = """
+SELECT 1 FROM call JOIN contact ON contact.id = call.contact_id
+WHERE call.id = ANY(ARRAY(
+        SELECT jsonb_array_elements_text(tally.suspicious_calls)::uuid
+        FROM breaker_tally AS tally JOIN breaker ON breaker.id = tally.breaker_id AND breaker.released_at IS NULL
+        WHERE tally.campaign_id = %s AND tally.breaker_id IS NOT NULL))
+    AND contact.sends = call.seq AND contact.status = 'failed' AND contact.breaker_returns < %s
+LIMIT 1
+"""
+_EXEMPTION = "SELECT breaker_exempt_at AS at, breaker_exempt_by AS by FROM campaign WHERE id = %s"
+_EXEMPT = """
+UPDATE campaign SET breaker_exempt_at = now(), breaker_exempt_by = %s WHERE id = %s AND breaker_exempt_at IS NULL
+RETURNING breaker_exempt_at AS at
+"""
+
+
+class HeldCalls(TypedDict):
+    """Calls that are held: all by a gateway to one destination, or all of a caller id."""
+
+    gateway_id: str | None
+    prefix: str | None
+    caller_id: str | None
+    held_at: datetime
+    probe_at: datetime
+    top_causes: Sequence[CauseCount]
+
+
+class Breaker(TypedDict):
+    """What is held of a campaign's calls; and since when, by whose order, they leave all the same."""
+
+    held: Sequence[HeldCalls]
+    exempt_at: datetime | None
+    exempt_by: str | None
+
+
+def of_campaign(campaign_id: uuid.UUID) -> Breaker:
+    """What is held of its calls now, on the connection that the caller holds."""
+    (exemption,) = rows(_EXEMPTION, campaign_id)
+    held = [_told(row) for row in rows(_HELD, campaign_id)]
+    return {"held": held, "exempt_at": exemption["at"], "exempt_by": exemption["by"]}
+
+
+def some_may_come_back(campaign_id: uuid.UUID) -> bool:
+    """Whether contacts of a campaign come back once what a breaker holds is released, on the caller's connection."""
+    return bool(rows(_COMING_BACK, campaign_id, MOST_RETURNS))
+
+
+def exempt(campaign_id: uuid.UUID, by: str) -> datetime | None:
+    """From now on no breaker holds this campaign, and its calls trip none; what became of them stands. Since when, or
+    None where somebody said so before."""
+    found = rows(_EXEMPT, by, campaign_id)
+    rows("DELETE FROM breaker_tally WHERE campaign_id = %s", campaign_id)
+    return found[0]["at"] if found else None
+
+
+def _told(row: Mapping[str, object]) -> HeldCalls:
+    named = {name: row[name] or None for name in ("gateway_id", "prefix", "caller_id")}
+    return cast("HeldCalls", dict(row) | named)
