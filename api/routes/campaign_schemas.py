@@ -247,11 +247,12 @@ class CountsSchema(schemas.Schema):
 class ColumnSchema(schemas.Schema):
     """A column of the list, and how it travels."""
 
-    header = schemas.Text(
-        required=True, metadata={"description": "As the list has it; empty of one without a name."}
-    )
+    # In the order in which PostgreSQL keeps the names of an object.
     column = schemas.Text(
         required=True, metadata={"description": "Its name in custom_fields and in an agent's templates."}
+    )
+    header = schemas.Text(
+        required=True, metadata={"description": "As the list has it; empty of one without a name."}
     )
     variable = schemas.Text(required=True, metadata={"description": "The channel variable that carries it."})
 

@@ -84,8 +84,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"variables": ["a\nb"]},
+        "variables is ['a\\nb']; it must have column names as a list has them, without space around them.",
+    ),
+    (
+        {"variables": ["a\x07b"]},
         (
-            "variables is ['a\\nb']; "
+            "variables is ['a\\x07b']; "
             "it must be column names of at most 64 characters, none of them a control character."
         ),
     ),
@@ -132,7 +136,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"action": {"type": "playback", "say": "Hi ${x}"}},
-        "action.say.text is 'Hi ${x}'; '$' may not stand in it.",
+        "action.say.text is 'Hi ${x}'; a column of the list stands in it as {column}, without a $ or more braces.",
     ),
     (
         {"action": {"type": "playback", "file": "../etc/passwd"}},
