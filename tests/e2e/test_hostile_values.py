@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pytest
+from anyascii import anyascii
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -174,8 +175,9 @@ def rows(width: int, tame: st.SearchStrategy[str], wild: st.SearchStrategy[str])
 
 
 def variable(column: str) -> str:
-    """The channel variable that a column travels as."""
-    return "carillon_" + re.sub("[^a-z0-9_]", "_", column.strip().lower())
+    """The channel variable that a column travels as: in Latin letters, at most 100 of them."""
+    latin = column.strip() if column.isascii() else anyascii(column).strip()
+    return "carillon_" + re.sub("[^a-z0-9_]", "_", latin.lower())[:100]
 
 
 def column_names(width: int) -> list[str]:
