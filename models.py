@@ -89,7 +89,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 32
+SCHEMA_VERSION = 33
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -279,7 +279,9 @@ class Campaign(Table):
     ended, and the rest of its list is being cancelled since then (`campaigns/stopping.py`). `hangup_at`: since when
     its calls have to end. `weight`, from 1 to 100, is its share beside the tenant's other campaigns; with
     `slow_start` it begins at a tenth of its rate. `purged_at`: since when its contacts and calls are gone, and
-    `purging_at` while they are being deleted; `kept_outcomes` is what had become of them."""
+    `purging_at` while they are being deleted; `kept_outcomes` is what had become of them.
+    `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
+    which these were given."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -293,6 +295,8 @@ class Campaign(Table):
     retries_per_contact = IntegerField()
     retry_delay_seconds = IntegerField()
     scheduled_at = DateTimeTZField(null=True)
+    end_at = DateTimeTZField(null=True)
+    time_zone = TextField(null=True)
     started_at = DateTimeTZField(null=True)
     completed_at = DateTimeTZField(null=True)
     stopping_at = DateTimeTZField(null=True)

@@ -41,8 +41,12 @@ class CallState(StrEnum):
 
 
 CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
-    CampaignStatus.DRAFT: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
-    CampaignStatus.SCHEDULED: frozenset({CampaignStatus.RUNNING, CampaignStatus.COMPLETED}),
+    CampaignStatus.DRAFT: frozenset(
+        {CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.COMPLETED}
+    ),
+    CampaignStatus.SCHEDULED: frozenset(
+        {CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.COMPLETED}
+    ),
     CampaignStatus.RUNNING: frozenset(
         {CampaignStatus.PAUSED, CampaignStatus.COMPLETED, CampaignStatus.FAILED}
     ),

@@ -163,6 +163,23 @@ class Time(fields.DateTime):
         return None if value is None else times.to_rfc3339(value)
 
 
+class ZonedTime(Time):
+    """A moment, in as `Time`, or without an offset: what clocks of a zone show, loaded as a time without one."""
+
+    default_error_messages = {  # noqa: RUF012
+        **COMMON,
+        "invalid": "it must be a time like 2026-01-31T09:00:00Z, or like 2026-01-31T09:00:00 with a time_zone",
+    }
+
+    def _deserialize(self, value: object, attr: str | None, data: Data, **kwargs: object) -> datetime:
+        if isinstance(value, str) and times.LOCAL.fullmatch(value):
+            try:
+                return times.from_local(value)
+            except ValueError as error:
+                raise self.make_error("invalid") from error
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Id(fields.String):
     """An id as the API gives them out. One that never was one is kept, for the lookup to find nothing."""
 

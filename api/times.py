@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_LOCAL = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?"
+LOCAL = re.compile(_LOCAL, re.ASCII)
+RFC3339 = re.compile(_LOCAL + r"([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def to_rfc3339(value: datetime) -> str:
@@ -22,11 +24,23 @@ def from_rfc3339(text: str) -> datetime:
     """
     if not RFC3339.fullmatch(text):
         raise ValueError("not RFC 3339")
-    text = re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text.upper())
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return _parsed(text).astimezone(UTC)
     except OverflowError as error:
         raise ValueError("out of range") from error
+
+
+def from_local(text: str) -> datetime:
+    """What clocks show at the moment that `text` names, RFC 3339 without its offset. Raises as `from_rfc3339`."""
+    if not LOCAL.fullmatch(text):
+        raise ValueError("not a local time")
+    return _parsed(text)
+
+
+def _parsed(text: str) -> datetime:
+    return datetime.fromisoformat(
+        re.sub(r"\.(\d+)", lambda fraction: "." + fraction[1][:6].ljust(6, "0"), text.upper())
+    )
 
 
 def utcnow() -> datetime:

@@ -12,6 +12,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "restored": "The database was restored from a backup. Who was called since is not known: somebody has to look.",
     "halted": "The tenant, or everybody, is halted.",
     "agent": "The agent was deleted, may not be used any more, or is held since it could not run for five calls.",
+    "budget": "It was to start by now, and the tenant's running campaigns leave no room for it.",
     "caller_id": "The caller id was deleted or is switched off.",
     "not_here": "No living dialer is set up for what the agent needs.",
     "no_dialer": "No dialer is alive.",

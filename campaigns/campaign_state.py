@@ -76,7 +76,7 @@ def end(
     )
 
 
-def mark_stopped(campaign_id: uuid.UUID, status: CampaignStatus) -> ActionResult:
+def mark_stopped(campaign_id: uuid.UUID, status: CampaignStatus, end_reason: str = "stopped") -> ActionResult:
     """End a campaign whose list is not over. The transition is left to whoever cancels the rest of that
     (`campaigns.stopping`)."""
     (now,) = rows("SELECT now()")
@@ -84,7 +84,7 @@ def mark_stopped(campaign_id: uuid.UUID, status: CampaignStatus) -> ActionResult
         campaign_id,
         status,
         CampaignStatus.COMPLETED,
-        end_reason="stopped",
+        end_reason=end_reason,
         completed_at=now["now"],
         stopping_at=now["now"],
         blocked_reason=None,

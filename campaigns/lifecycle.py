@@ -192,9 +192,9 @@ def _check_needs(campaign_id: uuid.UUID) -> None:
     if found["no_agent"]:
         raise UnusableError("The campaign's agent has been deleted.")
     if found["no_number"]:
-        raise UnusableError("The campaign's phone number has been deleted.")
+        raise UnusableError("The campaign's phone number has been deleted.", "caller_id")
     if not found["outbound_enabled"]:
-        raise UnusableError("The campaign's phone number is not enabled for outbound calls.")
+        raise UnusableError("The campaign's phone number is not enabled for outbound calls.", "caller_id")
     _check_columns(campaign_id, found["action"], found["safe_harbour"])
 
 

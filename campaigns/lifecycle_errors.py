@@ -48,7 +48,11 @@ class StoppingError(CampaignsError):
 
 
 class UnusableError(CampaignsError):
-    """What the campaign needs is gone or was taken away."""
+    """What the campaign needs is gone or was taken away; `blocked_reason` is the word for it."""
+
+    def __init__(self, message: str, blocked_reason: str = "agent") -> None:
+        super().__init__(message)
+        self.blocked_reason = blocked_reason
 
 
 class BudgetExceededError(CampaignsError):

@@ -34,7 +34,7 @@ _WAITS_NO_MORE = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.scheduled_at, c.started_at, c.completed_at, c.created_at, c.created_by, c.end_reason,
-    c.blocked_reason, c.blocked_since, c.next_action_at, c.weight, c.slow_start"""
+    c.blocked_reason, c.blocked_since, c.next_action_at, c.weight, c.slow_start, c.end_at, c.time_zone"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -65,6 +65,8 @@ class CampaignRow:
     retries_per_contact: int
     retry_delay_seconds: int
     scheduled_at: datetime | None
+    end_at: datetime | None
+    time_zone: str | None
     started_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
@@ -96,6 +98,8 @@ class Snapshot(TypedDict):
     in_flight: int
     calls_per_second: float
     blocked_reason: str | None
+    scheduled_at: datetime | None
+    end_at: datetime | None
     at: datetime
 
 
@@ -218,7 +222,7 @@ def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
     """
     found = rows(
         f"""
-        SELECT c.status, c.blocked_reason, n.*, now() AS at, (
+        SELECT c.status, c.blocked_reason, c.scheduled_at, c.end_at, n.*, now() AS at, (
             SELECT count(*) FROM call WHERE campaign_id = c.id AND created_at > now() - interval '1 second' * %s
         ) AS recent FROM campaign c {_COUNTS} WHERE c.id = %s AND c.deleted_at IS NULL""",
         RATE_WINDOW_SECONDS,
@@ -235,6 +239,8 @@ def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
         "in_flight": counts["originated"] + counts["connected"],
         "calls_per_second": round(row["recent"] / RATE_WINDOW_SECONDS, 1),
         "blocked_reason": row["blocked_reason"],
+        "scheduled_at": row["scheduled_at"],
+        "end_at": row["end_at"],
         "at": row["at"],
     }
 

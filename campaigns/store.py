@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from campaigns.errors import CampaignsError
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.row_templates import Template, templates
+from campaigns.schedule_changes import Schedule
 from models import CampaignStatus, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
@@ -49,7 +49,7 @@ class NewCampaign:
     max_concurrent_calls: int
     retries_per_contact: int
     retry_delay_seconds: int
-    scheduled_at: datetime | None
+    schedule: Schedule
     created_by: str
     weight: int = 1
     slow_start: bool = False
@@ -129,13 +129,13 @@ def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
 
 def _insert_campaign(new: NewCampaign) -> uuid.UUID:
     campaign_id = new_id()
-    status = CampaignStatus.SCHEDULED if new.scheduled_at else CampaignStatus.DRAFT
+    status = CampaignStatus.SCHEDULED if new.schedule.scheduled_at else CampaignStatus.DRAFT
     rows(
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
-            retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, created_by, weight,
-            slow_start, import_region)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
+            weight, slow_start, import_region)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -145,8 +145,10 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.max_concurrent_calls,
         new.retries_per_contact,
         new.retry_delay_seconds,
-        new.scheduled_at,
-        new.scheduled_at,
+        new.schedule.scheduled_at,
+        new.schedule.scheduled_at,
+        new.schedule.end_at,
+        new.schedule.time_zone,
         new.created_by,
         new.weight,
         new.slow_start,

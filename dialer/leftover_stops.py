@@ -6,6 +6,7 @@ One dialer in turn does it for all (decision 0023); that two never cancel the sa
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,9 +38,14 @@ class LeftoverStops:
             return
         for campaign_id in left:
             log.info("stop_taken_up", campaign_id=str(campaign_id))
-            while (done := cancel_slice(campaign_id, self.owner)) is not None:
-                hit(FaultPoint.SLICE_CANCELLED)
-                self.nudge()
-                # Without progress somebody is in the way of the last of them.
-                if done.over or not done.cancelled:
-                    break
+            self.go_on(campaign_id)
+
+    def go_on(self, campaign_id: uuid.UUID) -> None:
+        """Cancel the rest of one marked campaign's list, as far as nobody else is at it. Raises what a database
+        that is away raises."""
+        while (done := cancel_slice(campaign_id, self.owner)) is not None:
+            hit(FaultPoint.SLICE_CANCELLED)
+            self.nudge()
+            # Without progress somebody is in the way of the last of them.
+            if done.over or not done.cancelled:
+                return

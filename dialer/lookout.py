@@ -1,5 +1,6 @@
 """Looks every second at what the rows may say at any time: halts, calls that have to end, stops that nobody goes on
-with, records of nodes, calls whose slots are kept, dead dialers, nodes, and which version of the plans there is.
+with, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of the plans there is, and when
+the next campaign is to start or end.
 
 A control message may be lost, so that each of these is looked at every second whoever told of it. All of it is one
 statement, which is committed by itself: a part that has nothing to do costs no round trip of its own. Who has is
@@ -15,7 +16,7 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
-from campaigns import hangups, stopping
+from campaigns import hangups, schedules, stopping
 from dialer.control import Control
 from dialer.dispatch import node_entries, plans
 from dialer.dispatch.dispatch import Dispatch
@@ -24,6 +25,7 @@ from dialer.hangups import Hangups
 from dialer.record import cdr_inbox
 from dialer.recovery import takeover
 from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.schedules import Schedules
 from models import db
 
 _LOOK = f"""
@@ -35,7 +37,8 @@ SELECT ARRAY(SELECT scope FROM halt) AS halts,
     ARRAY({takeover.UNSETTLED}) AS unsettled,
     ARRAY(SELECT name FROM node_drain) AS drained,
     (SELECT coalesce(json_agg(listed), '[]') FROM ({node_entries.LISTED}) AS listed) AS nodes,
-    {plans.VERSION} AS plans
+    {plans.VERSION} AS plans,
+    {schedules.NEXT_DUE} AS next_due
 """
 
 
@@ -45,7 +48,8 @@ class Sight:
 
     `halts` are the scopes that are halted; `hangups`, `stops`, `records` and `held` say whether there is anything of
     the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name, `nodes` all of
-    them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`).
+    them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`); `next_due`: in how many
+    seconds the next campaign starts or ends by itself.
     """
 
     halts: Sequence[str]
@@ -57,6 +61,7 @@ class Sight:
     drained: Sequence[str]
     nodes: Sequence[Mapping[str, Any]]
     plans: str
+    next_due: float | None
 
 
 def look(dialer_id: str) -> Sight:
@@ -77,6 +82,7 @@ class Lookout:
     maybe_live: MaybeLiveSlots
     nodes: Nodes
     dispatch: Dispatch
+    schedules: Schedules
     adopted: Callable[[], Sequence[str]]
     may_tell: Callable[[], bool]
     records: Signal = field(default_factory=Signal)
@@ -104,6 +110,7 @@ class Lookout:
                 signal.set()
         self.unsettled = seen.unsettled
         if self.may_tell():
+            self.schedules.expect(seen.next_due)
             self.nodes.learn(seen.drained, seen.nodes)
             self.dispatch.read_plans(seen.plans)
 

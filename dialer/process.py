@@ -21,6 +21,8 @@ from redis import Redis
 
 import outages
 from campaigns import call_counts
+from campaigns.agent_reports import missing, wanted_by
+from campaigns.schedules import DueStart
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
 from coordination.membership import Membership
@@ -63,6 +65,7 @@ from dialer.recovery.node_restart import NodeRestarts
 from dialer.recovery.reconciler import Reconciler
 from dialer.recovery.restored_database import BEAT_SECONDS, DatabaseGuard
 from dialer.recovery.takeover import Takeover
+from dialer.schedules import Schedules
 from dialer.send_gate import SendGate
 from dialer.switch_listener import EventListener, LinkListener
 from dialer.tasks import Tasks
@@ -100,6 +103,7 @@ class Process:
     def __init__(self, settings: Settings, redis: Redis, control_redis: Redis) -> None:
         assert settings.database_url is not None
         prefix = settings.redis_prefix
+        self._sound_folder = settings.sound_folder
         self._leaving: set[str] = set()
         self._refresh = Signal()
         self._ending = Signal()
@@ -129,6 +133,14 @@ class Process:
         self.housekeeping = Housekeeping(partial(turns.take, "housekeeping", EVERY_SECONDS))
         self.leftover_stops = LeftoverStops(
             self.dialer_id, partial(turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
+        )
+        self.schedules = Schedules(
+            self.dialer_id,
+            self._tell,
+            self.outbox.nudge,
+            self.leftover_stops.go_on,
+            lambda work: gevent.spawn(self.tasks.guarded, work),
+            self._no_node_can_run,
         )
         self.permits = Permits(self.limiter)
         self.hangup_markers = HangupMarkers(
@@ -189,6 +201,7 @@ class Process:
             self.maybe_live,
             self.nodes_view,
             self.dispatch,
+            self.schedules,
             lambda: self.cluster.adopted,
             self._may_tell,
         )
@@ -346,6 +359,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
         self.tasks.whenever(self.lookout.records, self.cdr_inbox.round)
         self.tasks.whenever(self.lookout.stops, self._while_ours(self.leftover_stops.round))
+        self.tasks.whenever(self.schedules.wake, self._while_ours(self.schedules.round))
         self._every(ROUND_SECONDS, self.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)
         self._every(EVERY_SECONDS, self.housekeeping.round)
@@ -522,9 +536,17 @@ class Process:
 
     def _tell_all(self) -> None:
         """Every dialer reads its plans again now; one that does not hear it does so within a second."""
+        self._tell(Topic.WAKE, {})
+
+    def _tell(self, topic: Topic, payload: Mapping[str, object]) -> None:
         self.refresh()
         # Whoever says so has a group of outcomes to go on with, and a Redis that hangs is not to hold it up.
-        gevent.spawn(self.tasks.guarded, partial(self.control_bus.notify, Topic.WAKE, {}))
+        gevent.spawn(self.tasks.guarded, partial(self.control_bus.notify, topic, payload))
+
+    def _no_node_can_run(self, due: DueStart) -> bool:
+        with db.connection_context():
+            wanted = wanted_by(due.campaign_id, due.tenant_id, self._sound_folder)
+        return bool(missing(wanted, self.dispatch.living, time.time()))
 
     def _targets(self) -> list[Target]:
         return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()

@@ -18,6 +18,8 @@ from live.event_log import Entry, Page
 from live.listener import Listener, Rendered
 
 TERMINAL = frozenset({"completed", "failed"})
+MOVES = frozenset({"running", "scheduled"})
+"""States in which figures may change without an event: why a campaign is held back is in its row alone."""
 DELETED = "deleted"
 """What the end of a campaign's stream says that is not there any more: no status of a campaign."""
 LEAST_GAP_SECONDS = 0.25
@@ -174,7 +176,7 @@ class CampaignFeed:
                 self._snap()
 
     def _due(self) -> float | None:
-        """The monotonic time of the next snapshot: soon when one was asked for, else by the clock while it runs."""
+        """The monotonic time of the next snapshot: soon when one was asked for, else by the clock while it moves."""
         soon = self._begun_at + LEAST_GAP_SECONDS
         if self._wanted > self._begun:
             return soon
@@ -212,7 +214,7 @@ class CampaignFeed:
     def _learn(self, figures: Mapping[str, object]) -> None:
         """Note whether the campaign still moves; an end that was not published is believed after a while."""
         status = str(figures.get("status"))
-        self._moving = status == "running" or bool(figures.get("in_flight"))
+        self._moving = status in MOVES or bool(figures.get("in_flight"))
         if status in TERMINAL and self.end is None:
             now = time.monotonic()
             if self._ended_unpublished_since is None:

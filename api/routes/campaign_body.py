@@ -42,6 +42,13 @@ from campaigns.list_frames import ListNotRead
 from campaigns.list_process import ListForm, ListRequest, read_in_process
 from campaigns.numbers import region_of
 from campaigns.row_templates import Template
+from campaigns.schedule_changes import (
+    Schedule,
+    ScheduleChanges,
+    ScheduleRefusedError,
+    check,
+    resolved,
+)
 from campaigns.spooling import Spooled, spool
 from cooperative import let_others_run
 
@@ -87,7 +94,7 @@ def create_from_request(
 
         def work() -> dict[str, object]:
             # In here, so that a replay is not refused for a time that has come since.
-            _check_schedule(new)
+            _check_schedule(wanted.fields, new.schedule)
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
@@ -268,11 +275,19 @@ def _validated(data: dict[str, object]) -> CampaignValues:
     return fields
 
 
-def _check_schedule(new: store.NewCampaign) -> None:
-    if new.scheduled_at is not None and new.scheduled_at < times.utcnow():
-        raise ApiError(
-            400, f"scheduled_at is {times.to_rfc3339(new.scheduled_at)}; it must not be in the past."
-        )
+def _asked_times(fields: CampaignValues) -> ScheduleChanges:
+    return {
+        "scheduled_at": fields["scheduled_at"],
+        "end_at": fields["end_at"],
+        "time_zone": fields["time_zone"],
+    }
+
+
+def _check_schedule(fields: CampaignValues, schedule: Schedule) -> None:
+    try:
+        check(_asked_times(fields), schedule, times.utcnow())
+    except ScheduleRefusedError as error:
+        raise ApiError(400, str(error)) from error
 
 
 def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
@@ -280,6 +295,10 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
     calls = fields["max_concurrent_calls"]
     if not 1 <= calls <= most:
         raise ApiError(400, f"max_concurrent_calls is {calls}; it must be a whole number from 1 to {most}.")
+    try:
+        schedule = resolved(_asked_times(fields), Schedule(None, None, None))
+    except ScheduleRefusedError as error:
+        raise ApiError(400, str(error)) from error
     return store.NewCampaign(
         tenant_id=caller.tenant_id,
         name=fields["name"],
@@ -288,7 +307,7 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         max_concurrent_calls=calls,
         retries_per_contact=fields["retries_per_contact"],
         retry_delay_seconds=fields["retry_delay_seconds"],
-        scheduled_at=fields["scheduled_at"],
+        schedule=schedule,
         created_by=caller.key_name,
         weight=fields["weight"],
         slow_start=fields["slow_start"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
+import marshmallow as ma
 from apispec import APISpec
 from marshmallow import fields
 
@@ -12,6 +13,7 @@ from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
 from api.resources import Patch
+from campaigns import time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS
 from models import CampaignStatus, ContactStatus
@@ -51,6 +53,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "next_action_at": None,
     "weight": 1,
     "slow_start": False,
+    "end_at": "2026-01-31T17:00:00.000Z",
+    "time_zone": "Europe/London",
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -118,6 +122,8 @@ class CampaignValues(TypedDict):
     retries_per_contact: int
     retry_delay_seconds: int
     scheduled_at: datetime | None
+    end_at: datetime | None
+    time_zone: str | None
     weight: int
     slow_start: bool
     default_region: str | None
@@ -128,6 +134,9 @@ class CampaignChanges(TypedDict, total=False):
 
     weight: int
     slow_start: bool
+    scheduled_at: datetime | None
+    end_at: datetime | None
+    time_zone: str | None
 
 
 class ContactFilters(PageValues):
@@ -161,11 +170,50 @@ class PacingFields(schemas.Schema):
     )
 
 
-class CampaignPatch(Patch, PacingFields):
-    """What to change of a campaign."""
+def _is_zone(name: str) -> None:
+    if name not in time_zones.names():
+        raise ma.ValidationError("it must be an IANA time zone, such as Europe/Berlin")
 
 
-class CampaignFields(PacingFields):
+class ScheduleFields(schemas.Schema):
+    """When a campaign starts and ends by itself."""
+
+    scheduled_at = schemas.ZonedTime(
+        load_default=None,
+        metadata={
+            "description": "When a dialer starts it, once and at most 1 s late; not in the past. Where it cannot be "
+            "started then (budget, agent, caller_id) it stays scheduled, blocked_reason says why, and it is tried "
+            "again every 5 s. Without an offset it is a time of time_zone: one that its clocks skip stands for the "
+            "first moment after the gap, one that they show twice for the first of both."
+        },
+    )
+    end_at = schemas.ZonedTime(
+        load_default=None,
+        metadata={
+            "description": "When it ends at most 1 s later, whatever state it is in: who has not been called is "
+            "cancelled, end_reason is deadline, and calls in progress go on. Later than scheduled_at and than now; "
+            "without an offset as scheduled_at.",
+            "example": "2027-03-28T17:00:00",
+        },
+    )
+    time_zone = schemas.Text(
+        1,
+        64,
+        load_default=None,
+        validate=[_is_zone],
+        metadata={
+            "description": "The IANA zone of times without an offset. Times are kept as instants and shown in UTC: a "
+            "zone that is changed by itself moves none.",
+            "example": "Europe/Berlin",
+        },
+    )
+
+
+class CampaignPatch(Patch, ScheduleFields, PacingFields):
+    """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
+
+
+class CampaignFields(ScheduleFields, PacingFields):
     """The single fields of a new campaign; its list comes beside them."""
 
     name = schemas.Text(1, NAME_MAX, required=True)
@@ -184,7 +232,6 @@ class CampaignFields(PacingFields):
     )
     retries_per_contact = schemas.Integer(0, 5, load_default=0)
     retry_delay_seconds = schemas.Integer(60, DELAY_MAX, load_default=DEFAULT_DELAY)
-    scheduled_at = schemas.Time(load_default=None, metadata={"description": "Not in the past."})
     default_region = schemas.Text(
         2,
         2,
@@ -294,7 +341,11 @@ class CampaignSchema(schemas.Schema):
     max_concurrent_calls = schemas.Integer(required=True)
     retries_per_contact = schemas.Integer(required=True)
     retry_delay_seconds = schemas.Integer(required=True)
-    scheduled_at = schemas.Time(required=True, allow_none=True)
+    scheduled_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it is to start; null once it has been started."},
+    )
     started_at = schemas.Time(required=True, allow_none=True)
     completed_at = schemas.Time(required=True, allow_none=True)
     created_at = schemas.Time(required=True)
@@ -315,11 +366,16 @@ class CampaignSchema(schemas.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When blocked_reason can be over: the next retry or probe, a minute's or a day's calls."
+            "description": "When blocked_reason can be over: the next retry or probe, a minute's or a day's calls; "
+            "of a scheduled campaign when it is started, or tried again."
         },
     )
     weight = schemas.Integer(required=True)
     slow_start = schemas.Boolean(required=True)
+    end_at = schemas.Time(required=True, allow_none=True, metadata={"description": "When it is to end."})
+    time_zone = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "The zone in which its times were given."}
+    )
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 

@@ -16,7 +16,7 @@ END_REASONS = ("stopped", "exhausted", "deadline", "error")
 
 
 class SnapshotEventSchema(schemas.Schema):
-    """Without a name: the campaign's figures, at once and then every 2 s while it runs."""
+    """Without a name: the campaign's figures, at once and then every 2 s while it runs or waits for its start."""
 
     campaign_id = schemas.Id(required=True)
     status = schemas.Choice(CampaignStatus, required=True)
@@ -26,6 +26,8 @@ class SnapshotEventSchema(schemas.Schema):
     blocked_reason = schemas.Word(
         BLOCKED_WORDS, "What held it back at the last decision.", required=True, allow_none=True
     )
+    scheduled_at = schemas.Time(required=True, allow_none=True)
+    end_at = schemas.Time(required=True, allow_none=True)
     at = schemas.Time(required=True)
 
 

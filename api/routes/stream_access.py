@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 
 from api import times
 from api.auth import authorized
@@ -80,4 +81,13 @@ def snapshot(dialers: Dialers, campaign_id: str) -> dict[str, object]:
     if figures is None:
         raise LookupError(f"campaign {campaign_id} is gone")
     blocked = dialers.blocked_reason(figures["status"], figures["blocked_reason"])
-    return figures | {"blocked_reason": blocked, "at": times.to_rfc3339(figures["at"])}
+    return figures | {
+        "blocked_reason": blocked,
+        "scheduled_at": _told(figures["scheduled_at"]),
+        "end_at": _told(figures["end_at"]),
+        "at": times.to_rfc3339(figures["at"]),
+    }
+
+
+def _told(moment: datetime | None) -> str | None:
+    return None if moment is None else times.to_rfc3339(moment)

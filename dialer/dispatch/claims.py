@@ -125,6 +125,7 @@ WITH campaign_now AS (
         JOIN unnest(%(campaigns)s::uuid[], %(generations)s::int[]) AS planned (id, generation)
             ON planned.id = campaign.id AND planned.generation = campaign.generation
     WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
+      AND (campaign.end_at IS NULL OR campaign.end_at > now())
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],

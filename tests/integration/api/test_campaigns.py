@@ -28,6 +28,8 @@ ADDED = [
     "next_action_at",
     "weight",
     "slow_start",
+    "end_at",
+    "time_zone",
     "import",
 ]
 LIST = csv_of(3)
@@ -61,6 +63,8 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "next_action_at": None,
         "weight": 1,
         "slow_start": False,
+        "end_at": None,
+        "time_zone": None,
         "import": {
             "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "warnings": [],
             "columns": [{"header": "first_name", "column": "first_name", "variable": "carillon_first_name"}],

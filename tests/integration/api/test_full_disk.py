@@ -54,7 +54,8 @@ def test_a_schema_that_is_not_ours_is_no_internal_error(site: Site) -> None:
     with db.connection_context():
         db.execute_sql("ALTER TABLE agent RENAME COLUMN action TO former")
         db.execute_sql("DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)")
+        (newest,) = rows("SELECT left(max(name), 4) AS number FROM schema_migration")
     response = site.get("/agents")
-    found, needed = (f"{models.SCHEMA_VERSION + less:04}" for less in (-1, 0))
+    found, needed = newest["number"], f"{models.SCHEMA_VERSION:04}"
     text = f"The database's schema is {found}, and this release needs {needed}: run python -m migrations."
     assert (response.status_code, response.text) == (503, text)

@@ -116,7 +116,8 @@ def test_not_ready_with_a_schema_that_is_behind_or_not_there(site: Site) -> None
             "DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)"
         )
     needed = f"{models.SCHEMA_VERSION:04}"
-    found = f"{models.SCHEMA_VERSION - 1:04}"
+    (newest,) = site.sql("SELECT left(max(name), 4) AS number FROM schema_migration")
+    found = newest["number"]
     response = ready(site)
     assert (response.status_code, response.json["reasons"]) == (
         503,

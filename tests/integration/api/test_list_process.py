@@ -14,6 +14,7 @@ import pytest
 from api.routes import campaign_body
 from campaigns import store
 from campaigns.copy_rows import CopyRows
+from campaigns.schedule_changes import Schedule
 from models import rows, transaction
 from tests.integration.api.site import TENANT, Site, csv_of
 from tests.unit.campaigns.test_list_process import readers
@@ -167,7 +168,15 @@ def test_a_transaction_says_something_while_its_list_is_read(
 
     monkeypatch.setattr(store, "rows", noted)
     new = store.NewCampaign(
-        TENANT, "n", uuid.UUID(site.agent_id), uuid.UUID(site.phone_number_id), 1, 0, 60, None, "k"
+        TENANT,
+        "n",
+        uuid.UUID(site.agent_id),
+        uuid.UUID(site.phone_number_id),
+        1,
+        0,
+        60,
+        Schedule(None, None, None),
+        "k",
     )
     with transaction():
         store.create(new, read)

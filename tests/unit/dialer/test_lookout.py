@@ -16,9 +16,10 @@ from dialer.dispatch.nodes import Nodes
 from dialer.hangups import Hangups
 from dialer.lookout import Lookout, Sight
 from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.schedules import Schedules
 
 US, OTHER = "d0000000000a1", "d0000000000b2"
-NOTHING = Sight([], False, False, False, False, [US], [], [], "v1")
+NOTHING = Sight([], False, False, False, False, [US], [], [], "v1", None)
 
 
 class Parts:
@@ -38,6 +39,7 @@ class Parts:
             cast(MaybeLiveSlots, Waker(self.wake_slots, lambda: self.known_calls)),
             cast(Nodes, self),
             cast(Dispatch, self),
+            cast(Schedules, self),
             lambda: self.adopted,
             lambda: self.ours,
             look=self.look,
@@ -54,6 +56,10 @@ class Parts:
 
     def learn(self, drained: Iterable[str], table: Iterable[Mapping[str, Any]]) -> None:
         self.told.append(("nodes", list(drained), list(table)))
+
+    def expect(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self.told.append(("due", seconds))
 
     def read_plans(self, version: str) -> None:
         self.told.append(("plans", version))
@@ -91,6 +97,16 @@ def test_where_nothing_is_to_be_done_nobody_is_woken_and_all_is_told(parts: Part
     parts.subject.round()
     assert parts.woken() == set()
     assert parts.told == [("halts", ["*"]), ("nodes", ["fs2"], [{"name": "fs3"}]), ("plans", "v1")]
+
+
+def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: Parts) -> None:
+    parts.seen = replace(NOTHING, next_due=0.5)
+    parts.subject.round()
+    assert ("due", 0.5) in parts.told
+    parts.told.clear()
+    parts.ours = False
+    parts.subject.round()
+    assert parts.told == [("halts", [])]
 
 
 @pytest.mark.parametrize(
