@@ -15,6 +15,7 @@ from tests.mutations.mutation import Mutation
 from tests.mutations.pacing import PACED
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.retention import DELETED
+from tests.mutations.schedules import SCHEDULED
 from tests.mutations.second_legs import SECOND_LEGS
 from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.verdict import SEEN
@@ -30,6 +31,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A fault of the platform uses up no attempt": ATTEMPTS,
     "What is said of an answered call is true": TOLD,
     "An agent that cannot run disturbs few, and nobody is kept in silence": HELD,
+    "A campaign starts and ends when it is to, once": SCHEDULED,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

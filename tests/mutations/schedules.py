@@ -1,0 +1,102 @@
+"""Mutations of: a campaign starts and ends when it is to, once, and nobody is called before or after."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+SCHEDULES = "tests/integration/dialer/test_schedules.py"
+CHANGES = "tests/integration/api/test_schedules.py"
+ZONES = "tests/unit/campaigns/test_time_zones.py"
+
+SCHEDULED = (
+    Mutation(
+        "schedule fires twice",
+        "a campaign that somebody has paused since it was started is started once more by a dialer that saw it due",
+        "campaigns/schedules.py",
+        "SELECT agent_id FROM campaign WHERE id = %s AND {_TO_START} FOR NO KEY UPDATE",
+        "SELECT agent_id FROM campaign WHERE id = %s FOR NO KEY UPDATE",
+        (f"{SCHEDULES}::test_who_has_seen_it_due_starts_nothing_that_was_changed_since",),
+    ),
+    Mutation(
+        "schedule fires early",
+        "people are called before the time that somebody chose",
+        "campaigns/schedules.py",
+        "AND scheduled_at <= now() AND (end_at",
+        "AND scheduled_at <= now() + interval '5 min' AND (end_at",
+        (f"{SCHEDULES}::test_nothing_starts_early_and_the_next_moment_is_known",),
+    ),
+    Mutation(
+        "schedule that nobody sees",
+        "no dialer starts what is due: nothing wakes it",
+        "dialer/lookout.py",
+        "            self.schedules.expect(seen.next_due)\n",
+        "",
+        (
+            "tests/unit/dialer/test_lookout.py::test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it",
+        ),
+    ),
+    Mutation(
+        "deadline forgotten",
+        "a campaign goes on for as long as its list lasts",
+        "dialer/schedules.py",
+        "for campaign_id in schedules.ends():",
+        "for campaign_id in ():",
+        (f"{SCHEDULES}::test_at_its_deadline_the_rest_is_cancelled_whatever_state_it_is_in",),
+    ),
+    Mutation(
+        "called after the deadline",
+        "somebody is claimed between a campaign's deadline and the mark",
+        "dialer/dispatch/claims.py",
+        "      AND (campaign.end_at IS NULL OR campaign.end_at > now())\n",
+        "",
+        (f"{SCHEDULES}::test_at_its_deadline_calls_in_progress_go_on_and_nobody_else_is_called",),
+    ),
+    Mutation(
+        "started to be over",
+        "after a downtime a campaign whose deadline has come as well is started",
+        "campaigns/schedules.py",
+        " AND (end_at IS NULL OR end_at > now())",
+        "",
+        (f"{SCHEDULES}::test_what_is_to_be_over_already_is_never_started",),
+    ),
+    Mutation(
+        "schedule that lets an agent go",
+        "a schedule lets go an agent that is held for what people heard of it",
+        "campaigns/schedules.py",
+        'if found[0]["held"]:',
+        "if False:",
+        (f"{SCHEDULES}::test_a_schedule_lets_no_held_agent_go",),
+    ),
+    Mutation(
+        "blocked start tried without a pause",
+        "every dialer tries a start that cannot be done for ever, and does nothing else",
+        "campaigns/schedules.py",
+        "next_action_at = now() + make_interval(secs => {AGAIN_SECONDS})",
+        "next_action_at = now()",
+        (f"{SCHEDULES}::test_over_budget_it_stays_scheduled_says_so_and_is_tried_again",),
+    ),
+    Mutation(
+        "second of two hours",
+        "where clocks show a time twice, a campaign starts an hour late",
+        "campaigns/time_zones.py",
+        "found = local.replace(tzinfo=there, fold=0)",
+        "found = local.replace(tzinfo=there, fold=1)",
+        (f"{ZONES}::test_known_changes",),
+    ),
+    Mutation(
+        "past the gap",
+        "a time that clocks skip is taken for one as long after the gap",
+        "campaigns/time_zones.py",
+        "        if _shown(found, there) == local:\n            return found\n",
+        "        return found\n",
+        (f"{ZONES}::test_known_changes",),
+    ),
+    Mutation(
+        "schedule moved behind its campaign's start",
+        "a campaign that runs is made a draft, and its calls in progress are of nobody",
+        "campaigns/schedule_changes.py",
+        'if "scheduled_at" in asked and status not in NOT_STARTED:',
+        "if False:",
+        (f"{CHANGES}::test_a_start_is_fixed_once_it_was_started",),
+    ),
+)
