@@ -39,17 +39,21 @@ class KeyLookup(Generic[R]):
         return answer.get()
 
     def _ask(self) -> None:
-        while self._waiting:
-            asked, self._waiting = self._waiting, {}
-            try:
-                found = self._find([*asked])
-            except Exception as error:
-                # Whatever it is, it is for those who asked.
-                for answer in asked.values():
-                    answer.set_exception(error)
-                continue
-            for digest, answer in asked.items():
-                answer.set(found.get(digest))
-            if len(found) < len(asked):
-                gevent.sleep(PAUSE_SECONDS)
-        self._asking = False
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, {}
+                try:
+                    found = self._find([*asked])
+                except BaseException as error:
+                    # Whatever it is, a greenlet's end too, it is for those who asked: nobody else wakes them.
+                    for answer in asked.values():
+                        answer.set_exception(error)
+                    if not isinstance(error, Exception):
+                        raise
+                    continue
+                for digest, answer in asked.items():
+                    answer.set(found.get(digest))
+                if len(found) < len(asked):
+                    gevent.sleep(PAUSE_SECONDS)
+        finally:
+            self._asking = False

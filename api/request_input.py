@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import flask
 import gevent
+from gunicorn.http.body import Body
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
@@ -62,6 +63,9 @@ class PacedInput:
         except gevent.Timeout as timeout:
             if timeout is not late:
                 raise
+            if isinstance(self._stream, Body):
+                # What comes later is the rest of this body, and no request of its own.
+                self._stream.failed = True
             message = (
                 f"The body comes in at less than {SLOWEST_BYTES} bytes a second; it was given up after"
                 f" {SLOW_SECONDS:g} s."

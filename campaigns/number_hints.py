@@ -160,7 +160,7 @@ def _with_area(raw: str, region: str | None, hint: Hint, value: str) -> str:
     joined = None if area is None else _number_or_none(f"{area} {raw.strip()}", region)
     if alone is not None and has_it and joined is None:
         return alone
-    if joined is not None and not has_it:
+    if joined is not None and not has_it and not _whole(raw, alone, joined):
         return joined
     if alone is None and joined is None:
         # Says what is wrong with it.
@@ -170,6 +170,18 @@ def _with_area(raw: str, region: str | None, hint: Hint, value: str) -> str:
         f"{quoted(raw)} does not go with {quoted(value)} in {quoted(hint.column)} beside it; write the number with + "
         f"and its country and area codes",
     )
+
+
+def _whole(raw: str, alone: str | None, joined: str) -> bool:
+    """Whether what is written is a number with its own area or country code or without any, as a mobile one beside
+    its owner's city: with another code in front it would be a stranger's."""
+    written = "".join(filter(str.isdecimal, raw))
+    if written.startswith(_code_of(joined)) and _number_or_none(f"+{written}", None) is not None:
+        return True
+    if alone is None:
+        return False
+    kind = phonenumbers.number_type(phonenumbers.parse(alone))
+    return raw.strip()[:1] in ("0", "(") or kind == phonenumbers.PhoneNumberType.MOBILE
 
 
 def _number_or_none(raw: str, region: str | None) -> str | None:

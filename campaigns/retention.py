@@ -24,7 +24,8 @@ _DUE = """
 SELECT c.id FROM campaign AS c JOIN tenant AS t ON t.id = c.tenant_id
 WHERE t.retention_days IS NOT NULL AND c.purged_at IS NULL AND {ended} ORDER BY c.completed_at LIMIT %s"""
 _ENDED = f"""
-    c.status IN ('completed', 'failed') AND c.stopping_at IS NULL AND c.hangup_at IS NULL
+    c.status IN ('completed', 'failed') AND c.stopping_at IS NULL
+    AND (c.hangup_at IS NULL OR c.hangup_at < now() - interval '1 day')
     AND c.completed_at < now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))
     AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND (ended_at IS NULL OR slot_until IS NOT NULL
         OR ended_at >= now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))))

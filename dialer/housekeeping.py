@@ -41,7 +41,9 @@ _BY_AGE = {
             WHERE created_at < now() - interval '24 hours' ORDER BY created_at LIMIT %s))""",
     "cdr_inbox": """
         DELETE FROM cdr_inbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM cdr_inbox
-            WHERE received_at < now() - interval '1 day' ORDER BY received_at LIMIT %s))""",
+            WHERE received_at < now() - interval '1 day'
+                AND (applied_at IS NOT NULL OR received_at < now() - interval '7 days')
+            ORDER BY received_at LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone

@@ -115,6 +115,8 @@ class LiveCall:
     """When its node first said that the call is over."""
     never_seen_since: float | None = None
     """Since when its node says, each time it is asked, that it never had the call, and nobody else can send it."""
+    denied_at: float = 0.0
+    """When its node last said for certain that it never had the call."""
     force_closed: bool = False
     """It was closed because its switch failed to end it."""
     must_end: bool = False

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 WINDOW_SECONDS = WINDOW.total_seconds()
 FORGET_SECONDS = 30.0
+LEFT_SECONDS = 10.0
+"""So often one dialer looks for whoever is to come back by a way that no campaign's calls take any more."""
 
 
 @dataclass(slots=True)
@@ -101,9 +103,11 @@ class OutcomeBreaker:
         self._write()
         if self.held:
             self._look_at_probes()
-            if told := breaker_rows.bring_probers_back(self.dialer_id):
-                self.publish(told)
-                self.refresh()
+        # Also where no running campaign's calls are held any more, as when its number has got another gateway.
+        looked = bool(self.held) or self.take_turn("breakers_left", LEFT_SECONDS)
+        if looked and (told := breaker_rows.bring_probers_back(self.dialer_id)):
+            self.publish(told)
+            self.refresh()
         if self.take_turn("breaker_tally", FORGET_SECONDS):
             breaker_rows.forget()
         now = self.now()

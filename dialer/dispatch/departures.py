@@ -219,14 +219,14 @@ class Departures:
         self, plan: Plan, call: LiveCall, custom_fields: Mapping[str, str]
     ) -> OriginateRequest | None:
         """The originate of a call; None where it cannot leave: with the contact back where another gateway may do,
-        and failed where what it holds cannot be said to a switch."""
+        and failed where what it holds cannot be said to a switch. One that may have left is left to recovery."""
         gateway = plan.gateway(call.gateway_id)
         if gateway is None:
             self.withdraw(call)
             return None
         if match_length(gateway.prefixes, call.phone_number) is None:
-            if plan.route(call.phone_number, ()):
-                # The prefixes changed since this gateway was chosen: another one carries it.
+            if plan.route(call.phone_number, ()) or call.may_have_left:
+                # The prefixes changed since this gateway was chosen: another one may carry it.
                 self.withdraw(call)
                 return None
             log.warning("contact_without_route", contact_id=call.contact_id, call_id=call.call_id)
@@ -238,12 +238,19 @@ class Departures:
             log.info("second_leg_changed", call_id=call.call_id, reason=str(changed))
             self.withdraw(call, delay=AGAIN_SECONDS)
         except (ActionRefused, CommandRefused) as refused:
-            self.sender.refuse(call, refused)
+            self._refuse(call, refused)
         except Exception as error:
             # One contact that nobody foresaw must not stop the list.
             log.exception("contact_not_understood", contact_id=call.contact_id)
-            self.sender.refuse(call, error)
+            self._refuse(call, error)
         return None
+
+    def _refuse(self, call: LiveCall, refused: Exception) -> None:
+        """What its agent or columns are now cannot be said; what they were may lie at the node."""
+        if call.may_have_left:
+            self.withdraw(call)
+        else:
+            self.sender.refuse(call, refused)
 
     def _held(self, call: LiveCall) -> bool:
         """Whether what was read since its claim forbids a call to leave; what was told the guard knows."""

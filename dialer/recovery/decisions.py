@@ -234,7 +234,8 @@ def _never_seen(
 
 
 def _lost(call: LiveCall, cause: str, now: float) -> Verdict:
-    since, limit = max(call.claimed_at, call.adopted_at or call.claimed_at), LOST_SECONDS
+    # A doubt counts from the last word that was certain: a call that waits to be sent again is not lost by a hiccup.
+    since, limit = max(call.claimed_at, call.adopted_at or call.claimed_at, call.denied_at), LOST_SECONDS
     if call.answered_at is not None:
         since, limit = call.answered_at, call.max_seconds + LATE_ANSWERED_SECONDS
     return _ended_unseen(call, cause, _may_live_seconds(call, now)) if now - since > limit else WAIT

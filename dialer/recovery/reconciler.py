@@ -239,8 +239,9 @@ class Reconciler:
         """Once more under its id, as soon as it may leave. Its contact goes back, to be called under another id, only
         where it never left, or once its node has said for long enough that it never had it: beside another id it
         would not refuse an order that comes out of a buffer. Nobody of a campaign that has ended is called anew."""
+        call.denied_at = self.now()
         if call.never_seen_since is None:
-            call.never_seen_since = self.now()
+            call.never_seen_since = call.denied_at
         unseen_seconds = self.now() - call.never_seen_since
         if unseen_seconds < UNSEEN_SECONDS and self.resend(call):
             log.info("originate_resent", call_id=call.call_id, node=call.node)

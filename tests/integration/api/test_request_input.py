@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import gevent
 import pytest
@@ -14,7 +14,6 @@ from api.errors import ApiError
 from api.request_input import PacedInput
 from api.routes import campaign_body
 from api.uploads import drain
-from campaigns import store
 from cooperative import let_others_run
 from tests.integration.api.site import OTHER, TENANT, Site, csv_of
 from tests.waiting import wait_until
@@ -88,11 +87,15 @@ def test_an_upload_waits_for_one_of_another_tenants_at_most(
 ) -> None:
     order: list[str] = []
 
-    def noted(new: store.NewCampaign, *_: Any) -> None:
-        order.append(new.tenant_id)
-        raise store.UnknownReferenceError("agent_id", "x", "it is not known")
+    @contextmanager
+    def noted(tenant_id: str) -> Iterator[None]:
+        # In the order of their turns, whatever each does with its own.
+        with slot(tenant_id):
+            order.append(tenant_id)
+            yield
 
-    monkeypatch.setattr(store, "check_references", noted)
+    slot = campaign_body._import_slot
+    monkeypatch.setattr(campaign_body, "_import_slot", noted)
     with ExitStack() as held:
         for _ in range(campaign_body.IMPORTS_AT_ONCE):
             held.enter_context(campaign_body._imports.turn("somebody", 0))

@@ -88,8 +88,8 @@ def test_answers_records_and_dialers_go_by_their_age(world: World) -> None:
                 hours,
             )
             sql(
-                "INSERT INTO cdr_inbox (uuid, node, variables, received_at)"
-                " VALUES (%s, 'fs1', '{}', now() - make_interval(hours => %s))",
+                "INSERT INTO cdr_inbox (uuid, node, variables, received_at, applied_at)"
+                " VALUES (%s, 'fs1', '{}', now() - make_interval(hours => %s), now())",
                 new_id(),
                 hours,
             )
@@ -103,6 +103,10 @@ def test_answers_records_and_dialers_go_by_their_age(world: World) -> None:
     sql("INSERT INTO dialer (id, started_at) VALUES ('dead', now() - interval '99 days')")
     work()
     assert number("idempotency") == number("cdr_inbox") == 5
+    # What an outage of all dialers left to be applied goes after a week.
+    sql("UPDATE cdr_inbox SET applied_at = NULL, received_at = now() - interval '6 days'")
+    work()
+    assert number("cdr_inbox") == 5
     assert number("idempotency", "key LIKE '25%%'") == 0
     assert [row["id"] for row in sql("SELECT id FROM dialer ORDER BY id")] == [
         *(f"d29{one:010}" for one in range(5)),

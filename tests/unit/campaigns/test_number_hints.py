@@ -60,6 +60,12 @@ def test_what_stands_beside_a_number_makes_it_whole(
         ("2025550101", "US", {"area_code": "212"}, "area_mismatch"),
         ("2025550101", "US", {"area_code": "east"}, "area_mismatch"),
         ("3023125001", "DE", {"Vorwahl": "030"}, "area_mismatch"),
+        # Whole, and a stranger's with another code in front.
+        ("0171 1234567", "DE", {"Vorwahl": "030"}, "area_mismatch"),
+        ("171 1234567", "DE", {"Vorwahl": "030"}, "area_mismatch"),
+        ("030 1234567", "DE", {"Vorwahl": "040"}, "area_mismatch"),
+        ("49 171 1234567", "DE", {"Vorwahl": "030"}, "area_mismatch"),
+        ("08-12 34 56", "SE", {"area_code": "02"}, "area_mismatch"),
         ("2025550101 / 2025550102", "US", {"phone_code": "1"}, "several_numbers"),
     ],
 )

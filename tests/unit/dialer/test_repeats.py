@@ -95,6 +95,18 @@ def test_a_node_that_was_not_sure_meanwhile_begins_to_deny_it_anew(world: World)
     assert world.ends() == []
 
 
+def test_a_doubt_after_two_minutes_of_waiting_loses_nobody(world: World) -> None:
+    world.run(120)
+    world.call.doubt_delivery()
+    world.run(60)
+    assert world.ends() == []
+    world.call.settle_delivery(world.clock)
+    world.may_leave = True
+    world.run(20)
+    assert world.repeated >= 1
+    assert world.ends() == []
+
+
 def test_one_of_ours_that_was_never_written_goes_back_at_once() -> None:
     world = World(make_call(sent_by=ME, claimed_at=960.0))
     world.run(8)
