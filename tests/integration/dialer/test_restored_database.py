@@ -12,7 +12,7 @@ import redis
 
 from dialer.recovery.restored_database import REASON, DatabaseGuard
 from local.postgres import EmbeddedPostgres
-from models import connect, db, rows
+from models import CampaignStatus, connect, db, rows
 from simulator.process import SimulatedNode
 from tests import pools
 from tests.factories import World, counts, make_campaign
@@ -125,7 +125,11 @@ def test_a_dialer_looks_again_whenever_its_database_was_away(
     world: World, node: SimulatedNode, start: Callable[[], Dialer]
 ) -> None:
     dialer = start()
-    make_campaign(world, 1, max_concurrent_calls=1)
+    campaign_id = make_campaign(world, 1, status=CampaignStatus.PAUSED)
+    with db.connection_context():
+        # It runs on for as long as this takes: nobody is due before.
+        db.execute_sql("UPDATE contact SET next_attempt_at = now() + interval '1 hour'")
+        db.execute_sql("UPDATE campaign SET status = 'running' WHERE id = %s", (campaign_id,))
     dialer.process.outbox.newest = 1_000_000
     assert dialer.process.identity._session is not None
     dialer.process.identity._session.close()
