@@ -11,13 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from anyascii import anyascii
-
 from freeswitch.errors import CommandRefused
 
 MAX_LIST_VARIABLE_BYTES: Final = 4096
 VARIABLE_PREFIX: Final = "carillon_"
-MOST_OF_A_VARIABLE: Final = 100
 
 _LIST_VARIABLE: Final = re.compile(rf"{VARIABLE_PREFIX}[0-9a-z_]{{1,128}}")
 # Tab and line breaks travel escaped; nothing else below the space does.
@@ -68,13 +65,6 @@ def escape(value: str) -> str:
     for character, escaped in _ESCAPED:  # `replace` passes over what it does not find at the speed of memchr
         value = value.replace(character, escaped)
     return value
-
-
-def variable_name(column: str) -> str:
-    """The channel variable that carries a list's column: `Order ID` travels as `carillon_order_id`, `Имя` as
-    `carillon_imya`."""
-    text = column.strip() if column.isascii() else anyascii(column).strip() or "_"
-    return VARIABLE_PREFIX + re.sub(r"[^0-9a-z_]", "_", text.lower())[:MOST_OF_A_VARIABLE]
 
 
 def list_variables(variables: Mapping[str, str]) -> dict[str, str]:

@@ -41,9 +41,10 @@ class Command:
 class OriginateRequest:
     """One call to place.
 
-    `endpoint` comes from `endpoint()`, the names in `variables` from `variable_name()`. `ring_seconds` counts from
-    the first 18x, `pdd_seconds` is what the carrier may take until then, `max_seconds` counts from the answer.
-    `applications` is what the call does once answered. `caller_id_header` is a key of `CALLER_ID_TYPES`.
+    `endpoint` comes from `endpoint()`, the names in `variables` are those of a list's columns.
+    `ring_seconds` counts from the first 18x, `pdd_seconds` is what the carrier may take until then, `max_seconds`
+    counts from the answer. `applications` is what the call does once answered. `caller_id_header` is a key of
+    `CALLER_ID_TYPES`.
     """
 
     call_id: str

@@ -22,13 +22,13 @@ from campaigns.actions import (
     Socket,
     Transfer,
 )
+from campaigns.column_names import variable_name
 from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall
 from freeswitch import applications
 from freeswitch.applications import Application
-from freeswitch.channel_variables import variable_name
 from freeswitch.leg_rates import LegRate
 from freeswitch.originate import OriginateRequest, endpoint
 

@@ -82,8 +82,8 @@ def test_a_list_and_the_switch_agree_on_what_a_call_can_carry(value: str) -> Non
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=64))
 def test_a_list_and_the_switch_agree_on_a_column_s_variable(name: str) -> None:
-    column = name.strip()
-    assert variable_name(column) == channel_variables.variable_name(column)
+    variable = variable_name(name.strip())
+    assert channel_variables.list_variables({variable: "x"}) == {variable: "x"}
 
 
 def test_what_a_row_may_hold_a_call_may_carry() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from campaigns.column_names import variable_name
 from freeswitch.applications import Application, echo, park, playback
-from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, escape, refusal, variable_name
+from freeswitch.channel_variables import MAX_LIST_VARIABLE_BYTES, escape, refusal
 from freeswitch.errors import CommandRefused
 from freeswitch.originate import Command, OriginateRequest, endpoint, originate
 from freeswitch.protocol import encode_command
