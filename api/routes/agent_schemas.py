@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypedDict
 
 import marshmallow as ma
@@ -86,9 +87,13 @@ ACTIONS = [
 ]
 
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL as JSON spells it: behind an even number of backslashes, as behind an odd one the text spells it out itself."""
+
+
 def _check_storable(value: object) -> None:
     try:
-        stored = b"\\u0000" not in orjson.dumps(value)
+        stored = _NUL.search(orjson.dumps(value)) is None
     except TypeError:
         stored = False
     if not stored:

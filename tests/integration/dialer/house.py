@@ -11,7 +11,7 @@ from flask import Flask
 
 from api.key_digest import digest
 from app import create_app
-from models import db, new_id, rows
+from models import CampaignStatus, db, new_id, rows
 from simulator.ledger import Step, read_ledger
 from simulator.process import SimulatedNode
 from tests import pools
@@ -69,7 +69,10 @@ class House:
 
     def campaign(self, *endings: str, **columns: Any) -> uuid.UUID:
         """One that runs, with a contact for each of these endings of a number, all of whom are up."""
-        campaign_id = make_campaign(self.world, 0, max_concurrent_calls=50, **columns)
+        # Started once its contacts are there: a dialer ends one that has none.
+        campaign_id = make_campaign(
+            self.world, 0, status=CampaignStatus.PAUSED, max_concurrent_calls=50, **columns
+        )
         with db.connection_context(), db.atomic():
             for position, ending in enumerate(endings):
                 rows(
@@ -80,6 +83,7 @@ class House:
                     f"+14155{position:04d}{ending}",
                 )
             rows("UPDATE campaign_count SET pending = %s WHERE campaign_id = %s", len(endings), campaign_id)
+            rows("UPDATE campaign SET status = 'running' WHERE id = %s", campaign_id)
         expected = {"ringing": endings.count(RINGS), "answered": endings.count(TALKS)}
         wait_until(
             lambda: self._states() == Counter({name: n for name, n in expected.items() if n}),
