@@ -16,8 +16,8 @@ from redis.retry import Retry
 import logs
 import models
 from api import cors, errors, request_log, transactions
-from api.blueprint import make_api
 from api.dialer_watch import DialerWatch
+from api.document import make_api
 from api.request_ids import RequestIds
 from api.request_input import PacedBodies, Request
 from api.request_limit import RequestLimiter
@@ -82,11 +82,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = make_api(app, VERSION)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    say_upper_bound(api.spec, settings.max_concurrent_calls_max)
+    api.describe(partial(say_upper_bound, most=settings.max_concurrent_calls_max))
     stream = EventStream(Hub(client, prefix, partial(snapshot, dialers), look=taken))
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_token))
-    describe_events(api.spec)
+    api.describe(describe_events)
     return app
 
 

@@ -13,7 +13,6 @@ A resource module makes a `Blueprint`, decorates plain functions, and is listed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
 import flask
@@ -30,31 +29,6 @@ OpenApi = dict[str, Any]
 """A piece of an OpenAPI document: JSON of any shape."""
 PREFIX = "/api/v1"
 TEXT_BODY = "text/plain"
-X_TENANT = {
-    "name": "X-Tenant",
-    "description": "For keys of role platform: the tenant to act for. Without it, the key's own.",
-    "schema": {"type": "string", "maxLength": 32},
-}
-IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "description": "The same key and body within 24 h get the first answer again, marked Idempotent-Replayed.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-}
-
-
-class ProblemSchema(schemas.Schema):
-    """RFC 9457, for clients that ask for it."""
-
-    type = schemas.Text(required=True)
-    title = schemas.Text(required=True)
-    status = schemas.Integer(400, 599, required=True)
-    detail = schemas.Text(required=True)
-    code = schemas.Text(required=True, metadata={"description": "Stable; for programs."})
-    request_id = schemas.Text(
-        required=True,
-        allow_none=True,
-        metadata={"description": "As in X-Request-Id and in the server's log."},
-    )
 
 
 class Parser(FlaskParser):
@@ -190,45 +164,3 @@ def error_document(description: str) -> OpenApi:
             JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
         },
     }
-
-
-class Api(flask_smorest.Api):  # type: ignore[misc]
-    """Collects the blueprints into one OpenAPI document; errors are ours (`api.errors`)."""
-
-    DEFAULT_ERROR_RESPONSE_NAME = None
-
-    def _register_error_handlers(self) -> None:
-        """None: `api.errors` answers for the whole application."""
-
-    def _register_responses(self) -> None:
-        for status in HTTPStatus:
-            self.spec.components.response(status.name, error_document(status.phrase), lazy=True)
-
-
-def make_api(app: flask.Flask, version: str) -> Api:
-    """The Api of `app`, with its document at /api/v1/openapi.json."""
-    app.config.update(OPENAPI_URL_PREFIX=PREFIX, OPENAPI_JSON_PATH="openapi.json")
-    api = Api(
-        app,
-        spec_kwargs={
-            "title": "Carillon",
-            "version": version,
-            "openapi_version": "3.1.0",
-            "info": {
-                "description": "Campaigns of outbound calls, and what they need around them. Every answer has an"
-                " X-Request-Id, the client's own where it sent one (up to 64 letters, digits, '.', '_' or '-')."
-            },
-            "servers": [{"url": "/"}],
-        },
-    )
-    api.spec.components.schema("Problem", schema=ProblemSchema)
-    api.spec.components.security_scheme(
-        "key", {"type": "http", "scheme": "bearer", "description": "sk_<tenant>_<random>"}
-    )
-    api.spec.components.security_scheme(
-        "stream_token",
-        {"type": "apiKey", "in": "query", "name": "token", "description": "From POST …/events/token."},
-    )
-    api.spec.components.parameter("XTenant", "header", X_TENANT)
-    api.spec.components.parameter("IdempotencyKey", "header", IDEMPOTENCY_KEY)
-    return api

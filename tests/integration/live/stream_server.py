@@ -17,7 +17,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 from redis import Redis
 
 from api import errors
-from api.blueprint import make_api
+from api.document import make_api
 from api.errors import ApiError, not_found
 from api.routes.events import CampaignRef, events_blueprint
 from live.admission import Admission, Taken
