@@ -78,9 +78,9 @@ class Parts:
         ours = {line.uuid for line in of_campaign(view, campaign)}
         return {uuid for uuid, end in view.ends().items() if uuid in ours and began < end.t < ended}
 
-    def restarted(self, name: str, before: int | None, seconds: float = 40.0) -> None:
+    def restarted(self, name: str, before: int | None) -> None:
         """Return once another process runs in the place of `before`."""
-        polled(lambda: self.stack.pids.get(name) not in (None, before), f"another {name}", seconds=seconds)
+        polled(lambda: self.stack.pids.get(name) not in (None, before), f"another {name}")
 
 
 @contextlib.contextmanager

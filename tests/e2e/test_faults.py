@@ -133,9 +133,9 @@ class Struck:
         """How the calls ended, by word."""
         return Counter(call["disposition"] for call in self.calls if call["sent_at"] is not None)
 
-    def settled(self, seconds: float = 150.0) -> None:
+    def settled(self) -> None:
         """Everybody is settled, nobody was called twice, the records agree with the switches, no permit is left."""
-        self.tenant.wait_over(self.campaign, seconds)
+        self.tenant.wait_over(self.campaign)
         self.clear()
         ours = {line.uuid for line in of_campaign(self.view(), self.campaign) if line.accepted}
         # What a fault kept from ending ends with it; what died with its node never does.

@@ -21,7 +21,7 @@ def test_a_halt_costs_nobody_an_attempt_and_nobody_is_called_again_at_once(
     house.dialer()
     campaign_id = house.campaign(RINGS, RINGS, TALKS, retry_delay_seconds=3600)
     assert house.api("POST", "/halt")["still_up"] == []
-    wait_until(house.settled, "the rows", seconds=60)
+    wait_until(house.settled, "the rows")
     with db.connection_context():
         contacts = rows(
             "SELECT status, disposition, attempts, free_sends + carrier_refusals + gateway_faults AS uncounted,"
@@ -42,7 +42,7 @@ def test_whom_a_stop_hangs_up_before_an_answer_is_cancelled(house: House, patien
     house.dialer()
     campaign_id = house.campaign(RINGS, TALKS, retries_per_contact=3)
     assert house.api("POST", f"/campaigns/{campaign_id}/stop?hangup=true")["still_up"] == []
-    wait_until(house.settled, "the rows", seconds=60)
+    wait_until(house.settled, "the rows")
     assert counts(campaign_id) == {"cancelled": 1, "completed": 1}
     with db.connection_context():
         (rang,) = rows("SELECT disposition, attempts FROM contact WHERE status = 'cancelled'")

@@ -47,9 +47,9 @@ Ask = Callable[[House, uuid.UUID], list[dict[str, Any]]]
 
 
 def all_end(house: House, calls: int) -> None:
-    wait_until(lambda: not house.up(), "the end of every call at the switch", seconds=60)
+    wait_until(lambda: not house.up(), "the end of every call at the switch")
     assert Counter(end.cause for end in house.ends().values()) == {CAUSE: calls}
-    wait_until(house.settled, "the rows", seconds=60)
+    wait_until(house.settled, "the rows")
     assert house.api("GET", "/halt")["still_up"] == []
 
 
@@ -97,9 +97,9 @@ def test_calls_that_a_restarted_node_recovers_end_then(house: House, ask: Ask) -
     house.node.kill()
     assert ask(house, campaign_id) == [{"node": "fs1", "calls": 3}]
     house.node.start()
-    wait_until(lambda: before <= house.ends().keys(), "the end of all that it took up again", seconds=60)
+    wait_until(lambda: before <= house.ends().keys(), "the end of all that it took up again")
     assert {house.ends()[call_id].cause for call_id in before} == {CAUSE}
-    wait_until(house.settled, "the rows", seconds=60)
+    wait_until(house.settled, "the rows")
 
 
 @EITHER

@@ -317,17 +317,17 @@ def dialled(world: World, start: Callable[[], Dialer]) -> Dialer:
 
 def test_a_dialer_starts_a_schedule_dials_it_and_tells_it(world: World, dialled: Dialer) -> None:
     campaign_id = scheduled(world, 2, refused=False)
-    wait_until(lambda: is_over(campaign_id), "the calls", seconds=60)
+    wait_until(lambda: is_over(campaign_id), "the calls")
     assert counts(campaign_id).keys() <= {"completed", "failed"}
-    wait_until(lambda: all_published(campaign_id), "the stream", seconds=60)
+    wait_until(lambda: all_published(campaign_id), "the stream")
     assert [status for status, _ in starts_told(campaign_id)] == ["running", "completed"]
 
 
 def test_a_dialer_ends_a_paused_campaign_at_its_deadline(world: World, dialled: Dialer) -> None:
     campaign_id = make_campaign(world, 5, status=PAUSED)
     ends(campaign_id, -1.0)
-    wait_until(lambda: contacts_of(campaign_id) == {"cancelled": 5}, "the list", seconds=60)
-    wait_until(lambda: all_published(campaign_id), "the stream", seconds=60)
+    wait_until(lambda: contacts_of(campaign_id) == {"cancelled": 5}, "the list")
+    wait_until(lambda: all_published(campaign_id), "the stream")
     assert [status for status, _ in starts_told(campaign_id)] == ["completed"]
 
 

@@ -16,10 +16,10 @@ def test_a_dialer_finishes_what_a_web_process_left(world: World, start: Callable
     with db.connection_context(), db.atomic():
         lifecycle.stop(campaign_id, world.tenant_id)
     start()
-    wait_until(lambda: contacts_of(campaign_id) == {"cancelled": 5}, "the list", seconds=60)
+    wait_until(lambda: contacts_of(campaign_id) == {"cancelled": 5}, "the list")
 
     def ended() -> bool:
         with db.connection_context():
             return bool(rows("SELECT 1 FROM transition WHERE contact_id IS NULL AND published"))
 
-    wait_until(ended, "the end", seconds=60)
+    wait_until(ended, "the end")

@@ -72,7 +72,7 @@ def test_a_lost_lease_costs_no_process(
 ) -> None:
     former, since = dialer.id, calls_of(node)
     loss(dialer.redis)
-    wait_until(lambda: dialer.process.dialer_id != former, "another identity", seconds=60)
+    wait_until(lambda: dialer.process.dialer_id != former, "another identity")
     wait_until(lambda: is_over(campaign_id), "the end of the campaign")
     sent = read_ledger(node.ledger or "").originates
     assert len(sent) == len({line.uuid for line in sent}) == CONTACTS > since

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from tests.waiting import HANG_SECONDS
+
 _LENGTH = re.compile(rb"^Content-Length: (\d+)$", re.MULTILINE)
 
 
@@ -32,7 +34,7 @@ class Client:
     """One connection. Every wait has a deadline."""
 
     def __init__(self, port: int, password: str | None = "ClueCon") -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS)
         self._buffer = b""
         self.frames: list[Frame] = []
         self.closed = False
@@ -69,9 +71,9 @@ class Client:
         self._buffer = self._buffer[end + 2 + size :]
         return frame
 
-    def wait_for(self, wanted: Callable[[Frame], bool], seconds: float = 10.0) -> Frame:
+    def wait_for(self, wanted: Callable[[Frame], bool]) -> Frame:
         """The next frame that is wanted; those before it stay in `frames`."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + HANG_SECONDS
         while time.monotonic() < deadline:
             frame = self.receive()
             if wanted(frame):
