@@ -124,8 +124,9 @@ class Subscriber:
         """Subscribe, now or as soon as Redis can be reached."""
         self._greenlet = gevent.spawn(self._run)
 
-    def stop(self, timeout: float | None = None) -> None:
-        """Unsubscribe and end, within about half a second of the last callback; waits `timeout` seconds for it."""
+    def stop(self, timeout: float) -> None:
+        """Unsubscribe and end, within about half a second of the last callback, or of a read that waits for a Redis
+        that stands still; waits `timeout` seconds for it."""
         self._stopping.set()
         if self._greenlet is not None:
             self._greenlet.join(timeout)

@@ -1,4 +1,4 @@
-"""The Redis client of a dialer: it never retries by itself, and never waits long."""
+"""The Redis client of a dialer: it never retries by itself, and never waits for ever."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ CONNECTIONS = 16
 WAIT_SECONDS = 1.0
 
 
-def client(url: str, *, blocking: bool = False) -> Redis:
-    """A client for `url`; with `blocking`, one whose reads may wait for as long as the command says."""
+def client(url: str, *, wait_seconds: float = WAIT_SECONDS) -> Redis:
+    """A client for `url`, of which no read waits for longer: a Redis that stands still accepts connections all the
+    same."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,
         timeout=WAIT_SECONDS,
         decode_responses=True,
         socket_connect_timeout=WAIT_SECONDS,
-        socket_timeout=None if blocking else WAIT_SECONDS,
+        socket_timeout=wait_seconds,
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),

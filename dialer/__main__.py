@@ -14,6 +14,7 @@ import sys
 
 import gevent
 
+from coordination.control_bus import SILENCE_SECONDS
 from coordination.redis_client import client
 from dialer.fault_points import arm
 from dialer.gc_tuning import keep_collections_short
@@ -50,7 +51,10 @@ def main() -> int:
     from models import connect
 
     connect(settings.database_url, statement_seconds=STATEMENT_SECONDS)
-    redis, control_redis = client(settings.redis_url), client(settings.redis_url, blocking=True)
+    redis, control_redis = (
+        client(settings.redis_url),
+        client(settings.redis_url, wait_seconds=SILENCE_SECONDS),
+    )
     succession = Succession(lambda: Process(settings, redis, control_redis))
     keep_collections_short(lambda: len(succession.process.live_calls))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -92,6 +92,8 @@ PURGE_EVERY_SECONDS = 600.0
 ADD_UP_SECONDS = 10.0
 WRITES_SECONDS = 1.0
 NOTIFY_AGAIN_SECONDS = 0.5
+SUBSCRIBER_SECONDS = 1.0
+"""A Redis that stands still answers no subscription, and holds up no end."""
 DISPATCHED_BY, PROVEN_BY, HANDED_OVER_BY = 2.0, 6.0, 11.0
 WRITTEN_BY, PUBLISHED_BY, DISCONNECTED_BY = 14.0, 16.0, 18.0
 """Seconds after the order to end by which each part of it is over, done or not."""
@@ -412,7 +414,7 @@ class Process:
             self._leave()
         delivery_unknown.wait_for_delivery(self.live_calls, began + PROVEN_BY)
         self._hand_over(began + HANDED_OVER_BY)
-        self.subscriber.stop()
+        self.subscriber.stop(SUBSCRIBER_SECONDS)
         self.reconciler.stop()
         self.hangup_markers.stop()
         self.hangups.stop()

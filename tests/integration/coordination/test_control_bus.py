@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from redis.retry import Retry
 
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import ControlBusUnavailable
+from coordination.redis_client import client
 from coordination.topics import Topic
 from local.valkey import EmbeddedValkey
 from tests.waiting import HANG_SECONDS, wait_until
@@ -202,6 +204,19 @@ def test_the_listener_ends_also_while_redis_is_away(redis_url: str) -> None:
     dialer.subscriber.start()
     dialer.subscriber.stop(timeout=NEVER)
     assert dialer.connections == 0
+
+
+def test_the_listener_gives_up_a_redis_that_stands_still() -> None:
+    """Its kernel accepts the connection, and nobody answers what is said on it."""
+    with socket.create_server(("127.0.0.1", 0)) as still:
+        redis = client(f"redis://127.0.0.1:{still.getsockname()[1]}/0", wait_seconds=0.2)
+        subscriber = Subscriber(redis, PREFIX, lambda *_: None, lambda: None)
+        still.settimeout(HANG_SECONDS)
+        subscriber.start()
+        connections = [still.accept()[0], still.accept()[0]]
+        subscriber.stop(timeout=NEVER)
+        for connection in connections:
+            connection.close()
 
 
 def test_stopping_ends_the_listener_and_its_connection(redis_url: str, hire: Hire) -> None:

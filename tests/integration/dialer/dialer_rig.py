@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event as Signal
 from redis import Redis
 
-from coordination.control_bus import ControlBus
+from coordination.control_bus import SILENCE_SECONDS, ControlBus
 from coordination.redis_client import client
 from coordination.topics import Topic
 from dialer.clock_gap import ClockGap
@@ -37,7 +37,7 @@ class Dialer:
             {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "FREESWITCH_URLS": nodes, **environ}
         )
         self.redis: Redis = client(redis_url)
-        self._control_bus = client(redis_url, blocking=True)
+        self._control_bus = client(redis_url, wait_seconds=SILENCE_SECONDS)
 
         def make() -> Process:
             process = Process(settings, self.redis, self._control_bus)
@@ -84,7 +84,7 @@ class Dialer:
         for link in process.cluster.links.values():
             link._on_link = lambda _: None
         kill_all(kill, 5.0)
-        process.subscriber.stop(5)
+        process.subscriber.stop(5.0)
         process.cluster.stop()
         if process.identity._session is not None:
             process.identity._session.close()
