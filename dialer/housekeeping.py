@@ -23,13 +23,15 @@ SLICES = 200
 CAMPAIGNS = 200
 
 # Of an index that begins with what was deleted, the next slice would read all of that again: it goes on behind it.
-# What a row of the outbox names says `published` from the beginning.
+# What a row of the outbox names says `published` from the beginning. The newest stays, however old: it tells a
+# database that is where it was from a copy (`dialer.recovery.restored_database`).
 _TRANSITIONS = """
 WITH named AS MATERIALIZED (SELECT unnest(transition_ids) AS id FROM outbox),
 oldest AS MATERIALIZED (SELECT id, at FROM transition WHERE id > %s ORDER BY id LIMIT %s),
 gone AS (
     DELETE FROM transition AS told USING oldest WHERE told.id = oldest.id AND told.published
-        AND told.at < now() - interval '90 days' AND told.id NOT IN (SELECT id FROM named) RETURNING 1
+        AND told.at < now() - interval '90 days' AND told.id NOT IN (SELECT id FROM named)
+        AND told.id < (SELECT max(id) FROM transition) RETURNING 1
 )
 SELECT (SELECT max(id) FROM oldest) AS last, (SELECT count(*) FROM oldest) AS looked_at,
     (SELECT count(*) FROM gone) AS gone,
@@ -44,6 +46,9 @@ _BY_AGE = {
             WHERE received_at < now() - interval '1 day'
                 AND (applied_at IS NOT NULL OR received_at < now() - interval '7 days')
             ORDER BY received_at LIMIT %s))""",
+    "breaker": """
+        DELETE FROM breaker WHERE id = ANY(ARRAY(SELECT id FROM breaker
+            WHERE released_at < now() - interval '90 days' ORDER BY released_at LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone
