@@ -114,7 +114,8 @@ class LiveCall:
     gone_since: float | None = None
     """When its node first said that the call is over."""
     never_seen_since: float | None = None
-    """Since when its node says, each time it is asked, that it never had the call, and nobody else can send it."""
+    """Since when its node says, each time it is asked, that it never had the call, and nobody else can send it; not
+    from before its last order, or a loss of its connection."""
     denied_at: float = 0.0
     """When its node last said for certain that it never had the call."""
     force_closed: bool = False
@@ -144,6 +145,12 @@ class LiveCall:
     def may_have_left(self) -> bool:
         """Whether an order of it may lie at its node: only under its own id is a repeat refused there."""
         return self.resent or self.sent_at is not None or self.adopted_at is not None
+
+    @property
+    def may_have_earlier_order(self) -> bool:
+        """Whether an order other than the last may lie at its node, of which a refusal of the last says nothing: it
+        was sent again, here or maybe by whom it was taken over from."""
+        return self.resent or self.adopted_at is not None
 
     @property
     def unacknowledged(self) -> bool:
@@ -180,7 +187,7 @@ class LiveCall:
         """Its originate is being written to the run `core_uuid` of its node; False where it may not leave."""
         if not self.unsent:
             return False
-        self.state, self.sent_at = LiveState.SENT, now
+        self.state, self.sent_at, self.never_seen_since = LiveState.SENT, now, None
         self.core_uuid = core_uuid or self.core_uuid
         return True
 
@@ -197,6 +204,20 @@ class LiveCall:
         return True
 
     # What the switch shows of it.
+
+    def deny(self, now: float) -> None:
+        """Its node says for certain that it never had the call, and nobody else can send it."""
+        self.denied_at = now
+        if self.never_seen_since is None:
+            self.never_seen_since = now
+
+    def doubt(self) -> None:
+        """Its node did not say so this time: what it denied before counts no more."""
+        self.never_seen_since = None
+
+    def denied_seconds(self, now: float) -> float:
+        """For how long its node has denied it without a doubt between."""
+        return 0.0 if self.never_seen_since is None else now - self.never_seen_since
 
     def show(self) -> None:
         """The switch has shown its channel."""

@@ -198,6 +198,10 @@ class Sender:
             call.acknowledge(now)
             if not reply.startswith("+OK"):
                 log.error("originate_refused", call_id=call.call_id, node=call.node, reply=reply[:200])
+                if call.may_have_earlier_order:
+                    # Says nothing of the other one: recovery asks for long before its contact is called anew.
+                    call.refusal = "COMMAND_REFUSED"
+                    return
                 self._recorder.close(call, Disposition.CONGESTION, "COMMAND_REFUSED", no_channel=True)
 
         return replied

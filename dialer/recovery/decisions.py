@@ -46,7 +46,7 @@ MAY_LIVE_SECONDS = 60.0
 """So long after its timers its switch has ended a call, whoever can or cannot ask it."""
 UNSEEN_SECONDS = 180.0
 """What was written to a lost connection has arrived so long after the network is back, if it ever does: a kernel
-repeats it every 120 s at least."""
+repeats it every 120 s at least. Nobody is called anew for a call that its node has denied for less."""
 FORCE_CLOSE_AHEAD_SECONDS = 2.0
 """A call is closed so long before that bound: the sweep comes by every second, and then it is written."""
 
@@ -78,7 +78,7 @@ class Verdict:
     """An act; `disposition`, `cause`, `no_channel` (the switch never made one) and `may_live` go with CLOSE.
 
     `may_live`: the call may be up all the same, and is over after so many seconds at the latest; None where it is
-    over.
+    over. `denied`: the node says for certain that it never had the call, and nobody else can send it.
     """
 
     act: RecoveryAction
@@ -86,6 +86,7 @@ class Verdict:
     cause: str = ""
     no_channel: bool = False
     may_live: float | None = None
+    denied: bool = False
 
 
 WAIT = Verdict(RecoveryAction.WAIT)
@@ -164,7 +165,8 @@ def _lateness(call: LiveCall, now: float) -> float:
 
 def is_gone(call: LiveCall, answer: Answer) -> bool:
     """Whether a node that does not have this call any more, as it says, may once have had it."""
-    return answer.lived or call.seen or call.refusal is not None or not _same_run(call, answer)
+    refused = call.refusal is not None and not call.may_have_earlier_order
+    return answer.lived or call.seen or refused or not _same_run(call, answer)
 
 
 def decide(
@@ -186,13 +188,14 @@ def decide(
         return _lost(call, "NODE_UNREACHABLE", now)
     if answer.alive is not None:
         return _alive(call, answer.alive, now)
-    if answer.lived or call.seen or (call.refusal is not None and had_channel(call.refusal)):
+    if answer.lived or call.seen:
         return _over(call, "ENDED_UNSEEN" if answer.lived else "NODE_RESTARTED", now)
     if not _same_run(call, answer):
         return _over(call, "NODE_RESTARTED", now)
-    if call.refusal is not None:
-        disposition = dispose(Evidence(cause=call.refusal, channel=False))
-        return Verdict(RecoveryAction.CLOSE, disposition, call.refusal, no_channel=True)
+    if call.refusal is not None and not call.may_have_earlier_order:
+        if had_channel(call.refusal):
+            return _over(call, "NODE_RESTARTED", now)
+        return _never_placed(call)
     return _never_seen(call, dialer_id, now, drained_since, sender_is_dead)
 
 
@@ -223,14 +226,27 @@ def _never_seen(
         return WAIT
     if call.maybe_undelivered or drained_since is None or now - drained_since < SETTLE_SECONDS:
         return _lost(call, "MAY_BE_BUFFERED", now)
-    if call.resent and call.sent_at is not None:
-        # It takes orders and does not carry them out. Long enough after the second, that is proof of its own.
-        if now - since < LOST_SECONDS:
-            return WAIT
-        return Verdict(RecoveryAction.CLOSE, Disposition.SWITCH_LOST, "NEVER_SEEN", no_channel=True)
-    if ours or sender_is_dead():
-        return Verdict(RecoveryAction.RESEND)
-    return _lost(call, "OWNER_NOT_PROVEN_DEAD", now)
+    # Who was dead when it was sent again is dead for ever.
+    if not (ours or call.resent or sender_is_dead()):
+        return _lost(call, "OWNER_NOT_PROVEN_DEAD", now)
+    if call.refusal is None and not (call.resent and call.sent_at is not None):
+        return Verdict(RecoveryAction.RESEND, denied=True)
+    # The node takes orders and does not carry them out, or has refused one: of another that may lie in a buffer only
+    # time tells. Beside a new id of its contact it would not be refused.
+    if call.denied_seconds(now) < UNSEEN_SECONDS:
+        return Verdict(RecoveryAction.WAIT, denied=True)
+    return _never_placed(call)
+
+
+def _never_placed(call: LiveCall) -> Verdict:
+    """Its order was refused, or it was never carried out."""
+    if call.refusal is None:
+        return Verdict(
+            RecoveryAction.CLOSE, Disposition.SWITCH_LOST, "NEVER_SEEN", no_channel=True, denied=True
+        )
+    channel = had_channel(call.refusal)
+    disposition = dispose(Evidence(cause=call.refusal, channel=channel))
+    return Verdict(RecoveryAction.CLOSE, disposition, call.refusal, no_channel=not channel, denied=True)
 
 
 def _lost(call: LiveCall, cause: str, now: float) -> Verdict:

@@ -113,6 +113,8 @@ class Reconciler:
         closed = all(one.is_set() for one in closings)
         sent = [call for call in self.live_calls.on_node(node) if call.sent_at is not None]
         undelivered = [call for call in sent if not call.seen and not call.delivery_unknown]
+        for call in self.live_calls.on_node(node):
+            call.doubt()
         for call in sent:
             call.lose_connection(self.now())
         if closed:
@@ -213,8 +215,10 @@ class Reconciler:
         hit(FaultPoint.DECIDED)
         if not self.may_tell():
             return
-        if verdict.act is not RecoveryAction.RESEND:
-            call.never_seen_since = None
+        if verdict.denied:
+            call.deny(self.now())
+        else:
+            call.doubt()
         if answer is not None and answer.alive is not None:
             self._note_alive(call, answer.alive)
             if link is not None:
@@ -239,10 +243,7 @@ class Reconciler:
         """Once more under its id, as soon as it may leave. Its contact goes back, to be called under another id, only
         where it never left, or once its node has said for long enough that it never had it: beside another id it
         would not refuse an order that comes out of a buffer. Nobody of a campaign that has ended is called anew."""
-        call.denied_at = self.now()
-        if call.never_seen_since is None:
-            call.never_seen_since = call.denied_at
-        unseen_seconds = self.now() - call.never_seen_since
+        unseen_seconds = call.denied_seconds(self.now())
         if unseen_seconds < UNSEEN_SECONDS and self.resend(call):
             log.info("originate_resent", call_id=call.call_id, node=call.node)
         elif not call.may_have_left or unseen_seconds >= UNSEEN_SECONDS or self.is_over(call.campaign_id):

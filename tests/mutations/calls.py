@@ -57,6 +57,9 @@ TAKEN_AWAY = (
 )
 DRAINED = "tests/unit/dialer/test_buffer_drain.py"
 REPEATS = "tests/unit/dialer/test_repeats.py"
+ONLY_ONCE_DENIED = (
+    "test_a_repeat_that_shows_nothing_or_is_refused_frees_its_contact_only_once_denied_for_long_enough"
+)
 RESTORED = "tests/integration/dialer/test_restored_database.py"
 
 TWICE = (
@@ -98,9 +101,57 @@ TWICE = (
         "certainty from before a doubt",
         "a node that was not sure meanwhile is taken to have denied a call all the time, which is then called anew",
         "dialer/recovery/reconciler.py",
-        "            call.never_seen_since = None\n",
-        "            pass\n",
+        "        else:\n            call.doubt()\n",
+        "",
         (f"{REPEATS}::test_a_node_that_was_not_sure_meanwhile_begins_to_deny_it_anew",),
+    ),
+    Mutation(
+        "repeat that shows nothing called anew",
+        "who is not seen for 90 s after a repeat is called under another id, beside what a buffer may hold",
+        "dialer/recovery/decisions.py",
+        "    if call.denied_seconds(now) < UNSEEN_SECONDS:\n",
+        "    if call.refusal is None and now - since < LOST_SECONDS:\n",
+        (
+            f"{REPEATS}::{ONLY_ONCE_DENIED}",
+            f"{DECISIONS}::test_every_answer_in_every_situation",
+        ),
+    ),
+    Mutation(
+        "refused repeat taken for proof",
+        "a repeat that its node refuses frees its contact at once, whatever a buffer holds of the first order",
+        "dialer/recovery/decisions.py",
+        "    if call.refusal is not None and not call.may_have_earlier_order:\n",
+        "    if call.refusal is not None:\n",
+        (
+            f"{REPEATS}::{ONLY_ONCE_DENIED}",
+            f"{DECISIONS}::test_every_answer_in_every_situation",
+        ),
+    ),
+    Mutation(
+        "command of a repeat refused",
+        "a node that does not take the command of a repeat frees its contact at once",
+        "dialer/dispatch/sender.py",
+        "                if call.may_have_earlier_order:\n",
+        "                if call.over:\n",
+        (
+            f"{SENDER}::test_a_command_that_is_refused_ends_its_call_only_where_no_other_order_of_it_may_lie_at_the_node",
+        ),
+    ),
+    Mutation(
+        "denied before the last order",
+        "what a node denied before a repeat was written to it counts for the repeat, too",
+        "dialer/live_calls.py",
+        "self.state, self.sent_at, self.never_seen_since = LiveState.SENT, now, None",
+        "self.state, self.sent_at = LiveState.SENT, now",
+        (f"{REPEATS}::{ONLY_ONCE_DENIED}",),
+    ),
+    Mutation(
+        "denied before a lost connection",
+        "what a node denied before its connections were lost counts, though a frame on its way may come long after",
+        "dialer/recovery/reconciler.py",
+        "        for call in self.live_calls.on_node(node):\n            call.doubt()\n",
+        "",
+        (f"{REPEATS}::test_a_node_whose_connection_was_lost_begins_to_deny_anew",),
     ),
     Mutation(
         "failover that lost something not noticed",
@@ -278,8 +329,8 @@ TWICE = (
         "repeat before the owner is dead",
         "a never-seen send is repeated although its sender may still write it",
         "dialer/recovery/decisions.py",
-        "if ours or sender_is_dead():",
-        "if True:",
+        "if not (ours or call.resent or sender_is_dead()):",
+        "if False:",
         (f"{DECISIONS}::test_every_answer_in_every_situation",),
     ),
     Mutation(

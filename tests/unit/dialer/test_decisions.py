@@ -15,6 +15,7 @@ from dialer.recovery.decisions import (
     QUEUED_SECONDS,
     RECORD_SECONDS,
     SETTLE_SECONDS,
+    UNSEEN_SECONDS,
     Answer,
     RecoveryAction,
     Verdict,
@@ -53,7 +54,11 @@ OURS: dict[str, Any] = {"sent_by": ME, "sent_at": LONG_AGO, "claimed_at": LONG_A
 SEEN = OURS | {"state": LiveState.SEEN}
 TALKING = SEEN | {"state": LiveState.ANSWERED, "answered_at": NOW - 10.0}
 THEIRS: dict[str, Any] = {"sent_by": OTHER, "claimed_at": LONG_AGO, "adopted_at": LONG_AGO}
-DOUBTED = THEIRS | {"delivery_unknown": True, "claimed_at": OVER, "adopted_at": OVER}
+OVERDUE_THEIRS = THEIRS | {"claimed_at": OVER, "adopted_at": OVER}
+DOUBTED = OVERDUE_THEIRS | {"delivery_unknown": True}
+LONG_DENIED, LATELY = NOW - UNSEEN_SECONDS, NOW - UNSEEN_SECONDS + 1.0
+DOWN: dict[str, Any] = {"refusal": "GATEWAY_DOWN"}
+DENIED = OURS | {"sent_at": LONG_DENIED - SETTLE_SECONDS, "never_seen_since": LONG_DENIED}
 
 TABLE = [
     # what is known, what the node says, is the sender dead: what follows
@@ -104,7 +109,19 @@ TABLE = [
     (OURS | {"delivery_unknown": True, "claimed_at": OVER}, NEVER, False, "close outcome_unknown MAY_BE_BUFFERED"),
     (OURS | {"delivery_unknown": True}, living(), False, "adopt"),
     (OURS | {"resent": True}, NEVER, False, "wait"),
-    (OURS | {"resent": True, "sent_at": OVER}, NEVER, False, "close switch_lost NEVER_SEEN"),
+    # The first of two orders may lie in a buffer for as long as a network keeps a frame.
+    (OURS | {"resent": True, "sent_at": OVER}, NEVER, False, "wait"),
+    (DENIED | {"resent": True, "never_seen_since": LATELY}, NEVER, False, "wait"),
+    (DENIED | {"resent": True}, NEVER, False, "close switch_lost NEVER_SEEN"),
+    (DENIED | {"resent": True, "sent_by": OTHER}, NEVER, False, "close switch_lost NEVER_SEEN"),
+    (DENIED | {"resent": True, "delivery_unknown": True}, NEVER, False, "wait"),
+    (OURS | {"resent": True, "refusal": "DESTINATION_OUT_OF_ORDER"}, NEVER, False, "wait"),
+    (OURS | {"resent": True, "refusal": "USER_BUSY", "gone_since": GONE}, NEVER, False, "wait"),
+    (DENIED | DOWN | {"resent": True}, NEVER, False, "close gateway_fault GATEWAY_DOWN"),
+    (DENIED | {"resent": True, "refusal": "USER_BUSY"}, NEVER, False, "close busy USER_BUSY"),
+    (THEIRS | DOWN, NEVER, True, "wait"),
+    (THEIRS | DOWN | {"never_seen_since": LONG_DENIED}, NEVER, True, "close gateway_fault GATEWAY_DOWN"),
+    (OVERDUE_THEIRS | DOWN, NEVER, False, "close outcome_unknown OWNER_NOT_PROVEN_DEAD"),
     (OURS | {"sent_at": None, "adopted_at": LONG_AGO}, NEVER, False, "resend"),
     (OURS | {"sent_at": None}, NEVER, False, "resend"),
     (OURS | {"refusal": "DESTINATION_OUT_OF_ORDER"}, NEVER, False, "close congestion DESTINATION_OUT_OF_ORDER"),
@@ -115,7 +132,7 @@ TABLE = [
     (THEIRS, NEVER, True, "resend"),
     (THEIRS | {"adopted_at": JUST_NOW}, NEVER, True, "wait"),
     (THEIRS | {"adopted_at": OVER}, NEVER, True, "resend"),
-    (THEIRS | {"claimed_at": OVER, "adopted_at": OVER}, NEVER, False, "close outcome_unknown OWNER_NOT_PROVEN_DEAD"),
+    (OVERDUE_THEIRS, NEVER, False, "close outcome_unknown OWNER_NOT_PROVEN_DEAD"),
     # The node cannot be asked.
     (OURS, AWAY, False, "wait"),
     (THEIRS, AWAY, True, "wait"),
@@ -214,6 +231,7 @@ unanswered = st.builds(
     adopted_at=st.sampled_from([None, JUST_NOW, LONG_AGO, OVER]),
     progress=st.booleans(),
     resent=st.booleans(),
+    never_seen_since=st.sampled_from([None, LATELY, LONG_DENIED]),
     delivery_unknown=st.booleans(),
     released_at=st.sampled_from([0.0, JUST_NOW, LONG_AGO]),
     refusal=st.sampled_from([None, "USER_BUSY", "DESTINATION_OUT_OF_ORDER"]),
@@ -236,7 +254,7 @@ answers = st.sampled_from([AWAY, DONE, DONE_ELSEWHERE, NEVER, RESTARTED, living(
     dead=st.booleans(),
     drained_since=st.sampled_from([None, JUST_NOW, LONG_AGO]),
 )
-def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
+def test_a_call_is_repeated_or_denied_only_where_nobody_ever_saw_it(
     call: Any, answer: Answer | None, dead: bool, drained_since: float | None
 ) -> None:
     verdict = decide(call, answer, ME, NOW, lambda: dead, drained_since=drained_since)
@@ -253,6 +271,8 @@ def test_a_call_is_repeated_only_where_nobody_ever_saw_it(
         assert NOW - call.released_at >= SETTLE_SECONDS
     if call.seen and verdict.act is RecoveryAction.CLOSE:
         assert not verdict.no_channel
+    if verdict.denied and verdict.act is RecoveryAction.CLOSE and call.may_have_earlier_order:
+        assert call.never_seen_since == LONG_DENIED
     if call.answered_at is not None and verdict.act is RecoveryAction.CLOSE:
         assert verdict.disposition == "answered"
 

@@ -40,6 +40,8 @@ class World:
 
     def resend(self, _call: LiveCall) -> bool:
         self.repeated += self.may_leave
+        if self.may_leave and self.call.resend() and self.call.write(self.clock, "core-1"):
+            self.call.acknowledge(self.clock)
         return self.may_leave
 
     def run(self, seconds: int) -> None:
@@ -111,3 +113,28 @@ def test_one_of_ours_that_was_never_written_goes_back_at_once() -> None:
     world = World(make_call(sent_by=ME, claimed_at=960.0))
     world.run(8)
     assert world.ends()[:1] == ["NOT_SENT"]
+
+
+@pytest.mark.parametrize("refusal", [None, "GATEWAY_DOWN", "USER_BUSY"])
+def test_a_repeat_that_shows_nothing_or_is_refused_frees_its_contact_only_once_denied_for_long_enough(
+    world: World, refusal: str | None
+) -> None:
+    world.run(170)
+    world.may_leave = True
+    world.run(6)
+    assert world.repeated == 1
+    world.call.refusal = refusal
+    # What was denied before the second order says nothing of that.
+    world.run(int(UNSEEN_SECONDS))
+    assert (world.repeated, world.ends()) == (1, [])
+    world.run(20)
+    assert world.ends()[:1] == [refusal or "NEVER_SEEN"]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["not sent yet", "sent"])
+def test_a_node_whose_connection_was_lost_begins_to_deny_anew(world: World, waits: bool) -> None:
+    world.may_leave = not waits
+    world.run(170)
+    world.reconciler.node_down("fs1", [])
+    world.run(170)
+    assert world.ends() == []

@@ -168,6 +168,20 @@ def test_an_order_is_unanswered_until_its_node_has_replied(bench: Bench, reply: 
     assert call.released_at >= written
 
 
+def test_a_command_that_is_refused_ends_its_call_only_where_no_other_order_of_it_may_lie_at_the_node(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal of a repeat says nothing of the first order."""
+    closed: list[str] = []
+    monkeypatch.setattr(Recorder, "close", lambda _self, call, *_, **__: closed.append(call.call_id))
+    only, repeat = make_call(), make_call(adopted_at=1.0)
+    assert repeat.resend()
+    for call in (only, repeat):
+        bench.send(call)
+        bench.link.on_reply("-ERR command not found")
+    assert (closed, repeat.refusal) == ([only.call_id], "COMMAND_REFUSED")
+
+
 def test_a_connection_that_died_has_not_answered(bench: Bench) -> None:
     """Recovery is told of the loss, with what the node may still hold, and takes it from there."""
     call = make_call()

@@ -155,6 +155,8 @@ def verdict(flight: Flight, answer: str, ours: bool, dead: bool, at_once: bool) 
         adopted_at=NOW - age if flight.adopted else None,
         state=_state(flight),
         resent=flight.repeated,
+        # Its node has denied it since a moment after its order.
+        never_seen_since=NOW - age + AGES[1] if flight.age == 2 else None,
         gone_since=None if flight.gone < 0 else NOW - (AGES[flight.gone] if flight.gone != 1 else 20.0),
     )
     channel = LiveChannel("", "core-1", None, False, False, False, 1000, None, None)
