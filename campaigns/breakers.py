@@ -15,6 +15,10 @@ from models import rows
 
 MOST_RETURNS = 2
 """So often a contact comes back: one whose number is dead for good trips a breaker each time."""
+NOT_DECLINED = """
+(call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE"""
+"""Of a call that ended suspiciously: nobody was rung and declined (603; 607, unwanted). That is a person's answer,
+whatever was wrong with other calls, and whoever gave it is not rung again for nothing."""
 WORD = "breaker"
 """The `blocked_reason` of a campaign that it holds."""
 
@@ -31,13 +35,14 @@ FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
 WHERE campaign.id = %s AND campaign.status IN ('running', 'paused') AND campaign.breaker_exempt_at IS NULL
 ORDER BY breaker.held_at, breaker.id
 """
-_COMING_BACK = """
+_COMING_BACK = f"""
 SELECT 1 FROM call JOIN contact ON contact.id = call.contact_id
 WHERE call.id = ANY(ARRAY(
         SELECT jsonb_array_elements_text(tally.suspicious_calls)::uuid
         FROM breaker_tally AS tally JOIN breaker ON breaker.id = tally.breaker_id AND breaker.released_at IS NULL
         WHERE tally.campaign_id = %s AND tally.breaker_id IS NOT NULL))
     AND contact.sends = call.seq AND contact.status = 'failed' AND contact.breaker_returns < %s
+    AND {NOT_DECLINED}
 LIMIT 1
 """
 _EXEMPTION = "SELECT breaker_exempt_at AS at, breaker_exempt_by AS by FROM campaign WHERE id = %s"

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import orjson
 
-from campaigns.breakers import MOST_RETURNS
+from campaigns.breakers import MOST_RETURNS, NOT_DECLINED
 from dialer.capacity.suspicion import Suspect, Tally
 from dialer.record.outcomes import MOVED, Told
 from models import db, new_id, rows, transaction
@@ -75,7 +75,7 @@ _TRIPPED = """
 SELECT jsonb_array_elements_text(suspicious_calls) AS call_id FROM breaker_tally WHERE breaker_id = %s::uuid
 """
 # Campaigns of which nobody is left to call but who is to come back: of each one call of one of them, which probes.
-_NOBODY_LEFT = """
+_NOBODY_LEFT = f"""
 SELECT DISTINCT ON (call.campaign_id) call.id::text AS call_id
 FROM call JOIN contact ON contact.id = call.contact_id JOIN campaign ON campaign.id = call.campaign_id
 WHERE call.id = ANY(ARRAY(
@@ -84,6 +84,7 @@ WHERE call.id = ANY(ARRAY(
         WHERE breaker.released_at IS NULL AND breaker.probe_at <= now()))
     AND campaign.status = 'running'
     AND contact.status = 'failed' AND contact.sends = call.seq AND contact.breaker_returns < %s
+    AND {NOT_DECLINED}
     AND NOT EXISTS (SELECT 1 FROM contact AS waits WHERE waits.campaign_id = campaign.id AND waits.waiting
         AND waits.status = 'pending')
     AND NOT EXISTS (SELECT 1 FROM call AS up WHERE up.campaign_id = campaign.id AND up.ended_at IS NULL)
@@ -94,8 +95,8 @@ _LOCK_CAMPAIGNS = """
 SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[]))
 ORDER BY id FOR SHARE
 """
-# Whom nobody called since, and who did not pick up: that contact is completed. A phone that rang does so again not
-# before the campaign's own delay.
+# Whom nobody called since, and who neither picked up (that contact is completed) nor declined. A phone that rang does
+# so again not before the campaign's own delay.
 _BRING_BACK = f"""
 WITH held AS (
     SELECT contact.id, contact.status AS was, call.id AS call_id, call.attempt IS NOT NULL AS counted,
@@ -104,6 +105,7 @@ WITH held AS (
     FROM call JOIN contact ON contact.id = call.contact_id JOIN campaign ON campaign.id = contact.campaign_id
     WHERE call.id = ANY(%(calls)s::uuid[]) AND contact.sends = call.seq
         AND contact.status IN ('failed', 'pending') AND contact.breaker_returns < %(most)s
+        AND {NOT_DECLINED}
         AND campaign.status IN ('running', 'paused') AND campaign.breaker_exempt_at IS NULL
     ORDER BY contact.id FOR UPDATE OF contact
 ), uncounted AS (

@@ -154,6 +154,14 @@ ATTEMPTS = (
         (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
     ),
     Mutation(
+        "called again after declining",
+        "a person who was rung and pressed the call away is rung again, uncounted, when a breaker is released",
+        "campaigns/breakers.py",
+        "(call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE",
+        "true",
+        (f"{HELD}::test_who_was_rung_and_declined_is_charged_and_does_not_come_back",),
+    ),
+    Mutation(
         "called again since",
         "somebody who was called again since his call tripped a breaker comes back once more",
         "dialer/capacity/breaker_rows.py",

@@ -208,10 +208,11 @@ def called(world: World, contacts: int, **columns: Any) -> tuple[uuid.UUID, list
             " caller_id, gateway_id, node, dialer_id, sent_by, sent_at, ended_at, answered_at, progress_at,"
             " disposition, cause, sip_status) SELECT gen_random_uuid(), campaign.tenant_id, campaign.id, contact.id,"
             " 1, 1, 'ended', 1, contact.phone_number, '+14155550100', %s, 'fs1', 'd', 'd', now(), now(),"
-            " %s::timestamptz, %s::timestamptz, %s, 'X', 404"
+            " %s::timestamptz, %s::timestamptz, %s, 'X', %s"
             " FROM contact JOIN campaign ON campaign.id = contact.campaign_id WHERE campaign.id = %s"
             " RETURNING id::text",
-            world.gateway_id, columns.get("answered_at"), columns.get("progress_at"), disposition, campaign_id,
+            world.gateway_id, columns.get("answered_at"), columns.get("progress_at"), disposition,
+            columns.get("sip_status", 404), campaign_id,
         )  # fmt: skip
     return campaign_id, [row["id"] for row in calls]
 
@@ -249,6 +250,34 @@ def test_who_was_called_since_or_picked_up_does_not_come_back(world: World) -> N
     assert breaker_rows.release(trip(world, answered, calls), "d") == []
     assert counts(answered) == {"completed": 2}
     assert one("SELECT count(*) AS n FROM contact WHERE status = 'completed' AND attempts = 1")["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "disposition", "sip_status"),
+    [("failed", "rejected", 603), ("pending", "rejected", None), ("failed", "network_blocked", 607)],
+)
+def test_who_was_rung_and_declined_is_charged_and_does_not_come_back(
+    world: World, status: str, disposition: str, sip_status: int | None
+) -> None:
+    ended = {"status": status, "disposition": disposition, "sip_status": sip_status, "progress_at": "now"}
+    campaign_id, calls = called(world, 1, **ended)
+    breaker_id = trip(world, campaign_id, calls)
+    with db.connection_context():
+        assert not breakers.some_may_come_back(campaign_id)
+    do("UPDATE campaign SET status = 'running'")
+    do("UPDATE breaker SET probe_at = now()")
+    assert breaker_rows.bring_probers_back("d") == []
+    assert breaker_rows.release(breaker_id, "d") == []
+    assert one("SELECT status, attempts FROM contact") == {"status": status, "attempts": 1}
+    assert one("SELECT attempt FROM call")["attempt"] == 1
+
+
+def test_whom_the_network_refused_without_a_ring_comes_back(world: World) -> None:
+    campaign_id, calls = called(world, 1, disposition="rejected", sip_status=603)
+    breaker_id = trip(world, campaign_id, calls)
+    with db.connection_context():
+        assert breakers.some_may_come_back(campaign_id)
+    assert len(breaker_rows.release(breaker_id, "d") or []) == 1
 
 
 def test_whose_phone_rang_is_not_called_again_before_the_campaigns_delay(world: World) -> None:
