@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.batch import Answered, Outcome
-from dialer.dispatch.cap_waits import MOST, NODES, REDIS, CapKey, CapWaits, cap_of, caps_over
+from dialer.dispatch.cap_waits import (
+    CHANNELS,
+    MOST,
+    NODES,
+    REDIS,
+    CapKey,
+    CapWaits,
+    cap_of,
+    caps_over,
+    gateway_caps,
+)
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.fair_share import FairShare, share_of
 from dialer.dispatch.plans import Plan
@@ -72,9 +82,9 @@ class Agenda:
         now, woken = self.now(), False
         freed: set[CapKey] = {NODES}
         for call in over:
-            freed |= {("tenant", call.tenant_id), ("gateway", call.gateway_id)}
+            freed |= {("tenant", call.tenant_id), (CHANNELS, call.gateway_id)}
             if call.second_leg_gateway_id is not None:
-                freed.add(("gateway", call.second_leg_gateway_id))
+                freed.add((CHANNELS, call.second_leg_gateway_id))
             # Who waits for a slot that campaigns share keeps its place: whose call ended would always be first.
             if not self._caps.waits(call.campaign_id):
                 woken = self.wake(call.campaign_id) or woken
@@ -154,9 +164,9 @@ class Agenda:
                 if cap is not None and not (cap == NODES and one.some_nodes):
                     denials.setdefault(cap, one.answer)
             else:
-                granted.update([REDIS, NODES, ("tenant", one.tenant_id), ("gateway", one.gateway_id)])
+                granted.update([REDIS, NODES, ("tenant", one.tenant_id), *gateway_caps(one.gateway_id)])
                 if one.second_leg_gateway_id is not None:
-                    granted.update([("gateway", one.second_leg_gateway_id)])
+                    granted.update([(CHANNELS, one.second_leg_gateway_id)])
         for cap, denial in denials.items():
             self._caps.denied(cap, denial.reason, asked_at + pause(denial), granted[cap])
         for cap in granted.keys() - denials.keys():

@@ -17,9 +17,10 @@ CapKey = tuple[str, str]
 
 NODES: CapKey = ("node", "*")
 REDIS: CapKey = ("redis", "*")
+RATE, CHANNELS = "gateway_cps", "gateway_channels"
 FEWEST = 2
 MOST = 200
-SLOTS = frozenset({"tenant_concurrency", "gateway_channels", "node_channels"})
+SLOTS = frozenset({"tenant_concurrency", CHANNELS, "node_channels"})
 """Caps on calls at a time: the end of one makes room for the next."""
 
 
@@ -27,22 +28,28 @@ def cap_of(reason: str, tenant_id: str, gateway_id: str) -> CapKey | None:
     """The shared cap that a denial speaks of; None where it concerns one campaign, contact or number alone."""
     if reason.startswith("tenant_"):
         return "tenant", tenant_id
-    if reason in ("gateway_cps", "gateway_channels"):
-        return "gateway", gateway_id
+    if reason in (RATE, CHANNELS):
+        return reason, gateway_id
     if reason in ("node_cps", "node_channels", "no_node"):
         return NODES
     return REDIS if reason == "no_redis" else None
 
 
 def caps_over(plan: Plan) -> list[CapKey]:
-    """The shared caps without which nothing of a campaign leaves. With several gateways no single one's is."""
+    """The shared caps without which nothing of a campaign leaves. With several gateways no single one's is. Of the
+    gateway of a second leg a channel is taken, and nothing of the rate that its first legs have."""
     found = [REDIS, NODES, ("tenant", plan.tenant_id)]
     if len(plan.gateways) == 1:
-        found.append(("gateway", plan.gateways[0].gateway_id))
+        found += gateway_caps(plan.gateways[0].gateway_id)
     second = plan.second_leg
-    if second is not None and ("gateway", second.gateway_id) not in found:
-        found.append(("gateway", second.gateway_id))
+    if second is not None and (CHANNELS, second.gateway_id) not in found:
+        found.append((CHANNELS, second.gateway_id))
     return found
+
+
+def gateway_caps(gateway_id: str) -> list[CapKey]:
+    """The caps of a gateway over a call that leaves by it: one may be full while the other is not."""
+    return [(RATE, gateway_id), (CHANNELS, gateway_id)]
 
 
 @dataclass(slots=True)

@@ -163,4 +163,12 @@ SECOND_LEGS = (
         "one.gateway_id",
         (f"{ASKED}::test_who_waits_for_the_second_legs_gateway_keeps_nobody_from_the_first_ones",),
     ),
+    Mutation(
+        "the rate of first legs binds second ones",
+        "a campaign whose agent is reached by a gateway waits for calls a second of it that it does not use",
+        "dialer/dispatch/cap_waits.py",
+        "        found.append((CHANNELS, second.gateway_id))\n",
+        "        found += gateway_caps(second.gateway_id)\n",
+        (f"{ASKED}::test_who_bridges_by_a_gateway_does_not_wait_for_the_rate_of_its_first_legs",),
+    ),
 )

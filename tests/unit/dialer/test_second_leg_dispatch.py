@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dialer.dispatch.cap_waits import caps_over
+from dialer.dispatch.cap_waits import CHANNELS, caps_over, gateway_caps
 from dialer.dispatch.gateway_choice import Deferred
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.second_legs import BridgeGateway, shares
@@ -87,12 +87,32 @@ def test_who_waits_for_the_second_legs_gateway_keeps_nobody_from_the_first_ones(
     assert world.of_second_legs() > asked, "a channel of it came free"
 
 
+class SpentDesk(World):
+    """The first legs of the second legs' gateway have its rate for themselves, and it is spent."""
+
+    def _answer(self, request: PermitRequest, offered: set[str]) -> Permit | Denied:
+        if request.caps.gateway.id == DESK:
+            return Denied(request.call_id, "gateway_cps", 60.0)
+        return super()._answer(request, offered)
+
+
+def test_who_bridges_by_a_gateway_does_not_wait_for_the_rate_of_its_first_legs() -> None:
+    world = SpentDesk()
+    first_legs = make_plan(campaign_id="b", gateways=(make_gateway(gateway_id=DESK, cps=1),))
+    world.run(first_legs)
+    world.step(0.01)
+    assert world.words[-1] == "gateway_cps"
+    world.run(bridging())
+    world.step(0.01)
+    assert world.calls()[CAMPAIGN] > 0
+
+
 def test_both_gateways_bind_a_campaign() -> None:
-    assert {("gateway", GATEWAY), ("gateway", DESK)} <= set(caps_over(bridging()))
+    assert {*gateway_caps(GATEWAY), (CHANNELS, DESK)} <= set(caps_over(bridging()))
     same = caps_over(bridging(desk=GATEWAY))
-    assert same.count(("gateway", GATEWAY)) == 1
+    assert [cap for cap in same if cap[1] == GATEWAY] == gateway_caps(GATEWAY)
     several = bridging(gateways=(make_gateway(), make_gateway(gateway_id=SECOND)))
-    assert [cap for cap in caps_over(several) if cap[0] == "gateway"] == [("gateway", DESK)]
+    assert [cap for cap in caps_over(several) if cap[0].startswith("gateway")] == [(CHANNELS, DESK)]
 
 
 def test_a_contact_is_not_passed_over_for_what_denies_the_next_one_too() -> None:
