@@ -264,6 +264,8 @@ local function again(id, campaign, gateway, second, number_slots, record, may_ha
   end
   if second then
     renew(second.slots, second_leg(id))
+    -- A dialer of an older release that took the call over left it out.
+    record.b = second.id
   end
   record.a, record.w = job.ask, reason
   write(id, record)

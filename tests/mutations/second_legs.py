@@ -164,6 +164,14 @@ SECOND_LEGS = (
         (f"{ASKED}::test_who_waits_for_the_second_legs_gateway_keeps_nobody_from_the_first_ones",),
     ),
     Mutation(
+        "a second leg that an older dialer forgot",
+        "the channel of a second leg lapses while its call is up, and nobody dials while the state is rebuilt",
+        "limits/acquire.lua",
+        "    record.b = second.id\n",
+        "",
+        (f"{SLOTS}::test_what_an_older_dialer_wrote_without_it_is_whole_once_the_call_is_asked_for_again",),
+    ),
+    Mutation(
         "the rate of first legs binds second ones",
         "a campaign whose agent is reached by a gateway waits for calls a second of it that it does not use",
         "dialer/dispatch/cap_waits.py",

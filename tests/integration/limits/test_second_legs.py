@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import orjson
 import pytest
 
 from limits.caps import CallCaps, LimiterSnapshot, OpenCall
@@ -102,6 +103,25 @@ def test_what_is_renewed_holds_and_what_nobody_renews_makes_no_room(
     for key in client.scan_iter(match=f"{PREFIX}*:slots:gateway:desk"):
         client.zadd(key, {"a:b": 1}, xx=True)
     assert words(bridged(dialer, "b")) == ["no_redis"], "its permit is still held: the rows have to tell"
+
+
+def test_what_an_older_dialer_wrote_without_it_is_whole_once_the_call_is_asked_for_again(
+    timed_dialer: Dialer, virtual_clock: Clock, client: HookedRedis
+) -> None:
+    """It takes calls over without a word of second legs: nobody would renew the slot, and the state be rebuilt."""
+    dialer = timed_dialer
+    bridged(dialer, "a")
+    (permits,) = client.scan_iter(match=f"{PREFIX}*:permits")
+    record = orjson.loads(str(client.hget(permits, "a")))
+    assert record.pop("b") == "desk"
+    client.hset(permits, "a", orjson.dumps(record).decode())
+    assert words(bridged(dialer, "a")) == ["fs1"]
+    for _ in range(9):
+        virtual_clock.advance(20.0)
+        dialer.limiter.renew()
+    assert words(bridged(dialer, "b")) == ["gateway_channels"], "it is renewed with its call"
+    dialer.end("a")
+    assert words(bridged(dialer, "b")) == ["fs1"]
 
 
 def test_another_dialer_takes_it_over_and_gives_it_back(client: HookedRedis, dialer: Dialer) -> None:
