@@ -21,6 +21,7 @@ from tests.chaos.stage import NODE_CHANNELS, SPEED, Stage
 from tests.real.carrier import Carrier
 from tests.real.conftest import CDR_FOLDERS, SIP_PORT, URLS
 from tests.real.machine import RESTART, pid_of, started, wait_gone
+from tests.real.proxied import given_node
 
 
 class RealStage(Stage):
@@ -102,14 +103,10 @@ class RealStage(Stage):
         self.carrier.__exit__(None, None, None)
 
     def _found_nodes(self) -> list[Node]:
-        nodes = []
-        for node, spool in zip(self._given.values(), self._spools, strict=True):
-            # What earlier runs left there is nobody's any more, and would be shipped first.
-            for record in spool.glob("*.cdr.json"):
-                record.unlink(missing_ok=True)
-            url = f"esl://:{node.password}@127.0.0.1:{node.port}?cps={node.cps}&channels={self.node_channels}&name={node.name}"
-            nodes.append(Node(node.name, url, spool, spool))
-        return nodes
+        return [
+            given_node(node, spool, self.node_channels)
+            for node, spool in zip(self._given.values(), self._spools, strict=True)
+        ]
 
     def _start_again(self, node: NodeSettings, dead: int) -> None:
         wait_gone(node, dead)

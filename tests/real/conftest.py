@@ -54,14 +54,18 @@ def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
 
 
 def real_stack(home: Path, more: Mapping[str, str] | None = None, **overrides: Any) -> Stack:
-    """The product on the real nodes: web, two dialers, PostgreSQL and Valkey; `more` is of their environment."""
+    """The product on the real nodes; it takes what `real_options` takes."""
+    return Stack(home, **real_options(more, **overrides))
+
+
+def real_options(more: Mapping[str, str] | None = None, **overrides: Any) -> dict[str, Any]:
+    """For the product on the real nodes: web, two dialers, PostgreSQL and Valkey; `more` is of their environment."""
     environ = dict(os.environ) | {
         "FREESWITCH_URLS": os.environ[URLS],
         "CARILLON_MAX_CONCURRENT_CALLS": "1000",
         **(more or {}),
     }
-    options: dict[str, Any] = {"port": 0, "dialers": 2, "durable": False, "environ": environ} | overrides
-    return Stack(home, **options)
+    return {"port": 0, "dialers": 2, "durable": False, "environ": environ} | overrides
 
 
 @contextmanager
