@@ -86,7 +86,7 @@ def test_a_call_of_which_its_node_said_that_it_is_over_keeps_nothing() -> None:
         (gone, DONE),
         (gone, RESTARTED),
         (SEEN | {"refusal": "USER_BUSY", "gone_since": LONG_AGO}, DONE),
-        (UNSEEN | {"refusal": "GATEWAY_DOWN"}, NEVER),
+        (UNSEEN | {"refusal": "GATEWAY_DOWN", "never_seen_since": NOW - UNSEEN_SECONDS}, NEVER),
     ):
         assert closed(known, answer).may_live is None
 
