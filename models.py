@@ -89,7 +89,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 33
+SCHEMA_VERSION = 34
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -281,7 +281,8 @@ class Campaign(Table):
     `slow_start` it begins at a tenth of its rate. `purged_at`: since when its contacts and calls are gone, and
     `purging_at` while they are being deleted; `kept_outcomes` is what had become of them.
     `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
-    which these were given."""
+    which these were given. `retry_rules`: when who ended so is called again, by disposition
+    (`campaigns.retry_rules`), where that is not as the two columns before it say."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -294,6 +295,7 @@ class Campaign(Table):
     max_concurrent_calls = IntegerField()
     retries_per_contact = IntegerField()
     retry_delay_seconds = IntegerField()
+    retry_rules = BinaryJSONField(default=dict, index=False)
     scheduled_at = DateTimeTZField(null=True)
     end_at = DateTimeTZField(null=True)
     time_zone = TextField(null=True)

@@ -110,9 +110,19 @@ def typed(pairs: Iterable[tuple[str, list[str]]], schema: ma.Schema) -> dict[str
             values[name] = json_body.whole(text)
         elif isinstance(field, schemas.Boolean) and text in ("true", "false"):
             values[name] = text == "true"
+        elif isinstance(field, schemas.Nested):
+            values[name] = _nested(name, text)
         else:
             values[name] = text
     return values
+
+
+def _nested(name: str, text: str) -> object:
+    """What the JSON of an object in a form says. Raises ApiError 400."""
+    try:
+        return json_body.decode(text.encode())
+    except json_body.JsonRefused as error:
+        raise ApiError(400, f"{name} is {schemas.quoted(text)}; it must be JSON of an object.") from error
 
 
 def refuse_unknown(known: set[str]) -> None:

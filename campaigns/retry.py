@@ -7,10 +7,11 @@ attempts; a fault of the platform never does, within a bound, so that a broken g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from campaigns.dispositions import Disposition
+from campaigns.retry_rules import PLAIN, RetryRule, RetryRules
 from models import ContactStatus
 
 MAX_SWITCH_REFUSALS = 20
@@ -89,7 +90,8 @@ class History:
     """What a contact has been through, this call included in `attempts` but not in those that count sends which
     used up none: `free_sends` (the switch's refusals), `carrier_refusals`, `gateway_faults` and `disturbed`.
 
-    `rejected`: an earlier attempt was rejected. `probe`: this call left by a paused gateway, to learn whether it
+    `rejected`: an earlier attempt was rejected. `rules`: the campaign's own, by disposition.
+    `probe`: this call left by a paused gateway, to learn whether it
     works again. `other_gateway`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
     gateway that was not tried yet.
     """
@@ -104,6 +106,11 @@ class History:
     disturbed: int = 0
     probe: bool = False
     other_gateway: bool = False
+    rules: RetryRules = field(default_factory=dict)
+
+    def rule(self, disposition: Disposition) -> RetryRule:
+        """The campaign's rule for what ended so."""
+        return self.rules.get(disposition, PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,8 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     if reason in REFUSED_BY_GATEWAY:
         return Next(ContactStatus.FAILED, Disposition.CONGESTION, counts=True)
     if _may_retry(disposition, history):
-        delay = _with_jitter(float(history.retry_delay_seconds), jitter)
+        rule = history.rule(disposition)
+        delay = _with_jitter(rule.delay(history.attempts, history.retry_delay_seconds), jitter)
         return Next(ContactStatus.PENDING, disposition, counts=True, delay_seconds=delay)
     return Next(ContactStatus.FAILED, disposition, counts=True)
 
@@ -178,7 +186,9 @@ def _may_retry(disposition: Disposition, history: History) -> bool:
     policy = RETRY[disposition]
     if policy is Retry.ONCE and history.rejected:
         return False
-    return policy is not Retry.NEVER and history.attempts <= history.retries_per_contact
+    most = history.rule(disposition).retries
+    retries = history.retries_per_contact if most is None else most
+    return policy is not Retry.NEVER and history.attempts <= retries
 
 
 def _with_jitter(seconds: float, jitter: float) -> float:

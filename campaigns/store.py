@@ -7,9 +7,9 @@ takes little memory.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -54,6 +54,7 @@ class NewCampaign:
     weight: int = 1
     slow_start: bool = False
     default_region: str | None = None
+    retry_rules: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
-            weight, slow_start, import_region)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            weight, slow_start, import_region, retry_rules)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -153,6 +154,7 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.weight,
         new.slow_start,
         new.default_region,
+        orjson.dumps(new.retry_rules).decode(),
     )
     return campaign_id
 

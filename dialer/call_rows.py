@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from campaigns.retry_rules import retry_rules
 from dialer.live_calls import LiveCall, LiveState
 from models import CallState, db, rows
 
@@ -31,6 +32,7 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults, contact.disturbed,
     {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
+    campaign.retry_rules,
     coalesce(taken.ring_seconds, agent.ring_timeout_seconds) AS ring_seconds,
     coalesce(taken.max_seconds, agent.max_call_seconds) AS max_seconds, {TRIED.format(contact="contact.id")} AS tried
 FROM taken JOIN contact ON contact.id = taken.contact_id JOIN campaign ON campaign.id = taken.campaign_id
@@ -91,6 +93,7 @@ def _live_call(row: dict[str, Any]) -> LiveCall:
         rejected=row["rejected"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],
+        retry_rules=retry_rules(row["retry_rules"]),
         ring_seconds=row["ring_seconds"],
         max_seconds=row["max_seconds"],
         sent_by=row["sent_by"],

@@ -8,9 +8,10 @@ is in monotonic seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
+from campaigns.retry_rules import RetryRules
 from limits.caps import Permit
 
 
@@ -72,6 +73,7 @@ class LiveCall:
     """The dialer whose event filters its events pass."""
     claimed_at: float
     """By the clock of whoever claimed it, as all instants here."""
+    retry_rules: RetryRules = field(default_factory=dict)
     permit: Permit | None = None
     second_leg_gateway_id: str | None = None
     """The gateway by which its agent is reached, once it is answered."""

@@ -312,4 +312,5 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         weight=fields["weight"],
         slow_start=fields["slow_start"],
         default_region=fields["default_region"],
+        retry_rules=fields["retry_rules"],
     )

@@ -13,6 +13,7 @@ from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageValues, list_schema
 from api.resources import Patch
+from api.routes.retry_schemas import RetryFields, RetryRulesSchema
 from campaigns import time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS
@@ -53,6 +54,7 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "next_action_at": None,
     "weight": 1,
     "slow_start": False,
+    "retry_rules": {},
     "end_at": "2026-01-31T17:00:00.000Z",
     "time_zone": "Europe/London",
     "import": {
@@ -127,6 +129,7 @@ class CampaignValues(TypedDict):
     weight: int
     slow_start: bool
     default_region: str | None
+    retry_rules: dict[str, object]
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -137,6 +140,7 @@ class CampaignChanges(TypedDict, total=False):
     scheduled_at: datetime | None
     end_at: datetime | None
     time_zone: str | None
+    retry_rules: dict[str, object]
 
 
 class ContactFilters(PageValues):
@@ -209,11 +213,11 @@ class ScheduleFields(schemas.Schema):
     )
 
 
-class CampaignPatch(Patch, ScheduleFields, PacingFields):
+class CampaignPatch(Patch, RetryFields, ScheduleFields, PacingFields):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
 
 
-class CampaignFields(ScheduleFields, PacingFields):
+class CampaignFields(RetryFields, ScheduleFields, PacingFields):
     """The single fields of a new campaign; its list comes beside them."""
 
     name = schemas.Text(1, NAME_MAX, required=True)
@@ -372,6 +376,11 @@ class CampaignSchema(schemas.Schema):
     )
     weight = schemas.Integer(required=True)
     slow_start = schemas.Boolean(required=True)
+    retry_rules = schemas.Nested(
+        RetryRulesSchema,
+        required=True,
+        metadata={"description": "As they were given; of what is left out the campaign's own fields hold."},
+    )
     end_at = schemas.Time(required=True, allow_none=True, metadata={"description": "When it is to end."})
     time_zone = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The zone in which its times were given."}

@@ -116,6 +116,7 @@ class Departures:
             rejected=item.rejected,
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,
+            retry_rules=plan.retry_rules,
             ring_seconds=plan.ring_timeout_seconds,
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,

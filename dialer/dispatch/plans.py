@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from campaigns.retry_rules import RetryRules, retry_rules
 from campaigns.routing import destination, in_order
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.second_legs import BridgeGateway, divided
@@ -118,6 +119,7 @@ class Plan:
     ramp_level: int = 0
     breakers: tuple[Hold, ...] = ()
     breaker_exempt: bool = False
+    retry_rules: RetryRules = field(default_factory=dict)
 
     @property
     def probe_at(self) -> str | None:
@@ -202,7 +204,8 @@ WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
 """
 _RUNNING = f"""
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
-    campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.weight, campaign.blocked_reason,
+    campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.retry_rules, campaign.weight,
+    campaign.blocked_reason,
     campaign.breaker_exempt_at IS NOT NULL AS breaker_exempt, campaign.slow_start,
     ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
@@ -334,7 +337,7 @@ def _plan(
     columns, known = row.pop("variables"), row.pop("columns")
     leaving = [row.pop("gateway_id"), *row.pop("failover")]
     plan = Plan(
-        **(row | {"queues": tuple(row["queues"])}),
+        **(row | {"queues": tuple(row["queues"]), "retry_rules": retry_rules(row["retry_rules"])}),
         columns=None if known is None else {one["column"]: one["variable"] for one in known},
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),

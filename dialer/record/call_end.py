@@ -239,6 +239,7 @@ def _following(call: LiveCall, disposition: Disposition, *, refused: bool, elsew
         retries_per_contact=call.retries_per_contact,
         retry_delay_seconds=call.retry_delay_seconds,
         other_gateway=elsewhere,
+        rules=call.retry_rules,
     )
     return after_call(disposition, history, refused=refused, jitter=random.random())
 

@@ -12,6 +12,7 @@ from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
 from tests.mutations.lists import SPOKEN, STRANGERS
 from tests.mutations.mutation import Mutation
+from tests.mutations.often import OFTEN
 from tests.mutations.pacing import PACED
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.retention import DELETED
@@ -32,6 +33,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "What is said of an answered call is true": TOLD,
     "An agent that cannot run disturbs few, and nobody is kept in silence": HELD,
     "A campaign starts and ends when it is to, once": SCHEDULED,
+    "Nobody is called again sooner or more often than somebody said": OFTEN,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

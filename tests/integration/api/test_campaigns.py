@@ -28,6 +28,7 @@ ADDED = [
     "next_action_at",
     "weight",
     "slow_start",
+    "retry_rules",
     "end_at",
     "time_zone",
     "import",
@@ -63,6 +64,7 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "next_action_at": None,
         "weight": 1,
         "slow_start": False,
+        "retry_rules": {},
         "end_at": None,
         "time_zone": None,
         "import": {

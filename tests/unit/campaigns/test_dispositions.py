@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from campaigns.dispositions import Disposition, Evidence, dispose
 from campaigns.retry import REACHED, RETRY, History, Next, UncountedReason, after_call
+from campaigns.retry_rules import LONGEST_DELAY_SECONDS, Growth, RetryRule, retry_rules
 from freeswitch.causes import HANGUP_CAUSES
 from models import CONTACT_TRANSITIONS, ContactStatus
 
@@ -36,6 +37,14 @@ histories = st.builds(
     carrier_refusals=st.integers(0, 4),
     gateway_faults=st.integers(0, 5),
     probe=st.booleans(),
+)
+rules = st.builds(
+    RetryRule,
+    delay_seconds=st.none() | st.integers(60, 7200),
+    factor=st.floats(1, 10),
+    growth=st.sampled_from(Growth),
+    max_delay_seconds=st.integers(60, LONGEST_DELAY_SECONDS),
+    retries=st.none() | st.integers(0, 5),
 )
 
 
@@ -194,3 +203,56 @@ def test_a_timer_that_ran_late_is_the_nodes_fault_and_an_answer_stays_one() -> N
     assert dispose(Evidence("NO_ANSWER", progress=True, late_timer=True)) is Disposition.NODE_FAULT
     assert dispose(Evidence("NO_ANSWER", answered=True, late_timer=True)) is Disposition.ANSWERED
     assert dispose(Evidence("NORMAL_CLEARING", answered=True, agent_failed=True)) is Disposition.AGENT_FAILED
+
+
+@given(
+    st.sampled_from(["busy", "no_answer", "unreachable", "rejected"]),
+    histories,
+    rules,
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_rule_is_never_early_and_never_calls_more_often_than_it_says(
+    ended: str, history: History, rule: RetryRule, jitter: float
+) -> None:
+    ruled = replace(history, rules={ended: rule})
+    following = after_call(Disposition(ended), ruled, refused=False, jitter=jitter)
+    if following.delay_seconds is None:
+        return
+    first = history.retry_delay_seconds if rule.delay_seconds is None else rule.delay_seconds
+    assert min(first, rule.max_delay_seconds) <= following.delay_seconds < rule.max_delay_seconds * 1.1 + 1e-6
+    assert history.attempts <= (history.retries_per_contact if rule.retries is None else rule.retries)
+    assert not (ended == "rejected" and history.rejected)
+
+
+@pytest.mark.parametrize(
+    ("rule", "delays"),
+    [
+        ({}, [300, 300, 300, 300]),
+        ({"delay_seconds": 60}, [60, 60, 60, 60]),
+        ({"factor": 2}, [300, 600, 1200, 2400]),
+        ({"delay_seconds": 100, "factor": 1.5, "growth": "linear"}, [100, 150, 200, 250]),
+        ({"factor": 3, "max_delay_seconds": 2000}, [300, 900, 2000, 2000]),
+    ],
+)
+def test_delays_grow_as_the_rule_says(rule: dict[str, Any], delays: list[float]) -> None:
+    found = [
+        _next(Disposition.BUSY, attempts=n, retries_per_contact=5, rules=retry_rules({"busy": rule}))
+        for n in (1, 2, 3, 4)
+    ]
+    assert [following.delay_seconds for following in found] == delays
+
+
+def test_a_rule_concerns_its_own_disposition_alone() -> None:
+    rules = retry_rules(
+        {"busy": {"retries": 0}, "no_answer": {"retries": 5, "delay_seconds": 7200}, "newer": {}}
+    )
+    assert _next(Disposition.BUSY, rules=rules).status is ContactStatus.FAILED
+    assert _next(Disposition.NO_ANSWER, rules=rules, attempts=5).delay_seconds == 7200
+    assert _next(Disposition.NO_ANSWER, rules=rules, attempts=6).status is ContactStatus.FAILED
+    assert _next(Disposition.UNREACHABLE, rules=rules).delay_seconds == 300
+
+
+def test_no_rule_calls_who_declined_twice_more() -> None:
+    rules = retry_rules({"rejected": {"retries": 5}})
+    assert _next(Disposition.REJECTED, rules=rules).status is ContactStatus.PENDING
+    assert _next(Disposition.REJECTED, rules=rules, rejected=True).status is ContactStatus.FAILED
