@@ -64,6 +64,7 @@ __all__ = [
     "CdrInbox",
     "Contact",
     "ContactStatus",
+    "DialOrder",
     "Dialer",
     "Gateway",
     "GatewayPrefix",
@@ -89,7 +90,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 34
+SCHEMA_VERSION = 35
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -111,6 +112,14 @@ class CallerIdFormat(StrEnum):
     """With its plus."""
     DIGITS = "digits"
     """Without it."""
+
+
+class DialOrder(StrEnum):
+    """Who of a campaign is called first, but for callbacks, which go before both."""
+
+    RETRIES_FIRST = "retries_first"
+    """Whose time has come, then who was never called."""
+    NEW_FIRST = "new_first"
 
 
 class Table(Model):
@@ -296,6 +305,7 @@ class Campaign(Table):
     retries_per_contact = IntegerField()
     retry_delay_seconds = IntegerField()
     retry_rules = BinaryJSONField(default=dict, index=False)
+    dial_order = TextField(default=DialOrder.RETRIES_FIRST)
     scheduled_at = DateTimeTZField(null=True)
     end_at = DateTimeTZField(null=True)
     time_zone = TextField(null=True)
@@ -332,7 +342,8 @@ class Contact(Table):
     those that the switch refused, `carrier_refusals`, `gateway_faults` and `disturbed` the others that do not count,
     `breaker_returns` how often it came back since a breaker had been tripped by its last call;
     `version` numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a
-    trigger; an index mentions it in place of the status, so that the steps of a call write no index."""
+    trigger; an index mentions it in place of the status, so that the steps of a call write no index. `callback`:
+    somebody named its `next_attempt_at`, and it goes before others when that comes."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -352,6 +363,7 @@ class Contact(Table):
     last_cause = TextField(null=True)
     call_id = UUIDField(null=True)
     waiting = BooleanField(null=True)
+    callback = BooleanField(default=False)
     custom_fields = BinaryJSONField(default=dict, index=False)
     created_at = DateTimeTZField()
     updated_at = DateTimeTZField()

@@ -33,9 +33,9 @@ _COUNTS = """
 _WAITS_NO_MORE = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
-    c.retry_delay_seconds, c.retry_rules, c.scheduled_at, c.started_at, c.completed_at, c.created_at, c.created_by,
-    c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight, c.slow_start, c.end_at,
-    c.time_zone"""
+    c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
+    c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
+    c.slow_start, c.end_at, c.time_zone"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -66,6 +66,7 @@ class CampaignRow:
     retries_per_contact: int
     retry_delay_seconds: int
     retry_rules: Mapping[str, object]
+    dial_order: str
     scheduled_at: datetime | None
     end_at: datetime | None
     time_zone: str | None

@@ -20,7 +20,7 @@ from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
-from models import CampaignStatus, db, new_id, rows, rows_as
+from models import CampaignStatus, DialOrder, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
 COPY_CONTACTS = f"COPY contact ({CONTACT_COLUMNS}) FROM STDIN"
@@ -55,6 +55,7 @@ class NewCampaign:
     slow_start: bool = False
     default_region: str | None = None
     retry_rules: Mapping[str, object] = field(default_factory=dict)
+    dial_order: str = DialOrder.RETRIES_FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
-            weight, slow_start, import_region, retry_rules)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            weight, slow_start, import_region, retry_rules, dial_order)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -155,6 +156,7 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.slow_start,
         new.default_region,
         orjson.dumps(new.retry_rules).decode(),
+        new.dial_order,
     )
     return campaign_id
 

@@ -313,4 +313,5 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         slow_start=fields["slow_start"],
         default_region=fields["default_region"],
         retry_rules=fields["retry_rules"],
+        dial_order=fields["dial_order"],
     )

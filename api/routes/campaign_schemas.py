@@ -17,7 +17,7 @@ from api.routes.retry_schemas import RetryFields, RetryRulesSchema
 from campaigns import time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS
-from models import CampaignStatus, ContactStatus
+from models import CampaignStatus, ContactStatus, DialOrder
 
 DEFAULT_CONCURRENT = 5
 DEFAULT_DELAY = 300
@@ -54,6 +54,7 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "next_action_at": None,
     "weight": 1,
     "slow_start": False,
+    "dial_order": "retries_first",
     "retry_rules": {},
     "end_at": "2026-01-31T17:00:00.000Z",
     "time_zone": "Europe/London",
@@ -130,6 +131,7 @@ class CampaignValues(TypedDict):
     slow_start: bool
     default_region: str | None
     retry_rules: dict[str, object]
+    dial_order: str
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -141,6 +143,7 @@ class CampaignChanges(TypedDict, total=False):
     end_at: datetime | None
     time_zone: str | None
     retry_rules: dict[str, object]
+    dial_order: str
 
 
 class ContactFilters(PageValues):
@@ -376,6 +379,7 @@ class CampaignSchema(schemas.Schema):
     )
     weight = schemas.Integer(required=True)
     slow_start = schemas.Boolean(required=True)
+    dial_order = schemas.Choice(DialOrder, required=True)
     retry_rules = schemas.Nested(
         RetryRulesSchema,
         required=True,

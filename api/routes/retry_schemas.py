@@ -14,6 +14,7 @@ from campaigns.retry_rules import (
     SHORTEST_DELAY_SECONDS,
     Growth,
 )
+from models import DialOrder
 
 EXAMPLE_RETRY_RULES: dict[str, object] = {
     "busy": {"delay_seconds": 300, "retries": 3},
@@ -74,8 +75,16 @@ RetryRulesSchema = schemas.Schema.from_dict(
 
 
 class RetryFields(schemas.Schema):
-    """When who was not reached is called again."""
+    """When who was not reached is called again, and who goes first."""
 
+    dial_order = schemas.Choice(
+        DialOrder,
+        load_default=DialOrder.RETRIES_FIRST,
+        metadata={
+            "description": "Who is called first: retries that are due, so that a long list does not keep them "
+            "waiting, or contacts that were never called. Callbacks go before both."
+        },
+    )
     retry_rules = schemas.Nested(
         RetryRulesSchema,
         load_default=dict,

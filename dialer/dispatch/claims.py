@@ -88,23 +88,27 @@ class Claimed:
     outbox_id: int | None = None
 
 
-# In two parts, for each of which the index knows where it ends: those that wait for a retry are not read. Both in the
-# order of that index, so that no other is chosen.
+# In parts, for each of which an index knows where it ends: those that wait for a later time are not read. Each in the
+# order of its index, so that no other is chosen. A callback is among the retries too.
+_PART = """
+    (SELECT {rank} AS rank, id, phone_number, sends, attempts, next_attempt_at, position FROM contact
+    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND {which}
+        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+    ORDER BY {order} LIMIT wanted.most)"""
+_CALLBACKS = _PART.format(rank=0, which="callback AND next_attempt_at <= now()", order="next_attempt_at")
+_RETRIES = _PART.format(
+    rank=1, which="next_attempt_at <= now()", order="next_attempt_at NULLS FIRST, position"
+)
+_NEW = _PART.format(rank=2, which="next_attempt_at IS NULL", order="next_attempt_at NULLS FIRST, position")
 _DUE = f"""
 SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
     CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
-FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most), LATERAL (
-    (SELECT id, phone_number, sends, attempts, next_attempt_at, position FROM contact
-    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND next_attempt_at IS NULL
-        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY next_attempt_at NULLS FIRST, position LIMIT wanted.most)
-    UNION ALL
-    (SELECT id, phone_number, sends, attempts, next_attempt_at, position FROM contact
-    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND next_attempt_at <= now()
-        AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY next_attempt_at NULLS FIRST, position LIMIT wanted.most)
-) AS due
-ORDER BY wanted.campaign_id, due.next_attempt_at NULLS FIRST, due.position
+FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most)
+    JOIN campaign ON campaign.id = wanted.campaign_id,
+    LATERAL ({_CALLBACKS} UNION ALL {_RETRIES} UNION ALL {_NEW}) AS due
+ORDER BY wanted.campaign_id,
+    CASE WHEN due.rank > 0 AND campaign.dial_order = 'new_first' THEN 3 - due.rank ELSE due.rank END,
+    due.next_attempt_at, due.position
 """
 
 _NEXT_DUE = """
@@ -177,8 +181,9 @@ def due_parameters(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[st
 
 
 def due(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due]]:
-    """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says, new
-    ones first, then the longest overdue.
+    """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says,
+    callbacks first, then retries, the longest overdue first, then new ones; these two the other way round where the
+    campaign's `dial_order` is `new_first`.
 
     `share` is (rank, dialers): each dialer looks at its own part of each list first, so that they seldom reach
     for the same contact; (0, 1) looks at all of it.
@@ -186,8 +191,10 @@ def due(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due
     found: dict[str, list[Due]] = {campaign_id: [] for campaign_id in wanted}
     with db.connection_context():
         cursor = db.execute_sql(_DUE, due_parameters(wanted, share))
+        seen: set[str] = set()
         for campaign_id, contact_id, number, sends, tried in cursor.fetchall():
-            if len(found[campaign_id]) < wanted[campaign_id]:
+            if contact_id not in seen and len(found[campaign_id]) < wanted[campaign_id]:
+                seen.add(contact_id)
                 found[campaign_id].append(Due(contact_id, number, sends, tuple(tried)))
     return found
 

@@ -229,8 +229,11 @@ WITH ended AS (
         carrier_refusals = contact.carrier_refusals + CASE WHEN held.free = 'carrier' THEN 1 ELSE 0 END,
         gateway_faults = contact.gateway_faults + CASE WHEN held.free = 'gateway' THEN 1 ELSE 0 END,
         disturbed = contact.disturbed + CASE WHEN held.free = 'disturbed' THEN 1 ELSE 0 END,
-        next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND held.delay IS NOT NULL
-            THEN now() + make_interval(secs => held.delay) END,
+        -- Whom somebody wants to be called at a time is still to be, where this call never left.
+        callback = contact.callback AND held.disposition IS NULL,
+        next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND (held.delay IS NOT NULL
+                OR contact.callback AND held.disposition IS NULL)
+            THEN now() + make_interval(secs => coalesce(held.delay, 0)) END,
         version = contact.version + 1, call_id = NULL, updated_at = now()
     FROM held WHERE contact.id = held.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,

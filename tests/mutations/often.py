@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 RULES = "tests/unit/campaigns/test_dispositions.py"
+ORDER = "tests/integration/dialer/test_dial_order.py"
 
 OFTEN = (
     Mutation(
@@ -22,5 +23,21 @@ OFTEN = (
         "first = usual_seconds if self.delay_seconds is None else self.delay_seconds",
         "first = usual_seconds",
         (f"{RULES}::test_delays_grow_as_the_rule_says",),
+    ),
+    Mutation(
+        "retries behind a long list",
+        "nobody is called again before the last of 100,000 was called once",
+        "dialer/dispatch/claims.py",
+        "campaign.dial_order = 'new_first' THEN",
+        "campaign.dial_order = 'retries_first' THEN",
+        (f"{ORDER}::test_a_long_list_does_not_keep_its_retries_waiting",),
+    ),
+    Mutation(
+        "callback forgotten",
+        "who asked to be called at three waits behind the rest of the list, since no node had room at three",
+        "dialer/record/outcomes.py",
+        "callback = contact.callback AND held.disposition IS NULL,",
+        "callback = false,",
+        (f"{ORDER}::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call",),
     ),
 )

@@ -28,6 +28,7 @@ ADDED = [
     "next_action_at",
     "weight",
     "slow_start",
+    "dial_order",
     "retry_rules",
     "end_at",
     "time_zone",
@@ -64,6 +65,7 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "next_action_at": None,
         "weight": 1,
         "slow_start": False,
+        "dial_order": "retries_first",
         "retry_rules": {},
         "end_at": None,
         "time_zone": None,
@@ -86,6 +88,7 @@ def test_every_field_is_kept(site: Site) -> None:
         "scheduled_at": "2099-01-31T10:00:00+01:00",
         "weight": 100,
         "slow_start": True,
+        "dial_order": "new_first",
     }
     body = site.post("/campaigns", data=site.form(LIST, **fields)).json
     assert {name: body[name] for name in fields} == fields | {"scheduled_at": "2099-01-31T09:00:00.000Z"}

@@ -95,4 +95,14 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
             outbox._NOTED, {"owner": "d1", "after": 0, "older": 0.0, "limit": outbox.ROWS}
         ),
     }
+    with db.connection_context():
+        db.execute_sql(
+            "UPDATE contact SET next_attempt_at = now() - position * interval '1 s', callback = position %% 6 = 0"
+            " WHERE status = 'pending'"
+        )
+        db.execute_sql("ANALYZE contact")
+    costs |= {
+        "due of many retries": cost(claims._DUE, claims.due_parameters({str(large): 50}, (0, 1))),
+        "next due of many retries": cost(claims._NEXT_DUE, [str(large)]),
+    }
     assert {name: read for name, read in costs.items() if read > 5_000} == {}
