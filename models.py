@@ -37,11 +37,19 @@ from database import (
 )
 from database_pool import Pool
 from ids import new_id
-from states import CAMPAIGN_TRANSITIONS, CONTACT_TRANSITIONS, CallState, CampaignStatus, ContactStatus
+from states import (
+    CAMPAIGN_TRANSITIONS,
+    CONTACT_REQUESTS,
+    CONTACT_TRANSITIONS,
+    CallState,
+    CampaignStatus,
+    ContactStatus,
+)
 
 __all__ = [
     "CAMPAIGN_TRANSITIONS",
     "CHECKOUT_SECONDS",
+    "CONTACT_REQUESTS",
     "CONTACT_TRANSITIONS",
     "IDLE_SECONDS",
     "POOL_SIZE",

@@ -77,3 +77,13 @@ CONTACT_TRANSITIONS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
     ContactStatus.FAILED: frozenset({ContactStatus.COMPLETED, ContactStatus.PENDING}),
     ContactStatus.CANCELLED: frozenset(),
 }
+
+CONTACT_REQUESTS: Mapping[ContactStatus, frozenset[ContactStatus]] = {
+    ContactStatus.PENDING: frozenset({ContactStatus.PENDING, ContactStatus.CANCELLED}),
+    ContactStatus.ORIGINATED: frozenset(),
+    ContactStatus.CONNECTED: frozenset(),
+    ContactStatus.COMPLETED: frozenset({ContactStatus.PENDING}),
+    ContactStatus.FAILED: frozenset({ContactStatus.PENDING}),
+    ContactStatus.CANCELLED: frozenset({ContactStatus.PENDING, ContactStatus.CANCELLED}),
+}
+"""Where somebody may ask a contact of an unfinished campaign to go; nothing that a call tells leads there."""

@@ -138,7 +138,10 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
     with transaction():
-        if not rows(_EXHAUSTED, campaign_id) or breakers.some_may_come_back(campaign_id):
+        # Once more, under the lock: who held that may have brought somebody back meanwhile.
+        if not all(rows(_EXHAUSTED, campaign_id) for _ in range(2)) or breakers.some_may_come_back(
+            campaign_id
+        ):
             return False
         end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)
         return True

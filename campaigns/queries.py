@@ -147,6 +147,19 @@ def contacts(
     return ContactPage(found[0]["contacts"], _counts(found[0])[status or "total"])
 
 
+def contact(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> str:
+    """One contact of a campaign as the JSON that tells of it; it is there."""
+    found = rows(
+        f"""
+        SELECT {_CONTACT}::text AS contact
+        FROM (SELECT stopping_at FROM campaign WHERE id = %s) AS c CROSS JOIN contact WHERE id = %s""",
+        campaign_id,
+        contact_id,
+    )
+    told: str = found[0]["contact"]
+    return told
+
+
 def purged_at(campaign_id: uuid.UUID) -> datetime | None:
     """Since when a campaign's contacts and calls are gone; None while they are there."""
     found = rows("SELECT purged_at FROM campaign WHERE id = %s", campaign_id)

@@ -10,6 +10,7 @@ from api.routes import (
     call_limits,
     calls,
     campaign_actions,
+    contacts,
     gateways,
     halt,
     nodes,
@@ -22,6 +23,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
     pacing.blp,
+    contacts.blp,
     breakers.blp,
     calls.blp,
     agents.blp,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 RULES = "tests/unit/campaigns/test_dispositions.py"
+CONTACTS = "tests/integration/api/test_contacts.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
 
 OFTEN = (
@@ -39,5 +40,13 @@ OFTEN = (
         "callback = contact.callback AND held.disposition IS NULL,",
         "callback = false,",
         (f"{ORDER}::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call",),
+    ),
+    Mutation(
+        "campaign over before a callback",
+        "the last contact is brought back while its campaign ends, and is never called",
+        "campaigns/lifecycle.py",
+        "for _ in range(2)",
+        "for _ in range(1)",
+        (f"{CONTACTS}::test_a_campaign_does_not_end_while_somebody_is_brought_back",),
     ),
 )

@@ -24,6 +24,8 @@ NEEDS = [
     ("GET", "/campaigns/{id}/pacing", "read"),
     ("DELETE", "/campaigns/{id}/breaker", "operate"),
     ("GET", "/campaigns/{id}/contacts", "read"),
+    ("PATCH", "/campaigns/{id}/contacts/{id}", "operate"),
+    ("POST", "/campaigns/{id}/retry", "operate"),
     ("GET", "/campaigns/{id}/rejects", "read"),
     ("GET", "/campaigns/{id}/events", "read"),
     ("POST", "/campaigns/{id}/events/token", "read"),

@@ -58,8 +58,10 @@ def test_a_weight_and_a_slow_start_may_be_changed_until_the_campaign_ends(site: 
         ({"slow_start": 1}, "slow_start is 1; it must be true or false."),
         (
             {"name": "x"},
-            "name is not known here; known are weight, slow_start, scheduled_at, end_at, time_zone, dial_order,"
-            " retry_rules.",
+            (
+                "name is not known here; known are weight, slow_start, scheduled_at, end_at, time_zone, dial_order,"
+                " retry_rules."
+            ),
         ),
     ],
 )
