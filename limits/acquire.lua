@@ -2,9 +2,10 @@
 -- rate allows it. Asking again with the same call id never counts twice.
 -- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 next_due;
 --       for each tenant its day, its slots and its rate; for each campaign its slots; for each gateway its slots and its
---       rate; for each node its slots and its rate; for each request the slots of its number with its tenant.
+--       rate; for each node its slots and its rate; for each request the slots of its number with its tenant, and where
+--       that has caps on numbers its number's log and when its last call ended.
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), lead (µs), horizon (µs),
---       tenants [[id, concurrent, rate, calls, minutes]], campaigns [[id, tenant, concurrency]],
+--       tenants [[id, concurrent, rate, calls, minutes, its caps on numbers where it has any (numbers.lua)]], campaigns [[id, tenant, concurrency]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
 --       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left, the second
 --       leg's gateway or 0]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
@@ -12,7 +13,7 @@
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
 --       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request, 1
---       where it is the second leg's gateway that is full}}.
+--       where it is the second leg's gateway that is full, 2 where the calls of its tenant's numbers are not known}}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
 local BLOCKED_WAIT = 1000000
@@ -49,7 +50,8 @@ end
 local tenants, campaigns, gateways, nodes, by_name = {}, {}, {}, {}, {}
 for i, tenant in ipairs(job.tenants) do
   local uses = key()
-  local spent = redis.call('HMGET', uses, day .. ':calls', day .. ':seconds')
+  local spent = redis.call('HMGET', uses, day .. ':calls', day .. ':seconds', 'number_log', 'number_rest',
+    'number_fill')
   tenants[i] = {
     id = tenant[1],
     uses = uses,
@@ -60,6 +62,7 @@ for i, tenant in ipairs(job.tenants) do
     calls = tonumber(spent[1] or 0),
     more = 0,
     seconds = tonumber(spent[2] or 0),
+    numbers = number_rules(uses, tenant[6], spent[3], spent[4], spent[5]),
   }
 end
 for i, campaign in ipairs(job.campaigns) do
@@ -170,13 +173,20 @@ local function choose(id, offered, tenant, gateway)
   return best, best_at, answer or denied('no_node', SLOT_WAIT)
 end
 
+local function called_too_often(tenant, log, rest)
+  if tenant.numbers then
+    local wait, unknown = number_wait(tenant.numbers, log, rest)
+    return wait and {'number_cap', wait, unknown}
+  end
+end
+
 -- Requests --------------------------------------------------------------------------------------------------------------
 
-local function reserve(id, number, campaign, gateway, second, offered, number_slots)
+local function reserve(id, number, campaign, gateway, second, offered, number_slots, log, rest)
   local tenant = campaign.tenant
   local no = full(campaign.slots, id) or full(tenant.slots, id) or late(tenant.rate) or day_spent(tenant)
     or late(gateway.rate) or full(gateway.slots, id) or full_for_second(second, id, second == gateway and 1 or 0)
-    or full(number_slots, id)
+    or full(number_slots, id) or called_too_often(tenant, log, rest)
   if no then
     return no
   end
@@ -192,6 +202,9 @@ local function reserve(id, number, campaign, gateway, second, offered, number_sl
   end
   for _, rate in ipairs({tenant.rate, gateway.rate, node.rate}) do
     stamp(rate, id, at)
+  end
+  if tenant.numbers then
+    log_number(tenant.numbers, log, id, at)
   end
   tenant.calls, tenant.more = tenant.calls + 1, tenant.more + 1
   table.insert(granted, id)
@@ -221,7 +234,7 @@ end
 -- The permit of a call that holds one: its slots stay, its place in the rates moves to its next turn. A turn that is
 -- too far off to be told yet is kept for it, or calls whose permits lapse would lose every race against new ones. Of a
 -- call of which an order may have left, that one's place stays in the rates as well, under a name that nobody gives back.
-local function again(id, campaign, gateway, second, number_slots, record, may_have_left)
+local function again(id, campaign, gateway, second, number_slots, log, record, may_have_left)
   local node, tenant = by_name[record.n], campaign.tenant
   if not node then
     return denied('no_node', SLOT_WAIT)
@@ -259,6 +272,9 @@ local function again(id, campaign, gateway, second, number_slots, record, may_ha
   for _, rate in ipairs(logs) do
     stamp(rate, id, at)
   end
+  if tenant.numbers then
+    log_number(tenant.numbers, log, id, at)
+  end
   for _, scope in ipairs(held) do
     renew(scope, id)
   end
@@ -276,11 +292,14 @@ local answers = {'ok'}
 for i, request in ipairs(job.requests) do
   local id, number = request[1], request[2]
   local campaign, gateway, second = campaigns[request[3]], gateways[request[4]], gateways[request[7]]
-  local number_slots = number_slot(key())
+  local number_slots, log, rest = number_slot(key()), nil, nil
+  if campaign.tenant.numbers then
+    log, rest = key(), key()
+  end
   if records[id] then
-    answers[i + 1] = again(id, campaign, gateway, second, number_slots, records[id], request[6] == 1)
+    answers[i + 1] = again(id, campaign, gateway, second, number_slots, log, records[id], request[6] == 1)
   else
-    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots)
+    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest)
   end
 end
 

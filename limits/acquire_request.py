@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from limits.caps import PERMIT_LIFE, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, Rate, TenantCaps
+from limits.caps import (
+    PERMIT_LIFE,
+    Denied,
+    GatewayCaps,
+    NodeCaps,
+    NumberCaps,
+    Permit,
+    PermitRequest,
+    Rate,
+    TenantCaps,
+)
 from limits.keys import EpochKeys, Keys
 
 SHORTEST_WAIT = 0.005
@@ -58,9 +68,12 @@ class AcquireRequest:
             paths += [keys.slots("gateway", gateway_id), keys.rate("gateway", gateway_id)]
         for node in self.nodes:
             paths += [keys.slots("node", node.name), keys.rate("node", node.name)]
-        return paths + [
-            keys.number_slots(request.caps.tenant_id, request.number) for request in self.requests
-        ]
+        for request in self.requests:
+            tenant_id = request.caps.tenant_id
+            paths.append(keys.number_slots(tenant_id, request.number))
+            if self._tenants[tenant_id].number.any:
+                paths += outer.number_history(tenant_id, request.number)
+        return paths
 
     def job(self) -> dict[str, object]:
         """The script's argument, but for who asks."""
@@ -77,6 +90,7 @@ class AcquireRequest:
                     _rate(caps.minute_rate),
                     _number(caps.daily_calls_max),
                     _number(caps.daily_minutes_max),
+                    *_numbers(caps.number),
                 ]
                 for name, caps in self._tenants.items()
             ],
@@ -117,8 +131,17 @@ class AcquireRequest:
                 found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
             else:
                 wait = max(SHORTEST_WAIT, rest[0] / 1_000_000)
-                found.append(Denied(request.call_id, word, wait, of_second_leg=len(rest) > 1))
+                found.append(Denied(request.call_id, word, wait, of_second_leg=rest[1:] == [1]))
         return found
+
+    def unknown_numbers(self, replies: Sequence[Any]) -> dict[str, NumberCaps]:
+        """The tenants, with their caps, of which is not known how often their numbers were called."""
+        tenants = [
+            request.caps.tenant_id
+            for request, reply in zip(self.requests, replies, strict=True)
+            if reply[2:] == [2] and reply[0] != "permit"
+        ]
+        return {tenant_id: self._tenants[tenant_id].number for tenant_id in tenants}
 
     def no_redis(self) -> list[Permit | Denied]:
         """The answers where the state is not whole."""
@@ -136,6 +159,10 @@ def _micros(seconds: float) -> int:
 
 def _number(limit: int | None) -> int:
     return -1 if limit is None else limit
+
+
+def _numbers(caps: NumberCaps) -> list[list[object]]:
+    return [[caps.gap_seconds * 1000, caps.windows]] if caps.any else []
 
 
 def _rate(rate: Rate) -> list[int]:

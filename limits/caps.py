@@ -33,6 +33,44 @@ class Rate:
     window_ms: int
 
 
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCaps:
+    """How often a tenant may call one number, from whichever campaigns: at most so many calls in any 24 hours, 7 and
+    30 days (1 or more, None is unlimited), and none sooner than `gap_seconds` after the last one ended. Those count
+    that rang, were answered, or of which nobody knows.
+
+    A window is longer by the life of a permit, as that of the calls a minute.
+    """
+
+    gap_seconds: int = 0
+    calls_24h: int | None = None
+    calls_7d: int | None = None
+    calls_30d: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any of these caps."""
+        return self.gap_seconds > 0 or bool(self.windows)
+
+    @property
+    def windows(self) -> list[list[int]]:
+        """[calls, ms] of each window that has a cap."""
+        caps = ((self.calls_24h, 1), (self.calls_7d, 7), (self.calls_30d, 30))
+        life = round(PERMIT_LIFE * 1000)
+        return [[calls, days * DAY_SECONDS * 1000 + life] for calls, days in caps if calls is not None]
+
+    @property
+    def longest_ms(self) -> int:
+        """The longest window; 0 where none has a cap."""
+        return max((window for _, window in self.windows), default=0)
+
+
+NO_NUMBER_CAPS = NumberCaps()
+
+
 @dataclass(frozen=True, slots=True)
 class TenantCaps:
     """A tenant's four caps: None is unlimited, 0 blocks. Days are UTC days; the minutes gate new calls only.
@@ -45,6 +83,7 @@ class TenantCaps:
     calls_per_minute: int | None
     daily_calls_max: int | None
     daily_minutes_max: int | None
+    number: NumberCaps = NO_NUMBER_CAPS
 
     @property
     def minute_rate(self) -> Rate:
@@ -136,6 +175,20 @@ class EndedCall:
     gateway_id: str
     node: str
     billsec: int
+    reached: bool = True
+    """It rang, was answered, or nobody knows: it counts for its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCall:
+    """A call as its row tells it: when it left and, where it is over, when that was, in ms before the reading.
+    `counts`: for its number."""
+
+    call_id: str
+    number: str
+    age_ms: int
+    ended_ms: int | None
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,15 @@ class Keys(CoordinationKeys):
         """How far the rate of a node or gateway that refused is cut; lapses when all of it has come back."""
         return f"{self.prefix}pressure:{kind}:{name}"
 
+    def number_history(self, tenant_id: str, number: str) -> list[str]:
+        """The log of a number's calls with a tenant, a sorted set of call ids by ms, and the ms at which the last of
+        them ended: of no epoch, since they outlast any."""
+        return [f"{self.prefix}{kind}:{tenant_id}:{number}" for kind in ("called", "rests")]
+
+    def reading_numbers(self, tenant_id: str) -> str:
+        """The lock of whoever reads what a tenant's numbers were called from its rows."""
+        return f"{self.prefix}reading:{tenant_id}"
+
     def epoch_keys(self, epoch: str) -> EpochKeys:
         return EpochKeys(f"{self.prefix}{epoch.partition('.')[0]}:")
 

@@ -38,6 +38,7 @@ from limits.caps import (
     GatewayCaps,
     LimiterSnapshot,
     NodeCaps,
+    NumberCaps,
     Permit,
     PermitRequest,
     Rate,
@@ -47,6 +48,7 @@ from limits.caps import (
 from limits.epoch import EpochChangedError, EpochStore
 from limits.errors import LimiterUnavailable
 from limits.eviction import evicting
+from limits.number_history import NumberRows, read_numbers
 from limits.permit_leases import PermitLeases
 from limits.rebuild import rebuild
 from limits.releases import NEVER_SENT, PendingRelease, PendingReleases
@@ -89,6 +91,7 @@ class Limiter:
         self._leases = PermitLeases(self._store, self._ttls, dialer_id)
         self._releases = PendingReleases(self._store, dialer_id)
         self._ask_number = 0
+        self._unknown_numbers: dict[str, NumberCaps] = {}
 
     def acquire(
         self,
@@ -134,7 +137,9 @@ class Limiter:
 
         What cannot be released now, since Redis is away, is kept and released with a later call of any method.
         """
-        self._releases.enqueue(PendingRelease(call.call_id, call.billsec) for call in ended)
+        self._releases.enqueue(
+            PendingRelease(call.call_id, call.billsec, reached=call.reached) for call in ended
+        )
         self._flush("releasing permits")
 
     def postpone(self, call_ids: Sequence[str]) -> None:
@@ -185,12 +190,14 @@ class Limiter:
         dead_dialer_id: str,
         live_call_ids: Container[str],
         ended: Mapping[str, int] | None = None,
+        reached: Container[str] = (),
     ) -> list[str]:
         """Take a dead dialer's permits: those of calls that are open, whoever takes them up, become this dialer's.
 
         The others are released, and their call ids returned. The dead one must be fenced and its lease lapsed,
         and `live_call_ids` read after that. `ended` has the billed seconds of those that have ended; any that is
-        neither there nor live never became a row and is undone. Without `ended` all the others keep their place
+        neither there nor live never became a row and is undone; those in `reached` count for their numbers.
+        Without `ended` all the others keep their place
         in the day's count and add no seconds to it. Raises Fenced when this dialer has lost its lease: whoever
         takes over from it may have asked already what it holds.
         """
@@ -206,7 +213,10 @@ class Limiter:
             self._store.in_epoch(transfer)
         self._releases.enqueue(
             PendingRelease(
-                call_id, 0 if ended is None else ended.get(call_id, NEVER_SENT), owner=dead_dialer_id
+                call_id,
+                0 if ended is None else ended.get(call_id, NEVER_SENT),
+                owner=dead_dialer_id,
+                reached=ended is None or call_id in reached,
             )
             for call_id in lost
         )
@@ -223,6 +233,22 @@ class Limiter:
         self._store.forget()
         with translated(LimiterUnavailable, "rebuilding"):
             return rebuild(self._store, snapshot, self._ttls, self._dialer_id)
+
+    def read_numbers(self, rows: NumberRows) -> list[str]:
+        """Where it is not known how often a tenant's numbers were called (since Redis was emptied, or the caps on
+        them are new), learn it from the rows; the tenants of which it is known now. To be called every second.
+
+        Of any number of dialers one does it; the tenant is not dialled before. What `rows` raises comes through, and
+        it is done again then.
+        """
+        known: list[str] = []
+        for tenant_id, caps in list(self._unknown_numbers.items()):
+            with translated(LimiterUnavailable, "reading numbers"):
+                if read_numbers(self._store, self._dialer_id, tenant_id, caps, rows):
+                    known.append(tenant_id)
+            # Whoever is denied once more says so again.
+            del self._unknown_numbers[tenant_id]
+        return known
 
     def evicting(self) -> str | None:
         """The policy by which Redis may drop single counts (`limits.eviction`); None where it keeps all.
@@ -277,6 +303,7 @@ class Limiter:
             return None
         if answer[0] == "fenced":
             raise Fenced(me)
+        self._unknown_numbers |= asked.unknown_numbers(answer[1:])
         return asked.answers(answer[1:], asked_at, time.monotonic())
 
     def _postpone(self, call_ids: Sequence[str], epoch: str) -> None:

@@ -51,7 +51,7 @@ def rebuild(store: EpochStore, snapshot: Callable[[], LimiterSnapshot], ttls: Tt
     """
     if store.epoch() is not None or evicting(store.redis) is not None:
         return False
-    with _lock(store, dialer_id) as token:
+    with lock(store, store.keys.rebuilding, dialer_id) as token:
         if token is None or store.epoch() is not None:
             return False
         run = cast(str, store.redis.info("server")["run_id"])
@@ -61,36 +61,36 @@ def rebuild(store: EpochStore, snapshot: Callable[[], LimiterSnapshot], ttls: Tt
 
 
 @contextmanager
-def _lock(store: EpochStore, dialer_id: str) -> Iterator[str | None]:
-    """The rebuilder's lock; None where somebody else has it."""
+def lock(store: EpochStore, key: str, dialer_id: str) -> Iterator[str | None]:
+    """The lock of whoever makes something whole; None where somebody else has it."""
     token = f"{dialer_id} {secrets.token_hex(8)}"
-    if not _take(store, token) and not (_drop_orphan(store) and _take(store, token)):
+    if not _take(store, key, token) and not (_drop_orphan(store, key) and _take(store, key, token)):
         yield None
         return
     try:
         yield token
     finally:
-        lua.run_job(store.redis, scripts.UNLOCK, [store.keys.rebuilding], {"token": token})
+        lua.run_job(store.redis, scripts.UNLOCK, [key], {"token": token})
         store.forget()
 
 
-def _take(store: EpochStore, token: str) -> bool:
-    return bool(store.redis.set(store.keys.rebuilding, token, nx=True, px=LOCK_SECONDS * 1000))
+def _take(store: EpochStore, key: str, token: str) -> bool:
+    return bool(store.redis.set(key, token, nx=True, px=LOCK_SECONDS * 1000))
 
 
-def _drop_orphan(store: EpochStore) -> bool:
+def _drop_orphan(store: EpochStore, key: str) -> bool:
     """Drop the lock of a rebuilder that has died: it is older than any lease, and its holder has none.
 
     One that was only stopped finds out when it opens: the lock says somebody else's name then.
     """
     redis, keys = store.redis, store.keys
-    token = cast("str | None", redis.get(keys.rebuilding))
-    left = redis.pttl(keys.rebuilding)
+    token = cast("str | None", redis.get(key))
+    left = redis.pttl(key)
     if token is None or left > (LOCK_SECONDS - LEASE_SECONDS) * 1000:
         return token is None
     if redis.exists(keys.lease(token.partition(" ")[0])):
         return False
-    lua.run_job(redis, scripts.UNLOCK, [keys.rebuilding], {"token": token})
+    lua.run_job(redis, scripts.UNLOCK, [key], {"token": token})
     return True
 
 

@@ -31,7 +31,8 @@ class PendingRelease:
 
     A call that may ask again has with it the number of the dialer's last request, `ask`, and the `epoch` in which
     it was made: a permit got by a later request is another. `lost` is for one whose answer was lost: it concerns that
-    epoch only, and nobody else needs to know of it. With `owner`, only a permit in that dialer's hands.
+    epoch only, and nobody else needs to know of it. With `owner`, only a permit in that dialer's hands. `reached`:
+    the call counts for its number, and the next one to that has to wait.
     """
 
     call_id: str
@@ -40,6 +41,7 @@ class PendingRelease:
     epoch: str | None = None
     lost: bool = False
     owner: str | None = None
+    reached: bool = False
 
 
 class PendingReleases:
@@ -129,10 +131,12 @@ class PendingReleases:
             for release in releases:
                 record = records.get(release.call_id)
                 if record is not None and self._concerns(release, record, epoch):
-                    items.append([release.call_id, record.raw, release.seconds, record.day])
+                    reached = int(release.reached and release.seconds != NEVER_SENT)
+                    items.append([release.call_id, record.raw, release.seconds, record.day, reached])
                     paths += [keys.held(record.owner), keys.day(record.tenant_id)]
                     paths += record.slot_keys(keys) + record.rate_keys(keys)
                     paths.append(record.second_leg_slots(keys) or keys.slots("gateway", record.gateway_id))
+                    paths += store.keys.number_history(record.tenant_id, record.number)
         job = {"epoch": epoch or "", "notes": notes, "items": items}
         answer: list[str] = lua.run_job(store.redis, scripts.RELEASE, paths, job)
         if answer[0] != "ok":

@@ -13,8 +13,9 @@ def _job_script(name: str, *behind: str) -> Script:
     return load(FOLDER / f"{name}.lua", behind=[COMMON, *(FOLDER / f"{part}.lua" for part in behind)])
 
 
-ACQUIRE = _job_script("acquire", "rates", "slots")
+ACQUIRE = _job_script("acquire", "rates", "slots", "numbers")
 EPOCH = _job_script("epoch")
+NUMBER_FILL = _job_script("number_fill")
 POSTPONE = _job_script("postpone")
 PUBLISH_EPOCH = _job_script("publish_epoch")
 RELEASE = _job_script("release")

@@ -1,0 +1,53 @@
+-- How often one number may be called, in front of acquire.lua: the log of its calls, which other than what lapses with an
+-- epoch stays for as long as a cap looks back, and when the last of them ended. A tenant without such caps has neither.
+-- How far both are whole stands in the hash of the tenant's day, which is of this epoch: `number_log` and `number_rest`,
+-- in ms. Where that is not far enough nobody of the tenant is called until a dialer has read the rows.
+local UNKNOWN_WAIT = 500000
+local now_ms = math.floor(now / 1000)
+
+-- `given`: {the least ms between two calls, [[limit, window in ms] ...]}, nil where there are none. Calls that count are
+-- not logged then, so what was whole is so no more.
+local function number_rules(uses, given, log, rest, filling)
+  if not given then
+    if log or rest or filling then
+      redis.call('HDEL', uses, 'number_log', 'number_rest', 'number_fill')
+    end
+    return nil
+  end
+  local rules = {gap = given[1], caps = given[2], longest = 0}
+  for _, cap in ipairs(rules.caps) do
+    rules.longest = math.max(rules.longest, cap[2])
+  end
+  rules.whole = tonumber(log or -1) >= rules.longest and tonumber(rest or -1) >= rules.gap
+  rules.keep = math.max(rules.longest, tonumber(log or 0))
+  return rules
+end
+
+-- The µs until a number may be called, nil where it may be now; and 2 where that is not known.
+local function number_wait(rules, log, rest)
+  if not rules.whole then
+    return UNKNOWN_WAIT, 2
+  end
+  local wait = 0
+  if rules.gap > 0 then
+    local ended = tonumber(redis.call('GET', rest) or nil)
+    wait = ended and math.max(0, ended + rules.gap - now_ms) or 0
+  end
+  for _, cap in ipairs(rules.caps) do
+    local edge = redis.call('ZREVRANGE', log, cap[1] - 1, cap[1] - 1, 'WITHSCORES')[2]
+    if edge then
+      wait = math.max(wait, tonumber(edge) + cap[2] - now_ms)
+    end
+  end
+  if wait > 0 then
+    return wait * 1000
+  end
+end
+
+local function log_number(rules, log, id, at)
+  if rules.longest > 0 then
+    redis.call('ZREMRANGEBYSCORE', log, '-inf', now_ms - rules.keep)
+    redis.call('ZADD', log, math.floor(at / 1000), id)
+    redis.call('PEXPIRE', log, rules.keep)
+  end
+end
