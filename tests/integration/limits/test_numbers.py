@@ -1,4 +1,4 @@
-"""How often one number is called: caps over rolling days and a gap between calls, exact, and known again from rows."""
+"""How often a number is called: caps over rolling days and a gap between calls, exact, and known again from rows."""
 
 from __future__ import annotations
 
