@@ -10,8 +10,8 @@ from collections.abc import Collection
 from flask import Flask, Response, request
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
-SENT = "Authorization, Content-Type, Accept, Idempotency-Key, Last-Event-ID, X-Request-Id, X-Tenant"
-SHOWN = "Allow, Content-Disposition, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+SENT = "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id, X-Tenant"
+SHOWN = "Allow, Content-Disposition, ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
 KEPT_SECONDS = 600
 
 

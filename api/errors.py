@@ -38,6 +38,7 @@ CODES: Mapping[int, str] = {
     405: "method_not_allowed",
     408: "too_slow",
     409: "conflict",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     429: "rate_limited",

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns import agent_holds, breakers
+from campaigns import agent_holds, breakers, budget
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -23,7 +23,6 @@ from campaigns.campaign_state import (
 from campaigns.column_names import variable_name
 from campaigns.errors import ListRefused
 from campaigns.lifecycle_errors import (
-    BudgetExceededError,
     CallsInFlightError,
     CampaignNotFoundError,
     NotAllowedError,
@@ -164,12 +163,11 @@ def _lock_and_check(campaign_id: uuid.UUID, tenant_id: str, action: Action) -> t
 
 
 def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> ActionResult:
-    # Not FOR UPDATE: that would wait for every claim and import of the tenant, which hold the key's share lock.
-    rows("SELECT id FROM tenant WHERE id = %s FOR NO KEY UPDATE", tenant_id)
+    budget.lock(tenant_id)
     status, _ = _lock_and_check(campaign_id, tenant_id, action)
     _check_needs(campaign_id)
     agent_holds.release(campaign_id)
-    _check_budget(campaign_id, tenant_id)
+    budget.check(campaign_id, tenant_id)
     cleared: CampaignColumns = {
         "scheduled_at": None,
         "next_action_at": None,
@@ -226,23 +224,3 @@ def _check_columns(
         refuse_missing(wanted, names, variables)
     except ListRefused as refused:
         raise UnusableError(f"{refused.message[0].upper()}{refused.message[1:]}.") from refused
-
-
-def _check_budget(campaign_id: uuid.UUID, tenant_id: str) -> None:
-    limits = rows("SELECT concurrent_max FROM call_limits WHERE tenant_id = %s", tenant_id)
-    limit = limits[0]["concurrent_max"] if limits else None
-    if limit is None:
-        return
-    found = rows(
-        """
-        SELECT id, name, max_concurrent_calls AS calls, id = %s AS asks FROM campaign
-        WHERE tenant_id = %s AND (status = 'running' OR id = %s) AND deleted_at IS NULL ORDER BY created_at, id""",
-        campaign_id,
-        tenant_id,
-        campaign_id,
-    )
-    if sum(row["calls"] for row in found) <= limit:
-        return
-    (wanted,) = (row["calls"] for row in found if row["asks"])
-    holders = [(row["id"], row["name"], row["calls"]) for row in found if not row["asks"]]
-    raise BudgetExceededError(wanted, limit, holders)

@@ -1,20 +1,17 @@
-"""How fast a campaign is dialled beside others and how it begins, which may change while it runs; and how fast it was
-dialled in each second of the last day, whichever dialers dialled it. In the caller's transaction."""
+"""How fast a campaign was dialled in each second of the last day, whichever dialers dialled it. In the caller's
+transaction."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaigns.errors import CampaignsError
-from campaigns.lifecycle_errors import CampaignNotFoundError
-from models import Campaign, CampaignStatus, rows, rows_as
+from models import rows_as
 
 DEFAULT_STEPS = 300
 MOST_STEPS = 3600
-ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
 
 # Dialers' rows of a second first: what several say of one is no more seconds.
 _PACE = """
@@ -28,13 +25,6 @@ SELECT to_timestamp(floor(extract(epoch FROM second) / %s) * %s) AS at, sum(offe
     mode() WITHIN GROUP (ORDER BY cap) AS cap
 FROM each_second GROUP BY 1 ORDER BY 1
 """
-
-
-class CampaignEndedError(CampaignsError):
-    """What has ended is not changed."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(f"Campaign is {status}; it cannot be changed.")
 
 
 class SpanRefusedError(CampaignsError):
@@ -64,21 +54,6 @@ class PaceStep:
     admitted: int
     live_calls: int
     cap: str | None
-
-
-def change(campaign_id: uuid.UUID, tenant_id: str, changes: Mapping[str, object]) -> None:
-    """Change columns of a campaign that has not ended. Raises CampaignNotFoundError or CampaignEndedError."""
-    found = rows(
-        "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE",
-        campaign_id,
-        tenant_id,
-    )
-    if not found:
-        raise CampaignNotFoundError("Campaign not found")
-    if found[0]["status"] in ENDED:
-        raise CampaignEndedError(found[0]["status"])
-    if changes:
-        Campaign.update(dict(changes)).where(Campaign.id == campaign_id).execute()
 
 
 def span(start: datetime | None, end: datetime | None, step_seconds: int, now: datetime) -> Span:

@@ -290,11 +290,15 @@ def _check_schedule(fields: CampaignValues, schedule: Schedule) -> None:
         raise ApiError(400, str(error)) from error
 
 
-def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
+def check_concurrency(calls: int, services: Services) -> None:
+    """Raise ApiError 400 for more calls at a time than this platform lets a campaign have, or for none."""
     most = services.settings.max_concurrent_calls_max
-    calls = fields["max_concurrent_calls"]
     if not 1 <= calls <= most:
         raise ApiError(400, f"max_concurrent_calls is {calls}; it must be a whole number from 1 to {most}.")
+
+
+def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
+    check_concurrency(fields["max_concurrent_calls"], services)
     try:
         schedule = resolved(_asked_times(fields), Schedule(None, None, None))
     except ScheduleRefusedError as error:
@@ -304,7 +308,7 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         name=fields["name"],
         agent_id=identifier(fields["agent_id"]),
         phone_number_id=identifier(fields["phone_number_id"]),
-        max_concurrent_calls=calls,
+        max_concurrent_calls=fields["max_concurrent_calls"],
         retries_per_contact=fields["retries_per_contact"],
         retry_delay_seconds=fields["retry_delay_seconds"],
         schedule=schedule,

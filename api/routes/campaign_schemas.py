@@ -137,6 +137,8 @@ class CampaignValues(TypedDict):
 class CampaignChanges(TypedDict, total=False):
     """A loaded CampaignPatch."""
 
+    name: str
+    max_concurrent_calls: int
     weight: int
     slow_start: bool
     scheduled_at: datetime | None
@@ -156,6 +158,21 @@ class StopOptions(TypedDict):
     """A loaded StopQuery."""
 
     hangup: bool
+
+
+class NameAndCapFields(schemas.Schema):
+    """What a campaign is called, and how many calls it may have."""
+
+    name = schemas.Text(1, NAME_MAX, required=True)
+    max_concurrent_calls = schemas.Integer(
+        -schemas.INT_MAX,
+        load_default=DEFAULT_CONCURRENT,
+        metadata={
+            "minimum": 1,
+            "description": "The upper bound is the platform's setting. Started, the tenant's running campaigns "
+            "together must fit into its concurrent_max.",
+        },
+    )
 
 
 class PacingFields(schemas.Schema):
@@ -216,26 +233,16 @@ class ScheduleFields(schemas.Schema):
     )
 
 
-class CampaignPatch(Patch, RetryFields, ScheduleFields, PacingFields):
+class CampaignPatch(Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
 
 
-class CampaignFields(RetryFields, ScheduleFields, PacingFields):
+class CampaignFields(NameAndCapFields, RetryFields, ScheduleFields, PacingFields):
     """The single fields of a new campaign; its list comes beside them."""
 
-    name = schemas.Text(1, NAME_MAX, required=True)
     agent_id = schemas.Id(required=True, metadata={"description": "An agent of the tenant."})
     phone_number_id = schemas.Id(
         required=True, metadata={"description": "A number of the tenant that is enabled for outbound calls."}
-    )
-    max_concurrent_calls = schemas.Integer(
-        -schemas.INT_MAX,
-        load_default=DEFAULT_CONCURRENT,
-        metadata={
-            "minimum": 1,
-            "description": "The upper bound is the platform's setting. Started, the tenant's running campaigns "
-            "together must fit into its concurrent_max.",
-        },
     )
     retries_per_contact = schemas.Integer(0, 5, load_default=0)
     retry_delay_seconds = schemas.Integer(60, DELAY_MAX, load_default=DEFAULT_DELAY)

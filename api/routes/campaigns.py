@@ -35,7 +35,7 @@ from api.routes.campaign_schemas import (
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
-from campaigns import breakers, call_outcomes, queries, store
+from campaigns import breakers, call_outcomes, changes, queries, store
 from campaigns.campaign_state import ActionResult
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -44,6 +44,9 @@ blp = Blueprint("campaigns", description="Lists being dialled")
 
 NOT_FOUND = "Campaign not found"
 REJECT_PAGE = 1000
+ETAG_HEADER = {
+    "ETag": {"description": "Names what PATCH can change, as it is now.", "schema": {"type": "string"}}
+}
 EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offset": 0}
 EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
@@ -112,15 +115,17 @@ def create_campaign() -> Response:
     OneCampaignSchema,
     example=EXAMPLE_CAMPAIGN
     | {"status": "completed", "end_reason": "exhausted", "outcomes": EXAMPLE_OUTCOMES},
+    headers=ETAG_HEADER,
 )
 def get_campaign(campaign_id: str) -> Response:
     """Get a campaign
 
     Of one that has ended, with what became of its calls; of one that a breaker holds, or that is exempt from it, with
-    what is held and why.
+    what is held and why. The ETag names what PATCH can change, and is the same while only calls are made.
     """
     with transaction(writes=False):
-        return one_campaign(campaign_or_404(id_or_404(campaign_id, "Campaign")))
+        found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
+        return tagged(one_campaign(found), found)
 
 
 @blp.route("/campaigns/<campaign_id>/contacts")
@@ -193,6 +198,17 @@ def campaign_json(campaign_id: uuid.UUID) -> dict[str, object]:
     """The caller's campaign as JSON, within a transaction."""
     body: dict[str, object] = CampaignSchema().dump(campaign_or_404(campaign_id))
     return body
+
+
+def campaign_answer(row: CampaignRow) -> Response:
+    """A campaign as CampaignSchema tells it, with its ETag."""
+    return tagged(json_answer(_told(row)), row)
+
+
+def tagged(response: Response, row: CampaignRow) -> Response:
+    """`response` with the ETag of a campaign: of what may be changed, not of its counts, which always do."""
+    response.set_etag(changes.version({name: getattr(row, name) for name in changes.FIELDS}))
+    return response
 
 
 def _told(row: CampaignRow) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A campaign's pacing: changing it while the campaign runs, and what came of it, second by second."""
+"""A campaign's pacing, second by second."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from typing import TypedDict, cast
 
 from flask import Response
 
-from api import notify, schemas, times
-from api.auth import current_caller, requires
+from api import schemas, times
+from api.auth import requires
 from api.blueprint import Blueprint
-from api.errors import ApiError, conflict, not_found
 from api.json_rows import json_answer
 from api.resources import id_or_404, invalid
-from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignChanges, CampaignPatch, CampaignSchema
 from api.routes.campaigns import NOT_FOUND, campaign_or_404
-from api.services import services
 from api.transactions import transaction
-from campaigns import pacing, schedule_changes
+from campaigns import pacing
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.campaign_state import WEB
-from campaigns.lifecycle_errors import CampaignNotFoundError
-from campaigns.queries import CampaignRow
-from campaigns.schedule_changes import ScheduleChanges
-from coordination.topics import Topic
 
 blp = Blueprint("pacing", description="How fast campaigns are dialled, and what holds them back")
 
@@ -92,49 +84,6 @@ PacingSchema = schemas.Schema.from_dict(
     },
     name="Pacing",
 )
-
-
-@blp.route("/campaigns/<campaign_id>", methods=["PATCH"])
-@requires("operate", errors={404: NOT_FOUND, 409: "Campaign is completed; it cannot be changed."})
-@blp.arguments(CampaignPatch, required=False, example={"weight": 3})
-@blp.response(200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"weight": 3})
-def patch_campaign(body: CampaignChanges, campaign_id: str) -> CampaignRow:
-    """Change a campaign's pacing or schedule
-
-    What is left out stays as it is. A weight holds from the next call on. A slow start that is set while the campaign
-    runs begins then, and one that is taken away is over at once. When it ends may be changed until it has ended, when
-    it starts until it is started: a draft that gets a scheduled_at is scheduled, and with null it is a draft again.
-    """
-    found_id = id_or_404(campaign_id, "Campaign")
-    asked, paced = _parted(body)
-    with transaction():
-        try:
-            pacing.change(found_id, current_caller().tenant_id, paced)
-            if asked:
-                schedule_changes.change(found_id, asked, times.utcnow())
-        except CampaignNotFoundError as error:
-            raise not_found("Campaign") from error
-        except (pacing.CampaignEndedError, schedule_changes.StartFixedError) as error:
-            raise conflict(str(error)) from error
-        except schedule_changes.ScheduleRefusedError as error:
-            raise ApiError(400, str(error)) from error
-        changed = campaign_or_404(found_id)
-    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
-    if "scheduled_at" in asked:
-        notify.publish_later(services(), found_id, WEB)
-    return changed
-
-
-def _parted(body: CampaignChanges) -> tuple[ScheduleChanges, dict[str, object]]:
-    """What is asked of the schedule, and of the pacing."""
-    asked: ScheduleChanges = {}
-    if "scheduled_at" in body:
-        asked["scheduled_at"] = body["scheduled_at"]
-    if "end_at" in body:
-        asked["end_at"] = body["end_at"]
-    if "time_zone" in body:
-        asked["time_zone"] = body["time_zone"]
-    return asked, {name: value for name, value in body.items() if name not in asked}
 
 
 @blp.route("/campaigns/<campaign_id>/pacing")

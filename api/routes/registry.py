@@ -11,6 +11,7 @@ from api.routes import (
     calls,
     campaign_actions,
     contacts,
+    campaign_changes,
     gateways,
     halt,
     nodes,
@@ -22,6 +23,7 @@ from api.routes import (
 BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
+    campaign_changes.blp,
     pacing.blp,
     contacts.blp,
     breakers.blp,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tests.mutations.access import DIAL_STRING, TENANTS
 from tests.mutations.agents import HELD, TOLD
 from tests.mutations.calls import LOST, TAKEN_AWAY, TWICE
+from tests.mutations.campaign_life import FED
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
@@ -34,6 +35,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "An agent that cannot run disturbs few, and nobody is kept in silence": HELD,
     "A campaign starts and ends when it is to, once": SCHEDULED,
     "Nobody is called again sooner or more often than somebody said": OFTEN,
+    "A campaign that is changed or fed while it runs calls nobody twice, and nobody too late": FED,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

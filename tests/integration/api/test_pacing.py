@@ -56,13 +56,6 @@ def test_a_weight_and_a_slow_start_may_be_changed_until_the_campaign_ends(site: 
         ({"weight": 1.5}, "weight is 1.5; it must be a whole number."),
         ({"weight": None}, "weight is null; it must not be null."),
         ({"slow_start": 1}, "slow_start is 1; it must be true or false."),
-        (
-            {"name": "x"},
-            (
-                "name is not known here; known are weight, slow_start, scheduled_at, end_at, time_zone, dial_order,"
-                " retry_rules."
-            ),
-        ),
     ],
 )
 def test_a_wrong_change_is_refused_by_name(site: Site, body: dict[str, Any], message: str) -> None:

@@ -1,0 +1,91 @@
+"""Changing a campaign while it is prepared, runs or is paused."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from api import notify, times
+from api.auth import current_caller, requires
+from api.blueprint import Blueprint
+from api.errors import ApiError, conflict, not_found
+from api.resources import id_or_404
+from api.routes.campaign_body import check_concurrency
+from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignChanges, CampaignPatch, CampaignSchema
+from api.routes.campaigns import ETAG_HEADER, NOT_FOUND, campaign_answer, campaign_or_404
+from api.schemas import quoted
+from api.services import services
+from api.transactions import transaction
+from campaigns import changes, schedule_changes
+from campaigns.campaign_state import WEB
+from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
+from coordination.topics import Topic
+
+blp = Blueprint("changes", description="What may be changed of a campaign until it has ended")
+
+IF_MATCH = "If-Match"
+_PARAMETER = {
+    "in": "header",
+    "name": IF_MATCH,
+    "description": "The ETag of a GET: nothing is changed (412) where somebody has changed the campaign since.",
+    "schema": {"type": "string"},
+}
+
+
+@blp.route("/campaigns/<campaign_id>", methods=["PATCH"])
+@requires(
+    "operate",
+    errors={
+        404: NOT_FOUND,
+        409: "Campaign is completed; it cannot be changed.",
+        412: "The campaign was changed meanwhile; get it again and repeat what is still wanted.",
+    },
+)
+@blp.arguments(CampaignPatch, required=False, example={"max_concurrent_calls": 20})
+@blp.response(
+    200, CampaignSchema, example=EXAMPLE_CAMPAIGN | {"max_concurrent_calls": 20}, headers=ETAG_HEADER
+)
+@blp.doc(parameters=[_PARAMETER])
+def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
+    """Change a campaign
+
+    In any state but completed and failed; what is left out stays as it is, and of what is refused nothing is changed.
+    It holds at every dialer within a second, from the next call on; calls in progress go on. More
+    max_concurrent_calls of a running campaign must fit into the tenant's concurrent_max, as at its start (409, code
+    budget_exceeded). A slow start that is set while the campaign runs begins then, and one that is taken away is over
+    at once. When it ends may be changed until it has ended, when it starts until it is started: a draft that gets a
+    scheduled_at is scheduled, and with null it is a draft again.
+    """
+    found_id = id_or_404(campaign_id, "Campaign")
+    if "max_concurrent_calls" in body:
+        check_concurrency(body["max_concurrent_calls"], services())
+    expected = _expected()
+    with transaction():
+        try:
+            changes.change(found_id, current_caller().tenant_id, body, times.utcnow(), expected)
+        except CampaignNotFoundError as error:
+            raise not_found("Campaign") from error
+        except changes.StaleError as error:
+            raise ApiError(412, str(error), headers={"ETag": f'"{error.current}"'}) from error
+        except BudgetExceededError as error:
+            raise conflict(str(error), "budget_exceeded") from error
+        except (changes.CampaignEndedError, schedule_changes.StartFixedError) as error:
+            raise conflict(str(error)) from error
+        except schedule_changes.ScheduleRefusedError as error:
+            raise ApiError(400, str(error)) from error
+        changed = campaign_or_404(found_id)
+    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
+    if "scheduled_at" in body:
+        notify.publish_later(services(), found_id, WEB)
+    return campaign_answer(changed)
+
+
+def _expected() -> set[str] | None:
+    """The versions of which the campaign must be one; None where any will do. Raises ApiError 400."""
+    given = request.headers.get(IF_MATCH)
+    if given is None or given.strip() == "*":
+        return None
+    # A proxy that compresses what it passes on makes an ETag a weak one (W/"…"), of the same campaign.
+    tags = request.if_match.as_set(include_weak=True)
+    if not tags or not all(tags):
+        raise ApiError(400, f'{IF_MATCH} is {quoted(given)}; it must be an ETag, such as "0f3a", or *.')
+    return {str(tag) for tag in tags}

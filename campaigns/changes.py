@@ -1,0 +1,121 @@
+"""Changes what a client may change of a campaign until it has ended, and names the version of that.
+
+A field that is one column of the campaign is a line of PATCHABLE; what dialers go by reaches them with the campaign's
+row (`dialer.dispatch.plans.VERSION`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from campaigns import budget, schedule_changes
+from campaigns.errors import CampaignsError
+from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.schedule_changes import ScheduleChanges
+from models import Campaign, CampaignStatus, rows
+
+ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
+
+Values = Mapping[str, Any]
+"""A campaign's fields by name."""
+
+
+class CampaignEndedError(CampaignsError):
+    """What has ended is not changed."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"Campaign is {status}; it cannot be changed.")
+
+
+class StaleError(CampaignsError):
+    """The campaign is not as whoever changes it has seen it; `current` is its version."""
+
+    def __init__(self, current: str) -> None:
+        super().__init__("The campaign was changed meanwhile; get it again and repeat what is still wanted.")
+        self.current = current
+
+
+def _fits(campaign_id: uuid.UUID, tenant_id: str, before: Values, calls: int) -> None:
+    """What runs takes of the tenant's budget; less of it is always free."""
+    if before["status"] == CampaignStatus.RUNNING and calls > before["max_concurrent_calls"]:
+        budget.check(campaign_id, tenant_id)
+
+
+Check = Callable[[uuid.UUID, str, Values, Any], None]
+"""Refuses a new value, given the campaign, its tenant, its fields before, and that value, written by then."""
+
+PATCHABLE: Mapping[str, Check | None] = {
+    "name": None,
+    "max_concurrent_calls": _fits,
+    "weight": None,
+    "slow_start": None,
+}
+"""The columns of a campaign that may be changed, each with what else has to hold of a new value."""
+
+SCHEDULE = ("scheduled_at", "end_at", "time_zone")
+FIELDS = (*PATCHABLE, *SCHEDULE)
+_LOCK = f"""
+    SELECT status, {", ".join(FIELDS)} FROM campaign
+    WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
+
+
+def version(fields: Values) -> str:
+    """Names what may be changed of a campaign, as it is now: another text where one of FIELDS has another value."""
+    told = {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name in FIELDS
+        for value in [fields[name]]
+    }
+    return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def change(
+    campaign_id: uuid.UUID,
+    tenant_id: str,
+    asked: Values,
+    now: datetime,
+    expected: Collection[str] | None = None,
+) -> None:
+    """Change what is `asked` of a campaign that has not ended, in the caller's transaction; what is left out stays.
+    All or nothing. `expected` are the versions of which it must be one.
+
+    Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError or
+    StartFixedError.
+    """
+    if any(PATCHABLE.get(name) is _fits for name in asked):
+        budget.lock(tenant_id)
+    found = rows(_LOCK, campaign_id, tenant_id)
+    if not found:
+        raise CampaignNotFoundError("Campaign not found")
+    before = found[0]
+    if expected is not None and (current := version(before)) not in expected:
+        raise StaleError(current)
+    if before["status"] in ENDED:
+        raise CampaignEndedError(before["status"])
+    columns = {name: value for name, value in asked.items() if name in PATCHABLE}
+    if columns:
+        Campaign.update(columns).where(Campaign.id == campaign_id).execute()
+    for name, value in columns.items():
+        check = PATCHABLE[name]
+        if check is not None:
+            check(campaign_id, tenant_id, before, value)
+    schedule = _schedule(asked)
+    if schedule:
+        schedule_changes.change(campaign_id, schedule, now)
+
+
+def _schedule(asked: Values) -> ScheduleChanges:
+    schedule: ScheduleChanges = {}
+    if "scheduled_at" in asked:
+        schedule["scheduled_at"] = asked["scheduled_at"]
+    if "end_at" in asked:
+        schedule["end_at"] = asked["end_at"]
+    if "time_zone" in asked:
+        schedule["time_zone"] = asked["time_zone"]
+    return schedule
