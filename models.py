@@ -72,6 +72,7 @@ __all__ = [
     "CdrInbox",
     "Contact",
     "ContactStatus",
+    "ContactToken",
     "DialOrder",
     "Dialer",
     "Gateway",
@@ -98,7 +99,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 35
+SCHEMA_VERSION = 36
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -299,7 +300,8 @@ class Campaign(Table):
     `purging_at` while they are being deleted; `kept_outcomes` is what had become of them.
     `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
     which these were given. `retry_rules`: when who ended so is called again, by disposition
-    (`campaigns.retry_rules`), where that is not as the two columns before it say."""
+    (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where nobody
+    is left to call."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -331,6 +333,7 @@ class Campaign(Table):
     next_action_at = DateTimeTZField(null=True)
     weight = IntegerField(default=1)
     slow_start = BooleanField(default=False)
+    keep_open = BooleanField(default=False)
     import_rows = IntegerField(default=0)
     import_accepted = IntegerField(default=0)
     import_duplicates = IntegerField(default=0)
@@ -351,7 +354,8 @@ class Contact(Table):
     `breaker_returns` how often it came back since a breaker had been tripped by its last call;
     `version` numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a
     trigger; an index mentions it in place of the status, so that the steps of a call write no index. `callback`:
-    somebody named its `next_attempt_at`, and it goes before others when that comes."""
+    somebody named its `next_attempt_at`, and it goes before others when that comes. `expires_at`: not
+    called later. `priority`, from 0 to 100: the highest first of those that wait for their first call."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -372,9 +376,24 @@ class Contact(Table):
     call_id = UUIDField(null=True)
     waiting = BooleanField(null=True)
     callback = BooleanField(default=False)
+    expires_at = DateTimeTZField(null=True)
+    priority = SmallIntegerField(default=0)
     custom_fields = BinaryJSONField(default=dict, index=False)
     created_at = DateTimeTZField()
     updated_at = DateTimeTZField()
+
+
+class ContactToken(Table):
+    """Which contact of a campaign stands for a client's token, so that what is added again is added once; kept for 7
+    days."""
+
+    campaign_id = UUIDField()
+    token = TextField()
+    contact_id = UUIDField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("campaign_id", "token")
 
 
 class Call(Table):
@@ -610,5 +629,5 @@ class CdrInbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
-    CampaignPace, GatewayPrefix, Breaker, BreakerTally,
+    CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken,
 )  # fmt: skip

@@ -16,6 +16,7 @@ import orjson
 
 from campaigns import budget, schedule_changes
 from campaigns.errors import CampaignsError
+from campaigns.lifecycle import complete_if_exhausted
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.schedule_changes import ScheduleChanges
 from models import Campaign, CampaignStatus, rows
@@ -47,6 +48,12 @@ def _fits(campaign_id: uuid.UUID, tenant_id: str, before: Values, calls: int) ->
         budget.check(campaign_id, tenant_id)
 
 
+def _ends(campaign_id: uuid.UUID, _tenant_id: str, _before: Values, kept: bool) -> None:
+    """What is not kept open any more ends at once where nobody is left; dialers see to it that calls end it later."""
+    if not kept:
+        complete_if_exhausted(campaign_id)
+
+
 Check = Callable[[uuid.UUID, str, Values, Any], None]
 """Refuses a new value, given the campaign, its tenant, its fields before, and that value, written by then."""
 
@@ -55,6 +62,7 @@ PATCHABLE: Mapping[str, Check | None] = {
     "max_concurrent_calls": _fits,
     "weight": None,
     "slow_start": None,
+    "keep_open": _ends,
 }
 """The columns of a campaign that may be changed, each with what else has to hold of a new value."""
 

@@ -35,6 +35,8 @@ class Disposition(StrEnum):
     NOT_SENT = "not_sent"
     """Never placed: what its contact's columns or its agent hold cannot be said to a switch, or no gateway carries
     its number. Says nothing of the number."""
+    EXPIRED = "expired"
+    """Of a contact, not of a call: its `expires_at` came before it was called, or called again."""
 
 
 MEANINGS: Mapping[str, str] = {
@@ -54,6 +56,7 @@ MEANINGS: Mapping[str, str] = {
     Disposition.SWITCH_LOST: "The node was lost during the call.",
     Disposition.OUTCOME_UNKNOWN: "The call may have been placed, and nobody can say how it ended.",
     Disposition.NOT_SENT: "Never placed: a switch cannot be told its contact or agent, or no gateway carries it.",
+    Disposition.EXPIRED: "Its expires_at came first: it was not called, or not called again.",
 }
 """What each means to who reads it."""
 

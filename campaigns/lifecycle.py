@@ -35,11 +35,13 @@ from models import CampaignStatus, rows, transaction
 
 # A contact is in flight exactly for as long as its call is open: both change in one statement.
 _IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
-_EXHAUSTED = """
-    SELECT status FROM campaign c WHERE id = %s AND status = 'running' AND deleted_at IS NULL
+_MAY_COMPLETE = "id = %s AND status = 'running' AND deleted_at IS NULL AND NOT keep_open"
+_EXHAUSTED = f"""
+    SELECT 1 FROM campaign c WHERE {_MAY_COMPLETE}
         AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
         AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)
-    FOR NO KEY UPDATE"""
+"""
+_LOCK_TO_COMPLETE = f"SELECT 1 FROM campaign WHERE {_MAY_COMPLETE} FOR NO KEY UPDATE"
 
 
 _HELD = """
@@ -130,8 +132,8 @@ def pause_all(reason: str, owner: str) -> list[uuid.UUID]:
 
 
 def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
-    """Complete a running campaign whose contacts are all terminal, and none of which may come back from a breaker;
-    True when this caller did.
+    """Complete a running campaign whose contacts are all terminal, and none of which may come back from a breaker,
+    unless it is kept open; True when this caller did.
 
     Call it after the transaction that ended a contact has committed: two that each end one of the last two
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
@@ -141,6 +143,9 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
         if not all(rows(_EXHAUSTED, campaign_id) for _ in range(2)) or breakers.some_may_come_back(
             campaign_id
         ):
+            return False
+        # Who adds contacts holds the lock when they become visible: looked at before it, they could be missed.
+        if not rows(_LOCK_TO_COMPLETE, campaign_id) or not rows(_EXHAUSTED, campaign_id):
             return False
         end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)
         return True

@@ -35,7 +35,7 @@ _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
-    c.slow_start, c.end_at, c.time_zone"""
+    c.slow_start, c.keep_open, c.end_at, c.time_zone"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -48,7 +48,7 @@ _CONTACT = f"""
         'status', CASE WHEN {_WAITS_NO_MORE} THEN 'cancelled' ELSE status END, 'disposition', disposition,
         'attempts', attempts,
         'next_attempt_at', CASE WHEN NOT {_WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
-        'last_cause', last_cause,
+        'last_cause', last_cause, 'priority', priority, 'expires_at', {_told_time("expires_at")},
         'custom_fields', custom_fields, 'created_at', {_told_time("created_at")},
         'updated_at', {_told_time("updated_at")})"""
 
@@ -80,6 +80,7 @@ class CampaignRow:
     next_action_at: datetime | None
     weight: int
     slow_start: bool
+    keep_open: bool
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 

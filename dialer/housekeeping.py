@@ -49,6 +49,9 @@ _BY_AGE = {
     "breaker": """
         DELETE FROM breaker WHERE id = ANY(ARRAY(SELECT id FROM breaker
             WHERE released_at < now() - interval '90 days' ORDER BY released_at LIMIT %s))""",
+    "contact_token": """
+        DELETE FROM contact_token WHERE ctid = ANY(ARRAY(SELECT ctid FROM contact_token
+            WHERE created_at < now() - interval '7 days' ORDER BY created_at LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone

@@ -1,6 +1,6 @@
 """Looks every second at what the rows may say at any time: halts, calls that have to end, stops that nobody goes on
-with, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of the plans there is, and when
-the next campaign is to start or end.
+with, contacts that have expired, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of
+the plans there is, and when the next campaign is to start or end.
 
 A control message may be lost, so that each of these is looked at every second whoever told of it. All of it is one
 statement, which is committed by itself: a part that has nothing to do costs no round trip of its own. Who has is
@@ -16,7 +16,7 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
-from campaigns import hangups, schedules, stopping
+from campaigns import expiry, hangups, schedules, stopping
 from dialer.control import Control
 from dialer.dispatch import node_entries, plans
 from dialer.dispatch.dispatch import Dispatch
@@ -32,6 +32,7 @@ _LOOK = f"""
 SELECT ARRAY(SELECT scope FROM halt) AS halts,
     {hangups.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
+    {expiry.WAITS} AS expired,
     {cdr_inbox.WAITS} AS records,
     EXISTS (SELECT FROM call WHERE dialer_id = %(dialer)s AND slot_until IS NOT NULL) AS held,
     ARRAY({takeover.UNSETTLED}) AS unsettled,
@@ -46,15 +47,16 @@ SELECT ARRAY(SELECT scope FROM halt) AS halts,
 class Sight:
     """What the rows said of one moment, to one dialer.
 
-    `halts` are the scopes that are halted; `hangups`, `stops`, `records` and `held` say whether there is anything of
-    the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name, `nodes` all of
-    them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`); `next_due`: in how many
-    seconds the next campaign starts or ends by itself.
+    `halts` are the scopes that are halted; `hangups`, `stops`, `expired`, `records` and `held` say whether there is
+    anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
+    `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`);
+    `next_due`: in how many seconds the next campaign starts or ends by itself.
     """
 
     halts: Sequence[str]
     hangups: bool
     stops: bool
+    expired: bool
     records: bool
     held: bool
     unsettled: Sequence[str]
@@ -74,7 +76,7 @@ def look(dialer_id: str) -> Sight:
 @dataclass(slots=True)
 class Lookout:
     """One dialer's. `may_tell`: whether what is concluded here still counts. Set is what has something to do:
-    `records` (of nodes), `stops`, `others` (dialers), and the `wake` of the parts that have one."""
+    `records` (of nodes), `stops`, `expired`, `others` (dialers), and the `wake` of the parts that have one."""
 
     dialer_id: str
     control: Control
@@ -87,6 +89,7 @@ class Lookout:
     may_tell: Callable[[], bool]
     records: Signal = field(default_factory=Signal)
     stops: Signal = field(default_factory=Signal)
+    expired: Signal = field(default_factory=Signal)
     others: Signal = field(default_factory=Signal)
     unsettled: Sequence[str] | None = None
     """The dialers that may have left something, until somebody has looked at them."""
@@ -102,6 +105,7 @@ class Lookout:
         for something, signal in (
             (seen.hangups or self.hangups.waits(), self.hangups.wake),
             (seen.stops, self.stops),
+            (seen.expired, self.expired),
             (seen.records, self.records),
             (seen.held or self.maybe_live.holds(), self.maybe_live.wake),
             (others or self.adopted(), self.others),

@@ -44,6 +44,8 @@ from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
 from dialer.errors import UNAVAILABLE, note
+from dialer.expiry import LOOK_SECONDS as EXPIRY_EVERY_SECONDS
+from dialer.expiry import Expiry
 from dialer.fault_points import FaultPoint, hit
 from dialer.hangups import Hangups
 from dialer.housekeeping import EVERY_SECONDS, Housekeeping
@@ -135,6 +137,12 @@ class Process:
         self.housekeeping = Housekeeping(partial(turns.take, "housekeeping", EVERY_SECONDS))
         self.leftover_stops = LeftoverStops(
             self.dialer_id, partial(turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
+        )
+        self.expiry = Expiry(
+            self.dialer_id,
+            partial(turns.take, "expiry", EXPIRY_EVERY_SECONDS),
+            self.outbox.nudge,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
         )
         self.schedules = Schedules(
             self.dialer_id,
@@ -361,6 +369,7 @@ class Process:
         self.tasks.every(ROUND_SECONDS, self._resolve_unknown_claims)
         self.tasks.whenever(self.lookout.records, self.cdr_inbox.round)
         self.tasks.whenever(self.lookout.stops, self._while_ours(self.leftover_stops.round))
+        self.tasks.whenever(self.lookout.expired, self._while_ours(self.expiry.round))
         self.tasks.whenever(self.schedules.wake, self._while_ours(self.schedules.round))
         self._every(ROUND_SECONDS, self.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)

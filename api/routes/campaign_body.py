@@ -315,6 +315,7 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         created_by=caller.key_name,
         weight=fields["weight"],
         slow_start=fields["slow_start"],
+        keep_open=fields["keep_open"],
         default_region=fields["default_region"],
         retry_rules=fields["retry_rules"],
         dial_order=fields["dial_order"],

@@ -52,8 +52,9 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     It holds at every dialer within a second, from the next call on; calls in progress go on. More
     max_concurrent_calls of a running campaign must fit into the tenant's concurrent_max, as at its start (409, code
     budget_exceeded). A slow start that is set while the campaign runs begins then, and one that is taken away is over
-    at once. When it ends may be changed until it has ended, when it starts until it is started: a draft that gets a
-    scheduled_at is scheduled, and with null it is a draft again.
+    at once. One that is not kept open any more (keep_open) ends where nobody is left. When it ends may be changed
+    until it has ended, when it starts until it is started: a draft that gets a scheduled_at is scheduled, and with
+    null it is a draft again.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     if "max_concurrent_calls" in body:
@@ -74,7 +75,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
             raise ApiError(400, str(error)) from error
         changed = campaign_or_404(found_id)
     notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
-    if "scheduled_at" in body:
+    if body.keys() & {"scheduled_at", "keep_open"}:
         notify.publish_later(services(), found_id, WEB)
     return campaign_answer(changed)
 

@@ -56,6 +56,7 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "slow_start": False,
     "dial_order": "retries_first",
     "retry_rules": {},
+    "keep_open": False,
     "end_at": "2026-01-31T17:00:00.000Z",
     "time_zone": "Europe/London",
     "import": {
@@ -102,6 +103,8 @@ EXAMPLE_CONTACT: dict[str, object] = {
     "attempts": 1,
     "next_attempt_at": None,
     "last_cause": "NORMAL_CLEARING",
+    "priority": 0,
+    "expires_at": None,
     "custom_fields": {"first_name": "Ada"},
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
@@ -129,6 +132,7 @@ class CampaignValues(TypedDict):
     time_zone: str | None
     weight: int
     slow_start: bool
+    keep_open: bool
     default_region: str | None
     retry_rules: dict[str, object]
     dial_order: str
@@ -141,6 +145,7 @@ class CampaignChanges(TypedDict, total=False):
     max_concurrent_calls: int
     weight: int
     slow_start: bool
+    keep_open: bool
     scheduled_at: datetime | None
     end_at: datetime | None
     time_zone: str | None
@@ -171,6 +176,18 @@ class NameAndCapFields(schemas.Schema):
             "minimum": 1,
             "description": "The upper bound is the platform's setting. Started, the tenant's running campaigns "
             "together must fit into its concurrent_max.",
+        },
+    )
+
+
+class KeepOpenField(schemas.Schema):
+    """Whether a campaign waits for more contacts."""
+
+    keep_open = schemas.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Go on where nobody is left to call, for contacts that are added while it runs. Switched "
+            "off, it ends as soon as nobody is left."
         },
     )
 
@@ -233,11 +250,11 @@ class ScheduleFields(schemas.Schema):
     )
 
 
-class CampaignPatch(Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields):
+class CampaignPatch(Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
 
 
-class CampaignFields(NameAndCapFields, RetryFields, ScheduleFields, PacingFields):
+class CampaignFields(NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField):
     """The single fields of a new campaign; its list comes beside them."""
 
     agent_id = schemas.Id(required=True, metadata={"description": "An agent of the tenant."})
@@ -392,6 +409,7 @@ class CampaignSchema(schemas.Schema):
         required=True,
         metadata={"description": "As they were given; of what is left out the campaign's own fields hold."},
     )
+    keep_open = schemas.Boolean(required=True)
     end_at = schemas.Time(required=True, allow_none=True, metadata={"description": "When it is to end."})
     time_zone = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The zone in which its times were given."}
@@ -492,6 +510,12 @@ class ContactSchema(schemas.Schema):
     attempts = schemas.Integer(required=True)
     next_attempt_at = schemas.Time(required=True, allow_none=True)
     last_cause = schemas.Text(required=True, allow_none=True)
+    priority = schemas.Integer(
+        required=True, metadata={"description": "The highest first of those that wait for their first call."}
+    )
+    expires_at = schemas.Time(
+        required=True, allow_none=True, metadata={"description": "It is not called later."}
+    )
     custom_fields = schemas.Object(required=True)
     created_at = schemas.Time(required=True)
     updated_at = schemas.Time(required=True)

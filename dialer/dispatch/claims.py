@@ -88,27 +88,37 @@ class Claimed:
     outbox_id: int | None = None
 
 
+_NOT_EXPIRED = "(contact.expires_at IS NULL OR contact.expires_at > now())"
 # In parts, for each of which an index knows where it ends: those that wait for a later time are not read. Each in the
-# order of its index, so that no other is chosen. A callback is among the retries too.
-_PART = """
-    (SELECT {rank} AS rank, id, phone_number, sends, attempts, next_attempt_at, position FROM contact
-    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND {which}
+# order of its index, so that no other is chosen. A callback is among the retries too, and who comes first by priority
+# among all new ones.
+_PART = f"""
+    (SELECT {{rank}} AS rank, id, phone_number, sends, attempts, next_attempt_at, position, {{priority}} AS priority
+    FROM contact
+    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND {{which}} AND {_NOT_EXPIRED}
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY {order} LIMIT wanted.most)"""
-_CALLBACKS = _PART.format(rank=0, which="callback AND next_attempt_at <= now()", order="next_attempt_at")
-_RETRIES = _PART.format(
-    rank=1, which="next_attempt_at <= now()", order="next_attempt_at NULLS FIRST, position"
+    ORDER BY {{order}} LIMIT wanted.most)"""
+_BY_TIME = "next_attempt_at NULLS FIRST, position"
+_CALLBACKS = _PART.format(
+    rank=0, priority=0, which="callback AND next_attempt_at <= now()", order="next_attempt_at"
 )
-_NEW = _PART.format(rank=2, which="next_attempt_at IS NULL", order="next_attempt_at NULLS FIRST, position")
+_RETRIES = _PART.format(rank=1, priority=0, which="next_attempt_at <= now()", order=_BY_TIME)
+_PREFERRED = _PART.format(
+    rank=2,
+    priority="priority",
+    which="next_attempt_at IS NULL AND priority > 0",
+    order="priority DESC, position",
+)
+_NEW = _PART.format(rank=2, priority=0, which="next_attempt_at IS NULL", order=_BY_TIME)
 _DUE = f"""
 SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
     CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
 FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most)
     JOIN campaign ON campaign.id = wanted.campaign_id,
-    LATERAL ({_CALLBACKS} UNION ALL {_RETRIES} UNION ALL {_NEW}) AS due
+    LATERAL ({_CALLBACKS} UNION ALL {_RETRIES} UNION ALL {_PREFERRED} UNION ALL {_NEW}) AS due
 ORDER BY wanted.campaign_id,
     CASE WHEN due.rank > 0 AND campaign.dial_order = 'new_first' THEN 3 - due.rank ELSE due.rank END,
-    due.next_attempt_at, due.position
+    due.priority DESC, due.next_attempt_at, due.position
 """
 
 _NEXT_DUE = """
@@ -143,6 +153,7 @@ WITH campaign_now AS (
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+        AND {_NOT_EXPIRED}
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
@@ -182,8 +193,8 @@ def due_parameters(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[st
 
 def due(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due]]:
     """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says,
-    callbacks first, then retries, the longest overdue first, then new ones; these two the other way round where the
-    campaign's `dial_order` is `new_first`.
+    callbacks first, then retries, the longest overdue first, then new ones, those of the highest priority first;
+    retries and new ones the other way round where the campaign's `dial_order` is `new_first`.
 
     `share` is (rank, dialers): each dialer looks at its own part of each list first, so that they seldom reach
     for the same contact; (0, 1) looks at all of it.
@@ -239,13 +250,14 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None =
 def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
     """Note that a call which the switch never saw is to be sent by this dialer; its contact's custom fields.
 
-    None where the call is not this dialer's any more, or has shown a sign of life.
+    None where the call is not this dialer's any more, or has shown a sign of life, or its contact has expired.
     """
     with db.connection_context(), db.atomic():
         found = rows(
             "UPDATE call SET sent_by = %s, doubtful = false FROM contact"
             " WHERE call.id = %s::uuid AND call.dialer_id = %s"
-            " AND call.state = 'dispatching' AND contact.id = call.contact_id RETURNING contact.custom_fields",
+            " AND call.state = 'dispatching' AND contact.id = call.contact_id"
+            f" AND {_NOT_EXPIRED} RETURNING contact.custom_fields",
             dialer_id,
             call_id,
             dialer_id,

@@ -119,6 +119,8 @@ class Plan:
     ramp_level: int = 0
     breakers: tuple[Hold, ...] = ()
     breaker_exempt: bool = False
+    keep_open: bool = False
+    """It goes on where nobody is left."""
     retry_rules: RetryRules = field(default_factory=dict)
 
     @property
@@ -206,7 +208,7 @@ _RUNNING = f"""
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.retry_rules, campaign.weight,
     campaign.blocked_reason,
-    campaign.breaker_exempt_at IS NOT NULL AS breaker_exempt, campaign.slow_start,
+    campaign.breaker_exempt_at IS NOT NULL AS breaker_exempt, campaign.slow_start, campaign.keep_open,
     ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'

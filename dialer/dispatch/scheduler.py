@@ -369,7 +369,7 @@ class Scheduler:
         campaign.asleep = True
         # All that sleep are looked at together, once a second.
         self.agenda.look_again(campaign, IDLE_SECONDS + -self.now() % TOGETHER_SECONDS)
-        if pending is None and not up:
+        if pending is None and not up and not campaign.plan.keep_open:
             self.around.exhausted(campaign.campaign_id)
 
     def _after(self, campaign: DialledCampaign, outcome: Outcome, asked_at: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 CHANGES = "tests/integration/api/test_campaign_changes.py"
+FED_CAMPAIGNS = "tests/integration/dialer/test_fed_campaigns.py"
 
 FED = (
     Mutation(
@@ -22,5 +23,29 @@ FED = (
         "not in expected:",
         "not in [*expected, current]:",
         (f"{CHANGES}::test_an_etag_is_that_of_the_settings_and_a_stale_one_changes_nothing",),
+    ),
+    Mutation(
+        "ended over its new contacts",
+        "a campaign ends while contacts are added to it, and they are never called",
+        "campaigns/lifecycle.py",
+        " or not rows(_EXHAUSTED, campaign_id):\n",
+        ":\n",
+        (f"{FED_CAMPAIGNS}::test_a_campaign_does_not_end_over_contacts_that_are_being_added",),
+    ),
+    Mutation(
+        "claimed after it has expired",
+        "somebody is called after the time at which he was not to be called any more",
+        "dialer/dispatch/claims.py",
+        "        AND {_NOT_EXPIRED}\n    ORDER BY contact.id FOR UPDATE",
+        "    ORDER BY contact.id FOR UPDATE",
+        (f"{FED_CAMPAIGNS}::test_nobody_is_claimed_or_sent_again_once_he_has_expired",),
+    ),
+    Mutation(
+        "resent after it has expired",
+        "a call that its node never saw is sent once more, although its contact has expired",
+        "dialer/dispatch/claims.py",
+        'f" AND {_NOT_EXPIRED} RETURNING',
+        'f" RETURNING',
+        (f"{FED_CAMPAIGNS}::test_nobody_is_claimed_or_sent_again_once_he_has_expired",),
     ),
 )

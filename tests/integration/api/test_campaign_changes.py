@@ -67,6 +67,15 @@ def test_a_raised_cap_of_a_running_campaign_must_fit_into_the_budget(site: Site)
     assert patch(site, site.in_state("paused"), max_concurrent_calls=50).status_code == 200
 
 
+def test_a_campaign_that_is_kept_open_no_more_ends_where_nobody_is_left(site: Site) -> None:
+    campaign_id = site.create(1, keep_open=True)
+    assert site.post(f"/campaigns/{campaign_id}/start").json["keep_open"]
+    site.move_contact(campaign_id, 1, "failed")
+    assert patch(site, campaign_id, keep_open=True).json["status"] == "running"
+    closed = patch(site, campaign_id, keep_open=False).json
+    assert (closed["status"], closed["end_reason"]) == ("completed", "exhausted")
+
+
 def test_dialers_go_by_what_was_changed_at_their_next_look(site: Site) -> None:
     campaign_id = site.in_state("running")
     (before,) = site.sql(f"SELECT {plans.VERSION} AS version")

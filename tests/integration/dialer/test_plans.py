@@ -17,7 +17,7 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import call_counts, hangups, lifecycle, stopping
+from campaigns import call_counts, expiry, hangups, lifecycle, stopping
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plans
@@ -67,6 +67,7 @@ EXEMPT = {
     "dialer.call_rows._LIVE_CALLS": "a part of the two others there",
     "dialer.record.cdr_inbox.WAITS": "a part of dialer.lookout._LOOK",
     "campaigns.hangups.WANTED": "a part of dialer.lookout._LOOK",
+    "campaigns.expiry.WAITS": "a part of dialer.lookout._LOOK",
     "dialer.capacity.limiter_snapshot._RECENT": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
     "dialer.capacity.limiter_snapshot._DAYS": "test_a_limiter_is_rebuilt_without_reading_what_is_over",
     "dialer.record.outbox._LEFT": "test_large_lists.py",
@@ -194,6 +195,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             (campaign_id, 5_000, campaign_id, "web", campaign_id, "web:stop"),
         ),
         "campaigns.stopping._FINISH": (stopping._FINISH, (campaign_id, "web")),
+        "campaigns.expiry._EXPIRE": (expiry._EXPIRE, (1_000, DIALER, f"{DIALER}:expiry")),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
         "campaigns.call_counts._OPEN": (
             call_counts._OPEN.format(which="campaign_id = %s"),

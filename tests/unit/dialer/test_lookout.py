@@ -19,7 +19,7 @@ from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.schedules import Schedules
 
 US, OTHER = "d0000000000a1", "d0000000000b2"
-NOTHING = Sight([], False, False, False, False, [US], [], [], "v1", None)
+NOTHING = Sight([], False, False, False, False, False, [US], [], [], "v1", None)
 
 
 class Parts:
@@ -71,6 +71,7 @@ class Parts:
             "slots": self.wake_slots,
             "records": self.subject.records,
             "stops": self.subject.stops,
+            "expired": self.subject.expired,
             "others": self.subject.others,
         }
         found = {name for name, signal in signals.items() if signal.is_set()}
@@ -114,6 +115,7 @@ def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: P
     [
         ({"hangups": True}, "hangups"),
         ({"stops": True}, "stops"),
+        ({"expired": True}, "expired"),
         ({"records": True}, "records"),
         ({"held": True}, "slots"),
         ({"unsettled": [US, OTHER]}, "others"),
