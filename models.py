@@ -99,7 +99,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 36
+SCHEMA_VERSION = 37
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -300,8 +300,8 @@ class Campaign(Table):
     `purging_at` while they are being deleted; `kept_outcomes` is what had become of them.
     `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
     which these were given. `retry_rules`: when who ended so is called again, by disposition
-    (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where nobody
-    is left to call."""
+    (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where
+    nobody is left to call; `additions`: how many lists were added to it."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -345,6 +345,7 @@ class Campaign(Table):
     import_columns = BinaryJSONField(null=True)
     import_warnings = BinaryJSONField(null=True)
     import_region = TextField(null=True)
+    additions = IntegerField(default=0)
     deleted_at = DateTimeTZField(null=True)
 
 
@@ -522,7 +523,7 @@ class OutboxRow(Table):
 
 
 class ImportReject(Table):
-    """A row of a list that was not accepted, and why."""
+    """A row of a list that was not accepted, and why. `addition`: of which list that was added; 0 is the first."""
 
     campaign = ForeignKeyField(Campaign)
     line = IntegerField()
@@ -530,6 +531,7 @@ class ImportReject(Table):
     code = TextField()
     reason = TextField()
     column_name = TextField(null=True)
+    addition = IntegerField(default=0)
 
     class Meta:
         primary_key = False

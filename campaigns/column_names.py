@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from anyascii import anyascii
@@ -40,7 +40,7 @@ class ListColumn:
 
 def variable_name(column: str) -> str:
     """The channel variable that carries a column by itself: `Order-ID` travels as `carillon_order_id`."""
-    text = column.strip() if column.isascii() else anyascii(column).strip() or "_"
+    text = (column if column.isascii() else anyascii(column)).strip() or "_"
     return VARIABLE_PREFIX + _NOT_IN_VARIABLE.sub("_", text.lower())[:MOST_OF_A_VARIABLE]
 
 
@@ -75,6 +75,19 @@ def column_name(written: str) -> str:
     return name
 
 
+def merged(known: Sequence[ListColumn], more: Iterable[ListColumn]) -> list[ListColumn]:
+    """The columns that a campaign has, and behind them those of another list that are new, each with a variable that
+    no other has. A column of the same name is the same column."""
+    found = {column.name: column for column in known}
+    taken = {column.variable for column in known}
+    for column in more:
+        if column.name not in found:
+            variable = _other(variable_name(column.name), taken, "_", None)
+            taken.add(variable)
+            found[column.name] = ListColumn(column.header, column.name, variable)
+    return list(found.values())
+
+
 class ColumnNames:
     """The columns of one list, in the order in which they are met."""
 
@@ -94,20 +107,20 @@ class ColumnNames:
                 f"contacts has more than one {PHONE_COLUMN} column; keep the one that is to be called, "
                 f"and name the others differently",
             )
-        name = self._other(name, self.variables.keys(), " ", MAX_COLUMN_NAME)
+        name = _other(name, self.variables.keys(), " ", MAX_COLUMN_NAME)
         # The number itself is no variable of a call.
-        variable = "" if name == PHONE_COLUMN else self._other(variable_name(name), self._taken, "_", None)
+        variable = "" if name == PHONE_COLUMN else _other(variable_name(name), self._taken, "_", None)
         self._taken.add(variable)
         self.variables[name] = variable
         self.columns.append(ListColumn(written.strip(), name, variable))
         return name
 
-    @staticmethod
-    def _other(wanted: str, taken: Container[str], between: str, most: int | None) -> str:
-        """`wanted`, or it with the first number behind it that makes it another than those taken."""
-        found, count = wanted, 1
-        while found in taken:
-            count += 1
-            ending = f"{between}{count}"
-            found = wanted[: None if most is None else most - len(ending)] + ending
-        return found
+
+def _other(wanted: str, taken: Container[str], between: str, most: int | None) -> str:
+    """`wanted`, or it with the first number behind it that makes it another than those taken."""
+    found, count = wanted, 1
+    while found in taken:
+        count += 1
+        ending = f"{between}{count}"
+        found = wanted[: None if most is None else most - len(ending)] + ending
+    return found

@@ -16,6 +16,7 @@ from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
 from ids import new_ids
 
 CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields"
+STAGED_COLUMNS = "id, line, phone_number, custom_fields, client_token, expires_at, priority"
 REJECT_COLUMNS = "campaign_id, line, raw, code, reason, column_name"
 ENOUGH_BYTES = 768 * 1024
 
@@ -40,10 +41,13 @@ def copy_rows(
     campaign_id: uuid.UUID,
     enough: int = ENOUGH_BYTES,
     notes: ImportNotes | None = None,
+    *,
+    staged: bool = False,
 ) -> Generator[CopyRows]:
     """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips.
 
-    `notes`, which reading the batches fills, are told at the end.
+    `notes`, which reading the batches fills, are told at the end. With `staged` the contacts have STAGED_COLUMNS:
+    where they stand in a campaign is seen later.
     """
     contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
     position = 0
@@ -51,7 +55,7 @@ def copy_rows(
     for batch in batches:
         for new, row in zip(new_ids(len(batch.accepted)), batch.accepted, strict=True):
             position += 1
-            contacts += _contact(new, campaign, position, row)
+            contacts += _staged(new, row) if staged else _contact(new, campaign, position, row)
         for refused in batch.rejected:
             rejects += _reject(campaign, refused)
         counts.add(batch.counts())
@@ -65,9 +69,23 @@ def copy_rows(
 
 
 def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> bytes:
+    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + _fields(row) + b"\n"
+
+
+def _staged(new: uuid.UUID, row: AcceptedRow) -> bytes:
+    options = row.options
+    token = "\\N" if options.client_token is None else options.client_token.translate(_ESCAPES)
+    expires = "\\N" if options.expires_at is None else options.expires_at.isoformat()
+    return (
+        f"{new}\t{row.line}\t{row.phone_number}\t".encode()
+        + _fields(row)
+        + f"\t{token}\t{expires}\t{options.priority}\n".encode()
+    )
+
+
+def _fields(row: AcceptedRow) -> bytes:
     # orjson escapes tabs and line ends itself; of COPY's own, only the backslash is left.
-    fields = orjson.dumps(row.custom_fields).replace(b"\\", b"\\\\")
-    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + fields + b"\n"
+    return orjson.dumps(row.custom_fields).replace(b"\\", b"\\\\")
 
 
 def _reject(campaign: str, row: RejectedRow) -> bytes:

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from campaigns import contact_options
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.columns import CellRefused, Columns, Limits
+from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused
 from campaigns.number_hints import hinted_number
 from campaigns.number_text import date_refused, is_date, may_be_date
@@ -30,6 +32,7 @@ class AcceptedRow:
     line: int
     phone_number: str
     custom_fields: dict[str, str]
+    options: ContactOptions = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,21 @@ def _told(refused: NumberRefused) -> str:
 
 
 class RowBatcher:
-    """Numbers, duplicates and limits over a whole list: what one row cannot know by itself."""
+    """Numbers, duplicates and limits over a whole list: what one row cannot know by itself. With `options` some of
+    its columns are no custom fields (`contact_options.NAMES`)."""
 
-    def __init__(self, region: str | None, limits: Limits, row_templates: RowTemplates | None = None) -> None:
+    def __init__(
+        self,
+        region: str | None,
+        limits: Limits,
+        row_templates: RowTemplates | None = None,
+        *,
+        options: bool = False,
+    ) -> None:
         self.limits = limits
         self._region = region
         self._row_templates = row_templates
+        self._options = options
         self._lines: dict[str, int] = {}
         self._holds_dates = False
 
@@ -142,6 +154,9 @@ class RowBatcher:
         """A row whose cells can travel with a call, with its number, or why it cannot be called."""
         have = len(cells)
         fields = {name: cells[index] if index < have else "" for index, name in columns.custom}
+        options = contact_options.take(fields) if self._options else PLAIN
+        if isinstance(options, CellRefused):
+            return rejected_cell(line, text, options)
         if self._row_templates is not None:
             refused = self._row_templates.refusal(fields, columns.variables)
             if refused is not None:
@@ -153,7 +168,7 @@ class RowBatcher:
             if failure.code == "date":
                 self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
-        return AcceptedRow(line, number, fields)
+        return AcceptedRow(line, number, fields, options)
 
     def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""

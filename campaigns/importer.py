@@ -43,12 +43,14 @@ def read_list(
     encoding: str | None = None,
     templates: Sequence[Template] = (),
     notes: ImportNotes | None = None,
+    options: bool = False,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read a CSV list; `let_others_run` is called every few milliseconds by the clock `now`, so that others can run.
 
-    `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way.
+    `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way. With
+    `options` the list has columns that say something of the contact (`contact_options`).
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
     time_slice = TimeSlice(let_others_run, now=now)
@@ -61,7 +63,10 @@ def read_list(
         columns, notes.columns = _header(header, limits, sample, default_region)
         refuse_missing(templates, (column.name for column in notes.custom), columns.variables.values())
         batcher = RowBatcher(
-            default_region, limits, RowTemplates(templates, default_region) if templates else None
+            default_region,
+            limits,
+            RowTemplates(templates, default_region) if templates else None,
+            options=options,
         )
         batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
         note_mojibake(notes, columns, [row.cells for row in sample])

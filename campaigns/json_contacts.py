@@ -34,18 +34,23 @@ def read_objects(
     limits: Limits,
     templates: Sequence[Template] = (),
     notes: ImportNotes | None = None,
+    options: bool = False,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read the inline `contacts` array of a JSON body by the same rules; a row's line is its place, from 1.
 
-    Values are strings, numbers, booleans or null (an empty cell). Raises ListRefused as read_list does.
+    Values are strings, numbers, booleans or null (an empty cell). `options` as of read_list, which says too what is
+    raised.
     """
     time_slice = TimeSlice(let_others_run, now=now)
     notes = ImportNotes() if notes is None else notes
     keys = _ContactKeys(limits)
     batcher = RowBatcher(
-        default_region, limits, RowTemplates(templates, default_region) if templates else None
+        default_region,
+        limits,
+        RowTemplates(templates, default_region) if templates else None,
+        options=options,
     )
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:

@@ -53,7 +53,7 @@ def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
     try:
         notes = ImportNotes()
         batches = _batches(request, file, notes, output.sign_of_life)
-        for rows in copy_rows(batches, request.campaign_id, notes=notes):
+        for rows in copy_rows(batches, request.campaign_id, notes=notes, staged=request.added):
             output.write(rows_frame(rows))
     except ListRefused as refused:
         output.write(refused_frame(refused))
@@ -72,6 +72,7 @@ def _batches(
             limits=request.limits,
             templates=request.templates,
             notes=notes,
+            options=request.added,
             let_others_run=meanwhile,
         )
     return read_list(
@@ -81,6 +82,7 @@ def _batches(
         encoding=request.encoding,
         templates=request.templates,
         notes=notes,
+        options=request.added,
         let_others_run=meanwhile,
     )
 

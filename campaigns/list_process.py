@@ -37,7 +37,7 @@ class ListForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What to read a list for."""
+    """What to read a list for; `added`: to be added to a campaign that there is."""
 
     form: ListForm
     campaign_id: uuid.UUID
@@ -45,6 +45,7 @@ class ListRequest:
     limits: Limits
     encoding: str | None = None
     templates: tuple[Template, ...] = ()
+    added: bool = False
 
     def to_json(self) -> str:
         """As an argument of the process."""
@@ -61,6 +62,7 @@ class ListRequest:
             Limits(**said["limits"]),
             said["encoding"],
             tuple(Template.from_json(one) for one in said["templates"]),
+            said["added"],
         )
 
 

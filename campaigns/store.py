@@ -99,9 +99,9 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> s
     return e164
 
 
-def agent_templates(new: NewCampaign) -> tuple[Template, ...]:
-    """What of the campaign's agent depends on the columns of the list. The references have been checked."""
-    (agent,) = rows("SELECT action, safe_harbour FROM agent WHERE id = %s", new.agent_id)
+def agent_templates(agent_id: uuid.UUID | None) -> tuple[Template, ...]:
+    """What of a campaign's agent depends on the columns of its list. That there is this agent has been checked."""
+    (agent,) = rows("SELECT action, safe_harbour FROM agent WHERE id = %s", agent_id)
     gateways = rows(
         "SELECT id::text, prefixes FROM gateway WHERE id::text = %s AND deleted_at IS NULL",
         str(agent["action"].get("gateway_id")),
@@ -122,8 +122,8 @@ def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
             if not piece.counts.rows:
                 # A transaction that says nothing for IDLE_SECONDS is undone.
                 rows("SELECT 1")
-            _copy(COPY_CONTACTS, piece.contacts)
-            _copy(COPY_REJECTS, piece.rejects)
+            copy(COPY_CONTACTS, piece.contacts)
+            copy(COPY_REJECTS, piece.rejects)
             counts.add(piece.counts)
             notes = piece.notes or notes
     _write_counts(campaign_id, counts, notes)
@@ -185,21 +185,24 @@ def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, notes: ImportNot
     )
 
 
-def rejects(campaign_id: uuid.UUID, after_line: int, limit: int) -> list[RejectRow]:
-    """The rejected rows past line `after_line`, in order; about `limit` of them, and never half of a line's."""
+def rejects(campaign_id: uuid.UUID, after_line: int, limit: int, addition: int = 0) -> list[RejectRow]:
+    """The rejected rows past line `after_line`, in order; about `limit` of them, and never half of a line's. Of the
+    list that the campaign was made with, or of an `addition`, from 1."""
     return rows_as(
         RejectRow,
         """
         SELECT line, raw, code, reason, column_name AS "column" FROM import_reject
-        WHERE campaign_id = %s AND line > %s
+        WHERE campaign_id = %s AND line > %s AND addition = %s
         ORDER BY line FETCH FIRST %s ROWS WITH TIES""",
         campaign_id,
         after_line,
+        addition,
         limit,
     )
 
 
-def _copy(statement: str, lines: bytes) -> None:
+def copy(statement: str, lines: bytes) -> None:
+    """Run a COPY … FROM STDIN with these lines, where there are any."""
     if lines:
         with _cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(lines)

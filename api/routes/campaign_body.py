@@ -1,4 +1,4 @@
-"""Reads the two forms of a creating request, a multipart form or JSON, and stores the campaign they ask for.
+"""Reads the two forms of a request with a list, a multipart form or JSON, and stores the campaign that one asks for.
 
 A list of more than some hundred rows is read in a process of its own (`campaigns/list_process.py`): whoever asks this
 one for something else waits only for the bytes that pass through it on their way to the database.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
+from typing import Generic, TypeVar
 
 import marshmallow as ma
 import structlog
@@ -63,6 +64,8 @@ SHORT_BYTES = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
+V = TypeVar("V")
+
 ReadContacts = Callable[[str | None, tuple[Template, ...], uuid.UUID], Generator[CopyRows]]
 """Reads a list, given the region of its numbers and its agent's templates, for the campaign of this id."""
 
@@ -71,12 +74,14 @@ _imports = FairTurns(IMPORTS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRequest:
-    """A creating request, read and valid in each field: `read` yields its list, `hash` stands for the whole."""
+class ListBody(Generic[V]):
+    """A request with a list, read and valid in each field: `read` yields the list, `hash` stands for the whole.
+    `objects` are its contacts as they stand there, where they are JSON."""
 
-    fields: CampaignValues
+    fields: V
     read: ReadContacts
     hash: str
+    objects: Callable[[], Iterator[object]] | None = None
 
 
 def create_from_request(
@@ -87,9 +92,7 @@ def create_from_request(
     Raises ApiError: 400, 409, 413, 415.
     """
     created: list[uuid.UUID] = []
-    # Counted below while it streams in; None would mean the application's own limit.
-    request.max_content_length = sys.maxsize
-    with _read_request() as wanted:
+    with read_body(_validated, CampaignFields()) as wanted:
         new = _new_campaign(wanted.fields, services, caller)
 
         def work() -> dict[str, object]:
@@ -99,24 +102,17 @@ def create_from_request(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
             region = new.default_region or region_of(caller_id)
-            created[:] = [store.create(new, partial(wanted.read, region, store.agent_templates(new)))]
+            created[:] = [
+                store.create(new, partial(wanted.read, region, store.agent_templates(new.agent_id)))
+            ]
             return to_json(created[0])
 
-        gate = partial(_import_slot, caller.tenant_id)
-        try:
-            answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=gate)
-        except store.UnknownReferenceError as error:
-            raise ApiError(400, str(error)) from error
-        except ListRefused as error:
-            end = "" if error.message.endswith((".", "?")) else "."
-            raise ApiError(400, error.message + end, code=error.code) from error
-        except ListNotRead as error:
-            log.error("list_not_read", exc_info=error)
-            raise ApiError(
-                503,
-                "The list could not be read to its end, and nothing is kept.",
-                headers={"Retry-After": "5"},
-            ) from error
+        gate = partial(import_slot, caller.tenant_id)
+        with refusals():
+            try:
+                answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=gate)
+            except store.UnknownReferenceError as error:
+                raise ApiError(400, str(error)) from error
     return answer, None if answer.replayed else created[0]
 
 
@@ -137,7 +133,25 @@ class SpooledBody:
 
 
 @contextmanager
-def _import_slot(tenant_id: str) -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """Turn what reading a list raises into an ApiError: 400 for one that is refused, 503 where it was not read."""
+    try:
+        yield
+    except ListRefused as error:
+        end = "" if error.message.endswith((".", "?")) else "."
+        raise ApiError(400, error.message + end, code=error.code) from error
+    except ListNotRead as error:
+        log.error("list_not_read", exc_info=error)
+        raise ApiError(
+            503,
+            "The list could not be read to its end, and nothing is kept.",
+            headers={"Retry-After": "5"},
+        ) from error
+
+
+@contextmanager
+def import_slot(tenant_id: str) -> Iterator[None]:
+    """One of the places for those who read a list. Raises ApiError 503 where none comes free."""
     with _imports.turn(tenant_id, QUEUE_SECONDS) as has:
         if not has:
             raise ApiError(503, "Too many imports at once.", headers={"Retry-After": "5"})
@@ -145,13 +159,19 @@ def _import_slot(tenant_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def _read_request() -> Iterator[CreateRequest]:
+def read_body(
+    checked: Callable[[dict[str, object]], V], schema: ma.Schema, *, added: bool = False
+) -> Iterator[ListBody[V]]:
+    """The list of this request, a form or JSON, and its single fields, which `checked` loads; `schema` has them.
+    `added`: the list is to be added to a campaign that there is. Raises ApiError: 400, 413, 415."""
+    # Counted below while it streams in; None would mean the application's own limit.
+    request.max_content_length = sys.maxsize
     if request.mimetype == "application/json":
         with closing(_spooled()) as body:
-            yield _from_json(body)
+            yield _from_json(body, checked, schema)
     elif request.mimetype == "multipart/form-data":
         with closing(read_form(request, FILE_FIELD, LIMITS, let_others_run)) as form:
-            yield _from_form(form)
+            yield _from_form(form, checked, schema, added=added)
     else:
         given = request.mimetype or "not given"
         raise ApiError(
@@ -159,9 +179,11 @@ def _read_request() -> Iterator[CreateRequest]:
         )
 
 
-def _from_form(form: Form) -> CreateRequest:
+def _from_form(
+    form: Form, checked: Callable[[dict[str, object]], V], schema: ma.Schema, *, added: bool
+) -> ListBody[V]:
     given = {name: values for name, values in form.fields.items() if name != ENCODING_FIELD}
-    fields = _validated(typed(given.items(), CampaignFields()))
+    fields = checked(typed(given.items(), schema))
     encoding = _encoding(form.fields.get(ENCODING_FIELD, []))
     file = form.file
     if file is None:
@@ -172,7 +194,7 @@ def _from_form(form: Form) -> CreateRequest:
     ) -> Generator[CopyRows]:
         file.seek(0)
         if form.file_size > SHORT_BYTES:
-            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates)
+            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates, added)
             return read_in_process(asked, file)
         notes = ImportNotes()
         batches = read_list(
@@ -182,21 +204,23 @@ def _from_form(form: Form) -> CreateRequest:
             encoding=encoding,
             templates=templates,
             notes=notes,
+            options=added,
             let_others_run=let_others_run,
         )
-        return copy_rows(batches, campaign_id, notes=notes)
+        return copy_rows(batches, campaign_id, notes=notes, staged=added)
 
-    return CreateRequest(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
+    return ListBody(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
 
-def _from_json(body: SpooledBody) -> CreateRequest:
+def _from_json(
+    body: SpooledBody, checked: Callable[[dict[str, object]], V], schema: ma.Schema
+) -> ListBody[V]:
     """The fields are decoded and checked; the list is left as it is until its turn to be imported has come."""
-    schema = CampaignFields()
     known = [name for name, field in schema.fields.items() if not field.dump_only]
     try:
         values = split(body.data, [*known, FILE_FIELD], let_others_run)
         contacts = values.pop(FILE_FIELD, b"null")
-        fields = _validated({name: _decoded(name, value) for name, value in values.items()})
+        fields = checked({name: _decoded(name, value) for name, value in values.items()})
         if contacts == b"null":
             raise ApiError(400, f"{FILE_FIELD} is required.")
         if bytes(contacts[:1]) != b"[":
@@ -232,7 +256,8 @@ def _from_json(body: SpooledBody) -> CreateRequest:
             file.flush()
             yield from read_in_process(asked, file)
 
-    return CreateRequest(fields, here if body.size <= SHORT_BYTES else elsewhere, body.hash)
+    read = here if body.size <= SHORT_BYTES else elsewhere
+    return ListBody(fields, read, body.hash, lambda: elements(bytes(contacts)))
 
 
 def _decoded(name: str, value: Bytes) -> object:

@@ -159,6 +159,12 @@ class ContactFilters(PageValues):
     status: NotRequired[str]
 
 
+class RejectOptions(TypedDict):
+    """A loaded RejectQuery."""
+
+    addition: int
+
+
 class StopOptions(TypedDict):
     """A loaded StopQuery."""
 
@@ -525,6 +531,18 @@ class ContactQuery(FilteredQuery):
     """Which contacts."""
 
     status = schemas.Choice(ContactStatus)
+
+
+class RejectQuery(schemas.Schema):
+    """Of which list."""
+
+    addition = schemas.Integer(
+        0,
+        load_default=0,
+        metadata={
+            "description": "0 is the list that the campaign was made with; those that were added follow."
+        },
+    )
 
 
 class StopQuery(schemas.Schema):

@@ -31,6 +31,8 @@ from api.routes.campaign_schemas import (
     ContactList,
     ContactQuery,
     OneCampaignSchema,
+    RejectOptions,
+    RejectQuery,
 )
 from api.schemas import identifier
 from api.services import services
@@ -152,25 +154,27 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
 
 @blp.route("/campaigns/<campaign_id>/rejects")
 @requires("read", errors={404: NOT_FOUND})
+@blp.arguments(RejectQuery, location="query")
 @blp.response(
     200,
     {"type": "string"},
     content_type="text/csv",
     example="line,code,reason,raw,column\r\n7,invalid_number,it is too short,555,phone_number\r\n",
 )
-def download_rejects(campaign_id: str) -> Response:
+def download_rejects(query: RejectOptions, campaign_id: str) -> Response:
     """Download the rejected rows
 
     A CSV of every row of the list that was not accepted: its line, a stable code, the reason, its text and the column
     that is at fault, where one is. A cell that a spreadsheet would run as a formula is preceded by an apostrophe.
     """
-    found_id = id_or_404(campaign_id, "Campaign")
+    found_id, addition = id_or_404(campaign_id, "Campaign"), query["addition"]
     with transaction():
         campaign_or_404(found_id)
-        first = store.rejects(found_id, 0, REJECT_PAGE)
+        first = store.rejects(found_id, 0, REJECT_PAGE, addition)
     name = f"rejects-{found_id}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-    return Response(_reject_lines(found_id, first), content_type="text/csv; charset=utf-8", headers=headers)
+    lines = _reject_lines(found_id, first, addition)
+    return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
@@ -242,10 +246,10 @@ def _position(campaign_id: uuid.UUID, text: str) -> int:
     return found
 
 
-def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow]) -> Iterator[str]:
+def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow], addition: int) -> Iterator[str]:
     """The CSV, page by page. A database lost on the way ends the download short, as any broken connection does."""
     yield csv_row("line", "code", "reason", "raw", "column")
     while page:
         yield "".join(csv_row(row.line, row.code, row.reason, row.raw, row.column or "") for row in page)
         with transaction():
-            page = store.rejects(campaign_id, page[-1].line, REJECT_PAGE)
+            page = store.rejects(campaign_id, page[-1].line, REJECT_PAGE, addition)

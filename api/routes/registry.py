@@ -12,6 +12,7 @@ from api.routes import (
     campaign_actions,
     campaign_changes,
     contacts,
+    campaign_contacts,
     gateways,
     halt,
     nodes,
@@ -24,6 +25,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
     campaign_changes.blp,
+    campaign_contacts.blp,
     pacing.blp,
     contacts.blp,
     breakers.blp,

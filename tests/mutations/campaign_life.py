@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 CHANGES = "tests/integration/api/test_campaign_changes.py"
+ADDITIONS = "tests/integration/api/test_additions.py"
 FED_CAMPAIGNS = "tests/integration/dialer/test_fed_campaigns.py"
 
 FED = (
@@ -31,6 +32,30 @@ FED = (
         " or not rows(_EXHAUSTED, campaign_id):\n",
         ":\n",
         (f"{FED_CAMPAIGNS}::test_a_campaign_does_not_end_over_contacts_that_are_being_added",),
+    ),
+    Mutation(
+        "added to what has ended",
+        "a contact comes into a campaign that has ended, and waits in it for ever",
+        "campaigns/additions.py",
+        'not found or found[0]["status"] not in OPEN',
+        "not found",
+        (f"{ADDITIONS}::test_what_ends_while_a_list_is_read_keeps_nothing_of_it",),
+    ),
+    Mutation(
+        "two who add at once",
+        "what is sent twice at the same time is added twice, or refused by a constraint",
+        "campaigns/additions.py",
+        "    rows(_ONE_AT_A_TIME, campaign_id)\n    found = db.execute_sql(_ADD_ROWS",
+        "    found = db.execute_sql(_ADD_ROWS",
+        (f"{ADDITIONS}::test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts",),
+    ),
+    Mutation(
+        "token forgotten",
+        "a lead that is sent again after its campaign got another number for it is called twice",
+        "campaigns/additions.py",
+        "FROM fresh WHERE client_token IS NOT NULL",
+        "FROM fresh WHERE false",
+        (f"{ADDITIONS}::test_a_token_that_is_sent_again_is_the_same_contact_even_after_the_end",),
     ),
     Mutation(
         "claimed after it has expired",

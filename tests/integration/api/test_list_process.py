@@ -103,13 +103,13 @@ def test_a_long_list_is_read_in_a_process_of_its_own_and_a_short_one_is_not(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[int]] = []
-    copy = store._copy
+    copy = store.copy
 
     def noted(*given: Any) -> None:
         seen.append(readers())
         copy(*given)
 
-    monkeypatch.setattr(store, "_copy", noted)
+    monkeypatch.setattr(store, "copy", noted)
     site.create(3)
     assert not any(seen)
     for given in (
@@ -128,14 +128,14 @@ def test_a_long_list_is_read_in_a_process_of_its_own_and_a_short_one_is_not(
 def test_where_its_process_dies_nothing_is_kept_and_the_client_is_told_to_come_back(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = store._copy
+    copy = store.copy
 
     def killed(*given: Any) -> None:
         copy(*given)
         for child in readers():
             os.kill(child, signal.SIGKILL)
 
-    monkeypatch.setattr(store, "_copy", killed)
+    monkeypatch.setattr(store, "copy", killed)
     headers = {"Idempotency-Key": "k1"}
     lost = site.post("/campaigns", headers=headers, **site.multipart(csv_of(LONG)))
     assert (lost.status_code, lost.text, lost.headers["Retry-After"]) == (
@@ -145,7 +145,7 @@ def test_where_its_process_dies_nothing_is_kept_and_the_client_is_told_to_come_b
     )
     assert nothing_kept(site)
     assert readers() == set()
-    monkeypatch.setattr(store, "_copy", copy)
+    monkeypatch.setattr(store, "copy", copy)
     again = site.post("/campaigns", headers=headers, **site.multipart(csv_of(LONG)))
     assert (again.status_code, again.json["counts"]["pending"]) == (201, LONG)
 

@@ -89,6 +89,11 @@ def test_what_is_served_keeps_the_schema(site: Site, document: Any) -> None:
         ("patch", "/campaigns/{campaign_id}", {"json": {"weight": 2, "slow_start": True}}),
         ("get", "/campaigns/{campaign_id}/pacing", {}),
         ("get", "/campaigns/{campaign_id}/contacts", {}),
+        (
+            "post",
+            "/campaigns/{campaign_id}/contacts",
+            {"json": {"contacts": [{"phone_number": "+14155559001"}]}},
+        ),
         ("post", "/campaigns/{campaign_id}/start", {}),
         ("post", "/campaigns/{campaign_id}/stop", {}),
         ("post", "/campaigns/{campaign_id}/events/token", {}),

@@ -94,8 +94,8 @@ def test_an_upload_waits_for_one_of_another_tenants_at_most(
             order.append(tenant_id)
             yield
 
-    slot = campaign_body._import_slot
-    monkeypatch.setattr(campaign_body, "_import_slot", noted)
+    slot = campaign_body.import_slot
+    monkeypatch.setattr(campaign_body, "import_slot", noted)
     with ExitStack() as held:
         for _ in range(campaign_body.IMPORTS_AT_ONCE):
             held.enter_context(campaign_body._imports.turn("somebody", 0))

@@ -1,0 +1,296 @@
+"""Adding contacts to a campaign that there is, while it is prepared, runs or is paused."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from functools import partial
+
+import marshmallow as ma
+from flask import Response
+from marshmallow import fields
+
+from api import idempotency, notify, schemas
+from api.auth import current_caller, requires
+from api.blueprint import PREFIX, Blueprint, refusal
+from api.errors import conflict, not_found
+from api.resources import id_or_404
+from api.routes.campaign_body import (
+    IMPORT_SECONDS,
+    LIMITS,
+    ListBody,
+    import_slot,
+    read_body,
+    refusals,
+)
+from api.routes.campaigns import NOT_FOUND
+from api.services import services
+from campaigns import additions
+from campaigns.additions import Added, AddedRow, Target
+from campaigns.contact_options import LONGEST_TOKEN, MOST_PRIORITY
+from campaigns.errors import ListRefused
+from campaigns.import_notes import ImportNotes
+from campaigns.import_rows import AcceptedRow, RejectedRow
+from campaigns.json_contacts import read_objects
+from campaigns.lifecycle_errors import CampaignNotFoundError
+from cooperative import let_others_run
+from coordination.topics import Topic
+
+blp = Blueprint("contacts", description="Who is called")
+
+MOST_OBJECTS = 1_000
+RESULTS = {
+    Added.ADDED: "It is a contact of the campaign from now on.",
+    Added.REPEATED: "Its client_token was sent before with this number: the contact that it made then.",
+    Added.DUPLICATE: "Its number is in the campaign, or earlier in this list, already.",
+    "rejected": "It cannot be called: code and reason say why.",
+}
+EXAMPLE_CONTACT = {
+    "phone_number": "+14155550123",
+    "first_name": "Ada",
+    "client_token": "lead-4711",
+    "expires_at": "2027-03-28T17:00:00Z",
+    "priority": 10,
+}
+EXAMPLE: dict[str, object] = {
+    "added": 1,
+    "repeated": 0,
+    "duplicates": 0,
+    "invalid": 0,
+    "warnings": [],
+    "rejects_url": None,
+    "results": [
+        {
+            "line": 1,
+            "result": "added",
+            "contact_id": "019ab0c4-7d2f-7c00-8d00-00000000a001",
+            "phone_number": "+14155550123",
+            "client_token": "lead-4711",
+            "code": None,
+            "reason": None,
+        }
+    ],
+}
+
+
+class AdditionFields(schemas.Schema):
+    """The single fields of a list that is added: none."""
+
+
+class AdditionBody(schemas.Schema):
+    """Contacts to add."""
+
+    contacts = schemas.Items(
+        fields.Raw(
+            metadata={
+                "type": "object",
+                "description": f"A phone_number, and, of its own choice: client_token (up to {LONGEST_TOKEN} "
+                "characters, unique in the campaign for 7 days), expires_at (RFC 3339 with an offset), priority "
+                f"(0 to {MOST_PRIORITY}); other keys become custom_fields.",
+            }
+        ),
+        required=True,
+        metadata={"description": f"At most {MOST_OBJECTS}.", "maxItems": MOST_OBJECTS},
+    )
+
+
+class AdditionForm(schemas.Schema):
+    """Contacts to add, as a CSV file. For the documentation: a form is read as it streams in."""
+
+    contacts = fields.Raw(
+        required=True,
+        metadata={
+            "type": "string",
+            "format": "binary",
+            "description": "As the list of a new campaign; its columns client_token, expires_at and priority say of "
+            "a contact what these keys do in JSON.",
+        },
+    )
+    encoding = schemas.Text(
+        1, 40, metadata={"description": "As of a new campaign.", "example": "windows-1251"}
+    )
+
+
+class AddedRowSchema(schemas.Schema):
+    """What became of one contact."""
+
+    line = schemas.Integer(required=True, metadata={"description": "Its place in the request, from 1."})
+    result = schemas.Word(RESULTS, "", required=True)
+    contact_id = schemas.Id(required=True, allow_none=True)
+    phone_number = schemas.Text(required=True, allow_none=True, metadata={"description": "E.164"})
+    client_token = schemas.Text(required=True, allow_none=True)
+    code = schemas.Text(required=True, allow_none=True, metadata={"description": "Stable; for programs."})
+    reason = schemas.Text(required=True, allow_none=True)
+
+
+class AdditionSchema(schemas.Schema):
+    """What became of contacts that were to be added."""
+
+    added = schemas.Integer(required=True)
+    repeated = schemas.Integer(required=True)
+    duplicates = schemas.Integer(required=True)
+    invalid = schemas.Integer(required=True)
+    warnings = schemas.Items(fields.String(), required=True, metadata={"description": "As of an import."})
+    rejects_url = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "Of a CSV: its rows that were not accepted."}
+    )
+    results = schemas.Items(
+        schemas.Nested(AddedRowSchema),
+        required=True,
+        metadata={"description": "Of JSON: what became of each, in its order. Empty of a CSV."},
+    )
+
+
+@blp.route("/campaigns/<campaign_id>/contacts", methods=["POST"])
+@requires(
+    "operate",
+    errors={
+        404: NOT_FOUND,
+        409: "Campaign is completed; no contacts can be added.",
+        413: "contacts has more than 10485760 bytes, the most a list may have.",
+        415: "The content type is text/csv; it must be multipart/form-data or application/json.",
+    },
+    once=True,
+)
+@blp.doc(
+    requestBody={
+        "required": True,
+        "content": {
+            "application/json": {"schema": AdditionBody, "example": {"contacts": [EXAMPLE_CONTACT]}},
+            "multipart/form-data": {
+                "schema": AdditionForm,
+                "example": {"contacts": "phone_number,first_name,client_token\n+14155550123,Ada,lead-4711\n"},
+            },
+        },
+    },
+)
+@blp.response(201, AdditionSchema, example=EXAMPLE)
+def add_contacts(campaign_id: str) -> Response:
+    """Add contacts to a campaign
+
+    To one that has not ended; where it runs they are called as soon as their turn comes. Rows that cannot be called
+    are told, and the others added. A contact whose client_token was sent before is answered as it is, whatever became
+    of the campaign: what is sent again after a lost answer calls nobody twice. One whose expires_at has come is not
+    called any more: cancelled, disposition expired. Of those that wait for their first call the highest priority is
+    called first. To keep a campaign from ending between two of these requests, create it with keep_open.
+    """
+    found_id = id_or_404(campaign_id, "Campaign")
+    caller = current_caller()
+    with read_body(_none, AdditionFields(), added=True) as body:
+
+        def work() -> object:
+            target = additions.target(found_id, caller.tenant_id)
+            return _objects(body, target) if body.objects else _list(body, target)
+
+        # Reading a list takes long enough that others would wait; a few objects do not.
+        once = idempotency.once
+        if body.objects is None:
+            once = partial(once, seconds=IMPORT_SECONDS, gate=partial(import_slot, caller.tenant_id))
+        with refusals():
+            try:
+                answer = once(work, body.hash)
+            except CampaignNotFoundError as error:
+                raise not_found("Campaign") from error
+            except additions.NotOpenError as error:
+                raise conflict(str(error)) from error
+    if not answer.replayed:
+        notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
+    return answer.response()
+
+
+def _none(data: dict[str, object]) -> None:
+    """There are no single fields. Raises ApiError 400 for any."""
+    schema = AdditionFields()
+    try:
+        schema.load(data)
+    except ma.ValidationError as error:
+        raise refusal(error, schema, ("contacts", "encoding")) from error
+
+
+def _list(body: ListBody[None], target: Target) -> dict[str, object]:
+    addition = additions.add_list(
+        target.campaign_id, body.read(target.region, target.templates, target.campaign_id)
+    )
+    told = addition.counts
+    return {
+        "added": addition.new,
+        "repeated": told.get(Added.REPEATED, 0),
+        "duplicates": told.get(Added.DUPLICATE, 0),
+        "invalid": addition.invalid + told.get(Added.TOKEN_REUSED, 0),
+        "warnings": addition.warnings,
+        "rejects_url": f"{PREFIX}/campaigns/{target.campaign_id}/rejects?addition={addition.number}",
+        "results": [],
+    }
+
+
+def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
+    assert body.objects is not None
+    notes = ImportNotes()
+    accepted: list[AcceptedRow] = []
+    rejected: list[RejectedRow] = []
+    for batch in read_objects(
+        _few(body.objects()),
+        default_region=target.region,
+        limits=LIMITS,
+        templates=target.templates,
+        notes=notes,
+        options=True,
+        let_others_run=let_others_run,
+    ):
+        accepted += batch.accepted
+        rejected += batch.rejected
+    found = {row.line: row for row in additions.add_rows(target.campaign_id, accepted, notes.custom)}
+    told = [_told(row, found[row.line]) for row in accepted] + [_refused(row) for row in rejected]
+    results = sorted(told, key=lambda one: int(str(one["line"])))
+    count = {word: sum(one["result"] == word for one in results) for word in RESULTS}
+    return {
+        "added": count[Added.ADDED],
+        "repeated": count[Added.REPEATED],
+        "duplicates": count[Added.DUPLICATE],
+        "invalid": count["rejected"],
+        "warnings": notes.warnings,
+        "rejects_url": None,
+        "results": results,
+    }
+
+
+def _few(objects: Iterator[object]) -> Iterator[object]:
+    yield from itertools.islice(objects, MOST_OBJECTS)
+    if next(objects, None) is not None:
+        raise ListRefused(
+            "too_many_rows",
+            f"contacts has more than {MOST_OBJECTS} objects; add them by several requests, or as CSV",
+        )
+
+
+def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:
+    if found.result is Added.TOKEN_REUSED:
+        reason = f"client_token is {row.options.client_token!r}; it stands for another number already"
+        refused = RejectedRow(row.line, "", Added.TOKEN_REUSED, reason, "client_token")
+        return _refused(refused, row.phone_number, row.options.client_token)
+    return {
+        "line": row.line,
+        "result": found.result,
+        "contact_id": _text(found.contact_id),
+        "phone_number": row.phone_number,
+        "client_token": row.options.client_token,
+        "code": None,
+        "reason": None,
+    }
+
+
+def _refused(row: RejectedRow, number: str | None = None, token: str | None = None) -> dict[str, object]:
+    return {
+        "line": row.line,
+        "result": Added.DUPLICATE if row.code == "duplicate" else "rejected",
+        "contact_id": None,
+        "phone_number": number,
+        "client_token": token,
+        "code": row.code,
+        "reason": row.reason,
+    }
+
+
+def _text(contact_id: uuid.UUID | None) -> str | None:
+    return None if contact_id is None else str(contact_id)

@@ -1,0 +1,245 @@
+"""Adds contacts to a campaign that was not ended, each at most once, whatever is sent again.
+
+Whoever adds to one campaign waits for who does already (an advisory lock), so that places in the list, numbers and
+tokens are compared with all that are there. The campaign's own row is locked last: it is then still open, or nothing
+is kept, and nobody's pause or stop waits for a long list. Runs in the caller's transaction. Decision 0068.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from campaigns import contact_options, store
+from campaigns.column_names import ListColumn, merged
+from campaigns.columns import Limits
+from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows
+from campaigns.errors import CampaignsError, ListRefused
+from campaigns.import_notes import ImportNotes
+from campaigns.import_rows import AcceptedRow, ImportCounts
+from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.numbers import region_of
+from campaigns.row_templates import Template
+from ids import new_ids
+from models import CampaignStatus, db, rows
+
+TOKEN_DAYS = 7
+"""For so long a token of a client stands for the contact that it was first sent with."""
+OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
+
+
+class Added(StrEnum):
+    """What became of a row that can be dialled."""
+
+    ADDED = "added"
+    REPEATED = "repeated"
+    """Its client token was sent before, with the same number."""
+    DUPLICATE = "duplicate"
+    """Its number is in the campaign already."""
+    TOKEN_REUSED = "token_reused"
+    """Its client token stands for another number."""
+
+
+class NotOpenError(CampaignsError):
+    """The campaign has ended: nobody is called any more."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"Campaign is {status}; no contacts can be added.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a list that is added is read for: the region of its numbers without a `+`, and its agent's templates."""
+
+    campaign_id: uuid.UUID
+    region: str | None
+    templates: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRow:
+    """What became of the row on one line, and the contact that it is, or is already."""
+
+    line: int
+    result: Added
+    contact_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What became of a list that was added. `number`: of how many it is the last, where its rejects are kept; `new`:
+    how many contacts there are more."""
+
+    counts: Mapping[Added, int]
+    invalid: int
+    number: int | None
+    warnings: Sequence[str]
+
+    @property
+    def new(self) -> int:
+        return self.counts.get(Added.ADDED, 0)
+
+
+_TARGET = """
+    SELECT c.import_region, c.agent_id, p.e164 FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
+    WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
+_LOCK_CAMPAIGN = """
+    SELECT status, import_columns FROM campaign WHERE id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
+_COLUMNS = "UPDATE campaign SET import_columns = %s WHERE id = %s"
+_NUMBER = "UPDATE campaign SET additions = additions + 1 WHERE id = %s RETURNING additions"
+_COUNT = """
+    INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending"""
+
+_STAGED_TYPES = """
+    id uuid, line int, phone_number text, custom_fields jsonb, client_token text, expires_at timestamptz,
+    priority smallint"""
+_OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
+_STAGE = (
+    f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
+    "CREATE TEMP TABLE staged_reject (LIKE import_reject INCLUDING DEFAULTS) ON COMMIT DROP",
+)
+# A token that is sent twice in one list is compared with itself: the first row is the one that counts.
+_ADDED = f"""
+    WITH staged AS MATERIALIZED (SELECT * FROM {{source}}),
+    named AS MATERIALIZED (
+        SELECT staged.line, token.contact_id, contact.phone_number = staged.phone_number AS same
+        FROM staged JOIN contact_token AS token ON token.campaign_id = %(campaign)s
+            AND token.token = staged.client_token AND token.created_at > now() - interval '{TOKEN_DAYS} days'
+        JOIN contact ON contact.id = token.contact_id
+    ), twice AS MATERIALIZED (
+        SELECT line FROM (
+            SELECT line, row_number() OVER (PARTITION BY client_token ORDER BY line) AS nth
+            FROM staged WHERE client_token IS NOT NULL
+        ) AS numbered WHERE nth > 1 AND line NOT IN (SELECT line FROM named)
+    ), present AS MATERIALIZED (
+        SELECT staged.line, contact.id AS contact_id FROM staged
+        JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = staged.phone_number
+        WHERE staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
+    ), fresh AS MATERIALIZED (
+        SELECT *, row_number() OVER (ORDER BY line) + coalesce(
+            (SELECT max(position) FROM contact WHERE campaign_id = %(campaign)s), 0) AS position
+        FROM staged WHERE line NOT IN (
+            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
+    ), written AS (
+        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, expires_at, priority)
+        SELECT id, %(campaign)s, position, phone_number, custom_fields, expires_at, priority FROM fresh
+    ), tokens AS (
+        INSERT INTO contact_token (campaign_id, token, contact_id)
+        SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
+        ON CONFLICT (campaign_id, token) DO UPDATE SET contact_id = excluded.contact_id, created_at = now()
+    ), told AS MATERIALIZED (
+        SELECT line, '{Added.ADDED}' AS result, id AS contact_id FROM fresh
+        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id
+            FROM named
+        UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL FROM twice
+        UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id FROM present
+    )"""
+_ADD_ROWS = _ADDED.format(source=_OF_JSON) + " SELECT line, result, contact_id FROM told"
+_ADD_LIST = (
+    _ADDED.format(source="staged_contact")
+    + f""", refused AS (
+        INSERT INTO staged_reject (campaign_id, line, raw, code, reason)
+        SELECT %(campaign)s, line, phone_number, result, CASE result
+            WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
+            ELSE 'client_token stands for another number' END
+        FROM told JOIN staged USING (line) WHERE result IN ('{Added.DUPLICATE}', '{Added.TOKEN_REUSED}')
+    )
+    SELECT result, count(*) FROM told GROUP BY 1"""
+)
+_KEEP_REJECTS = f"""
+    INSERT INTO import_reject ({REJECT_COLUMNS}, addition) SELECT {REJECT_COLUMNS}, %s FROM staged_reject"""
+
+
+def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
+    """What a list is read for that is to be added to this campaign. Raises CampaignNotFoundError."""
+    found = rows(_TARGET, campaign_id, tenant_id)
+    if not found:
+        raise CampaignNotFoundError("Campaign not found")
+    region = found[0]["import_region"] or region_of(found[0]["e164"])
+    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]))
+
+
+def add_rows(
+    campaign_id: uuid.UUID, accepted: Sequence[AcceptedRow], columns: Sequence[ListColumn]
+) -> list[AddedRow]:
+    """Add a few rows; what became of each. Raises NotOpenError where there is something to add to what has ended, and
+    ListRefused (too_many_columns)."""
+    rows(_ONE_AT_A_TIME, campaign_id)
+    found = db.execute_sql(_ADD_ROWS, {"campaign": campaign_id, "rows": _as_json(accepted)}).fetchall()
+    told = [AddedRow(line, Added(result), contact_id) for line, result, contact_id in found]
+    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns)
+    return told
+
+
+def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows]) -> Addition:
+    """Add a list of any length, as it is read; its rejected rows are kept. Raises as `add_rows`, and whatever reading
+    the list raises."""
+    for statement in _STAGE:
+        rows(statement)
+    counts, notes = ImportCounts(), ImportNotes()
+    with closing(pieces) as read:
+        for piece in read:
+            if not piece.counts.rows:
+                # A transaction that says nothing for IDLE_SECONDS is undone.
+                rows("SELECT 1")
+            store.copy(f"COPY staged_contact ({STAGED_COLUMNS}) FROM STDIN", piece.contacts)
+            store.copy(f"COPY staged_reject ({REJECT_COLUMNS}) FROM STDIN", piece.rejects)
+            counts.add(piece.counts)
+            notes = piece.notes or notes
+    rows(_ONE_AT_A_TIME, campaign_id)
+    found = db.execute_sql(_ADD_LIST, {"campaign": campaign_id}).fetchall()
+    told = Counter({Added(result): number for result, number in found})
+    _open(campaign_id, told[Added.ADDED], notes.custom)
+    told[Added.DUPLICATE] += counts.duplicates
+    (numbered,) = rows(_NUMBER, campaign_id)
+    rows(_KEEP_REJECTS, numbered["additions"])
+    return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
+
+
+def _open(campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn]) -> None:
+    """Lock the campaign, which must be open for new contacts, and count them."""
+    found = rows(_LOCK_CAMPAIGN, campaign_id)
+    if not new:
+        return
+    if not found or found[0]["status"] not in OPEN:
+        raise NotOpenError(found[0]["status"] if found else "deleted")
+    rows(_COUNT, campaign_id, store.IMPORT_LANE, new)
+    if found[0]["import_columns"] is None:
+        # Of a list that an older release imported: its variables are called as their columns.
+        return
+    known = [ListColumn(one["header"], one["column"], one["variable"]) for one in found[0]["import_columns"]]
+    now = merged(known, [column for column in columns if column.name not in contact_options.NAMES])
+    if len(now) > Limits().max_columns:
+        raise ListRefused(
+            "too_many_columns",
+            f"contacts makes {len(now)} columns of the campaign's {len(known)}; at most {Limits().max_columns} are "
+            f"allowed: leave out some",
+        )
+    if len(now) > len(known):
+        rows(_COLUMNS, orjson.dumps(ImportNotes(now).told_columns()).decode(), campaign_id)
+
+
+def _as_json(accepted: Sequence[AcceptedRow]) -> str:
+    """The rows as `_OF_JSON` reads them."""
+    told: list[dict[str, Any]] = [
+        {
+            "id": str(new),
+            "line": row.line,
+            "phone_number": row.phone_number,
+            "custom_fields": row.custom_fields,
+            "client_token": row.options.client_token,
+            "expires_at": row.options.expires_at,
+            "priority": row.options.priority,
+        }
+        for new, row in zip(new_ids(len(accepted)), accepted, strict=True)
+    ]
+    return orjson.dumps(told).decode()

@@ -1,0 +1,208 @@
+"""Contacts that are added to a campaign: to which, each once, by JSON and by CSV, and what is answered."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from typing import Any
+
+import gevent
+import pytest
+
+from campaigns import additions
+from campaigns.contact_options import ContactOptions
+from campaigns.import_rows import AcceptedRow
+from models import transaction
+from tests.integration.api.site import Site, csv_of
+from tests.integration.api.test_deletion_races import waiting
+from tests.waiting import HANG_SECONDS, wait_until
+
+NEW = "+14155559001"
+ENDED = "Campaign is completed; no contacts can be added."
+
+
+def add(site: Site, campaign_id: str, *contacts: Any, **options: Any) -> Any:
+    return site.post(f"/campaigns/{campaign_id}/contacts", json={"contacts": list(contacts)}, **options)
+
+
+def add_csv(site: Site, campaign_id: str, text: str) -> Any:
+    data = {"contacts": (io.BytesIO(text.encode()), "more.csv")}
+    return site.post(f"/campaigns/{campaign_id}/contacts", data=data)
+
+
+def lead(number: int, **more: Any) -> dict[str, Any]:
+    return {"phone_number": f"+1415555{9000 + number:04d}"} | more
+
+
+def listed(site: Site, campaign_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    return found
+
+
+def told(answer: Any) -> list[str]:
+    assert answer.status_code == 201, answer.text
+    return [one["result"] for one in answer.json["results"]]
+
+
+@pytest.mark.parametrize("state", ["draft", "scheduled", "running", "paused"])
+def test_contacts_are_added_in_any_unfinished_state_behind_those_that_are_there(
+    site: Site, state: str
+) -> None:
+    campaign_id = site.in_state(state, contacts=2)
+    site.bus.messages.clear()
+    answer = add(
+        site, campaign_id, lead(1, first_name="Ada", priority=7, expires_at="2099-01-01T00:00:00Z"), lead(2)
+    )
+    assert told(answer) == ["added", "added"]
+    assert site.bus.messages == [("wake", {"campaign_id": campaign_id})]
+    contacts = listed(site, campaign_id)
+    assert [one["phone_number"] for one in contacts[2:]] == ["+14155559001", "+14155559002"]
+    assert contacts[2]["custom_fields"] == {"first_name": "Ada"}
+    assert (contacts[2]["priority"], contacts[2]["expires_at"]) == (7, "2099-01-01T00:00:00.000Z")
+    assert [one["contact_id"] for one in answer.json["results"]] == [one["id"] for one in contacts[2:]]
+    shown = site.get(f"/campaigns/{campaign_id}").json
+    assert (shown["counts"]["pending"], shown["counts"]["total"], shown["status"]) == (4, 4, state)
+
+
+@pytest.mark.parametrize("state", ["completed", "failed"])
+def test_to_what_has_ended_nothing_is_added(site: Site, state: str) -> None:
+    campaign_id = site.in_state(state)
+    for answer in (add(site, campaign_id, lead(1)), add_csv(site, campaign_id, f"phone_number\n{NEW}\n")):
+        assert (answer.status_code, answer.text) == (409, ENDED.replace("completed", state))
+    assert len(listed(site, campaign_id)) == 3
+    assert add(site, campaign_id, lead(1), tenant="other").status_code == 404
+
+
+def test_a_token_that_is_sent_again_is_the_same_contact_even_after_the_end(site: Site) -> None:
+    campaign_id = site.create(1)
+    first = add(site, campaign_id, lead(1, client_token="a"), lead(2, client_token="b"))
+    again = add(site, campaign_id, lead(2, client_token="b"), lead(1, client_token="a"), lead(3))
+    assert told(again) == ["repeated", "repeated", "added"]
+    ids = [one["contact_id"] for one in first.json["results"]]
+    assert [one["contact_id"] for one in again.json["results"][:2]] == ids[::-1]
+    # Another number under it, one that is twice in the list, and one that is old enough to be forgotten.
+    refused = add(
+        site, campaign_id, lead(4, client_token="a"), lead(5, client_token="c"), lead(6, client_token="c")
+    )
+    assert told(refused) == ["rejected", "added", "rejected"]
+    assert {one["code"] for one in refused.json["results"]} == {None, "token_reused"}
+    site.sql("UPDATE contact_token SET created_at = now() - interval '8 days' WHERE token = 'a'")
+    assert told(add(site, campaign_id, lead(7, client_token="a"))) == ["added"]
+    assert told(add(site, campaign_id, lead(7, client_token="a"))) == ["repeated"]
+    site.post(f"/campaigns/{campaign_id}/stop")
+    assert told(add(site, campaign_id, lead(7, client_token="a"))) == ["repeated"]
+    assert add(site, campaign_id, lead(8), lead(7, client_token="a")).text == ENDED
+    # A token is of its campaign.
+    assert told(add(site, site.create(1), lead(1, client_token="a"))) == ["added"]
+
+
+def test_what_cannot_be_called_is_told_and_the_rest_added(site: Site) -> None:
+    campaign_id = site.create(1)
+    answer = add(
+        site,
+        campaign_id,
+        {"phone_number": "12"},
+        lead(1),
+        lead(1),
+        {"phone_number": "+14155550000"},
+        lead(2, priority=101),
+        lead(3, expires_at="soon"),
+    )
+    assert told(answer) == ["rejected", "added", "duplicate", "duplicate", "rejected", "rejected"]
+    assert [one["line"] for one in answer.json["results"]] == [1, 2, 3, 4, 5, 6]
+    assert answer.json["results"][3]["contact_id"] == listed(site, campaign_id)[0]["id"]
+    assert answer.json["results"][4]["reason"] == "priority is '101'; it must be a whole number from 0 to 100"
+    figures = {name: answer.json[name] for name in ("added", "repeated", "duplicates", "invalid")}
+    assert figures == {"added": 1, "repeated": 0, "duplicates": 2, "invalid": 3}
+
+
+def test_more_than_a_thousand_objects_are_refused_and_nothing_is_kept(site: Site) -> None:
+    campaign_id = site.create(1)
+    answer = add(site, campaign_id, *(lead(number % 900) for number in range(1001)))
+    assert (answer.status_code, "more than 1000 objects" in answer.text) == (400, True)
+    assert len(listed(site, campaign_id)) == 1
+
+
+@pytest.mark.parametrize("process", [False, True], ids=["in place", "in a process"])
+def test_a_csv_is_added_with_its_rejects_of_its_own(
+    site: Site, process: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if process:
+        monkeypatch.setattr("api.routes.campaign_body.SHORT_BYTES", 0)
+    campaign_id = site.create(1)
+    text = (
+        "phone_number,first_name,city,client_token,priority\n"
+        "+14155559001,Ada,Oslo,t1,5\n12,Bob,,,\n+14155550000,Cy,,,\n+14155559002,Di,,t1,\n"
+    )
+    answer = add_csv(site, campaign_id, text)
+    assert answer.status_code == 201, answer.text
+    url = answer.json["rejects_url"]
+    figures = {name: answer.json[name] for name in ("added", "repeated", "duplicates", "invalid", "results")}
+    assert figures == {"added": 1, "repeated": 0, "duplicates": 1, "invalid": 2, "results": []}
+    rejects = site.get(url.removeprefix("/api/v1")).text.splitlines()
+    assert sorted(line.split(",")[0] + line.split(",")[1] for line in rejects[1:]) == [
+        "3invalid_number",
+        "4duplicate",
+        "5token_reused",
+    ]
+    assert site.get(f"/campaigns/{campaign_id}/rejects").text.count("\n") == 1
+    assert listed(site, campaign_id)[1]["custom_fields"] == {"first_name": "Ada", "city": "Oslo"}
+    columns = site.get(f"/campaigns/{campaign_id}").json["import"]["columns"]
+    assert [one["column"] for one in columns] == ["first_name", "city"]
+    again = add_csv(site, campaign_id, text)
+    assert (again.json["repeated"], again.json["added"]) == (1, 0)
+    assert again.json["rejects_url"].endswith("addition=2")
+
+
+def test_a_repeat_under_its_key_is_the_same_answer(site: Site) -> None:
+    campaign_id = site.create(1)
+    headers = {"Idempotency-Key": "k"}
+    first = add(site, campaign_id, lead(1), headers=headers)
+    again = add(site, campaign_id, lead(1), headers=headers)
+    assert (again.json, again.headers["Idempotent-Replayed"]) == (first.json, "true")
+
+
+def test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=1)
+    first = [AcceptedRow(1, NEW, {}, ContactOptions("t1")), AcceptedRow(2, "+14155559002", {})]
+    with transaction():
+        made = additions.add_rows(uuid.UUID(campaign_id), first, [])
+        again = gevent.spawn(
+            add, site, campaign_id, lead(3), lead(2), {"phone_number": NEW, "client_token": "t1"}
+        )
+        # By another connection: this one's transaction sees its own moment.
+        wait_until(lambda: gevent.spawn(waiting, site).get(), "the second waiting")
+    answer = again.get(timeout=HANG_SECONDS)
+    assert told(answer) == ["added", "duplicate", "repeated"]
+    ids = [one["contact_id"] for one in answer.json["results"]]
+    assert ids[1:] == [str(row.contact_id) for row in reversed(made)]
+    contacts = site.sql("SELECT position FROM contact WHERE campaign_id = %s ORDER BY position", campaign_id)
+    assert [row["position"] for row in contacts] == [1, 2, 3, 4]
+    assert site.get(f"/campaigns/{campaign_id}").json["counts"]["total"] == 4
+
+
+def test_what_ends_while_a_list_is_read_keeps_nothing_of_it(site: Site) -> None:
+    campaign_id = site.in_state("running", contacts=1)
+
+    def late(found: uuid.UUID) -> None:
+        with transaction():
+            assert additions.target(found, "demo").region == "US"
+            # By another connection, while this transaction has read the campaign as running.
+            stopped = gevent.spawn(site.post, f"/campaigns/{campaign_id}/stop").get(timeout=HANG_SECONDS)
+            assert stopped.status_code == 200
+            additions.add_rows(found, [AcceptedRow(1, NEW, {})], [])
+
+    with pytest.raises(additions.NotOpenError):
+        late(uuid.UUID(campaign_id))
+    counts = site.get(f"/campaigns/{campaign_id}").json["counts"]
+    assert (counts["cancelled"], counts["total"]) == (1, 1)
+
+
+def test_a_list_of_one_row_that_is_refused_says_why(site: Site) -> None:
+    campaign_id = site.create(1)
+    answer = add(site, campaign_id, {"phone_number": "12"})
+    assert (answer.status_code, "line 1 because" in answer.text) == (400, True)
+    other = site.post(f"/campaigns/{campaign_id}/contacts", json={"name": "x", "contacts": [lead(1)]})
+    assert (other.status_code, other.text.startswith("name is not known here")) == (400, True)
+    text = site.post(f"/campaigns/{campaign_id}/contacts", data=csv_of(1), content_type="text/csv")
+    assert text.status_code == 415
