@@ -66,6 +66,7 @@ __all__ = [
     "CallerIdHeader",
     "Campaign",
     "CampaignCount",
+    "CampaignLogEntry",
     "CampaignPace",
     "CampaignRamp",
     "CampaignStatus",
@@ -99,7 +100,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 37
+SCHEMA_VERSION = 38
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -464,6 +465,22 @@ class CampaignCount(Table):
         primary_key = CompositeKey("campaign", "lane")
 
 
+class CampaignLogEntry(Table):
+    """One thing that happened to a campaign, written by a trigger on it and never changed. `by` is the name of a key;
+    null for what the service did."""
+
+    id = BigAutoField()
+    campaign_id = UUIDField()
+    at = DateTimeTZField()
+    by = TextField(null=True)
+    action = TextField()
+    reason = TextField(null=True)
+    details = BinaryJSONField(default=dict, index=False)
+
+    class Meta:
+        table_name = "campaign_log"
+
+
 class CampaignRamp(Table):
     """How far the slow start of a campaign has come, in the run that `generation` names: `level` doublings; `since`
     is when that was reached, or when it was last not healthy."""
@@ -631,5 +648,5 @@ class CdrInbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
-    CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken,
+    CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry,
 )  # fmt: skip

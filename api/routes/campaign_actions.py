@@ -32,7 +32,7 @@ from api.routes.campaigns import NOT_FOUND, blp, campaign_json
 from api.services import services
 from api.stopping import cancel_rest
 from api.transactions import transaction
-from campaigns import lifecycle
+from campaigns import campaign_log, lifecycle
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
 from campaigns.hangups import mark_campaign
@@ -76,7 +76,12 @@ def delete_campaign(campaign_id: str) -> Response:
     Refuses while the campaign is running, calls of it are in flight, or the rest of its list is being cancelled. Its
     calls stay counted.
     """
-    delete = partial(lifecycle.delete, id_or_404(campaign_id, "Campaign"), current_caller().tenant_id)
+    caller, found_id = current_caller(), id_or_404(campaign_id, "Campaign")
+
+    def delete() -> None:
+        campaign_log.acting(caller.key_name)
+        lifecycle.delete(found_id, caller.tenant_id)
+
     return idempotency.deleted(partial(_as_http_error, delete))
 
 
@@ -189,6 +194,7 @@ def _act(
     led_to: list[ActionResult] = []
 
     def work() -> object:
+        campaign_log.acting(current_caller().key_name)
         led_to[:] = [_as_http_error(partial(action, campaign_id, current_caller().tenant_id))]
         return campaign_json(campaign_id)
 

@@ -15,7 +15,7 @@ from api.routes.campaigns import ETAG_HEADER, NOT_FOUND, campaign_answer, campai
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import changes, schedule_changes
+from campaigns import campaign_log, changes, schedule_changes
 from campaigns.campaign_state import WEB
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
 from coordination.topics import Topic
@@ -62,6 +62,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     expected = _expected()
     with transaction():
         try:
+            campaign_log.acting(current_caller().key_name)
             changes.change(found_id, current_caller().tenant_id, body, times.utcnow(), expected)
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error

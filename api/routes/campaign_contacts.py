@@ -26,7 +26,7 @@ from api.routes.campaign_body import (
 )
 from api.routes.campaigns import NOT_FOUND
 from api.services import services
-from campaigns import additions
+from campaigns import additions, campaign_log
 from campaigns.additions import Added, AddedRow, Target
 from campaigns.contact_options import LONGEST_TOKEN, MOST_PRIORITY
 from campaigns.errors import ListRefused
@@ -181,7 +181,10 @@ def add_contacts(campaign_id: str) -> Response:
 
         def work() -> object:
             target = additions.target(found_id, caller.tenant_id)
-            return _objects(body, target) if body.objects else _list(body, target)
+            told = _objects(body, target) if body.objects else _list(body, target)
+            if told["added"]:
+                campaign_log.note(found_id, "contacts_added", caller.key_name, {"added": told["added"]})
+            return told
 
         # Reading a list takes long enough that others would wait; a few objects do not.
         once = idempotency.once

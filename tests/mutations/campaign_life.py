@@ -8,6 +8,8 @@ CHANGES = "tests/integration/api/test_campaign_changes.py"
 ADDITIONS = "tests/integration/api/test_additions.py"
 FED_CAMPAIGNS = "tests/integration/dialer/test_fed_campaigns.py"
 
+LOG = "tests/integration/api/test_campaign_log.py"
+
 FED = (
     Mutation(
         "raised past the budget",
@@ -16,6 +18,28 @@ FED = (
         '    "max_concurrent_calls": _fits,\n',
         '    "max_concurrent_calls": None,\n',
         (f"{CHANGES}::test_a_raised_cap_of_a_running_campaign_must_fit_into_the_budget",),
+    ),
+    Mutation(
+        "log that can be rewritten",
+        "what happened to a campaign can be made not to have happened",
+        "migrations/0036_campaign_log.py",
+        "BEFORE UPDATE OR DELETE ON campaign_log",
+        "BEFORE TRUNCATE ON campaign_log",
+        (f"{LOG}::test_nothing_of_it_is_changed_or_deleted",),
+        (
+            (
+                "    FOR EACH ROW EXECUTE FUNCTION campaign_log_kept()",
+                "    EXECUTE FUNCTION campaign_log_kept()",
+            ),
+        ),
+    ),
+    Mutation(
+        "log that does not say who",
+        "nobody can tell who stopped a campaign",
+        "api/routes/campaign_actions.py",
+        "    def work() -> object:\n        campaign_log.acting(current_caller().key_name)\n",
+        "    def work() -> object:\n",
+        (f"{LOG}::test_what_clients_do_is_told_with_who_did_it",),
     ),
     Mutation(
         "changed over another's change",

@@ -88,6 +88,7 @@ def test_what_is_served_keeps_the_schema(site: Site, document: Any) -> None:
         ("get", "/campaigns/{campaign_id}", {}),
         ("patch", "/campaigns/{campaign_id}", {"json": {"weight": 2, "slow_start": True}}),
         ("get", "/campaigns/{campaign_id}/pacing", {}),
+        ("get", "/campaigns/{campaign_id}/log", {}),
         ("get", "/campaigns/{campaign_id}/contacts", {}),
         (
             "post",
