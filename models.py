@@ -100,7 +100,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 38
+SCHEMA_VERSION = 39
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -302,7 +302,8 @@ class Campaign(Table):
     `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
     which these were given. `retry_rules`: when who ended so is called again, by disposition
     (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where
-    nobody is left to call; `additions`: how many lists were added to it."""
+    nobody is left to call; `additions`: how many lists were added to it. `external_id` and `metadata`
+    are its client's."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -326,6 +327,8 @@ class Campaign(Table):
     hangup_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
     created_by = TextField()
+    external_id = TextField(null=True)
+    metadata = BinaryJSONField(default=dict, index=False)
     breaker_exempt_at = DateTimeTZField(null=True)
     breaker_exempt_by = TextField(null=True)
     end_reason = TextField(null=True)
@@ -381,6 +384,7 @@ class Contact(Table):
     expires_at = DateTimeTZField(null=True)
     priority = SmallIntegerField(default=0)
     custom_fields = BinaryJSONField(default=dict, index=False)
+    metadata = BinaryJSONField(default=dict, index=False)
     created_at = DateTimeTZField()
     updated_at = DateTimeTZField()
 

@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -101,7 +102,7 @@ _COUNT = """
 
 _STAGED_TYPES = """
     id uuid, line int, phone_number text, custom_fields jsonb, client_token text, expires_at timestamptz,
-    priority smallint"""
+    priority smallint, metadata jsonb"""
 _OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
 _STAGE = (
     f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
@@ -130,8 +131,9 @@ _ADDED = f"""
         FROM staged WHERE line NOT IN (
             SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
     ), written AS (
-        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, expires_at, priority)
-        SELECT id, %(campaign)s, position, phone_number, custom_fields, expires_at, priority FROM fresh
+        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, expires_at, priority, metadata)
+        SELECT id, %(campaign)s, position, phone_number, custom_fields, expires_at, priority,
+            coalesce(metadata, '{{{{}}}}') FROM fresh
     ), tokens AS (
         INSERT INTO contact_token (campaign_id, token, contact_id)
         SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
@@ -169,12 +171,17 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
 
 
 def add_rows(
-    campaign_id: uuid.UUID, accepted: Sequence[AcceptedRow], columns: Sequence[ListColumn]
+    campaign_id: uuid.UUID,
+    accepted: Sequence[AcceptedRow],
+    columns: Sequence[ListColumn],
+    metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
 ) -> list[AddedRow]:
-    """Add a few rows; what became of each. Raises NotOpenError where there is something to add to what has ended, and
-    ListRefused (too_many_columns)."""
+    """Add a few rows, with `metadata` by their lines; what became of each. Raises NotOpenError where there is
+    something to add to what has ended, and ListRefused (too_many_columns)."""
     rows(_ONE_AT_A_TIME, campaign_id)
-    found = db.execute_sql(_ADD_ROWS, {"campaign": campaign_id, "rows": _as_json(accepted)}).fetchall()
+    found = db.execute_sql(
+        _ADD_ROWS, {"campaign": campaign_id, "rows": _as_json(accepted, metadata)}
+    ).fetchall()
     told = [AddedRow(line, Added(result), contact_id) for line, result, contact_id in found]
     _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns)
     return told
@@ -228,7 +235,7 @@ def _open(campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn]) -> No
         rows(_COLUMNS, orjson.dumps(ImportNotes(now).told_columns()).decode(), campaign_id)
 
 
-def _as_json(accepted: Sequence[AcceptedRow]) -> str:
+def _as_json(accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]]) -> str:
     """The rows as `_OF_JSON` reads them."""
     told: list[dict[str, Any]] = [
         {
@@ -239,6 +246,7 @@ def _as_json(accepted: Sequence[AcceptedRow]) -> str:
             "client_token": row.options.client_token,
             "expires_at": row.options.expires_at,
             "priority": row.options.priority,
+            "metadata": metadata.get(row.line, {}),
         }
         for new, row in zip(new_ids(len(accepted)), accepted, strict=True)
     ]

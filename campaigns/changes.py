@@ -63,6 +63,8 @@ PATCHABLE: Mapping[str, Check | None] = {
     "weight": None,
     "slow_start": None,
     "keep_open": _ends,
+    "external_id": None,
+    "metadata": None,
 }
 """The columns of a campaign that may be changed, each with what else has to hold of a new value."""
 

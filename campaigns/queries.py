@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
+import orjson
+
 from models import ContactStatus, rows
 
 RATE_WINDOW_SECONDS = 5
@@ -35,7 +37,7 @@ _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
-    c.slow_start, c.keep_open, c.end_at, c.time_zone"""
+    c.slow_start, c.keep_open, c.end_at, c.time_zone, c.external_id, c.metadata"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -49,6 +51,7 @@ _CONTACT = f"""
         'attempts', attempts,
         'next_attempt_at', CASE WHEN NOT {_WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
         'last_cause', last_cause, 'priority', priority, 'expires_at', {_told_time("expires_at")},
+        'external_id', custom_fields ->> 'external_id', 'metadata', metadata,
         'custom_fields', custom_fields, 'created_at', {_told_time("created_at")},
         'updated_at', {_told_time("updated_at")})"""
 
@@ -81,6 +84,8 @@ class CampaignRow:
     weight: int
     slow_start: bool
     keep_open: bool
+    external_id: str | None
+    metadata: Mapping[str, str]
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 
@@ -113,11 +118,34 @@ def campaign(campaign_id: uuid.UUID, tenant_id: str) -> CampaignRow | None:
     return _campaign_row(found[0]) if found else None
 
 
-def campaigns(tenant_id: str, limit: int, offset: int) -> tuple[list[CampaignRow], int]:
-    """A page of a tenant's campaigns, oldest first, and how many there are."""
-    found = rows(f"{_CAMPAIGN} ORDER BY c.created_at, c.id LIMIT %s OFFSET %s", tenant_id, limit, offset)
+@dataclass(frozen=True, slots=True)
+class ClientKeys:
+    """What a client calls what it looks for: an external id, and metadata that must be there."""
+
+    external_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+    def __bool__(self) -> bool:
+        return self.external_id is not None or self.metadata is not None
+
+
+def campaigns(
+    tenant_id: str, limit: int, offset: int, keys: ClientKeys = ClientKeys()
+) -> tuple[list[CampaignRow], int]:
+    """A page of a tenant's campaigns, oldest first, and how many there are; of those with these `keys`."""
+    condition, params = "", [tenant_id]
+    if keys.external_id is not None:
+        condition += " AND c.external_id = %s"
+        params.append(keys.external_id)
+    if keys.metadata is not None:
+        condition += " AND c.metadata <> '{}' AND c.metadata @> %s::jsonb"
+        params.append(_json(keys.metadata))
+    found = rows(
+        f"{_CAMPAIGN}{condition} ORDER BY c.created_at, c.id LIMIT %s OFFSET %s", *params, limit, offset
+    )
     (total,) = rows(
-        "SELECT count(*) AS n FROM campaign WHERE tenant_id = %s AND deleted_at IS NULL", tenant_id
+        f"SELECT count(*) AS n FROM campaign c WHERE c.tenant_id = %s AND c.deleted_at IS NULL{condition}",
+        *params,
     )
     return [_campaign_row(row) for row in found], total["n"]
 
@@ -159,6 +187,41 @@ def contact(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> str:
     )
     told: str = found[0]["contact"]
     return told
+
+
+def contacts_by_key(
+    campaign_id: uuid.UUID, tenant_id: str, status: str | None, keys: ClientKeys, *, limit: int, offset: int
+) -> ContactPage | None:
+    """As `contacts`, of those with these `keys`, each of which an index knows."""
+    condition, params = "campaign_id = c.id", list[object]()
+    if keys.external_id is not None:
+        condition += """ AND custom_fields ? 'external_id' AND md5(custom_fields ->> 'external_id') = md5(%s)
+            AND custom_fields ->> 'external_id' = %s"""
+        params += [keys.external_id, keys.external_id]
+    if keys.metadata is not None:
+        condition += " AND metadata <> '{}' AND metadata @> %s::jsonb"
+        params.append(_json(keys.metadata))
+    if status is not None:
+        condition += f" AND CASE WHEN {_WAITS_NO_MORE} THEN 'cancelled' ELSE status END = %s"
+        params.append(status)
+    found = rows(
+        f"""
+        SELECT (SELECT count(*) FROM contact WHERE {condition}) AS total, (
+            SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM (
+                SELECT * FROM contact WHERE {condition} ORDER BY position LIMIT %s OFFSET %s) AS page
+        ) AS contacts FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
+        *params,
+        *params,
+        limit,
+        offset,
+        tenant_id,
+        campaign_id,
+    )
+    return ContactPage(found[0]["contacts"], found[0]["total"]) if found else None
+
+
+def _json(value: Mapping[str, str]) -> str:
+    return orjson.dumps(dict(value)).decode()
 
 
 def purged_at(campaign_id: uuid.UUID) -> datetime | None:

@@ -54,6 +54,8 @@ class NewCampaign:
     weight: int = 1
     slow_start: bool = False
     keep_open: bool = False
+    external_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     default_region: str | None = None
     retry_rules: Mapping[str, object] = field(default_factory=dict)
     dial_order: str = DialOrder.RETRIES_FIRST
@@ -137,8 +139,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
-            weight, slow_start, keep_open, import_region, retry_rules, dial_order)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -156,6 +158,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.weight,
         new.slow_start,
         new.keep_open,
+        new.external_id,
+        orjson.dumps(dict(new.metadata)).decode(),
         new.default_region,
         orjson.dumps(new.retry_rules).decode(),
         new.dial_order,

@@ -341,6 +341,8 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         weight=fields["weight"],
         slow_start=fields["slow_start"],
         keep_open=fields["keep_open"],
+        external_id=fields["external_id"],
+        metadata=fields["metadata"],
         default_region=fields["default_region"],
         retry_rules=fields["retry_rules"],
         dial_order=fields["dial_order"],

@@ -34,6 +34,7 @@ from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, RejectedRow
 from campaigns.json_contacts import read_objects
 from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.metadata import checked
 from cooperative import let_others_run
 from coordination.topics import Topic
 
@@ -52,6 +53,7 @@ EXAMPLE_CONTACT = {
     "client_token": "lead-4711",
     "expires_at": "2027-03-28T17:00:00Z",
     "priority": 10,
+    "metadata": {"owner": "sales"},
 }
 EXAMPLE: dict[str, object] = {
     "added": 1,
@@ -87,7 +89,7 @@ class AdditionBody(schemas.Schema):
                 "type": "object",
                 "description": f"A phone_number, and, of its own choice: client_token (up to {LONGEST_TOKEN} "
                 "characters, unique in the campaign for 7 days), expires_at (RFC 3339 with an offset), priority "
-                f"(0 to {MOST_PRIORITY}); other keys become custom_fields.",
+                f"(0 to {MOST_PRIORITY}), metadata (as of a campaign); other keys become custom_fields.",
             }
         ),
         required=True,
@@ -229,11 +231,11 @@ def _list(body: ListBody[None], target: Target) -> dict[str, object]:
 
 def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
     assert body.objects is not None
-    notes = ImportNotes()
+    notes, metadata = ImportNotes(), dict[int, dict[str, str]]()
     accepted: list[AcceptedRow] = []
     rejected: list[RejectedRow] = []
     for batch in read_objects(
-        _few(body.objects()),
+        _without_metadata(_few(body.objects()), metadata),
         default_region=target.region,
         limits=LIMITS,
         templates=target.templates,
@@ -243,7 +245,9 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
     ):
         accepted += batch.accepted
         rejected += batch.rejected
-    found = {row.line: row for row in additions.add_rows(target.campaign_id, accepted, notes.custom)}
+    found = {
+        row.line: row for row in additions.add_rows(target.campaign_id, accepted, notes.custom, metadata)
+    }
     told = [_told(row, found[row.line]) for row in accepted] + [_refused(row) for row in rejected]
     results = sorted(told, key=lambda one: int(str(one["line"])))
     count = {word: sum(one["result"] == word for one in results) for word in RESULTS}
@@ -265,6 +269,20 @@ def _few(objects: Iterator[object]) -> Iterator[object]:
             "too_many_rows",
             f"contacts has more than {MOST_OBJECTS} objects; add them by several requests, or as CSV",
         )
+
+
+def _without_metadata(objects: Iterator[object], metadata: dict[int, dict[str, str]]) -> Iterator[object]:
+    """The objects without their metadata, which are put down by line."""
+    for line, contact in enumerate(objects, 1):
+        if not isinstance(contact, dict) or "metadata" not in contact:
+            yield contact
+            continue
+        try:
+            metadata[line] = checked(contact["metadata"])
+        except ValueError as error:
+            given = schemas.quoted(contact["metadata"])
+            raise ListRefused("bad_metadata", f"contacts[{line - 1}].metadata is {given}; {error}") from error
+        yield {name: value for name, value in contact.items() if name != "metadata"}
 
 
 def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:

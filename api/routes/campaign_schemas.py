@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
 import marshmallow as ma
+import orjson
 from apispec import APISpec
 from marshmallow import fields
 
 from api import schemas
 from api.hangups import StillUpSchema
-from api.paging import FilteredQuery, PageValues, list_schema
+from api.paging import FilteredQuery, PageQuery, PageValues, list_schema
 from api.resources import Patch
 from api.routes.retry_schemas import RetryFields, RetryRulesSchema
-from campaigns import time_zones
+from campaigns import metadata, time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS
 from models import CampaignStatus, ContactStatus, DialOrder
@@ -59,6 +61,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "keep_open": False,
     "end_at": "2026-01-31T17:00:00.000Z",
     "time_zone": "Europe/London",
+    "external_id": "crm-0815",
+    "metadata": {"owner": "sales"},
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -105,6 +109,8 @@ EXAMPLE_CONTACT: dict[str, object] = {
     "last_cause": "NORMAL_CLEARING",
     "priority": 0,
     "expires_at": None,
+    "external_id": None,
+    "metadata": {},
     "custom_fields": {"first_name": "Ada"},
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
@@ -133,6 +139,8 @@ class CampaignValues(TypedDict):
     weight: int
     slow_start: bool
     keep_open: bool
+    external_id: str | None
+    metadata: dict[str, str]
     default_region: str | None
     retry_rules: dict[str, object]
     dial_order: str
@@ -146,6 +154,8 @@ class CampaignChanges(TypedDict, total=False):
     weight: int
     slow_start: bool
     keep_open: bool
+    external_id: str | None
+    metadata: dict[str, str]
     scheduled_at: datetime | None
     end_at: datetime | None
     time_zone: str | None
@@ -153,10 +163,19 @@ class CampaignChanges(TypedDict, total=False):
     dial_order: str
 
 
+class CampaignFilters(PageValues):
+    """A loaded CampaignQuery."""
+
+    external_id: NotRequired[str]
+    metadata: NotRequired[str]
+
+
 class ContactFilters(PageValues):
     """A loaded ContactQuery."""
 
     status: NotRequired[str]
+    external_id: NotRequired[str]
+    metadata: NotRequired[str]
 
 
 class RejectOptions(TypedDict):
@@ -182,6 +201,43 @@ class NameAndCapFields(schemas.Schema):
             "minimum": 1,
             "description": "The upper bound is the platform's setting. Started, the tenant's running campaigns "
             "together must fit into its concurrent_max.",
+        },
+    )
+
+
+class Metadata(schemas.Object):
+    """What a client keeps for itself; in a form it is the text of a JSON object."""
+
+    def _deserialize(
+        self, value: object, attr: str | None, data: Mapping[str, object] | None, **kwargs: object
+    ) -> dict[str, str]:
+        try:
+            return metadata.checked(orjson.loads(value) if isinstance(value, str) else value)
+        except orjson.JSONDecodeError as error:
+            raise ma.ValidationError(metadata.RULE) from error
+        except ValueError as error:
+            raise ma.ValidationError(str(error)) from error
+
+
+class ClientKeyFields(schemas.Schema):
+    """What a client calls a campaign."""
+
+    external_id = schemas.Text(
+        1,
+        255,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "What its client calls it; found by ?external_id=. Several may have the same."
+        },
+    )
+    metadata = Metadata(
+        load_default=dict,
+        metadata={
+            "description": f"For its client's own use, found by ?metadata=key:value: up to {metadata.MOST_KEYS} "
+            f"texts of up to {metadata.LONGEST_VALUE} characters. A change replaces all of it.",
+            "additionalProperties": {"type": "string"},
+            "example": {"owner": "sales"},
         },
     )
 
@@ -256,11 +312,15 @@ class ScheduleFields(schemas.Schema):
     )
 
 
-class CampaignPatch(Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField):
+class CampaignPatch(
+    Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
+):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
 
 
-class CampaignFields(NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField):
+class CampaignFields(
+    NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
+):
     """The single fields of a new campaign; its list comes beside them."""
 
     agent_id = schemas.Id(required=True, metadata={"description": "An agent of the tenant."})
@@ -420,6 +480,8 @@ class CampaignSchema(schemas.Schema):
     time_zone = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The zone in which its times were given."}
     )
+    external_id = schemas.Text(required=True, allow_none=True)
+    metadata = schemas.Object(required=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 
@@ -522,13 +584,30 @@ class ContactSchema(schemas.Schema):
     expires_at = schemas.Time(
         required=True, allow_none=True, metadata={"description": "It is not called later."}
     )
+    external_id = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "What its column of that name has."}
+    )
+    metadata = schemas.Object(required=True)
     custom_fields = schemas.Object(required=True)
     created_at = schemas.Time(required=True)
     updated_at = schemas.Time(required=True)
 
 
-class ContactQuery(FilteredQuery):
-    """Which contacts."""
+class ClientKeyQuery(schemas.Schema):
+    """What a client calls what it looks for."""
+
+    external_id = schemas.Text(1, 1000)
+    metadata = schemas.Text(
+        3, 600, metadata={"description": "key:value, both as they were given.", "example": "owner:sales"}
+    )
+
+
+class CampaignQuery(PageQuery, ClientKeyQuery):
+    """Which campaigns."""
+
+
+class ContactQuery(FilteredQuery, ClientKeyQuery):
+    """Which contacts. With an external_id or metadata a page goes by offset, not by starting_after."""
 
     status = schemas.Choice(ContactStatus)
 

@@ -15,7 +15,7 @@ from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
 from api.errors import not_found
 from api.json_rows import json_answer, stored_json
-from api.paging import Page, PageQuery, PageValues
+from api.paging import Page
 from api.resources import id_or_404, invalid
 from api.routes.campaign_body import create_from_request
 from api.routes.campaign_schemas import (
@@ -24,8 +24,10 @@ from api.routes.campaign_schemas import (
     EXAMPLE_CONTACT,
     EXAMPLE_OUTCOMES,
     CampaignBody,
+    CampaignFilters,
     CampaignForm,
     CampaignList,
+    CampaignQuery,
     CampaignSchema,
     ContactFilters,
     ContactList,
@@ -39,7 +41,8 @@ from api.services import services
 from api.transactions import transaction
 from campaigns import breakers, call_outcomes, changes, queries, store
 from campaigns.campaign_state import ActionResult
-from campaigns.queries import CampaignRow
+from campaigns.metadata import wanted
+from campaigns.queries import CampaignRow, ClientKeys
 from coordination.topics import Topic
 
 blp = Blueprint("campaigns", description="Lists being dialled")
@@ -60,16 +63,17 @@ Action = Callable[[uuid.UUID, str], ActionResult]
 
 @blp.route("/campaigns")
 @requires("read")
-@blp.arguments(PageQuery, location="query")
+@blp.arguments(CampaignQuery, location="query")
 @blp.response(200, CampaignList, example=EXAMPLE_LIST)
-def list_campaigns(query: PageValues) -> Response:
+def list_campaigns(query: CampaignFilters) -> Response:
     """List campaigns
 
     Oldest first.
     """
+    keys = _keys(query)
     page = Page.of(query)
     with transaction(writes=False):
-        found, total = queries.campaigns(current_caller().tenant_id, page.limit, page.offset)
+        found, total = queries.campaigns(current_caller().tenant_id, page.limit, page.offset, keys)
     return json_answer(page.body("campaigns", [_told(row) for row in found], total))
 
 
@@ -140,13 +144,22 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
     list move the rest under an `offset`.
     """
-    page = Page.of(query)
+    page, keys = Page.of(query), _keys(query)
+    if keys and page.after is not None:
+        raise invalid(
+            "starting_after", page.after, "with external_id or metadata a page is asked for by offset"
+        )
     with transaction(writes=False):
         found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
-        after = 0 if page.after is None else _position(found_id, page.after)
-        found = queries.contacts(
-            found_id, tenant_id, query.get("status"), limit=page.limit, offset=page.offset, after=after
-        )
+        if keys:
+            found = queries.contacts_by_key(
+                found_id, tenant_id, query.get("status"), keys, limit=page.limit, offset=page.offset
+            )
+        else:
+            after = 0 if page.after is None else _position(found_id, page.after)
+            found = queries.contacts(
+                found_id, tenant_id, query.get("status"), limit=page.limit, offset=page.offset, after=after
+            )
     if found is None:
         raise not_found("Campaign")
     return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
@@ -234,6 +247,15 @@ def _blocked(row: CampaignRow) -> str | None:
 
 def _linked(row: CampaignRow) -> dict[str, object]:
     return {**row.import_, "rejects_url": f"{PREFIX}/campaigns/{row.id}/rejects"}
+
+
+def _keys(query: CampaignFilters | ContactFilters) -> ClientKeys:
+    """Raises ApiError 400 for a filter that is none."""
+    given = query.get("metadata")
+    try:
+        return ClientKeys(query.get("external_id"), None if given is None else wanted(given))
+    except ValueError as error:
+        raise invalid("metadata", given, str(error)) from error
 
 
 def _position(campaign_id: uuid.UUID, text: str) -> int:
