@@ -1,6 +1,6 @@
 """What happened to a campaign, when, by whom and why: read, and who is acting.
 
-The rows are written by a trigger on the campaign (`migrations/0036_campaign_log.py`), which finds in the session who
+The rows are written by a trigger on the campaign (`migrations/0038_campaign_log.py`), which finds in the session who
 acts. What is no change of that row is noted here.
 """
 

@@ -62,6 +62,8 @@ PATCHABLE: Mapping[str, Check | None] = {
     "max_concurrent_calls": _fits,
     "weight": None,
     "slow_start": None,
+    "retry_rules": None,
+    "dial_order": None,
     "keep_open": _ends,
     "external_id": None,
     "metadata": None,

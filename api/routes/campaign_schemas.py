@@ -312,15 +312,17 @@ class ScheduleFields(schemas.Schema):
     )
 
 
-class CampaignPatch(
-    Patch, NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
+class ChangeableFields(
+    NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
 ):
+    """What of a campaign may be changed until it has ended."""
+
+
+class CampaignPatch(Patch, ChangeableFields):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
 
 
-class CampaignFields(
-    NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
-):
+class CampaignFields(ChangeableFields):
     """The single fields of a new campaign; its list comes beside them."""
 
     agent_id = schemas.Id(required=True, metadata={"description": "An agent of the tenant."})

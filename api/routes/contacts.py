@@ -8,10 +8,10 @@ from flask import Response
 
 from api import notify, schemas, times
 from api.auth import current_caller, requires
-from api.blueprint import Blueprint
 from api.errors import ApiError, conflict, not_found
 from api.json_rows import json_answer, stored_json
 from api.resources import id_or_404
+from api.routes.campaign_contacts import blp
 from api.routes.campaign_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.routes.campaigns import NOT_FOUND
 from api.services import services
@@ -23,7 +23,7 @@ from campaigns.dispositions import Disposition
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from coordination.topics import Topic
 
-blp = Blueprint("contacts", description="Contacts of a campaign, changed while it is dialled")
+__all__ = ["blp"]
 
 EXAMPLE_CALLBACK = EXAMPLE_CONTACT | {
     "status": "pending",

@@ -11,7 +11,6 @@ from api.routes import (
     calls,
     campaign_actions,
     campaign_changes,
-    campaign_contacts,
     campaign_log,
     contacts,
     gateways,
@@ -26,9 +25,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
     campaign_changes.blp,
-    campaign_contacts.blp,
     campaign_log.blp,
     pacing.blp,
+    # Its routes and those of `campaign_contacts`.
     contacts.blp,
     breakers.blp,
     calls.blp,

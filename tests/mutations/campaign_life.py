@@ -22,7 +22,7 @@ FED = (
     Mutation(
         "log that can be rewritten",
         "what happened to a campaign can be made not to have happened",
-        "migrations/0036_campaign_log.py",
+        "migrations/0038_campaign_log.py",
         "BEFORE UPDATE OR DELETE ON campaign_log",
         "BEFORE TRUNCATE ON campaign_log",
         (f"{LOG}::test_nothing_of_it_is_changed_or_deleted",),
@@ -69,8 +69,8 @@ FED = (
         "two who add at once",
         "what is sent twice at the same time is added twice, or refused by a constraint",
         "campaigns/additions.py",
-        "    rows(_ONE_AT_A_TIME, campaign_id)\n    found = db.execute_sql(_ADD_ROWS",
-        "    found = db.execute_sql(_ADD_ROWS",
+        "    rows(_ONE_AT_A_TIME, campaign_id)\n    found = db.execute_sql(\n",
+        "    found = db.execute_sql(\n",
         (f"{ADDITIONS}::test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts",),
     ),
     Mutation(

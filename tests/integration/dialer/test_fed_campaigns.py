@@ -59,9 +59,9 @@ def test_the_highest_priority_is_called_first_and_nobody_is_named_twice(world: W
     assert positions(campaign_id, 2) == [5, 3]
     assert positions(campaign_id, 4) == [5, 3, 4, 0]
     assert positions(campaign_id, 100, (1, 2)) == [5, 3, 1]
-    # A retry comes when it is due, like any other's.
+    # A retry goes before the new ones, like any other's.
     change("UPDATE contact SET next_attempt_at = now() - interval '1 s' WHERE position = 5")
-    assert positions(campaign_id, 100) == [3, 4, 0, 1, 2, 5]
+    assert positions(campaign_id, 100) == [5, 3, 4, 0, 1, 2]
 
 
 def test_nobody_is_claimed_or_sent_again_once_he_has_expired(world: World) -> None:
