@@ -100,7 +100,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 39
+SCHEMA_VERSION = 40
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -157,13 +157,18 @@ class Tenant(Table):
 
 
 class CallLimits(Table):
-    """A tenant's four caps; null is unlimited, 0 blocks."""
+    """A tenant's four caps; null is unlimited, 0 blocks. And how often it may call one number: `number_gap_seconds`
+    after the last call to it ended, and so many times in any 24 hours, 7 and 30 days."""
 
     tenant = ForeignKeyField(Tenant, primary_key=True)
     concurrent_max = IntegerField(null=True)
     calls_per_minute = IntegerField(null=True)
     daily_calls_max = IntegerField(null=True)
     daily_minutes_max = IntegerField(null=True)
+    number_gap_seconds = IntegerField(default=0)
+    number_calls_24h = IntegerField(null=True)
+    number_calls_7d = IntegerField(null=True)
+    number_calls_30d = IntegerField(null=True)
 
 
 class ApiKey(Table):
@@ -360,7 +365,8 @@ class Contact(Table):
     `version` numbers its transitions; `call_id` is the call in flight. `waiting`: whether it is pending, by a
     trigger; an index mentions it in place of the status, so that the steps of a call write no index. `callback`:
     somebody named its `next_attempt_at`, and it goes before others when that comes. `expires_at`: not
-    called later. `priority`, from 0 to 100: the highest first of those that wait for their first call."""
+    called later. `priority`, from 0 to 100: the highest first of those that wait for their first call.
+    `wait_reason`: why it is not called before `next_attempt_at`, where it is not for its retry."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
@@ -383,6 +389,7 @@ class Contact(Table):
     callback = BooleanField(default=False)
     expires_at = DateTimeTZField(null=True)
     priority = SmallIntegerField(default=0)
+    wait_reason = TextField(null=True)
     custom_fields = BinaryJSONField(default=dict, index=False)
     metadata = BinaryJSONField(default=dict, index=False)
     created_at = DateTimeTZField()

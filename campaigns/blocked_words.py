@@ -27,7 +27,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "breaker": "Most of its calls, or calls like them, ended suspiciously: one a minute tries.",
     "gateway_channels": "Its gateways have as many calls as they may have.",
     "gateway_cps": "Its gateways start as many calls per second as they may.",
-    "number_cap": "The numbers that are due are being called already.",
+    "number_cap": "Its numbers are being called already, or were called as often, or as lately, as they may be.",
     "campaign_concurrency": "It has as many calls in progress as it may have (max_concurrent_calls).",
     "tenant_concurrency": "The tenant has as many calls in progress as it may have.",
     "tenant_minute": "The tenant's calls of this minute are used up.",

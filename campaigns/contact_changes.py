@@ -35,7 +35,7 @@ _CHANGE = """
         WHERE campaign_id = %(campaign)s AND status = ANY(%(among)s) AND {which}
         ORDER BY id FOR UPDATE
     ), changed AS (
-        UPDATE contact SET status = %(to)s, next_attempt_at = %(at)s, callback = %(callback)s,
+        UPDATE contact SET status = %(to)s, next_attempt_at = %(at)s, callback = %(callback)s, wait_reason = NULL,
             free_sends = CASE WHEN %(to)s = 'pending' THEN 0 ELSE free_sends END,
             carrier_refusals = CASE WHEN %(to)s = 'pending' THEN 0 ELSE carrier_refusals END,
             gateway_faults = CASE WHEN %(to)s = 'pending' THEN 0 ELSE gateway_faults END,

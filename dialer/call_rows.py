@@ -21,6 +21,9 @@ REJECTED = """EXISTS (
     SELECT 1 FROM call AS earlier WHERE earlier.contact_id = contact.id AND earlier.attempt IS NOT NULL
         AND earlier.disposition = 'rejected')"""
 """Whether a contact has rejected an attempt before, from its call rows."""
+COUNTS_FOR_NUMBER = """(
+    progress_at IS NOT NULL OR answered_at IS NOT NULL OR coalesce(disposition, '') = 'outcome_unknown')"""
+"""Whether a call that is over counts for its number: it rang, was answered, or nobody knows how it ended."""
 
 _LIVE_CALLS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,

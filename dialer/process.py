@@ -360,6 +360,7 @@ class Process:
         self._publishing = self.tasks.spawn(self.outbox.run)
         self._every(LEASE_EVERY_SECONDS, self._keep_lease)
         self._every(EPOCH_EVERY_SECONDS, self.permits.keep_epoch)
+        self._every(ROUND_SECONDS, self.permits.keep_numbers)
         self._every(RENEW_EVERY_SECONDS, self.limiter.renew)
         self._every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
         self._every(ROUND_SECONDS, self._keep_lock)

@@ -1,12 +1,13 @@
-"""Call limits: a tenant's four caps, which every one of its roles may read and only the operator sets."""
+"""Call limits: a tenant's caps, which every one of its roles may read and only the operator sets."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from api import notify, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
+from api.errors import conflict
 from api.services import services
 from api.transactions import transaction
 from coordination.topics import Topic
@@ -19,17 +20,45 @@ EXAMPLE: dict[str, object] = {
     "calls_per_minute": 600,
     "daily_calls_max": 50_000,
     "daily_minutes_max": None,
+    "number_gap_seconds": 600,
+    "number_calls_24h": 3,
+    "number_calls_7d": 7,
+    "number_calls_30d": None,
 }
-NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE)
+NUMBER_CAPS = tuple(name for name in EXAMPLE if name.startswith("number_"))
+NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE) | {"number_gap_seconds": 0}
+COLUMNS = ", ".join(EXAMPLE)
+GAP_MAX = 30 * 86_400
+CALLS_MAX = 1000
+KNOWS = 36
+"""The migration that a dialer has to know to heed caps on numbers."""
+OLDER = "A dialer of an older release runs; caps on numbers can be set when it has ended."
+_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 
 
 class CallLimitsValues(TypedDict):
-    """The four caps; null is unlimited, 0 blocks."""
+    """The caps; null is unlimited, and of the first four 0 blocks."""
 
     concurrent_max: int | None
     calls_per_minute: int | None
     daily_calls_max: int | None
     daily_minutes_max: int | None
+    number_gap_seconds: NotRequired[int]
+    number_calls_24h: NotRequired[int | None]
+    number_calls_7d: NotRequired[int | None]
+    number_calls_30d: NotRequired[int | None]
+
+
+def _calls(days: str) -> schemas.Integer:
+    return schemas.Integer(
+        1,
+        CALLS_MAX,
+        allow_none=True,
+        metadata={
+            "description": f"Calls to one number in any {days}, over all campaigns: those that rang, were answered, "
+            "or of which nobody knows. null is unlimited; left out, it stays as it is."
+        },
+    )
 
 
 def _cap(description: str) -> schemas.Integer:
@@ -41,12 +70,23 @@ def _cap(description: str) -> schemas.Integer:
 
 
 class CallLimitsSchema(schemas.Schema):
-    """The four caps of a tenant. 0 blocks, null is unlimited."""
+    """The caps of a tenant."""
 
     concurrent_max = _cap("Calls at once, and what its running campaigns may have together.")
     calls_per_minute = _cap("Calls started in any 60 seconds.")
     daily_calls_max = _cap("Calls started in a UTC day.")
     daily_minutes_max = _cap("Minutes talked in a UTC day; they gate new calls and cut none.")
+    number_gap_seconds = schemas.Integer(
+        0,
+        GAP_MAX,
+        metadata={
+            "description": "From the end of a call to a number to the next one to it, from whichever campaigns; "
+            "a call that did not ring does not count. 0 is none; left out, it stays as it is."
+        },
+    )
+    number_calls_24h = _calls("24 hours")
+    number_calls_7d = _calls("7 days")
+    number_calls_30d = _calls("30 days")
 
 
 @blp.route("/call-limits")
@@ -55,35 +95,36 @@ class CallLimitsSchema(schemas.Schema):
 def get_call_limits() -> dict[str, object]:
     """Read the call limits"""
     with transaction():
-        found = rows(
-            "SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max"
-            " FROM call_limits WHERE tenant_id = %s",
-            current_caller().tenant_id,
-        )
-    return found[0] if found else NONE_SET
+        return _limits(current_caller().tenant_id)
 
 
 @blp.route("/call-limits", methods=["PUT"])
-@requires("platform")
+@requires("platform", errors={409: OLDER})
 @blp.arguments(CallLimitsSchema, example=EXAMPLE)
 @blp.response(200, CallLimitsSchema, example=EXAMPLE)
-def put_call_limits(body: CallLimitsValues) -> CallLimitsValues:
+def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
     """Set the call limits
 
-    Of the tenant named by X-Tenant; all four are replaced. Calls in progress go on.
+    Of the tenant named by X-Tenant; the first four are replaced. Calls in progress go on. Caps on numbers count the
+    calls of before they were set, too, and are refused while a dialer of an older release runs, which would not heed
+    them.
     """
+    tenant_id = current_caller().tenant_id
     with transaction():
+        if any(body.get(name) for name in NUMBER_CAPS) and rows(_OLDER, KNOWS):
+            raise conflict(OLDER)
+        limits = _limits(tenant_id) | body
         rows(
-            """
-            INSERT INTO call_limits (tenant_id, concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max)
-            VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id) DO UPDATE SET
-                concurrent_max = excluded.concurrent_max, calls_per_minute = excluded.calls_per_minute,
-                daily_calls_max = excluded.daily_calls_max, daily_minutes_max = excluded.daily_minutes_max""",
-            current_caller().tenant_id,
-            body["concurrent_max"],
-            body["calls_per_minute"],
-            body["daily_calls_max"],
-            body["daily_minutes_max"],
+            f"""
+            INSERT INTO call_limits (tenant_id, {COLUMNS}) VALUES ({", ".join(["%s"] * (len(EXAMPLE) + 1))})
+            ON CONFLICT (tenant_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in EXAMPLE)}""",
+            tenant_id,
+            *(limits[name] for name in EXAMPLE),
         )
     notify.dialers(services(), Topic.WAKE, {})
-    return body
+    return limits
+
+
+def _limits(tenant_id: str) -> dict[str, object]:
+    found = rows(f"SELECT {COLUMNS} FROM call_limits WHERE tenant_id = %s", tenant_id)
+    return found[0] if found else NONE_SET

@@ -8,8 +8,10 @@ from functools import partial
 
 import structlog
 
+from campaigns.dispositions import Disposition
 from dialer.call_rows import open_calls
 from dialer.capacity.limiter_snapshot import snapshot
+from dialer.capacity.number_rows import NumberRows
 from dialer.errors import note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall
@@ -102,6 +104,11 @@ class Permits:
         if not self._limiter.whole() and self._limiter.rebuild(snapshot):
             log.warning("limiter_rebuilt")
 
+    def keep_numbers(self) -> None:
+        """Have the limiter know how often numbers were called, where it does not."""
+        for tenant_id in self._limiter.read_numbers(NumberRows()):
+            log.info("numbers_read", tenant_id=tenant_id)
+
     def _owing(self, pay: Callable[[], None]) -> None:
         try:
             pay()
@@ -117,4 +124,9 @@ def _over(call: LiveCall, ended: Ended) -> caps.EndedCall:
         gateway_id=call.gateway_id,
         node=call.node,
         billsec=ended.billsec or 0,
+        reached=call.progress
+        or call.answered_at is not None
+        or ended.answered
+        or ended.progress_ms is not None
+        or ended.disposition == Disposition.OUTCOME_UNKNOWN,
     )

@@ -88,7 +88,11 @@ class Outcome:
 def caps_of(plan: Plan, gateway: GatewayPlan) -> CallCaps:
     """Every cap over a call of this campaign by this gateway, but its node's."""
     tenant = TenantCaps(
-        plan.concurrent_max, plan.calls_per_minute, plan.daily_calls_max, plan.daily_minutes_max
+        plan.concurrent_max,
+        plan.calls_per_minute,
+        plan.daily_calls_max,
+        plan.daily_minutes_max,
+        plan.number_caps,
     )
     return CallCaps(
         plan.tenant_id,

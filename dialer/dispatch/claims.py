@@ -35,10 +35,12 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class NextDue:
-    """When the first pending contact of a campaign is due: `at` in RFC 3339, `seconds` from now."""
+    """When the first pending contact of a campaign is due: `at` in RFC 3339, `seconds` from now. `reason`: why not
+    before, where it does not wait for its retry."""
 
     at: str
     seconds: float
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,23 @@ ORDER BY wanted.campaign_id,
 _NEXT_DUE = """
 SELECT wanted.campaign_id::text,
     coalesce(to_char(first.next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
-    coalesce(extract(epoch FROM first.next_attempt_at - now())::float8, 0) AS seconds
+    coalesce(extract(epoch FROM first.next_attempt_at - now())::float8, 0) AS seconds, first.wait_reason
 FROM unnest(%s::uuid[]) AS wanted (campaign_id), LATERAL (
-    SELECT next_attempt_at FROM contact WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
+    SELECT next_attempt_at, wait_reason FROM contact
+    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
     ORDER BY next_attempt_at NULLS FIRST LIMIT 1
 ) AS first
+"""
+
+_POSTPONE = """
+WITH held AS (
+    SELECT id FROM contact WHERE id = ANY(%(contacts)s::uuid[]) AND status = 'pending'
+        AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+    ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE contact SET next_attempt_at = now() + make_interval(secs => late.seconds), wait_reason = %(reason)s
+FROM held JOIN unnest(%(contacts)s::uuid[], %(seconds)s::float8[]) AS late (id, seconds) ON late.id = held.id
+WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
 
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
@@ -157,7 +171,7 @@ WITH campaign_now AS (
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
-        call_id = free.call_id, next_attempt_at = NULL, updated_at = now(), waiting = false
+        call_id = free.call_id, next_attempt_at = NULL, updated_at = now(), waiting = false, wait_reason = NULL
     FROM free WHERE contact.id = free.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
@@ -214,7 +228,14 @@ def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
     """When the first pending contact of each campaign is due; one that has none is not there."""
     with db.connection_context():
         found = rows(_NEXT_DUE, list(campaigns))
-    return {row["campaign_id"]: NextDue(row["at"], row["seconds"]) for row in found}
+    return {row["campaign_id"]: NextDue(row["at"], row["seconds"], row["wait_reason"]) for row in found}
+
+
+def postpone(late: Mapping[str, float], reason: str) -> None:
+    """These contacts, which are due, may not be called before so many seconds from now, for this `blocked_reason`."""
+    parameters = {"contacts": list(late), "seconds": list(late.values()), "reason": reason}
+    with db.connection_context():
+        db.execute_sql(_POSTPONE, parameters)
 
 
 def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None = None) -> list[Claimed]:
@@ -278,3 +299,4 @@ class Statements:
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
     claim_again: Callable[[str, str], dict[str, str] | None] = claim_again
+    postpone: Callable[[Mapping[str, float], str], None] = postpone

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.claims import Due
-from dialer.dispatch.gateway_choice import Deferral, Deferred
+from dialer.dispatch.gateway_choice import NUMBER_CAP, Deferral, Deferred
 from dialer.dispatch.plans import Plan
 from limits.caps import Denied
 
@@ -76,5 +76,5 @@ class DialledCampaign:
         self.due.extendleft(reversed(back))
         if all(skipped):
             return None
-        binding = [answer for _, answer in denied if answer.reason != "number_cap"]
+        binding = [answer for _, answer in denied if answer.reason != NUMBER_CAP]
         return min(binding, key=lambda answer: answer.retry_after, default=None)

@@ -17,6 +17,9 @@ from limits.caps import Denied
 NUMBER_SECONDS = 1.0
 UNCLAIMABLE = "contact_not_claimable"
 """Why a contact is passed over whose claim the database refuses, whatever else is claimed with it."""
+NUMBER_CAP = "number_cap"
+POSTPONED_SECONDS = 2.0
+"""Whose number may not be called for longer than that is written back with its time (`claims.postpone`)."""
 HELD_SECONDS = 1.0
 MOST_SKIPPED = 1000
 """Who is passed over is read again with each look at the list."""
@@ -68,6 +71,11 @@ def denied_by(holds: Sequence[Hold]) -> Denied:
     return Denied("", binding.kind, HELD_SECONDS)
 
 
+def postponed(denied: Denied) -> bool:
+    """Whether what denies a call is its number's, for so long that its contact is written back."""
+    return denied.reason == NUMBER_CAP and denied.retry_after > POSTPONED_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class Deferral:
     """Why a contact is passed over, and for how many seconds from now."""
@@ -94,7 +102,10 @@ class Deferred:
 
     def add(self, plan: Plan, due: Due, denied: Denied, now: float) -> bool:
         """Pass over a contact where what denied it need not deny the next; whether it did."""
-        if denied.reason == "number_cap":
+        if postponed(denied):
+            # It is not due before then, as its row says.
+            return True
+        if denied.reason == NUMBER_CAP:
             seconds = NUMBER_SECONDS
         elif denied.reason == UNCLAIMABLE or (
             plan.held_in_part

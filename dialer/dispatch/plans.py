@@ -15,6 +15,7 @@ from campaigns.retry_rules import RetryRules, retry_rules
 from campaigns.routing import destination, in_order
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.second_legs import BridgeGateway, divided
+from limits.caps import NO_NUMBER_CAPS, NumberCaps
 from models import CallerIdFormat, CallerIdHeader, db, rows
 
 
@@ -122,6 +123,7 @@ class Plan:
     keep_open: bool = False
     """It goes on where nobody is left."""
     retry_rules: RetryRules = field(default_factory=dict)
+    number_caps: NumberCaps = NO_NUMBER_CAPS
 
     @property
     def probe_at(self) -> str | None:
@@ -218,7 +220,9 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     campaign.import_columns AS columns, campaign.import_region AS region,
     agent.action, agent.safe_harbour, agent.ring_timeout_seconds, agent.max_call_seconds, agent.variables,
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
-    call_limits.daily_minutes_max, tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
+    call_limits.daily_minutes_max, coalesce(call_limits.number_gap_seconds, 0) AS number_gap_seconds,
+    call_limits.number_calls_24h, call_limits.number_calls_7d, call_limits.number_calls_30d,
+    tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
     tenant.weight AS tenant_weight
 {_OF_RUNNING}
 ORDER BY campaign.started_at, campaign.id
@@ -338,11 +342,18 @@ def _plan(
     granted = tuple(row.pop("gateway_ids"))
     columns, known = row.pop("variables"), row.pop("columns")
     leaving = [row.pop("gateway_id"), *row.pop("failover")]
+    number_caps = NumberCaps(
+        row.pop("number_gap_seconds"),
+        row.pop("number_calls_24h"),
+        row.pop("number_calls_7d"),
+        row.pop("number_calls_30d"),
+    )
     plan = Plan(
         **(row | {"queues": tuple(row["queues"]), "retry_rules": retry_rules(row["retry_rules"])}),
         columns=None if known is None else {one["column"]: one["variable"] for one in known},
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
+        number_caps=number_caps,
         gateway_ids=granted,
         breakers=_breakers(row, leaving, breakers),
         bridge_gateways={name: bridging[name] for name in granted if name in bridging},

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from dialer.call_rows import open_calls
+from dialer.call_rows import COUNTS_FOR_NUMBER, open_calls
 from dialer.capacity.permits import Permits
 from dialer.live_calls import LiveCalls
 from dialer.recovery.reconciler import Reconciler
@@ -25,9 +25,10 @@ log = structlog.get_logger()
 _OPEN = """
 SELECT id::text AS id FROM call WHERE dialer_id = %s AND ended_at IS NULL AND created_at < now() - interval '3 s'
 """
-_ROWS = """
+_ROWS = f"""
 SELECT id::text AS id, campaign_id::text, tenant_id, gateway_id::text, node,
-    (ended_at IS NULL OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent, coalesce(billsec, 0) AS billsec
+    (ended_at IS NULL OR slot_until IS NOT NULL) AS open, sent_at IS NOT NULL AS sent,
+    coalesce(billsec, 0) AS billsec, {COUNTS_FOR_NUMBER} AS reached
 FROM call WHERE id = ANY(%s::uuid[])
 """
 
@@ -82,5 +83,11 @@ class Audit:
 
 def _ended(row: Mapping[str, Any]) -> EndedCall:
     return EndedCall(
-        row["id"], row["campaign_id"], row["tenant_id"], row["gateway_id"], row["node"], row["billsec"]
+        row["id"],
+        row["campaign_id"],
+        row["tenant_id"],
+        row["gateway_id"],
+        row["node"],
+        row["billsec"],
+        row["reached"],
     )

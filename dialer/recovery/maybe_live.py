@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 from gevent.event import Event as Signal
 
+from dialer.call_rows import COUNTS_FOR_NUMBER
 from dialer.record.outcomes import LOCK_CALLS
 from dialer.recovery.decisions import ClosedCall, resolve_closed
 from dialer.recovery.node_restart import NodeRestarts
@@ -40,9 +41,9 @@ _HELD = """
 SELECT id::text AS call_id, node, core_uuid, sent_by, slot_until < now() OR duration_ms IS NOT NULL AS over
 FROM call WHERE dialer_id = %s AND slot_until IS NOT NULL
 """
-_RELEASED = """
+_RELEASED = f"""
 UPDATE call SET slot_until = NULL WHERE id = ANY(%s::uuid[]) AND dialer_id = %s AND slot_until IS NOT NULL
-RETURNING id::text AS call_id, campaign_id::text, tenant_id, gateway_id::text, node
+RETURNING id::text AS call_id, campaign_id::text, tenant_id, gateway_id::text, node, {COUNTS_FOR_NUMBER} AS reached
 """
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from coordination.membership import Membership
-from dialer.call_rows import adopt_calls
+from dialer.call_rows import COUNTS_FOR_NUMBER, adopt_calls
 from dialer.errors import DATABASE_AWAY
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity
@@ -56,8 +56,9 @@ UNION SELECT owner FROM sender WHERE owner IS NOT NULL
 UNION SELECT owner FROM teller WHERE owner IS NOT NULL AND owner <> 'web' ORDER BY id
 """
 _SENDERS = "SELECT DISTINCT sent_by FROM call WHERE dialer_id = %s AND ended_at IS NULL"
-_PERMITS = """
-SELECT id::text AS id, (ended_at IS NULL OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec FROM call
+_PERMITS = f"""
+SELECT id::text AS id, (ended_at IS NULL OR slot_until IS NOT NULL) AS open, coalesce(billsec, 0) AS billsec,
+    {COUNTS_FOR_NUMBER} AS reached FROM call
 WHERE id = ANY(%s::uuid[]) AND (ended_at IS NULL OR sent_at IS NOT NULL)
 """
 _SETTLED = """
@@ -151,7 +152,13 @@ class Takeover:
             self.cluster.adopt(sender)
             self._needed_at[sender] = time.monotonic()
         live = {row["id"] for row in permits if row["open"]}
-        self.limiter.take_over(other, live, {row["id"]: row["billsec"] for row in permits if not row["open"]})
+        ended = [row for row in permits if not row["open"]]
+        self.limiter.take_over(
+            other,
+            live,
+            {row["id"]: row["billsec"] for row in ended},
+            {row["id"] for row in ended if row["reached"]},
+        )
         hit(FaultPoint.PERMITS_TAKEN)
         calls = adopt_calls(other, self.identity.dialer_id)
         hit(FaultPoint.ADOPTED)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import Mutation
+from tests.mutations.mutation import SCHEDULER, Mutation
 
 RULES = "tests/unit/campaigns/test_dispositions.py"
 CONTACTS = "tests/integration/api/test_contacts.py"
+NUMBERS = "tests/integration/limits/test_numbers.py"
+NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
 
 OFTEN = (
@@ -48,5 +50,69 @@ OFTEN = (
         "for _ in range(2)",
         "for _ in range(1)",
         (f"{CONTACTS}::test_a_campaign_does_not_end_while_somebody_is_brought_back",),
+    ),
+    Mutation(
+        "number called once too often",
+        "a person whose number may be called three times a day is called a fourth time",
+        "limits/numbers.lua",
+        "redis.call('ZREVRANGE', log, cap[1] - 1, cap[1] - 1, 'WITHSCORES')",
+        "redis.call('ZREVRANGE', log, cap[1], cap[1], 'WITHSCORES')",
+        (f"{NUMBERS}::test_random_histories_are_as_a_plain_list_says",),
+    ),
+    Mutation(
+        "gap between two calls forgotten",
+        "a second campaign calls a number a second after the first one hung up",
+        "limits/release.lua",
+        "    if gap > 0 then\n",
+        "    if gap < 0 then\n",
+        (f"{NUMBERS}::test_a_gap_runs_from_the_end_of_a_call_to_the_next_from_any_campaign",),
+    ),
+    Mutation(
+        "count of a call that never rang",
+        "a carrier that refuses three calls uses up what a number may be called in a day",
+        "limits/release.lua",
+        "  if not reached then\n",
+        "  if not reached and false then\n",
+        (f"{NUMBERS}::test_what_never_rang_gives_its_count_back_and_a_permit_never_used_too",),
+    ),
+    Mutation(
+        "numbers of an emptied Redis",
+        "after a loss of Redis everybody is called as if he had never been",
+        "limits/numbers.lua",
+        "  if not rules.whole then\n",
+        "  if false then\n",
+        (f"{NUMBERS}::test_what_redis_lost_is_read_from_the_rows",),
+    ),
+    Mutation(
+        "calls of a time without caps forgotten",
+        "a dialer that has not heard of a cap calls a number, and the cap does not count that call",
+        "limits/numbers.lua",
+        "    if log or rest or filling then\n",
+        "    if false then\n",
+        (f"{NUMBERS}::test_calls_of_a_time_without_caps_are_not_forgotten",),
+    ),
+    Mutation(
+        "call that ended while numbers were read",
+        "a call that ends while rows are read starts no gap",
+        "limits/number_history.py",
+        "        self._write(rows.again(self._open))\n",
+        "",
+        (f"{NUMBERS}::test_a_call_that_ends_while_rows_are_read_is_looked_at_again",),
+    ),
+    Mutation(
+        "unknown outcome that does not count for its number",
+        "after a loss of Redis a call of which nobody knows how it ended is taken for none",
+        "dialer/call_rows.py",
+        " OR coalesce(disposition, '') = 'outcome_unknown')",
+        ")",
+        (f"{NUMBER_CAPS}::test_what_rang_was_answered_or_is_unknown_counts",),
+    ),
+    Mutation(
+        "capped numbers asked about again and again",
+        "a list of which 50,000 may not be called today keeps its dialer busy, and those behind them waiting",
+        "dialer/dispatch/scheduler.py",
+        "            self.statements.postpone(late, NUMBER_CAP)\n",
+        "            pass\n",
+        (f"{SCHEDULER}::test_whose_number_may_not_be_called_for_hours_is_written_back_and_holds_nobody_up",),
     ),
 )

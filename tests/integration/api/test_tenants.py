@@ -14,7 +14,9 @@ from tests.judging import Judge
 from tests.waiting import wait_until
 
 LIMITS = {"concurrent_max": 10, "calls_per_minute": 600, "daily_calls_max": 0, "daily_minutes_max": None}
-UNLIMITED = dict.fromkeys(LIMITS)
+NUMBER_CAPS = {"number_calls_24h": None, "number_calls_7d": None, "number_calls_30d": None}
+UNLIMITED = dict.fromkeys(LIMITS) | {"number_gap_seconds": 0} | NUMBER_CAPS
+SHOWN = UNLIMITED | LIMITS
 
 
 def ask(site: Site, method: str, path: str, **options: Any) -> Any:
@@ -123,9 +125,9 @@ def test_the_operator_cannot_saw_off_the_branch_it_sits_on(site: Site) -> None:
 
 def test_limits_are_replaced_as_a_whole_and_the_dialers_told(site: Site) -> None:
     acting = {"headers": {"X-Tenant": "other"}}
-    assert ask(site, "PUT", "/call-limits", json=LIMITS, **acting).json == LIMITS
+    assert ask(site, "PUT", "/call-limits", json=LIMITS, **acting).json == SHOWN
     assert site.bus.topics() == ["wake"]
-    assert site.get("/call-limits", role="read", tenant="other").json == LIMITS
+    assert site.get("/call-limits", role="read", tenant="other").json == SHOWN
     assert site.get("/call-limits", role="read").json == UNLIMITED
     assert ask(site, "PUT", "/call-limits", json=UNLIMITED, **acting).json == UNLIMITED
     assert site.get("/call-limits", role="read", tenant="other").json == UNLIMITED
@@ -147,7 +149,7 @@ def test_a_tenant_whose_limits_were_never_set_gets_them(site: Site) -> None:
     site.sql("DELETE FROM call_limits WHERE tenant_id = 'demo'")
     assert site.get("/call-limits").json == UNLIMITED
     assert ask(site, "PUT", "/call-limits", json=LIMITS).status_code == 200
-    assert site.get("/call-limits").json == LIMITS
+    assert site.get("/call-limits").json == SHOWN
 
 
 def test_a_key_is_shown_once_and_stored_as_its_hmac_only(site: Site) -> None:
@@ -263,3 +265,26 @@ def test_retention_is_off_until_it_is_asked_for_and_can_be_taken_back(site: Site
     for days in (30, None):
         changed = ask(site, "PATCH", "/tenants/acme", json={"retention_days": days})
         assert (changed.status_code, changed.json["retention_days"]) == (200, days)
+
+
+def test_caps_on_numbers_stay_where_they_are_left_out(site: Site) -> None:
+    caps = {"number_gap_seconds": 600, "number_calls_24h": 3, "number_calls_7d": 7, "number_calls_30d": None}
+    assert ask(site, "PUT", "/call-limits", json=LIMITS | caps).json == LIMITS | caps
+    assert ask(site, "PUT", "/call-limits", json=LIMITS).json == LIMITS | caps
+    assert ask(site, "PUT", "/call-limits", json=UNLIMITED).json == UNLIMITED
+    for name, wrong in (("number_gap_seconds", -1), ("number_calls_24h", 0), ("number_calls_7d", 1001)):
+        response = ask(site, "PUT", "/call-limits", json=LIMITS | {name: wrong})
+        assert response.status_code == 400
+        assert response.text.startswith(f"{name} is {wrong}; it must be a whole number from")
+
+
+def test_a_cap_on_numbers_is_not_set_while_a_dialer_would_not_heed_it(site: Site) -> None:
+    site.sql("INSERT INTO dialer (id, knows) VALUES ('d1', 33)")
+    response = ask(site, "PUT", "/call-limits", json=LIMITS | {"number_calls_24h": 3})
+    assert (response.status_code, response.text) == (
+        409,
+        "A dialer of an older release runs; caps on numbers can be set when it has ended.",
+    )
+    assert ask(site, "PUT", "/call-limits", json=UNLIMITED).status_code == 200
+    site.sql("UPDATE dialer SET settled_at = now()")
+    assert ask(site, "PUT", "/call-limits", json=LIMITS | {"number_calls_24h": 3}).status_code == 200

@@ -85,6 +85,10 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "due of a share": cost(claims._DUE, claims.due_parameters({str(large): 50}, (1, 2))),
         "next due": cost(claims._NEXT_DUE, [str(large)]),
         "claim": cost(claims._CLAIM, claim),
+        "postpone": cost(
+            claims._POSTPONE,
+            {"contacts": pending, "seconds": [60.0] * len(pending), "reason": "number_cap"},
+        ),
         "blocked reasons": cost(blocked_reasons._TELL, told),
         "unsettled": cost(takeover.UNSETTLED),
         "open calls": cost(audit._OPEN, "d1"),

@@ -93,6 +93,7 @@ class World:
         self.claims: list[list[ClaimRequest]] = []
         self.claiming: Callable[[], None] = lambda: None
         self.poison: set[str] = set()
+        self.postponed: dict[str, float] = {}
         self.again: Callable[[str], dict[str, str] | None] = lambda _call: {"first_name": "Ann"}
         # The switch.
         self.originates: list[OriginateRequest] = []
@@ -131,7 +132,7 @@ class World:
             self.now,
         )
         again = lambda call, _dialer: self.again(call)  # noqa: E731
-        statements = Statements(self._due, self._next_due, self._claim, again)
+        statements = Statements(self._due, self._next_due, self._claim, again, self._postpone)
         self.scheduler = Scheduler(
             ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
         )
@@ -222,6 +223,12 @@ class World:
                 pending.remove(due)
                 found.append(self._claimed(item, due))
         return found
+
+    def _postpone(self, late: Mapping[str, float], reason: str) -> None:
+        assert reason == "number_cap"
+        self.postponed |= late
+        for name, pending in self.lists.items():
+            self.lists[name] = [due for due in pending if due.contact_id not in late]
 
     def _claimed(self, item: ClaimRequest, due: Due) -> Claimed:
         return Claimed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -27,13 +27,16 @@ class FakeLimiter:
         self.away = away
         self.given_back: list[str] = []
         self.released: list[str] = []
+        self.reached: list[str] = []
 
     def give_back(self, permits: Iterable[Permit]) -> None:
         self.given_back += [permit.call_id for permit in permits]
         self._fail()
 
     def release(self, ended: Iterable[caps.EndedCall]) -> None:
-        self.released += [call.call_id for call in ended]
+        over = list(ended)
+        self.released += [call.call_id for call in over]
+        self.reached += [call.call_id for call in over if call.reached]
         self._fail()
 
     def _fail(self) -> None:
@@ -74,6 +77,27 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
     Permits(cast(Limiter, limiter)).after_commit(make_commit(endings, unsent, sent))
     assert limiter.given_back == [unsent.call_id]
     assert limiter.released == [sent.call_id]
+
+
+@pytest.mark.parametrize(
+    ("call", "end", "counts"),
+    [
+        ({}, {}, False),
+        ({"progress": True}, {}, True),
+        ({}, {"progress_ms": 100}, True),
+        ({"answered_at": 5.0}, {}, True),
+        ({}, {"answered": True}, True),
+        ({}, {"disposition": "outcome_unknown"}, True),
+    ],
+)
+def test_a_call_counts_for_its_number_where_it_rang_was_answered_or_nobody_knows(
+    call: dict[str, Any], end: dict[str, Any], counts: bool
+) -> None:
+    limiter = FakeLimiter()
+    over = make_call(sent_at=1.0, **call)
+    ends = {over.call_id: end_of(over)._replace(**end)}
+    Permits(cast(Limiter, limiter)).after_commit(make_commit(ends, over))
+    assert limiter.reached == ([over.call_id] if counts else [])
 
 
 def test_a_call_that_shows_itself_before_its_repeat_leaves_counts_as_sent() -> None:

@@ -33,6 +33,27 @@ def world() -> World:
     return made
 
 
+def test_whose_number_may_not_be_called_for_hours_is_written_back_and_holds_nobody_up(world: World) -> None:
+    """Not read or asked about before: of a list there may be many more than are passed over in memory."""
+    capped, *others = [due.contact_id for due in world.contacts]
+    number = world.contacts[0].phone_number
+    world.answer = lambda request: "number_cap" if request.number == number else None
+    world.retry_after = 7200.0
+    world.step()
+    assert world.postponed == {capped: 7200.0}
+    for _ in range(3):
+        world.step(0.01)
+    assert len(world.sent) == len(others)
+    asked = sum(request.number == number for batch in world.asked for request in batch)
+    assert asked == 1
+    world.next[CAMPAIGN] = NextDue("2026-01-31T09:00:00.000000Z", 7199.0, "number_cap")
+    world.live_calls = world.scheduler.departures.live_calls
+    for call in list(world.live_calls):
+        world.live_calls.remove(call.call_id)
+    world.look()
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, "number_cap", "2026-01-31T09:00:00.000000Z")]
+
+
 def test_who_is_due_is_called_up_to_the_room_there_is(world: World) -> None:
     world.step()
     world.step(0.01)
