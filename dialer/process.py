@@ -261,7 +261,12 @@ class Process:
         )
         self.audit = Audit(self.dialer_id, self.live_calls, self.permits, self.limiter, self.reconciler)
         self.cdr_inbox = CdrInboxReader(
-            self.dialer_id, self.live_calls, self.recorder, self.outbox.put, self.limiter.add_seconds
+            self.dialer_id,
+            self.live_calls,
+            self.recorder,
+            self.outbox.put,
+            self.limiter.add_seconds,
+            self.limiter.uncount,
         )
         self.takeover = Takeover(
             self.identity,

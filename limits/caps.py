@@ -192,6 +192,15 @@ class NumberCall:
 
 
 @dataclass(frozen=True, slots=True)
+class UncountedCall:
+    """A call of which it is known now that it does not count for its number."""
+
+    tenant_id: str
+    number: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a tenant uses now: live calls, calls of the last 60 s, and its UTC day's calls and seconds."""
 

@@ -43,6 +43,7 @@ from limits.caps import (
     PermitRequest,
     Rate,
     TenantCaps,
+    UncountedCall,
     Usage,
 )
 from limits.epoch import EpochChangedError, EpochStore
@@ -164,6 +165,17 @@ class Limiter:
                 pipe.hincrby(key, f"{now // DAY_SECONDS}:seconds", seconds)
                 pipe.expire(key, 2 * DAY_SECONDS)
                 pipe.execute()
+
+    def uncount(self, calls: Iterable[UncountedCall]) -> None:
+        """These calls, whose permits were released, do not count for their numbers after all."""
+        with (
+            translated(LimiterUnavailable, "giving counts of numbers back"),
+            self._store.redis.pipeline(transaction=False) as pipe,
+        ):
+            for call in calls:
+                log, _ = self._store.keys.number_history(call.tenant_id, call.number)
+                pipe.zrem(log, call.call_id)
+            pipe.execute()
 
     def renew(self) -> None:
         """Extend the leases of this dialer's permits, and of dead dialers' until somebody takes them over.

@@ -12,14 +12,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dialer.call_rows import COUNTS_FOR_NUMBER
 from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, items_of
-from models import db, rows
+from limits.caps import UncountedCall
+from models import db, rows, rows_as
 
 _SECONDS_TODAY = """
 SELECT tenant_id, sum(billsec)::int8 AS seconds FROM call
 WHERE id = ANY(%s::uuid[]) AND billsec > 0
     AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
 GROUP BY tenant_id
+"""
+
+_UNCOUNTED = f"""
+SELECT tenant_id, phone_number AS number, id::text AS call_id FROM call
+WHERE id = ANY(%s::uuid[]) AND NOT {COUNTS_FOR_NUMBER}
 """
 
 _CORRECT = f"""
@@ -77,11 +84,13 @@ SELECT NULL, NULL, NULL, NULL, NULL, NULL, call_id::text, NULL, NULL, NULL, NULL
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """How many calls were corrected, the transitions to publish, and what each tenant spoke today that is new."""
+    """How many calls were corrected, the transitions to publish, what each tenant spoke today that is new, and the
+    calls that do not count for their numbers."""
 
     calls: int
     told: list[Told]
     seconds: Mapping[str, int]
+    uncounted: Sequence[UncountedCall] = ()
 
 
 def correct(owner: str, late: Sequence[Ended]) -> Corrected:
@@ -92,4 +101,5 @@ def correct(owner: str, late: Sequence[Ended]) -> Corrected:
     told = [Told(*row) for row in found if row[-1] is not None]
     ids = [row[6] for row in found if row[-1] is None]
     seconds = rows(_SECONDS_TODAY, ids) if ids else []
-    return Corrected(len(ids), told, {row["tenant_id"]: row["seconds"] for row in seconds})
+    uncounted = rows_as(UncountedCall, _UNCOUNTED, ids) if ids else []
+    return Corrected(len(ids), told, {row["tenant_id"]: row["seconds"] for row in seconds}, uncounted)

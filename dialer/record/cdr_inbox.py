@@ -22,6 +22,7 @@ from dialer.record.recorder import Recorder
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind
 from freeswitch.hangup import Hangup, hangup_from_variables
+from limits.caps import UncountedCall
 from models import db, rows
 
 log = structlog.get_logger()
@@ -50,13 +51,15 @@ _APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[])
 
 @dataclass(slots=True)
 class CdrInboxReader:
-    """Takes what waits. `publish` gets the transitions of corrections, `bill` seconds that a tenant spoke today."""
+    """Takes what waits. `publish` gets the transitions of corrections, `bill` seconds that a tenant spoke today,
+    `uncount` calls that do not count for their numbers after all."""
 
     owner: str
     live_calls: LiveCalls
     recorder: Recorder
     publish: Callable[[Sequence[Told]], None]
     bill: Callable[[str, int], None]
+    uncount: Callable[[Sequence[UncountedCall]], None]
 
     def round(self) -> None:
         """Apply what waits now. Raises what a database that is away raises, and what `bill` raises."""
@@ -93,6 +96,8 @@ class CdrInboxReader:
         self.publish(corrected.told)
         for tenant_id, seconds in corrected.seconds.items():
             self.bill(tenant_id, seconds)
+        if corrected.uncounted:
+            self.uncount(corrected.uncounted)
 
 
 def _late(row: dict[str, Any]) -> Ended | None:

@@ -19,6 +19,7 @@ from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
 from freeswitch import dedup
+from limits.caps import UncountedCall
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
@@ -74,8 +75,11 @@ class Desk:
         self.over: list[Ended] = []
         self.published: list[Told] = []
         self.billed: Counter[str] = Counter()
+        self.uncounted: list[UncountedCall] = []
         self.recorder = make_recorder(self.live_calls, Followers(self._committed), owner=owner)
-        self.cdr_inbox = CdrInboxReader(owner, self.live_calls, self.recorder, self._publish, self._bill)
+        self.cdr_inbox = CdrInboxReader(
+            owner, self.live_calls, self.recorder, self._publish, self._bill, self.uncounted.extend
+        )
         self.greenlet = gevent.spawn(self.recorder.run)
 
     def own(self, claimed: Claimed) -> LiveCall:
@@ -280,6 +284,7 @@ def test_a_late_record_says_that_a_call_was_answered(world: World, desk: Desk) -
         ("completed", 3, call.call_id)
     ]
     assert desk.billed == {world.tenant_id: 4}
+    assert desk.uncounted == []
     assert waiting() == 0
 
 
@@ -292,6 +297,7 @@ def test_a_late_record_of_another_end_says_so_and_calls_nobody_again(world: Worl
     assert counts(campaign_id) == {"failed": 1}
     assert told(call.contact_id)[-1] == ("failed", "busy", 3)
     assert not desk.billed
+    assert desk.uncounted == [UncountedCall(world.tenant_id, call.phone_number, call.call_id)], "never rang"
 
 
 def test_a_late_record_is_applied_once_whoever_and_however_often(world: World, desk: Desk) -> None:

@@ -177,6 +177,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
     ids = list(call_ids)
     return {
         "dialer.record.cdr_correction._SECONDS_TODAY": (cdr_correction._SECONDS_TODAY, (ids,)),
+        "dialer.record.cdr_correction._UNCOUNTED": (cdr_correction._UNCOUNTED, (ids,)),
         "dialer.record.cdr_inbox._WAITING": (cdr_inbox._WAITING, (DIALER, 500)),
         "dialer.record.cdr_inbox._LOCKED": (cdr_inbox._LOCKED, (ids,)),
         "dialer.call_rows._ADOPT": (call_rows._ADOPT, (DIALER, "d1")),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from limits.caps import NumberCall, NumberCaps
+from limits.caps import NumberCall, NumberCaps, UncountedCall
 from limits.keys import Keys
 from limits.limiter import Denied, EndedCall, Permit, TenantCaps
 from tests.integration.limits.limiter_rig import PREFIX, Clock, Dialer, HookedRedis, words
@@ -109,6 +109,15 @@ def test_what_never_rang_gives_its_count_back_and_a_permit_never_used_too(dialer
     assert isinstance(ask(dialer, "rang", caps), Permit)
     end(dialer, "rang")
     assert wait_of(ask(dialer, "again", caps)) > DAY - 60
+
+
+def test_what_turns_out_later_not_to_count_gives_its_count_back(dialer: Dialer) -> None:
+    caps = tenant(day=1)
+    known(dialer, caps)
+    assert isinstance(ask(dialer, "unknown", caps), Permit)
+    end(dialer, "unknown")
+    dialer.limiter.uncount([UncountedCall("t", NUMBER, "unknown")])
+    assert isinstance(ask(dialer, "a", caps), Permit)
 
 
 def test_a_gap_runs_from_the_end_of_a_call_to_the_next_from_any_campaign(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from limits.acquire_request import WIRE_SECONDS, AcquireRequest
-from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, Permit, PermitRequest, TenantCaps
+from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, NumberCaps, Permit, PermitRequest, TenantCaps
 from limits.keys import Keys, PermitRecord
 
 NAMES = st.text(min_size=1)
@@ -49,6 +50,24 @@ def test_every_cap_is_said_once_and_named_by_its_place() -> None:
     ]
     paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
     assert len(paths) == 7 + 2 * 3 + 3 + 2 * 2 + 2 * 2 + 3
+
+
+def test_only_a_tenant_with_caps_on_numbers_names_what_is_kept_of_them() -> None:
+    day = 86_400_000 + 50
+    for caps, said in (
+        (NumberCaps(), []),
+        (NumberCaps(gap_seconds=600), [[600_000, []]]),
+        (NumberCaps(calls_24h=3, calls_30d=9), [[0, [[3, day], [9, 30 * (day - 50) + 50]]]]),
+    ):
+        wanted = CallCaps("t", "c", 5, TenantCaps(None, None, None, None, caps), GatewayCaps("gw", 3, None))
+        asked = AcquireRequest([], [PermitRequest("a", "+1", wanted, [])])
+        (one,) = cast("list[list[object]]", asked.job()["tenants"])
+        assert one[5:] == said
+        paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
+        kept = ["p:called:t:+1", "p:rests:t:+1"]
+        assert paths[-2:] == kept if said else kept[0] not in paths
+        assert asked.unknown_numbers([["number_cap", 500_000, 2]]) == {"t": caps}
+        assert asked.unknown_numbers([["number_cap", 500_000]]) == {}
 
 
 def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None:
