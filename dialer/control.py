@@ -2,14 +2,14 @@
 
 The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
 what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also looks
-every second what is halted and which calls have to end (`lookout`); a pause and a stop are in the campaign's row,
-which each claim reads.
+every second what is halted, by a statement of its own that nothing else can hold up, and which calls have to end
+(`lookout`); a pause and a stop are in the campaign's row, which each claim reads.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
 from dialer.hangups import Hangups
 from dialer.send_gate import SendGate
-from models import db, rows
+from models import Pool, db
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ ACK_SECONDS = 1.5
 
 @dataclass(slots=True)
 class Control:
-    """Acts on control messages; one for each process."""
+    """Acts on control messages; one for each process. It reads by `pool`, or by the one that all share."""
 
     dialer_id: str
     control_bus: ControlBus
@@ -38,6 +38,7 @@ class Control:
     hangups: Hangups
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
+    pool: Pool | None = None
 
     def on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
         """Take one message. Called by the subscriber, in order; anything long is spawned."""
@@ -62,17 +63,14 @@ class Control:
         self.refresh()
 
     def sync_halts(self) -> None:
-        """Halt what is halted in the database, and nothing else.
+        """Halt what is halted in the database, and nothing else. Called every second.
 
         Raises what a database that is away raises; the halts that are known stand then.
         """
         read_at = time.monotonic()
-        with db.connection_context():
-            scopes = [row["scope"] for row in rows("SELECT scope FROM halt")]
-        self.halts_stand(scopes, read_at)
-
-    def halts_stand(self, scopes: Iterable[str], read_at: float) -> None:
-        """These scopes were halted in the database at `read_at` (monotonic), and no others. Called every second."""
+        pool = db if self.pool is None else self.pool
+        with pool.connection_context():
+            scopes = [scope for (scope,) in pool.execute_sql("SELECT scope FROM halt").fetchall()]
         if self.send_gate.sync(scopes, read_at):
             self.hangups.wake.set()
 

@@ -1,15 +1,14 @@
-"""Looks every second at what the rows may say at any time: halts, calls that have to end, stops that nobody goes on
-with, contacts that have expired, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of
-the plans there is, and when the next campaign is to start or end.
+"""Looks every second at what the rows may say at any time: calls that have to end, stops that nobody goes on with,
+contacts that have expired, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of the
+plans there is, and when the next campaign is to start or end.
 
 A control message may be lost, so that each of these is looked at every second whoever told of it. All of it is one
 statement, which is committed by itself: a part that has nothing to do costs no round trip of its own. Who has is
-woken, and reads for itself what there is.
+woken, and reads for itself what there is. Halts are not among it: nobody's part may hold them up (`control`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 from gevent.event import Event as Signal
 
 from campaigns import expiry, hangups, schedules, stopping
-from dialer.control import Control
 from dialer.dispatch import node_entries, plans
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
@@ -29,8 +27,7 @@ from dialer.schedules import Schedules
 from models import db
 
 _LOOK = f"""
-SELECT ARRAY(SELECT scope FROM halt) AS halts,
-    {hangups.WANTED} AS hangups,
+SELECT {hangups.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
     {expiry.WAITS} AS expired,
     {cdr_inbox.WAITS} AS records,
@@ -47,13 +44,12 @@ SELECT ARRAY(SELECT scope FROM halt) AS halts,
 class Sight:
     """What the rows said of one moment, to one dialer.
 
-    `halts` are the scopes that are halted; `hangups`, `stops`, `expired`, `records` and `held` say whether there is
-    anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
-    `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`);
-    `next_due`: in how many seconds the next campaign starts or ends by itself.
+    `hangups`, `stops`, `expired`, `records` and `held` say whether there is anything of the kind; `unsettled` are the
+    dialers that may have left something; `drained` are nodes by name, `nodes` all of them as `node_entries.LISTED`
+    shows them; `plans` is a version (`dispatch.plans.VERSION`); `next_due`: in how many seconds the next campaign
+    starts or ends by itself.
     """
 
-    halts: Sequence[str]
     hangups: bool
     stops: bool
     expired: bool
@@ -79,7 +75,6 @@ class Lookout:
     `records` (of nodes), `stops`, `expired`, `others` (dialers), and the `wake` of the parts that have one."""
 
     dialer_id: str
-    control: Control
     hangups: Hangups
     maybe_live: MaybeLiveSlots
     nodes: Nodes
@@ -97,9 +92,7 @@ class Lookout:
 
     def round(self) -> None:
         """Called every second, and when a control message comes. Raises what a database that is away raises."""
-        read_at = time.monotonic()
         seen = self.look(self.dialer_id)
-        self.control.halts_stand(seen.halts, read_at)
         # One whose row has been let go of by somebody else is forgotten, and dialers that are gone are too.
         others = [one for one in seen.unsettled if one != self.dialer_id]
         for something, signal in (

@@ -202,11 +202,17 @@ class Process:
             partial(turns.take, "hangups", ROUND_SECONDS),
         )
         self.control = Control(
-            self.dialer_id, self.control_bus, self.send_gate, self.hangups, self.refresh, self._on_handover
+            self.dialer_id,
+            self.control_bus,
+            self.send_gate,
+            self.hangups,
+            self.refresh,
+            self._on_handover,
+            # Whose statements the server ends soon, and that waits for no lock.
+            self.claim_pool,
         )
         self.lookout = Lookout(
             self.dialer_id,
-            self.control,
             self.hangups,
             self.maybe_live,
             self.nodes_view,
@@ -393,6 +399,7 @@ class Process:
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)
         self.tasks.spawn(self.backpressure.watch)
+        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
         self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
         self._every(ROUND_SECONDS, self.dispatch.write_pace)

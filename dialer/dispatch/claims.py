@@ -287,7 +287,8 @@ def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
 
 
 def claim_pool(url: str) -> Pool:
-    """The one connection that only claims go by, and that they do not wait for: work of others can be long."""
+    """The one connection that only claims go by, and the look for halts: work of others, which can be long, holds up
+    neither."""
     return open_pool(url, 1, CLAIM_SECONDS, LOCK_SECONDS, by_id=True)
 
 

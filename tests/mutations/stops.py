@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
+LOOKOUT = "tests/integration/dialer/test_lookout.py"
 HALT = "tests/integration/api/test_halt.py"
 ONCE = "tests/integration/api/test_idempotency.py"
 LIMIT = "tests/integration/api/test_request_limit.py"
@@ -112,11 +113,23 @@ HANGUPS = (
     Mutation(
         "halts heard of by a message alone",
         "a dialer that missed the message of a halt goes on dialling",
-        "dialer/lookout.py",
-        "        self.control.halts_stand(seen.halts, read_at)\n",
+        "dialer/process.py",
+        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)\n",
         "",
+        (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
+    ),
+    Mutation(
+        "halts looked for behind everything else",
+        "a halt whose message is lost is not heeded while a lock or a slow statement holds up another part's look",
+        "dialer/process.py",
+        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)\n",
+        "",
+        (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
         (
-            "tests/unit/dialer/test_lookout.py::test_who_has_lost_its_identity_still_heeds_halts_and_takes_records",
+            (
+                "self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)",
+                "self.tasks.every(ROUND_SECONDS, lambda: (self.lookout.round(), self.control.sync_halts()))",
+            ),
         ),
     ),
     Mutation(

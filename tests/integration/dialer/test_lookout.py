@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from campaigns import hangups, stopping
@@ -13,8 +15,10 @@ from dialer.dispatch.plan_board import PlanBoard
 from dialer.lookout import Sight
 from models import db, rows
 from tests.factories import World, make_campaign
+from tests.integration.dialer.dialer_rig import Dialer
 from tests.integration.dialer.test_claims_and_outcomes import DIALER
 from tests.integration.dialer.test_plans import _IN_FLIGHT, _OVER, placed
+from tests.waiting import wait_until
 
 THEIRS = "d0000000000ff"
 
@@ -34,12 +38,29 @@ def flags(sight: Sight) -> set[str]:
 
 def test_of_nothing_nothing_is_seen(world: World) -> None:
     sight = seen()
-    assert (flags(sight), sight.halts, sight.unsettled, sight.drained, sight.nodes) == (set(), [], [], [], [])
+    assert (flags(sight), sight.unsettled, sight.drained, sight.nodes) == (set(), [], [], [])
 
 
-def test_a_halt_is_seen_and_may_have_calls_to_end(world: World) -> None:
+def test_a_halt_may_have_calls_to_end(world: World) -> None:
     change("INSERT INTO halt (scope, by) VALUES ('demo', 'test')")
-    assert (seen().halts, flags(seen())) == (["demo"], {"hangups"})
+    assert flags(seen()) == {"hangups"}
+
+
+def test_a_halt_is_heeded_while_the_look_at_everything_else_waits(
+    world: World, start: Callable[[], Dialer], database_url: str
+) -> None:
+    """Nobody tells of it, and the statement that looks at the rest waits for a lock all the while."""
+    gate = start().process.send_gate
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK TABLE node_drain IN ACCESS EXCLUSIVE MODE")
+        waiting = "SELECT FROM pg_locks WHERE relation = 'node_drain'::regclass AND NOT granted"
+        wait_until(lambda: other.execute(waiting).fetchall(), "the look to wait")
+        assert gate.allows("demo", "c", 1)
+        change("INSERT INTO halt (scope, by) VALUES ('demo', 'test')")
+        wait_until(lambda: not gate.allows("demo", "c", 1), "the halt to be heeded", seconds=60)
+        assert gate.allows("other", "c", 1)
+        change("DELETE FROM halt")
+        wait_until(lambda: gate.allows("demo", "c", 1), "its end to be heeded")
 
 
 def test_calls_that_have_to_end_are_seen_whoever_owns_them_until_they_are_over(world: World) -> None:

@@ -10,7 +10,6 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
-from dialer.control import Control
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.hangups import Hangups
@@ -19,7 +18,7 @@ from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.schedules import Schedules
 
 US, OTHER = "d0000000000a1", "d0000000000b2"
-NOTHING = Sight([], False, False, False, False, False, [US], [], [], "v1", None)
+NOTHING = Sight(False, False, False, False, False, [US], [], [], "v1", None)
 
 
 class Parts:
@@ -34,7 +33,6 @@ class Parts:
         self.told: list[Any] = []
         self.subject = Lookout(
             US,
-            cast(Control, self),
             cast(Hangups, Waker(self.wake_hangups, lambda: self.unreached)),
             cast(MaybeLiveSlots, Waker(self.wake_slots, lambda: self.known_calls)),
             cast(Nodes, self),
@@ -50,9 +48,6 @@ class Parts:
         if isinstance(self.seen, Exception):
             raise self.seen
         return self.seen
-
-    def halts_stand(self, scopes: Iterable[str], read_at: float) -> None:
-        self.told.append(("halts", list(scopes)))
 
     def learn(self, drained: Iterable[str], table: Iterable[Mapping[str, Any]]) -> None:
         self.told.append(("nodes", list(drained), list(table)))
@@ -94,10 +89,10 @@ def parts() -> Parts:
 
 
 def test_where_nothing_is_to_be_done_nobody_is_woken_and_all_is_told(parts: Parts) -> None:
-    parts.seen = replace(NOTHING, halts=["*"], drained=["fs2"], nodes=[{"name": "fs3"}])
+    parts.seen = replace(NOTHING, drained=["fs2"], nodes=[{"name": "fs3"}])
     parts.subject.round()
     assert parts.woken() == set()
-    assert parts.told == [("halts", ["*"]), ("nodes", ["fs2"], [{"name": "fs3"}]), ("plans", "v1")]
+    assert parts.told == [("nodes", ["fs2"], [{"name": "fs3"}]), ("plans", "v1")]
 
 
 def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: Parts) -> None:
@@ -107,7 +102,7 @@ def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: P
     parts.told.clear()
     parts.ours = False
     parts.subject.round()
-    assert parts.told == [("halts", [])]
+    assert parts.told == []
 
 
 @pytest.mark.parametrize(
@@ -143,12 +138,12 @@ def test_the_unsettled_are_given_once(parts: Parts) -> None:
     assert parts.subject.take_unsettled() is None
 
 
-def test_who_has_lost_its_identity_still_heeds_halts_and_takes_records(parts: Parts) -> None:
+def test_who_has_lost_its_identity_still_takes_records(parts: Parts) -> None:
     parts.ours = False
-    parts.seen = replace(NOTHING, halts=["acme"], records=True)
+    parts.seen = replace(NOTHING, records=True)
     parts.subject.round()
     assert parts.woken() == {"records"}
-    assert parts.told == [("halts", ["acme"])]
+    assert parts.told == []
 
 
 def test_without_the_database_what_is_known_stands(parts: Parts) -> None:
