@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
 
 from campaigns.breakers import MOST_RETURNS, NOT_DECLINED
+from campaigns.routing import destination, match_length
 from dialer.capacity.suspicion import Suspect, Tally
 from dialer.record.outcomes import MOVED, Told
 from models import db, new_id, rows, transaction
@@ -89,6 +91,14 @@ WHERE call.id = ANY(ARRAY(
         AND waits.status = 'pending')
     AND NOT EXISTS (SELECT 1 FROM call AS up WHERE up.campaign_id = campaign.id AND up.ended_at IS NULL)
 ORDER BY call.campaign_id, contact.breaker_returns, contact.position
+"""
+_HOLDING = """
+SELECT breaker.id::text AS breaker_id, breaker.prefix, breaker.gateway_id = '' AS of_caller, gateway.prefixes,
+    CASE WHEN breaker.gateway_id = '' THEN EXISTS (
+            SELECT FROM phone_number WHERE e164 = breaker.caller_id AND deleted_at IS NULL)
+        ELSE gateway.id IS NOT NULL END AS there
+FROM breaker LEFT JOIN gateway ON gateway.id::text = breaker.gateway_id AND gateway.deleted_at IS NULL
+WHERE breaker.released_at IS NULL
 """
 _LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%(calls)s::uuid[]) ORDER BY id FOR UPDATE"
 _LOCK_CAMPAIGNS = """
@@ -227,8 +237,8 @@ def return_probe(breaker_id: str) -> None:
 
 
 def release(breaker_id: str, owner: str) -> list[Told] | None:
-    """A probe got through: calls leave again, and the contacts that tripped it come back uncounted. The transitions
-    to publish; None where somebody else released it."""
+    """A probe got through, or nothing can be held any more: calls leave again, and the contacts that tripped it come
+    back uncounted. The transitions to publish; None where somebody else released it."""
     with transaction():
         rows(_CLAIM_TALLIES)
         if not rows(_RELEASE, breaker_id):
@@ -238,6 +248,20 @@ def release(breaker_id: str, owner: str) -> list[Told] | None:
         told = _bring_back(tripped, owner)
         rows("DELETE FROM breaker_tally WHERE breaker_id = %s::uuid", breaker_id)
     return told
+
+
+def holding_nothing() -> list[str]:
+    """The breakers that no call can be of any more: their gateway or caller id was deleted, or the gateway has got
+    other prefixes since, so that the destination is part of another one, or is not carried."""
+    with transaction():
+        return [row["breaker_id"] for row in rows(_HOLDING) if not _can_hold(row)]
+
+
+def _can_hold(row: Mapping[str, Any]) -> bool:
+    if not row["there"] or row["of_caller"]:
+        return bool(row["there"])
+    prefix, prefixes = row["prefix"], row["prefixes"]
+    return match_length(prefixes, prefix) is not None and destination(prefix, prefixes) == prefix
 
 
 def bring_probers_back(owner: str) -> list[Told]:

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 WINDOW_SECONDS = WINDOW.total_seconds()
 FORGET_SECONDS = 30.0
 LEFT_SECONDS = 10.0
-"""So often one dialer looks for whoever is to come back by a way that no campaign's calls take any more."""
+"""So often one dialer looks for whoever is to come back by a way that no campaign's calls take any more, and for what
+no call can be held by any more."""
 
 
 @dataclass(slots=True)
@@ -104,7 +105,10 @@ class OutcomeBreaker:
         if self.held:
             self._look_at_probes()
         # Also where no running campaign's calls are held any more, as when its number has got another gateway.
-        looked = bool(self.held) or self.take_turn("breakers_left", LEFT_SECONDS)
+        turn = self.take_turn("breakers_left", LEFT_SECONDS)
+        for breaker_id in breaker_rows.holding_nothing() if turn else ():
+            self._release(breaker_id)
+        looked = bool(self.held) or turn
         if looked and (told := breaker_rows.bring_probers_back(self.dialer_id)):
             self.publish(told)
             self.refresh()

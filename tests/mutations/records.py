@@ -154,6 +154,14 @@ ATTEMPTS = (
         (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
     ),
     Mutation(
+        "held for ever",
+        "a destination that its gateway does not tell apart any more stays held, and its campaigns never end",
+        "dialer/capacity/breaker_rows.py",
+        " and destination(prefix, prefixes) == prefix\n",
+        "\n",
+        (f"{HELD}::test_a_breaker_that_no_call_can_be_of_any_more_is_known",),
+    ),
+    Mutation(
         "called again after declining",
         "a person who was rung and pressed the call away is rung again, uncounted, when a breaker is released",
         "campaigns/breakers.py",

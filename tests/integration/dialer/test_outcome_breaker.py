@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -311,6 +312,34 @@ def test_a_breaker_is_released_once_and_probed_by_one(world: World) -> None:
     assert [breaker_rows.take_probe(breaker_id) for _ in range(2)] == [True, False]
     assert breaker_rows.release(breaker_id, "d") is not None
     assert breaker_rows.release(breaker_id, "e") is None
+
+
+@pytest.mark.parametrize(
+    ("suspect", "change", "stale"),
+    [
+        (Suspect("g", "+1876"), """UPDATE gateway SET prefixes = '["+1876", "+1"]'""", False),
+        (Suspect("g", "+1876"), """UPDATE gateway SET prefixes = '["+1", "+44"]'""", True),
+        (Suspect("g", "+1876"), "UPDATE gateway SET prefixes = '[]'", True),
+        (Suspect("g", "+1"), "UPDATE gateway SET prefixes = '[]'", False),
+        (Suspect("g", "+1"), """UPDATE gateway SET prefixes = '["+1415"]'""", True),
+        (Suspect("g", "+1"), """UPDATE gateway SET prefixes = '["+44"]'""", True),
+        (Suspect("g", "+1"), "UPDATE gateway SET deleted_at = now()", True),
+        (Suspect(caller_id="+14155550100"), "SELECT 1", False),
+        (Suspect(caller_id="+14155550100"), "UPDATE phone_number SET deleted_at = now()", True),
+    ],
+)
+def test_a_breaker_that_no_call_can_be_of_any_more_is_known(
+    world: World, suspect: Suspect, change: str, stale: bool
+) -> None:
+    held_now = breaker_rows.hold(
+        replace(suspect, gateway_id=suspect.gateway_id.replace("g", str(world.gateway_id)))
+    )
+    assert held_now is not None
+    do(change)
+    assert breaker_rows.holding_nothing() == ([held_now.breaker_id] if stale else [])
+    if stale:
+        assert breaker_rows.release(held_now.breaker_id, "d") == []
+        assert breaker_rows.holding_nothing() == []
 
 
 def test_nothing_is_counted_of_an_exempt_campaign(world: World) -> None:

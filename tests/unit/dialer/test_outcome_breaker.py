@@ -36,6 +36,10 @@ class Rows:
         self.away = False
         self.holding: set[str] = set()
         self.held_by_another = False
+        self.stale: list[str] = []
+
+    def holding_nothing(self) -> list[str]:
+        return self.stale
 
     def add(self, counts: Mapping[Key, Count]) -> set[str]:
         if self.away:
@@ -66,7 +70,15 @@ class Bench:
         self.rows, self.now, self.heeded, self.refreshed = Rows(), 0.0, 0, 0
         self.exempt: set[str] = set()
         self.monkeypatch = monkeypatch
-        for name in ("add", "open_tallies", "hold", "release", "return_probe", "bring_probers_back"):
+        for name in (
+            "add",
+            "open_tallies",
+            "hold",
+            "release",
+            "return_probe",
+            "bring_probers_back",
+            "holding_nothing",
+        ):
             monkeypatch.setattr(breaker_rows, name, getattr(self.rows, name))
         self.live_calls = LiveCalls()
         self.subject = OutcomeBreaker(
@@ -220,3 +232,12 @@ def test_a_probe_that_is_talked_for_longer_got_through_before_its_end(bench: Ben
     bench.now = 13.1
     bench.subject.round()
     assert bench.rows.released == ["b1"]
+
+
+def test_what_can_hold_nothing_any_more_is_released_by_whose_turn_it_is(bench: Bench) -> None:
+    bench.rows.stale = ["b7"]
+    bench.subject.round()
+    assert bench.rows.released == []
+    bench.subject.take_turn = lambda work, _seconds: work == "breakers_left"
+    bench.subject.round()
+    assert (bench.rows.released, bench.refreshed) == (["b7"], 1)
