@@ -1,4 +1,4 @@
-"""Deletes contacts, calls and rejects of campaigns that ended longer ago than their tenant keeps them.
+"""Deletes contacts, calls and rejects of campaigns that ended or were deleted longer ago than a tenant keeps them.
 
 A campaign is marked first, with what became of its calls; then its rows go, a slice in each transaction, so that
 nobody waits. Whoever goes on after a death begins where the rows are. The campaign itself, its counts, its outcomes
@@ -22,19 +22,25 @@ SLICE = 5_000
 
 _DUE = """
 SELECT c.id FROM campaign AS c JOIN tenant AS t ON t.id = c.tenant_id
-WHERE t.retention_days IS NOT NULL AND c.purged_at IS NULL AND {ended} ORDER BY c.completed_at LIMIT %s"""
-_ENDED = f"""
-    c.status IN ('completed', 'failed') AND c.stopping_at IS NULL
-    AND (c.hangup_at IS NULL OR c.hangup_at < now() - interval '1 day')
-    AND c.completed_at < now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))
+WHERE c.purged_at IS NULL AND {over} ORDER BY coalesce(c.completed_at, c.deleted_at) LIMIT %s"""
+_KEPT_SINCE = f"now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))"
+# One that was deleted before its end is never dialled again. Where nobody of it was called either, there is nothing
+# that anybody could look at, for however long the tenant keeps what is to be seen.
+_OVER = f"""
+    (t.retention_days IS NOT NULL
+        OR c.deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id))
+    AND CASE WHEN c.status IN ('completed', 'failed')
+        THEN c.completed_at < {_KEPT_SINCE} AND NOT EXISTS (
+            SELECT FROM contact WHERE campaign_id = c.id AND status IN ('pending', 'originated', 'connected'))
+        ELSE c.status <> 'running' AND c.deleted_at < {_KEPT_SINCE} END
+    AND c.stopping_at IS NULL AND (c.hangup_at IS NULL OR c.hangup_at < now() - interval '1 day')
     AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND (ended_at IS NULL OR slot_until IS NOT NULL
-        OR ended_at >= now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))))
-    AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND status IN ('pending', 'originated', 'connected'))
+        OR ended_at >= {_KEPT_SINCE}))
     AND NOT EXISTS (SELECT FROM outbox WHERE campaign_id = c.id)"""
 # Only where it is still so: a resume, or another retention, may have come between.
 _MARK = f"""
 UPDATE campaign AS c SET purging_at = now(), purged_at = now(), kept_outcomes = %s FROM tenant AS t
-WHERE c.id = %s AND t.id = c.tenant_id AND t.retention_days IS NOT NULL AND c.purged_at IS NULL AND {_ENDED}"""
+WHERE c.id = %s AND t.id = c.tenant_id AND c.purged_at IS NULL AND {_OVER}"""
 _MARKED = "SELECT id FROM campaign WHERE purging_at IS NOT NULL ORDER BY purging_at LIMIT %s"
 # In this order: a call names its contact.
 _SLICES = (
@@ -53,7 +59,7 @@ _GONE = "UPDATE campaign SET purging_at = NULL WHERE id = %s AND purging_at IS N
 def mark_due(most: int) -> int:
     """Mark campaigns whose time is over, `most` at most; how many. On a connection of its own."""
     with db.connection_context():
-        due = [row["id"] for row in rows(_DUE.format(ended=_ENDED), most)]
+        due = [row["id"] for row in rows(_DUE.format(over=_OVER), most)]
         return sum(_mark(campaign_id) for campaign_id in due)
 
 

@@ -11,15 +11,17 @@ DELETED = (
         "retention below a day's cap",
         "calls that a cap of the day still counts are deleted, and more are placed than it allows",
         "campaigns/retention.py",
-        "    AND c.completed_at < now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))\n",
-        "    AND c.completed_at < now() - make_interval(days => t.retention_days)\n",
+        "days => greatest(t.retention_days, {DAYS_MIN})",
+        "days => t.retention_days",
         (f"{HOUSEKEEPING}::test_a_cap_of_a_day_never_loses_a_call_whatever_the_row_says",),
-        more=(
-            (
-                "        OR ended_at >= now() - make_interval(days => greatest(t.retention_days, {DAYS_MIN}))))\n",
-                "        OR ended_at >= now() - make_interval(days => t.retention_days)))\n",
-            ),
-        ),
+    ),
+    Mutation(
+        "drafts that were not deleted go",
+        "the list of a campaign that somebody is about to start is deleted",
+        "campaigns/retention.py",
+        "        ELSE c.status <> 'running' AND c.deleted_at < {_KEPT_SINCE} END\n",
+        "        ELSE c.status <> 'running' AND c.created_at < {_KEPT_SINCE} END\n",
+        (f"{HOUSEKEEPING}::test_what_is_not_deleted_and_not_ended_stays_however_old",),
     ),
     Mutation(
         "deleted with a call that may be up",

@@ -325,6 +325,50 @@ def test_a_cap_of_a_day_never_loses_a_call_whatever_the_row_says(world: World) -
     assert kept(older) == NONE
 
 
+def deleted(world: World, status: str, days: float, *, calls: int = 0) -> uuid.UUID:
+    """A campaign of four contacts that was deleted so long ago, before its end."""
+    campaign_id = make_campaign(world, 4)
+    for position in range(calls):
+        call(world, campaign_id, position, days=days)
+    sql(
+        "UPDATE campaign SET status = %s, scheduled_at = CASE WHEN %s = 'scheduled' THEN now() END,"
+        " created_at = now() - interval '99 days', deleted_at = now() - make_interval(secs => %s) WHERE id = %s",
+        status, status, days * 86_400, campaign_id,
+    )  # fmt: skip
+    return campaign_id
+
+
+@pytest.mark.parametrize("status", ["draft", "scheduled", "paused"])
+def test_the_list_of_what_was_deleted_before_its_end_goes(world: World, status: str) -> None:
+    """Nobody of it was called, so that there is nothing to keep, whatever the setting."""
+    old = deleted(world, status, retention.DAYS_MIN + 0.1)
+    young = deleted(world, status, retention.DAYS_MIN - 0.1)
+    work()
+    assert kept(old) == NONE
+    assert kept(young)["contact"] == 4
+    keep(world, KEEP)
+    older = deleted(world, status, KEEP + 0.1)
+    work()
+    assert (kept(older), kept(young)["contact"]) == (NONE, 4)
+
+
+def test_of_what_was_deleted_with_calls_these_are_kept_for_as_long_as_the_setting_says(world: World) -> None:
+    campaign_id = deleted(world, "paused", KEEP + 0.1, calls=2)
+    work()
+    assert (kept(campaign_id)["contact"], kept(campaign_id)["call"]) == (4, 2)
+    keep(world, KEEP)
+    work()
+    assert kept(campaign_id) == NONE
+
+
+def test_what_is_not_deleted_and_not_ended_stays_however_old(world: World) -> None:
+    keep(world, KEEP)
+    found = [deleted(world, status, 99) for status in ("draft", "scheduled", "paused")]
+    sql("UPDATE campaign SET deleted_at = NULL")
+    work()
+    assert [kept(campaign_id)["contact"] for campaign_id in found] == [4, 4, 4]
+
+
 def test_another_tenants_are_not_touched(world: World) -> None:
     keep(world, None)
     campaign_id = finished(world, 40)

@@ -81,7 +81,7 @@ EXEMPT = {
     "campaigns.queries._CONTACT": "a part of others",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
-    "campaigns.retention._ENDED": "a part of the two others there, by campaign, once an hour",
+    "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",
     "campaigns.breakers._COMING_BACK": "by call, where a breaker holds calls of a campaign that may be over",
