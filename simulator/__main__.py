@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simulator.faults import KINDS, FaultError, ScheduledFault, parse_option
 from simulator.server import NodeOptions, Server
+
+PR_SET_PDEATHSIG = 1
 
 
 def parse_options(arguments: Sequence[str]) -> NodeOptions:
@@ -55,6 +59,11 @@ def _parser(defaults: NodeOptions) -> argparse.ArgumentParser:
         help="port for faults on demand, on 127.0.0.1; 0 picks a free one; default: none",
     )
     parser.add_argument(
+        "--owner",
+        type=_between(1, 2**31 - 1),
+        help="process id of the parent: the node dies with it, however that ends; default: it lives on",
+    )
+    parser.add_argument(
         "--fault",
         type=_fault,
         action="append",
@@ -93,6 +102,8 @@ def _positive(text: str) -> float:
 def main() -> None:
     """Listen, say where, serve until told to stop."""
     options = parse_options(sys.argv[1:])
+    if options.owner is not None:
+        _die_with(options.owner)
     try:
         server = Server(options)
     except OSError as error:
@@ -102,6 +113,14 @@ def main() -> None:
     sys.stdout.flush()
     if server.run():
         _start_again(server)
+
+
+def _die_with(owner: int) -> None:
+    """Have the kernel kill this process when its parent ends; it does so for whatever this process becomes, too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != owner:
+        sys.exit(f"the owner {owner} is gone")
 
 
 def _start_again(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ class SimulatorError(Exception):
 
 
 class SimulatedNode:
-    """A node that lives as long as the `with` block; options are those of the command line.
+    """A node that lives as long as the `with` block, or as who starts it; options are those of the command line.
 
     `with SimulatedNode(speed=20, ledger=path) as node: connect(node.host, node.port)`
     """
@@ -103,6 +104,8 @@ class SimulatedNode:
         Raises SimulatorError when it ends or says nothing within START_SECONDS.
         """
         ports = [f"--port={self.port}", f"--control-port={self._control_port}"]
+        # Whoever started it may be killed without a word, and then nobody would end it.
+        ports.append(f"--owner={os.getpid()}")
         command = [sys.executable, "-m", "simulator", *ports, *self._options]
         process = subprocess.Popen(
             command,

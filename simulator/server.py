@@ -62,6 +62,7 @@ class NodeOptions:
     gateways: tuple[str, ...] | None = None
     heartbeat: float = 20.0
     control_port: int | None = None
+    owner: int | None = None
     faults: tuple[ScheduledFault, ...] = ()
 
 

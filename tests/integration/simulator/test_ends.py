@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,27 @@ def test_sigterm_ends_calls_and_connections_as_recorded(tmp_path: Path) -> None:
         assert [event["Event-Name"] for event in events].count("CHANNEL_DESTROY") == 2
         assert client.frames[-1].body == b"The system is being shut down.\n"
     assert read_ledger(tmp_path / "ledger").unfinished() == set()
+
+
+OWNER = """
+import sys
+from simulator.process import SimulatedNode
+node = SimulatedNode()
+node.start()
+print(node.port, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_node_whose_owner_is_ended_without_a_word_ends_too(number: signal.Signals) -> None:
+    """As when the tests are ended: nobody is left to end what they had started."""
+    command = [sys.executable, "-c", OWNER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        with Client(int(owner.stdout.readline())) as client:
+            owner.send_signal(number)
+            client.read_to_end()
 
 
 def test_fsctl_shutdown_ends_the_node() -> None:
