@@ -7,9 +7,15 @@ from collections.abc import Iterator
 import gevent
 import gevent.event
 import pytest
+from flask import Response
 
 from api import request_limit
-from tests.integration.api.site import Site, lose_redis, settings_for, site_over
+from api.json_rows import json_answer
+from api.request_limit import LEASE_SECONDS
+from tests.integration.api.site import TENANT, Site, lose_redis, settings_for, site_over
+from tests.waiting import wait_until
+
+IN_FLIGHT = f"carillon:api_in_flight:{TENANT}"
 
 
 @pytest.fixture
@@ -58,17 +64,18 @@ def test_requests_in_flight_are_limited_until_they_end(
     monkeypatch.setattr(request_limit, "IN_FLIGHT", 2)
     release = gevent.event.Event()
 
-    def slow(*_: object) -> tuple[list[dict[str, object]], int]:
+    def slow(body: object) -> Response:
         release.wait()
-        return [], 0
+        return json_answer(body)
 
-    monkeypatch.setattr("api.routes.campaigns.queries.campaigns", slow)
+    monkeypatch.setattr("api.routes.campaigns.json_answer", slow)
     slow_ones = [gevent.spawn(limited.get, "/campaigns") for _ in range(2)]
-    gevent.sleep(0.2)
+    wait_until(lambda: limited.services.redis.zcard(IN_FLIGHT) == 2, "two requests in flight")
     refused = limited.get("/halt")
     assert (refused.status_code, refused.text) == (429, "rate_limited: in-flight (2) exceeded")
     release.set()
     gevent.joinall(slow_ones, raise_error=True)
+    assert [slow_one.get().status_code for slow_one in slow_ones] == [200, 200]
     assert limited.get("/halt").status_code == 200
 
 
@@ -83,11 +90,15 @@ def test_an_open_stream_is_not_in_flight(limited: Site, monkeypatch: pytest.Monk
 
 def test_a_request_whose_process_died_is_forgotten(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_limit, "IN_FLIGHT", 1)
-    monkeypatch.setattr(request_limit, "LEASE_SECONDS", 1)
     assert limited.services.request_limiter is not None
-    limited.services.request_limiter.enter("demo")
+    redis = limited.services.redis
+    before, _ = redis.time()
+    request_id = limited.services.request_limiter.enter(TENANT)
+    after, _ = redis.time()
     assert limited.get("/halt").status_code == 429
-    gevent.sleep(1.1)
+    assert redis.zcount(IN_FLIGHT, before + LEASE_SECONDS, after + LEASE_SECONDS) == 1
+    assert request_id is not None
+    redis.zadd(IN_FLIGHT, {request_id: after}, xx=True)
     assert limited.get("/halt").status_code == 200
 
 

@@ -24,7 +24,7 @@ from api.transactions import WORK_SECONDS, transaction
 from local.postgres import EmbeddedPostgres
 from models import db, rows
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 from tests.wire import Wire
 
 PROMPTLY = 2.0
@@ -171,13 +171,17 @@ def test_a_transaction_that_hangs_where_no_query_runs_is_given_up_too(wired: Sit
 
 def test_a_full_pool_is_unavailable_and_recovers(site: Site) -> None:
     release = gevent.event.Event()
+    holding: list[int] = []
 
     def hold() -> None:
-        with transaction():
-            release.wait()
+        while not release.is_set():
+            # A machine that stands still meanwhile lets a first connection take too long.
+            with suppress(DatabaseUnavailable), transaction(HANG_SECONDS):
+                holding.append(1)
+                release.wait()
 
     holders = [gevent.spawn(hold) for _ in range(models.POOL_SIZE)]
-    gevent.sleep(0.1)
+    wait_until(lambda: len(holding) == models.POOL_SIZE, "a full pool")
     is_unavailable(promptly(lambda: site.get("/campaigns")))
     release.set()
     gevent.joinall(holders, raise_error=True)

@@ -11,32 +11,26 @@ from coordination.clock import elapsed
 from coordination.errors import Fenced, MembershipUnavailable
 from coordination.membership import Membership
 from limits.limiter import Permit, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, connect, words
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, connect, lapse, words
 from tests.waiting import wait_until
 
 
-def test_renewing_keeps_every_slot(client: HookedRedis) -> None:
-    dialer = Dialer(client, lease_seconds=0.6).open()
+def test_renewing_keeps_every_slot(client: HookedRedis, dialer: Dialer) -> None:
     dialer.ask("a", concurrency=1, number="+1")
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
-        dialer.limiter.renew()
-        gevent.sleep(0.1)
+    lapse(client, "a")
+    dialer.limiter.renew()
     assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
     assert words(dialer.ask("b", number="+1", campaign_id="x")) == ["number_cap"]
 
 
-def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(client: HookedRedis) -> None:
-    dead, successor = (
-        Dialer(client, "d1", lease_seconds=0.6).open(),
-        Dialer(client, "d2", lease_seconds=0.6),
-    )
-    dead.ask("a", concurrency=1)
-    dead.membership.leave("d1")
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
-        successor.limiter.renew()
-        gevent.sleep(0.1)
+def test_a_dead_dialers_slots_are_kept_until_somebody_takes_them_over(
+    client: HookedRedis, dialer: Dialer
+) -> None:
+    successor = Dialer(client, "d2")
+    dialer.ask("a", concurrency=1)
+    dialer.membership.leave("d1")
+    lapse(client, "a")
+    successor.limiter.renew()
     assert words(successor.ask("b", concurrency=1)) == ["campaign_concurrency"]
 
 
@@ -223,15 +217,11 @@ def test_a_renewal_repeated_because_its_answer_was_lost_is_harmless(client: Hook
     assert list(membership.alive()) == ["d1"]
 
 
-def test_many_permits_are_renewed_in_batches(client: HookedRedis) -> None:
-    dialer = Dialer(client, lease_seconds=1.0).open()
+def test_many_permits_are_renewed_in_batches(client: HookedRedis, dialer: Dialer) -> None:
     for start in range(0, 300, 100):
         answers = dialer.ask(*(f"call{n}" for n in range(start, start + 100)))
         assert all(isinstance(answer, Permit) for answer in answers)
-    until = time.monotonic() + 1.6
-    while time.monotonic() < until:
-        dialer.limiter.renew()
-        gevent.sleep(0.2)
-    usage = dialer.limiter.usage("t")
-    assert usage is not None
-    assert usage.concurrent == 300
+    lapse(client, *(f"call{n}" for n in range(300)))
+    assert dialer.limiter.usage("t") == Usage(0, 300, 300, 0)
+    dialer.limiter.renew()
+    assert dialer.limiter.usage("t") == Usage(300, 300, 300, 0)

@@ -163,6 +163,12 @@ class Dialer:
         self.limiter.release([EndedCall(call_id, "c", "t", "gw", "fs1", billsec) for call_id in call_ids])
 
 
+def lapse(client: redis.Redis, *call_ids: str) -> None:
+    """Nobody has renewed these permits for longer than a lease lasts."""
+    for key in client.scan_iter(match=f"{PREFIX}*:slots:*"):
+        client.zadd(key, dict.fromkeys(call_ids, 1), xx=True)
+
+
 def words(answers: Sequence[Permit | Denied]) -> list[str]:
     """The node of each permit, the reason of each denial."""
     return [answer.node if isinstance(answer, Permit) else answer.reason for answer in answers]

@@ -9,16 +9,10 @@ import pytest
 
 from limits.caps import OpenCall
 from limits.limiter import Denied, GatewayCaps, LimiterUnavailable, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, snapshot, words
+from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis, lapse, snapshot, words
 from tests.waiting import wait_until
 
 HELD = OpenCall("a", "d1", "c", "t", "gw", "fs1", "+a")
-
-
-def lapse(client: HookedRedis, call_id: str) -> None:
-    """Nobody has renewed this permit for longer than a lease lasts."""
-    for key in client.scan_iter(match=f"{PREFIX}*:slots:*"):
-        client.zadd(key, {call_id: 1}, xx=True)
 
 
 def epoch(client: HookedRedis) -> object:
@@ -97,16 +91,18 @@ def test_a_redis_that_is_full_lets_nobody_keep_the_epoch(client: HookedRedis, di
     assert client.pttl(f"{PREFIX}epoch") > 20_000
 
 
-def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(client: HookedRedis) -> None:
-    busy = Dialer(client, "d1", lease_seconds=0.6).open()
-    idle = Dialer(client, "d2", lease_seconds=0.6)
-    assert words(busy.ask("a", concurrency=1)) == ["fs1"]
+def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(
+    client: HookedRedis, dialer: Dialer
+) -> None:
+    assert words(dialer.ask("a", concurrency=1)) == ["fs1"]
+    busy, idle = (Dialer(client, name, lease_seconds=0.6) for name in ("d1", "d2"))
+    busy.limiter.renew()
     client.config_set("maxmemory", 1)
 
     def lapsed() -> bool:
-        for dialer in (busy, idle):
+        for each in (busy, idle):
             with suppress(LimiterUnavailable):  # which is said until the epoch has lapsed
-                dialer.limiter.renew()
+                each.limiter.renew()
         usage = idle.limiter.usage("t")
         return usage is None or usage.concurrent == 0
 
@@ -117,13 +113,12 @@ def test_a_redis_that_was_full_for_longer_than_a_lease_grants_nothing_twice(clie
     assert words(idle.ask("b", concurrency=1)) == ["no_redis"]
 
 
-def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: HookedRedis) -> None:
+def test_a_permit_that_nobody_renewed_is_free_after_one_rebuild(client: HookedRedis, dialer: Dialer) -> None:
     """Never used: no row knows it."""
-    dialer = Dialer(client, lease_seconds=0.4).open()
     dialer.ask("a", concurrency=1)
-    client.persist(f"{PREFIX}epoch")
     assert words(dialer.ask("b", concurrency=1)) == ["campaign_concurrency"]
-    wait_until(lambda: words(dialer.ask("b", concurrency=1)) == ["no_redis"], what="the lapse")
+    lapse(client, "a")
+    assert words(dialer.ask("b", concurrency=1)) == ["no_redis"]
     later = Dialer(client, "d2")
     assert later.limiter.rebuild(snapshot())
     assert words(later.ask("b", concurrency=1)) == ["fs1"]
@@ -153,8 +148,7 @@ def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedR
     before = epoch(client)
     dialer.membership.leave("d1")
     successor = Dialer(client, "d2")
-    for call_id in ("a", "b"):
-        lapse(client, call_id)
+    lapse(client, "a", "b")
     successor.limiter.renew()
     assert words(successor.ask("c", concurrency=2)) == ["campaign_concurrency"], "until it is taken over"
     assert successor.limiter.take_over("d1", set(), {}) == ["a", "b"]
@@ -167,8 +161,7 @@ def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, dial
     """One permit was never used, one belongs to a call that is still up and nobody's yet."""
     dialer.ask("a", "unused")
     dialer.membership.leave("d1")
-    for call_id in ("a", "unused"):
-        lapse(client, call_id)
+    lapse(client, "a", "unused")
     client.delete(f"{PREFIX}epoch")
     late = Dialer(client, "d2")
     assert words(late.ask("b", concurrency=2)) == ["no_redis"]
