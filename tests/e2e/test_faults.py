@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from dialer.recovery.decisions import MAY_LIVE_SECONDS, PDD_SECONDS
 from local.demo import collect, demo_stack
 from local.simulated_cluster import SimulatorOptions
 from local.stack import Stack
-from simulator.ledger import LedgerView
+from simulator.ledger import LedgerView, Originate, Start
 from simulator.remote import Control
 from tests.e2e.rig import (
+    PARK,
     Tenant,
     ledgers,
     left_in_redis,
@@ -34,17 +36,22 @@ from tests.e2e.rig import (
     seen,
     unexplained,
 )
+from tests.waiting import HANG_SECONDS
 
 CONTACTS = 120
 SPEED = 20.0
 NODE_CPS = 80
 ENDINGS = ("10", "00", "01", "08", "07", "03", "02", "10")
 """Answered and ended by either side, busy, early media, no such number, nobody answers."""
-RING_SECONDS, MAX_SECONDS = 15, 30
+STAYS = "07"
+"""Whose calls end when the agent does, or their node."""
+RING_SECONDS, MAX_SECONDS, HOURS = 15, 30, 14_400
 HELD_SECONDS = PDD_SECONDS + RING_SECONDS + MAX_SECONDS + MAY_LIVE_SECONDS
 DIALERS = 2
 REFUSED = 3
 """Refusals after which a fault has been felt; the dialers slow down or pause on them, so many more may not come."""
+SLOWLY = 5
+"""Calls a second of a campaign whose contacts outlast a machine that stands still for a while."""
 OUT_OF_ORDER, GATEWAY_DOWN = "refused:DESTINATION_OUT_OF_ORDER", "refused:GATEWAY_DOWN"
 
 
@@ -52,13 +59,13 @@ OUT_OF_ORDER, GATEWAY_DOWN = "refused:DESTINATION_OUT_OF_ORDER", "refused:GATEWA
 class Struck:
     """One campaign and what a fault did to it.
 
-    `died` is when calls ended with their node, if they did; `reset`: connections were, with all that was on them.
+    `died`: nodes did, and calls with them; `reset`: connections were, with all that was on them.
     """
 
     stack: Stack
     tenant: Tenant
     campaign: str
-    died: float | None = None
+    died: bool = False
     reset: bool = False
     calls: list[dict[str, Any]] = field(default_factory=list)
     contacts: list[dict[str, Any]] = field(default_factory=list)
@@ -73,17 +80,15 @@ class Struck:
         for control in self.controls:
             control.fault(name, **values)
 
-    def clear(self) -> None:
-        """End every fault at every node."""
+    def clear(self, *names: str) -> None:
+        """End the faults of these names at every node; all of them without a name."""
         for control in self.controls:
-            control.clear()
+            control.clear(*names)
 
-    def refuses_by(self, name: str, result: str, **values: float | str) -> None:
-        """Strike at every node until calls were refused as `result`, and go on without the fault."""
+    def wait_refused(self, result: str) -> None:
+        """Return once more calls were refused as `result`."""
         before = self.refused()[result]
-        self.fault(name, **values)
-        polled(lambda: self.refused()[result] - before > REFUSED, f"refusals by {name}")
-        self.clear()
+        polled(lambda: self.refused()[result] - before > REFUSED, f"calls that are {result}")
 
     def connected_anew(self) -> None:
         """Return once every dialer has a connection to every node that is heard there."""
@@ -100,6 +105,10 @@ class Struck:
         """What the nodes say."""
         return seen(self.stack)
 
+    def at_most_a_second(self, calls: int | None) -> None:
+        """So many calls leave in a second; None: as many as the nodes take."""
+        self.tenant.api.patch(f"/api/v1/gateways/{self.tenant.gateway_id}", {"cps": calls})
+
     def under_way(self, count: int = CONTACTS // 4) -> None:
         """Return once so many contacts have been called."""
         self.tenant.wait_touched(self.campaign, count)
@@ -113,9 +122,28 @@ class Struck:
         counts = self.tenant.get(self.campaign)["counts"]
         return int(counts["pending"] + counts["originated"] + counts["connected"])
 
-    def died_up(self) -> int:
-        """The calls that were up when their node died."""
-        return len({line.uuid for line in of_campaign(self.view(), self.campaign)} & self.view().unfinished())
+    def up(self) -> list[Originate]:
+        """The calls that are up, or died with their node."""
+        view = self.view()
+        unfinished = view.unfinished()
+        return [line for line in of_campaign(view, self.campaign) if line.uuid in unfinished]
+
+    def up_when_it_died(self) -> list[Originate]:
+        """The calls that were up when their node died, which is before its ledger begins anew. One that was answered
+        may have been recovered, and ended later."""
+        view = self.view()
+        began, ends = {start.node: start.t for start in view.starts}, view.ends()
+        return [
+            line
+            for line in of_campaign(view, self.campaign)
+            if line.accepted
+            and line.t < began[line.node]
+            and (line.uuid not in ends or ends[line.uuid].written > began[line.node])
+        ]
+
+    def lost(self) -> set[str]:
+        """The calls that ended with their node."""
+        return {line.uuid for line in self.up_when_it_died()} & {line.uuid for line in self.up()}
 
     def shortest_call(self) -> float:
         """Seconds, of its own time, since the last sign of life of any call that is up."""
@@ -133,22 +161,33 @@ class Struck:
         """How the calls ended, by word."""
         return Counter(call["disposition"] for call in self.calls if call["sent_at"] is not None)
 
-    def settled(self) -> None:
+    def begun_since(self, before: Sequence[Start]) -> set[str]:
+        """The nodes that have begun anew."""
+        return {start.node for start in self.view().starts if start not in before}
+
+    def only_staying(self) -> bool:
+        """Whether everybody has been called, and is settled but for those whose calls stay."""
+        counts = self.tenant.get(self.campaign)["counts"]
+        path = f"/api/v1/campaigns/{self.campaign}/contacts"
+        up = self.tenant.api.every(path, "contacts", status="connected")
+        called = counts["pending"] == counts["originated"] == 0
+        return called and all(contact["phone_number"].endswith(STAYS) for contact in up)
+
+    def settled(self, end_reason: str = "exhausted") -> None:
         """Everybody is settled, nobody was called twice, the records agree with the switches, no permit is left."""
         self.tenant.wait_over(self.campaign)
         self.clear()
-        ours = {line.uuid for line in of_campaign(self.view(), self.campaign) if line.accepted}
         # What a fault kept from ending ends with it; what died with its node never does.
-        lost = {line.uuid for line in self.view().accepted if self.died and line.t <= self.died}
-        polled(lambda: not (self.view().unfinished() & ours) - lost, "the end of every call at the switch")
+        lost = self.lost() if self.died else set()
+        polled(lambda: {line.uuid for line in self.up()} <= lost, "the end of every call at the switch")
         campaign, self.calls, proof = collect(self.tenant.api, self.campaign, ledgers(self.stack))
         path = f"/api/v1/campaigns/{self.campaign}/contacts"
         self.contacts = list(self.tenant.api.every(path, "contacts"))
-        forgetful = self.died is not None or self.reset
+        forgetful = self.died or self.reset
         assert unexplained(proof, self.calls, lost, forgetful=forgetful) == []
-        assert campaign["end_reason"] == "exhausted"
+        assert campaign["end_reason"] == end_reason
         # The slots of an order that nobody can prove dead are held until the last timer of that call is over.
-        longest = 60 + (HELD_SECONDS if self.reset else 0)
+        longest = HANG_SECONDS + (HELD_SECONDS if self.reset else 0)
         polled(
             lambda: left_in_redis(self.stack, self.tenant.id) == {},
             "the end of every permit",
@@ -175,19 +214,35 @@ def faulty_stack(server_home: Path) -> Iterator[Stack]:
         Path(folder, "faults.log").write_text("\n".join(said))
 
 
-@pytest.fixture(params=[1, *(pytest.param(run, marks=pytest.mark.full) for run in range(2, 11))])
-def struck(faulty_stack: Stack) -> Iterator[Struck]:
+@contextmanager
+def campaign_on(stack: Stack, max_call_seconds: int, **options: Any) -> Iterator[Struck]:
     """A campaign that has not begun."""
-    tenant = new_tenant(
-        faulty_stack, agent={"ring_timeout_seconds": RING_SECONDS, "max_call_seconds": MAX_SECONDS}
-    )
+    agent = {"ring_timeout_seconds": RING_SECONDS, "max_call_seconds": max_call_seconds}
+    tenant = new_tenant(stack, agent=agent, **options)
     campaign = tenant.campaign(
         numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100, retries_per_contact=0
     )
-    found = Struck(faulty_stack, tenant, campaign)
+    found = Struck(stack, tenant, campaign)
     yield found
     found.clear()
-    tenant.act(campaign, "stop")
+    tenant.act(campaign, "stop?hangup=true")
+
+
+RUNS = [1, *(pytest.param(run, marks=pytest.mark.full) for run in range(2, 11))]
+
+
+@pytest.fixture(params=RUNS)
+def struck(faulty_stack: Stack) -> Iterator[Struck]:
+    """A campaign that has not begun, whose calls are short."""
+    with campaign_on(faulty_stack, MAX_SECONDS) as found:
+        yield found
+
+
+@pytest.fixture(params=RUNS)
+def staying(faulty_stack: Stack) -> Iterator[Struck]:
+    """A campaign that has not begun, of whose calls some stay for as long as the test may last."""
+    with campaign_on(faulty_stack, HOURS, action=PARK) as found:
+        yield found
 
 
 def begin(struck: Struck) -> None:
@@ -275,11 +330,15 @@ def test_a_frame_is_cut_and_the_connection_ends(struck: Struck) -> None:
 
 
 def test_nodes_reach_their_limits_are_paused_and_lose_their_gateway(struck: Struck) -> None:
-    struck.fault("limits", sps=5, max_sessions=10)
+    struck.fault("limits", sps=1, max_sessions=10)
     begin(struck)
-    struck.refuses_by("limits", OUT_OF_ORDER, sps=5, max_sessions=10)
-    struck.refuses_by("pause", OUT_OF_ORDER)
-    struck.refuses_by("gateway-down", GATEWAY_DOWN)
+    struck.wait_refused(OUT_OF_ORDER)
+    for before, name, result in (("limits", "pause", OUT_OF_ORDER), ("pause", "gateway-down", GATEWAY_DOWN)):
+        # There is no moment without a fault, in which everybody could be called.
+        struck.fault(name)
+        struck.clear(before)
+        struck.wait_refused(result)
+    struck.clear()
     # It may have been paused for its faults; the operator says that it is well.
     struck.tenant.api.post(f"/api/v1/gateways/{struck.tenant.gateway_id}/resume")
     struck.settled()
@@ -303,11 +362,13 @@ def test_channels_survive_every_attempt_to_end_them(struck: Struck) -> None:
 
 
 def test_a_gateway_refuses(struck: Struck) -> None:
+    struck.at_most_a_second(SLOWLY)
     begin(struck)
-    struck.under_way()
+    struck.under_way(SLOWLY)
     struck.fault("gateway-refuses", status=503)
     polled(lambda: struck.failed_at_the_gateway() > REFUSED, "refusals")
     struck.clear()
+    struck.at_most_a_second(None)
     struck.settled()
     assert struck.dispositions()["congestion"] > REFUSED
     assert all(contact["attempts"] == 1 for contact in struck.contacts)
@@ -322,17 +383,23 @@ def test_a_gateway_refuses(struck: Struck) -> None:
     ],
 )
 def test_one_node_is_killed_and_another_starts_again_without_a_word(
-    struck: Struck, killed: str | None, restarted: str | None
+    staying: Struck, killed: str | None, restarted: str | None
 ) -> None:
-    begin(struck)
-    struck.under_way()
-    before = dict(struck.stack.pids)
-    struck.died = time.time() + 0.5
+    begin(staying)
+    staying.under_way()
+    dying = {killed, restarted} - {None}
+    polled(
+        lambda: dying <= {line.node for line in staying.up() if line.number.endswith(STAYS)},
+        "calls that stay on every node that dies",
+    )
+    before = staying.view().starts
     if killed is not None:
-        struck.stack.control(killed).fault("kill")
+        staying.stack.control(killed).fault("kill")
     if restarted is not None:
-        struck.stack.control(restarted).fault("restart")
-    struck.settled()
-    if killed is not None:
-        assert struck.stack.pids[killed] != before[killed]
-    assert struck.died_up() > 0
+        staying.stack.control(restarted).fault("restart")
+    staying.died = True
+    polled(lambda: dying == staying.begun_since(before), "nodes that begin anew")
+    polled(staying.only_staying, "the end of everybody else's calls")
+    staying.tenant.act(staying.campaign, "stop?hangup=true")
+    staying.settled("stopped")
+    assert dying == {line.node for line in staying.up_when_it_died()}
