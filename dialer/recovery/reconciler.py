@@ -86,6 +86,8 @@ class Reconciler:
     _workers: dict[str, list[gevent.Greenlet[..., None]]] = field(default_factory=dict)
     _node_probes: dict[str, gevent.Greenlet[..., None]] = field(default_factory=dict)
     _waits: list[gevent.Greenlet[..., None]] = field(default_factory=list)
+    _doubted: list[LiveCall] = field(default_factory=list)
+    """Written to a connection that was given up, and not shown since."""
 
     def ask(self, call: LiveCall) -> None:
         """Settle this call in the background; one question at a time for each call. Never waits."""
@@ -121,6 +123,7 @@ class Reconciler:
             return
         for call in undelivered:
             call.doubt_delivery()
+        self._doubted += undelivered
         self._waits = [wait for wait in self._waits if not wait.dead]
         self._waits.append(gevent.spawn(self._await_peer_close, undelivered, closings))
 
@@ -148,8 +151,11 @@ class Reconciler:
                 self.ask(call)
 
     def unseen(self) -> list[str]:
-        """The calls of dead dialers that their nodes have not shown, and may show at any moment."""
-        return self._buffer_drain.unseen()
+        """The calls that their nodes have not shown, and may show at any moment: those of dead dialers, and our own
+        that were written to a connection that was given up."""
+        self._doubted = [call for call in self._doubted if call.delivery_unknown and not call.seen]
+        ours = [call.call_id for call in self._doubted if not (call.over or call.queued or call.resent)]
+        return [*ours, *self._buffer_drain.unseen()]
 
     def stop(self) -> None:
         """End the questions that are under way."""

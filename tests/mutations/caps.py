@@ -8,6 +8,7 @@ from tests.mutations.mutation import (
     CAPS,
     DEPARTURES,
     EPOCH,
+    GIVEN_UP,
     LAPSES,
     LEASES,
     MEMORY,
@@ -123,6 +124,16 @@ EXCEEDED = (
         "redis.call('ZADD', rate, at, item[1],",
         "redis.call('ZADD', rate, 'NX', at, item[1],",
         (f"{OVERDUE}::test_a_gateway_sees_no_call_too_many_when_a_node_goes_on_after_a_stand",),
+    ),
+    Mutation(
+        "orders of a silent node not counted",
+        "a node that goes on after its connections were given up adds what it owes to a full second",
+        "dialer/recovery/reconciler.py",
+        "return [*ours, *self._buffer_drain.unseen()]",
+        "return self._buffer_drain.unseen()",
+        (
+            f"{GIVEN_UP}::test_what_a_silent_node_may_still_read_counts_in_the_rates_until_it_cannot_or_has_shown_it",
+        ),
     ),
     Mutation(
         "late orders counted at one moment alone",

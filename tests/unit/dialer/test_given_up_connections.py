@@ -111,3 +111,23 @@ def test_a_later_connection_that_the_node_closes_says_nothing_of_an_earlier_one(
     gevent.wait(later.reconciler._waits)
     assert first.sent.delivery_unknown
     first.reconciler.stop()
+
+
+def test_what_a_silent_node_may_still_read_counts_in_the_rates_until_it_cannot_or_has_shown_it() -> None:
+    settled, shown = Loss(False), Loss(False)
+    assert settled.reconciler.unseen() == shown.reconciler.unseen() == ["sent"]
+    settled.held[0].set()
+    gevent.wait(settled.reconciler._waits)
+    shown.sent.show()
+    assert settled.reconciler.unseen() == shown.reconciler.unseen() == []
+    assert Loss(True).reconciler.unseen() == []
+    shown.reconciler.stop()
+
+
+@pytest.mark.parametrize("state", [LiveState.CLAIMED, LiveState.QUEUED])
+def test_what_is_to_be_sent_again_waits_for_a_turn_of_its_own(state: LiveState) -> None:
+    loss = Loss(False)
+    loss.sent.resend()
+    loss.sent.state = state
+    assert loss.reconciler.unseen() == []
+    loss.reconciler.stop()
