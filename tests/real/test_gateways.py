@@ -6,18 +6,24 @@ What reached the called party is told by SIPp's log. The nodes' gateway needs `c
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from local.stack import Stack
-from tests.e2e.rig import Tenant, new_tenant, numbers
+from tests.e2e.rig import Tenant, new_tenant, numbers, polled
 from tests.real.carrier import Carrier
 from tests.real.test_outcomes import dialled
 
 pytestmark = pytest.mark.real
 
+REFUSES_SECONDS = 25.0
+PROBE_SECONDS = 60.0
+IN_A_ROW = 5
+"""Refusals that pause a gateway."""
 QUIET_PARTIES = ("01", "03")
 PROVES = ("5403020", "5503020", "5500020", "5502020", "5438020")
 """403, 503, 500, 502 and 438 at once."""
@@ -91,3 +97,41 @@ def test_only_a_refusal_that_proves_that_nobody_was_reached_is_sent_by_the_next_
     invited = Counter(m.number for m in carrier.invites([*proving, *not_proving, *again]))
     assert {number for number in again if invited[number]} == {n.removeprefix("+") + "10" for n in proving}
     assert set(invited.values()) == {1}
+
+
+def test_a_carrier_that_refuses_everything_is_paused_at_nobodys_cost_until_a_probe_gets_through(
+    stack: Stack, carrier: Carrier
+) -> None:
+    tenant = new_tenant(stack)
+    refused, answers = numbers("04", count=30), numbers("10", count=5)
+    campaign = tenant.campaign(refused, max_concurrent_calls=30, retries_per_contact=0)
+    began = time.monotonic()
+    tenant.act(campaign, "start")
+    polled(lambda: tenant.get(campaign)["blocked_reason"] == "gateway_paused", "the pause")
+    polled(lambda: time.monotonic() > began + REFUSES_SECONDS, "the time in which it refuses", seconds=40)
+    gateway = tenant.api.get(f"/api/v1/gateways/{tenant.gateway_id}")
+    assert gateway["paused_at"] is not None
+    assert gateway["paused_reason"].startswith("503 ")
+    tenant.wait_idle(campaign)
+    sent = len(carrier.invites(refused))
+    assert sent <= IN_A_ROW + len(stack.settings.nodes), "more than what pauses it, and what was on its way"
+    tenant.act(campaign, "pause")
+    contacts = list(tenant.api.every(f"/api/v1/campaigns/{campaign}/contacts", "contacts"))
+    assert {(contact["status"], contact["attempts"]) for contact in contacts} == {("pending", 0)}
+    # Whoever is called next is the probe: it gets through.
+    well = tenant.campaign(answers, max_concurrent_calls=5, retries_per_contact=0)
+    tenant.act(well, "start")
+    tenant.wait_over(well, 90)
+    assert tenant.api.get(f"/api/v1/gateways/{tenant.gateway_id}")["paused_at"] is None
+    first, second = sorted(message.t for message in carrier.invites(answers))[:2]
+    paused = datetime.fromisoformat(gateway["paused_at"]).timestamp()
+    assert first - paused >= PROBE_SECONDS - 1
+    assert second > first, "one call is the probe"
+    assert len(carrier.invites(answers)) == len(answers)
+    tenant.act(campaign, "stop")
+    tenant.wait_over(campaign)
+    contacts = list(tenant.api.every(f"/api/v1/campaigns/{campaign}/contacts", "contacts"))
+    assert {(contact["status"], contact["attempts"]) for contact in contacts} == {("cancelled", 0)}
+    print(
+        f"503 for everything, {REFUSES_SECONDS:.0f} s: {sent} INVITEs, 0 of {len(refused)} contacts charged"
+    )
