@@ -165,7 +165,8 @@ class Play:
             for number in range(own):
                 called = [*before[:SHARED], *numbers(*ENDINGS, count=share - len(before[:SHARED]))]
                 line = party.lines[number % GATEWAYS]
-                agent = None if of_party else self._agent_from_host(party)
+                from_host = self._stage.plays_urls and not of_party
+                agent = self._agent_from_host(party) if from_host else None
                 created = self._upload(party, party.api, f"chaos {number}", called, line, agent=agent)
                 self.uploaded[created] = called
                 of_party[created] = party

@@ -55,6 +55,11 @@ class RealStage(Stage):
         return False
 
     @property
+    def plays_urls(self) -> bool:
+        """There is no such host, and a node needs a module more to play from one."""
+        return False
+
+    @property
     def pids(self) -> dict[str, int]:
         """Process ids by name, those of the real nodes among them."""
         return super().pids | self._real_pids

@@ -104,6 +104,11 @@ class Stage(ProxiedStack):
         """Whether the nodes' ledgers tell of second legs."""
         return True
 
+    @property
+    def plays_urls(self) -> bool:
+        """Whether the nodes play what lies at AUDIO_HOST."""
+        return True
+
     def dial_string(self, gateway: str) -> str:
         """The dial string of a gateway that the nodes' ledgers are to call by this name."""
         return f"sofia/gateway/{gateway}/{{number}}"
