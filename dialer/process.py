@@ -236,6 +236,7 @@ class Process:
         )
         self._event_listeners: tuple[EventListener, ...] = (
             self.gateway_breaker,
+            self.outcome_breaker,
             self.maybe_live,
             self.recorder,
         )

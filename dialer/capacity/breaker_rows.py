@@ -144,7 +144,8 @@ WITH held AS (
 
 @dataclass(slots=True)
 class Count:
-    """How many calls of a campaign by one way ended so that it says something, and the ids of the suspicious."""
+    """How many calls of a campaign by one way rang, or ended so that it says something, and the ids of those that
+    ended suspiciously, which may have been counted when they rang."""
 
     calls: int = 0
     suspicious: list[str] = field(default_factory=list)

@@ -1,9 +1,9 @@
 """Circuit breaker for suspicious outcomes: holds a gateway's destination, or a caller id, while most calls end so.
 
-Each dialer counts how its calls end and writes that down every second; where its own part may trip, all that was
-counted is looked at before anything else is dialled (`suspicion` decides). One call a minute probes what is held.
-When one gets through it is released, and the contacts that tripped it come back uncounted. Called by the process
-after each commit and every second, and by the batches for a probe.
+Each dialer counts its calls as soon as they ring or end, and how they end, and writes that down every second; where
+its own part may trip, all that was counted is looked at before anything else is dialled (`suspicion` decides). One
+call a minute probes what is held. When one gets through it is released, and the contacts that tripped it come back
+uncounted. Called by the process with each event, after each commit and every second, and by the batches for a probe.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from gevent.lock import BoundedSemaphore
 
 from dialer.capacity import breaker_rows
 from dialer.capacity.breaker_rows import Count, Key
-from dialer.capacity.gateway_breaker import Way, by_country
+from dialer.capacity.gateway_breaker import REACHED, Way, by_country
 from dialer.capacity.suspicion import SHORT_SECONDS, WINDOW, Sign, Suspect, may_trip, sign, suspects
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Told
+from freeswitch.events import ChannelEvent, Event
 
 log = structlog.get_logger()
 
@@ -36,15 +37,15 @@ no call can be held by any more."""
 
 @dataclass(slots=True)
 class Recent:
-    """How the calls that ended here of late did, of one suspect."""
+    """How the calls that rang or ended here of late did, of one suspect."""
 
     seconds: deque[list[float]] = field(default_factory=deque)
     """When, how many calls, and how many of them suspicious; oldest first, a second each."""
 
-    def add(self, now: float, *, suspicious: bool) -> None:
+    def add(self, now: float, calls: int, suspicious: int) -> None:
         if not self.seconds or now - self.seconds[-1][0] >= 1.0:
             self.seconds.append([now, 0, 0])
-        self.seconds[-1][1] += 1
+        self.seconds[-1][1] += calls
         self.seconds[-1][2] += suspicious
 
     def may_trip(self, now: float) -> bool:
@@ -75,6 +76,18 @@ class OutcomeBreaker:
     _counts: dict[Key, Count] = field(default_factory=dict)
     _recent: dict[Suspect, Recent] = field(default_factory=dict)
     _writing: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    _ringing: set[str] = field(default_factory=set)
+    """Calls that are up, and were counted when they rang."""
+
+    def on_event(self, node: str, event: Event) -> None:
+        """Count a call as soon as it rings or is answered. Those that fail at once are over long before it, and would
+        else be all that is known of a campaign's first seconds. Only a suspicious end is counted after that."""
+        if not isinstance(event, ChannelEvent) or event.kind not in REACHED or event.call_id in self._ringing:
+            return
+        call = self.live_calls.get(event.call_id)
+        if call is not None and not self.exempt(call.campaign_id):
+            self._ringing.add(call.call_id)
+            self._count(call, self.now(), anew=True, suspicious=False)
 
     def after_commit(self, commit: Commit) -> None:
         """Count how calls ended. Never raises for a database that is away: it is written with the next."""
@@ -88,8 +101,10 @@ class OutcomeBreaker:
                     self.return_probe(breaker_id)
                 elif found is Sign.FINE:
                     probed[breaker_id] = True
-            if found is not None and not self.exempt(call.campaign_id):
-                judge = self._count(call, now, suspicious=found is Sign.SUSPICIOUS) or judge
+            anew, suspicious = call.call_id not in self._ringing, found is Sign.SUSPICIOUS
+            self._ringing.discard(call.call_id)
+            if found is not None and (anew or suspicious) and not self.exempt(call.campaign_id):
+                judge = self._count(call, now, anew=anew, suspicious=suspicious) or judge
         try:
             if judge:
                 # Before the slots are free for the next, and before a campaign is over whose contacts may come back.
@@ -114,6 +129,7 @@ class OutcomeBreaker:
             self.refresh()
         if self.take_turn("breaker_tally", FORGET_SECONDS):
             breaker_rows.forget()
+        self._ringing = {call_id for call_id in self._ringing if call_id in self.live_calls}
         now = self.now()
         self._recent = {
             suspect: recent
@@ -136,16 +152,16 @@ class OutcomeBreaker:
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", breaker_id=breaker_id, error=type(error).__name__)
 
-    def _count(self, call: LiveCall, now: float, *, suspicious: bool) -> bool:
-        """Count a call; whether what is counted here may trip."""
+    def _count(self, call: LiveCall, now: float, *, anew: bool, suspicious: bool) -> bool:
+        """Count a call (`anew`: it was not before); whether what is counted here may trip."""
         key = Key(call.campaign_id, *self.way_of(call), call.caller_id)
         count = self._counts.setdefault(key, Count())
-        count.calls += 1
+        count.calls += anew
         if suspicious:
             count.suspicious.append(call.call_id)
         recent = [self._recent.setdefault(suspect, Recent()) for suspect in key.suspects]
         for one in recent:
-            one.add(now, suspicious=suspicious)
+            one.add(now, anew, suspicious)
         return suspicious and any(one.may_trip(now) for one in recent)
 
     def _write(self) -> None:

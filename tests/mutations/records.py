@@ -111,6 +111,17 @@ ATTEMPTS = (
         (f"{OUTCOMES}::test_whose_calls_another_dialer_holds_is_heeded_as_soon_as_one_of_them_is_written",),
     ),
     Mutation(
+        "calls that ring count at their end alone",
+        "dead numbers are told at once: any list with some is held in its first seconds, when the others still ring",
+        "dialer/capacity/outcome_breaker.py",
+        "self._count(call, self.now(), anew=True, suspicious=False)",
+        "self._ringing.discard(call.call_id)",
+        (
+            f"{OUTCOMES}::test_calls_that_ring_count_before_they_end_and_once",
+            f"{OUTCOMES}::test_those_that_fail_before_anybody_can_have_talked_trip_nothing_where_most_ring",
+        ),
+    ),
+    Mutation(
         "judged without what is being written",
         "a list is over while its contacts are to come back, since its last calls were judged without those before",
         "dialer/capacity/outcome_breaker.py",

@@ -19,7 +19,16 @@ from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
-from tests.unit.dialer.factories import CAMPAIGN, GATEWAY, ME, make_call, make_commit, make_hangup
+from freeswitch.events import ChannelEventKind
+from tests.unit.dialer.factories import (
+    CAMPAIGN,
+    GATEWAY,
+    ME,
+    channel_event,
+    make_call,
+    make_commit,
+    make_hangup,
+)
 
 KEY = Key(CAMPAIGN, GATEWAY, "+1", "+14155550199")
 
@@ -97,6 +106,12 @@ class Bench:
     def refresh(self) -> None:
         self.refreshed += 1
 
+    def ring(self, *calls: LiveCall) -> None:
+        for call in calls:
+            self.live_calls.add(call)
+            self.subject.on_event(call.node, channel_event(call.call_id, ChannelEventKind.PROGRESS))
+            self.subject.on_event(call.node, channel_event(call.call_id, ChannelEventKind.ANSWERED))
+
     def end(self, *calls: tuple[LiveCall, Ended]) -> None:
         commit: Commit = make_commit({call.call_id: end for call, end in calls}, *(call for call, _ in calls))
         self.subject.after_commit(commit)
@@ -135,6 +150,28 @@ def test_a_suspicious_call_now_and_then_has_nobody_looked_at(bench: Bench) -> No
     bench.end(*(busy() for _ in range(10)))
     bench.end(dead())
     assert bench.rows.looked == 0
+
+
+def test_calls_that_ring_count_before_they_end_and_once(bench: Bench) -> None:
+    fine, suspicious, exempt = busy(), dead(), busy(campaign_id="exempt")
+    bench.exempt.add("exempt")
+    bench.ring(fine[0], suspicious[0], exempt[0])
+    bench.subject.round()
+    assert bench.rows.added.pop() == {KEY: Count(2)}
+    bench.end(fine, exempt)
+    bench.subject.round()
+    assert bench.rows.added == []
+    bench.end(suspicious)
+    bench.subject.round()
+    assert bench.rows.added == [{KEY: Count(0, [suspicious[0].call_id])}]
+
+
+def test_those_that_fail_before_anybody_can_have_talked_trip_nothing_where_most_ring(bench: Bench) -> None:
+    bench.ring(*(busy()[0] for _ in range(30)))
+    bench.end(*(dead() for _ in range(25)))
+    assert bench.rows.looked == 0
+    bench.end(*(dead() for _ in range(5)))
+    assert bench.rows.looked == 1
 
 
 def test_what_may_trip_is_looked_at_before_anything_else_is_dialled(bench: Bench) -> None:
