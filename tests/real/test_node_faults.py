@@ -48,6 +48,7 @@ def test_a_node_that_was_killed_leaves_nobody_called_twice_and_nobody_unsettled(
         tenant = new_tenant(stack)
         called = numbers(*FAST, count=CONTACTS)
         campaign = tenant.campaign(called, max_concurrent_calls=900, retries_per_contact=0)
+        tenant.exempt(campaign)
         tenant.act(campaign, "start")
         tenant.wait_touched(campaign, CONTACTS // 3, 120)
         in_flight = tenant.in_flight(campaign)
