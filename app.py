@@ -1,4 +1,4 @@
-"""Puts the web process together: settings, database, Redis, the API, the live stream and health. No logic."""
+"""Puts the web process together: settings, database, Redis, the API, the stream, the board, health. No logic."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from live.stream import EventStream
 from live.tokens import StreamTokens
 from settings import Settings
 from version import VERSION
+from web import board
 
 BODY_BYTES = 256 * 1024
 REDIS_CONNECTIONS = 10
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     membership = Membership(client, prefix)
     dialers = DialerWatch(membership)
 
-    app = Flask("carillon", static_folder=None)
+    app = Flask("carillon", static_url_path="/static", static_folder=None)
     app.request_class = Request
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, PROPAGATE_EXCEPTIONS=False)
     app.url_map.merge_slashes = False
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signer = StreamTokens(str(settings.secret_key))
     api.register_blueprint(events_blueprint(stream, signer, authorise, authorise_token))
     api.describe(describe_events)
+    board.register(app)
     return app
 
 

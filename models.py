@@ -57,6 +57,8 @@ __all__ = [
     "TABLES",
     "Agent",
     "ApiKey",
+    "BoardLink",
+    "BoardSession",
     "Breaker",
     "BreakerTally",
     "Call",
@@ -183,6 +185,27 @@ class ApiKey(Table):
     prefix = TextField()
     secret = TextField(null=True)
     created_at = DateTimeTZField()
+
+
+class BoardSession(Table):
+    """A browser that is signed in to the board: by the key `api_key_id` and as long as that is there, acting for
+    `tenant_id`. `digest` is of its cookie."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    digest = TextField()
+    api_key_id = UUIDField()
+    tenant_id = TextField()
+    user_agent = TextField()
+    created_at = DateTimeTZField()
+    expires_at = DateTimeTZField()
+
+
+class BoardLink(Table):
+    """What a link that signs in to the board once stands for, until then."""
+
+    digest = TextField(primary_key=True)
+    api_key_id = UUIDField()
+    expires_at = DateTimeTZField()
 
 
 class Gateway(Table):
@@ -659,5 +682,6 @@ class CdrInbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
-    CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry,
+    CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
+    BoardLink,
 )  # fmt: skip

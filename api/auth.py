@@ -1,4 +1,4 @@
-"""API key authentication and roles.
+"""API key authentication and roles; a browser that is signed in to the board shows its session's cookie instead.
 
 A key is looked up by the HMAC of it. What was found is believed for CACHE_SECONDS, so a revoked key is refused
 within a second in every process. 401 without a valid key, 403 where its role may not, 404 for anything of
@@ -15,19 +15,21 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import flask
 from flask import request
 
-from api import request_limit
+from api import board_sessions, request_limit
 from api.blueprint import OpenApi, error_document, json_value
+from api.board_sessions import SessionRow
 from api.errors import ApiError
 from api.key_digest import ROLES, digest
 from api.key_lookup import KeyLookup
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
+from live.admission import Admission
 from models import rows_as
 
 CACHE_SECONDS = 0.5
@@ -37,6 +39,9 @@ TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 FIND_KEYS = """
     SELECT k.digest, k.id, k.tenant_id, k.name, k.role FROM api_key k JOIN tenant t ON t.id = k.tenant_id
     WHERE k.digest = ANY(%s) AND t.deleted_at IS NULL"""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+IN_PROCESS: Final = "carillon.board"
+"""In the WSGI environ of what a page of the board asks the API for itself: the page was counted already."""
 FIND_TENANT = "SELECT id FROM tenant WHERE id = %s AND deleted_at IS NULL"
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -63,16 +68,23 @@ class TenantRow:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `tenant_id` is the tenant acted for, which only role `platform` can choose."""
+    """Who asks: `tenant_id` is the tenant acted for, which only role `platform` can choose; `session_id` is set for a
+    browser that is signed in to the board."""
 
     tenant_id: str
     role: str
     key_name: str
     key_id: uuid.UUID
+    session_id: uuid.UUID | None = None
 
     def may(self, role: str) -> bool:
         """Whether this caller's role includes `role`."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    def admission(self) -> Admission:
+        """By what this caller is let in to a stream."""
+        session_id = None if self.session_id is None else str(self.session_id)
+        return Admission(self.tenant_id, str(self.key_id), session_id)
 
 
 def current_caller() -> Caller:
@@ -124,6 +136,7 @@ def authorized(role: str, *, limited: bool = True) -> Iterator[Caller]:
     if not caller.may(role):
         raise ApiError(403, f"The key's role is {caller.role}; this needs {role}.")
     flask.g.caller = caller
+    limited = limited and IN_PROCESS not in request.environ
     limiter = services().request_limiter if limited else None
     with request_limit.slot(limiter, caller.tenant_id):
         yield caller
@@ -135,15 +148,42 @@ def authenticate() -> Caller:
     Raises ApiError: 401 without a valid key, 403 for an X-Tenant that is not the key's to name, 404 for one
     that is no tenant.
     """
-    secret = services().settings.secret_key or ""
+    token = request.cookies.get(board_sessions.COOKIE)
+    if token is not None and "Authorization" not in request.headers:
+        return _acting_for(_by_session(token), request.headers.get("X-Tenant"))
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise _unauthorized("This needs the header Authorization: Bearer <key>.")
-    found = _cached(KeyRow, digest(key.strip(), secret), _lookup().get)
+    return _acting_for(caller_of(key.strip()), request.headers.get("X-Tenant"))
+
+
+def caller_of(key: str) -> Caller:
+    """Whom an API key is of. Raises ApiError: 401, 503."""
+    found = _cached(KeyRow, digest(key, _pepper()), _lookup().get)
     if found is None:
         raise _unauthorized("The key is not valid.")
-    caller = Caller(found.tenant_id, found.role, found.name, found.id)
-    return _acting_for(caller, request.headers.get("X-Tenant"))
+    return Caller(found.tenant_id, found.role, found.name, found.id)
+
+
+def caller_of_session(token: str) -> Caller:
+    """Who is signed in to the board by this cookie. Raises ApiError: 401, 503."""
+    found = _cached(SessionRow, digest(token, _pepper()), _session_lookup().get)
+    if found is None:
+        raise _unauthorized("The session is over.")
+    return Caller(found.tenant_id, found.role, found.key_name, found.key_id, found.session_id)
+
+
+def _by_session(token: str) -> Caller:
+    """Likewise; whoever changes something also shows what only the board's pages know. Raises ApiError 403 too."""
+    caller = caller_of_session(token)
+    shown = request.headers.get(board_sessions.CSRF_HEADER, "")
+    if request.method not in SAFE_METHODS and not board_sessions.is_csrf_token(shown, token, _pepper()):
+        raise ApiError(403, f"The header {board_sessions.CSRF_HEADER} is not this session's.")
+    return caller
+
+
+def _pepper() -> str:
+    return services().settings.secret_key or ""
 
 
 def _acting_for(caller: Caller, tenant_id: str | None) -> Caller:
@@ -160,6 +200,19 @@ def _lookup() -> KeyLookup[KeyRow]:
     """The one of this application."""
     found: KeyLookup[KeyRow] = flask.current_app.extensions.setdefault("carillon-keys", KeyLookup(_find_keys))
     return found
+
+
+def _session_lookup() -> KeyLookup[SessionRow]:
+    """Likewise, of sessions."""
+    found: KeyLookup[SessionRow] = flask.current_app.extensions.setdefault(
+        "carillon-board-sessions", KeyLookup(_find_sessions)
+    )
+    return found
+
+
+def _find_sessions(digests: Sequence[str]) -> Mapping[str, SessionRow]:
+    with transaction(writes=False):
+        return board_sessions.find(digests)
 
 
 def _find_keys(digests: Sequence[str]) -> Mapping[str, KeyRow]:

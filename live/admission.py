@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 
 class Admission(NamedTuple):
-    """What a listener shows: an API key, by its id, and the tenant that it acts for."""
+    """What a listener shows: an API key, by its id, and the tenant that it acts for; of a browser that is signed in
+    to the board also its session, by its id."""
 
     tenant_id: str
     key_id: str
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class StreamTokens:
 
         One that was issued at the same second for the same stream by the same key is the same.
         """
-        payload = self._serializer.dump_payload([*admission, campaign_id])
+        payload = self._serializer.dump_payload([admission.tenant_id, admission.key_id, campaign_id])
         signer = _SignerAt(self._secret, salt=SALT, at=int(time.time()) if at is None else at)
         return signer.sign(payload).decode()
 

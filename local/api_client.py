@@ -58,6 +58,10 @@ class ApiClient:
             return self._ask("POST", path)
         return self._ask("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
+    def sign_in_link(self) -> str:
+        """A link to the board that signs in once with this key, within ten minutes. Raises ApiFailedError."""
+        return self._text("POST", "/sign-in/link", None, self._headers())
+
     def post_form(
         self, path: str, fields: Mapping[str, str], file_field: str, name: str, data: bytes
     ) -> dict[str, Any]:
@@ -110,7 +114,11 @@ class ApiClient:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         key = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
-        sent = {**self._headers(), **key, **(headers or {})}
+        text = self._text(method, path, body, {**self._headers(), **key, **(headers or {})})
+        answer: dict[str, Any] = json.loads(text) if text else {}
+        return answer
+
+    def _text(self, method: str, path: str, body: bytes | None, sent: Mapping[str, str]) -> str:
         until = time.monotonic() + self.patience_seconds
         while True:
             status, text, retry_after = self._once(method, path, body, sent)
@@ -119,8 +127,7 @@ class ApiClient:
             time.sleep(retry_after)
         if not http.HTTPStatus.OK <= status < http.HTTPStatus.MULTIPLE_CHOICES:
             raise ApiFailedError(f"{method} {path}: {status} {text}")
-        answer: dict[str, Any] = json.loads(text) if text else {}
-        return answer
+        return text
 
     def _once(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

@@ -98,12 +98,14 @@ def _run(*, serve_on: bool) -> int:
         stack.wait_ready()
         key, where = first_key(stack.home, stack.settings.bootstrap_key)
         client = ApiClient(stack.web_url, key)
+        print(f"Watch it:  {client.sign_in_link()}  (signs in once, within ten minutes)", flush=True)
         outcome = dial(client, [node.ledger for node in stack.nodes])
         _print_outcome(outcome)
         print(f"\nAPI:      {stack.web_url}/docs")
         print(f"Campaign: {stack.web_url}/api/v1/campaigns/{outcome.campaign['id']}")
         print(f"Key:      {where}", flush=True)
         if serve_on and outcome.proof.holds:
+            print(f"Board:    {client.sign_in_link()}  (signs in once, within ten minutes)")
             print("\nServing on. Ctrl-C ends it.", flush=True)
             while True:
                 woken.recv(64)

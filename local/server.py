@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from local.api_client import ApiClient
 from local.errors import LocalError, exit_status
+from local.first_key import first_key
 from local.stack import Stack
 from settings import SettingsError
 
@@ -67,9 +70,19 @@ def _announce(stack: Stack) -> None:
     try:
         stack.wait_ready()
         show("owner", f"ready: {stack.web_url} (data in {stack.home})")
+        show("owner", f"board: {_way_in(stack)}")
     except LocalError as error:
         if not stack.stopping:
             show("owner", str(error))
+
+
+def _way_in(stack: Stack) -> str:
+    """A link to the board that signs in once; where the first key is not known here, the board's address."""
+    try:
+        key, _ = first_key(stack.home, stack.settings.bootstrap_key)
+        return f"{ApiClient(stack.web_url, key).sign_in_link()} (signs in once, within ten minutes)"
+    except (LocalError, OSError, http.client.HTTPException):
+        return f"{stack.web_url}/ (sign in with an API key)"
 
 
 def _obey_signals(stack: Stack) -> None:

@@ -23,16 +23,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-FRONT = (
-    "Carillon. /docs shows the API, /api/v1/openapi.json describes it, /readyz says whether it can serve.\n"
-)
 FILES = {name: (FOLDER / name).read_bytes() for name in TYPES}
-
-
-@blp.get("/")
-def front() -> Response:
-    """Where somebody who has only the address finds what there is."""
-    return Response(FRONT, 302, {"Location": "/docs"}, content_type="text/plain; charset=utf-8")
 
 
 @blp.get("/docs")

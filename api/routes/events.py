@@ -137,6 +137,10 @@ def _add_token(blp: Blueprint, signer: StreamTokens, authorise: Authorise) -> No
         refuse_unknown(set())
         _refuse_body()
         campaign = authorise(campaign_id, "read")
+        if campaign.admission.session_id is not None:
+            raise ApiError(
+                403, "A session of the board opens streams by its cookie; a token is made with a key."
+            )
         issued_at, replayed = _issued_at()
         expires = datetime.fromtimestamp(issued_at + signer.lifetime, UTC)
         token = signer.issue(campaign.admission, campaign.id, issued_at)

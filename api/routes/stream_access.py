@@ -24,11 +24,14 @@ FIND = """
 
 # The key is of one tenant, and may act for another.
 GONE = """
-    SELECT shown.tenant_id, shown.key_id::text FROM unnest(%s::text[], %s::uuid[]) AS shown (tenant_id, key_id)
+    SELECT shown.tenant_id, shown.key_id::text, shown.session_id::text
+    FROM unnest(%s::text[], %s::uuid[], %s::uuid[]) AS shown (tenant_id, key_id, session_id)
     WHERE NOT EXISTS (SELECT FROM tenant WHERE id = shown.tenant_id AND deleted_at IS NULL)
         OR NOT EXISTS (
             SELECT FROM api_key JOIN tenant ON tenant.id = api_key.tenant_id
-            WHERE api_key.id = shown.key_id AND tenant.deleted_at IS NULL)"""
+            WHERE api_key.id = shown.key_id AND tenant.deleted_at IS NULL)
+        OR shown.session_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM board_session WHERE id = shown.session_id AND expires_at > now())"""
 DELETED = "SELECT id::text FROM campaign WHERE id = ANY(%s) AND deleted_at IS NOT NULL"
 
 
@@ -38,7 +41,7 @@ def authorise(campaign_id: str, role: str) -> CampaignRef:
     Raises ApiError: 401, 403, 404, 429, 503.
     """
     with authorized(role) as caller:
-        return _campaign(campaign_id, Admission(caller.tenant_id, str(caller.key_id)))
+        return _campaign(campaign_id, caller.admission())
 
 
 def authorise_token(campaign_id: str, admission: Admission) -> CampaignRef:
@@ -54,10 +57,15 @@ def taken(admissions: Collection[Admission], campaigns: Collection[str]) -> Take
     away."""
     shown = [*admissions]
     with transaction(writes=False):
-        gone = rows(GONE, [one.tenant_id for one in shown], [uuid.UUID(one.key_id) for one in shown])
+        gone = rows(
+            GONE,
+            [one.tenant_id for one in shown],
+            [uuid.UUID(one.key_id) for one in shown],
+            [uuid.UUID(one.session_id) if one.session_id else None for one in shown],
+        )
         deleted = rows(DELETED, [uuid.UUID(campaign_id) for campaign_id in campaigns])
     return Taken(
-        frozenset(Admission(row["tenant_id"], row["key_id"]) for row in gone),
+        frozenset(Admission(row["tenant_id"], row["key_id"], row["session_id"]) for row in gone),
         frozenset(row["id"] for row in deleted),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.mutations.access import DIAL_STRING, TENANTS
 from tests.mutations.agents import HELD, TOLD
+from tests.mutations.board import SIGNED_IN
 from tests.mutations.calls import LOST, TAKEN_AWAY, TWICE
 from tests.mutations.campaign_life import FED
 from tests.mutations.caps import EXCEEDED, LEAKED
@@ -44,6 +45,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "No stranger's number is dialled": STRANGERS,
     "Ordinary people are called": SPOKEN,
     "A tenant sees nothing of another": TENANTS,
+    "Who is signed in to the board may do what his key may": SIGNED_IN,
     "What is deleted is needed by nobody": DELETED,
     "The chaos verdict sees what it judges": SEEN,
     "A database connection is of one greenlet, and none is lost": CONNECTIONS,

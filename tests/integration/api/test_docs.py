@@ -78,14 +78,6 @@ def test_every_input_has_a_label() -> None:
     assert '<html lang="en">' in page
 
 
-def test_the_bare_address_leads_to_the_page_and_names_what_else_there_is(site: Site) -> None:
-    response = site.client().get("/")
-    assert (response.status_code, response.headers["Location"]) == (302, "/docs")
-    for path in re.findall(r"(/\S+?)[,.]? ", response.text):
-        assert site.client().get(path).status_code == 200, path
-    assert site.client().get("/?a=b").status_code == 302
-
-
 def test_on_a_telephone_nothing_is_wider_than_the_page() -> None:
     """No browser is asked: the rules that keep long paths, words and tables within 390 px are there."""
     css = (FOLDER / "docs.css").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The board, asked as a browser asks it."""

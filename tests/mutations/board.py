@@ -1,0 +1,67 @@
+"""Mutations of: who is signed in to the board may do what his key may, for as long as that is there, and no page of
+another site does it for him."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+SIGN_IN = "tests/integration/web/test_sign_in.py"
+
+SIGNED_IN = (
+    Mutation(
+        "form of anybody",
+        "a page of another site that somebody looks at halts, starts or stops with his session",
+        "web/pages.py",
+        '    if not board_sessions.is_csrf_token(request.form.get("csrf_token", ""), token, pepper()):\n',
+        "    if False:\n",
+        (f"{SIGN_IN}::test_nothing_is_changed_without_the_session_s_own_token",),
+    ),
+    Mutation(
+        "cookie alone",
+        "the API takes a cookie for a key whatever page sent the request",
+        "api/auth.py",
+        "    if request.method not in SAFE_METHODS and not board_sessions.is_csrf_token(shown, token, _pepper()):\n",
+        "    if False:\n",
+        (f"{SIGN_IN}::test_nothing_is_changed_without_the_session_s_own_token",),
+    ),
+    Mutation(
+        "session outlives its time",
+        "whoever finds a browser tomorrow is signed in",
+        "api/board_sessions.py",
+        "    WHERE s.digest = ANY(%s) AND s.expires_at > now() AND (",
+        "    WHERE s.digest = ANY(%s) AND (",
+        (f"{SIGN_IN}::test_a_session_ends_with_its_key_with_its_tenant_and_with_its_time",),
+    ),
+    Mutation(
+        "link from afar",
+        "whoever reads a log signs in from elsewhere",
+        "web/sign_in.py",
+        "    if not near or name not in LOOPBACK_NAMES or",
+        "    if",
+        (f"{SIGN_IN}::test_a_link_signs_in_once_within_its_time_and_on_this_machine_alone",),
+    ),
+    Mutation(
+        "link that stays",
+        "a link signs in whoever has it, as often as he likes",
+        "api/board_sessions.py",
+        '_FOLLOW = "DELETE FROM board_link WHERE digest = %s AND expires_at > now() RETURNING api_key_id"',
+        '_FOLLOW = "SELECT api_key_id FROM board_link WHERE digest = %s AND expires_at > now()"',
+        (f"{SIGN_IN}::test_a_link_signs_in_once_within_its_time_and_on_this_machine_alone",),
+    ),
+    Mutation(
+        "any tenant",
+        "a tenant's session acts for another tenant",
+        "api/board_sessions.py",
+        "    WHERE k.id = %s AND (t.id = k.tenant_id OR k.role = 'platform')",
+        "    WHERE k.id = %s",
+        (f"{SIGN_IN}::test_no_session_is_opened_for_a_tenant_that_is_not_the_key_s",),
+    ),
+    Mutation(
+        "stream outlives its session",
+        "a browser that was signed out goes on reading who is called",
+        "api/routes/stream_access.py",
+        "        OR shown.session_id IS NOT NULL AND NOT EXISTS (",
+        "        OR false AND NOT EXISTS (",
+        (f"{SIGN_IN}::test_a_stream_is_opened_by_a_session_and_no_token_is_made_that_would_outlive_it",),
+    ),
+)

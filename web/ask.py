@@ -1,0 +1,85 @@
+"""Asks the API, within this process, for what a page shows and does: so a page and the API never disagree.
+
+Each question is a request of its own to the application, without a socket, under the session of whoever looks at the
+page: what the API refuses him, the page cannot show or do.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+import orjson
+from flask import request
+from werkzeug.test import EnvironBuilder
+
+from api import board_sessions
+from api.auth import IN_PROCESS
+from api.blueprint import PREFIX
+from api.request_ids import ENVIRON
+from api.services import services
+
+
+class Refused(Exception):  # noqa: N818  as the API said it
+    """The API refused: its `status`, its sentence and its stable `code`."""
+
+    def __init__(self, status: int, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.code = code
+
+
+def ask(
+    method: str,
+    path: str,
+    query: Mapping[str, object] | None = None,
+    body: Mapping[str, object] | None = None,
+) -> Any:
+    """What the API answers, read from its JSON; None where it answers with nothing.
+
+    `path` begins below /api/v1. A value of None in `query` or `body` is left out. Raises Refused.
+    """
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+    with app.app_context(), app.request_context(_environ(method, path, query, body)):
+        response = app.full_dispatch_request()
+    if response.status_code >= 400:
+        problem = orjson.loads(response.get_data())
+        raise Refused(response.status_code, problem["detail"], problem["code"])
+    data = response.get_data()
+    return orjson.loads(data) if data else None
+
+
+def _environ(
+    method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, object] | None
+) -> dict[str, Any]:
+    token = request.cookies.get(board_sessions.COOKIE, "")
+    pepper = services().settings.secret_key or ""
+    headers = [
+        ("Accept", "application/json"),
+        ("Cookie", f"{board_sessions.COOKIE}={token}"),
+        (board_sessions.CSRF_HEADER, board_sessions.csrf_token(token, pepper)),
+    ]
+    builder = EnvironBuilder(
+        path=PREFIX + path,
+        method=method,
+        query_string={name: str(value) for name, value in given(query).items()},
+        headers=headers,
+        input_stream=None if body is None else io.BytesIO(orjson.dumps(given(body))),
+        content_type=None if body is None else "application/json",
+    )
+    environ = builder.get_environ()
+    if body is not None:
+        environ["CONTENT_LENGTH"] = str(environ["wsgi.input"].getbuffer().nbytes)
+    return environ | {
+        IN_PROCESS: True,
+        ENVIRON: request.environ.get(ENVIRON),
+        "REMOTE_ADDR": request.environ.get("REMOTE_ADDR", ""),
+    }
+
+
+def given(values: Mapping[str, object] | None) -> dict[str, object]:
+    """Without those that are None."""
+    return {name: value for name, value in (values or {}).items() if value is not None}

@@ -1,0 +1,144 @@
+"""What every page does first and last: who asks, whether a form is ours, the frame around it, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import flask
+import structlog
+from flask import Response, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from api import board_sessions, request_limit
+from api.auth import SAFE_METHODS, Caller, caller_of_session, current_caller
+from api.errors import ApiError
+from api.services import services
+from web.ask import Refused, ask
+from web.blueprint import blp
+
+log = structlog.get_logger(__name__)
+
+F = TypeVar("F", bound=Callable[..., object])
+
+NOT_OURS = (
+    "This form is not one that the board gave to this session. Load the page again, and repeat what you did."
+)
+TITLES = {
+    400: "That cannot be done like this",
+    403: "Not allowed",
+    404: "Nothing here",
+    409: "Not as things stand",
+    429: "Too many requests",
+    503: "Out of reach for the moment",
+}
+
+
+def page(role: str = "read", *, limited: bool = True) -> Callable[[F], F]:
+    """A page for whoever is signed in with at least `role`; everybody else is asked to sign in.
+
+    What changes something has to come from a form of ours. One that is not `limited` is never refused by the rate
+    limit: what stops calls.
+    """
+
+    def decorator(view: F) -> F:
+        @wraps(view)
+        def wrapper(*args: object, **kwargs: object) -> object:
+            token = request.cookies.get(board_sessions.COOKIE, "")
+            try:
+                caller = caller_of_session(token)
+            except ApiError as error:
+                if error.status != 401:
+                    raise
+                return _sign_in_first()
+            flask.g.caller = caller
+            if request.method not in SAFE_METHODS:
+                _require_own_form(token)
+            if not caller.may(role):
+                raise ApiError(
+                    403, f"This needs a key of role {role}; you are signed in with one of role {caller.role}."
+                )
+            limiter = services().request_limiter if limited else None
+            with request_limit.slot(limiter, caller.tenant_id):
+                return view(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorator
+
+
+def shown(template: str, status: int = 200, **values: object) -> Response:
+    """A page in its frame, which says who looks at it and whether calls are halted."""
+    token = request.cookies.get(board_sessions.COOKIE, "")
+    frame = {
+        "caller": current_caller(),
+        "csrf_token": board_sessions.csrf_token(token, pepper()),
+        "halt": values.pop("halt") if "halt" in values else ask("GET", "/halt"),
+    }
+    return Response(render_template(f"board/{template}", **(frame | values)), status)
+
+
+def fragment(template: str, **values: object) -> Response:
+    """A part of a page, to be put in the place of what it shows."""
+    token = request.cookies.get(board_sessions.COOKIE, "")
+    frame = {"caller": current_caller(), "csrf_token": board_sessions.csrf_token(token, pepper())}
+    return Response(render_template(f"board/{template}", **(frame | values)))
+
+
+def pepper() -> str:
+    """SECRET_KEY."""
+    return services().settings.secret_key or ""
+
+
+def require_same_origin() -> None:
+    """Refuse a form that a page of another origin sent. Raises ApiError 403."""
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if foreign or site not in ("same-origin", "none"):
+        raise ApiError(403, NOT_OURS)
+
+
+def _require_own_form(token: str) -> None:
+    require_same_origin()
+    if not board_sessions.is_csrf_token(request.form.get("csrf_token", ""), token, pepper()):
+        raise ApiError(403, NOT_OURS)
+
+
+def _sign_in_first() -> AnyResponse:
+    if request.method not in SAFE_METHODS or request.headers.get("Sec-Fetch-Mode") == "cors":
+        return Response("The session is over.", 401, content_type="text/plain; charset=utf-8")
+    after = request.full_path.rstrip("?")
+    return redirect(url_for("board.sign_in", after=None if after == "/" else after), 303)
+
+
+@blp.errorhandler(Exception)
+def failed(error: Exception) -> Response:
+    """A page that says in one sentence what went wrong, and what can be done."""
+    if isinstance(error, Refused):
+        status, sentence = error.status, error.sentence
+    elif isinstance(error, ApiError):
+        status, sentence = error.status, error.message
+    elif isinstance(error, HTTPException):
+        status, sentence = error.code or 500, error.description or ""
+    else:
+        log.error("page_failed", path=request.path, exc_info=error)
+        status, sentence = 500, "Something went wrong here; the server's log says what."
+    caller: Caller | None = flask.g.get("caller")
+    token = request.cookies.get(board_sessions.COOKIE, "")
+    frame = {
+        "caller": caller,
+        "csrf_token": board_sessions.csrf_token(token, pepper()) if caller else "",
+        "halt": None,
+    }
+    title = TITLES.get(status, "Something went wrong")
+    body = render_template("board/error.html", title=title, sentence=sentence, status=status, **frame)
+    response = Response(body, status)
+    if isinstance(error, ApiError):
+        response.headers.extend(
+            {name: value for name, value in error.headers.items() if name == "Retry-After"}
+        )
+    return response

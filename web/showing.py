@@ -1,0 +1,108 @@
+"""How pages show times and shares; what a browser makes of them in its own zone and language is in board.js. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlencode
+
+PER_PAGE: Final = 50
+BAR: Final = 1000
+
+
+def moment(value: datetime | str) -> datetime:
+    """A time as the API or a row tells it."""
+    return datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
+
+
+def rfc3339(value: datetime | str) -> str:
+    """For `<time datetime>`."""
+    return moment(value).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain_time(value: datetime | str, kind: str) -> str:
+    """What stands there until the browser has written it in the viewer's zone, and where it runs no scripts."""
+    at = moment(value).astimezone(UTC)
+    if kind == "clock":
+        return at.strftime("%H:%M:%S UTC")
+    return at.strftime("%Y-%m-%d" if kind == "day" else "%Y-%m-%d %H:%M UTC")
+
+
+def share(part: int, whole: int) -> str:
+    """`46 %`; a dash of nothing. Neither rounds a part away nor up to the whole."""
+    if not whole:
+        return "–"
+    percent = round(100 * part / whole)
+    if part and not percent:
+        return "< 1 %"
+    if part < whole and percent == 100:
+        return "> 99 %"
+    return f"{percent} %"
+
+
+def lasting(seconds: float | None) -> str:
+    """`0:41`, `1:02:03`; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class BarPart:
+    """A part of a bar of BAR units: its place, and what it is of."""
+
+    id: str
+    kind: str
+    x: float
+    width: float
+
+
+def bar_parts(counts: list[tuple[str, str, int]]) -> list[BarPart]:
+    """(id, kind, number) → the parts of one bar, as long as their numbers; what is not nothing is seen."""
+    whole = sum(number for _, _, number in counts) or 1
+    found, x = [], 0.0
+    for name, kind, number in counts:
+        width = round(max(BAR * number / whole, 3.0 if number else 0.0), 1)
+        found.append(BarPart(name, kind, round(x, 1), width))
+        x += width
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Where a page of a list stands, and the addresses of those beside it."""
+
+    total: int
+    first: int
+    last: int
+    pages: int
+    before: str | None
+    after: str | None
+
+
+def paging(path: str, query: dict[str, str], page: int, total: int, per_page: int = PER_PAGE) -> Paging:
+    """The zero-based `page` of a list of `total`, below `path` with the filters in `query`."""
+
+    def address(number: int) -> str:
+        asked = {name: value for name, value in query.items() if value} | (
+            {"page": str(number)} if number else {}
+        )
+        return f"{path}?{urlencode(asked)}" if asked else path
+
+    count = -(-total // per_page)
+    return Paging(
+        total,
+        min(total, page * per_page + 1),
+        min(total, (page + 1) * per_page),
+        count,
+        address(page - 1) if page > 0 else None,
+        address(page + 1) if page + 1 < count else None,
+    )
+
+
+def page_number(text: str | None) -> int:
+    """Of an address; the first page for what is none."""
+    return min(int(text), 10_000_000) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0
