@@ -1,4 +1,4 @@
-"""What became of the calls of a campaign that has ended: how many by disposition, and the most frequent causes.
+"""What became of the calls of campaigns: how many by disposition, the most frequent causes, and how many go on.
 
 The dispositions are counted of all its calls, as they end (`campaigns.call_counts`). Causes are nowhere counted:
 those of its last calls are read.
@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from campaigns.dispositions import Disposition
 from models import rows
 
 LAST_CALLS = 1000
@@ -29,6 +30,24 @@ SELECT cause, sip_status, count(*)::int AS calls FROM (
 """
 
 
+_FIGURES = """
+SELECT c.id, coalesce(k.ended, 0)::int AS calls_ended, coalesce(k.picked_up, 0)::int AS picked_up, (
+        SELECT count(*) FROM call WHERE campaign_id = c.id AND created_at > now() - interval '1 second' * %s
+    )::int AS recent
+FROM unnest(%s::uuid[]) AS c (id) CROSS JOIN LATERAL (
+    SELECT sum(calls) FILTER (WHERE disposition NOT IN ('', 'not_sent')) AS ended,
+        sum(calls) FILTER (WHERE disposition = ANY(%s)) AS picked_up
+    FROM (
+        SELECT disposition, calls FROM call_count WHERE campaign_id = c.id
+        UNION ALL SELECT disposition, calls FROM call_count_change WHERE campaign_id = c.id
+    ) AS kept
+) AS k
+"""
+PICKED_UP = (Disposition.ANSWERED, Disposition.ABANDONED, Disposition.AGENT_FAILED)
+"""Of such a call somebody was on the line."""
+RATE_SECONDS = 5
+
+
 class CauseCount(TypedDict):
     """How many of the calls that were looked at ended with this cause; `sip_status` None: no final response."""
 
@@ -42,6 +61,28 @@ class Outcomes(TypedDict):
 
     dispositions: Mapping[str, int]
     top_causes: Sequence[CauseCount]
+
+
+class Figures(TypedDict):
+    """How a campaign's calls go: those that were placed and are over, those of them that somebody picked up, and how
+    many a second were begun, over the last five."""
+
+    calls_ended: int
+    picked_up: int
+    calls_per_second: float
+
+
+def figures(campaign_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Figures]:
+    """Those of each of these campaigns, on the connection that the caller holds."""
+    found = rows(_FIGURES, RATE_SECONDS, [*campaign_ids], [str(word) for word in PICKED_UP])
+    return {
+        row["id"]: {
+            "calls_ended": row["calls_ended"],
+            "picked_up": row["picked_up"],
+            "calls_per_second": round(row["recent"] / RATE_SECONDS, 1),
+        }
+        for row in found
+    }
 
 
 def of_campaign(campaign_id: uuid.UUID) -> Outcomes:

@@ -129,10 +129,26 @@ class ClientKeys:
         return self.external_id is not None or self.metadata is not None
 
 
+ORDERS: Mapping[str, str] = {
+    "oldest": "c.created_at, c.id",
+    "newest": "c.created_at DESC, c.id DESC",
+    "name": "lower(c.name), c.id",
+}
+"""How campaigns are listed, by the word that asks for it."""
+
+
 def campaigns(
-    tenant_id: str, limit: int, offset: int, keys: ClientKeys = ClientKeys()
+    tenant_id: str,
+    limit: int,
+    offset: int,
+    keys: ClientKeys = ClientKeys(),
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    order: str = "oldest",
 ) -> tuple[list[CampaignRow], int]:
-    """A page of a tenant's campaigns, oldest first, and how many there are; of those with these `keys`."""
+    """A page of a tenant's campaigns in one of ORDERS, and how many there are: those with these `keys`, in this
+    state, whose name has `name` in it, in letters of either case."""
     condition, params = "", [tenant_id]
     if keys.external_id is not None:
         condition += " AND c.external_id = %s"
@@ -140,8 +156,14 @@ def campaigns(
     if keys.metadata is not None:
         condition += " AND c.metadata <> '{}' AND c.metadata @> %s::jsonb"
         params.append(_json(keys.metadata))
+    if status is not None:
+        condition += " AND c.status = %s"
+        params.append(status)
+    if name is not None:
+        condition += " AND strpos(lower(c.name), lower(%s)) > 0"
+        params.append(name)
     found = rows(
-        f"{_CAMPAIGN}{condition} ORDER BY c.created_at, c.id LIMIT %s OFFSET %s", *params, limit, offset
+        f"{_CAMPAIGN}{condition} ORDER BY {ORDERS[order]} LIMIT %s OFFSET %s", *params, limit, offset
     )
     (total,) = rows(
         f"SELECT count(*) AS n FROM campaign c WHERE c.tenant_id = %s AND c.deleted_at IS NULL{condition}",

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
-from web import campaign_list, halt_page, pages, sign_in
+from web import campaign_list, campaign_page, halt_page, pages, sign_in
 from web.blueprint import blp
 from web.showing import plain_time, rfc3339
 from web.words import state_chip
@@ -24,7 +24,7 @@ DONE_WORDS: Final = {
     "lifted": "The halt is lifted. Running campaigns go on.",
 }
 """What a page says of the form that led to it, by the word in its address."""
-PAGES: Final = (campaign_list, halt_page, pages, sign_in)
+PAGES: Final = (campaign_list, campaign_page, halt_page, pages, sign_in)
 """Imported for the routes that they add."""
 
 

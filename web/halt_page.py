@@ -15,14 +15,14 @@ from web.pages import fragment, page, shown
 @page("operate", limited=False)
 def halt() -> Response:
     """The second step, or what is halted and who is still up."""
-    return shown("halt.html", fault=None)
+    return shown("halt.html")
 
 
 @blp.get("/halt/now")
 @page("operate", limited=False)
 def halt_now() -> Response:
     """Who is still up: the part of that page which is read again."""
-    return fragment("halt_now.html", halt=ask("GET", "/halt"))
+    return fragment("halt_now.html", {"halt": ask("GET", "/halt")})
 
 
 @blp.post("/halt")
@@ -36,7 +36,7 @@ def do_halt() -> AnyResponse:
         # The halt stands, and somebody could not be told yet: the page says which, and shows it standing.
         if error.status != 503:
             raise
-        return shown("halt.html", 503, fault=error.sentence)
+        return shown("halt.html", {"fault": error.sentence}, 503)
     return redirect(url_for("board.halt"), 303)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -70,22 +70,20 @@ def page(role: str = "read", *, limited: bool = True) -> Callable[[F], F]:
     return decorator
 
 
-def shown(template: str, status: int = 200, **values: object) -> Response:
+def shown(template: str, values: Mapping[str, object] | None = None, status: int = 200) -> Response:
     """A page in its frame, which says who looks at it and whether calls are halted."""
-    token = request.cookies.get(board_sessions.COOKIE, "")
-    frame = {
-        "caller": current_caller(),
-        "csrf_token": board_sessions.csrf_token(token, pepper()),
-        "halt": values.pop("halt") if "halt" in values else ask("GET", "/halt"),
-    }
-    return Response(render_template(f"board/{template}", **(frame | values)), status)
+    frame = _frame(current_caller()) | {"halt": ask("GET", "/halt")}
+    return Response(render_template(f"board/{template}", **(frame | dict(values or {}))), status)
 
 
-def fragment(template: str, **values: object) -> Response:
+def fragment(template: str, values: Mapping[str, object]) -> Response:
     """A part of a page, to be put in the place of what it shows."""
+    return Response(render_template(f"board/{template}", **(_frame(current_caller()) | dict(values))))
+
+
+def _frame(caller: Caller) -> dict[str, object]:
     token = request.cookies.get(board_sessions.COOKIE, "")
-    frame = {"caller": current_caller(), "csrf_token": board_sessions.csrf_token(token, pepper())}
-    return Response(render_template(f"board/{template}", **(frame | values)))
+    return {"caller": caller, "csrf_token": board_sessions.csrf_token(token, pepper())}
 
 
 def pepper() -> str:
@@ -128,12 +126,7 @@ def failed(error: Exception) -> Response:
         log.error("page_failed", path=request.path, exc_info=error)
         status, sentence = 500, "Something went wrong here; the server's log says what."
     caller: Caller | None = flask.g.get("caller")
-    token = request.cookies.get(board_sessions.COOKIE, "")
-    frame = {
-        "caller": caller,
-        "csrf_token": board_sessions.csrf_token(token, pepper()) if caller else "",
-        "halt": None,
-    }
+    frame = _frame(caller) if caller else {}
     title = TITLES.get(status, "Something went wrong")
     body = render_template("board/error.html", title=title, sentence=sentence, status=status, **frame)
     response = Response(body, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -83,23 +84,22 @@ class Paging:
     after: str | None
 
 
-def paging(path: str, query: dict[str, str], page: int, total: int, per_page: int = PER_PAGE) -> Paging:
+def address(path: str, query: Mapping[str, str], page: int = 0) -> str:
+    """Of a list below `path` with the filters in `query`, those that are not empty, and a zero-based page."""
+    asked = {name: value for name, value in query.items() if value} | ({"page": str(page)} if page else {})
+    return f"{path}?{urlencode(asked)}" if asked else path
+
+
+def paging(path: str, query: Mapping[str, str], page: int, total: int, per_page: int = PER_PAGE) -> Paging:
     """The zero-based `page` of a list of `total`, below `path` with the filters in `query`."""
-
-    def address(number: int) -> str:
-        asked = {name: value for name, value in query.items() if value} | (
-            {"page": str(number)} if number else {}
-        )
-        return f"{path}?{urlencode(asked)}" if asked else path
-
     count = -(-total // per_page)
     return Paging(
         total,
         min(total, page * per_page + 1),
         min(total, (page + 1) * per_page),
         count,
-        address(page - 1) if page > 0 else None,
-        address(page + 1) if page + 1 < count else None,
+        address(path, query, page - 1) if page > 0 else None,
+        address(path, query, page + 1) if page + 1 < count else None,
     )
 
 

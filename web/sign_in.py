@@ -97,7 +97,7 @@ def sessions() -> Response:
     with transaction(writes=False):
         found = board_sessions.listed(caller.key_id, everybodys=caller.may("admin"))
     tenants = ask("GET", "/tenants", {"limit": 1000})["tenants"] if caller.may("platform") else []
-    return shown("sessions.html", sessions=found, tenants=tenants)
+    return shown("sessions.html", {"sessions": found, "tenants": tenants})
 
 
 @blp.post("/sessions/<session_id>/end")

@@ -19,6 +19,7 @@ from api.routes.retry_schemas import RetryFields, RetryRulesSchema
 from campaigns import metadata, time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import MEANINGS
+from campaigns.queries import ORDERS
 from models import CampaignStatus, ContactStatus, DialOrder
 
 DEFAULT_CONCURRENT = 5
@@ -168,6 +169,10 @@ class CampaignFilters(PageValues):
 
     external_id: NotRequired[str]
     metadata: NotRequired[str]
+    status: NotRequired[str]
+    name: NotRequired[str]
+    order: str
+    include: NotRequired[str]
 
 
 class ContactFilters(PageValues):
@@ -487,6 +492,30 @@ class CampaignSchema(schemas.Schema):
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 
+class FiguresSchema(schemas.Schema):
+    """How a campaign's calls go."""
+
+    calls_ended = schemas.Integer(required=True, metadata={"description": "Placed, and over."})
+    picked_up = schemas.Integer(
+        required=True, metadata={"description": "Those of them that somebody picked up."}
+    )
+    calls_per_second = fields.Float(required=True, metadata={"description": "Placed, over the last 5 s."})
+
+
+class ListedCampaignSchema(CampaignSchema):
+    """A campaign in a list."""
+
+    figures = schemas.Nested(FiguresSchema, metadata={"description": "Only with include=figures."})
+
+
+class OneCampaignQuery(schemas.Schema):
+    """What to tell of one campaign beside itself."""
+
+    include = schemas.Choice(
+        ("outcomes",), metadata={"description": "What became of its calls so far, before it has ended too."}
+    )
+
+
 class CauseSchema(schemas.Schema):
     """A cause with which calls ended."""
 
@@ -549,7 +578,10 @@ class BreakerSchema(schemas.Schema):
 class OneCampaignSchema(CampaignSchema):
     """A campaign, what became of its calls, and what a breaker holds of them."""
 
-    outcomes = schemas.Nested(OutcomesSchema, metadata={"description": "Only of a campaign that has ended."})
+    outcomes = schemas.Nested(
+        OutcomesSchema,
+        metadata={"description": "Of one that has ended; of another with include=outcomes."},
+    )
     purged_at = schemas.Time(
         metadata={"description": "Only where its contacts and calls are gone: since when (retention_days)."}
     )
@@ -607,6 +639,13 @@ class ClientKeyQuery(schemas.Schema):
 class CampaignQuery(PageQuery, ClientKeyQuery):
     """Which campaigns."""
 
+    status = schemas.Choice(CampaignStatus)
+    name = schemas.Text(
+        1, NAME_MAX, metadata={"description": "What the name has in it, in letters of either case."}
+    )
+    order = schemas.Choice(ORDERS, load_default="oldest")
+    include = schemas.Choice(("figures",), metadata={"description": "How their calls go, too."})
+
 
 class ContactQuery(FilteredQuery, ClientKeyQuery):
     """Which contacts. With an external_id or metadata a page goes by offset, not by starting_after."""
@@ -634,7 +673,7 @@ class StopQuery(schemas.Schema):
     )
 
 
-CampaignList = list_schema("campaigns", CampaignSchema)
+CampaignList = list_schema("campaigns", ListedCampaignSchema)
 ContactList = list_schema("contacts", ContactSchema)
 
 

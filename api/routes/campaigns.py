@@ -32,6 +32,7 @@ from api.routes.campaign_schemas import (
     ContactFilters,
     ContactList,
     ContactQuery,
+    OneCampaignQuery,
     OneCampaignSchema,
     RejectOptions,
     RejectQuery,
@@ -68,13 +69,23 @@ Action = Callable[[uuid.UUID, str], ActionResult]
 def list_campaigns(query: CampaignFilters) -> Response:
     """List campaigns
 
-    Oldest first.
+    Oldest first, unless another `order` is asked for.
     """
     keys = _keys(query)
     page = Page.of(query)
     with transaction(writes=False):
-        found, total = queries.campaigns(current_caller().tenant_id, page.limit, page.offset, keys)
-    return json_answer(page.body("campaigns", [_told(row) for row in found], total))
+        found, total = queries.campaigns(
+            current_caller().tenant_id,
+            page.limit,
+            page.offset,
+            keys,
+            status=query.get("status"),
+            name=query.get("name"),
+            order=query["order"],
+        )
+        figures = call_outcomes.figures([row.id for row in found]) if "include" in query else {}
+    told = [_told(row) | ({"figures": figures[row.id]} if row.id in figures else {}) for row in found]
+    return json_answer(page.body("campaigns", told, total))
 
 
 @blp.route("/campaigns", methods=["POST"])
@@ -116,6 +127,7 @@ def create_campaign() -> Response:
 
 @blp.route("/campaigns/<campaign_id>")
 @requires("read", errors={404: NOT_FOUND})
+@blp.arguments(OneCampaignQuery, location="query")
 @blp.response(
     200,
     OneCampaignSchema,
@@ -123,7 +135,7 @@ def create_campaign() -> Response:
     | {"status": "completed", "end_reason": "exhausted", "outcomes": EXAMPLE_OUTCOMES},
     headers=ETAG_HEADER,
 )
-def get_campaign(campaign_id: str) -> Response:
+def get_campaign(query: dict[str, str], campaign_id: str) -> Response:
     """Get a campaign
 
     Of one that has ended, with what became of its calls; of one that a breaker holds, or that is exempt from it, with
@@ -131,7 +143,7 @@ def get_campaign(campaign_id: str) -> Response:
     """
     with transaction(writes=False):
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-        return tagged(one_campaign(found), found)
+        return tagged(one_campaign(found, outcomes="include" in query), found)
 
 
 @blp.route("/campaigns/<campaign_id>/contacts")
@@ -198,12 +210,13 @@ def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
     return as_told(found)
 
 
-def one_campaign(found: CampaignRow) -> Response:
-    """A campaign as OneCampaignSchema tells it, within a transaction."""
+def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
+    """A campaign as OneCampaignSchema tells it, within a transaction; with its `outcomes` before it has ended too."""
     told = _told(found)
+    if outcomes or found.end_reason is not None:
+        told["outcomes"] = call_outcomes.of_campaign(found.id)
     if found.end_reason is not None:
         purged_at = queries.purged_at(found.id)
-        told["outcomes"] = call_outcomes.of_campaign(found.id)
         told |= {} if purged_at is None else {"purged_at": purged_at}
     breaker = breakers.of_campaign(found.id)
     if breaker["held"] or breaker["exempt_at"]:

@@ -81,6 +81,7 @@ EXEMPT = {
     "campaigns.queries._CONTACT": "a part of others",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
+    "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
     "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",

@@ -1,0 +1,90 @@
+"""What is said of a campaign: the reason in full, what would help, and when it changes; never a bare word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns.blocked_words import BLOCKED_WORDS
+from campaigns.dispositions import Disposition
+from models import CampaignStatus, ContactStatus
+from web import words
+from web.why import FULL, HELP, why
+
+NEXT = "2026-01-31T09:04:10.000Z"
+
+
+def campaign(status: str = "running", reason: str | None = None, **changes: Any) -> dict[str, Any]:
+    counts = {"pending": 1902, "originated": 3, "connected": 1, "completed": 5, "failed": 2, "cancelled": 0}
+    return {"status": status, "blocked_reason": reason, "next_action_at": NEXT, "scheduled_at": None,
+            "completed_at": None, "end_reason": None, "counts": counts} | changes  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", [*BLOCKED_WORDS, "of_a_newer_release"])
+@pytest.mark.parametrize("status", ["running", "paused", "scheduled"])
+def test_every_reason_is_said_in_a_sentence_and_none_as_its_bare_word(status: str, reason: str) -> None:
+    said = why(campaign(status, reason))
+    everything = f"{said.headline} {said.text} {said.help}"
+    assert said.headline.endswith((".", "tried again."))
+    if reason in BLOCKED_WORDS and reason not in ("paused", "retry_wait"):
+        assert BLOCKED_WORDS[reason] in everything
+    if reason in BLOCKED_WORDS and "_" in reason:
+        assert reason not in everything
+
+
+def test_what_helps_is_known_of_reasons_that_there_are() -> None:
+    assert HELP.keys() <= BLOCKED_WORDS.keys()
+    assert BLOCKED_WORDS.keys() >= FULL
+
+
+def test_a_campaign_that_dials_says_who_is_up_and_who_is_left() -> None:
+    said = why(campaign())
+    assert (said.kind, said.headline, said.text) == (
+        "run",
+        "Dialling.",
+        "4 calls up, 1,902 people left to call.",
+    )
+    assert why(campaign(reason="campaign_concurrency")).kind == "run"
+
+
+def test_whoever_waits_for_a_retry_is_counted_and_the_next_is_told() -> None:
+    said = why(campaign(reason="retry_wait"))
+    assert (said.kind, said.headline) == ("held", "Waiting: 1,902 people to be tried again.")
+    assert (said.at, said.at_words) == (NEXT, "The next is called")
+
+
+def test_a_campaign_that_cannot_start_says_why_and_when_it_is_tried_again() -> None:
+    said = why(campaign("scheduled", "budget"))
+    assert BLOCKED_WORDS["budget"] in said.text
+    assert said.at == NEXT
+    assert (
+        why(campaign("scheduled", scheduled_at="2026-02-01T00:00:00.000Z")).at == "2026-02-01T00:00:00.000Z"
+    )
+
+
+@pytest.mark.parametrize("reason", ["stopped", "exhausted", "deadline", "error"])
+def test_one_that_is_over_says_how_it_ended(reason: str) -> None:
+    said = why(campaign("failed" if reason == "error" else "completed", end_reason=reason, completed_at=NEXT))
+    assert (said.kind, said.at) == ("over", NEXT)
+    assert said.headline != "Over."
+
+
+def test_every_word_of_the_api_has_its_own_here() -> None:
+    assert words.STATES.keys() == {str(status) for status in CampaignStatus}
+    assert words.CONTACT_STATES.keys() == {str(status) for status in ContactStatus}
+    assert words.OUTCOMES.keys() == {str(disposition) for disposition in Disposition}
+    kinds = {chip.kind for table in (words.STATES, words.CONTACT_STATES, words.OUTCOMES, words.ENDED)
+             for chip in table.values()}  # fmt: skip
+    assert kinds == {"good", "wait", "bad", "plat", "run", "rest"}
+
+
+def test_a_contact_that_waits_for_another_call_is_not_one_that_was_never_called() -> None:
+    contact = {"status": "pending", "next_attempt_at": None, "disposition": None}
+    assert words.contact_chip(contact).words == "not called yet"
+    assert (
+        words.contact_chip(contact | {"next_attempt_at": NEXT, "disposition": "busy"}).words
+        == "busy, to be tried again"
+    )
+    assert words.contact_chip(contact | {"status": "failed", "disposition": "invalid"}).kind == "bad"
+    assert words.outcome_chip("of_a_newer_release").words == "of a newer release"

@@ -1,0 +1,135 @@
+"""What a campaign is doing and why not more, in the words of a manager, with the time when that changes. Pure.
+
+The first thing on its page. What holds it back is the dialers' own word, said in full, with what would help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from web.words import blocked_sentence
+
+HELP: Final[Mapping[str, str]] = {
+    "paused": "Resume it when it may go on.",
+    "restored": "Look at what was called since the backup, then resume it.",
+    "halted": "The halt has to be lifted before anybody is called.",
+    "agent": "Give it another agent or mend this one; resuming it lets a held agent go.",
+    "budget": "Pause another campaign, or ask the operator for a higher limit of calls at once.",
+    "caller_id": "Switch the number on again under Numbers.",
+    "not_here": "The operator has to set a dialer up for it.",
+    "no_dialer": "The operator has to start one; nothing is lost meanwhile.",
+    "no_redis": "The operator has to bring it back; calls in progress go on.",
+    "no_node": "The operator has to look at the nodes.",
+    "draining": "The operator can undrain a node, or add one.",
+    "node_stalled": "The operator has to look at the nodes.",
+    "node_refuses": "The operator has to look at the nodes.",
+    "node_channels": "It goes on as calls end. More nodes would help.",
+    "node_cps": "It goes on at that pace. More nodes would help.",
+    "gateway_paused": "A call tries the gateway again by itself; the operator can resume it sooner.",
+    "breaker": "Look at the list and at the caller id: numbers that do not exist, or calls that are taken for spam.",
+    "gateway_channels": "It goes on as calls end. The carrier may allow more.",
+    "gateway_cps": "It goes on at that pace. The carrier may allow more.",
+    "number_cap": "It goes on when those calls are over.",
+    "campaign_concurrency": "It goes on as calls end. The campaign may be allowed more calls at once.",
+    "tenant_concurrency": "It goes on as calls end. Pause another campaign, or ask the operator for a higher limit.",
+    "tenant_minute": "It goes on with the next minute. The operator can raise the limit.",
+    "tenant_day_calls": "It goes on tomorrow (UTC). The operator can raise the limit.",
+    "tenant_day_minutes": "It goes on tomorrow (UTC). The operator can raise the limit.",
+    "contact_not_claimable": "The operator has to look at the dialers' logs.",
+}
+"""What would help, by `blocked_reason`; nothing of one that is over by itself."""
+FULL: Final = frozenset(
+    {"node_channels", "node_cps", "gateway_channels", "gateway_cps", "campaign_concurrency", "tenant_concurrency",
+     "slow_start", "number_cap"}
+)  # fmt: skip
+"""With these calls go on, as many as there may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is said of a campaign; `at` is the time that `at_words` lead to. `kind` is run, held or over."""
+
+    kind: str
+    headline: str
+    text: str = ""
+    at: str | None = None
+    at_words: str = ""
+    help: str = ""
+
+
+def why(campaign: Mapping[str, Any]) -> Sentence:
+    """Of a campaign as the API tells it."""
+    status, counts = campaign["status"], campaign["counts"]
+    if status == "draft":
+        return Sentence(
+            "held",
+            "Not started.",
+            f"{_people(counts['pending'])} on the list.",
+            help="Start it when it may call.",
+        )
+    if status == "scheduled":
+        return _scheduled(campaign)
+    if status in ("completed", "failed"):
+        return _over(campaign)
+    return _going_on(campaign)
+
+
+def _scheduled(campaign: Mapping[str, Any]) -> Sentence:
+    reason = campaign["blocked_reason"]
+    if reason is None:
+        return Sentence("held", "Waits for its start.", at=campaign["scheduled_at"], at_words="It starts")
+    sentence = blocked_sentence(reason)
+    at = campaign["next_action_at"]
+    return Sentence("held", "Could not be started.", sentence, at, "It is tried again", HELP.get(reason, ""))
+
+
+def _over(campaign: Mapping[str, Any]) -> Sentence:
+    reason, counts = campaign["end_reason"], campaign["counts"]
+    headline = {
+        "stopped": "Stopped.",
+        "exhausted": "Done: everybody on the list was called, or cannot be.",
+        "deadline": "Over: its time had come.",
+        "error": "Failed: it could not go on, and its log says why.",
+    }.get(reason or "", "Over.")
+    up = counts["originated"] + counts["connected"]
+    left = f"{_people(counts['cancelled'])} not called." if counts["cancelled"] else ""
+    talking = f"{_calls(up)} still up." if up else ""
+    return Sentence("over", headline, f"{left} {talking}".strip(), campaign["completed_at"], "It ended")
+
+
+def _going_on(campaign: Mapping[str, Any]) -> Sentence:
+    reason, counts, at = campaign["blocked_reason"], campaign["counts"], campaign["next_action_at"]
+    up = counts["originated"] + counts["connected"]
+    left = f"{_people(counts['pending'])} left to call"
+    text = f"{_calls(up)} up, {left}." if up else f"{left}."
+    if campaign["status"] == "paused":
+        somebody = "" if reason in (None, "paused") else blocked_sentence(reason)
+        return Sentence(
+            "held", "Paused.", f"{somebody} {text}".strip(), help=HELP.get(reason or "paused", "")
+        )
+    if reason is None:
+        return Sentence("run", "Dialling.", text)
+    if reason == "retry_wait":
+        headline = f"Waiting: {_people(counts['pending'])} to be tried again."
+        return Sentence("held", headline, f"{_calls(up)} up." if up else "", at, "The next is called")
+    if reason in FULL:
+        return Sentence(
+            "run",
+            "Dialling as fast as it may.",
+            f"{blocked_sentence(reason)} {text}",
+            help=HELP.get(reason, ""),
+        )
+    words = "It can go on"
+    return Sentence(
+        "held", "Not dialling.", f"{blocked_sentence(reason)} {text}", at, words, HELP.get(reason, "")
+    )
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"
