@@ -246,6 +246,29 @@ def _json(value: Mapping[str, str]) -> str:
     return orjson.dumps(dict(value)).decode()
 
 
+def contact_of(campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID) -> str | None:
+    """One contact as the JSON that tells of it; None where this tenant's campaign has no such."""
+    return _one(campaign_id, tenant_id, "id", contact_id)
+
+
+def contact_by_number(campaign_id: uuid.UUID, tenant_id: str, phone_number: str) -> str | None:
+    """Likewise, whom an E.164 number is of: a campaign has it once at most."""
+    return _one(campaign_id, tenant_id, "phone_number", phone_number)
+
+
+def _one(campaign_id: uuid.UUID, tenant_id: str, column: str, value: object) -> str | None:
+    found = rows(
+        f"""
+        SELECT (SELECT {_CONTACT}::text FROM contact WHERE campaign_id = c.id AND {column} = %s) AS contact
+        FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL""",
+        value,
+        tenant_id,
+        campaign_id,
+    )
+    text: str | None = found[0]["contact"] if found else None
+    return text
+
+
 def purged_at(campaign_id: uuid.UUID) -> datetime | None:
     """Since when a campaign's contacts and calls are gone; None while they are there."""
     found = rows("SELECT purged_at FROM campaign WHERE id = %s", campaign_id)

@@ -7,10 +7,10 @@ from typing import Final
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
-from web import campaign_list, campaign_page, halt_page, pages, sign_in
+from web import campaign_list, campaign_page, contact_pages, halt_page, pages, sign_in
 from web.blueprint import blp
-from web.showing import plain_time, rfc3339
-from web.words import state_chip
+from web.showing import lasting, plain_time, rfc3339
+from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (("board.campaigns", "Campaigns", "read"),)
 """What the frame leads to, and the role that may go there."""
@@ -24,7 +24,15 @@ DONE_WORDS: Final = {
     "lifted": "The halt is lifted. Running campaigns go on.",
 }
 """What a page says of the form that led to it, by the word in its address."""
-PAGES: Final = (campaign_list, campaign_page, halt_page, pages, sign_in)
+FILTERS: Final = {
+    "rfc3339": rfc3339,
+    "plain_time": plain_time,
+    "lasting": lasting,
+    "state_chip": state_chip,
+    "blocked_sentence": blocked_sentence,
+    "cause_words": cause_words,
+}
+PAGES: Final = (campaign_list, campaign_page, contact_pages, halt_page, pages, sign_in)
 """Imported for the routes that they add."""
 
 
@@ -32,6 +40,6 @@ def register(app: Flask) -> None:
     """Serve the board from `app`, with nothing from elsewhere."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
-    app.jinja_env.filters |= {"rfc3339": rfc3339, "plain_time": plain_time, "state_chip": state_chip}
+    app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"navigation": NAVIGATION, "done_words": DONE_WORDS}
     app.register_blueprint(blp)

@@ -1,20 +1,159 @@
-"""One campaign, live."""
+"""One campaign, live: what it does and why not more, its people, its pace and its last calls."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
+from werkzeug.wrappers import Response as AnyResponse
 
+from api.blueprint import PREFIX
 from web.ask import ask
 from web.blueprint import blp
-from web.pages import page, shown
+from web.campaign_list import ACTIONS
+from web.pace_plot import Minute, drawn
+from web.pages import fragment, page, shown
+from web.showing import bar_parts, moment, rfc3339, share
 from web.why import why
+from web.words import meaning, outcome_chip
+
+LAST_CALLS: Final = 15
+PEOPLE: Final = (
+    ("completed", "good", "reached"),
+    ("failed", "bad", "not reached"),
+    ("busy-now", "run", "on a call now"),
+    ("pending", "rest", "to be called"),
+    ("cancelled", "rest", "cancelled"),
+)
+PICKED_UP: Final = ("answered", "abandoned", "agent_failed")
+MINUTES: Final = 3
+TABLE_SECONDS: Final = 60
+NO_STYLES_BUT_ITS_OWN: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""A plot is an image of its own, with no script and with the styles that are in it."""
 
 
 @blp.get("/campaigns/<campaign_id>")
 @page()
 def campaign(campaign_id: str) -> Response:
     """The page."""
-    found = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}")
-    return shown("campaign.html", {"campaign": found, "why": why(found)})
+    found = _campaign(campaign_id)
+    return shown("campaign.html", _head(found) | _calls(found) | _figures(found))
+
+
+@blp.get("/campaigns/<campaign_id>/head")
+@page()
+def campaign_head(campaign_id: str) -> Response:
+    """Its name, its state, what is offered and why it is not dialling: read again when one of them has changed."""
+    return fragment("campaign_head.html", _head(_campaign(campaign_id)))
+
+
+@blp.get("/campaigns/<campaign_id>/last-calls")
+@page()
+def campaign_calls(campaign_id: str) -> Response:
+    """Its outcomes and last calls: read again while calls end."""
+    found = _campaign(campaign_id)
+    return fragment("campaign_calls.html", _head(found) | _calls(found))
+
+
+@blp.get("/campaigns/<campaign_id>/stop")
+@page("operate", limited=False)
+def confirm_stop(campaign_id: str) -> Response:
+    """The second step of a stop, which cannot be undone."""
+    return shown("stop.html", _head(_campaign(campaign_id)))
+
+
+@blp.get("/campaigns/<campaign_id>/pace")
+@page()
+def pace(campaign_id: str) -> Response:
+    """How fast it was dialled in any past minutes, and what held it back, second by second."""
+    found, minute = _campaign(campaign_id), _minute()
+    steps = _steps(campaign_id, minute)
+    values = {"minute": minute, "steps": steps, "minutes": MINUTES, "query": {"at": rfc3339(minute.start)}}
+    return shown("pace.html", _head(found) | values | {"reasons": _reasons(steps)})
+
+
+@blp.get("/campaigns/<campaign_id>/pace.svg")
+@page()
+def pace_image(campaign_id: str) -> AnyResponse:
+    """The plot of it."""
+    minute = _minute()
+    plot = drawn(_steps(campaign_id, minute), minute, narrow="narrow" in request.args)
+    image = Response(plot, content_type="image/svg+xml")
+    image.headers["Content-Security-Policy"] = NO_STYLES_BUT_ITS_OWN
+    image.headers["Cache-Control"] = "private, max-age=60"
+    return image
+
+
+def _campaign(campaign_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}", {"include": "outcomes"})
+    return found
+
+
+def _head(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "campaign": found,
+        "why": why(found),
+        "actions": ACTIONS.get(found["status"], ()),
+        "may_stop": found["status"] in ("running", "paused", "scheduled", "draft"),
+    }
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
+    counts = found["counts"]
+    up = counts["originated"] + counts["connected"]
+    numbers = counts | {"busy-now": up}
+    over = counts["completed"] + counts["failed"] + counts["cancelled"]
+    return {
+        "people": [(name, kind, words, numbers[name]) for name, kind, words in PEOPLE],
+        "bar": bar_parts([(f"bar-{name}", kind, numbers[name]) for name, kind, _ in PEOPLE]),
+        "done": share(over, counts["total"]),
+        "up": up,
+        "stream": f"{PREFIX}/campaigns/{found['id']}/events",
+    }
+
+
+def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
+    query = {"campaign_id": found["id"], "limit": LAST_CALLS, "order": "newest"}
+    outcomes: dict[str, int] = found["outcomes"]["dispositions"]
+    placed = sum(calls for name, calls in outcomes.items() if name != "not_sent")
+    answered = sum(outcomes.get(name, 0) for name in PICKED_UP)
+    return {
+        "calls": [(call, outcome_chip(call["disposition"])) for call in ask("GET", "/calls", query)["calls"]],
+        "outcomes": [(name, outcome_chip(name), calls, meaning(name)) for name, calls in outcomes.items()],
+        "causes": found["outcomes"]["top_causes"],
+        "placed": placed,
+        "answered": share(answered, placed),
+    }
+
+
+def _minute() -> Minute:
+    """The minutes that the address asks for, as UTC or as a browser's field writes them; the last ones without."""
+    now = datetime.now(UTC)
+    try:
+        start = moment(request.args.get("at", ""))
+        start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
+    except (ValueError, OverflowError):
+        start = now - timedelta(minutes=MINUTES)
+    start = min(max(start, now - timedelta(hours=23, minutes=59)), now)
+    start = start.replace(second=0, microsecond=0)
+    return Minute(start, start + timedelta(minutes=MINUTES))
+
+
+def _steps(campaign_id: str, minute: Minute) -> list[dict[str, Any]]:
+    query = {"from": rfc3339(minute.start), "to": rfc3339(minute.end)}
+    found: list[dict[str, Any]] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}/pacing", query)[
+        "pacing"
+    ]
+    return found
+
+
+def _reasons(steps: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """What held it back, and for how many seconds; the longest first."""
+    seconds: dict[str, int] = {}
+    for step in steps:
+        if step["cap"]:
+            seconds[step["cap"]] = seconds.get(step["cap"], 0) + 1
+    return sorted(seconds.items(), key=lambda item: -item[1])

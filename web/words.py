@@ -92,6 +92,11 @@ def meaning(disposition: str | None) -> str:
     return MEANINGS.get(disposition or "", "")
 
 
+def cause_words(cause: str) -> str:
+    """A hangup cause as it is read: `USER_BUSY` is `user busy`."""
+    return cause.replace("_", " ").lower()
+
+
 def blocked_sentence(reason: str) -> str:
     """What holds a campaign back; also of a reason that only a newer dialer knows."""
     return BLOCKED_WORDS.get(reason, f"Something holds it back that this page does not know ({reason}).")

@@ -143,6 +143,7 @@ class CallFilters(PageValues):
     contact_id: NotRequired[str]
     disposition: NotRequired[str]
     state: NotRequired[str]
+    order: str
 
 
 class CallQuery(FilteredQuery):
@@ -152,6 +153,7 @@ class CallQuery(FilteredQuery):
     contact_id = schemas.Id()
     disposition = schemas.Choice(Disposition)
     state = schemas.Choice(CallState)
+    order = schemas.Choice(("oldest", "newest"), load_default="oldest")
 
 
 _COLUMNS = ", ".join(CallSchema().fields)
@@ -171,8 +173,9 @@ _OWN = {
 def list_calls(query: CallFilters) -> Response:
     """List calls
 
-    Oldest first, so that calls which start meanwhile come at the end. Calls of deleted campaigns are among them. With
-    a `state` or `disposition`, go on by `starting_after`: calls that leave the list move the rest under an `offset`.
+    Oldest first, so that calls which start meanwhile come at the end, unless another `order` is asked for. Calls of
+    deleted campaigns are among them. With a `state` or `disposition`, go on by `starting_after`: calls that leave the
+    list move the rest under an `offset`.
     """
     page = Page.of(query)
     with transaction(writes=False):
@@ -213,9 +216,11 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
     if given.get("state", CallState.ENDED) != CallState.ENDED:
         # By the index of those that are up, however many are over.
         where += " AND ended_at IS NULL"
+    newest = query["order"] == "newest"
+    after, direction = ("<", " DESC") if newest else (">", "")
     found = rows(
-        f"SELECT {_COLUMNS} FROM call WHERE {where}{' AND (created_at, id) > (%s, %s)' if start else ''}"
-        " ORDER BY created_at, id LIMIT %s OFFSET %s",
+        f"SELECT {_COLUMNS} FROM call WHERE {where}{f' AND (created_at, id) {after} (%s, %s)' if start else ''}"
+        f" ORDER BY created_at{direction}, id{direction} LIMIT %s OFFSET %s",
         *given.values(),
         *start,
         page.limit,

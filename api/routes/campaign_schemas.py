@@ -179,6 +179,7 @@ class ContactFilters(PageValues):
     """A loaded ContactQuery."""
 
     status: NotRequired[str]
+    phone_number: NotRequired[str]
     external_id: NotRequired[str]
     metadata: NotRequired[str]
 
@@ -651,6 +652,18 @@ class ContactQuery(FilteredQuery, ClientKeyQuery):
     """Which contacts. With an external_id or metadata a page goes by offset, not by starting_after."""
 
     status = schemas.Choice(ContactStatus)
+    phone_number = schemas.Text(
+        1, 32, metadata={"description": "The one of this number, in E.164.", "example": "+14155550123"}
+    )
+
+    @ma.validates_schema
+    def check_number(self, data: Mapping[str, object], **_: object) -> None:
+        """A campaign has a number once: there is nothing to filter or to page through."""
+        others = {"status", "starting_after", "external_id", "metadata"}
+        if "phone_number" in data and data.keys() & others:
+            raise ma.ValidationError(
+                "it must not be given with another filter or starting_after", "phone_number"
+            )
 
 
 class RejectQuery(schemas.Schema):

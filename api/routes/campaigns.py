@@ -32,6 +32,7 @@ from api.routes.campaign_schemas import (
     ContactFilters,
     ContactList,
     ContactQuery,
+    ContactSchema,
     OneCampaignQuery,
     OneCampaignSchema,
     RejectOptions,
@@ -163,6 +164,10 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
         )
     with transaction(writes=False):
         found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
+        if "phone_number" in query:
+            campaign_or_404(found_id)
+            one = queries.contact_by_number(found_id, tenant_id, query["phone_number"])
+            return json_answer(page.body("contacts", stored_json(f"[{one or ''}]"), 0 if one is None else 1))
         if keys:
             found = queries.contacts_by_key(
                 found_id, tenant_id, query.get("status"), keys, limit=page.limit, offset=page.offset
@@ -175,6 +180,22 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     if found is None:
         raise not_found("Campaign")
     return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
+
+
+@blp.route("/campaigns/<campaign_id>/contacts/<contact_id>")
+@requires("read", errors={404: "Contact not found"})
+@blp.response(200, ContactSchema, example=EXAMPLE_CONTACT)
+def get_contact(campaign_id: str, contact_id: str) -> Response:
+    """Get a contact"""
+    with transaction(writes=False):
+        found = queries.contact_of(
+            id_or_404(campaign_id, "Campaign"),
+            current_caller().tenant_id,
+            id_or_404(contact_id, "Contact"),
+        )
+    if found is None:
+        raise not_found("Contact")
+    return json_answer(stored_json(found))
 
 
 @blp.route("/campaigns/<campaign_id>/rejects")

@@ -64,3 +64,13 @@ for (const element of document.querySelectorAll("[data-part][data-every]")) {
 for (const element of document.querySelectorAll("select[data-submit]")) {
   element.addEventListener("change", () => element.form.requestSubmit());
 }
+
+// A time that the server takes in UTC is asked for in the viewer's own zone.
+for (const field of document.querySelectorAll("input[type=datetime-local][data-utc]")) {
+  const local = (at) => new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  if (field.value) field.value = local(new Date(`${field.value}Z`));
+  for (const note of field.form.querySelectorAll("[data-utc-note]")) note.remove();
+  field.form.addEventListener("formdata", (event) => {
+    if (field.value && field.name) event.formData.set(field.name, new Date(field.value).toISOString());
+  });
+}

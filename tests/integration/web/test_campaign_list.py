@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from models import db
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
+from tests.integration.web.statements import counted
 
 MOST_STATEMENTS = 12
 
@@ -151,12 +151,7 @@ def test_a_page_of_campaigns_asks_no_more_for_many_than_for_one(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = Browser(site)
-    asked: list[str] = []
-    execute = type(db.obj).execute_sql
-
-    def counted(self: Any, sql: str, *rest: Any, **options: Any) -> Any:
-        asked.append(sql)
-        return execute(self, sql, *rest, **options)
+    asked = counted(monkeypatch)
 
     def cost() -> int:
         asked.clear()
@@ -164,7 +159,6 @@ def test_a_page_of_campaigns_asks_no_more_for_many_than_for_one(
         assert browser.get("/").status_code == 200
         return len(asked)
 
-    monkeypatch.setattr(type(db.obj), "execute_sql", counted)
     site.create(1)
     few = cost()
     for _ in range(5):

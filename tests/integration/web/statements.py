@@ -1,0 +1,22 @@
+"""Counts what a page asks the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models import db
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that every statement from now on is added to."""
+    asked: list[str] = []
+    execute = type(db.obj).execute_sql
+
+    def noted(self: Any, sql: str, *rest: Any, **options: Any) -> Any:
+        asked.append(sql)
+        return execute(self, sql, *rest, **options)
+
+    monkeypatch.setattr(type(db.obj), "execute_sql", noted)
+    return asked

@@ -1,0 +1,89 @@
+"""The people of a campaign, found by number and state, and the story of each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Response, request, url_for
+
+from web.ask import ask
+from web.blueprint import blp
+from web.pages import page, shown
+from web.showing import address, page_number, paging
+from web.story import decision, told
+from web.words import contact_chip
+
+PER_PAGE: Final = 50
+CALLS: Final = 100
+STATES: Final = (
+    ("", "All"),
+    ("pending", "To be called"),
+    ("originated", "Being called"),
+    ("connected", "Talking"),
+    ("completed", "Reached"),
+    ("failed", "Not reached"),
+    ("cancelled", "Cancelled"),
+)
+
+
+@blp.get("/campaigns/<campaign_id>/contacts")
+@page()
+def contacts(campaign_id: str) -> Response:
+    """The list, or whoever has the number that is looked for."""
+    campaign = _campaign(campaign_id)
+    typed = request.args.get("number", "").strip()[:40]
+    status = request.args.get("status", "")
+    status = status if status in dict(STATES) else ""
+    number = page_number(request.args.get("page"))
+    asked: dict[str, object] = {"limit": PER_PAGE, "offset": number * PER_PAGE, "status": status or None}
+    if typed:
+        asked = {"phone_number": e164(typed)}
+    found = ask("GET", f"/campaigns/{campaign['id']}/contacts", asked)
+    path = url_for("board.contacts", campaign_id=campaign["id"])
+    values = {
+        "campaign": campaign,
+        "contacts": [(contact, contact_chip(contact)) for contact in found["contacts"]],
+        "columns": _columns(found["contacts"]),
+        "states": [(word, words, address(path, {"status": word})) for word, words in STATES],
+        "status": status,
+        "typed": typed,
+        "at": paging(path, {"status": status}, number, found["total"], PER_PAGE),
+    }
+    return shown("contacts.html", values)
+
+
+@blp.get("/campaigns/<campaign_id>/contacts/<contact_id>")
+@page()
+def contact(campaign_id: str, contact_id: str) -> Response:
+    """One contact's story."""
+    campaign = _campaign(campaign_id)
+    found = ask("GET", f"/campaigns/{campaign['id']}/contacts/{quote(contact_id, safe='')}")
+    calls = ask("GET", "/calls", {"contact_id": found["id"], "limit": CALLS})["calls"]
+    sentence, at = decision(found, campaign)
+    values = {
+        "campaign": campaign,
+        "contact": found,
+        "chip": contact_chip(found),
+        "calls": [told(call) for call in calls],
+        "sentence": sentence,
+        "at": at,
+    }
+    return shown("contact.html", values)
+
+
+def e164(typed: str) -> str:
+    """A number as somebody types it, as the API looks for it: digits behind a plus."""
+    digits = re.sub(r"[^0-9]", "", typed)
+    return f"+{digits.removeprefix('00')}" if digits else "+"
+
+
+def _campaign(campaign_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}")
+    return found
+
+
+def _columns(found: list[dict[str, Any]]) -> list[str]:
+    """The first two columns of the list, by which somebody knows a person."""
+    return list(dict.fromkeys(name for contact in found for name in contact["custom_fields"]))[:2]

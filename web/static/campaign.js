@@ -1,0 +1,226 @@
+// One campaign, live: its stream's events gathered, and drawn twice a second at most. What the server says goes before
+// what was counted here: outcomes and last calls are read again while calls end.
+"use strict";
+
+const DRAW_MS = 500;
+const READ_MS = 3000;
+const LATE_MS = 10000;
+const SPAN = 180;
+const ROWS = 15;
+const SHADES = { completed: "good", failed: "bad", originated: "run", connected: "run", pending: "wait", cancelled: "rest" };
+const WORDS = { completed: "answered", failed: "not reached", originated: "being called", connected: "talking", pending: "to be tried again", cancelled: "cancelled" };
+
+const page = document.getElementById("campaign");
+const live = document.getElementById("live");
+const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
+const state = { snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, heard: 0, best: Infinity, behind: 0, shown: "" };
+
+function tell(kind, words) {
+  if (state.shown === kind + words) return;
+  state.shown = kind + words;
+  live.dataset.state = kind;
+  live.textContent = words;
+}
+
+function heard(at) {
+  state.heard = Date.now();
+  const apart = state.heard - Date.parse(at);
+  state.best = Math.min(state.best, apart);
+  // Against the quickest so far: what the two clocks differ by is no delay.
+  state.behind = Math.max(0, apart - state.best);
+}
+
+function put(id, text) {
+  const element = document.getElementById(id);
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+function percent(part, whole) {
+  if (!whole) return "–";
+  const rounded = Math.round((100 * part) / whole);
+  if (part && !rounded) return "< 1 %";
+  return part < whole && rounded === 100 ? "> 99 %" : `${rounded} %`;
+}
+
+function drawCounts() {
+  const { counts, in_flight: up, calls_per_second: rate } = state.snapshot;
+  const over = counts.completed + counts.failed + counts.cancelled;
+  put("done", percent(over, counts.total));
+  put("n-total", NUMBERS.format(counts.total));
+  put("rate", NUMBERS.format(rate));
+  put("n-up", NUMBERS.format(up));
+  const numbers = { completed: counts.completed, failed: counts.failed, "busy-now": up, pending: counts.pending, cancelled: counts.cancelled };
+  let x = 0;
+  for (const [name, number] of Object.entries(numbers)) {
+    put(`n-${name}`, NUMBERS.format(number));
+    const width = number ? Math.max(3, (1000 * number) / (counts.total || 1)) : 0;
+    const rect = document.getElementById(`bar-${name}`);
+    rect.setAttribute("x", x.toFixed(1));
+    rect.setAttribute("width", width.toFixed(1));
+    x += width;
+  }
+}
+
+function cell(row, className, text) {
+  const made = row.insertCell();
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+// Calls that moved since the last drawing: a row each, above the others, until the server's own take their place.
+function drawRows() {
+  const body = document.querySelector("#last tbody");
+  if (!body) return;
+  for (const event of [...state.fresh.values()].slice(-ROWS)) {
+    const known = body.querySelector(`tr[data-call="${CSS.escape(event.call_id)}"]`);
+    const row = known ?? body.insertRow(0);
+    row.replaceChildren();
+    row.dataset.call = event.call_id;
+    if (!known) row.className = "slide";
+    cell(row, "keep", CLOCK.format(new Date(event.at)));
+    const link = document.createElement("a");
+    link.href = `${page.dataset.story}/${encodeURIComponent(event.contact_id)}`;
+    link.textContent = event.phone_number;
+    cell(row, "keep", "").append(link);
+    const chip = document.createElement("span");
+    chip.className = `chip ${SHADES[event.status] ?? "rest"}`;
+    const ended = event.disposition ? event.disposition.replaceAll("_", " ") : WORDS[event.status];
+    chip.textContent = event.status === "pending" ? `${ended}, again later` : ended;
+    cell(row, "wide", "").append(chip);
+    cell(row, "break cause", (event.cause ?? "").replaceAll("_", " ").toLowerCase());
+    // What else there is of it the server says a moment later.
+    for (let rest = 0; rest < 3; rest++) cell(row, "", "");
+  }
+  while (body.rows.length > ROWS) body.deleteRow(-1);
+  state.fresh.clear();
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function shape(kind, attributes, text) {
+  const made = document.createElementNS(SVG, kind);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// Drawn for the width that it has: its words stay as large as the page's.
+function drawPlot() {
+  const plot = document.getElementById("plot");
+  if (!plot) return;
+  const width = Math.max(280, plot.clientWidth), height = 170, left = 34, bottom = height - 24, top = 14;
+  const now = Math.floor((Date.now() - (Number.isFinite(state.best) ? state.best : 0)) / 1000) - 1;
+  const seconds = Array.from({ length: SPAN }, (_, index) => now - SPAN + 1 + index);
+  const rates = seconds.map((second) => state.begun.get(second) ?? 0);
+  const most = Math.max(4, ...rates), step = Math.ceil(most / 4), high = step * 4;
+  const px = (index) => left + ((width - left - 4) * index) / (SPAN - 1);
+  const py = (rate) => bottom - ((bottom - top) * rate) / high;
+  const drawn = [];
+  for (let rate = 0; rate <= high; rate += step) {
+    drawn.push(shape("line", { x1: left, x2: width - 4, y1: py(rate), y2: py(rate) }));
+    drawn.push(shape("text", { x: left - 6, y: py(rate) + 4, "text-anchor": "end" }, NUMBERS.format(rate)));
+  }
+  const every = width < 500 ? 90 : 60;
+  for (let index = SPAN - 1; index >= 0; index -= every) {
+    const last = index === SPAN - 1;
+    const text = last ? "now" : SHORT.format(new Date(seconds[index] * 1000));
+    drawn.push(shape("text", { x: px(index), y: height - 6, "text-anchor": last ? "end" : "middle" }, text));
+  }
+  const line = rates.map((rate, index) => `${px(index).toFixed(1)},${py(rate).toFixed(1)}`).join(" ");
+  drawn.push(shape("polygon", { class: "area", points: `${left},${bottom} ${line} ${px(SPAN - 1)},${bottom}` }));
+  drawn.push(shape("polyline", { class: "rate", points: line }));
+  seconds.forEach((second, index) => {
+    if (state.caps.has(second)) drawn.push(shape("rect", { class: "held", x: px(index), y: bottom + 2, width: Math.max(1.5, width / SPAN), height: 4 }));
+  });
+  plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  plot.replaceChildren(...drawn);
+  for (const second of state.begun.keys()) if (second < now - SPAN) state.begun.delete(second);
+  for (const second of state.caps.keys()) if (second < now - SPAN) state.caps.delete(second);
+}
+
+// What the plot begins with, and afterwards what held the campaign back in each second.
+async function readPace() {
+  const from = new Date(Date.now() - SPAN * 1000).toISOString();
+  try {
+    const response = await fetch(`${page.dataset.pacing}?from=${encodeURIComponent(from)}`);
+    if (!response.ok) return;
+    for (const step of (await response.json()).pacing) {
+      const second = Math.floor(Date.parse(step.at) / 1000);
+      state.begun.set(second, Math.max(step.admitted, state.begun.get(second) ?? 0));
+      if (step.cap) state.caps.set(second, step.cap);
+    }
+    if (!document.getElementById("plot")) return;
+    const held = state.caps.size ? " Marks below the line: something held it back in that second." : "";
+    put("plot-says", `Calls begun each second, for three minutes.${held}`);
+  } catch {
+    // The stream says that the server is away.
+  }
+}
+
+function moved(event) {
+  heard(event.at);
+  if (event.status === "originated") {
+    const second = Math.floor(Date.parse(event.at) / 1000);
+    state.begun.set(second, (state.begun.get(second) ?? 0) + 1);
+  }
+  if (event.call_id) {
+    state.fresh.delete(event.call_id);
+    state.fresh.set(event.call_id, event);
+    if (state.fresh.size > 4 * ROWS) state.fresh.delete(state.fresh.keys().next().value);
+  }
+  state.callsOld = true;
+}
+
+const stream = new EventSource(page.dataset.stream);
+stream.onmessage = (message) => {
+  state.snapshot = JSON.parse(message.data);
+  heard(state.snapshot.at);
+  const { status, blocked_reason: reason } = state.snapshot;
+  if (status !== page.dataset.status || (reason ?? "") !== page.dataset.reason) {
+    page.dataset.status = status;
+    page.dataset.reason = reason ?? "";
+    state.headOld = true;
+  }
+};
+stream.addEventListener("contact", (message) => moved(JSON.parse(message.data)));
+stream.addEventListener("campaign", (message) => { heard(JSON.parse(message.data).at); state.headOld = true; });
+stream.addEventListener("end", () => { state.headOld = true; state.callsOld = true; });
+stream.addEventListener("reset", () => { state.headOld = true; state.callsOld = true; state.begun.clear(); readPace(); });
+stream.onopen = () => { state.heard = Date.now(); };
+
+function drawState() {
+  if (stream.readyState === EventSource.CLOSED) return tell("away", "Not followed any more: the session or the campaign is over. Load the page again.");
+  const since = state.heard ? CLOCK.format(new Date(state.heard)) : "";
+  if (stream.readyState === EventSource.CONNECTING) return state.heard ? tell("away", `Out of reach since ${since}. Calls go on; nothing is missed here once it is back.`) : tell("late", "connecting …");
+  if (["completed", "failed"].includes(page.dataset.status)) return tell("live", "over");
+  if (["draft", "paused"].includes(page.dataset.status)) return tell("live", "live");
+  if (Date.now() - state.heard > LATE_MS) return tell("late", `Nothing heard since ${since}`);
+  return tell(state.behind > 2000 ? "late" : "live", state.behind > 500 ? `live · ${(state.behind / 1000).toFixed(1)} s behind` : "live");
+}
+
+setInterval(() => {
+  drawState();
+  if (document.hidden) return;
+  if (state.snapshot) drawCounts();
+  if (state.fresh.size) drawRows();
+}, DRAW_MS);
+setInterval(() => { if (!document.hidden) drawPlot(); }, 1000);
+
+setInterval(async () => {
+  if (document.hidden) return;
+  if (state.headOld && !parts.head.matches(":focus-within")) state.headOld = !(await reread(parts.head));
+  if (state.callsOld && !parts.calls.matches(":focus-within")) {
+    state.callsOld = !(await reread(parts.calls));
+    const last = document.getElementById("last");
+    if (last) {
+      put("answered", last.dataset.answered);
+      put("placed", NUMBERS.format(Number(last.dataset.placed)));
+    }
+  }
+}, READ_MS);
+// While something holds it back, who waits and when the next is called changes without a word of it on the stream.
+setInterval(() => { if (page.dataset.status === "running") state.headOld = true; }, 5 * READ_MS);
+
+readPace().then(drawPlot);
+setInterval(() => { if (!document.hidden && page.dataset.status === "running") readPace(); }, 5 * READ_MS);
