@@ -40,7 +40,7 @@ def ask(
 ) -> Any:
     """What the API answers, read from its JSON; None where it answers with nothing.
 
-    `path` begins below /api/v1. A value of None in `query` or `body` is left out. Raises Refused.
+    `path` begins below /api/v1. A value of None in `query` is left out. Raises Refused.
     """
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
     with app.app_context(), app.request_context(_environ(method, path, query, body)):
@@ -67,7 +67,7 @@ def _environ(
         method=method,
         query_string={name: str(value) for name, value in given(query).items()},
         headers=headers,
-        input_stream=None if body is None else io.BytesIO(orjson.dumps(given(body))),
+        input_stream=None if body is None else io.BytesIO(orjson.dumps(body)),
         content_type=None if body is None else "application/json",
     )
     environ = builder.get_environ()

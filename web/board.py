@@ -7,12 +7,29 @@ from typing import Final
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
-from web import campaign_list, campaign_page, contact_pages, halt_page, pages, sign_in
+from web import (
+    campaign_list,
+    campaign_page,
+    cluster_page,
+    contact_pages,
+    halt_page,
+    new_campaign,
+    pages,
+    settings_pages,
+    sign_in,
+)
 from web.blueprint import blp
 from web.showing import lasting, plain_time, rfc3339
 from web.words import blocked_sentence, cause_words, state_chip
 
-NAVIGATION: Final = (("board.campaigns", "Campaigns", "read"),)
+NAVIGATION: Final = (
+    ("board.campaigns", "Campaigns", "read"),
+    ("board.agents", "Agents", "read"),
+    ("board.numbers", "Numbers", "read"),
+    ("board.limits", "Limits", "read"),
+    ("board.keys", "Keys", "admin"),
+    ("board.cluster", "Cluster", "platform"),
+)
 """What the frame leads to, and the role that may go there."""
 DONE_WORDS: Final = {
     "started": "Started. The first calls leave within a second.",
@@ -21,6 +38,8 @@ DONE_WORDS: Final = {
     "stopped": "Stopped for good. Who was not called is cancelled; calls in progress end by themselves.",
     "stopped-hangup": "Stopped for good, and its calls are ended.",
     "deleted": "Deleted. Its calls stay counted.",
+    "saved": "Saved.",
+    "gone": "Gone.",
     "lifted": "The halt is lifted. Running campaigns go on.",
 }
 """What a page says of the form that led to it, by the word in its address."""
@@ -32,7 +51,10 @@ FILTERS: Final = {
     "blocked_sentence": blocked_sentence,
     "cause_words": cause_words,
 }
-PAGES: Final = (campaign_list, campaign_page, contact_pages, halt_page, pages, sign_in)
+PAGES: Final = (
+    campaign_list, campaign_page, cluster_page, contact_pages, halt_page, new_campaign, pages, settings_pages,
+    sign_in,
+)  # fmt: skip
 """Imported for the routes that they add."""
 
 

@@ -1,0 +1,186 @@
+"""What a campaign needs around it: made and changed by whoever may, refused in the API's own words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models import new_id
+from tests.integration.api.resource_routes import NODES
+from tests.integration.api.site import OTHER, Site
+from tests.integration.web import hostile
+from tests.integration.web.browser import Browser
+from tests.integration.web.statements import counted
+
+MOST_STATEMENTS = 12
+AGENT = {
+    "kind": "say",
+    "value": "Hello",
+    "ring_timeout_seconds": "30",
+    "max_call_seconds": "60",
+    "name": "Desk",
+}
+
+
+def test_each_page_is_for_its_role(site: Site) -> None:
+    pages = {"/agents": "read", "/numbers": "read", "/limits": "read", "/campaigns/new": "operate", "/keys": "admin",
+             "/cluster": "platform"}  # fmt: skip
+    order = ["read", "operate", "admin", "platform"]
+    for role in order:
+        browser = Browser(site, role)
+        front = browser.get("/").text
+        for path, least in pages.items():
+            may = order.index(role) >= order.index(least)
+            assert browser.get(path).status_code == (200 if may else 403), (role, path)
+            assert (f'href="{path}"' in front) == may, (role, path)
+
+
+def test_an_agent_is_made_changed_and_deleted_by_an_admin(site: Site) -> None:
+    admin = Browser(site, "admin")
+    assert "A new agent" not in Browser(site, "operate").text("/agents")
+    assert Browser(site, "operate").post("/agents", **AGENT).status_code == 403
+    assert admin.post("/agents", **AGENT | {"kind": "tone", "value": "%(100,0,640)"}).status_code == 303
+    (made,) = [agent for agent in site.get("/agents").json["agents"] if agent["name"] == "Desk"]
+    assert made["action"] == {"type": "playback", "tone": "%(100,0,640)"}
+    assert "Hears the tone %(100,0,640)." in admin.text("/agents", done="saved")
+    form = admin.get(f"/agents/{made['id']}").text
+    assert 'value="%(100,0,640)"' in form
+    changed = {**AGENT, "kind": "conference", "value": "a b"}
+    refused = admin.post(f"/agents/{made['id']}", **changed)
+    assert (refused.status_code, "action.room is &#39;a b&#39;" in refused.text) == (400, True)
+    assert 'value="a b"' in refused.text
+    assert admin.post(f"/agents/{made['id']}", **changed | {"value": "room"}).status_code == 303
+    assert site.get(f"/agents/{made['id']}").json["action"] == {"type": "conference", "room": "room"}
+    missing = admin.post("/agents", **AGENT | {"name": "", "ring_timeout_seconds": "x"})
+    assert (missing.status_code, 'role="alert"' in missing.text) == (400, True)
+    assert Browser(site, "admin", OTHER).post(f"/agents/{made['id']}/delete").status_code == 404
+    assert admin.post(f"/agents/{made['id']}/delete").status_code == 303
+    assert admin.get(f"/agents/{made['id']}").status_code == 404
+
+
+def test_a_number_is_given_and_switched_off_by_the_platform_alone(site: Site) -> None:
+    platform, admin = Browser(site, "platform"), Browser(site, "admin")
+    (gateway,) = site.sql("SELECT id::text AS id FROM gateway WHERE name = 'trunk'")
+    body = {"e164": "+14155550177", "gateway_id": gateway["id"], "outbound_enabled": "y"}
+    assert admin.post("/numbers", **body).status_code == 403
+    refused = platform.post("/numbers", **body | {"e164": "12"})
+    assert (refused.status_code, "e164" in refused.text) == (400, True)
+    assert platform.post("/numbers", **body).status_code == 303
+    (number,) = [
+        one for one in site.get("/phone-numbers").json["phone_numbers"] if one["e164"] == "+14155550177"
+    ]
+    assert "+14155550177 may call by gateway trunk" in admin.text("/numbers")
+    assert platform.post(f"/numbers/{number['id']}/disable").status_code == 303
+    assert "switched off" in admin.text("/numbers")
+    assert admin.post(f"/numbers/{number['id']}/enable").status_code == 403
+    assert platform.post(f"/numbers/{number['id']}/delete").status_code == 303
+
+
+def test_a_key_is_shown_once_and_ends_its_sessions_when_it_is_taken_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.auth.CACHE_SECONDS", 0.0)
+    admin = Browser(site, "admin")
+    assert 'value="platform"' not in admin.get("/keys").text
+    assert admin.post("/keys", name="x", role="platform").status_code == 400
+    made = admin.post("/keys", name="maria", role="operate").text
+    (key,) = re.findall(r"<pre>(sk_demo_[\w-]+)</pre>", made)
+    assert key not in admin.get("/keys").text
+    maria = Browser(site, None)
+    maria.client.post("/sign-in", data={"key": key})
+    assert "demo · operate" in maria.text("/")
+    (row,) = site.sql("SELECT id FROM api_key WHERE name = 'maria'")
+    assert admin.post(f"/keys/{row['id']}/delete").status_code == 303
+    assert maria.get("/").status_code == 303
+
+
+def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> None:
+    platform, admin = Browser(site, "platform"), Browser(site, "admin")
+    assert admin.post("/limits", concurrent_max="9").status_code == 403
+    assert platform.post("/limits", concurrent_max="-1").status_code == 400
+    assert platform.post("/limits", concurrent_max="9", daily_calls_max="0").status_code == 303
+    assert "Calls at once 9 Calls in a minute no limit Calls in a day (UTC) 0" in admin.text("/limits")
+    platform.post("/limits")
+    assert set(site.get("/call-limits").json.values()) == {None}
+
+
+def test_the_cluster_is_told_node_by_node_and_drained_from_there(site: Site) -> None:
+    settings = site.services.settings
+    site.use(settings=replace(settings, nodes=NODES))
+    try:
+        platform = Browser(site, "platform")
+        said = platform.text("/cluster")
+        assert "fs1 127.0.0.1:8021 nobody tells" in said
+        assert "No dialer is alive" in said
+        assert "trunk works" in said
+        assert platform.post("/cluster/nodes/fs1/drain").status_code == 303
+        assert "draining" in platform.text("/cluster/part")
+        assert platform.post("/cluster/nodes/fs1/undrain").status_code == 303
+        assert platform.post("/cluster/nodes/nobody/drain").status_code == 404
+        assert Browser(site, "admin").post("/cluster/nodes/fs1/drain").status_code == 403
+    finally:
+        site.use(settings=settings)
+        site.sql("DELETE FROM node_drain")
+
+
+def test_the_form_of_a_campaign_goes_to_the_api_under_the_session(site: Site) -> None:
+    browser = Browser(site)
+    page = browser.get("/campaigns/new").text
+    for field in site.fields():
+        assert f'name="{field}"' in page, field
+    assert 'data-target="/api/v1/campaigns"' in page
+    sent = {"headers": {"X-CSRF-Token": browser.csrf(), "Accept": "application/json"}}
+    csv = "phone_number\n+14155550000\nx\n"
+    made: Any = browser.client.post("/api/v1/campaigns", data=site.form(csv, slow_start=True), **sent)
+    assert made.status_code == 201, made.text
+    assert "1 of 2 rows of the list were taken" in browser.text(f"/campaigns/{made.json['id']}")
+    refused: Any = browser.client.post("/api/v1/campaigns", data=site.form("x\n1\n"), **sent)
+    assert (refused.status_code, "phone_number" in refused.json["detail"]) == (400, True)
+    assert browser.client.post("/api/v1/campaigns", data=site.form(csv)).status_code == 403
+    assert "Two things are missing first" in Browser(site, "operate", OTHER).text("/campaigns/new")
+
+
+def test_hostile_names_do_nothing_on_any_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = hostile.NAME
+    site.sql("INSERT INTO agent (id, tenant_id, name, action) VALUES (%s, 'demo', %s, %s::jsonb)", new_id(), name,
+             '{"type": "playback", "say": "<script>alert(1)</script>"}')  # fmt: skip
+    site.sql("UPDATE agent SET held_at = now(), held_reason = %s WHERE name = %s", name, name)
+    site.sql("INSERT INTO gateway (id, name, dial_string, paused_at, probe_at, paused_reason)"
+             " VALUES (%s, %s, 'x', now(), now(), %s)",
+             new_id(), name, name)  # fmt: skip
+    site.sql("UPDATE tenant SET name = %s", name)
+    site.sql("UPDATE api_key SET name = %s WHERE role <> 'read'", name)
+    browser = Browser(site, "platform")
+    browser.client.post("/sign-in", data={"key": "x"}, headers={"User-Agent": name})
+    site.sql("UPDATE board_session SET user_agent = %s", name)
+    browser.post("/halt")
+    asked: list[Any] = counted(monkeypatch)
+    pages = (
+        "/agents",
+        "/numbers",
+        "/keys",
+        "/limits",
+        "/cluster",
+        "/sessions",
+        "/halt",
+        "/campaigns/new",
+        "/",
+    )
+    for path in pages:
+        asked.clear()
+        page = browser.get(path)
+        assert (page.status_code, hostile.written_as_it_is(page.text)) == (200, []), path
+        assert len(asked) <= MOST_STATEMENTS, (path, asked)
+    forms: dict[str, dict[str, str]] = {
+        "/agents": AGENT | {"name": name, "value": name, "kind": "conference"},
+        "/keys": {"name": name, "role": name},
+        "/numbers": {"e164": name, "gateway_id": name},
+    }
+    for path, fields in forms.items():
+        page = browser.post(path, **fields)
+        assert (page.status_code, hostile.written_as_it_is(page.text)) == (400, []), path
+    site.sql("DELETE FROM gateway WHERE name = %s", name)
+    site.sql("UPDATE api_key SET name = role || ' key'")

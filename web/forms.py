@@ -1,0 +1,74 @@
+"""The forms of what a campaign needs around it. What may stand in a field the API says; here is what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are of 3.2
+from wtforms.validators import InputRequired, Optional
+
+from web.agent_words import KINDS
+
+ROLE_WORDS: Mapping[str, str] = {
+    "read": "read: look at everything of the tenant",
+    "operate": "operate: also campaigns, calls and the panic button",
+    "admin": "admin: also agents and keys",
+    "platform": "platform: the operator of the installation",
+}
+
+
+def offered(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    """What a field offers: each word, and what it is called."""
+    return [SelectChoice(value=word, label=words) for word, words in pairs]
+
+
+class AgentForm(Form):
+    """An agent."""
+
+    name = StringField("Name", [InputRequired()])
+    kind = SelectField("Who picks up", choices=offered((word, words) for word, words, _ in KINDS))
+    value = StringField(
+        "What to say or play, or where to",
+        description="A text, a file or https address, a tone, a queue, a number, an extension, a room, or host:port."
+        " {column} stands for what a contact’s list says.",
+    )
+    gateway_id = StringField("Gateway’s id", description="Only to connect to a number.")
+    ring_timeout_seconds = IntegerField("Let it ring for (seconds)", [InputRequired()], default=30)
+    max_call_seconds = IntegerField("End a call after (seconds)", [InputRequired()], default=1800)
+
+
+class NumberForm(Form):
+    """A caller id."""
+
+    e164 = StringField("Number", [InputRequired()], description="As +12025550143.")
+    gateway_id = SelectField("Its calls leave by", [InputRequired()], validate_choice=False)
+    outbound_enabled = BooleanField("May be called from", default=True)
+
+
+class KeyForm(Form):
+    """An API key."""
+
+    name = StringField("Name", [InputRequired()], description="It stands in what is made with the key.")
+    role = SelectField("Role")
+
+
+class LimitsForm(Form):
+    """A tenant's limits; an empty field is no limit."""
+
+    concurrent_max = IntegerField("Calls at once", [Optional()])
+    calls_per_minute = IntegerField("Calls in a minute", [Optional()])
+    daily_calls_max = IntegerField("Calls in a day (UTC)", [Optional()])
+    daily_minutes_max = IntegerField(
+        "Minutes in a day (UTC)", [Optional()], description="Empty: no limit. 0: none at all."
+    )
+
+
+def first_fault(form: Form) -> str | None:
+    """The first thing that is wrong with what was given, in a sentence."""
+    if form.validate():
+        return None
+    faults: Mapping[str, Any] = form.errors
+    name = next(iter(faults))
+    return f"{form[name].label.text}: {faults[name][0]}"

@@ -1,0 +1,26 @@
+"""A new campaign: a list, a number to call from, an agent. Its form goes to the API itself, as a stream."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.blueprint import PREFIX
+from web.agent_words import action_sentence
+from web.ask import ask
+from web.blueprint import blp
+from web.pages import page, shown
+
+
+@blp.get("/campaigns/new")
+@page("operate")
+def new_campaign() -> Response:
+    """The form."""
+    agents = ask("GET", "/agents", {"limit": 1000})["agents"]
+    numbers = ask("GET", "/phone-numbers", {"limit": 1000})["phone_numbers"]
+    values = {
+        "agents": [(agent, action_sentence(agent["action"])) for agent in agents],
+        "numbers": [number for number in numbers if number["outbound_enabled"]],
+        "limits": ask("GET", "/call-limits"),
+        "target": f"{PREFIX}/campaigns",
+    }
+    return shown("new_campaign.html", values)
