@@ -18,7 +18,7 @@ from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shown
 from web.showing import bar_parts, moment, rfc3339, share
 from web.why import why
-from web.words import meaning, outcome_chip
+from web.words import OUTCOMES, call_chip, meaning, outcome_chip
 
 LAST_CALLS: Final = 15
 PEOPLE: Final = (
@@ -95,7 +95,7 @@ def _campaign(campaign_id: str) -> dict[str, Any]:
 def _head(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "campaign": found,
-        "why": why(found),
+        "why": why(found, brief=True),
         "actions": ACTIONS.get(found["status"], ()),
         "may_stop": found["status"] in ("running", "paused", "scheduled", "draft"),
     }
@@ -111,17 +111,18 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
         "bar": bar_parts([(f"bar-{name}", kind, numbers[name]) for name, kind, _ in PEOPLE]),
         "done": share(over, counts["total"]),
         "up": up,
+        "outcome_words": {name: [chip.kind, chip.words] for name, chip in OUTCOMES.items()},
         "stream": f"{PREFIX}/campaigns/{found['id']}/events",
     }
 
 
 def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
-    query = {"campaign_id": found["id"], "limit": LAST_CALLS, "order": "newest"}
+    query = {"campaign_id": found["id"], "state": "ended", "limit": LAST_CALLS, "order": "newest"}
     outcomes: dict[str, int] = found["outcomes"]["dispositions"]
     placed = sum(calls for name, calls in outcomes.items() if name != "not_sent")
     answered = sum(outcomes.get(name, 0) for name in PICKED_UP)
     return {
-        "calls": [(call, outcome_chip(call["disposition"])) for call in ask("GET", "/calls", query)["calls"]],
+        "calls": [(call, call_chip(call)) for call in ask("GET", "/calls", query)["calls"]],
         "outcomes": [(name, outcome_chip(name), calls, meaning(name)) for name, calls in outcomes.items()],
         "causes": found["outcomes"]["top_causes"],
         "placed": placed,

@@ -34,7 +34,9 @@ class AgentForm(Form):
         description="A text, a file or https address, a tone, a queue, a number, an extension, a room, or host:port."
         " {column} stands for what a contact’s list says.",
     )
-    gateway_id = StringField("Gateway’s id", description="Only to connect to a number.")
+    gateway_id = SelectField(
+        "By which gateway", validate_choice=False, description="Only to connect to a number."
+    )
     ring_timeout_seconds = IntegerField("Let it ring for (seconds)", [InputRequired()], default=30)
     max_call_seconds = IntegerField("End a call after (seconds)", [InputRequired()], default=1800)
 

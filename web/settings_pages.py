@@ -161,6 +161,8 @@ def _agents(
     form: AgentForm, fault: str | None = None, status: int = 200, found: Mapping[str, Any] | None = None
 ) -> Response:
     listed = ask("GET", "/agents", {"limit": 1000})["agents"]
+    gateways = ask("GET", "/gateways", {"limit": 1000})["gateways"] if current_caller().may("admin") else []
+    form.gateway_id.choices = offered([("", "–"), *((one["id"], one["name"]) for one in gateways)])
     values = {
         "agents": [(agent, action_sentence(agent["action"])) for agent in listed],
         "form": form,

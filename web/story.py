@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.showing import lasting
-from web.words import Chip, meaning, outcome_chip
+from web.words import Chip, call_chip, meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def told(call: Mapping[str, Any]) -> Told:
     """Of a call as the API tells it."""
     return Told(
         call["seq"],
-        outcome_chip(call["disposition"]),
+        call_chip(call),
         _steps(call),
         meaning(call["disposition"]),
         _counted(call),

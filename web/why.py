@@ -59,8 +59,8 @@ class Sentence:
     help: str = ""
 
 
-def why(campaign: Mapping[str, Any]) -> Sentence:
-    """Of a campaign as the API tells it."""
+def why(campaign: Mapping[str, Any], *, brief: bool = False) -> Sentence:
+    """Of a campaign as the API tells it; `brief` where the numbers of people stand beside it, and move."""
     status, counts = campaign["status"], campaign["counts"]
     if status == "draft":
         return Sentence(
@@ -73,7 +73,7 @@ def why(campaign: Mapping[str, Any]) -> Sentence:
         return _scheduled(campaign)
     if status in ("completed", "failed"):
         return _over(campaign)
-    return _going_on(campaign)
+    return _going_on(campaign, brief=brief)
 
 
 def _scheduled(campaign: Mapping[str, Any]) -> Sentence:
@@ -99,11 +99,13 @@ def _over(campaign: Mapping[str, Any]) -> Sentence:
     return Sentence("over", headline, f"{left} {talking}".strip(), campaign["completed_at"], "It ended")
 
 
-def _going_on(campaign: Mapping[str, Any]) -> Sentence:
+def _going_on(campaign: Mapping[str, Any], *, brief: bool) -> Sentence:
     reason, counts, at = campaign["blocked_reason"], campaign["counts"], campaign["next_action_at"]
     up = counts["originated"] + counts["connected"]
     left = f"{_people(counts['pending'])} left to call"
     text = f"{_calls(up)} up, {left}." if up else f"{left}."
+    if brief:
+        text = ""
     if campaign["status"] == "paused":
         somebody = "" if reason in (None, "paused") else blocked_sentence(reason)
         return Sentence(
@@ -112,18 +114,20 @@ def _going_on(campaign: Mapping[str, Any]) -> Sentence:
     if reason is None:
         return Sentence("run", "Dialling.", text)
     if reason == "retry_wait":
+        if brief:
+            return Sentence("held", "Waiting.", blocked_sentence(reason), at, "The next is called")
         headline = f"Waiting: {_people(counts['pending'])} to be tried again."
         return Sentence("held", headline, f"{_calls(up)} up." if up else "", at, "The next is called")
     if reason in FULL:
         return Sentence(
             "run",
             "Dialling as fast as it may.",
-            f"{blocked_sentence(reason)} {text}",
+            f"{blocked_sentence(reason)} {text}".strip(),
             help=HELP.get(reason, ""),
         )
     words = "It can go on"
     return Sentence(
-        "held", "Not dialling.", f"{blocked_sentence(reason)} {text}", at, words, HELP.get(reason, "")
+        "held", "Not dialling.", f"{blocked_sentence(reason)} {text}".strip(), at, words, HELP.get(reason, "")
     )
 
 

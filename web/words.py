@@ -77,6 +77,13 @@ def outcome_chip(disposition: str | None) -> Chip:
     return OUTCOMES.get(disposition, Chip("rest", disposition.replace("_", " ")))
 
 
+def call_chip(call: Mapping[str, Any]) -> Chip:
+    """How a call ended; one that never left for its node has no disposition."""
+    if call["ended_at"] is not None and call["disposition"] is None:
+        return Chip("rest", "taken back, not placed")
+    return outcome_chip(call["disposition"])
+
+
 def contact_chip(contact: Mapping[str, Any]) -> Chip:
     """Where a contact stands: one that waits for another call is not one that was never called."""
     if contact["status"] == "pending" and (contact["next_attempt_at"] or contact["disposition"]):

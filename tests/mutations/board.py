@@ -7,7 +7,17 @@ from tests.mutations.mutation import Mutation
 
 SIGN_IN = "tests/integration/web/test_sign_in.py"
 
+LIST_PAGE = "tests/integration/web/test_campaign_list.py"
+
 SIGNED_IN = (
+    Mutation(
+        "name as it is",
+        "a campaign's name runs in the browser of whoever looks at it",
+        "web/templates/board/campaign_lines.html",
+        'campaign_id=campaign.id) }}">{{ campaign.name }}</a>',
+        'campaign_id=campaign.id) }}">{{ campaign.name | safe }}</a>',
+        (f"{LIST_PAGE}::test_a_hostile_name_is_shown_and_does_nothing",),
+    ),
     Mutation(
         "form of anybody",
         "a page of another site that somebody looks at halts, starts or stops with his session",

@@ -3,17 +3,15 @@
 "use strict";
 
 const DRAW_MS = 500;
-const READ_MS = 3000;
+const READ_MS = 2000;
 const LATE_MS = 10000;
 const SPAN = 180;
 const ROWS = 15;
-const SHADES = { completed: "good", failed: "bad", originated: "run", connected: "run", pending: "wait", cancelled: "rest" };
-const WORDS = { completed: "answered", failed: "not reached", originated: "being called", connected: "talking", pending: "to be tried again", cancelled: "cancelled" };
-
+const NEW_ROWS = 3;
 const page = document.getElementById("campaign");
 const live = document.getElementById("live");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
-const state = { snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, heard: 0, best: Infinity, behind: 0, shown: "" };
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, heard: 0, best: Infinity, behind: 0, shown: "" };
 
 function tell(kind, words) {
   if (state.shown === kind + words) return;
@@ -68,25 +66,24 @@ function cell(row, className, text) {
   return made;
 }
 
-// Calls that moved since the last drawing: a row each, above the others, until the server's own take their place.
+// The last calls that ended since the last drawing, a few: a row each, above the others, until the server's own, which
+// say more, take their place.
 function drawRows() {
   const body = document.querySelector("#last tbody");
   if (!body) return;
-  for (const event of [...state.fresh.values()].slice(-ROWS)) {
-    const known = body.querySelector(`tr[data-call="${CSS.escape(event.call_id)}"]`);
-    const row = known ?? body.insertRow(0);
-    row.replaceChildren();
+  for (const event of [...state.fresh.values()].slice(-NEW_ROWS)) {
+    if (body.querySelector(`tr[data-call="${CSS.escape(event.call_id)}"]`)) continue;
+    const row = body.insertRow(0);
     row.dataset.call = event.call_id;
-    if (!known) row.className = "slide";
     cell(row, "keep", CLOCK.format(new Date(event.at)));
     const link = document.createElement("a");
     link.href = `${page.dataset.story}/${encodeURIComponent(event.contact_id)}`;
     link.textContent = event.phone_number;
     cell(row, "keep", "").append(link);
     const chip = document.createElement("span");
-    chip.className = `chip ${SHADES[event.status] ?? "rest"}`;
-    const ended = event.disposition ? event.disposition.replaceAll("_", " ") : WORDS[event.status];
-    chip.textContent = event.status === "pending" ? `${ended}, again later` : ended;
+    const [kind, words] = state.words[event.disposition] ?? ["rest", event.disposition.replaceAll("_", " ")];
+    chip.className = `chip ${kind}`;
+    chip.textContent = words;
     cell(row, "wide", "").append(chip);
     cell(row, "break cause", (event.cause ?? "").replaceAll("_", " ").toLowerCase());
     // What else there is of it the server says a moment later.
@@ -164,11 +161,10 @@ function moved(event) {
     const second = Math.floor(Date.parse(event.at) / 1000);
     state.begun.set(second, (state.begun.get(second) ?? 0) + 1);
   }
-  if (event.call_id) {
-    state.fresh.delete(event.call_id);
-    state.fresh.set(event.call_id, event);
-    if (state.fresh.size > 4 * ROWS) state.fresh.delete(state.fresh.keys().next().value);
-  }
+  if (!event.call_id || !event.disposition || !["completed", "failed", "pending", "cancelled"].includes(event.status)) return;
+  state.fresh.delete(event.call_id);
+  state.fresh.set(event.call_id, event);
+  if (state.fresh.size > NEW_ROWS) state.fresh.delete(state.fresh.keys().next().value);
   state.callsOld = true;
 }
 

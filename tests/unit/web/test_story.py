@@ -46,6 +46,8 @@ def test_how_it_ended_is_said_as_far_as_it_is_known(changes: dict[str, Any], sai
 def test_early_media_is_no_ring_and_a_call_that_goes_on_counts_for_nothing_yet() -> None:
     going_on = told(call(ring_at=None, answered_at=None, ended_at=None, disposition=None))
     assert "early media" in going_on.steps[-1].words
+    taken_back = told(call(answered_at=None, disposition=None, attempt=None))
+    assert taken_back.chip.words == "taken back, not placed"
     assert (going_on.counted, going_on.chip.words, going_on.meaning) == ("", "in progress", "")
 
 

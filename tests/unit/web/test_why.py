@@ -46,6 +46,8 @@ def test_a_campaign_that_dials_says_who_is_up_and_who_is_left() -> None:
         "4 calls up, 1,902 people left to call.",
     )
     assert why(campaign(reason="campaign_concurrency")).kind == "run"
+    assert why(campaign(), brief=True).text == ""
+    assert why(campaign(reason="retry_wait"), brief=True).at == NEXT
 
 
 def test_whoever_waits_for_a_retry_is_counted_and_the_next_is_told() -> None:
