@@ -102,7 +102,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 40
+SCHEMA_VERSION = 41
 """The last migration of this release: what its processes need the database to have."""
 
 
