@@ -53,6 +53,7 @@ OUTCOMES: Final[Mapping[str, Chip]] = {
     "switch_lost": Chip("wait", "node lost"),
     "outcome_unknown": Chip("bad", "nobody can say"),
     "not_sent": Chip("bad", "never placed"),
+    "expired": Chip("rest", "expired"),
 }
 CONTACT_STATES: Final[Mapping[str, Chip]] = {
     "pending": Chip("rest", "not called yet"),
