@@ -102,7 +102,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 41
+SCHEMA_VERSION = 42
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -331,7 +331,7 @@ class Campaign(Table):
     which these were given. `retry_rules`: when who ended so is called again, by disposition
     (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where
     nobody is left to call; `additions`: how many lists were added to it. `external_id` and `metadata`
-    are its client's."""
+    are its client's; `cloned_from`: which one it repeats; `family_id`: the first of those that do."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -378,6 +378,8 @@ class Campaign(Table):
     import_warnings = BinaryJSONField(null=True)
     import_region = TextField(null=True)
     additions = IntegerField(default=0)
+    cloned_from = UUIDField(null=True)
+    family_id = UUIDField(null=True)
     deleted_at = DateTimeTZField(null=True)
 
 

@@ -64,6 +64,7 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "time_zone": "Europe/London",
     "external_id": "crm-0815",
     "metadata": {"owner": "sales"},
+    "cloned_from": None,
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -490,6 +491,9 @@ class CampaignSchema(schemas.Schema):
     )
     external_id = schemas.Text(required=True, allow_none=True)
     metadata = schemas.Object(required=True)
+    cloned_from = schemas.Id(
+        required=True, allow_none=True, metadata={"description": "The campaign that it repeats."}
+    )
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 
@@ -576,6 +580,24 @@ class BreakerSchema(schemas.Schema):
     )
 
 
+class MemberSchema(schemas.Schema):
+    """One campaign of a family."""
+
+    id = schemas.Id(required=True)
+    name = schemas.Text(required=True)
+    status = schemas.Choice(CampaignStatus, required=True)
+    cloned_from = schemas.Id(required=True, allow_none=True)
+    counts = schemas.Nested(CountsSchema, required=True)
+
+
+class FamilySchema(schemas.Schema):
+    """The campaigns that repeat one another, oldest first, and the counts of all their contacts: who is called again
+    is in several of them."""
+
+    campaigns = schemas.Items(schemas.Nested(MemberSchema), required=True)
+    counts = schemas.Nested(CountsSchema, required=True)
+
+
 class OneCampaignSchema(CampaignSchema):
     """A campaign, what became of its calls, and what a breaker holds of them."""
 
@@ -585,6 +607,9 @@ class OneCampaignSchema(CampaignSchema):
     )
     purged_at = schemas.Time(
         metadata={"description": "Only where its contacts and calls are gone: since when (retention_days)."}
+    )
+    family = schemas.Nested(
+        FamilySchema, metadata={"description": "Only of a campaign that was cloned, or is a clone."}
     )
     breaker = schemas.Nested(
         BreakerSchema, metadata={"description": "Only where something is held, or the campaign is exempt."}

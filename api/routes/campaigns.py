@@ -41,7 +41,7 @@ from api.routes.campaign_schemas import (
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
-from campaigns import breakers, call_outcomes, changes, queries, store
+from campaigns import breakers, call_outcomes, changes, families, queries, store
 from campaigns.campaign_state import ActionResult
 from campaigns.metadata import wanted
 from campaigns.queries import CampaignRow, ClientKeys
@@ -239,6 +239,9 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     if found.end_reason is not None:
         purged_at = queries.purged_at(found.id)
         told |= {} if purged_at is None else {"purged_at": purged_at}
+    family = families.of_campaign(found.id)
+    if family is not None:
+        told["family"] = family
     breaker = breakers.of_campaign(found.id)
     if breaker["held"] or breaker["exempt_at"]:
         told["breaker"] = breaker

@@ -11,6 +11,7 @@ from api.routes import (
     calls,
     campaign_actions,
     campaign_changes,
+    campaign_clones,
     campaign_log,
     contacts,
     gateways,
@@ -25,6 +26,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaigns`.
     campaign_actions.blp,
     campaign_changes.blp,
+    campaign_clones.blp,
     campaign_log.blp,
     pacing.blp,
     # Its routes and those of `campaign_contacts`.

@@ -8,6 +8,7 @@ CHANGES = "tests/integration/api/test_campaign_changes.py"
 ADDITIONS = "tests/integration/api/test_additions.py"
 FED_CAMPAIGNS = "tests/integration/dialer/test_fed_campaigns.py"
 
+CLONES = "tests/integration/api/test_clones.py"
 LOG = "tests/integration/api/test_campaign_log.py"
 
 FED = (
@@ -18,6 +19,23 @@ FED = (
         '    "max_concurrent_calls": _fits,\n',
         '    "max_concurrent_calls": None,\n',
         (f"{CHANGES}::test_a_raised_cap_of_a_running_campaign_must_fit_into_the_budget",),
+    ),
+    Mutation(
+        "cloned while they wait",
+        "who waits in a campaign that runs is called by its clone, too",
+        "campaigns/cloning.py",
+        "    statuses: Sequence[str] = OVER\n",
+        "    statuses: Sequence[str] = COPIED\n",
+        (f"{CLONES}::test_nobody_is_copied_who_is_called_or_waits_or_has_expired",),
+        (("OVER = (ContactStatus.COMPLETED, ", "OVER = (ContactStatus.PENDING, ContactStatus.COMPLETED, "),),
+    ),
+    Mutation(
+        "cloned after they have expired",
+        "a clone calls whom nobody was to call any more",
+        "campaigns/cloning.py",
+        "            AND (expires_at IS NULL OR expires_at > now())\n",
+        "",
+        (f"{CLONES}::test_nobody_is_copied_who_is_called_or_waits_or_has_expired",),
     ),
     Mutation(
         "log that can be rewritten",

@@ -79,6 +79,7 @@ EXEMPT = {
     "dialer.record.outbox._LEFT": "test_large_lists.py",
     "dialer.record.outbox._NOTED": "test_large_lists.py",
     "campaigns.queries._CONTACT": "a part of others",
+    "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",

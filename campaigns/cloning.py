@@ -1,0 +1,162 @@
+"""Repeats a campaign for some of its contacts: a new draft with its settings, and who ended as it is asked for.
+
+Whatever is a setting is copied, also one of a later release (when and whom not to call is among them): the columns
+that are no settings are named instead. Contacts that are being called are never copied, and those that wait only
+where that is asked for, since they would be called by both. Runs in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from campaigns import store
+from campaigns.errors import CampaignsError
+from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.store import UnknownReferenceError
+from models import CampaignStatus, ContactStatus, new_id, rows
+
+OVER = (ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED)
+"""Who is copied where nothing is said."""
+COPIED = (*OVER, ContactStatus.PENDING)
+LONGEST_NAME = 200
+
+
+class NotCloneableError(CampaignsError):
+    """The campaign cannot be repeated now, or not for these contacts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom a clone is for: contacts in one of `statuses`, and where there are any with one of `dispositions`."""
+
+    statuses: Sequence[str] = OVER
+    dispositions: Sequence[str] = ()
+
+
+_SOURCE = """
+    SELECT name, agent_id, phone_number_id, stopping_at IS NOT NULL AS stopping, purged_at IS NOT NULL AS purged,
+        coalesce(family_id, id) AS family_id,
+        (SELECT count(*) FROM campaign AS one WHERE one.family_id = coalesce(campaign.family_id, campaign.id)) AS n
+    FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
+_USABLE = """
+    SELECT EXISTS (SELECT FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL) AS agent,
+        EXISTS (SELECT FROM phone_number WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL) AS number"""
+_CAMPAIGN = """
+    INSERT INTO campaign SELECT (jsonb_populate_record(NULL::campaign, to_jsonb(source) || %s::jsonb
+        || jsonb_build_object('created_at', now()))).* FROM campaign AS source WHERE id = %s"""
+# An id that sorts by age, as `ids.new_id` makes it.
+_NEW_ID = """
+    encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING substring(
+        int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1),
+        'hex')::uuid"""
+_CONTACTS = f"""
+    WITH copied AS (
+        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority)
+        SELECT {_NEW_ID}, %s, row_number() OVER (ORDER BY position), phone_number, custom_fields, metadata,
+            expires_at, priority
+        FROM contact WHERE campaign_id = %s AND status = ANY(%s) AND (%s OR disposition = ANY(%s))
+            AND (expires_at IS NULL OR expires_at > now())
+        ORDER BY position RETURNING 1
+    )
+    SELECT count(*) AS n FROM copied"""
+_IMPORTED = "UPDATE campaign SET import_rows = %s, import_accepted = %s WHERE id = %s"
+_COUNT = "INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)"
+_NO_SETTINGS: Mapping[str, object] = {
+    "status": CampaignStatus.DRAFT,
+    "generation": 0,
+    "version": 0,
+    "additions": 0,
+    "import_rows": 0,
+    "import_accepted": 0,
+    "import_duplicates": 0,
+    "import_invalid": 0,
+    "import_suppressed": 0,
+    "import_warnings": [],
+} | dict.fromkeys(
+    (
+        "scheduled_at",
+        "end_at",
+        "started_at",
+        "completed_at",
+        "stopping_at",
+        "hangup_at",
+        "end_reason",
+        "blocked_reason",
+        "blocked_since",
+        "next_action_at",
+        "breaker_exempt_at",
+        "breaker_exempt_by",
+        "purging_at",
+        "purged_at",
+        "kept_outcomes",
+        "external_id",
+        "deleted_at",
+    )
+)
+"""Of a campaign's columns those that a clone does not have from it, and what they are in a new one."""
+
+
+def clone(
+    campaign_id: uuid.UUID, tenant_id: str, wanted: Wanted, by: str, name: str | None = None
+) -> uuid.UUID:
+    """A new draft for these contacts of a campaign; its id. `by` names who asks; without a `name` it is called as the
+    campaign, with a number behind. Raises CampaignNotFoundError, UnknownReferenceError or NotCloneableError."""
+    source = _source(campaign_id, tenant_id)
+    made = new_id()
+    changes: dict[str, Any] = dict(_NO_SETTINGS) | {
+        "id": str(made),
+        "name": name if name is not None else _numbered(source["name"], source["n"] + 2),
+        "created_by": by,
+        "cloned_from": str(campaign_id),
+        "family_id": str(source["family_id"]),
+    }
+    rows(_CAMPAIGN, orjson.dumps(changes).decode(), campaign_id)
+    (copied,) = rows(
+        _CONTACTS,
+        made,
+        campaign_id,
+        list(wanted.statuses),
+        not wanted.dispositions,
+        list(wanted.dispositions),
+    )
+    if not copied["n"]:
+        raise NotCloneableError("No contact of the campaign is as asked for; there is nobody to call again.")
+    rows(_IMPORTED, copied["n"], copied["n"], made)
+    rows(_COUNT, made, store.IMPORT_LANE, copied["n"])
+    return made
+
+
+def _source(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any]:
+    found = rows(_SOURCE, campaign_id, tenant_id)
+    if not found:
+        raise CampaignNotFoundError("Campaign not found")
+    source = found[0]
+    if source["stopping"]:
+        raise NotCloneableError(
+            "Campaign is being stopped; it can be cloned when the rest of its list is cancelled."
+        )
+    if source["purged"]:
+        raise NotCloneableError("Campaign has no contacts any more; they were deleted after retention_days.")
+    (usable,) = rows(_USABLE, source["agent_id"], tenant_id, source["phone_number_id"], tenant_id)
+    if not usable["agent"]:
+        raise UnknownReferenceError(
+            "agent_id", str(source["agent_id"]), "the campaign's agent has been deleted"
+        )
+    if not usable["number"]:
+        rule = "the campaign's phone number has been deleted"
+        raise UnknownReferenceError("phone_number_id", str(source["phone_number_id"]), rule)
+    return source
+
+
+def _numbered(name: str, number: int) -> str:
+    """The name with a number behind, in place of the one that it may have already."""
+    plain, bracket, ending = name.rpartition(" (")
+    if not bracket or not ending.removesuffix(")").isdigit():
+        plain = name
+    suffix = f" ({number})"
+    return plain[: LONGEST_NAME - len(suffix)] + suffix

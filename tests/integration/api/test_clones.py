@@ -1,0 +1,140 @@
+"""Calling again: a campaign for those of another who ended as it is asked for, and what belongs together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns import cloning
+from models import Campaign
+from tests.integration.api.site import Site
+
+SETTINGS = {
+    "max_concurrent_calls": 7,
+    "retries_per_contact": 2,
+    "retry_delay_seconds": 900,
+    "weight": 3,
+    "slow_start": True,
+    "keep_open": True,
+    "dial_order": "new_first",
+    "time_zone": "Europe/Berlin",
+    "metadata": {"owner": "sales"},
+}
+TIMES = {"end_at": "2099-01-01T00:00:00Z", "external_id": "crm-1"}
+
+
+def clone(site: Site, campaign_id: str, **query: str) -> Any:
+    return site.post(f"/campaigns/{campaign_id}/clone", query_string=query)
+
+
+def ended(site: Site, **contacts: str) -> str:
+    """A campaign that has ended, with a contact for each disposition; its id."""
+    body = site.fields(**SETTINGS | TIMES) | {
+        "contacts": [
+            {"phone_number": f"+1415555{place:04d}", "city": "Oslo"} for place in range(len(contacts))
+        ]
+    }
+    campaign_id: str = site.post("/campaigns", json=body).json["id"]
+    for place, (disposition, status) in enumerate(contacts.items(), 1):
+        site.move_contact(campaign_id, place, status)
+        site.sql(
+            "UPDATE contact SET disposition = %s WHERE campaign_id = %s AND position = %s",
+            disposition,
+            campaign_id,
+            place,
+        )
+    assert site.post(f"/campaigns/{campaign_id}/stop").status_code == 200
+    return campaign_id
+
+
+def numbers(site: Site, campaign_id: str) -> list[str]:
+    found = site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    assert all(
+        (one["status"], one["attempts"], one["custom_fields"]) == ("pending", 0, {"city": "Oslo"})
+        for one in found
+    )
+    return [one["phone_number"][-1] for one in found]
+
+
+def test_who_ended_as_is_asked_for_is_called_again_with_the_same_settings(site: Site) -> None:
+    source = ended(site, busy="failed", answered="completed", no_answer="failed", invalid="failed")
+    made = clone(site, source, status="failed", disposition="busy,no_answer")
+    assert made.status_code == 201, made.text
+    told = made.json
+    assert {name: told[name] for name in SETTINGS} == SETTINGS
+    assert {name: told[name] for name in TIMES} == dict.fromkeys(TIMES)
+    assert (told["name"], told["status"], told["created_by"]) == ("Reminders (2)", "draft", "operate key")
+    assert (told["started_at"], told["completed_at"], told["end_reason"]) == (None, None, None)
+    assert (told["counts"]["pending"], told["import"]["accepted"], told["cloned_from"]) == (2, 2, source)
+    assert [one["column"] for one in told["import"]["columns"]] == ["city"]
+    assert numbers(site, told["id"]) == ["0", "2"]
+    assert numbers(site, clone(site, source, name="All").json["id"]) == ["0", "1", "2", "3"]
+    started = site.post(f"/campaigns/{told['id']}/start")
+    assert (started.status_code, started.json["status"]) == (200, "running")
+
+
+def test_a_family_is_told_with_the_counts_of_all(site: Site) -> None:
+    source = ended(site, busy="failed", answered="completed")
+    assert "family" not in site.get(f"/campaigns/{source}").json
+    second = clone(site, source, disposition="busy").json["id"]
+    site.move_contact(second, 1, "failed")
+    site.post(f"/campaigns/{second}/stop")
+    third = clone(site, second).json
+    assert third["name"] == "Reminders (3)"
+    for campaign_id in (source, second, third["id"]):
+        family = site.get(f"/campaigns/{campaign_id}").json["family"]
+        assert [(one["id"], one["cloned_from"]) for one in family["campaigns"]] == [
+            (source, None),
+            (second, source),
+            (third["id"], second),
+        ]
+        counts = {name: number for name, number in family["counts"].items() if number}
+        assert counts == {"total": 4, "pending": 1, "completed": 1, "failed": 2}
+
+
+def test_nobody_is_copied_who_is_called_or_waits_or_has_expired(site: Site) -> None:
+    source = site.in_state("running", contacts=4)
+    site.move_contact(source, 1, "originated")
+    site.move_contact(source, 2, "failed")
+    site.move_contact(source, 3, "failed")
+    site.sql("UPDATE contact SET expires_at = now() WHERE position = 3")
+    assert clone(site, source).json["counts"]["total"] == 1
+    assert clone(site, source, status="pending,failed").json["counts"]["total"] == 2
+    refused = clone(site, source, status="originated")
+    assert (refused.status_code, refused.text.startswith("status is 'originated'; it must be of ")) == (
+        400,
+        True,
+    )
+    assert clone(site, source, disposition="bussy").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (
+            "stopping_at = now(), status = 'completed', completed_at = now(), end_reason = 'stopped'",
+            "being stopped",
+        ),
+        ("purged_at = now()", "no contacts any more"),
+        ("name = name", "nobody to call again"),
+    ],
+)
+def test_what_cannot_be_repeated_is_refused_and_nothing_is_made(site: Site, change: str, word: str) -> None:
+    source = site.in_state("paused")
+    site.sql(f"UPDATE campaign SET {change} WHERE id = %s", source)
+    answer = clone(site, source)
+    assert (answer.status_code, word in answer.text) == (409, True)
+    assert site.get("/campaigns").json["total"] == 1
+    assert site.post(f"/campaigns/{source}/clone", tenant="other").status_code == 404
+
+
+def test_every_column_of_a_campaign_is_a_setting_or_named_as_none() -> None:
+    own = {"id", "name", "created_at", "created_by", "cloned_from", "family_id"}
+    settings = {
+        "tenant_id", "agent_id", "phone_number_id", "max_concurrent_calls", "retries_per_contact",
+        "retry_delay_seconds", "time_zone", "weight", "slow_start", "keep_open", "metadata", "import_columns",
+        "import_region", "retry_rules", "dial_order",
+    }  # fmt: skip
+    columns = {field.column_name for field in Campaign._meta.sorted_fields}
+    assert columns == own | settings | cloning._NO_SETTINGS.keys()
