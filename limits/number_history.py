@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from cooperative import let_others_run
 from limits import scripts
 from limits.caps import FURTHEST_TURN, PERMIT_LIFE, NumberCall, NumberCaps
 from limits.epoch import EpochChangedError, EpochStore
-from limits.rebuild import DAY_MS, MARGIN, lock
+from limits.rebuild import DAY_MS, LOCK_SECONDS, MARGIN, batches, lock
 
 
 class NumberRows(Protocol):
@@ -62,6 +63,9 @@ class _Reading:
         time.sleep(FURTHEST_TURN + PERMIT_LIFE + MARGIN)
         for page in rows.since(self._tenant_id, max(self._window, self._gap) / 1000):
             self._write(page)
+            # However long it takes, nobody else begins it anew meanwhile.
+            self._store.redis.pexpire(self._store.keys.reading_numbers(self._tenant_id), LOCK_SECONDS * 1000)
+            let_others_run()
             self._open += [call.call_id for call in page if call.ended_ms is None]
         self._write_rests()
         if not self._say(begin=False):
@@ -94,18 +98,20 @@ class _Reading:
                 elif self._window and call.age_ms <= self._window:
                     pipe.zadd(log, {call.call_id: now - call.age_ms})
                     pipe.pexpire(log, self._window)
-                if call.counts and call.ended_ms is not None:
+                if call.counts and call.ended_ms is not None and call.ended_ms < self._gap:
                     self._ended[call.number] = max(self._ended.get(call.number, 0), now - call.ended_ms)
             pipe.execute()
 
     def _write_rests(self) -> None:
-        now = self._now()
-        with self._store.redis.pipeline(transaction=False) as pipe:
-            for number, ended in self._ended.items():
-                if (left := ended + self._gap - now) > 0:
-                    _, rest = self._store.keys.number_history(self._tenant_id, number)
-                    pipe.set(rest, ended, px=left)
-            pipe.execute()
+        for some in batches(list(self._ended.items())):
+            now = self._now()
+            with self._store.redis.pipeline(transaction=False) as pipe:
+                for number, ended in some:
+                    if (left := ended + self._gap - now) > 0:
+                        _, rest = self._store.keys.number_history(self._tenant_id, number)
+                        pipe.set(rest, ended, px=left)
+                pipe.execute()
+            let_others_run()
         self._ended.clear()
 
     def _now(self) -> int:

@@ -113,11 +113,11 @@ class _Rebuild:
         seconds, micros = self._redis.time()
         self._now_ms = seconds * 1000 + micros // 1000
         records = {call.call_id: self._record(call) for call in snapshot.open_calls}
-        for batch in _batches(list(records.items())):
+        for batch in batches(list(records.items())):
             self._write_permits(batch)
-        for sends in _batches(snapshot.recent):
+        for sends in batches(snapshot.recent):
             self._write_rates(sends)
-        for uses in _batches(snapshot.days):
+        for uses in batches(snapshot.days):
             self._write_days(uses, (snapshot.day - EPOCH_START).days)
         heeded: list[str] = []
         while True:
@@ -137,7 +137,7 @@ class _Rebuild:
                 return bool(answer[0] == "open")
             ended = dict(zip(answer[1::2], map(int, answer[2::2]), strict=True))
             heeded += ended
-            for batch in _batches([(call_id, records[call_id]) for call_id in ended if call_id in records]):
+            for batch in batches([(call_id, records[call_id]) for call_id in ended if call_id in records]):
                 self._release(batch, ended)
 
     def _record(self, call: OpenCall) -> PermitRecord:
@@ -209,6 +209,7 @@ def rates_of(send: RecentSend, keys: EpochKeys) -> list[tuple[str, int]]:
     return [(key, window) for key, window in rates if send.age_ms <= window]
 
 
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """BATCH of them at a time."""
     for start in range(0, len(items), BATCH):
         yield items[start : start + BATCH]

@@ -8,7 +8,8 @@ from dialer.call_rows import COUNTS_FOR_NUMBER
 from limits.caps import NumberCall
 from models import db, rows
 
-PAGE = 10_000
+PAGE = 500
+"""So many are written at a time: what takes longer keeps the calls of this process waiting past their turns."""
 LONGEST_CALL_SECONDS = 5 * 3600
 """A call that ended, or left, so recently as is asked for was claimed at most so much earlier."""
 
