@@ -19,10 +19,13 @@ AGAIN_SECONDS = 5
 """A start that could not be done is tried again after so long, whichever dialer does it."""
 AT_A_TIME = 100
 BUDGET = "budget"
+RESTORED = "restored"
+"""The `blocked_reason` of a campaign that the clock does not start: it may have been started since the backup."""
 
 _WAITS = "status = 'scheduled' AND deleted_at IS NULL"
 _OPEN = "end_at IS NOT NULL AND completed_at IS NULL AND deleted_at IS NULL"
-_TO_START = f"{_WAITS} AND scheduled_at <= now() AND (end_at IS NULL OR end_at > now())"
+_TO_START = f"""{_WAITS} AND scheduled_at <= now() AND (end_at IS NULL OR end_at > now())
+    AND blocked_reason IS DISTINCT FROM '{RESTORED}'"""
 _TO_END = f"{_OPEN} AND end_at <= now()"
 NEXT_DUE = f"""(
 SELECT extract(epoch FROM least(
@@ -37,16 +40,24 @@ _STARTS = f"""
     SELECT id, tenant_id FROM campaign WHERE {_TO_START} AND coalesce(next_action_at, scheduled_at) <= now()
     ORDER BY scheduled_at, id LIMIT %s"""
 _ENDS = f"SELECT id FROM campaign WHERE {_TO_END} ORDER BY end_at, id LIMIT %s"
-_LOCK_TENANT = "SELECT 1 FROM tenant WHERE id = %s FOR NO KEY UPDATE"
+# Who has these locks may keep them for long: it is looked at again soon, and those behind it now.
+_LOCK_TENANT = "SELECT 1 FROM tenant WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
 _LOCK_TO_START = f"""
     SELECT agent.held_at IS NOT NULL AS held FROM agent, (
-        SELECT agent_id FROM campaign WHERE id = %s AND {_TO_START} FOR NO KEY UPDATE
+        SELECT agent_id FROM campaign WHERE id = %s AND {_TO_START} FOR NO KEY UPDATE SKIP LOCKED
     ) AS due WHERE agent.id = due.agent_id"""
 _LOCK_TO_END = f"SELECT status FROM campaign WHERE id = %s AND {_TO_END} FOR NO KEY UPDATE"
 _BLOCK = f"""
     UPDATE campaign SET blocked_reason = %s, next_action_at = now() + make_interval(secs => {AGAIN_SECONDS}),
         blocked_since = CASE WHEN blocked_reason = %s THEN blocked_since ELSE now() END
     WHERE id = %s AND {_TO_START}"""
+
+_PUT_OFF = f"""
+    UPDATE campaign SET next_action_at = now() + make_interval(secs => {AGAIN_SECONDS})
+    WHERE id = %s AND {_TO_START}"""
+_HOLD_RESTORED = f"""
+    UPDATE campaign SET blocked_reason = '{RESTORED}', blocked_since = now(), next_action_at = NULL WHERE {_WAITS}
+    RETURNING id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +93,7 @@ def start(due: DueStart, owner: str) -> ActionResult | None:
     try:
         with transaction():
             # In the order in which every start takes them.
-            rows(_LOCK_TENANT, due.tenant_id)
-            found = rows(_LOCK_TO_START, due.campaign_id)
-            if not found:
+            if not rows(_LOCK_TENANT, due.tenant_id) or not (found := rows(_LOCK_TO_START, due.campaign_id)):
                 return None
             if found[0]["held"]:
                 raise UnusableError("The campaign's agent is held.")
@@ -100,6 +109,18 @@ def block(campaign_id: uuid.UUID, reason: str) -> None:
     """Note why a campaign whose time has come was not started; it is tried again."""
     with transaction():
         rows(_BLOCK, reason, reason, campaign_id)
+
+
+def put_off(campaign_id: uuid.UUID) -> None:
+    """Try a start that failed for what nobody foresaw again later, as `block` does; the reason is in the log."""
+    with transaction():
+        rows(_PUT_OFF, campaign_id)
+
+
+def hold_restored() -> list[uuid.UUID]:
+    """Let the clock start none of the campaigns that wait for it now, until one's `scheduled_at` is given again or it
+    is started by hand. Which they are; in the caller's transaction."""
+    return [row["id"] for row in rows(_HOLD_RESTORED)]
 
 
 def end(campaign_id: uuid.UUID) -> ActionResult | None:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import gevent
 import structlog
@@ -20,7 +21,7 @@ from campaigns import schedules
 from campaigns.campaign_state import ActionResult
 from campaigns.schedules import DueStart
 from coordination.topics import Topic
-from dialer.errors import UNAVAILABLE
+from dialer.errors import UNAVAILABLE, note
 from models import CampaignStatus
 
 log = structlog.get_logger()
@@ -66,13 +67,28 @@ class Schedules:
         """End and start what is due. Called when `wake` is set. Raises what a database that is away raises; the next
         look then sees what is left."""
         # Of both, so that nothing is started that is to be over.
-        for campaign_id in schedules.ends():
-            self._end(campaign_id)
-        for due in schedules.starts():
-            self._start(due)
+        done = [self._try(campaign_id, partial(self._end, campaign_id)) for campaign_id in schedules.ends()]
+        done += [self._try(due.campaign_id, partial(self._start, due)) for due in schedules.starts()]
+        if not all(done):
+            # The next look, within a second, sees what is left.
+            return
         left = schedules.next_due()
         # By the database's clock it may not be due yet.
         self.expect(None if left is None else max(left, LEAST_SECONDS))
+
+    def _try(self, campaign_id: uuid.UUID, act: Callable[[], object]) -> bool:
+        """Whether it could be tried. What is wrong with one campaign, or who has its row, keeps no other waiting."""
+        try:
+            act()
+        except UNAVAILABLE as error:
+            if not note(error):
+                raise
+            log.warning("schedule_waits", campaign_id=str(campaign_id), error=str(error)[:200])
+            return False
+        except Exception:
+            log.exception("schedule_failed", campaign_id=str(campaign_id))
+            return False
+        return True
 
     def _start(self, due: DueStart) -> None:
         try:
@@ -83,9 +99,9 @@ class Schedules:
         except UNAVAILABLE:
             raise
         except Exception:
-            # A fault in one campaign must not keep those behind it from being started.
-            log.exception("scheduled_start_failed", campaign_id=str(due.campaign_id))
-            return
+            # Not before those behind it at each look, and not twenty times a second.
+            schedules.put_off(due.campaign_id)
+            raise
         if started is not None:
             log.info("scheduled_start", campaign_id=str(due.campaign_id), status=started.status)
             if started.status is CampaignStatus.RUNNING:

@@ -4,7 +4,8 @@ A backup of running campaigns that is restored says that people are to be called
 dialer asks before its first claim, and whenever its database was away: is this another PostgreSQL than the one that
 was written to, is it behind what Redis or this process knows to have been told, or has nobody written to it for long
 and does this Redis not know it? Then every running campaign is paused (`blocked_reason` is `restored`) until somebody
-resumes it. A failover that lost nothing is none of these.
+resumes it, and no scheduled one is started by the clock: that may have been done since. A failover that lost nothing
+is none of these.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import cast
 import structlog
 from redis import Redis
 
+from campaigns import schedules
 from campaigns.lifecycle import pause_all
 from coordination.errors import Unavailable, translated
 from coordination.keys import CoordinationKeys
@@ -27,7 +29,7 @@ log = structlog.get_logger()
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 600.0
 """A database that nobody has written to for so long, and that this Redis does not know, may be a copy."""
-REASON = "restored"
+REASON = schedules.RESTORED
 
 _MAY_READ = "SELECT has_function_privilege('pg_control_system()', 'execute') AS may"
 _SYSTEM = "SELECT system_identifier::text AS system FROM pg_control_system()"
@@ -106,11 +108,12 @@ class DatabaseGuard:
                 noted = Noted(**found[0]) if found else None
                 why = why_restored(system, newest, noted, known)
                 paused = [] if why is None else pause_all(REASON, self._dialer_id)
+                waiting = [] if why is None else schedules.hold_restored()
                 fresh = why is not None or noted is None
                 lineage = secrets.token_hex(8) if fresh else cast(Noted, noted).lineage
                 db.execute_sql(_NOTE, {"system": system, "lineage": lineage})
         if why is not None:
-            log.error("database_restored", why=why, campaigns=len(paused))
+            log.error("database_restored", why=why, campaigns=len(paused), scheduled=len(waiting))
         self._remember(lineage, newest)
         return [str(campaign_id) for campaign_id in paused]
 

