@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+import psycopg
 import redis
 
 from coordination.membership import Membership
@@ -252,10 +253,13 @@ def of_campaign(view: LedgerView, campaign_id: str) -> list[Originate]:
     return [line for line in view.originates if line.campaign == campaign_id]
 
 
-def dialer_id_of(stack: Stack, pid: int) -> str:
-    """Under which id the living dialer in this process dials."""
-    (dialer_id,) = dialer_ids_of(stack, pid)
-    return dialer_id
+def became(stack: Stack, campaign_id: str, status: str) -> float:
+    """When (of the wall clock) a campaign last became so, whenever that was answered."""
+    asked = "SELECT extract(epoch FROM max(at)) FROM transition WHERE campaign_id = %s AND contact_id IS NULL"
+    with psycopg.connect(stack.database_url) as connection:
+        found = connection.execute(f"{asked} AND status = %s", (campaign_id, status)).fetchone()
+    assert found is not None
+    return float(found[0])
 
 
 def dialer_ids_of(stack: Stack, pid: int) -> set[str]:

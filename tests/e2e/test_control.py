@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import datetime
 from typing import Any
 
 import gevent
@@ -14,14 +15,19 @@ from local.api_client import ApiFailedError
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, live_calls_peak
 from tests.e2e.conftest import StackMaker
-from tests.e2e.rig import PARK, Tenant, dialer_ids_of, new_tenant, numbers, of_campaign, polled, seen
+from tests.e2e.rig import PARK, Tenant, became, dialer_ids_of, new_tenant, numbers, of_campaign, polled, seen
 from tests.judging import Judge
 
+CONTACTS = 2500
+"""More than are called before a test is over, however late it acts: what ends the campaigns is a stop."""
+ENDINGS = ("00", "10", "01", "08", "03")
 HANGUP = "MANAGER_REQUEST"
 PAUSE_SECONDS = 8.0
 HANGUP_SECONDS = 5.0
 LAST_END = "seconds until the end of the last call"
 QUIET_SECONDS = 2.0
+MORE = 60
+"""Contacts that are called after the last resume."""
 STUTTERS = 10
 STUTTER_SECONDS = 0.1
 """Longer than a permit lives: what was claimed and is not sent by then has to ask whether it still may."""
@@ -52,6 +58,13 @@ def open_at(view: LedgerView, lines: list[Originate], moment: float) -> list[str
     ]
 
 
+def goes_on_to_its_end(tenant: Tenant, campaign_id: str) -> None:
+    """Return once more contacts have been called, and everybody is settled after a stop."""
+    tenant.wait_touched(campaign_id, tenant.touched(campaign_id) + MORE)
+    tenant.act(campaign_id, "stop")
+    tenant.wait_over(campaign_id)
+
+
 def full_house(tenant: Tenant, campaign_id: str, calls: int) -> None:
     """Return once `calls` calls are answered and stay."""
     polled(lambda: tenant.get(campaign_id)["counts"]["connected"] >= calls, f"{calls} calls up")
@@ -59,31 +72,31 @@ def full_house(tenant: Tenant, campaign_id: str, calls: int) -> None:
 
 def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
     tenant = new_tenant(stack)
-    campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=600), max_concurrent_calls=100)
+    campaign = tenant.campaign(numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100)
     tenant.act(campaign, "start")
-    pauses = []
+    pauses, paused = [], []
     for round_ in range(1, 6):
         tenant.wait_touched(campaign, 90 * round_)
         tenant.act(campaign, "pause")
         answered = time.time()
+        paused.append(became(stack, campaign, "paused"))
         tenant.wait_idle(campaign)
         assert tenant.get(campaign)["status"] == "paused"
         pauses.append((answered, time.time()))
         tenant.act(campaign, "resume")
-    tenant.wait_over(campaign)
+    goes_on_to_its_end(tenant, campaign)
 
     view = seen(stack)
     ours = of_campaign(view, campaign)
     assert [starts_within(ours, *pause) for pause in pauses] == [[]] * 5
-    assert all(open_at(view, ours, answered) for answered, _ in pauses), "no call was up: nothing was proven"
+    assert all(open_at(view, ours, moment) for moment in paused), "no call was up: nothing was proven"
     assert HANGUP not in causes(view, ours)
-    assert tenant.get(campaign)["end_reason"] == "exhausted"
     assert tenant.proof(campaign, stack).faults == []
 
 
 def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate(stack: Stack) -> None:
     tenant = new_tenant(stack)
-    campaign = tenant.campaign(numbers("10", "01", "03", count=600), max_concurrent_calls=100)
+    campaign = tenant.campaign(numbers("10", "01", "03", count=CONTACTS), max_concurrent_calls=100)
     tenant.act(campaign, "start")
     dialers = [pid for name, pid in stack.pids.items() if name.startswith("dialer.")]
 
@@ -102,7 +115,7 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
         polled(lambda: time.time() > answered + 3 * STUTTER_SECONDS, "the next resume")  # noqa: B023
         pauses.append((answered, time.time()))
         tenant.act(campaign, "resume")
-    tenant.wait_over(campaign)
+    goes_on_to_its_end(tenant, campaign)
 
     ours = of_campaign(seen(stack), campaign)
     assert [starts_within(ours, *pause) for pause in pauses] == [[]] * STUTTERS
@@ -115,11 +128,11 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
 ) -> None:
     stack = make_stack()
     tenant = new_tenant(stack)
-    campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=600), max_concurrent_calls=100)
+    campaign = tenant.campaign(numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100)
     tenant.act(campaign, "start")
     tenant.wait_touched(campaign, 150)
     pid = stack.pids[victim]
-    (fenced,) = dialer_ids_of(stack, pid)
+    fenced = dialer_ids_of(stack, pid)
     os.kill(pid, signal.SIGSTOP)
     try:
         asked = time.monotonic()
@@ -130,7 +143,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
         woken = time.time()
     finally:
         os.kill(pid, signal.SIGCONT)
-    polled(lambda: dialer_ids_of(stack, pid) - {fenced}, "a new identity of the process that was stopped")
+    polled(lambda: dialer_ids_of(stack, pid) - fenced, "a new identity of the process that was stopped")
     back = time.time()
     tenant.wait_idle(campaign)
     resumed = time.time()
@@ -138,7 +151,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
         f"pause took {took:.1f} s, the new dialer {back - woken:.1f} s, the calls' end {resumed - back:.1f} s"
     )
     tenant.act(campaign, "resume")
-    tenant.wait_over(campaign)
+    goes_on_to_its_end(tenant, campaign)
 
     ours = of_campaign(seen(stack), campaign)
     judge.at_most(took, PAUSE_SECONDS, "seconds of a pause")
@@ -150,7 +163,7 @@ def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
 def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack: Stack) -> None:
     tenant = new_tenant(stack, agent={"ring_timeout_seconds": 15})
     campaign = tenant.campaign(
-        numbers("00", "02", "01", count=400), max_concurrent_calls=60, retries_per_contact=1
+        numbers("00", "02", "01", count=CONTACTS), max_concurrent_calls=60, retries_per_contact=1
     )
     tenant.act(campaign, "start")
     tenant.wait_touched(campaign, 100)
@@ -158,11 +171,12 @@ def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack:
     answered = time.time()
     assert (answer["status"], answer["end_reason"]) == ("completed", "stopped")
     assert answer["counts"]["pending"] == 0
+    stopped = datetime.fromisoformat(answer["completed_at"]).timestamp()
     tenant.wait_idle(campaign)
 
     view = seen(stack)
     ours = of_campaign(view, campaign)
-    up = open_at(view, ours, answered)
+    up = open_at(view, ours, stopped)
     assert starts_within(ours, answered) == []
     assert up, "no call was up: nothing was proven"
     assert HANGUP not in causes(view, ours)
@@ -189,7 +203,7 @@ def test_stop_with_hangup_ends_the_calls_of_that_campaign_only(stack: Stack, jud
     asked = time.time()
     tenant.act(doomed, "stop?hangup=true")
     answered = time.time()
-    tenant.wait_over(doomed, 30)
+    tenant.wait_over(doomed)
 
     view = seen(stack)
     ours, others = of_campaign(view, doomed), of_campaign(view, spared)
@@ -200,7 +214,7 @@ def test_stop_with_hangup_ends_the_calls_of_that_campaign_only(stack: Stack, jud
     assert starts_within(ours, answered) == []
     assert len(open_at(view, others, time.time())) == 10
     tenant.act(spared, "stop?hangup=true")
-    tenant.wait_over(spared, 30)
+    tenant.wait_over(spared)
     for campaign, called, total in ((doomed, 30, 60), (spared, 10, 20)):
         counts = tenant.get(campaign)["counts"]
         assert (counts["completed"], counts["cancelled"]) == (called, total - called)
@@ -220,7 +234,7 @@ def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack, judge: Jud
     assert halted.own.post("/api/v1/halt")["halted"] is True
     answered = time.time()
     try:
-        halted.wait_idle(campaign, 30)
+        halted.wait_idle(campaign)
         halted.act(second, "start")
         for blocked in (campaign, second):
             polled(lambda: halted.get(blocked)["blocked_reason"] == "halted", "the reason")  # noqa: B023
@@ -244,7 +258,7 @@ def test_a_tenants_halt_ends_its_calls_and_no_one_elses(stack: Stack, judge: Jud
     assert not [line for line in of_campaign(view, elsewhere) if line.uuid in ends]
     for tenant, ended in ((halted, campaign), (halted, second), (other, elsewhere)):
         tenant.act(ended, "stop?hangup=true")
-        tenant.wait_over(ended, 30)
+        tenant.wait_over(ended)
         assert tenant.proof(ended, stack).faults == []
 
 
@@ -266,7 +280,7 @@ def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
     answered = time.time()
     try:
         for tenant, campaign in campaigns:
-            tenant.wait_idle(campaign, 30)
+            tenant.wait_idle(campaign)
             polled(lambda: tenant.get(campaign)["blocked_reason"] == "halted", "the reason")  # noqa: B023
         with pytest.raises(ApiFailedError, match="403"):
             tenants[1].own.delete("/api/v1/halt", {"all": True})
@@ -287,11 +301,11 @@ def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
         assert len(first) == 8
         judge.at_most(max(ends[uuid].t for uuid in first) - asked, HANGUP_SECONDS, LAST_END)
         tenant.act(campaign, "stop?hangup=true")
-        tenant.wait_over(campaign, 30)
+        tenant.wait_over(campaign)
         assert tenant.proof(campaign, stack).faults == []
 
 
-def test_two_tenants_keep_to_their_own_concurrency(stack: Stack) -> None:
+def test_two_tenants_keep_to_their_own_concurrency(stack: Stack, judge: Judge) -> None:
     talk: dict[str, Any] = {"action": PARK, "agent": {"max_call_seconds": TALK_SECONDS}}
     small = new_tenant(stack, limits={"concurrent_max": 7}, **talk)
     large = new_tenant(stack, limits={"concurrent_max": 12}, **talk)
@@ -307,6 +321,8 @@ def test_two_tenants_keep_to_their_own_concurrency(stack: Stack) -> None:
     view = seen(stack)
     for tenant, campaign, cap in campaigns:
         ours = of_campaign(view, campaign)
-        assert live_calls_peak(view, {line.uuid for line in ours}) == cap
+        peak = live_calls_peak(view, {line.uuid for line in ours})
+        assert peak <= cap
+        judge.at_least(peak, cap, "calls at once of a tenant")
         assert {line.tenant for line in ours} == {tenant.id}
         assert tenant.proof(campaign, stack).faults == []

@@ -14,7 +14,9 @@ from simulator.ledger import Originate
 from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
 
-CONTACTS = 300
+CONTACTS = 2500
+"""More than are called before the test is over, however late it acts: what ends the campaign is a stop."""
+UNDER_WAY = 75
 CPS = 25
 REFUSED = f"refused:{dedup.CAUSE}"
 SENT_AGAIN = 2
@@ -22,9 +24,9 @@ SENT_AGAIN = 2
 node that does not answer for a quarter of a second and no longer."""
 
 
-def asked_at(line: Originate) -> float:
-    """When the call of an originate was claimed: its id is a UUIDv7."""
-    return (uuid.UUID(line.uuid).int >> 80) / 1000
+def claimed_at(call_id: str) -> float:
+    """When a call was claimed: its id is a UUIDv7."""
+    return (uuid.UUID(call_id).int >> 80) / 1000
 
 
 def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_stack: StackMaker) -> None:
@@ -34,7 +36,7 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("01", count=CONTACTS), max_concurrent_calls=100, retries_per_contact=0)
     tenant.act(campaign, "start")
-    tenant.wait_touched(campaign, CONTACTS // 4)
+    tenant.wait_touched(campaign, UNDER_WAY)
     for control in controls:
         control.fault("half-open", resume="yes")
     # It says so once both have left an order unanswered.
@@ -44,14 +46,20 @@ def test_what_a_node_reads_only_after_it_was_sent_again_is_not_carried_out(make_
 
     def again() -> list[Originate]:
         lines = of_campaign(seen(stack), campaign)
-        return [line for line in lines if line.accepted and asked_at(line) < killed < line.t]
+        return [line for line in lines if line.accepted and claimed_at(line.uuid) < killed < line.t]
 
     def duplicates_refused() -> int:
         found = {line.uuid for line in of_campaign(seen(stack), campaign) if line.result == REFUSED}
         return len(found & {line.uuid for line in again()})
 
+    def open_of(killed: float) -> list[str]:
+        calls = tenant.api.every("/api/v1/calls", "calls", campaign_id=campaign)
+        return [call["id"] for call in calls if claimed_at(call["id"]) < killed and call["ended_at"] is None]
+
     polled(lambda: len(again()) >= SENT_AGAIN, "a second originate of the calls that were not seen")
     # All of them: one that its node reads before that is the first, and nothing is refused.
+    polled(lambda: not open_of(killed), "the end of every call that was not seen")
+    tenant.act(campaign, "stop")
     tenant.wait_over(campaign)
     for control in controls:
         control.clear()

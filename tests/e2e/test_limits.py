@@ -72,8 +72,10 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: J
     )
     assert window_peak(times["cps"], 1 - TOLERANCE) <= 5
     judge.at_least(best["cps"], SHORT_USED * 5 * BEST_SECONDS, "calls of the best ten seconds at 5 a second")
-    assert peak_of(view, lines["slots"]) == 4
-    assert peak_of(view, lines["channels"]) == 3
+    for name, cap in (("slots", 4), ("channels", 3)):
+        peak = peak_of(view, lines[name])
+        assert peak <= cap
+        judge.at_least(peak, cap, f"calls at once with {cap} {name}")
     for node in stack.nodes:
         # Other tests of this stack stop dialers between a permit and its use.
         sent = [line.t for line in view.originates if line.node == node.name and line.t > began]

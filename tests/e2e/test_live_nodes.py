@@ -13,7 +13,7 @@ from local.demo import collect
 from local.stack import Stack
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
-from tests.e2e.rig import Api, ledgers, new_tenant, numbers, of_campaign, polled
+from tests.e2e.rig import PARK, Api, ledgers, new_tenant, numbers, of_campaign, polled
 from tests.judging import Judge
 
 MOVED_SECONDS = 1.0
@@ -38,8 +38,14 @@ def test_a_node_that_comes_and_goes_under_a_campaign_takes_calls_and_loses_none(
         polled(lambda: len(of_campaign(read_ledger(tmp_path / "ledger"), campaign)) >= 20, "calls there")
         polled(lambda: shown()["calls"] and shown()["calls_per_second"], "its calls in the answers")
         assert password not in str(shown())
+        staying = {"name": "staying", "action": PARK, "max_call_seconds": 14_400}
+        agent_id = operator.post("/api/v1/agents", staying)["id"]
+        parked = tenant.campaign(numbers("07", count=20), max_concurrent_calls=20, agent_id=agent_id)
+        tenant.act(parked, "start")
+        polled(lambda: of_campaign(read_ledger(tmp_path / "ledger"), parked), "a call there that stays")
         with pytest.raises(ApiFailedError, match=r"409 Node 'live' has \d+ calls? in progress"):
             operator.delete("/api/v1/nodes/live")
+        tenant.act(parked, "stop?hangup=true")
 
         assert operator.post("/api/v1/nodes/live/drain")["draining"]
         drained = time.time()
@@ -49,6 +55,7 @@ def test_a_node_that_comes_and_goes_under_a_campaign_takes_calls_and_loses_none(
         tenant.wait_touched(campaign, tenant.touched(campaign) + 20)
         tenant.act(campaign, "stop")
         tenant.wait_over(campaign)
+        tenant.wait_over(parked)
         last = max(line.t for line in of_campaign(read_ledger(tmp_path / "ledger"), campaign)) - drained
         judge.at_most(last, MOVED_SECONDS, "seconds until the last call to the drained node")
         assert collect(operator, campaign, [*ledgers(stack), tmp_path / "ledger"])[2].faults == []

@@ -15,6 +15,7 @@ from local.api_client import ApiFailedError
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, window_peak
 from tests.e2e.rig import Tenant, left_in_redis, new_tenant, numbers, polled, seen
+from tests.judging import Judge
 
 SORRY = "All our lines are taken."
 STAYS, HANGS_UP = "07", "10"
@@ -89,25 +90,32 @@ def test_one_call_a_second_and_one_channel_are_not_exceeded_by_second_legs(stack
     assert tenant.proof(campaign, stack).faults == []
 
 
-def test_no_first_leg_is_sent_whose_second_leg_would_find_no_channel(stack: Stack) -> None:
+def test_no_first_leg_is_sent_whose_second_leg_would_find_no_channel(stack: Stack, judge: Judge) -> None:
     (agent,) = numbers(HANGS_UP, count=1)
     tenant, _ = bridging(stack, {"channels": 2}, agent)
     campaign = dialled(stack, tenant, 8)
     view = seen(stack)
     first = [line for line in view.accepted if line.campaign == campaign]
     assert most_at_once(view, legs_of(view, campaign)) <= 2
-    assert most_at_once(view, first) == 2, "a channel is held from before the first leg on"
+    most = most_at_once(view, first)
+    assert most <= 2, "a channel is held from before the first leg on"
+    judge.at_least(most, 2, "calls at once with two channels")
     assert outcomes(tenant, campaign) == {"answered": 8}
 
 
-def test_over_its_rate_the_message_is_heard_and_whoever_is_within_it_is_connected(stack: Stack) -> None:
+def test_over_its_rate_the_message_is_heard_and_whoever_is_within_it_is_connected(
+    stack: Stack, judge: Judge
+) -> None:
     (agent,) = numbers(STAYS, count=1)
     tenant, _ = bridging(stack, {"cps": 4}, agent)
     tenant.api.patch(f"/api/v1/agents/{tenant.agent_id}", {"max_call_seconds": 10})
     campaign = dialled(stack, tenant, 24)
     legs = legs_of(seen(stack), campaign)
     found = outcomes(tenant, campaign)
-    assert found.keys() == DISPOSITIONS, found
+    assert found.keys() <= DISPOSITIONS, found
+    judge.at_least(
+        found["abandoned"], 1, "people who heard the message, since they answered faster than the rate"
+    )
     assert (found["answered"], found.total()) == (len(legs), 24)
     assert window_peak([leg.t for leg in legs], 1.0) <= 4
     assert tenant.proof(campaign, stack).faults == []
@@ -115,7 +123,7 @@ def test_over_its_rate_the_message_is_heard_and_whoever_is_within_it_is_connecte
 
 @pytest.mark.parametrize("channels", [3, 5])
 def test_a_call_whose_both_legs_leave_by_one_gateway_needs_two_of_its_channels(
-    stack: Stack, channels: int
+    stack: Stack, judge: Judge, channels: int
 ) -> None:
     (agent,) = numbers(HANGS_UP, count=1)
     tenant, name = bridging(stack, None, agent, channels=channels, cps=8)
@@ -123,7 +131,9 @@ def test_a_call_whose_both_legs_leave_by_one_gateway_needs_two_of_its_channels(
     view = seen(stack)
     first = [line for line in view.accepted if line.campaign == campaign]
     assert {line.gateway for line in [*first, *legs_of(view, campaign)]} == {name}
-    assert most_at_once(view, first) == channels // 2
+    most = most_at_once(view, first)
+    assert most <= channels // 2
+    judge.at_least(most, channels // 2, f"calls at once with {channels} channels")
     assert most_at_once(view, [*first, *legs_of(view, campaign)]) <= channels
     assert window_peak([line.t for line in [*first, *legs_of(view, campaign)]], 0.95) <= 8
 

@@ -18,7 +18,7 @@ from simulator.process import SimulatedNode
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer
 from tests.judging import Judge
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -71,7 +71,7 @@ def test_no_redis_is_told_with_its_time_and_gone_with_the_first_call_after(
             blocked = state(campaign_id)
             assert blocked["last"] <= blocked["since"] <= blocked["now"]
         dialled = gone = None
-        until = time.monotonic() + 60
+        until = time.monotonic() + HANG_SECONDS
         while gone is None:
             now = state(campaign_id)
             assert time.monotonic() < until, now
@@ -85,8 +85,12 @@ def test_no_redis_is_told_with_its_time_and_gone_with_the_first_call_after(
         judge.at_most(
             (gone["now"] - (dialled or gone["last"])).total_seconds(), 0.5, "seconds until it was gone"
         )
+        # A Redis that answers late, for which a busy machine suffices, is told of once more.
+        again = 0
+        until = time.monotonic() + HANG_SECONDS
         while (later := state(campaign_id))["calls"] < gone["calls"] + 20:
-            assert time.monotonic() < until + 60, later
-            assert later["reason"] is None
+            assert time.monotonic() < until, later
+            again += later["reason"] is not None
+        judge.at_most(again, 0, "times that a reason was told of though calls were dialled")
     finally:
         dialer.die()

@@ -14,6 +14,8 @@ import pytest
 from dialer.watchdog import EXIT_STATUS
 from tests.waiting import HANG_SECONDS, wait_until
 
+STILL_SECONDS = 4.0
+"""A busy machine may let no process of ours run for a second or two."""
 ROOT = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
@@ -85,14 +87,14 @@ def test_a_process_whose_loop_hangs_ends_and_says_where(step: str, status: int) 
 
 
 def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
-    with process("turn") as running:
+    with process("turn", still_seconds=STILL_SECONDS) as running:
         turns = running.stdout
         assert turns is not None
         for _ in range(2):
             turns.readline()
             os.kill(running.pid, signal.SIGSTOP)
             # Longer than the loop may stand still; nothing else tells that the time is over.
-            gevent.sleep(2.5)
+            gevent.sleep(1.25 * STILL_SECONDS)
             os.kill(running.pid, signal.SIGCONT)
             continued = int(turns.readline())
             wait_until(lambda: int(turns.readline()) > continued + 20, what="2 s more")  # noqa: B023
@@ -100,7 +102,6 @@ def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
 
 
 def test_a_process_that_works_hard_in_turns_is_left_alone() -> None:
-    # A busy machine may let no process of ours run for a second.
-    with process("work_hard_but_in_turns", still_seconds=4.0) as running:
+    with process("work_hard_but_in_turns", still_seconds=STILL_SECONDS) as running:
         running.communicate(timeout=HANG_SECONDS)
         assert running.returncode == 0
