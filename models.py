@@ -12,6 +12,7 @@ from enum import StrEnum
 from peewee import (
     BigAutoField,
     BigIntegerField,
+    BlobField,
     BooleanField,
     CompositeKey,
     DoubleField,
@@ -78,6 +79,7 @@ __all__ = [
     "ContactToken",
     "DialOrder",
     "Dialer",
+    "Erasure",
     "Gateway",
     "GatewayPrefix",
     "Halt",
@@ -90,6 +92,9 @@ __all__ = [
     "PhoneNumber",
     "Pool",
     "SessionLock",
+    "Suppression",
+    "SuppressionNews",
+    "SuppressionPrefixLength",
     "Table",
     "Tenant",
     "Transition",
@@ -102,7 +107,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 42
+SCHEMA_VERSION = 43
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -417,6 +422,8 @@ class Contact(Table):
     wait_reason = TextField(null=True)
     custom_fields = BinaryJSONField(default=dict, index=False)
     metadata = BinaryJSONField(default=dict, index=False)
+    consent_at = DateTimeTZField(null=True)
+    consent_source = TextField(null=True)
     created_at = DateTimeTZField()
     updated_at = DateTimeTZField()
 
@@ -681,9 +688,51 @@ class CdrInbox(Table):
         primary_key = CompositeKey("uuid", "node")
 
 
+class Suppression(Table):
+    """A number that is not to be called (or the digits that such numbers begin with, or the keyed hash of a number
+    that was erased) until `expires_at`; null is for ever. `scope` is a tenant's id, or `*` for all; `campaign_id` is
+    the id of zeros for all campaigns. `secret` tells with which SECRET_KEY a hash was made, without saying it."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    scope = TextField()
+    campaign_id = UUIDField()
+    number = TextField(null=True)
+    prefix = TextField(null=True)
+    digest = BlobField(null=True)
+    secret = TextField(null=True)
+    source = TextField()
+    reason = TextField(null=True)
+    created_by = TextField()
+    created_at = DateTimeTZField()
+    expires_at = DateTimeTZField(null=True)
+
+
+class SuppressionPrefixLength(Table):
+    """A length that some prefix has, or had; by a trigger."""
+
+    length = IntegerField(primary_key=True)
+
+
+class SuppressionNews(Table):
+    """An entry of which contacts may still be pending."""
+
+    suppression_id = UUIDField(primary_key=True)
+
+
+class Erasure(Table):
+    """A person whose data a tenant has to erase. `number` goes with the rest of it, once no call is up any more."""
+
+    id = UUIDField(primary_key=True, default=new_id)
+    tenant = ForeignKeyField(Tenant)
+    number = TextField(null=True)
+    created_by = TextField()
+    created_at = DateTimeTZField()
+    done_at = DateTimeTZField(null=True)
+
+
 TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
-    BoardLink,
+    BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure,
 )  # fmt: skip

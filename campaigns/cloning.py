@@ -56,9 +56,10 @@ _NEW_ID = """
         'hex')::uuid"""
 _CONTACTS = f"""
     WITH copied AS (
-        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority)
+        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority,
+            consent_at, consent_source)
         SELECT {_NEW_ID}, %s, row_number() OVER (ORDER BY position), phone_number, custom_fields, metadata,
-            expires_at, priority
+            expires_at, priority, consent_at, consent_source
         FROM contact WHERE campaign_id = %s AND status = ANY(%s) AND (%s OR disposition = ANY(%s))
             AND (expires_at IS NULL OR expires_at > now())
         ORDER BY position RETURNING 1

@@ -36,6 +36,8 @@ class Limits:
     max_columns: int = 200
     max_cell: int = 1_000
     max_variables_bytes: int = 4096
+    what: str = "contacts"
+    """The field that the list is uploaded in."""
 
     @property
     def max_row(self) -> int:
@@ -48,7 +50,7 @@ class Columns:
     """The header of a list: where the number is, and the names of the other columns by position.
 
     `variables` carry them, by name; `overhead` are the bytes of all those names in a call; `beside` are the columns
-    that say of which country a number is.
+    that say of which country a number is; `consent_at` and `consent_source` are where these are, if they are.
     """
 
     phone: int
@@ -57,6 +59,8 @@ class Columns:
     variables: Mapping[str, str] = field(default_factory=dict)
     overhead: int = 0
     beside: tuple[Hint, ...] = ()
+    consent_at: int | None = None
+    consent_source: int | None = None
 
     def name(self, index: int) -> str:
         """The column's own name, as it is kept."""
@@ -68,7 +72,19 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
     phone = names.index(PHONE_COLUMN) if PHONE_COLUMN in names else len(names)
     custom = tuple((index, name) for index, name in enumerate(names) if index != phone)
     used = {name: variables[name] for _, name in custom}
-    return Columns(phone, custom, len(names), used, sum(map(len, used.values())), hints(custom))
+    consent = {
+        name.lower(): index for index, name in custom if name.lower() in ("consent_at", "consent_source")
+    }
+    return Columns(
+        phone,
+        custom,
+        len(names),
+        used,
+        sum(map(len, used.values())),
+        hints(custom),
+        consent.get("consent_at"),
+        consent.get("consent_source"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

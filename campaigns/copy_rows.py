@@ -12,28 +12,33 @@ from dataclasses import dataclass, field
 import orjson
 
 from campaigns.import_notes import ImportNotes
-from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow
+from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow, kept_text
 from ids import new_ids
 
-CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields"
+CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields, consent_at, consent_source"
 STAGED_COLUMNS = "id, line, phone_number, custom_fields, client_token, expires_at, priority"
 REJECT_COLUMNS = "campaign_id, line, raw, code, reason, column_name"
 ENOUGH_BYTES = 768 * 1024
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""What would end a column or a row."""
+NULL = "\\N"
+_NO_CONSENT = b"\t\\N\t\\N\n"
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRows:
     """A piece of a list: its contacts and its rejected rows, each as COPY reads them, and what they count for.
 
-    `notes` are there with the last piece, which has no rows.
+    `sources` has for each contact the line of its list and that line's text, as they begin a rejected row: for those
+    that are rejected by what the database says. `notes` are there with the last piece, which has no rows.
     """
 
     contacts: bytes = b""
     rejects: bytes = b""
     counts: ImportCounts = field(default_factory=ImportCounts)
     notes: ImportNotes | None = None
+    sources: bytes = b""
 
 
 def copy_rows(
@@ -49,32 +54,33 @@ def copy_rows(
     `notes`, which reading the batches fills, are told at the end. With `staged` the contacts have STAGED_COLUMNS:
     where they stand in a campaign is seen later.
     """
-    contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
+    contacts, rejects, sources, counts = bytearray(), bytearray(), bytearray(), ImportCounts()
     position = 0
     campaign = str(campaign_id)
     for batch in batches:
         for new, row in zip(new_ids(len(batch.accepted)), batch.accepted, strict=True):
             position += 1
             contacts += _staged(new, row) if staged else _contact(new, campaign, position, row)
+            sources += f"{row.line}\t{kept_text(row.raw).translate(ESCAPES)}\n".encode()
         for refused in batch.rejected:
             rejects += _reject(campaign, refused)
         counts.add(batch.counts())
         if len(contacts) + len(rejects) >= enough:
-            yield CopyRows(bytes(contacts), bytes(rejects), counts)
-            contacts, rejects, counts = bytearray(), bytearray(), ImportCounts()
+            yield CopyRows(bytes(contacts), bytes(rejects), counts, sources=bytes(sources))
+            contacts, rejects, sources, counts = bytearray(), bytearray(), bytearray(), ImportCounts()
     if counts.rows:
-        yield CopyRows(bytes(contacts), bytes(rejects), counts)
+        yield CopyRows(bytes(contacts), bytes(rejects), counts, sources=bytes(sources))
     if notes is not None:
         yield CopyRows(notes=notes)
 
 
 def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> bytes:
-    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + _fields(row) + b"\n"
+    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + _fields(row) + _end(row)
 
 
 def _staged(new: uuid.UUID, row: AcceptedRow) -> bytes:
     options = row.options
-    token = "\\N" if options.client_token is None else options.client_token.translate(_ESCAPES)
+    token = "\\N" if options.client_token is None else options.client_token.translate(ESCAPES)
     expires = "\\N" if options.expires_at is None else options.expires_at.isoformat()
     return (
         f"{new}\t{row.line}\t{row.phone_number}\t".encode()
@@ -88,7 +94,21 @@ def _fields(row: AcceptedRow) -> bytes:
     return orjson.dumps(row.custom_fields).replace(b"\\", b"\\\\")
 
 
+def _end(row: AcceptedRow) -> bytes:
+    return _NO_CONSENT if row.consent == (None, None) else _consent(*row.consent)
+
+
+def _consent(at: str | None, source: str | None) -> bytes:
+    return f"\t{at or NULL}\t{NULL if source is None else source.translate(ESCAPES)}\n".encode()
+
+
+def reject_row(campaign: uuid.UUID, source: bytes, code: str, reason: str, column: str) -> bytes:
+    """A row that is rejected after all, as COPY reads it; `source` is its line of a piece's `sources`."""
+    texts = "\t".join(text.translate(ESCAPES) for text in (code, reason, column))
+    return f"{campaign}\t".encode() + source + f"\t{texts}\n".encode()
+
+
 def _reject(campaign: str, row: RejectedRow) -> bytes:
-    texts = "\t".join(text.translate(_ESCAPES) for text in (row.raw, row.code, row.reason))
-    column = "\\N" if row.column is None else row.column.translate(_ESCAPES)
+    texts = "\t".join(text.translate(ESCAPES) for text in (row.raw, row.code, row.reason))
+    column = NULL if row.column is None else row.column.translate(ESCAPES)
     return f"{campaign}\t{row.line}\t{texts}\t{column}\n".encode()

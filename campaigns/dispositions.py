@@ -59,6 +59,13 @@ MEANINGS: Mapping[str, str] = {
     Disposition.EXPIRED: "Its expires_at came first: it was not called, or not called again.",
 }
 """What each means to who reads it."""
+SUPPRESSED = "suppressed"
+"""In the place of a disposition, of a contact that was taken off its list."""
+CONTACT_MEANINGS: Mapping[str, str] = {
+    **MEANINGS,
+    SUPPRESSED: "Not called, or not again: the number is on a do-not-call list.",
+}
+"""The same of a contact, which may have had no call."""
 
 
 @dataclass(frozen=True, slots=True)

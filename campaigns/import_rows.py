@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from campaigns import contact_options
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.columns import CellRefused, Columns, Limits
+from campaigns.consent import consent_of
 from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused
 from campaigns.number_hints import hinted_number
@@ -27,12 +29,15 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """A contact: `line` of its file, the number in E.164, the other columns by name."""
+    """A contact: `line` of its file, the number in E.164, the other columns by name, the row's text, and when and
+    where consent was given, as far as a list says so."""
 
     line: int
     phone_number: str
     custom_fields: dict[str, str]
     options: ContactOptions = PLAIN
+    raw: str = field(default="", compare=False)
+    consent: tuple[str | None, str | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,10 @@ class RowBatcher:
         row_templates: RowTemplates | None = None,
         *,
         options: bool = False,
+        consent_required: bool = False,
     ) -> None:
+        self._consent_required = consent_required
+        self._now = datetime.now(UTC)
         self.limits = limits
         self._region = region
         self._row_templates = row_templates
@@ -168,7 +176,12 @@ class RowBatcher:
             if failure.code == "date":
                 self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
-        return AcceptedRow(line, number, fields, options)
+        if columns.consent_at is None and columns.consent_source is None and not self._consent_required:
+            return AcceptedRow(line, number, fields, options, text)
+        consent = consent_of(cells, columns, self._now, required=self._consent_required)
+        if isinstance(consent, CellRefused):
+            return rejected_cell(line, text, consent)
+        return AcceptedRow(line, number, fields, options, text, consent)
 
     def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""
@@ -201,5 +214,10 @@ def rejected_cell(line: int, text: str, refused: CellRefused) -> RejectedRow:
 
 
 def rejected(line: int, text: str, code: str, reason: str, column: str | None = None) -> RejectedRow:
+    return RejectedRow(line, kept_text(text), code, reason, column)
+
+
+def kept_text(text: str) -> str:
+    """As much of a row's text as is kept of one that is rejected, as a database can hold it."""
     raw = text if len(text) <= MAX_RAW else text[: MAX_RAW - 1] + "…"
-    return RejectedRow(line, _NOT_STORABLE.sub("\ufffd", raw), code, reason, column)
+    return _NOT_STORABLE.sub("\ufffd", raw)

@@ -23,6 +23,7 @@ from campaigns.json_contacts import read_objects
 from campaigns.json_elements import elements
 from campaigns.list_frames import end_frame, refused_frame, rows_frame
 from campaigns.list_process import ListForm, ListRequest
+from campaigns.suppression_list import read_entries
 
 CPU_SECONDS = 120
 SIGN_OF_LIFE_SECONDS = 1.0
@@ -51,14 +52,27 @@ class Output:
 def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
     """Read the list in `file` and write it to `output`."""
     try:
-        notes = ImportNotes()
-        batches = _batches(request, file, notes, output.sign_of_life)
-        for rows in copy_rows(batches, request.campaign_id, notes=notes, staged=request.added):
+        for rows in _pieces(request, file, output.sign_of_life):
             output.write(rows_frame(rows))
     except ListRefused as refused:
         output.write(refused_frame(refused))
     else:
         output.write(end_frame())
+
+
+def _pieces(request: ListRequest, file: BinaryIO, meanwhile: Callable[[], None]) -> Iterator[CopyRows]:
+    notes = ImportNotes()
+    if request.form is ListForm.SUPPRESSIONS:
+        return read_entries(
+            file,
+            default_region=request.region,
+            limits=request.limits,
+            encoding=request.encoding,
+            notes=notes,
+            let_others_run=meanwhile,
+        )
+    batches = _batches(request, file, notes, meanwhile)
+    return copy_rows(batches, request.campaign_id, notes=notes, staged=request.added)
 
 
 def _batches(

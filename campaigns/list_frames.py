@@ -26,10 +26,11 @@ def rows_frame(rows: CopyRows) -> bytes:
     sizes = {
         "contacts": len(rows.contacts),
         "rejects": len(rows.rejects),
+        "sources": len(rows.sources),
         "counts": asdict(rows.counts),
         "notes": None if rows.notes is None else rows.notes.to_json(),
     }
-    return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects
+    return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects + rows.sources
 
 
 def refused_frame(refused: ListRefused) -> bytes:
@@ -50,9 +51,10 @@ def read_frames(stream: IO[bytes]) -> Iterator[CopyRows]:
             return
         if "refused" in said:
             raise ListRefused(said["refused"], said["message"])
-        contacts, rejects = stream.read(said["contacts"]), stream.read(said["rejects"])
-        if len(contacts) < said["contacts"] or len(rejects) < said["rejects"]:
+        parts = ("contacts", "rejects", "sources")
+        contacts, rejects, sources = (stream.read(said[part]) for part in parts)
+        if len(contacts) + len(rejects) + len(sources) < sum(said[part] for part in parts):
             break
         notes = None if said["notes"] is None else ImportNotes.from_json(said["notes"])
-        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes)
+        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes, sources)
     raise ListNotRead

@@ -29,10 +29,11 @@ PIPE_BYTES = 1024 * 1024
 
 
 class ListForm(StrEnum):
-    """How a list is given: a CSV file, or an array of JSON objects."""
+    """What is read: contacts of a CSV file or of an array of JSON objects, or a do-not-call list (CSV)."""
 
     CSV = "csv"
     JSON = "json"
+    SUPPRESSIONS = "suppressions"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,14 @@ _CAMPAIGN = f"""
     SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
     WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
 _CONTACT = f"""
-    json_build_object('id', id, 'phone_number', phone_number,
+    json_build_object('id', id, 'phone_number', split_part(phone_number, ':', 1),
         'status', CASE WHEN {_WAITS_NO_MORE} THEN 'cancelled' ELSE status END, 'disposition', disposition,
         'attempts', attempts,
         'next_attempt_at', CASE WHEN NOT {_WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
         'last_cause', last_cause, 'priority', priority, 'expires_at', {_told_time("expires_at")},
         'external_id', custom_fields ->> 'external_id', 'metadata', metadata,
-        'custom_fields', custom_fields, 'created_at', {_told_time("created_at")},
+        'custom_fields', custom_fields, 'consent_at', {_told_time("consent_at")}, 'consent_source', consent_source,
+        'created_at', {_told_time("created_at")},
         'updated_at', {_told_time("updated_at")})"""
 
 

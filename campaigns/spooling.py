@@ -45,7 +45,8 @@ def spool(
             size += len(block)
             if size > limits.max_bytes:
                 raise ListTooLarge(
-                    "too_large", f"contacts has more than {limits.max_bytes} bytes, the most a list may have"
+                    "too_large",
+                    f"{limits.what} has more than {limits.max_bytes} bytes, the most a list may have",
                 )
             digest.update(block)
             file.write(block)

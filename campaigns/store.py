@@ -15,11 +15,13 @@ from typing import Any
 import orjson
 
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
-from campaigns.errors import CampaignsError
+from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
+from campaigns.number_hash import NumberHash
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
+from campaigns.suppressed_rows import SuppressedRows
 from models import CampaignStatus, DialOrder, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
@@ -112,12 +114,15 @@ def agent_templates(agent_id: uuid.UUID | None) -> tuple[Template, ...]:
     return templates(agent["action"], agent["safe_harbour"], prefixes)
 
 
-def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
-    """Store the campaign and everything its list holds; its id. The references have been checked.
+def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UUID:
+    """Store the campaign and everything its list holds but who is suppressed; its id. The references have been
+    checked. By `number_hash` the numbers are known that were erased.
 
-    Raises whatever reading the list raises; the caller's transaction then keeps nothing.
+    Raises whatever reading the list raises, and ListRefused (no_good_row) where all are suppressed; the caller's
+    transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
+    suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash)
     counts, notes = ImportCounts(), ImportNotes()
     with closing(read(campaign_id)) as pieces:
         for piece in pieces:
@@ -125,9 +130,15 @@ def create(new: NewCampaign, read: ReadRows) -> uuid.UUID:
                 # A transaction that says nothing for IDLE_SECONDS is undone.
                 rows("SELECT 1")
             copy(COPY_CONTACTS, piece.contacts)
-            copy(COPY_REJECTS, piece.rejects)
+            copy(COPY_REJECTS, piece.rejects + suppressed.take_out(piece))
             counts.add(piece.counts)
             notes = piece.notes or notes
+    counts.accepted -= suppressed.count
+    counts.suppressed += suppressed.count
+    if not counts.accepted and suppressed.count:
+        raise ListRefused(
+            "no_good_row", "contacts has no good row: every number in it is on a do-not-call list"
+        )
     _write_counts(campaign_id, counts, notes)
     return campaign_id
 

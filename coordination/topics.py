@@ -16,6 +16,9 @@ class Topic(StrEnum):
     """No call of the tenant `scope` ("*": of anybody) may leave any more, and those that are up end."""
     UNHALT = "unhalt"
     """The halt of `scope` is over."""
+    SUPPRESS = "suppress"
+    """No call of the tenant `scope` ("*": of anybody) that was claimed before may leave to `number`, or to what
+    begins with `prefix`, or at all where neither is named; of `campaign_id` alone where that is."""
     HANGUP = "hangup"
     """The calls of `campaign_id` that are up end."""
     HANDOVER = "handover"

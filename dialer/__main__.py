@@ -33,7 +33,7 @@ def main() -> int:
     it with another status, whatever it is doing.
     """
     try:
-        settings = Settings.from_environ().require("database_url", "redis_url")
+        settings = Settings.from_environ().require("database_url", "redis_url", "secret_key")
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

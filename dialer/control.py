@@ -1,8 +1,10 @@
-"""What the API asks of every dialer over the control bus: look again, block a campaign, halt a tenant, hang up.
+"""What the API asks of every dialer over the control bus: look again, block a campaign, halt a tenant, suppress a
+number, hang up.
 
 The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
 what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also looks
-every second what is halted, by a statement of its own that nothing else can hold up, and which calls have to end
+every second what is halted, by a statement of its own that nothing else can hold up, which calls have to end, and
+which of those that wait to leave may not any more
 (`lookout`); a pause and a stop are in the campaign's row, which each claim reads.
 """
 
@@ -20,7 +22,7 @@ from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
 from dialer.hangups import Hangups
-from dialer.send_gate import SendGate
+from dialer.send_gate import SendGate, Suppressed
 from models import Pool, db
 
 log = structlog.get_logger()
@@ -49,6 +51,8 @@ class Control:
             self.hangups.wake.set()
         elif topic is Topic.UNHALT:
             self.send_gate.unblock(payload["scope"])
+        elif topic is Topic.SUPPRESS:
+            self.send_gate.suppress(_suppressed(payload))
         elif topic is Topic.HANGUP:
             self.hangups.on_hangup(payload["campaign_id"])
         elif topic is Topic.HANDOVER and payload["dialer_id"] != self.dialer_id:
@@ -81,3 +85,9 @@ class Control:
             self.control_bus.ack(token, self.dialer_id)
         except ControlBusUnavailable as error:
             log.warning("control_message_not_answered", error=str(error)[:200])
+
+
+def _suppressed(payload: Mapping[str, Any]) -> Suppressed:
+    return Suppressed(
+        payload["scope"], payload.get("campaign_id"), payload.get("number"), payload.get("prefix")
+    )

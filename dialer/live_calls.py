@@ -74,6 +74,10 @@ class LiveCall:
     claimed_at: float
     """By the clock of whoever claimed it, as all instants here."""
     retry_rules: RetryRules = field(default_factory=dict)
+    unsuppressed_at: float = 0.0
+    """When the rows were asked last before they said that its number is on no do-not-call list."""
+    suppressed: bool = False
+    """Its number is on one since: it may not leave any more."""
     permit: Permit | None = None
     second_leg_gateway_id: str | None = None
     """The gateway by which its agent is reached, once it is answered."""

@@ -1,6 +1,6 @@
 """Looks every second at what the rows may say at any time: calls that have to end, stops that nobody goes on with,
 contacts that have expired, records of nodes, calls whose slots are kept, dead dialers, nodes, which version of the
-plans there is, and when the next campaign is to start or end.
+plans there is, when the next campaign is to start or end, and whose number is suppressed.
 
 A control message may be lost, so that each of these is looked at every second whoever told of it. All of it is one
 statement, which is committed by itself: a part that has nothing to do costs no round trip of its own. Who has is
@@ -15,17 +15,23 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
-from campaigns import expiry, hangups, schedules, stopping
+from campaigns import erasure, expiry, hangups, schedules, stopping, suppressed_contacts
+from campaigns.suppression_match import suppressed
 from dialer.dispatch import node_entries, plans
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
+from dialer.erasures import Erasures
 from dialer.hangups import Hangups
 from dialer.record import cdr_inbox
 from dialer.recovery import takeover
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.schedules import Schedules
+from dialer.suppressions import NOTHING, Suppressions, Unsent
 from models import db
 
+_SUPPRESSED = suppressed(
+    "call.phone_number", tenant="call.tenant_id", campaign="call.campaign_id", digest="unsent.digest"
+)
 _LOOK = f"""
 SELECT {hangups.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
@@ -36,7 +42,11 @@ SELECT {hangups.WANTED} AS hangups,
     ARRAY(SELECT name FROM node_drain) AS drained,
     (SELECT coalesce(json_agg(listed), '[]') FROM ({node_entries.LISTED}) AS listed) AS nodes,
     {plans.VERSION} AS plans,
-    {schedules.NEXT_DUE} AS next_due
+    {schedules.NEXT_DUE} AS next_due,
+    {suppressed_contacts.NEWS} AS suppressions,
+    {erasure.OPEN} AS erasures,
+    ARRAY(SELECT call.id::text FROM unnest(%(unsent)s::uuid[], %(digests)s::bytea[]) AS unsent (id, digest)
+        JOIN call ON call.id = unsent.id WHERE call.id = ANY(%(unsent)s::uuid[]) AND {_SUPPRESSED}) AS suppressed
 """
 
 
@@ -44,10 +54,12 @@ SELECT {hangups.WANTED} AS hangups,
 class Sight:
     """What the rows said of one moment, to one dialer.
 
-    `hangups`, `stops`, `expired`, `records` and `held` say whether there is anything of the kind; `unsettled` are the
-    dialers that may have left something; `drained` are nodes by name, `nodes` all of them as `node_entries.LISTED`
-    shows them; `plans` is a version (`dispatch.plans.VERSION`); `next_due`: in how many seconds the next campaign
-    starts or ends by itself.
+    `hangups`, `stops`, `expired`, `records` and `held` say whether there is
+    anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
+    `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`);
+    `next_due`: in how many seconds the next campaign starts or ends by itself; `suppressions`: whether
+    entries of do-not-call lists may concern somebody who is pending, `erasures` whether anybody's data is to be
+    erased; `suppressed` are those of the unsent calls, by id, that may not leave any more.
     """
 
     hangups: bool
@@ -60,12 +72,16 @@ class Sight:
     nodes: Sequence[Mapping[str, Any]]
     plans: str
     next_due: float | None
+    suppressions: bool = False
+    erasures: bool = False
+    suppressed: Sequence[str] = ()
 
 
-def look(dialer_id: str) -> Sight:
-    """What the rows say now. Raises what a database that is away raises."""
+def look(dialer_id: str, unsent: Unsent = NOTHING) -> Sight:
+    """What the rows say now, also of a dialer's `unsent` calls. Raises what a database that is away raises."""
+    asked = {"dialer": dialer_id, "unsent": list(unsent.calls), "digests": list(unsent.digests)}
     with db.connection_context():
-        cursor = db.execute_sql(_LOOK, {"dialer": dialer_id})
+        cursor = db.execute_sql(_LOOK, asked)
         return Sight(*cursor.fetchone())
 
 
@@ -80,6 +96,8 @@ class Lookout:
     nodes: Nodes
     dispatch: Dispatch
     schedules: Schedules
+    suppressions: Suppressions
+    erasures: Erasures
     adopted: Callable[[], Sequence[str]]
     may_tell: Callable[[], bool]
     records: Signal = field(default_factory=Signal)
@@ -88,11 +106,12 @@ class Lookout:
     others: Signal = field(default_factory=Signal)
     unsettled: Sequence[str] | None = None
     """The dialers that may have left something, until somebody has looked at them."""
-    look: Callable[[str], Sight] = look
+    look: Callable[[str, Unsent], Sight] = look
 
     def round(self) -> None:
         """Called every second, and when a control message comes. Raises what a database that is away raises."""
-        seen = self.look(self.dialer_id)
+        seen = self.look(self.dialer_id, self.suppressions.unsent())
+        self.suppressions.forbid(seen.suppressed)
         # One whose row has been let go of by somebody else is forgotten, and dialers that are gone are too.
         others = [one for one in seen.unsettled if one != self.dialer_id]
         for something, signal in (
@@ -102,6 +121,8 @@ class Lookout:
             (seen.records, self.records),
             (seen.held or self.maybe_live.holds(), self.maybe_live.wake),
             (others or self.adopted(), self.others),
+            (seen.suppressions, self.suppressions.wake),
+            (seen.erasures, self.erasures.wake),
         ):
             if something:
                 signal.set()

@@ -22,6 +22,7 @@ from redis import Redis
 import outages
 from campaigns import call_counts
 from campaigns.agent_reports import missing, wanted_by
+from campaigns.number_hash import NumberHash
 from campaigns.schedules import DueStart
 from coordination.control_bus import ControlBus, Subscriber
 from coordination.errors import Fenced
@@ -37,12 +38,14 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
-from dialer.dispatch.claims import Statements, claim, claim_pool
+from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
+from dialer.erasures import LOOK_SECONDS as ERASURES_EVERY_SECONDS
+from dialer.erasures import Erasures
 from dialer.errors import UNAVAILABLE, note
 from dialer.expiry import LOOK_SECONDS as EXPIRY_EVERY_SECONDS
 from dialer.expiry import Expiry
@@ -69,12 +72,16 @@ from dialer.recovery.restored_database import BEAT_SECONDS, DatabaseGuard
 from dialer.recovery.takeover import Takeover
 from dialer.schedules import Schedules
 from dialer.send_gate import SendGate
+from dialer.suppressions import LOOK_SECONDS as SUPPRESSIONS_EVERY_SECONDS
+from dialer.suppressions import Suppressions
 from dialer.switch_listener import EventListener, LinkListener
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster, LinkChange
 from freeswitch.events import Event
+from limits.erasing import forget_number
 from limits.limiter import Limiter
 from limits.rate_cuts import Kind, RateCuts, Target
+from live.erasing import erase_events
 from live.publisher import Publisher
 from models import db, rows
 from settings import Settings
@@ -152,6 +159,23 @@ class Process:
             lambda work: gevent.spawn(self.tasks.guarded, work),
             self._no_node_can_run,
         )
+        self.suppressions = Suppressions(
+            self.dialer_id,
+            self.live_calls,
+            NumberHash(settings.secret_key or ""),
+            partial(turns.take, "suppressions", SUPPRESSIONS_EVERY_SECONDS),
+            self.outbox.nudge,
+            self._lost_contacts,
+        )
+        self.erasures = Erasures(
+            self.dialer_id,
+            self.suppressions.number_hash,
+            partial(turns.take, "erasures", ERASURES_EVERY_SECONDS),
+            self.outbox.nudge,
+            self._lost_contacts,
+            partial(erase_events, redis, prefix),
+            partial(forget_number, redis, prefix),
+        )
         self.permits = Permits(self.limiter)
         self.hangup_markers = HangupMarkers(
             self.cluster, lambda node: turns.take(f"hangup_markers:{node}", LOOK_SECONDS)
@@ -218,6 +242,8 @@ class Process:
             self.nodes_view,
             self.dispatch,
             self.schedules,
+            self.suppressions,
+            self.erasures,
             lambda: self.cluster.adopted,
             self._may_tell,
         )
@@ -315,7 +341,11 @@ class Process:
             self.outcome_breaker,
             self.node_health,
             self._turns.take,
-            Statements(claim=partial(claim, through=self.claim_pool)),
+            Statements(
+                claim=partial(claim, through=self.claim_pool, number_hash=self.suppressions.number_hash),
+                claim_again=partial(claim_again, number_hash=self.suppressions.number_hash),
+            ),
+            self.suppressions.note_unclaimed,
         )
 
     def refresh(self) -> None:
@@ -384,6 +414,9 @@ class Process:
         self.tasks.whenever(self.lookout.stops, self._while_ours(self.leftover_stops.round))
         self.tasks.whenever(self.lookout.expired, self._while_ours(self.expiry.round))
         self.tasks.whenever(self.schedules.wake, self._while_ours(self.schedules.round))
+        self.tasks.whenever(self.suppressions.wake, self._while_ours(self.suppressions.round))
+        self.tasks.whenever(self.erasures.wake, self._while_ours(self.erasures.round))
+        self.tasks.whenever(self.suppressions.left, self._while_ours(self.suppressions.look_at_left))
         self._every(ROUND_SECONDS, self.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, self.hangup_markers.look)
         self._every(EVERY_SECONDS, self.housekeeping.round)
@@ -554,6 +587,11 @@ class Process:
         for call in self.permits.resolve_unknown_claims(self.dialer_id):
             self.live_calls.add(call)
             self.recorder.withdraw(call, "NOT_SENT")
+
+    def _lost_contacts(self, campaign_id: str) -> None:
+        """Contacts of a campaign were cancelled, perhaps the last."""
+        if not self.live_calls.count_of_campaign(campaign_id):
+            self.dispatch.exhausted(campaign_id)
 
     def _add_up(self) -> None:
         if self._turns.take("call_counts", ADD_UP_SECONDS):

@@ -1,4 +1,5 @@
-"""What a dialer asks before each write: is the campaign paused or stopped, the tenant halted, this process ending?
+"""What a dialer asks before each write: is the campaign paused or stopped, the tenant halted, the number suppressed,
+this process ending?
 
 The API commits its change, then sends a control message; a dialer notes it here, and from then on the guard in front
 of the socket refuses. An answer is given once no write that passed the guard before is still under way.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import gevent
 
@@ -17,13 +19,33 @@ KEEP_SECONDS = 600.0
 """A call that was claimed before a campaign was blocked has left, or gone back, within seconds of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """What nobody is to call any more of a tenant (or of anybody, `*`): one number, those that begin with `prefix`,
+    or whatever a list names that is too long for a message: all of it then is claimed anew. `campaign_id`: by calls
+    of that campaign alone."""
+
+    scope: str
+    campaign_id: str | None = None
+    number: str | None = None
+    prefix: str | None = None
+
+    def covers(self, tenant_id: str, campaign_id: str, number: str) -> bool:
+        """Whether it is about this call."""
+        if self.scope not in (EVERYBODY, tenant_id) or self.campaign_id not in (None, campaign_id):
+            return False
+        return self.number in (None, number) and (self.prefix is None or number.startswith(self.prefix))
+
+
 class SendGate:
-    """Campaigns blocked up to a generation, tenants halted, and the writes under way."""
+    """Campaigns blocked up to a generation, tenants halted, numbers suppressed, and the writes under way."""
 
     def __init__(self) -> None:
         # Of each campaign, by the time it was last blocked: oldest first.
         self._generations: dict[str, tuple[int, float]] = {}
         self._halted: dict[str, float] = {}
+        # With the time of each: what was claimed since knows of it. The newest last.
+        self._suppressed: list[tuple[float, Suppressed]] = []
         self._writes: set[object] = set()
         self.draining = False
 
@@ -44,6 +66,21 @@ class SendGate:
     def unblock(self, scope: str) -> None:
         """The halt of this scope is over."""
         self._halted.pop(scope, None)
+
+    def suppress(self, what: Suppressed) -> None:
+        """No call that was claimed before this may leave to what was suppressed; a later claim asks the rows."""
+        now = time.monotonic()
+        self._suppressed = [one for one in self._suppressed if now - one[0] < KEEP_SECONDS]
+        self._suppressed.append((now, what))
+
+    def suppresses(self, tenant_id: str, campaign_id: str, number: str, asked_at: float) -> bool:
+        """Whether a number was suppressed since the rows were asked about it at `asked_at` (monotonic)."""
+        for at, what in reversed(self._suppressed):
+            if at < asked_at:
+                return False
+            if what.covers(tenant_id, campaign_id, number):
+                return True
+        return False
 
     def sync(self, scopes: Iterable[str], read_at: float) -> list[str]:
         """Take over the halts that stood in the database at `read_at` (monotonic), as control messages may be lost.

@@ -54,6 +54,7 @@ OUTCOMES: Final[Mapping[str, Chip]] = {
     "outcome_unknown": Chip("bad", "nobody can say"),
     "not_sent": Chip("bad", "never placed"),
     "expired": Chip("rest", "expired"),
+    "suppressed": Chip("rest", "not to be called"),
 }
 CONTACT_STATES: Final[Mapping[str, Chip]] = {
     "pending": Chip("rest", "not called yet"),

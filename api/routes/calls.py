@@ -66,7 +66,9 @@ class CallSchema(schemas.Schema):
     id = schemas.Id(required=True, metadata={"description": "The switch's channel uuid, too."})
     campaign_id = schemas.Id(required=True)
     contact_id = schemas.Id(required=True)
-    phone_number = schemas.Text(required=True, metadata={"description": "Who was called, in E.164."})
+    phone_number = schemas.Text(
+        required=True, metadata={"description": "Who was called, in E.164; `erased` once that was."}
+    )
     caller_id = schemas.Text(required=True)
     seq = schemas.Integer(required=True, metadata={"description": "Numbers the sends of a contact from 1."})
     attempt = schemas.Integer(

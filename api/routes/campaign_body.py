@@ -41,6 +41,7 @@ from campaigns.json_contacts import read_objects
 from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
 from campaigns.list_process import ListForm, ListRequest, read_in_process
+from campaigns.number_hash import NumberHash
 from campaigns.numbers import region_of
 from campaigns.row_templates import Template
 from campaigns.schedule_changes import (
@@ -102,9 +103,9 @@ def create_from_request(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
             region = new.default_region or region_of(caller_id)
-            created[:] = [
-                store.create(new, partial(wanted.read, region, store.agent_templates(new.agent_id)))
-            ]
+            read = partial(wanted.read, region, store.agent_templates(new.agent_id))
+            number_hash = NumberHash(services.settings.secret_key or "")
+            created[:] = [store.create(new, read, number_hash)]
             return to_json(created[0])
 
         gate = partial(import_slot, caller.tenant_id)

@@ -18,7 +18,7 @@ from api.resources import Patch
 from api.routes.retry_schemas import RetryFields, RetryRulesSchema
 from campaigns import metadata, time_zones
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.dispositions import MEANINGS
+from campaigns.dispositions import CONTACT_MEANINGS
 from campaigns.queries import ORDERS
 from models import CampaignStatus, ContactStatus, DialOrder
 
@@ -114,6 +114,8 @@ EXAMPLE_CONTACT: dict[str, object] = {
     "external_id": None,
     "metadata": {},
     "custom_fields": {"first_name": "Ada"},
+    "consent_at": None,
+    "consent_source": None,
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
 }
@@ -632,9 +634,11 @@ class ContactSchema(schemas.Schema):
     """A contact of a campaign."""
 
     id = schemas.Id(required=True)
-    phone_number = schemas.Text(required=True, metadata={"description": "E.164"})
+    phone_number = schemas.Text(
+        required=True, metadata={"description": "E.164; `erased` once the person's data was."}
+    )
     status = schemas.Choice(ContactStatus, required=True)
-    disposition = schemas.Word(MEANINGS, "How its last call ended.", required=True, allow_none=True)
+    disposition = schemas.Word(CONTACT_MEANINGS, "How its last call ended.", required=True, allow_none=True)
     attempts = schemas.Integer(required=True)
     next_attempt_at = schemas.Time(required=True, allow_none=True)
     last_cause = schemas.Text(required=True, allow_none=True)
@@ -649,6 +653,12 @@ class ContactSchema(schemas.Schema):
     )
     metadata = schemas.Object(required=True)
     custom_fields = schemas.Object(required=True)
+    consent_at = schemas.Time(
+        required=True,
+        allow_none=True,
+        metadata={"description": "From the list's column of this name: when the person agreed to be called."},
+    )
+    consent_source = schemas.Text(required=True, allow_none=True)
     created_at = schemas.Time(required=True)
     updated_at = schemas.Time(required=True)
 

@@ -8,7 +8,7 @@ from marshmallow import fields
 from api import schemas
 from api.routes.campaign_schemas import CountsSchema
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.dispositions import MEANINGS
+from campaigns.dispositions import CONTACT_MEANINGS
 from models import CampaignStatus, ContactStatus
 
 EVENTS = "/api/v1/campaigns/{campaign_id}/events"
@@ -38,7 +38,7 @@ class ContactEventSchema(schemas.Schema):
     contact_id = schemas.Id(required=True)
     phone_number = schemas.Text(required=True, metadata={"description": "E.164"})
     status = schemas.Choice(ContactStatus, required=True)
-    disposition = schemas.Word(MEANINGS, "How its call ended.", required=True, allow_none=True)
+    disposition = schemas.Word(CONTACT_MEANINGS, "How its call ended.", required=True, allow_none=True)
     attempt = schemas.Integer(required=True, allow_none=True)
     call_id = schemas.Id(required=True, allow_none=True)
     cause = schemas.Text(required=True, allow_none=True)

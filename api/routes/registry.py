@@ -19,6 +19,8 @@ from api.routes import (
     nodes,
     pacing,
     phone_numbers,
+    privacy,
+    suppression_upload,
     tenants,
 )
 
@@ -32,6 +34,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `campaign_contacts`.
     contacts.blp,
     breakers.blp,
+    # Its routes and those of `suppressions`.
+    suppression_upload.blp,
+    privacy.blp,
     calls.blp,
     agents.blp,
     phone_numbers.blp,

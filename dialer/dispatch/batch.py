@@ -50,6 +50,7 @@ class ClaimSurroundings(Protocol):
     def return_probe(self, hold: Hold) -> None: ...
     def announce(self, claimed: Sequence[Claimed]) -> None: ...
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None: ...
+    def note_unclaimed(self, contacts: Sequence[Due]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,7 @@ class Batch:
         if not admitted:
             return 0
         wanted = [self._request(choice, permit) for choice, permit in admitted]
+        dues = [choice.candidate.due for choice, _ in admitted]
         try:
             claimed = self.statements.claim(self.dialer_id, wanted)
         except (DataError, IntegrityError):
@@ -297,6 +299,8 @@ class Batch:
         unused = [left.pop(permit.call_id) for _, permit in admitted if permit.call_id in left]
         if unused:
             self.departures.limiter.give_back(unused)
+            ours = {item.contact_id for item in claimed}
+            self.around.note_unclaimed([due for due in dues if due.contact_id not in ours])
         return len(claimed)
 
     def _hand_over(
@@ -317,6 +321,7 @@ class Batch:
                 permits[item.call_id],
                 cores[item.call_id],
                 choices[item.call_id].candidate,
+                asked_at=self.asked_at,
             )
             for item in claimed
         ]
@@ -341,6 +346,7 @@ class Batch:
             plan.ring_timeout_seconds,
             plan.max_call_seconds,
             None if plan.second_leg is None else plan.second_leg.gateway_id,
+            due.phone_number,
         )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.number_hash import NumberHash
+from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
 from models import Pool, db, open_pool, rows
@@ -48,7 +50,7 @@ class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
     `generation` is that of the plan by which it was chosen, `sends` how often it had been sent when its gateway was;
-    the last three are its agent's at that time.
+    the times and the second leg are its agent's at that time.
     """
 
     campaign_id: str
@@ -62,6 +64,7 @@ class ClaimRequest:
     ring_seconds: int | None = None
     max_seconds: int | None = None
     second_leg_gateway_id: str | None = None
+    phone_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,12 @@ FROM held JOIN unnest(%(contacts)s::uuid[], %(seconds)s::float8[]) AS late (id, 
 WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
 
+_SUPPRESSED = suppressed(
+    "contact.phone_number",
+    tenant="campaign_now.tenant_id",
+    campaign="campaign_now.id",
+    digest="wanted.digest",
+)
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
@@ -157,8 +166,10 @@ WITH campaign_now AS (
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
-        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[])
-        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds, second_leg)
+        %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
+        %(digests)s::bytea[])
+        AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds, second_leg,
+            digest)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
         wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {REJECTED} AS rejected,
@@ -167,6 +178,7 @@ WITH campaign_now AS (
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+        AND NOT {_SUPPRESSED}
         AND {_NOT_EXPIRED}
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
@@ -196,6 +208,16 @@ SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_i
     generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, disturbed,
     rejected, custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID}
 FROM taken
+"""
+
+_SUPPRESSED_SINCE = suppressed(
+    "call.phone_number", tenant="call.tenant_id", campaign="call.campaign_id", digest="%(digest)s::bytea"
+)
+_CLAIM_AGAIN = f"""
+UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact
+WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 'dispatching'
+    AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE}
+RETURNING contact.custom_fields
 """
 
 
@@ -238,11 +260,17 @@ def postpone(late: Mapping[str, float], reason: str) -> None:
         db.execute_sql(_POSTPONE, parameters)
 
 
-def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None = None) -> list[Claimed]:
+def claim(
+    dialer_id: str,
+    wanted: Sequence[ClaimRequest],
+    through: Pool | None = None,
+    number_hash: NumberHash | None = None,
+) -> list[Claimed]:
     """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, which is
     committed by itself: one round trip. By a connection of `through`, or of the pool that all share.
 
-    One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nothing is claimed
+    One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nor is one whose number
+    is on a do-not-call list; by `number_hash` those that were erased are known. Nothing is claimed
     of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
     is taken from a campaign raises it. The answer is in the order of `wanted`.
     """
@@ -260,6 +288,7 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None =
         "ring": [item.ring_seconds for item in wanted],
         "longest": [item.max_seconds for item in wanted],
         "seconds": [item.second_leg_gateway_id for item in wanted],
+        "digests": [None if number_hash is None else number_hash(item.phone_number) for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }
@@ -268,22 +297,19 @@ def claim(dialer_id: str, wanted: Sequence[ClaimRequest], through: Pool | None =
     return [claimed[item.call_id] for item in wanted if item.call_id in claimed]
 
 
-def claim_again(call_id: str, dialer_id: str) -> dict[str, str] | None:
+def claim_again(
+    call_id: str, dialer_id: str, phone_number: str = "", number_hash: NumberHash | None = None
+) -> dict[str, str] | None:
     """Note that a call which the switch never saw is to be sent by this dialer; its contact's custom fields.
 
-    None where the call is not this dialer's any more, or has shown a sign of life, or its contact has expired.
+    None where the call is not this dialer's any more, or has shown a sign of life, or its contact has expired, or its
+    number is on a do-not-call list: `phone_number`, of which `number_hash` knows those that were erased.
     """
+    digest = None if number_hash is None else number_hash(phone_number)
+    asked = {"dialer": dialer_id, "call": call_id, "digest": digest}
     with db.connection_context(), db.atomic():
-        found = rows(
-            "UPDATE call SET sent_by = %s, doubtful = false FROM contact"
-            " WHERE call.id = %s::uuid AND call.dialer_id = %s"
-            " AND call.state = 'dispatching' AND contact.id = call.contact_id"
-            f" AND {_NOT_EXPIRED} RETURNING contact.custom_fields",
-            dialer_id,
-            call_id,
-            dialer_id,
-        )
-    return found[0]["custom_fields"] if found else None
+        found = db.execute_sql(_CLAIM_AGAIN, asked).fetchone()
+    return found[0] if found else None
 
 
 def claim_pool(url: str) -> Pool:
@@ -299,5 +325,5 @@ class Statements:
     due: Callable[[Mapping[str, int], tuple[int, int]], dict[str, list[Due]]] = due
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
-    claim_again: Callable[[str, str], dict[str, str] | None] = claim_again
+    claim_again: Callable[[str, str, str], dict[str, str] | None] = claim_again
     postpone: Callable[[Mapping[str, float], str], None] = postpone

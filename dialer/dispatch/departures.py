@@ -92,9 +92,17 @@ class Departures:
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     def enter(
-        self, plan: Plan, item: Claimed, permit: Permit, core_uuid: str | None, chosen: GatewayCandidate
+        self,
+        plan: Plan,
+        item: Claimed,
+        permit: Permit,
+        core_uuid: str | None,
+        chosen: GatewayCandidate,
+        *,
+        asked_at: float = 0.0,
     ) -> LiveCall:
-        """Enter a claimed call among the live ones: from now on it is ours to see to its end."""
+        """Enter a claimed call among the live ones: from now on it is ours to see to its end. Its claim began at
+        `asked_at` or later."""
         call = LiveCall(
             call_id=item.call_id,
             contact_id=item.contact_id,
@@ -121,6 +129,7 @@ class Departures:
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
             claimed_at=self.now(),
+            unsuppressed_at=asked_at,
             permit=permit,
             probe=any(hold.kind is HoldKind.PAUSE for hold in chosen.probes),
             breakers=tuple(hold.subject for hold in chosen.probes if hold.kind is HoldKind.BREAKER),

@@ -19,7 +19,7 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.claims import Claimed, Statements
+from dialer.dispatch.claims import Claimed, Due, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
@@ -71,6 +71,8 @@ class Dispatch:
     node_health: NodeHealth
     take_turn: Callable[[str, float], bool]
     statements: Statements = field(default_factory=Statements)
+    left_by_claims: Callable[[Sequence[Due]], object] = len
+    """Hears of contacts that could not be claimed."""
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
@@ -182,6 +184,10 @@ class Dispatch:
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         """These permits' claim may or may not have been committed."""
         self.permits.note_unknown_claim(permits)
+
+    def note_unclaimed(self, contacts: Sequence[Due]) -> None:
+        """These contacts could not be claimed, whatever was in the way."""
+        self.left_by_claims(contacts)
 
     def _answers(self, node: NodeCaps) -> bool:
         """Whether a node answers its orders, and owes no more of them than it may take in a second."""

@@ -136,7 +136,8 @@ class Scheduler:
             return False
         if not self.departures.sender.allowed(call):
             return False
-        custom_fields = self.statements.claim_again(call.call_id, self.dialer_id)
+        looked_at = self.now()
+        custom_fields = self.statements.claim_again(call.call_id, self.dialer_id, call.phone_number)
         if custom_fields is None:
             return False
         hit(FaultPoint.RESEND_CLAIMED)
@@ -144,6 +145,7 @@ class Scheduler:
             return True
         call.sent_by = self.dialer_id
         call.claimed_at = self.now()
+        call.unsuppressed_at = looked_at
         self.departures.wait(plan, call, custom_fields)
         if self._ended:
             # The greenlet withdrew what it had, and ended, while the row was written.

@@ -110,9 +110,16 @@ class Sender:
         return SendOutcome.SENT
 
     def allowed(self, call: LiveCall) -> bool:
-        """Whether pause, halt and lease let this call leave now. One that has to end may not, though the halt that
-        said so be lifted since."""
+        """Whether pause, halt, lease and do-not-call lists let this call leave now. One that has to end may not,
+        though the halt that said so be lifted since."""
+        if call.suppressed or self._suppressed(call):
+            return False
         return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)
+
+    def _suppressed(self, call: LiveCall) -> bool:
+        return self._send_gate.suppresses(
+            call.tenant_id, call.campaign_id, call.phone_number, call.unsuppressed_at
+        )
 
     def may_claim(self, tenant_id: str, campaign_id: str, generation: int) -> bool:
         """Whether a call that is claimed now under `generation` could leave: what cannot is not worth a claim."""

@@ -440,8 +440,8 @@ TWICE = (
         "repeat of somebody else's call",
         "a call is sent again by a dialer that it does not belong to any more",
         "dialer/dispatch/claims.py",
-        'WHERE call.id = %s::uuid AND call.dialer_id = %s"',
-        "WHERE call.id = %s::uuid AND %s <> ''\"",
+        "WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s",
+        "WHERE call.id = %(call)s::uuid",
         (f"{CLAIMS}::test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen",),
     ),
     Mutation(

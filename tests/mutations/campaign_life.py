@@ -111,8 +111,8 @@ FED = (
         "resent after it has expired",
         "a call that its node never saw is sent once more, although its contact has expired",
         "dialer/dispatch/claims.py",
-        'f" AND {_NOT_EXPIRED} RETURNING',
-        'f" RETURNING',
+        "contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT",
+        "contact.id = call.contact_id AND NOT",
         (f"{FED_CAMPAIGNS}::test_nobody_is_claimed_or_sent_again_once_he_has_expired",),
     ),
 )

@@ -21,6 +21,7 @@ from tests.mutations.retention import DELETED
 from tests.mutations.schedules import SCHEDULED
 from tests.mutations.second_legs import SECOND_LEGS
 from tests.mutations.stops import HANGUPS, STOPS
+from tests.mutations.suppressions import FORGOTTEN, SUPPRESSED
 from tests.mutations.verdict import SEEN
 
 TABLE: Mapping[str, Sequence[Mutation]] = {
@@ -37,6 +38,8 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A campaign starts and ends when it is to, once": SCHEDULED,
     "Nobody is called again sooner or more often than somebody said": OFTEN,
     "A campaign that is changed or fed while it runs calls nobody twice, and nobody too late": FED,
+    "Nobody is called whose number is suppressed": SUPPRESSED,
+    "Of a person whose data is erased nothing is left": FORGOTTEN,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

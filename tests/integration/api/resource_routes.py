@@ -36,6 +36,7 @@ AGENT = {"name": "Desk", "action": {"type": "echo"}}
 NUMBER = {"e164": "+14155550111", "gateway_id": "{gateway}"}
 GATEWAY = {"name": "second", "dial_string": "sofia/gateway/second/{{number}}"}
 NODE = {"name": "fs2", "host": "fs2.example.com", "password": "s3cret", "channels": 500}
+SUPPRESSION = {"number": "+14155550123", "source": "phone"}
 LIMITS = {"concurrent_max": 1, "calls_per_minute": 2, "daily_calls_max": None, "daily_minutes_max": 0}
 TENANT = {"id": "new", "name": "New", "gateway_ids": ["{gateway}"], "queues": ["support@default"]}
 
@@ -71,6 +72,25 @@ ROUTES = [
     Route("PUT", "/call-limits", "platform", 200, LIMITS, tables=("call_limits",)),
     Route("GET", "/calls", "read", 200, tables=("call",)),
     Route("GET", "/calls/{call}", "read", 200, tables=("call",), what="Call"),
+    Route("GET", "/suppressions", "read", 200, tables=("suppression",)),
+    Route("POST", "/suppressions", "operate", 201, SUPPRESSION, tables=("suppression",)),
+    Route(
+        "DELETE",
+        "/suppressions/{suppression}",
+        "operate",
+        204,
+        tables=("suppression",),
+        what="Suppression",
+    ),
+    Route(
+        "POST",
+        "/privacy/erase",
+        "admin",
+        202,
+        {"number": "+14155550123"},
+        tables=("erasure", "suppression"),
+    ),
+    Route("GET", "/privacy/erasures/{erasure}", "admin", 200, tables=("erasure",), what="Erasure"),
     Route("GET", "/api-keys", "admin", 200, tables=("api_key",)),
     Route("POST", "/api-keys", "admin", 201, {"name": "crm", "role": "operate"}, tables=("api_key",)),
     Route("DELETE", "/api-keys/{key}", "admin", 204, tables=("api_key",), what="API key"),
@@ -103,7 +123,9 @@ ROUTES = [
 
 def of_a_tenant(route: Route) -> bool:
     """Whether the route names one thing of a tenant by its id."""
-    return any(f"{{{name}}}" in route.path for name in ("agent", "number", "call", "key"))
+    return any(
+        f"{{{name}}}" in route.path for name in ("agent", "number", "call", "key", "suppression", "erasure")
+    )
 
 
 def with_ids(route: Route, ids: Mapping[str, str]) -> tuple[str, Any]:
@@ -157,6 +179,14 @@ def create_one_of_each(site: Site) -> dict[str, str]:
         f"n{key}",
         f"{key}.example.com",
     )
+    site.sql(
+        "INSERT INTO suppression (id, scope, number, source, created_by) VALUES (%s, 'demo', %s, 'test', 'test')",
+        key,
+        e164,
+    )
+    site.sql(
+        "INSERT INTO erasure (id, tenant_id, number, created_by) VALUES (%s, 'demo', %s, 'test')", key, e164
+    )
     site.sql("INSERT INTO tenant (id, name) VALUES (%s, 'Acme')", tenant)
     site.sql("INSERT INTO call_limits (tenant_id) VALUES (%s)", tenant)
     ids = {
@@ -167,6 +197,8 @@ def create_one_of_each(site: Site) -> dict[str, str]:
         "key": key,
         "tenant": tenant,
         "node": f"n{key}",
+        "suppression": key,
+        "erasure": key,
     }
     return ids | {"call": call_of(site, site.create(1))}
 

@@ -14,9 +14,10 @@ import pytest
 from api.routes import campaign_body
 from campaigns import store
 from campaigns.copy_rows import CopyRows
+from campaigns.number_hash import NumberHash
 from campaigns.schedule_changes import Schedule
 from models import rows, transaction
-from tests.integration.api.site import TENANT, Site, csv_of
+from tests.integration.api.site import PEPPER, TENANT, Site, csv_of
 from tests.unit.campaigns.test_list_process import readers
 
 NASTY = [
@@ -179,5 +180,5 @@ def test_a_transaction_says_something_while_its_list_is_read(
         "k",
     )
     with transaction():
-        store.create(new, read)
+        store.create(new, read, NumberHash(PEPPER))
     assert said.count("SELECT 1") == 3

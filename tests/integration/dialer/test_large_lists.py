@@ -76,6 +76,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "ring": [30] * len(pending),
         "longest": [1800] * len(pending),
         "seconds": [None] * len(pending),
+        "digests": [None] * len(pending),
         "dialer": "d1",
         "lane": "d1:claim",
     }

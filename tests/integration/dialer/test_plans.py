@@ -17,7 +17,7 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import call_counts, expiry, hangups, lifecycle, stopping
+from campaigns import call_counts, expiry, hangups, lifecycle, stopping, suppressed_contacts
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plans
@@ -84,6 +84,13 @@ EXEMPT = {
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
     "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
+    "campaigns.suppressed_rows._FOUND": "by campaign and position, while a list is imported",
+    "campaigns.suppressed_rows._NUMBERS": "by campaign and position, while a list is imported",
+    "campaigns.suppressed_rows._TAKE_OUT": "by campaign and position, while a list is imported",
+    "campaigns.erasure._CONTACTS": "by number in each campaign of one tenant, for one person",
+    "campaigns.erasure._IN_USE": "by contact and by call, of one person",
+    "campaigns.erasure._ERASE": "by contact and by call, of one person",
+    "campaigns.suppressed_contacts._CANCEL": "a part of the two others there",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",
     "campaigns.breakers._COMING_BACK": "by call, where a breaker holds calls of a campaign that may be over",
@@ -183,7 +190,10 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         "dialer.call_rows._OPEN_LIVE_CALLS": (call_rows._OPEN_LIVE_CALLS, (DIALER, ids)),
         "dialer.capacity.limiter_snapshot._LIVE": (limiter_snapshot._LIVE, ()),
         "dialer.identity._PURGE": (identity._PURGE, ()),
-        "dialer.lookout._LOOK": (lookout._LOOK, {"dialer": DIALER}),
+        "dialer.lookout._LOOK": (
+            lookout._LOOK,
+            {"dialer": DIALER, "unsent": ids, "digests": [b""] * len(ids)},
+        ),
         "dialer.process._OWNED": (process._OWNED, (DIALER,)),
         "dialer.recovery.audit._OPEN": (audit._OPEN, (DIALER,)),
         "dialer.recovery.audit._ROWS": (audit._ROWS, (ids,)),
@@ -206,6 +216,15 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         ),
         "campaigns.stopping._FINISH": (stopping._FINISH, (campaign_id, "web")),
         "campaigns.expiry._EXPIRE": (expiry._EXPIRE, (1_000, DIALER, f"{DIALER}:expiry")),
+        "campaigns.suppressed_contacts._CONCERNED": (
+            suppressed_contacts._CANCEL_CONCERNED,
+            {"entries": [new_id()], "owner": DIALER, "lane": "x"},
+        ),
+        "campaigns.suppressed_contacts._NAMED": (
+            suppressed_contacts._CANCEL_NAMED,
+            {"contacts": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
+        ),
+        "campaigns.suppressed_contacts._IN_CALLS": (suppressed_contacts._IN_CALLS, ()),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
         "campaigns.call_counts._OPEN": (
             call_counts._OPEN.format(which="campaign_id = %s"),

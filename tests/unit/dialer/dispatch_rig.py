@@ -78,6 +78,7 @@ class World:
         self.finished: list[tuple[str, str]] = []
         self.unknown_claims: list[str] = []
         self.announced: list[str] = []
+        self.unclaimed: list[str] = []
         self.probes: list[str] = []
         self.returned: list[str] = []
         self.take: Callable[[str], bool] = lambda _gateway: True
@@ -131,7 +132,7 @@ class World:
             gevent.spawn if alive else gevent.Greenlet,
             self.now,
         )
-        again = lambda call, _dialer: self.again(call)  # noqa: E731
+        again = lambda call, _dialer, _number: self.again(call)  # noqa: E731
         statements = Statements(self._due, self._next_due, self._claim, again, self._postpone)
         self.scheduler = Scheduler(
             ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
@@ -175,6 +176,9 @@ class World:
 
     def announce(self, claimed: Sequence[Claimed]) -> None:
         self.announced += [item.call_id for item in claimed]
+
+    def note_unclaimed(self, contacts: Sequence[Due]) -> None:
+        self.unclaimed += [due.contact_id for due in contacts]
 
     def note_unknown_claim(self, permits: Sequence[Permit]) -> None:
         self.unknown_claims += [permit.call_id for permit in permits]

@@ -125,7 +125,7 @@ def test_what_waits_for_a_permit_goes_back_when_nothing_may_leave(lapsed: World,
     assert list(lapsed.ends().values()) == ["NOT_SENT"] * 4
 
 
-@pytest.mark.parametrize("why", ["old", "paused", "over", "stopped"])
+@pytest.mark.parametrize("why", ["old", "paused", "suppressed", "over", "stopped"])
 def test_what_waits_in_vain_goes_back(lapsed: World, why: str) -> None:
     calls = list(lapsed.live_calls)
     if why == "old":
@@ -133,6 +133,9 @@ def test_what_waits_in_vain_goes_back(lapsed: World, why: str) -> None:
             call.claimed_at = lapsed.clock - UNSENT_SECONDS
     elif why == "paused":
         lapsed.send_gate.block(CAMPAIGN, 2)
+    elif why == "suppressed":
+        for call in calls:
+            call.suppressed = True
     elif why == "over":
         for call in calls:
             call.end()

@@ -12,12 +12,15 @@ from peewee import OperationalError
 
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
+from dialer.erasures import Erasures
 from dialer.hangups import Hangups
 from dialer.lookout import Lookout, Sight
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.schedules import Schedules
+from dialer.suppressions import Suppressions, Unsent
 
 US, OTHER = "d0000000000a1", "d0000000000b2"
+NOBODY_WAITS = Unsent()
 NOTHING = Sight(False, False, False, False, False, [US], [], [], "v1", None)
 
 
@@ -30,6 +33,9 @@ class Parts:
         self.adopted: list[str] = []
         self.unreached = self.known_calls = False
         self.wake_hangups, self.wake_slots = Signal(), Signal()
+        # As the suppressions'.
+        self.wake = Signal()
+        self.wake_erasures = Signal()
         self.told: list[Any] = []
         self.subject = Lookout(
             US,
@@ -38,16 +44,26 @@ class Parts:
             cast(Nodes, self),
             cast(Dispatch, self),
             cast(Schedules, self),
+            cast(Suppressions, self),
+            cast(Erasures, Waker(self.wake_erasures, lambda: False)),
             lambda: self.adopted,
             lambda: self.ours,
             look=self.look,
         )
 
-    def look(self, dialer_id: str) -> Sight:
+    def look(self, dialer_id: str, unsent: Unsent) -> Sight:
         assert dialer_id == US
+        assert unsent is NOBODY_WAITS
         if isinstance(self.seen, Exception):
             raise self.seen
         return self.seen
+
+    def unsent(self) -> Unsent:
+        return NOBODY_WAITS
+
+    def forbid(self, calls: Iterable[str]) -> None:
+        if calls:
+            self.told.append(("suppressed", list(calls)))
 
     def learn(self, drained: Iterable[str], table: Iterable[Mapping[str, Any]]) -> None:
         self.told.append(("nodes", list(drained), list(table)))
@@ -68,6 +84,8 @@ class Parts:
             "stops": self.subject.stops,
             "expired": self.subject.expired,
             "others": self.subject.others,
+            "suppressions": self.wake,
+            "erasures": self.wake_erasures,
         }
         found = {name for name, signal in signals.items() if signal.is_set()}
         for signal in signals.values():
@@ -114,6 +132,8 @@ def test_when_the_next_start_or_end_is_due_is_told_to_who_may_act_on_it(parts: P
         ({"records": True}, "records"),
         ({"held": True}, "slots"),
         ({"unsettled": [US, OTHER]}, "others"),
+        ({"suppressions": True}, "suppressions"),
+        ({"erasures": True}, "erasures"),
     ],
 )
 def test_who_has_something_to_do_is_woken_each_time(parts: Parts, seen: dict[str, Any], woken: str) -> None:
@@ -121,6 +141,13 @@ def test_who_has_something_to_do_is_woken_each_time(parts: Parts, seen: dict[str
     for _ in range(2):
         parts.subject.round()
         assert parts.woken() == {woken}
+
+
+def test_calls_whose_number_is_suppressed_may_not_leave_whatever_was_heard(parts: Parts) -> None:
+    parts.seen = replace(NOTHING, suppressed=["call-1"])
+    parts.ours = False
+    parts.subject.round()
+    assert ("suppressed", ["call-1"]) in parts.told
 
 
 def test_who_remembers_something_is_woken_until_that_is_forgotten(parts: Parts) -> None:

@@ -7,7 +7,7 @@ import time
 import gevent
 import pytest
 
-from dialer.send_gate import EVERYBODY, KEEP_SECONDS, SendGate
+from dialer.send_gate import EVERYBODY, KEEP_SECONDS, SendGate, Suppressed
 from tests.waiting import HANG_SECONDS
 
 
@@ -89,3 +89,48 @@ def test_a_write_that_fails_is_over_too(send_gate: SendGate) -> None:
     with pytest.raises(RuntimeError), send_gate.writing():
         raise RuntimeError
     assert send_gate.wait_for_writes(0.0)
+
+
+ANN, BOB = "+14155550101", "+4930123456"
+
+
+@pytest.mark.parametrize(
+    ("what", "covered"),
+    [
+        (Suppressed("t", number=ANN), {("t", "c1", ANN), ("t", "c2", ANN)}),
+        (Suppressed("t", "c1", number=ANN), {("t", "c1", ANN)}),
+        (Suppressed("t", prefix="+49"), {("t", "c1", BOB), ("t", "c2", BOB)}),
+        (Suppressed(EVERYBODY, prefix="+49"), {("t", "c1", BOB), ("t", "c2", BOB), ("other", "c3", BOB)}),
+        (Suppressed("other"), {("other", "c3", ANN), ("other", "c3", BOB)}),
+    ],
+)
+def test_a_suppression_is_for_the_calls_that_it_names(
+    send_gate: SendGate, what: Suppressed, covered: set[tuple[str, str, str]]
+) -> None:
+    send_gate.suppress(what)
+    calls = {(t, c, n) for t, c in (("t", "c1"), ("t", "c2"), ("other", "c3")) for n in (ANN, BOB)}
+    assert {call for call in calls if send_gate.suppresses(*call, asked_at=0.0)} == covered
+
+
+def test_a_suppression_is_for_what_was_claimed_before_it(
+    send_gate: SendGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("dialer.send_gate.time.monotonic", lambda: now)
+    send_gate.suppress(Suppressed("t", number=ANN))
+    now += 1
+    send_gate.suppress(Suppressed("t", number=BOB))
+    assert send_gate.suppresses("t", "c", ANN, asked_at=1000.0)
+    assert not send_gate.suppresses("t", "c", ANN, asked_at=1000.5), "its claim has asked the rows since"
+    assert send_gate.suppresses("t", "c", BOB, asked_at=1000.5)
+
+
+def test_a_suppression_is_forgotten_once_nothing_that_it_is_for_can_be_left(
+    send_gate: SendGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("dialer.send_gate.time.monotonic", lambda: now)
+    send_gate.suppress(Suppressed("t", number=ANN))
+    now += KEEP_SECONDS
+    send_gate.suppress(Suppressed("t", number=BOB))
+    assert not send_gate.suppresses("t", "c", ANN, asked_at=0.0)

@@ -15,7 +15,7 @@ from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState
 from dialer.record.call_end import never_sendable
 from dialer.record.recorder import Recorder
-from dialer.send_gate import SendGate
+from dialer.send_gate import SendGate, Suppressed
 from freeswitch.cluster import Cluster
 from freeswitch.errors import CommandRefused, NotConnected, Withheld
 from freeswitch.originate import OriginateRequest
@@ -105,7 +105,9 @@ def test_a_call_whose_permit_lapsed_asks_again(bench: Bench) -> None:
     assert bench.send(make_call(), expires=0.0) is SendOutcome.LAPSED
 
 
-@pytest.mark.parametrize("hold", ["pause", "halt", "halt of all", "must end", "drain", "lease"])
+@pytest.mark.parametrize(
+    "hold", ["pause", "halt", "halt of all", "must end", "suppressed", "seen to be", "drain", "lease"]
+)
 def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
     call = make_call(generation=3)
     if hold == "pause":
@@ -117,6 +119,10 @@ def test_a_call_that_is_held_does_not_leave(bench: Bench, hold: str) -> None:
     elif hold == "must end":
         # Its tenant was halted, and is not any more.
         call.must_end = True
+    elif hold == "suppressed":
+        bench.send_gate.suppress(Suppressed(call.tenant_id, number=call.phone_number))
+    elif hold == "seen to be":
+        call.suppressed = True
     elif hold == "drain":
         bench.send_gate.draining = True
     else:

@@ -1,0 +1,60 @@
+"""When and where a person agreed to be called: the columns `consent_at` and `consent_source` of a list.
+
+They stay columns of the contact as all others; beside that they are kept as what they are, for who has to prove it. A
+policy may require them of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from campaigns.columns import CellRefused, Columns
+from campaigns.errors import quoted
+
+AT, SOURCE = "consent_at", "consent_source"
+SOURCE_MAX = 200
+"""Characters."""
+_DAY = len("2026-01-31")
+
+
+def consent_of(
+    cells: Sequence[str], columns: Columns, now: datetime, *, required: bool = False
+) -> tuple[str | None, str | None] | CellRefused:
+    """When (RFC 3339) and where the person of a row agreed, None where that is not said; or why the row is refused.
+    `required`: who has not said when is not called."""
+    when, source = _cell(cells, columns.consent_at), _cell(cells, columns.consent_source)
+    if not when:
+        if required:
+            reason = (
+                f"{AT} is empty, and nobody may be called without consent; fill it in, or leave the row out"
+            )
+            return CellRefused("consent_missing", reason, AT)
+        return None, source or None
+    found = _moment(when)
+    if found is None:
+        rule = "it must be a day or a time with an offset, like 2026-01-31 or 2026-01-31T09:00:00Z"
+        return CellRefused("invalid_consent", f"{AT} is {quoted(when)}; {rule}", AT)
+    if found > now:
+        return CellRefused(
+            "invalid_consent", f"{AT} is {quoted(when)}, which has not come yet; correct it", AT
+        )
+    if len(source) > SOURCE_MAX:
+        reason = f"{SOURCE} has {len(source)} characters; at most {SOURCE_MAX} are allowed: shorten it"
+        return CellRefused("invalid_consent", reason, SOURCE)
+    return found.isoformat(), source or None
+
+
+def _cell(cells: Sequence[str], index: int | None) -> str:
+    return cells[index].strip() if index is not None and index < len(cells) else ""
+
+
+def _moment(text: str) -> datetime | None:
+    """A day is its first moment in UTC."""
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        return found.replace(tzinfo=UTC) if len(text) == _DAY else None
+    return found

@@ -1,0 +1,210 @@
+"""Erases a person's data from a tenant's campaigns: number and fields, wherever they are kept. Counts stay.
+
+From the request on the number is suppressed, by its keyed hash alone. The rest is a state that is looked at until it
+is done: whoever is pending is taken off the lists first, a call that is up runs to its end, and what is to be
+published of it is. Then Redis is gone through (`live.erasing`, `limits.erasing`), and all that PostgreSQL has goes in
+one transaction, the number of the request itself with it. Decision 0064.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import phonenumbers
+
+from campaigns.number_hash import NumberHash
+from campaigns.suppressed_contacts import Cancelled, cancel_named
+from campaigns.suppressions import ANY_CAMPAIGN, NOTE
+from models import db, new_id, rows, rows_as, transaction
+
+ERASED = "erased"
+"""What stands in the place of what was erased; of a contact's number with its id, of which a list has each once."""
+SOURCE = "erasure"
+OPEN = "EXISTS (SELECT FROM erasure WHERE done_at IS NULL)"
+"""Whether anything is to be erased: a part of the statement with which a dialer looks for that."""
+FEWEST_DIGITS = 6
+"""Of a number in its country, by which rows of a list are found that were rejected."""
+
+_HASHED = f"""
+WITH entered AS (
+    INSERT INTO suppression (id, scope, campaign_id, digest, secret, source, created_by)
+    VALUES (%(id)s, %(tenant)s, %(any)s, %(digest)s, %(secret)s, '{SOURCE}', %(by)s)
+    ON CONFLICT (digest, scope, campaign_id) WHERE digest IS NOT NULL DO UPDATE SET expires_at = NULL RETURNING id
+), noted AS ({NOTE.format(entries="entered")})
+DELETE FROM suppression WHERE scope = %(tenant)s AND number = %(number)s"""
+_ASK = """
+INSERT INTO erasure (id, tenant_id, number, created_by) VALUES (%(id)s, %(tenant)s, %(number)s, %(by)s)
+ON CONFLICT (tenant_id, number) WHERE done_at IS NULL DO UPDATE SET number = excluded.number RETURNING id"""
+_GET = "SELECT id, created_by, created_at, done_at FROM erasure WHERE id = %s AND tenant_id = %s"
+_OPEN = "SELECT id, tenant_id, number FROM erasure WHERE done_at IS NULL ORDER BY id LIMIT 100"
+_CONTACTS = """
+SELECT contact.id::text, contact.campaign_id::text, contact.status FROM campaign
+    JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
+WHERE campaign.tenant_id = %s ORDER BY contact.id"""
+_IN_USE = """
+SELECT EXISTS (SELECT FROM contact WHERE id = ANY(%(contacts)s::uuid[])
+        AND status IN ('pending', 'originated', 'connected'))
+    OR EXISTS (SELECT FROM call WHERE contact_id = ANY(%(contacts)s::uuid[])
+        AND (ended_at IS NULL OR slot_until IS NOT NULL))
+    OR EXISTS (SELECT FROM cdr_inbox JOIN call ON call.id = cdr_inbox.uuid
+        WHERE call.contact_id = ANY(%(contacts)s::uuid[]) AND cdr_inbox.applied_at IS NULL)
+    OR EXISTS (SELECT FROM transition WHERE NOT published AND contact_id = ANY(%(contacts)s::uuid[]))
+    OR EXISTS (SELECT FROM outbox, unnest(transition_ids) AS named (id)
+        JOIN transition ON transition.id = named.id
+        WHERE outbox.campaign_id = ANY(%(campaigns)s::uuid[])
+            AND transition.contact_id = ANY(%(contacts)s::uuid[])) AS found"""
+_ERASE = (
+    f"""UPDATE contact SET phone_number = '{ERASED}:' || id, custom_fields = '{{}}', metadata = '{{}}',
+        consent_at = NULL, consent_source = NULL, updated_at = now()
+    WHERE id = ANY(%(contacts)s::uuid[])""",
+    """DELETE FROM cdr_inbox USING call WHERE call.id = cdr_inbox.uuid
+        AND call.contact_id = ANY(%(contacts)s::uuid[])""",
+    "DELETE FROM contact_token WHERE contact_id = ANY(%(contacts)s::uuid[])",
+    f"UPDATE call SET phone_number = '{ERASED}' WHERE contact_id = ANY(%(contacts)s::uuid[])",
+    f"""UPDATE import_reject SET raw = '{ERASED}', reason = '{ERASED}' FROM campaign
+    WHERE campaign.tenant_id = %(tenant)s AND import_reject.campaign_id = campaign.id
+        AND regexp_replace(import_reject.raw || ' ' || import_reject.reason, '[^0-9]', '', 'g')
+            LIKE '%%' || %(digits)s || '%%'""",
+    """UPDATE campaign SET import_warnings = '[]' WHERE tenant_id = %(tenant)s
+        AND regexp_replace(import_warnings::text, '[^0-9]', '', 'g') LIKE '%%' || %(digits)s || '%%'""",
+)
+_ANSWERS = """
+SELECT key, body FROM idempotency
+WHERE tenant_id = %s AND position(%s IN body) > 0 FOR UPDATE"""
+# Whoever sends that request again is told that it was another, and nothing is made of it anew.
+_ANSWER = f"UPDATE idempotency SET body = %s, body_hash = '{ERASED}' WHERE tenant_id = %s AND key = %s"
+_DONE = "UPDATE erasure SET number = NULL, done_at = now() WHERE id = %s AND done_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was asked for, as it is told: without the number."""
+
+    id: uuid.UUID
+    created_by: str
+    created_at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenErasure:
+    """Whose data is to be erased."""
+
+    id: uuid.UUID
+    tenant_id: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a number is: contacts, and their campaigns."""
+
+    contacts: tuple[str, ...]
+    campaigns: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+def ask(tenant_id: str, number: str, by: str, number_hash: NumberHash) -> uuid.UUID:
+    """Suppress a number for good and have the tenant's data about it erased; the erasure's id. In the caller's
+    transaction."""
+    asked = {
+        "id": new_id(),
+        "tenant": tenant_id,
+        "any": ANY_CAMPAIGN,
+        "digest": number_hash(number),
+        "secret": number_hash.mark,
+        "number": number,
+        "by": by,
+    }
+    db.execute_sql(_HASHED, asked)
+    found = db.execute_sql(_ASK, asked | {"id": new_id()}).fetchone()
+    erasure_id: uuid.UUID = found[0]
+    return erasure_id
+
+
+def get(erasure_id: uuid.UUID, tenant_id: str) -> Erasure | None:
+    """An erasure of a tenant."""
+    found = rows_as(Erasure, _GET, erasure_id, tenant_id)
+    return found[0] if found else None
+
+
+def still_open() -> list[OpenErasure]:
+    """Those that are not done, the oldest first."""
+    with db.connection_context():
+        return rows_as(OpenErasure, _OPEN)
+
+
+def find(erasure: OpenErasure) -> Found:
+    """Where the number is now."""
+    with db.connection_context():
+        found = rows(_CONTACTS, erasure.number, erasure.tenant_id)
+    return Found(
+        tuple(row["id"] for row in found),
+        tuple(dict.fromkeys(row["campaign_id"] for row in found)),
+        tuple(row["id"] for row in found if row["status"] == "pending"),
+    )
+
+
+def cancel(erasure: OpenErasure, found: Found, owner: str, number_hash: NumberHash) -> Cancelled:
+    """Take those off the lists that are pending."""
+    digest = number_hash(erasure.number)
+    return cancel_named(owner, found.pending, [digest] * len(found.pending))
+
+
+def in_use(found: Found) -> bool:
+    """Whether somebody of these may still be called, is in a call, or has something that is still to be told."""
+    asked = {"contacts": list(found.contacts), "campaigns": list(found.campaigns)}
+    with transaction():
+        used: bool = db.execute_sql(_IN_USE, asked).fetchone()[0]
+    return used
+
+
+def erase(erasure: OpenErasure, found: Found) -> bool:
+    """Erase all that PostgreSQL has, the number of the request included; False where it is in use again: nothing is
+    done then. In a transaction of its own."""
+    asked = {
+        "tenant": erasure.tenant_id,
+        "contacts": list(found.contacts),
+        "digits": _digits(erasure.number),
+    }
+    with transaction():
+        if in_use(found):
+            return False
+        for statement in _ERASE:
+            db.execute_sql(statement, asked)
+        for row in rows(_ANSWERS, erasure.tenant_id, erasure.number):
+            rows(_ANSWER, without(row["body"], erasure.number), erasure.tenant_id, row["key"])
+        rows(_DONE, erasure.id)
+    return True
+
+
+def without(body: str, number: str) -> str:
+    """A stored answer without a number and without the fields of whoever has it."""
+    try:
+        return orjson.dumps(_without(orjson.loads(body), number)).decode()
+    except orjson.JSONDecodeError:
+        return body.replace(number, ERASED)
+
+
+def _without(value: Any, number: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(number, ERASED)
+    if isinstance(value, list):
+        return [_without(one, number) for one in value]
+    if isinstance(value, dict):
+        theirs = number in value.values()
+        return {
+            name: {} if theirs and isinstance(one, dict) else _without(one, number)
+            for name, one in value.items()
+        }
+    return value
+
+
+def _digits(number: str) -> str:
+    """By which a number is found however it was written: its digits within its country, where they are enough."""
+    national = phonenumbers.national_significant_number(phonenumbers.parse(number))
+    return national if len(national) >= FEWEST_DIGITS else number.removeprefix("+")

@@ -1,0 +1,130 @@
+"""Takes those off the lists whose number is suppressed: pending contacts become `cancelled`, a slice at a time.
+
+An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again. Besides, a
+claim names those that it had to leave, for whatever was missed: a contact that was imported at the very moment, an
+entry of another release. Every change is a compare-and-set; who is locked just now is looked at again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from campaigns.dispositions import SUPPRESSED
+from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
+from models import db, rows, transaction
+
+SLICE = 500
+"""Entries looked at in one transaction."""
+MOST = 5_000
+"""Contacts cancelled in one transaction."""
+NEWS = "EXISTS (SELECT FROM suppression_news)"
+"""Whether an entry may concern somebody who is pending: a part of the statement with which a dialer looks."""
+
+_FIRST = uuid.UUID(int=0)
+_NEWS = """
+SELECT news.suppression_id AS id, entry.number, entry.prefix
+FROM suppression_news AS news LEFT JOIN suppression AS entry ON entry.id = news.suppression_id
+WHERE news.suppression_id > %s ORDER BY news.suppression_id LIMIT %s FOR UPDATE OF news SKIP LOCKED
+"""
+# The digits end where ':' begins. The rest of a campaign that has ended is cancelled by who ended it.
+_CONCERNED = f"""
+    SELECT found.entry_id, found.contact_id FROM (
+        SELECT entry.id AS entry_id, entry.scope, entry.campaign_id AS only, contact.id AS contact_id,
+            contact.campaign_id
+        FROM suppression AS entry JOIN contact ON contact.waiting AND contact.phone_number = entry.number
+        WHERE entry.id = ANY(%(entries)s) AND entry.number IS NOT NULL AND {BINDS}
+        UNION ALL
+        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id
+        FROM suppression AS entry JOIN contact ON contact.waiting
+            AND contact.phone_number ~>=~ entry.prefix AND contact.phone_number ~<~ (entry.prefix || ':')
+        WHERE entry.id = ANY(%(entries)s) AND entry.prefix IS NOT NULL AND {BINDS}
+    ) AS found JOIN campaign ON campaign.id = found.campaign_id
+    WHERE campaign.status NOT IN ('completed', 'failed') AND found.scope IN ('{EVERYBODY}', campaign.tenant_id)
+        AND found.only IN ('{EVERY_CAMPAIGN}', campaign.id)"""
+_NAMED = f"""
+    SELECT contact.id AS contact_id
+    FROM unnest(%(contacts)s::uuid[], %(digests)s::bytea[]) AS named (id, digest)
+        JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id
+    WHERE contact.status = 'pending' AND campaign.status NOT IN ('completed', 'failed') AND {
+    suppressed(
+        "contact.phone_number", tenant="campaign.tenant_id", campaign="campaign.id", digest="named.digest"
+    )
+}"""
+_CANCEL = f"""
+WITH free AS (
+    SELECT id FROM contact WHERE id = ANY(ARRAY(SELECT contact_id FROM ({{whom}} LIMIT {MOST}) AS whom))
+        AND status = 'pending'
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), cancelled AS (
+    UPDATE contact SET status = 'cancelled', disposition = '{SUPPRESSED}', next_attempt_at = NULL,
+        version = version + 1, updated_at = now()
+    FROM free WHERE contact.id = free.id
+    RETURNING contact.campaign_id, contact.id, contact.version, contact.attempts, contact.last_cause
+), told AS (
+    INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
+    SELECT campaign_id, id, version, 'cancelled', '{SUPPRESSED}', NULLIF(attempts, 0), last_cause, %(owner)s
+    FROM cancelled
+), counted AS (
+    INSERT INTO campaign_count (campaign_id, lane, pending, cancelled)
+    SELECT campaign_id, %(lane)s, -count(*), count(*) FROM cancelled GROUP BY campaign_id ORDER BY campaign_id
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
+        cancelled = campaign_count.cancelled + excluded.cancelled
+)
+SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
+_CANCEL_CONCERNED = _CANCEL.format(whom=_CONCERNED)
+_CANCEL_NAMED = _CANCEL.format(whom=_NAMED)
+_LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
+_IN_CALLS = "SELECT DISTINCT phone_number FROM call WHERE ended_at IS NULL"
+_KNOWN = "DELETE FROM suppression_news WHERE suppression_id = ANY(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What one transaction did. `campaigns`: whose contacts were cancelled; `last` is the last entry that was looked
+    at, None where there was none."""
+
+    campaigns: tuple[str, ...]
+    last: uuid.UUID | None = None
+
+
+def in_calls() -> frozenset[str]:
+    """The numbers that are in a call: their contacts may be pending again."""
+    with db.connection_context():
+        return frozenset(row["phone_number"] for row in rows(_IN_CALLS))
+
+
+def cancel_slice(owner: str, busy: frozenset[str], after: uuid.UUID | None = None) -> Cancelled:
+    """Cancel whom the next SLICE entries of the news concern, past `after`; those that concern nobody any more are no
+    news then. `busy` are the numbers in calls, read before. In a transaction of its own; `owner` names whose
+    transition rows these are."""
+    with transaction():
+        news = rows(_NEWS, after or _FIRST, SLICE)
+        if not news:
+            return Cancelled(())
+        asked = {"entries": [row["id"] for row in news]}
+        ours = {"owner": owner, "lane": f"{owner}:suppressed"}
+        cancelled = db.execute_sql(_CANCEL_CONCERNED, asked | ours).fetchall()
+        left = {entry_id for (entry_id,) in db.execute_sql(_LEFT, asked).fetchall()}
+        known = [row["id"] for row in news if row["id"] not in left and not _may_return(row, busy)]
+        rows(_KNOWN, known)
+    return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled), news[-1]["id"])
+
+
+def cancel_named(owner: str, contacts: Sequence[str], digests: Sequence[bytes | None]) -> Cancelled:
+    """Cancel those of these contacts that are pending and suppressed; `digests` are the keyed hashes of their
+    numbers."""
+    asked = {"contacts": list(contacts), "digests": list(digests)}
+    ours = {"owner": owner, "lane": f"{owner}:suppressed"}
+    with transaction():
+        cancelled = db.execute_sql(_CANCEL_NAMED, asked | ours).fetchall()
+    return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled))
+
+
+def _may_return(entry: dict[str, str | None], busy: frozenset[str]) -> bool:
+    """Whether somebody is in a call whom an entry concerns."""
+    if entry["number"] is not None:
+        return entry["number"] in busy
+    prefix = entry["prefix"]
+    return prefix is not None and any(number.startswith(prefix) for number in busy)

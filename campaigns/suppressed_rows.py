@@ -1,0 +1,93 @@
+"""Takes the rows out of a list, while it is imported, whose number is on a do-not-call list.
+
+Looked up where they were just stored: the reader of a list knows no rows but its own. What is entered meanwhile the
+claim knows of. In the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from campaigns.column_names import PHONE_COLUMN
+from campaigns.copy_rows import CopyRows, reject_row
+from campaigns.number_hash import NumberHash
+from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
+from cooperative import let_others_run
+from models import db, rows
+
+CODE = "suppressed"
+
+_MATCHED = suppressed(
+    "contact.phone_number", tenant="%(tenant)s", campaign="%(campaign)s::uuid", digest="NULL::bytea"
+)
+_FOUND = f"""
+SELECT position, phone_number FROM contact
+WHERE campaign_id = %(campaign)s::uuid AND position BETWEEN %(first)s AND %(last)s AND {_MATCHED}
+ORDER BY position"""
+_HASHED = f"""
+SELECT entry.digest FROM suppression AS entry WHERE entry.digest = ANY(%s::bytea[])
+    AND entry.scope IN ('{EVERYBODY}', %s) AND entry.campaign_id = '{EVERY_CAMPAIGN}' AND {BINDS}"""
+_HASHES = f"""
+SELECT 1 FROM suppression WHERE digest IS NOT NULL AND scope IN ('{EVERYBODY}', %s) LIMIT 1"""
+_NUMBERS = """
+SELECT position, phone_number FROM contact WHERE campaign_id = %s AND position BETWEEN %s AND %s ORDER BY position"""
+_TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
+# However many there are by now: a plan that was made for a few would read them all for each contact.
+_BY_INDEX = "SET LOCAL enable_seqscan = off"
+_SLICE = 1_000
+
+
+class SuppressedRows:
+    """Those of one list; `count` is how many were taken out."""
+
+    def __init__(self, campaign_id: uuid.UUID, tenant_id: str, number_hash: NumberHash) -> None:
+        self.count = 0
+        self._campaign_id = campaign_id
+        self._tenant_id = tenant_id
+        self._number_hash = number_hash
+        self._last = 0
+        with db.cursor() as cursor:
+            cursor.execute(_BY_INDEX)
+            self._some_are_hashed = bool(cursor.execute(_HASHES, (tenant_id,)).fetchone())
+
+    def take_out(self, piece: CopyRows) -> bytes:
+        """Delete those of a piece that was just stored; as rejected rows, as COPY reads them."""
+        if not piece.counts.accepted:
+            return b""
+        first, self._last = self._last + 1, self._last + piece.counts.accepted
+        found = self._by_number(first) | (self._by_hash(first) if self._some_are_hashed else {})
+        if not found:
+            return b""
+        rows(_TAKE_OUT, self._campaign_id, list(found))
+        self.count += len(found)
+        sources = piece.sources.split(b"\n")
+        return b"".join(
+            reject_row(
+                self._campaign_id,
+                sources[position - first],
+                CODE,
+                f"{number} is on a do-not-call list",
+                PHONE_COLUMN,
+            )
+            for position, number in sorted(found.items())
+        )
+
+    def _by_number(self, first: int) -> dict[int, str]:
+        asked = {
+            "campaign": self._campaign_id,
+            "tenant": self._tenant_id,
+            "first": first,
+            "last": self._last,
+        }
+        return dict(db.execute_sql(_FOUND, asked).fetchall())
+
+    def _by_hash(self, first: int) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for start in range(first, self._last + 1, _SLICE):
+            numbers = rows(_NUMBERS, self._campaign_id, start, min(start + _SLICE - 1, self._last))
+            hashed = {self._number_hash(row["phone_number"]): row for row in numbers}
+            for match in rows(_HASHED, list(hashed), self._tenant_id):
+                row = hashed[bytes(match["digest"])]
+                found[row["position"]] = row["phone_number"]
+            let_others_run()
+        return found

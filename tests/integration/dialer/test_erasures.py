@@ -1,0 +1,258 @@
+"""A person's data goes from everywhere, once no call is up; counts stay, and the number is known by its hash."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from functools import partial
+
+import orjson
+import pytest
+from redis import Redis
+
+from campaigns import erasure
+from campaigns.erasure import without
+from coordination.redis_client import client
+from dialer import lookout
+from dialer.erasures import Erasures
+from dialer.record.outcomes import write
+from limits.erasing import forget_number
+from limits.keys import Keys
+from live.erasing import erase_events
+from live.errors import LiveUnavailable
+from live.event_log import EventLog
+from live.keys import campaign_keys
+from models import db, rows
+from tests.factories import World, counts, make_campaign, make_world
+from tests.integration.dialer.dialer_rig import PREFIX
+from tests.integration.dialer.test_claims_and_outcomes import DIALER, ended
+from tests.integration.dialer.test_suppressions import FIRST, HASH, SECOND, claim, numbers
+
+KEPT = {
+    "contact",
+    "call",
+    "import_reject",
+    "cdr_inbox",
+    "idempotency",
+    "suppression",
+    "erasure",
+    "campaign",
+    "transition",
+}
+
+REJECT = (
+    "INSERT INTO import_reject (campaign_id, line, raw, code, reason) VALUES (%s, 1, %s, 'duplicate', %s)"
+)
+RECORD = """INSERT INTO cdr_inbox (uuid, node, variables, applied_at) VALUES (%s, 'fs1', '{"a": "Zaphod"}', now())"""
+ANSWER = """
+INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body) VALUES (%s, 'k', 'r', 'h', 201, %s)"""
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Redis:
+    return client(redis_url)
+
+
+def eraser(redis: Redis, *, turn: bool = True) -> Erasures:
+    def events(campaigns: Sequence[str], contacts: Sequence[str]) -> None:
+        erase_events(redis, PREFIX, campaigns, contacts)
+
+    return Erasures(
+        DIALER,
+        HASH,
+        lambda: turn,
+        lambda: None,
+        lambda _: None,
+        events,
+        partial(forget_number, redis, PREFIX),
+    )
+
+
+def ask(world: World, number: str = FIRST) -> uuid.UUID:
+    with db.connection_context(), db.atomic():
+        return erasure.ask(world.tenant_id, number, "crm", HASH)
+
+
+def is_done(world: World, erasure_id: uuid.UUID) -> bool:
+    with db.connection_context():
+        found = erasure.get(erasure_id, world.tenant_id)
+    assert found is not None
+    return found.done_at is not None
+
+
+def published() -> None:
+    """All that is to be told was."""
+    with db.connection_context():
+        rows("UPDATE transition SET published = true")
+        rows("DELETE FROM outbox")
+
+
+def mentions(text: str) -> set[str]:
+    """The tables that still have a text."""
+    with db.connection_context():
+        return {
+            table
+            for table in KEPT
+            if rows(
+                f"SELECT 1 FROM {table} AS kept WHERE position(%s IN row_to_json(kept)::text) > 0 LIMIT 1",
+                text,
+            )
+        }
+
+
+def fill(world: World, redis: Redis) -> uuid.UUID:
+    """A campaign of which FIRST was called, and all that is kept about it."""
+    campaign_id = make_campaign(world, 2)
+    call, other = sorted(claim(campaign_id), key=lambda item: item.phone_number)
+    write(DIALER, [], [], [ended(call.call_id, "failed"), ended(other.call_id, "failed")])
+    published()
+    with db.connection_context():
+        rows('UPDATE contact SET custom_fields = \'{"first_name": "Zaphod"}\' WHERE id = %s', call.contact_id)
+        for raw, reason in (
+            ("(415) 556-0000,Zaphod", "too short"),
+            ("x", f"{FIRST} is on line 2"),
+            ("y", "z"),
+        ):
+            rows(
+                REJECT,
+                campaign_id,
+                raw,
+                reason,
+            )
+        rows(
+            RECORD,
+            call.call_id,
+        )
+        answer = {
+            "contacts": [{"phone_number": FIRST, "custom_fields": {"n": "Zaphod"}}, {"phone_number": SECOND}]
+        }
+        rows(
+            ANSWER,
+            world.tenant_id,
+            orjson.dumps(answer).decode(),
+        )
+        rows(
+            "INSERT INTO suppression (id, scope, number, source, created_by) VALUES (%s, %s, %s, 'letter', 'crm')",
+            uuid.uuid4(),
+            world.tenant_id,
+            FIRST,
+        )
+    for key in Keys(PREFIX).number_history(world.tenant_id, FIRST):
+        redis.set(key, "1")
+    stream = campaign_keys(PREFIX, str(campaign_id)).stream
+    EventLog(redis, PREFIX).position(str(campaign_id))
+    for item in (call, other):
+        data = {"contact_id": item.contact_id, "phone_number": item.phone_number}
+        redis.xadd(stream, {"kind": "contact", "data": orjson.dumps(data)})
+    return campaign_id
+
+
+def test_all_that_is_kept_of_a_person_goes_and_the_counts_stay(world: World, redis: Redis) -> None:
+    other = make_world("other", "+14155550199")
+    theirs = make_campaign(other, 1)
+    campaign_id = fill(world, redis)
+    before, start = counts(campaign_id), EventLog(redis, PREFIX).position(str(campaign_id))
+    asked = ask(world)
+    assert lookout.look(DIALER).erasures
+    eraser(redis, turn=False).round()
+    assert not is_done(world, asked)
+    eraser(redis).round()
+    assert is_done(world, asked)
+    assert not lookout.look(DIALER).erasures
+    with db.connection_context():
+        rows("DELETE FROM contact WHERE campaign_id = %s", theirs)
+    for text in (FIRST, "Zaphod", "4155560000", "415) 556"):
+        assert mentions(text) == set(), text
+    assert mentions(SECOND) == {"contact", "call", "idempotency"}
+    assert counts(campaign_id) == before
+    with db.connection_context():
+        kept = rows("SELECT raw, code FROM import_reject ORDER BY raw")
+    assert [(row["raw"], row["code"]) for row in kept] == [("erased", "duplicate")] * 2 + [("y", "duplicate")]
+    page = EventLog(redis, PREFIX).after(str(campaign_id), start.since, 10)
+    assert not page.reset
+    assert not [key for key in redis.scan_iter(f"{PREFIX}*") if FIRST in key]
+    assert [orjson.loads(entry.data)["phone_number"] for entry in page.entries] == [SECOND]
+    eraser(redis).round()
+
+
+def test_who_was_erased_is_called_from_no_later_list(world: World, redis: Redis) -> None:
+    ask(world)
+    eraser(redis).round()
+    assert numbers(claim(make_campaign(world, 2))) == {SECOND}
+
+
+def test_another_tenants_data_stays(world: World, redis: Redis) -> None:
+    theirs = make_campaign(make_world("other", "+14155550199"), 1)
+    ask(world)
+    eraser(redis).round()
+    assert mentions(FIRST) == {"contact"}
+    assert numbers(claim(theirs)) == {FIRST}
+
+
+def test_a_call_that_is_up_runs_to_its_end_first(world: World, redis: Redis) -> None:
+    campaign_id = make_campaign(world, 1, retries_per_contact=3)
+    (call,) = claim(campaign_id)
+    published()
+    asked = ask(world)
+    eraser(redis).round()
+    assert not is_done(world, asked)
+    write(DIALER, [], [], [ended(call.call_id, "pending")])
+    published()
+    eraser(redis).round()
+    assert not is_done(world, asked), "that he was cancelled is still to be told"
+    assert counts(campaign_id) == {"cancelled": 1}
+    published()
+    eraser(redis).round()
+    assert is_done(world, asked)
+    assert mentions(FIRST) == set()
+
+
+def test_what_is_to_be_told_is_told_first(world: World, redis: Redis) -> None:
+    (call,) = claim(make_campaign(world, 1))
+    write(DIALER, [], [], [ended(call.call_id, "failed")])
+    asked = ask(world)
+    eraser(redis).round()
+    assert not is_done(world, asked)
+    published()
+    eraser(redis).round()
+    assert is_done(world, asked)
+
+
+def test_where_redis_is_away_nothing_is_lost_of_where_to_look(world: World, redis: Redis) -> None:
+    campaign_id = fill(world, redis)
+    asked = ask(world)
+
+    def away(_campaigns: Sequence[str], _contacts: Sequence[str]) -> None:
+        raise LiveUnavailable("erasing events", "away")
+
+    one = eraser(redis)
+    one.erase_events = away
+    with pytest.raises(LiveUnavailable):
+        one.round()
+    assert not is_done(world, asked)
+    eraser(redis).round()
+    assert is_done(world, asked)
+    page = EventLog(redis, PREFIX).position(str(campaign_id))
+    assert redis.xlen(campaign_keys(PREFIX, str(campaign_id)).stream) == 1, page
+
+
+def test_an_erased_contact_is_never_called(world: World, redis: Redis) -> None:
+    """As where a breaker brings back whom it had let fail."""
+    campaign_id = fill(world, redis)
+    ask(world)
+    eraser(redis).round()
+    with db.connection_context():
+        rows("UPDATE contact SET status = 'pending'")
+    assert numbers(claim(campaign_id)) == {SECOND}
+
+
+def test_an_answer_keeps_what_is_about_others() -> None:
+    body = {
+        "a": [{"number": FIRST, "fields": {"x": "y"}}, {"number": SECOND, "fields": {"x": "y"}}],
+        "b": f"to {FIRST}.",
+    }
+    assert orjson.loads(without(orjson.dumps(body).decode(), FIRST)) == {
+        "a": [{"number": "erased", "fields": {}}, {"number": SECOND, "fields": {"x": "y"}}],
+        "b": "to erased.",
+    }
+    assert without(f"not JSON {FIRST}", FIRST) == "not JSON erased"

@@ -1,0 +1,138 @@
+"""Mutations of: nobody is called whose number is suppressed, and nobody stays pending for it."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import SENDER, Mutation
+
+SUPPRESSIONS = "tests/integration/dialer/test_suppressions.py"
+LOOKOUT = "tests/unit/dialer/test_lookout.py"
+GATE = "tests/unit/dialer/test_send_gate.py"
+
+ERASURES = "tests/integration/dialer/test_erasures.py"
+
+FORGOTTEN = (
+    Mutation(
+        "erased while a call is up",
+        "an outcome is told and kept of somebody whose data is said to be erased",
+        "campaigns/erasure.py",
+        "        used: bool = db.execute_sql(_IN_USE, asked).fetchone()[0]\n",
+        "        used = asked is None\n",
+        (f"{ERASURES}::test_a_call_that_is_up_runs_to_its_end_first",),
+    ),
+    Mutation(
+        "rows before events",
+        "events that can be replayed keep a number that nobody looks for any more",
+        "dialer/erasures.py",
+        "        self.erase_events(found.campaigns, found.contacts)\n",
+        "        erasure.erase(one, found)\n        self.erase_events(found.campaigns, found.contacts)\n",
+        (f"{ERASURES}::test_where_redis_is_away_nothing_is_lost_of_where_to_look",),
+    ),
+    Mutation(
+        "erased contact called",
+        "what stands in the place of an erased number is handed to a switch",
+        "campaigns/suppression_match.py",
+        "(left({number}, 1) <> '+'\n        OR EXISTS",
+        "(EXISTS",
+        (f"{ERASURES}::test_an_erased_contact_is_never_called",),
+    ),
+    Mutation(
+        "another tenant's data erased",
+        "one tenant erases what another keeps",
+        "campaigns/erasure.py",
+        "WHERE campaign.tenant_id = %s ORDER BY contact.id",
+        "WHERE %s IS NOT NULL ORDER BY contact.id",
+        (f"{ERASURES}::test_another_tenants_data_stays",),
+    ),
+    Mutation(
+        "stored answers keep the number",
+        "a number that was erased can be had by repeating a request",
+        "campaigns/erasure.py",
+        'without(row["body"], erasure.number)',
+        'row["body"]',
+        (f"{ERASURES}::test_all_that_is_kept_of_a_person_goes_and_the_counts_stay",),
+    ),
+)
+SUPPRESSED = (
+    Mutation(
+        "claim of a suppressed number",
+        "somebody who asked not to be called is called from every list that he is on",
+        "dialer/dispatch/claims.py",
+        "        AND NOT {_SUPPRESSED}\n",
+        "",
+        (f"{SUPPRESSIONS}::test_a_claim_calls_nobody_who_is_suppressed",),
+    ),
+    Mutation(
+        "expired entry binds",
+        "people are never called again whom somebody suppressed for a month",
+        "campaigns/suppression_match.py",
+        "(entry.expires_at IS NULL OR entry.expires_at > now())",
+        "(entry.expires_at IS NULL OR entry.expires_at > '-infinity')",
+        (f"{SUPPRESSIONS}::test_a_claim_calls_nobody_who_is_suppressed",),
+    ),
+    Mutation(
+        "another tenant's entry binds",
+        "one tenant decides whom the others call",
+        "campaigns/suppression_match.py",
+        "(entry.scope = '{EVERYBODY}' OR entry.scope = {{tenant}})",
+        "{{tenant}} IS NOT NULL",
+        (f"{SUPPRESSIONS}::test_a_claim_calls_nobody_who_is_suppressed",),
+    ),
+    Mutation(
+        "erased number called",
+        "somebody whose data was erased is called from the next list that he is on",
+        "dialer/dispatch/claims.py",
+        "None if number_hash is None else number_hash(item.phone_number) for item in wanted",
+        "None for item in wanted",
+        (f"{SUPPRESSIONS}::test_a_claim_calls_nobody_who_is_suppressed",),
+    ),
+    Mutation(
+        "repeat to a suppressed number",
+        "a call that the switch never saw is sent once more to somebody who was suppressed since",
+        "dialer/dispatch/claims.py",
+        " AND NOT {_SUPPRESSED_SINCE}",
+        "",
+        (
+            f"{SUPPRESSIONS}::test_a_call_that_the_switch_never_saw_is_not_sent_again_to_who_is_suppressed_since",
+        ),
+    ),
+    Mutation(
+        "suppression ignored at the guard",
+        "a call that was claimed before its number was suppressed leaves after that was answered",
+        "dialer/dispatch/sender.py",
+        "        if call.suppressed or self._suppressed(call):\n",
+        "        if call.suppressed:\n",
+        (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
+    ),
+    Mutation(
+        "suppression that was not heard",
+        "a call that waits for its turn leaves for seconds after its number was suppressed, where a message was lost",
+        "dialer/lookout.py",
+        "        self.suppressions.forbid(seen.suppressed)\n",
+        "",
+        (f"{LOOKOUT}::test_calls_whose_number_is_suppressed_may_not_leave_whatever_was_heard",),
+    ),
+    Mutation(
+        "suppression of what is claimed later",
+        "a number that was suppressed and let go is not called for ten minutes, and claimed all the time",
+        "dialer/send_gate.py",
+        "            if at < asked_at:\n                return False\n",
+        "",
+        (f"{GATE}::test_a_suppression_is_for_what_was_claimed_before_it",),
+    ),
+    Mutation(
+        "news forgotten while a call is up",
+        "somebody who was in a call when he was suppressed is pending for a retry that never comes",
+        "campaigns/suppressed_contacts.py",
+        " and not _may_return(row, busy)",
+        "",
+        (f"{SUPPRESSIONS}::test_who_is_in_a_call_is_cancelled_once_that_is_over",),
+    ),
+    Mutation(
+        "news forgotten while a contact is locked",
+        "a campaign waits for ever for a contact that nobody may call",
+        "campaigns/suppressed_contacts.py",
+        'row["id"] not in left and ',
+        "",
+        (f"{SUPPRESSIONS}::test_who_is_locked_is_looked_at_again",),
+    ),
+)
