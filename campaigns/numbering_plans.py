@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import phonenumbers
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberDesc
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    PhoneMetadata,
+    PhoneNumberDesc,
+    PhoneNumberType,
+    is_number_type_geographical,
+)
 
 _FEWEST_CHARACTERS, _MOST_CHARACTERS = 4, 16
 _LONGEST_CODE = 3
@@ -29,12 +35,14 @@ class _Region:
     """One of the regions of a calling code, in the library's order.
 
     Its numbers start with `leading`, where it has such; else whatever is valid there is its own. By their length:
-    what `dialled` matches is valid and no premium-rate number, what `premium` matches is one.
+    what `dialled` matches is valid and no premium-rate number, what `premium` matches is one, and of the former what
+    `placed` matches belongs to a place.
     """
 
     leading: re.Pattern[str] | None
     dialled: dict[int, re.Pattern[str]]
     premium: dict[int, re.Pattern[str]]
+    placed: dict[int, re.Pattern[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,28 @@ def dialled(written: str, region: str | None) -> str | None:
             return _in_e164(home.code, rest)
     national = home.significant(written)
     return None if national is None else _valid(home.code, national)
+
+
+def belongs_to_a_place(number: str) -> bool:
+    """Whether a number that `dialled` gave belongs to a place within its country, as a number for toll-free calls or
+    most mobile ones do not."""
+    code = _code_of(number[1:]) or ""
+    national = number[1 + len(code) :]
+    size = len(national)
+    for region in _regions(code):
+        if region.leading is not None:
+            if not region.leading.match(national):
+                continue
+        elif (pattern := region.dialled.get(size)) is None or not pattern.fullmatch(national):
+            continue
+        placed = region.placed.get(size)
+        return placed is not None and placed.fullmatch(national) is not None
+    return False
+
+
+def country_code(number: str) -> str:
+    """The calling code of a number in E.164, without the plus; empty of one that begins with none."""
+    return _code_of(number[1:]) or ""
 
 
 def is_whole(written: str, region: str | None) -> bool:
@@ -220,12 +250,17 @@ def _writing(metadata: PhoneMetadata | None) -> _Writing | None:
 
 def _region(metadata: PhoneMetadata, *, alone: bool) -> _Region:
     # The commonest first: the order changes nothing but the time.
-    others = [metadata.fixed_line, metadata.toll_free, metadata.shared_cost, metadata.voip]
-    others += [metadata.personal_number, metadata.pager, metadata.uan, metadata.voicemail]
+    nowhere = [metadata.toll_free, metadata.shared_cost, metadata.voip]
+    nowhere += [metadata.personal_number, metadata.pager, metadata.uan, metadata.voicemail]
+    others = [metadata.fixed_line, *nowhere]
+    somewhere = [metadata.fixed_line]
     if not metadata.same_mobile_and_fixed_line_pattern:
         others.insert(0, metadata.mobile)
+        if is_number_type_geographical(PhoneNumberType.MOBILE, metadata.country_code or 0):
+            somewhere.append(metadata.mobile)
     dialled: dict[int, re.Pattern[str]] = {}
     premium: dict[int, re.Pattern[str]] = {}
+    placed: dict[int, re.Pattern[str]] = {}
     for size in range(1, _MOST_CHARACTERS):
         general = _alternatives([metadata.general_desc], size)
         if general is None:
@@ -236,8 +271,13 @@ def _region(metadata: PhoneMetadata, *, alone: bool) -> _Region:
         if cheap is not None:
             not_dear = "" if dear is None else rf"(?!{dear}\Z)"
             dialled[size] = re.compile(rf"(?={general}\Z){not_dear}{cheap}")
+        local, free = _alternatives(somewhere, size), _alternatives(nowhere, size)
+        if local is not None:
+            not_free = "" if free is None else rf"(?!{free}\Z)"
+            not_free += "" if dear is None else rf"(?!{dear}\Z)"
+            placed[size] = re.compile(rf"(?={general}\Z){not_free}{local}")
     leading = None if alone else metadata.leading_digits
-    return _Region(None if leading is None else re.compile(leading), dialled, premium)
+    return _Region(None if leading is None else re.compile(leading), dialled, premium, placed)
 
 
 def _alternatives(ranges: Iterable[PhoneNumberDesc | None], size: int) -> str | None:
