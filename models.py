@@ -73,6 +73,7 @@ __all__ = [
     "CampaignPace",
     "CampaignRamp",
     "CampaignStatus",
+    "CampaignZone",
     "CdrInbox",
     "Contact",
     "ContactStatus",
@@ -88,6 +89,7 @@ __all__ = [
     "Node",
     "NodeDrain",
     "NodeSource",
+    "Opening",
     "OutboxRow",
     "PhoneNumber",
     "Pool",
@@ -107,7 +109,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 43
+SCHEMA_VERSION = 44
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -150,7 +152,8 @@ class Table(Model):
 class Tenant(Table):
     """Who calls. Its id is a slug that also stands in its keys; the rest is what the platform granted. `weight`, from
     1 to 100, is its share of what tenants have in common. `retention_days`: for how long a campaign that has ended
-    keeps its contacts and calls; null is for ever."""
+    keeps its contacts and calls; null is for ever. `default_windows`, `default_holidays` and `default_time_zone` are
+    the calling window of a campaign that says nothing of one."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -159,6 +162,9 @@ class Tenant(Table):
     queues = BinaryJSONField(default=list, index=False)
     weight = IntegerField(default=1)
     retention_days = IntegerField(null=True)
+    default_windows = BinaryJSONField(null=True, index=False)
+    default_holidays = BinaryJSONField(null=True, index=False)
+    default_time_zone = TextField(null=True)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
@@ -333,10 +339,13 @@ class Campaign(Table):
     `slow_start` it begins at a tenth of its rate. `purged_at`: since when its contacts and calls are gone, and
     `purging_at` while they are being deleted; `kept_outcomes` is what had become of them.
     `scheduled_at`: when a dialer starts it; `end_at`: when one ends it, whatever is left; `time_zone`: the zone in
-    which these were given. `retry_rules`: when who ended so is called again, by disposition
-    (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`: it goes on where
-    nobody is left to call; `additions`: how many lists were added to it. `external_id` and `metadata`
-    are its client's; `cloned_from`: which one it repeats; `family_id`: the first of those that do."""
+    which these were given, and that of contacts whose own is not known. `retry_rules`: when who ended so is called
+    again, by disposition (`campaigns.retry_rules`), where that is not as the two columns before it say. `keep_open`:
+    it goes on where nobody is left to call; `additions`: how many lists were added to it. `external_id` and
+    `metadata` are its client's; `cloned_from`: which one it repeats; `family_id`: the first of those that do.
+    `windows` are the hours in which its contacts may be called, `holidays` the days on which they may not; null is
+    at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
+    written, by the tables that `openings_by` names."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -354,6 +363,11 @@ class Campaign(Table):
     scheduled_at = DateTimeTZField(null=True)
     end_at = DateTimeTZField(null=True)
     time_zone = TextField(null=True)
+    windows = BinaryJSONField(null=True, index=False)
+    holidays = BinaryJSONField(null=True, index=False)
+    zones_read = BooleanField(default=False)
+    openings_until = DateTimeTZField(null=True)
+    openings_by = TextField(null=True)
     started_at = DateTimeTZField(null=True)
     completed_at = DateTimeTZField(null=True)
     stopping_at = DateTimeTZField(null=True)
@@ -396,12 +410,14 @@ class Contact(Table):
     trigger; an index mentions it in place of the status, so that the steps of a call write no index. `callback`:
     somebody named its `next_attempt_at`, and it goes before others when that comes. `expires_at`: not
     called later. `priority`, from 0 to 100: the highest first of those that wait for their first call.
-    `wait_reason`: why it is not called before `next_attempt_at`, where it is not for its retry."""
+    `wait_reason`: why it is not called before `next_attempt_at`, where it is not for its retry. `zone_group` stands
+    for the time zones in which the contact may be (`campaigns/zone_groups.py`)."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
     position = IntegerField()
     phone_number = TextField()
+    zone_group = BigIntegerField(default=0)
     status = TextField(default=ContactStatus.PENDING)
     disposition = TextField(null=True)
     attempts = SmallIntegerField(default=0)
@@ -522,6 +538,30 @@ class CampaignLogEntry(Table):
 
     class Meta:
         table_name = "campaign_log"
+
+
+class CampaignZone(Table):
+    """The time zones that a group of a campaign's contacts may be in; none of those who are in the campaign's own."""
+
+    campaign_id = UUIDField()
+    zone_group = BigIntegerField()
+    zones = BinaryJSONField(index=False)
+
+    class Meta:
+        primary_key = CompositeKey("campaign_id", "zone_group")
+
+
+class Opening(Table):
+    """A time, without its last moment, in which the contacts of a group may be called. `campaigns/openings.py` writes
+    these ahead; where there is none, nobody is called."""
+
+    campaign_id = UUIDField()
+    zone_group = BigIntegerField()
+    opens_at = DateTimeTZField()
+    closes_at = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("campaign_id", "zone_group", "opens_at")
 
 
 class CampaignRamp(Table):
@@ -734,5 +774,5 @@ TABLES: tuple[type[Table], ...] = (
     Tenant, CallLimits, ApiKey, Gateway, Agent, PhoneNumber, Campaign, Contact, Call, CampaignCount, Transition,
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
-    BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure,
+    BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure, CampaignZone, Opening,
 )  # fmt: skip

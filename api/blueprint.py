@@ -111,18 +111,20 @@ def typed(pairs: Iterable[tuple[str, list[str]]], schema: ma.Schema) -> dict[str
         elif isinstance(field, schemas.Boolean) and text in ("true", "false"):
             values[name] = text == "true"
         elif isinstance(field, schemas.Nested):
-            values[name] = _nested(name, text)
+            values[name] = _json_of(name, text, "an object")
+        elif isinstance(field, schemas.Items):
+            values[name] = _json_of(name, text, "a list")
         else:
             values[name] = text
     return values
 
 
-def _nested(name: str, text: str) -> object:
-    """What the JSON of an object in a form says. Raises ApiError 400."""
+def _json_of(name: str, text: str, what: str) -> object:
+    """What the JSON in a form says, which is to be `what`. Raises ApiError 400."""
     try:
         return json_body.decode(text.encode())
     except json_body.JsonRefused as error:
-        raise ApiError(400, f"{name} is {schemas.quoted(text)}; it must be JSON of an object.") from error
+        raise ApiError(400, f"{name} is {schemas.quoted(text)}; it must be JSON of {what}.") from error
 
 
 def refuse_unknown(known: set[str]) -> None:

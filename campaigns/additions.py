@@ -18,15 +18,17 @@ from typing import Any
 
 import orjson
 
-from campaigns import contact_options, store
+from campaigns import contact_options, openings, store
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
-from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows
+from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_group
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, ImportCounts
 from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.number_zones import Zones
 from campaigns.numbers import region_of
+from campaigns.openings import NeverOpen
 from campaigns.row_templates import Template
 from ids import new_ids
 from models import CampaignStatus, db, rows
@@ -97,12 +99,13 @@ _LOCK_CAMPAIGN = """
 _COLUMNS = "UPDATE campaign SET import_columns = %s WHERE id = %s"
 _NUMBER = "UPDATE campaign SET additions = additions + 1 WHERE id = %s RETURNING additions"
 _COUNT = """
-    INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)
-    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending"""
+    INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
+        cancelled = campaign_count.cancelled + excluded.cancelled"""
 
 _STAGED_TYPES = """
-    id uuid, line int, phone_number text, custom_fields jsonb, client_token text, expires_at timestamptz,
-    priority smallint, metadata jsonb"""
+    id uuid, line int, phone_number text, zone_group bigint, custom_fields jsonb, client_token text,
+    expires_at timestamptz, priority smallint, metadata jsonb"""
 _OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
 _STAGE = (
     f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
@@ -131,8 +134,9 @@ _ADDED = f"""
         FROM staged WHERE line NOT IN (
             SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
     ), written AS (
-        INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, expires_at, priority, metadata)
-        SELECT id, %(campaign)s, position, phone_number, custom_fields, expires_at, priority,
+        INSERT INTO contact (id, campaign_id, position, phone_number, zone_group, custom_fields, expires_at, priority,
+            metadata)
+        SELECT id, %(campaign)s, position, phone_number, zone_group, custom_fields, expires_at, priority,
             coalesce(metadata, '{{{{}}}}') FROM fresh
     ), tokens AS (
         INSERT INTO contact_token (campaign_id, token, contact_id)
@@ -179,11 +183,11 @@ def add_rows(
     """Add a few rows, with `metadata` by their lines; what became of each. Raises NotOpenError where there is
     something to add to what has ended, and ListRefused (too_many_columns)."""
     rows(_ONE_AT_A_TIME, campaign_id)
-    found = db.execute_sql(
-        _ADD_ROWS, {"campaign": campaign_id, "rows": _as_json(accepted, metadata)}
-    ).fetchall()
+    zones: dict[int, Zones] = {}
+    given = _as_json(accepted, metadata, zones)
+    found = db.execute_sql(_ADD_ROWS, {"campaign": campaign_id, "rows": given}).fetchall()
     told = [AddedRow(line, Added(result), contact_id) for line, result, contact_id in found]
-    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns)
+    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, zones)
     return told
 
 
@@ -205,24 +209,30 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows]) -> Addition:
     rows(_ONE_AT_A_TIME, campaign_id)
     found = db.execute_sql(_ADD_LIST, {"campaign": campaign_id}).fetchall()
     told = Counter({Added(result): number for result, number in found})
-    _open(campaign_id, told[Added.ADDED], notes.custom)
+    for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.zones):
+        notes.warn(str(group))
     told[Added.DUPLICATE] += counts.duplicates
     (numbered,) = rows(_NUMBER, campaign_id)
     rows(_KEEP_REJECTS, numbered["additions"])
     return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
 
 
-def _open(campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn]) -> None:
-    """Lock the campaign, which must be open for new contacts, and count them."""
+def _open(
+    campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn], zones: Mapping[int, Zones]
+) -> Sequence[NeverOpen]:
+    """Lock the campaign, which must be open for new contacts, count them, and write when they may be called; those
+    who never may are cancelled, and returned."""
     found = rows(_LOCK_CAMPAIGN, campaign_id)
     if not new:
-        return
+        return ()
     if not found or found[0]["status"] not in OPEN:
         raise NotOpenError(found[0]["status"] if found else "deleted")
-    rows(_COUNT, campaign_id, store.IMPORT_LANE, new)
+    never = openings.add_zones(campaign_id, zones)
+    cancelled = sum(group.contacts for group in never)
+    rows(_COUNT, campaign_id, store.IMPORT_LANE, new - cancelled, cancelled)
     if found[0]["import_columns"] is None:
         # Of a list that an older release imported: its variables are called as their columns.
-        return
+        return never
     known = [ListColumn(one["header"], one["column"], one["variable"]) for one in found[0]["import_columns"]]
     now = merged(known, [column for column in columns if column.name not in contact_options.NAMES])
     if len(now) > Limits().max_columns:
@@ -233,15 +243,19 @@ def _open(campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn]) -> No
         )
     if len(now) > len(known):
         rows(_COLUMNS, orjson.dumps(ImportNotes(now).told_columns()).decode(), campaign_id)
+    return never
 
 
-def _as_json(accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]]) -> str:
-    """The rows as `_OF_JSON` reads them."""
+def _as_json(
+    accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]], zones: dict[int, Zones]
+) -> str:
+    """The rows as `_OF_JSON` reads them; their `zones` are noted."""
     told: list[dict[str, Any]] = [
         {
             "id": str(new),
             "line": row.line,
             "phone_number": row.phone_number,
+            "zone_group": note_group(row, zones),
             "custom_fields": row.custom_fields,
             "client_token": row.options.client_token,
             "expires_at": row.options.expires_at,

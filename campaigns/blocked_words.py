@@ -33,6 +33,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "tenant_minute": "The tenant's calls of this minute are used up.",
     "tenant_day_calls": "The tenant's calls of this day (UTC) are used up.",
     "tenant_day_minutes": "The tenant's minutes of this day (UTC) are used up.",
+    "window": "It is outside the calling window, where everybody is who is left.",
     "retry_wait": "Everybody who is left waits for a retry.",
     "slow_start": "Calls leave, fewer than could: it begins slowly.",
     "contact_not_claimable": "A contact's row could not be taken, which the dialer's log explains.",

@@ -14,11 +14,13 @@ from typing import Any
 
 import orjson
 
-from campaigns import budget, schedule_changes
+from campaigns import budget, schedule_changes, window_changes
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle import complete_if_exhausted
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.schedule_changes import ScheduleChanges
+from campaigns.taken_away import Held
+from campaigns.window_changes import WindowChanges
 from models import Campaign, CampaignStatus, rows
 
 ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
@@ -71,7 +73,8 @@ PATCHABLE: Mapping[str, Check | None] = {
 """The columns of a campaign that may be changed, each with what else has to hold of a new value."""
 
 SCHEDULE = ("scheduled_at", "end_at", "time_zone")
-FIELDS = (*PATCHABLE, *SCHEDULE)
+WINDOW = ("windows", "holidays")
+FIELDS = (*PATCHABLE, *SCHEDULE, *WINDOW)
 _LOCK = f"""
     SELECT status, {", ".join(FIELDS)} FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
@@ -93,12 +96,13 @@ def change(
     asked: Values,
     now: datetime,
     expected: Collection[str] | None = None,
-) -> None:
+) -> list[Held]:
     """Change what is `asked` of a campaign that has not ended, in the caller's transaction; what is left out stays.
-    All or nothing. `expected` are the versions of which it must be one.
+    All or nothing. `expected` are the versions of which it must be one. Returned is the campaign where calls that
+    were claimed by its window of before are to be held back.
 
-    Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError or
-    StartFixedError.
+    Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError,
+    StartFixedError, WindowRefusedError or WindowNotPossibleError.
     """
     if any(PATCHABLE.get(name) is _fits for name in asked):
         budget.lock(tenant_id)
@@ -120,6 +124,17 @@ def change(
     schedule = _schedule(asked)
     if schedule:
         schedule_changes.change(campaign_id, schedule, now)
+    windowed = _window(asked)
+    return window_changes.change(campaign_id, windowed) if windowed or "time_zone" in asked else []
+
+
+def _window(asked: Values) -> WindowChanges:
+    windowed: WindowChanges = {}
+    if "windows" in asked:
+        windowed["windows"] = asked["windows"]
+    if "holidays" in asked:
+        windowed["holidays"] = asked["holidays"]
+    return windowed
 
 
 def _schedule(asked: Values) -> ScheduleChanges:

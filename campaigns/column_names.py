@@ -23,6 +23,8 @@ VARIABLE_PREFIX = "carillon_"
 MOST_OF_A_VARIABLE = 100
 """Characters of a variable's own name: a suffix has room behind it in the 128 that a switch is given."""
 
+ZONE_COLUMN = "timezone"
+_NOT_A_LETTER = re.compile(r"[\W_]+")
 _NOT_IN_VARIABLE = re.compile("[^a-z0-9_]")
 _NOT_IN_NAME = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHITE = re.compile("[\t\n\r\v\f]+")
@@ -49,6 +51,11 @@ def is_phone_column(written: str) -> bool:
     if len(written) > MAX_COLUMN_NAME:
         return False
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", written)).strip().lower() == PHONE_COLUMN
+
+
+def is_zone_column(name: str) -> bool:
+    """Whether a column's name is `time_zone`, as people write it: `Time Zone`, `timezone`."""
+    return _NOT_A_LETTER.sub("", name.casefold()) == ZONE_COLUMN
 
 
 def column_name(written: str) -> str:

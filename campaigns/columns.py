@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.column_names import PHONE_COLUMN, ColumnNames, ListColumn
+from campaigns.column_names import PHONE_COLUMN, ColumnNames, ListColumn, is_zone_column
 from campaigns.errors import ListRefused, quoted
 from campaigns.number_hints import Hint, hints
 
@@ -51,6 +51,7 @@ class Columns:
 
     `variables` carry them, by name; `overhead` are the bytes of all those names in a call; `beside` are the columns
     that say of which country a number is; `consent_at` and `consent_source` are where these are, if they are.
+    `zone`: the place and name of the column that says in which time zone a contact is.
     """
 
     phone: int
@@ -61,6 +62,7 @@ class Columns:
     beside: tuple[Hint, ...] = ()
     consent_at: int | None = None
     consent_source: int | None = None
+    zone: tuple[int, str] | None = None
 
     def name(self, index: int) -> str:
         """The column's own name, as it is kept."""
@@ -72,6 +74,7 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
     phone = names.index(PHONE_COLUMN) if PHONE_COLUMN in names else len(names)
     custom = tuple((index, name) for index, name in enumerate(names) if index != phone)
     used = {name: variables[name] for _, name in custom}
+    zone = next(((index, name) for index, name in custom if is_zone_column(name)), None)
     consent = {
         name.lower(): index for index, name in custom if name.lower() in ("consent_at", "consent_source")
     }
@@ -84,6 +87,7 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
         hints(custom),
         consent.get("consent_at"),
         consent.get("consent_source"),
+        zone,
     )
 
 

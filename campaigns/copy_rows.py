@@ -13,10 +13,14 @@ import orjson
 
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow, kept_text
+from campaigns.number_zones import Zones, zones_of_number
+from campaigns.zone_groups import group_of
 from ids import new_ids
 
-CONTACT_COLUMNS = "id, campaign_id, position, phone_number, custom_fields, consent_at, consent_source"
-STAGED_COLUMNS = "id, line, phone_number, custom_fields, client_token, expires_at, priority"
+CONTACT_COLUMNS = (
+    "id, campaign_id, position, phone_number, zone_group, custom_fields, consent_at, consent_source"
+)
+STAGED_COLUMNS = "id, line, phone_number, zone_group, custom_fields, client_token, expires_at, priority"
 REJECT_COLUMNS = "campaign_id, line, raw, code, reason, column_name"
 ENOUGH_BYTES = 768 * 1024
 
@@ -51,16 +55,18 @@ def copy_rows(
 ) -> Generator[CopyRows]:
     """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips.
 
-    `notes`, which reading the batches fills, are told at the end. With `staged` the contacts have STAGED_COLUMNS:
-    where they stand in a campaign is seen later.
+    `notes`, which reading the batches fills, are told at the end, with the zones of all of them. With `staged` the
+    contacts have STAGED_COLUMNS: where they stand in a campaign is seen later.
     """
     contacts, rejects, sources, counts = bytearray(), bytearray(), bytearray(), ImportCounts()
+    zones: dict[int, Zones] = {}
     position = 0
     campaign = str(campaign_id)
     for batch in batches:
         for new, row in zip(new_ids(len(batch.accepted)), batch.accepted, strict=True):
             position += 1
-            contacts += _staged(new, row) if staged else _contact(new, campaign, position, row)
+            group = note_group(row, zones)
+            contacts += _staged(new, row, group) if staged else _contact(new, campaign, position, row, group)
             sources += f"{row.line}\t{kept_text(row.raw).translate(ESCAPES)}\n".encode()
         for refused in batch.rejected:
             rejects += _reject(campaign, refused)
@@ -71,19 +77,28 @@ def copy_rows(
     if counts.rows:
         yield CopyRows(bytes(contacts), bytes(rejects), counts, sources=bytes(sources))
     if notes is not None:
+        notes.zones = zones
         yield CopyRows(notes=notes)
 
 
-def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow) -> bytes:
-    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t".encode() + _fields(row) + _end(row)
+def note_group(row: AcceptedRow, seen: dict[int, Zones]) -> int:
+    """The group of a contact, by its list's word or else by its number; its zones are noted in `seen`."""
+    zones = zones_of_number(row.phone_number) if row.time_zone is None else (row.time_zone,)
+    group = group_of(zones)
+    seen.setdefault(group, zones)
+    return group
 
 
-def _staged(new: uuid.UUID, row: AcceptedRow) -> bytes:
+def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow, group: int) -> bytes:
+    return f"{new}\t{campaign}\t{position}\t{row.phone_number}\t{group}\t".encode() + _fields(row) + _end(row)
+
+
+def _staged(new: uuid.UUID, row: AcceptedRow, group: int) -> bytes:
     options = row.options
     token = "\\N" if options.client_token is None else options.client_token.translate(ESCAPES)
     expires = "\\N" if options.expires_at is None else options.expires_at.isoformat()
     return (
-        f"{new}\t{row.line}\t{row.phone_number}\t".encode()
+        f"{new}\t{row.line}\t{row.phone_number}\t{group}\t".encode()
         + _fields(row)
         + f"\t{token}\t{expires}\t{options.priority}\n".encode()
     )

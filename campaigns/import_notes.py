@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from campaigns.column_names import PHONE_COLUMN, ListColumn
+from campaigns.number_zones import Zones
 
 MOST_WARNINGS = 20
 
 
 @dataclass(slots=True)
 class ImportNotes:
-    """Filled while a list is read. `warnings` are sentences for the uploader."""
+    """Filled while a list is read. `warnings` are sentences for the uploader; `zones` are those in which each group
+    of contacts may be (`zone_groups`), by its id."""
 
     columns: list[ListColumn] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    zones: dict[int, Zones] = field(default_factory=dict)
 
     def warn(self, sentence: str) -> None:
         """Add a sentence, once; those past the first 20 are left out."""
@@ -37,9 +40,17 @@ class ImportNotes:
 
     def to_json(self) -> dict[str, Any]:
         """For the process that stores the list."""
-        return {"columns": [asdict(column) for column in self.columns], "warnings": self.warnings}
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "warnings": self.warnings,
+            "zones": list(self.zones.items()),
+        }
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """What `to_json` said."""
-        return cls([ListColumn(**column) for column in said["columns"]], list(said["warnings"]))
+        return cls(
+            [ListColumn(**column) for column in said["columns"]],
+            list(said["warnings"]),
+            {group: tuple(zones) for group, zones in said["zones"]},
+        )

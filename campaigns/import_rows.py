@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from campaigns import contact_options
+from campaigns import contact_options, time_zones
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.columns import CellRefused, Columns, Limits
 from campaigns.consent import consent_of
 from campaigns.contact_options import PLAIN, ContactOptions
-from campaigns.errors import ListRefused, NumberRefused
+from campaigns.errors import ListRefused, NumberRefused, quoted
 from campaigns.number_hints import hinted_number
 from campaigns.number_text import date_refused, is_date, may_be_date
 from campaigns.numbers import phone_number
@@ -29,8 +29,8 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """A contact: `line` of its file, the number in E.164, the other columns by name, the row's text, and when and
-    where consent was given, as far as a list says so."""
+    """A contact: `line` of its file, the number in E.164, the other columns by name, the row's text, when and where
+    consent was given, and its time zone, as far as a list says so."""
 
     line: int
     phone_number: str
@@ -38,6 +38,7 @@ class AcceptedRow:
     options: ContactOptions = PLAIN
     raw: str = field(default="", compare=False)
     consent: tuple[str | None, str | None] = (None, None)
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,11 @@ class RowBatcher:
             refused = self._row_templates.refusal(fields, columns.variables)
             if refused is not None:
                 return rejected_cell(line, text, refused)
+        zone: str | None = None
+        if columns.zone is not None and (cell := fields[columns.zone[1]].strip()):
+            zone = time_zones.named(cell)
+            if zone is None:
+                return rejected_cell(line, text, _no_zone(columns.zone[1], cell))
         raw = cells[columns.phone] if columns.phone < have else ""
         try:
             number = self._number(raw, line, cells, columns)
@@ -177,11 +183,11 @@ class RowBatcher:
                 self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
         if columns.consent_at is None and columns.consent_source is None and not self._consent_required:
-            return AcceptedRow(line, number, fields, options, text)
+            return AcceptedRow(line, number, fields, options, text, time_zone=zone)
         consent = consent_of(cells, columns, self._now, required=self._consent_required)
         if isinstance(consent, CellRefused):
             return rejected_cell(line, text, consent)
-        return AcceptedRow(line, number, fields, options, text, consent)
+        return AcceptedRow(line, number, fields, options, text, consent, zone)
 
     def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""
@@ -195,6 +201,13 @@ class RowBatcher:
         if earlier != line:
             raise NumberRefused("duplicate", f"{number} is already on line {earlier}")
         return number
+
+
+def _no_zone(column: str, cell: str) -> CellRefused:
+    reason = (
+        f"{column} is {quoted(cell)}, which is no IANA time zone; write one such as America/New_York, or none"
+    )
+    return CellRefused("bad_time_zone", reason, column)
 
 
 def _no_good_row(count: int, first: RejectedRow | None) -> ListRefused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -37,7 +37,8 @@ _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
-    c.slow_start, c.keep_open, c.end_at, c.time_zone, c.external_id, c.metadata, c.cloned_from"""
+    c.slow_start, c.keep_open, c.end_at, c.time_zone, c.windows, c.holidays, c.external_id, c.metadata,
+    c.cloned_from"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -88,6 +89,8 @@ class CampaignRow:
     external_id: str | None
     metadata: Mapping[str, str]
     cloned_from: uuid.UUID | None
+    windows: Sequence[Mapping[str, object]] | None
+    holidays: Mapping[str, object] | None
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 

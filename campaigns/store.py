@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from campaigns import openings
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
@@ -22,6 +23,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
 from campaigns.suppressed_rows import SuppressedRows
+from campaigns.window_changes import NO_WINDOW, Window
 from models import CampaignStatus, DialOrder, db, new_id, rows, rows_as
 
 IMPORT_LANE = "import"
@@ -61,6 +63,7 @@ class NewCampaign:
     default_region: str | None = None
     retry_rules: Mapping[str, object] = field(default_factory=dict)
     dial_order: str = DialOrder.RETRIES_FIRST
+    window: Window = NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +142,18 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
         raise ListRefused(
             "no_good_row", "contacts has no good row: every number in it is on a do-not-call list"
         )
-    _write_counts(campaign_id, counts, notes)
+    cancelled = _keep_zones(campaign_id, notes)
+    _write_counts(campaign_id, counts, cancelled, notes)
     return campaign_id
+
+
+def _keep_zones(campaign_id: uuid.UUID, notes: ImportNotes) -> int:
+    """Keep in which zones the contacts are, and when these may be called; how many never may, and are cancelled."""
+    openings.note_zones(campaign_id, notes.zones)
+    never = openings.cancel_never_open(campaign_id, openings.write(campaign_id))
+    for group in never:
+        notes.warn(str(group))
+    return sum(group.contacts for group in never)
 
 
 def _insert_campaign(new: NewCampaign) -> uuid.UUID:
@@ -150,8 +163,10 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         """
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
-            weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order, windows,
+            holidays, zones_read)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+            true)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -164,7 +179,7 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.schedule.scheduled_at,
         new.schedule.scheduled_at,
         new.schedule.end_at,
-        new.schedule.time_zone,
+        new.window.time_zone or new.schedule.time_zone,
         new.created_by,
         new.weight,
         new.slow_start,
@@ -174,11 +189,17 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.default_region,
         orjson.dumps(new.retry_rules).decode(),
         new.dial_order,
+        _json(new.window.windows),
+        _json(new.window.holidays),
     )
     return campaign_id
 
 
-def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, notes: ImportNotes) -> None:
+def _json(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, cancelled: int, notes: ImportNotes) -> None:
     rows(
         """
         UPDATE campaign SET import_rows = %s, import_accepted = %s, import_duplicates = %s, import_invalid = %s,
@@ -193,10 +214,11 @@ def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, notes: ImportNot
         campaign_id,
     )
     rows(
-        "INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)",
+        "INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)",
         campaign_id,
         IMPORT_LANE,
-        counts.accepted,
+        counts.accepted - cancelled,
+        cancelled,
     )
 
 

@@ -7,6 +7,7 @@ are put back some exist twice: each stands for the first of both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
@@ -20,6 +21,21 @@ def names() -> frozenset[str]:
     """Every IANA zone there is, by name; links (`US/Eastern`) are among them."""
     listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
     return frozenset(listed.split())
+
+
+_MISLEADING = frozenset({"EST", "MST", "HST"})
+"""IANA's names for offsets that never change; who writes one of a person means a place whose clocks do."""
+
+
+@cache
+def _by_letters() -> Mapping[str, str]:
+    return {name.casefold(): name for name in names()}
+
+
+def named(written: str) -> str | None:
+    """The zone that a person's cell names, in its own letters; None where it names none for certain."""
+    name = _by_letters().get(written.strip().replace(" ", "_").casefold())
+    return None if name in _MISLEADING else name
 
 
 @cache

@@ -7,6 +7,7 @@ is in monotonic seconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -126,6 +127,8 @@ class LiveCall:
     """When its node last said for certain that it never had the call."""
     force_closed: bool = False
     """It was closed because its switch failed to end it."""
+    leaves_before: float = math.inf
+    """When its contact's calling window closes: from then on it may not leave."""
     must_end: bool = False
     """It has to end, by a halt or a stop: it may not leave any more."""
     asking: bool = False
@@ -201,6 +204,11 @@ class LiveCall:
         """Its node has taken the order, or refused it."""
         self._advance(LiveState.ACKNOWLEDGED)
         self.released_at = now
+
+    def closes(self, seconds: float | None, asked_at: float) -> None:
+        """The database said that its calling window closes in so many seconds, None where it has none. By its clock,
+        and it was asked at `asked_at` by ours: what the answer took makes the window shorter, never longer."""
+        self.leaves_before = math.inf if seconds is None else asked_at + seconds
 
     def resend(self) -> bool:
         """It is to be sent once more under its id; False where it waits for that already, was seen or is over."""

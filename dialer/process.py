@@ -20,7 +20,7 @@ from gevent.event import Event as Signal
 from redis import Redis
 
 import outages
-from campaigns import call_counts
+from campaigns import call_counts, openings
 from campaigns.agent_reports import missing, wanted_by
 from campaigns.number_hash import NumberHash
 from campaigns.schedules import DueStart
@@ -98,6 +98,8 @@ POSTPONE_EVERY_SECONDS = 0.1
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
+OPENINGS_EVERY_SECONDS = 60.0
+OPENINGS_AT_ONCE = 200
 ADD_UP_SECONDS = 10.0
 WRITES_SECONDS = 1.0
 NOTIFY_AGAIN_SECONDS = 0.5
@@ -439,6 +441,7 @@ class Process:
         self._every(ROUND_SECONDS, self.dispatch.write_pace)
         self._every(ROUND_SECONDS, self.dispatch.write_ramps)
         self._every(PURGE_EVERY_SECONDS, self.dispatch.purge_pace)
+        self._every(OPENINGS_EVERY_SECONDS, self._write_openings)
         self._every(ADD_UP_SECONDS, self._add_up)
         self._every(BEAT_SECONDS, self._beat)
         self.dispatch.start()
@@ -592,6 +595,10 @@ class Process:
         """Contacts of a campaign were cancelled, perhaps the last."""
         if not self.live_calls.count_of_campaign(campaign_id):
             self.dispatch.exhausted(campaign_id)
+
+    def _write_openings(self) -> None:
+        if self._turns.take("openings", OPENINGS_EVERY_SECONDS):
+            openings.write_due(OPENINGS_AT_ONCE)
 
     def _add_up(self) -> None:
         if self._turns.take("call_counts", ADD_UP_SECONDS):

@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
@@ -24,14 +24,14 @@ from phonenumbers import SUPPORTED_REGIONS
 from api import idempotency, times
 from api.auth import Caller
 from api.blueprint import refusal, typed
-from api.errors import ApiError
+from api.errors import ApiError, conflict
 from api.fair_turns import FairTurns
 from api.json_body import Bytes, JsonRefused, UnknownKey, decode, split
 from api.routes.campaign_schemas import CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
-from campaigns import store
+from campaigns import store, window_changes
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused, ListTooLarge
@@ -52,6 +52,8 @@ from campaigns.schedule_changes import (
     resolved,
 )
 from campaigns.spooling import Spooled, spool
+from campaigns.window_changes import Window, WindowChanges
+from campaigns.windows import WindowRefusedError
 from cooperative import let_others_run
 
 FILE_FIELD = "contacts"
@@ -99,13 +101,14 @@ def create_from_request(
         def work() -> dict[str, object]:
             # In here, so that a replay is not refused for a time that has come since.
             _check_schedule(wanted.fields, new.schedule)
+            windowed = replace(new, window=_window(caller, wanted.fields))
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
             region = new.default_region or region_of(caller_id)
             read = partial(wanted.read, region, store.agent_templates(new.agent_id))
             number_hash = NumberHash(services.settings.secret_key or "")
-            created[:] = [store.create(new, read, number_hash)]
+            created[:] = [store.create(windowed, read, number_hash)]
             return to_json(created[0])
 
         gate = partial(import_slot, caller.tenant_id)
@@ -314,6 +317,21 @@ def _check_schedule(fields: CampaignValues, schedule: Schedule) -> None:
         check(_asked_times(fields), schedule, times.utcnow())
     except ScheduleRefusedError as error:
         raise ApiError(400, str(error)) from error
+
+
+def _window(caller: Caller, fields: CampaignValues) -> Window:
+    """The calling window that is asked for, or the tenant's default, within a transaction. Raises ApiError."""
+    asked: WindowChanges = {}
+    if "windows" in fields:
+        asked["windows"] = fields["windows"]
+    if "holidays" in fields:
+        asked["holidays"] = fields["holidays"]
+    try:
+        return window_changes.of_new(caller.tenant_id, asked, fields["time_zone"])
+    except WindowRefusedError as error:
+        raise ApiError(400, str(error)) from error
+    except window_changes.WindowNotPossibleError as error:
+        raise conflict(str(error)) from error
 
 
 def check_concurrency(calls: int, services: Services) -> None:

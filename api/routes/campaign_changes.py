@@ -15,9 +15,10 @@ from api.routes.campaigns import ETAG_HEADER, NOT_FOUND, campaign_answer, campai
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import campaign_log, changes, schedule_changes
+from campaigns import campaign_log, changes, schedule_changes, window_changes
 from campaigns.campaign_state import WEB
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
+from campaigns.windows import WindowRefusedError
 from coordination.topics import Topic
 
 blp = Blueprint("changes", description="What may be changed of a campaign until it has ended")
@@ -54,7 +55,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     budget_exceeded). A slow start that is set while the campaign runs begins then, and one that is taken away is over
     at once. One that is not kept open any more (keep_open) ends where nobody is left. When it ends may be changed
     until it has ended, when it starts until it is started: a draft that gets a scheduled_at is scheduled, and with
-    null it is a draft again.
+    null it is a draft again. Once a changed window is answered no call leaves outside it; a slow start begins anew.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     if "max_concurrent_calls" in body:
@@ -63,18 +64,25 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     with transaction():
         try:
             campaign_log.acting(current_caller().key_name)
-            changes.change(found_id, current_caller().tenant_id, body, times.utcnow(), expected)
+            held = changes.change(found_id, current_caller().tenant_id, body, times.utcnow(), expected)
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error
         except changes.StaleError as error:
             raise ApiError(412, str(error), headers={"ETag": f'"{error.current}"'}) from error
         except BudgetExceededError as error:
             raise conflict(str(error), "budget_exceeded") from error
-        except (changes.CampaignEndedError, schedule_changes.StartFixedError) as error:
+        except (
+            changes.CampaignEndedError,
+            schedule_changes.StartFixedError,
+            window_changes.WindowNotPossibleError,
+        ) as error:
             raise conflict(str(error)) from error
-        except schedule_changes.ScheduleRefusedError as error:
+        except (schedule_changes.ScheduleRefusedError, WindowRefusedError) as error:
             raise ApiError(400, str(error)) from error
         changed = campaign_or_404(found_id)
+    if held:
+        # Calls that were claimed by the window of before go back.
+        notify.hold(services(), held)
     notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
     if body.keys() & {"scheduled_at", "keep_open"}:
         notify.publish_later(services(), found_id, WEB)

@@ -16,7 +16,17 @@ from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageQuery, PageValues, list_schema
 from api.resources import Patch
 from api.routes.retry_schemas import RetryFields, RetryRulesSchema
-from campaigns import metadata, time_zones
+from api.routes.window_schemas import (
+    EXAMPLE_HOLIDAYS,
+    EXAMPLE_WINDOWS,
+    HolidaysSchema,
+    HolidaysValue,
+    WindowFields,
+    WindowSpanSchema,
+    WindowsValue,
+    is_zone,
+)
+from campaigns import metadata
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import CONTACT_MEANINGS
 from campaigns.queries import ORDERS
@@ -65,6 +75,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "external_id": "crm-0815",
     "metadata": {"owner": "sales"},
     "cloned_from": None,
+    "windows": EXAMPLE_WINDOWS,
+    "holidays": EXAMPLE_HOLIDAYS,
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -124,6 +136,9 @@ EXAMPLE_BODY: dict[str, object] = {
     "agent_id": EXAMPLE_CAMPAIGN["agent_id"],
     "phone_number_id": EXAMPLE_CAMPAIGN["phone_number_id"],
     "max_concurrent_calls": 5,
+    "time_zone": "Europe/London",
+    "windows": EXAMPLE_WINDOWS,
+    "holidays": EXAMPLE_HOLIDAYS,
     "contacts": [{"phone_number": "+14155550123", "first_name": "Ada"}],
 }
 
@@ -148,6 +163,8 @@ class CampaignValues(TypedDict):
     default_region: str | None
     retry_rules: dict[str, object]
     dial_order: str
+    windows: NotRequired[WindowsValue]
+    holidays: NotRequired[HolidaysValue]
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -165,6 +182,8 @@ class CampaignChanges(TypedDict, total=False):
     time_zone: str | None
     retry_rules: dict[str, object]
     dial_order: str
+    windows: WindowsValue
+    holidays: HolidaysValue
 
 
 class CampaignFilters(PageValues):
@@ -282,11 +301,6 @@ class PacingFields(schemas.Schema):
     )
 
 
-def _is_zone(name: str) -> None:
-    if name not in time_zones.names():
-        raise ma.ValidationError("it must be an IANA time zone, such as Europe/Berlin")
-
-
 class ScheduleFields(schemas.Schema):
     """When a campaign starts and ends by itself."""
 
@@ -312,17 +326,17 @@ class ScheduleFields(schemas.Schema):
         1,
         64,
         load_default=None,
-        validate=[_is_zone],
+        validate=[is_zone],
         metadata={
-            "description": "The IANA zone of times without an offset. Times are kept as instants and shown in UTC: a "
-            "zone that is changed by itself moves none.",
+            "description": "The IANA zone of times without an offset, and of contacts whose own is not known, for "
+            "windows. Times are kept as instants and shown in UTC: a zone that is changed by itself moves none.",
             "example": "Europe/Berlin",
         },
     )
 
 
 class ChangeableFields(
-    NameAndCapFields, RetryFields, ScheduleFields, PacingFields, KeepOpenField, ClientKeyFields
+    NameAndCapFields, RetryFields, ScheduleFields, WindowFields, PacingFields, KeepOpenField, ClientKeyFields
 ):
     """What of a campaign may be changed until it has ended."""
 
@@ -474,7 +488,8 @@ class CampaignSchema(schemas.Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When blocked_reason can be over: the next retry or probe, a minute's or a day's calls; "
+            "description": "When blocked_reason can be over: the next retry or probe, the next opening of the "
+            "calling window, a minute's or a day's calls; "
             "of a scheduled campaign when it is started, or tried again."
         },
     )
@@ -495,6 +510,18 @@ class CampaignSchema(schemas.Schema):
     metadata = schemas.Object(required=True)
     cloned_from = schemas.Id(
         required=True, allow_none=True, metadata={"description": "The campaign that it repeats."}
+    )
+    windows = schemas.Items(
+        schemas.Nested(WindowSpanSchema),
+        required=True,
+        allow_none=True,
+        metadata={"description": "When its contacts may be called; null is at any time."},
+    )
+    holidays = schemas.Nested(
+        HolidaysSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "When the window does not open."},
     )
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 

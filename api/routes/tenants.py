@@ -12,15 +12,28 @@ from flask import Response
 from api import idempotency, notify, schemas
 from api.auth import TENANT, current_caller, requires
 from api.blueprint import Blueprint
-from api.errors import conflict, not_found
+from api.errors import ApiError, conflict, not_found
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import LOCK, UNFINISHED, Patch, campaign_words, insert, invalid, page_of, unique, update
+from api.routes.window_schemas import (
+    EXAMPLE_HOLIDAYS,
+    EXAMPLE_WINDOWS,
+    HolidaysSchema,
+    HolidaysValue,
+    WindowSpanSchema,
+    WindowsValue,
+    holidays_field,
+    is_zone,
+    windows_field,
+)
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import taken_away
+from campaigns import taken_away, window_changes
 from campaigns.retention import DAYS_MAX, DAYS_MIN
 from campaigns.taken_away import Held
+from campaigns.window_changes import Window
+from campaigns.windows import WindowRefusedError
 from models import Tenant, rows
 
 blp = Blueprint("tenants", description="Who calls")
@@ -36,6 +49,9 @@ EXAMPLE_BODY: dict[str, object] = {
     "queues": ["support"],
     "weight": 1,
     "retention_days": None,
+    "default_windows": EXAMPLE_WINDOWS,
+    "default_holidays": EXAMPLE_HOLIDAYS,
+    "default_time_zone": "Europe/Berlin",
 }
 EXAMPLE: dict[str, object] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -78,6 +94,9 @@ class TenantChanges(TypedDict, total=False):
     queues: list[str]
     weight: int
     retention_days: int | None
+    default_windows: WindowsValue
+    default_holidays: HolidaysValue
+    default_time_zone: str | None
 
 
 class TenantValues(TenantChanges):
@@ -129,6 +148,24 @@ class TenantFields(schemas.Schema):
         },
     )
 
+    default_windows = windows_field(
+        "The calling window of a campaign that says nothing of windows, as it is when that is created. Needs a "
+        "default_time_zone."
+    )
+    default_holidays = holidays_field("Days on which that window does not open.")
+    default_time_zone = schemas.Text(
+        1,
+        64,
+        load_default=None,
+        allow_none=True,
+        validate=[is_zone],
+        metadata={
+            "description": "The time_zone of a campaign that gets the default window and has none: the zone of "
+            "contacts whose own is not known.",
+            "example": "Europe/Berlin",
+        },
+    )
+
 
 class TenantBody(TenantFields):
     """A new tenant."""
@@ -156,6 +193,9 @@ class TenantSchema(schemas.Schema):
     queues = schemas.Items(schemas.Text(), required=True)
     weight = schemas.Integer(required=True)
     retention_days = schemas.Integer(required=True, allow_none=True)
+    default_windows = schemas.Items(schemas.Nested(WindowSpanSchema), required=True, allow_none=True)
+    default_holidays = schemas.Nested(HolidaysSchema, required=True, allow_none=True)
+    default_time_zone = schemas.Text(required=True, allow_none=True)
     created_at = schemas.Time(required=True)
 
 
@@ -186,6 +226,7 @@ def create_tenant(body: TenantValues) -> Response:
 
     def work() -> object:
         _check_gateways(body)
+        _check_window(body)
         with unique(f"The tenant {quoted(body['id'])} exists, or did: an id is not used again."):
             tenant = insert(Tenant, **body)
         rows("INSERT INTO call_limits (tenant_id) VALUES (%s)", body["id"])
@@ -218,6 +259,13 @@ def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
     with transaction():
         tenant = _tenant_or_404(tenant_id, lock=True)
         _check_gateways(body)
+        _check_window(
+            {
+                "default_windows": body.get("default_windows", tenant.default_windows),
+                "default_holidays": body.get("default_holidays", tenant.default_holidays),
+                "default_time_zone": body.get("default_time_zone", tenant.default_time_zone),
+            }
+        )
         tenant = update(tenant, body)
         if GRANTS & body.keys():
             held = taken_away.from_tenant(tenant.id)
@@ -260,6 +308,15 @@ def _tenant_or_404(tenant_id: str, *, lock: bool = False) -> Tenant:
     if found is None:
         raise not_found("Tenant")
     return found
+
+
+def _check_window(body: TenantChanges) -> None:
+    """Raise ApiError 400 for a default window that cannot be."""
+    default = Window(body.get("default_windows"), body.get("default_holidays"), body.get("default_time_zone"))
+    try:
+        window_changes.check(default)
+    except WindowRefusedError as error:
+        raise ApiError(400, f"default_{error}") from error
 
 
 def _check_gateways(body: TenantChanges) -> None:

@@ -279,6 +279,7 @@ class Batch:
             return 0
         wanted = [self._request(choice, permit) for choice, permit in admitted]
         dues = [choice.candidate.due for choice, _ in admitted]
+        claimed_at = self.now()
         try:
             claimed = self.statements.claim(self.dialer_id, wanted)
         except (DataError, IntegrityError):
@@ -294,7 +295,7 @@ class Batch:
             self.outcomes[choice.plan.campaign_id].denied.append((choice.candidate.due, denied))
             return 0
         hit(FaultPoint.CLAIMED)
-        self._hand_over(admitted, wanted, claimed, left)
+        self._hand_over(admitted, wanted, claimed, left, claimed_at)
         self.timing.ready_after(self.now() - self.asked_at)
         unused = [left.pop(permit.call_id) for _, permit in admitted if permit.call_id in left]
         if unused:
@@ -309,7 +310,9 @@ class Batch:
         wanted: Sequence[ClaimRequest],
         claimed: Sequence[Claimed],
         left: dict[str, Permit],
+        claimed_at: float,
     ) -> None:
+        """They are ours by a claim that was asked for at `claimed_at`."""
         choices = {permit.call_id: choice for choice, permit in admitted}
         cores = {item.call_id: item.core_uuid for item in wanted}
         permits = {item.call_id: left.pop(item.call_id) for item in claimed}
@@ -325,6 +328,8 @@ class Batch:
             )
             for item in claimed
         ]
+        for call, item in zip(calls, claimed, strict=True):
+            call.closes(item.closes_in, claimed_at)
         self.around.announce(claimed)
         hit(FaultPoint.ENTERED)
         for call, item in zip(calls, claimed, strict=True):

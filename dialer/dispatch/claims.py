@@ -16,9 +16,12 @@ from campaigns.number_hash import NumberHash
 from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
+from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open
 from models import Pool, db, open_pool, rows
 
 CLAIM_SECONDS = 1.0
+NEVER_SECONDS = 1e9
+"""Until somebody is due whose calling window has no opening that is known."""
 LOCK_SECONDS = 0.1
 """A claim that takes longer, or waits for a row for longer, is ended by the server: its turns are over, and nothing
 behind it could be claimed meanwhile."""
@@ -37,12 +40,17 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class NextDue:
-    """When the first pending contact of a campaign is due: `at` in RFC 3339, `seconds` from now. `reason`: why not
-    before, where it does not wait for its retry."""
+    """When the first pending contact of a campaign is due: `seconds` from now; `at`, in RFC 3339, is when that is
+    told to be, None where it is not known. `reason`: why not before, where it does not wait for its retry."""
 
-    at: str
+    at: str | None
     seconds: float
     reason: str | None = None
+
+    @property
+    def window(self) -> bool:
+        """Whether the calling window is what is waited for."""
+        return self.reason == "window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,49 +99,78 @@ class Claimed:
     transition_id: int
     at: str
     outbox_id: int | None = None
+    closes_in: float | None = None
+    """In how many seconds its calling window closes, from the claim on; None where it has none."""
 
 
 _NOT_EXPIRED = "(contact.expires_at IS NULL OR contact.expires_at > now())"
 # In parts, for each of which an index knows where it ends: those that wait for a later time are not read. Each in the
 # order of its index, so that no other is chosen. A callback is among the retries too, and who comes first by priority
-# among all new ones.
+# among all new ones. Of a campaign with windows group by group, but for callbacks and the preferred, who are few.
 _PART = f"""
     (SELECT {{rank}} AS rank, id, phone_number, sends, attempts, next_attempt_at, position, {{priority}} AS priority
     FROM contact
     WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND {{which}} AND {_NOT_EXPIRED}
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
-    ORDER BY {{order}} LIMIT wanted.most)"""
-_BY_TIME = "next_attempt_at NULLS FIRST, position"
+    ORDER BY {{order}} LIMIT {{most}})"""
+_IN_WINDOW = f"(campaign.windows IS NULL OR {is_open('contact.campaign_id', 'contact.zone_group')})"
 _CALLBACKS = _PART.format(
-    rank=0, priority=0, which="callback AND next_attempt_at <= now()", order="next_attempt_at"
+    rank=0,
+    priority=0,
+    which=f"callback AND next_attempt_at <= now() AND {_IN_WINDOW}",
+    order="next_attempt_at",
+    most="wanted.most",
 )
-_RETRIES = _PART.format(rank=1, priority=0, which="next_attempt_at <= now()", order=_BY_TIME)
 _PREFERRED = _PART.format(
     rank=2,
     priority="priority",
-    which="next_attempt_at IS NULL AND priority > 0",
+    which=f"next_attempt_at IS NULL AND priority > 0 AND {_IN_WINDOW}",
     order="priority DESC, position",
+    most="wanted.most",
 )
-_NEW = _PART.format(rank=2, priority=0, which="next_attempt_at IS NULL", order=_BY_TIME)
+
+
+def _by_list(which: str, order: str, most: str) -> str:
+    """Retries that are due, and new contacts."""
+    parts = ((1, "next_attempt_at <= now()"), (2, "next_attempt_at IS NULL"))
+    return " UNION ALL ".join(
+        _PART.format(
+            rank=rank,
+            priority=0,
+            which=f"{which} AND {due}",
+            order=f"next_attempt_at NULLS FIRST, {order}",
+            most=most,
+        )
+        for rank, due in parts
+    )
+
+
+_OF_CAMPAIGN = _by_list("campaign.windows IS NULL", "position", "wanted.most")
+_OF_GROUP = _by_list("zone_group = open_group.zone_group", "id", "open_group.most")
 _DUE = f"""
 SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
     CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
 FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most)
     JOIN campaign ON campaign.id = wanted.campaign_id,
-    LATERAL ({_CALLBACKS} UNION ALL {_RETRIES} UNION ALL {_PREFERRED} UNION ALL {_NEW}) AS due
+    LATERAL ({_CALLBACKS} UNION ALL {_PREFERRED} UNION ALL {_OF_CAMPAIGN} UNION ALL
+        (SELECT in_window.* FROM ({OPEN_GROUPS}) AS open_group, LATERAL ({_OF_GROUP}) AS in_window)) AS due
 ORDER BY wanted.campaign_id,
     CASE WHEN due.rank > 0 AND campaign.dial_order = 'new_first' THEN 3 - due.rank ELSE due.rank END,
     due.priority DESC, due.next_attempt_at, due.position
 """
 
-_NEXT_DUE = """
-SELECT wanted.campaign_id::text,
-    coalesce(to_char(first.next_attempt_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS at,
-    coalesce(extract(epoch FROM first.next_attempt_at - now())::float8, 0) AS seconds, first.wait_reason
-FROM unnest(%s::uuid[]) AS wanted (campaign_id), LATERAL (
-    SELECT next_attempt_at, wait_reason FROM contact
-    WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
-    ORDER BY next_attempt_at NULLS FIRST LIMIT 1
+_NEXT_DUE = f"""
+SELECT wanted.campaign_id::text, to_char(first.told_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
+    CASE WHEN first.never THEN {NEVER_SECONDS}
+        ELSE coalesce(extract(epoch FROM first.due_at - now())::float8, 0) END AS seconds,
+    CASE WHEN first.of_window THEN 'window' ELSE first.wait_reason END AS reason
+FROM unnest(%s::uuid[]) AS wanted (campaign_id) JOIN campaign ON campaign.id = wanted.campaign_id, LATERAL (
+    (SELECT next_attempt_at AS due_at, next_attempt_at AS told_at, false AS of_window, false AS never, wait_reason
+    FROM contact
+    WHERE campaign.windows IS NULL AND campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
+    ORDER BY next_attempt_at NULLS FIRST LIMIT 1)
+    UNION ALL
+    ({NEXT_IN_WINDOW})
 ) AS first
 """
 
@@ -157,7 +194,8 @@ _SUPPRESSED = suppressed(
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
-    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164
+    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164,
+        campaign.windows IS NOT NULL AS windowed
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
         JOIN unnest(%(campaigns)s::uuid[], %(generations)s::int[]) AS planned (id, generation)
             ON planned.id = campaign.id AND planned.generation = campaign.generation
@@ -173,13 +211,14 @@ WITH campaign_now AS (
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
         wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {REJECTED} AS rejected,
-        campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id
+        campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id, campaign_now.windowed
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND NOT {_SUPPRESSED}
         AND {_NOT_EXPIRED}
+        AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
@@ -187,7 +226,7 @@ WITH campaign_now AS (
     FROM free WHERE contact.id = free.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
-        contact.disturbed, contact.custom_fields, contact.version, free.*
+        contact.disturbed, contact.custom_fields, contact.version, contact.zone_group, free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds, second_leg_gateway_id)
@@ -206,7 +245,8 @@ WITH campaign_now AS (
 ), noted AS ({TO_OUTBOX.format(owner="%(dialer)s", moved="taken")})
 SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
     generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, disturbed,
-    rejected, custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID}
+    rejected, custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID},
+    CASE WHEN windowed THEN {closes_in("taken.campaign_id", "taken.zone_group")} END AS closes_in
 FROM taken
 """
 
@@ -214,10 +254,13 @@ _SUPPRESSED_SINCE = suppressed(
     "call.phone_number", tenant="call.tenant_id", campaign="call.campaign_id", digest="%(digest)s::bytea"
 )
 _CLAIM_AGAIN = f"""
-UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact
+UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact JOIN campaign ON campaign.id = contact.campaign_id
 WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 'dispatching'
     AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE}
-RETURNING contact.custom_fields
+    AND (campaign.windows IS NULL OR {is_open("contact.campaign_id", "contact.zone_group")})
+RETURNING contact.custom_fields,
+    CASE WHEN campaign.windows IS NOT NULL
+        THEN {closes_in("contact.campaign_id", "contact.zone_group")} END AS closes_in
 """
 
 
@@ -250,7 +293,7 @@ def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
     """When the first pending contact of each campaign is due; one that has none is not there."""
     with db.connection_context():
         found = rows(_NEXT_DUE, list(campaigns))
-    return {row["campaign_id"]: NextDue(row["at"], row["seconds"], row["wait_reason"]) for row in found}
+    return {row["campaign_id"]: NextDue(row["at"], row["seconds"], row["reason"]) for row in found}
 
 
 def postpone(late: Mapping[str, float], reason: str) -> None:
@@ -272,7 +315,8 @@ def claim(
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nor is one whose number
     is on a do-not-call list; by `number_hash` those that were erased are known. Nothing is claimed
     of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
-    is taken from a campaign raises it. The answer is in the order of `wanted`.
+    is taken from a campaign raises it; nor outside a contact's calling window. The answer is in the order of
+    `wanted`.
     """
     generations = {item.campaign_id: item.generation for item in wanted}
     pool = db if through is None else through
@@ -297,19 +341,29 @@ def claim(
     return [claimed[item.call_id] for item in wanted if item.call_id in claimed]
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedAgain:
+    """A call that is ours to send once more: what its contact's columns are, and in how many seconds its calling
+    window closes, None where it has none."""
+
+    custom_fields: dict[str, str]
+    closes_in: float | None = None
+
+
 def claim_again(
     call_id: str, dialer_id: str, phone_number: str = "", number_hash: NumberHash | None = None
-) -> dict[str, str] | None:
-    """Note that a call which the switch never saw is to be sent by this dialer; its contact's custom fields.
+) -> ClaimedAgain | None:
+    """Note that a call which the switch never saw is to be sent by this dialer.
 
-    None where the call is not this dialer's any more, or has shown a sign of life, or its contact has expired, or its
-    number is on a do-not-call list: `phone_number`, of which `number_hash` knows those that were erased.
+    None where the call is not this dialer's any more, or has shown a sign of life, or its contact has expired or is
+    outside its calling window, or its number is on a do-not-call list: `phone_number`, of which `number_hash` knows
+    those that were erased.
     """
     digest = None if number_hash is None else number_hash(phone_number)
     asked = {"dialer": dialer_id, "call": call_id, "digest": digest}
     with db.connection_context(), db.atomic():
         found = db.execute_sql(_CLAIM_AGAIN, asked).fetchone()
-    return found[0] if found else None
+    return ClaimedAgain(*found) if found else None
 
 
 def claim_pool(url: str) -> Pool:
@@ -325,5 +379,5 @@ class Statements:
     due: Callable[[Mapping[str, int], tuple[int, int]], dict[str, list[Due]]] = due
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
-    claim_again: Callable[[str, str, str], dict[str, str] | None] = claim_again
+    claim_again: Callable[[str, str, str], ClaimedAgain | None] = claim_again
     postpone: Callable[[Mapping[str, float], str], None] = postpone

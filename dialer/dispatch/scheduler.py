@@ -136,17 +136,18 @@ class Scheduler:
             return False
         if not self.departures.sender.allowed(call):
             return False
-        looked_at = self.now()
-        custom_fields = self.statements.claim_again(call.call_id, self.dialer_id, call.phone_number)
-        if custom_fields is None:
+        asked_at = self.now()
+        again = self.statements.claim_again(call.call_id, self.dialer_id, call.phone_number)
+        if again is None:
             return False
         hit(FaultPoint.RESEND_CLAIMED)
         if not call.resend():
             return True
         call.sent_by = self.dialer_id
         call.claimed_at = self.now()
-        call.unsuppressed_at = looked_at
-        self.departures.wait(plan, call, custom_fields)
+        call.unsuppressed_at = asked_at
+        call.closes(again.closes_in, asked_at)
+        self.departures.wait(plan, call, again.custom_fields)
         if self._ended:
             # The greenlet withdrew what it had, and ended, while the row was written.
             self.departures.withdraw_all()
@@ -376,6 +377,8 @@ class Scheduler:
             # Of one that is not over by that, contacts are to come back.
             word = HoldKind.BREAKER if campaign.plan.breakers and not up else None
             self.reasons.tell(campaign.campaign_id, word, campaign.plan.over_at(word))
+        elif pending.window:
+            self.reasons.tell(campaign.campaign_id, "window", pending.at)
         else:
             why = self.around.refused() or pending.reason or "retry_wait"
             self.reasons.tell(campaign.campaign_id, why, pending.at)

@@ -1,7 +1,6 @@
-"""Writes one call's originate, after the last check (lease, permit, pause, halt).
+"""Writes one call's originate, after the last check (lease, permit, pause, halt, calling window).
 
-The guard runs under the connection's write lock, right before the bytes: lease, permit, pause and halt are asked
-there and nowhere later.
+The guard runs under the connection's write lock, right before the bytes: these are asked there and nowhere later.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ class SendOutcome(StrEnum):
     LAPSED = "lapsed"
     """Its permit is older than 50 ms: ask again."""
     BLOCKED = "blocked"
-    """The campaign was paused or stopped, its tenant halted, this process is ending, or the call was sent before."""
+    """The campaign was paused or stopped, its tenant halted, the contact's calling window has closed, this process is
+    ending, or the call was sent before."""
     NO_NODE = "no_node"
     """Its node's connection is gone and nothing was written."""
     REFUSED = "refused"
@@ -110,9 +110,9 @@ class Sender:
         return SendOutcome.SENT
 
     def allowed(self, call: LiveCall) -> bool:
-        """Whether pause, halt, lease and do-not-call lists let this call leave now. One that has to end may not,
-        though the halt that said so be lifted since."""
-        if call.suppressed or self._suppressed(call):
+        """Whether pause, halt, lease, do-not-call lists and its contact's calling window let this call leave now. One
+        that has to end may not, though the halt that said so be lifted since."""
+        if call.suppressed or self._suppressed(call) or self._now() >= call.leaves_before:
             return False
         return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)
 

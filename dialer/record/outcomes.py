@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from dialer.window_sql import within
 from live.stream_events import ContactTransition
 from models import Pool, db, open_pool
 
@@ -170,6 +171,9 @@ ORDER BY id FOR SHARE
 """
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
+_DELAYED = "now() + make_interval(secs => coalesce(held.delay, 0))"
+_RETRY_AT = f"""CASE WHEN held.windowed THEN {within(_DELAYED, "held.campaign_id", "held.zone_group")}
+                ELSE {_DELAYED} END"""
 _ENDED = f"""
 WITH ended AS (
     UPDATE call SET state = 'ended', ended_at = now() - make_interval(secs => due.age),
@@ -212,9 +216,9 @@ WITH ended AS (
         due.was_answered OR due.counts AND NOT due.hung_up AS counts,
         CASE WHEN NOT (due.was_answered OR due.counts OR due.hung_up) THEN due.free END AS free
 ), held AS (
-    SELECT contact.id, contact.status AS was, ended.*,
+    SELECT contact.id, contact.status AS was, contact.campaign_id, contact.zone_group, ended.*,
         CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay,
-        campaign.status IN ('running', 'paused') AS open
+        campaign.status IN ('running', 'paused') AS open, campaign.windows IS NOT NULL AS windowed
     FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
         JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.status IN ('originated', 'connected') AND contact.id = ANY(ARRAY(SELECT contact_id FROM ended))
@@ -233,7 +237,7 @@ WITH ended AS (
         callback = contact.callback AND held.disposition IS NULL,
         next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND (held.delay IS NOT NULL
                 OR contact.callback AND held.disposition IS NULL)
-            THEN now() + make_interval(secs => coalesce(held.delay, 0)) END,
+            THEN {_RETRY_AT} END,
         version = contact.version + 1, call_id = NULL, updated_at = now()
     FROM held WHERE contact.id = held.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,

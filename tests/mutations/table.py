@@ -23,6 +23,7 @@ from tests.mutations.second_legs import SECOND_LEGS
 from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.suppressions import FORGOTTEN, SUPPRESSED
 from tests.mutations.verdict import SEEN
+from tests.mutations.windows import WINDOWED
 
 TABLE: Mapping[str, Sequence[Mutation]] = {
     "No contact is dialled twice for one attempt": TWICE,
@@ -40,6 +41,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A campaign that is changed or fed while it runs calls nobody twice, and nobody too late": FED,
     "Nobody is called whose number is suppressed": SUPPRESSED,
     "Of a person whose data is erased nothing is left": FORGOTTEN,
+    "Nobody is called outside the calling window of where he is": WINDOWED,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

@@ -32,6 +32,8 @@ ADDED = [
     "retry_rules",
     "end_at",
     "time_zone",
+    "windows",
+    "holidays",
     "import",
 ]
 LIST = csv_of(3)
@@ -69,6 +71,8 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "retry_rules": {},
         "end_at": None,
         "time_zone": None,
+        "windows": None,
+        "holidays": None,
         "import": {
             "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "warnings": [],
             "columns": [{"header": "first_name", "column": "first_name", "variable": "carillon_first_name"}],

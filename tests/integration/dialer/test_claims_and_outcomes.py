@@ -589,10 +589,10 @@ def test_only_its_owner_may_send_a_call_again_and_only_while_it_is_unseen(world:
     assert claim_again(unseen.call_id, "dffffffffffff") is None
     note(DIALER, open_calls(DIALER, [unseen.call_id]))
     assert [call.delivery_unknown for call in open_calls(DIALER, [unseen.call_id])] == [True]
-    fields = claim_again(unseen.call_id, DIALER)
+    again = claim_again(unseen.call_id, DIALER)
     assert [call.delivery_unknown for call in open_calls(DIALER, [unseen.call_id])] == [False]
-    assert fields is not None
-    assert fields["first_name"].startswith("Ann")
+    assert again is not None
+    assert again.custom_fields["first_name"].startswith("Ann")
 
 
 def test_only_its_owner_puts_a_call_in_doubt_and_only_while_it_is_unseen(world: World) -> None:

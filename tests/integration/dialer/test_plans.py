@@ -78,6 +78,8 @@ EXEMPT = {
     "campaigns.contact_changes._LAST": "the last place of a list, by the index of places",
     "dialer.record.outbox._LEFT": "test_large_lists.py",
     "dialer.record.outbox._NOTED": "test_large_lists.py",
+    "dialer.window_sql._FIRST": "a part of others, by campaign and group",
+    "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.queries._CONTACT": "a part of others",
     "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",

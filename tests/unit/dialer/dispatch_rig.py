@@ -12,7 +12,7 @@ import gevent
 from peewee import DataError
 
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.claims import Claimed, ClaimRequest, Due, NextDue, Statements
+from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Due, NextDue, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -95,6 +95,8 @@ class World:
         self.claiming: Callable[[], None] = lambda: None
         self.poison: set[str] = set()
         self.postponed: dict[str, float] = {}
+        self.closes_in: float | None = None
+        """In how many seconds the calling window of what is claimed closes."""
         self.again: Callable[[str], dict[str, str] | None] = lambda _call: {"first_name": "Ann"}
         # The switch.
         self.originates: list[OriginateRequest] = []
@@ -132,11 +134,14 @@ class World:
             gevent.spawn if alive else gevent.Greenlet,
             self.now,
         )
-        again = lambda call, _dialer, _number: self.again(call)  # noqa: E731
-        statements = Statements(self._due, self._next_due, self._claim, again, self._postpone)
+        statements = Statements(self._due, self._next_due, self._claim, self._claim_again, self._postpone)
         self.scheduler = Scheduler(
             ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
         )
+
+    def _claim_again(self, call: str, _dialer: str, _number: str) -> ClaimedAgain | None:
+        found = self.again(call)
+        return None if found is None else ClaimedAgain(found, self.closes_in)
 
     # The process.
 
@@ -255,6 +260,7 @@ class World:
             version=1,
             transition_id=1,
             at="now",
+            closes_in=self.closes_in,
         )
 
     def _originate(

@@ -54,6 +54,42 @@ def test_a_call_leaves_at_its_turn_and_not_before(world: World) -> None:
     assert len(world.sent) == 4
 
 
+def test_no_call_leaves_at_a_turn_that_comes_after_its_window_has_closed(world: World) -> None:
+    world.turn, world.closes_in = 0.2, 0.2
+    world.claiming = lambda: setattr(world, "clock", world.clock + 0.05)
+    world.step()
+    (node,) = world.departures.nodes()
+    world.clock += 0.16
+    # By our clock it closed 0.2 s after the claim was asked for, whatever the answer took.
+    world.departures.send_due(node)
+    assert (world.sent, set(world.ends().values())) == ([], {"NOT_SENT"})
+
+
+def test_what_waits_for_a_permit_goes_back_when_its_window_closes(world: World) -> None:
+    world.life, world.closes_in = -1.0, 1.0
+    world.step()
+    assert len(world.departures.lapsed) == 4
+    world.clock += 1.0
+    world.closes_in = 60.0
+    world.departures.let_go()
+    assert (world.sent, set(world.ends().values())) == ([], {"NOT_SENT"})
+
+
+def test_a_call_within_its_window_leaves(world: World) -> None:
+    world.closes_in = 0.1
+    world.step()
+    assert len(world.sent) == 4
+
+
+def test_a_repeat_leaves_within_the_window_of_now_alone(world: World) -> None:
+    call = make_call()
+    call.leaves_before = world.clock + 10.0
+    world.live_calls.add(call)
+    world.closes_in = 5.0
+    assert world.scheduler.resend(call)
+    assert call.leaves_before == world.clock + 5.0
+
+
 def test_calls_leave_in_the_order_of_their_turns(world: World) -> None:
     world.turn = 0.2
     world.step()

@@ -204,6 +204,17 @@ def test_a_retry_to_come_is_told_with_its_time_and_the_end_is_noticed(world: Wor
     assert world.finished == [(CAMPAIGN, "exhausted")]
 
 
+def test_a_campaign_outside_its_window_says_so_with_its_next_opening_and_is_woken_at_it(world: World) -> None:
+    world.contacts = []
+    world.next = {CAMPAIGN: NextDue("2026-01-31T09:00:00.000000Z", 0.5, reason="window")}
+    assert world.step() == pytest.approx(0.5 + LATE_SECONDS)
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, "window", "2026-01-31T09:00:00.000000Z")]
+    world.next = {CAMPAIGN: NextDue(None, 1e9, reason="window")}
+    world.step(0.51)
+    assert world.reasons.news(world.plans) == [(CAMPAIGN, "window", None)]
+    assert world.finished == [], "where no opening is known somebody may change the window"
+
+
 def test_a_campaign_with_calls_in_progress_is_not_at_its_end(world: World) -> None:
     world.contacts = []
     world.live_calls.add(make_call())

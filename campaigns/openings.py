@@ -1,0 +1,166 @@
+"""When each group of a campaign's contacts may be called, as instants in the table `opening`, written ahead.
+
+The hours are worked out here, by the tables of zones and holidays that this release has; whoever dials compares
+instants by the database's clock. Where no opening is written nobody is called, so that a table that was not written
+on in time keeps people from being called, never the other way round. In the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+
+import orjson
+
+from campaigns.number_zones import Zones
+from campaigns.windows import DAY, Span, Windows
+from cooperative import let_others_run
+from models import rows, transaction
+
+AHEAD_SECONDS = 15 * DAY
+AGAIN_SECONDS = 8 * DAY
+"""Openings that are known no further ahead than this are written on."""
+LONGEST_SECONDS = 370 * DAY
+"""A window that does not open for so long never does."""
+FEW = 50
+"""Of openings that are farther away than AHEAD_SECONDS, which a holiday of weeks puts there, so many are kept."""
+
+_UNFINISHED = "completed_at IS NULL AND deleted_at IS NULL"
+_DUE = f"""
+    SELECT id FROM campaign WHERE openings_until IS NOT NULL
+        AND (openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR openings_by IS DISTINCT FROM %s
+            OR NOT ({_UNFINISHED}))
+    ORDER BY openings_until LIMIT %s"""
+_LOCKED = f"""
+    SELECT windows, holidays, time_zone, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
+    FROM campaign WHERE id = %s FOR NO KEY UPDATE"""
+_WRITE = """
+    INSERT INTO opening (campaign_id, zone_group, opens_at, closes_at)
+    SELECT %s, written.zone_group, to_timestamp(written.opens), to_timestamp(written.closes)
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS written (zone_group, opens, closes)"""
+_NOTE_ZONES = """
+    INSERT INTO campaign_zone (campaign_id, zone_group, zones)
+    SELECT %s, noted.zone_group, noted.zones::jsonb FROM unnest(%s::bigint[], %s::text[]) AS noted (zone_group, zones)
+    ON CONFLICT DO NOTHING"""
+_CANCEL = """
+WITH gone AS (
+    UPDATE contact SET status = 'cancelled', waiting = false
+    WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting AND status = 'pending'
+    RETURNING zone_group, phone_number
+)
+SELECT zone_group, count(*)::int AS contacts, min(phone_number) AS phone_number FROM gone
+GROUP BY zone_group ORDER BY count(*) DESC, zone_group"""
+
+
+@dataclass(frozen=True, slots=True)
+class NeverOpen:
+    """Contacts of one group, one of them by its number, and the zones in which the window never opens at once."""
+
+    contacts: int
+    phone_number: str
+    zones: Zones
+
+    def __str__(self) -> str:
+        who = "1 contact is cancelled" if self.contacts == 1 else f"{self.contacts} contacts are cancelled"
+        shown = ", ".join(self.zones[:3]) + (", …" if len(self.zones) > 3 else "")
+        if len(self.zones) == 1:
+            return f"{who}, {self.phone_number} among them: the window does not open within a year in {shown}"
+        where = f"any of {len(self.zones)} time zones ({shown})"
+        return (
+            f"{who}, {self.phone_number} among them: they may be in {where}, where it is never open at once"
+        )
+
+
+@cache
+def tables() -> str:
+    """The tables of zones and holidays that the openings of this process go by."""
+    return ", ".join(f"{name} {metadata.version(name)}" for name in ("tzdata", "holidays"))
+
+
+def note_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> None:
+    """Keep which zones the groups of a campaign's contacts are. Whoever adds contacts writes the openings then."""
+    if zones:
+        told = [orjson.dumps(some).decode() for some in zones.values()]
+        rows(_NOTE_ZONES, campaign_id, list(zones), told)
+
+
+def write(campaign_id: uuid.UUID) -> list[int]:
+    """Write a campaign's openings anew, from now on; the groups that never have one. Locks the campaign."""
+    (campaign,) = rows(_LOCKED, campaign_id)
+    rows("DELETE FROM opening WHERE campaign_id = %s", campaign_id)
+    if campaign["windows"] is None or not campaign["open"]:
+        rows("UPDATE campaign SET openings_until = NULL, openings_by = NULL WHERE id = %s", campaign_id)
+        return []
+    windows = Windows.from_json(campaign["windows"], campaign["holidays"])
+    now = math.floor(campaign["now"])
+    found: dict[int, list[Span]] = {}
+    for group in rows("SELECT zone_group, zones FROM campaign_zone WHERE campaign_id = %s", campaign_id):
+        found[group["zone_group"]] = ahead(windows, group["zones"] or [campaign["time_zone"]], now)
+        let_others_run()
+    lines = [(group, opens, closes) for group, spans in found.items() for opens, closes in spans]
+    groups, opens, closes = ([line[place] for line in lines] for place in range(3))
+    rows(_WRITE, campaign_id, groups, opens, closes)
+    rows(
+        "UPDATE campaign SET openings_until = %s, openings_by = %s WHERE id = %s",
+        datetime.fromtimestamp(now + AHEAD_SECONDS, UTC),
+        tables(),
+        campaign_id,
+    )
+    return [group for group, spans in found.items() if not spans]
+
+
+def ahead(windows: Windows, zones: Sequence[str], now: int) -> list[Span]:
+    """The openings of the next AHEAD_SECONDS in all of these zones, or the first after that; none where there is none
+    within LONGEST_SECONDS."""
+    near = windows.openings_of_all(zones, now, now + AHEAD_SECONDS)
+    return near or windows.openings_of_all(zones, now, now + LONGEST_SECONDS)[:FEW]
+
+
+def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[NeverOpen]:
+    """Cancel the contacts of these groups, of a list that is just being stored: nobody could ever call them. Their
+    counts are the caller's to write."""
+    if not groups:
+        return []
+    zones = {
+        row["zone_group"]: tuple(row["zones"] or [row["time_zone"]])
+        for row in rows(
+            "SELECT zone_group, zones, time_zone FROM campaign_zone JOIN campaign ON campaign.id = campaign_id"
+            " WHERE campaign_id = %s",
+            campaign_id,
+        )
+    }
+    return [
+        NeverOpen(row["contacts"], row["phone_number"], zones[row["zone_group"]])
+        for row in rows(_CANCEL, campaign_id, list(groups))
+    ]
+
+
+def add_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> list[NeverOpen]:
+    """Note the zones of contacts that were just added to a campaign, whose row the caller has locked; those who can
+    never be called are cancelled, and returned. Their counts are the caller's to write."""
+    note_zones(campaign_id, zones)
+    (campaign,) = rows(
+        "SELECT windows IS NOT NULL AS windowed, ARRAY(SELECT DISTINCT zone_group FROM opening"
+        " WHERE campaign_id = campaign.id) AS known FROM campaign WHERE id = %s",
+        campaign_id,
+    )
+    if not campaign["windowed"] or zones.keys() <= set(campaign["known"]):
+        return []
+    return cancel_never_open(campaign_id, [group for group in write(campaign_id) if group in zones])
+
+
+def write_due(limit: int) -> int:
+    """Write on openings that are not known far enough ahead, or by other tables than ours, and take away those of
+    campaigns that are over: of so many campaigns at most, each in a transaction of its own; of how many it was."""
+    with transaction():
+        due = [row["id"] for row in rows(_DUE, tables(), limit)]
+    for campaign_id in due:
+        with transaction():
+            write(campaign_id)
+        let_others_run()
+    return len(due)

@@ -1,0 +1,115 @@
+"""Gives a campaign its calling window, or another while it runs: what cannot be is refused, the rest holds at once.
+
+In the caller's transaction. A window that changes raises the campaign's generation: no call that was claimed by the
+one before leaves once the dialers have been told (`api.notify.hold`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from campaigns import openings
+from campaigns.errors import CampaignsError
+from campaigns.taken_away import Held
+from campaigns.windows import WindowRefusedError, Windows
+from models import Campaign, rows
+
+KNOWN = 44
+"""The migration of which a dialer has to know for it to heed a window."""
+
+_OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
+_DEFAULT = """
+    SELECT default_windows AS windows, default_holidays AS holidays, default_time_zone AS time_zone
+    FROM tenant WHERE id = %s"""
+_BEFORE = "SELECT windows, holidays, time_zone, zones_read FROM campaign WHERE id = %s FOR NO KEY UPDATE"
+_RAISE = """
+    UPDATE campaign SET generation = generation + 1 WHERE id = %s AND status = 'running'
+    RETURNING id::text AS campaign_id, generation"""
+
+
+class WindowNotPossibleError(CampaignsError):
+    """A window that would not be kept."""
+
+
+class WindowChanges(TypedDict, total=False):
+    """What is asked for; what is left out stays. `windows` null: at any time."""
+
+    windows: Sequence[Mapping[str, Any]] | None
+    holidays: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A calling window as it was asked for, and the zone of contacts whose own is not known."""
+
+    windows: Sequence[Mapping[str, Any]] | None = None
+    holidays: Mapping[str, Any] | None = None
+    time_zone: str | None = None
+
+
+NO_WINDOW = Window()
+
+
+def check(window: Window) -> None:
+    """Raise WindowRefusedError where the parts of a window do not go together."""
+    if window.windows is None:
+        if window.holidays is not None:
+            raise WindowRefusedError("holidays", "given", "it needs windows, which do not open on them")
+        return
+    Windows.from_json(window.windows, window.holidays)
+    if window.time_zone is None:
+        raise WindowRefusedError(
+            "time_zone", "null", "windows need it: it is the zone of numbers that do not tell their own"
+        )
+
+
+def of_new(tenant_id: str, asked: WindowChanges, time_zone: str | None) -> Window:
+    """The window of a new campaign that is in `time_zone`: what is asked for, or the tenant's default where nothing
+    is said of windows. Raises WindowRefusedError, WindowNotPossibleError."""
+    window = Window(asked.get("windows"), asked.get("holidays"), time_zone)
+    if "windows" not in asked:
+        (default,) = rows(_DEFAULT, tenant_id)
+        if default["windows"] is not None:
+            window = Window(
+                default["windows"],
+                asked.get("holidays", default["holidays"]),
+                default["time_zone"] if time_zone is None else time_zone,
+            )
+    check(window)
+    if window.windows is not None:
+        _refuse_beside_older_dialers()
+    return window
+
+
+def change(campaign_id: uuid.UUID, asked: WindowChanges) -> list[Held]:
+    """Change the window of a campaign that has not ended, or follow a time zone that the caller has changed: the
+    campaign whose claimed calls are to be held back. Raises WindowRefusedError, WindowNotPossibleError."""
+    (found,) = rows(_BEFORE, campaign_id)
+    before = Window(found["windows"], found["holidays"], found["time_zone"])
+    windows = asked.get("windows", before.windows)
+    # With the window goes what only it had.
+    kept = before.holidays if windows is not None else None
+    after = Window(windows, asked.get("holidays", kept), before.time_zone)
+    check(after)
+    if before.windows is None and after.windows is None:
+        return []
+    if after.windows is not None:
+        if not found["zones_read"]:
+            raise WindowNotPossibleError(
+                "The campaign's list was imported by an older release, which did not read its time zones; "
+                "create it anew with windows."
+            )
+        _refuse_beside_older_dialers()
+    Campaign.update(windows=after.windows, holidays=after.holidays).where(
+        Campaign.id == campaign_id
+    ).execute()
+    openings.write(campaign_id)
+    return [Held(**row) for row in rows(_RAISE, campaign_id)]
+
+
+def _refuse_beside_older_dialers() -> None:
+    if rows(_OLDER, KNOWN):
+        raise WindowNotPossibleError("A dialer of an older release, which heeds no window, is still running.")

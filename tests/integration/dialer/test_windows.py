@@ -1,0 +1,230 @@
+"""Calling windows on real rows: who is read, claimed and sent again, when the next is due, where retries go.
+
+Instants are compared by the database's clock, so openings lie around its now.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from campaigns import openings
+from dialer.dispatch import claims
+from dialer.dispatch.claims import Due, claim_again
+from models import db, rows, transaction
+from tests.factories import World, make_campaign
+from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
+from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, end, ended
+from tests.integration.dialer.test_large_lists import cost
+
+ALL_DAY = '[{"days": ["mon"], "from": "09:00", "to": "10:00"}]'
+HOUR = 3_600
+EAST, WEST = 7, -9
+
+
+def change(statement: str, *values: object) -> list[dict[str, Any]]:
+    with db.connection_context():
+        return rows(statement, *values)
+
+
+def windowed(world: World, *groups: int, contacts: int = 1) -> uuid.UUID:
+    """A running campaign with a window that is closed, and so many contacts in each of these groups, in turn."""
+    campaign_id = make_campaign(world, contacts * len(groups), retries_per_contact=1)
+    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    for place, group in enumerate(groups):
+        change(
+            "UPDATE contact SET zone_group = %s WHERE campaign_id = %s AND position %% %s = %s",
+            group,
+            campaign_id,
+            len(groups),
+            place,
+        )
+        change("INSERT INTO campaign_zone VALUES (%s, %s, '[]')", campaign_id, group)
+    return campaign_id
+
+
+def opens(campaign_id: uuid.UUID, group: int, since: float, until: float) -> datetime:
+    """An opening from so many seconds from now to so many; its beginning."""
+    (found,) = change(
+        "INSERT INTO opening VALUES (%s, %s, now() + make_interval(secs => %s), now() + make_interval(secs => %s))"
+        " RETURNING opens_at",
+        campaign_id,
+        group,
+        since,
+        until,
+    )
+    opens_at: datetime = found["opens_at"]
+    return opens_at.astimezone(UTC)
+
+
+def groups_of(found: list[Due]) -> set[int]:
+    ids = [item.contact_id for item in found]
+    return {
+        row["zone_group"] for row in change("SELECT zone_group FROM contact WHERE id = ANY(%s::uuid[])", ids)
+    }
+
+
+def positions(found: list[Due]) -> list[int]:
+    ids = [item.contact_id for item in found]
+    return [
+        row["position"]
+        for row in change(
+            "SELECT position FROM contact WHERE id = ANY(%s::uuid[]) ORDER BY array_position(%s::uuid[], id)",
+            ids,
+            ids,
+        )
+    ]
+
+
+def test_nobody_is_read_or_claimed_outside_his_own_window(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST, contacts=2)
+    everybody = [wanted(Due(str(row["id"]), "")) for row in change("SELECT id FROM contact")]
+    assert due(str(campaign_id), 10) == []
+    assert claim(str(campaign_id), DIALER, everybody) == []
+    opens(campaign_id, EAST, -2 * HOUR, -1.0)
+    opens(campaign_id, WEST, HOUR, 2 * HOUR)
+    assert due(str(campaign_id), 10) == []
+    assert claim(str(campaign_id), DIALER, everybody) == [], "one window is over, and the other has not come"
+    opens(campaign_id, EAST, -0.5, HOUR)
+    assert groups_of(due(str(campaign_id), 10)) == {EAST}
+    claimed = claim(str(campaign_id), DIALER, everybody)
+    assert {item.contact_id for item in claimed} == {item.contact_id for item in everybody} & {
+        str(row["id"]) for row in change("SELECT id FROM contact WHERE zone_group = %s", EAST)
+    }
+    assert all(HOUR - 60 < (item.closes_in or 0) <= HOUR for item in claimed)
+
+
+def test_a_campaign_without_a_window_is_called_at_any_time(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    assert [item.closes_in for item in claim_all(campaign_id)] == [None, None]
+
+
+def test_the_groups_that_are_open_take_turns_in_the_order_of_the_list(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST, 0, contacts=20)
+    for group in (EAST, WEST):
+        opens(campaign_id, group, -1.0, HOUR)
+    assert positions(due(str(campaign_id), 20)) == [place for place in range(30) if place % 3 < 2]
+    assert positions(due(str(campaign_id), 40, (1, 2))) == [
+        place for place in range(60) if place % 3 < 2 and place % 2
+    ]
+
+
+def test_a_call_is_sent_once_more_only_within_the_window(world: World) -> None:
+    campaign_id = windowed(world, EAST)
+    opens(campaign_id, EAST, -1.0, HOUR)
+    (call,) = claim_all(campaign_id)
+    again = claim_again(call.call_id, DIALER)
+    assert again is not None
+    assert HOUR - 60 < (again.closes_in or 0) <= HOUR
+    change("UPDATE opening SET closes_at = now()")
+    assert claim_again(call.call_id, DIALER) is None
+
+
+def test_outside_the_next_opening_is_told_exactly_whichever_group_has_it(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST)
+    nobody = next_due(str(campaign_id))
+    assert nobody is not None
+    assert (nobody.at, nobody.window, nobody.seconds) == (None, True, claims.NEVER_SECONDS)
+    opens(campaign_id, WEST, 2 * HOUR, 3 * HOUR)
+    first = opens(campaign_id, EAST, HOUR, 3 * HOUR)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.at, found.window) == (first.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), True)
+    assert HOUR - 60 < found.seconds <= HOUR
+
+
+def test_who_waits_for_a_retry_within_an_opening_waits_for_no_window(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST)
+    opens(campaign_id, EAST, -1.0, 3 * HOUR)
+    change("UPDATE contact SET next_attempt_at = now() + interval '30 min' WHERE zone_group = %s", EAST)
+    opens(campaign_id, WEST, HOUR, 3 * HOUR)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.window, round(found.seconds / 60)) == (False, 30)
+    change("UPDATE contact SET next_attempt_at = now() + interval '2 h' WHERE zone_group = %s", EAST)
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert (found.window, round(found.seconds / 60)) == (True, 60), "the other's opening comes first"
+
+
+def test_a_retry_that_falls_outside_moves_to_the_next_opening_spread_over_half_an_hour(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST, contacts=30)
+    for group in (EAST, WEST):
+        opens(campaign_id, group, -1.0, 30.0 if group == EAST else 2 * HOUR)
+    opening = opens(campaign_id, EAST, 20 * HOUR, 30 * HOUR)
+    claimed = claim_all(campaign_id)
+    end(*(ended(call.call_id, "pending", delay=60.0) for call in claimed))
+    found = change(
+        "SELECT zone_group, extract(epoch FROM next_attempt_at - %s)::float8 AS after,"
+        " extract(epoch FROM next_attempt_at - now())::float8 AS from_now FROM contact",
+        opening,
+    )
+    moved = [row["after"] for row in found if row["zone_group"] == EAST]
+    assert len(moved) == 30
+    assert 0 <= min(moved) < 900 < max(moved) < 1_800, (
+        "thirty of them lie in no one half but once in a billion"
+    )
+    assert all(0 < row["from_now"] <= 60 for row in found if row["zone_group"] == WEST)
+
+
+@pytest.mark.parametrize("groups", [1, 20])
+def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World, groups: int) -> None:
+    campaign_id = windowed(world, *range(groups + 1))
+    opens(campaign_id, 0, -1.0, HOUR)
+    many = 20_000
+    change(
+        "INSERT INTO contact (id, campaign_id, position, phone_number, zone_group)"
+        " SELECT gen_random_uuid(), %s, n, '+1416' || n, n %% %s FROM generate_series(1000, %s) AS n",
+        campaign_id,
+        groups + 1,
+        1000 + many,
+    )
+    with db.connection_context():
+        db.execute_sql("ANALYZE contact")
+    read = cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1)))
+    assert read < 600 + 10 * groups
+    change("UPDATE contact SET status = 'failed' WHERE zone_group = 0")
+    assert cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
+    assert cost(claims._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
+
+
+def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign(world: World) -> None:
+    campaign_id = windowed(world, 0)
+    change(
+        "UPDATE campaign SET openings_until = now() + interval '1 day', openings_by = %s", openings.tables()
+    )
+    assert openings.write_due(10) == 1
+    written = change("SELECT * FROM opening ORDER BY opens_at")
+    assert [one["closes_at"] - one["opens_at"] for one in written][1:] == [
+        written[1]["closes_at"] - written[1]["opens_at"]
+    ] * (len(written) - 1)
+    assert all(one["opens_at"].astimezone(UTC).weekday() == 0 for one in written)
+    assert len(written) >= 2
+    assert openings.write_due(10) == 0, "they are known far enough ahead"
+    change("UPDATE campaign SET openings_by = 'tzdata 2000.1'")
+    assert openings.write_due(10) == 1, "clocks may be changed otherwise than was thought"
+    change(
+        "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped' WHERE id = %s",
+        campaign_id,
+    )
+    assert openings.write_due(10) == 1
+    assert change("SELECT 1 AS one FROM opening") == []
+    assert openings.write_due(10) == 0
+
+
+def test_an_opening_that_is_far_away_is_known(world: World) -> None:
+    campaign_id = windowed(world, 0)
+    change(
+        "UPDATE campaign SET holidays = jsonb_build_object('dates', (SELECT jsonb_agg(to_char(day, 'YYYY-MM-DD'))"
+        " FROM generate_series(now()::date, now()::date + 40, interval '1 day') AS day)) WHERE id = %s",
+        campaign_id,
+    )
+    with transaction():
+        assert openings.write(campaign_id) == []
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert found.window
+    assert 40 * 86_400 < found.seconds < 49 * 86_400
