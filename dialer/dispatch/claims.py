@@ -217,8 +217,8 @@ WITH campaign_now AS (
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND NOT {_SUPPRESSED}
-        AND {_NOT_EXPIRED}
         AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
+        AND {_NOT_EXPIRED}
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
     UPDATE contact SET status = 'originated', attempts = attempts + 1, sends = sends + 1, version = version + 1,
