@@ -39,7 +39,8 @@ def within(at: str, campaign: str, group: str) -> str:
 
 _FIRST = """
     SELECT next_attempt_at, wait_reason FROM contact
-    WHERE campaign_id = wanted.campaign_id AND zone_group = zone.zone_group AND waiting AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST, id LIMIT 1"""
+    WHERE campaign_id = wanted.campaign_id AND zone_group = zone.zone_group AND waiting
+        AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST, id LIMIT 1"""
 
 # Groups without anybody who is due take no part of what is read. The last opening that has begun, since none overlap.
 OPEN_GROUPS = f"""
