@@ -380,8 +380,8 @@ class Scheduler:
         elif pending.window:
             self.reasons.tell(campaign.campaign_id, "window", pending.at)
         else:
-            why = self.around.refused() or pending.reason or "retry_wait"
-            self.reasons.tell(campaign.campaign_id, why, pending.at)
+            refused = self.around.refused() or pending.reason
+            self.reasons.tell(campaign.campaign_id, refused or "retry_wait", pending.at)
         if pending is not None and pending.seconds + LATE_SECONDS < IDLE_SECONDS:
             self.agenda.look_again(campaign, pending.seconds + LATE_SECONDS)
             return
