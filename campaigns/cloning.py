@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from campaigns import store
+from campaigns import openings, store
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.store import UnknownReferenceError
@@ -57,16 +57,19 @@ _NEW_ID = """
 _CONTACTS = f"""
     WITH copied AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority,
-            consent_at, consent_source)
+            consent_at, consent_source, zone_group)
         SELECT {_NEW_ID}, %s, row_number() OVER (ORDER BY position), phone_number, custom_fields, metadata,
-            expires_at, priority, consent_at, consent_source
+            expires_at, priority, consent_at, consent_source, zone_group
         FROM contact WHERE campaign_id = %s AND status = ANY(%s) AND (%s OR disposition = ANY(%s))
             AND (expires_at IS NULL OR expires_at > now())
         ORDER BY position RETURNING 1
     )
     SELECT count(*) AS n FROM copied"""
 _IMPORTED = "UPDATE campaign SET import_rows = %s, import_accepted = %s WHERE id = %s"
-_COUNT = "INSERT INTO campaign_count (campaign_id, lane, pending) VALUES (%s, %s, %s)"
+_ZONES = """
+    INSERT INTO campaign_zone (campaign_id, zone_group, zones)
+    SELECT %s, zone_group, zones FROM campaign_zone WHERE campaign_id = %s"""
+_COUNT = "INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)"
 _NO_SETTINGS: Mapping[str, object] = {
     "status": CampaignStatus.DRAFT,
     "generation": 0,
@@ -97,6 +100,8 @@ _NO_SETTINGS: Mapping[str, object] = {
         "kept_outcomes",
         "external_id",
         "deleted_at",
+        "openings_until",
+        "openings_by",
     )
 )
 """Of a campaign's columns those that a clone does not have from it, and what they are in a new one."""
@@ -125,10 +130,13 @@ def clone(
         not wanted.dispositions,
         list(wanted.dispositions),
     )
-    if not copied["n"]:
+    rows(_ZONES, made, campaign_id)
+    never = openings.cancel_never_open(made, openings.write(made))
+    cancelled = sum(group.contacts for group in never)
+    if copied["n"] == cancelled:
         raise NotCloneableError("No contact of the campaign is as asked for; there is nobody to call again.")
     rows(_IMPORTED, copied["n"], copied["n"], made)
-    rows(_COUNT, made, store.IMPORT_LANE, copied["n"])
+    rows(_COUNT, made, store.IMPORT_LANE, copied["n"] - cancelled, cancelled)
     return made
 
 

@@ -18,7 +18,7 @@ NOT_TOLD = """ARRAY['status', 'generation', 'version', 'started_at', 'completed_
     'end_reason', 'blocked_reason', 'blocked_since', 'next_action_at', 'import_rows', 'import_accepted',
     'import_duplicates', 'import_invalid', 'import_suppressed', 'import_columns', 'import_warnings', 'import_region',
     'purging_at', 'purged_at', 'kept_outcomes', 'breaker_exempt_at', 'breaker_exempt_by', 'additions',
-    'deleted_at']"""
+    'deleted_at', 'zones_read', 'openings_until', 'openings_by']"""
 """Columns that are no settings: every other one is told of with what it was before."""
 STATEMENTS = (
     """

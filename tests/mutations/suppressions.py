@@ -99,8 +99,8 @@ SUPPRESSED = (
         "suppression ignored at the guard",
         "a call that was claimed before its number was suppressed leaves after that was answered",
         "dialer/dispatch/sender.py",
-        "        if call.suppressed or self._suppressed(call):\n",
-        "        if call.suppressed:\n",
+        "call.suppressed or self._suppressed(call) or ",
+        "",
         (f"{SENDER}::test_a_call_that_is_held_does_not_leave",),
     ),
     Mutation(

@@ -49,6 +49,19 @@ def test_a_window_is_kept_and_open_in_the_zone_of_each_contact(site: Site) -> No
     assert min(found.values()) >= 8
 
 
+def test_a_clone_keeps_to_the_same_hours(site: Site) -> None:
+    source = with_list(site, LIST, windows=json.dumps(AT_ANY_TIME), time_zone="UTC").json["id"]
+    for position in (1, 3):
+        site.move_contact(source, position, "failed")
+    made = site.post(f"/campaigns/{source}/clone", query_string={"status": "failed"})
+    assert made.status_code == 201, made.text
+    assert (made.json["windows"], made.json["counts"]["pending"]) == (
+        site.get(f"/campaigns/{source}").json["windows"],
+        2,
+    )
+    assert openings(site, made.json["id"]) == openings(site, source)
+
+
 def test_a_form_says_the_same_in_json(site: Site) -> None:
 
     fields = {"windows": json.dumps(AT_ANY_TIME), "holidays": json.dumps(HOLIDAYS), "time_zone": "UTC"}
