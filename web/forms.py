@@ -65,6 +65,12 @@ class LimitsForm(Form):
     daily_minutes_max = IntegerField(
         "Minutes in a day (UTC)", [Optional()], description="Empty: no limit. 0: none at all."
     )
+    number_gap_seconds = IntegerField("Between two calls to one number (seconds)", [Optional()])
+    number_calls_24h = IntegerField("Calls to one number in 24 hours", [Optional()])
+    number_calls_7d = IntegerField("Calls to one number in 7 days", [Optional()])
+    number_calls_30d = IntegerField(
+        "Calls to one number in 30 days", [Optional()], description="Empty: no limit."
+    )
 
 
 def first_fault(form: Form) -> str | None:

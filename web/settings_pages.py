@@ -135,7 +135,7 @@ def limits() -> Response:
 def change_limits() -> AnyResponse:
     """Save other limits."""
     form = LimitsForm(request.form)
-    return _saved(form, lambda: ask("PUT", "/call-limits", body=form.data), _limits, "board.limits")
+    return _saved(form, lambda: ask("PUT", "/call-limits", body=_limits_of(form)), _limits, "board.limits")
 
 
 def _saved(
@@ -198,3 +198,10 @@ def _keys(
 
 def _limits(form: LimitsForm, fault: str | None = None, status: int = 200) -> Response:
     return shown("limits.html", {"limits": ask("GET", "/call-limits"), "form": form, "fault": fault}, status)
+
+
+def _limits_of(form: LimitsForm) -> Values:
+    """A gap is a number always: an empty field leaves it as it is."""
+    return {
+        name: value for name, value in form.data.items() if value is not None or name != "number_gap_seconds"
+    }

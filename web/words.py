@@ -53,7 +53,7 @@ OUTCOMES: Final[Mapping[str, Chip]] = {
     "switch_lost": Chip("wait", "node lost"),
     "outcome_unknown": Chip("bad", "nobody can say"),
     "not_sent": Chip("bad", "never placed"),
-    "expired": Chip("rest", "expired"),
+    "expired": Chip("rest", "too late to be called"),
     "suppressed": Chip("rest", "not to be called"),
 }
 CONTACT_STATES: Final[Mapping[str, Chip]] = {

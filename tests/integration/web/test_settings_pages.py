@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from api.routes.call_limits import NONE_SET
 from models import new_id
 from tests.integration.api.resource_routes import NODES
 from tests.integration.api.site import OTHER, Site
@@ -104,8 +103,10 @@ def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> No
     assert platform.post("/limits", concurrent_max="-1").status_code == 400
     assert platform.post("/limits", concurrent_max="9", daily_calls_max="0").status_code == 303
     assert "Calls at once 9 Calls in a minute no limit Calls in a day (UTC) 0" in admin.text("/limits")
-    platform.post("/limits")
-    assert site.get("/call-limits").json == NONE_SET
+    assert platform.post("/limits", number_gap_seconds="60", number_calls_24h="3").status_code == 303
+    kept = {"number_gap_seconds": 60, "number_calls_24h": 3}
+    assert site.get("/call-limits").json == dict.fromkeys(site.get("/call-limits").json) | kept
+    assert platform.post("/limits", number_gap_seconds="0").status_code == 303
 
 
 def test_the_cluster_is_told_node_by_node_and_drained_from_there(site: Site) -> None:
