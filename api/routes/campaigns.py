@@ -32,7 +32,6 @@ from api.routes.campaign_schemas import (
     ContactFilters,
     ContactList,
     ContactQuery,
-    ContactSchema,
     OneCampaignQuery,
     OneCampaignSchema,
     RejectOptions,
@@ -182,22 +181,6 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
 
 
-@blp.route("/campaigns/<campaign_id>/contacts/<contact_id>")
-@requires("read", errors={404: "Contact not found"})
-@blp.response(200, ContactSchema, example=EXAMPLE_CONTACT)
-def get_contact(campaign_id: str, contact_id: str) -> Response:
-    """Get a contact"""
-    with transaction(writes=False):
-        found = queries.contact_of(
-            id_or_404(campaign_id, "Campaign"),
-            current_caller().tenant_id,
-            id_or_404(contact_id, "Contact"),
-        )
-    if found is None:
-        raise not_found("Contact")
-    return json_answer(stored_json(found))
-
-
 @blp.route("/campaigns/<campaign_id>/rejects")
 @requires("read", errors={404: NOT_FOUND})
 @blp.arguments(RejectQuery, location="query")
@@ -235,7 +218,9 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     """A campaign as OneCampaignSchema tells it, within a transaction; with its `outcomes` before it has ended too."""
     told = _told(found)
     if outcomes or found.end_reason is not None:
-        told["outcomes"] = call_outcomes.of_campaign(found.id)
+        # The calls of one that goes on are there.
+        outcomes_of = call_outcomes.counted if found.end_reason is None else call_outcomes.of_campaign
+        told["outcomes"] = outcomes_of(found.id)
     if found.end_reason is not None:
         purged_at = queries.purged_at(found.id)
         told |= {} if purged_at is None else {"purged_at": purged_at}

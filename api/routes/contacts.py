@@ -74,6 +74,22 @@ class RetriedSchema(schemas.Schema):
     contacts = schemas.Integer(required=True, metadata={"description": "How many came back."})
 
 
+@blp.route("/campaigns/<campaign_id>/contacts/<contact_id>")
+@requires("read", errors={404: "Contact not found"})
+@blp.response(200, ContactSchema, example=EXAMPLE_CONTACT)
+def get_contact(campaign_id: str, contact_id: str) -> Response:
+    """Get a contact"""
+    with transaction(writes=False):
+        found = queries.contact_of(
+            id_or_404(campaign_id, "Campaign"),
+            current_caller().tenant_id,
+            id_or_404(contact_id, "Contact"),
+        )
+    if found is None:
+        raise not_found("Contact")
+    return json_answer(stored_json(found))
+
+
 @blp.route("/campaigns/<campaign_id>/contacts/<contact_id>", methods=["PATCH"])
 @requires("operate", errors={404: "Contact not found", 409: IN_A_CALL})
 @blp.arguments(ContactPatch, required=False, example={"next_attempt_at": "2026-02-01T14:00:00Z"})
