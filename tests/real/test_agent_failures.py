@@ -34,6 +34,7 @@ pytestmark = pytest.mark.real
 ANSWERS = "07"
 RING = 2
 FROZEN_SECONDS = 5.0
+FROZEN_ROUNDS = 4
 SORRY = apps.tone("%(400,0,440)")
 LEG = "sofia/gateway/carrier/{}"
 
@@ -161,27 +162,34 @@ def test_a_call_that_the_node_has_no_port_for_is_the_nodes_fault(
 def test_whom_a_frozen_node_hung_up_on_late_is_not_told_as_nobody_who_answered(
     dialer: Dialer, carrier: Carrier, nodes: tuple[NodeSettings, ...]
 ) -> None:
-    called = numbers("00", count=8)
     pid = pid_of(nodes[0])
-    ids: dict[str, str] = {}
-    for number in called:
-        ids[dialer.call(number, ring_seconds=RING)] = number
-    wait_until(lambda: len(carrier.invites(called)) == len(called), "every INVITE")
-    thawed = FROZEN_SECONDS + max(message.t for message in carrier.invites(called))
-    with stopped(pid):
-        # They answer after 1.5 s, into the socket of a node that stands still.
-        wait_until(lambda: time.time() > thawed, "the thaw", seconds=30)
-    wait_until(lambda: dialer.ends().keys() >= ids.keys(), "the end of every call", seconds=40)
-    told = [
-        hung_up(make_call(call_id=call_id, ring_seconds=RING), 0.0, hangup)
-        for call_id, hangup in dialer.ends().items()
-        if call_id in ids
-    ]
+    told: list[Ended] = []
+    for _ in range(FROZEN_ROUNDS):
+        told += answered_frozen(dialer, carrier, pid)
+        # It may also read the answers before it runs its timers, or be stopped when they were there already.
+        if any(end.disposition == Disposition.NODE_FAULT for end in told):
+            break
     dispositions = [str(end.disposition) for end in told]
     assert set(dispositions) <= {"node_fault", "answered"}, dispositions
     assert "node_fault" in dispositions, "the node read the answers before it ran its timers"
     assert all(end.counts == (end.disposition == Disposition.ANSWERED) for end in told)
     print(f"of {len(told)} people who answered a frozen node: {dispositions.count('node_fault')} hung up on")
+
+
+def answered_frozen(dialer: Dialer, carrier: Carrier, pid: int) -> list[Ended]:
+    """What becomes of people who answer after 1.5 s, into the socket of a node that stands still."""
+    called = numbers("00", count=8)
+    ids = {dialer.call(number, ring_seconds=RING): number for number in called}
+    wait_until(lambda: len(carrier.invites(called)) == len(called), "every INVITE")
+    thawed = FROZEN_SECONDS + max(message.t for message in carrier.invites(called))
+    with stopped(pid):
+        wait_until(lambda: time.time() > thawed, "the thaw", seconds=30)
+    wait_until(lambda: dialer.ends().keys() >= ids.keys(), "the end of every call", seconds=40)
+    return [
+        hung_up(make_call(call_id=call_id, ring_seconds=RING), 0.0, hangup)
+        for call_id, hangup in dialer.ends().items()
+        if call_id in ids
+    ]
 
 
 def test_a_campaign_whose_file_is_gone_is_held_after_a_few_people_and_goes_on_when_it_is_back(

@@ -147,7 +147,8 @@ def test_a_campaign_at_the_nodes_limit_invites_each_number_as_often_as_the_recor
     tenant.wait_over(campaign, 240)
     calls = compare(tenant, campaign, carrier)
     heard = carrier.invites(called)
-    assert len(heard) == len([call for call in calls if not refused(call)])
+    # What a busy machine made too late for its turn went back unsent.
+    assert len(heard) == len([call for call in calls if call["sent_at"] is not None and not refused(call)])
     assert {message.number for message in heard} == set(called)
     limit = sum(node.cps for node in nodes)
     times = sorted(message.t for message in heard)

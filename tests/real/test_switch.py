@@ -89,10 +89,11 @@ def connected(node: NodeSettings) -> Dialer:
 
 
 def paced(count: int) -> Iterator[int]:
-    """0, 1, … `count` - 1, no faster than a node admits."""
-    began = time.monotonic()
+    """0, 1, … `count` - 1, no faster than a node admits, also after a delay: what it refuses has no end."""
+    turn = time.monotonic()
     for place in range(count):
-        wait_until(lambda: time.monotonic() >= began + place * PACE_SECONDS, what="the next turn")  # noqa: B023
+        wait_until(lambda: time.monotonic() >= turn, what="the next turn")  # noqa: B023
+        turn = time.monotonic() + PACE_SECONDS
         yield place
 
 
