@@ -35,8 +35,6 @@ class Disposition(StrEnum):
     NOT_SENT = "not_sent"
     """Never placed: what its contact's columns or its agent hold cannot be said to a switch, or no gateway carries
     its number. Says nothing of the number."""
-    EXPIRED = "expired"
-    """Of a contact, not of a call: its `expires_at` came before it was called, or called again."""
 
 
 MEANINGS: Mapping[str, str] = {
@@ -56,13 +54,13 @@ MEANINGS: Mapping[str, str] = {
     Disposition.SWITCH_LOST: "The node was lost during the call.",
     Disposition.OUTCOME_UNKNOWN: "The call may have been placed, and nobody can say how it ended.",
     Disposition.NOT_SENT: "Never placed: a switch cannot be told its contact or agent, or no gateway carries it.",
-    Disposition.EXPIRED: "Its expires_at came first: it was not called, or not called again.",
 }
 """What each means to who reads it."""
-SUPPRESSED = "suppressed"
-"""In the place of a disposition, of a contact that was taken off its list."""
+EXPIRED, SUPPRESSED = "expired", "suppressed"
+"""In the place of a disposition, of a contact that is not called, or not again."""
 CONTACT_MEANINGS: Mapping[str, str] = {
     **MEANINGS,
+    EXPIRED: "Its expires_at came first: it was not called, or not called again.",
     SUPPRESSED: "Not called, or not again: the number is on a do-not-call list.",
 }
 """The same of a contact, which may have had no call."""

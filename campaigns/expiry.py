@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from campaigns.dispositions import Disposition
+from campaigns.dispositions import EXPIRED
 from models import rows, transaction
 
 SLICE = 1_000
@@ -18,7 +18,7 @@ WAITS = "EXISTS (SELECT FROM contact WHERE waiting AND status = 'pending' AND ex
 """Whether anybody has expired: a part of the statement with which a dialer looks for that."""
 _EXPIRE = f"""
     WITH expired AS (
-        UPDATE contact SET status = 'cancelled', disposition = '{Disposition.EXPIRED}', next_attempt_at = NULL,
+        UPDATE contact SET status = 'cancelled', disposition = '{EXPIRED}', next_attempt_at = NULL,
             version = version + 1, updated_at = now()
         WHERE ctid = ANY(ARRAY(
             SELECT ctid FROM contact WHERE waiting AND status = 'pending' AND expires_at <= now()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.dispositions import MEANINGS
+from campaigns.dispositions import CONTACT_MEANINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def contact_chip(contact: Mapping[str, Any]) -> Chip:
 
 def meaning(disposition: str | None) -> str:
     """What a disposition means; empty for one of a newer release."""
-    return MEANINGS.get(disposition or "", "")
+    return CONTACT_MEANINGS.get(disposition or "", "")
 
 
 def cause_words(cause: str) -> str:

@@ -28,7 +28,10 @@ def of_library(number: str) -> tuple[str, ...]:
 
 
 def is_dialled(number: str) -> bool:
-    parsed = phonenumbers.parse(number)
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return False
     premium = phonenumbers.PhoneNumberType.PREMIUM_RATE
     return phonenumbers.is_valid_number(parsed) and phonenumbers.number_type(parsed) != premium
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.dispositions import Disposition
+from campaigns.dispositions import CONTACT_MEANINGS
 from models import CampaignStatus, ContactStatus
 from web import words
 from web.why import FULL, HELP, why
@@ -75,7 +75,7 @@ def test_one_that_is_over_says_how_it_ended(reason: str) -> None:
 def test_every_word_of_the_api_has_its_own_here() -> None:
     assert words.STATES.keys() == {str(status) for status in CampaignStatus}
     assert words.CONTACT_STATES.keys() == {str(status) for status in ContactStatus}
-    assert words.OUTCOMES.keys() == {str(disposition) for disposition in Disposition}
+    assert words.OUTCOMES.keys() == CONTACT_MEANINGS.keys()
     kinds = {chip.kind for table in (words.STATES, words.CONTACT_STATES, words.OUTCOMES, words.ENDED)
              for chip in table.values()}  # fmt: skip
     assert kinds == {"good", "wait", "bad", "plat", "run", "rest"}
