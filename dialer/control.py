@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
 import structlog
+from gevent.event import Event as Signal
 
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
@@ -32,7 +33,8 @@ ACK_SECONDS = 1.5
 
 @dataclass(slots=True)
 class Control:
-    """Acts on control messages; one for each process. It reads by `pool`, or by the one that all share."""
+    """Acts on control messages; one for each process. It reads by `pool`, or by the one that all share. `lifted` is
+    set where a halt may be over: what is halted is to be read at once."""
 
     dialer_id: str
     control_bus: ControlBus
@@ -41,6 +43,7 @@ class Control:
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
     pool: Pool | None = None
+    lifted: Signal = field(default_factory=Signal)
 
     def on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
         """Take one message. Called by the subscriber, in order; anything long is spawned."""
@@ -50,7 +53,8 @@ class Control:
             self.send_gate.halt(payload["scope"])
             self.hangups.wake.set()
         elif topic is Topic.UNHALT:
-            self.send_gate.unblock(payload["scope"])
+            # Another halt may have been answered since this was sent: the rows say.
+            self.lifted.set()
         elif topic is Topic.SUPPRESS:
             self.send_gate.suppress(_suppressed(payload))
         elif topic is Topic.HANGUP:

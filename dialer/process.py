@@ -435,7 +435,7 @@ class Process:
         self._every(ROUND_SECONDS, self.node_needs.round)
         self._every(ROUND_SECONDS, self.node_needs.probe)
         self.tasks.spawn(self.backpressure.watch)
-        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)
+        self.tasks.every(ROUND_SECONDS, self.control.sync_halts, self.control.lifted)
         self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)
         self._every(ROUND_SECONDS, self.dispatch.write_reasons, self.dispatch.reasons.gone)
         self._every(ROUND_SECONDS, self.dispatch.write_pace)

@@ -63,10 +63,6 @@ class SendGate:
         """No call of this tenant (or of everybody, `*`) may leave."""
         self._halted[scope] = time.monotonic()
 
-    def unblock(self, scope: str) -> None:
-        """The halt of this scope is over."""
-        self._halted.pop(scope, None)
-
     def suppress(self, what: Suppressed) -> None:
         """No call that was claimed before this may leave to what was suppressed; a later claim asks the rows."""
         now = time.monotonic()

@@ -119,7 +119,7 @@ def _from_upload_to_end(board: Board, folder: Path | None) -> str:
         expect(page.locator(".why")).to_contain_text("Done:", timeout=4 * PATIENCE_MS)
         page.locator("#last a").first.click()
         expect(page.get_by_role("heading", name="Call 1")).to_be_visible()
-    return campaign
+    return str(campaign)
 
 
 def _dropped(board: Board, campaign: str) -> None:

@@ -232,6 +232,14 @@ HANGUPS = (
         (f"{OUTCOMES}::test_an_answered_call_that_is_hung_up_ends_as_answered",),
     ),
     Mutation(
+        "message that lifts a halt believed",
+        "a message that lifts a halt, and comes late, lets calls leave through one that was answered since",
+        "dialer/control.py",
+        "            self.lifted.set()\n",
+        "            self.send_gate.sync([], time.monotonic())\n",
+        ("tests/unit/dialer/test_small_parts.py::test_a_message_that_lifts_a_halt_opens_nothing_by_itself",),
+    ),
+    Mutation(
         "the platform's halt lifted by a tenant",
         "a tenant's key lifts the halt that the platform has set for it",
         "api/routes/halt.py",

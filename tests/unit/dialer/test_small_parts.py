@@ -15,6 +15,7 @@ from peewee import OperationalError
 
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
+from coordination.topics import Topic
 from dialer.control import Control
 from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
@@ -180,6 +181,16 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
     control_bus = cast(ControlBus, SimpleNamespace(ack=ack))
     control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None)
     control._answer("token")
+
+
+def test_a_message_that_lifts_a_halt_opens_nothing_by_itself() -> None:
+    """It may come after that of a halt which was answered since: what is halted is read at once, and that counts."""
+    gate, refreshed = SendGate(), Signal()
+    control = Control(ME, cast(ControlBus, NOBODY), gate, NOBODY, refreshed.set, lambda _: None)
+    gate.halt("t")
+    control.on_message(Topic.UNHALT, {"scope": "t"})
+    assert control.lifted.is_set()
+    assert not gate.allows("t", "c", 1)
 
 
 def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None:
