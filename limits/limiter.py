@@ -203,20 +203,23 @@ class Limiter:
         live_call_ids: Container[str],
         ended: Mapping[str, int] | None = None,
         reached: Container[str] = (),
+        among: Container[str] | None = None,
     ) -> list[str]:
         """Take a dead dialer's permits: those of calls that are open, whoever takes them up, become this dialer's.
 
         The others are released, and their call ids returned. The dead one must be fenced and its lease lapsed,
         and `live_call_ids` read after that. `ended` has the billed seconds of those that have ended; any that is
         neither there nor live never became a row and is undone; those in `reached` count for their numbers.
-        Without `ended` all the others keep their place
-        in the day's count and add no seconds to it. Raises Fenced when this dialer has lost its lease: whoever
+        Without `ended` all the others keep their place in the day's count and add no seconds to it. `among` are
+        those whose rows were read: others are left as they are, since a state that was rebuilt meanwhile has permits
+        of calls that nobody asked about. Raises Fenced when this dialer has lost its lease: whoever
         takes over from it may have asked already what it holds.
         """
         lost: list[str] = []
 
         def transfer(epoch: str) -> None:
-            call_ids = self._store.held_by(epoch, dead_dialer_id)
+            held = self._store.held_by(epoch, dead_dialer_id)
+            call_ids = [call_id for call_id in held if among is None or call_id in among]
             lost[:] = [call_id for call_id in call_ids if call_id not in live_call_ids]
             live = [call_id for call_id in call_ids if call_id in live_call_ids]
             self._leases.transfer(epoch, dead_dialer_id, live)

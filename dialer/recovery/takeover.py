@@ -144,23 +144,17 @@ class Takeover:
                 release_takeover(other, me)
 
     def _take(self, other: str) -> int:
-        holding = self.limiter.held_by(other)
         with db.connection_context():
             senders = [row["sent_by"] for row in rows(_SENDERS, other)]
-            permits = rows(_PERMITS, holding)
         for sender in {other, *senders}:
             self.cluster.adopt(sender)
             self._needed_at[sender] = time.monotonic()
-        live = {row["id"] for row in permits if row["open"]}
-        ended = [row for row in permits if not row["open"]]
-        self.limiter.take_over(
-            other,
-            live,
-            {row["id"]: row["billsec"] for row in ended},
-            {row["id"] for row in ended if row["reached"]},
-        )
+        self._take_permits(other)
         hit(FaultPoint.PERMITS_TAKEN)
         calls = adopt_calls(other, self.identity.dialer_id)
+        if calls:
+            # Of a limiter that was rebuilt since the first look, by rows that were still the other's.
+            self._take_permits(other)
         hit(FaultPoint.ADOPTED)
         for call in calls:
             self.live_calls.add(call)
@@ -168,3 +162,17 @@ class Takeover:
         if calls:
             log.info("calls_adopted", of=other, calls=len(calls))
         return len(calls)
+
+    def _take_permits(self, other: str) -> None:
+        """What the rows say of each call whose permit it holds; a permit that was not asked about is left alone."""
+        holding = self.limiter.held_by(other)
+        with db.connection_context():
+            permits = rows(_PERMITS, holding)
+        ended = [row for row in permits if not row["open"]]
+        self.limiter.take_over(
+            other,
+            {row["id"] for row in permits if row["open"]},
+            {row["id"]: row["billsec"] for row in ended},
+            {row["id"] for row in ended if row["reached"]},
+            frozenset(holding),
+        )

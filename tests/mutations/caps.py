@@ -24,6 +24,14 @@ from tests.mutations.mutation import (
 
 EXCEEDED = (
     Mutation(
+        "what a rebuilt limiter holds undone",
+        "who takes over while the limiter is rebuilt frees the slots of calls that are up",
+        "limits/limiter.py",
+        " if among is None or call_id in among]",
+        "]",
+        (f"{LAPSES}::test_what_a_rebuilt_state_holds_is_not_undone_by_who_looked_before",),
+    ),
+    Mutation(
         "minute without the life of a permit",
         "a call late in its permit's life and one that leaves at once put one call too many into a minute",
         "limits/caps.py",

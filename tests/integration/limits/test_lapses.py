@@ -157,6 +157,24 @@ def test_a_dialer_that_died_with_unused_permits_costs_no_rebuild(client: HookedR
     assert successor.limiter.usage("t") == Usage(2, 2, 2, 0)
 
 
+def test_what_a_rebuilt_state_holds_is_not_undone_by_who_looked_before(
+    client: HookedRedis, dialer: Dialer
+) -> None:
+    """A successor reads what the dead one holds while there is no state: nothing. Then somebody rebuilds it."""
+    dialer.ask("a")
+    dialer.membership.leave("d1")
+    client.delete(f"{PREFIX}epoch")
+    successor, other = Dialer(client, "d2"), Dialer(client, "d3")
+    holding = frozenset(successor.limiter.held_by("d1"))
+    assert other.limiter.rebuild(snapshot([HELD]))
+    assert successor.limiter.take_over("d1", set(), {}, among=holding) == []
+    assert words(other.ask("b", concurrency=1)) == ["campaign_concurrency"]
+    assert (
+        successor.limiter.take_over("d1", {"a"}, {}, among=frozenset(successor.limiter.held_by("d1"))) == []
+    )
+    assert successor.limiter.held_by("d2") == ["a"]
+
+
 def test_all_dialers_dead_for_minutes_cost_one_rebuild(client: HookedRedis, dialer: Dialer) -> None:
     """One permit was never used, one belongs to a call that is still up and nobody's yet."""
     dialer.ask("a", "unused")
