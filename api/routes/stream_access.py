@@ -19,7 +19,8 @@ from models import rows
 
 # One that was ended a moment ago has events yet to come: its stream does not end before them.
 FIND = """
-    SELECT CASE WHEN stopping_at IS NULL THEN status ELSE 'stopping' END AS status FROM campaign
+    SELECT CASE WHEN stopping_at IS NULL AND NOT EXISTS (SELECT FROM outbox WHERE campaign_id = campaign.id)
+        THEN status ELSE 'stopping' END AS status FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
 
 # The key is of one tenant, and may act for another.

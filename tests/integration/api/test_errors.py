@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ FAILING = [
     ("DELETE", "/campaigns/{id}/breaker", ["campaign", "breaker_tally"]),
     ("GET", "/campaigns/{id}/pacing", ["campaign", "campaign_pace"]),
     ("GET", "/campaigns/{id}/contacts", ["campaign", "contact"]),
+    ("GET", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
+    ("PATCH", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
+    ("POST", "/campaigns/{id}/contacts", ["campaign", "contact"]),
+    ("POST", "/campaigns/{id}/retry", ["campaign", "contact"]),
+    ("POST", "/campaigns/{id}/clone", ["campaign", "contact"]),
+    ("GET", "/campaigns/{id}/log", ["campaign", "campaign_log"]),
     ("GET", "/campaigns/{id}/rejects", ["campaign", "import_reject"]),
     ("POST", "/campaigns/{id}/start", ["campaign", "call_limits", "transition"]),
     ("POST", "/campaigns/{id}/pause", ["campaign"]),
@@ -33,6 +40,8 @@ FAILING = [
     ("POST", "/campaigns/{id}/stop", ["campaign", "campaign_count"]),
     ("GET", "/campaigns/{id}/events", ["campaign"]),
     ("POST", "/campaigns/{id}/events/token", ["campaign"]),
+    ("GET", "/suppressions/export", ["suppression"]),
+    ("POST", "/suppressions/import", ["suppression"]),
     ("GET", "/halt", ["halt"]),
     ("POST", "/halt", ["halt"]),
     ("DELETE", "/halt", ["halt"]),
@@ -115,14 +124,23 @@ def test_a_wrong_method_says_which_are_right(site: Site) -> None:
 @pytest.mark.parametrize(("method", "path", "tables"), FAILING)
 def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str, tables: list[str]) -> None:
     campaign_id = site.create(2)
+    (contact,) = site.sql("SELECT id::text FROM contact WHERE campaign_id = %s AND position = 1", campaign_id)
+    bodies: dict[str, dict[str, Any]] = {
+        "/campaigns/{id}": {"weight": 2},
+        "/campaigns/{id}/contacts/{contact}": {"status": "cancelled"},
+        "/campaigns/{id}/contacts": {"contacts": [{"phone_number": "+14155550001"}]},
+        "/campaigns/{id}/retry": {"dispositions": ["busy"]},
+    }
     for table in tables:
         site.sql(f"ALTER TABLE {table} RENAME TO away")
         given: dict[str, Any] = {}
         if (method, path) == ("POST", "/campaigns"):
             given["data"] = site.form("phone_number\n+14155550001\nbad\n")
-        if method == "PATCH":
-            given["json"] = {"weight": 2}
-        response = site.request(method, path.format(id=campaign_id), **given)
+        if path == "/suppressions/import":
+            given["data"] = {"source": "s", "entries": (io.BytesIO(b"phone_number\n+14155550001\n"), "l.csv")}
+        if method in ("PATCH", "POST") and path in bodies:
+            given["json"] = bodies[path]
+        response = site.request(method, path.format(id=campaign_id, contact=contact["id"]), **given)
         assert (response.status_code, response.text) == (500, "Database error"), table
         site.sql(f"ALTER TABLE away RENAME TO {table}")
     assert site.get(f"/campaigns/{campaign_id}").json["status"] == "draft"
@@ -131,7 +149,7 @@ def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str
 def test_no_route_is_without_a_test_of_its_failed_queries(site: Site) -> None:
     ids = create_one_of_each(site)
     tested = [(route.method, with_ids(route, ids)[0]) for route in ROUTES if route.tables]
-    tested += [(method, path.format(id="x")) for method, path, _ in FAILING]
+    tested += [(method, path.format(id="x", contact="y")) for method, path, _ in FAILING]
     urls = site.app.url_map.bind("")
     rules = {urls.match(f"/api/v1{path}", method, return_rule=True)[0].endpoint for method, path in tested}
     every = {rule.endpoint for rule in site.app.url_map.iter_rules() if rule.rule.startswith("/api/v1/")} - {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from api.routes.stream_access import taken
+from api.routes.stream_access import FIND, taken
 from live.admission import Admission, Taken
 from tests.integration.api.site import TENANT, Site
 
@@ -62,3 +62,13 @@ def test_keys_tenants_and_campaigns_that_are_gone_are_told_and_no_others(site: S
         assert taken([mine, platforms], []) == Taken(frozenset({platforms}))
         site.sql("UPDATE tenant SET deleted_at = now() WHERE id = %s", TENANT)
         assert taken([mine], []) == Taken(frozenset({mine}))
+
+
+def test_a_stream_of_what_has_ended_does_not_end_before_its_last_events_are_published(site: Site) -> None:
+    campaign_id = site.in_state("completed")
+    site.sql(
+        "INSERT INTO outbox (owner, id, campaign_id, transition_ids) VALUES ('d1', 1, %s, '{1}')", campaign_id
+    )
+    assert site.sql(FIND, campaign_id, TENANT) == [{"status": "stopping"}]
+    site.sql("DELETE FROM outbox")
+    assert site.sql(FIND, campaign_id, TENANT) == [{"status": "completed"}]
