@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.mutation import Mutation
 
+ADMISSION = "tests/integration/api/test_stream_admission.py"
 LEFTOVERS = "tests/integration/dialer/test_leftover_stops.py"
 LOOKOUT = "tests/integration/dialer/test_lookout.py"
 HALT = "tests/integration/api/test_halt.py"
@@ -76,11 +77,19 @@ STOPS = (
         (f"{LIFECYCLE}::test_of_a_long_list_the_rest_is_cancelled_after_the_answer_and_shown_so_at_once",),
     ),
     Mutation(
+        "stream that ends before what is not published",
+        "who connects between a campaign's end and its publication hears the end first, and misses what comes behind",
+        "api/routes/stream_access.py",
+        " AND NOT EXISTS (SELECT FROM outbox WHERE campaign_id = campaign.id)",
+        "",
+        (f"{ADMISSION}::test_a_stream_of_what_has_ended_does_not_end_before_its_last_events_are_published",),
+    ),
+    Mutation(
         "stream that ends at the mark",
         "who begins to listen while a list is being cancelled is told the end first",
         "api/routes/stream_access.py",
-        "CASE WHEN stopping_at IS NULL THEN status ELSE 'stopping' END",
-        "status",
+        "CASE WHEN stopping_at IS NULL AND NOT EXISTS",
+        "CASE WHEN NOT EXISTS",
         (f"{LIFECYCLE}::test_of_a_long_list_the_rest_is_cancelled_after_the_answer_and_shown_so_at_once",),
     ),
     Mutation(
@@ -114,7 +123,7 @@ HANGUPS = (
         "halts heard of by a message alone",
         "a dialer that missed the message of a halt goes on dialling",
         "dialer/process.py",
-        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)\n",
+        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts, self.control.lifted)\n",
         "",
         (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
     ),
@@ -122,7 +131,7 @@ HANGUPS = (
         "halts looked for behind everything else",
         "a halt whose message is lost is not heeded while a lock or a slow statement holds up another part's look",
         "dialer/process.py",
-        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts)\n",
+        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts, self.control.lifted)\n",
         "",
         (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
         (

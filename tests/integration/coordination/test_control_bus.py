@@ -167,7 +167,8 @@ def test_the_words_on_the_wire_are_those_of_every_version(redis_url: str, bus: C
         bus.notify(Topic.HANDOVER, {"dialer_id": "d1"})
         message = wait_until(lambda: raw.get_message(timeout=1), what="the message")
     assert json.loads(message["data"]) == {"topic": "handover", "payload": {"dialer_id": "d1"}}
-    assert [str(topic) for topic in Topic] == ["wake", "hold", "halt", "unhalt", "hangup", "handover", "cdr"]
+    words = ["wake", "hold", "halt", "unhalt", "suppress", "hangup", "handover", "cdr"]
+    assert [str(topic) for topic in Topic] == words
 
 
 def test_what_could_not_be_read_on_connecting_is_read_again(redis_url: str, bus: ControlBus) -> None:
