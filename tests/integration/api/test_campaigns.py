@@ -35,6 +35,7 @@ ADDED = [
     "time_zone",
     "external_id",
     "metadata",
+    "cloned_from",
     "windows",
     "holidays",
     "import",
@@ -77,6 +78,7 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "keep_open": False,
         "external_id": None,
         "metadata": {},
+        "cloned_from": None,
         "windows": None,
         "holidays": None,
         "import": {
