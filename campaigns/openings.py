@@ -18,7 +18,7 @@ from importlib import metadata
 import orjson
 
 from campaigns.number_zones import Zones
-from campaigns.windows import DAY, Span, Windows
+from campaigns.windows import DAY, Span, Windows, merged
 from cooperative import let_others_run
 from models import rows, transaction
 
@@ -27,6 +27,8 @@ AGAIN_SECONDS = 8 * DAY
 """Openings that are known no further ahead than this are written on."""
 LONGEST_SECONDS = 370 * DAY
 """A window that does not open for so long never does."""
+STEP_SECONDS = 30 * DAY
+"""Openings farther away than AHEAD_SECONDS are looked for so many at a time, until there are FEW."""
 FEW = 50
 """Of openings that are farther away than AHEAD_SECONDS, which a holiday of weeks puts there, so many are kept."""
 
@@ -35,6 +37,7 @@ _DUE = f"""
     SELECT id FROM campaign WHERE openings_until IS NOT NULL
         AND (openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR openings_by IS DISTINCT FROM %s
             OR NOT ({_UNFINISHED}))
+        AND id <> ALL(%s::uuid[])
     ORDER BY openings_until LIMIT %s"""
 _LOCKED = f"""
     SELECT windows, holidays, time_zone, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
@@ -117,8 +120,16 @@ def write(campaign_id: uuid.UUID) -> list[int]:
 def ahead(windows: Windows, zones: Sequence[str], now: int) -> list[Span]:
     """The openings of the next AHEAD_SECONDS in all of these zones, or the first after that; none where there is none
     within LONGEST_SECONDS."""
-    near = windows.openings_of_all(zones, now, now + AHEAD_SECONDS)
-    return near or windows.openings_of_all(zones, now, now + LONGEST_SECONDS)[:FEW]
+    found: list[Span] = []
+    start, end = now, now + AHEAD_SECONDS
+    while start < now + LONGEST_SECONDS:
+        found = merged([*found, *windows.openings_of_all(zones, start, end)])
+        # The last of them may go on.
+        if found and (start == now or len(found) > FEW):
+            break
+        let_others_run()
+        start, end = end, min(end + STEP_SECONDS, now + LONGEST_SECONDS)
+    return found if start == now else found[:FEW]
 
 
 def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[NeverOpen]:
@@ -154,13 +165,15 @@ def add_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> list[NeverO
     return cancel_never_open(campaign_id, [group for group in write(campaign_id) if group in zones])
 
 
-def write_due(limit: int) -> int:
-    """Write on openings that are not known far enough ahead, or by other tables than ours, and take away those of
-    campaigns that are over: of so many campaigns at most, each in a transaction of its own; of how many it was."""
+def due(limit: int, but: Sequence[uuid.UUID] = ()) -> list[uuid.UUID]:
+    """The campaigns, these excepted, whose openings are not known far enough ahead, or by other tables than ours, or
+    that are over, so that theirs are to be taken away; the most urgent first."""
     with transaction():
-        due = [row["id"] for row in rows(_DUE, tables(), limit)]
-    for campaign_id in due:
-        with transaction():
-            write(campaign_id)
-        let_others_run()
-    return len(due)
+        return [row["id"] for row in rows(_DUE, tables(), list(but), limit)]
+
+
+def write_one(campaign_id: uuid.UUID) -> None:
+    """Write on the openings of one of those that are `due`, in a transaction of its own. Raises WindowRefusedError
+    where its window cannot be any more by the tables of this release."""
+    with transaction():
+        write(campaign_id)

@@ -20,7 +20,7 @@ from gevent.event import Event as Signal
 from redis import Redis
 
 import outages
-from campaigns import call_counts, openings
+from campaigns import call_counts
 from campaigns.agent_reports import missing, wanted_by
 from campaigns.number_hash import NumberHash
 from campaigns.schedules import DueStart
@@ -58,6 +58,7 @@ from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCalls
 from dialer.lookout import Lookout
 from dialer.node_needs import NodeNeeds
+from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.outcomes import record_pool
@@ -99,7 +100,6 @@ CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
 PURGE_EVERY_SECONDS = 600.0
 OPENINGS_EVERY_SECONDS = 60.0
-OPENINGS_AT_ONCE = 200
 ADD_UP_SECONDS = 10.0
 WRITES_SECONDS = 1.0
 NOTIFY_AGAIN_SECONDS = 0.5
@@ -153,6 +153,7 @@ class Process:
             self.outbox.nudge,
             lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
         )
+        self.openings = OpeningsAhead()
         self.schedules = Schedules(
             self.dialer_id,
             self._tell,
@@ -598,7 +599,7 @@ class Process:
 
     def _write_openings(self) -> None:
         if self._turns.take("openings", OPENINGS_EVERY_SECONDS):
-            openings.write_due(OPENINGS_AT_ONCE)
+            self.openings.round()
 
     def _add_up(self) -> None:
         if self._turns.take("call_counts", ADD_UP_SECONDS):

@@ -125,4 +125,12 @@ WINDOWED = (
         "",
         (f"{ROWS}::test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign",),
     ),
+    Mutation(
+        "openings that fail first for ever",
+        "a campaign whose openings cannot be worked out is tried before all others, which run out of theirs",
+        "dialer/openings_ahead.py",
+        "            self._put_off[campaign_id] = self.now() + PUT_OFF_SECONDS\n",
+        "",
+        (f"{ROWS}::test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written",),
+    ),
 )

@@ -14,6 +14,7 @@ import pytest
 from campaigns import openings
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Due, claim_again
+from dialer.openings_ahead import PUT_OFF_SECONDS, OpeningsAhead
 from models import db, rows, transaction
 from tests.factories import World, make_campaign
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
@@ -196,23 +197,42 @@ def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign
     change(
         "UPDATE campaign SET openings_until = now() + interval '1 day', openings_by = %s", openings.tables()
     )
-    assert openings.write_due(10) == 1
+    assert OpeningsAhead().round(10) == 1
     written = change("SELECT * FROM opening ORDER BY opens_at")
     assert [one["closes_at"] - one["opens_at"] for one in written][1:] == [
         written[1]["closes_at"] - written[1]["opens_at"]
     ] * (len(written) - 1)
     assert all(one["opens_at"].astimezone(UTC).weekday() == 0 for one in written)
     assert len(written) >= 2
-    assert openings.write_due(10) == 0, "they are known far enough ahead"
+    assert OpeningsAhead().round(10) == 0, "they are known far enough ahead"
     change("UPDATE campaign SET openings_by = 'tzdata 2000.1'")
-    assert openings.write_due(10) == 1, "clocks may be changed otherwise than was thought"
+    assert OpeningsAhead().round(10) == 1, "clocks may be changed otherwise than was thought"
     change(
         "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped' WHERE id = %s",
         campaign_id,
     )
-    assert openings.write_due(10) == 1
+    assert OpeningsAhead().round(10) == 1
     assert change("SELECT 1 AS one FROM opening") == []
-    assert openings.write_due(10) == 0
+    assert OpeningsAhead().round(10) == 0
+
+
+def test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written(world: World) -> None:
+    broken, whole = windowed(world, 0), windowed(world, 0)
+    change("UPDATE campaign SET openings_until = now() + interval '1 day', openings_by = 'tzdata 2000.1'")
+    change(
+        "UPDATE campaign SET openings_until = now(), holidays = %s::jsonb WHERE id = %s",
+        '{"country": "DE", "region": "Gone"}',
+        broken,
+    )
+    clock = 0.0
+    ahead = OpeningsAhead(lambda: clock)
+    assert ahead.round(1) == 0
+    assert ahead.round(1) == 1, "it is put off, and the next has its turn"
+    assert {row["campaign_id"] for row in change("SELECT campaign_id FROM opening")} == {whole}
+    change("UPDATE campaign SET holidays = NULL")
+    assert ahead.round(1) == 0
+    clock = PUT_OFF_SECONDS
+    assert ahead.round(1) == 1
 
 
 def test_an_opening_that_is_far_away_is_known(world: World) -> None:
