@@ -106,7 +106,7 @@ SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(
 ORDER BY id FOR SHARE
 """
 # Whom nobody called since, and who neither picked up (that contact is completed) nor declined. A phone that rang does
-# so again not before the campaign's own delay.
+# so again not before the campaign's own delay. A time that somebody asked for, or that a cap sets, stays.
 _BRING_BACK = f"""
 WITH held AS (
     SELECT contact.id, contact.status AS was, call.id AS call_id, call.attempt IS NOT NULL AS counted,
@@ -122,7 +122,10 @@ WITH held AS (
     UPDATE call SET attempt = NULL FROM held WHERE call.id = held.call_id AND held.counted
 ), back AS (
     UPDATE contact SET status = 'pending', attempts = attempts - held.counted::int,
-        breaker_returns = breaker_returns + 1, next_attempt_at = held.due, updated_at = now(),
+        breaker_returns = breaker_returns + 1, updated_at = now(),
+        next_attempt_at = CASE WHEN held.was = 'failed' THEN held.due
+            WHEN contact.callback THEN contact.next_attempt_at
+            WHEN contact.wait_reason IS NOT NULL THEN greatest(contact.next_attempt_at, held.due) ELSE held.due END,
         version = version + (held.was = 'failed')::int
     FROM held WHERE contact.id = held.id
     RETURNING contact.campaign_id, contact.id, contact.phone_number, contact.status, contact.disposition,

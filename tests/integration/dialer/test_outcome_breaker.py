@@ -295,6 +295,21 @@ def test_who_waits_for_a_retry_gets_its_attempt_back_without_a_word(world: World
     assert counts(campaign_id) == {"pending": 1}
 
 
+def test_the_time_of_a_callback_or_of_a_cap_stays_when_its_attempt_comes_back(world: World) -> None:
+    campaign_id, calls = called(world, 2, status="pending", disposition="unreachable", progress_at="now")
+    do(
+        "UPDATE contact SET next_attempt_at = now() + interval '5 h', callback = position = 0,"
+        " wait_reason = CASE WHEN position > 0 THEN 'number_cap' END WHERE campaign_id = %s",
+        campaign_id,
+    )
+    assert breaker_rows.release(trip(world, campaign_id, calls), "d") == []
+    waits = one(
+        "SELECT sum(breaker_returns)::int AS back, min(next_attempt_at) > now() + interval '4 h' AS later"
+        " FROM contact"
+    )
+    assert (waits["back"], waits["later"]) == (2, True)
+
+
 def test_what_another_dialer_counted_before_it_knew_comes_back_too(world: World) -> None:
     campaign_id, calls = called(world, 2)
     breaker_id = trip(world, campaign_id, calls[:1])
