@@ -206,8 +206,9 @@ class LiveCall:
         self.released_at = now
 
     def closes(self, seconds: float | None, asked_at: float) -> None:
-        """The database said that its calling window closes in so many seconds, None where it has none. By its clock,
-        and it was asked at `asked_at` by ours: what the answer took makes the window shorter, never longer."""
+        """The database said that its calling window closes, or its contact expires, in so many seconds, None where
+        neither will. By its clock, and it was asked at `asked_at` by ours: what the answer took makes the time
+        shorter, never longer."""
         self.leaves_before = math.inf if seconds is None else asked_at + seconds
 
     def resend(self) -> bool:

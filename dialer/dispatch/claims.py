@@ -100,10 +100,13 @@ class Claimed:
     at: str
     outbox_id: int | None = None
     closes_in: float | None = None
-    """In how many seconds its calling window closes, from the claim on; None where it has none."""
+    """In how many seconds its calling window closes or it expires, from the claim on; None where neither will."""
 
 
 _NOT_EXPIRED = "(contact.expires_at IS NULL OR contact.expires_at > now())"
+# `least` passes over nulls.
+_CLOSES_IN = """least(extract(epoch FROM {contact}.expires_at - now())::float8,
+        CASE WHEN {windowed} THEN {window} END) AS closes_in"""
 # In parts, for each of which an index knows where it ends: those that wait for a later time are not read. Each in the
 # order of its index, so that no other is chosen. A callback is among the retries too, and who comes first by priority
 # among all new ones. Of a campaign with windows group by group, but for callbacks and the preferred, who are few.
@@ -210,7 +213,9 @@ WITH campaign_now AS (
             digest)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
-        wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {REJECTED} AS rejected,
+        wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {
+    REJECTED
+} AS rejected,
         campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id, campaign_now.windowed
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
@@ -226,7 +231,8 @@ WITH campaign_now AS (
     FROM free WHERE contact.id = free.id
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
-        contact.disturbed, contact.custom_fields, contact.version, contact.zone_group, free.*
+        contact.disturbed, contact.custom_fields, contact.version, contact.zone_group, contact.expires_at,
+        free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds, second_leg_gateway_id)
@@ -246,7 +252,11 @@ WITH campaign_now AS (
 SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_id::text, caller_id, phone_number,
     generation, sends AS seq, attempts AS attempt, free_sends, carrier_refusals, gateway_faults, disturbed,
     rejected, custom_fields, version, transition_id, (SELECT {AT.format("now()")}) AS at, {OUTBOX_ID},
-    CASE WHEN windowed THEN {closes_in("taken.campaign_id", "taken.zone_group")} END AS closes_in
+    {
+    _CLOSES_IN.format(
+        contact="taken", windowed="windowed", window=closes_in("taken.campaign_id", "taken.zone_group")
+    )
+}
 FROM taken
 """
 
@@ -258,9 +268,13 @@ UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact JOIN campaig
 WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 'dispatching'
     AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE}
     AND (campaign.windows IS NULL OR {is_open("contact.campaign_id", "contact.zone_group")})
-RETURNING contact.custom_fields,
-    CASE WHEN campaign.windows IS NOT NULL
-        THEN {closes_in("contact.campaign_id", "contact.zone_group")} END AS closes_in
+RETURNING contact.custom_fields, {
+    _CLOSES_IN.format(
+        contact="contact",
+        windowed="campaign.windows IS NOT NULL",
+        window=closes_in("contact.campaign_id", "contact.zone_group"),
+    )
+}
 """
 
 
@@ -344,7 +358,7 @@ def claim(
 @dataclass(frozen=True, slots=True)
 class ClaimedAgain:
     """A call that is ours to send once more: what its contact's columns are, and in how many seconds its calling
-    window closes, None where it has none."""
+    window closes or it expires, None where neither will."""
 
     custom_fields: dict[str, str]
     closes_in: float | None = None

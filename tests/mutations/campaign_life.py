@@ -108,6 +108,14 @@ FED = (
         (f"{FED_CAMPAIGNS}::test_nobody_is_claimed_or_sent_again_once_he_has_expired",),
     ),
     Mutation(
+        "claimed call outlives its contact's time",
+        "a call that waits for its turn, or for a permit, leaves after its contact has expired",
+        "dialer/dispatch/claims.py",
+        "least(extract(epoch FROM {contact}.expires_at - now())::float8,",
+        "least(NULL::float8,",
+        (f"{FED_CAMPAIGNS}::test_a_claimed_call_leaves_before_its_contact_expires_whichever_ends_first",),
+    ),
+    Mutation(
         "resent after it has expired",
         "a call that its node never saw is sent once more, although its contact has expired",
         "dialer/dispatch/claims.py",

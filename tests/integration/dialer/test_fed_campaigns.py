@@ -77,6 +77,22 @@ def test_nobody_is_claimed_or_sent_again_once_he_has_expired(world: World) -> No
     assert sorted(again) == [False, True]
 
 
+def test_a_claimed_call_leaves_before_its_contact_expires_whichever_ends_first(world: World) -> None:
+    campaign_id = make_campaign(world, 2)
+    expires(campaign_id, 3600.0, 1)
+    claimed = claim(str(campaign_id), DIALER, [wanted(item) for item in due(str(campaign_id), 2)])
+    again = [claim_again(call.call_id, DIALER) for call in claimed]
+    closes = [
+        (one.closes_in, two.closes_in) for one, two in zip(claimed, again, strict=True) if two is not None
+    ]
+    assert closes[0] == (None, None)
+    assert all(3500 < (seconds or 0) <= 3600 for seconds in closes[1])
+    change("UPDATE campaign SET windows = '[]'")
+    change("INSERT INTO opening SELECT %s, 0, now() - interval '1 s', now() + interval '60 s'", campaign_id)
+    within = [claim_again(call.call_id, DIALER) for call in claimed]
+    assert all(one is not None and 0 < (one.closes_in or 0) <= 60 for one in within)
+
+
 def test_who_has_expired_is_cancelled_with_his_reason_and_nobody_else(world: World) -> None:
     campaign_id, other = make_campaign(world, 4), make_campaign(world, 1)
     assert not look(DIALER).expired
