@@ -131,7 +131,10 @@ class AcquireRequest:
                 found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
             else:
                 wait = max(SHORTEST_WAIT, rest[0] / 1_000_000)
-                found.append(Denied(request.call_id, word, wait, of_second_leg=rest[1:] == [1]))
+                marker = rest[1:]
+                found.append(
+                    Denied(request.call_id, word, wait, of_second_leg=marker == [1], of_tenant=marker == [2])
+                )
         return found
 
     def unknown_numbers(self, replies: Sequence[Any]) -> dict[str, NumberCaps]:

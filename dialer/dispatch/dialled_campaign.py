@@ -76,5 +76,5 @@ class DialledCampaign:
         self.due.extendleft(reversed(back))
         if all(skipped):
             return None
-        binding = [answer for _, answer in denied if answer.reason != NUMBER_CAP]
+        binding = [answer for _, answer in denied if answer.reason != NUMBER_CAP or answer.of_tenant]
         return min(binding, key=lambda answer: answer.retry_after, default=None)

@@ -73,7 +73,7 @@ def denied_by(holds: Sequence[Hold]) -> Denied:
 
 def postponed(denied: Denied) -> bool:
     """Whether what denies a call is its number's, for so long that its contact is written back."""
-    return denied.reason == NUMBER_CAP and denied.retry_after > POSTPONED_SECONDS
+    return denied.reason == NUMBER_CAP and not denied.of_tenant and denied.retry_after > POSTPONED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class Deferred:
 
     def add(self, plan: Plan, due: Due, denied: Denied, now: float) -> bool:
         """Pass over a contact where what denied it need not deny the next; whether it did."""
+        if denied.of_tenant:
+            return False
         if postponed(denied):
             # It is not due before then, as its row says.
             return True

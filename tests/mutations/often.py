@@ -7,6 +7,7 @@ from tests.mutations.mutation import SCHEDULER, Mutation
 RULES = "tests/unit/campaigns/test_dispositions.py"
 CONTACTS = "tests/integration/api/test_contacts.py"
 NUMBERS = "tests/integration/limits/test_numbers.py"
+DIALLED = "tests/unit/dialer/test_dialled_campaign.py"
 NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
 
@@ -106,6 +107,14 @@ OFTEN = (
         " OR coalesce(disposition, '') = 'outcome_unknown')",
         ")",
         (f"{NUMBER_CAPS}::test_what_rang_was_answered_or_is_unknown_counts",),
+    ),
+    Mutation(
+        "asked without a pause while numbers are not known",
+        "until the rows are read a campaign passes over its contacts one by one, hundreds of questions a second",
+        "dialer/dispatch/gateway_choice.py",
+        "        if denied.of_tenant:\n            return False\n",
+        "",
+        (f"{DIALLED}::test_where_no_number_s_calls_are_known_the_campaign_waits_and_nobody_is_passed_over",),
     ),
     Mutation(
         "capped numbers asked about again and again",

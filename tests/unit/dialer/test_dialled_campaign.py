@@ -64,6 +64,17 @@ def test_who_was_denied_for_another_reason_than_its_own_is_the_first_again() -> 
     assert first not in campaign.due
 
 
+def test_where_no_number_s_calls_are_known_the_campaign_waits_and_nobody_is_passed_over() -> None:
+    campaign, list_of = DialledCampaign(make_plan()), people(3)
+    campaign.read(list_of, NOW)
+    unknown = [(due, Denied("", "number_cap", 0.5, of_tenant=True)) for due in campaign.take(2)]
+    binding = campaign.asked(0, unknown, NOW)
+    assert binding is not None
+    assert (binding.reason, binding.retry_after) == ("number_cap", 0.5)
+    assert campaign.passed_over(NOW) is None
+    assert campaign.take(3) == list_of
+
+
 def test_a_number_in_use_is_passed_over_for_a_while_and_binds_nobody() -> None:
     campaign, list_of = DialledCampaign(make_plan()), people(3)
     campaign.read(list_of, NOW)

@@ -82,12 +82,12 @@ def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None
 def test_answers_keep_the_order_of_the_requests() -> None:
     asked = acquire_request(wish("a", "+1"), wish("b", "+2"), wish("c", "+3"))
     answers = asked.answers(
-        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["node_cps", 1]], 12.5, 12.75
+        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["number_cap", 500_000, 2]], 12.5, 12.75
     )
     assert answers == [
         Permit("a", "fs1", 13.0, 12.8 - WIRE_SECONDS),
         Denied("b", "gateway_cps", 0.0905),
-        Denied("c", "node_cps", 0.005),
+        Denied("c", "number_cap", 0.5, of_tenant=True),
     ]
 
 
