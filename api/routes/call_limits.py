@@ -10,6 +10,7 @@ from api.blueprint import Blueprint
 from api.errors import conflict
 from api.services import services
 from api.transactions import transaction
+from campaigns import number_waits
 from coordination.topics import Topic
 from models import rows
 
@@ -107,7 +108,7 @@ def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
 
     Of the tenant named by X-Tenant; the first four are replaced. Calls in progress go on. Caps on numbers count the
     calls of before they were set, too, and are refused while a dialer of an older release runs, which would not heed
-    them.
+    them. Contacts that wait for a cap on their number are judged anew.
     """
     tenant_id = current_caller().tenant_id
     with transaction():
@@ -122,7 +123,24 @@ def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
             *(limits[name] for name in EXAMPLE),
         )
     notify.dialers(services(), Topic.WAKE, {})
+    if _let_go(tenant_id):
+        notify.dialers(services(), Topic.WAKE, {})
     return limits
+
+
+def _let_go(tenant_id: str) -> int:
+    """Who waits for a cap on its number is due now: by the caps of now it may be called, or waits again. How many.
+    Whatever has changed, so that what a crash left is done by sending the same again."""
+    with transaction():
+        campaigns = number_waits.open_campaigns(tenant_id)
+    freed = 0
+    for campaign_id in campaigns:
+        more = number_waits.SLICE
+        while more == number_waits.SLICE:
+            with transaction():
+                more = number_waits.free_slice(campaign_id)
+            freed += more
+    return freed
 
 
 def _limits(tenant_id: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
+from campaigns import number_waits
 from tests.integration.api.resource_routes import NOBODY
 from tests.integration.api.site import Site
 from tests.judging import Judge
@@ -131,6 +132,27 @@ def test_limits_are_replaced_as_a_whole_and_the_dialers_told(site: Site) -> None
     assert site.get("/call-limits", role="read").json == UNLIMITED
     assert ask(site, "PUT", "/call-limits", json=UNLIMITED, **acting).json == UNLIMITED
     assert site.get("/call-limits", role="read", tenant="other").json == UNLIMITED
+
+
+def test_who_waits_for_a_cap_on_its_number_is_judged_anew_when_caps_change(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_waits, "SLICE", 2)
+    campaign_id = site.in_state("running", contacts=5)
+    site.sql(
+        "UPDATE contact SET next_attempt_at = now() + interval '9 h',"
+        " wait_reason = CASE WHEN position < 4 THEN 'number_cap' END WHERE campaign_id = %s",
+        campaign_id,
+    )
+    site.bus.messages.clear()
+    assert ask(site, "PUT", "/call-limits", json=LIMITS).status_code == 200
+    due = site.sql(
+        "SELECT position, wait_reason FROM contact WHERE next_attempt_at <= now() ORDER BY position"
+    )
+    assert [row["wait_reason"] for row in due] == [None] * len(due)
+    waiting = site.sql("SELECT position FROM contact WHERE next_attempt_at > now()")
+    assert (len(due) + len(waiting), min(row["position"] for row in waiting)) == (5, 4)
+    assert site.bus.topics() == ["wake", "wake"], "the second for those who are due now"
 
 
 @pytest.mark.parametrize("name", LIMITS)
