@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import orjson
 
@@ -45,7 +46,13 @@ _LOCKED = f"""
 _WRITE = """
     INSERT INTO opening (campaign_id, zone_group, opens_at, closes_at)
     SELECT %s, written.zone_group, to_timestamp(written.opens), to_timestamp(written.closes)
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS written (zone_group, opens, closes)"""
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS written (zone_group, opens, closes)
+    ON CONFLICT DO NOTHING"""
+_GROUPS = "SELECT zone_group, zones FROM campaign_zone WHERE campaign_id = %s"
+# Of a group that is not new either, whose openings known so far are over, the next are to be found.
+_UNOPENED = f"""{_GROUPS} AND zone_group = ANY(%s::bigint[]) AND NOT EXISTS (
+    SELECT FROM opening WHERE opening.campaign_id = campaign_zone.campaign_id
+        AND opening.zone_group = campaign_zone.zone_group AND closes_at > now())"""
 _NOTE_ZONES = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones)
     SELECT %s, noted.zone_group, noted.zones::jsonb FROM unnest(%s::bigint[], %s::text[]) AS noted (zone_group, zones)
@@ -99,21 +106,30 @@ def write(campaign_id: uuid.UUID) -> list[int]:
     if campaign["windows"] is None or not campaign["open"]:
         rows("UPDATE campaign SET openings_until = NULL, openings_by = NULL WHERE id = %s", campaign_id)
         return []
-    windows = Windows.from_json(campaign["windows"], campaign["holidays"])
+    never = _write_groups(campaign_id, campaign, rows(_GROUPS, campaign_id))
     now = math.floor(campaign["now"])
-    found: dict[int, list[Span]] = {}
-    for group in rows("SELECT zone_group, zones FROM campaign_zone WHERE campaign_id = %s", campaign_id):
-        found[group["zone_group"]] = ahead(windows, group["zones"] or [campaign["time_zone"]], now)
-        let_others_run()
-    lines = [(group, opens, closes) for group, spans in found.items() for opens, closes in spans]
-    groups, opens, closes = ([line[place] for line in lines] for place in range(3))
-    rows(_WRITE, campaign_id, groups, opens, closes)
     rows(
         "UPDATE campaign SET openings_until = %s, openings_by = %s WHERE id = %s",
         datetime.fromtimestamp(now + AHEAD_SECONDS, UTC),
         tables(),
         campaign_id,
     )
+    return never
+
+
+def _write_groups(
+    campaign_id: uuid.UUID, campaign: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """Write the openings of these groups; which never have one."""
+    windows = Windows.from_json(campaign["windows"], campaign["holidays"])
+    now = math.floor(campaign["now"])
+    found: dict[int, list[Span]] = {}
+    for group in groups:
+        found[group["zone_group"]] = ahead(windows, group["zones"] or [campaign["time_zone"]], now)
+        let_others_run()
+    lines = [(group, opens, closes) for group, spans in found.items() for opens, closes in spans]
+    names, opens, closes = ([line[place] for line in lines] for place in range(3))
+    rows(_WRITE, campaign_id, names, opens, closes)
     return [group for group, spans in found.items() if not spans]
 
 
@@ -155,14 +171,11 @@ def add_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> list[NeverO
     """Note the zones of contacts that were just added to a campaign, whose row the caller has locked; those who can
     never be called are cancelled, and returned. Their counts are the caller's to write."""
     note_zones(campaign_id, zones)
-    (campaign,) = rows(
-        "SELECT windows IS NOT NULL AS windowed, ARRAY(SELECT DISTINCT zone_group FROM opening"
-        " WHERE campaign_id = campaign.id) AS known FROM campaign WHERE id = %s",
-        campaign_id,
-    )
-    if not campaign["windowed"] or zones.keys() <= set(campaign["known"]):
+    (campaign,) = rows(_LOCKED, campaign_id)
+    if campaign["windows"] is None:
         return []
-    return cancel_never_open(campaign_id, [group for group in write(campaign_id) if group in zones])
+    never = _write_groups(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(zones)))
+    return cancel_never_open(campaign_id, never)
 
 
 def due(limit: int, but: Sequence[uuid.UUID] = ()) -> list[uuid.UUID]:

@@ -209,9 +209,18 @@ def test_contacts_that_are_added_are_called_within_the_window_of_their_own_zones
     found = openings(site, campaign_id)
     assert set(found) == {'["America/Los_Angeles"]', '["Europe/Berlin"]', '["Asia/Tokyo"]'}
     assert min(found.values()) >= 8
+    before = site.sql("SELECT ctid::text AS row FROM opening ORDER BY 1")
     toll_free = site.post(
         f"/campaigns/{campaign_id}/contacts", json={"contacts": [{"phone_number": "+18002345678"}]}
     )
     assert toll_free.status_code in (200, 201), toll_free.text
     counts = site.get(f"/campaigns/{campaign_id}").json["counts"]
     assert (counts["pending"], counts["cancelled"], counts["total"]) == (3, 1, 4)
+    assert site.sql("SELECT ctid::text AS row FROM opening ORDER BY 1") == before, (
+        "what is known is not written anew"
+    )
+    again = site.post(
+        f"/campaigns/{campaign_id}/contacts", json={"contacts": [{"phone_number": "+18002345679"}]}
+    )
+    assert again.status_code in (200, 201), again.text
+    assert site.get(f"/campaigns/{campaign_id}").json["counts"]["cancelled"] == 2
