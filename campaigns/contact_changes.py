@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
 
+from campaigns import openings
 from campaigns.campaign_state import WEB
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError
@@ -25,9 +26,7 @@ LANE = f"{WEB}:contacts"
 
 # Shared: whoever records calls goes on, and who would end the campaign waits.
 _LOCK = "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"
-_CONTACT = (
-    "SELECT status, next_attempt_at, callback FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"
-)
+_CONTACT = "SELECT status, zone_group FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"
 # The last part only has what moved told: a contact that stays pending is no transition.
 _CHANGE = """
     WITH was AS (
@@ -68,6 +67,9 @@ _SOME = _CHANGE.format(
 _LAST = "SELECT coalesce(max(position), 0) AS last FROM contact WHERE campaign_id = %s"
 # Written, so that dialers look at the campaign at once: they know a campaign by its row.
 _TELL = "UPDATE campaign SET next_action_at = next_action_at WHERE id = %s"
+NEVER_OPENS = (
+    "Contact can never be called: the campaign's window does not open in its time zones within a year."
+)
 
 
 class ContactNotFoundError(CampaignsError):
@@ -139,6 +141,8 @@ def change(
     if asked.to is status and "next_attempt_at" not in changes:
         # It is so already: what was said of its time stands.
         return
+    if asked.to is ContactStatus.PENDING and openings.never_opens(campaign_id, found[0]["zone_group"]):
+        raise ContactRefusedError(NEVER_OPENS)
     _change(_ONE, _parameters(campaign_id, asked) | {"among": [status], "contact": contact_id})
 
 
@@ -167,6 +171,7 @@ def call_again(
 def tell_dialers(campaign_id: uuid.UUID) -> None:
     """Have the dialers look at the campaign: in a transaction of its own, which waits for nobody's slice."""
     rows(_TELL, campaign_id)
+    openings.look_soon(campaign_id)
 
 
 def _lock(campaign_id: uuid.UUID, tenant_id: str) -> None:

@@ -185,8 +185,30 @@ def due(limit: int, but: Sequence[uuid.UUID] = ()) -> list[uuid.UUID]:
         return [row["id"] for row in rows(_DUE, tables(), list(but), limit)]
 
 
-def write_one(campaign_id: uuid.UUID) -> None:
-    """Write on the openings of one of those that are `due`, in a transaction of its own. Raises WindowRefusedError
+def write_one(campaign_id: uuid.UUID) -> list[int]:
+    """Write on the openings of one of those that are `due`, in a transaction of its own; the groups that never have
+    one. Raises WindowRefusedError
     where its window cannot be any more by the tables of this release."""
     with transaction():
-        write(campaign_id)
+        return write(campaign_id)
+
+
+def look_soon(campaign_id: uuid.UUID) -> None:
+    """Have a dialer write the openings of a campaign with a window at its next look, and cancel whom nobody could
+    ever call."""
+    rows(
+        "UPDATE campaign SET openings_until = now() WHERE id = %s AND openings_until IS NOT NULL", campaign_id
+    )
+
+
+def never_opens(campaign_id: uuid.UUID, group: int) -> bool:
+    """Whether the campaign's window never opens for the contacts of a group."""
+    (campaign,) = rows(
+        "SELECT windows, holidays, time_zone, extract(epoch FROM now())::float8 AS now FROM campaign WHERE id = %s",
+        campaign_id,
+    )
+    found = rows(f"{_GROUPS} AND zone_group = %s", campaign_id, group)
+    if campaign["windows"] is None or not found:
+        return False
+    windows = Windows.from_json(campaign["windows"], campaign["holidays"])
+    return not ahead(windows, found[0]["zones"] or [campaign["time_zone"]], math.floor(campaign["now"]))

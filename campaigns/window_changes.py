@@ -106,7 +106,9 @@ def change(campaign_id: uuid.UUID, asked: WindowChanges) -> list[Held]:
     Campaign.update(windows=after.windows, holidays=after.holidays).where(
         Campaign.id == campaign_id
     ).execute()
-    openings.write(campaign_id)
+    if openings.write(campaign_id):
+        # Of a long list in slices, and not while the campaign is locked.
+        openings.look_soon(campaign_id)
     return [Held(**row) for row in rows(_RAISE, campaign_id)]
 
 

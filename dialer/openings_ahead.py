@@ -1,19 +1,19 @@
 """Writes on the openings of calling windows (`campaigns.openings`), so that they are known far enough ahead.
 
 A campaign whose openings cannot be worked out, or whose row somebody has for long, is put off: it keeps no other's
-from being written.
+from being written. Contacts whose window is found never to open are cancelled.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from campaigns import openings
+from campaigns import never_open, openings
 from cooperative import let_others_run
 from dialer.errors import DATABASE_AWAY, note
 from server_faults import state_of
@@ -28,8 +28,12 @@ PUT_OFF_SECONDS = 3_600.0
 
 @dataclass(slots=True)
 class OpeningsAhead:
-    """One dialer's. `now` is monotonic."""
+    """One dialer's. `nudge` is called when there are transitions to publish, `exhausted` with each campaign that may
+    have nobody left; `now` is monotonic."""
 
+    owner: str
+    nudge: Callable[[], object]
+    exhausted: Callable[[str], object]
     now: Callable[[], float] = time.monotonic
     _put_off: dict[uuid.UUID, float] = field(default_factory=dict)
 
@@ -42,7 +46,7 @@ class OpeningsAhead:
 
     def _try(self, campaign_id: uuid.UUID) -> bool:
         try:
-            openings.write_one(campaign_id)
+            self._cancel(campaign_id, openings.write_one(campaign_id))
         except Exception as error:
             self._put_off[campaign_id] = self.now() + PUT_OFF_SECONDS
             if not isinstance(error, DATABASE_AWAY):
@@ -56,3 +60,13 @@ class OpeningsAhead:
         finally:
             let_others_run()
         return True
+
+    def _cancel(self, campaign_id: uuid.UUID, never: Sequence[int]) -> None:
+        cancelled = 0
+        while never and (more := never_open.cancel_slice(campaign_id, never, self.owner)):
+            cancelled += more
+            self.nudge()
+            let_others_run()
+        if cancelled:
+            log.info("contacts_never_in_window", campaign_id=str(campaign_id), contacts=cancelled)
+            self.exhausted(str(campaign_id))

@@ -153,7 +153,11 @@ class Process:
             self.outbox.nudge,
             lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
         )
-        self.openings = OpeningsAhead()
+        self.openings = OpeningsAhead(
+            self.dialer_id,
+            self.outbox.nudge,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
+        )
         self.schedules = Schedules(
             self.dialer_id,
             self._tell,

@@ -126,6 +126,14 @@ WINDOWED = (
         (f"{ROWS}::test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign",),
     ),
     Mutation(
+        "cancelled although it opens after all",
+        "contacts are cancelled by a window that was taken back meanwhile",
+        "campaigns/never_open.py",
+        "AND opening.zone_group = contact.zone_group AND closes_at > now())",
+        "AND opening.zone_group = contact.zone_group AND closes_at < now())",
+        (f"{ROWS}::test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign_may_end",),
+    ),
+    Mutation(
         "openings that fail first for ever",
         "a campaign whose openings cannot be worked out is tried before all others, which run out of theirs",
         "dialer/openings_ahead.py",

@@ -181,6 +181,26 @@ def test_a_changed_window_holds_for_what_is_claimed_already(site: Site) -> None:
     assert site.sql("SELECT 1 AS one FROM opening") == []
 
 
+def test_a_window_that_leaves_somebody_out_for_ever_is_looked_at_soon_and_nobody_is_brought_back(
+    site: Site,
+) -> None:
+    campaign_id = with_list(site, b"phone_number\r\n+18002345678\r\n+14155550001\r\n").json["id"]
+    assert patch(site, campaign_id, windows=AT_ANY_TIME, time_zone="UTC").status_code == 200
+    due = "SELECT openings_until <= now() AS due FROM campaign WHERE id = %s"
+    assert site.sql(due, campaign_id) == [{"due": False}]
+    assert patch(site, campaign_id, windows=WORKDAY).status_code == 200
+    assert site.sql(due, campaign_id) == [{"due": True}]
+    for position, status, code in ((1, "cancelled", 409), (2, "cancelled", 200)):
+        site.move_contact(campaign_id, position, status)
+        (contact,) = site.sql(
+            "SELECT id FROM contact WHERE campaign_id = %s AND position = %s", campaign_id, position
+        )
+        asked = site.request(
+            "PATCH", f"/campaigns/{campaign_id}/contacts/{contact['id']}", json={"status": "pending"}
+        )
+        assert asked.status_code == code, asked.text
+
+
 def test_no_window_is_taken_where_it_would_not_be_heeded(site: Site) -> None:
     campaign_id = site.create(1)
     site.sql("UPDATE campaign SET zones_read = false WHERE id = %s", campaign_id)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from campaigns import openings
+from campaigns import never_open, openings
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Due, claim_again
 from dialer.openings_ahead import PUT_OFF_SECONDS, OpeningsAhead
 from models import db, rows, transaction
-from tests.factories import World, make_campaign
+from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, end, ended
 from tests.integration.dialer.test_large_lists import cost
@@ -192,28 +192,54 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
     assert cost(claims._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
 
 
+def ahead_of(**more: Any) -> OpeningsAhead:
+    return OpeningsAhead("d", **({"nudge": lambda: None, "exhausted": lambda _campaign: None} | more))
+
+
+def test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign_may_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(never_open, "SLICE", 2)
+    campaign_id = windowed(world, EAST, WEST, contacts=3)
+    change(
+        'UPDATE campaign_zone SET zones = \'["Asia/Tokyo", "America/New_York"]\' WHERE zone_group = %s', WEST
+    )
+    change("UPDATE campaign SET openings_until = now()")
+    ended: list[str] = []
+    assert ahead_of(exhausted=ended.append).round(10) == 1
+    found = change("SELECT zone_group, status, version FROM contact ORDER BY zone_group, status")
+    assert [tuple(row.values()) for row in found] == [(WEST, "cancelled", 1)] * 3 + [(EAST, "pending", 0)] * 3
+    assert counts(campaign_id) == {"pending": 3, "cancelled": 3}
+    told = change("SELECT status, version FROM transition WHERE contact_id IS NOT NULL AND owner = 'd'")
+    assert [tuple(row.values()) for row in told] == [("cancelled", 1)] * 3
+    assert ended == [str(campaign_id)]
+    change("UPDATE contact SET status = 'pending' WHERE zone_group = %s", WEST)
+    opens(campaign_id, WEST, HOUR, 2 * HOUR)
+    assert never_open.cancel_slice(campaign_id, [WEST], "d") == 0, "it opens after all"
+
+
 def test_openings_are_written_ahead_of_the_time_and_taken_away_with_the_campaign(world: World) -> None:
     campaign_id = windowed(world, 0)
     change(
         "UPDATE campaign SET openings_until = now() + interval '1 day', openings_by = %s", openings.tables()
     )
-    assert OpeningsAhead().round(10) == 1
+    assert ahead_of().round(10) == 1
     written = change("SELECT * FROM opening ORDER BY opens_at")
     assert [one["closes_at"] - one["opens_at"] for one in written][1:] == [
         written[1]["closes_at"] - written[1]["opens_at"]
     ] * (len(written) - 1)
     assert all(one["opens_at"].astimezone(UTC).weekday() == 0 for one in written)
     assert len(written) >= 2
-    assert OpeningsAhead().round(10) == 0, "they are known far enough ahead"
+    assert ahead_of().round(10) == 0, "they are known far enough ahead"
     change("UPDATE campaign SET openings_by = 'tzdata 2000.1'")
-    assert OpeningsAhead().round(10) == 1, "clocks may be changed otherwise than was thought"
+    assert ahead_of().round(10) == 1, "clocks may be changed otherwise than was thought"
     change(
         "UPDATE campaign SET status = 'completed', completed_at = now(), end_reason = 'stopped' WHERE id = %s",
         campaign_id,
     )
-    assert OpeningsAhead().round(10) == 1
+    assert ahead_of().round(10) == 1
     assert change("SELECT 1 AS one FROM opening") == []
-    assert OpeningsAhead().round(10) == 0
+    assert ahead_of().round(10) == 0
 
 
 def test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written(world: World) -> None:
@@ -225,7 +251,7 @@ def test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written(wo
         broken,
     )
     clock = 0.0
-    ahead = OpeningsAhead(lambda: clock)
+    ahead = ahead_of(now=lambda: clock)
     assert ahead.round(1) == 0
     assert ahead.round(1) == 1, "it is put off, and the next has its turn"
     assert {row["campaign_id"] for row in change("SELECT campaign_id FROM opening")} == {whole}

@@ -1,0 +1,53 @@
+"""Cancels contacts of a live campaign for whom its calling window never opens, a slice at a time.
+
+Their zones are found when openings are written (`campaigns.openings.write`). They would wait for ever, and the
+campaign would never be over. A contact that somebody is at just now is left for the next time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from models import rows, transaction
+
+SLICE = 1_000
+"""Contacts cancelled in one transaction."""
+
+# The window may have been changed since: who changes it waits for this, or this for him.
+_LOCK = """
+    SELECT 1 FROM campaign WHERE id = %s AND windows IS NOT NULL AND completed_at IS NULL AND deleted_at IS NULL
+    FOR SHARE"""
+_CANCEL = """
+    WITH gone AS (
+        UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, wait_reason = NULL, version = version + 1,
+            updated_at = now()
+        WHERE ctid = ANY(ARRAY(
+            SELECT contact.ctid FROM contact WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting
+                AND status = 'pending' AND NOT EXISTS (
+                    SELECT FROM opening WHERE opening.campaign_id = contact.campaign_id
+                        AND opening.zone_group = contact.zone_group AND closes_at > now())
+            LIMIT %s FOR UPDATE SKIP LOCKED))
+        RETURNING id, campaign_id, version, disposition, attempts, last_cause
+    ), written AS (
+        INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
+        SELECT campaign_id, id, version, 'cancelled', disposition, NULLIF(attempts, 0), last_cause, %s FROM gone
+    ), counted AS (
+        INSERT INTO campaign_count (campaign_id, lane, pending, cancelled)
+        SELECT campaign_id, %s, -count(*), count(*) FROM gone GROUP BY campaign_id
+        ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
+            cancelled = campaign_count.cancelled + excluded.cancelled
+    )
+    SELECT count(*)::int AS n FROM gone"""
+
+
+def cancel_slice(campaign_id: uuid.UUID, groups: Sequence[int], owner: str) -> int:
+    """Cancel the next SLICE who wait in these groups, as far as these still have no opening; how many. In a
+    transaction of its own; `owner` names whose transition rows these are. The caller then completes the campaign
+    where nobody is left."""
+    with transaction():
+        if not rows(_LOCK, campaign_id):
+            return 0
+        (found,) = rows(_CANCEL, campaign_id, list(groups), SLICE, owner, f"{owner}:windows")
+    number: int = found["n"]
+    return number
