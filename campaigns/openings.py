@@ -57,6 +57,9 @@ _NOTE_ZONES = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones)
     SELECT %s, noted.zone_group, noted.zones::jsonb FROM unnest(%s::bigint[], %s::text[]) AS noted (zone_group, zones)
     ON CONFLICT DO NOTHING"""
+_WAITS = """
+    SELECT 1 FROM contact WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting AND status = 'pending'
+    LIMIT 1"""
 _CANCEL = """
 WITH gone AS (
     UPDATE contact SET status = 'cancelled', waiting = false
@@ -190,7 +193,11 @@ def write_one(campaign_id: uuid.UUID) -> list[int]:
     one. Raises WindowRefusedError
     where its window cannot be any more by the tables of this release."""
     with transaction():
-        return write(campaign_id)
+        never = write(campaign_id)
+        if never and rows(_WAITS, campaign_id, never):
+            # It stays due until these are cancelled, whoever dies meanwhile.
+            look_soon(campaign_id)
+    return never
 
 
 def look_soon(campaign_id: uuid.UUID) -> None:

@@ -134,6 +134,14 @@ WINDOWED = (
         (f"{ROWS}::test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign_may_end",),
     ),
     Mutation(
+        "cancelled by one look alone",
+        "contacts that can never be called wait for a week since the dialer died that was cancelling them",
+        "campaigns/openings.py",
+        "        if never and rows(_WAITS, campaign_id, never):",
+        "        if False:",
+        (f"{ROWS}::test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign_may_end",),
+    ),
+    Mutation(
         "openings that fail first for ever",
         "a campaign whose openings cannot be worked out is tried before all others, which run out of theirs",
         "dialer/openings_ahead.py",

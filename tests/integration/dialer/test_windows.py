@@ -213,6 +213,7 @@ def test_who_can_never_be_called_any_more_is_cancelled_and_told_and_the_campaign
     told = change("SELECT status, version FROM transition WHERE contact_id IS NOT NULL AND owner = 'd'")
     assert [tuple(row.values()) for row in told] == [("cancelled", 1)] * 3
     assert ended == [str(campaign_id)]
+    assert [ahead_of().round(10) for _ in range(2)] == [1, 0], "it is due until nobody of them is left"
     change("UPDATE contact SET status = 'pending' WHERE zone_group = %s", WEST)
     opens(campaign_id, WEST, HOUR, 2 * HOUR)
     assert never_open.cancel_slice(campaign_id, [WEST], "d") == 0, "it opens after all"
