@@ -1,6 +1,7 @@
 """Takes those off the lists whose number is suppressed: pending contacts become `cancelled`, a slice at a time.
 
-An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again. Besides, a
+An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again, or until it
+binds no more. Besides, a
 claim names those that it had to leave, for whatever was missed: a contact that was imported at the very moment, an
 entry of another release. Every change is a compare-and-set; who is locked just now is looked at again.
 """
@@ -8,8 +9,11 @@ entry of another release. Every change is a compare-and-set; who is locked just 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from campaigns.dispositions import SUPPRESSED
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
@@ -19,16 +23,21 @@ SLICE = 500
 """Entries looked at in one transaction."""
 MOST = 5_000
 """Contacts cancelled in one transaction."""
+SHORT_PREFIX = 7
+"""Characters of a prefix, its plus counted, up to which the contacts of its tenant are fewer than all tenants'
+that begin with it."""
 NEWS = "EXISTS (SELECT FROM suppression_news)"
 """Whether an entry may concern somebody who is pending: a part of the statement with which a dialer looks."""
 
 _FIRST = uuid.UUID(int=0)
-_NEWS = """
-SELECT news.suppression_id AS id, entry.number, entry.prefix
+_NEWS = f"""
+SELECT news.suppression_id AS id, entry.scope, entry.campaign_id::text, entry.number, entry.prefix,
+    entry.id IS NOT NULL AND {BINDS} AS binds
 FROM suppression_news AS news LEFT JOIN suppression AS entry ON entry.id = news.suppression_id
 WHERE news.suppression_id > %s ORDER BY news.suppression_id LIMIT %s FOR UPDATE OF news SKIP LOCKED
 """
-# The digits end where ':' begins. The rest of a campaign that has ended is cancelled by who ended it.
+# The digits end where ':' begins. The rest of a campaign that has ended is cancelled by who ended it. OFFSET
+# keeps the planner from reading the contacts of all campaigns at once.
 _CONCERNED = f"""
     SELECT found.entry_id, found.contact_id FROM (
         SELECT entry.id AS entry_id, entry.scope, entry.campaign_id AS only, contact.id AS contact_id,
@@ -39,7 +48,23 @@ _CONCERNED = f"""
         SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id
         FROM suppression AS entry JOIN contact ON contact.waiting
             AND contact.phone_number ~>=~ entry.prefix AND contact.phone_number ~<~ (entry.prefix || ':')
-        WHERE entry.id = ANY(%(entries)s) AND entry.prefix IS NOT NULL AND {BINDS}
+        WHERE entry.id = ANY(%(entries)s) AND {BINDS}
+            AND (entry.scope = '{EVERYBODY}' OR length(entry.prefix) > {SHORT_PREFIX})
+        UNION ALL
+        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id
+        FROM (
+            SELECT DISTINCT entry.scope, entry.campaign_id AS only, length(entry.prefix) AS length
+            FROM suppression AS entry
+            WHERE entry.id = ANY(%(entries)s) AND entry.scope <> '{EVERYBODY}'
+                AND length(entry.prefix) <= {SHORT_PREFIX} AND {BINDS}
+        ) AS known JOIN campaign ON campaign.tenant_id = known.scope
+            AND campaign.status NOT IN ('completed', 'failed') AND known.only IN ('{EVERY_CAMPAIGN}', campaign.id)
+        CROSS JOIN LATERAL (
+            SELECT id, campaign_id, phone_number FROM contact WHERE contact.campaign_id = campaign.id AND waiting
+            OFFSET 0
+        ) AS contact JOIN suppression AS entry ON entry.prefix = left(contact.phone_number, known.length)
+            AND entry.scope = known.scope AND entry.campaign_id = known.only
+        WHERE entry.id = ANY(%(entries)s) AND {BINDS}
     ) AS found JOIN campaign ON campaign.id = found.campaign_id
     WHERE campaign.status NOT IN ('completed', 'failed') AND found.scope IN ('{EVERYBODY}', campaign.tenant_id)
         AND found.only IN ('{EVERY_CAMPAIGN}', campaign.id)"""
@@ -76,7 +101,7 @@ SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id
 _CANCEL_CONCERNED = _CANCEL.format(whom=_CONCERNED)
 _CANCEL_NAMED = _CANCEL.format(whom=_NAMED)
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
-_IN_CALLS = "SELECT DISTINCT phone_number FROM call WHERE ended_at IS NULL"
+_IN_CALLS = "SELECT tenant_id, campaign_id::text, phone_number FROM call WHERE ended_at IS NULL"
 _KNOWN = "DELETE FROM suppression_news WHERE suppression_id = ANY(%s)"
 
 
@@ -89,15 +114,47 @@ class Cancelled:
     last: uuid.UUID | None = None
 
 
-def in_calls() -> frozenset[str]:
-    """The numbers that are in a call: their contacts may be pending again."""
+class InCalls:
+    """Who is in a call: of which tenant and campaign, and the number."""
+
+    def __init__(self, calls: Iterable[tuple[str, str, str]] = ()) -> None:
+        self._whose: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        for tenant_id, campaign_id, number in calls:
+            self._whose[number].add((tenant_id, campaign_id))
+        self._sorted = sorted(self._whose)
+
+    def concerns(self, entry: dict[str, Any]) -> bool:
+        """Whether an entry binds somebody of these."""
+        if not entry["binds"]:
+            return False
+        return any(
+            entry["scope"] in (EVERYBODY, tenant_id) and entry["campaign_id"] in (EVERY_CAMPAIGN, campaign_id)
+            for number in self._numbers(entry["number"], entry["prefix"])
+            for tenant_id, campaign_id in self._whose[number]
+        )
+
+    def _numbers(self, number: str | None, prefix: str | None) -> Iterable[str]:
+        if number is not None:
+            return (number,) if number in self._whose else ()
+        return () if prefix is None else self._beginning(prefix)
+
+    def _beginning(self, prefix: str) -> Iterable[str]:
+        for place in range(bisect_left(self._sorted, prefix), len(self._sorted)):
+            if not self._sorted[place].startswith(prefix):
+                return
+            yield self._sorted[place]
+
+
+def in_calls() -> InCalls:
+    """Who is in a call: these contacts may be pending again."""
     with db.connection_context():
-        return frozenset(row["phone_number"] for row in rows(_IN_CALLS))
+        found = rows(_IN_CALLS)
+    return InCalls((row["tenant_id"], row["campaign_id"], row["phone_number"]) for row in found)
 
 
-def cancel_slice(owner: str, busy: frozenset[str], after: uuid.UUID | None = None) -> Cancelled:
+def cancel_slice(owner: str, busy: InCalls, after: uuid.UUID | None = None) -> Cancelled:
     """Cancel whom the next SLICE entries of the news concern, past `after`; those that concern nobody any more are no
-    news then. `busy` are the numbers in calls, read before. In a transaction of its own; `owner` names whose
+    news then. `busy` is who is in a call, read before. In a transaction of its own; `owner` names whose
     transition rows these are."""
     with transaction():
         news = rows(_NEWS, after or _FIRST, SLICE)
@@ -107,7 +164,7 @@ def cancel_slice(owner: str, busy: frozenset[str], after: uuid.UUID | None = Non
         ours = {"owner": owner, "lane": f"{owner}:suppressed"}
         cancelled = db.execute_sql(_CANCEL_CONCERNED, asked | ours).fetchall()
         left = {entry_id for (entry_id,) in db.execute_sql(_LEFT, asked).fetchall()}
-        known = [row["id"] for row in news if row["id"] not in left and not _may_return(row, busy)]
+        known = [row["id"] for row in news if row["id"] not in left and not busy.concerns(row)]
         rows(_KNOWN, known)
     return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled), news[-1]["id"])
 
@@ -120,11 +177,3 @@ def cancel_named(owner: str, contacts: Sequence[str], digests: Sequence[bytes | 
     with transaction():
         cancelled = db.execute_sql(_CANCEL_NAMED, asked | ours).fetchall()
     return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled))
-
-
-def _may_return(entry: dict[str, str | None], busy: frozenset[str]) -> bool:
-    """Whether somebody is in a call whom an entry concerns."""
-    if entry["number"] is not None:
-        return entry["number"] in busy
-    prefix = entry["prefix"]
-    return prefix is not None and any(number.startswith(prefix) for number in busy)

@@ -123,9 +123,17 @@ SUPPRESSED = (
         "news forgotten while a call is up",
         "somebody who was in a call when he was suppressed is pending for a retry that never comes",
         "campaigns/suppressed_contacts.py",
-        " and not _may_return(row, busy)",
+        " and not busy.concerns(row)",
         "",
         (f"{SUPPRESSIONS}::test_who_is_in_a_call_is_cancelled_once_that_is_over",),
+    ),
+    Mutation(
+        "another tenant's calls keep news",
+        "an entry of a few digits is looked at for ever, with all contacts that begin with them",
+        "campaigns/suppressed_contacts.py",
+        'entry["scope"] in (EVERYBODY, tenant_id) and ',
+        "",
+        (f"{SUPPRESSIONS}::test_calls_of_others_keep_no_entry_of_a_tenant_news",),
     ),
     Mutation(
         "news forgotten while a contact is locked",

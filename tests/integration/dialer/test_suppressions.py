@@ -22,6 +22,7 @@ from tests.factories import World, counts, make_campaign, make_world
 from tests.integration.dialer import one_campaign
 from tests.integration.dialer.one_campaign import due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, ended
+from tests.integration.dialer.test_plans import explained, read_by
 from tests.waiting import HANG_SECONDS
 
 HASH = NumberHash("pepper-for-the-tests-only")
@@ -167,6 +168,35 @@ def test_who_is_in_a_call_is_cancelled_once_that_is_over(world: World) -> None:
     assert everything() == [str(campaign_id)]
     assert counts(campaign_id) == {"cancelled": 1}
     assert news() == 0
+
+
+def test_calls_of_others_keep_no_entry_of_a_tenant_news(world: World) -> None:
+    other = make_world("other", "+14155550199")
+    campaign_id = make_campaign(world, 1)
+    assert claim(campaign_id)
+    assert claim(make_campaign(other, 1))
+    suppress(prefix="+1", scope="third")
+    suppress(prefix="+1", campaign_id=uuid.uuid4())
+    suppress(prefix="+1", expires_in="-1 s")
+    everything()
+    assert news() == 0
+    suppress(prefix="+1", campaign_id=campaign_id)
+    suppress(prefix="+1", scope="*")
+    everything()
+    assert news() == 2
+
+
+def test_of_a_few_digits_the_contacts_of_other_tenants_are_not_read(world: World) -> None:
+    other = make_world("other", "+14155550199")
+    for _ in range(20):
+        make_campaign(other, 200)
+    ours = make_campaign(world, 3)
+    asked = {"entries": [suppress(prefix="+1")], "owner": DIALER, "lane": "x"}
+    with db.connection_context():
+        rows("ANALYZE")
+    plan = explained(suppressed_contacts._CANCEL_CONCERNED, asked)
+    assert read_by(plan) < 1_000, plan
+    assert everything() == [str(ours)]
 
 
 def test_who_is_locked_is_looked_at_again(world: World) -> None:
