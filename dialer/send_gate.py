@@ -8,6 +8,7 @@ of the socket refuses. An answer is given once no write that passed the guard be
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class SendGate:
         self._generations: dict[str, tuple[int, float]] = {}
         self._halted: dict[str, float] = {}
         # With the time of each: what was claimed since knows of it. The newest last.
-        self._suppressed: list[tuple[float, Suppressed]] = []
+        self._suppressed: deque[tuple[float, Suppressed]] = deque()
         self._writes: set[object] = set()
         self.draining = False
 
@@ -66,7 +67,8 @@ class SendGate:
     def suppress(self, what: Suppressed) -> None:
         """No call that was claimed before this may leave to what was suppressed; a later claim asks the rows."""
         now = time.monotonic()
-        self._suppressed = [one for one in self._suppressed if now - one[0] < KEEP_SECONDS]
+        while self._suppressed and now - self._suppressed[0][0] >= KEEP_SECONDS:
+            self._suppressed.popleft()
         self._suppressed.append((now, what))
 
     def suppresses(self, tenant_id: str, campaign_id: str, number: str, asked_at: float) -> bool:
