@@ -30,6 +30,8 @@ from campaigns.number_zones import Zones
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
 from campaigns.row_templates import Template
+from campaigns.suppressed_rows import CODE, ErasedNumbers, look_up_by_index
+from campaigns.suppression_match import suppressed
 from ids import new_ids
 from models import CampaignStatus, db, rows
 
@@ -48,6 +50,8 @@ class Added(StrEnum):
     """Its number is in the campaign already."""
     TOKEN_REUSED = "token_reused"
     """Its client token stands for another number."""
+    SUPPRESSED = CODE
+    """Its number is on a do-not-call list."""
 
 
 class NotOpenError(CampaignsError):
@@ -68,11 +72,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class AddedRow:
-    """What became of the row on one line, and the contact that it is, or is already."""
+    """What became of the row on one line, and the contact that it is, or is already. `erased`: nothing is told of the
+    number."""
 
     line: int
     result: Added
     contact_id: uuid.UUID | None
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,10 @@ _STAGE = (
     f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
     "CREATE TEMP TABLE staged_reject (LIKE import_reject INCLUDING DEFAULTS) ON COMMIT DROP",
 )
+_SUPPRESSED = suppressed(
+    "staged.phone_number", tenant="%(tenant)s", campaign="%(campaign)s::uuid", digest="NULL::bytea"
+)
+_STAGED = "SELECT line, phone_number FROM staged_contact"
 # A token that is sent twice in one list is compared with itself: the first row is the one that counts.
 _ADDED = f"""
     WITH staged AS MATERIALIZED (SELECT * FROM {{source}}),
@@ -128,11 +138,16 @@ _ADDED = f"""
         SELECT staged.line, contact.id AS contact_id FROM staged
         JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = staged.phone_number
         WHERE staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
+    ), barred AS MATERIALIZED (
+        SELECT line FROM staged WHERE (line = ANY(%(erased)s::int[]) OR {_SUPPRESSED})
+            AND line NOT IN (
+                SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
     ), fresh AS MATERIALIZED (
         SELECT *, row_number() OVER (ORDER BY line) + coalesce(
             (SELECT max(position) FROM contact WHERE campaign_id = %(campaign)s), 0) AS position
         FROM staged WHERE line NOT IN (
-            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
+            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present
+            UNION ALL SELECT line FROM barred)
     ), written AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, zone_group, custom_fields, expires_at, priority,
             metadata)
@@ -148,16 +163,20 @@ _ADDED = f"""
             FROM named
         UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL FROM twice
         UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id FROM present
+        UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL FROM barred
     )"""
 _ADD_ROWS = _ADDED.format(source=_OF_JSON) + " SELECT line, result, contact_id FROM told"
 _ADD_LIST = (
     _ADDED.format(source="staged_contact")
     + f""", refused AS (
         INSERT INTO staged_reject (campaign_id, line, raw, code, reason)
-        SELECT %(campaign)s, line, phone_number, result, CASE result
-            WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
-            ELSE 'client_token stands for another number' END
-        FROM told JOIN staged USING (line) WHERE result IN ('{Added.DUPLICATE}', '{Added.TOKEN_REUSED}')
+        SELECT %(campaign)s, line, CASE WHEN line = ANY(%(erased)s::int[]) THEN 'erased' ELSE phone_number END,
+            result, CASE result
+                WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
+                WHEN '{Added.SUPPRESSED}' THEN 'phone_number is on a do-not-call list'
+                ELSE 'client_token stands for another number' END
+        FROM told JOIN staged USING (line)
+        WHERE result IN ('{Added.DUPLICATE}', '{Added.TOKEN_REUSED}', '{Added.SUPPRESSED}')
     )
     SELECT result, count(*) FROM told GROUP BY 1"""
 )
@@ -178,6 +197,7 @@ def add_rows(
     campaign_id: uuid.UUID,
     accepted: Sequence[AcceptedRow],
     columns: Sequence[ListColumn],
+    erased_numbers: ErasedNumbers,
     metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
 ) -> list[AddedRow]:
     """Add a few rows, with `metadata` by their lines; what became of each. Raises NotOpenError where there is
@@ -185,13 +205,17 @@ def add_rows(
     rows(_ONE_AT_A_TIME, campaign_id)
     zones: dict[int, Zones] = {}
     given = _as_json(accepted, metadata, zones)
-    found = db.execute_sql(_ADD_ROWS, {"campaign": campaign_id, "rows": given}).fetchall()
-    told = [AddedRow(line, Added(result), contact_id) for line, result, contact_id in found]
+    asked = _asked(campaign_id, erased_numbers, [(row.line, row.phone_number) for row in accepted])
+    found = db.execute_sql(_ADD_ROWS, asked | {"rows": given}).fetchall()
+    told = [
+        AddedRow(line, Added(result), contact_id, result == Added.SUPPRESSED and line in asked["erased"])
+        for line, result, contact_id in found
+    ]
     _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, zones)
     return told
 
 
-def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows]) -> Addition:
+def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers: ErasedNumbers) -> Addition:
     """Add a list of any length, as it is read; its rejected rows are kept. Raises as `add_rows`, and whatever reading
     the list raises."""
     for statement in _STAGE:
@@ -207,7 +231,8 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows]) -> Addition:
             counts.add(piece.counts)
             notes = piece.notes or notes
     rows(_ONE_AT_A_TIME, campaign_id)
-    found = db.execute_sql(_ADD_LIST, {"campaign": campaign_id}).fetchall()
+    asked = _asked(campaign_id, erased_numbers, db.execute_sql(_STAGED).fetchall())
+    found = db.execute_sql(_ADD_LIST, asked).fetchall()
     told = Counter({Added(result): number for result, number in found})
     for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.zones):
         notes.warn(str(group))
@@ -215,6 +240,17 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows]) -> Addition:
     (numbered,) = rows(_NUMBER, campaign_id)
     rows(_KEEP_REJECTS, numbered["additions"])
     return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
+
+
+def _asked(
+    campaign_id: uuid.UUID, erased_numbers: ErasedNumbers, numbered: Sequence[tuple[int, str]]
+) -> dict[str, Any]:
+    look_up_by_index()
+    return {
+        "campaign": campaign_id,
+        "tenant": erased_numbers.tenant_id,
+        "erased": erased_numbers.among(numbered),
+    }
 
 
 def _open(

@@ -1,8 +1,9 @@
 """Repeats a campaign for some of its contacts: a new draft with its settings, and who ended as it is asked for.
 
-Whatever is a setting is copied, also one of a later release (when and whom not to call is among them): the columns
-that are no settings are named instead. Contacts that are being called are never copied, and those that wait only
-where that is asked for, since they would be called by both. Runs in the caller's transaction.
+Whatever is a setting is copied, also one of a later release (when and whom not to call is among them): the
+columns that are no settings are named instead. Contacts that are being called are never copied, and those that
+wait only where that is asked for, since they would be called by both; those who are on a do-not-call list never.
+Runs in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import orjson
 from campaigns import openings, store
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.number_hash import NumberHash
 from campaigns.store import UnknownReferenceError
-from models import CampaignStatus, ContactStatus, new_id, rows
+from campaigns.suppressed_rows import ErasedNumbers, look_up_by_index
+from campaigns.suppression_match import suppressed
+from models import CampaignStatus, ContactStatus, db, new_id, rows
 
 OVER = (ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED)
 """Who is copied where nothing is said."""
@@ -54,17 +58,24 @@ _NEW_ID = """
     encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING substring(
         int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1),
         'hex')::uuid"""
+_SUPPRESSED = suppressed(
+    "contact.phone_number", tenant="campaign.tenant_id", campaign="campaign.id", digest="NULL::bytea"
+)
 _CONTACTS = f"""
     WITH copied AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority,
             consent_at, consent_source, zone_group)
-        SELECT {_NEW_ID}, %s, row_number() OVER (ORDER BY position), phone_number, custom_fields, metadata,
-            expires_at, priority, consent_at, consent_source, zone_group
-        FROM contact WHERE campaign_id = %s AND status = ANY(%s) AND (%s OR disposition = ANY(%s))
+        SELECT {_NEW_ID}, campaign.id, row_number() OVER (ORDER BY position), phone_number, custom_fields,
+            contact.metadata, expires_at, priority, consent_at, consent_source, zone_group
+        FROM campaign JOIN contact ON contact.campaign_id = %s
+        WHERE campaign.id = %s AND contact.status = ANY(%s) AND (%s OR disposition = ANY(%s))
             AND (expires_at IS NULL OR expires_at > now())
+            AND NOT {_SUPPRESSED}
         ORDER BY position RETURNING 1
     )
     SELECT count(*) AS n FROM copied"""
+_NUMBERS = "SELECT position, phone_number FROM contact WHERE campaign_id = %s"
+_TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
 _IMPORTED = "UPDATE campaign SET import_rows = %s, import_accepted = %s WHERE id = %s"
 _ZONES = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones)
@@ -108,10 +119,17 @@ _NO_SETTINGS: Mapping[str, object] = {
 
 
 def clone(
-    campaign_id: uuid.UUID, tenant_id: str, wanted: Wanted, by: str, name: str | None = None
+    campaign_id: uuid.UUID,
+    tenant_id: str,
+    wanted: Wanted,
+    by: str,
+    name: str | None = None,
+    *,
+    number_hash: NumberHash,
 ) -> uuid.UUID:
-    """A new draft for these contacts of a campaign; its id. `by` names who asks; without a `name` it is called as the
-    campaign, with a number behind. Raises CampaignNotFoundError, UnknownReferenceError or NotCloneableError."""
+    """A new draft for these contacts of a campaign; its id. `by` names who asks; without a `name` it is called as
+    the campaign, with a number behind; by `number_hash` the numbers are known that were erased. Raises
+    CampaignNotFoundError, UnknownReferenceError or NotCloneableError."""
     source = _source(campaign_id, tenant_id)
     made = new_id()
     changes: dict[str, Any] = dict(_NO_SETTINGS) | {
@@ -122,21 +140,26 @@ def clone(
         "family_id": str(source["family_id"]),
     }
     rows(_CAMPAIGN, orjson.dumps(changes).decode(), campaign_id)
+    look_up_by_index()
     (copied,) = rows(
         _CONTACTS,
-        made,
         campaign_id,
+        made,
         list(wanted.statuses),
         not wanted.dispositions,
         list(wanted.dispositions),
     )
+    erased = ErasedNumbers(tenant_id, number_hash).among(db.execute_sql(_NUMBERS, (made,)).fetchall())
+    if erased:
+        rows(_TAKE_OUT, made, erased)
+    left = copied["n"] - len(erased)
     rows(_ZONES, made, campaign_id)
     never = openings.cancel_never_open(made, openings.write(made))
     cancelled = sum(group.contacts for group in never)
-    if copied["n"] == cancelled:
+    if left == cancelled:
         raise NotCloneableError("No contact of the campaign is as asked for; there is nobody to call again.")
-    rows(_IMPORTED, copied["n"], copied["n"], made)
-    rows(_COUNT, made, store.IMPORT_LANE, copied["n"] - cancelled, cancelled)
+    rows(_IMPORTED, left, left, made)
+    rows(_COUNT, made, store.IMPORT_LANE, left - cancelled, cancelled)
     return made
 
 

@@ -7,6 +7,7 @@ claim knows of. In the caller's transaction.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CopyRows, reject_row
@@ -35,6 +36,32 @@ _TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
 # However many there are by now: a plan that was made for a few would read them all for each contact.
 _BY_INDEX = "SET LOCAL enable_seqscan = off"
 _SLICE = 1_000
+
+
+class ErasedNumbers:
+    """Which numbers a tenant may not call since they were erased: known by their keyed hashes alone."""
+
+    def __init__(self, tenant_id: str, number_hash: NumberHash) -> None:
+        self.tenant_id = tenant_id
+        self.number_hash = number_hash
+
+    def among(self, numbered: Sequence[tuple[int, str]]) -> list[int]:
+        """The places of those that were erased."""
+        if not rows(_HASHES, self.tenant_id):
+            return []
+        found: list[int] = []
+        for start in range(0, len(numbered), _SLICE):
+            some = numbered[start : start + _SLICE]
+            hashed = {self.number_hash(number): place for place, number in some}
+            matches = rows(_HASHED, list(hashed), self.tenant_id)
+            found += [hashed[bytes(match["digest"])] for match in matches]
+            let_others_run()
+        return found
+
+
+def look_up_by_index() -> None:
+    """For the rest of the transaction."""
+    rows(_BY_INDEX)
 
 
 class SuppressedRows:

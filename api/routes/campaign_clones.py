@@ -13,10 +13,12 @@ from api.errors import conflict, not_found
 from api.resources import id_or_404, invalid
 from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, NAME_MAX, CampaignSchema
 from api.routes.campaigns import NOT_FOUND, campaign_json
+from api.services import services
 from campaigns import cloning
 from campaigns.cloning import COPIED, OVER, Wanted
 from campaigns.dispositions import MEANINGS
 from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.number_hash import NumberHash
 from campaigns.store import UnknownReferenceError
 
 blp = Blueprint("clones", description="Calling again")
@@ -74,10 +76,11 @@ class CloneQuery(schemas.Schema):
 def clone_campaign(query: CloneOptions, campaign_id: str) -> Response:
     """Call contacts of a campaign again
 
-    Makes a draft with the campaign's settings, but for its times, its external_id and an exemption from the breaker,
-    and with those of its contacts that are as asked for: `?status=failed&disposition=busy,no_answer`. Who is being
-    called, and whose expires_at has come, is left out. `cloned_from` of the new one, and `family` of both, show what
-    belongs together. 409 while the rest of a stopped campaign's list is being cancelled.
+    Makes a draft with the campaign's settings, but for its times, its external_id and an exemption from the
+    breaker, and with those of its contacts that are as asked for: `?status=failed&disposition=busy,no_answer`.
+    Who is being called, whose expires_at has come, and who is on a do-not-call list, is left out. `cloned_from`
+    of the new one, and `family` of both, show what belongs together. 409 while the rest of a stopped campaign's
+    list is being cancelled.
     """
     found_id, caller = id_or_404(campaign_id, "Campaign"), current_caller()
     wanted = Wanted(
@@ -87,7 +90,14 @@ def clone_campaign(query: CloneOptions, campaign_id: str) -> Response:
 
     def work() -> object:
         try:
-            made = cloning.clone(found_id, caller.tenant_id, wanted, caller.key_name, query.get("name"))
+            made = cloning.clone(
+                found_id,
+                caller.tenant_id,
+                wanted,
+                caller.key_name,
+                query.get("name"),
+                number_hash=NumberHash(services().settings.secret_key or ""),
+            )
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error
         except (cloning.NotCloneableError, UnknownReferenceError) as error:

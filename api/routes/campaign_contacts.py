@@ -28,6 +28,7 @@ from api.routes.campaigns import NOT_FOUND
 from api.services import services
 from campaigns import additions, campaign_log
 from campaigns.additions import Added, AddedRow, Target
+from campaigns.column_names import PHONE_COLUMN
 from campaigns.contact_options import LONGEST_TOKEN, MOST_PRIORITY
 from campaigns.errors import ListRefused
 from campaigns.import_notes import ImportNotes
@@ -35,6 +36,8 @@ from campaigns.import_rows import AcceptedRow, RejectedRow
 from campaigns.json_contacts import read_objects
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.metadata import checked
+from campaigns.number_hash import NumberHash
+from campaigns.suppressed_rows import ErasedNumbers
 from cooperative import let_others_run
 from coordination.topics import Topic
 
@@ -171,11 +174,12 @@ class AdditionSchema(schemas.Schema):
 def add_contacts(campaign_id: str) -> Response:
     """Add contacts to a campaign
 
-    To one that has not ended; where it runs they are called as soon as their turn comes. Rows that cannot be called
-    are told, and the others added. A contact whose client_token was sent before is answered as it is, whatever became
-    of the campaign: what is sent again after a lost answer calls nobody twice. One whose expires_at has come is not
-    called any more: cancelled, disposition expired. Of those that wait for their first call the highest priority is
-    called first. To keep a campaign from ending between two of these requests, create it with keep_open.
+    To one that has not ended; where it runs they are called as soon as their turn comes. Rows that cannot be
+    called are told, and the others added. A contact whose client_token was sent before is answered as it is,
+    whatever became of the campaign: what is sent again after a lost answer calls nobody twice. One whose
+    expires_at has come is not called any more: cancelled, disposition expired. Of those that wait for their first
+    call the highest priority is called first. Who is on a do-not-call list is rejected (code suppressed) and
+    counted as invalid. To keep a campaign from ending between two of these requests, create it with keep_open.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     caller = current_caller()
@@ -215,14 +219,16 @@ def _none(data: dict[str, object]) -> None:
 
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:
     addition = additions.add_list(
-        target.campaign_id, body.read(target.region, target.templates, target.campaign_id)
+        target.campaign_id,
+        body.read(target.region, target.templates, target.campaign_id),
+        _erased_numbers(),
     )
     told = addition.counts
     return {
         "added": addition.new,
         "repeated": told.get(Added.REPEATED, 0),
         "duplicates": told.get(Added.DUPLICATE, 0),
-        "invalid": addition.invalid + told.get(Added.TOKEN_REUSED, 0),
+        "invalid": addition.invalid + told.get(Added.TOKEN_REUSED, 0) + told.get(Added.SUPPRESSED, 0),
         "warnings": addition.warnings,
         "rejects_url": f"{PREFIX}/campaigns/{target.campaign_id}/rejects?addition={addition.number}",
         "results": [],
@@ -245,9 +251,8 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
     ):
         accepted += batch.accepted
         rejected += batch.rejected
-    found = {
-        row.line: row for row in additions.add_rows(target.campaign_id, accepted, notes.custom, metadata)
-    }
+    added = additions.add_rows(target.campaign_id, accepted, notes.custom, _erased_numbers(), metadata)
+    found = {row.line: row for row in added}
     told = [_told(row, found[row.line]) for row in accepted] + [_refused(row) for row in rejected]
     results = sorted(told, key=lambda one: int(str(one["line"])))
     count = {word: sum(one["result"] == word for one in results) for word in RESULTS}
@@ -260,6 +265,10 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
         "rejects_url": None,
         "results": results,
     }
+
+
+def _erased_numbers() -> ErasedNumbers:
+    return ErasedNumbers(current_caller().tenant_id, NumberHash(services().settings.secret_key or ""))
 
 
 def _few(objects: Iterator[object]) -> Iterator[object]:
@@ -290,6 +299,12 @@ def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:
         reason = f"client_token is {row.options.client_token!r}; it stands for another number already"
         refused = RejectedRow(row.line, "", Added.TOKEN_REUSED, reason, "client_token")
         return _refused(refused, row.phone_number, row.options.client_token)
+    if found.result is Added.SUPPRESSED:
+        # The answer is kept, for whoever sends the request again.
+        number = None if found.erased else row.phone_number
+        reason = "phone_number is on a do-not-call list"
+        refused = RejectedRow(row.line, "", Added.SUPPRESSED, reason, PHONE_COLUMN)
+        return _refused(refused, number, row.options.client_token)
     return {
         "line": row.line,
         "result": found.result,

@@ -8,6 +8,8 @@ SUPPRESSIONS = "tests/integration/dialer/test_suppressions.py"
 LOOKOUT = "tests/unit/dialer/test_lookout.py"
 GATE = "tests/unit/dialer/test_send_gate.py"
 
+ADDITIONS = "tests/integration/api/test_additions.py"
+CLONES = "tests/integration/api/test_clones.py"
 ERASURES = "tests/integration/dialer/test_erasures.py"
 
 FORGOTTEN = (
@@ -53,6 +55,30 @@ FORGOTTEN = (
     ),
 )
 SUPPRESSED = (
+    Mutation(
+        "suppressed contact added",
+        "somebody who asked not to be called is told to be added, and waits in a campaign",
+        "campaigns/additions.py",
+        "(line = ANY(%(erased)s::int[]) OR {_SUPPRESSED})",
+        "(line = ANY(%(erased)s::int[]))",
+        (f"{ADDITIONS}::test_who_is_suppressed_is_rejected_and_of_who_was_erased_nothing_is_kept",),
+    ),
+    Mutation(
+        "erased contact added",
+        "the number of somebody whose data was erased is stored anew",
+        "campaigns/additions.py",
+        '"erased": erased_numbers.among(numbered),',
+        '"erased": [],',
+        (f"{ADDITIONS}::test_who_is_suppressed_is_rejected_and_of_who_was_erased_nothing_is_kept",),
+    ),
+    Mutation(
+        "suppressed contact cloned",
+        "somebody who asked not to be called is copied to wait in another campaign",
+        "campaigns/cloning.py",
+        "            AND NOT {_SUPPRESSED}\n",
+        "",
+        (f"{CLONES}::test_who_is_suppressed_is_not_called_again",),
+    ),
     Mutation(
         "claim of a suppressed number",
         "somebody who asked not to be called is called from every list that he is on",

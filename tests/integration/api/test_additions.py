@@ -12,12 +12,16 @@ import pytest
 from campaigns import additions
 from campaigns.contact_options import ContactOptions
 from campaigns.import_rows import AcceptedRow
+from campaigns.number_hash import NumberHash
+from campaigns.suppressed_rows import ErasedNumbers
 from models import transaction
-from tests.integration.api.site import Site, csv_of
+from tests.integration.api.site import PEPPER, Site, csv_of
 from tests.integration.api.test_deletion_races import waiting
 from tests.waiting import HANG_SECONDS, wait_until
 
-NEW = "+14155559001"
+NEW, GONE = "+14155559001", "+14155559002"
+HASH = NumberHash(PEPPER)
+ERASED = ErasedNumbers("demo", HASH)
 ENDED = "Campaign is completed; no contacts can be added."
 
 
@@ -154,6 +158,33 @@ def test_a_csv_is_added_with_its_rejects_of_its_own(
     assert again.json["rejects_url"].endswith("addition=2")
 
 
+def suppressed(site: Site) -> None:
+    """NEW is on a do-not-call list, and GONE was erased."""
+    for column, what in (("number", NEW), ("digest", HASH(GONE))):
+        site.sql(
+            f"INSERT INTO suppression (id, scope, {column}, source, created_by)"
+            " VALUES (gen_random_uuid(), 'demo', %s, 'test', 'x')",
+            what,
+        )
+
+
+def test_who_is_suppressed_is_rejected_and_of_who_was_erased_nothing_is_kept(site: Site) -> None:
+    campaign_id = site.create(1)
+    suppressed(site)
+    answer = add(site, campaign_id, lead(1), lead(2), lead(3), headers={"Idempotency-Key": "k"})
+    assert told(answer) == ["rejected", "rejected", "added"]
+    assert [one["code"] for one in answer.json["results"]] == ["suppressed", "suppressed", None]
+    assert [one["phone_number"] for one in answer.json["results"]][:2] == [NEW, None]
+    assert (answer.json["added"], answer.json["invalid"]) == (1, 2)
+    more = add_csv(site, campaign_id, f"phone_number,name\n{NEW},Ann\n{GONE},Zaphod\n+14155559004,Cat\n")
+    assert (more.json["added"], more.json["invalid"]) == (1, 2)
+    rejects = site.get(more.json["rejects_url"].removeprefix("/api/v1")).text
+    assert (rejects.count("suppressed"), NEW in rejects) == (2, True)
+    assert [one["phone_number"][-1] for one in listed(site, campaign_id)] == ["0", "3", "4"]
+    kept = site.sql("SELECT body FROM idempotency")[0]["body"] + rejects
+    assert (GONE in kept, "Zaphod" in kept) == (False, False)
+
+
 def test_a_repeat_under_its_key_is_the_same_answer(site: Site) -> None:
     campaign_id = site.create(1)
     headers = {"Idempotency-Key": "k"}
@@ -166,7 +197,7 @@ def test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts(
     campaign_id = site.in_state("running", contacts=1)
     first = [AcceptedRow(1, NEW, {}, ContactOptions("t1")), AcceptedRow(2, "+14155559002", {})]
     with transaction():
-        made = additions.add_rows(uuid.UUID(campaign_id), first, [])
+        made = additions.add_rows(uuid.UUID(campaign_id), first, [], ERASED)
         again = gevent.spawn(
             add, site, campaign_id, lead(3), lead(2), {"phone_number": NEW, "client_token": "t1"}
         )
@@ -190,7 +221,7 @@ def test_what_ends_while_a_list_is_read_keeps_nothing_of_it(site: Site) -> None:
             # By another connection, while this transaction has read the campaign as running.
             stopped = gevent.spawn(site.post, f"/campaigns/{campaign_id}/stop").get(timeout=HANG_SECONDS)
             assert stopped.status_code == 200
-            additions.add_rows(found, [AcceptedRow(1, NEW, {})], [])
+            additions.add_rows(found, [AcceptedRow(1, NEW, {})], [], ERASED)
 
     with pytest.raises(additions.NotOpenError):
         late(uuid.UUID(campaign_id))

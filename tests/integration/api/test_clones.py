@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from campaigns import cloning
+from campaigns.number_hash import NumberHash
 from models import Campaign
-from tests.integration.api.site import Site
+from tests.integration.api.site import PEPPER, Site
 
 SETTINGS = {
     "max_concurrent_calls": 7,
@@ -72,6 +73,20 @@ def test_who_ended_as_is_asked_for_is_called_again_with_the_same_settings(site: 
     assert numbers(site, clone(site, source, name="All").json["id"]) == ["0", "1", "2", "3"]
     started = site.post(f"/campaigns/{told['id']}/start")
     assert (started.status_code, started.json["status"]) == (200, "running")
+
+
+def test_who_is_suppressed_is_not_called_again(site: Site) -> None:
+    source = ended(site, busy="failed", answered="completed", no_answer="failed")
+    for column, what in (("number", "+14155550000"), ("digest", NumberHash(PEPPER)("+14155550001"))):
+        site.sql(
+            f"INSERT INTO suppression (id, scope, {column}, source, created_by)"
+            " VALUES (gen_random_uuid(), 'demo', %s, 'test', 'x')",
+            what,
+        )
+    made = clone(site, source).json
+    assert (made["counts"]["pending"], made["import"]["accepted"]) == (1, 1)
+    assert numbers(site, made["id"]) == ["2"]
+    assert clone(site, source, disposition="busy").status_code == 409
 
 
 def test_a_family_is_told_with_the_counts_of_all(site: Site) -> None:

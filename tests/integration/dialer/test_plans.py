@@ -82,6 +82,8 @@ EXEMPT = {
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.queries._CONTACT": "a part of others",
     "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
+    "campaigns.cloning._NUMBERS": "by campaign, whose list is copied for a client",
+    "campaigns.cloning._TAKE_OUT": "by campaign and position, of a list that is copied for a client",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
