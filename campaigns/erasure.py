@@ -1,9 +1,10 @@
 """Erases a person's data from a tenant's campaigns: number and fields, wherever they are kept. Counts stay.
 
-From the request on the number is suppressed, by its keyed hash alone. The rest is a state that is looked at until it
-is done: whoever is pending is taken off the lists first, a call that is up runs to its end, and what is to be
-published of it is. Then Redis is gone through (`live.erasing`, `limits.erasing`), and all that PostgreSQL has goes in
-one transaction, the number of the request itself with it. Decision 0064.
+From the request on the number is suppressed, by its keyed hash alone. The rest is a state that is looked at until
+it is done: whoever stores a list at that moment is waited for, who is pending is taken off the lists first, a call
+that is up runs to its end, and what is to be published of it is. Then Redis is gone through (`live.erasing`,
+`limits.erasing`), and all that PostgreSQL has goes in one transaction, the number of the request itself with it.
+Decision 0064.
 """
 
 from __future__ import annotations
@@ -41,6 +42,14 @@ INSERT INTO erasure (id, tenant_id, number, created_by) VALUES (%(id)s, %(tenant
 ON CONFLICT (tenant_id, number) WHERE done_at IS NULL DO UPDATE SET number = excluded.number RETURNING id"""
 _GET = "SELECT id, created_by, created_at, done_at FROM erasure WHERE id = %s AND tenant_id = %s"
 _OPEN = "SELECT id, tenant_id, number FROM erasure WHERE done_at IS NULL ORDER BY id LIMIT 100"
+_MOMENT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS moment"
+# Those of other databases of the server, and of its own processes, have nothing of ours.
+_OLDER = """
+SELECT EXISTS (
+    SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS running (id)
+    WHERE running.id < %s::xid8 AND NOT EXISTS (
+        SELECT FROM pg_stat_activity WHERE backend_xid = running.id::xid
+            AND (datname IS DISTINCT FROM current_database() OR backend_type <> 'client backend'))) AS found"""
 _CONTACTS = """
 SELECT contact.id::text, contact.campaign_id::text, contact.status FROM campaign
     JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
@@ -136,6 +145,21 @@ def still_open() -> list[OpenErasure]:
     """Those that are not done, the oldest first."""
     with db.connection_context():
         return rows_as(OpenErasure, _OPEN)
+
+
+def moment() -> str:
+    """Now, as `older_running` takes it."""
+    with db.connection_context():
+        (found,) = rows(_MOMENT)
+    return str(found["moment"])
+
+
+def older_running(since: str) -> bool:
+    """Whether a transaction is still open that was at that moment: one that stores a list may have looked before the
+    erasure was asked for, and what it stores is found once it is over."""
+    with db.connection_context():
+        (found,) = rows(_OLDER, since)
+    return bool(found["found"])
 
 
 def find(erasure: OpenErasure) -> Found:

@@ -17,6 +17,8 @@ from cooperative import let_others_run
 from models import db, rows
 
 CODE = "suppressed"
+ERASED = "erased"
+"""What stands in the place of a row whose number was erased."""
 
 _MATCHED = suppressed(
     "contact.phone_number", tenant="%(tenant)s", campaign="%(campaign)s::uuid", digest="NULL::bytea"
@@ -34,7 +36,8 @@ _NUMBERS = """
 SELECT position, phone_number FROM contact WHERE campaign_id = %s AND position BETWEEN %s AND %s ORDER BY position"""
 _TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
 # However many there are by now: a plan that was made for a few would read them all for each contact.
-_BY_INDEX = "SET LOCAL enable_seqscan = off"
+# With an id: an erasure waits for whoever may have looked before it (`erasure.older_running`).
+_BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true), pg_current_xact_id()"
 _SLICE = 1_000
 
 
@@ -70,19 +73,17 @@ class SuppressedRows:
     def __init__(self, campaign_id: uuid.UUID, tenant_id: str, number_hash: NumberHash) -> None:
         self.count = 0
         self._campaign_id = campaign_id
-        self._tenant_id = tenant_id
-        self._number_hash = number_hash
+        self._erased_numbers = ErasedNumbers(tenant_id, number_hash)
         self._last = 0
-        with db.cursor() as cursor:
-            cursor.execute(_BY_INDEX)
-            self._some_are_hashed = bool(cursor.execute(_HASHES, (tenant_id,)).fetchone())
+        look_up_by_index()
 
     def take_out(self, piece: CopyRows) -> bytes:
         """Delete those of a piece that was just stored; as rejected rows, as COPY reads them."""
         if not piece.counts.accepted:
             return b""
         first, self._last = self._last + 1, self._last + piece.counts.accepted
-        found = self._by_number(first) | (self._by_hash(first) if self._some_are_hashed else {})
+        erased = set(self._erased(first))
+        found = self._by_number(first) | dict.fromkeys(erased, ERASED)
         if not found:
             return b""
         rows(_TAKE_OUT, self._campaign_id, list(found))
@@ -91,9 +92,9 @@ class SuppressedRows:
         return b"".join(
             reject_row(
                 self._campaign_id,
-                sources[position - first],
+                _line(sources[position - first]) if position in erased else sources[position - first],
                 CODE,
-                f"{number} is on a do-not-call list",
+                f"{PHONE_COLUMN if position in erased else number} is on a do-not-call list",
                 PHONE_COLUMN,
             )
             for position, number in sorted(found.items())
@@ -102,19 +103,18 @@ class SuppressedRows:
     def _by_number(self, first: int) -> dict[int, str]:
         asked = {
             "campaign": self._campaign_id,
-            "tenant": self._tenant_id,
+            "tenant": self._erased_numbers.tenant_id,
             "first": first,
             "last": self._last,
         }
         return dict(db.execute_sql(_FOUND, asked).fetchall())
 
-    def _by_hash(self, first: int) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for start in range(first, self._last + 1, _SLICE):
-            numbers = rows(_NUMBERS, self._campaign_id, start, min(start + _SLICE - 1, self._last))
-            hashed = {self._number_hash(row["phone_number"]): row for row in numbers}
-            for match in rows(_HASHED, list(hashed), self._tenant_id):
-                row = hashed[bytes(match["digest"])]
-                found[row["position"]] = row["phone_number"]
-            let_others_run()
-        return found
+    def _erased(self, first: int) -> list[int]:
+        # Asked for each piece: while a long list is read, somebody may be erased.
+        asked = (self._campaign_id, first, self._last)
+        return self._erased_numbers.among(db.execute_sql(_NUMBERS, asked).fetchall())
+
+
+def _line(source: bytes) -> bytes:
+    """Its line alone, of a row whose text is not kept."""
+    return source.split(b"\t", 1)[0] + b"\t" + ERASED.encode()

@@ -3,6 +3,7 @@ can be done again."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,13 +34,18 @@ class Erasures:
     erase_events: Callable[[Sequence[str], Sequence[str]], None]
     forget_number: Callable[[str, str], None]
     wake: Signal = field(default_factory=Signal)
+    _since: dict[uuid.UUID, str] = field(default_factory=dict)
+    """Of each that is open the moment when it was first seen."""
 
     def round(self) -> None:
         """Called when `wake` is set, every second while anything is to be erased. Raises what a server that is away
         raises; the next round goes on."""
         if not self.turn():
             return
-        for one in erasure.still_open():
+        still_open = erasure.still_open()
+        now = erasure.moment() if still_open else ""
+        self._since = {one.id: self._since.get(one.id, now) for one in still_open}
+        for one in still_open:
             try:
                 self._erase(one)
             except UNAVAILABLE:
@@ -49,6 +55,8 @@ class Erasures:
                 log.exception("not_erased", erasure_id=str(one.id))
 
     def _erase(self, one: OpenErasure) -> None:
+        # Asked before: who is over by then has stored what is found.
+        waits = erasure.older_running(self._since[one.id])
         found = erasure.find(one)
         if found.pending:
             cancelled = erasure.cancel(one, found, self.owner, self.number_hash)
@@ -56,7 +64,7 @@ class Erasures:
                 self.nudge()
             for campaign_id in cancelled.campaigns:
                 self.looked_at(campaign_id)
-        if erasure.in_use(found):
+        if waits or erasure.in_use(found):
             return
         # Before the rows, by which they are found.
         self.erase_events(found.campaigns, found.contacts)

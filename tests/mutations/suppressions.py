@@ -14,6 +14,14 @@ ERASURES = "tests/integration/dialer/test_erasures.py"
 
 FORGOTTEN = (
     Mutation(
+        "erased while a list is stored",
+        "a number that is said to be erased is stored by an import that had begun before",
+        "dialer/erasures.py",
+        "        if waits or erasure.in_use(found):\n",
+        "        if erasure.in_use(found):\n",
+        (f"{ERASURES}::test_who_stores_a_list_meanwhile_is_waited_for",),
+    ),
+    Mutation(
         "erased while a call is up",
         "an outcome is told and kept of somebody whose data is said to be erased",
         "campaigns/erasure.py",

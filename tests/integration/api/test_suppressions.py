@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from api.routes import suppression_upload
+from campaigns import erasure, store
 from campaigns.number_hash import NumberHash
+from campaigns.suppressed_rows import SuppressedRows
 from campaigns.suppression_list import LIMITS
 from coordination.topics import Topic
 from tests.integration.api.site import PEPPER, Site, SomebodyLives
@@ -260,6 +262,21 @@ def test_who_was_erased_is_not_imported_either(site: Site) -> None:
         " VALUES (gen_random_uuid(), 'demo', %s, 'erasure', 'x')",
         HASH(CAT),
     )
+    made = site.post("/campaigns", data=site.form(LIST)).json
+    assert (made["import"]["accepted"], made["import"]["suppressed"]) == (2, 1)
+    rejects = site.get(f"/campaigns/{made['id']}/rejects").text
+    assert ("suppressed" in rejects, CAT in rejects, "Cat" in rejects) == (True, False, False)
+
+
+def test_who_is_erased_while_a_list_is_read_is_not_imported_either(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meanwhile(SuppressedRows):
+        def __init__(self, *of_a_list: Any) -> None:
+            super().__init__(*of_a_list)
+            erasure.ask("demo", CAT, "x", HASH)
+
+    monkeypatch.setattr(store, "SuppressedRows", Meanwhile)
     made = site.post("/campaigns", data=site.form(LIST)).json
     assert (made["import"]["accepted"], made["import"]["suppressed"]) == (2, 1)
 

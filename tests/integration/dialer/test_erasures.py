@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import orjson
+import psycopg
 import pytest
 from redis import Redis
 
@@ -203,6 +204,24 @@ def test_a_call_that_is_up_runs_to_its_end_first(world: World, redis: Redis) -> 
     assert counts(campaign_id) == {"cancelled": 1}
     published()
     eraser(redis).round()
+    assert is_done(world, asked)
+    assert mentions(FIRST) == set()
+
+
+def test_who_stores_a_list_meanwhile_is_waited_for(world: World, redis: Redis, database_url: str) -> None:
+    campaign_id = make_campaign(world, 0)
+    one = eraser(redis)
+    with psycopg.connect(database_url) as importing:
+        importing.execute(
+            "INSERT INTO contact (id, campaign_id, position, phone_number) VALUES (gen_random_uuid(), %s, 1, %s)",
+            (campaign_id, FIRST),
+        )
+        asked = ask(world)
+        one.round()
+        assert not is_done(world, asked)
+    one.round()
+    published()
+    one.round()
     assert is_done(world, asked)
     assert mentions(FIRST) == set()
 
