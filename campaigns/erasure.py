@@ -3,8 +3,8 @@
 From the request on the number is suppressed, by its keyed hash alone. The rest is a state that is looked at until
 it is done: whoever stores a list at that moment is waited for, who is pending is taken off the lists first, a call
 that is up runs to its end, and what is to be published of it is. Then Redis is gone through (`live.erasing`,
-`limits.erasing`), and all that PostgreSQL has goes in one transaction, the number of the request itself with it.
-Decision 0064.
+`limits.erasing`), and all that PostgreSQL has (rejected rows before, in slices) goes in one transaction, the number
+of the request itself with it. Decision 0064.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ ERASED = "erased"
 SOURCE = "erasure"
 OPEN = "EXISTS (SELECT FROM erasure WHERE done_at IS NULL)"
 """Whether anything is to be erased: a part of the statement with which a dialer looks for that."""
+REJECTS_SLICE = 20_000
+"""Rejected rows looked at in one transaction, or a few more."""
 FEWEST_DIGITS = 6
 """Of a number in its country, by which rows of a list are found that were rejected."""
 
@@ -74,13 +76,20 @@ _ERASE = (
         AND call.contact_id = ANY(%(contacts)s::uuid[])""",
     "DELETE FROM contact_token WHERE contact_id = ANY(%(contacts)s::uuid[])",
     f"UPDATE call SET phone_number = '{ERASED}' WHERE contact_id = ANY(%(contacts)s::uuid[])",
-    f"""UPDATE import_reject SET raw = '{ERASED}', reason = '{ERASED}' FROM campaign
-    WHERE campaign.tenant_id = %(tenant)s AND import_reject.campaign_id = campaign.id
-        AND regexp_replace(import_reject.raw || ' ' || import_reject.reason, '[^0-9]', '', 'g')
-            LIKE '%%' || %(digits)s || '%%'""",
     """UPDATE campaign SET import_warnings = '[]' WHERE tenant_id = %(tenant)s
         AND regexp_replace(import_warnings::text, '[^0-9]', '', 'g') LIKE '%%' || %(digits)s || '%%'""",
 )
+_WITH_REJECTS = """
+SELECT id FROM campaign WHERE tenant_id = %s
+    AND EXISTS (SELECT FROM import_reject WHERE campaign_id = campaign.id) ORDER BY id"""
+_SLICE_END = (
+    "SELECT line FROM import_reject WHERE campaign_id = %s AND line > %s ORDER BY line OFFSET %s LIMIT 1"
+)
+_ERASE_REJECTS = f"""
+UPDATE import_reject SET raw = '{ERASED}', reason = '{ERASED}'
+WHERE campaign_id = %s AND line > %s AND line <= %s
+    AND regexp_replace(raw || ' ' || reason, '[^0-9]', '', 'g') LIKE '%%' || %s || '%%'"""
+_LAST_LINE = 2**31 - 1
 _ANSWERS = """
 SELECT key, body FROM idempotency
 WHERE tenant_id = %s AND position(%s IN body) > 0 FOR UPDATE"""
@@ -187,9 +196,24 @@ def in_use(found: Found) -> bool:
     return used
 
 
+def erase_rejects(erasure: OpenErasure) -> None:
+    """Erase the rows of its lists that were rejected: however many a tenant has, a slice in a transaction of its
+    own."""
+    with db.connection_context():
+        campaigns = [row["id"] for row in rows(_WITH_REJECTS, erasure.tenant_id)]
+    for campaign_id in campaigns:
+        after = -1
+        while after < _LAST_LINE:
+            with transaction():
+                found = rows(_SLICE_END, campaign_id, after, REJECTS_SLICE - 1)
+                end = found[0]["line"] if found else _LAST_LINE
+                rows(_ERASE_REJECTS, campaign_id, after, end, _digits(erasure.number))
+            after = end
+
+
 def erase(erasure: OpenErasure, found: Found) -> bool:
-    """Erase all that PostgreSQL has, the number of the request included; False where it is in use again: nothing is
-    done then. In a transaction of its own."""
+    """Erase all else that PostgreSQL has, the number of the request included; False where it is in use again: nothing
+    is done then. In a transaction of its own."""
     asked = {
         "tenant": erasure.tenant_id,
         "contacts": list(found.contacts),

@@ -69,5 +69,6 @@ class Erasures:
         # Before the rows, by which they are found.
         self.erase_events(found.campaigns, found.contacts)
         self.forget_number(one.tenant_id, one.number)
+        erasure.erase_rejects(one)
         if erasure.erase(one, found):
             log.info("erased", erasure_id=str(one.id), contacts=len(found.contacts))

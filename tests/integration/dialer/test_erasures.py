@@ -176,6 +176,23 @@ def test_all_that_is_kept_of_a_person_goes_and_the_counts_stay(world: World, red
     eraser(redis).round()
 
 
+def test_rejected_rows_go_a_slice_at_a_time_before_the_rest(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "REJECTS_SLICE", 2)
+    campaign_id = make_campaign(world, 0)
+    with db.connection_context():
+        for line in (1, 2, 2, 2, 3, 4, 5):
+            rows(REJECT.replace("%s, 1,", "%s, %s,"), campaign_id, line, FIRST, f"{line}")
+    asked = ask(world)
+    with monkeypatch.context() as broken:
+        broken.setattr(erasure, "erase", lambda *_: False)
+        eraser(redis).round()
+    assert "import_reject" not in mentions(FIRST)
+    eraser(redis).round()
+    assert is_done(world, asked)
+
+
 def test_who_was_erased_is_called_from_no_later_list(world: World, redis: Redis) -> None:
     ask(world)
     eraser(redis).round()
