@@ -11,7 +11,7 @@ import outages
 from api.errors import ApiError
 from api.schema_check import schema_fault
 from api.services import EXTENSION, Services
-from api.stored_keys import closed_keys
+from api.stored_keys import closed_keys, unknown_numbers
 from api.transactions import transaction
 
 AGAIN_SECONDS = 1.0
@@ -40,12 +40,15 @@ def _look_at_database(pepper: str) -> bool:
         with transaction(2.0):
             fault = schema_fault()
             closed = None if fault else closed_keys(pepper)
+            unknown = None if fault else unknown_numbers(pepper)
     except ApiError:  # it is told as an outage
         return False
     if fault:
         log.error("schema_not_current", reason=fault)
     if closed:
         log.error("keys_closed", reason=closed)
+    if unknown:
+        log.error("erased_numbers_unknown", reason=unknown)
     return True
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
+from api import start_check
 from coordination.topics import Topic
-from tests.integration.api.site import Site
+from tests.integration.api.site import PEPPER, Site
 from tests.integration.api.test_suppressions import ANN, HASH, about, enter, entered
 
 
@@ -26,6 +29,18 @@ def test_a_number_is_suppressed_at_once_by_its_hash_alone(site: Site) -> None:
     assert site.get(path).status_code == 403
     site.sql("UPDATE erasure SET number = NULL, done_at = now()")
     assert site.get(path, role="admin").json["status"] == "done"
+
+
+def test_numbers_that_were_erased_under_another_secret_are_told_at_the_start(site: Site) -> None:
+    site.post("/privacy/erase", json={"number": ANN}, role="admin")
+    with capture_logs() as lines:
+        assert start_check._look_at_database(PEPPER)
+    assert lines == []
+    site.sql("UPDATE api_key SET secret = NULL")
+    with capture_logs() as lines:
+        assert start_check._look_at_database("another secret, of another server")
+    assert [line["event"] for line in lines] == ["erased_numbers_unknown"]
+    assert "1 of the 1 numbers" in lines[0]["reason"]
 
 
 def test_who_asks_twice_waits_for_one_thing_and_only_an_admin_may(site: Site) -> None:
