@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -205,7 +205,7 @@ def add_rows(
     rows(_ONE_AT_A_TIME, campaign_id)
     zones: dict[int, Zones] = {}
     given = _as_json(accepted, metadata, zones)
-    asked = _asked(campaign_id, erased_numbers, [(row.line, row.phone_number) for row in accepted])
+    asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])
     found = db.execute_sql(_ADD_ROWS, asked | {"rows": given}).fetchall()
     told = [
         AddedRow(line, Added(result), contact_id, result == Added.SUPPRESSED and line in asked["erased"])
@@ -231,7 +231,7 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers
             counts.add(piece.counts)
             notes = piece.notes or notes
     rows(_ONE_AT_A_TIME, campaign_id)
-    asked = _asked(campaign_id, erased_numbers, db.execute_sql(_STAGED).fetchall())
+    asked = _asked(campaign_id, erased_numbers, lambda: db.execute_sql(_STAGED).fetchall())
     found = db.execute_sql(_ADD_LIST, asked).fetchall()
     told = Counter({Added(result): number for result, number in found})
     for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.zones):
@@ -243,13 +243,13 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers
 
 
 def _asked(
-    campaign_id: uuid.UUID, erased_numbers: ErasedNumbers, numbered: Sequence[tuple[int, str]]
+    campaign_id: uuid.UUID, erased_numbers: ErasedNumbers, read: Callable[[], Sequence[tuple[int, str]]]
 ) -> dict[str, Any]:
     look_up_by_index()
     return {
         "campaign": campaign_id,
         "tenant": erased_numbers.tenant_id,
-        "erased": erased_numbers.among(numbered),
+        "erased": erased_numbers.among(read),
     }
 
 

@@ -149,7 +149,7 @@ def clone(
         not wanted.dispositions,
         list(wanted.dispositions),
     )
-    erased = ErasedNumbers(tenant_id, number_hash).among(db.execute_sql(_NUMBERS, (made,)).fetchall())
+    erased = ErasedNumbers(tenant_id, number_hash).among(lambda: db.execute_sql(_NUMBERS, (made,)).fetchall())
     if erased:
         rows(_TAKE_OUT, made, erased)
     left = copied["n"] - len(erased)

@@ -7,7 +7,7 @@ claim knows of. In the caller's transaction.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CopyRows, reject_row
@@ -48,10 +48,11 @@ class ErasedNumbers:
         self.tenant_id = tenant_id
         self.number_hash = number_hash
 
-    def among(self, numbered: Sequence[tuple[int, str]]) -> list[int]:
-        """The places of those that were erased."""
+    def among(self, read: Callable[[], Sequence[tuple[int, str]]]) -> list[int]:
+        """The places of those that were erased; nothing is read where nobody was."""
         if not rows(_HASHES, self.tenant_id):
             return []
+        numbered = read()
         found: list[int] = []
         for start in range(0, len(numbered), _SLICE):
             some = numbered[start : start + _SLICE]
@@ -112,7 +113,7 @@ class SuppressedRows:
     def _erased(self, first: int) -> list[int]:
         # Asked for each piece: while a long list is read, somebody may be erased.
         asked = (self._campaign_id, first, self._last)
-        return self._erased_numbers.among(db.execute_sql(_NUMBERS, asked).fetchall())
+        return self._erased_numbers.among(lambda: db.execute_sql(_NUMBERS, asked).fetchall())
 
 
 def _line(source: bytes) -> bytes:
