@@ -128,7 +128,9 @@ class Windows:
                     f"it must be later than from, {one['from']}; "
                     "a span over midnight is two, to 24:00 and from 00:00",
                 )
-            for day in one.get("days") or DAYS:
+            days = one.get("days")
+            # No day at all is no day, whoever wrote it: nobody is called for a list that came out empty.
+            for day in DAYS if days is None else days:
                 week[DAYS.index(day)].append((start, end))
         return cls(tuple(tuple(merged(spans)) for spans in week), Holidays.from_json(holidays))
 

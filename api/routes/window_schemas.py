@@ -38,6 +38,7 @@ WindowSpanSchema = schemas.Schema.from_dict(
         "days": schemas.Items(
             schemas.Choice(DAYS),
             load_default=lambda: list(DAYS),
+            validate=[ma.validate.Length(min=1, error="it must have a day at least; left out, it is all")],
             metadata={"description": "The days of the week that have it; left out, all."},
         ),
         "from": schemas.Text(1, 8, required=True, metadata={"description": _SECOND, "example": "09:00"}),

@@ -88,6 +88,10 @@ def test_a_form_says_the_same_in_json(site: Site) -> None:
             {"windows": [{"days": ["mo"], "from": "09:00", "to": "17:00"}], "time_zone": "UTC"},
             "windows.0.days.0 is 'mo'; it must be one of mon, tue, wed, thu, fri, sat, sun.",
         ),
+        (
+            {"windows": [{"days": [], "from": "09:00", "to": "17:00"}], "time_zone": "UTC"},
+            "windows.0.days is []; it must have a day at least; left out, it is all.",
+        ),
         ({"holidays": HOLIDAYS}, "holidays is given; it needs windows, which do not open on them."),
         (
             {"windows": WORKDAY, "holidays": {"country": "XX"}, "time_zone": "UTC"},

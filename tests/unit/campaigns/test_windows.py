@@ -136,6 +136,14 @@ def test_spans_that_meet_at_midnight_are_one_opening() -> None:
     ]
 
 
+def test_a_span_without_days_is_of_every_day_and_one_with_no_day_of_none() -> None:
+    span = {"from": "00:00", "to": "24:00"}
+    start = moment("2026-11-30T00:00:00+00:00")
+    every = Windows.from_json([span])
+    assert every.openings("Etc/UTC", start, start + WEEK) == [(start, start + WEEK)]
+    assert Windows.from_json([span | {"days": []}]).openings("Etc/UTC", start, start + WEEK) == []
+
+
 def test_several_spans_a_day_and_none_on_a_day_that_has_none() -> None:
     windows = Windows.from_json(
         [{"days": ["mon"], "from": "10:00", "to": "13:00"}, {"days": ["mon"], "from": "14:00", "to": "20:00"}]
