@@ -7,15 +7,15 @@ policy may require them of every row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from campaigns.columns import CellRefused, Columns
 from campaigns.errors import quoted
+from campaigns.moments import moment_of
 
 AT, SOURCE = "consent_at", "consent_source"
 SOURCE_MAX = 200
 """Characters."""
-_DAY = len("2026-01-31")
 
 
 def consent_of(
@@ -31,7 +31,7 @@ def consent_of(
             )
             return CellRefused("consent_missing", reason, AT)
         return None, source or None
-    found = _moment(when)
+    found = moment_of(when, days=True)
     if found is None:
         rule = "it must be a day or a time with an offset, like 2026-01-31 or 2026-01-31T09:00:00Z"
         return CellRefused("invalid_consent", f"{AT} is {quoted(when)}; {rule}", AT)
@@ -47,14 +47,3 @@ def consent_of(
 
 def _cell(cells: Sequence[str], index: int | None) -> str:
     return cells[index].strip() if index is not None and index < len(cells) else ""
-
-
-def _moment(text: str) -> datetime | None:
-    """A day is its first moment in UTC."""
-    try:
-        found = datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
-    if found.tzinfo is None:
-        return found.replace(tzinfo=UTC) if len(text) == _DAY else None
-    return found

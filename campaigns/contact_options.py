@@ -8,6 +8,7 @@ from datetime import datetime
 
 from campaigns.columns import CellRefused
 from campaigns.errors import quoted
+from campaigns.moments import moment_of
 
 CLIENT_TOKEN, EXPIRES_AT, PRIORITY = "client_token", "expires_at", "priority"
 NAMES = (CLIENT_TOKEN, EXPIRES_AT, PRIORITY)
@@ -41,11 +42,8 @@ def take(fields: MutableMapping[str, str]) -> ContactOptions | CellRefused:
         priority.isascii() and priority.isdigit() and len(priority) <= 3 and int(priority) <= MOST_PRIORITY
     ):
         return _refused(PRIORITY, priority, f"it must be a whole number from 0 to {MOST_PRIORITY}")
-    try:
-        expires_at = datetime.fromisoformat(given[EXPIRES_AT]) if given[EXPIRES_AT] else None
-    except ValueError:
-        expires_at = None
-    if given[EXPIRES_AT] and (expires_at is None or expires_at.tzinfo is None):
+    expires_at = moment_of(given[EXPIRES_AT]) if given[EXPIRES_AT] else None
+    if given[EXPIRES_AT] and expires_at is None:
         return _refused(
             EXPIRES_AT, given[EXPIRES_AT], "it must be a time with an offset, like 2026-01-31T09:00:00Z"
         )

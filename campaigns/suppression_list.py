@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 from campaigns.column_names import is_phone_column
@@ -21,6 +20,7 @@ from campaigns.encodings import open_text
 from campaigns.errors import CampaignsError, ListRefused, NumberRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
+from campaigns.moments import moment_of
 from campaigns.numbers import phone_number
 from campaigns.phone_column import no_phone_message
 from campaigns.suppressed_prefix import PREFIX_MARK, prefix_of
@@ -145,14 +145,8 @@ def _end(text: str) -> str:
     """A day (its first moment in UTC) or a time with its offset."""
     if not text:
         return NULL
-    try:
-        found = datetime.fromisoformat(text.upper())
-    except ValueError as error:
-        raise _RowRefusedError(
-            f"expires_at is {quoted(text)}, and no time like 2026-01-31T09:00:00Z"
-        ) from error
-    if found.tzinfo is None and len(text) > len("2026-01-31"):
-        raise _RowRefusedError(
-            f"expires_at is {quoted(text)}, which has no offset; write a Z behind it for UTC"
-        )
-    return found.replace(tzinfo=found.tzinfo or UTC).isoformat()
+    found = moment_of(text, days=True)
+    if found is None:
+        rule = "it must be a day or a time with an offset, like 2026-01-31 or 2026-01-31T09:00:00Z"
+        raise _RowRefusedError(f"expires_at is {quoted(text)}; {rule}")
+    return found.isoformat()

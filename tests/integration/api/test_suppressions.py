@@ -188,6 +188,15 @@ def test_a_list_is_entered_with_what_its_rows_say_and_again_changes_nothing(site
     assert (again.json["added"], again.json["unchanged"]) == (0, 4)
 
 
+def test_an_end_that_no_calendar_has_in_utc_refuses_its_row_alone(site: Site) -> None:
+    ends = (f"{ANN},9999-12-31T23:59:59-05:00", f"{BOB},2099-01-31T09:00:00+16:00")
+    answer = upload(site, "\n".join(("phone_number,expires_at", *ends)) + "\n")
+    assert (answer.json["added"], answer.json["invalid"]) == (1, 1), answer.text
+    assert "line 2: expires_at is '9999-12-31T23:59:59-05:00'; it must be a day" in answer.json["faults"][0]
+    (one,) = site.get("/suppressions").json["suppressions"]
+    assert one["expires_at"] == "2099-01-30T17:00:00.000Z"
+
+
 def test_a_download_can_be_uploaded_again(site: Site) -> None:
     upload(site, REGISTER, source="=register", default_region="us")
     before = site.get("/suppressions/export").text

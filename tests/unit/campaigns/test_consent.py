@@ -22,7 +22,7 @@ COLUMNS = columns_of(NAMES, dict.fromkeys(NAMES, "x"))
 @pytest.mark.parametrize(
     ("cells", "found"),
     [
-        (["", "2026-01-31T10:00:00+01:00", "web form"], ("2026-01-31T10:00:00+01:00", "web form")),
+        (["", "2026-01-31T10:00:00+01:00", "web form"], ("2026-01-31T09:00:00+00:00", "web form")),
         (["", " 2026-01-31 ", ""], ("2026-01-31T00:00:00+00:00", None)),
         (["", "2026-01-31t09:00:00z", ""], ("2026-01-31T09:00:00+00:00", None)),
         (["", "", "phone"], (None, "phone")),
@@ -40,6 +40,7 @@ def test_what_is_said_is_kept(cells: list[str], found: tuple[str | None, str | N
         (["", "31.01.2026", ""], "consent_at"),
         (["", "2026-01-31T09:00:00", ""], "consent_at"),
         (["", "2026-02-02", ""], "consent_at"),
+        (["", "0001-01-01T00:00:00+01:00", ""], "consent_at"),
         (["", "2026-01-31", "x" * (SOURCE_MAX + 1)], "consent_source"),
     ],
 )

@@ -28,6 +28,7 @@ def test_options_are_taken_out_of_the_columns_and_an_empty_one_says_nothing() ->
         ("priority", "²"),
         ("expires_at", "tomorrow"),
         ("expires_at", "2027-01-01T00:00:00"),
+        ("expires_at", "9999-12-31T23:59:59-05:00"),
         ("client_token", "x" * 256),
         ("client_token", "a\u0007b"),
     ],
