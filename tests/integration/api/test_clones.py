@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from api.routes import campaign_body, campaign_clones
 from campaigns import cloning
 from campaigns.number_hash import NumberHash
-from models import Campaign
+from models import Campaign, rows
 from tests.integration.api.site import PEPPER, Site
 
 SETTINGS = {
@@ -153,3 +155,26 @@ def test_every_column_of_a_campaign_is_a_setting_or_named_as_none() -> None:
     }  # fmt: skip
     columns = {field.column_name for field in Campaign._meta.sorted_fields}
     assert columns == own | settings | cloning._NO_SETTINGS.keys()
+
+
+def test_who_clones_waits_for_a_turn_among_the_imports_and_its_statements_are_bounded(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ended(site, busy="failed")
+    bounds: list[str] = []
+    real = cloning.clone
+
+    def noted(*args: Any) -> Any:
+        bounds.append(rows("SHOW statement_timeout")[0]["statement_timeout"])
+        return real(*args)
+
+    monkeypatch.setattr(cloning, "clone", noted)
+    assert clone(site, source).status_code == 201
+    assert bounds == [f"{campaign_clones.CLONE_SECONDS // 60}min"]
+    monkeypatch.setattr(campaign_body, "QUEUE_SECONDS", 0)
+    with ExitStack() as held:
+        for _ in range(campaign_body.IMPORTS_AT_ONCE):
+            held.enter_context(campaign_body._imports.turn("somebody", 0))
+        refused = clone(site, source)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5"), refused.text
+    assert len(bounds) == 1
