@@ -1,8 +1,9 @@
 """Adds contacts to a campaign that was not ended, each at most once, whatever is sent again.
 
-Whoever adds to one campaign waits for who does already (an advisory lock), so that places in the list, numbers and
-tokens are compared with all that are there. The campaign's own row is locked last: it is then still open, or nothing
-is kept, and nobody's pause or stop waits for a long list. Runs in the caller's transaction. Decision 0068.
+Whoever adds to one campaign has an advisory lock of it, so that places in the list, numbers and tokens are compared
+with all that are there: a long list waits for it, of which there are few at once, and a few rows are tried again. The
+campaign's own row is locked last: it is then still open, or nothing is kept, and nobody's pause or stop waits for a
+long list. Runs in the caller's transaction. Decision 0068.
 """
 
 from __future__ import annotations
@@ -61,6 +62,13 @@ class NotOpenError(CampaignsError):
         super().__init__(f"Campaign is {status}; no contacts can be added.")
 
 
+class BusyError(CampaignsError):
+    """Somebody else adds to the campaign now."""
+
+    def __init__(self) -> None:
+        super().__init__("Another request adds contacts to the campaign; send this one again.")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a list that is added is read for: the region of its numbers without a `+`, and its agent's templates."""
@@ -100,6 +108,7 @@ _TARGET = """
     SELECT c.import_region, c.agent_id, p.e164 FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
+_TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::text, 0)) AS taken"
 _LOCK_CAMPAIGN = """
     SELECT status, import_columns FROM campaign WHERE id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
 _COLUMNS = "UPDATE campaign SET import_columns = %s WHERE id = %s"
@@ -193,6 +202,14 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
     return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]))
 
 
+def take_turn(campaign_id: uuid.UUID) -> None:
+    """Be the only one who adds to this campaign until the transaction ends. Raises BusyError where another is: who
+    waited here would keep a connection from everybody else."""
+    (turn,) = rows(_TAKE_TURN, campaign_id)
+    if not turn["taken"]:
+        raise BusyError
+
+
 def add_rows(
     campaign_id: uuid.UUID,
     accepted: Sequence[AcceptedRow],
@@ -200,9 +217,8 @@ def add_rows(
     erased_numbers: ErasedNumbers,
     metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
 ) -> list[AddedRow]:
-    """Add a few rows, with `metadata` by their lines; what became of each. Raises NotOpenError where there is
-    something to add to what has ended, and ListRefused (too_many_columns)."""
-    rows(_ONE_AT_A_TIME, campaign_id)
+    """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. Raises NotOpenError where
+    there is something to add to what has ended, and ListRefused (too_many_columns)."""
     zones: dict[int, Zones] = {}
     given = _as_json(accepted, metadata, zones)
     asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])

@@ -16,6 +16,7 @@ from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint, refusal
 from api.errors import conflict, not_found
 from api.resources import id_or_404
+from api.retrying import when_free
 from api.routes.campaign_body import (
     IMPORT_SECONDS,
     LIMITS,
@@ -198,7 +199,7 @@ def add_contacts(campaign_id: str) -> Response:
             once = partial(once, seconds=IMPORT_SECONDS, gate=partial(import_slot, caller.tenant_id))
         with refusals():
             try:
-                answer = once(work, body.hash)
+                answer = when_free(partial(once, work, body.hash), additions.BusyError)
             except CampaignNotFoundError as error:
                 raise not_found("Campaign") from error
             except additions.NotOpenError as error:
@@ -237,6 +238,8 @@ def _list(body: ListBody[None], target: Target) -> dict[str, object]:
 
 def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
     assert body.objects is not None
+    # Before anything is read: where it is tried again, nothing was read in vain.
+    additions.take_turn(target.campaign_id)
     notes, metadata = ImportNotes(), dict[int, dict[str, str]]()
     accepted: list[AcceptedRow] = []
     rejected: list[RejectedRow] = []

@@ -87,8 +87,8 @@ FED = (
         "two who add at once",
         "what is sent twice at the same time is added twice, or refused by a constraint",
         "campaigns/additions.py",
-        "    rows(_ONE_AT_A_TIME, campaign_id)\n    zones: dict[int, Zones] = {}\n",
-        "    zones: dict[int, Zones] = {}\n",
+        '    if not turn["taken"]:\n',
+        "    if False:\n",
         (f"{ADDITIONS}::test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts",),
     ),
     Mutation(
