@@ -217,8 +217,8 @@ def add_rows(
     erased_numbers: ErasedNumbers,
     metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
 ) -> list[AddedRow]:
-    """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. Raises NotOpenError where
-    there is something to add to what has ended, and ListRefused (too_many_columns)."""
+    """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. Raises NotOpenError
+    where there is something to add to what has ended, and ListRefused (too_many_columns)."""
     zones: dict[int, Zones] = {}
     given = _as_json(accepted, metadata, zones)
     asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])

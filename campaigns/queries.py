@@ -286,8 +286,16 @@ def _page(
 ) -> tuple[str, tuple[object, ...]]:
     contact = "SELECT * FROM contact WHERE campaign_id = %s"
     if status is None:
-        # Positions run from 1 without a gap, so a far page costs no more than the first.
-        return f"{contact} AND position > %s ORDER BY position LIMIT %s", (campaign_id, after + offset, limit)
+        if not offset:
+            return f"{contact} AND position > %s ORDER BY position LIMIT %s", (campaign_id, after, limit)
+        # Positions run from 1 without a gap, so that a far page costs no more than the first: but for those that an
+        # import took out of its list, after which who is passed over has to be counted.
+        return (
+            f"""
+            {contact} AND position > %s + CASE WHEN c.import_suppressed = 0 THEN %s ELSE 0 END
+            ORDER BY position LIMIT %s OFFSET CASE WHEN c.import_suppressed = 0 THEN 0 ELSE %s END""",
+            (campaign_id, after, offset, limit, offset),
+        )
     if status in (ContactStatus.ORIGINATED, ContactStatus.CONNECTED):
         # Who is being called has an open call, and of these there is an index.
         return (

@@ -260,6 +260,16 @@ def test_who_is_suppressed_is_not_imported_and_told_among_the_rejects(site: Site
     assert contact["phone_number"] == ANN
 
 
+def test_pages_of_a_list_without_its_suppressed_rows_tell_everybody_once(site: Site) -> None:
+    entered(site, number=ANN)
+    made = site.post("/campaigns", data=site.form(LIST)).json
+    path = f"/campaigns/{made['id']}/contacts?limit=1"
+    pages = [site.get(f"{path}&offset={offset}").json["contacts"] for offset in range(3)]
+    assert [[one["phone_number"] for one in page] for page in pages] == [[BOB], [CAT], []]
+    after = site.get(f"{path}&starting_after={pages[0][0]['id']}").json["contacts"]
+    assert after == pages[1]
+
+
 def row_of(number: str, name: str) -> str:
     """A row of the list as the download shows it."""
     return f"'{number},{name}"
