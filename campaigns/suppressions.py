@@ -68,7 +68,7 @@ _TOTAL = "SELECT count(*) AS n FROM suppression WHERE {where}"
 _OF_SCOPE = "scope = %(scope)s"
 _OF_NUMBER = f"""scope IN ('{EVERYBODY}', %(scope)s) AND (number = %(number)s OR digest = %(digest)s
     OR prefix = ANY(%(beginnings)s))"""
-_DELETE = "DELETE FROM suppression WHERE id = %s AND scope = ANY(%s) RETURNING id"
+_DELETE = "DELETE FROM suppression WHERE id = %s AND scope = ANY(%s) AND (digest IS NULL OR %s) RETURNING id"
 _FIRST = uuid.UUID(int=0)
 
 
@@ -176,9 +176,10 @@ def of_number(scope: str, number: str, number_hash: NumberHash) -> list[Entry]:
     return _entries(where, asked | {"after": _FIRST, "limit": None, "offset": 0})
 
 
-def delete(entry_id: uuid.UUID, scopes: Iterable[str]) -> bool:
-    """Delete an entry of one of these scopes; False where there is none. In the caller's transaction."""
-    return bool(rows(_DELETE, entry_id, list(scopes)))
+def delete(entry_id: uuid.UUID, scopes: Iterable[str], *, erased: bool) -> bool:
+    """Delete an entry of one of these scopes, with `erased` also what is left of a person whose data was erased;
+    False where there is none. In the caller's transaction."""
+    return bool(rows(_DELETE, entry_id, list(scopes), erased))
 
 
 def _asked(new: NewEntry) -> dict[str, Any]:

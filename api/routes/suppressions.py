@@ -46,6 +46,7 @@ blp = Blueprint("suppressions", description="Who is not to be called")
 
 WHAT = "Suppression"
 NOT_FOUND = "Suppression not found"
+ERASED = "The key's role is {role}; deleting what is left of an erased number needs admin."
 EXPORT_PAGE = 1_000
 EXPORTED = ("phone_number", "campaign_id", "source", "reason", "created_by", "created_at", "expires_at")
 
@@ -137,18 +138,23 @@ def export_suppressions(query: ScopeValues) -> Response:
 
 
 @blp.route("/suppressions/<suppression_id>", methods=["DELETE"])
-@requires("operate", errors={404: NOT_FOUND}, once=True)
+@requires("operate", errors={403: ERASED.format(role="operate"), 404: NOT_FOUND}, once=True)
 @blp.response(204)
 def delete_suppression(suppression_id: str) -> Response:
     """Delete a suppression
 
-    The number may be called again where nothing else suppresses it; who was cancelled for it stays so.
+    The number may be called again where nothing else suppresses it; who was cancelled for it stays so. What is left
+    of a number that was erased (`erased`) takes role admin, as its erasure did: once it is gone nobody knows whom it
+    was to keep from being called.
     """
     caller = current_caller()
     scopes = [caller.tenant_id, *([EVERYBODY] if caller.may("platform") else [])]
 
     def work() -> None:
-        if not suppressions.delete(id_or_404(suppression_id, WHAT), scopes):
+        entry_id = id_or_404(suppression_id, WHAT)
+        if not suppressions.delete(entry_id, scopes, erased=caller.may("admin")):
+            if suppressions.get(entry_id, scopes) is not None:
+                raise ApiError(403, ERASED.format(role=caller.role))
             raise not_found(WHAT)
 
     return idempotency.deleted(work)

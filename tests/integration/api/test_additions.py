@@ -18,7 +18,6 @@ from campaigns.number_hash import NumberHash
 from campaigns.suppressed_rows import ErasedNumbers
 from models import db, transaction
 from tests.integration.api.site import PEPPER, Site, csv_of
-from tests.integration.api.test_deletion_races import waiting
 from tests.waiting import HANG_SECONDS, wait_until
 
 NEW, GONE = "+14155559001", "+14155559002"

@@ -300,6 +300,23 @@ def test_who_is_erased_while_a_list_is_read_is_not_imported_either(
     assert (made["import"]["accepted"], made["import"]["suppressed"]) == (2, 1)
 
 
+def test_what_is_left_of_an_erased_number_is_deleted_by_an_admin_alone(site: Site) -> None:
+    (entry,) = site.sql(
+        "INSERT INTO suppression (id, scope, digest, source, created_by)"
+        " VALUES (gen_random_uuid(), 'demo', %s, 'erasure', 'x') RETURNING id",
+        HASH(CAT),
+    )
+    path = f"/suppressions/{entry['id']}"
+    refused = site.delete(path)
+    assert (refused.status_code, refused.text) == (
+        403,
+        "The key's role is operate; deleting what is left of an erased number needs admin.",
+    )
+    assert site.delete(path, role="admin", tenant="other").status_code == 404
+    assert site.delete(path, role="admin").status_code == 204
+    assert site.delete(path, role="admin").status_code == 404
+
+
 def test_what_does_not_bind_the_tenant_or_any_more_keeps_nobody_out(site: Site) -> None:
     entered(site, number=ANN, tenant="other")
     entered(site, number=BOB, campaign_id=site.create(1))
