@@ -95,9 +95,17 @@ def require_same_origin() -> None:
     """Refuse a form that a page of another origin sent. Raises ApiError 403."""
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    foreign = origin is not None and _host(origin) != request.host
     if foreign or site not in ("same-origin", "none"):
         raise ApiError(403, NOT_OURS)
+
+
+def _host(origin: str) -> str | None:
+    """Of what a browser, or whoever else, says of where it comes from; None where that is no URL."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _require_own_form(token: str) -> None:

@@ -114,9 +114,12 @@ def end_session(session_id: str) -> AnyResponse:
 @page("platform")
 def act_for_tenant() -> AnyResponse:
     """Act for another tenant from now on: in a session of its own, so that no process takes it for the old one."""
-    caller = current_caller()
+    caller, tenant_id = current_caller(), request.form.get("tenant", "")
+    if "\0" in tenant_id:
+        # Which PostgreSQL does not even compare.
+        raise not_found("Tenant")
     response = redirect(url_for("board.campaigns"), 303)
-    _with_session(response, caller.key_id, request.form.get("tenant", ""))
+    _with_session(response, caller.key_id, tenant_id)
     if caller.session_id is not None:
         _end(caller.session_id)
     return response

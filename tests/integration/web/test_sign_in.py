@@ -80,7 +80,8 @@ def test_nothing_is_changed_without_the_session_s_own_token(site: Site) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"},
-                                     {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}])  # fmt: skip
+                                     {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"},
+                                     {"Origin": "http://["}])  # fmt: skip
 def test_a_form_of_another_origin_neither_signs_in_nor_changes_anything(
     site: Site, headers: dict[str, str]
 ) -> None:
@@ -109,7 +110,8 @@ def test_sessions_are_listed_and_ended_by_their_owner_and_an_admin_alone(site: S
 def test_only_the_platform_acts_for_another_tenant(site: Site) -> None:
     platform, admin = Browser(site, "platform"), Browser(site, "admin")
     assert admin.post("/sessions/tenant", tenant=OTHER).status_code == 403
-    assert platform.post("/sessions/tenant", tenant="nobody").status_code == 404
+    for unknown in ("nobody", "\0"):
+        assert platform.post("/sessions/tenant", tenant=unknown).status_code == 404
     assert f"{TENANT} · platform" in platform.text("/")
     assert platform.post("/sessions/tenant", tenant=OTHER).status_code == 303
     assert f"{OTHER} · platform" in platform.text("/")
