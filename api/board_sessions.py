@@ -24,6 +24,8 @@ LIFETIME_SECONDS: Final = 12 * 3600
 """A working day; then the key is asked for again."""
 LINK_SECONDS: Final = 600
 USER_AGENT_MAX: Final = 200
+MOST_SESSIONS: Final = 20
+"""Of one key: whoever opens another ends the oldest."""
 
 _LIVING = """
     board_session s JOIN api_key k ON k.id = s.api_key_id
@@ -51,10 +53,10 @@ _OPEN = """
 _LINK = """
     INSERT INTO board_link (digest, api_key_id, expires_at) VALUES (%s, %s, now() + interval '1 second' * %s)"""
 _FOLLOW = "DELETE FROM board_link WHERE digest = %s AND expires_at > now() RETURNING api_key_id"
-_CLEAN = (
-    "DELETE FROM board_session WHERE expires_at <= now()",
-    "DELETE FROM board_link WHERE expires_at <= now()",
-)
+_INSTEAD = "DELETE FROM board_session WHERE digest = %s"
+_OLDEST = """
+    DELETE FROM board_session WHERE id IN (
+        SELECT id FROM board_session WHERE api_key_id = %s ORDER BY created_at DESC, id DESC OFFSET %s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,21 @@ class ListedSession:
     expires_at: datetime
 
 
-def open_session(key_id: uuid.UUID, user_agent: str, pepper: str, tenant_id: str | None = None) -> str | None:
+def open_session(
+    key_id: uuid.UUID, user_agent: str, pepper: str, tenant_id: str | None = None, instead_of: str = ""
+) -> str | None:
     """A new session of this key, which acts for `tenant_id` (its own tenant, without one); its cookie, or None where
-    the key or the tenant is gone, or not the key's to act for. Within a transaction."""
-    for statement in _CLEAN:
-        rows(statement)
+    the key or the tenant is gone, or not the key's to act for. Ends the one whose cookie is `instead_of`, and of the
+    key's others all but the newest. Within a transaction."""
     token = secrets.token_urlsafe(32)
     agent = user_agent[:USER_AGENT_MAX]
     made = rows(_OPEN, new_id(), digest(token, pepper), agent, LIFETIME_SECONDS, tenant_id, key_id)
-    return token if made else None
+    if not made:
+        return None
+    if instead_of:
+        rows(_INSTEAD, digest(instead_of, pepper))
+    rows(_OLDEST, key_id, MOST_SESSIONS)
+    return token
 
 
 def find(digests: Sequence[str]) -> Mapping[str, SessionRow]:

@@ -52,6 +52,12 @@ _BY_AGE = {
     "contact_token": """
         DELETE FROM contact_token WHERE ctid = ANY(ARRAY(SELECT ctid FROM contact_token
             WHERE created_at < now() - interval '7 days' ORDER BY created_at LIMIT %s))""",
+    "board_session": """
+        DELETE FROM board_session WHERE ctid = ANY(ARRAY(SELECT ctid FROM board_session
+            WHERE expires_at <= now() ORDER BY expires_at LIMIT %s))""",
+    "board_link": """
+        DELETE FROM board_link WHERE ctid = ANY(ARRAY(SELECT ctid FROM board_link
+            WHERE expires_at <= now() LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone

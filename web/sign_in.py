@@ -119,10 +119,7 @@ def act_for_tenant() -> AnyResponse:
         # Which PostgreSQL does not even compare.
         raise not_found("Tenant")
     response = redirect(url_for("board.campaigns"), 303)
-    _with_session(response, caller.key_id, tenant_id)
-    if caller.session_id is not None:
-        _end(caller.session_id)
-    return response
+    return _with_session(response, caller.key_id, tenant_id)
 
 
 def _form(fault: str | None = None, status: int = 200) -> Response:
@@ -139,7 +136,8 @@ def _own_path(after: str) -> str:
 def _with_session(response: AnyResponse, key_id: uuid.UUID, tenant_id: str | None = None) -> AnyResponse:
     with transaction():
         agent = request.headers.get("User-Agent", "")
-        token = board_sessions.open_session(key_id, agent, pepper(), tenant_id)
+        instead_of = request.cookies.get(board_sessions.COOKIE, "")
+        token = board_sessions.open_session(key_id, agent, pepper(), tenant_id, instead_of)
     if token is None:
         raise ApiError(404, "The key was taken away." if tenant_id is None else "Tenant not found")
     response.set_cookie(

@@ -375,3 +375,20 @@ def test_another_tenants_are_not_touched(world: World) -> None:
     sql("INSERT INTO tenant (id, name, retention_days) VALUES ('other', 'other', 2)")
     work()
     assert kept(campaign_id) == ALL
+
+
+def test_sessions_and_links_of_the_board_go_once_they_have_expired(world: World) -> None:
+    for seconds in (-1, -1, -1, -1, 60):
+        sql(
+            "INSERT INTO board_session (id, digest, api_key_id, tenant_id, user_agent, expires_at)"
+            " VALUES (%s, gen_random_uuid()::text, gen_random_uuid(), 'demo', '', now() + make_interval(secs => %s))",
+            new_id(),
+            seconds,
+        )
+        sql(
+            "INSERT INTO board_link (digest, api_key_id, expires_at)"
+            " VALUES (gen_random_uuid()::text, gen_random_uuid(), now() + make_interval(secs => %s))",
+            seconds,
+        )
+    work()
+    assert (number("board_session"), number("board_link")) == (1, 1)

@@ -129,6 +129,15 @@ def test_no_session_is_opened_for_a_tenant_that_is_not_the_key_s(site: Site) -> 
         assert board_sessions.open_session(ids["platform"], "", PEPPER, OTHER) is not None
 
 
+def test_a_key_has_so_many_sessions_and_a_browser_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_sessions, "MOST_SESSIONS", 2)
+    first, second, other = Browser(site), Browser(site), Browser(site, "read")
+    assert second.client.post("/sign-in", data={"key": key("operate")}).status_code == 303
+    assert first.get("/").status_code == 200
+    third = Browser(site)
+    assert [one.get("/").status_code for one in (first, second, third, other)] == [303, 200, 200, 200]
+
+
 def test_a_link_signs_in_once_within_its_time_and_on_this_machine_alone(site: Site) -> None:
     client, asked = site.client(), {"Authorization": f"Bearer {key('admin')}"}
     link = client.post("/sign-in/link", headers=asked).text
