@@ -120,7 +120,7 @@ _COUNT = """
 
 _STAGED_TYPES = """
     id uuid, line int, phone_number text, zone_group bigint, custom_fields jsonb, client_token text,
-    expires_at timestamptz, priority smallint, metadata jsonb"""
+    expires_at timestamptz, priority smallint, metadata jsonb, consent_at timestamptz, consent_source text"""
 _OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
 _STAGE = (
     f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
@@ -159,9 +159,9 @@ _ADDED = f"""
             UNION ALL SELECT line FROM barred)
     ), written AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            metadata)
+            consent_at, consent_source, metadata)
         SELECT id, %(campaign)s, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            coalesce(metadata, '{{{{}}}}') FROM fresh
+            consent_at, consent_source, coalesce(metadata, '{{{{}}}}') FROM fresh
     ), tokens AS (
         INSERT INTO contact_token (campaign_id, token, contact_id)
         SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
@@ -313,6 +313,8 @@ def _as_json(
             "expires_at": row.options.expires_at,
             "priority": row.options.priority,
             "metadata": metadata.get(row.line, {}),
+            "consent_at": row.consent[0],
+            "consent_source": row.consent[1],
         }
         for new, row in zip(new_ids(len(accepted)), accepted, strict=True)
     ]

@@ -17,10 +17,11 @@ from campaigns.number_zones import Zones, zones_of_number
 from campaigns.zone_groups import group_of
 from ids import new_ids
 
-CONTACT_COLUMNS = (
-    "id, campaign_id, position, phone_number, zone_group, custom_fields, consent_at, consent_source"
+_CONSENT = "consent_at, consent_source"
+CONTACT_COLUMNS = f"id, campaign_id, position, phone_number, zone_group, custom_fields, {_CONSENT}"
+STAGED_COLUMNS = (
+    f"id, line, phone_number, zone_group, custom_fields, client_token, expires_at, priority, {_CONSENT}"
 )
-STAGED_COLUMNS = "id, line, phone_number, zone_group, custom_fields, client_token, expires_at, priority"
 REJECT_COLUMNS = "campaign_id, line, raw, code, reason, column_name"
 ENOUGH_BYTES = 768 * 1024
 
@@ -100,7 +101,8 @@ def _staged(new: uuid.UUID, row: AcceptedRow, group: int) -> bytes:
     return (
         f"{new}\t{row.line}\t{row.phone_number}\t{group}\t".encode()
         + _fields(row)
-        + f"\t{token}\t{expires}\t{options.priority}\n".encode()
+        + f"\t{token}\t{expires}\t{options.priority}".encode()
+        + _end(row)
     )
 
 

@@ -223,6 +223,21 @@ def test_who_adds_the_same_at_the_same_time_waits_and_is_told_the_same_contacts(
     assert site.get(f"/campaigns/{campaign_id}").json["counts"]["total"] == 4
 
 
+def test_consent_is_kept_of_whoever_is_added(site: Site) -> None:
+    campaign_id = site.create(1)
+    said = {"consent_at": "2026-01-31T10:00:00+01:00", "consent_source": "web\tform"}
+    assert told(add(site, campaign_id, lead(1, **said), lead(2))) == ["added", "added"]
+    text = "phone_number,consent_at,consent_source\n+14155559003,2026-01-31,fair\n+14155559004,,\n"
+    assert add_csv(site, campaign_id, text).json["added"] == 2
+    kept = [(one["consent_at"], one["consent_source"]) for one in listed(site, campaign_id)[1:]]
+    assert kept == [
+        ("2026-01-31T09:00:00.000Z", "web\tform"),
+        (None, None),
+        ("2026-01-31T00:00:00.000Z", "fair"),
+        (None, None),
+    ]
+
+
 def test_who_waits_to_add_keeps_no_connection_and_is_told_to_come_back(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
