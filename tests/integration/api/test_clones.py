@@ -164,9 +164,9 @@ def test_who_clones_waits_for_a_turn_among_the_imports_and_its_statements_are_bo
     bounds: list[str] = []
     real = cloning.clone
 
-    def noted(*args: Any) -> Any:
+    def noted(*args: Any, **named: Any) -> Any:
         bounds.append(rows("SHOW statement_timeout")[0]["statement_timeout"])
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(cloning, "clone", noted)
     assert clone(site, source).status_code == 201
