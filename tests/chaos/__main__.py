@@ -18,8 +18,8 @@ from tests.chaos.run import perform
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import compare
 
-# To settle only ends a hang: a call whose owner is not proven dead is told after 120 s, and then keeps its channels, which
-# may be all that a small gateway has, for 170 s more.
+# To settle only ends a hang: a call whose owner is not proven dead is told after 120 s, and then keeps its channels,
+# which may be all that a small gateway has, for 170 s more.
 SHORT = Size(contacts=400, faults=36, spacing=1.4, longest=10.0, settle=420.0)
 LONG = Size(contacts=10_000, faults=2_000, spacing=1.2, longest=60.0, settle=540.0)
 POINTS = tuple(point for point in FaultPoint if point is not FaultPoint.SLICE_CANCELLED)
