@@ -99,7 +99,7 @@ def test_a_longer_step_adds_up_what_was_called_and_tells_the_most_that_was_in_pr
 def test_without_a_span_the_last_300_steps_are_told(site: Site) -> None:
     campaign_id = site.create()
     # The first is young enough for as long as this machine may take until it is read.
-    for age, offered in ((150, 1), (301, 2), (0, 3)):
+    for age, offered in ((240, 1), (301, 2), (0, 3)):
         site.sql(
             "INSERT INTO campaign_pace"
             " VALUES (%s, date_trunc('second', now() - %s * interval '1 s'), 'd1', %s, 0, 0)",
