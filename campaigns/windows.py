@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import chain
@@ -38,7 +38,7 @@ class WindowRefusedError(CampaignsError):
 
     def __init__(self, field: str, value: str, rule: str) -> None:
         super().__init__(f"{field} is {value}; {rule}.")
-        self.field = field
+        self.field, self.value, self.rule = field, value, rule
 
 
 def seconds_of(written: str) -> int:
@@ -106,6 +106,8 @@ class Windows:
 
     week: tuple[tuple[Span, ...], ...]
     holidays: Holidays = field(default_factory=Holidays)
+    others: tuple[Windows, ...] = ()
+    """Those that have to be open as well."""
 
     @classmethod
     def from_json(cls, said: Sequence[Mapping[str, Any]], holidays: Mapping[str, Any] | None = None) -> Self:
@@ -134,8 +136,19 @@ class Windows:
                 week[DAYS.index(day)].append((start, end))
         return cls(tuple(tuple(merged(spans)) for spans in week), Holidays.from_json(holidays))
 
+    def within(self, others: Iterable[Windows]) -> Windows:
+        """These, as far as all of `others` are open too."""
+        return replace(self, others=(*self.others, *others))
+
     def openings(self, zone: str, start: int, end: int) -> list[Span]:
         """When they are open in a zone, from `start` to `end`."""
+        found = self._own_openings(zone, start, end)
+        for other in self.others:
+            if found:
+                found = common(found, other.openings(zone, start, end))
+        return found
+
+    def _own_openings(self, zone: str, start: int, end: int) -> list[Span]:
         first, last = start // DAY - 1, end // DAY + 1
         closed = self.holidays.days(first, last)
         found: list[Span] = []
