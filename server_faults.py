@@ -41,7 +41,7 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"READONLY"), "it takes no writes: it is a replica"),
     (
         re.compile(r"self[- ]signed certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed"),
-        "its certificate is not trusted (README, Servers elsewhere)",
+        "its certificate is not trusted (docs/deploying.md, Servers elsewhere)",
     ),
     (
         re.compile(r"server does not support SSL|WRONG_VERSION_NUMBER|wrong version number"),

@@ -1,4 +1,4 @@
-"""Every snippet of the README does what it says, in the order in which a reader would run them."""
+"""Every snippet of the README and of the guide does what it says, in the order in which a reader would run them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,16 @@ from tests.variables import LEVELS, OUR_VARIABLES
 from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+README, GUIDE, DEPLOYING = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/guide.md", "docs/deploying.md")
+)
+
+
+def snippets(text: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+SNIPPETS = snippets(README)
 SETTINGS = [snippet for snippet in SNIPPETS if "export FREESWITCH_URLS" in snippet]
 CURL = [snippet for snippet in SNIPPETS if snippet not in SETTINGS]
 
@@ -34,13 +42,20 @@ def bash(script: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_the_first_campaign_with_curl(make_stack: StackMaker, tmp_path: Path) -> None:
+def test_the_first_campaign_with_curl_and_its_life_after_that(make_stack: StackMaker, tmp_path: Path) -> None:
     # As script/server has them: calls of real length, so that a reader who is slow to listen sees them.
     stack = make_stack(simulator=SimulatorOptions(speed=1.0))
     port = stack.web_url.rsplit(":", 1)[1]
-    done = bash("\n".join(CURL), tmp_path, PORT=port, CARILLON_HOME=str(stack.home))
+    done = bash("\n".join([*CURL, *snippets(GUIDE)]), tmp_path, PORT=port, CARILLON_HOME=str(stack.home))
     assert done.returncode == 0, done.stdout + done.stderr
-    for word in ("event: contact", '"status":"connected"', '"import"', "+12025550100"):
+    for word in (
+        "event: contact",
+        '"status":"connected"',
+        '"import"',
+        "+12025550100",
+        '"owner":"sales"',
+        '"family"',
+    ):
         assert word in done.stdout.replace('": ', '":'), word
 
 
@@ -59,5 +74,5 @@ def test_the_settings_of_a_real_cluster_are_good_ones(tmp_path: Path) -> None:
 
 
 def test_every_setting_of_the_table_exists_and_every_setting_is_in_the_table() -> None:
-    told = set(re.findall(r"`([A-Z_]{4,})`", README.split("| setting |")[1].split("\n\n")[0]))
+    told = set(re.findall(r"`([A-Z_]{4,})`", DEPLOYING.split("| setting |")[1].split("\n\n")[0]))
     assert told - LEVELS == OUR_VARIABLES

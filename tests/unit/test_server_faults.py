@@ -54,7 +54,7 @@ def test_a_driver_is_quoted_in_one_line_that_says_what_it_means(said: str) -> No
     [
         (
             f"Error 1 connecting to redis:6379. {TLS}.",
-            "its certificate is not trusted (README, Servers elsewhere)",
+            "its certificate is not trusted (docs/deploying.md, Servers elsewhere)",
         ),
         (
             "MISCONF Valkey is configured to save RDB snapshots, but it is currently unable to persist to disk.",

@@ -20,7 +20,7 @@ from tests.integration.local.test_wrong_servers import first_line, one_sentence
 from tests.tls import Authority, Terminator, speaking_tls
 from tests.waiting import wait_until
 
-UNTRUSTED = "its certificate is not trusted (README, Servers elsewhere)"
+UNTRUSTED = "its certificate is not trusted (docs/deploying.md, Servers elsewhere)"
 
 
 @pytest.fixture
