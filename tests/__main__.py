@@ -53,6 +53,8 @@ ALL = (
     Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
     Run("this machine and chaos", (LOCAL, "tests/chaos")),
     Run("faults, end to end", FAULTS),
+    # Why it was skipped, where it was.
+    Run("the board in a browser", ("-rs", "tests/browser")),
     Run("dialer", (DEATHS,)),
     Run("api", (API,)),
     Run("model and proof", (MODEL, PROOF)),
@@ -118,12 +120,14 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
 
 
 def _show(run: Run, took: tuple[float, float], said: IO[bytes], *, whole: bool) -> None:
-    """The end of what a run said, all of it where something failed; `took`: seconds of the clock, of processors."""
+    """The end of what a run said, and why it skipped what it tells of; all of it where something failed. `took`: seconds
+    of the clock, of processors."""
     said.seek(0)
     lines = said.read().splitlines(keepends=True)
     sys.stdout.write(f"\n{run.name}, after {took[0]:.0f} s, by {took[1]:.0f} s of a processor:\n")
     sys.stdout.flush()
-    sys.stdout.buffer.write(b"".join(lines if whole else lines[-1:]))
+    skipped = [line for line in lines[:-1] if line.startswith(b"SKIPPED")]
+    sys.stdout.buffer.write(b"".join(lines if whole else [*skipped, *lines[-1:]]))
     sys.stdout.buffer.flush()
 
 

@@ -18,11 +18,12 @@ CHROMIUM = Path("/usr/bin/chromium")
 HANG_SECONDS = 600
 
 pytestmark = [
-    pytest.mark.full,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not there"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(), reason=f"no browser: apt-get install chromium, or there is no {CHROMIUM}"
+    ),
     pytest.mark.skipif(
         not (find_spec("playwright") and find_spec("axe_playwright_python")),
-        reason="no driver: pip install playwright axe-playwright-python",
+        reason="no driver: pip install -r requirements-browser.txt",
     ),
 ]
 
