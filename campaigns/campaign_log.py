@@ -67,12 +67,18 @@ def note(campaign_id: uuid.UUID, action: str, by: str | None, details: Mapping[s
     )
 
 
-def page(campaign_id: uuid.UUID, limit: int, offset: int) -> tuple[list[LogEntry], int]:
-    """A page of what happened to a campaign, oldest first, and how much there is in all."""
+ORDERS = {"oldest": "campaign_log.id", "newest": "campaign_log.id DESC"}
+"""How its entries may be asked for."""
+
+
+def page(
+    campaign_id: uuid.UUID, limit: int, offset: int, order: str = "oldest"
+) -> tuple[list[LogEntry], int]:
+    """A page of what happened to a campaign, in one of ORDERS, and how much there is in all."""
     found = rows_as(
         LogEntry,
         "SELECT id::text, at, by, action, reason, details FROM campaign_log WHERE campaign_id = %s"
-        " ORDER BY campaign_log.id LIMIT %s OFFSET %s",
+        f" ORDER BY {ORDERS[order]} LIMIT %s OFFSET %s",
         campaign_id,
         limit,
         offset,

@@ -120,8 +120,8 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
 
 
 def _show(run: Run, took: tuple[float, float], said: IO[bytes], *, whole: bool) -> None:
-    """The end of what a run said, and why it skipped what it tells of; all of it where something failed. `took`: seconds
-    of the clock, of processors."""
+    """The end of what a run said, and why it skipped what it tells of; all of it where something failed. `took`:
+    seconds of the clock, of processors."""
     said.seek(0)
     lines = said.read().splitlines(keepends=True)
     sys.stdout.write(f"\n{run.name}, after {took[0]:.0f} s, by {took[1]:.0f} s of a processor:\n")

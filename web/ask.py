@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import flask
 import orjson
@@ -32,32 +33,65 @@ class Refused(Exception):  # noqa: N818  as the API said it
         self.code = code
 
 
+IF_MATCH: Final = "If-Match"
+ONCE: Final = "Idempotency-Key"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API answered: its JSON, None where it is nothing, and the `etag` of what may be changed; else ""."""
+
+    data: Any
+    etag: str
+
+
 def ask(
     method: str,
     path: str,
     query: Mapping[str, object] | None = None,
     body: Mapping[str, object] | None = None,
+    **headers: str,
 ) -> Any:
-    """What the API answers, read from its JSON; None where it answers with nothing.
+    """What the API answers, read from its JSON; None where it answers with nothing. As `answer`."""
+    return answer(method, path, query, body, **headers).data
 
-    `path` begins below /api/v1. A value of None in `query` is left out. Raises Refused.
+
+def answer(
+    method: str,
+    path: str,
+    query: Mapping[str, object] | None = None,
+    body: Mapping[str, object] | None = None,
+    *,
+    if_match: str = "",
+    once: str = "",
+) -> Answer:
+    """What the API answers.
+
+    `path` begins below /api/v1. A value of None in `query` is left out. `if_match` is the ETag of what is changed;
+    what is asked `once`, under a random word that a form carries, is not done again. Raises Refused.
     """
+    headers = [(name, value) for name, value in ((IF_MATCH, if_match), (ONCE, once)) if value]
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    with app.app_context(), app.request_context(_environ(method, path, query, body)):
+    with app.app_context(), app.request_context(_environ(method, path, query, body, headers)):
         response = app.full_dispatch_request()
     if response.status_code >= 400:
         problem = orjson.loads(response.get_data())
         raise Refused(response.status_code, problem["detail"], problem["code"])
     data = response.get_data()
-    return orjson.loads(data) if data else None
+    return Answer(orjson.loads(data) if data else None, response.headers.get("ETag", ""))
 
 
 def _environ(
-    method: str, path: str, query: Mapping[str, object] | None, body: Mapping[str, object] | None
+    method: str,
+    path: str,
+    query: Mapping[str, object] | None,
+    body: Mapping[str, object] | None,
+    more: list[tuple[str, str]],
 ) -> dict[str, Any]:
     token = request.cookies.get(board_sessions.COOKIE, "")
     pepper = services().settings.secret_key or ""
     headers = [
+        *more,
         ("Accept", "application/json"),
         ("Cookie", f"{board_sessions.COOKIE}={token}"),
         (board_sessions.CSRF_HEADER, board_sessions.csrf_token(token, pepper)),

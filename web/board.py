@@ -8,8 +8,10 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 
 from web import (
+    again_page,
     campaign_list,
     campaign_page,
+    campaign_settings,
     cluster_page,
     contact_pages,
     halt_page,
@@ -17,6 +19,8 @@ from web import (
     pages,
     settings_pages,
     sign_in,
+    suppression_pages,
+    tenant_pages,
 )
 from web.blueprint import blp
 from web.showing import lasting, plain_time, rfc3339
@@ -24,10 +28,12 @@ from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
     ("board.campaigns", "Campaigns", "read"),
+    ("board.suppressions", "Do not call", "read"),
     ("board.agents", "Agents", "read"),
     ("board.numbers", "Numbers", "read"),
     ("board.limits", "Limits", "read"),
     ("board.keys", "Keys", "admin"),
+    ("board.tenants", "Tenants", "platform"),
     ("board.cluster", "Cluster", "platform"),
 )
 """What the frame leads to, and the role that may go there."""
@@ -40,6 +46,15 @@ DONE_WORDS: Final = {
     "deleted": "Deleted. Its calls stay counted.",
     "saved": "Saved.",
     "gone": "Gone.",
+    "again": "They are called again, within the campaign’s hours.",
+    "scheduled": "Made. It starts by itself at its time.",
+    "cloned": "Made, as a draft. Start it when it may call.",
+    "person-retry": "Called as soon as somebody’s turn comes.",
+    "person-back": "Back in: called as soon as the turn comes.",
+    "person-out": "Taken out: not called any more.",
+    "person-callback": "Called back then, before everybody else who is due.",
+    "suppressed": "Not called any more, from now on.",
+    "erasing": "The number is not called any more. What is kept of the person is being erased.",
     "lifted": "The halt is lifted. Running campaigns go on.",
 }
 """What a page says of the form that led to it, by the word in its address."""
@@ -52,8 +67,8 @@ FILTERS: Final = {
     "cause_words": cause_words,
 }
 PAGES: Final = (
-    campaign_list, campaign_page, cluster_page, contact_pages, halt_page, new_campaign, pages, settings_pages,
-    sign_in,
+    again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page, new_campaign,
+    pages, settings_pages, sign_in, suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

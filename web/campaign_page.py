@@ -7,20 +7,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.blueprint import PREFIX
 from web.ask import ask
 from web.blueprint import blp
 from web.campaign_list import ACTIONS
+from web.log_words import Told, told
+from web.nested_forms import window_sentence
 from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shown
-from web.showing import bar_parts, moment, rfc3339, share
+from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
 from web.why import why
 from web.words import OUTCOMES, call_chip, meaning, outcome_chip
 
 LAST_CALLS: Final = 15
+LOG_ENTRIES: Final = 8
+LOG_PER_PAGE: Final = 50
 PEOPLE: Final = (
     ("completed", "good", "reached"),
     ("failed", "bad", "not reached"),
@@ -56,6 +60,25 @@ def campaign_calls(campaign_id: str) -> Response:
     """Its outcomes and last calls: read again while calls end."""
     found = _campaign(campaign_id)
     return fragment("campaign_calls.html", _head(found) | _calls(found))
+
+
+@blp.get("/campaigns/<campaign_id>/log")
+@page()
+def campaign_log(campaign_id: str) -> Response:
+    """All that happened to it, newest first."""
+    found, number = _campaign(campaign_id), page_number(request.args.get("page"))
+    entries, total = _log(found["id"], LOG_PER_PAGE, number * LOG_PER_PAGE)
+    path = url_for("board.campaign_log", campaign_id=found["id"])
+    values = {"campaign": found, "log": entries, "at": paging(path, {}, number, total, LOG_PER_PAGE)}
+    return shown("log.html", values)
+
+
+@blp.get("/campaigns/<campaign_id>/log/part")
+@page()
+def campaign_log_part(campaign_id: str) -> Response:
+    """The last that happened to it: read by its page once that is there, and again."""
+    entries, total = _log(quote(campaign_id, safe=""), LOG_ENTRIES)
+    return fragment("log_part.html", {"campaign_id": campaign_id, "log": entries, "total": total})
 
 
 @blp.get("/campaigns/<campaign_id>/stop")
@@ -98,6 +121,7 @@ def _head(found: Mapping[str, Any]) -> dict[str, Any]:
         "why": why(found, brief=True),
         "actions": ACTIONS.get(found["status"], ()),
         "may_stop": found["status"] in ("running", "paused", "scheduled", "draft"),
+        "window": window_sentence(found["windows"], found["holidays"]),
     }
 
 
@@ -128,6 +152,12 @@ def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
         "placed": placed,
         "answered": share(answered, placed),
     }
+
+
+def _log(campaign_id: str, limit: int, offset: int = 0) -> tuple[list[Told], int]:
+    """What happened to it, the newest first, and how much there is in all."""
+    found = ask("GET", f"/campaigns/{campaign_id}/log", {"order": "newest", "limit": limit, "offset": offset})
+    return [told(entry) for entry in found["log"]], found["total"]
 
 
 def _minute() -> Minute:

@@ -6,10 +6,12 @@ import re
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Response, request, url_for
+from flask import Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
-from web.ask import ask
+from web.ask import Refused, ask
 from web.blueprint import blp
+from web.campaign_settings import instant
 from web.pages import page, shown
 from web.showing import address, page_number, paging
 from web.story import decision, told
@@ -58,6 +60,45 @@ def contacts(campaign_id: str) -> Response:
 @page()
 def contact(campaign_id: str, contact_id: str) -> Response:
     """One contact's story."""
+    return _contact(campaign_id, contact_id)
+
+
+@blp.post("/campaigns/<campaign_id>/contacts/<contact_id>/<any(retry, out, back, callback):action>")
+@page("operate")
+def change_contact(campaign_id: str, contact_id: str, action: str) -> AnyResponse:
+    """Call somebody again, take him out or back in, or have him called at a time."""
+    path = f"/campaigns/{quote(campaign_id, safe='')}/contacts/{quote(contact_id, safe='')}"
+    body: dict[str, object] = {"status": "cancelled"} if action == "out" else {"status": "pending"}
+    if action == "retry":
+        body["next_attempt_at"] = None
+    if action == "callback":
+        at = instant(request.form.get("at", ""))
+        if at is None:
+            return _contact(campaign_id, contact_id, "Say when to call: a day and a time.", 400)
+        body = {"next_attempt_at": at}
+    try:
+        ask("PATCH", path, body=body)
+    except Refused as error:
+        if error.status == 404:
+            raise
+        return _contact(campaign_id, contact_id, error.sentence, error.status)
+    where = url_for("board.contact", campaign_id=campaign_id, contact_id=contact_id, done=f"person-{action}")
+    return redirect(where, 303)
+
+
+def actions_of(contact: dict[str, Any], campaign: dict[str, Any]) -> list[tuple[str, str]]:
+    """What may be done with somebody as he is now: the word of each, and what its button says."""
+    if campaign["end_reason"] is not None:
+        return []
+    if contact["status"] == "pending":
+        waits = [("retry", "Call now")] if contact["next_attempt_at"] else []
+        return [*waits, ("callback", "Call at this time"), ("out", "Take out")]
+    if contact["status"] in ("failed", "cancelled"):
+        return [("back", "Call again"), ("callback", "Call at this time")]
+    return [("callback", "Call at this time")] if contact["status"] == "completed" else []
+
+
+def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status: int = 200) -> Response:
     campaign = _campaign(campaign_id)
     found = ask("GET", f"/campaigns/{campaign['id']}/contacts/{quote(contact_id, safe='')}")
     calls = ask("GET", "/calls", {"contact_id": found["id"], "limit": CALLS})["calls"]
@@ -69,8 +110,11 @@ def contact(campaign_id: str, contact_id: str) -> Response:
         "calls": [told(call) for call in calls],
         "sentence": sentence,
         "at": at,
+        "actions": actions_of(found, campaign),
+        "fault": fault,
+        "typed_at": (instant(request.form.get("at", "")) or "")[:16],
     }
-    return shown("contact.html", values)
+    return shown("contact.html", values, status)
 
 
 def e164(typed: str) -> str:

@@ -8,6 +8,7 @@ from api.blueprint import PREFIX
 from web.agent_words import action_sentence
 from web.ask import ask
 from web.blueprint import blp
+from web.nested_forms import DAYS, rules_shown, spans_shown
 from web.pages import page, shown
 
 
@@ -21,6 +22,9 @@ def new_campaign() -> Response:
         "agents": [(agent, action_sentence(agent["action"])) for agent in agents],
         "numbers": [number for number in numbers if number["outbound_enabled"]],
         "limits": ask("GET", "/call-limits"),
+        "spans": spans_shown(None),
+        "days": DAYS,
+        "rules": rules_shown({}),
         "target": f"{PREFIX}/campaigns",
     }
     return shown("new_campaign.html", values)

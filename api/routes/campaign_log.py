@@ -44,21 +44,33 @@ class LogEntrySchema(schemas.Schema):
     details = schemas.Object(required=True)
 
 
+class LogFilters(PageValues):
+    """A loaded LogQuery."""
+
+    order: str
+
+
+class LogQuery(PageQuery):
+    """Which entries, and in which order."""
+
+    order = schemas.Choice(campaign_log.ORDERS, load_default="oldest")
+
+
 LogList = list_schema("log", LogEntrySchema)
 
 
 @blp.route("/campaigns/<campaign_id>/log")
 @requires("read", errors={404: NOT_FOUND})
-@blp.arguments(PageQuery, location="query")
+@blp.arguments(LogQuery, location="query")
 @blp.response(200, LogList, example=EXAMPLE)
-def get_log(query: PageValues, campaign_id: str) -> Response:
+def get_log(query: LogFilters, campaign_id: str) -> Response:
     """Get a campaign's log
 
-    Every start, pause, end, change and hold of it, oldest first: when, by whom and why. Nothing of it is ever changed
-    or deleted.
+    Every start, pause, end, change and hold of it: when, by whom and why. Oldest first, unless another `order` is
+    asked for. Nothing of it is ever changed or deleted.
     """
     page = Page.of(query)
     with transaction(writes=False):
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
-        entries, total = campaign_log.page(found.id, page.limit, page.offset)
+        entries, total = campaign_log.page(found.id, page.limit, page.offset, query["order"])
     return json_answer(page.body("log", [asdict(entry) for entry in entries], total))

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": set(),
     "web_errors": {"logs"},
     "api": {"campaigns", "coordination", "limits", "live", "models", "settings"},
-    "web": {"api", "campaigns.blocked_words", "campaigns.dispositions"},
+    "web": {"api", "campaigns.blocked_words", "campaigns.dispositions", "campaigns.retry_rules"},
     "campaigns": {"ids", "models"},
     "coordination": set(),
     "limits": {"coordination"},

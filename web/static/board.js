@@ -47,9 +47,11 @@ async function reread(element) {
 
 localize(document);
 
-// Parts that are read again by themselves, while somebody looks.
+// Parts that are read again by themselves, while somebody looks; a quiet one at once, too, and says nothing of that.
 for (const element of document.querySelectorAll("[data-part][data-every]")) {
-  const status = document.getElementById("live");
+  const quiet = "quiet" in element.dataset;
+  const status = quiet ? null : document.getElementById("live");
+  if (quiet) reread(element);
   let read = Date.now();
   setInterval(async () => {
     if (document.hidden || element.matches(":focus-within")) return;

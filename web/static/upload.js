@@ -1,4 +1,4 @@
-// Sends a new campaign to the API as it is typed, and says how far the list has come.
+// Sends a form with a list to the API as it is typed, and says how far the list has come.
 "use strict";
 
 const form = document.getElementById("upload");
@@ -37,15 +37,27 @@ function body() {
   for (const field of form.querySelectorAll("[data-instant]")) {
     if (field.value) data.set(field.name, new Date(field.value).toISOString());
   }
+  // Of fields.js, on a page that has such fields.
+  if (typeof nest === "function") nest(data);
   for (const [name, value] of [...data.entries()]) if (value === "") data.delete(name);
   // The file last: whatever else is wrong is said before it has been sent.
-  const file = data.get("contacts");
-  data.delete("contacts");
-  data.append("contacts", file);
+  const file = data.get(form.dataset.file);
+  data.delete(form.dataset.file);
+  data.append(form.dataset.file, file);
   return data;
 }
 
-// What is sent again unchanged makes no second campaign.
+// What became of a list whose entries have no page of their own.
+function told(answer) {
+  progress.hidden = true;
+  send.disabled = false;
+  const count = (number) => NUMBERS.format(number);
+  says.textContent = `${count(answer.rows)} rows: ${count(answer.added)} entered, ${count(answer.unchanged)} were there already, ${count(answer.invalid)} cannot be read.`;
+  const faults = answer.faults.map((fault) => Object.assign(document.createElement("li"), { textContent: fault }));
+  document.getElementById("faults").replaceChildren(...faults);
+}
+
+// What is sent again unchanged is done once.
 form.addEventListener("input", () => { idempotencyKey = ""; });
 
 form.addEventListener("submit", (event) => {
@@ -68,6 +80,7 @@ form.addEventListener("submit", (event) => {
   request.onload = () => {
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* Said below. */ }
+    if (!form.dataset.after && request.status >= 200 && request.status < 300) return told(answer);
     if (request.status === 201) return window.location.assign(form.dataset.after + encodeURIComponent(answer.id));
     return refuse(answer.detail ?? "The server gave no answer that this page understands.");
   };

@@ -1,0 +1,245 @@
+"""What is done with a campaign and its people by a form: settings, times, calling again, callbacks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.integration.api.site import OTHER, Site
+from tests.integration.web import hostile
+from tests.integration.web.browser import Browser
+from tests.integration.web.test_campaign_page import told
+
+WORKDAYS = ["mon", "tue", "wed", "thu", "fri"]
+
+
+def etag(page: str) -> str:
+    found = re.search(r'name="etag" value="([^"]+)"', page)
+    assert found is not None
+    return found[1].replace("&#34;", '"')
+
+
+def settings(site: Site, campaign_id: str, **changes: Any) -> dict[str, Any]:
+    """The form as its page fills it in."""
+    campaign = site.get(f"/campaigns/{campaign_id}").json
+    form = {
+        "etag": etag(Browser(site).get(f"/campaigns/{campaign_id}/settings").text),
+        "hours": "any",
+        **{name: campaign[name] for name in ("name", "max_concurrent_calls", "weight", "dial_order")},
+    }
+    return form | changes
+
+
+def test_settings_are_changed_and_nothing_else(site: Site) -> None:
+    campaign_id, browser = site.create(2), Browser(site)
+    path, before = f"/campaigns/{campaign_id}/settings", site.get(f"/campaigns/{campaign_id}").json
+    assert browser.post(path, **settings(site, campaign_id)).status_code == 303
+    assert site.get(f"/campaigns/{campaign_id}").json == before
+    window = {"hours": "these", "windows.0.from": "9", "windows.0.to": "20:00", "windows.0.days": WORKDAYS,
+              "windows.1.from": "", "windows.1.to": "", "windows.1.days": WORKDAYS, "time_zone": "Europe/Berlin",
+              "holidays.country": "de", "holidays.dates": "2026-12-24"}  # fmt: skip
+    rules = {
+        "retry_rules.busy.delay_minutes": "5",
+        "retry_rules.busy.retries": "3",
+        "retry_rules.no_answer.growth": "linear",
+    }
+    named = {"name": "Renamed", "max_concurrent_calls": "7", "weight": "3", "slow_start": "on"}
+    saved = browser.post(path, **settings(site, campaign_id, **window, **rules, **named))
+    assert (saved.status_code, saved.headers["Location"]) == (303, f"/campaigns/{campaign_id}?done=saved")
+    now = site.get(f"/campaigns/{campaign_id}").json
+    assert now == before | {
+        "name": "Renamed", "max_concurrent_calls": 7, "weight": 3, "slow_start": True, "time_zone": "Europe/Berlin",
+        "windows": [{"from": "09:00", "to": "20:00", "days": WORKDAYS}],
+        "holidays": {"country": "DE", "region": None, "dates": ["2026-12-24"]},
+        "retry_rules": {"busy": {"delay_seconds": 300, "retries": 3}},
+    }  # fmt: skip
+    page = browser.get(path).text
+    for part in (
+        'name="windows.0.from" value="09:00"',
+        'value="DE"',
+        'name="retry_rules.busy.delay_minutes" value="5"',
+    ):
+        assert part in page, part
+    said = browser.text(f"/campaigns/{campaign_id}")
+    assert "Mon–Fri 09:00–20:00, by the clock where each person lives." in said
+    log = browser.text(f"/campaigns/{campaign_id}/log")
+    assert "calls at once: 5 → 7" in log
+    assert log.index("operate key changed") < log.index("operate key made the campaign")
+    assert "calls at once: 5 → 7" in browser.text(f"/campaigns/{campaign_id}/log/part")
+
+
+def test_what_is_refused_stays_in_its_fields_and_changes_nothing(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    path = f"/campaigns/{campaign_id}/settings"
+    for changes, fault in (
+        ({"max_concurrent_calls": "0"}, "max_concurrent_calls is 0"),
+        ({"max_concurrent_calls": "many"}, "max_concurrent_calls"),
+        ({"hours": "these"}, "windows is a list of 0"),
+        (
+            {"hours": "these", "windows.0.from": "20:00", "windows.0.to": "9", "windows.0.days": ["mon"]},
+            "must be later than from",
+        ),
+        ({"retry_rules.busy.delay_minutes": "soon"}, "Who was busy: soon is no number."),
+        ({"name": ""}, "name"),
+    ):
+        refused = browser.post(path, **settings(site, campaign_id, **{"weight": "9"} | changes))
+        assert (refused.status_code, fault in refused.text) == (400, True), changes
+        assert 'name="weight" value="9"' in refused.text
+    assert site.get(f"/campaigns/{campaign_id}").json["weight"] == 1
+    assert Browser(site, "read").get(path).status_code == 403
+    assert Browser(site, "operate", OTHER).get(path).status_code == 404
+
+
+def test_nothing_is_saved_over_somebody_else_s_change(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    path = f"/campaigns/{campaign_id}/settings"
+    old = settings(site, campaign_id, weight="5")
+    site.request("PATCH", f"/campaigns/{campaign_id}", json={"weight": 2})
+    refused = browser.post(path, **old)
+    assert (refused.status_code, "Somebody else has changed this campaign" in refused.text) == (412, True)
+    assert site.get(f"/campaigns/{campaign_id}").json["weight"] == 2
+    # What the page now shows may be saved: it carries what the other one made of it.
+    assert browser.post(path, **old | {"etag": etag(refused.text)}).status_code == 303
+    assert site.get(f"/campaigns/{campaign_id}").json["weight"] == 5
+
+
+def test_when_it_starts_and_ends_is_set_and_taken_back(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    path = f"/campaigns/{campaign_id}/schedule"
+
+    def save(**times: str) -> Any:
+        return browser.post(path, etag=etag(browser.get(path).text), **times)
+
+    assert save(scheduled_at="2099-01-01T10:00", end_at="2099-01-02T10:00:00Z").status_code == 303
+    now = site.get(f"/campaigns/{campaign_id}").json
+    assert (now["status"], now["scheduled_at"], now["end_at"]) == (
+        "scheduled", "2099-01-01T10:00:00.000Z", "2099-01-02T10:00:00.000Z")  # fmt: skip
+    assert 'value="2099-01-01T10:00"' in browser.get(path).text
+    assert "Starts" in browser.text(f"/campaigns/{campaign_id}")
+    for wrong in ("2020-01-01T10:00", "tomorrow", "2099-13-01T10:00"):
+        refused = save(scheduled_at=wrong, end_at="2099-01-02T10:00")
+        assert (refused.status_code, 'role="alert"' in refused.text) == (400, True), wrong
+    assert save(scheduled_at="", end_at="").status_code == 303
+    now = site.get(f"/campaigns/{campaign_id}").json
+    assert (now["status"], now["scheduled_at"], now["end_at"]) == ("draft", None, None)
+
+
+def test_who_was_busy_is_called_again_at_a_time(site: Site) -> None:
+    campaign_id, browser = told(site), Browser(site)
+    site.sql(
+        "UPDATE contact SET status = 'failed', disposition = 'busy' WHERE campaign_id = %s AND position = 1",
+        campaign_id,
+    )
+    site.sql("UPDATE campaign_count SET completed = 0, failed = 1 WHERE campaign_id = %s", campaign_id)
+    path = f"/campaigns/{campaign_id}/again"
+    page = browser.get(path).text
+    assert 'value="busy" checked' in page
+    once = re.findall(r'name="once" value="([0-9a-f]{32})"', page)[0]
+    form = {"who": "ended", "ends": ["busy"], "when": "at", "scheduled_at": "2099-01-01T10:00:00.000Z",
+            "name": "Busy ones", "once": once}  # fmt: skip
+    made = browser.post(path, **form)
+    assert made.status_code == 303, made.text
+    new_id = re.findall(r"/campaigns/([^?]+)\?done=scheduled", made.headers["Location"])[0]
+    new = site.get(f"/campaigns/{new_id}").json
+    assert (new["name"], new["status"], new["scheduled_at"], new["counts"]["total"], new["cloned_from"]) == (
+        "Busy ones", "scheduled", "2099-01-01T10:00:00.000Z", 1, campaign_id)  # fmt: skip
+    # The same form sent twice makes one campaign.
+    assert f"/campaigns/{new_id}?" in browser.post(path, **form).headers["Location"]
+    assert site.get("/campaigns").json["total"] == 2
+    back = browser.post(path, who="ended", ends=["busy"], when="here")
+    assert back.headers["Location"] == f"/campaigns/{campaign_id}?done=again&n=1"
+    assert "People: 1." in browser.text(f"/campaigns/{campaign_id}", done="again", n="1")
+
+
+def test_calling_again_says_what_is_missing_or_cannot_be(site: Site) -> None:
+    campaign_id, browser = told(site), Browser(site)
+    path = f"/campaigns/{campaign_id}/again"
+    for form, status, fault in (
+        ({"who": "ended", "when": "draft"}, 400, "Choose whom to call again"),
+        ({"who": "ended", "ends": ["busy"], "when": "at", "scheduled_at": ""}, 400, "Say when"),
+        ({"who": "ended", "ends": ["busy"], "when": "draft"}, 409, "there is nobody to call again"),
+        ({"who": "ended", "ends": ["nonsense"], "when": "here"}, 400, "nonsense"),
+    ):
+        refused = browser.post(path, **form)
+        assert (refused.status_code, fault in refused.text) == (status, True), (form, refused.text)
+    assert site.get("/campaigns").json["total"] == 1
+    past = browser.post(path, who="everybody", when="at", scheduled_at="2020-01-01T10:00")
+    assert (past.status_code, "It waits as a draft" in past.text) == (400, True)
+    assert Browser(site, "read").get(path).status_code == 403
+    assert Browser(site, "operate", OTHER).post(path, who="everybody", when="draft").status_code == 404
+
+
+def test_a_draft_is_cloned_with_its_whole_list_and_a_clone_starts_at_once_where_asked(site: Site) -> None:
+    campaign_id, browser = site.create(3), Browser(site)
+    made = browser.post(f"/campaigns/{campaign_id}/again", who="everybody", when="now", name="")
+    new_id = re.findall(r"/campaigns/([^?]+)\?done=started", made.headers["Location"])[0]
+    new = site.get(f"/campaigns/{new_id}").json
+    assert (new["status"], new["counts"]["total"]) == ("running", 3)
+    ended = site.create(2)
+    site.post(f"/campaigns/{ended}/start")
+    site.post(f"/campaigns/{ended}/stop")
+    assert "People who were cancelled: 2" in browser.text(f"/campaigns/{ended}/again")
+    made = browser.post(f"/campaigns/{ended}/again", who="cancelled", when="draft")
+    assert "done=cloned" in made.headers["Location"]
+
+
+def test_somebody_is_called_back_taken_out_and_put_back(site: Site) -> None:
+    campaign_id, browser = told(site), Browser(site)
+    contacts = {
+        one["phone_number"]: one["id"]
+        for one in site.get(f"/campaigns/{campaign_id}/contacts").json["contacts"]
+    }
+    path = f"/campaigns/{campaign_id}/contacts/{contacts['+14155550001']}"
+
+    def now() -> Any:
+        return site.get(path).json
+
+    assert (
+        browser.post(f"{path}/callback", at="2099-01-01T10:00").headers["Location"]
+        == f"{path}?done=person-callback"
+    )
+    assert now()["next_attempt_at"] == "2099-01-01T10:00:00.000Z"
+    assert "Call now" in browser.text(path)
+    assert browser.post(f"{path}/retry").status_code == 303
+    assert now()["next_attempt_at"] is None
+    assert browser.post(f"{path}/out").status_code == 303
+    assert now()["status"] == "cancelled"
+    assert "Call again" in browser.text(path)
+    assert browser.post(f"{path}/back").status_code == 303
+    assert now()["status"] == "pending"
+    for at in ("", "2020-01-01T10:00", "soon"):
+        refused = browser.post(f"{path}/callback", at=at)
+        assert (refused.status_code, 'role="alert"' in refused.text) == (400, True), at
+    # Who was reached may only be called back at a time.
+    reached = f"/campaigns/{campaign_id}/contacts/{contacts['+14155550000']}"
+    assert browser.post(f"{reached}/back").status_code == 409
+    assert browser.post(f"{reached}/callback", at="2099-01-01T10:00").status_code == 303
+    assert Browser(site, "read").post(f"{path}/out").status_code == 403
+    assert "Take out" not in Browser(site, "read").text(path)
+    assert Browser(site, "operate", OTHER).post(f"{path}/out").status_code == 404
+
+
+def test_hostile_words_do_nothing_in_these_forms(site: Site) -> None:
+    campaign_id, browser = site.create(1, name=hostile.NAME), Browser(site)
+    site.sql("UPDATE campaign_log SET by = %s, reason = %s WHERE false", hostile.NAME, hostile.NAME)
+    for page in ("settings", "schedule", "again", "log", "log/part"):
+        found = browser.get(f"/campaigns/{campaign_id}/{page}")
+        assert (found.status_code, hostile.written_as_it_is(found.text)) == (200, []), page
+    fields = dict.fromkeys(
+        ("name", "time_zone", "dial_order", "max_concurrent_calls", "windows.0.from", "windows.0.to", "etag",
+         "holidays.country", "holidays.region", "holidays.dates", "retry_rules.busy.retries", "scheduled_at",
+         "end_at"),
+        hostile.NAME,
+    )  # fmt: skip
+    for page in ("settings", "schedule"):
+        refused = browser.post(f"/campaigns/{campaign_id}/{page}", **fields, hours="these")
+        assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, []), page
+    again = {
+        "who": "ended",
+        "ends": [hostile.NAME],
+        "when": "draft",
+        "name": hostile.NAME,
+        "once": hostile.NAME,
+    }
+    refused = browser.post(f"/campaigns/{campaign_id}/again", **again)
+    assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, [])

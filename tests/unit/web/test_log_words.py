@@ -1,0 +1,63 @@
+"""A campaign's log, in words: nothing of it is left bare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns.campaign_log import ACTIONS
+from web.log_words import told
+
+
+def entry(action: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "at": "2026-01-31T09:00:00.000Z",
+        "by": "maria",
+        "action": action,
+        "reason": None,
+        "details": {},
+    } | changes
+
+
+@pytest.mark.parametrize("by", ["maria", None])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_is_a_sentence(action: str, by: str | None) -> None:
+    words = told(entry(action, by=by)).words
+    assert words.endswith(".")
+    assert "_" not in words
+
+
+def test_a_change_says_what_was_and_what_is() -> None:
+    window = [{"from": "09:00", "to": "20:00", "days": ["mon"]}]
+    changes = {
+        "max_concurrent_calls": [5, 20],
+        "windows": [None, window],
+        "scheduled_at": [None, "2026-02-01T09:00:00+00:00"],
+        "keep_open": [False, True],
+    }
+    found = told(entry("changed", details={"changes": changes}))
+    assert (
+        found.words
+        == "changed calls at once, the calling hours, its start and whether it waits for more people."
+    )
+    assert found.changes == [
+        ("calls at once", "5", "20"),
+        ("the calling hours", "At any hour.", "Mon 09:00–20:00, by the clock where each person lives."),
+        ("its start", "nothing", "2026-02-01 09:00 UTC"),
+        ("whether it waits for more people", "no", "yes"),
+    ]
+
+
+def test_why_it_was_held_is_said_in_full() -> None:
+    held = told(entry("held", by=None, reason="no_node"))
+    assert held.words.startswith("It was held. ")
+    assert "no_node" not in held.words
+    assert (
+        told(entry("completed", by=None, reason="exhausted")).words == "It was over: nobody was left to call."
+    )
+    added = told(entry("contacts_added", details={"added": 1200}))
+    assert added.words == "added 1,200 people."
+    assert told(entry("somersault", by=None, reason="why")).words.startswith(
+        "Somersault. Something holds it back"
+    )

@@ -1,0 +1,120 @@
+"""What happened to a campaign, a sentence for each entry of its log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from web.nested_forms import window_sentence
+from web.showing import plain_time
+from web.words import blocked_sentence
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "created": "made the campaign",
+    "scheduled": "set when it starts",
+    "unscheduled": "took its start back",
+    "started": "started it",
+    "resumed": "resumed it",
+    "paused": "paused it",
+    "stopped": "stopped it for good",
+    "contacts_added": "added people",
+    "taken_away": "changed something that it uses",
+    "hung_up": "ended its calls",
+    "exempted": "let it call in spite of the breaker",
+    "deleted": "deleted it",
+}
+"""What somebody did, behind his name."""
+BY_ITSELF: Final[Mapping[str, str]] = {
+    "scheduled": "Its start was set",
+    "started": "It started by itself",
+    "resumed": "It went on",
+    "paused": "It was paused",
+    "stopped": "It was stopped",
+    "completed": "It was over",
+    "failed": "It could not go on",
+    "held": "It was held",
+    "let_go": "What held it was over",
+    "taken_away": "Something that it uses was changed or taken away",
+    "hung_up": "Its calls were ended",
+    "purged": "Its people and calls were deleted, as the tenant keeps them no longer",
+}
+REASONS: Final[Mapping[str, str]] = {
+    "schedule": "at its time",
+    "exhausted": "nobody was left to call",
+    "deadline": "its time had come",
+}
+SETTINGS: Final[Mapping[str, str]] = {
+    "name": "its name",
+    "max_concurrent_calls": "calls at once",
+    "weight": "its share beside other campaigns",
+    "slow_start": "the slow beginning",
+    "keep_open": "whether it waits for more people",
+    "scheduled_at": "its start",
+    "end_at": "its end",
+    "time_zone": "its time zone",
+    "retry_rules": "the rules of retries",
+    "dial_order": "who is called first",
+    "windows": "the calling hours",
+    "holidays": "the days without calls",
+    "external_id": "its outside id",
+    "metadata": "its notes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry: when, who, and what; `changes` are settings, with what each was and is."""
+
+    at: str
+    by: str | None
+    words: str
+    changes: list[tuple[str, str, str]]
+
+
+def told(entry: Mapping[str, Any]) -> Told:
+    """Of an entry as the API tells it, or one of a newer release."""
+    details, by, action = entry["details"], entry["by"], entry["action"]
+    changes = [
+        (SETTINGS.get(name, name.replace("_", " ")), _shown(name, before), _shown(name, now))
+        for name, (before, now) in details.get("changes", {}).items()
+    ]
+    if action == "changed":
+        words = f"changed {_listed([name for name, _, _ in changes])}"
+    elif by is None:
+        words = BY_ITSELF.get(action, action.replace("_", " ").capitalize())
+    else:
+        words = ACTIONS.get(action, action.replace("_", " "))
+    if action == "contacts_added" and "added" in details:
+        number = details["added"]
+        words = f"added {number:,} {'person' if number == 1 else 'people'}"
+    return Told(entry["at"], by, f"{words}{_reason(entry['reason'])}", changes)
+
+
+def _reason(reason: str | None) -> str:
+    if reason is None:
+        return "."
+    words = REASONS.get(reason)
+    return f": {words}." if words else f". {blocked_sentence(reason)}"
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) < 2:
+        return "".join(names) or "its settings"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _shown(name: str, value: object) -> str:
+    if name in ("scheduled_at", "end_at") and isinstance(value, str):
+        return plain_time(value, "moment")
+    if name == "windows" and (value is None or isinstance(value, list)):
+        return window_sentence(value, None)
+    if value is None or value in ({}, ""):
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key.replace('_', ' ')}: {_shown('', one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return str(value)

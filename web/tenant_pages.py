@@ -1,0 +1,113 @@
+"""Tenants: who calls, what the operator grants each, and the hours in which its campaigns call unless told others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from web.ask import Refused, ask
+from web.blueprint import blp
+from web.campaign_settings import whole
+from web.nested_forms import DAYS, holidays_of, spans_shown, window_sentence, windows_of
+from web.pages import page, shown
+
+EMPTY: Mapping[str, Any] = {
+    "id": "",
+    "name": "",
+    "dialplan_context": None,
+    "gateway_ids": [],
+    "queues": [],
+    "weight": 1,
+    "retention_days": None,
+    "default_windows": None,
+    "default_holidays": None,
+    "default_time_zone": None,
+}
+
+
+@blp.get("/tenants")
+@page("platform")
+def tenants() -> Response:
+    """The list, and a form for another."""
+    return _tenants()
+
+
+@blp.post("/tenants")
+@page("platform")
+def make_tenant() -> AnyResponse:
+    """Make one."""
+    try:
+        ask("POST", "/tenants", body={"id": request.form.get("id", "").strip()} | _said())
+    except Refused as error:
+        return _tenants(error.sentence, error.status)
+    return redirect(url_for("board.tenants", done="saved"), 303)
+
+
+@blp.get("/tenants/<tenant_id>")
+@page("platform")
+def tenant(tenant_id: str) -> Response:
+    """Change one."""
+    return _tenant(tenant_id)
+
+
+@blp.post("/tenants/<tenant_id>")
+@page("platform")
+def change_tenant(tenant_id: str) -> AnyResponse:
+    """Save what differs."""
+    path = f"/tenants/{quote(tenant_id, safe='')}"
+    found = ask("GET", path)
+    wanted = {name: value for name, value in _said().items() if value != found[name]}
+    try:
+        if wanted:
+            ask("PATCH", path, body=wanted)
+    except Refused as error:
+        return _tenant(tenant_id, error.sentence, error.status)
+    return redirect(url_for("board.tenants", done="saved"), 303)
+
+
+def _said() -> dict[str, object]:
+    """What the form says of a tenant."""
+    form = request.form
+    windows = windows_of(form)
+    kept = form.get("retention_days", "").strip()
+    return {
+        "name": form.get("name", "").strip(),
+        "dialplan_context": form.get("dialplan_context", "").strip() or None,
+        "gateway_ids": form.getlist("gateway_ids"),
+        "queues": form.get("queues", "").replace(",", " ").split(),
+        "weight": whole(form.get("weight", "1")),
+        "retention_days": whole(kept) if kept else None,
+        "default_windows": windows,
+        "default_holidays": holidays_of(form) if windows is not None else None,
+        "default_time_zone": (form.get("time_zone", "").strip() or None) if windows is not None else None,
+    }
+
+
+def _tenants(fault: str | None = None, status: int = 200) -> Response:
+    listed = ask("GET", "/tenants", {"limit": 1000})["tenants"]
+    shown_ones = [(one, window_sentence(one["default_windows"], one["default_holidays"])) for one in listed]
+    return shown("tenants.html", _form(EMPTY, fault) | {"tenants": shown_ones, "found": None}, status)
+
+
+def _tenant(tenant_id: str, fault: str | None = None, status: int = 200) -> Response:
+    found = ask("GET", f"/tenants/{quote(tenant_id, safe='')}")
+    return shown("tenants.html", _form(found, fault) | {"tenants": [], "found": found}, status)
+
+
+def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+    """What the form shows: what was typed, where it was refused."""
+    values = dict(tenant)
+    if fault is not None:
+        values |= _said() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
+    return {
+        "tenant": values,
+        "gateways": ask("GET", "/gateways", {"limit": 1000})["gateways"],
+        "hours": "any" if values["default_windows"] is None else "these",
+        "spans": spans_shown(values["default_windows"]),
+        "days": DAYS,
+        "fault": fault,
+    }
