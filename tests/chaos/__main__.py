@@ -31,7 +31,7 @@ CLOCKS = {"dialer.2": 45.0, "dialer.3": -45.0}
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 0 where every column that must be 0 is."""
     parser = argparse.ArgumentParser(prog="script/chaos", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="a few dozen faults, within four minutes")
+    parser.add_argument("--short", action="store_true", help="a few dozen faults, within five minutes")
     parser.add_argument("--seed", type=int, help="of the schedule; default: a new one, printed")
     parser.add_argument("--faults", type=int, help=f"how many ({LONG.faults:,}, short {SHORT.faults})")
     parser.add_argument("--contacts", type=int, help=f"how many ({LONG.contacts:,}, short {SHORT.contacts})")

@@ -26,10 +26,17 @@ UNCONTROLLED = (OSError, ControlError, LocalError)
 class Acts:
     """Halts tenants, stops campaigns, has carriers refuse. `halted` are the tenants, `stoppable` whose campaigns are
     stopped, one after the other; `stops` is what the API said of it. What it did not confirm within a minute is never
-    answered: calls may leave all the same."""
+    answered: calls may leave all the same. `suppress` asks that somebody is not called any more."""
 
-    def __init__(self, stage: Stage, halted: Sequence[Party], stoppable: Sequence[tuple[Party, str]]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        halted: Sequence[Party],
+        stoppable: Sequence[tuple[Party, str]],
+        suppress: Callable[[], bool] = bool,
+    ) -> None:
         self.stops: list[Stop] = []
+        self.suppress = suppress
         self._stage = stage
         self._halted = halted
         self._stoppable = list(stoppable)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.faults import Kind
+from tests.chaos.hours import Suppressed
 from tests.chaos.stage import Stage
 from tests.chaos.stops import Away, Stop
 
@@ -22,7 +23,8 @@ class Struck:
 
     `deaths` are a node's name and when it was killed, `emptied` when Valkey lost what it had, `withheld` from when to
     when a dialer stood still between its guard and its write, all in wall seconds; `away` when nobody could have
-    ended a call, `stops` what was halted and stopped meanwhile.
+    ended a call, `stops` what was halted and stopped meanwhile, `suppressed` who was not to be called any more, and
+    `refused` what the API did not take that it should have.
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -32,6 +34,8 @@ class Struck:
     withheld: list[tuple[float, float]] = field(default_factory=list)
     away: list[Away] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
+    suppressed: list[Suppressed] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 class Breaker:

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     HALT_CUT_OFF = "halt while links are cut"
     HALT_UNHEARD = "halt without pub/sub"
     STOP_CUT_OFF = "stop while links are cut"
+    SUPPRESSED_UNHEARD = "suppression without pub/sub"
     CARRIER_REFUSES = "carrier refuses everything"
 
 
@@ -69,6 +70,7 @@ WEIGHTS: dict[Kind, int] = {
     Kind.HALT_CUT_OFF: 4,
     Kind.HALT_UNHEARD: 2,
     Kind.STOP_CUT_OFF: 3,
+    Kind.SUPPRESSED_UNHEARD: 2,
     Kind.CARRIER_REFUSES: 1,
 }
 LASTING = frozenset(
@@ -90,7 +92,7 @@ LASTING = frozenset(
 """Faults that are in force until they are ended."""
 STOPS = frozenset({Kind.HALT_CUT_OFF, Kind.HALT_UNHEARD, Kind.STOP_CUT_OFF})
 """Faults beside which somebody has calls ended."""
-SIMULATED = STOPS | {Kind.CARRIER_REFUSES}
+SIMULATED = STOPS | {Kind.SUPPRESSED_UNHEARD, Kind.CARRIER_REFUSES}
 """Faults that are struck or judged by what only a simulated node does and notes."""
 REFUSES_SECONDS = 30.0
 OF_ALL = frozenset(

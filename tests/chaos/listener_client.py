@@ -32,7 +32,8 @@ class Heard:
 class Ear:
     """One listener of one campaign: reconnects for as long as it takes, with the last id it has seen.
 
-    It goes at the end of the campaign, unless it `stays`: calls of a stopped one end after that.
+    It goes at the end of the campaign, unless it `stays`: calls of a stopped one end after that, and what was said of
+    a call may be corrected by its record.
     """
 
     client: ApiClient

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -51,6 +53,13 @@ class Patient(Api):
             if time.monotonic() > until:
                 raise failure
             time.sleep(AGAIN_SECONDS)
+
+    def post_unheard(self, path: str, body: Mapping[str, Any]) -> None:
+        """POST of a JSON body by a client that is gone before the answer comes."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        with contextlib.closing(connection):
+            headers = self._headers() | {"Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps(body).encode(), headers)
 
 
 class Line:

@@ -12,13 +12,15 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from local.api_client import ApiFailedError
 from tests.chaos.acts import Acts
 from tests.chaos.caps import CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
 from tests.chaos.faults import Fault, Size
 from tests.chaos.listener_client import Ear
+from tests.chaos.manager import Manager
 from tests.chaos.parties import DESK_CHANNELS, DESK_CPS, GATEWAY_CHANNELS, Line, Party, Patient
 from tests.chaos.records import Listener, Played, left_open
 from tests.chaos.stage import AUDIO_HOST, Stage
@@ -49,6 +51,8 @@ do."""
 DESK_CONCURRENT, DESK_PER_MINUTE, DESK_CPS_OF_FIRST_LEGS = 5, 180, 3
 DESK_SHARE, DESK_LEAST = 0.7, 20
 """Contacts of theirs, for each second that the faults take; so many at the least."""
+HOURS_CPS, HOURS_PER_MINUTE, HOURS_CONCURRENT = 2, 100, 2
+"""Of the tenant whose campaigns have windows and schedules, and of each of these."""
 TENANTS = 2
 GATEWAYS = 2
 """Of each tenant."""
@@ -76,7 +80,8 @@ class Play:
     """The tenants, their campaigns and their listeners; `acts` is what is done to them while things break.
 
     With `stops` a tenant with long calls plays as well, whose campaigns are there to be stopped but for the first.
-    Where the stage can tell of second legs, a tenant plays whose agent is reached by a gateway.
+    Where the stage can tell of second legs, a tenant plays whose agent is reached by a gateway, and one (`manager`)
+    whose campaigns have windows and schedules, are fed while they run, and meet do-not-call entries.
     """
 
     def __init__(self, stage: Stage, size: Size, *, stops: bool) -> None:
@@ -106,6 +111,7 @@ class Play:
         ]
         self._long = self._of_long_calls(stage, 1 + self._stopped) if stops else None
         self._bridging = self._with_a_desk(stage) if stage.second_legs else None
+        self.manager = self._of_hours(stage, size) if stage.second_legs else None
         self.acts = Acts(stage, self._everybody, ())
         self.uploaded: dict[str, list[str]] = {}
         self.ears: list[Ear] = []
@@ -123,7 +129,14 @@ class Play:
 
     @property
     def _everybody(self) -> list[Party]:
-        return [*self._parties, *(party for party in (self._long, self._bridging) if party is not None)]
+        hours = None if self.manager is None else self.manager.party
+        return [*self._parties, *(one for one in (self._long, self._bridging, hours) if one is not None)]
+
+    @property
+    def _told_later(self) -> list[Party | None]:
+        """Whose campaigns end while calls of theirs are up, or while much is broken: what is said of a call then may
+        be corrected by its record after the campaign's end."""
+        return [self._long, None if self.manager is None else self.manager.party]
 
     @property
     def _stopped(self) -> int:
@@ -156,6 +169,25 @@ class Play:
         party.open_desk(stage)
         return party
 
+    def _of_hours(self, stage: Stage, size: Size) -> Manager:
+        party = Party(
+            stage,
+            calls_per_minute=HOURS_PER_MINUTE,
+            cps=HOURS_CPS,
+            room=HOURS_CONCURRENT * Manager.campaigns(size),
+            gateways=1,
+            action=ACTION,
+            agent=AGENT,
+        )
+
+        def upload(name: str, contacts: str, fields: Mapping[str, str]) -> str:
+            concurrent = HOURS_CONCURRENT
+            return self._upload(
+                party, party.api, name, contacts, party.lines[0], fields=fields, concurrent=concurrent
+            )
+
+        return Manager(stage, party, size, upload)
+
     def begin(self) -> None:
         """Upload the campaigns, listen to them, start them."""
         share = self._size.contacts // CAMPAIGNS
@@ -176,17 +208,26 @@ class Play:
         if self._bridging is not None:
             self._bridged = self._upload_bridging(self._bridging)
             of_party[self._bridged] = self._bridging
+        if self.manager is not None:
+            self.manager.begin()
+            self.uploaded |= self.manager.uploaded
+            self._concurrent |= dict.fromkeys(self.manager.uploaded, HOURS_CONCURRENT)
+            of_party |= dict.fromkeys(self.manager.uploaded, self.manager.party)
         for campaign, party in of_party.items():
             for _ in range(LISTENERS):
-                ear = Ear(party.listening, campaign, stays=party is self._long)
+                ear = Ear(party.listening, campaign, stays=party in self._told_later)
                 ear.start()
                 self.ears.append(ear)
+        by_clock = frozenset() if self.manager is None else self.manager.scheduled
         for campaign, party in of_party.items():
-            party.api.post(f"/api/v1/campaigns/{campaign}/start")
+            if campaign not in by_clock:
+                party.api.post(f"/api/v1/campaigns/{campaign}/start")
         for party in self._parties:
             self._allow(party, party.api, TENANT_CONCURRENT * self._stage.longer)
         if self._long is not None:
             self._allow(self._long, self._long.api, LONG_ROOM * self._stage.longer)
+        if self.manager is not None:
+            self.manager.start()
 
     def _upload_long(self, party: Party) -> list[str]:
         """One campaign that goes on, the others to be stopped."""
@@ -205,7 +246,9 @@ class Play:
         self._concurrent |= dict.fromkeys(created, LONG_CONCURRENT)
         # Most often those whose calls do not end by themselves.
         halted = [party, party, *self._everybody]
-        self.acts = Acts(self._stage, halted, [(party, campaign) for campaign in created[1:]])
+        stoppable = [(party, campaign) for campaign in created[1:]]
+        suppress = bool if self.manager is None else self.manager.suppress
+        self.acts = Acts(self._stage, halted, stoppable, suppress)
         return created
 
     def _upload_bridging(self, party: Party) -> str:
@@ -269,6 +312,8 @@ class Play:
             },
             oversized={name: len(list_) for name, list_ in self._big.items()},
             bridged=frozenset([self._bridged] if self._bridged else []),
+            hours=[] if self.manager is None else self.manager.hours,
+            by_clock=frozenset() if self.manager is None else frozenset(self.manager.scheduled),
         )
 
     def upload_too_much(self) -> None:
@@ -326,9 +371,10 @@ class Play:
         party: Party,
         api: Patient,
         name: str,
-        called: list[str],
+        called: list[str] | str,
         line: Line,
         *,
+        fields: Mapping[str, str] = MappingProxyType({}),
         agent: str | None = None,
         concurrent: int = CAMPAIGN_CONCURRENT,
     ) -> str:
@@ -338,11 +384,14 @@ class Play:
             "phone_number_id": line.number_id,
             "max_concurrent_calls": str(concurrent * self._stage.longer),
             "retry_delay_seconds": str(RETRY_DELAY_SECONDS),
+            **fields,
         }
-        contacts = "\n".join(["phone_number", *called]).encode()
+        rows = called if isinstance(called, str) else "\n".join(["phone_number", *called])
         api.key = f"chaos-{party.tenant.id}-{name}".replace(" ", "-")
         try:
-            created: str = api.post_form("/api/v1/campaigns", form, "contacts", "list.csv", contacts)["id"]
+            created: str = api.post_form("/api/v1/campaigns", form, "contacts", "list.csv", rows.encode())[
+                "id"
+            ]
         finally:
             api.key = None
         return created

@@ -14,6 +14,7 @@ from limits.keys import Keys
 from simulator.ledger import LedgerView
 from tests.chaos.breaker import Struck
 from tests.chaos.caps import Cap
+from tests.chaos.hours import Hours
 from tests.chaos.listener_client import Heard
 from tests.chaos.stage import PREFIX, Stage
 from tests.chaos.wire import Order
@@ -46,7 +47,8 @@ SELECT (SELECT count(*) FROM contact WHERE campaign_id = campaign.id) AS n FROM 
 OPEN = """
 SELECT (SELECT count(*) FROM contact WHERE campaign_id = ANY(%(ids)s::uuid[])
         AND status IN ('pending', 'originated', 'connected'))
-    + (SELECT count(*) FROM campaign WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('running', 'paused')) AS left
+    + (SELECT count(*) FROM campaign WHERE id = ANY(%(ids)s::uuid[])
+        AND status IN ('scheduled', 'running', 'paused')) AS left
 """
 HELD = "SELECT id::text FROM call WHERE slot_until IS NOT NULL"
 UNPUBLISHED = """
@@ -71,7 +73,7 @@ class Played:
 
     `callers` are a gateway's name in the ledgers and its tenant, by the number that calls by it. `oversized` are the
     lists that met a full disk: their lengths, by their campaigns' names. `bridged` are the campaigns whose agent is
-    reached by a gateway.
+    reached by a gateway, `hours` when campaigns may call, `by_clock` those that nobody starts but the clock.
     """
 
     uploaded: dict[str, list[str]]
@@ -80,6 +82,8 @@ class Played:
     callers: dict[str, tuple[str, str]]
     oversized: dict[str, int]
     bridged: frozenset[str] = frozenset()
+    hours: Sequence[Hours] = ()
+    by_clock: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Records:
 
     `uploaded` are the numbers of each campaign; `imports` the contacts that are there of each list that met a full
     disk, by what it should have; `permits` is what the limiter still holds when nothing is, or may be, up any more;
-    `orders` are what left for the nodes; `bridged` the campaigns whose agent is reached by a gateway.
+    `orders` are what left for the nodes; `bridged` the campaigns whose agent is reached by a gateway, `hours` when
+    campaigns may call, `by_clock` those that nobody starts but the clock.
     """
 
     view: LedgerView
@@ -104,6 +109,8 @@ class Records:
     permits: int
     orders: list[Order]
     bridged: frozenset[str] = frozenset()
+    hours: Sequence[Hours] = ()
+    by_clock: frozenset[str] = frozenset()
 
 
 def left_open(stage: Stage, campaigns: Sequence[str]) -> int:
@@ -166,6 +173,8 @@ def read(stage: Stage, played: Played, struck: Struck) -> Records:
         permits_held(stage),
         stage.orders,
         played.bridged,
+        played.hours,
+        played.by_clock,
     )
 
 

@@ -22,6 +22,7 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
     lines += [f"{kind:<28}{count:>8}" for kind, count in sorted(struck.counts.items())]
     lines += [f"  at {point:<23}{count:>8}" for point, count in sorted(struck.points.items())]
     lines += [f"{'all faults':<28}{struck.counts.total():>8}", ""]
+    until = max((line.t for line in records.view.originates), default=0.0)
     accepted = sum(line.accepted and line.campaign in records.uploaded for line in records.view.originates)
     resets = sum(len(listener.resets) for listener in records.listeners)
     figures = {
@@ -33,6 +34,9 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
         "INVITEs refused by a carrier": len(refused(records.view)),
         "halts and stops": len(struck.stops),
         "calls that they ended": sum(step.cause == CAUSE for step in records.view.ends().values()),
+        "windows that closed": sum(end < until for hours in records.hours for _, end in hours.spans),
+        "suppressions": len(struck.suppressed),
+        "calls held past either": len(verdict.held),
         "before an answer": len(hung_up(records.view, struck.stops)),
         "transitions": len(records.told),
         "listeners, their resets": f"{len(records.listeners)}, {resets}",

@@ -56,6 +56,10 @@ def perform(
         faults = schedule(seed, size, points, kinds)
         striker.run(play.changing(faults), watch.rested)
         play.acts.end()
+        if play.manager is not None:
+            play.manager.end()
+            striker.struck.suppressed += play.manager.suppressed
+            striker.struck.refused += play.manager.refused
         for stop in play.acts.stops:
             say(f"{stop}, {stop.answered - stop.asked:.1f} s after it was asked for")
         watch.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -74,6 +75,7 @@ class Striker(Breaker):
             Kind.HALT_CUT_OFF: self._halt_cut_off,
             Kind.HALT_UNHEARD: self._halt_unheard,
             Kind.STOP_CUT_OFF: self._stop_cut_off,
+            Kind.SUPPRESSED_UNHEARD: self._suppress_unheard,
             Kind.CARRIER_REFUSES: self._refuse,
         }
 
@@ -245,13 +247,17 @@ class Striker(Breaker):
         return self._cut_off(fault) and self._acts_beside.halt(fault.die, lasts)
 
     def _halt_unheard(self, fault: Fault) -> bool:
-        """The dialers' connections by which they would hear of it are killed just before."""
-        try:
-            with self._stage.redis() as client:
-                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        except redis.RedisError:
-            return False
-        return self._acts_beside.halt(fault.die, fault.seconds)
+        return self._deafen() and self._acts_beside.halt(fault.die, fault.seconds)
+
+    def _suppress_unheard(self, _fault: Fault) -> bool:
+        return self._deafen() and self._acts_beside.suppress()
+
+    def _deafen(self) -> bool:
+        """Kill the dialers' connections by which they would hear of what is asked next; whether that was done."""
+        with contextlib.suppress(redis.RedisError), self._stage.redis() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            return True
+        return False
 
     def _stop_cut_off(self, fault: Fault) -> bool:
         return self._cut_off(fault) and self._acts_beside.stop()

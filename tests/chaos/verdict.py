@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from freeswitch import dedup
 from simulator.ledger import Originate
 from tests.chaos.caps import Peak, departures, judge, spans, unjudged
+from tests.chaos.hours import FOR_EVER, judge_promises
 from tests.chaos.listener_client import TOLD
 from tests.chaos.records import Listener, Records
-from tests.chaos.stops import hung_up, judge_stops
+from tests.chaos.stops import Away, hung_up, judge_stops
 from tests.chaos.stops import refused as refused_calls
 
 DUPLICATES = "duplicate INVITEs"
@@ -24,15 +25,31 @@ OUTCOMES = "wrong outcomes"
 MISSED = "transitions missed"
 REPEATED = "transitions repeated"
 STOPS = "halts, stops not kept"
-COLUMNS = (DUPLICATES, LOST, STUCK, CAPS, PERMITS, OUTCOMES, MISSED, REPEATED, STOPS)
+HOURS = "called outside a window"
+SUPPRESSED = "called when suppressed"
+COLUMNS = (
+    DUPLICATES,
+    LOST,
+    STUCK,
+    CAPS,
+    PERMITS,
+    OUTCOMES,
+    MISSED,
+    REPEATED,
+    STOPS,
+    HOURS,
+    SUPPRESSED,
+)
 """What must be zero."""
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 """How a call to a number with this ending ends that nobody answers."""
 CONGESTION = "congestion"
-EXHAUSTED = "exhausted"
+EXHAUSTED, DEADLINE = "exhausted", "deadline"
+RUNNING = "running"
 UNKNOWN = "outcome_unknown"
+NOT_TO_BE_CALLED = "suppressed"
 ABANDONED = "abandoned"
 """Of a call that was answered, and whose agent's leg could not leave within its gateway's rate."""
 LIVED = "ENDED_UNSEEN"
@@ -47,12 +64,14 @@ CALL_ID = TOLD.index("call_id")
 @dataclass(slots=True)
 class Verdict:
     """What does not agree, by column; the contacts of which nobody knows how their call ended, by cause; how many
-    originates a node refused; and how close each cap was."""
+    originates a node refused; how close each cap was; and the calls that were kept on their way when somebody might
+    still be called."""
 
     found: dict[str, list[str]] = field(default_factory=lambda: {column: [] for column in COLUMNS})
     unknown: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     peaks: list[Peak] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -66,6 +85,7 @@ def compare(records: Records) -> Verdict:
     hung, refused = hung_up(records.view, records.struck.stops), refused_calls(records.view)
     _calls(records, verdict, hung | refused)
     _uploads(records, verdict)
+    verdict.found[LOST] += records.struck.refused
     _contacts(records, verdict, hung)
     _campaigns(records, verdict)
     _outcomes(records, verdict, hung, refused)
@@ -89,6 +109,15 @@ def _ours(records: Records) -> list[Originate]:
 def _stopped(records: Records) -> set[str]:
     """The campaigns that somebody has stopped."""
     return {stop.campaign for stop in records.struck.stops if stop.campaign}
+
+
+def _ending(records: Records) -> set[str]:
+    """The campaigns that the clock ends."""
+    return {
+        hours.campaign
+        for hours in records.hours
+        if hours.campaign in records.by_clock and hours.spans[-1][1] < FOR_EVER
+    }
 
 
 def _calls(records: Records, verdict: Verdict, nobodys: frozenset[str]) -> None:
@@ -149,13 +178,19 @@ def _contacts(records: Records, verdict: Verdict, hung: frozenset[str]) -> None:
     """Contact states against their calls and against the ledger. Whom a stop has hung up on is as good as not called:
     only who was stopped may be left so, and then is cancelled."""
     placed = {line.contact for line in records.view.accepted if line.uuid not in hung}
-    stopped = _stopped(records)
+    over = {row["id"] for row in records.campaigns if row["end_reason"] == DEADLINE} & _ending(records)
+    ended = _stopped(records) | over
+    suppressed = {(one.campaign, one.number) for one in records.struck.suppressed}
     counted = Counter(row["contact_id"] for row in records.calls if row["attempt"] is not None)
     for row in records.contacts:
         name = f"contact {row['id']} ({row['phone_number']})"
         if row["status"] not in TERMINAL:
             verdict.found[STUCK].append(f"{name} is left {row['status']}")
-        elif row["status"] == "cancelled" and row["campaign_id"] not in stopped:
+        elif row["status"] == "cancelled" and row["disposition"] == NOT_TO_BE_CALLED:
+            number = row["phone_number"]
+            if not {("", number), (row["campaign_id"], number)} & suppressed:
+                verdict.found[LOST].append(f"{name} is cancelled, and nobody suppressed it")
+        elif row["status"] == "cancelled" and row["campaign_id"] not in ended:
             verdict.found[LOST].append(f"{name} is cancelled, and nobody stopped {row['campaign_id']}")
         elif row["disposition"] == UNKNOWN:
             verdict.unknown[str(row["last_cause"])] += 1
@@ -176,14 +211,20 @@ def _campaigns(records: Records, verdict: Verdict) -> None:
     for row in records.calls:
         if row["state"] != "ended":
             verdict.found[STUCK].append(f"call {row['id']} is left {row['state']}")
-    stopped = _stopped(records)
+    stopped, ending = _stopped(records), _ending(records)
+    started = Counter(
+        row["campaign_id"] for row in records.told if row["contact_id"] is None and row["status"] == RUNNING
+    )
+    for campaign_id in records.by_clock:
+        if started[campaign_id] != 1:
+            verdict.found[HOURS].append(f"campaign {campaign_id} was started {started[campaign_id]} times")
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
     for row in records.contacts:
         statuses[row["campaign_id"]][row["status"]] += 1
     for campaign in records.campaigns:
         if campaign["status"] != "completed":
             verdict.found[STUCK].append(f"campaign {campaign['id']} is left {campaign['status']}")
-        elif campaign["end_reason"] != EXHAUSTED and campaign["id"] not in stopped:
+        elif campaign["end_reason"] not in _ends(campaign["id"], ending) and campaign["id"] not in stopped:
             verdict.found[LOST].append(f"campaign {campaign['id']} ended by itself: {campaign['end_reason']}")
         for status in ("pending", "originated", "connected", "completed", "failed", "cancelled"):
             if campaign[status] != statuses[campaign["id"]][status]:
@@ -191,6 +232,10 @@ def _campaigns(records: Records, verdict: Verdict) -> None:
                     f"{campaign['id']} counts {campaign[status]} as {status},"
                     f" {statuses[campaign['id']][status]} are"
                 )
+
+
+def _ends(campaign: str, ending: Collection[str]) -> tuple[str, ...]:
+    return (EXHAUSTED, DEADLINE) if campaign in ending else (EXHAUSTED,)
 
 
 def _outcomes(records: Records, verdict: Verdict, hung: frozenset[str], refused: frozenset[str]) -> None:
@@ -228,6 +273,14 @@ def _nodes(records: Records, verdict: Verdict) -> None:
     legs = spans(records.view, second, records.struck.deaths)
     verdict.peaks = list(judge(records.caps, calls, orders, left, legs))
     verdict.found[STOPS] += judge_stops(records.struck.stops, orders, calls, left, records.struck.away)
+    kept = [away for away in records.struck.away if away.node]
+    kept += [Away(begin, end) for begin, end in records.struck.withheld]
+    for column, judged in (
+        (HOURS, judge_promises(records.hours, orders, left, kept)),
+        (SUPPRESSED, judge_promises(records.struck.suppressed, orders, left, kept)),
+    ):
+        verdict.found[column] += judged.breaches
+        verdict.held += judged.held
     verdict.found[CAPS] = [str(peak) for peak in verdict.peaks if peak.exceeded]
     verdict.found[CAPS] += unjudged(records.caps, [*ours, *second])
     verdict.found[STUCK] += [

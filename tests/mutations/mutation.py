@@ -29,6 +29,7 @@ REPEATS = "tests/integration/limits/test_repeats.py"
 SNAPSHOT = "tests/integration/dialer/test_limiter_snapshot.py"
 VERDICT = "tests/chaos/test_verdict.py"
 STOPS_VERDICT = "tests/chaos/test_stops.py"
+HOURS_VERDICT = "tests/chaos/test_hours.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import STOPS_VERDICT, VERDICT, Mutation
+from tests.mutations.mutation import HOURS_VERDICT, STOPS_VERDICT, VERDICT, Mutation
 
 JUDGE = "tests/chaos/caps.py"
 STOPPED = "tests/chaos/stops.py"
+PROMISED = "tests/chaos/hours.py"
 COMPARED = "tests/chaos/verdict.py"
 
 SEEN = (
@@ -239,5 +240,105 @@ SEEN = (
         (
             f"{STOPS_VERDICT}::test_who_waits_is_told_to_be_cancelled_before_the_end_and_calls_in_flight_end_after_it",
         ),
+    ),
+    Mutation(
+        "windows not judged",
+        "a dialer that heeds no window is not seen",
+        COMPARED,
+        "(HOURS, judge_promises(records.hours, orders, left, kept))",
+        "(HOURS, judge_promises((), orders, left, kept))",
+        (
+            f"{HOURS_VERDICT}::test_who_is_called_before_a_window_opens_or_a_second_after_it_has_closed_is_found",
+            f"{HOURS_VERDICT}::test_what_had_left_and_was_kept_on_its_way_is_counted_apart",
+        ),
+    ),
+    Mutation(
+        "suppressions not judged",
+        "a dialer that calls whom it was told not to call is not seen",
+        COMPARED,
+        "judge_promises(records.struck.suppressed, orders, left, kept)",
+        "judge_promises((), orders, left, kept)",
+        (
+            f"{HOURS_VERDICT}::test_a_call_after_the_answer_of_a_suppression_is_found",
+            f"{HOURS_VERDICT}::test_what_had_left_and_was_kept_on_its_way_is_counted_apart",
+        ),
+    ),
+    Mutation(
+        "a window without an end",
+        "calls that leave once a window has closed are not seen",
+        PROMISED,
+        "begin - CLOCKS_SECONDS <= t <= end + CLOSED_SECONDS",
+        "begin - CLOCKS_SECONDS <= t",
+        (
+            f"{HOURS_VERDICT}::test_who_is_called_before_a_window_opens_or_a_second_after_it_has_closed_is_found",
+        ),
+    ),
+    Mutation(
+        "a window closed to the second",
+        "an order that was being written as its window closed is taken for a breach",
+        PROMISED,
+        "CLOSED_SECONDS = 1.0",
+        "CLOSED_SECONDS = 0.0",
+        (
+            f"{HOURS_VERDICT}::test_who_is_called_before_a_window_opens_or_a_second_after_it_has_closed_is_found",
+        ),
+    ),
+    Mutation(
+        "another's window",
+        "who is called outside the window of his own zone is not seen",
+        PROMISED,
+        "(self.numbers is None or line.number in self.numbers)",
+        "self.numbers is None",
+        (
+            f"{HOURS_VERDICT}::test_who_is_called_before_a_window_opens_or_a_second_after_it_has_closed_is_found",
+        ),
+    ),
+    Mutation(
+        "suppressed for everybody",
+        "a suppression of one campaign, or of one tenant, is taken to be everybody's",
+        PROMISED,
+        "return where and line.number == self.number",
+        "return line.number == self.number",
+        (f"{HOURS_VERDICT}::test_a_call_after_the_answer_of_a_suppression_is_found",),
+    ),
+    Mutation(
+        "kept by nobody",
+        "an order that its dialer held back until the window had closed is taken for one that a node kept",
+        PROMISED,
+        '        away.node in ("", line.node) and away.begin <= line.t and departed <= away.end for away in kept\n',
+        "        True for away in [None]\n",
+        (f"{HOURS_VERDICT}::test_what_had_left_and_was_kept_on_its_way_is_counted_apart",),
+    ),
+    Mutation(
+        "kept while a server is away",
+        "that a server was away excuses an order that stood still at a node",
+        COMPARED,
+        "kept = [away for away in records.struck.away if away.node]",
+        "kept = list(records.struck.away)",
+        (f"{HOURS_VERDICT}::test_what_had_left_and_was_kept_on_its_way_is_counted_apart",),
+    ),
+    Mutation(
+        "suppressed by nobody",
+        "contacts that a dialer takes off a list as suppressed, and nobody asked for it, are not seen",
+        COMPARED,
+        'if not {("", number), (row["campaign_id"], number)} & suppressed:',
+        "if not number:",
+        (f"{HOURS_VERDICT}::test_whom_nobody_suppressed_is_not_cancelled_as_suppressed",),
+    ),
+    Mutation(
+        "started twice by the clock",
+        "a campaign that two dialers start is not seen",
+        COMPARED,
+        "if started[campaign_id] != 1:",
+        "if not started[campaign_id]:",
+        (f"{HOURS_VERDICT}::test_the_clock_starts_a_campaign_once_and_ends_only_one_that_has_an_end",),
+    ),
+    Mutation(
+        "a lead that was lost",
+        "a contact that is fed to a running campaign and never taken is not seen",
+        COMPARED,
+        "    verdict.found[LOST] += records.struck.refused\n",
+        "",
+        (f"{HOURS_VERDICT}::test_a_lead_that_was_not_taken_is_lost",),
     ),
 )
