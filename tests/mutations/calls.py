@@ -66,7 +66,7 @@ TWICE = (
     Mutation(
         "restored database dialled",
         "who was called since a backup is called again as soon as it is restored",
-        "dialer/process.py",
+        "dialer/parts.py",
         "if self.database_guard.check():",
         "if False:",
         (f"{RESTORED}::test_a_dialer_dials_nothing_of_what_was_restored_until_somebody_resumes_it",),

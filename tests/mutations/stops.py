@@ -122,22 +122,22 @@ HANGUPS = (
     Mutation(
         "halts heard of by a message alone",
         "a dialer that missed the message of a halt goes on dialling",
-        "dialer/process.py",
-        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts, self.control.lifted)\n",
+        "dialer/rounds.py",
+        "        parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)\n",
         "",
         (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
     ),
     Mutation(
         "halts looked for behind everything else",
         "a halt whose message is lost is not heeded while a lock or a slow statement holds up another part's look",
-        "dialer/process.py",
-        "        self.tasks.every(ROUND_SECONDS, self.control.sync_halts, self.control.lifted)\n",
+        "dialer/rounds.py",
+        "        parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)\n",
         "",
         (f"{LOOKOUT}::test_a_halt_is_heeded_while_the_look_at_everything_else_waits",),
         (
             (
-                "self.tasks.every(ROUND_SECONDS, self.lookout.round, self._refresh)",
-                "self.tasks.every(ROUND_SECONDS, lambda: (self.lookout.round(), self.control.sync_halts()))",
+                "parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing)",
+                "parts.tasks.every(ROUND_SECONDS, lambda: (parts.lookout.round(), parts.control.sync_halts()))",
             ),
         ),
     ),

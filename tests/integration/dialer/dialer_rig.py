@@ -44,7 +44,7 @@ class Dialer:
             # The dialers of a test share one process, which may wait for a processor for as long as a lease lasts;
             # when one of them dies, `die` ends its lease.
             process.membership.lease_seconds = LEASE_SECONDS
-            process._clock_gap = ClockGap(process._on_gap, lambda: 0.0)
+            process.clock_gap = ClockGap(process.on_gap, lambda: 0.0)
             return process
 
         self._succession = Succession(make)

@@ -102,7 +102,7 @@ def test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity(
         call.claimed_at -= 300
         call.sent_at = None if call.sent_at is None else call.sent_at - 300
         call.answered_at = None if call.answered_at is None else call.answered_at - 300
-    process._clock_gap._now = lambda: 90.0
+    process.clock_gap._now = lambda: 90.0
     concluded: list[str] = []
     conclude = Recorder.close
 

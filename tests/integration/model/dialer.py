@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from coordination.errors import Fenced
-from dialer import process as process_module
+from dialer import parts as parts_module
 from dialer.clock_gap import ClockGap
 from dialer.dispatch.claims import Statements, claim, claim_again
 from dialer.live_calls import LiveCall
@@ -31,10 +31,10 @@ class Dialer:
         self.trap: str | None = None
         self._reached, self._go = Signal(), Signal()
         self._jobs: list[gevent.Greenlet[..., Any]] = []
-        with mock.patch.object(process_module, "Cluster", cluster_of(rig.switch, self.point)):
+        with mock.patch.object(parts_module, "Cluster", cluster_of(rig.switch, self.point)):
             self.process = Process(rig.settings, rig.redis, rig.redis)
         # Its steps are far apart, and it is awake between them.
-        self.process._clock_gap = ClockGap(self.process._on_gap, lambda: 0.0)
+        self.process.clock_gap = ClockGap(self.process.on_gap, lambda: 0.0)
         self.id = self.process.dialer_id
         self.process.reconciler.now = rig.clock
         self.process.identity.take({})
@@ -131,7 +131,7 @@ class Dialer:
 
     def look_around(self) -> None:
         """What it does every few seconds."""
-        self.process._resolve_unknown_claims()
+        self.process.rounds.resolve_unknown_claims()
         self.process.audit.calls()
         self.process.audit.slots()
         self.process.cdr_inbox.round()
@@ -140,7 +140,7 @@ class Dialer:
             self.dispatch.exhausted(self.rig.campaign_id)
 
     def keep_alive(self) -> None:
-        self.process._keep_lease()
+        self.process.rounds.keep_lease()
         self.process.identity.keep_lock()
 
     def probe_nodes(self) -> None:

@@ -1,0 +1,425 @@
+"""Everything of one dialer, made and wired; what they tell one another where no part can say it to another itself.
+
+Nothing runs yet: `dialer/rounds.py` says when each has its turn, `dialer/process.py` begins and ends them. They are
+made in the order in which they need one another; what is made later is reached through a lambda.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import gevent
+import structlog
+from gevent.event import Event as Signal
+from redis import Redis
+
+from campaigns.agent_reports import missing, wanted_by
+from campaigns.number_hash import NumberHash
+from campaigns.schedules import DueStart
+from coordination.control_bus import ControlBus, Subscriber
+from coordination.membership import Membership
+from coordination.topics import Topic
+from coordination.turns import Turns
+from dialer.capacity.agent_breaker import AgentBreaker
+from dialer.capacity.backpressure import BackPressure
+from dialer.capacity.gateway_breaker import GatewayBreaker
+from dialer.capacity.gateway_pings import GatewayPings
+from dialer.capacity.outcome_breaker import OutcomeBreaker
+from dialer.capacity.permits import Permits
+from dialer.clock_gap import ClockGap
+from dialer.control import Control
+from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
+from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.node_health import NodeHealth
+from dialer.dispatch.nodes import Nodes
+from dialer.dispatch.originate_builder import OriginateBuilder
+from dialer.dispatch.sender import Sender
+from dialer.erasures import LOOK_SECONDS as ERASURES_EVERY_SECONDS
+from dialer.erasures import Erasures
+from dialer.expiry import LOOK_SECONDS as EXPIRY_EVERY_SECONDS
+from dialer.expiry import Expiry
+from dialer.hangups import Hangups
+from dialer.housekeeping import EVERY_SECONDS, Housekeeping
+from dialer.identity import Identity
+from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
+from dialer.leftover_stops import LeftoverStops
+from dialer.live_calls import LiveCalls
+from dialer.lookout import Lookout
+from dialer.node_needs import NodeNeeds
+from dialer.openings_ahead import OpeningsAhead
+from dialer.record.cdr_inbox import CdrInboxReader
+from dialer.record.outbox import SWEEP_SECONDS, Outbox
+from dialer.record.outcomes import record_pool
+from dialer.record.recorder import Recorder
+from dialer.recovery.audit import Audit
+from dialer.recovery.hangup_markers import LOOK_SECONDS, HangupMarkers
+from dialer.recovery.maybe_live import MaybeLiveSlots
+from dialer.recovery.node_restart import NodeRestarts
+from dialer.recovery.reconciler import Reconciler
+from dialer.recovery.restored_database import DatabaseGuard
+from dialer.recovery.takeover import Takeover
+from dialer.schedules import Schedules
+from dialer.send_gate import SendGate
+from dialer.suppressions import LOOK_SECONDS as SUPPRESSIONS_EVERY_SECONDS
+from dialer.suppressions import Suppressions
+from dialer.switch_listener import EventListener, LinkListener
+from dialer.tasks import Tasks
+from freeswitch.cluster import Cluster, LinkChange
+from freeswitch.events import Event
+from limits.erasing import forget_number
+from limits.limiter import Limiter
+from limits.rate_cuts import Kind, RateCuts, Target
+from live.erasing import erase_events
+from live.publisher import Publisher
+from models import db
+from settings import Settings
+
+log = structlog.get_logger()
+
+ROUND_SECONDS = 1.0
+
+
+class Parts:
+    """The parts of a dialer, each once, by the name of what it is."""
+
+    def __init__(self, settings: Settings, redis: Redis, control_redis: Redis) -> None:
+        assert settings.database_url is not None
+        prefix = settings.redis_prefix
+        self._sound_folder = settings.sound_folder
+        self.leaving: set[str] = set()
+        self.refreshing = Signal()
+        self.ending = Signal()
+        self.clock_gap = ClockGap(self.on_gap)
+        self.live_calls = LiveCalls()
+        self.send_gate = SendGate()
+        self.tasks = Tasks(self.lose)
+        self.membership = Membership(redis, prefix)
+        self.identity = Identity(settings.database_url, self.membership, self._check_database)
+        self.dialer_id = self.identity.dialer_id
+        self.database_guard = DatabaseGuard(redis, prefix, self.dialer_id, lambda: self.outbox.newest)
+        self.claim_pool = claim_pool(settings.database_url)
+        self.record_pool = record_pool(settings.database_url)
+        self.limiter = Limiter(redis, prefix, self.dialer_id)
+        self.control_bus = ControlBus(redis, prefix)
+        self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
+        self.turns = Turns(redis, prefix, self.dialer_id)
+        self._wire_records(redis, prefix)
+        self._wire_chores()
+        self._wire_people(settings, redis, prefix)
+        self._wire_capacity(settings, redis, prefix)
+        self._wire_dispatch(settings)
+        self._wire_recovery()
+        self._wire_orders(control_redis, prefix)
+        self._wire_listeners()
+
+    def _wire_records(self, redis: Redis, prefix: str) -> None:
+        """What is heard, written down and published."""
+        self.outbox = Outbox(
+            Publisher(redis, prefix),
+            self.dialer_id,
+            # Every dialer looked through all that web processes left, every 3 s.
+            partial(self.turns.take, "publish_of_web", SWEEP_SECONDS),
+            self.record_pool,
+        )
+        self.recorder = Recorder(
+            self.dialer_id,
+            self.live_calls,
+            followers=(),
+            # Recovery and dispatch are made of the recorder.
+            ask=lambda call: self.reconciler.ask(call),  # noqa: PLW0108
+            elsewhere=lambda call: self.dispatch.elsewhere(call),  # noqa: PLW0108
+            pool=self.record_pool,
+        )
+
+    def _wire_chores(self) -> None:
+        """What any dialer does for all, and what comes at its time."""
+        self.housekeeping = Housekeeping(partial(self.turns.take, "housekeeping", EVERY_SECONDS))
+        self.leftover_stops = LeftoverStops(
+            self.dialer_id, partial(self.turns.take, "leftover_stops", STOPS_EVERY_SECONDS), self.outbox.nudge
+        )
+        self.expiry = Expiry(
+            self.dialer_id,
+            partial(self.turns.take, "expiry", EXPIRY_EVERY_SECONDS),
+            self.outbox.nudge,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
+        )
+        self.openings = OpeningsAhead(
+            self.dialer_id,
+            self.outbox.nudge,
+            lambda campaign_id: self.dispatch.exhausted(campaign_id),  # noqa: PLW0108
+        )
+        self.schedules = Schedules(
+            self.dialer_id,
+            self.tell,
+            self.outbox.nudge,
+            self.leftover_stops.go_on,
+            lambda work: gevent.spawn(self.tasks.guarded, work),
+            self._no_node_can_run,
+        )
+
+    def _wire_people(self, settings: Settings, redis: Redis, prefix: str) -> None:
+        """Whom nobody may call."""
+        self.suppressions = Suppressions(
+            self.dialer_id,
+            self.live_calls,
+            NumberHash(settings.secret_key or ""),
+            partial(self.turns.take, "suppressions", SUPPRESSIONS_EVERY_SECONDS),
+            self.outbox.nudge,
+            self._lost_contacts,
+        )
+        self.erasures = Erasures(
+            self.dialer_id,
+            self.suppressions.number_hash,
+            partial(self.turns.take, "erasures", ERASURES_EVERY_SECONDS),
+            self.outbox.nudge,
+            self._lost_contacts,
+            partial(erase_events, redis, prefix),
+            partial(forget_number, redis, prefix),
+        )
+
+    def _wire_capacity(self, settings: Settings, redis: Redis, prefix: str) -> None:
+        """What bounds the calls, and what holds them back."""
+        self.permits = Permits(self.limiter)
+        self.hangup_markers = HangupMarkers(
+            self.cluster, lambda node: self.turns.take(f"hangup_markers:{node}", LOOK_SECONDS)
+        )
+        self.gateway_breaker = GatewayBreaker(
+            self.live_calls,
+            lambda *change: self.dispatch.gateway_changed(*change),  # noqa: PLW0108  dispatch is made of it
+            self.refresh,
+            lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
+        )
+        self.outcome_breaker = OutcomeBreaker(
+            self.dialer_id,
+            self.live_calls,
+            lambda: self.dispatch.read_plans(),  # noqa: PLW0108
+            self.tell_all,
+            self.outbox.put,
+            lambda campaign_id: self.dispatch.board.exempt(campaign_id),  # noqa: PLW0108
+            lambda call: self.dispatch.board.way_of(call),  # noqa: PLW0108
+            self.turns.take,
+        )
+        self.gateway_pings = GatewayPings(self.cluster, self.tell_all, time.monotonic)
+        self.agent_breaker = AgentBreaker(self.tell_all)
+        self.node_needs = NodeNeeds(self.cluster, settings.sound_folder, self.turns.take, self.tell_all)
+        self.backpressure = BackPressure(
+            RateCuts(redis, prefix),
+            self.live_calls,
+            self._targets,
+            lambda: self.dispatch.dialers[1],
+            self.refresh,
+        )
+        self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.backpressure.cps)
+
+    def _wire_dispatch(self, settings: Settings) -> None:
+        """From a due contact to the frame on the wire."""
+        self.sender = Sender(
+            self.cluster,
+            self.recorder,
+            self.send_gate,
+            self.identity,
+            (self.nodes_view, self.backpressure),
+        )
+        self.originate_builder = OriginateBuilder(
+            settings.sound_folder, settings.audio_hosts, settings.socket_hosts, self.nodes_view.names
+        )
+        self.node_health = NodeHealth(self.sender)
+        self.dispatch = Dispatch(
+            self.dialer_id,
+            self.live_calls,
+            self.tasks.guarded,
+            self.tasks.spawn,
+            self.nodes_view,
+            self.outbox,
+            self.permits,
+            self.limiter,
+            self.recorder,
+            self.sender,
+            self.originate_builder,
+            self.refresh,
+            self.backpressure.cps,
+            self.gateway_breaker,
+            self.outcome_breaker,
+            self.node_health,
+            self.turns.take,
+            Statements(
+                claim=partial(claim, through=self.claim_pool, number_hash=self.suppressions.number_hash),
+                claim_again=partial(claim_again, number_hash=self.suppressions.number_hash),
+            ),
+            self.suppressions.note_unclaimed,
+        )
+
+    def _wire_recovery(self) -> None:
+        """What is asked of the switch, and what others left behind."""
+        self.node_restarts = NodeRestarts()
+        self.reconciler = Reconciler(
+            self.dialer_id,
+            self.cluster,
+            self.live_calls,
+            self.recorder,
+            self.dispatch.resend,
+            node_restarts=self.node_restarts,
+            may_tell=self.may_tell,
+        )
+        self.maybe_live = MaybeLiveSlots(
+            self.dialer_id,
+            self.cluster,
+            self.limiter,
+            self.hangup_markers,
+            self.node_restarts,
+            on_free=self.dispatch.scheduler.wake_all,
+        )
+        self.audit = Audit(self.dialer_id, self.live_calls, self.permits, self.limiter, self.reconciler)
+        self.cdr_inbox = CdrInboxReader(
+            self.dialer_id,
+            self.live_calls,
+            self.recorder,
+            self.outbox.put,
+            self.limiter.add_seconds,
+            self.limiter.uncount,
+        )
+        self.takeover = Takeover(
+            self.identity,
+            self.membership,
+            self.limiter,
+            self.cluster,
+            self.live_calls,
+            self.outbox,
+            self.reconciler,
+        )
+
+    def _wire_orders(self, control_redis: Redis, prefix: str) -> None:
+        """What others order, by a row or a message."""
+        self.hangups = Hangups(
+            self.dialer_id,
+            self.cluster,
+            self.live_calls,
+            self.node_restarts,
+            partial(self.turns.take, "hangups", ROUND_SECONDS),
+        )
+        self.control = Control(
+            self.dialer_id,
+            self.control_bus,
+            self.send_gate,
+            self.hangups,
+            self.refresh,
+            self._on_handover,
+            # Whose statements the server ends soon, and that waits for no lock.
+            self.claim_pool,
+        )
+        self.lookout = Lookout(
+            self.dialer_id,
+            self.hangups,
+            self.maybe_live,
+            self.nodes_view,
+            self.dispatch,
+            self.schedules,
+            self.suppressions,
+            self.erasures,
+            lambda: self.cluster.adopted,
+            self.may_tell,
+        )
+        self.subscriber = Subscriber(control_redis, prefix, self._on_message, self.control.on_connected)
+
+    def _wire_listeners(self) -> None:
+        """Who hears of outcomes, events and links, in this order."""
+        self.recorder.followers = (
+            self.outbox,
+            # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
+            self.backpressure,
+            self.gateway_breaker,
+            self.agent_breaker,
+            self.outcome_breaker,
+            self.node_health,
+            self.permits,
+            self.dispatch,
+            self.hangup_markers,
+        )
+        self._event_listeners: tuple[EventListener, ...] = (
+            self.gateway_breaker,
+            self.outcome_breaker,
+            self.maybe_live,
+            self.recorder,
+        )
+        self._link_listeners: tuple[LinkListener, ...] = (
+            self.reconciler,
+            self.maybe_live,
+            self.hangups,
+            self.dispatch,
+        )
+
+    def refresh(self) -> None:
+        """Read the plans again now."""
+        self.refreshing.set()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the identity was lost, for good."""
+        return self.identity.lost
+
+    def lose(self) -> None:
+        """The identity is another's, or nobody's: nothing is sent under it any more, and the process ends."""
+        if not self.lost:
+            log.error("lease_lost", dialer_id=self.dialer_id)
+        self.identity.lose()
+        self.ending.set()
+
+    def on_gap(self, seconds: float) -> None:
+        """This process stood still for so long that others may have gone on in its place."""
+        log.warning("stood_still", dialer_id=self.dialer_id, seconds=round(seconds, 1))
+        self.lose()
+
+    def may_tell(self) -> bool:
+        """Whether what is concluded here still counts; looked at before anything is, so that nobody who has just
+        woken goes by what he knew."""
+        self.clock_gap.look()
+        return not self.lost
+
+    def tell_all(self) -> None:
+        """Every dialer reads its plans again now; one that does not hear it does so within a second."""
+        self.tell(Topic.WAKE, {})
+
+    def tell(self, topic: Topic, payload: Mapping[str, object]) -> None:
+        """Have every process look at something now, this one first."""
+        self.refresh()
+        # Whoever says so has a group of outcomes to go on with, and a Redis that hangs is not to hold it up.
+        gevent.spawn(self.tasks.guarded, partial(self.control_bus.notify, topic, payload))
+
+    def _check_database(self) -> None:
+        if self.database_guard.check():
+            self.outbox.nudge()
+
+    def _on_handover(self, dialer_id: str) -> None:
+        self.leaving.add(dialer_id)
+        self.lookout.others.set()
+
+    def _lost_contacts(self, campaign_id: str) -> None:
+        """Contacts of a campaign were cancelled, perhaps the last."""
+        if not self.live_calls.count_of_campaign(campaign_id):
+            self.dispatch.exhausted(campaign_id)
+
+    def _no_node_can_run(self, due: DueStart) -> bool:
+        with db.connection_context():
+            wanted = wanted_by(due.campaign_id, due.tenant_id, self._sound_folder)
+        return bool(missing(wanted, self.dispatch.living, time.time()))
+
+    def _targets(self) -> list[Target]:
+        return [(Kind.NODE, name) for name in self.cluster.links] + self.dispatch.targets()
+
+    def _on_message(self, topic: Topic, payload: Mapping[str, Any]) -> None:
+        if topic is Topic.CDR:
+            self.lookout.records.set()
+        else:
+            self.control.on_message(topic, payload)
+
+    def _on_event(self, node: str, event: Event) -> None:
+        for listener in self._event_listeners:
+            listener.on_event(node, event)
+
+    def _on_link(self, change: LinkChange) -> None:
+        log.info("node_link", node=change.node, up=change.up, error=change.error)
+        for listener in self._link_listeners:
+            listener.on_link(change)

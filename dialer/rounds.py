@@ -1,0 +1,180 @@
+"""What each part of a dialer does again and again, and what has it do so sooner.
+
+Here alone stands how often: what must happen is a state that is looked at again, and never one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from gevent.event import Event as Signal
+
+import outages
+from campaigns import call_counts
+from coordination.errors import Fenced
+from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
+from dialer.housekeeping import EVERY_SECONDS
+from dialer.identity import purge_locks
+from dialer.parts import ROUND_SECONDS, Parts
+from dialer.recovery.hangup_markers import TRY_LOOK_SECONDS
+from dialer.recovery.restored_database import BEAT_SECONDS
+
+LEASE_EVERY_SECONDS = 1.0
+RENEW_EVERY_SECONDS = 10.0
+EPOCH_EVERY_SECONDS = 0.5
+POSTPONE_EVERY_SECONDS = 0.1
+CALLS_EVERY_SECONDS = 5.0
+SLOTS_EVERY_SECONDS = 10.0
+PURGE_EVERY_SECONDS = 600.0
+OPENINGS_EVERY_SECONDS = 60.0
+ADD_UP_SECONDS = 10.0
+
+
+class Rounds:
+    """The rounds of one dialer's parts, from `start` until its tasks end."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def start(self) -> None:
+        """Begin all of them."""
+        self._start_identity()
+        self._start_recovery()
+        self._start_orders()
+        self._start_people()
+        self._start_capacity()
+        self._start_books()
+
+    def _start_identity(self) -> None:
+        """Who this dialer is, and what it holds at the limiter."""
+        parts = self._parts
+        self._every(LEASE_EVERY_SECONDS, self.keep_lease)
+        self._every(EPOCH_EVERY_SECONDS, parts.permits.keep_epoch)
+        self._every(ROUND_SECONDS, parts.permits.keep_numbers)
+        self._every(RENEW_EVERY_SECONDS, parts.limiter.renew)
+        self._every(POSTPONE_EVERY_SECONDS, self._postpone_overdue)
+        self._every(ROUND_SECONDS, self._keep_lock)
+        self._every(BEAT_SECONDS, self._beat)
+
+    def _start_recovery(self) -> None:
+        """What became of calls."""
+        parts = self._parts
+        self._every(ROUND_SECONDS, parts.reconciler.sweep)
+        parts.tasks.whenever(parts.maybe_live.wake, self._while_ours(parts.maybe_live.round))
+        parts.tasks.whenever(parts.lookout.others, self._while_ours(self._adopt))
+        parts.tasks.every(ROUND_SECONDS, self.resolve_unknown_claims)
+        parts.tasks.whenever(parts.lookout.records, parts.cdr_inbox.round)
+        self._every(ROUND_SECONDS, parts.hangup_markers.round)
+        self._every(TRY_LOOK_SECONDS, parts.hangup_markers.look)
+        self._every(CALLS_EVERY_SECONDS, parts.audit.calls)
+        self._every(SLOTS_EVERY_SECONDS, parts.audit.slots)
+
+    def _start_orders(self) -> None:
+        """What others order."""
+        parts = self._parts
+        parts.tasks.whenever(parts.lookout.stops, self._while_ours(parts.leftover_stops.round))
+        parts.tasks.whenever(parts.hangups.wake, self._while_ours(parts.hangups.round))
+        parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)
+        parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing)
+
+    def _start_people(self) -> None:
+        """When, and whom."""
+        parts = self._parts
+        parts.tasks.whenever(parts.lookout.expired, self._while_ours(parts.expiry.round))
+        parts.tasks.whenever(parts.schedules.wake, self._while_ours(parts.schedules.round))
+        parts.tasks.whenever(parts.suppressions.wake, self._while_ours(parts.suppressions.round))
+        parts.tasks.whenever(parts.erasures.wake, self._while_ours(parts.erasures.round))
+        parts.tasks.whenever(parts.suppressions.left, self._while_ours(parts.suppressions.look_at_left))
+        self._every(OPENINGS_EVERY_SECONDS, self._write_openings)
+
+    def _start_capacity(self) -> None:
+        """What the nodes and gateways take."""
+        parts = self._parts
+        self._every(ROUND_SECONDS, parts.backpressure.round)
+        self._every(ROUND_SECONDS, parts.gateway_breaker.round, parts.gateway_breaker.heard)
+        self._every(PINGS_EVERY_SECONDS, parts.gateway_pings.round)
+        self._every(ROUND_SECONDS, parts.agent_breaker.round)
+        self._every(ROUND_SECONDS, parts.outcome_breaker.round)
+        self._every(ROUND_SECONDS, parts.node_needs.round)
+        self._every(ROUND_SECONDS, parts.node_needs.probe)
+
+    def _start_books(self) -> None:
+        """What others are shown, and what is thrown away."""
+        parts = self._parts
+        self._every(EVERY_SECONDS, parts.housekeeping.round)
+        self._every(PURGE_EVERY_SECONDS, parts.nodes_view.purge)
+        self._every(PURGE_EVERY_SECONDS, purge_locks)
+        self._every(ROUND_SECONDS, parts.dispatch.write_reasons, parts.dispatch.reasons.gone)
+        self._every(ROUND_SECONDS, parts.dispatch.write_pace)
+        self._every(ROUND_SECONDS, parts.dispatch.write_ramps)
+        self._every(PURGE_EVERY_SECONDS, parts.dispatch.purge_pace)
+        self._every(ADD_UP_SECONDS, self._add_up)
+
+    def _every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
+        """Run `task` every `seconds` for as long as the identity is this one's."""
+        self._parts.tasks.every(seconds, self._while_ours(task), sooner)
+
+    def _while_ours(self, task: Callable[[], object]) -> Callable[[], object]:
+        """`task`, of which nothing is done once the identity is not this one's."""
+
+        @wraps(task)
+        def while_ours() -> None:
+            if self._parts.may_tell():
+                task()
+
+        return while_ours
+
+    def keep_lease(self) -> None:
+        """Say that this dialer lives, and hear who else does."""
+        info = {
+            "nodes": self._parts.nodes_view.info(self._parts.node_health),
+            "calls": len(self._parts.live_calls),
+            "cannot_run": self._parts.dispatch.scheduler.checks.cannot_run,
+            "needs": self._parts.node_needs.info(),
+        }
+        try:
+            self._parts.identity.renew(info)
+        except Fenced:
+            self._parts.lose()
+            return
+        outages.answered(outages.REDIS)
+        self._parts.dispatch.living = self._parts.membership.alive()
+        alive = sorted(self._parts.dispatch.living)
+        self._parts.dispatch.dialers = (
+            (alive.index(self._parts.dialer_id), len(alive)) if self._parts.dialer_id in alive else (0, 1)
+        )
+
+    def _keep_lock(self) -> None:
+        self._parts.identity.keep_lock()
+        outages.answered(outages.DATABASE)
+
+    def _beat(self) -> None:
+        if self._parts.turns.take("database", BEAT_SECONDS):
+            self._parts.database_guard.beat()
+
+    def _postpone_overdue(self) -> None:
+        """What may be carried out late counts for when it is."""
+        if overdue := [*self._parts.sender.overdue(), *self._parts.reconciler.unseen()]:
+            self._parts.limiter.postpone(overdue)
+
+    def _adopt(self) -> None:
+        leaving, self._parts.leaving = self._parts.leaving, set()
+        # Two that end at once would hand the same calls to and fro.
+        known = self._parts.lookout.take_unsettled()
+        if not self._parts.send_gate.draining and self._parts.takeover.round(leaving, known):
+            self._parts.hangups.wake.set()
+
+    def resolve_unknown_claims(self) -> None:
+        """What a claim committed of which no answer came goes back."""
+        for call in self._parts.permits.resolve_unknown_claims(self._parts.dialer_id):
+            self._parts.live_calls.add(call)
+            self._parts.recorder.withdraw(call, "NOT_SENT")
+
+    def _write_openings(self) -> None:
+        if self._parts.turns.take("openings", OPENINGS_EVERY_SECONDS):
+            self._parts.openings.round()
+
+    def _add_up(self) -> None:
+        if self._parts.turns.take("call_counts", ADD_UP_SECONDS):
+            call_counts.add_up()
