@@ -109,7 +109,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 44
+SCHEMA_VERSION = 45
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -153,7 +153,8 @@ class Tenant(Table):
     """Who calls. Its id is a slug that also stands in its keys; the rest is what the platform granted. `weight`, from
     1 to 100, is its share of what tenants have in common. `retention_days`: for how long a campaign that has ended
     keeps its contacts and calls; null is for ever. `default_windows`, `default_holidays` and `default_time_zone` are
-    the calling window of a campaign that says nothing of one."""
+    the calling window of a campaign that says nothing of one, `policy_packs` and `default_purpose` what one has that
+    says nothing of these."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -165,6 +166,8 @@ class Tenant(Table):
     default_windows = BinaryJSONField(null=True, index=False)
     default_holidays = BinaryJSONField(null=True, index=False)
     default_time_zone = TextField(null=True)
+    policy_packs = TextField(null=True)
+    default_purpose = TextField(null=True)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
@@ -345,7 +348,8 @@ class Campaign(Table):
     `metadata` are its client's; `cloned_from`: which one it repeats; `family_id`: the first of those that do.
     `windows` are the hours in which its contacts may be called, `holidays` the days on which they may not; null is
     at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
-    written, by the tables that `openings_by` names."""
+    written, by the tables that `openings_by` names. `policy_packs`: whether policy packs bind its calls, those for
+    its `purpose`, or for every one where it names none."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -365,6 +369,8 @@ class Campaign(Table):
     time_zone = TextField(null=True)
     windows = BinaryJSONField(null=True, index=False)
     holidays = BinaryJSONField(null=True, index=False)
+    policy_packs = TextField(default="off")
+    purpose = TextField(null=True)
     zones_read = BooleanField(default=False)
     openings_until = DateTimeTZField(null=True)
     openings_by = TextField(null=True)
@@ -541,11 +547,14 @@ class CampaignLogEntry(Table):
 
 
 class CampaignZone(Table):
-    """The time zones that a group of a campaign's contacts may be in; none of those who are in the campaign's own."""
+    """The time zones that a group of a campaign's contacts may be in; none of those who are in the campaign's own.
+    Where policy packs bind it also the places (`campaigns/places.py`), and whether these contacts have agreed."""
 
     campaign_id = UUIDField()
     zone_group = BigIntegerField()
     zones = BinaryJSONField(index=False)
+    places = BinaryJSONField(default=list, index=False)
+    consented = BooleanField(default=False)
 
     class Meta:
         primary_key = CompositeKey("campaign_id", "zone_group")

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from campaigns import contact_options, openings, store
+from campaigns import contact_options, openings, policy_choice, store
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
 from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_group
@@ -27,12 +27,13 @@ from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, ImportCounts
 from campaigns.lifecycle_errors import CampaignNotFoundError
-from campaigns.number_zones import Zones
+from campaigns.list_policies import ListPolicy
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
 from campaigns.row_templates import Template
 from campaigns.suppressed_rows import CODE, ErasedNumbers, look_up_by_index
 from campaigns.suppression_match import suppressed
+from campaigns.zone_groups import Group
 from ids import new_ids
 from models import CampaignStatus, db, rows
 
@@ -71,11 +72,13 @@ class BusyError(CampaignsError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a list that is added is read for: the region of its numbers without a `+`, and its agent's templates."""
+    """What a list that is added is read for: the region of its numbers without a `+`, its agent's templates, and what
+    policy packs ask of each row."""
 
     campaign_id: uuid.UUID
     region: str | None
     templates: tuple[Template, ...]
+    policy: ListPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class Addition:
 
 
 _TARGET = """
-    SELECT c.import_region, c.agent_id, p.e164 FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
+    SELECT c.import_region, c.agent_id, c.policy_packs, c.purpose, p.e164
+    FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::text, 0)) AS taken"
@@ -199,7 +203,8 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
     if not found:
         raise CampaignNotFoundError("Campaign not found")
     region = found[0]["import_region"] or region_of(found[0]["e164"])
-    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]))
+    policy = policy_choice.of_row(found[0]).of_list(found[0]["e164"])
+    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy)
 
 
 def take_turn(campaign_id: uuid.UUID) -> None:
@@ -219,15 +224,15 @@ def add_rows(
 ) -> list[AddedRow]:
     """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. Raises NotOpenError
     where there is something to add to what has ended, and ListRefused (too_many_columns)."""
-    zones: dict[int, Zones] = {}
-    given = _as_json(accepted, metadata, zones)
+    groups: dict[int, Group] = {}
+    given = _as_json(accepted, metadata, groups)
     asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])
     found = db.execute_sql(_ADD_ROWS, asked | {"rows": given}).fetchall()
     told = [
         AddedRow(line, Added(result), contact_id, result == Added.SUPPRESSED and line in asked["erased"])
         for line, result, contact_id in found
     ]
-    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, zones)
+    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, groups)
     return told
 
 
@@ -250,7 +255,7 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers
     asked = _asked(campaign_id, erased_numbers, lambda: db.execute_sql(_STAGED).fetchall())
     found = db.execute_sql(_ADD_LIST, asked).fetchall()
     told = Counter({Added(result): number for result, number in found})
-    for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.zones):
+    for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.groups):
         notes.warn(str(group))
     told[Added.DUPLICATE] += counts.duplicates
     (numbered,) = rows(_NUMBER, campaign_id)
@@ -270,7 +275,7 @@ def _asked(
 
 
 def _open(
-    campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn], zones: Mapping[int, Zones]
+    campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn], groups: Mapping[int, Group]
 ) -> Sequence[NeverOpen]:
     """Lock the campaign, which must be open for new contacts, count them, and write when they may be called; those
     who never may are cancelled, and returned."""
@@ -279,7 +284,7 @@ def _open(
         return ()
     if not found or found[0]["status"] not in OPEN:
         raise NotOpenError(found[0]["status"] if found else "deleted")
-    never = openings.add_zones(campaign_id, zones)
+    never = openings.add_groups(campaign_id, groups)
     cancelled = sum(group.contacts for group in never)
     rows(_COUNT, campaign_id, store.IMPORT_LANE, new - cancelled, cancelled)
     if found[0]["import_columns"] is None:
@@ -299,15 +304,15 @@ def _open(
 
 
 def _as_json(
-    accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]], zones: dict[int, Zones]
+    accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]], groups: dict[int, Group]
 ) -> str:
-    """The rows as `_OF_JSON` reads them; their `zones` are noted."""
+    """The rows as `_OF_JSON` reads them; their `groups` are noted."""
     told: list[dict[str, Any]] = [
         {
             "id": str(new),
             "line": row.line,
             "phone_number": row.phone_number,
-            "zone_group": note_group(row, zones),
+            "zone_group": note_group(row, groups),
             "custom_fields": row.custom_fields,
             "client_token": row.options.client_token,
             "expires_at": row.options.expires_at,

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from campaigns import budget, schedule_changes, window_changes
+from campaigns import budget, policy_choice, schedule_changes, window_changes
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle import complete_if_exhausted
 from campaigns.lifecycle_errors import CampaignNotFoundError
@@ -74,7 +74,8 @@ PATCHABLE: Mapping[str, Check | None] = {
 
 SCHEDULE = ("scheduled_at", "end_at", "time_zone")
 WINDOW = ("windows", "holidays")
-FIELDS = (*PATCHABLE, *SCHEDULE, *WINDOW)
+POLICY = ("policy_packs", "purpose")
+FIELDS = (*PATCHABLE, *SCHEDULE, *WINDOW, *POLICY)
 _LOCK = f"""
     SELECT status, {", ".join(FIELDS)} FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
@@ -102,7 +103,7 @@ def change(
     were claimed by its window of before are to be held back.
 
     Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError,
-    StartFixedError, WindowRefusedError or WindowNotPossibleError.
+    StartFixedError, WindowRefusedError, WindowNotPossibleError or PolicyNotPossibleError.
     """
     if any(PATCHABLE.get(name) is _fits for name in asked):
         budget.lock(tenant_id)
@@ -114,6 +115,10 @@ def change(
         raise StaleError(current)
     if before["status"] in ENDED:
         raise CampaignEndedError(before["status"])
+    policy = _policy(asked)
+    if policy:
+        policy_choice.check_change(before, policy)
+        Campaign.update(policy).where(Campaign.id == campaign_id).execute()
     columns = {name: value for name, value in asked.items() if name in PATCHABLE}
     if columns:
         Campaign.update(columns).where(Campaign.id == campaign_id).execute()
@@ -125,7 +130,17 @@ def change(
     if schedule:
         schedule_changes.change(campaign_id, schedule, now)
     windowed = _window(asked)
-    return window_changes.change(campaign_id, windowed) if windowed or "time_zone" in asked else []
+    bounded = windowed or policy or "time_zone" in asked
+    return window_changes.change(campaign_id, windowed) if bounded else []
+
+
+def _policy(asked: Values) -> policy_choice.PolicyChanges:
+    policy: policy_choice.PolicyChanges = {}
+    if "policy_packs" in asked:
+        policy["policy_packs"] = asked["policy_packs"]
+    if "purpose" in asked:
+        policy["purpose"] = asked["purpose"]
+    return policy
 
 
 def _window(asked: Values) -> WindowChanges:

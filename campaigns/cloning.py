@@ -78,8 +78,8 @@ _NUMBERS = "SELECT position, phone_number FROM contact WHERE campaign_id = %s"
 _TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
 _IMPORTED = "UPDATE campaign SET import_rows = %s, import_accepted = %s WHERE id = %s"
 _ZONES = """
-    INSERT INTO campaign_zone (campaign_id, zone_group, zones)
-    SELECT %s, zone_group, zones FROM campaign_zone WHERE campaign_id = %s"""
+    INSERT INTO campaign_zone (campaign_id, zone_group, zones, places, consented)
+    SELECT %s, zone_group, zones, places, consented FROM campaign_zone WHERE campaign_id = %s"""
 _COUNT = "INSERT INTO campaign_count (campaign_id, lane, pending, cancelled) VALUES (%s, %s, %s, %s)"
 _NO_SETTINGS: Mapping[str, object] = {
     "status": CampaignStatus.DRAFT,

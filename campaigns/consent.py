@@ -1,7 +1,7 @@
 """When and where a person agreed to be called: the columns `consent_at` and `consent_source` of a list.
 
-They stay columns of the contact as all others; beside that they are kept as what they are, for who has to prove it. A
-policy may require them of every row.
+They stay columns of the contact as all others; beside that they are kept as what they are, for who has to prove it.
+What a policy pack requires of a row is in `campaigns.list_policies`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,11 @@ SOURCE_MAX = 200
 
 
 def consent_of(
-    cells: Sequence[str], columns: Columns, now: datetime, *, required: bool = False
+    cells: Sequence[str], columns: Columns, now: datetime
 ) -> tuple[str | None, str | None] | CellRefused:
-    """When (RFC 3339) and where the person of a row agreed, None where that is not said; or why the row is refused.
-    `required`: who has not said when is not called."""
+    """When (RFC 3339) and where the person of a row agreed, None where that is not said; or why it is refused."""
     when, source = _cell(cells, columns.consent_at), _cell(cells, columns.consent_source)
     if not when:
-        if required:
-            reason = (
-                f"{AT} is empty, and nobody may be called without consent; fill it in, or leave the row out"
-            )
-            return CellRefused("consent_missing", reason, AT)
         return None, source or None
     found = moment_of(when, days=True)
     if found is None:

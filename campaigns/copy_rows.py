@@ -13,8 +13,8 @@ import orjson
 
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, ImportCounts, RejectedRow, kept_text
-from campaigns.number_zones import Zones, zones_of_number
-from campaigns.zone_groups import group_of
+from campaigns.number_zones import zones_of_number
+from campaigns.zone_groups import Group, group_of
 from ids import new_ids
 
 _CONSENT = "consent_at, consent_source"
@@ -56,17 +56,17 @@ def copy_rows(
 ) -> Generator[CopyRows]:
     """The rows of these batches, in pieces of `enough` bytes or a little more: each COPY has its own round trips.
 
-    `notes`, which reading the batches fills, are told at the end, with the zones of all of them. With `staged` the
+    `notes`, which reading the batches fills, are told at the end, with the groups of all of them. With `staged` the
     contacts have STAGED_COLUMNS: where they stand in a campaign is seen later.
     """
     contacts, rejects, sources, counts = bytearray(), bytearray(), bytearray(), ImportCounts()
-    zones: dict[int, Zones] = {}
+    groups: dict[int, Group] = {}
     position = 0
     campaign = str(campaign_id)
     for batch in batches:
         for new, row in zip(new_ids(len(batch.accepted)), batch.accepted, strict=True):
             position += 1
-            group = note_group(row, zones)
+            group = note_group(row, groups)
             contacts += _staged(new, row, group) if staged else _contact(new, campaign, position, row, group)
             sources += f"{row.line}\t{kept_text(row.raw).translate(ESCAPES)}\n".encode()
         for refused in batch.rejected:
@@ -78,16 +78,17 @@ def copy_rows(
     if counts.rows:
         yield CopyRows(bytes(contacts), bytes(rejects), counts, sources=bytes(sources))
     if notes is not None:
-        notes.zones = zones
+        notes.groups = groups
         yield CopyRows(notes=notes)
 
 
-def note_group(row: AcceptedRow, seen: dict[int, Zones]) -> int:
-    """The group of a contact, by its list's word or else by its number; its zones are noted in `seen`."""
+def note_group(row: AcceptedRow, seen: dict[int, Group]) -> int:
+    """The group of a contact, its zones by its list's word or else by its number; it is noted in `seen`."""
     zones = zones_of_number(row.phone_number) if row.time_zone is None else (row.time_zone,)
-    group = group_of(zones)
-    seen.setdefault(group, zones)
-    return group
+    group = Group(zones, row.places, row.consent[0] is not None) if row.places else Group(zones)
+    known = group_of(group)
+    seen.setdefault(known, group)
+    return known
 
 
 def _contact(new: uuid.UUID, campaign: str, position: int, row: AcceptedRow, group: int) -> bytes:

@@ -7,19 +7,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from campaigns.column_names import PHONE_COLUMN, ListColumn
-from campaigns.number_zones import Zones
+from campaigns.zone_groups import Group
 
 MOST_WARNINGS = 20
 
 
 @dataclass(slots=True)
 class ImportNotes:
-    """Filled while a list is read. `warnings` are sentences for the uploader; `zones` are those in which each group
-    of contacts may be (`zone_groups`), by its id."""
+    """Filled while a list is read. `warnings` are sentences for the uploader; `groups` are those of its contacts
+    (`zone_groups`), by their ids."""
 
     columns: list[ListColumn] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    zones: dict[int, Zones] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
 
     def warn(self, sentence: str) -> None:
         """Add a sentence, once; those past the first 20 are left out."""
@@ -43,7 +43,7 @@ class ImportNotes:
         return {
             "columns": [asdict(column) for column in self.columns],
             "warnings": self.warnings,
-            "zones": list(self.zones.items()),
+            "groups": [(known, tuple(group)) for known, group in self.groups.items()],
         }
 
     @classmethod
@@ -52,5 +52,8 @@ class ImportNotes:
         return cls(
             [ListColumn(**column) for column in said["columns"]],
             list(said["warnings"]),
-            {group: tuple(zones) for group, zones in said["zones"]},
+            {
+                known: Group(tuple(zones), tuple(places), agreed)
+                for known, (zones, places, agreed) in said["groups"]
+            },
         )

@@ -16,9 +16,11 @@ from campaigns.columns import CellRefused, Columns, Limits
 from campaigns.consent import consent_of
 from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused, quoted
+from campaigns.list_policies import ListPolicy
 from campaigns.number_hints import hinted_number
 from campaigns.number_text import date_refused, is_date, may_be_date
 from campaigns.numbers import phone_number
+from campaigns.places import Places, places_of
 from campaigns.row_templates import RowTemplates
 
 BATCH_ROWS = 500
@@ -30,7 +32,7 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
     """A contact: `line` of its file, the number in E.164, the other columns by name, the row's text, when and where
-    consent was given, and its time zone, as far as a list says so."""
+    consent was given, and its time zone, as far as a list says so. `places` where policy packs bind its campaign."""
 
     line: int
     phone_number: str
@@ -39,6 +41,7 @@ class AcceptedRow:
     raw: str = field(default="", compare=False)
     consent: tuple[str | None, str | None] = (None, None)
     time_zone: str | None = None
+    places: Places = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _told(refused: NumberRefused) -> str:
 
 class RowBatcher:
     """Numbers, duplicates and limits over a whole list: what one row cannot know by itself. With `options` some of
-    its columns are no custom fields (`contact_options.NAMES`)."""
+    its columns are no custom fields (`contact_options.NAMES`); whom `policy` does not let be called is rejected."""
 
     def __init__(
         self,
@@ -114,9 +117,9 @@ class RowBatcher:
         row_templates: RowTemplates | None = None,
         *,
         options: bool = False,
-        consent_required: bool = False,
+        policy: ListPolicy | None = None,
     ) -> None:
-        self._consent_required = consent_required
+        self._policy = policy
         self._now = datetime.now(UTC)
         self.limits = limits
         self._region = region
@@ -182,12 +185,17 @@ class RowBatcher:
             if failure.code == "date":
                 self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
-        if columns.consent_at is None and columns.consent_source is None and not self._consent_required:
+        if columns.consent_at is None and columns.consent_source is None and self._policy is None:
             return AcceptedRow(line, number, fields, options, text, time_zone=zone)
-        consent = consent_of(cells, columns, self._now, required=self._consent_required)
+        consent = consent_of(cells, columns, self._now)
         if isinstance(consent, CellRefused):
             return rejected_cell(line, text, consent)
-        return AcceptedRow(line, number, fields, options, text, consent, zone)
+        if self._policy is None:
+            return AcceptedRow(line, number, fields, options, text, consent, zone)
+        refused = self._policy.refusal(number, consented=consent[0] is not None)
+        if refused is not None:
+            return rejected_cell(line, text, refused)
+        return AcceptedRow(line, number, fields, options, text, consent, zone, places_of(number))
 
     def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""

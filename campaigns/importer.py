@@ -19,6 +19,7 @@ from campaigns.encodings import open_text
 from campaigns.errors import ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
+from campaigns.list_policies import ListPolicy
 from campaigns.mojibake import note_mojibake
 from campaigns.phone_column import no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
@@ -44,6 +45,7 @@ def read_list(
     templates: Sequence[Template] = (),
     notes: ImportNotes | None = None,
     options: bool = False,
+    policy: ListPolicy | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
@@ -67,6 +69,7 @@ def read_list(
             limits,
             RowTemplates(templates, default_region) if templates else None,
             options=options,
+            policy=policy,
         )
         batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
         note_mojibake(notes, columns, [row.cells for row in sample])

@@ -20,6 +20,7 @@ from campaigns.import_rows import (
     rejected,
     rejected_cell,
 )
+from campaigns.list_policies import ListPolicy
 from campaigns.phone_column import no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
 from campaigns.time_slice import TimeSlice, nobody_else
@@ -35,6 +36,7 @@ def read_objects(
     templates: Sequence[Template] = (),
     notes: ImportNotes | None = None,
     options: bool = False,
+    policy: ListPolicy | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
@@ -51,6 +53,7 @@ def read_objects(
         limits,
         RowTemplates(templates, default_region) if templates else None,
         options=options,
+        policy=policy,
     )
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns import agent_holds, breakers, budget
+from campaigns import agent_holds, breakers, budget, policy_choice
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -202,6 +202,10 @@ def _check_needs(campaign_id: uuid.UUID) -> None:
     if not found["outbound_enabled"]:
         raise UnusableError("The campaign's phone number is not enabled for outbound calls.", "caller_id")
     _check_columns(campaign_id, found["action"], found["safe_harbour"])
+    try:
+        policy_choice.check(campaign_id)
+    except policy_choice.PolicyRefusedError as refused:
+        raise UnusableError(str(refused), "caller_id" if refused.of_caller_id else "agent") from refused
 
 
 def _check_columns(

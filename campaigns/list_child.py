@@ -87,6 +87,7 @@ def _batches(
             templates=request.templates,
             notes=notes,
             options=request.added,
+            policy=request.policy,
             let_others_run=meanwhile,
         )
     return read_list(
@@ -97,6 +98,7 @@ def _batches(
         templates=request.templates,
         notes=notes,
         options=request.added,
+        policy=request.policy,
         let_others_run=meanwhile,
     )
 

@@ -21,6 +21,7 @@ import orjson
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows
 from campaigns.list_frames import ListNotRead, read_frames
+from campaigns.list_policies import ListPolicy
 from campaigns.row_templates import Template
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +48,7 @@ class ListRequest:
     encoding: str | None = None
     templates: tuple[Template, ...] = ()
     added: bool = False
+    policy: ListPolicy | None = None
 
     def to_json(self) -> str:
         """As an argument of the process."""
@@ -64,6 +66,7 @@ class ListRequest:
             said["encoding"],
             tuple(Template.from_json(one) for one in said["templates"]),
             said["added"],
+            None if said["policy"] is None else ListPolicy(**said["policy"]),
         )
 
 

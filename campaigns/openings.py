@@ -18,8 +18,12 @@ from typing import Any
 
 import orjson
 
+from campaigns import policy_choice
 from campaigns.number_zones import Zones
+from campaigns.policies import Demands
+from campaigns.policy_packs import Rule, packs_version
 from campaigns.windows import DAY, Span, Windows, merged
+from campaigns.zone_groups import Group
 from cooperative import let_others_run
 from models import rows, transaction
 
@@ -40,22 +44,25 @@ _DUE = f"""
             OR NOT ({_UNFINISHED}))
         AND id <> ALL(%s::uuid[])
     ORDER BY openings_until LIMIT %s"""
+_BOUND = """policy_packs, purpose,
+        (SELECT e164 FROM phone_number WHERE phone_number.id = phone_number_id) AS caller_id"""
 _LOCKED = f"""
-    SELECT windows, holidays, time_zone, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
+    SELECT windows, holidays, time_zone, {_BOUND}, {_UNFINISHED} AS open, extract(epoch FROM now())::float8 AS now
     FROM campaign WHERE id = %s FOR NO KEY UPDATE"""
 _WRITE = """
     INSERT INTO opening (campaign_id, zone_group, opens_at, closes_at)
     SELECT %s, written.zone_group, to_timestamp(written.opens), to_timestamp(written.closes)
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS written (zone_group, opens, closes)
     ON CONFLICT DO NOTHING"""
-_GROUPS = "SELECT zone_group, zones FROM campaign_zone WHERE campaign_id = %s"
+_GROUPS = "SELECT zone_group, zones, places, consented FROM campaign_zone WHERE campaign_id = %s"
 # Of a group that is not new either, whose openings known so far are over, the next are to be found.
 _UNOPENED = f"""{_GROUPS} AND zone_group = ANY(%s::bigint[]) AND NOT EXISTS (
     SELECT FROM opening WHERE opening.campaign_id = campaign_zone.campaign_id
         AND opening.zone_group = campaign_zone.zone_group AND closes_at > now())"""
-_NOTE_ZONES = """
-    INSERT INTO campaign_zone (campaign_id, zone_group, zones)
-    SELECT %s, noted.zone_group, noted.zones::jsonb FROM unnest(%s::bigint[], %s::text[]) AS noted (zone_group, zones)
+_NOTE_GROUPS = """
+    INSERT INTO campaign_zone (campaign_id, zone_group, zones, places, consented)
+    SELECT %s, noted.zone_group, noted.told::jsonb -> 0, noted.told::jsonb -> 1, (noted.told::jsonb ->> 2)::boolean
+    FROM unnest(%s::bigint[], %s::text[]) AS noted (zone_group, told)
     ON CONFLICT DO NOTHING"""
 _WAITS = """
     SELECT 1 FROM contact WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting AND status = 'pending'
@@ -72,14 +79,18 @@ GROUP BY zone_group ORDER BY count(*) DESC, zone_group"""
 
 @dataclass(frozen=True, slots=True)
 class NeverOpen:
-    """Contacts of one group, one of them by its number, and the zones in which the window never opens at once."""
+    """Contacts of one group, one of them by its number, and the zones in which the window never opens at once, or the
+    rule of a policy pack that bars them."""
 
     contacts: int
     phone_number: str
     zones: Zones
+    barred_by: Rule | None = None
 
     def __str__(self) -> str:
         who = "1 contact is cancelled" if self.contacts == 1 else f"{self.contacts} contacts are cancelled"
+        if self.barred_by is not None:
+            return f"{who}, {self.phone_number} among them: {self.barred_by.source} bars such calls"
         shown = ", ".join(self.zones[:3]) + (", …" if len(self.zones) > 3 else "")
         if len(self.zones) == 1:
             return f"{who}, {self.phone_number} among them: the window does not open within a year in {shown}"
@@ -91,15 +102,16 @@ class NeverOpen:
 
 @cache
 def tables() -> str:
-    """The tables of zones and holidays that the openings of this process go by."""
-    return ", ".join(f"{name} {metadata.version(name)}" for name in ("tzdata", "holidays"))
+    """The tables of zones and holidays, and the policy packs, that the openings of this process go by."""
+    versions = [f"{name} {metadata.version(name)}" for name in ("tzdata", "holidays")]
+    return ", ".join([*versions, packs_version()])
 
 
-def note_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> None:
-    """Keep which zones the groups of a campaign's contacts are. Whoever adds contacts writes the openings then."""
-    if zones:
-        told = [orjson.dumps(some).decode() for some in zones.values()]
-        rows(_NOTE_ZONES, campaign_id, list(zones), told)
+def note_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> None:
+    """Keep what the groups of a campaign's contacts are. Whoever adds contacts writes the openings then."""
+    if groups:
+        told = [orjson.dumps(tuple(group)).decode() for group in groups.values()]
+        rows(_NOTE_GROUPS, campaign_id, list(groups), told)
 
 
 def write(campaign_id: uuid.UUID) -> list[int]:
@@ -128,12 +140,30 @@ def _write_groups(
     now = math.floor(campaign["now"])
     found: dict[int, list[Span]] = {}
     for group in groups:
-        found[group["zone_group"]] = ahead(windows, group["zones"] or [campaign["time_zone"]], now)
+        found[group["zone_group"]] = _ahead(windows, campaign, group, now)
         let_others_run()
     lines = [(group, opens, closes) for group, spans in found.items() for opens, closes in spans]
     names, opens, closes = ([line[place] for line in lines] for place in range(3))
     rows(_WRITE, campaign_id, names, opens, closes)
     return [group for group, spans in found.items() if not spans]
+
+
+def _ahead(windows: Windows, campaign: Mapping[str, Any], group: Mapping[str, Any], now: int) -> list[Span]:
+    """The openings of a group, as far as the packs that bind it let there be any."""
+    asked = _demands(campaign, group)
+    if _barred_by(asked, campaign, group) is not None:
+        return []
+    zones = group["zones"] or [campaign["time_zone"]]
+    return ahead(windows if asked is None else windows.within(asked.hours), zones, now)
+
+
+def _demands(campaign: Mapping[str, Any], group: Mapping[str, Any]) -> Demands | None:
+    policy = policy_choice.of_row(campaign).policy
+    return None if policy is None else policy.demands_on(tuple(group["places"]))
+
+
+def _barred_by(asked: Demands | None, campaign: Mapping[str, Any], group: Mapping[str, Any]) -> Rule | None:
+    return None if asked is None else asked.bars(campaign["caller_id"], consented=group["consented"])
 
 
 def ahead(windows: Windows, zones: Sequence[str], now: int) -> list[Span]:
@@ -156,28 +186,25 @@ def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[Nev
     counts are the caller's to write."""
     if not groups:
         return []
-    zones = {
-        row["zone_group"]: tuple(row["zones"] or [row["time_zone"]])
-        for row in rows(
-            "SELECT zone_group, zones, time_zone FROM campaign_zone JOIN campaign ON campaign.id = campaign_id"
-            " WHERE campaign_id = %s",
-            campaign_id,
-        )
-    }
-    return [
-        NeverOpen(row["contacts"], row["phone_number"], zones[row["zone_group"]])
-        for row in rows(_CANCEL, campaign_id, list(groups))
-    ]
+    (campaign,) = rows(f"SELECT time_zone, {_BOUND} FROM campaign WHERE id = %s", campaign_id)
+    known = {row["zone_group"]: row for row in rows(_GROUPS, campaign_id)}
+    found: list[NeverOpen] = []
+    for row in rows(_CANCEL, campaign_id, list(groups)):
+        group = known[row["zone_group"]]
+        barred_by = _barred_by(_demands(campaign, group), campaign, group)
+        zones = tuple(group["zones"] or [campaign["time_zone"]])
+        found.append(NeverOpen(row["contacts"], row["phone_number"], zones, barred_by))
+    return found
 
 
-def add_zones(campaign_id: uuid.UUID, zones: Mapping[int, Zones]) -> list[NeverOpen]:
-    """Note the zones of contacts that were just added to a campaign, whose row the caller has locked; those who can
+def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[NeverOpen]:
+    """Note the groups of contacts that were just added to a campaign, whose row the caller has locked; those who can
     never be called are cancelled, and returned. Their counts are the caller's to write."""
-    note_zones(campaign_id, zones)
+    note_groups(campaign_id, groups)
     (campaign,) = rows(_LOCKED, campaign_id)
     if campaign["windows"] is None:
         return []
-    never = _write_groups(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(zones)))
+    never = _write_groups(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(groups)))
     return cancel_never_open(campaign_id, never)
 
 
@@ -211,11 +238,12 @@ def look_soon(campaign_id: uuid.UUID) -> None:
 def never_opens(campaign_id: uuid.UUID, group: int) -> bool:
     """Whether the campaign's window never opens for the contacts of a group."""
     (campaign,) = rows(
-        "SELECT windows, holidays, time_zone, extract(epoch FROM now())::float8 AS now FROM campaign WHERE id = %s",
+        f"SELECT windows, holidays, time_zone, {_BOUND}, extract(epoch FROM now())::float8 AS now"
+        " FROM campaign WHERE id = %s",
         campaign_id,
     )
     found = rows(f"{_GROUPS} AND zone_group = %s", campaign_id, group)
     if campaign["windows"] is None or not found:
         return False
     windows = Windows.from_json(campaign["windows"], campaign["holidays"])
-    return not ahead(windows, found[0]["zones"] or [campaign["time_zone"]], math.floor(campaign["now"]))
+    return not _ahead(windows, campaign, found[0], math.floor(campaign["now"]))

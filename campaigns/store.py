@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from campaigns import openings
+from campaigns import openings, policy_choice
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.number_hash import NumberHash
+from campaigns.policy_choice import NO_PACKS, PolicyChoice
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
 from campaigns.suppressed_rows import SuppressedRows
@@ -64,6 +65,7 @@ class NewCampaign:
     retry_rules: Mapping[str, object] = field(default_factory=dict)
     dial_order: str = DialOrder.RETRIES_FIRST
     window: Window = NO_WINDOW
+    policy: PolicyChoice = NO_PACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
     """Store the campaign and everything its list holds but who is suppressed; its id. The references have been
     checked. By `number_hash` the numbers are known that were erased.
 
-    Raises whatever reading the list raises, and ListRefused (no_good_row) where all are suppressed; the caller's
-    transaction then keeps nothing.
+    Raises whatever reading the list raises, PolicyRefusedError, and ListRefused (no_good_row) where all are
+    suppressed; the caller's transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
     suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash)
@@ -142,14 +144,15 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
         raise ListRefused(
             "no_good_row", "contacts has no good row: every number in it is on a do-not-call list"
         )
-    cancelled = _keep_zones(campaign_id, notes)
+    cancelled = _keep_groups(campaign_id, notes)
+    policy_choice.check(campaign_id)
     _write_counts(campaign_id, counts, cancelled, notes)
     return campaign_id
 
 
-def _keep_zones(campaign_id: uuid.UUID, notes: ImportNotes) -> int:
+def _keep_groups(campaign_id: uuid.UUID, notes: ImportNotes) -> int:
     """Keep in which zones the contacts are, and when these may be called; how many never may, and are cancelled."""
-    openings.note_zones(campaign_id, notes.zones)
+    openings.note_groups(campaign_id, notes.groups)
     never = openings.cancel_never_open(campaign_id, openings.write(campaign_id))
     for group in never:
         notes.warn(str(group))
@@ -164,9 +167,9 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
             weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order, windows,
-            holidays, zones_read)
+            holidays, policy_packs, purpose, zones_read)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-            true)""",
+            %s, %s, true)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -191,6 +194,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         new.dial_order,
         _json(new.window.windows),
         _json(new.window.holidays),
+        policy_choice.ON if new.policy.on else policy_choice.OFF,
+        new.policy.purpose,
     )
     return campaign_id
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from campaigns import openings
 from campaigns.errors import CampaignsError
+from campaigns.policy_choice import ALL_DAY, ON
 from campaigns.taken_away import Held
 from campaigns.windows import WindowRefusedError, Windows
 from models import Campaign, rows
@@ -24,7 +25,8 @@ _OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) <
 _DEFAULT = """
     SELECT default_windows AS windows, default_holidays AS holidays, default_time_zone AS time_zone
     FROM tenant WHERE id = %s"""
-_BEFORE = "SELECT windows, holidays, time_zone, zones_read FROM campaign WHERE id = %s FOR NO KEY UPDATE"
+_BEFORE = """
+    SELECT windows, holidays, time_zone, zones_read, policy_packs FROM campaign WHERE id = %s FOR NO KEY UPDATE"""
 _RAISE = """
     UPDATE campaign SET generation = generation + 1 WHERE id = %s AND status = 'running'
     RETURNING id::text AS campaign_id, generation"""
@@ -66,18 +68,18 @@ def check(window: Window) -> None:
         )
 
 
-def of_new(tenant_id: str, asked: WindowChanges, time_zone: str | None) -> Window:
+def of_new(tenant_id: str, asked: WindowChanges, time_zone: str | None, *, packs: bool = False) -> Window:
     """The window of a new campaign that is in `time_zone`: what is asked for, or the tenant's default where nothing
-    is said of windows. Raises WindowRefusedError, WindowNotPossibleError."""
+    is said of windows. Where policy `packs` bind it there is always one, which they narrow. Raises
+    WindowRefusedError, WindowNotPossibleError."""
     window = Window(asked.get("windows"), asked.get("holidays"), time_zone)
-    if "windows" not in asked:
-        (default,) = rows(_DEFAULT, tenant_id)
-        if default["windows"] is not None:
-            window = Window(
-                default["windows"],
-                asked.get("holidays", default["holidays"]),
-                default["time_zone"] if time_zone is None else time_zone,
-            )
+    (default,) = rows(_DEFAULT, tenant_id)
+    if "windows" not in asked and default["windows"] is not None:
+        window = Window(default["windows"], asked.get("holidays", default["holidays"]), time_zone)
+    if window.time_zone is None and (packs or (window.windows is not None and "windows" not in asked)):
+        window = replace(window, time_zone=default["time_zone"])
+    if packs:
+        window = _narrowed(window)
     check(window)
     if window.windows is not None:
         _refuse_beside_older_dialers()
@@ -93,6 +95,8 @@ def change(campaign_id: uuid.UUID, asked: WindowChanges) -> list[Held]:
     # With the window goes what only it had.
     kept = before.holidays if windows is not None else None
     after = Window(windows, asked.get("holidays", kept), before.time_zone)
+    if found["policy_packs"] == ON:
+        after = _narrowed(after)
     check(after)
     if before.windows is None and after.windows is None:
         return []
@@ -110,6 +114,15 @@ def change(campaign_id: uuid.UUID, asked: WindowChanges) -> list[Held]:
         # Of a long list in slices, and not while the campaign is locked.
         openings.look_soon(campaign_id)
     return [Held(**row) for row in rows(_RAISE, campaign_id)]
+
+
+def _narrowed(window: Window) -> Window:
+    """A window that policy packs can narrow. Raises WindowRefusedError."""
+    if window.time_zone is None:
+        raise WindowRefusedError(
+            "time_zone", "null", "policy packs need it: it is the zone of numbers that do not tell their own"
+        )
+    return window if window.windows is not None else replace(window, windows=ALL_DAY)
 
 
 def _refuse_beside_older_dialers() -> None:

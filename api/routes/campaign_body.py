@@ -31,7 +31,7 @@ from api.routes.campaign_schemas import CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
-from campaigns import store, window_changes
+from campaigns import policy_choice, store, window_changes
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows, copy_rows
 from campaigns.errors import ListRefused, ListTooLarge
@@ -40,9 +40,11 @@ from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
 from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
+from campaigns.list_policies import ListPolicy
 from campaigns.list_process import ListForm, ListRequest, read_in_process
 from campaigns.number_hash import NumberHash
 from campaigns.numbers import region_of
+from campaigns.policy_choice import PolicyChoice
 from campaigns.row_templates import Template
 from campaigns.schedule_changes import (
     Schedule,
@@ -69,8 +71,9 @@ log = structlog.get_logger(__name__)
 
 V = TypeVar("V")
 
-ReadContacts = Callable[[str | None, tuple[Template, ...], uuid.UUID], Generator[CopyRows]]
-"""Reads a list, given the region of its numbers and its agent's templates, for the campaign of this id."""
+ReadContacts = Callable[[str | None, tuple[Template, ...], ListPolicy | None, uuid.UUID], Generator[CopyRows]]
+"""Reads a list, given the region of its numbers, its agent's templates and what policy packs ask of each row, for the
+campaign of this id."""
 
 # An import keeps a connection, and one processor for its reader, busy for seconds; more would starve the others.
 _imports = FairTurns(IMPORTS_AT_ONCE)
@@ -101,12 +104,15 @@ def create_from_request(
         def work() -> dict[str, object]:
             # In here, so that a replay is not refused for a time that has come since.
             _check_schedule(wanted.fields, new.schedule)
-            windowed = replace(new, window=_window(caller, wanted.fields))
+            policy = _policy(caller, wanted.fields)
+            windowed = replace(new, window=_window(caller, wanted.fields, packs=policy.on), policy=policy)
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
             region = new.default_region or region_of(caller_id)
-            read = partial(wanted.read, region, store.agent_templates(new.agent_id))
+            read = partial(
+                wanted.read, region, store.agent_templates(new.agent_id), policy.of_list(caller_id)
+            )
             number_hash = NumberHash(services.settings.secret_key or "")
             created[:] = [store.create(windowed, read, number_hash)]
             return to_json(created[0])
@@ -117,6 +123,8 @@ def create_from_request(
                 answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=gate)
             except store.UnknownReferenceError as error:
                 raise ApiError(400, str(error)) from error
+            except policy_choice.PolicyRefusedError as error:
+                raise conflict(str(error), "policy") from error
     return answer, None if answer.replayed else created[0]
 
 
@@ -194,11 +202,14 @@ def _from_form(
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
     def read(
-        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+        region: str | None,
+        templates: tuple[Template, ...],
+        policy: ListPolicy | None,
+        campaign_id: uuid.UUID,
     ) -> Generator[CopyRows]:
         file.seek(0)
         if form.file_size > SHORT_BYTES:
-            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates, added)
+            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates, added, policy)
             return read_in_process(asked, file)
         notes = ImportNotes()
         batches = read_list(
@@ -209,6 +220,7 @@ def _from_form(
             templates=templates,
             notes=notes,
             options=added,
+            policy=policy,
             let_others_run=let_others_run,
         )
         return copy_rows(batches, campaign_id, notes=notes, staged=added)
@@ -236,7 +248,10 @@ def _from_json(
         raise ApiError(400, str(error), code="invalid_json") from error
 
     def here(
-        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+        region: str | None,
+        templates: tuple[Template, ...],
+        policy: ListPolicy | None,
+        campaign_id: uuid.UUID,
     ) -> Generator[CopyRows]:
         notes = ImportNotes()
         batches = read_objects(
@@ -245,14 +260,18 @@ def _from_json(
             limits=LIMITS,
             templates=templates,
             notes=notes,
+            policy=policy,
             let_others_run=let_others_run,
         )
         return copy_rows(batches, campaign_id, notes=notes)
 
     def elsewhere(
-        region: str | None, templates: tuple[Template, ...], campaign_id: uuid.UUID
+        region: str | None,
+        templates: tuple[Template, ...],
+        policy: ListPolicy | None,
+        campaign_id: uuid.UUID,
     ) -> Generator[CopyRows]:
-        asked = ListRequest(ListForm.JSON, campaign_id, region, LIMITS, templates=templates)
+        asked = ListRequest(ListForm.JSON, campaign_id, region, LIMITS, templates=templates, policy=policy)
         with TemporaryFile() as file:
             for at in range(0, len(contacts), CHUNK):
                 file.write(contacts[at : at + CHUNK])
@@ -319,7 +338,20 @@ def _check_schedule(fields: CampaignValues, schedule: Schedule) -> None:
         raise ApiError(400, str(error)) from error
 
 
-def _window(caller: Caller, fields: CampaignValues) -> Window:
+def _policy(caller: Caller, fields: CampaignValues) -> PolicyChoice:
+    """Whether policy packs bind it, within a transaction. Raises ApiError 409."""
+    asked: policy_choice.PolicyChanges = {}
+    if "policy_packs" in fields:
+        asked["policy_packs"] = fields["policy_packs"]
+    if "purpose" in fields:
+        asked["purpose"] = fields["purpose"]
+    try:
+        return policy_choice.of_new(caller.tenant_id, asked)
+    except policy_choice.PolicyNotPossibleError as error:
+        raise conflict(str(error)) from error
+
+
+def _window(caller: Caller, fields: CampaignValues, *, packs: bool) -> Window:
     """The calling window that is asked for, or the tenant's default, within a transaction. Raises ApiError."""
     asked: WindowChanges = {}
     if "windows" in fields:
@@ -327,7 +359,7 @@ def _window(caller: Caller, fields: CampaignValues) -> Window:
     if "holidays" in fields:
         asked["holidays"] = fields["holidays"]
     try:
-        return window_changes.of_new(caller.tenant_id, asked, fields["time_zone"])
+        return window_changes.of_new(caller.tenant_id, asked, fields["time_zone"], packs=packs)
     except WindowRefusedError as error:
         raise ApiError(400, str(error)) from error
     except window_changes.WindowNotPossibleError as error:

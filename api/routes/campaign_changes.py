@@ -15,7 +15,7 @@ from api.routes.campaigns import ETAG_HEADER, NOT_FOUND, campaign_answer, campai
 from api.schemas import quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import campaign_log, changes, schedule_changes, window_changes
+from campaigns import campaign_log, changes, policy_choice, schedule_changes, window_changes
 from campaigns.campaign_state import WEB
 from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
 from campaigns.windows import WindowRefusedError
@@ -55,7 +55,8 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     budget_exceeded). A slow start that is set while the campaign runs begins then, and one that is taken away is over
     at once. One that is not kept open any more (keep_open) ends where nobody is left. When it ends may be changed
     until it has ended, when it starts until it is started: a draft that gets a scheduled_at is scheduled, and with
-    null it is a draft again. Once a changed window is answered no call leaves outside it; a slow start begins anew.
+    null it is a draft again. Once a changed window, purpose or policy_packs is answered no call leaves outside the
+    hours that then hold; a slow start begins anew.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     if "max_concurrent_calls" in body:
@@ -75,6 +76,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
             changes.CampaignEndedError,
             schedule_changes.StartFixedError,
             window_changes.WindowNotPossibleError,
+            policy_choice.PolicyNotPossibleError,
         ) as error:
             raise conflict(str(error)) from error
         except (schedule_changes.ScheduleRefusedError, WindowRefusedError) as error:

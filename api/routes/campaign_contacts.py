@@ -221,7 +221,7 @@ def _none(data: dict[str, object]) -> None:
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:
     addition = additions.add_list(
         target.campaign_id,
-        body.read(target.region, target.templates, target.campaign_id),
+        body.read(target.region, target.templates, target.policy, target.campaign_id),
         _erased_numbers(),
     )
     told = addition.counts
@@ -250,6 +250,7 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
         templates=target.templates,
         notes=notes,
         options=True,
+        policy=target.policy,
         let_others_run=let_others_run,
     ):
         accepted += batch.accepted

@@ -15,6 +15,7 @@ from api import schemas
 from api.hangups import StillUpSchema
 from api.paging import FilteredQuery, PageQuery, PageValues, list_schema
 from api.resources import Patch
+from api.routes.policy_schemas import PolicyFields, PolicySchema
 from api.routes.retry_schemas import RetryFields, RetryRulesSchema
 from api.routes.window_schemas import (
     EXAMPLE_HOLIDAYS,
@@ -29,6 +30,8 @@ from api.routes.window_schemas import (
 from campaigns import metadata
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import CONTACT_MEANINGS
+from campaigns.policy_choice import CHOICES
+from campaigns.policy_packs import PURPOSES
 from campaigns.queries import ORDERS
 from models import CampaignStatus, ContactStatus, DialOrder
 
@@ -77,6 +80,8 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "cloned_from": None,
     "windows": EXAMPLE_WINDOWS,
     "holidays": EXAMPLE_HOLIDAYS,
+    "policy_packs": "on",
+    "purpose": "sales",
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -165,6 +170,8 @@ class CampaignValues(TypedDict):
     dial_order: str
     windows: NotRequired[WindowsValue]
     holidays: NotRequired[HolidaysValue]
+    policy_packs: NotRequired[str]
+    purpose: NotRequired[str | None]
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -184,6 +191,8 @@ class CampaignChanges(TypedDict, total=False):
     dial_order: str
     windows: WindowsValue
     holidays: HolidaysValue
+    policy_packs: str
+    purpose: str | None
 
 
 class CampaignFilters(PageValues):
@@ -336,7 +345,14 @@ class ScheduleFields(schemas.Schema):
 
 
 class ChangeableFields(
-    NameAndCapFields, RetryFields, ScheduleFields, WindowFields, PacingFields, KeepOpenField, ClientKeyFields
+    NameAndCapFields,
+    RetryFields,
+    ScheduleFields,
+    WindowFields,
+    PolicyFields,
+    PacingFields,
+    KeepOpenField,
+    ClientKeyFields,
 ):
     """What of a campaign may be changed until it has ended."""
 
@@ -523,6 +539,8 @@ class CampaignSchema(schemas.Schema):
         allow_none=True,
         metadata={"description": "When the window does not open."},
     )
+    policy_packs = schemas.Choice(CHOICES, required=True)
+    purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 
@@ -628,7 +646,11 @@ class FamilySchema(schemas.Schema):
 
 
 class OneCampaignSchema(CampaignSchema):
-    """A campaign, what became of its calls, and what a breaker holds of them."""
+    """A campaign, what became of its calls, what a breaker holds of them, and what policy packs ask of it."""
+
+    policy = schemas.Nested(
+        PolicySchema, metadata={"description": "What the packs that bind it ask, and why."}
+    )
 
     outcomes = schemas.Nested(
         OutcomesSchema,

@@ -37,10 +37,11 @@ from api.routes.campaign_schemas import (
     RejectOptions,
     RejectQuery,
 )
+from api.routes.policy_schemas import EXAMPLE_POLICY
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
-from campaigns import breakers, call_outcomes, changes, families, queries, store
+from campaigns import breakers, call_outcomes, changes, families, policy_shown, queries, store
 from campaigns.campaign_state import ActionResult
 from campaigns.metadata import wanted
 from campaigns.queries import CampaignRow, ClientKeys
@@ -132,7 +133,12 @@ def create_campaign() -> Response:
     200,
     OneCampaignSchema,
     example=EXAMPLE_CAMPAIGN
-    | {"status": "completed", "end_reason": "exhausted", "outcomes": EXAMPLE_OUTCOMES},
+    | {
+        "status": "completed",
+        "end_reason": "exhausted",
+        "policy": EXAMPLE_POLICY,
+        "outcomes": EXAMPLE_OUTCOMES,
+    },
     headers=ETAG_HEADER,
 )
 def get_campaign(query: dict[str, str], campaign_id: str) -> Response:
@@ -217,6 +223,7 @@ def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
 def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     """A campaign as OneCampaignSchema tells it, within a transaction; with its `outcomes` before it has ended too."""
     told = _told(found)
+    told["policy"] = policy_shown.of_campaign(found.id)
     if outcomes or found.end_reason is not None:
         # The calls of one that goes on are there.
         outcomes_of = call_outcomes.counted if found.end_reason is None else call_outcomes.of_campaign

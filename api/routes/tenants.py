@@ -30,6 +30,8 @@ from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
 from campaigns import taken_away, window_changes
+from campaigns.policy_choice import CHOICES
+from campaigns.policy_packs import PURPOSES
 from campaigns.retention import DAYS_MAX, DAYS_MIN
 from campaigns.taken_away import Held
 from campaigns.window_changes import Window
@@ -52,6 +54,8 @@ EXAMPLE_BODY: dict[str, object] = {
     "default_windows": EXAMPLE_WINDOWS,
     "default_holidays": EXAMPLE_HOLIDAYS,
     "default_time_zone": "Europe/Berlin",
+    "policy_packs": "on",
+    "default_purpose": "sales",
 }
 EXAMPLE: dict[str, object] = {**EXAMPLE_BODY, "created_at": "2026-01-31T08:00:00.000Z"}
 EXAMPLE_LIST = {"tenants": [EXAMPLE], "total": 1, "limit": 100, "offset": 0}
@@ -97,6 +101,8 @@ class TenantChanges(TypedDict, total=False):
     default_windows: WindowsValue
     default_holidays: HolidaysValue
     default_time_zone: str | None
+    policy_packs: str | None
+    default_purpose: str | None
 
 
 class TenantValues(TenantChanges):
@@ -165,6 +171,21 @@ class TenantFields(schemas.Schema):
             "example": "Europe/Berlin",
         },
     )
+    policy_packs = schemas.Choice(
+        CHOICES,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Whether policy packs bind a new campaign that says nothing of them. null: where it has a "
+            "purpose. On, one without a purpose is bound by the rules of every purpose."
+        },
+    )
+    default_purpose = schemas.Choice(
+        PURPOSES,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What the calls of a new campaign are for that says nothing of it."},
+    )
 
 
 class TenantBody(TenantFields):
@@ -196,6 +217,8 @@ class TenantSchema(schemas.Schema):
     default_windows = schemas.Items(schemas.Nested(WindowSpanSchema), required=True, allow_none=True)
     default_holidays = schemas.Nested(HolidaysSchema, required=True, allow_none=True)
     default_time_zone = schemas.Text(required=True, allow_none=True)
+    policy_packs = schemas.Choice(CHOICES, required=True, allow_none=True)
+    default_purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     created_at = schemas.Time(required=True)
 
 

@@ -16,6 +16,7 @@ from tests.mutations.lists import SPOKEN, STRANGERS
 from tests.mutations.mutation import Mutation
 from tests.mutations.often import OFTEN
 from tests.mutations.pacing import PACED
+from tests.mutations.policies import LAWFUL
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
 from tests.mutations.retention import DELETED
 from tests.mutations.schedules import SCHEDULED
@@ -42,6 +43,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Nobody is called whose number is suppressed": SUPPRESSED,
     "Of a person whose data is erased nothing is left": FORGOTTEN,
     "Nobody is called outside the calling window of where he is": WINDOWED,
+    "Nobody is called whom the law of his place forbids to call, where packs bind the campaign": LAWFUL,
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,

@@ -70,6 +70,7 @@ ROUTES = [
     ),
     Route("GET", "/call-limits", "read", 200, tables=("call_limits",)),
     Route("PUT", "/call-limits", "platform", 200, LIMITS, tables=("call_limits",)),
+    Route("GET", "/policy-packs", "read", 200),
     Route("GET", "/calls", "read", 200, tables=("call",)),
     Route("GET", "/calls/{call}", "read", 200, tables=("call",), what="Call"),
     Route("GET", "/suppressions", "read", 200, tables=("suppression",)),

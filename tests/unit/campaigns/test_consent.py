@@ -50,17 +50,6 @@ def test_what_is_said_wrongly_is_refused(cells: list[str], column: str) -> None:
     assert (refused.code, refused.column) == ("invalid_consent", column)
 
 
-def test_where_it_is_required_who_has_not_said_when_is_refused() -> None:
-    for cells in (["", "", "web form"], [""]):
-        refused = consent_of(cells, COLUMNS, NOW, required=True)
-        assert isinstance(refused, CellRefused)
-        assert refused.code == "consent_missing"
-    assert consent_of(["", "2026-01-31", ""], COLUMNS, NOW, required=True) == (
-        "2026-01-31T00:00:00+00:00",
-        None,
-    )
-
-
 def test_a_list_says_it_row_by_row_and_keeps_the_columns_all_the_same() -> None:
     rows = ["+12125550100,2026-01-31,a\tb", "+12125550101,,", "+12125550102,soon,"]
     text = "\n".join(["phone_number,consent_at,consent_source", *rows])

@@ -1,0 +1,108 @@
+"""What policy packs look like on the wire: the choice of a campaign or tenant, and what binds it."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from api import schemas
+from campaigns.policy_choice import CHOICES
+from campaigns.policy_packs import ADVICE, PURPOSES
+
+EXAMPLE_RULE: dict[str, object] = {
+    "kind": "hours",
+    "value": {"windows": [{"from": "08:00", "to": "20:00"}]},
+    "purposes": ["sales"],
+    "regions": ["US-FL"],
+    "law": "Florida Telephone Solicitation Act, Fla. Stat. 501.616",
+    "paragraph": "(6)(a)",
+    "url": "https://blog.clickpointsoftware.com/federal-and-local-call-time-and-date-compliance",
+    "read": "2026-11-30",
+    "pack": "us",
+    "version": "2026.11.30",
+    "note": "One site prints 21:00; the stricter is used.",
+}
+EXAMPLE_POLICY: dict[str, object] = {
+    "packs": "on",
+    "purpose": "sales",
+    "places": [{"places": ["US-FL"], "rules": [EXAMPLE_RULE]}],
+    "advice": ADVICE,
+}
+
+
+class PolicyFields(schemas.Schema):
+    """Which policy packs bind a campaign."""
+
+    policy_packs = schemas.Choice(
+        CHOICES,
+        metadata={
+            "description": "Whether what the law asks of calls to each number's country is asked of this campaign, "
+            "on top of its own settings: hours, consent, ring time, caller ids, calls to one number, cool-offs, "
+            "abandoned calls (GET /policy-packs). Left out: as the tenant says; where that says nothing, on for a "
+            "campaign with a purpose and off for one without. It can only be turned off later. Needs a time_zone. "
+            "Not legal advice."
+        },
+    )
+    purpose = schemas.Choice(
+        PURPOSES,
+        allow_none=True,
+        metadata={
+            "description": "What its calls are for: only rules on such calls bind it. null: those of every purpose "
+            "do, where packs are on. Left out: the tenant's default_purpose."
+        },
+    )
+
+
+class RuleSchema(schemas.Schema):
+    """A rule of a policy pack, and its source."""
+
+    kind = schemas.Text(
+        required=True,
+        metadata={
+            "description": "hours, calls, ring_seconds, consent, abandoned, caller_id or cool_off; others may come."
+        },
+    )
+    value = fields.Raw(
+        required=True, metadata={"description": "What it asks, as its kind has it (docs/policy-packs.md)."}
+    )
+    purposes = schemas.Items(schemas.Choice(PURPOSES), required=True)
+    regions = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={"description": "Only there; none is everywhere in the countries."},
+    )
+    law = schemas.Text(required=True)
+    paragraph = schemas.Text(required=True)
+    url = schemas.Text(required=True, metadata={"description": "Where it was read."})
+    read = schemas.Text(required=True, metadata={"description": "The day on which it was read."})
+    pack = schemas.Text(required=True)
+    version = schemas.Text(required=True)
+    note = schemas.Text(required=True)
+
+
+class PlacesSchema(schemas.Schema):
+    """What binds calls to contacts who are in the same places."""
+
+    places = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "ISO 3166, `DE` or `US-FL`; of a number that does not tell all that it may belong to, "
+            "whose rules bind together."
+        },
+    )
+    rules = schemas.Items(
+        schemas.Nested(RuleSchema),
+        required=True,
+        metadata={
+            "description": "The strictest of each kind; hours and caller ids have to suit all of them."
+        },
+    )
+
+
+class PolicySchema(schemas.Schema):
+    """What policy packs ask of a campaign."""
+
+    packs = schemas.Choice(CHOICES, required=True)
+    purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
+    places = schemas.Items(schemas.Nested(PlacesSchema), required=True)
+    advice = schemas.Text(required=True, metadata={"description": "It is no legal advice."})
