@@ -11,7 +11,7 @@ from functools import wraps
 from gevent.event import Event as Signal
 
 import outages
-from campaigns import call_counts
+from campaigns import call_counts, call_reports
 from coordination.errors import Fenced
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.housekeeping import EVERY_SECONDS
@@ -178,3 +178,4 @@ class Rounds:
     def _add_up(self) -> None:
         if self._parts.turns.take("call_counts", ADD_UP_SECONDS):
             call_counts.add_up()
+            call_reports.fold()

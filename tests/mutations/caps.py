@@ -271,9 +271,9 @@ EXCEEDED = (
     Mutation(
         "an end is not counted",
         "a limiter that is rebuilt lacks the day's calls that are over, a list's total too",
-        "migrations/0020_call_counts.py",
-        """_function("call_count_updated", f"{_rows('new_calls', '')} UNION ALL {_rows('old_calls', '-')}"),""",
-        """_function("call_count_updated", f"{_rows('new_calls', '')} AND false"),""",
+        "migrations/0045_reports.py",
+        """f"{_counts('new_calls', '')} UNION ALL {_counts('old_calls', '-')}",""",
+        """f"{_counts('new_calls', '')} AND false",""",
         (f"{CALL_COUNTS}::test_what_is_kept_is_what_the_rows_say",),
     ),
     Mutation(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 CLAIMS = "tests/integration/dialer/test_claims_and_outcomes.py"
 CALL_COUNTS = "tests/integration/dialer/test_call_counts.py"
+CALL_REPORTS = "tests/integration/dialer/test_call_reports.py"
 SCHEDULER = "tests/unit/dialer/test_scheduler.py"
 BATCH = "tests/unit/dialer/test_batch.py"
 DEPARTURES = "tests/unit/dialer/test_departures.py"

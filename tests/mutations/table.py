@@ -18,6 +18,7 @@ from tests.mutations.often import OFTEN
 from tests.mutations.pacing import PACED
 from tests.mutations.policies import LAWFUL
 from tests.mutations.records import ATTEMPTS, COUNTS, STREAM
+from tests.mutations.reports import REPORTS
 from tests.mutations.retention import DELETED
 from tests.mutations.schedules import SCHEDULED
 from tests.mutations.second_legs import SECOND_LEGS
@@ -47,6 +48,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A stop holds for everybody from its mark on": STOPS,
     "What must end ends, and costs nobody an attempt": HANGUPS,
     "The counts of the contact states add up": COUNTS,
+    "A report says what the rows of calls say": REPORTS,
     "Listeners hear each transition once, in order": STREAM,
     "Nothing a tenant uploads becomes a command or an option": DIAL_STRING,
     "No stranger's number is dialled": STRANGERS,
