@@ -76,6 +76,8 @@ def test_a_call_that_runs_and_ends_between_two_questions_is_known_to_have_lived(
     successor = rig.new_dialer()
     rig.tick(6)
     successor.run(successor.adopt)
+    # Who has not read what is dialled sends nothing again, whatever the answer.
+    successor.run(successor.dial)
     rig.tick(6)
     assert not successor.run(successor.sweep, "asked")
     while rig.switch.frames:
