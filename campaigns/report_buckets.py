@@ -1,6 +1,6 @@
 """How long things took, in buckets: their bounds, and the percentiles that can be read from them. Pure.
 
-The bounds are those by which `migrations/0045_reports.py` has the database count.
+The bounds are those by which `migrations/0046_reports.py` has the database count.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ REPORTS = (
     Mutation(
         "reports folded twice",
         "a report counts the same calls again every ten seconds",
-        "migrations/0045_reports.py",
+        "migrations/0046_reports.py",
         "DELETE FROM report_change RETURNING *",
         "SELECT * FROM report_change",
         (f"{CALL_REPORTS}::test_a_call_that_is_recorded_or_corrected_is_in_the_report_at_once",),
@@ -16,7 +16,7 @@ REPORTS = (
     Mutation(
         "a corrected call in two cells",
         "a call whose record comes late is in the report as what it was and as what it is",
-        "migrations/0045_reports.py",
+        "migrations/0046_reports.py",
         """f"{_over('new_calls', 1)} UNION ALL {_over('old_calls', -1)}",""",
         """_over("new_calls", 1),""",
         (f"{CALL_REPORTS}::test_a_call_that_is_recorded_or_corrected_is_in_the_report_at_once",),
@@ -40,7 +40,7 @@ REPORTS = (
     Mutation(
         "reports filled in twice",
         "a migration that is run again counts everything twice",
-        "migrations/0045_reports.py",
+        "migrations/0046_reports.py",
         """{_over("call", 1)} AND EXISTS (SELECT FROM marked)""",
         """{_over("call", 1)}""",
         (f"{CALL_REPORTS}::test_what_was_over_before_is_filled_in_once",),

@@ -25,7 +25,7 @@ from tests.integration.dialer.test_call_counts import dial
 from tests.integration.dialer.test_claims_and_outcomes import DIALER
 from tests.waiting import wait_until
 
-MIGRATION = "0045_reports"
+MIGRATION = "0046_reports"
 SECONDS = 30
 START = datetime(2026, 3, 26, tzinfo=UTC)
 """Clocks in Lord Howe go back by half an hour, and those in Paris forward, within these days."""

@@ -106,3 +106,14 @@ def test_what_blocks_nobody_is_let_through(source: str) -> None:
 
 def test_a_dialer_tells_the_last_migration_that_its_release_knows() -> None:
     assert MIGRATIONS[-1].name.split("_")[0] == f"{SCHEMA_VERSION:04}"
+
+
+def test_each_has_a_number_of_its_own() -> None:
+    """Two of one number are applied in the order of their names, whichever was first on a machine."""
+    numbers = [path.name.split("_")[0] for path in MIGRATIONS]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name.split("-")[0] for path in sorted((ROOT / "docs/decisions").glob("0*.md"))]
+    assert len(numbers) == len(set(numbers))

@@ -5,7 +5,7 @@ first four digits of the number, `report_outcome` how calls ended by the attempt
 Whoever ends a call, or corrects one, appends what it was and what it is now (`report_change`), by the triggers that
 count calls; `report_fold` adds that up, each row once. Nothing is taken away where a call is deleted: reports are
 kept. What is over already is filled in by one statement, less what the triggers have noted by then; `report_fill`
-says that it was. Decision 0075.
+says that it was. Decision 0076.
 """
 
 from __future__ import annotations
