@@ -37,10 +37,15 @@ def within(at: str, campaign: str, group: str) -> str:
         ORDER BY opens_at LIMIT 1), {at})"""
 
 
-_FIRST = """
+def not_expired(contact: str) -> str:
+    """Whether a contact may still be called: its `expires_at`, where it has one, has not come."""
+    return f"({contact}.expires_at IS NULL OR {contact}.expires_at > now())"
+
+
+_FIRST = f"""
     SELECT next_attempt_at, wait_reason FROM contact
     WHERE campaign_id = wanted.campaign_id AND zone_group = zone.zone_group AND waiting
-        AND status = 'pending' ORDER BY next_attempt_at NULLS FIRST, id LIMIT 1"""
+        AND status = 'pending' AND {not_expired("contact")} ORDER BY next_attempt_at NULLS FIRST, id LIMIT 1"""
 
 # Groups without anybody who is due take no part of what is read. The last opening that has begun, since none overlap.
 OPEN_GROUPS = f"""

@@ -8,7 +8,7 @@ that is a single statement: the turn of a call is as far ahead as its claim take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
-from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open
+from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open, not_expired
 from models import Pool, db, open_pool, rows
 
 CLAIM_SECONDS = 1.0
@@ -103,63 +103,57 @@ class Claimed:
     """In how many seconds its calling window closes or it expires, from the claim on; None where neither will."""
 
 
-_NOT_EXPIRED = "(contact.expires_at IS NULL OR contact.expires_at > now())"
+_NOT_EXPIRED = not_expired("contact")
 # `least` passes over nulls.
 _CLOSES_IN = """least(extract(epoch FROM {contact}.expires_at - now())::float8,
         CASE WHEN {windowed} THEN {window} END) AS closes_in"""
 # In parts, for each of which an index knows where it ends: those that wait for a later time are not read. Each in the
 # order of its index, so that no other is chosen. A callback is among the retries too, and who comes first by priority
-# among all new ones. Of a campaign with windows group by group, but for callbacks and the preferred, who are few.
+# among all new ones. Of a campaign with windows group by group: who is outside is never read.
 _PART = f"""
-    (SELECT {{rank}} AS rank, id, phone_number, sends, attempts, next_attempt_at, position, {{priority}} AS priority
+    (SELECT {{rank}} AS rank, {{turn}} AS turn, id, phone_number, sends, attempts, next_attempt_at, position,
+        {{priority}} AS priority
     FROM contact
     WHERE campaign_id = wanted.campaign_id AND waiting AND status = 'pending' AND {{which}} AND {_NOT_EXPIRED}
         AND (%(dialers)s = 1 OR position %% %(dialers)s = %(rank)s)
+        AND id NOT IN (SELECT unnest(%(passed_over)s::uuid[]))
     ORDER BY {{order}} LIMIT {{most}})"""
-_IN_WINDOW = f"(campaign.windows IS NULL OR {is_open('contact.campaign_id', 'contact.zone_group')})"
-_CALLBACKS = _PART.format(
-    rank=0,
-    priority=0,
-    which=f"callback AND next_attempt_at <= now() AND {_IN_WINDOW}",
-    order="next_attempt_at",
-    most="wanted.most",
-)
-_PREFERRED = _PART.format(
-    rank=2,
-    priority="priority",
-    which=f"next_attempt_at IS NULL AND priority > 0 AND {_IN_WINDOW}",
-    order="priority DESC, position",
-    most="wanted.most",
-)
 
 
-def _by_list(which: str, order: str, most: str) -> str:
-    """Retries that are due, and new contacts."""
-    parts = ((1, "next_attempt_at <= now()"), (2, "next_attempt_at IS NULL"))
+def _parts(which: str, order: str, most: str, *, take_turns: bool) -> str:
+    """Callbacks, retries that are due, new contacts by their priority, and by the list. With `take_turns` each is
+    numbered, so that of several groups the first of each come before the second of any."""
+    parts = (
+        (0, "callback AND next_attempt_at <= now()", f"next_attempt_at, {order}", "0"),
+        (1, "next_attempt_at <= now()", f"next_attempt_at NULLS FIRST, {order}", "0"),
+        (2, "next_attempt_at IS NULL AND priority > 0", f"priority DESC, {order}", "priority"),
+        (2, "next_attempt_at IS NULL", f"next_attempt_at NULLS FIRST, {order}", "0"),
+    )
     return " UNION ALL ".join(
         _PART.format(
             rank=rank,
-            priority=0,
+            turn=f"row_number() OVER (ORDER BY {in_order})" if take_turns and rank else "0",
+            priority=priority,
             which=f"{which} AND {due}",
-            order=f"next_attempt_at NULLS FIRST, {order}",
+            order=in_order,
             most=most,
         )
-        for rank, due in parts
+        for rank, due, in_order, priority in parts
     )
 
 
-_OF_CAMPAIGN = _by_list("campaign.windows IS NULL", "position", "wanted.most")
-_OF_GROUP = _by_list("zone_group = open_group.zone_group", "id", "open_group.most")
+_OF_CAMPAIGN = _parts("campaign.windows IS NULL", "position", "wanted.most", take_turns=False)
+_OF_GROUP = _parts("zone_group = open_group.zone_group", "id", "open_group.most", take_turns=True)
 _DUE = f"""
 SELECT wanted.campaign_id::text, due.id::text AS contact_id, due.phone_number, due.sends,
     CASE WHEN due.sends > due.attempts THEN {TRIED.format(contact="due.id")} ELSE '{{}}' END AS tried
 FROM unnest(%(campaigns)s::uuid[], %(most)s::int[]) AS wanted (campaign_id, most)
     JOIN campaign ON campaign.id = wanted.campaign_id,
-    LATERAL ({_CALLBACKS} UNION ALL {_PREFERRED} UNION ALL {_OF_CAMPAIGN} UNION ALL
+    LATERAL ({_OF_CAMPAIGN} UNION ALL
         (SELECT in_window.* FROM ({OPEN_GROUPS}) AS open_group, LATERAL ({_OF_GROUP}) AS in_window)) AS due
 ORDER BY wanted.campaign_id,
     CASE WHEN due.rank > 0 AND campaign.dial_order = 'new_first' THEN 3 - due.rank ELSE due.rank END,
-    due.priority DESC, due.next_attempt_at, due.position
+    due.priority DESC, due.turn, due.next_attempt_at, due.position
 """
 
 _NEXT_DUE = f"""
@@ -171,6 +165,7 @@ FROM unnest(%s::uuid[]) AS wanted (campaign_id) JOIN campaign ON campaign.id = w
     (SELECT next_attempt_at AS due_at, next_attempt_at AS told_at, false AS of_window, false AS never, wait_reason
     FROM contact
     WHERE campaign.windows IS NULL AND campaign_id = wanted.campaign_id AND waiting AND status = 'pending'
+        AND {_NOT_EXPIRED}
     ORDER BY next_attempt_at NULLS FIRST LIMIT 1)
     UNION ALL
     ({NEXT_IN_WINDOW})
@@ -278,23 +273,34 @@ RETURNING contact.custom_fields, {
 """
 
 
-def due_parameters(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, Any]:
+def due_parameters(
+    wanted: Mapping[str, int], share: tuple[int, int], passed_over: Collection[str] = ()
+) -> dict[str, Any]:
     """The parameters of the statement that reads who is due."""
     rank, dialers = share
-    return {"campaigns": list(wanted), "most": list(wanted.values()), "rank": rank, "dialers": dialers}
+    return {
+        "campaigns": list(wanted),
+        "most": list(wanted.values()),
+        "rank": rank,
+        "dialers": dialers,
+        "passed_over": list(passed_over),
+    }
 
 
-def due(wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due]]:
+def due(
+    wanted: Mapping[str, int], share: tuple[int, int], passed_over: Collection[str] = ()
+) -> dict[str, list[Due]]:
     """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says,
     callbacks first, then retries, the longest overdue first, then new ones, those of the highest priority first;
     retries and new ones the other way round where the campaign's `dial_order` is `new_first`.
 
     `share` is (rank, dialers): each dialer looks at its own part of each list first, so that they seldom reach
-    for the same contact; (0, 1) looks at all of it.
+    for the same contact; (0, 1) looks at all of it. Who is in `passed_over` is not read, and takes nobody's place.
+    Of a campaign with windows the groups that are open take turns, so that none waits until another is through.
     """
     found: dict[str, list[Due]] = {campaign_id: [] for campaign_id in wanted}
     with db.connection_context():
-        cursor = db.execute_sql(_DUE, due_parameters(wanted, share))
+        cursor = db.execute_sql(_DUE, due_parameters(wanted, share, passed_over))
         seen: set[str] = set()
         for campaign_id, contact_id, number, sends, tried in cursor.fetchall():
             if contact_id not in seen and len(found[campaign_id]) < wanted[campaign_id]:
@@ -390,7 +396,7 @@ def claim_pool(url: str) -> Pool:
 class Statements:
     """What dispatch asks of the database: the functions above, or what stands in for them."""
 
-    due: Callable[[Mapping[str, int], tuple[int, int]], dict[str, list[Due]]] = due
+    due: Callable[[Mapping[str, int], tuple[int, int], Collection[str]], dict[str, list[Due]]] = due
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
     claim_again: Callable[[str, str, str], ClaimedAgain | None] = claim_again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from dialer.dispatch.claims import Due
@@ -48,7 +48,7 @@ class DialledCampaign:
             self.due.clear()
         if len(self.due) >= count:
             return 0
-        return count + len(self._deferred.now(now))
+        return count
 
     def read(self, found: Sequence[Due], now: float) -> None:
         """This much of the list is due, in order: instead of what was known."""
@@ -59,6 +59,10 @@ class DialledCampaign:
     def take(self, count: int) -> list[Due]:
         """The next `count` of those that are known."""
         return [self.due.popleft() for _ in range(min(count, len(self.due)))]
+
+    def skipped(self, now: float) -> Collection[str]:
+        """The ids of those that are passed over."""
+        return self._deferred.now(now).keys()
 
     def passed_over(self, now: float) -> Deferral | None:
         """Whose turn comes first of those that are passed over."""

@@ -331,7 +331,8 @@ class Scheduler:
             if not wanted:
                 break
             asked_for = {name: more * READ_AHEAD for name, more in wanted.items()}
-            for name, found in self.statements.due(asked_for, share).items():
+            skipped = [one for name in asked_for for one in asking[name].skipped(now)]
+            for name, found in self.statements.due(asked_for, share, skipped).items():
                 asking[name].read(found, now)
             wanted = {name: more for name, more in wanted.items() if not asking[name].due}
         return {name: asking[name].take(count) for name, count in counts.items()}

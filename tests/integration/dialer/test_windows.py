@@ -113,6 +113,41 @@ def test_the_groups_that_are_open_take_turns_in_the_order_of_the_list(world: Wor
     ]
 
 
+def test_no_group_waits_until_another_that_comes_first_in_the_list_is_through(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST, contacts=40)
+    change(
+        "UPDATE contact SET position = position + CASE WHEN zone_group = %s THEN 0 ELSE 1000 END,"
+        " priority = CASE WHEN position %% 8 < 2 THEN 5 ELSE 0 END",
+        EAST,
+    )
+    for group in (EAST, WEST):
+        opens(campaign_id, group, -1.0, HOUR)
+    found = due(str(campaign_id), 10)
+    assert len(found) == 10
+    for kind in ("priority = 5", "priority = 0"):
+        first = due(str(campaign_id), 10)
+        assert groups_of(first[:2]) == {EAST, WEST}, "the first of each group comes before the second of any"
+        change(f"UPDATE contact SET status = 'failed' WHERE {kind}")
+    change("UPDATE contact SET status = 'pending', next_attempt_at = now() - interval '1 h'")
+    change("UPDATE contact SET next_attempt_at = now() - interval '1 min' WHERE zone_group = %s", WEST)
+    assert groups_of(due(str(campaign_id), 10)[:2]) == {EAST, WEST}
+
+
+def test_who_is_passed_over_takes_the_place_of_nobody_in_any_group(world: World) -> None:
+    campaign_id = windowed(world, EAST, WEST, contacts=60)
+    for group in (EAST, WEST):
+        opens(campaign_id, group, -1.0, HOUR)
+    change("UPDATE contact SET status = 'failed' WHERE zone_group = %s AND position > 10", WEST)
+    held = [
+        str(row["id"])
+        for row in change("SELECT id FROM contact WHERE zone_group = %s ORDER BY position LIMIT 50", EAST)
+    ]
+    found = claims.due({str(campaign_id): 12}, (0, 1), held)[str(campaign_id)]
+    assert groups_of(found) == {EAST, WEST}
+    assert not {item.contact_id for item in found} & set(held)
+    assert sum(1 for item in found if groups_of([item]) == {EAST}) >= 6
+
+
 def test_a_call_is_sent_once_more_only_within_the_window(world: World) -> None:
     campaign_id = windowed(world, EAST)
     opens(campaign_id, EAST, -1.0, HOUR)
@@ -135,6 +170,21 @@ def test_outside_the_next_opening_is_told_exactly_whichever_group_has_it(world: 
     assert found is not None
     assert (found.at, found.window) == (first.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), True)
     assert HOUR - 60 < found.seconds <= HOUR
+
+
+@pytest.mark.parametrize("in_window", [True, False])
+def test_who_has_expired_is_not_told_to_be_next(world: World, *, in_window: bool) -> None:
+    campaign_id = windowed(world, EAST, contacts=2) if in_window else make_campaign(world, 2)
+    if in_window:
+        opens(campaign_id, EAST, -1.0, 3 * HOUR)
+    change("UPDATE contact SET next_attempt_at = now() + interval '30 min'")
+    change(
+        "UPDATE contact SET next_attempt_at = NULL, expires_at = now()"
+        " WHERE position = (SELECT min(position) FROM contact)"
+    )
+    found = next_due(str(campaign_id))
+    assert found is not None
+    assert round(found.seconds / 60) == 30
 
 
 def test_who_waits_for_a_retry_within_an_opening_waits_for_no_window(world: World) -> None:
@@ -190,6 +240,16 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
     change("UPDATE contact SET status = 'failed' WHERE zone_group = 0")
     assert cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
     assert cost(claims._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
+    for favoured in (
+        "priority = 5",
+        "priority = 0, callback = true, next_attempt_at = now() - position * interval '1 s'",
+    ):
+        change(f"UPDATE contact SET {favoured} WHERE status = 'pending'")
+        change(f"UPDATE contact SET {favoured}, status = 'pending' WHERE zone_group = 0 AND position < 1200")
+        with db.connection_context():
+            db.execute_sql("ANALYZE contact")
+        assert len(due(str(campaign_id), 50)) >= min(50, 200 // (groups + 1))
+        assert cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1))) < 900 + 20 * groups
 
 
 def ahead_of(**more: Any) -> OpeningsAhead:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -211,10 +211,16 @@ class World:
 
     # The database and the switch.
 
-    def _due(self, wanted: Mapping[str, int], share: tuple[int, int]) -> dict[str, list[Due]]:
+    def _due(
+        self, wanted: Mapping[str, int], share: tuple[int, int], passed_over: Collection[str]
+    ) -> dict[str, list[Due]]:
         self.read.append(dict(wanted))
         self.reading()
-        return {name: self.lists.get(name, [])[:most] for name, most in wanted.items()}
+        found = {
+            name: [due for due in self.lists.get(name, []) if due.contact_id not in passed_over]
+            for name in wanted
+        }
+        return {name: found[name][:most] for name, most in wanted.items()}
 
     def _next_due(self, campaigns: Sequence[str]) -> dict[str, NextDue]:
         return {name: self.next[name] for name in campaigns if name in self.next}

@@ -83,8 +83,9 @@ def test_a_number_in_use_is_passed_over_for_a_while_and_binds_nobody() -> None:
     passed_over = campaign.passed_over(NOW)
     assert passed_over is not None
     assert passed_over.reason == "number_cap"
-    # It is read once more with the others, and not called.
-    assert campaign.to_read(3, NOW) == 4
+    # It takes nobody's place among those that are read.
+    assert campaign.to_read(3, NOW) == 3
+    assert list(campaign.skipped(NOW)) == [taken.contact_id]
     campaign.read(list_of, NOW)
     assert campaign.take(3) == list_of[1:]
     campaign.read(list_of, NOW + 2.0)
