@@ -109,7 +109,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 47
+SCHEMA_VERSION = 48
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -154,7 +154,7 @@ class Tenant(Table):
     1 to 100, is its share of what tenants have in common. `retention_days`: for how long a campaign that has ended
     keeps its contacts and calls; null is for ever. `default_windows`, `default_holidays` and `default_time_zone` are
     the calling window of a campaign that says nothing of one, `policy_packs` and `default_purpose` what one has that
-    says nothing of these."""
+    says nothing of these. `test_numbers` are those that test calls may go to."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -168,13 +168,15 @@ class Tenant(Table):
     default_time_zone = TextField(null=True)
     policy_packs = TextField(null=True)
     default_purpose = TextField(null=True)
+    test_numbers = BinaryJSONField(default=list, index=False)
     created_at = DateTimeTZField()
     deleted_at = DateTimeTZField(null=True)
 
 
 class CallLimits(Table):
     """A tenant's four caps; null is unlimited, 0 blocks. And how often it may call one number: `number_gap_seconds`
-    after the last call to it ended, and so many times in any 24 hours, 7 and 30 days."""
+    after the last call to it ended, and so many times in any 24 hours, 7 and 30 days. `reserved_concurrency` of
+    `concurrent_max` is kept for single calls."""
 
     tenant = ForeignKeyField(Tenant, primary_key=True)
     concurrent_max = IntegerField(null=True)
@@ -185,6 +187,7 @@ class CallLimits(Table):
     number_calls_24h = IntegerField(null=True)
     number_calls_7d = IntegerField(null=True)
     number_calls_30d = IntegerField(null=True)
+    reserved_concurrency = IntegerField(default=0)
 
 
 class ApiKey(Table):
@@ -349,7 +352,8 @@ class Campaign(Table):
     `windows` are the hours in which its contacts may be called, `holidays` the days on which they may not; null is
     at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
     written, by the tables that `openings_by` names. `policy_packs`: whether policy packs bind its calls, those for
-    its `purpose`, or for every one where it names none."""
+    its `purpose`, or for every one where it names none. `single_call`: it is one call that somebody asked for by
+    itself, which no list of campaigns shows; `test_of`: the campaign that it tries."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -405,6 +409,8 @@ class Campaign(Table):
     additions = IntegerField(default=0)
     cloned_from = UUIDField(null=True)
     family_id = UUIDField(null=True)
+    single_call = BooleanField(default=False)
+    test_of = UUIDField(null=True)
     deleted_at = DateTimeTZField(null=True)
 
 

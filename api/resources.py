@@ -22,7 +22,7 @@ T = TypeVar("T", bound=Table)
 LOCK = "FOR NO KEY UPDATE"
 UNFINISHED = """
     SELECT id, name, status FROM campaign
-    WHERE tenant_id = %s AND deleted_at IS NULL AND status NOT IN ('completed', 'failed')"""
+    WHERE tenant_id = %s AND deleted_at IS NULL AND NOT single_call AND status NOT IN ('completed', 'failed')"""
 USED_BY = {Agent: f"{UNFINISHED} AND agent_id = %s", PhoneNumber: f"{UNFINISHED} AND phone_number_id = %s"}
 
 

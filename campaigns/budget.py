@@ -1,4 +1,5 @@
-"""Whether the calls that a tenant's running campaigns may have at a time fit into what it may have in all."""
+"""Whether the calls that a tenant's running campaigns may have at a time fit into what it may have in all, but for
+what is kept for single calls."""
 
 from __future__ import annotations
 
@@ -16,20 +17,24 @@ def lock(tenant_id: str) -> None:
 
 def check(campaign_id: uuid.UUID, tenant_id: str) -> None:
     """Raise BudgetExceededError where a campaign does not fit beside those that run. The tenant is locked."""
-    limits = rows("SELECT concurrent_max FROM call_limits WHERE tenant_id = %s", tenant_id)
+    limits = rows(
+        "SELECT concurrent_max, reserved_concurrency AS kept FROM call_limits WHERE tenant_id = %s", tenant_id
+    )
     limit = limits[0]["concurrent_max"] if limits else None
     if limit is None:
         return
     found = rows(
         """
         SELECT id, name, max_concurrent_calls AS calls, id = %s AS asks FROM campaign
-        WHERE tenant_id = %s AND (status = 'running' OR id = %s) AND deleted_at IS NULL ORDER BY created_at, id""",
+        WHERE tenant_id = %s AND (status = 'running' AND NOT single_call OR id = %s) AND deleted_at IS NULL
+        ORDER BY created_at, id""",
         campaign_id,
         tenant_id,
         campaign_id,
     )
-    if sum(row["calls"] for row in found) <= limit:
+    kept: int = min(limits[0]["kept"], limit)
+    if sum(row["calls"] for row in found) <= limit - kept:
         return
     (wanted,) = (row["calls"] for row in found if row["asks"])
     holders = [(row["id"], row["name"], row["calls"]) for row in found if not row["asks"]]
-    raise BudgetExceededError(wanted, limit, holders)
+    raise BudgetExceededError(wanted, limit, holders, kept)

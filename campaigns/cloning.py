@@ -85,6 +85,7 @@ _NO_SETTINGS: Mapping[str, object] = {
     "status": CampaignStatus.DRAFT,
     "generation": 0,
     "version": 0,
+    "single_call": False,
     "additions": 0,
     "import_rows": 0,
     "import_accepted": 0,
@@ -113,6 +114,7 @@ _NO_SETTINGS: Mapping[str, object] = {
         "deleted_at",
         "openings_until",
         "openings_by",
+        "test_of",
     )
 )
 """Of a campaign's columns those that a clone does not have from it, and what they are in a new one."""

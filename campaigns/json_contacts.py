@@ -74,6 +74,27 @@ def read_objects(
     yield from batcher.batches(rows())
 
 
+def read_object(
+    contact: Mapping[str, object],
+    *,
+    default_region: str | None,
+    limits: Limits,
+    templates: Sequence[Template],
+    notes: ImportNotes,
+    policy: ListPolicy | None = None,
+) -> AcceptedRow | RejectedRow:
+    """Read one contact that is no list's by the same rules; its columns are noted. Raises ListRefused for a column
+    that the templates need and it lacks, or for too many."""
+    keys = _ContactKeys(limits)
+    keys.columns(tuple(contact))
+    keys.require_phone()
+    notes.columns = keys.known.columns
+    refuse_missing(templates, (column.name for column in notes.custom), keys.known.variables.values())
+    row_templates = RowTemplates(templates, default_region) if templates else None
+    batcher = RowBatcher(default_region, limits, row_templates, policy=policy)
+    return _object_row(1, contact, keys, batcher)
+
+
 class _ContactKeys:
     """The keys of JSON contacts, checked once each: together they are the list's columns."""
 

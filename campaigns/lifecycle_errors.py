@@ -56,15 +56,20 @@ class UnusableError(CampaignsError):
 
 
 class BudgetExceededError(CampaignsError):
-    """The tenant's concurrency budget has no room; `holders` are the running campaigns that hold it."""
+    """The tenant's concurrency budget has no room; `holders` are the running campaigns that hold it, and so much of
+    it is `kept` for single calls."""
 
-    def __init__(self, wanted: int, limit: int, holders: list[tuple[uuid.UUID, str, int]]) -> None:
+    def __init__(
+        self, wanted: int, limit: int, holders: list[tuple[uuid.UUID, str, int]], kept: int = 0
+    ) -> None:
         held = sum(calls for _, _, calls in holders)
         named = ", ".join(f"{name} ({calls}, {campaign_id})" for campaign_id, name, calls in holders[:10])
         more = f" and {len(holders) - 10} more" if len(holders) > 10 else ""
         super().__init__(
             f"The campaign's max_concurrent_calls is {wanted} and running campaigns hold {held} of the tenant's "
-            f"concurrent_max of {limit}" + (f": {named}{more}." if holders else ".")
+            f"concurrent_max of {limit}"
+            + (f", of which {kept} are kept for single calls" if kept else "")
+            + (f": {named}{more}." if holders else ".")
         )
         self.wanted = wanted
         self.limit = limit

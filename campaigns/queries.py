@@ -156,7 +156,7 @@ def campaigns(
 ) -> tuple[list[CampaignRow], int]:
     """A page of a tenant's campaigns in one of ORDERS, and how many there are: those with these `keys`, in this
     state, whose name has `name` in it, in letters of either case."""
-    condition, params = "", [tenant_id]
+    condition, params = " AND NOT c.single_call", [tenant_id]
     if keys.external_id is not None:
         condition += " AND c.external_id = %s"
         params.append(keys.external_id)

@@ -1,11 +1,12 @@
 -- One decision over every cap for a batch of calls, of any campaigns: for each the next instant, its turn, at which every
 -- rate allows it. Asking again with the same call id never counts twice.
 -- KEYS: 1 epoch, 2 the dialer's lease, 3 its fence, 4 clock, 5 permits, 6 held by the dialer, 7 holders, 8 next_due;
---       for each tenant its day, its slots and its rate; for each campaign its slots; for each gateway its slots and its
+--       for each tenant its day, its slots, its rate and the slots of its single calls; for each campaign its slots; for each gateway its slots and its
 --       rate; for each node its slots and its rate; for each request the slots of its number with its tenant, and where
 --       that has caps on numbers its number's log and when its last call ended.
 -- ARGV: JSON {epoch, dialer, ask, lease (ms), keep (ms), life (µs), lead (µs), horizon (µs),
---       tenants [[id, concurrent, rate, calls, minutes, its caps on numbers where it has any (numbers.lua)]], campaigns [[id, tenant, concurrency]],
+--       tenants [[id, concurrent, rate, calls, minutes, places kept for single calls, its caps on numbers where it has any
+--       (numbers.lua)]], campaigns [[id, tenant, concurrency, 1 where it is of single calls]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
 --       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left, the second
 --       leg's gateway or 0]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
@@ -47,6 +48,11 @@ local function key()
   return KEYS[place]
 end
 
+-- The slots of a tenant's single calls, of which there is no limit of their own; nil where no place is kept for them.
+local function kept_for(path, reserved)
+  return reserved > 0 and slots(path, -1, 'campaign_concurrency') or nil
+end
+
 local tenants, campaigns, gateways, nodes, by_name = {}, {}, {}, {}, {}
 for i, tenant in ipairs(job.tenants) do
   local uses = key()
@@ -57,19 +63,23 @@ for i, tenant in ipairs(job.tenants) do
     uses = uses,
     slots = slots(key(), tenant[2], 'tenant_concurrency'),
     rate = rates(key(), tenant[3], 'tenant_minute'),
+    single = kept_for(key(), tenant[6]),
+    reserved = tenant[6],
     most_calls = tenant[4],
     most_seconds = tenant[5] < 0 and -1 or tenant[5] * 60,
     calls = tonumber(spent[1] or 0),
     more = 0,
     seconds = tonumber(spent[2] or 0),
-    numbers = number_rules(uses, tenant[6], spent[3], spent[4], spent[5]),
+    numbers = number_rules(uses, tenant[7], spent[3], spent[4], spent[5]),
   }
 end
 for i, campaign in ipairs(job.campaigns) do
+  local tenant, path, single = tenants[campaign[2]], key(), campaign[4] == 1
   campaigns[i] = {
     id = campaign[1],
-    tenant = tenants[campaign[2]],
-    slots = slots(key(), campaign[3], 'campaign_concurrency'),
+    tenant = tenant,
+    single = single,
+    slots = single and tenant.single or slots(path, campaign[3], 'campaign_concurrency'),
   }
 end
 for i, gateway in ipairs(job.gateways) do
@@ -130,6 +140,15 @@ local function full(scope, id, before)
   end
 end
 
+-- A campaign leaves free what is kept for single calls and not taken by them.
+local function tenant_full(campaign, id)
+  local tenant, kept = campaign.tenant, 0
+  if tenant.single and not campaign.single then
+    kept = math.max(0, tenant.reserved - tenant.single.used)
+  end
+  return full(tenant.slots, id, kept)
+end
+
 -- Of the second leg, whose gateway may be the first leg's too: then that one takes `before` slots first.
 local function full_for_second(second, id, before)
   local no = second and full(second.slots, second_leg(id), before)
@@ -184,7 +203,7 @@ end
 
 local function reserve(id, number, campaign, gateway, second, offered, number_slots, log, rest)
   local tenant = campaign.tenant
-  local no = full(campaign.slots, id) or full(tenant.slots, id) or late(tenant.rate) or day_spent(tenant)
+  local no = full(campaign.slots, id) or tenant_full(campaign, id) or late(tenant.rate) or day_spent(tenant)
     or late(gateway.rate) or full(gateway.slots, id) or full_for_second(second, id, second == gateway and 1 or 0)
     or full(number_slots, id) or called_too_often(tenant, log, rest)
   if no then
@@ -240,13 +259,17 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
     return denied('no_node', SLOT_WAIT)
   end
   local held = {campaign.slots, tenant.slots, gateway.slots, node.slots, number_slots}
+  local no = tenant_full(campaign, id)
+  if no then
+    return no
+  end
   for _, scope in ipairs(held) do
-    local no = full(scope, id)
+    no = full(scope, id)
     if no then
       return no
     end
   end
-  local no = full_for_second(second, id)
+  no = full_for_second(second, id)
   if no then
     return no
   end

@@ -8,6 +8,7 @@ from typing import Any
 
 from limits.caps import (
     PERMIT_LIFE,
+    CallCaps,
     Denied,
     GatewayCaps,
     NodeCaps,
@@ -17,11 +18,12 @@ from limits.caps import (
     Rate,
     TenantCaps,
 )
-from limits.keys import EpochKeys, Keys
+from limits.keys import EpochKeys, Keys, campaign_scope
 
 SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
 WIRE_SECONDS = 0.010
+NO_LIMIT = -1
 
 
 @dataclass(slots=True)
@@ -36,14 +38,15 @@ class AcquireRequest:
     lead: float = 0.0
     horizon: float = 0.0
     _tenants: dict[str, TenantCaps] = field(default_factory=dict)
-    _campaigns: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _campaigns: dict[str, tuple[str, int, bool]] = field(default_factory=dict)
     _gateways: dict[str, GatewayCaps] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for request in self.requests:
             caps = request.caps
             self._tenants.setdefault(caps.tenant_id, caps.tenant)
-            self._campaigns.setdefault(caps.campaign_id, (caps.tenant_id, caps.campaign_concurrency))
+            concurrency = NO_LIMIT if caps.single else caps.campaign_concurrency
+            self._campaigns.setdefault(_scope(caps), (caps.tenant_id, concurrency, caps.single))
             self._gateways.setdefault(caps.gateway.id, caps.gateway)
         # Behind all first legs', whose rate is the one that counts.
         for request in self.requests:
@@ -63,7 +66,8 @@ class AcquireRequest:
         ]
         for tenant_id in self._tenants:
             paths += [keys.day(tenant_id), keys.slots("tenant", tenant_id), keys.rate("tenant", tenant_id)]
-        paths += [keys.slots("campaign", campaign_id) for campaign_id in self._campaigns]
+            paths.append(keys.slots("campaign", campaign_scope("", tenant_id, single=True)))
+        paths += [keys.slots("campaign", scope) for scope in self._campaigns]
         for gateway_id in self._gateways:
             paths += [keys.slots("gateway", gateway_id), keys.rate("gateway", gateway_id)]
         for node in self.nodes:
@@ -90,13 +94,14 @@ class AcquireRequest:
                     _rate(caps.minute_rate),
                     _number(caps.daily_calls_max),
                     _number(caps.daily_minutes_max),
+                    0 if caps.concurrent_max is None else caps.reserved,
                     *_numbers(caps.number),
                 ]
                 for name, caps in self._tenants.items()
             ],
             "campaigns": [
-                [name, tenants[tenant_id], concurrency]
-                for name, (tenant_id, concurrency) in self._campaigns.items()
+                [scope, tenants[tenant_id], concurrency, int(single)]
+                for scope, (tenant_id, concurrency, single) in self._campaigns.items()
             ],
             "gateways": [
                 [caps.id, _number(caps.channels), _rate(caps.rate)] for caps in self._gateways.values()
@@ -106,7 +111,7 @@ class AcquireRequest:
                 [
                     request.call_id,
                     request.number,
-                    campaigns[request.caps.campaign_id],
+                    campaigns[_scope(request.caps)],
                     gateways[request.caps.gateway.id],
                     [nodes[name] for name in request.nodes if name in nodes],
                     int(request.may_have_left),
@@ -151,6 +156,10 @@ class AcquireRequest:
         return [Denied(request.call_id, "no_redis", NO_REDIS_WAIT) for request in self.requests]
 
 
+def _scope(caps: CallCaps) -> str:
+    return campaign_scope(caps.campaign_id, caps.tenant_id, single=caps.single)
+
+
 def _places(of: Mapping[str, object]) -> dict[str, int]:
     """The place of each name, as Lua counts: from 1 on."""
     return {name: place for place, name in enumerate(of, 1)}
@@ -161,7 +170,7 @@ def _micros(seconds: float) -> int:
 
 
 def _number(limit: int | None) -> int:
-    return -1 if limit is None else limit
+    return NO_LIMIT if limit is None else limit
 
 
 def _numbers(caps: NumberCaps) -> list[list[object]]:

@@ -84,6 +84,8 @@ class TenantCaps:
     daily_calls_max: int | None
     daily_minutes_max: int | None
     number: NumberCaps = NO_NUMBER_CAPS
+    reserved: int = 0
+    """So many places of `concurrent_max` no campaign's calls take: they are kept for single calls."""
 
     @property
     def minute_rate(self) -> Rate:
@@ -127,6 +129,8 @@ class CallCaps:
     gateway: GatewayCaps
     second_leg: GatewayCaps | None = None
     """The gateway that its agent is reached by. Only its channels count here: when that leg leaves is not known."""
+    single: bool = False
+    """It was asked for by itself: it may take a place that the tenant keeps for such calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,7 @@ class OpenCall:
     number: str
     age_ms: int = 0
     second_leg_gateway_id: str | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

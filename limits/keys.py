@@ -17,6 +17,12 @@ SECOND_LEG = ":b"
 """What the name of a second leg's slot ends with, behind its call's id; `slots.lua` and the others say it too."""
 
 
+def campaign_scope(campaign_id: str, tenant_id: str, *, single: bool) -> str:
+    """Under which name a call holds its campaign's slot: all single calls of a tenant do under one, so that it is
+    known how many of the places that are kept for them they have."""
+    return f"single:{tenant_id}" if single else campaign_id
+
+
 @dataclass(frozen=True, slots=True)
 class Keys(CoordinationKeys):
     """The keys outside any epoch; a dialer's lease and fence, which scripts ask for too, are among them."""

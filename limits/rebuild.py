@@ -31,7 +31,7 @@ from limits.caps import (
 )
 from limits.epoch import EpochStore
 from limits.eviction import evicting
-from limits.keys import EpochKeys, PermitRecord
+from limits.keys import EpochKeys, PermitRecord, campaign_scope
 from limits.ttls import Ttls
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class _Rebuild:
     def _record(self, call: OpenCall) -> PermitRecord:
         return PermitRecord.make(
             owner=call.dialer_id,
-            campaign_id=call.campaign_id,
+            campaign_id=campaign_scope(call.campaign_id, call.tenant_id, single=call.single),
             tenant_id=call.tenant_id,
             gateway_id=call.gateway_id,
             node=call.node,

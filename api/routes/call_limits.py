@@ -25,15 +25,19 @@ EXAMPLE: dict[str, object] = {
     "number_calls_24h": 3,
     "number_calls_7d": 7,
     "number_calls_30d": None,
+    "reserved_concurrency": 2,
 }
 NUMBER_CAPS = tuple(name for name in EXAMPLE if name.startswith("number_"))
-NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE) | {"number_gap_seconds": 0}
+NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE) | {"number_gap_seconds": 0, "reserved_concurrency": 0}
 COLUMNS = ", ".join(EXAMPLE)
 GAP_MAX = 30 * 86_400
 CALLS_MAX = 1000
 KNOWS = 40
 """The migration that a dialer has to know to heed caps on numbers."""
+KNOWS_RESERVED = 48
+"""Likewise what is kept for single calls."""
 OLDER = "A dialer of an older release runs; caps on numbers can be set when it has ended."
+OLDER_RESERVED = "A dialer of an older release runs; reserved_concurrency can be set when it has ended."
 _OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
 
 
@@ -48,6 +52,7 @@ class CallLimitsValues(TypedDict):
     number_calls_24h: NotRequired[int | None]
     number_calls_7d: NotRequired[int | None]
     number_calls_30d: NotRequired[int | None]
+    reserved_concurrency: NotRequired[int]
 
 
 def _calls(days: str) -> schemas.Integer:
@@ -88,6 +93,14 @@ class CallLimitsSchema(schemas.Schema):
     number_calls_24h = _calls("24 hours")
     number_calls_7d = _calls("7 days")
     number_calls_30d = _calls("30 days")
+    reserved_concurrency = schemas.Integer(
+        0,
+        metadata={
+            "description": "So many of concurrent_max are kept for calls that are asked for by themselves "
+            "(POST /calls/originate and test calls): campaigns take no more than the rest. Of no effect where "
+            "concurrent_max is null. Left out, it stays as it is."
+        },
+    )
 
 
 @blp.route("/call-limits")
@@ -114,6 +127,8 @@ def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
     with transaction():
         if any(body.get(name) for name in NUMBER_CAPS) and rows(_OLDER, KNOWS):
             raise conflict(OLDER)
+        if body.get("reserved_concurrency") and rows(_OLDER, KNOWS_RESERVED):
+            raise conflict(OLDER_RESERVED)
         limits = _limits(tenant_id) | body
         rows(
             f"""

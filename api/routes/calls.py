@@ -1,4 +1,4 @@
-"""Calls: one row for each send, whoever it was to and whatever became of it. Read only."""
+"""Calls: one row for each send, whoever it was to and whatever became of it. `single_calls` places some."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from api.paging import FilteredQuery, Page, PageValues, list_schema
 from api.resources import id_or_404, invalid
 from api.schemas import identifier
 from api.transactions import transaction
-from campaigns import call_counts
-from campaigns.dispositions import MEANINGS, Disposition
+from campaigns import call_counts, single_calls
+from campaigns.dispositions import CONTACT_MEANINGS, EXPIRED, Disposition
 from models import CallState, rows
 
 blp = Blueprint("calls", description="One row for each send")
 
 NOT_FOUND = "Call not found"
+QUEUED = "queued"
+"""In the place of a state, of a single call that no dialer has placed yet."""
 EXAMPLE: dict[str, object] = {
     "id": "019ab0c4-9000-7c00-8d00-00000000c001",
     "campaign_id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
@@ -70,16 +72,27 @@ class CallSchema(schemas.Schema):
         required=True, metadata={"description": "Who was called, in E.164; `erased` once that was."}
     )
     caller_id = schemas.Text(required=True)
-    seq = schemas.Integer(required=True, metadata={"description": "Numbers the sends of a contact from 1."})
+    seq = schemas.Integer(
+        required=True,
+        metadata={"description": "Numbers the sends of a contact from 1; 0: none."},
+    )
     attempt = schemas.Integer(
         required=True,
         allow_none=True,
         metadata={"description": "Numbers the attempts that count from 1; null where it did not count."},
     )
-    state = schemas.Choice(CallState, required=True)
-    node = schemas.Text(required=True)
-    gateway_id = schemas.Id(required=True)
-    disposition = schemas.Word(MEANINGS, "How it ended; null until then.", required=True, allow_none=True)
+    state = schemas.Choice(
+        (*CallState, QUEUED),
+        required=True,
+        metadata={"description": "`queued` is a call of POST /calls/originate that was not placed yet."},
+    )
+    node = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "null where it was not placed."}
+    )
+    gateway_id = schemas.Id(required=True, allow_none=True)
+    disposition = schemas.Word(
+        CONTACT_MEANINGS, "How it ended; null until then.", required=True, allow_none=True
+    )
     cause = schemas.Text(
         required=True, allow_none=True, metadata={"description": "The hangup cause, by name."}
     )
@@ -189,16 +202,42 @@ def list_calls(query: CallFilters) -> Response:
 @requires("read", errors={404: NOT_FOUND})
 @blp.response(200, CallSchema, example=EXAMPLE)
 def get_call(call_id: str) -> Response:
-    """Get a call"""
+    """Get a call
+
+    Also by the id with which a call was taken (`POST /calls/originate`, a test call): its last send, or, while there
+    is none, `queued`; `ended` where there never will be.
+    """
+    key, tenant_id = id_or_404(call_id, "Call"), current_caller().tenant_id
     with transaction(writes=False):
-        found = rows(
-            f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s",
-            id_or_404(call_id, "Call"),
-            current_caller().tenant_id,
-        )
-    if not found:
+        found = _by_id(key, tenant_id)
+        if found is None and (placed := single_calls.placed(key, tenant_id)) is not None:
+            found = _unsent(placed) if placed.call_id is None else _by_id(placed.call_id, tenant_id)
+    if found is None:
         raise not_found("Call")
-    return json_answer(found[0])
+    return json_answer(found)
+
+
+def _by_id(call_id: uuid.UUID, tenant_id: str) -> Mapping[str, object] | None:
+    found = rows(f"SELECT {_COLUMNS} FROM call WHERE id = %s AND tenant_id = %s", call_id, tenant_id)
+    return found[0] if found else None
+
+
+def _unsent(placed: single_calls.Placed) -> dict[str, object]:
+    """A single call that there is no send of, as CallSchema tells it."""
+    told: dict[str, object] = dict.fromkeys(CallSchema().fields)
+    return told | {
+        "id": placed.campaign_id,
+        "campaign_id": placed.campaign_id,
+        "contact_id": placed.contact_id,
+        "phone_number": placed.phone_number,
+        "caller_id": placed.caller_id,
+        "seq": 0,
+        "state": QUEUED if placed.waits else CallState.ENDED,
+        "disposition": EXPIRED if placed.late else placed.disposition,
+        "created_at": placed.created_at,
+        "recovered": False,
+        "failover": False,
+    }
 
 
 def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Mapping[str, object]], int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from api.blueprint import Blueprint
 from api.routes import (
     agents,
+    allowed_test_numbers,
     api_keys,
     breakers,
     call_limits,
-    calls,
     campaign_actions,
     campaign_changes,
     campaign_clones,
@@ -21,6 +21,7 @@ from api.routes import (
     phone_numbers,
     policy_packs,
     privacy,
+    single_calls,
     suppression_upload,
     tenants,
 )
@@ -38,11 +39,13 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     # Its routes and those of `suppressions`.
     suppression_upload.blp,
     privacy.blp,
-    calls.blp,
+    # Its routes and those of `calls`.
+    single_calls.blp,
     agents.blp,
     phone_numbers.blp,
     call_limits.blp,
     policy_packs.blp,
+    allowed_test_numbers.blp,
     api_keys.blp,
     gateways.blp,
     nodes.blp,

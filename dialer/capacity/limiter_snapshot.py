@@ -7,9 +7,10 @@ from limits.caps import LONGEST_WINDOW_SECONDS, DayUse, LimiterSnapshot, OpenCal
 from models import db, rows
 
 _LIVE = """
-SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
-    (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms, second_leg_gateway_id::text
-FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
+SELECT call.id::text AS call_id, dialer_id, campaign_id::text, call.tenant_id, gateway_id::text, node,
+    call.phone_number AS number, (extract(epoch FROM now() - call.created_at) * 1000)::int8 AS age_ms,
+    second_leg_gateway_id::text, campaign.single_call AS single
+FROM call JOIN campaign ON campaign.id = call.campaign_id WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
 # Of a call that was taken over nobody knows when its last order left: at the latest when it was answered, or ended.
 _RECENT = """

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from dialer.dispatch.batch import Answered, Outcome
 from dialer.dispatch.cap_waits import (
@@ -22,6 +23,7 @@ from dialer.dispatch.cap_waits import (
     cap_of,
     caps_over,
     gateway_caps,
+    tenant_caps,
 )
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.fair_share import FairShare, share_of
@@ -82,7 +84,8 @@ class Agenda:
         now, woken = self.now(), False
         freed: set[CapKey] = {NODES}
         for call in over:
-            freed |= {("tenant", call.tenant_id), (CHANNELS, call.gateway_id)}
+            freed |= {tenant_caps(call.tenant_id), tenant_caps(call.tenant_id, single=True)}
+            freed.add((CHANNELS, call.gateway_id))
             if call.second_leg_gateway_id is not None:
                 freed.add((CHANNELS, call.second_leg_gateway_id))
             # Who waits for a slot that campaigns share keeps its place: whose call ended would always be first.
@@ -116,18 +119,20 @@ class Agenda:
         return self._caps.binding(caps_over(plan), now)
 
     def choose(self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int]) -> list[str]:
-        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked; those
-        of the wishes that get none are looked at again at once."""
+        """The campaigns in the order in which they get a call each, single calls first, as many as the caps over them
+        may be asked; those of the wishes that get none are looked at again at once."""
         over = {campaign_id: caps_over(asking[campaign_id].plan) for campaign_id in wishes}
         left = {key: self._caps.most(key) for keys in over.values() for key in keys}
         by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id, wish in wishes.items():
             most = min(left[key] for key in over[campaign_id])
-            by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
+            if not asking[campaign_id].plan.single_call:
+                by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
         order: list[str] = []
+        singles = [name for name in wishes if asking[name].plan.single_call]
         # One alone gives up nothing by a smaller batch, which leaves sooner.
         size = MOST if len(wishes) > 1 else MOST // 2
-        for _, campaign_id in self._fair.turns(by_tenant):
+        for campaign_id in chain(singles, (name for _, name in self._fair.turns(by_tenant))):
             if all(left[key] > 0 for key in over[campaign_id]):
                 order.append(campaign_id)
                 for key in over[campaign_id]:
@@ -159,12 +164,13 @@ class Agenda:
         for one in answered:
             if isinstance(one.answer, Denied):
                 full = one.second_leg_gateway_id if one.answer.of_second_leg else one.gateway_id
-                cap = cap_of(one.answer.reason, one.tenant_id, full or one.gateway_id)
+                cap = cap_of(one.answer.reason, one.tenant_id, full or one.gateway_id, single=one.single)
                 # Of some nodes only it says nothing about the others.
                 if cap is not None and not (cap == NODES and one.some_nodes):
                     denials.setdefault(cap, one.answer)
             else:
-                granted.update([REDIS, NODES, ("tenant", one.tenant_id), *gateway_caps(one.gateway_id)])
+                tenant = tenant_caps(one.tenant_id, single=one.single)
+                granted.update([REDIS, NODES, tenant, *gateway_caps(one.gateway_id)])
                 if one.second_leg_gateway_id is not None:
                     granted.update([(CHANNELS, one.second_leg_gateway_id)])
         for cap, denial in denials.items():
@@ -176,7 +182,8 @@ class Agenda:
         """Count what each campaign got of a batch."""
         calls: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id, outcome in outcomes.items():
-            calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
+            if not asking[campaign_id].plan.single_call:
+                calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
         self._fair.give(calls)
 
     def next_at(self) -> float | None:
@@ -188,9 +195,12 @@ class Agenda:
         return min([*times, *([] if at is None else [at])], default=None)
 
     def _fairest(self, waiting: Iterable[str]) -> Iterator[str]:
-        """Of those that wait for a cap the next to be served first. By their places in the line alone a tenant of
-        many campaigns would get a cap that all share to itself."""
+        """Of those that wait for a cap the next to be served first: single calls, as they came. By their places in
+        the line alone a tenant of many campaigns would get a cap that all share to itself."""
         by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id in waiting:
+            if self._campaigns[campaign_id].plan.single_call:
+                yield campaign_id
+                continue
             by_tenant[self._campaigns[campaign_id].plan.tenant_id][campaign_id] = 1
-        return (campaign_id for _, campaign_id in self._fair.turns(by_tenant))
+        yield from (campaign_id for _, campaign_id in self._fair.turns(by_tenant))

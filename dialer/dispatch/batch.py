@@ -74,6 +74,7 @@ class Answered:
     answer: Permit | Denied
     second_leg_gateway_id: str | None = None
     some_nodes: bool = False
+    single: bool = False
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ def caps_of(plan: Plan, gateway: GatewayPlan) -> CallCaps:
         plan.daily_calls_max,
         plan.daily_minutes_max,
         plan.number_caps,
+        plan.reserved_concurrency,
     )
     return CallCaps(
         plan.tenant_id,
@@ -104,6 +106,7 @@ def caps_of(plan: Plan, gateway: GatewayPlan) -> CallCaps:
         None
         if plan.second_leg is None
         else GatewayCaps(plan.second_leg.gateway_id, None, plan.second_leg.channels),
+        plan.single_call,
     )
 
 
@@ -216,6 +219,7 @@ class Batch:
                 None if request.caps.second_leg is None else request.caps.second_leg.id,
                 # Who waits for a permit has its node, which is as full for the others.
                 place >= len(again) and len(request.nodes) < len(self.offered),
+                request.caps.single,
             )
             for place, (request, answer) in enumerate(zip(requests, answers, strict=True))
         ]

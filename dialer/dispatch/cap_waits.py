@@ -24,10 +24,16 @@ SLOTS = frozenset({"tenant_concurrency", CHANNELS, "node_channels"})
 """Caps on calls at a time: the end of one makes room for the next."""
 
 
-def cap_of(reason: str, tenant_id: str, gateway_id: str) -> CapKey | None:
+def tenant_caps(tenant_id: str, *, single: bool = False) -> CapKey:
+    """A tenant's caps, over its campaigns' calls or its single calls: what is full for the former, since places are
+    kept for the latter, is not for these."""
+    return "single" if single else "tenant", tenant_id
+
+
+def cap_of(reason: str, tenant_id: str, gateway_id: str, *, single: bool = False) -> CapKey | None:
     """The shared cap that a denial speaks of; None where it concerns one campaign, contact or number alone."""
     if reason.startswith("tenant_"):
-        return "tenant", tenant_id
+        return tenant_caps(tenant_id, single=single)
     if reason in (RATE, CHANNELS):
         return reason, gateway_id
     if reason in ("node_cps", "node_channels", "no_node"):
@@ -38,7 +44,7 @@ def cap_of(reason: str, tenant_id: str, gateway_id: str) -> CapKey | None:
 def caps_over(plan: Plan) -> list[CapKey]:
     """The shared caps without which nothing of a campaign leaves. With several gateways no single one's is. Of the
     gateway of a second leg a channel is taken, and nothing of the rate that its first legs have."""
-    found = [REDIS, NODES, ("tenant", plan.tenant_id)]
+    found = [REDIS, NODES, tenant_caps(plan.tenant_id, single=plan.single_call)]
     if len(plan.gateways) == 1:
         found += gateway_caps(plan.gateways[0].gateway_id)
     second = plan.second_leg

@@ -186,20 +186,22 @@ WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 _SUPPRESSED = suppressed(
     "contact.phone_number",
     tenant="campaign_now.tenant_id",
-    campaign="campaign_now.id",
+    campaign="campaign_now.list_of",
     digest="wanted.digest",
 )
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
     SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164,
-        campaign.windows IS NOT NULL AS windowed
+        campaign.windows IS NOT NULL AS windowed, coalesce(campaign.test_of, campaign.id) AS list_of
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
         JOIN unnest(%(campaigns)s::uuid[], %(generations)s::int[]) AS planned (id, generation)
             ON planned.id = campaign.id AND planned.generation = campaign.generation
     WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
       AND (campaign.end_at IS NULL OR campaign.end_at > now())
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
+      AND (campaign.test_of IS NULL OR EXISTS (
+        SELECT FROM campaign AS tested WHERE tested.id = campaign.test_of AND tested.completed_at IS NULL))
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
         %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
@@ -256,7 +258,10 @@ FROM taken
 """
 
 _SUPPRESSED_SINCE = suppressed(
-    "call.phone_number", tenant="call.tenant_id", campaign="call.campaign_id", digest="%(digest)s::bytea"
+    "call.phone_number",
+    tenant="call.tenant_id",
+    campaign="coalesce(campaign.test_of, call.campaign_id)",
+    digest="%(digest)s::bytea",
 )
 _CLAIM_AGAIN = f"""
 UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact JOIN campaign ON campaign.id = contact.campaign_id

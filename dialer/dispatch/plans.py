@@ -124,6 +124,9 @@ class Plan:
     """It goes on where nobody is left."""
     retry_rules: RetryRules = field(default_factory=dict)
     number_caps: NumberCaps = NO_NUMBER_CAPS
+    single_call: bool = False
+    """It is one call that somebody asked for by itself, and goes before campaigns."""
+    reserved_concurrency: int = 0
 
     @property
     def probe_at(self) -> str | None:
@@ -211,6 +214,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.retry_rules, campaign.weight,
     campaign.blocked_reason,
     campaign.breaker_exempt_at IS NOT NULL AS breaker_exempt, campaign.slow_start, campaign.keep_open,
+    campaign.single_call, coalesce(call_limits.reserved_concurrency, 0) AS reserved_concurrency,
     ramp.level IS NOT NULL AS has_ramp, coalesce(ramp.level, 0) AS ramp_level,
     to_char(campaign.next_action_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS next_action_at,
     CASE WHEN EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id)) THEN 'halted'

@@ -22,6 +22,7 @@ from tests.mutations.reports import REPORTS
 from tests.mutations.retention import DELETED
 from tests.mutations.schedules import SCHEDULED
 from tests.mutations.second_legs import SECOND_LEGS
+from tests.mutations.single_calls import SINGLE_CALLS
 from tests.mutations.stops import HANGUPS, STOPS
 from tests.mutations.suppressions import FORGOTTEN, SUPPRESSED
 from tests.mutations.verdict import SEEN
@@ -41,6 +42,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A campaign starts and ends when it is to, once": SCHEDULED,
     "Nobody is called again sooner or more often than somebody said": OFTEN,
     "A campaign that is changed or fed while it runs calls nobody twice, and nobody too late": FED,
+    "A single call is placed once, at once and under every cap, or not at all": SINGLE_CALLS,
     "Nobody is called whose number is suppressed": SUPPRESSED,
     "Of a person whose data is erased nothing is left": FORGOTTEN,
     "Nobody is called outside the calling window of where he is": WINDOWED,

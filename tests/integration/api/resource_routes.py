@@ -71,6 +71,8 @@ ROUTES = [
     Route("GET", "/call-limits", "read", 200, tables=("call_limits",)),
     Route("PUT", "/call-limits", "platform", 200, LIMITS, tables=("call_limits",)),
     Route("GET", "/policy-packs", "read", 200),
+    Route("GET", "/test-numbers", "read", 200, tables=("tenant",)),
+    Route("PUT", "/test-numbers", "admin", 200, {"test_numbers": ["+14155550123"]}, tables=("tenant",)),
     Route("GET", "/calls", "read", 200, tables=("call",)),
     Route("GET", "/calls/{call}", "read", 200, tables=("call",), what="Call"),
     Route("GET", "/suppressions", "read", 200, tables=("suppression",)),

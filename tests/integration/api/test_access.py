@@ -33,6 +33,8 @@ NEEDS = [
     ("POST", "/campaigns/{id}/pause", "operate"),
     ("POST", "/campaigns/{id}/resume", "operate"),
     ("POST", "/campaigns/{id}/stop", "operate"),
+    ("POST", "/campaigns/{id}/test-call", "operate"),
+    ("POST", "/calls/originate", "operate"),
     ("GET", "/halt", "read"),
     ("POST", "/halt", "operate"),
     ("DELETE", "/halt", "operate"),

@@ -10,7 +10,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from campaigns.blocked_words import BLOCKED_WORDS
-from campaigns.dispositions import CONTACT_MEANINGS, MEANINGS
+from campaigns.dispositions import CONTACT_MEANINGS
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
 
 ERROR_FORMS = {"text/plain", "application/problem+json", "application/json"}
@@ -139,7 +139,7 @@ def test_the_words_of_a_campaign_and_a_call_are_in_the_document_with_their_meani
         ("Campaign", "blocked_reason", BLOCKED_WORDS),
         ("PaceStep", "cap", BLOCKED_WORDS),
         ("SnapshotEvent", "blocked_reason", BLOCKED_WORDS),
-        ("Call", "disposition", MEANINGS),
+        ("Call", "disposition", CONTACT_MEANINGS),
         ("Contact", "disposition", CONTACT_MEANINGS),
         ("ContactEvent", "disposition", CONTACT_MEANINGS),
     ):

@@ -17,7 +17,7 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import call_counts, expiry, hangups, lifecycle, stopping, suppressed_contacts
+from campaigns import call_counts, expiry, hangups, lifecycle, single_calls, stopping, suppressed_contacts
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plans
@@ -82,6 +82,9 @@ EXEMPT = {
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.queries._CONTACT": "a part of others",
     "campaigns.never_open._CANCEL": "by campaign and group, a slice at a time, of who can never be called",
+    "campaigns.single_calls._BOUND": "one contact, by its id",
+    "campaigns.single_calls._TESTED": "one campaign and the first of its list, by the index of places",
+    "campaigns.single_calls._PLACED": "one contact and its last call, by their ids",
     "campaigns.openings._WAITS": "by campaign and group, of who can never be called",
     "campaigns.number_waits._FREE": "by campaign, a slice at a time, when a tenant's caps are changed",
     "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
@@ -232,6 +235,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             {"contacts": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
         ),
         "campaigns.suppressed_contacts._IN_CALLS": (suppressed_contacts._IN_CALLS, ()),
+        "campaigns.single_calls._WAITING": (single_calls._WAITING, ("demo",)),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
         "campaigns.call_counts._OPEN": (
             call_counts._OPEN.format(which="campaign_id = %s"),

@@ -141,9 +141,10 @@ class Dialer:
         horizon: float = 0.0,
         may_have_left: bool = False,
         second_leg: GatewayCaps | None = None,
+        single: bool = False,
     ) -> list[Permit | Denied]:
         """Ask for these calls, each to a number of its own unless `number` is given."""
-        caps = CallCaps(tenant_id, campaign_id, concurrency, tenant, gateway, second_leg)
+        caps = CallCaps(tenant_id, campaign_id, concurrency, tenant, gateway, second_leg, single)
         names = [node.name for node in nodes]
         requests = [
             PermitRequest(call_id, number or f"+{call_id}", caps, names, may_have_left)

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from limits.acquire_request import WIRE_SECONDS
-from limits.caps import PERMIT_LIFE
+from limits.caps import PERMIT_LIFE, OpenCall
 from limits.limiter import Denied, GatewayCaps, NodeCaps, Permit, TenantCaps, Usage
-from tests.integration.limits.limiter_rig import OPEN_NODES, Dialer, HookedRedis, words
+from tests.integration.limits.limiter_rig import OPEN_NODES, Dialer, HookedRedis, snapshot, words
 
 
 def permits(answers: list[Permit | Denied]) -> list[Permit]:
@@ -33,6 +33,37 @@ def test_a_slot_cap_binds_until_a_call_ends(
     assert words([*ask(dialer, "a"), *ask(dialer, "b"), *ask(dialer, "c")]) == ["fs1", "fs1", word]
     dialer.end("a")
     assert words([*ask(dialer, "c"), *ask(dialer, "d")]) == ["fs1", word]
+
+
+def test_a_campaign_leaves_what_is_kept_for_single_calls_and_no_more(dialer: Dialer) -> None:
+    kept = TenantCaps(4, None, None, None, reserved=2)
+
+    def ask(*calls: str, single: bool) -> list[str]:
+        return words(dialer.ask(*calls, tenant=kept, single=single, concurrency=1000))
+
+    assert ask("a", "b", "c", single=False) == ["fs1", "fs1", "tenant_concurrency"]
+    assert ask("x", single=True) == ["fs1"]
+    assert ask("c", single=False) == ["tenant_concurrency"], (
+        "one of the kept places is in use, the other free"
+    )
+    assert ask("y", "z", single=True) == ["fs1", "tenant_concurrency"]
+    dialer.end("a", "b", "x", "y")
+    assert ask("v", "w", "x", "y", "z", single=True) == ["fs1"] * 4 + ["tenant_concurrency"]
+    dialer.end("v")
+    assert ask("d", "e", single=False) == ["fs1", "tenant_concurrency"], "single calls have all that is kept"
+
+
+def test_what_is_kept_for_single_calls_is_known_again_after_a_rebuild(
+    dialer: Dialer, client: HookedRedis
+) -> None:
+    kept = TenantCaps(2, None, None, None, reserved=1)
+    client.flushall()
+    dialer.membership.register("d1", {})
+    up = OpenCall("x", "d1", "single call", "t", "gw", "fs1", "+x", single=True)
+    assert dialer.limiter.rebuild(snapshot([up]))
+    assert words(dialer.ask("a", "b", tenant=kept)) == ["fs1", "tenant_concurrency"]
+    dialer.end("x")
+    assert words(dialer.ask("b", tenant=kept)) == ["tenant_concurrency"], "the place is kept for the next"
 
 
 BLOCKED: list[tuple[str, Callable[[Dialer], list[Permit | Denied]]]] = [

@@ -28,13 +28,15 @@ from tests.integration.limits.limiter_rig import CLOCK, NOON, Dialer, HookedRedi
 
 """µs of a moment at 12:00 UTC: no history here reaches midnight."""
 TOLERANCE = 20_000
-CONCURRENCY, TENANT_SLOTS, CHANNELS = 3, 5, 4
+CONCURRENCY, TENANT_SLOTS, RESERVED, CHANNELS = 3, 5, 2, 4
 PER_MINUTE, CPS, NODE_CPS = 30, 4, 3
 DAY_CALLS, DAY_MINUTES = 40, 5
-TENANT = TenantCaps(TENANT_SLOTS, PER_MINUTE, DAY_CALLS, DAY_MINUTES)
+TENANT = TenantCaps(TENANT_SLOTS, PER_MINUTE, DAY_CALLS, DAY_MINUTES, reserved=RESERVED)
 GATEWAY = GatewayCaps("gw", CPS, CHANNELS)
 DESK = 2
-SECOND_LEGS = {"c": None, "d": GatewayCaps("desk", 1, DESK), "e": GATEWAY}
+SINGLE = "s"
+"""The campaign of calls that were each asked for by themselves."""
+SECOND_LEGS = {"c": None, "d": GatewayCaps("desk", 1, DESK), "e": GATEWAY, SINGLE: None}
 """By which gateway each campaign's agent is reached: none, another's, the same as its calls leave by."""
 NODES = [NodeCaps("fs1", NODE_CPS, 3), NodeCaps("fs2", NODE_CPS, 3)]
 WINDOWS = {
@@ -58,7 +60,7 @@ class Call:
 
 
 class LimiterModel(RuleBasedStateMachine):
-    """One tenant with three campaigns, one gateway, another one for agents, two nodes."""
+    """One tenant with three campaigns and single calls, one gateway, another one for agents, two nodes."""
 
     client: HookedRedis
     calls = Bundle("calls")
@@ -86,7 +88,7 @@ class LimiterModel(RuleBasedStateMachine):
 
     @rule(
         target=calls,
-        campaign=st.sampled_from("cde"),
+        campaign=st.sampled_from("cde" + SINGLE),
         numbers=st.lists(st.sampled_from("123456789"), max_size=4),
     )
     def new_calls(self, campaign: str, numbers: list[str]) -> object:
@@ -154,6 +156,7 @@ class LimiterModel(RuleBasedStateMachine):
     def no_slot_cap_is_exceeded(self) -> None:
         live = [call for call in self.known.values() if call.live]
         assert len(live) <= TENANT_SLOTS
+        assert sum(call.campaign != SINGLE for call in live) <= TENANT_SLOTS - RESERVED
         assert self.legs("gw") <= CHANNELS
         assert self.legs("desk") <= DESK
         assert len({call.number for call in live}) == len(live)
@@ -174,6 +177,7 @@ class LimiterModel(RuleBasedStateMachine):
             gateway=GATEWAY,
             nodes=nodes,
             second_leg=SECOND_LEGS[campaign],
+            single=campaign == SINGLE,
         )
 
     def legs(self, gateway: str) -> int:
@@ -189,7 +193,8 @@ class LimiterModel(RuleBasedStateMachine):
 
     def must_have_fitted(self, campaign: str, number: str, node: str) -> None:
         live = [call for call in self.known.values() if call.live]
-        assert sum(call.campaign == campaign for call in live) < CONCURRENCY
+        if campaign != SINGLE:
+            assert sum(call.campaign == campaign for call in live) < CONCURRENCY
         assert number not in {call.number for call in live}
         assert len(self.known) < DAY_CALLS
         assert self.seconds < DAY_MINUTES * 60
@@ -212,8 +217,13 @@ class LimiterModel(RuleBasedStateMachine):
     def must_be_explained(self, answer: Denied, campaign: str, number: str) -> None:
         live = [call for call in self.known.values() if call.live]
         held = {
-            "campaign_concurrency": sum(call.campaign == campaign for call in live) >= CONCURRENCY,
-            "tenant_concurrency": len(live) >= TENANT_SLOTS,
+            "campaign_concurrency": campaign != SINGLE
+            and sum(call.campaign == campaign for call in live) >= CONCURRENCY,
+            "tenant_concurrency": len(live) >= TENANT_SLOTS
+            or (
+                campaign != SINGLE
+                and sum(call.campaign != SINGLE for call in live) >= TENANT_SLOTS - RESERVED
+            ),
             "tenant_day_calls": len(self.known) >= DAY_CALLS,
             "tenant_day_minutes": self.seconds >= DAY_MINUTES * 60,
             "gateway_channels": self.no_channel(answer, campaign),

@@ -29,7 +29,7 @@ def acquire_request(*requests: PermitRequest) -> AcquireRequest:
 
 def test_unlimited_and_blocked_stay_apart() -> None:
     job = acquire_request(wish("a", "+1")).job()
-    assert job["tenants"] == [["t", -1, [60, 60_050], 0, 7]]
+    assert job["tenants"] == [["t", -1, [60, 60_050], 0, 7, 0]]
     assert job["gateways"] == [["gw", -1, [3, 1_000]]]
     assert job["nodes"] == [["fs1", -1, [9, 1_000]], ["fs2", 0, [-1, 1_000]]]
     assert (job["lead"], job["horizon"]) == (12_000, 100_000)
@@ -42,14 +42,14 @@ def test_every_cap_is_said_once_and_named_by_its_place() -> None:
         wish("c", "+3", tenant="u", campaign="e", gateway="other"),
     )
     job = asked.job()
-    assert job["campaigns"] == [["c", 1, 5], ["d", 1, 5], ["e", 2, 5]]
+    assert job["campaigns"] == [["c", 1, 5, 0], ["d", 1, 5, 0], ["e", 2, 5, 0]]
     assert job["requests"] == [
         ["a", "+1", 1, 1, [2, 1], 0, 0],
         ["b", "+2", 2, 1, [2, 1], 0, 0],
         ["c", "+3", 3, 2, [2, 1], 0, 0],
     ]
     paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
-    assert len(paths) == 7 + 2 * 3 + 3 + 2 * 2 + 2 * 2 + 3
+    assert len(paths) == 7 + 2 * 4 + 3 + 2 * 2 + 2 * 2 + 3
 
 
 def test_only_a_tenant_with_caps_on_numbers_names_what_is_kept_of_them() -> None:
@@ -62,7 +62,7 @@ def test_only_a_tenant_with_caps_on_numbers_names_what_is_kept_of_them() -> None
         wanted = CallCaps("t", "c", 5, TenantCaps(None, None, None, None, caps), GatewayCaps("gw", 3, None))
         asked = AcquireRequest([], [PermitRequest("a", "+1", wanted, [])])
         (one,) = cast("list[list[object]]", asked.job()["tenants"])
-        assert one[5:] == said
+        assert one[6:] == said
         paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
         kept = ["p:called:t:+1", "p:rests:t:+1"]
         assert paths[-2:] == kept if said else kept[0] not in paths

@@ -1,0 +1,84 @@
+"""Mutations of: what somebody asks for by itself is placed once, at once, under every cap, or not at all."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import CAPS, Mutation
+
+ASKED = "tests/integration/api/test_single_calls.py"
+PLACED = "tests/integration/dialer/test_single_calls.py"
+AMONG = "tests/unit/dialer/test_single_calls.py"
+
+SINGLE_CALLS = (
+    Mutation(
+        "places kept for nobody",
+        "campaigns take the places that are kept for single calls",
+        "limits/acquire.lua",
+        "kept = math.max(0, tenant.reserved - tenant.single.used)",
+        "kept = 0",
+        (f"{CAPS}::test_a_campaign_leaves_what_is_kept_for_single_calls_and_no_more",),
+    ),
+    Mutation(
+        "places kept twice",
+        "a single call in progress costs campaigns a place beyond those that are kept",
+        "limits/acquire.lua",
+        "kept = math.max(0, tenant.reserved - tenant.single.used)",
+        "kept = tenant.reserved",
+        (f"{CAPS}::test_a_campaign_leaves_what_is_kept_for_single_calls_and_no_more",),
+    ),
+    Mutation(
+        "single calls forgotten by a rebuild",
+        "after a loss of Redis campaigns wait for places that single calls have already",
+        "limits/rebuild.py",
+        "single=call.single",
+        "single=False",
+        (f"{CAPS}::test_what_is_kept_for_single_calls_is_known_again_after_a_rebuild",),
+    ),
+    Mutation(
+        "single calls behind campaigns",
+        "a person at a desk waits for a call behind a list of 100,000",
+        "dialer/dispatch/agenda.py",
+        "in chain(singles, (name for _, name in self._fair.turns(by_tenant))):",
+        "in chain((name for _, name in self._fair.turns(by_tenant)), singles):",
+        (f"{AMONG}::test_single_calls_go_before_campaigns_that_ask_for_everything",),
+    ),
+    Mutation(
+        "single calls that wait uncounted",
+        "of many that are asked for at once more are taken than a cap has room for, and expire",
+        "campaigns/single_calls.py",
+        "used.concurrent + waiting",
+        "used.concurrent",
+        (f"{ASKED}::test_those_that_wait_count_against_the_caps",),
+    ),
+    Mutation(
+        "single call without an end",
+        "a call that nobody could place is placed whenever a dialer comes back",
+        "campaigns/single_calls.py",
+        "SET expires_at = now() + interval",
+        "SET expires_at = now() + interval '1 day' + interval",
+        (f"{ASKED}::test_a_call_is_taken_as_a_campaign_of_its_own_that_no_list_shows",),
+    ),
+    Mutation(
+        "test call of a campaign that is over",
+        "a test call leaves after its campaign was stopped",
+        "dialer/dispatch/claims.py",
+        "tested.id = campaign.test_of AND tested.completed_at IS NULL",
+        "tested.id = campaign.test_of",
+        (f"{PLACED}::test_a_test_call_is_not_claimed_once_its_campaign_is_over",),
+    ),
+    Mutation(
+        "test call past its campaign's list",
+        "a test call reaches somebody whom its campaign may not call",
+        "dialer/dispatch/claims.py",
+        "coalesce(campaign.test_of, campaign.id) AS list_of",
+        "campaign.id AS list_of",
+        (f"{PLACED}::test_a_test_call_is_not_claimed_to_whom_its_campaign_may_not_call",),
+    ),
+    Mutation(
+        "test call to anybody",
+        "a test call goes to a number that nobody allowed",
+        "api/routes/single_calls.py",
+        'if row.phone_number not in allowed["test_numbers"]:',
+        "if row.phone_number in ():",
+        (f"{ASKED}::test_a_campaign_is_tried_on_an_allowed_number_and_stays_as_it_is",),
+    ),
+)
