@@ -1,7 +1,7 @@
 """What happened to a campaign, when, by whom and why: read, and who is acting.
 
 The rows are written by a trigger on the campaign (`migrations/0038_campaign_log.py`), which finds in the session who
-acts. What is no change of that row is noted here.
+acts. What is no change of that row is noted here. How much is kept: `campaigns/log_bounds.py`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ ACTIONS: Mapping[str, str] = {
     "exempted": "No breaker holds it any more.",
     "deleted": "It was deleted.",
     "purged": "Its contacts and calls were deleted after retention_days.",
+    "thinned": "So many `entries` went that were the oldest of too many; what became of the campaign is kept.",
 }
 """What each action means to who reads the log."""
+THINNED = "thinned"
+LASTING = ("created", "started", "stopped", "completed", "failed", "deleted", "purged")
+"""What a campaign became: each happens to it a few times at most, and stays in its log for good."""
 
 
 @dataclass(frozen=True, slots=True)

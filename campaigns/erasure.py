@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import phonenumbers
 
+from campaigns import log_bounds
 from campaigns.number_hash import NumberHash
 from campaigns.suppressed_contacts import Cancelled, cancel_named
 from campaigns.suppressions import ANY_CAMPAIGN, NOTE
@@ -79,6 +80,15 @@ _ERASE = (
     """UPDATE campaign SET import_warnings = '[]' WHERE tenant_id = %(tenant)s
         AND regexp_replace(import_warnings::text, '[^0-9]', '', 'g') LIKE '%%' || %(digits)s || '%%'""",
 )
+# What separates digits in a number, and not what separates numbers.
+_WRITTEN = "regexp_replace({text}::text, '[ ().+/-]', '', 'g') LIKE '%%' || %(digits)s || '%%'"
+_ERASE_NOTES = (
+    f"""UPDATE campaign SET metadata = '{{}}' WHERE tenant_id = %(tenant)s AND {_WRITTEN.format(text="metadata")}""",
+    f"""UPDATE campaign_log SET details = '{{"{ERASED}": true}}' FROM campaign
+    WHERE campaign.id = campaign_log.campaign_id AND campaign.tenant_id = %(tenant)s
+        AND {_WRITTEN.format(text="details")}""",
+)
+"""What a client keeps beside its campaigns, and their logs: the second has what the first was."""
 _WITH_REJECTS = """
 SELECT id FROM campaign WHERE tenant_id = %s
     AND EXISTS (SELECT FROM import_reject WHERE campaign_id = campaign.id) ORDER BY id"""
@@ -222,7 +232,8 @@ def erase(erasure: OpenErasure, found: Found) -> bool:
     with transaction():
         if in_use(found):
             return False
-        for statement in _ERASE:
+        log_bounds.allow_forgetting()
+        for statement in (*_ERASE, *_ERASE_NOTES):
             db.execute_sql(statement, asked)
         for row in rows(_ANSWERS, erasure.tenant_id, erasure.number):
             rows(_ANSWER, without(row["body"], erasure.number), erasure.tenant_id, row["key"])

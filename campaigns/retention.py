@@ -52,6 +52,10 @@ _SLICES = (
         SELECT ctid FROM import_reject WHERE campaign_id = %s LIMIT %s))""",
     """DELETE FROM contact_block WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM contact_block WHERE campaign_id = %s LIMIT %s))""",
+    """DELETE FROM campaign_zone WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM campaign_zone WHERE campaign_id = %s LIMIT %s))""",
+    """DELETE FROM opening WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM opening WHERE campaign_id = %s LIMIT %s))""",
 )
 _GONE = "UPDATE campaign SET purging_at = NULL WHERE id = %s AND purging_at IS NOT NULL"
 

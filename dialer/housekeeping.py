@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from campaigns import retention
+from campaigns import log_bounds, retention
 from cooperative import let_others_run
 from models import db, rows
 
@@ -98,6 +98,7 @@ class Housekeeping:
         for table, statement in _BY_AGE.items():
             deleted[table] = _delete(statement)
         deleted["lanes"] = fold_lanes()
+        deleted["logs"] = log_bounds.thin()
         marked = retention.mark_due(CAMPAIGNS)
         deleted["retention"] = retention.delete_slices(SLICES)
         found = {name: number for name, number in deleted.items() if number}

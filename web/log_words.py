@@ -38,6 +38,7 @@ BY_ITSELF: Final[Mapping[str, str]] = {
     "taken_away": "Something that it uses was changed or taken away",
     "hung_up": "Its calls were ended",
     "purged": "Its people and calls were deleted, as the tenant keeps them no longer",
+    "thinned": "The oldest of very many entries were deleted",
 }
 REASONS: Final[Mapping[str, str]] = {
     "schedule": "at its time",

@@ -52,6 +52,40 @@ FED = (
         ),
     ),
     Mutation(
+        "log that anybody may thin",
+        "what happened to a campaign can be made not to have happened, by any transaction",
+        "migrations/0049_log_bounds.py",
+        "current_setting('carillon.forgetting', true) = 'on'",
+        "current_setting('carillon.forgetting', true) IS NULL",
+        (f"{LOG}::test_nothing_of_it_is_changed_or_deleted",),
+    ),
+    Mutation(
+        "log without bound",
+        "a campaign that is fed every second fills the disk with its log",
+        "campaigns/log_bounds.py",
+        "        if not rows(_OVER, campaign_id, MOST + SLACK):",
+        "        if rows(_OVER, campaign_id, 0):",
+        (
+            (
+                "tests/integration/dialer/test_housekeeping.py"
+                "::test_a_log_keeps_its_newest_entries_and_what_became_of_the_campaign"
+            ),
+        ),
+    ),
+    Mutation(
+        "log that remembers a person",
+        "somebody whose data was erased is still in a campaign's log",
+        "campaigns/erasure.py",
+        "for statement in (*_ERASE, *_ERASE_NOTES):",
+        "for statement in (*_ERASE, *_ERASE_NOTES[:1]):",
+        (
+            (
+                "tests/integration/dialer/test_erasures.py"
+                "::test_all_that_is_kept_of_a_person_goes_and_the_counts_stay"
+            ),
+        ),
+    ),
+    Mutation(
         "log that does not say who",
         "nobody can tell who stopped a campaign",
         "api/routes/campaign_actions.py",

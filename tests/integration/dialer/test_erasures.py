@@ -38,6 +38,7 @@ KEPT = {
     "suppression",
     "erasure",
     "campaign",
+    "campaign_log",
     "transition",
 }
 
@@ -138,6 +139,12 @@ def fill(world: World, redis: Redis) -> uuid.UUID:
             world.tenant_id,
             FIRST,
         )
+        for metadata in ({"who": "+1 (415) 556-0000", "of": "Zaphod"}, {"who": "nobody"}, {"who": FIRST}):
+            rows(
+                "UPDATE campaign SET metadata = %s WHERE id = %s",
+                orjson.dumps(metadata).decode(),
+                campaign_id,
+            )
     for key in Keys(PREFIX).number_history(world.tenant_id, FIRST):
         redis.set(key, "1")
     stream = campaign_keys(PREFIX, str(campaign_id)).stream

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from peewee import fn
 
-from campaigns import queries, retention
+from campaigns import log_bounds, queries, retention
 from campaigns.call_outcomes import of_campaign
+from campaigns.campaign_log import LASTING
 from dialer import housekeeping
 from dialer.housekeeping import Housekeeping, delete_transitions, fold_lanes
 from models import CampaignStatus, db, new_id, rows
@@ -37,6 +38,57 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every deletion takes several."""
     monkeypatch.setattr(housekeeping, "SLICE", 3)
     monkeypatch.setattr(retention, "SLICE", 3)
+
+
+# Logs.
+
+
+def noted(campaign_id: uuid.UUID, action: str, how_many: int) -> None:
+    sql(
+        "INSERT INTO campaign_log (campaign_id, action) SELECT %s, %s FROM generate_series(1, %s)",
+        campaign_id,
+        action,
+        how_many,
+    )
+
+
+def test_a_log_keeps_its_newest_entries_and_what_became_of_the_campaign(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MOST", 5), ("SLACK", 2), ("SLICE", 3)):
+        monkeypatch.setattr(log_bounds, name, value)
+    campaign_id, other = make_campaign(world, 0), make_campaign(world, 0)
+    noted(other, "held", 7)
+    assert log_bounds.thin() == 0
+    noted(campaign_id, "started", 4)
+    noted(campaign_id, "contacts_added", 20)
+    noted(campaign_id, "held", 2)
+    noted(campaign_id, "completed", 1)
+
+    def entries() -> dict[str, int]:
+        found = sql("SELECT action FROM campaign_log WHERE campaign_id = %s", campaign_id)
+        actions = [row["action"] for row in found]
+        return {action: actions.count(action) for action in actions if action != "created"}
+
+    def went() -> int:
+        found = sql("SELECT details FROM campaign_log WHERE action = 'thinned'")
+        return sum(row["details"]["entries"] for row in found)
+
+    assert log_bounds.thin() == 1
+    assert {name: count for name, count in entries().items() if name != "thinned"} == {
+        "started": 4,
+        "contacts_added": 2,
+        "held": 2,
+        "completed": 1,
+    }
+    assert went() == 18
+    noted(campaign_id, "let_go", 20)
+    assert log_bounds.thin() == 1
+    assert {name: count for name, count in entries().items() if name not in (*LASTING, "thinned")} == {
+        "let_go": 4
+    }
+    assert went() == 38, "what had gone before is counted on"
+    assert number("campaign_log", f"campaign_id = '{other}' AND action = 'held'") == 7
 
 
 # Transitions.
@@ -231,6 +283,12 @@ def finished(world: World, days: float, contacts: int = 8, **columns: Any) -> uu
     )
     for line in (1, 2):
         sql("INSERT INTO import_reject VALUES (%s, %s, 'x', 'invalid', 'y')", campaign_id, line)
+    for group in range(5):
+        sql(
+            "INSERT INTO campaign_zone (campaign_id, zone_group, zones) VALUES (%s, %s, '[]')",
+            campaign_id,
+            group,
+        )
     transitions(campaign_id, 3, days)
     return campaign_id
 
@@ -241,10 +299,10 @@ def keep(world: World, days: int | None) -> None:
 
 def kept(campaign_id: uuid.UUID) -> dict[str, int]:
     which = f"campaign_id = '{campaign_id}'"
-    return {table: number(table, which) for table in ("contact", "call", "import_reject", "contact_block")}
+    return {table: number(table, which) for table in ALL}
 
 
-ALL = {"contact": 8, "call": 8, "import_reject": 2, "contact_block": 1}
+ALL = {"contact": 8, "call": 8, "import_reject": 2, "contact_block": 1, "campaign_zone": 5}
 NONE = dict.fromkeys(ALL, 0)
 
 
