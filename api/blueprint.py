@@ -29,6 +29,7 @@ OpenApi = dict[str, Any]
 """A piece of an OpenAPI document: JSON of any shape."""
 PREFIX = "/api/v1"
 TEXT_BODY = "text/plain"
+CSV_BODY = {"type": "string"}
 
 
 class Parser(FlaskParser):
@@ -158,6 +159,13 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def response(self, status_code: int, schema: object = None, **options: object) -> Callable[[F], F]:
         """Dump what the view returns through `schema`; a view may return a Response itself."""
         decorator: Callable[[F], F] = super().response(status_code, schema, **options)
+        return decorator
+
+    def also_csv(self, example: str) -> Callable[[F], F]:
+        """Document that the 200 of a view may be a table, too."""
+        decorator: Callable[[F], F] = super().alt_response(
+            200, schema=CSV_BODY, content_type="text/csv", example=example, success=True
+        )
         return decorator
 
     def doc(self, **options: object) -> Callable[[F], F]:

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from api.times import to_rfc3339
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Dialled(str):
+    """A phone number, or what numbers begin with, that the service wrote: a plus and digits, which is no formula."""
+
+    __slots__ = ()
+
+
+def csv_table(columns: Sequence[str], table: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    """The lines of a table with its header; what a row has no value for is empty."""
+    yield csv_row(*columns)
+    for row in table:
+        yield csv_row(*(_plain(row[column]) for column in columns))
+
+
+def _plain(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return to_rfc3339(value) if isinstance(value, datetime) else value
 
 
 def csv_row(*cells: object) -> str:
@@ -11,7 +37,7 @@ def csv_row(*cells: object) -> str:
 
 
 def _cell(cell: object) -> str:
-    if isinstance(cell, int):
+    if isinstance(cell, int | float | Dialled):
         return str(cell)
     text = str(cell)
     if text.lstrip(" \n\v\f").startswith(FORMULA):

@@ -189,9 +189,13 @@ def _read(
 ) -> list[dict[str, Any]]:
     whose = _TENANT if scope.campaign_id is None else _CAMPAIGN
     sql = statement(figures, keys, whose=whose, stepwise=steps is not None)
-    cursor = db.execute_sql(sql, parameters(scope, asked, steps or ()))
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return dicts(db.execute_sql(sql, parameters(scope, asked, steps or ())))
+
+
+def dicts(cursor: Any) -> list[dict[str, Any]]:
+    """What a statement with named parameters found."""
+    columns = [column[0] for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def by_step(scope: Scope, asked: Span, steps: Sequence[LocalStep]) -> Mapping[int, Answers]:

@@ -84,6 +84,14 @@ def local_days(asked: Span, zone: str) -> Sequence[LocalStep]:
     return _steps(asked, zone, lambda local: local.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
+def thirty_days(asked: Span) -> Sequence[LocalStep]:
+    """Each 30 days from the beginning of the span on, the last as long as it has."""
+    return [
+        LocalStep(at := asked.start + number * timedelta(days=30), at.replace(tzinfo=None))
+        for number in range(-(-(asked.end - asked.start) // timedelta(days=30)))
+    ]
+
+
 def _steps(asked: Span, zone: str, floor: _Floor) -> Sequence[LocalStep]:
     there = time_zones.zone(zone)
     found: list[LocalStep] = []

@@ -21,6 +21,7 @@ from api.routes import (
     phone_numbers,
     policy_packs,
     privacy,
+    reports,
     single_calls,
     suppression_upload,
     tenants,
@@ -41,6 +42,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     privacy.blp,
     # Its routes and those of `calls`.
     single_calls.blp,
+    reports.blp,
     agents.blp,
     phone_numbers.blp,
     call_limits.blp,
