@@ -115,6 +115,8 @@ def test_the_clock_starts_a_campaign_once_and_ends_only_one_that_has_an_end() ->
     given.told.pop()
     given.campaigns[0]["end_reason"] = "deadline"
     assert found(given) == []
+    before_anybody_could = replace(given, told=[row for row in given.told if row is not started])
+    assert found(before_anybody_could) == []
     for_ever = replace(given, hours=[Hours(CAMPAIGN, ((0.5, float("inf")),))])
     assert found(for_ever) == [f"campaign {CAMPAIGN} ended by itself: deadline"]
 

@@ -215,8 +215,10 @@ def _campaigns(records: Records, verdict: Verdict) -> None:
     started = Counter(
         row["campaign_id"] for row in records.told if row["contact_id"] is None and row["status"] == RUNNING
     )
+    over = {row["id"] for row in records.campaigns if row["end_reason"] == DEADLINE}
     for campaign_id in records.by_clock:
-        if started[campaign_id] != 1:
+        # Where nobody could start it before its end it is over without.
+        if started[campaign_id] != 1 and (started[campaign_id] or campaign_id not in over & ending):
             verdict.found[HOURS].append(f"campaign {campaign_id} was started {started[campaign_id]} times")
     statuses: dict[str, Counter[str]] = defaultdict(Counter)
     for row in records.contacts:

@@ -329,8 +329,8 @@ SEEN = (
         "started twice by the clock",
         "a campaign that two dialers start is not seen",
         COMPARED,
-        "if started[campaign_id] != 1:",
-        "if not started[campaign_id]:",
+        "if started[campaign_id] != 1 and (",
+        "if not started[campaign_id] and (",
         (f"{HOURS_VERDICT}::test_the_clock_starts_a_campaign_once_and_ends_only_one_that_has_an_end",),
     ),
     Mutation(
