@@ -109,7 +109,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 49
+SCHEMA_VERSION = 50
 """The last migration of this release: what its processes need the database to have."""
 
 

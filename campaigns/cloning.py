@@ -2,7 +2,8 @@
 
 Whatever is a setting is copied, also one of a later release (when and whom not to call is among them): the
 columns that are no settings are named instead. Contacts that are being called are never copied, and those that
-wait only where that is asked for, since they would be called by both; those who are on a do-not-call list never.
+wait only where that is asked for, since they would be called by both; those who are on a do-not-call list never. The
+entries that are of the campaign alone are copied, too: who is not to be called for it is not for what repeats it.
 Runs in the caller's transaction.
 """
 
@@ -21,7 +22,7 @@ from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.number_hash import NumberHash
 from campaigns.store import UnknownReferenceError
 from campaigns.suppressed_rows import ErasedNumbers, look_up_by_index
-from campaigns.suppression_match import suppressed
+from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, suppressed
 from models import CampaignStatus, ContactStatus, db, new_id, rows
 
 OVER = (ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED)
@@ -58,6 +59,14 @@ _NEW_ID = """
     encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING substring(
         int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1),
         'hex')::uuid"""
+# Whoever is not to be called for a campaign is not to be called for one that repeats it. Those that bind everybody
+# everywhere bind the clone as they are.
+_ENTRIES = f"""
+    INSERT INTO suppression (id, scope, campaign_id, number, prefix, digest, secret, source, reason, created_by,
+        created_at, expires_at)
+    SELECT {_NEW_ID}, scope, %s, number, prefix, digest, secret, source, reason, created_by, created_at, expires_at
+    FROM suppression AS entry
+    WHERE campaign_id = %s AND campaign_id <> '{EVERY_CAMPAIGN}' AND {BINDS} ORDER BY id"""
 _SUPPRESSED = suppressed(
     "contact.phone_number", tenant="campaign.tenant_id", campaign="campaign.id", digest="NULL::bytea"
 )
@@ -142,6 +151,7 @@ def clone(
         "family_id": str(source["family_id"]),
     }
     rows(_CAMPAIGN, orjson.dumps(changes).decode(), campaign_id)
+    rows(_ENTRIES, made, campaign_id)
     look_up_by_index()
     (copied,) = rows(
         _CONTACTS,

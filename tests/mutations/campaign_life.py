@@ -38,6 +38,14 @@ FED = (
         (f"{CLONES}::test_nobody_is_copied_who_is_called_or_waits_or_has_expired",),
     ),
     Mutation(
+        "clone that forgets who asked",
+        "who asked not to be called for a campaign is called by the one that repeats it",
+        "campaigns/cloning.py",
+        "    rows(_ENTRIES, made, campaign_id)\n",
+        "",
+        (f"{CLONES}::test_who_is_not_to_be_called_for_a_campaign_is_not_called_for_one_that_repeats_it",),
+    ),
+    Mutation(
         "log that can be rewritten",
         "what happened to a campaign can be made not to have happened",
         "migrations/0038_campaign_log.py",

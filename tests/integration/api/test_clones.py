@@ -91,6 +91,32 @@ def test_who_is_suppressed_is_not_called_again(site: Site) -> None:
     assert clone(site, source, disposition="busy").status_code == 409
 
 
+def test_who_is_not_to_be_called_for_a_campaign_is_not_called_for_one_that_repeats_it(site: Site) -> None:
+    source = ended(site, busy="failed", answered="completed", no_answer="failed", invalid="failed")
+    other = ended(site, busy="failed", answered="completed")
+    for entry in (
+        {"number": "+14155550000", "campaign_id": source, "reason": "asked"},
+        {"prefix": "+14155550001", "campaign_id": source, "expires_at": "2099-01-01T00:00:00Z"},
+        {"number": "+14155550002", "campaign_id": other},
+        {"number": "+14155550003", "campaign_id": source},
+    ):
+        assert site.post("/suppressions", json=entry).status_code == 201
+    site.sql("UPDATE suppression SET expires_at = now() WHERE number = '+14155550003'")
+    made = clone(site, source).json["id"]
+    assert numbers(site, made) == ["2", "3"]
+    entries = [
+        (one["number"] or one["prefix"], one["reason"], one["expires_at"])
+        for one in site.get("/suppressions").json["suppressions"]
+        if one["campaign_id"] == made
+    ]
+    assert entries == [
+        ("+14155550000", "asked", None),
+        ("+14155550001", None, "2099-01-01T00:00:00.000Z"),
+    ]
+    added = site.post(f"/campaigns/{made}/contacts", json={"contacts": [{"phone_number": "+14155550000"}]})
+    assert [one["code"] for one in added.json["results"]] == ["suppressed"]
+
+
 def test_a_family_is_told_with_the_counts_of_all(site: Site) -> None:
     source = ended(site, busy="failed", answered="completed")
     assert "family" not in site.get(f"/campaigns/{source}").json
@@ -151,7 +177,7 @@ def test_every_column_of_a_campaign_is_a_setting_or_named_as_none() -> None:
     settings = {
         "tenant_id", "agent_id", "phone_number_id", "max_concurrent_calls", "retries_per_contact",
         "retry_delay_seconds", "time_zone", "weight", "slow_start", "keep_open", "metadata", "import_columns",
-        "import_region", "retry_rules", "dial_order", "windows", "holidays", "zones_read",
+        "import_region", "retry_rules", "dial_order", "windows", "holidays", "zones_read", "policy_packs", "purpose",
     }  # fmt: skip
     columns = {field.column_name for field in Campaign._meta.sorted_fields}
     assert columns == own | settings | cloning._NO_SETTINGS.keys()
