@@ -25,9 +25,7 @@ API = "tests/integration/api"
 LOCAL = "tests/integration/local"
 COMPUTING = ("tests/unit/campaigns", "tests/unit/api")
 PROOF = "tests/e2e/test_proof.py"
-FAULTS = tuple(
-    f"tests/e2e/test_{name}.py" for name in ("faults", "parts_gone", "machine_that_slept", "node_restart")
-)
+FAULTS = tuple(f"tests/e2e/test_{name}.py" for name in ("faults", "parts_gone", "machine_that_slept"))
 DEATHS = "tests/integration/dialer"
 MODEL = "tests/integration/model"
 

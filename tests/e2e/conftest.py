@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from local.api_client import ApiClient
-from local.demo import demo_stack
+from local.demo import DIALERS, demo_stack
 from local.stack import Stack
+from tests.e2e.parts import Parts, whole
+from tests.e2e.rig import dialer_ids_of, polled
 
 StackMaker = Callable[..., Stack]
 
@@ -43,16 +45,36 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(server_home: Path, said: list[str]) -> Iterator[Stack]:
-    """One stack for all tests that leave it whole."""
+def common_stack(server_home: Path, said: list[str]) -> Iterator[Stack]:
+    """The stack behind `stack`."""
 
     def output(name: str, line: str) -> None:
         said.append(line)
         print(f"{name}: {line}")
 
     with demo_stack(server_home / "e2e", port=0, durable=False, output=output) as running:
-        running.wait_ready()
         yield running
+
+
+@pytest.fixture
+def stack(common_stack: Stack) -> Stack:
+    """One stack for all tests that leave it whole, or so that it becomes whole by itself; whole."""
+    common_stack.wait_ready()
+    polled(lambda: len(living_dialers(common_stack)) == DIALERS, "every dialer")
+    return common_stack
+
+
+def living_dialers(stack: Stack) -> list[int]:
+    """The process ids of those whose lease runs."""
+    pids = [pid for name, pid in stack.pids.items() if name.startswith("dialer.")]
+    return [pid for pid in pids if dialer_ids_of(stack, pid)]
+
+
+@pytest.fixture(scope="session")
+def parts(server_home: Path) -> Iterator[Parts]:
+    """One installation for all tests that take parts of it away; each gives back what it took."""
+    with whole(server_home / "parts") as found:
+        yield found
 
 
 def client_of(stack: Stack) -> ApiClient:

@@ -34,6 +34,9 @@ TONE = {"type": "playback", "tone": "%(3000,0,640)"}
 AREAS = (212, 303, 312, 404, 415, 503, 602, 617, 702, 713, 801, 919)
 AREA_SIZE = 70_000
 POLL_SECONDS = 0.05
+POLL_SHARE = 0.1
+POLL_SECONDS_AT_MOST = 0.25
+"""How soon something is asked again, at first; then by what was waited so far, and at the latest."""
 NEVER_ENDED = "never ended at the switch"
 NEVER_NOTED = " was dialled 0 times, recorded 1 times"
 
@@ -298,9 +301,11 @@ def left_in_redis(stack: Stack, tenant_id: str) -> dict[str, int]:
 
 
 def polled(condition: Callable[[], object], what: str, *, seconds: float = HANG_SECONDS) -> None:
-    """Return once `condition` holds, which is too dear to ask a hundred times a second."""
-    deadline = time.monotonic() + seconds
+    """Return once `condition` holds, which is too dear to ask a hundred times a second: less and less often, the
+    longer it takes."""
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= seconds:
             raise AssertionError(f"{what} did not come about within {seconds} s")
-        gevent.sleep(POLL_SECONDS)
+        gevent.sleep(min(max(POLL_SECONDS, waited * POLL_SHARE), POLL_SECONDS_AT_MOST))

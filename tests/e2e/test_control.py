@@ -14,7 +14,6 @@ import pytest
 from local.api_client import ApiFailedError
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate, live_calls_peak
-from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import PARK, Tenant, became, dialer_ids_of, new_tenant, numbers, of_campaign, polled, seen
 from tests.judging import Judge
 
@@ -124,9 +123,8 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
 
 @pytest.mark.parametrize("victim", ["dialer.1", pytest.param("dialer.2", marks=pytest.mark.full)])
 def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
-    make_stack: StackMaker, victim: str, judge: Judge
+    stack: Stack, victim: str, judge: Judge
 ) -> None:
-    stack = make_stack()
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers(*ENDINGS, count=CONTACTS), max_concurrent_calls=100)
     tenant.act(campaign, "start")

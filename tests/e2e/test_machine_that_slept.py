@@ -5,26 +5,19 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 
 from tests.chaos.stage import children_of, signal_all
 from tests.e2e.listening import Listener
-from tests.e2e.parts import Parts, whole
+from tests.e2e.parts import Parts
 from tests.e2e.rig import numbers, polled
 
 ENDINGS = ("02", "00", "08", "02", "07", "09")
 """Most of them ring, or talk, until a timer ends them."""
 CONTACTS = 60
 CONCURRENT = 40
-
-
-@pytest.fixture
-def parts(server_home: Path) -> Iterator[Parts]:
-    with whole(server_home / "slept") as found:
-        yield found
 
 
 def with_children(pids: Iterable[int | None]) -> list[int]:

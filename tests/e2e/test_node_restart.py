@@ -6,18 +6,18 @@ import os
 import signal
 
 from local.demo import collect, create, watch
+from local.stack import Stack
 from simulator.ledger import read_ledger
-from tests.e2e.conftest import StackMaker, client_of
-from tests.waiting import wait_until
+from tests.e2e.conftest import client_of
+from tests.e2e.rig import polled
 
 
-def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: StackMaker) -> None:
-    stack = make_stack()
+def test_who_was_talking_when_a_node_was_killed_is_brought_back(stack: Stack) -> None:
     client = client_of(stack)
     campaign = create(client)
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
     path = f"/api/v1/campaigns/{campaign['id']}"
-    wait_until(lambda: client.get(path)["counts"]["completed"] >= 80, "a part of the campaign")
+    polled(lambda: client.get(path)["counts"]["completed"] >= 80, "a part of the campaign")
     ledgers = [node.ledger for node in stack.nodes]
     victim = stack.pids["fs1"]
 
@@ -25,11 +25,11 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(make_stack: Stac
         view = read_ledger(ledgers[0])
         return {step.uuid for step in view.steps if step.event == "answer"} - set(view.ends())
 
-    wait_until(lambda: len(answered()) >= 3, "some calls up")
+    polled(lambda: len(answered()) >= 3, "some calls up")
     os.kill(victim, signal.SIGKILL)
     talking = answered()
     assert talking
-    wait_until(lambda: stack.pids.get("fs1") not in (None, victim), "the node's next run")
+    polled(lambda: stack.pids.get("fs1") not in (None, victim), "the node's next run")
     watch(client, campaign["id"], show=False)
     done, calls, proof = collect(client, campaign["id"], ledgers)
     assert done["end_reason"] == "exhausted"

@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,6 @@ from tests.e2e.parts import (
     Parts,
     Writer,
     lost_memory,
-    whole,
 )
 from tests.e2e.rig import Tenant, left_in_redis, numbers, of_campaign, polled, seen
 from tests.judging import Judge
@@ -51,13 +49,6 @@ DRAIN_SECONDS = 25.0
 RESUME_SECONDS = 5.0
 LATE_SECONDS = 2.0
 """For a machine that is busy with other things."""
-
-
-@pytest.fixture(scope="module")
-def parts(server_home: Path) -> Iterator[Parts]:
-    """One installation for this module; each test gives back what it took."""
-    with whole(server_home / "parts") as found:
-        yield found
 
 
 Begin = Callable[..., tuple[Tenant, str, list[Listener]]]

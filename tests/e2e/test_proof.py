@@ -16,10 +16,9 @@ import pytest
 from local.api_client import ApiClient
 from local.demo import collect, create, dial, watch
 from local.stack import Stack
-from tests.e2e.conftest import StackMaker, client_of
+from tests.e2e.conftest import client_of
 from tests.e2e.rig import PARK, dialer_ids_of, new_tenant, numbers, polled
 from tests.judging import Judge
-from tests.waiting import wait_until
 
 ADOPTED_SECONDS = 15.0
 LATE_SECONDS = 5.0
@@ -81,13 +80,12 @@ def test_the_ledgers_agree_with_the_records_of_demo_runs(
 
 
 @pytest.mark.parametrize("run", [1, 2, *(pytest.param(n, marks=pytest.mark.full) for n in range(3, 11))])
-def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run: int, judge: Judge) -> None:
-    stack = make_stack()
+def test_the_ledgers_agree_after_a_dialer_was_killed(stack: Stack, run: int, judge: Judge) -> None:
     client = client_of(stack)
     campaign = create(client)
     with staying_calls(stack):
         client.post(f"/api/v1/campaigns/{campaign['id']}/start")
-        wait_until(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, "a part of the campaign")
+        polled(lambda: settled(client, campaign["id"])["completed"] >= 60 * run, "a part of the campaign")
         names = (f"dialer.{1 + run % 2}", f"dialer.{2 - run % 2}")
         dialer_ids = {name: dialer_ids_of(stack, stack.pids[name]) for name in names}
         name = next(name for name in names if calls_of(stack, dialer_ids[name]) > 0)
@@ -112,19 +110,18 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(make_stack: StackMaker, run
 
 
 def test_a_dialer_that_is_asked_to_end_hands_its_calls_over_and_misses_nothing(
-    make_stack: StackMaker,
+    stack: Stack,
 ) -> None:
-    stack = make_stack()
     client = client_of(stack)
     campaign = create(client)
     with staying_calls(stack):
         client.post(f"/api/v1/campaigns/{campaign['id']}/start")
         for name in ("dialer.1", "dialer.2"):
             until = min(settled(client, campaign["id"])["completed"] + 60, COMPLETED)
-            wait_until(lambda: settled(client, campaign["id"])["completed"] >= until, "progress")  # noqa: B023
+            polled(lambda: settled(client, campaign["id"])["completed"] >= until, "progress")  # noqa: B023
             pid = stack.pids[name]
             os.kill(pid, signal.SIGTERM)
-            wait_until(lambda: stack.pids.get(name) not in (None, pid), "the dialer's end and new start")  # noqa: B023
+            polled(lambda: stack.pids.get(name) not in (None, pid), "the dialer's end and new start")  # noqa: B023
         watch(client, campaign["id"], show=False)
     _, calls, proof = collect(client, campaign["id"], [node.ledger for node in stack.nodes])
     assert proof.faults == []

@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
+from local.stack import Stack
 from simulator.ledger import window_peak
-from tests.e2e.conftest import StackMaker
 from tests.e2e.rig import new_tenant, numbers, of_campaign, polled, seen
 
 CPS = 5
@@ -20,8 +20,7 @@ BURST = 3
 nodes were watched 35 calls came within the first second."""
 
 
-def test_a_gateway_sees_no_burst_when_one_of_its_nodes_goes_on(make_stack: StackMaker) -> None:
-    stack = make_stack()
+def test_a_gateway_sees_no_burst_when_one_of_its_nodes_goes_on(stack: Stack) -> None:
     tenant = new_tenant(stack, gateway={"cps": CPS})
     campaign = tenant.campaign(numbers("01", count=400), max_concurrent_calls=100)
     tenant.act(campaign, "start")

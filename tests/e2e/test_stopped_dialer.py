@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from freeswitch.connection import EslConnection
-from tests.e2e.conftest import StackMaker
+from local.stack import Stack
 from tests.e2e.rig import new_tenant, numbers, polled
 from tests.judging import Judge
 
@@ -63,9 +63,8 @@ class Bystander:
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(15, marks=pytest.mark.full)])
 def test_a_dialer_that_was_stopped_slows_no_node_down_and_leaves_nobody_unsettled(
-    make_stack: StackMaker, seconds: int, judge: Judge
+    stack: Stack, seconds: int, judge: Judge
 ) -> None:
-    stack = make_stack()
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("00", "10", "01", "08", "03", count=1000), max_concurrent_calls=100)
     bystanders = [Bystander(node.url) for node in stack.nodes]
