@@ -139,12 +139,10 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
     with transaction():
-        # Once more, under the lock: who held that may have brought somebody back meanwhile.
-        if not all(rows(_EXHAUSTED, campaign_id) for _ in range(2)) or breakers.some_may_come_back(
-            campaign_id
-        ):
+        if not rows(_EXHAUSTED, campaign_id) or breakers.some_may_come_back(campaign_id):
             return False
-        # Who adds contacts holds the lock when they become visible: looked at before it, they could be missed.
+        # Who adds contacts, or brings one back, holds the lock when they become visible: looked at before it, they
+        # could be missed.
         if not rows(_LOCK_TO_COMPLETE, campaign_id) or not rows(_EXHAUSTED, campaign_id):
             return False
         end(campaign_id, CampaignStatus.RUNNING, CampaignStatus.COMPLETED, "exhausted", owner)

@@ -6,6 +6,7 @@ from tests.mutations.mutation import Mutation
 
 CHANGES = "tests/integration/api/test_campaign_changes.py"
 ADDITIONS = "tests/integration/api/test_additions.py"
+CONTACTS = "tests/integration/api/test_contacts.py"
 FED_CAMPAIGNS = "tests/integration/dialer/test_fed_campaigns.py"
 
 CLONES = "tests/integration/api/test_clones.py"
@@ -111,11 +112,14 @@ FED = (
     ),
     Mutation(
         "ended over its new contacts",
-        "a campaign ends while contacts are added to it, and they are never called",
+        "a campaign ends while contacts are added to it, or brought back, and they are never called",
         "campaigns/lifecycle.py",
         " or not rows(_EXHAUSTED, campaign_id):\n",
         ":\n",
-        (f"{FED_CAMPAIGNS}::test_a_campaign_does_not_end_over_contacts_that_are_being_added",),
+        (
+            f"{FED_CAMPAIGNS}::test_a_campaign_does_not_end_over_contacts_that_are_being_added",
+            f"{CONTACTS}::test_a_campaign_does_not_end_while_somebody_is_brought_back",
+        ),
     ),
     Mutation(
         "added to what has ended",

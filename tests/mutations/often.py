@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.mutations.mutation import SCHEDULER, Mutation
 
 RULES = "tests/unit/campaigns/test_dispositions.py"
-CONTACTS = "tests/integration/api/test_contacts.py"
 NUMBERS = "tests/integration/limits/test_numbers.py"
 DIALLED = "tests/unit/dialer/test_dialled_campaign.py"
 NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
@@ -43,14 +42,6 @@ OFTEN = (
         "callback = contact.callback AND held.disposition IS NULL,",
         "callback = false,",
         (f"{ORDER}::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call",),
-    ),
-    Mutation(
-        "campaign over before a callback",
-        "the last contact is brought back while its campaign ends, and is never called",
-        "campaigns/lifecycle.py",
-        "for _ in range(2)",
-        "for _ in range(1)",
-        (f"{CONTACTS}::test_a_campaign_does_not_end_while_somebody_is_brought_back",),
     ),
     Mutation(
         "number called once too often",
