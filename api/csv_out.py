@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from api.times import to_rfc3339
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from campaigns.text_marks import marked
 
 
 class Dialled(str):
@@ -39,9 +38,7 @@ def csv_row(*cells: object) -> str:
 def _cell(cell: object) -> str:
     if isinstance(cell, int | float | Dialled):
         return str(cell)
-    text = str(cell)
-    if text.lstrip(" \n\v\f").startswith(FORMULA):
-        text = "'" + text
+    text = marked(str(cell))
     if any(character in text for character in ',"\r\n;\t') or text != text.strip():
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -36,7 +36,8 @@ class CopyRows:
     """A piece of a list: its contacts and its rejected rows, each as COPY reads them, and what they count for.
 
     `sources` has for each contact the line of its list and that line's text, as they begin a rejected row: for those
-    that are rejected by what the database says. `notes` are there with the last piece, which has no rows.
+    that are rejected by what the database says. `notes` are there with the last piece, which has no rows. `corrected`
+    are a doctor's (`list_doctor`).
     """
 
     contacts: bytes = b""
@@ -44,6 +45,7 @@ class CopyRows:
     counts: ImportCounts = field(default_factory=ImportCounts)
     notes: ImportNotes | None = None
     sources: bytes = b""
+    corrected: bytes = b""
 
 
 def copy_rows(

@@ -63,12 +63,14 @@ def read_rows(
         raise ListRefused(
             "no_rows", "contacts is empty; it must have a header row and a row for each contact"
         )
+    notes = notes or ImportNotes()
     named = _SEPARATOR_LINE.fullmatch(first[1].rstrip("\r\n"))
     if named is None:
         lines.back([first])
-        delimiter, whole_quoted = _find_header(lines, notes or ImportNotes())
+        delimiter, whole_quoted = _find_header(lines, notes)
     else:
         delimiter, whole_quoted = named.group(1), False
+    notes.delimiter = delimiter
     while (started := lines.next()) is not None:
         row = _row(started, lines, delimiter)
         if whole_quoted and row.fault is None and len(row.cells) == 1:

@@ -82,6 +82,7 @@ def open_text(
         _all_decodes(file, len(bom), codec, time_slice)
     if named is not None and not bom:
         _check_named(file, named, time_slice, notes)
+    notes.encoding = codec
     file.seek(len(bom))
     return io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
 

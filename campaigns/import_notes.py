@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from campaigns.column_names import PHONE_COLUMN, ListColumn
+from campaigns.list_report import ListReport
 from campaigns.zone_groups import Group
 
 MOST_WARNINGS = 20
@@ -15,9 +16,12 @@ MOST_WARNINGS = 20
 @dataclass(slots=True)
 class ImportNotes:
     """Filled while a list is read. `warnings` are sentences for the uploader; `groups` are those of its contacts
-    (`zone_groups`), by their ids."""
+    (`zone_groups`), by their ids; `encoding` and `delimiter` are a file's; `report` is a doctor's."""
 
     columns: list[ListColumn] = field(default_factory=list)
+    encoding: str | None = None
+    delimiter: str | None = None
+    report: ListReport | None = None
     warnings: list[str] = field(default_factory=list)
     groups: dict[int, Group] = field(default_factory=dict)
 
@@ -44,15 +48,21 @@ class ImportNotes:
             "columns": [asdict(column) for column in self.columns],
             "warnings": self.warnings,
             "groups": [(known, tuple(group)) for known, group in self.groups.items()],
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "report": None if self.report is None else asdict(self.report),
         }
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """What `to_json` said."""
         return cls(
-            [ListColumn(**column) for column in said["columns"]],
-            list(said["warnings"]),
-            {
+            columns=[ListColumn(**column) for column in said["columns"]],
+            encoding=said["encoding"],
+            delimiter=said["delimiter"],
+            report=None if said["report"] is None else ListReport(**said["report"]),
+            warnings=list(said["warnings"]),
+            groups={
                 known: Group(tuple(zones), tuple(places), agreed)
                 for known, (zones, places, agreed) in said["groups"]
             },

@@ -53,6 +53,8 @@ class RejectedRow:
     code: str
     reason: str
     column: str | None = None
+    repeats: tuple[str, int] | None = field(default=None, compare=False)
+    """Of a duplicate its number, and the line on which that stands first."""
 
 
 @dataclass(slots=True)
@@ -180,35 +182,38 @@ class RowBatcher:
                 return rejected_cell(line, text, _no_zone(columns.zone[1], cell))
         raw = cells[columns.phone] if columns.phone < have else ""
         try:
-            number = self._number(raw, line, cells, columns)
+            number = self._number(raw, cells, columns)
         except NumberRefused as failure:
             if failure.code == "date":
                 self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
-        if columns.consent_at is None and columns.consent_source is None and self._policy is None:
-            return AcceptedRow(line, number, fields, options, text, time_zone=zone)
-        consent = consent_of(cells, columns, self._now)
+        consent: tuple[str | None, str | None] | CellRefused = (None, None)
+        if columns.consent_at is not None or columns.consent_source is not None:
+            consent = consent_of(cells, columns, self._now)
         if isinstance(consent, CellRefused):
             return rejected_cell(line, text, consent)
-        if self._policy is None:
-            return AcceptedRow(line, number, fields, options, text, consent, zone)
-        refused = self._policy.refusal(number, consented=consent[0] is not None)
-        if refused is not None:
-            return rejected_cell(line, text, refused)
-        return AcceptedRow(line, number, fields, options, text, consent, zone, places_of(number))
+        places: Places = ()
+        if self._policy is not None:
+            refused = self._policy.refusal(number, consented=consent[0] is not None)
+            if refused is not None:
+                return rejected_cell(line, text, refused)
+            places = places_of(number)
+        # Last of all: a row that is rejected keeps no later one with its number from being called.
+        earlier = self._lines.setdefault(number, line)
+        if earlier != line:
+            reason = f"{number} is already on line {earlier}"
+            return RejectedRow(
+                line, kept_text(text), "duplicate", reason, PHONE_COLUMN, repeats=(number, earlier)
+            )
+        return AcceptedRow(line, number, fields, options, text, consent, zone, places)
 
-    def _number(self, raw: str, line: int, cells: Sequence[str], columns: Columns) -> str:
-        """The number of the row in E.164. Raises NumberRefused, also for one that an earlier row has."""
+    def _number(self, raw: str, cells: Sequence[str], columns: Columns) -> str:
+        """The number of the row in E.164. Raises NumberRefused."""
         if self._holds_dates and may_be_date(raw.strip()):
             raise date_refused(raw)
         if columns.beside:
-            number = hinted_number(raw, self._region, columns.beside, cells)
-        else:
-            number = phone_number(raw, self._region)
-        earlier = self._lines.setdefault(number, line)
-        if earlier != line:
-            raise NumberRefused("duplicate", f"{number} is already on line {earlier}")
-        return number
+            return hinted_number(raw, self._region, columns.beside, cells)
+        return phone_number(raw, self._region)
 
 
 def _no_zone(column: str, cell: str) -> CellRefused:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from campaigns.column_names import ListColumn, is_phone_column
+from campaigns.column_names import PHONE_COLUMN, ListColumn, is_phone_column
 from campaigns.columns import Columns, Limits, check_cells, named_width, read_header
 from campaigns.csvfile import Row, read_rows
 from campaigns.encodings import open_text
 from campaigns.errors import ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
+from campaigns.list_doctor import Doctor
 from campaigns.list_policies import ListPolicy
 from campaigns.mojibake import note_mojibake
-from campaigns.phone_column import no_phone_message
+from campaigns.phone_column import likely_phone_column, no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
+from campaigns.text_marks import MARKED, unmarked
 from campaigns.time_slice import TimeSlice, nobody_else
 
 SAMPLE_ROWS = 200
@@ -46,13 +48,15 @@ def read_list(
     notes: ImportNotes | None = None,
     options: bool = False,
     policy: ListPolicy | None = None,
+    doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read a CSV list; `let_others_run` is called every few milliseconds by the clock `now`, so that others can run.
 
     `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way. With
-    `options` the list has columns that say something of the contact (`contact_options`).
+    `options` the list has columns that say something of the contact (`contact_options`). A `doctor` looks on, and has
+    a list without a phone_number column read by the likeliest one.
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
     time_slice = TimeSlice(let_others_run, now=now)
@@ -62,7 +66,7 @@ def read_list(
         rows = read_rows(text, limits, time_slice, notes)
         header = next(rows, None)
         sample = list(itertools.islice(rows, SAMPLE_ROWS))
-        columns, notes.columns = _header(header, limits, sample, default_region)
+        columns, notes.columns = _header(header, limits, sample, default_region, doctor)
         refuse_missing(templates, (column.name for column in notes.custom), columns.variables.values())
         batcher = RowBatcher(
             default_region,
@@ -75,13 +79,13 @@ def read_list(
         note_mojibake(notes, columns, [row.cells for row in sample])
         every = itertools.chain(sample, rows)
         del sample
-        yield from batcher.batches(_csv_row(row, columns, batcher) for row in every)
+        yield from batcher.batches(_judged(every, columns, batcher, doctor))
     finally:
         text.detach()
 
 
 def _header(
-    row: Row | None, limits: Limits, sample: Sequence[Row], region: str | None
+    row: Row | None, limits: Limits, sample: Sequence[Row], region: str | None, doctor: Doctor | None
 ) -> tuple[Columns, list[ListColumn]]:
     if row is None:
         raise ListRefused(
@@ -89,11 +93,29 @@ def _header(
         )
     if row.fault is not None:
         raise ListRefused(row.fault, f"contacts cannot be read from its header on: {_FAULTS[row.fault]}")
-    names = [cell.strip() for cell in row.cells[: named_width(row.cells)]]
+    header = [unmarked(cell) for cell in row.cells]
+    names = [cell.strip() for cell in header[: named_width(header)]]
     if not any(map(is_phone_column, names)):
         cells = [one.cells for one in sample]
-        raise ListRefused("no_phone_column", no_phone_message(names, cells, region))
-    return read_header(row.cells, limits)
+        refused = ListRefused("no_phone_column", no_phone_message(names, cells, region))
+        guess = None if doctor is None else likely_phone_column(names, cells, region)
+        if doctor is None or guess is None:
+            raise refused
+        doctor.refuse(refused, guess)
+        header[names.index(guess)] = PHONE_COLUMN
+    return read_header(header, limits)
+
+
+def _judged(
+    rows: Iterable[Row], columns: Columns, batcher: RowBatcher, doctor: Doctor | None
+) -> Iterator[AcceptedRow | RejectedRow]:
+    for row in rows:
+        if "'" in row.text and MARKED.search(row.text):
+            row.cells = [unmarked(cell) for cell in row.cells]
+        judged = _csv_row(row, columns, batcher)
+        if doctor is not None:
+            doctor.saw(row.cells, columns, judged)
+        yield judged
 
 
 def _csv_row(row: Row, columns: Columns, batcher: RowBatcher) -> AcceptedRow | RejectedRow:

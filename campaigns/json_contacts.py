@@ -20,6 +20,7 @@ from campaigns.import_rows import (
     rejected,
     rejected_cell,
 )
+from campaigns.list_doctor import Doctor
 from campaigns.list_policies import ListPolicy
 from campaigns.phone_column import no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
@@ -37,13 +38,14 @@ def read_objects(
     notes: ImportNotes | None = None,
     options: bool = False,
     policy: ListPolicy | None = None,
+    doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read the inline `contacts` array of a JSON body by the same rules; a row's line is its place, from 1.
 
-    Values are strings, numbers, booleans or null (an empty cell). `options` as of read_list, which says too what is
-    raised.
+    Values are strings, numbers, booleans or null (an empty cell). `options` and `doctor` as of read_list, which says
+    too what is raised.
     """
     time_slice = TimeSlice(let_others_run, now=now)
     notes = ImportNotes() if notes is None else notes
@@ -59,7 +61,7 @@ def read_objects(
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
         line = 0
         for line, contact in enumerate(every, 1):
-            yield _object_row(line, contact, keys, batcher)
+            yield _object_row(line, contact, keys, batcher, doctor)
             time_slice.check()
         if not line:
             raise ListRefused("no_rows", "contacts is empty; it must have an object for each contact")
@@ -141,7 +143,7 @@ class _ContactKeys:
 
 
 def _object_row(
-    line: int, contact: object, keys: _ContactKeys, batcher: RowBatcher
+    line: int, contact: object, keys: _ContactKeys, batcher: RowBatcher, doctor: Doctor | None = None
 ) -> AcceptedRow | RejectedRow:
     if not isinstance(contact, Mapping):
         raise ListRefused(
@@ -150,7 +152,20 @@ def _object_row(
         )
     columns = keys.columns(tuple(contact))
     found = [_cell(value) for value in contact.values()]
-    cells = ["[…]" if cell is None else cell for cell in found]
+    judged = _judged(line, found, columns, batcher)
+    if doctor is not None:
+        doctor.saw(_shown(found), columns, judged)
+    return judged
+
+
+def _shown(found: Sequence[str | None]) -> list[str]:
+    return ["[…]" if cell is None else cell for cell in found]
+
+
+def _judged(
+    line: int, found: Sequence[str | None], columns: Columns, batcher: RowBatcher
+) -> AcceptedRow | RejectedRow:
+    cells = _shown(found)
     text = ",".join(cells)
     if None in found:
         reason = "the value must be a string, a number, true, false or null"

@@ -14,13 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from campaigns.copy_rows import CopyRows, copy_rows
+from campaigns.contact_rows import contact_rows
+from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused
 from campaigns.import_notes import ImportNotes
-from campaigns.import_rows import Batch
-from campaigns.importer import read_list
-from campaigns.json_contacts import read_objects
-from campaigns.json_elements import elements
 from campaigns.list_frames import end_frame, refused_frame, rows_frame
 from campaigns.list_process import ListForm, ListRequest
 from campaigns.suppression_list import read_entries
@@ -61,46 +58,16 @@ def read(request: ListRequest, file: BinaryIO, output: Output) -> None:
 
 
 def _pieces(request: ListRequest, file: BinaryIO, meanwhile: Callable[[], None]) -> Iterator[CopyRows]:
-    notes = ImportNotes()
     if request.form is ListForm.SUPPRESSIONS:
         return read_entries(
             file,
             default_region=request.region,
             limits=request.limits,
             encoding=request.encoding,
-            notes=notes,
+            notes=ImportNotes(),
             let_others_run=meanwhile,
         )
-    batches = _batches(request, file, notes, meanwhile)
-    return copy_rows(batches, request.campaign_id, notes=notes, staged=request.added)
-
-
-def _batches(
-    request: ListRequest, file: BinaryIO, notes: ImportNotes, meanwhile: Callable[[], None]
-) -> Iterator[Batch]:
-    if request.form is ListForm.JSON:
-        contacts = elements(file.read())
-        return read_objects(
-            contacts,
-            default_region=request.region,
-            limits=request.limits,
-            templates=request.templates,
-            notes=notes,
-            options=request.added,
-            policy=request.policy,
-            let_others_run=meanwhile,
-        )
-    return read_list(
-        file,
-        default_region=request.region,
-        limits=request.limits,
-        encoding=request.encoding,
-        templates=request.templates,
-        notes=notes,
-        options=request.added,
-        policy=request.policy,
-        let_others_run=meanwhile,
-    )
+    return contact_rows(request, file, meanwhile)
 
 
 def main() -> None:

@@ -27,10 +27,11 @@ def rows_frame(rows: CopyRows) -> bytes:
         "contacts": len(rows.contacts),
         "rejects": len(rows.rejects),
         "sources": len(rows.sources),
+        "corrected": len(rows.corrected),
         "counts": asdict(rows.counts),
         "notes": None if rows.notes is None else rows.notes.to_json(),
     }
-    return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects + rows.sources
+    return orjson.dumps(sizes) + b"\n" + rows.contacts + rows.rejects + rows.sources + rows.corrected
 
 
 def refused_frame(refused: ListRefused) -> bytes:
@@ -51,10 +52,11 @@ def read_frames(stream: IO[bytes]) -> Iterator[CopyRows]:
             return
         if "refused" in said:
             raise ListRefused(said["refused"], said["message"])
-        parts = ("contacts", "rejects", "sources")
-        contacts, rejects, sources = (stream.read(said[part]) for part in parts)
-        if len(contacts) + len(rejects) + len(sources) < sum(said[part] for part in parts):
+        parts = ("contacts", "rejects", "sources", "corrected")
+        contacts, rejects, sources, corrected = (stream.read(said[part]) for part in parts)
+        read = len(contacts) + len(rejects) + len(sources) + len(corrected)
+        if read < sum(said[part] for part in parts):
             break
         notes = None if said["notes"] is None else ImportNotes.from_json(said["notes"])
-        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes, sources)
+        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes, sources, corrected)
     raise ListNotRead

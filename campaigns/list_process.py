@@ -20,6 +20,7 @@ import orjson
 
 from campaigns.columns import Limits
 from campaigns.copy_rows import CopyRows
+from campaigns.list_doctor import Doctor
 from campaigns.list_frames import ListNotRead, read_frames
 from campaigns.list_policies import ListPolicy
 from campaigns.row_templates import Template
@@ -39,7 +40,8 @@ class ListForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """What to read a list for; `added`: to be added to a campaign that there is."""
+    """What to read a list for; `added`: to be added to a campaign that there is; `examined`: by a doctor, who
+    writes a corrected file's rows where that is asked for, too."""
 
     form: ListForm
     campaign_id: uuid.UUID
@@ -49,6 +51,12 @@ class ListRequest:
     templates: tuple[Template, ...] = ()
     added: bool = False
     policy: ListPolicy | None = None
+    examined: bool = False
+    corrected: bool = False
+
+    def doctor(self) -> Doctor | None:
+        """Who looks on, where somebody is to."""
+        return Doctor(corrected=self.corrected) if self.examined else None
 
     def to_json(self) -> str:
         """As an argument of the process."""
@@ -67,6 +75,8 @@ class ListRequest:
             tuple(Template.from_json(one) for one in said["templates"]),
             said["added"],
             None if said["policy"] is None else ListPolicy(**said["policy"]),
+            said["examined"],
+            said["corrected"],
         )
 
 

@@ -28,6 +28,7 @@ from phonenumbers import (
 
 _FEWEST_CHARACTERS, _MOST_CHARACTERS = 4, 16
 _LONGEST_CODE = 3
+_NO_COUNTRY = "001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,26 @@ def belongs_to_a_place(number: str) -> bool:
     return False
 
 
+def country_of_number(number: str) -> str | None:
+    """The country (`DE`) that a valid number in E.164 belongs to; None for one of no country (`+800…`)."""
+    code = _code_of(number[1:]) or ""
+    national = number[1 + len(code) :]
+    size = len(national)
+    names = [name for name, _ in _named_regions(code)]
+    if len(names) == 1:
+        return None if names[0] == _NO_COUNTRY else names[0]
+    for name, region in _named_regions(code):
+        if region.leading is not None:
+            if region.leading.match(national):
+                return name
+        elif any(
+            (pattern := of_kind.get(size)) is not None and pattern.fullmatch(national)
+            for of_kind in (region.dialled, region.premium)
+        ):
+            return name
+    return None
+
+
 def country_code(number: str) -> str:
     """The calling code of a number in E.164, without the plus; empty of one that begins with none."""
     return _code_of(number[1:]) or ""
@@ -210,10 +231,16 @@ _CODES = frozenset(map(str, COUNTRY_CODE_TO_REGION_CODE))
 
 @cache
 def _regions(code: str) -> tuple[_Region, ...]:
-    names = COUNTRY_CODE_TO_REGION_CODE[int(code)]
-    found = (PhoneMetadata.metadata_for_region_or_calling_code(int(code), name) for name in names)
+    return tuple(region for _, region in _named_regions(code))
+
+
+@cache
+def _named_regions(code: str) -> tuple[tuple[str, _Region], ...]:
+    names = COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ())
+    found = [(name, PhoneMetadata.metadata_for_region_or_calling_code(int(code), name)) for name in names]
     # Who is alone with a code has it whole.
-    return tuple(_region(metadata, alone=len(names) == 1) for metadata in found if metadata is not None)
+    alone = len(names) == 1
+    return tuple((name, _region(metadata, alone=alone)) for name, metadata in found if metadata is not None)
 
 
 @cache

@@ -115,19 +115,24 @@ def check(campaign_id: uuid.UUID) -> None:
     its contacts are."""
     (campaign,) = rows(_CAMPAIGN, campaign_id)
     policy = of_row(campaign).policy
-    if policy is None:
-        return
-    for asked in demands(campaign_id, policy):
-        where, shortest = " or ".join(asked.places), asked.ring
-        if shortest is not None and asked.ring_seconds > campaign["ring_seconds"]:
-            raise PolicyRefusedError(
-                f"ring_timeout_seconds of the campaign's agent is {campaign['ring_seconds']}; in {where} it must be "
-                f"{asked.ring_seconds} or more: {shortest.source}."
-            )
-        refusing = asked.refusing(campaign["caller_id"])
-        if refusing is not None:
-            reason = refused_by(refusing, campaign["caller_id"]).reason.partition(";")[0]
-            raise PolicyRefusedError(f"In {where} {reason}.", of_caller_id=True)
+    if policy is not None:
+        for asked in demands(campaign_id, policy):
+            check_place(asked, campaign["caller_id"], campaign["ring_seconds"])
+
+
+def check_place(asked: Demands, caller_id: str, ring_seconds: int | None) -> None:
+    """Raise PolicyRefusedError where nobody may be called there from this number, or with an agent that lets it ring
+    for so long, as far as that is known."""
+    where, shortest = " or ".join(asked.places), asked.ring
+    if shortest is not None and ring_seconds is not None and asked.ring_seconds > ring_seconds:
+        raise PolicyRefusedError(
+            f"ring_timeout_seconds of the campaign's agent is {ring_seconds}; in {where} it must be "
+            f"{asked.ring_seconds} or more: {shortest.source}."
+        )
+    refusing = asked.refusing(caller_id)
+    if refusing is not None:
+        reason = refused_by(refusing, caller_id).reason.partition(";")[0]
+        raise PolicyRefusedError(f"In {where} {reason}.", of_caller_id=True)
 
 
 def _refuse_beside_older_dialers() -> None:

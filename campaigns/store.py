@@ -7,7 +7,7 @@ takes little memory.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.policy_choice import NO_PACKS, PolicyChoice
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
-from campaigns.suppressed_rows import SuppressedRows
+from campaigns.suppressed_rows import SuppressedRows, TakenOut
 from campaigns.window_changes import NO_WINDOW, Window
 from models import CampaignStatus, DialOrder, db, new_id, rows, rows_as
 
@@ -84,17 +84,27 @@ def check_references(new: NewCampaign, agent_id: str, phone_number_id: str) -> s
 
     Returns the number, in E.164. Raises UnknownReferenceError.
     """
+    check_agent(new.tenant_id, new.agent_id, agent_id)
+    return check_number(new.tenant_id, new.phone_number_id, phone_number_id)
+
+
+def check_agent(tenant_id: str, agent: uuid.UUID | None, agent_id: str) -> None:
+    """Hold on to an agent as `check_references` does."""
     if not rows(
         "SELECT id FROM agent WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
-        new.agent_id,
-        new.tenant_id,
+        agent,
+        tenant_id,
     ):
         raise UnknownReferenceError("agent_id", agent_id, "it must be the id of an agent of yours")
+
+
+def check_number(tenant_id: str, number: uuid.UUID | None, phone_number_id: str) -> str:
+    """Hold on to a number as `check_references` does, which it returns."""
     numbers = rows(
         "SELECT e164, outbound_enabled FROM phone_number"
         " WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE",
-        new.phone_number_id,
-        new.tenant_id,
+        number,
+        tenant_id,
     )
     if not numbers:
         raise UnknownReferenceError(
@@ -128,26 +138,45 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
     """
     campaign_id = _insert_campaign(new)
     suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash)
-    counts, notes = ImportCounts(), ImportNotes()
-    with closing(read(campaign_id)) as pieces:
-        for piece in pieces:
-            if not piece.counts.rows:
-                # A transaction that says nothing for IDLE_SECONDS is undone.
-                rows("SELECT 1")
-            copy(COPY_CONTACTS, piece.contacts)
-            copy(COPY_REJECTS, piece.rejects + suppressed.take_out(piece))
-            counts.add(piece.counts)
-            notes = piece.notes or notes
-    counts.accepted -= suppressed.count
-    counts.suppressed += suppressed.count
-    if not counts.accepted and suppressed.count:
-        raise ListRefused(
-            "no_good_row", "contacts has no good row: every number in it is on a do-not-call list"
-        )
+
+    def keep(piece: CopyRows, taken: Sequence[TakenOut]) -> None:
+        copy(COPY_REJECTS, piece.rejects + b"".join(row.reject_row(campaign_id) for row in taken))
+
+    counts, notes = take_in(read(campaign_id), suppressed, COPY_CONTACTS, keep)
+    if not counts.accepted and counts.suppressed:
+        raise all_suppressed()
     cancelled = _keep_groups(campaign_id, notes)
     policy_choice.check(campaign_id)
     _write_counts(campaign_id, counts, cancelled, notes)
     return campaign_id
+
+
+def take_in(
+    pieces: Generator[CopyRows],
+    suppressed: SuppressedRows,
+    copy_contacts: str,
+    keep: Callable[[CopyRows, Sequence[TakenOut]], None],
+) -> tuple[ImportCounts, ImportNotes]:
+    """Store the contacts of a list, as it is read, by the COPY `copy_contacts`, and take out again who must not be
+    called. Each piece is then to `keep`, with whom it lost so. Raises whatever reading the list raises."""
+    counts, notes = ImportCounts(), ImportNotes()
+    with closing(pieces) as read:
+        for piece in read:
+            if not piece.counts.rows:
+                # A transaction that says nothing for IDLE_SECONDS is undone.
+                rows("SELECT 1")
+            copy(copy_contacts, piece.contacts)
+            keep(piece, suppressed.take_out(piece))
+            counts.add(piece.counts)
+            notes = piece.notes or notes
+    counts.accepted -= suppressed.count
+    counts.suppressed += suppressed.count
+    return counts, notes
+
+
+def all_suppressed() -> ListRefused:
+    """Why a list is refused of which nobody is left."""
+    return ListRefused("no_good_row", "contacts has no good row: every number in it is on a do-not-call list")
 
 
 def _keep_groups(campaign_id: uuid.UUID, notes: ImportNotes) -> int:

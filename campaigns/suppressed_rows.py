@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CopyRows, reject_row
@@ -24,7 +25,7 @@ _MATCHED = suppressed(
     "contact.phone_number", tenant="%(tenant)s", campaign="%(campaign)s::uuid", digest="NULL::bytea"
 )
 _FOUND = f"""
-SELECT position, phone_number FROM contact
+SELECT position, phone_number FROM {{table}} AS contact
 WHERE campaign_id = %(campaign)s::uuid AND position BETWEEN %(first)s AND %(last)s AND {_MATCHED}
 ORDER BY position"""
 _HASHED = f"""
@@ -33,8 +34,8 @@ SELECT entry.digest FROM suppression AS entry WHERE entry.digest = ANY(%s::bytea
 _HASHES = f"""
 SELECT 1 FROM suppression WHERE digest IS NOT NULL AND scope IN ('{EVERYBODY}', %s) LIMIT 1"""
 _NUMBERS = """
-SELECT position, phone_number FROM contact WHERE campaign_id = %s AND position BETWEEN %s AND %s ORDER BY position"""
-_TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
+SELECT position, phone_number FROM {table} WHERE campaign_id = %s AND position BETWEEN %s AND %s ORDER BY position"""
+_TAKE_OUT = "DELETE FROM {table} WHERE campaign_id = %s AND position = ANY(%s)"
 # However many there are by now: a plan that was made for a few would read them all for each contact.
 # With an id: an erasure waits for whoever may have looked before it (`erasure.older_running`).
 _BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true), pg_current_xact_id()"
@@ -68,38 +69,57 @@ def look_up_by_index() -> None:
     rows(_BY_INDEX)
 
 
-class SuppressedRows:
-    """Those of one list; `count` is how many were taken out."""
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """A row that is rejected after all: its place among those accepted and its number; `source` is its line and text,
+    as they begin a rejected row, without the text of one whose number was erased."""
 
-    def __init__(self, campaign_id: uuid.UUID, tenant_id: str, number_hash: NumberHash) -> None:
+    place: int
+    number: str
+    source: bytes
+    code: str
+    reason: str
+
+    def reject_row(self, campaign_id: uuid.UUID) -> bytes:
+        """As COPY reads it."""
+        return reject_row(campaign_id, self.source, self.code, self.reason, PHONE_COLUMN)
+
+
+class SuppressedRows:
+    """Those of one list; `count` is how many were taken out. `table` has its contacts."""
+
+    def __init__(
+        self, campaign_id: uuid.UUID, tenant_id: str, number_hash: NumberHash, table: str = "contact"
+    ) -> None:
         self.count = 0
+        self._table = table
         self._campaign_id = campaign_id
         self._erased_numbers = ErasedNumbers(tenant_id, number_hash)
         self._last = 0
         look_up_by_index()
 
-    def take_out(self, piece: CopyRows) -> bytes:
-        """Delete those of a piece that was just stored; as rejected rows, as COPY reads them."""
+    def take_out(self, piece: CopyRows) -> list[TakenOut]:
+        """Delete those of a piece that was just stored; which they were, in their order."""
         if not piece.counts.accepted:
-            return b""
+            return []
         first, self._last = self._last + 1, self._last + piece.counts.accepted
-        erased = set(self._erased(first))
-        found = self._by_number(first) | dict.fromkeys(erased, ERASED)
+        erased = self._erased(first)
+        found = self._by_number(first) | erased
         if not found:
-            return b""
-        rows(_TAKE_OUT, self._campaign_id, list(found))
+            return []
+        rows(_TAKE_OUT.format(table=self._table), self._campaign_id, list(found))
         self.count += len(found)
         sources = piece.sources.split(b"\n")
-        return b"".join(
-            reject_row(
-                self._campaign_id,
-                _line(sources[position - first]) if position in erased else sources[position - first],
+        return [
+            TakenOut(
+                place,
+                number,
+                _line(sources[place - first]) if place in erased else sources[place - first],
                 CODE,
-                f"{PHONE_COLUMN if position in erased else number} is on a do-not-call list",
-                PHONE_COLUMN,
+                f"{PHONE_COLUMN if place in erased else number} is on a do-not-call list",
             )
-            for position, number in sorted(found.items())
-        )
+            for place, number in sorted(found.items())
+        ]
 
     def _by_number(self, first: int) -> dict[int, str]:
         asked = {
@@ -108,12 +128,19 @@ class SuppressedRows:
             "first": first,
             "last": self._last,
         }
-        return dict(db.execute_sql(_FOUND, asked).fetchall())
+        return dict(db.execute_sql(_FOUND.format(table=self._table), asked).fetchall())
 
-    def _erased(self, first: int) -> list[int]:
+    def _erased(self, first: int) -> dict[int, str]:
         # Asked for each piece: while a long list is read, somebody may be erased.
         asked = (self._campaign_id, first, self._last)
-        return self._erased_numbers.among(lambda: db.execute_sql(_NUMBERS, asked).fetchall())
+        read: dict[int, str] = {}
+
+        def numbers() -> list[tuple[int, str]]:
+            found = db.execute_sql(_NUMBERS.format(table=self._table), asked).fetchall()
+            read.update(found)
+            return list(read.items())
+
+        return {place: read[place] for place in self._erased_numbers.among(numbers)}
 
 
 def _line(source: bytes) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 from typing import Generic, TypeVar
@@ -33,11 +34,9 @@ from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
 from campaigns import policy_choice, store, window_changes
 from campaigns.columns import Limits
-from campaigns.copy_rows import CopyRows, copy_rows
+from campaigns.contact_rows import contact_rows
+from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused, ListTooLarge
-from campaigns.import_notes import ImportNotes
-from campaigns.importer import read_list
-from campaigns.json_contacts import read_objects
 from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
 from campaigns.list_policies import ListPolicy
@@ -71,12 +70,39 @@ log = structlog.get_logger(__name__)
 
 V = TypeVar("V")
 
-ReadContacts = Callable[[str | None, tuple[Template, ...], ListPolicy | None, uuid.UUID], Generator[CopyRows]]
-"""Reads a list, given the region of its numbers, its agent's templates and what policy packs ask of each row, for the
-campaign of this id."""
+ReadContacts = Callable[["Reading"], Generator[CopyRows]]
+"""Reads a list."""
 
 # An import keeps a connection, and one processor for its reader, busy for seconds; more would starve the others.
 _imports = FairTurns(IMPORTS_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a list is read for: the region of its numbers, its agent's templates, the campaign that it is for, what
+    policy packs ask of each row; as of ListRequest whether somebody only wants to know."""
+
+    region: str | None
+    templates: tuple[Template, ...]
+    campaign_id: uuid.UUID
+    policy: ListPolicy | None = None
+    examined: bool = False
+    corrected: bool = False
+
+    def request(self, form: ListForm, encoding: str | None = None, *, added: bool = False) -> ListRequest:
+        """As it is asked of whoever reads it."""
+        return ListRequest(
+            form,
+            self.campaign_id,
+            self.region,
+            LIMITS,
+            encoding,
+            self.templates,
+            added,
+            self.policy,
+            self.examined,
+            self.corrected,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +124,26 @@ def create_from_request(
     Raises ApiError: 400, 409, 413, 415.
     """
     created: list[uuid.UUID] = []
-    with read_body(_validated, CampaignFields()) as wanted:
-        new = _new_campaign(wanted.fields, services, caller)
+    with read_body(partial(checked_fields, CampaignFields), CampaignFields()) as wanted:
+        new = new_campaign(wanted.fields, services, caller)
 
         def work() -> dict[str, object]:
             # In here, so that a replay is not refused for a time that has come since.
-            _check_schedule(wanted.fields, new.schedule)
-            policy = _policy(caller, wanted.fields)
-            windowed = replace(new, window=_window(caller, wanted.fields, packs=policy.on), policy=policy)
+            policy = policy_of(caller, wanted.fields)
+            windowed = replace(
+                new, window=window_of(caller, wanted.fields, new.schedule, packs=policy.on), policy=policy
+            )
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
             )
             region = new.default_region or region_of(caller_id)
-            read = partial(
-                wanted.read, region, store.agent_templates(new.agent_id), policy.of_list(caller_id)
-            )
+            templates = store.agent_templates(new.agent_id)
+            asked = policy.of_list(caller_id)
             number_hash = NumberHash(services.settings.secret_key or "")
+
+            def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
+                return wanted.read(Reading(region, templates, campaign_id, asked))
+
             created[:] = [store.create(windowed, read, number_hash)]
             return to_json(created[0])
 
@@ -150,8 +180,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except ListRefused as error:
-        end = "" if error.message.endswith((".", "?")) else "."
-        raise ApiError(400, error.message + end, code=error.code) from error
+        raise list_refused(error) from error
     except ListNotRead as error:
         log.error("list_not_read", exc_info=error)
         raise ApiError(
@@ -159,6 +188,12 @@ def refusals() -> Iterator[None]:
             "The list could not be read to its end, and nothing is kept.",
             headers={"Retry-After": "5"},
         ) from error
+
+
+def list_refused(error: ListRefused) -> ApiError:
+    """The 400 of a list that is refused."""
+    end = "" if error.message.endswith((".", "?")) else "."
+    return ApiError(400, error.message + end, code=error.code)
 
 
 @contextmanager
@@ -201,29 +236,12 @@ def _from_form(
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
-    def read(
-        region: str | None,
-        templates: tuple[Template, ...],
-        policy: ListPolicy | None,
-        campaign_id: uuid.UUID,
-    ) -> Generator[CopyRows]:
+    def read(reading: Reading) -> Generator[CopyRows]:
+        asked = reading.request(ListForm.CSV, encoding, added=added)
         file.seek(0)
         if form.file_size > SHORT_BYTES:
-            asked = ListRequest(ListForm.CSV, campaign_id, region, LIMITS, encoding, templates, added, policy)
             return read_in_process(asked, file)
-        notes = ImportNotes()
-        batches = read_list(
-            file,
-            default_region=region,
-            limits=LIMITS,
-            encoding=encoding,
-            templates=templates,
-            notes=notes,
-            options=added,
-            policy=policy,
-            let_others_run=let_others_run,
-        )
-        return copy_rows(batches, campaign_id, notes=notes, staged=added)
+        return contact_rows(asked, file, let_others_run)
 
     return ListBody(fields, read, idempotency.body_hash([form.fields, form.file_hash]))
 
@@ -247,31 +265,11 @@ def _from_json(
     except JsonRefused as error:
         raise ApiError(400, str(error), code="invalid_json") from error
 
-    def here(
-        region: str | None,
-        templates: tuple[Template, ...],
-        policy: ListPolicy | None,
-        campaign_id: uuid.UUID,
-    ) -> Generator[CopyRows]:
-        notes = ImportNotes()
-        batches = read_objects(
-            elements(bytes(contacts)),
-            default_region=region,
-            limits=LIMITS,
-            templates=templates,
-            notes=notes,
-            policy=policy,
-            let_others_run=let_others_run,
-        )
-        return copy_rows(batches, campaign_id, notes=notes)
+    def here(reading: Reading) -> Generator[CopyRows]:
+        return contact_rows(reading.request(ListForm.JSON), BytesIO(bytes(contacts)), let_others_run)
 
-    def elsewhere(
-        region: str | None,
-        templates: tuple[Template, ...],
-        policy: ListPolicy | None,
-        campaign_id: uuid.UUID,
-    ) -> Generator[CopyRows]:
-        asked = ListRequest(ListForm.JSON, campaign_id, region, LIMITS, templates=templates, policy=policy)
+    def elsewhere(reading: Reading) -> Generator[CopyRows]:
+        asked = reading.request(ListForm.JSON)
         with TemporaryFile() as file:
             for at in range(0, len(contacts), CHUNK):
                 file.write(contacts[at : at + CHUNK])
@@ -307,8 +305,9 @@ def _spooled() -> SpooledBody:
         ) from error
 
 
-def _validated(data: dict[str, object]) -> CampaignValues:
-    schema = CampaignFields()
+def checked_fields(kind: type[CampaignFields], data: dict[str, object]) -> CampaignValues:
+    """The single fields of a new campaign, as `kind` loads them. Raises ApiError 400."""
+    schema = kind()
     try:
         fields: CampaignValues = schema.load(data)
     except ma.ValidationError as error:
@@ -338,7 +337,7 @@ def _check_schedule(fields: CampaignValues, schedule: Schedule) -> None:
         raise ApiError(400, str(error)) from error
 
 
-def _policy(caller: Caller, fields: CampaignValues) -> PolicyChoice:
+def policy_of(caller: Caller, fields: CampaignValues) -> PolicyChoice:
     """Whether policy packs bind it, within a transaction. Raises ApiError 409."""
     asked: policy_choice.PolicyChanges = {}
     if "policy_packs" in fields:
@@ -351,8 +350,10 @@ def _policy(caller: Caller, fields: CampaignValues) -> PolicyChoice:
         raise conflict(str(error)) from error
 
 
-def _window(caller: Caller, fields: CampaignValues, *, packs: bool) -> Window:
-    """The calling window that is asked for, or the tenant's default, within a transaction. Raises ApiError."""
+def window_of(caller: Caller, fields: CampaignValues, schedule: Schedule, *, packs: bool) -> Window:
+    """The calling window that is asked for, or the tenant's default, within a transaction; its `schedule` can be.
+    Raises ApiError."""
+    _check_schedule(fields, schedule)
     asked: WindowChanges = {}
     if "windows" in fields:
         asked["windows"] = fields["windows"]
@@ -373,7 +374,8 @@ def check_concurrency(calls: int, services: Services) -> None:
         raise ApiError(400, f"max_concurrent_calls is {calls}; it must be a whole number from 1 to {most}.")
 
 
-def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
+def new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
+    """A campaign as its valid fields ask for it, and without its window. Raises ApiError 400."""
     check_concurrency(fields["max_concurrent_calls"], services)
     try:
         schedule = resolved(_asked_times(fields), Schedule(None, None, None))
@@ -382,8 +384,8 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
     return store.NewCampaign(
         tenant_id=caller.tenant_id,
         name=fields["name"],
-        agent_id=identifier(fields["agent_id"]),
-        phone_number_id=identifier(fields["phone_number_id"]),
+        agent_id=_identified(fields["agent_id"]),
+        phone_number_id=_identified(fields["phone_number_id"]),
         max_concurrent_calls=fields["max_concurrent_calls"],
         retries_per_contact=fields["retries_per_contact"],
         retry_delay_seconds=fields["retry_delay_seconds"],
@@ -398,3 +400,7 @@ def _new_campaign(fields: CampaignValues, services: Services, caller: Caller) ->
         retry_rules=fields["retry_rules"],
         dial_order=fields["dial_order"],
     )
+
+
+def _identified(text: str | None) -> uuid.UUID | None:
+    return None if text is None else identifier(text)

@@ -21,6 +21,7 @@ from api.routes.campaign_body import (
     IMPORT_SECONDS,
     LIMITS,
     ListBody,
+    Reading,
     import_slot,
     read_body,
     refusals,
@@ -221,7 +222,7 @@ def _none(data: dict[str, object]) -> None:
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:
     addition = additions.add_list(
         target.campaign_id,
-        body.read(target.region, target.templates, target.policy, target.campaign_id),
+        body.read(Reading(target.region, target.templates, target.campaign_id, target.policy)),
         _erased_numbers(),
     )
     told = addition.counts

@@ -13,6 +13,7 @@ from api.routes import (
     campaign_changes,
     campaign_clones,
     campaign_log,
+    campaign_preview,
     contacts,
     gateways,
     halt,
@@ -33,6 +34,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     campaign_changes.blp,
     campaign_clones.blp,
     campaign_log.blp,
+    campaign_preview.blp,
     pacing.blp,
     # Its routes and those of `campaign_contacts`.
     contacts.blp,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 NUMBER_TEXT = "tests/unit/campaigns/test_number_text.py"
+PREVIEWS = "tests/integration/api/test_previews.py"
 SHAPES = "tests/unit/campaigns/test_list_shapes.py"
 ACTIONS = "tests/unit/campaigns/test_actions.py"
 
@@ -48,6 +49,32 @@ STRANGERS = (
         "        if columns.beside:\n",
         "        if not columns.beside:\n",
         (f"{SHAPES}::test_a_shape_goes_in_as_its_people_mean_it",),
+    ),
+)
+PREVIEWED = (
+    Mutation(
+        "suppressed corrected",
+        "a corrected list has those in it who must not be called",
+        "campaigns/preview.py",
+        "    if not taken or not lines:\n",
+        "    if taken or not lines:\n",
+        (f"{PREVIEWS}::test_who_must_not_be_called_is_not_in_a_corrected_list",),
+    ),
+    Mutation(
+        "preview kept",
+        "a preview leaves its contacts in the database",
+        "campaigns/preview.py",
+        'f"CREATE TEMP TABLE {TABLE} (LIKE contact INCLUDING DEFAULTS) ON COMMIT DROP"',
+        'f"CREATE TABLE IF NOT EXISTS {TABLE} (LIKE contact INCLUDING DEFAULTS)"',
+        (f"{PREVIEWS}::test_objects_are_looked_at_as_they_would_be_imported",),
+    ),
+    Mutation(
+        "formula corrected",
+        "a corrected list has cells in it that a spreadsheet runs",
+        "campaigns/text_marks.py",
+        "    return MARK + cell if is_formula(cell) else cell\n",
+        "    return cell\n",
+        (f"{PREVIEWS}::test_objects_are_looked_at_as_they_would_be_imported",),
     ),
 )
 SPOKEN = (

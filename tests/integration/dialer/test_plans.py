@@ -95,8 +95,6 @@ EXEMPT = {
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
     "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
     "campaigns.suppressed_rows._FOUND": "by campaign and position, while a list is imported",
-    "campaigns.suppressed_rows._NUMBERS": "by campaign and position, while a list is imported",
-    "campaigns.suppressed_rows._TAKE_OUT": "by campaign and position, while a list is imported",
     "campaigns.erasure._CONTACTS": "by number in each campaign of one tenant, for one person",
     "campaigns.erasure._IN_USE": "by contact and by call, of one person",
     "campaigns.erasure._ERASE": "by contact and by call, of one person",

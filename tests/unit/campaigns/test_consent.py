@@ -50,6 +50,13 @@ def test_what_is_said_wrongly_is_refused(cells: list[str], column: str) -> None:
     assert (refused.code, refused.column) == ("invalid_consent", column)
 
 
+def test_a_row_without_it_keeps_no_later_one_from_being_called() -> None:
+    text = "phone_number,consent_at\n+12125550100,soon\n+12125550100,2026-01-31\n"
+    (batch,) = read_list(cast(BinaryIO, BytesIO(text.encode())), default_region=None, limits=Limits())
+    assert [row.line for row in batch.accepted] == [3]
+    assert [row.code for row in batch.rejected] == ["invalid_consent"]
+
+
 def test_a_list_says_it_row_by_row_and_keeps_the_columns_all_the_same() -> None:
     rows = ["+12125550100,2026-01-31,a\tb", "+12125550101,,", "+12125550102,soon,"]
     text = "\n".join(["phone_number,consent_at,consent_source", *rows])
