@@ -56,6 +56,7 @@ __all__ = [
     "POOL_SIZE",
     "SCHEMA_VERSION",
     "TABLES",
+    "AbandonCount",
     "Agent",
     "ApiKey",
     "BoardLink",
@@ -93,6 +94,7 @@ __all__ = [
     "OutboxRow",
     "PhoneNumber",
     "Pool",
+    "RecentOutcome",
     "SessionLock",
     "Suppression",
     "SuppressionNews",
@@ -109,7 +111,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 50
+SCHEMA_VERSION = 51
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -352,8 +354,9 @@ class Campaign(Table):
     `windows` are the hours in which its contacts may be called, `holidays` the days on which they may not; null is
     at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
     written, by the tables that `openings_by` names. `policy_packs`: whether policy packs bind its calls, those for
-    its `purpose`, or for every one where it names none. `single_call`: it is one call that somebody asked for by
-    itself, which no list of campaigns shows; `test_of`: the campaign that it tries."""
+    its `purpose`, or for every one where it names none; `key_column`: the column that names what a call is about.
+    `single_call`: it is one call that somebody asked for by itself, which no list of campaigns shows; `test_of`: the
+    campaign that it tries."""
 
     id = UUIDField(primary_key=True, default=new_id)
     tenant = ForeignKeyField(Tenant)
@@ -375,6 +378,7 @@ class Campaign(Table):
     holidays = BinaryJSONField(null=True, index=False)
     policy_packs = TextField(default="off")
     purpose = TextField(null=True)
+    key_column = TextField(null=True)
     zones_read = BooleanField(default=False)
     openings_until = DateTimeTZField(null=True)
     openings_by = TextField(null=True)
@@ -577,6 +581,35 @@ class Opening(Table):
 
     class Meta:
         primary_key = CompositeKey("campaign_id", "zone_group", "opens_at")
+
+
+class RecentOutcome(Table):
+    """A call of a campaign that policy packs bind, which ended so that its number may have to be left alone:
+    `subject` is the number, or stands for what the campaign's `key_column` has of the contact; `purpose` is that of
+    the campaign."""
+
+    id = BigAutoField()
+    tenant_id = TextField()
+    subject = TextField()
+    disposition = TextField()
+    purpose = TextField()
+    contact_id = UUIDField()
+    at = DateTimeTZField()
+
+
+class AbandonCount(Table):
+    """How many calls of a campaign that policy packs bind ended within ten minutes from `since`: `attempts` were
+    placed, somebody answered `live`, `abandoned` of these heard no agent. `lane`: by whom it was counted."""
+
+    campaign_id = UUIDField()
+    since = DateTimeTZField()
+    lane = IntegerField()
+    attempts = IntegerField()
+    live = IntegerField()
+    abandoned = IntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("campaign_id", "since", "lane")
 
 
 class CampaignRamp(Table):
@@ -790,4 +823,5 @@ TABLES: tuple[type[Table], ...] = (
     OutboxRow, ImportReject, Idempotency, Dialer, SessionLock, Halt, Node, NodeDrain, CdrInbox, CampaignRamp,
     CampaignPace, GatewayPrefix, Breaker, BreakerTally, ContactToken, CampaignLogEntry, BoardSession,
     BoardLink, Suppression, SuppressionPrefixLength, SuppressionNews, Erasure, CampaignZone, Opening,
+    RecentOutcome, AbandonCount,
 )  # fmt: skip

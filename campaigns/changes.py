@@ -56,6 +56,10 @@ def _ends(campaign_id: uuid.UUID, _tenant_id: str, _before: Values, kept: bool) 
         complete_if_exhausted(campaign_id)
 
 
+def _has_column(campaign_id: uuid.UUID, _tenant_id: str, _before: Values, column: str | None) -> None:
+    policy_choice.check_key_column(campaign_id, column)
+
+
 Check = Callable[[uuid.UUID, str, Values, Any], None]
 """Refuses a new value, given the campaign, its tenant, its fields before, and that value, written by then."""
 
@@ -67,6 +71,7 @@ PATCHABLE: Mapping[str, Check | None] = {
     "retry_rules": None,
     "dial_order": None,
     "keep_open": _ends,
+    "key_column": _has_column,
     "external_id": None,
     "metadata": None,
 }
@@ -103,7 +108,8 @@ def change(
     were claimed by its window of before are to be held back.
 
     Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError,
-    StartFixedError, WindowRefusedError, WindowNotPossibleError or PolicyNotPossibleError.
+    StartFixedError, WindowRefusedError, WindowNotPossibleError, PolicyNotPossibleError or
+    KeyColumnError.
     """
     if any(PATCHABLE.get(name) is _fits for name in asked):
         budget.lock(tenant_id)

@@ -75,6 +75,8 @@ _ERASE = (
     WHERE id = ANY(%(contacts)s::uuid[])""",
     """DELETE FROM cdr_inbox USING call WHERE call.id = cdr_inbox.uuid
         AND call.contact_id = ANY(%(contacts)s::uuid[])""",
+    """DELETE FROM recent_outcome WHERE tenant_id = %(tenant)s
+        AND (subject = %(number)s OR contact_id = ANY(%(contacts)s::uuid[]))""",
     "DELETE FROM contact_token WHERE contact_id = ANY(%(contacts)s::uuid[])",
     f"UPDATE call SET phone_number = '{ERASED}' WHERE contact_id = ANY(%(contacts)s::uuid[])",
     """UPDATE campaign SET import_warnings = '[]' WHERE tenant_id = %(tenant)s
@@ -228,6 +230,7 @@ def erase(erasure: OpenErasure, found: Found) -> bool:
         "tenant": erasure.tenant_id,
         "contacts": list(found.contacts),
         "digits": _digits(erasure.number),
+        "number": erasure.number,
     }
     with transaction():
         if in_use(found):

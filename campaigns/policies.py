@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import orjson
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
@@ -125,10 +126,34 @@ class Policy:
         """The same, of a number in E.164."""
         return _demands(self, places_of(number))
 
+    def limits_of(self, number: str) -> NumberLimits:
+        """How often it may be called."""
+        return _limits(self, places_of(number))
+
+    def rests_of(self, number: str) -> str | None:
+        """After which calls it is left alone: JSON of `[{"after", "seconds", "purposes"}]`, by the outcome of such
+        a call and what its campaign was for; None where there are none."""
+        return _rests(self, places_of(number))
+
 
 @lru_cache(maxsize=4096)
 def _demands(policy: Policy, places: Places) -> Demands:
     return policy.demands_on(places)
+
+
+@lru_cache(maxsize=4096)
+def _limits(policy: Policy, places: Places) -> NumberLimits:
+    return NumberLimits().strictest(_demands(policy, places))
+
+
+@lru_cache(maxsize=4096)
+def _rests(policy: Policy, places: Places) -> str | None:
+    rests = [
+        {"after": rule.demand.after, "seconds": rule.demand.hours * 3600, "purposes": sorted(rule.purposes)}
+        for rule in _demands(policy, places).rules
+        if isinstance(rule.demand, CoolOff)
+    ]
+    return orjson.dumps(rests).decode() if rests else None
 
 
 @dataclass(frozen=True, slots=True)

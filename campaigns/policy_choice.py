@@ -17,7 +17,7 @@ from campaigns.policies import Demands, Policy
 from campaigns.windows import DAYS
 from models import rows
 
-KNOWN = 45
+KNOWN = 51
 """The migration of which a dialer has to know for it to heed policy packs."""
 ON, OFF = "on", "off"
 CHOICES = (ON, OFF)
@@ -48,6 +48,10 @@ class PolicyRefusedError(CampaignsError):
     def __init__(self, message: str, *, of_caller_id: bool = False) -> None:
         super().__init__(message)
         self.of_caller_id = of_caller_id
+
+
+class KeyColumnError(CampaignsError):
+    """A key column that the campaign's list does not have."""
 
 
 class PolicyChanges(TypedDict, total=False):
@@ -102,6 +106,17 @@ def check_change(before: Mapping[str, Any], asked: PolicyChanges) -> None:
                 "create the campaign anew with them."
             )
         _refuse_beside_older_dialers()
+
+
+def check_key_column(campaign_id: uuid.UUID, column: str | None) -> None:
+    """Raise KeyColumnError where a campaign's list has no such column: nobody would be left alone by it."""
+    (found,) = rows("SELECT import_columns AS columns FROM campaign WHERE id = %s", campaign_id)
+    names = [one["column"] for one in found["columns"] or ()]
+    if column is not None and column not in names:
+        known = ", ".join(names) or "none"
+        raise KeyColumnError(
+            f"key_column is {column!r}; it must be a column of the list, which are: {known}."
+        )
 
 
 def demands(campaign_id: uuid.UUID, policy: Policy) -> Iterator[Demands]:

@@ -29,6 +29,8 @@ CAP_HOURS = (24, 7 * 24, 30 * 24)
 RATE_HOURS = (24, 30 * 24)
 RATES_OF = ("live", "attempts")
 """What an abandon rate is of: the calls that a live person answered, or all calls that were placed."""
+LONGEST_COOL_OFF_HOURS = 90 * 24
+"""What is older is forgotten (`dialer/housekeeping.py`)."""
 COOL_OFF_AFTER = ("answered", "abandoned", "machine")
 """The dispositions after which a number may have to be left alone."""
 NUMBER_KINDS = ("mobile", "geographic", "premium", "shared_cost", "voip", "personal")
@@ -336,7 +338,7 @@ def _caller_id(table: _Table) -> Demand:
 def _cool_off(table: _Table) -> Demand:
     inner = table.table("cool_off")
     inner.only("after", "hours")
-    return CoolOff(inner.among("after", COOL_OFF_AFTER, str), inner.whole("hours", 1, 366 * 24))
+    return CoolOff(inner.among("after", COOL_OFF_AFTER, str), inner.whole("hours", 1, LONGEST_COOL_OFF_HOURS))
 
 
 _DEMANDS: Mapping[str, Callable[[_Table], Demand]] = {

@@ -38,7 +38,7 @@ _COLUMNS = """
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
     c.slow_start, c.keep_open, c.end_at, c.time_zone, c.windows, c.holidays, c.policy_packs, c.purpose,
-    c.external_id, c.metadata, c.cloned_from"""
+    c.key_column,    c.external_id, c.metadata, c.cloned_from"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -93,6 +93,7 @@ class CampaignRow:
     holidays: Mapping[str, object] | None
     policy_packs: str
     purpose: str | None
+    key_column: str | None
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 

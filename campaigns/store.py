@@ -66,6 +66,7 @@ class NewCampaign:
     dial_order: str = DialOrder.RETRIES_FIRST
     window: Window = NO_WINDOW
     policy: PolicyChoice = NO_PACKS
+    key_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,8 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
     """Store the campaign and everything its list holds but who is suppressed; its id. The references have been
     checked. By `number_hash` the numbers are known that were erased.
 
-    Raises whatever reading the list raises, PolicyRefusedError, and ListRefused (no_good_row) where all are
-    suppressed; the caller's transaction then keeps nothing.
+    Raises whatever reading the list raises, PolicyRefusedError, KeyColumnError, and ListRefused (no_good_row) where
+    all are suppressed; the caller's transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
     suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash)
@@ -148,6 +149,7 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
     cancelled = _keep_groups(campaign_id, notes)
     policy_choice.check(campaign_id)
     _write_counts(campaign_id, counts, cancelled, notes)
+    policy_choice.check_key_column(campaign_id, new.key_column)
     return campaign_id
 
 
@@ -196,9 +198,9 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
             weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order, windows,
-            holidays, policy_packs, purpose, zones_read)
+            holidays, policy_packs, purpose, key_column, zones_read)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-            %s, %s, true)""",
+            %s, %s, %s, true)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -225,6 +227,7 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         _json(new.window.holidays),
         policy_choice.ON if new.policy.on else policy_choice.OFF,
         new.policy.purpose,
+        new.key_column,
     )
     return campaign_id
 

@@ -58,6 +58,12 @@ _BY_AGE = {
     "board_link": """
         DELETE FROM board_link WHERE ctid = ANY(ARRAY(SELECT ctid FROM board_link
             WHERE expires_at <= now() LIMIT %s))""",
+    "recent_outcome": """
+        DELETE FROM recent_outcome WHERE id = ANY(ARRAY(SELECT id FROM recent_outcome
+            WHERE at < now() - interval '92 days' ORDER BY at LIMIT %s))""",
+    "abandon_count": """
+        DELETE FROM abandon_count WHERE ctid = ANY(ARRAY(SELECT ctid FROM abandon_count
+            WHERE since < now() - interval '32 days' ORDER BY since LIMIT %s))""",
     # Long after anybody could ask whether it had ended: its lock, its calls and its transitions are settled.
     "dialer": """
         DELETE FROM dialer WHERE id = ANY(ARRAY(SELECT id FROM dialer AS gone

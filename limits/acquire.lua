@@ -9,7 +9,7 @@
 --       (numbers.lua)]], campaigns [[id, tenant, concurrency, 1 where it is of single calls]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
 --       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left, the second
---       leg's gateway or 0]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
+--       leg's gateway or 0, windows of its number of this call alone, where it has any]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
 --       rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
@@ -192,20 +192,20 @@ local function choose(id, offered, tenant, gateway)
   return best, best_at, answer or denied('no_node', SLOT_WAIT)
 end
 
-local function called_too_often(tenant, log, rest)
+local function called_too_often(tenant, log, rest, own)
   if tenant.numbers then
-    local wait, unknown = number_wait(tenant.numbers, log, rest)
+    local wait, unknown = number_wait(tenant.numbers, log, rest, own)
     return wait and {'number_cap', wait, unknown}
   end
 end
 
 -- Requests --------------------------------------------------------------------------------------------------------------
 
-local function reserve(id, number, campaign, gateway, second, offered, number_slots, log, rest)
+local function reserve(id, number, campaign, gateway, second, offered, number_slots, log, rest, own)
   local tenant = campaign.tenant
   local no = full(campaign.slots, id) or tenant_full(campaign, id) or late(tenant.rate) or day_spent(tenant)
     or late(gateway.rate) or full(gateway.slots, id) or full_for_second(second, id, second == gateway and 1 or 0)
-    or full(number_slots, id) or called_too_often(tenant, log, rest)
+    or full(number_slots, id) or called_too_often(tenant, log, rest, own)
   if no then
     return no
   end
@@ -322,7 +322,7 @@ for i, request in ipairs(job.requests) do
   if records[id] then
     answers[i + 1] = again(id, campaign, gateway, second, number_slots, log, records[id], request[6] == 1)
   else
-    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest)
+    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest, request[8])
   end
 end
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limits.caps import (
@@ -44,7 +44,9 @@ class AcquireRequest:
     def __post_init__(self) -> None:
         for request in self.requests:
             caps = request.caps
-            self._tenants.setdefault(caps.tenant_id, caps.tenant)
+            self._tenants[caps.tenant_id] = _remembering(
+                self._tenants.get(caps.tenant_id, caps.tenant), request.number_caps
+            )
             concurrency = NO_LIMIT if caps.single else caps.campaign_concurrency
             self._campaigns.setdefault(_scope(caps), (caps.tenant_id, concurrency, caps.single))
             self._gateways.setdefault(caps.gateway.id, caps.gateway)
@@ -116,6 +118,7 @@ class AcquireRequest:
                     [nodes[name] for name in request.nodes if name in nodes],
                     int(request.may_have_left),
                     0 if request.caps.second_leg is None else gateways[request.caps.second_leg.id],
+                    *([request.number_caps.windows] if request.number_caps.windows else []),
                 ]
                 for request in self.requests
             ],
@@ -174,7 +177,15 @@ def _number(limit: int | None) -> int:
 
 
 def _numbers(caps: NumberCaps) -> list[list[object]]:
-    return [[caps.gap_seconds * 1000, caps.windows]] if caps.any else []
+    memory = [caps.memory_ms] if caps.memory_ms else []
+    return [[caps.gap_seconds * 1000, caps.windows, *memory]] if caps.any else []
+
+
+def _remembering(tenant: TenantCaps, own: NumberCaps) -> TenantCaps:
+    """A tenant's caps, of which calls are known as far back as those of one of its calls look."""
+    if own.longest_ms <= tenant.number.longest_ms:
+        return tenant
+    return replace(tenant, number=replace(tenant.number, memory_ms=own.longest_ms))
 
 
 def _rate(rate: Rate) -> list[int]:

@@ -42,18 +42,20 @@ class NumberCaps:
     30 days (1 or more, None is unlimited), and none sooner than `gap_seconds` after the last one ended. Those count
     that rang, were answered, or of which nobody knows.
 
-    A window is longer by the life of a permit, as that of the calls a minute.
+    A window is longer by the life of a permit, as that of the calls a minute. `memory_ms`: so far back its calls are
+    known, whether there is a cap or not: single calls have caps of their own (PermitRequest).
     """
 
     gap_seconds: int = 0
     calls_24h: int | None = None
     calls_7d: int | None = None
     calls_30d: int | None = None
+    memory_ms: int = 0
 
     @property
     def any(self) -> bool:
-        """Whether there is any of these caps."""
-        return self.gap_seconds > 0 or bool(self.windows)
+        """Whether there is any of these caps, or may be one of a single call."""
+        return self.gap_seconds > 0 or self.longest_ms > 0
 
     @property
     def windows(self) -> list[list[int]]:
@@ -64,8 +66,8 @@ class NumberCaps:
 
     @property
     def longest_ms(self) -> int:
-        """The longest window; 0 where none has a cap."""
-        return max((window for _, window in self.windows), default=0)
+        """So far back calls are known; 0 where nobody asks."""
+        return max((self.memory_ms, *(window for _, window in self.windows)))
 
 
 NO_NUMBER_CAPS = NumberCaps()
@@ -137,13 +139,15 @@ class CallCaps:
 class PermitRequest:
     """One call that wants to leave by one of `nodes`, of which the one whose turn is soonest takes it, the first of
     equals. `call_id` stands for one campaign, tenant, number and gateway of each leg for good. `may_have_left`: an
-    order of this call was written before, and goes on counting for its moment."""
+    order of this call was written before, and goes on counting for its moment. `number_caps`: windows of its number
+    alone, beside its tenant's."""
 
     call_id: str
     number: str
     caps: CallCaps
     nodes: Sequence[str]
     may_have_left: bool = False
+    number_caps: NumberCaps = NO_NUMBER_CAPS
 
 
 @dataclass(frozen=True, slots=True)

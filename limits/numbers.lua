@@ -5,7 +5,8 @@
 local UNKNOWN_WAIT = 500000
 local now_ms = math.floor(now / 1000)
 
--- `given`: {the least ms between two calls, [[limit, window in ms] ...]}, nil where there are none. Calls that count are
+-- `given`: {the least ms between two calls, [[limit, window in ms] ...], how far back single calls have windows, in ms,
+-- where that is}, nil where there are none. Calls that count are
 -- not logged then, so what was whole is so no more.
 local function number_rules(uses, given, log, rest, filling)
   if not given then
@@ -14,7 +15,7 @@ local function number_rules(uses, given, log, rest, filling)
     end
     return nil
   end
-  local rules = {gap = given[1], caps = given[2], longest = 0}
+  local rules = {gap = given[1], caps = given[2], longest = given[3] or 0}
   for _, cap in ipairs(rules.caps) do
     rules.longest = math.max(rules.longest, cap[2])
   end
@@ -23,8 +24,9 @@ local function number_rules(uses, given, log, rest, filling)
   return rules
 end
 
--- The µs until a number may be called, nil where it may be now; and 2 where that is not known.
-local function number_wait(rules, log, rest)
+-- The µs until a number may be called, nil where it may be now; and 2 where that is not known. `own`: windows of this
+-- call alone.
+local function number_wait(rules, log, rest, own)
   if not rules.whole then
     return UNKNOWN_WAIT, 2
   end
@@ -33,10 +35,12 @@ local function number_wait(rules, log, rest)
     local ended = tonumber(redis.call('GET', rest) or nil)
     wait = ended and math.max(0, ended + rules.gap - now_ms) or 0
   end
-  for _, cap in ipairs(rules.caps) do
-    local edge = redis.call('ZREVRANGE', log, cap[1] - 1, cap[1] - 1, 'WITHSCORES')[2]
-    if edge then
-      wait = math.max(wait, tonumber(edge) + cap[2] - now_ms)
+  for _, caps in ipairs({rules.caps, own or {}}) do
+    for _, cap in ipairs(caps) do
+      local edge = redis.call('ZREVRANGE', log, cap[1] - 1, cap[1] - 1, 'WITHSCORES')[2]
+      if edge then
+        wait = math.max(wait, tonumber(edge) + cap[2] - now_ms)
+      end
     end
   end
   if wait > 0 then

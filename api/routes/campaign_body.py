@@ -153,6 +153,8 @@ def create_from_request(
                 answer = idempotency.once(work, wanted.hash, seconds=IMPORT_SECONDS, gate=gate)
             except store.UnknownReferenceError as error:
                 raise ApiError(400, str(error)) from error
+            except policy_choice.KeyColumnError as error:
+                raise ApiError(400, str(error)) from error
             except policy_choice.PolicyRefusedError as error:
                 raise conflict(str(error), "policy") from error
     return answer, None if answer.replayed else created[0]
@@ -399,6 +401,7 @@ def new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> 
         default_region=fields["default_region"],
         retry_rules=fields["retry_rules"],
         dial_order=fields["dial_order"],
+        key_column=fields["key_column"],
     )
 
 

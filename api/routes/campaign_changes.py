@@ -79,7 +79,11 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
             policy_choice.PolicyNotPossibleError,
         ) as error:
             raise conflict(str(error)) from error
-        except (schedule_changes.ScheduleRefusedError, WindowRefusedError) as error:
+        except (
+            schedule_changes.ScheduleRefusedError,
+            WindowRefusedError,
+            policy_choice.KeyColumnError,
+        ) as error:
             raise ApiError(400, str(error)) from error
         changed = campaign_or_404(found_id)
     if held:

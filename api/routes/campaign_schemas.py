@@ -82,6 +82,7 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "holidays": EXAMPLE_HOLIDAYS,
     "policy_packs": "on",
     "purpose": "sales",
+    "key_column": None,
     "import": {
         "rows": 1003,
         "accepted": 1000,
@@ -172,6 +173,7 @@ class CampaignValues(TypedDict):
     holidays: NotRequired[HolidaysValue]
     policy_packs: NotRequired[str]
     purpose: NotRequired[str | None]
+    key_column: str | None
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -193,6 +195,7 @@ class CampaignChanges(TypedDict, total=False):
     holidays: HolidaysValue
     policy_packs: str
     purpose: str | None
+    key_column: str | None
 
 
 class CampaignFilters(PageValues):
@@ -541,6 +544,7 @@ class CampaignSchema(schemas.Schema):
     )
     policy_packs = schemas.Choice(CHOICES, required=True)
     purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
+    key_column = schemas.Text(required=True, allow_none=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 

@@ -51,6 +51,19 @@ class PolicyFields(schemas.Schema):
         },
     )
 
+    key_column = schemas.Text(
+        1,
+        200,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The column of the list that names what a call is about, such as a debt: where packs ask "
+            "for a number to be left alone after a call, whoever has the same there is left alone too, whatever his "
+            "number.",
+            "example": "debt_id",
+        },
+    )
+
 
 class RuleSchema(schemas.Schema):
     """A rule of a policy pack, and its source."""

@@ -192,7 +192,12 @@ class Batch:
                 continue
             caps = caps_of(plan, gateway)
             request = PermitRequest(
-                item.call.call_id, item.call.phone_number, caps, (item.call.node,), item.may_have_left
+                item.call.call_id,
+                item.call.phone_number,
+                caps,
+                (item.call.node,),
+                item.may_have_left,
+                plan.caps_on(item.call.phone_number),
             )
             again.append((item, request))
         fresh = [
@@ -201,6 +206,7 @@ class Batch:
                 choice.candidate.due.phone_number,
                 caps_of(choice.plan, choice.gateway),
                 [name for name in self.order() if self._may_take(choice.plan, name)],
+                number_caps=choice.plan.caps_on(choice.candidate.due.phone_number),
             )
             for choice in choices
         ]
@@ -305,8 +311,15 @@ class Batch:
         if unused:
             self.departures.limiter.give_back(unused)
             ours = {item.contact_id for item in claimed}
+            self._postpone([item for item in wanted if item.contact_id not in ours])
             self.around.note_unclaimed([due for due in dues if due.contact_id not in ours])
         return len(claimed)
+
+    def _postpone(self, unclaimed: Sequence[ClaimRequest]) -> None:
+        """Whose number is to be left alone is read again when that is over."""
+        resting = {item.contact_id: item.rests for item in unclaimed if item.rests is not None}
+        if resting:
+            self.statements.postpone_resting(resting)
 
     def _hand_over(
         self,
@@ -352,10 +365,11 @@ class Batch:
             self.around.core_uuid(permit.node),
             choice.gateway.gateway_id,
             due.sends,
-            plan.ring_timeout_seconds,
+            plan.ring_seconds_on(due.phone_number),
             plan.max_call_seconds,
             None if plan.second_leg is None else plan.second_leg.gateway_id,
             due.phone_number,
+            plan.rests_of(due.phone_number),
         )
 
 

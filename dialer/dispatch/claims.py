@@ -20,6 +20,8 @@ from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open, n
 from models import Pool, db, open_pool, rows
 
 CLAIM_SECONDS = 1.0
+NUMBER_CAP = "number_cap"
+"""Why a number that is left alone is not called: the `blocked_reason` of what concerns the called number."""
 NEVER_SECONDS = 1e9
 """Until somebody is due whose calling window has no opening that is known."""
 LOCK_SECONDS = 0.1
@@ -58,7 +60,8 @@ class ClaimRequest:
     """A contact with a permit: the call to be, the node it goes to and the gateway it leaves by.
 
     `generation` is that of the plan by which it was chosen, `sends` how often it had been sent when its gateway was;
-    the times and the second leg are its agent's at that time.
+    the times and the second leg are its agent's at that time. `rests`: after which calls its number, or who shares
+    its key column, is left alone (`Policy.rests_of`); None is never.
     """
 
     campaign_id: str
@@ -73,6 +76,7 @@ class ClaimRequest:
     max_seconds: int | None = None
     second_leg_gateway_id: str | None = None
     phone_number: str = ""
+    rests: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,28 @@ FROM held JOIN unnest(%(contacts)s::uuid[], %(seconds)s::float8[]) AS late (id, 
 WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
 
+# Of each rest its calls, for whatever purpose that is among its own or was not named.
+_RESTING = """
+    FROM jsonb_to_recordset({rests}) AS rest (after text, seconds float8, purposes jsonb)
+        JOIN recent_outcome AS earlier ON earlier.tenant_id = {tenant} AND earlier.disposition = rest.after
+            AND earlier.subject IN (contact.phone_number, contact_key(contact.custom_fields, {key_column}))
+    WHERE (earlier.purpose = '' OR rest.purposes @> to_jsonb(earlier.purpose))
+        AND earlier.at > now() - make_interval(secs => rest.seconds)"""
+_POSTPONE_RESTING = f"""
+WITH held AS (
+    SELECT contact.id, resting.until FROM unnest(%(contacts)s::uuid[], %(rests)s::jsonb[]) AS named (id, rests)
+        JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id,
+        LATERAL (SELECT max(earlier.at + make_interval(secs => rest.seconds)) AS until
+            {_RESTING.format(rests="named.rests", tenant="campaign.tenant_id", key_column="campaign.key_column")}
+        ) AS resting
+    WHERE contact.id = ANY(%(contacts)s::uuid[]) AND contact.status = 'pending' AND resting.until IS NOT NULL
+        AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+    ORDER BY contact.id FOR NO KEY UPDATE OF contact SKIP LOCKED
+)
+UPDATE contact SET next_attempt_at = held.until, wait_reason = '{NUMBER_CAP}'
+FROM held WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
+"""
+
 _SUPPRESSED = suppressed(
     "contact.phone_number",
     tenant="campaign_now.tenant_id",
@@ -192,7 +218,7 @@ _SUPPRESSED = suppressed(
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
-    SELECT campaign.id, campaign.tenant_id, campaign.generation, phone_number.e164,
+    SELECT campaign.id, campaign.tenant_id, campaign.generation, campaign.key_column, phone_number.e164,
         campaign.windows IS NOT NULL AS windowed, coalesce(campaign.test_of, campaign.id) AS list_of
     FROM campaign JOIN phone_number ON phone_number.id = campaign.phone_number_id
         JOIN unnest(%(campaigns)s::uuid[], %(generations)s::int[]) AS planned (id, generation)
@@ -205,9 +231,9 @@ WITH campaign_now AS (
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
         %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
-        %(digests)s::bytea[])
+        %(digests)s::bytea[], %(rests)s::jsonb[])
         AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds, second_leg,
-            digest)
+            digest, rests)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
         wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {
@@ -220,6 +246,11 @@ WITH campaign_now AS (
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND NOT {_SUPPRESSED}
         AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
+        AND (wanted.rests IS NULL OR NOT EXISTS (SELECT {
+    _RESTING.format(
+        rests="wanted.rests", tenant="campaign_now.tenant_id", key_column="campaign_now.key_column"
+    )
+}))
         AND {_NOT_EXPIRED}
     ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 ), taken AS (
@@ -328,6 +359,14 @@ def postpone(late: Mapping[str, float], reason: str) -> None:
         db.execute_sql(_POSTPONE, parameters)
 
 
+def postpone_resting(resting: Mapping[str, str]) -> None:
+    """Of these contacts, each with its rests, those whose number is to be left alone may not be called before that is
+    over."""
+    parameters = {"contacts": list(resting), "rests": list(resting.values())}
+    with db.connection_context():
+        db.execute_sql(_POSTPONE_RESTING, parameters)
+
+
 def claim(
     dialer_id: str,
     wanted: Sequence[ClaimRequest],
@@ -338,7 +377,8 @@ def claim(
     committed by itself: one round trip. By a connection of `through`, or of the pool that all share.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nor is one whose number
-    is on a do-not-call list; by `number_hash` those that were erased are known. Nothing is claimed
+    is on a do-not-call list, or has to be left alone after an earlier call (`rests`); by `number_hash` those that
+    were erased are known. Nothing is claimed
     of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
     is taken from a campaign raises it; nor outside a contact's calling window. The answer is in the order of
     `wanted`.
@@ -358,6 +398,7 @@ def claim(
         "longest": [item.max_seconds for item in wanted],
         "seconds": [item.second_leg_gateway_id for item in wanted],
         "digests": [None if number_hash is None else number_hash(item.phone_number) for item in wanted],
+        "rests": [item.rests for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }
@@ -406,3 +447,4 @@ class Statements:
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
     claim_again: Callable[[str, str, str], ClaimedAgain | None] = claim_again
     postpone: Callable[[Mapping[str, float], str], None] = postpone
+    postpone_resting: Callable[[Mapping[str, str]], None] = postpone_resting

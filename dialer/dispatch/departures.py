@@ -125,7 +125,7 @@ class Departures:
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,
             retry_rules=plan.retry_rules,
-            ring_seconds=plan.ring_timeout_seconds,
+            ring_seconds=plan.ring_seconds_on(item.phone_number),
             max_seconds=plan.max_call_seconds,
             sent_by=self.dialer_id,
             claimed_at=self.now(),

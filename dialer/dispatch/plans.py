@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from campaigns import policy_choice
+from campaigns.policies import NumberLimits, Policy
 from campaigns.retry_rules import RetryRules, retry_rules
 from campaigns.routing import destination, in_order
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
@@ -127,6 +129,21 @@ class Plan:
     single_call: bool = False
     """It is one call that somebody asked for by itself, and goes before campaigns."""
     reserved_concurrency: int = 0
+    policy: Policy | None = None
+    """What policy packs ask of its calls; None where they do not bind it."""
+
+    def caps_on(self, number: str) -> NumberCaps:
+        """What they ask of calls to a number, beside the tenant's caps."""
+        return NO_NUMBER_CAPS if self.policy is None else _number_caps(self.policy.limits_of(number))
+
+    def ring_seconds_on(self, number: str) -> int:
+        """For how long a call to a number rings: as its agent says, and never shorter than they ask."""
+        asked = 0 if self.policy is None else self.policy.demands_of(number).ring_seconds
+        return max(self.ring_timeout_seconds, asked)
+
+    def rests_of(self, number: str) -> str | None:
+        """After which calls a number is left alone, and for how long, as the claim reads it."""
+        return None if self.policy is None else self.policy.rests_of(number)
 
     @property
     def probe_at(self) -> str | None:
@@ -209,6 +226,8 @@ FROM campaign
         ON campaign.slow_start AND ramp.campaign_id = campaign.id AND ramp.generation = campaign.generation
 WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
 """
+_PLACES = """(
+        SELECT jsonb_agg(DISTINCT zone.places) FROM campaign_zone AS zone WHERE zone.campaign_id = campaign.id)"""
 _RUNNING = f"""
 SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation, campaign.max_concurrent_calls,
     campaign.retries_per_contact, campaign.retry_delay_seconds, campaign.retry_rules, campaign.weight,
@@ -227,7 +246,8 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     call_limits.daily_minutes_max, coalesce(call_limits.number_gap_seconds, 0) AS number_gap_seconds,
     call_limits.number_calls_24h, call_limits.number_calls_7d, call_limits.number_calls_30d,
     tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
-    tenant.weight AS tenant_weight
+    tenant.weight AS tenant_weight, campaign.policy_packs, campaign.purpose,
+    CASE WHEN campaign.policy_packs = 'on' THEN {_PLACES} END AS places
 {_OF_RUNNING}
 ORDER BY campaign.started_at, campaign.id
 """
@@ -257,7 +277,8 @@ _BRIDGED = f"SELECT DISTINCT second_leg_gateway_id::text AS gateway_id {_OF_BRID
 VERSION = f"""(
 SELECT md5(concat_ws(' / ',
     (SELECT string_agg(row(campaign.id, campaign.xmin, phone_number.xmin, gateway.xmin, agent.xmin, tenant.xmin,
-        call_limits.xmin, ramp.xmin)::text, ' ' ORDER BY campaign.id) {_OF_RUNNING}),
+        call_limits.xmin, ramp.xmin, CASE WHEN campaign.policy_packs = 'on' THEN {_PLACES} END)::text,
+        ' ' ORDER BY campaign.id) {_OF_RUNNING}),
     (SELECT string_agg(row(id, xmin, coalesce(probe_at <= now(), false), {_OF_CALLERS})::text, ' ' ORDER BY id)
         FROM gateway WHERE deleted_at IS NULL),
     (SELECT string_agg(row(gateway_id, prefix, xmin, coalesce(probe_at <= now(), false))::text, ' '
@@ -295,7 +316,29 @@ def running() -> dict[str, Plan]:
         bridging[name] = BridgeGateway(
             name, row["dial_string"], tuple(row["prefixes"]), row["channels"], second
         )
-    return {row["campaign_id"]: _plan(row, leaving, bridging, breakers) for row in found}
+    places = {row["campaign_id"]: row.pop("places") or [] for row in found}
+    plans = {row["campaign_id"]: _plan(row, leaving, bridging, breakers) for row in found}
+    return _remembering(plans, places)
+
+
+def _remembering(plans: dict[str, Plan], places: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Plan]:
+    """The plans, in which all of a tenant know of its calls as far back as packs look for any of them."""
+    furthest: dict[str, int] = defaultdict(int)
+    for name, plan in plans.items():
+        if plan.policy is not None:
+            asked = [NumberLimits().strictest(plan.policy.demands_on(tuple(some))) for some in places[name]]
+            longest = max((_number_caps(limits).longest_ms for limits in asked), default=0)
+            furthest[plan.tenant_id] = max(furthest[plan.tenant_id], longest)
+    return {
+        name: replace(plan, number_caps=replace(plan.number_caps, memory_ms=furthest[plan.tenant_id]))
+        if furthest[plan.tenant_id]
+        else plan
+        for name, plan in plans.items()
+    }
+
+
+def _number_caps(limits: NumberLimits) -> NumberCaps:
+    return NumberCaps(0, limits.calls_24h, limits.calls_7d, limits.calls_30d)
 
 
 def _gateway(row: dict[str, Any], faulty: Sequence[dict[str, Any]]) -> GatewayPlan:
@@ -352,12 +395,16 @@ def _plan(
         row.pop("number_calls_7d"),
         row.pop("number_calls_30d"),
     )
+    policy = policy_choice.PolicyChoice(
+        row.pop("policy_packs") == policy_choice.ON, row.pop("purpose")
+    ).policy
     plan = Plan(
         **(row | {"queues": tuple(row["queues"]), "retry_rules": retry_rules(row["retry_rules"])}),
         columns=None if known is None else {one["column"]: one["variable"] for one in known},
         gateways=tuple(gateways[gateway] for gateway in dict.fromkeys(leaving) if gateway in gateways),
         variables=None if columns is None else tuple(columns),
         number_caps=number_caps,
+        policy=policy,
         gateway_ids=granted,
         breakers=_breakers(row, leaving, breakers),
         bridge_gateways={name: bridging[name] for name in granted if name in bridging},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.mutation import Mutation
 
+DIALS = "tests/integration/dialer/test_policy_packs.py"
 API = "tests/integration/api/test_policy_packs.py"
 PURE = "tests/unit/campaigns/test_policy_packs.py"
 
@@ -79,6 +80,50 @@ LAWFUL = (
         "    on = purpose is not None if packs is None else packs == ON",
         "    on = packs == ON",
         (f"{API}::test_nothing_binds_without_a_purpose_unless_the_tenant_turned_packs_on",),
+    ),
+    Mutation(
+        "called in its rest",
+        "a number is called again before the days after a conversation are over",
+        "dialer/dispatch/claims.py",
+        "AND (wanted.rests IS NULL OR NOT EXISTS (SELECT {",
+        "AND (true OR NOT EXISTS (SELECT {",
+        (f"{DIALS}::test_a_number_rests_for_seven_days_after_a_conversation_about_a_debt",),
+    ),
+    Mutation(
+        "rest of one number alone",
+        "who shares a debt is called by his other number",
+        "dialer/dispatch/claims.py",
+        "AND earlier.subject IN (contact.phone_number, contact_key(contact.custom_fields, {key_column}))",
+        "AND earlier.subject = contact.phone_number",
+        (f"{DIALS}::test_whoever_has_the_same_in_the_key_column_is_left_alone_too",),
+    ),
+    Mutation(
+        "rest read for ever",
+        "whose number rests is read and claimed in vain at each look",
+        "dialer/dispatch/batch.py",
+        "            self.statements.postpone_resting(resting)\n",
+        "            pass\n",
+        (
+            "tests/unit/dialer/test_scheduler.py::test_whose_number_is_left_alone_is_written_back_and_holds_nobody_up",
+        ),
+    ),
+    Mutation(
+        "caps of the pack forgotten",
+        "a pack's cap on a number is not asked of the limiter",
+        "limits/numbers.lua",
+        "ipairs({rules.caps, own or {}})",
+        "ipairs({rules.caps})",
+        (
+            "tests/integration/limits/test_numbers.py::test_a_call_may_have_windows_of_its_own_beside_its_tenants",
+        ),
+    ),
+    Mutation(
+        "remembered by the bound alone",
+        "calls of a tenant's other campaigns are not known where a pack counts them",
+        "dialer/dispatch/plans.py",
+        "        if furthest[plan.tenant_id]\n",
+        "        if plan.policy is not None\n",
+        (f"{DIALS}::test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back",),
     ),
     Mutation(
         "started in spite of the law",

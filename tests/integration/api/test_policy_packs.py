@@ -69,7 +69,7 @@ def within_packs(number: str, zone: str, found: list[tuple[int, int]], purpose: 
 
 
 def test_a_dialer_heeds_packs_that_knows_the_migration_which_brings_them(site: Site) -> None:
-    assert [path.name for path in MIGRATIONS.glob("*_policies.py")] == [f"{KNOWN:04d}_policies.py"]
+    assert [path.name for path in MIGRATIONS.glob("*_outcomes_kept.py")] == [f"{KNOWN:04d}_outcomes_kept.py"]
     site.sql("INSERT INTO dialer (id, knows) VALUES ('d000000000001', %s)", KNOWN - 1)
     refused = create(site, NEW_YORK, **BOUND)
     assert refused.status_code == 409
@@ -295,6 +295,18 @@ def test_a_clone_is_bound_as_its_source(site: Site) -> None:
     assert clone.status_code == 201, clone.text
     assert (clone.json["policy_packs"], clone.json["purpose"]) == ("on", "sales")
     assert spans(site, clone.json["id"], FLORIDA) == spans(site, source, FLORIDA)
+
+
+def test_a_key_column_is_one_of_the_list(site: Site) -> None:
+    listed = [{"phone_number": NEW_YORK, "consent_at": AGREED, "debt_id": "4711"}]
+    body = site.fields(**BOUND, key_column="debt") | {"contacts": listed}
+    refused = site.post("/campaigns", json=body)
+    assert refused.status_code == 400
+    assert refused.text.startswith("key_column is 'debt'; it must be a column of the list, which are: ")
+    created = site.post("/campaigns", json=body | {"key_column": "debt_id"})
+    assert (created.status_code, created.json["key_column"]) == (201, "debt_id")
+    assert patch(site, created.json["id"], key_column="debt").status_code == 400
+    assert patch(site, created.json["id"], key_column=None).json["key_column"] is None
 
 
 def test_a_form_says_the_same(site: Site) -> None:

@@ -33,6 +33,7 @@ KEPT = {
     "contact",
     "call",
     "import_reject",
+    "recent_outcome",
     "cdr_inbox",
     "idempotency",
     "suppression",
@@ -110,6 +111,14 @@ def fill(world: World, redis: Redis) -> uuid.UUID:
     published()
     with db.connection_context():
         rows('UPDATE contact SET custom_fields = \'{"first_name": "Zaphod"}\' WHERE id = %s', call.contact_id)
+        for subject in (FIRST, "key:4711"):
+            rows(
+                "INSERT INTO recent_outcome (tenant_id, subject, disposition, purpose, contact_id, at)"
+                " VALUES (%s, %s, 'answered', 'debt', %s, now())",
+                world.tenant_id,
+                subject,
+                call.contact_id,
+            )
         for raw, reason in (
             ("(415) 556-0000,Zaphod", "too short"),
             ("x", f"{FIRST} is on line 2"),
@@ -169,7 +178,7 @@ def test_all_that_is_kept_of_a_person_goes_and_the_counts_stay(world: World, red
     assert not lookout.look(DIALER).erasures
     with db.connection_context():
         rows("DELETE FROM contact WHERE campaign_id = %s", theirs)
-    for text in (FIRST, "Zaphod", "4155560000", "415) 556"):
+    for text in (FIRST, "Zaphod", "4155560000", "415) 556", "key:4711"):
         assert mentions(text) == set(), text
     assert mentions(SECOND) == {"contact", "call", "idempotency"}
     assert counts(campaign_id) == before

@@ -39,6 +39,11 @@ def large(database_url: str) -> Iterator[uuid.UUID]:
             "INSERT INTO outbox (owner, id, campaign_id, transition_ids)"
             " SELECT owner, min(id), campaign_id, array_agg(id) FROM transition GROUP BY owner, campaign_id, id / 10"
         )
+        db.execute_sql(
+            "INSERT INTO recent_outcome (tenant_id, subject, disposition, purpose, contact_id, at)"
+            " SELECT %s, phone_number, 'answered', 'debt', id, now() FROM contact",
+            (world.tenant_id,),
+        )
         db.execute_sql("ANALYZE")
     yield campaign_id
     pool.close_all()
@@ -77,6 +82,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "longest": [1800] * len(pending),
         "seconds": [None] * len(pending),
         "digests": [None] * len(pending),
+        "rests": ['[{"after": "answered", "seconds": 604800, "purposes": ["debt"]}]'] * len(pending),
         "dialer": "d1",
         "lane": "d1:claim",
     }
@@ -89,6 +95,9 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "postpone": cost(
             claims._POSTPONE,
             {"contacts": pending, "seconds": [60.0] * len(pending), "reason": "number_cap"},
+        ),
+        "postpone who is left alone": cost(
+            claims._POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}
         ),
         "blocked reasons": cost(blocked_reasons._TELL, told),
         "unsettled": cost(takeover.UNSETTLED),

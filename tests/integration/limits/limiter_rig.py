@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from coordination.membership import Membership
-from limits.caps import DayUse, OpenCall, RecentSend
+from limits.caps import NO_NUMBER_CAPS, DayUse, NumberCaps, OpenCall, RecentSend
 from limits.keys import Keys
 from limits.limiter import (
     CallCaps,
@@ -142,12 +142,13 @@ class Dialer:
         may_have_left: bool = False,
         second_leg: GatewayCaps | None = None,
         single: bool = False,
+        number_caps: NumberCaps = NO_NUMBER_CAPS,
     ) -> list[Permit | Denied]:
         """Ask for these calls, each to a number of its own unless `number` is given."""
         caps = CallCaps(tenant_id, campaign_id, concurrency, tenant, gateway, second_leg, single)
         names = [node.name for node in nodes]
         requests = [
-            PermitRequest(call_id, number or f"+{call_id}", caps, names, may_have_left)
+            PermitRequest(call_id, number or f"+{call_id}", caps, names, may_have_left, number_caps)
             for call_id in call_ids
         ]
         return self.limiter.acquire(nodes, requests, lead=lead, horizon=horizon)

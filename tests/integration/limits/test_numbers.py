@@ -238,3 +238,46 @@ def test_a_tenant_without_caps_on_numbers_keeps_nothing_of_them(dialer: Dialer, 
     assert isinstance(ask(dialer, "a", tenant()), Permit)
     end(dialer, "a")
     assert not client.exists(*Keys(PREFIX).number_history("t", NUMBER))
+
+
+def test_a_call_may_have_windows_of_its_own_beside_its_tenants(
+    timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
+    """As a policy pack asks for: the calls of others of the tenant count, and bind nobody else."""
+    own = NumberCaps(calls_24h=2)
+    plain = tenant()
+    remembering = TenantCaps(None, None, None, None, NumberCaps(memory_ms=own.longest_ms))
+
+    def asked(call_id: str, *, bound: bool, caps: TenantCaps = remembering) -> Permit | Denied:
+        (answer,) = timed_dialer.ask(
+            call_id, number=NUMBER, campaign_id="c", tenant=caps, number_caps=own if bound else NumberCaps()
+        )
+        return answer
+
+    unknown = asked("first", bound=True, caps=plain)
+    assert isinstance(unknown, Denied)
+    assert (unknown.reason, unknown.of_tenant) == ("number_cap", True)
+    assert timed_dialer.limiter.read_numbers(Rows()) == ["t"]
+    for call_id in ("a", "b"):
+        assert isinstance(asked(call_id, bound=False), Permit)
+        end(timed_dialer, call_id)
+        virtual_clock.advance(3600)
+    assert wait_of(asked("c", bound=True)) == pytest.approx(DAY - 7200 + LIFE, abs=0.002)
+    assert isinstance(asked("d", bound=False), Permit)
+    end(timed_dialer, "d")
+    virtual_clock.advance(DAY)
+    assert isinstance(asked("e", bound=True), Permit)
+
+
+def test_the_less_of_both_windows_holds(timed_dialer: Dialer) -> None:
+    caps = tenant(day=1)
+    known(timed_dialer, caps)
+    for own in (NumberCaps(calls_24h=5), NumberCaps(calls_7d=1)):
+        (answer,) = timed_dialer.ask(
+            f"a{own.calls_7d}", number=NUMBER, campaign_id="c", tenant=caps, number_caps=own
+        )
+        if own.calls_24h:
+            assert isinstance(answer, Permit)
+            end(timed_dialer, "aNone")
+        else:
+            assert isinstance(answer, Denied)

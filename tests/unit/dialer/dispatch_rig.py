@@ -95,6 +95,9 @@ class World:
         self.claiming: Callable[[], None] = lambda: None
         self.poison: set[str] = set()
         self.postponed: dict[str, float] = {}
+        self.left_alone: set[str] = set()
+        """Contacts that no claim gets, since their number rests."""
+        self.resting: dict[str, str] = {}
         self.closes_in: float | None = None
         """In how many seconds the calling window of what is claimed closes."""
         self.again: Callable[[str], dict[str, str] | None] = lambda _call: {"first_name": "Ann"}
@@ -134,7 +137,9 @@ class World:
             gevent.spawn if alive else gevent.Greenlet,
             self.now,
         )
-        statements = Statements(self._due, self._next_due, self._claim, self._claim_again, self._postpone)
+        statements = Statements(
+            self._due, self._next_due, self._claim, self._claim_again, self._postpone, self._postpone_resting
+        )
         self.scheduler = Scheduler(
             ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
         )
@@ -234,7 +239,7 @@ class World:
         for item in wanted:
             pending = self.lists[item.campaign_id]
             due = next((one for one in pending if one.contact_id == item.contact_id), None)
-            if due is not None:
+            if due is not None and due.contact_id not in self.left_alone:
                 pending.remove(due)
                 found.append(self._claimed(item, due))
         return found
@@ -244,6 +249,11 @@ class World:
         self.postponed |= late
         for name, pending in self.lists.items():
             self.lists[name] = [due for due in pending if due.contact_id not in late]
+
+    def _postpone_resting(self, resting: Mapping[str, str]) -> None:
+        self.resting |= resting
+        for name, pending in self.lists.items():
+            self.lists[name] = [due for due in pending if due.contact_id not in resting]
 
     def _claimed(self, item: ClaimRequest, due: Due) -> Claimed:
         return Claimed(

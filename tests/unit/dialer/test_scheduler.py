@@ -13,13 +13,14 @@ import pytest
 from peewee import OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
+from campaigns.policies import Policy
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claims import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
 from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
-from limits.caps import PermitRequest
+from limits.caps import NumberCaps, PermitRequest
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.dispatch_rig import World, many_plans
 from tests.unit.dialer.factories import CAMPAIGN, ME, call_id, make_call, make_gateway, make_plan
@@ -52,6 +53,27 @@ def test_whose_number_may_not_be_called_for_hours_is_written_back_and_holds_nobo
         world.live_calls.remove(call.call_id)
     world.look()
     assert world.reasons.news(world.plans) == [(CAMPAIGN, "number_cap", "2026-01-31T09:00:00.000000Z")]
+
+
+def test_whose_number_is_left_alone_is_written_back_and_holds_nobody_up(world: World) -> None:
+    world.run(make_plan(policy=Policy("debt")))
+    resting, *others = [due.contact_id for due in world.contacts]
+    world.left_alone = {resting}
+    for _ in range(4):
+        world.step(0.01)
+    rests = Policy("debt").rests_of("+14155550100")
+    assert rests is not None
+    assert world.resting == {resting: rests}
+    assert len(world.sent) == len(others)
+    asked = sum(item.contact_id == resting for batch in world.claims for item in batch)
+    assert asked == 1
+
+
+def test_a_number_is_asked_for_under_the_caps_of_its_place(world: World) -> None:
+    world.run(make_plan(policy=Policy("debt")))
+    world.step()
+    ((first, *_), *_) = world.asked
+    assert first.number_caps == NumberCaps(calls_7d=7)
 
 
 def test_who_is_due_is_called_up_to_the_room_there_is(world: World) -> None:
