@@ -30,6 +30,7 @@ EXAMPLE_CALLBACK = EXAMPLE_CONTACT | {
     "next_attempt_at": "2026-02-01T14:00:00.000Z",
 }
 IN_A_CALL = "Contact is in a call; it can be changed when that is over."
+BROUGHT_BACK = "{} of them had been brought back by then."
 
 
 class RetryRequest(TypedDict):
@@ -125,22 +126,26 @@ def retry_contacts(body: RetryRequest, campaign_id: str) -> dict[str, int]:
     """Call again who failed
 
     All contacts of a campaign that has not ended, whose last call ended so and who were not to be called any more:
-    they wait for one call more at least. Asked again, it concerns those who failed once more.
+    they wait for one call more at least. Asked again, it concerns those who failed once more. Of a long list they
+    come back so a few thousand at a time: where the campaign ends meanwhile the 409 says how many had by then.
     """
     key, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
     if not body["dispositions"]:
         raise ApiError(400, "dispositions is []; it must name one at least.")
     contacts = 0
     after: int | None = 0
-    while after is not None:
-        with transaction():
-            try:
+    try:
+        while after is not None:
+            with transaction():
                 some, after = contact_changes.call_again(key, tenant_id, body["dispositions"], after)
-            except CampaignNotFoundError as error:
-                raise not_found("Campaign") from error
-            except contact_changes.ContactRefusedError as error:
-                raise conflict(str(error)) from error
-        contacts += some
+            contacts += some
+    except CampaignNotFoundError as error:
+        raise not_found("Campaign") from error
+    except contact_changes.ContactRefusedError as error:
+        if not contacts:
+            raise conflict(str(error)) from error
+        _tell(campaign_id)
+        raise conflict(f"{error} {BROUGHT_BACK.format(contacts)}") from error
     _tell(campaign_id)
     return {"contacts": contacts}
 

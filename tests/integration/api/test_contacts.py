@@ -100,6 +100,31 @@ def test_busy_and_no_answer_again_in_one_request(site: Site, monkeypatch: Any) -
     assert again.json == {"contacts": 0}
 
 
+def test_whoever_asks_again_for_all_is_told_how_many_came_back_before_the_campaign_ended(
+    site: Site, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(contact_changes, "SLICE", 2)
+    campaign_id = site.in_state("running", 6)
+    fail(site, campaign_id, busy=5)
+    slice_of_them = contact_changes.call_again
+
+    def ends_meanwhile(*asked: Any) -> tuple[int, int | None]:
+        after = asked[-1]
+        if after:
+            rows("UPDATE campaign SET status = 'completed', end_reason = 'stopped', completed_at = now()")
+        return slice_of_them(*asked)
+
+    monkeypatch.setattr(contact_changes, "call_again", ends_meanwhile)
+    site.bus.messages.clear()
+    answer = site.post(f"/campaigns/{campaign_id}/retry", json={"dispositions": ["busy"]})
+    assert (answer.status_code, answer.text) == (
+        409,
+        "Campaign is completed; its contacts cannot be changed. 2 of them had been brought back by then.",
+    )
+    assert counts(site, campaign_id) == {"total": 6, "pending": 3, "failed": 3}
+    assert site.bus.messages == [("wake", {"campaign_id": campaign_id})], "what was changed is told"
+
+
 def test_who_is_in_a_call_or_whose_campaign_has_ended_is_left_alone(site: Site) -> None:
     campaign_id = site.in_state("running")
     first, *_ = contacts(site, campaign_id)
