@@ -148,7 +148,7 @@ def authenticate() -> Caller:
     Raises ApiError: 401 without a valid key, 403 for an X-Tenant that is not the key's to name, 404 for one
     that is no tenant.
     """
-    token = request.cookies.get(board_sessions.COOKIE)
+    token = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure))
     if token is not None and "Authorization" not in request.headers:
         return _acting_for(_by_session(token), request.headers.get("X-Tenant"))
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")

@@ -19,6 +19,8 @@ from api.key_digest import digest
 from models import new_id, rows, rows_as
 
 COOKIE: Final = "carillon_board"
+HOST_COOKIE: Final = f"__Host-{COOKIE}"
+"""Over https: browsers take it from this very host alone, so that none of the same domain can put its own there."""
 CSRF_HEADER: Final = "X-CSRF-Token"
 LIFETIME_SECONDS: Final = 12 * 3600
 """A working day; then the key is asked for again."""
@@ -26,6 +28,12 @@ LINK_SECONDS: Final = 600
 USER_AGENT_MAX: Final = 200
 MOST_SESSIONS: Final = 20
 """Of one key: whoever opens another ends the oldest."""
+
+
+def cookie_name(*, secure: bool) -> str:
+    """What the cookie is called on a connection; over https the other name opens nothing."""
+    return HOST_COOKIE if secure else COOKIE
+
 
 _LIVING = """
     board_session s JOIN api_key k ON k.id = s.api_key_id

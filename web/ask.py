@@ -88,7 +88,7 @@ def _environ(
     body: Mapping[str, object] | None,
     more: list[tuple[str, str]],
 ) -> dict[str, Any]:
-    token = request.cookies.get(board_sessions.COOKIE, "")
+    token = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure), "")
     pepper = services().settings.secret_key or ""
     headers = [
         *more,

@@ -47,7 +47,7 @@ def page(role: str = "read", *, limited: bool = True) -> Callable[[F], F]:
     def decorator(view: F) -> F:
         @wraps(view)
         def wrapper(*args: object, **kwargs: object) -> object:
-            token = request.cookies.get(board_sessions.COOKIE, "")
+            token = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure), "")
             try:
                 caller = caller_of_session(token)
             except ApiError as error:
@@ -82,7 +82,7 @@ def fragment(template: str, values: Mapping[str, object]) -> Response:
 
 
 def _frame(caller: Caller) -> dict[str, object]:
-    token = request.cookies.get(board_sessions.COOKIE, "")
+    token = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure), "")
     return {"caller": caller, "csrf_token": board_sessions.csrf_token(token, pepper())}
 
 

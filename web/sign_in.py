@@ -85,7 +85,9 @@ def sign_out() -> AnyResponse:
     if caller.session_id is not None:
         _end(caller.session_id)
     response = redirect(url_for("board.sign_in"), 303)
-    response.delete_cookie(board_sessions.COOKIE, path="/")
+    name = board_sessions.cookie_name(secure=request.is_secure)
+    # A browser keeps a __Host- cookie that is taken away without Secure.
+    response.delete_cookie(name, path="/", secure=request.is_secure)
     return response
 
 
@@ -136,12 +138,12 @@ def _own_path(after: str) -> str:
 def _with_session(response: AnyResponse, key_id: uuid.UUID, tenant_id: str | None = None) -> AnyResponse:
     with transaction():
         agent = request.headers.get("User-Agent", "")
-        instead_of = request.cookies.get(board_sessions.COOKIE, "")
+        instead_of = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure), "")
         token = board_sessions.open_session(key_id, agent, pepper(), tenant_id, instead_of)
     if token is None:
         raise ApiError(404, "The key was taken away." if tenant_id is None else "Tenant not found")
     response.set_cookie(
-        board_sessions.COOKIE,
+        board_sessions.cookie_name(secure=request.is_secure),
         token,
         max_age=board_sessions.LIFETIME_SECONDS,
         secure=request.is_secure,

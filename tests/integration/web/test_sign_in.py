@@ -45,7 +45,27 @@ def test_the_cookie_is_random_closed_to_scripts_and_other_sites_and_stored_as_a_
     assert token not in stored
     assert key("read") not in cookie + stored + response.headers["Location"]
     over_tls = site.client().post("/sign-in", data={"key": key("read")}, base_url="https://dial.example")
-    assert "Secure" in over_tls.headers["Set-Cookie"]
+    parts = [part.strip() for part in over_tls.headers["Set-Cookie"].split(";")]
+    assert parts[0].startswith("__Host-carillon_board=")
+    assert {"Secure", "Path=/"} <= set(parts)
+    assert not [part for part in parts if part.startswith("Domain")]
+
+
+def test_over_https_only_the_cookie_opens_that_no_other_host_can_have_set(site: Site) -> None:
+    host, client = "https://dial.example", site.client()
+    signed = client.post("/sign-in", data={"key": key("operate")}, base_url=host)
+    _, _, token = signed.headers["Set-Cookie"].partition(";")[0].partition("=")
+    assert client.get("/", base_url=host).status_code == 200
+    assert client.get("/api/v1/campaigns", base_url=host).status_code == 200
+    other = site.client()
+    other.set_cookie("carillon_board", token, domain="dial.example", secure=True)
+    assert other.get("/", base_url=host).status_code == 303
+    assert other.get("/api/v1/campaigns", base_url=host).status_code == 401
+    csrf = board_sessions.csrf_token(token, PEPPER)
+    out = client.post("/sign-out", data={"csrf_token": csrf}, base_url=host)
+    taken = [part.strip() for part in out.headers["Set-Cookie"].split(";")]
+    assert (out.status_code, taken[0], "Secure" in taken) == (303, "__Host-carillon_board=", True)
+    assert client.get("/", base_url=host).status_code == 303
 
 
 @pytest.mark.parametrize(("given", "status"), [("", 400), ("sk_demo_wrong", 403), ("' OR 1=1 --", 403)])
