@@ -68,6 +68,8 @@ PATCHABLE: Mapping[str, Check | None] = {
     "max_concurrent_calls": _fits,
     "weight": None,
     "slow_start": None,
+    "retries_per_contact": None,
+    "retry_delay_seconds": None,
     "retry_rules": None,
     "dial_order": None,
     "keep_open": _ends,

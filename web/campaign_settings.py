@@ -27,7 +27,7 @@ from web.nested_forms import (
 from web.pages import page, shown
 from web.showing import moment, rfc3339
 
-NUMBERS: Final = ("max_concurrent_calls", "weight")
+NUMBERS: Final = ("max_concurrent_calls", "weight", "retries_per_contact", "retry_delay_seconds")
 SWITCHES: Final = ("slow_start", "keep_open")
 CHANGED_MEANWHILE: Final = (
     "Somebody else has changed this campaign since you opened this page. Below is what you entered: look at its log,"

@@ -36,9 +36,7 @@ from campaigns.queries import ORDERS
 from models import CampaignStatus, ContactStatus, DialOrder
 
 DEFAULT_CONCURRENT = 5
-DEFAULT_DELAY = 300
 NAME_MAX = 200
-DELAY_MAX = 30 * 86_400
 
 EXAMPLE_COUNTS = {
     "total": 1000,
@@ -189,6 +187,8 @@ class CampaignChanges(TypedDict, total=False):
     scheduled_at: datetime | None
     end_at: datetime | None
     time_zone: str | None
+    retries_per_contact: int
+    retry_delay_seconds: int
     retry_rules: dict[str, object]
     dial_order: str
     windows: WindowsValue
@@ -371,8 +371,6 @@ class CampaignFields(ChangeableFields):
     phone_number_id = schemas.Id(
         required=True, metadata={"description": "A number of the tenant that is enabled for outbound calls."}
     )
-    retries_per_contact = schemas.Integer(0, 5, load_default=0)
-    retry_delay_seconds = schemas.Integer(60, DELAY_MAX, load_default=DEFAULT_DELAY)
     default_region = schemas.Text(
         2,
         2,

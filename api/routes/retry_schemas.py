@@ -16,6 +16,7 @@ from campaigns.retry_rules import (
 )
 from models import DialOrder
 
+DEFAULT_DELAY_SECONDS = 300
 EXAMPLE_RETRY_RULES: dict[str, object] = {
     "busy": {"delay_seconds": 300, "retries": 3},
     "no_answer": {"delay_seconds": 3600, "factor": 2, "max_delay_seconds": 14_400},
@@ -77,6 +78,24 @@ RetryRulesSchema = schemas.Schema.from_dict(
 class RetryFields(schemas.Schema):
     """When who was not reached is called again, and who goes first."""
 
+    retries_per_contact = schemas.Integer(
+        0,
+        5,
+        load_default=0,
+        metadata={
+            "description": "How often who was busy, did not answer or could not be reached is called again. Changed, "
+            "it holds for calls that start then; who has failed stays so (`POST …/retry` calls him again)."
+        },
+    )
+    retry_delay_seconds = schemas.Integer(
+        SHORTEST_DELAY_SECONDS,
+        LONGEST_DELAY_SECONDS,
+        load_default=DEFAULT_DELAY_SECONDS,
+        metadata={
+            "description": "From the end of a call to the next. Changed, it holds for calls that start then; who "
+            "waits already keeps his time."
+        },
+    )
     dial_order = schemas.Choice(
         DialOrder,
         load_default=DialOrder.RETRIES_FIRST,

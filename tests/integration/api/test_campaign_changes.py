@@ -87,6 +87,30 @@ def test_dialers_go_by_what_was_changed_at_their_next_look(site: Site) -> None:
     assert plans.running()[campaign_id].max_concurrent_calls == 7
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "wrong", "rule"),
+    [
+        ("retries_per_contact", 3, 6, "it must be a whole number from 0 to 5"),
+        ("retry_delay_seconds", 900, 59, "it must be a whole number from 60 to 2592000"),
+    ],
+)
+def test_how_often_and_when_somebody_is_called_again_may_be_changed(
+    site: Site, field: str, value: int, wrong: int, rule: str
+) -> None:
+    campaign_id = site.in_state("running")
+    seen = site.get(f"/campaigns/{campaign_id}").headers["ETag"]
+    few: dict[str, Any] = {field: value}
+    refused = patch(site, campaign_id, **few | {field: wrong})
+    assert (refused.status_code, refused.text) == (400, f"{field} is {wrong}; {rule}.")
+    changed = patch(site, campaign_id, seen, **few)
+    assert (changed.status_code, changed.json[field]) == (200, value)
+    assert changed.headers["ETag"] != seen
+    assert patch(site, campaign_id, seen, **few).status_code == 412
+    assert getattr(plans.running()[campaign_id], field) == value, "what dialers read at their next look"
+    logged = site.get(f"/campaigns/{campaign_id}/log").json["log"][-1]
+    assert logged["details"]["changes"][field][1] == value
+
+
 def test_an_etag_is_that_of_the_settings_and_a_stale_one_changes_nothing(site: Site) -> None:
     campaign_id = site.in_state("running")
     seen = site.get(f"/campaigns/{campaign_id}").headers["ETag"]

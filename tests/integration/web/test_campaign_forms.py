@@ -26,6 +26,7 @@ def settings(site: Site, campaign_id: str, **changes: Any) -> dict[str, Any]:
         "etag": etag(Browser(site).get(f"/campaigns/{campaign_id}/settings").text),
         "hours": "any",
         **{name: campaign[name] for name in ("name", "max_concurrent_calls", "weight", "dial_order")},
+        **{name: campaign[name] for name in ("retries_per_contact", "retry_delay_seconds")},
     }
     return form | changes
 
@@ -43,12 +44,20 @@ def test_settings_are_changed_and_nothing_else(site: Site) -> None:
         "retry_rules.busy.retries": "3",
         "retry_rules.no_answer.growth": "linear",
     }
-    named = {"name": "Renamed", "max_concurrent_calls": "7", "weight": "3", "slow_start": "on"}
+    named = {
+        "name": "Renamed",
+        "max_concurrent_calls": "7",
+        "weight": "3",
+        "slow_start": "on",
+        "retries_per_contact": "2",
+        "retry_delay_seconds": "600",
+    }
     saved = browser.post(path, **settings(site, campaign_id, **window, **rules, **named))
     assert (saved.status_code, saved.headers["Location"]) == (303, f"/campaigns/{campaign_id}?done=saved")
     now = site.get(f"/campaigns/{campaign_id}").json
     assert now == before | {
         "name": "Renamed", "max_concurrent_calls": 7, "weight": 3, "slow_start": True, "time_zone": "Europe/Berlin",
+        "retries_per_contact": 2, "retry_delay_seconds": 600,
         "windows": [{"from": "09:00", "to": "20:00", "days": WORKDAYS}],
         "holidays": {"country": "DE", "region": None, "dates": ["2026-12-24"]},
         "retry_rules": {"busy": {"delay_seconds": 300, "retries": 3}},
