@@ -17,17 +17,20 @@ from web import (
     halt_page,
     new_campaign,
     pages,
+    reports_page,
     settings_pages,
     sign_in,
     suppression_pages,
     tenant_pages,
 )
 from web.blueprint import blp
+from web.report_words import percent
 from web.showing import lasting, plain_time, rfc3339
 from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
     ("board.campaigns", "Campaigns", "read"),
+    ("board.reports", "Reports", "read"),
     ("board.suppressions", "Do not call", "read"),
     ("board.agents", "Agents", "read"),
     ("board.numbers", "Numbers", "read"),
@@ -65,10 +68,11 @@ FILTERS: Final = {
     "state_chip": state_chip,
     "blocked_sentence": blocked_sentence,
     "cause_words": cause_words,
+    "percent": percent,
 }
 PAGES: Final = (
     again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page, new_campaign,
-    pages, settings_pages, sign_in, suppression_pages, tenant_pages,
+    pages, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

@@ -18,6 +18,7 @@ from web.log_words import Told, told
 from web.nested_forms import window_sentence
 from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shown
+from web.plots import image_response
 from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
 from web.why import why
 from web.words import OUTCOMES, call_chip, meaning, outcome_chip
@@ -35,8 +36,6 @@ PEOPLE: Final = (
 PICKED_UP: Final = ("answered", "abandoned", "agent_failed")
 MINUTES: Final = 3
 TABLE_SECONDS: Final = 60
-NO_STYLES_BUT_ITS_OWN: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""A plot is an image of its own, with no script and with the styles that are in it."""
 
 
 @blp.get("/campaigns/<campaign_id>")
@@ -103,11 +102,7 @@ def pace(campaign_id: str) -> Response:
 def pace_image(campaign_id: str) -> AnyResponse:
     """The plot of it."""
     minute = _minute()
-    plot = drawn(_steps(campaign_id, minute), minute, narrow="narrow" in request.args)
-    image = Response(plot, content_type="image/svg+xml")
-    image.headers["Content-Security-Policy"] = NO_STYLES_BUT_ITS_OWN
-    image.headers["Cache-Control"] = "private, max-age=60"
-    return image
+    return image_response(drawn(_steps(campaign_id, minute), minute, narrow="narrow" in request.args))
 
 
 def _campaign(campaign_id: str) -> dict[str, Any]:

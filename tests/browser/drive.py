@@ -162,6 +162,8 @@ def _readable(board: Board, campaign: str) -> None:
     pages = ["/", "/campaigns/new", "/agents", "/numbers", "/limits", "/keys", "/cluster", "/sessions", "/halt",
              "/sign-in", "/campaigns/nothing"]  # fmt: skip
     addresses = [board.url + path for path in pages]
+    reports = ("hours", "routes", "lengths", "attempts", "abandoned", "lists")
+    addresses += [f"{board.url}/reports/{name}" for name in reports]
     addresses += [campaign, f"{campaign}/contacts", f"{campaign}/pace", f"{board.url}{person}"]
     for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
         with board.opened(size, scheme) as (_, page):

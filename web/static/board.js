@@ -76,3 +76,10 @@ for (const field of document.querySelectorAll("input[type=datetime-local][data-u
     if (field.value && field.name) event.formData.set(field.name, new Date(field.value).toISOString());
   });
 }
+
+// Reports are told by the viewer's own clocks, unless others are asked for.
+for (const link of document.querySelectorAll('a[href^="/reports"]')) {
+  const address = new URL(link.href);
+  if (!address.searchParams.has("zone")) address.searchParams.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+  link.href = address.href;
+}

@@ -1,0 +1,39 @@
+"""The words of reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from web.words import Chip
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MEASURES: Final[Mapping[str, tuple[str, str]]] = {
+    "post_dial_delay": ("Until it rings", "From the send to the first sign of ringing: the carrier’s delay."),
+    "ring_time": ("Ringing", "From there to the answer, or to the end."),
+    "call_length": ("Calls that were answered", "From the answer to the end."),
+}
+UNCOUNTED: Final[Mapping[str, Chip]] = {
+    "withdrawn": Chip("rest", "taken back, not placed"),
+    "hung_up": Chip("rest", "ended by us before an answer"),
+}
+FORMULAS: Final[Mapping[str, tuple[str, str]]] = {
+    "us_30_days": (
+        "United States: over 30 days",
+        "Of each campaign’s calls that a person answered, over each 30 days; at most 3 % by 16 CFR 310.4(b)(4).",
+    ),
+    "uk_day": (
+        "United Kingdom: each day",
+        "Of each campaign’s calls that were abandoned or that an agent took, on each day, as Ofcom counts.",
+    ),
+}
+LINE_US: Final = 0.03
+
+
+def percent(rate: float | None) -> str:
+    """`32.0 %`; a dash of nothing. What is not nothing is never told as 0."""
+    if rate is None:
+        return "–"
+    if 0 < rate < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * rate:.1f} %"
