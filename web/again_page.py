@@ -102,7 +102,7 @@ def _again(campaign_id: str, fault: str | None = None, status: int = 200) -> Res
         "ends": form.getlist("ends") if fault else [word for word in USUAL if word in calls],
         "who": form.get("who") or (ENDED_SO if calls else EVERYBODY),
         "goes_on": goes_on,
-        "when": form.get("when") or (HERE if goes_on and calls else DRAFT),
+        "when": form.get("when") or (HERE if goes_on and calls else AT),
         "scheduled_at": (instant(form.get("scheduled_at", "")) or "")[:16],
         "name": form.get("name", ""),
         "once": form.get("once") or secrets.token_hex(16),

@@ -21,15 +21,16 @@ from api.auth import IN_PROCESS
 from api.blueprint import PREFIX
 from api.request_ids import ENVIRON
 from api.services import services
+from web.words import refusal
 
 
 class Refused(Exception):  # noqa: N818  as the API said it
-    """The API refused: its `status`, its sentence and its stable `code`."""
+    """The API refused: its `status`, its sentence in the words of a form, and its stable `code`."""
 
     def __init__(self, status: int, sentence: str, code: str) -> None:
         super().__init__(sentence)
         self.status = status
-        self.sentence = sentence
+        self.sentence = refusal(sentence)
         self.code = code
 
 

@@ -20,8 +20,8 @@ from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shown
 from web.plots import image_response
 from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
-from web.why import why
-from web.words import OUTCOMES, call_chip, meaning, outcome_chip
+from web.why import FULL, why
+from web.words import CAPS, OUTCOMES, call_chip, meaning, outcome_chip
 
 LAST_CALLS: Final = 15
 LOG_ENTRIES: Final = 8
@@ -131,6 +131,8 @@ def _figures(found: Mapping[str, Any]) -> dict[str, Any]:
         "done": share(over, counts["total"]),
         "up": up,
         "outcome_words": {name: [chip.kind, chip.words] for name, chip in OUTCOMES.items()},
+        "cap_words": CAPS,
+        "full": sorted(FULL),
         "stream": f"{PREFIX}/campaigns/{found['id']}/events",
     }
 
@@ -140,8 +142,9 @@ def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
     outcomes: dict[str, int] = found["outcomes"]["dispositions"]
     placed = sum(calls for name, calls in outcomes.items() if name != "not_sent")
     answered = sum(outcomes.get(name, 0) for name in PICKED_UP)
+    calls = sorted(ask("GET", "/calls", query)["calls"], key=lambda call: call["ended_at"], reverse=True)
     return {
-        "calls": [(call, call_chip(call)) for call in ask("GET", "/calls", query)["calls"]],
+        "calls": [(call, call_chip(call)) for call in calls],
         "outcomes": [(name, outcome_chip(name), calls, meaning(name)) for name, calls in outcomes.items()],
         "causes": found["outcomes"]["top_causes"],
         "placed": placed,

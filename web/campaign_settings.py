@@ -6,6 +6,7 @@ A form carries the ETag of what it showed: whoever saves it changes nothing over
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from web.nested_forms import (
     DAYS,
     FieldError,
     holidays_of,
+    hours_of,
     retry_rules_of,
     rules_shown,
     spans_shown,
@@ -152,14 +154,15 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
         # What was typed stays where it can stand in its field.
         campaign |= {name: given.get(name, "") for name in ("name", "time_zone", *NUMBERS)}
         campaign |= {name: name in given for name in SWITCHES}
-        campaign |= {"dial_order": given.get("dial_order", ""), "windows": windows_of(given)}
-        campaign |= {"holidays": holidays_of(given)}
+        campaign |= {"dial_order": given.get("dial_order", ""), "holidays": holidays_of(given)}
+        with suppress(FieldError):
+            campaign["windows"] = windows_of(given)
     values = {
         "campaign": campaign,
         "title": found.data["name"],
         "etag": found.etag,
         "fault": fault,
-        "hours": "any" if campaign["windows"] is None else "these",
+        "hours": given["hours"] if given and "hours" in given else hours_of(campaign["windows"]),
         "spans": spans_shown(campaign["windows"]),
         "days": DAYS,
         "rules": rules_shown(found.data["retry_rules"]),

@@ -19,6 +19,7 @@ from web.words import contact_chip
 
 PER_PAGE: Final = 50
 CALLS: Final = 100
+CALLBACK: Final = ("callback", "Call at this time")
 STATES: Final = (
     ("", "All"),
     ("pending", "To be called"),
@@ -91,11 +92,11 @@ def actions_of(contact: dict[str, Any], campaign: dict[str, Any]) -> list[tuple[
     if campaign["end_reason"] is not None:
         return []
     if contact["status"] == "pending":
-        waits = [("retry", "Call now")] if contact["next_attempt_at"] else []
-        return [*waits, ("callback", "Call at this time"), ("out", "Take out")]
+        waits = [("retry", "Call as soon as may be")] if contact["next_attempt_at"] else []
+        return [*waits, ("out", "Take out"), CALLBACK]
     if contact["status"] in ("failed", "cancelled"):
-        return [("back", "Call again"), ("callback", "Call at this time")]
-    return [("callback", "Call at this time")] if contact["status"] == "completed" else []
+        return [("back", "Call again"), CALLBACK]
+    return [CALLBACK] if contact["status"] == "completed" else []
 
 
 def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status: int = 200) -> Response:

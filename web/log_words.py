@@ -34,7 +34,6 @@ BY_ITSELF: Final[Mapping[str, str]] = {
     "completed": "It was over",
     "failed": "It could not go on",
     "held": "It was held",
-    "let_go": "What held it was over",
     "taken_away": "Something that it uses was changed or taken away",
     "hung_up": "Its calls were ended",
     "purged": "Its people and calls were deleted, as the tenant keeps them no longer",
@@ -45,6 +44,8 @@ REASONS: Final[Mapping[str, str]] = {
     "exhausted": "nobody was left to call",
     "deadline": "its time had come",
 }
+SHORT: Final = 40
+"""Characters of what a setting was, and is, that one sentence has room for."""
 SETTINGS: Final[Mapping[str, str]] = {
     "name": "its name",
     "max_concurrent_calls": "calls at once",
@@ -80,7 +81,12 @@ def told(entry: Mapping[str, Any]) -> Told:
         (SETTINGS.get(name, name.replace("_", " ")), _shown(name, before), _shown(name, now))
         for name, (before, now) in details.get("changes", {}).items()
     ]
-    if action == "changed":
+    if action == "let_go":
+        return Told(entry["at"], by, _let_go(entry["reason"]), changes)
+    if action == "changed" and len(changes) == 1 and max(map(len, changes[0])) <= SHORT:
+        name, before, now = changes.pop()
+        words = f"changed {name} from {before} to {now}"
+    elif action == "changed":
         words = f"changed {_listed([name for name, _, _ in changes])}"
     elif by is None:
         words = BY_ITSELF.get(action, action.replace("_", " ").capitalize())
@@ -90,6 +96,10 @@ def told(entry: Mapping[str, Any]) -> Told:
         number = details["added"]
         words = f"added {number:,} {'person' if number == 1 else 'people'}"
     return Told(entry["at"], by, f"{words}{_reason(entry['reason'])}", changes)
+
+
+def _let_go(reason: str | None) -> str:
+    return f"It went on. This was over: {blocked_sentence(reason)}" if reason else "It went on."
 
 
 def _reason(reason: str | None) -> str:

@@ -27,6 +27,7 @@ DAYS: Final = (
 WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 ANY, THESE, DEFAULT = "any", "these", "default"
 RULES: Final = tuple((str(word), outcome_chip(str(word)).words) for word in RULED)
+NO_HOURS: Final = "Give one row of hours at least, or let people be called at any hour."
 _MINUTES: Final = {"delay_minutes": "delay_seconds", "max_delay_minutes": "max_delay_seconds"}
 
 
@@ -43,7 +44,7 @@ class FieldError(ValueError):
 
 
 def windows_of(given: Given) -> list[dict[str, object]] | None:
-    """The window that a form says; None at any hour. Rows of it that are empty are none."""
+    """The window that a form says; None at any hour. Rows of it that are empty are none. Raises FieldError."""
     if given.get("hours", ANY) != THESE:
         return None
     found: list[dict[str, object]] = []
@@ -52,6 +53,8 @@ def windows_of(given: Given) -> list[dict[str, object]] | None:
         if start or end:
             days = given.getlist(f"windows.{number}.days")
             found.append({"to": hour(end), "days": days, "from": hour(start)})
+    if not found:
+        raise FieldError(NO_HOURS)
     return found
 
 
@@ -96,6 +99,11 @@ def hour(text: str) -> str:
     """`9:00`, `9` and `09.00` as the API writes them; anything else as it stands, for the API to refuse."""
     found = re.fullmatch(r"(\d{1,2})(?:[:.](\d\d))?", text, re.ASCII)
     return f"{int(found[1]):02}:{found[2] or '00'}" if found else text
+
+
+def hours_of(windows: object | None) -> str:
+    """Which of the choices of a form a window is."""
+    return ANY if windows is None else THESE
 
 
 def spans_shown(windows: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import whole
-from web.nested_forms import DAYS, holidays_of, spans_shown, window_sentence, windows_of
+from web.nested_forms import (
+    DAYS,
+    FieldError,
+    holidays_of,
+    hours_of,
+    spans_shown,
+    window_sentence,
+    windows_of,
+)
 from web.pages import page, shown
 
 EMPTY: Mapping[str, Any] = {
@@ -42,6 +51,8 @@ def make_tenant() -> AnyResponse:
     """Make one."""
     try:
         ask("POST", "/tenants", body={"id": request.form.get("id", "").strip()} | _said())
+    except FieldError as error:
+        return _tenants(str(error), 400)
     except Refused as error:
         return _tenants(error.sentence, error.status)
     return redirect(url_for("board.tenants", done="saved"), 303)
@@ -60,19 +71,33 @@ def change_tenant(tenant_id: str) -> AnyResponse:
     """Save what differs."""
     path = f"/tenants/{quote(tenant_id, safe='')}"
     found = ask("GET", path)
-    wanted = {name: value for name, value in _said().items() if value != found[name]}
     try:
+        wanted = {name: value for name, value in _said().items() if value != found[name]}
         if wanted:
             ask("PATCH", path, body=wanted)
+    except FieldError as error:
+        return _tenant(tenant_id, str(error), 400)
     except Refused as error:
         return _tenant(tenant_id, error.sentence, error.status)
     return redirect(url_for("board.tenants", done="saved"), 303)
 
 
 def _said() -> dict[str, object]:
-    """What the form says of a tenant."""
+    """What the form says of a tenant. Raises FieldError."""
+    return _granted() | _usual_hours()
+
+
+def _usual_hours() -> dict[str, object]:
+    form, windows = request.form, windows_of(request.form)
+    return {
+        "default_windows": windows,
+        "default_holidays": holidays_of(form) if windows is not None else None,
+        "default_time_zone": (form.get("time_zone", "").strip() or None) if windows is not None else None,
+    }
+
+
+def _granted() -> dict[str, object]:
     form = request.form
-    windows = windows_of(form)
     kept = form.get("retention_days", "").strip()
     return {
         "name": form.get("name", "").strip(),
@@ -81,9 +106,6 @@ def _said() -> dict[str, object]:
         "queues": form.get("queues", "").replace(",", " ").split(),
         "weight": whole(form.get("weight", "1")),
         "retention_days": whole(kept) if kept else None,
-        "default_windows": windows,
-        "default_holidays": holidays_of(form) if windows is not None else None,
-        "default_time_zone": (form.get("time_zone", "").strip() or None) if windows is not None else None,
     }
 
 
@@ -102,11 +124,13 @@ def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
     """What the form shows: what was typed, where it was refused."""
     values = dict(tenant)
     if fault is not None:
-        values |= _said() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
+        values |= _granted() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
+        with suppress(FieldError):
+            values |= _usual_hours()
     return {
         "tenant": values,
         "gateways": ask("GET", "/gateways", {"limit": 1000})["gateways"],
-        "hours": "any" if values["default_windows"] is None else "these",
+        "hours": request.form.get("hours") or hours_of(values["default_windows"]),
         "spans": spans_shown(values["default_windows"]),
         "days": DAYS,
         "fault": fault,

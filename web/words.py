@@ -6,6 +6,7 @@ something that goes on, `rest` what nothing became of yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,6 +65,68 @@ CONTACT_STATES: Final[Mapping[str, Chip]] = {
     "failed": Chip("bad", "not reached"),
     "cancelled": Chip("rest", "cancelled"),
 }
+
+
+CAPS: Final[Mapping[str, str]] = {
+    "node_cps": "the nodes’ pace",
+    "gateway_cps": "the gateways’ pace",
+    "slow_start": "slow beginning",
+    "tenant_minute": "calls of this minute used up",
+    "campaign_concurrency": "its calls at once",
+    "tenant_concurrency": "the tenant’s calls at once",
+    "node_channels": "nodes full",
+    "gateway_channels": "gateways full",
+    "number_cap": "numbers called already",
+    "gateway_paused": "gateways paused",
+    "breaker": "breaker",
+    "window": "outside the hours",
+    "retry_wait": "waiting for retries",
+    "no_node": "no node",
+    "draining": "nodes drained",
+    "node_stalled": "nodes do not answer",
+    "node_refuses": "nodes refuse",
+    "agent": "agent held",
+    "halted": "halted",
+}
+"""What held a campaign back, in the two or three words that a plot has room for; a sentence stands elsewhere."""
+FIELDS: Final[Mapping[str, str]] = {
+    "name": "Name",
+    "max_concurrent_calls": "Calls at once",
+    "weight": "Share",
+    "scheduled_at": "The start",
+    "end_at": "The end",
+    "time_zone": "Time zone",
+    "default_time_zone": "Time zone",
+    "windows": "The hours",
+    "default_windows": "The hours",
+    "holidays.country": "Country of holidays",
+    "holidays.region": "Region of holidays",
+    "next_attempt_at": "The time of the call",
+    "expires_at": "The time until when",
+    "number": "Number",
+    "prefix": "Number",
+    "e164": "Number",
+    "campaign_id": "Campaign",
+    "gateway_id": "Gateway",
+    "retention_days": "Days kept",
+    "contacts": "The list",
+    "phone_number_id": "Number to call from",
+    "agent_id": "Agent",
+    "concurrent_max": "Calls at once",
+}
+"""What a field is called where the API names it first in what it refuses."""
+_FIELD: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?= (?:is|must|has|may|needs|cannot) )")
+_SPAN: Final = re.compile(r"(?:default_)?windows\.(\d+)\.(from|to|days)")
+
+
+def refusal(sentence: str) -> str:
+    """What the API refuses, with its field named as the form does; of another one as it is."""
+    found = _FIELD.match(sentence)
+    if found is None:
+        return sentence
+    span = _SPAN.fullmatch(found[0])
+    words = f"Hours {int(span[1]) + 1}, {span[2]}" if span else FIELDS.get(found[0], found[0])
+    return words + sentence[found.end() :]
 
 
 def state_chip(campaign: Mapping[str, Any]) -> Chip:

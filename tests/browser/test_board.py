@@ -1,21 +1,34 @@
-"""Somebody's day at the board, in Chromium: upload to end, a server out of reach, panic, and axe on every page."""
+"""The board in Chromium: a day at it, from upload to end, with five jobs; and every page of it, as it is read."""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import redis
+from gevent.pywsgi import WSGIServer
 
 from local.api_client import ApiClient
 from local.demo import create, demo_stack
+from local.postgres import EmbeddedPostgres
 from local.stack import ROOT, Stack
+from local.valkey import EmbeddedValkey
+from tests.browser.seed import seed
+from tests.databases import Databases
+from tests.integration.api.site import OTHER, TENANT, Site, key, settings_for, site_over
 
 CHROMIUM = Path("/usr/bin/chromium")
-HANG_SECONDS = 600
+HANG_SECONDS = 900
+KEYS = json.dumps([key("platform", TENANT), key("platform", OTHER)])
+PICTURES = "CARILLON_TEST_PICTURES"
+"""Names a folder into which the pictures of the documentation are written."""
 
 pytestmark = [
     pytest.mark.skipif(
@@ -25,6 +38,7 @@ pytestmark = [
         not (find_spec("playwright") and find_spec("axe_playwright_python")),
         reason="no driver: pip install -r requirements-browser.txt",
     ),
+    pytest.mark.timeout(HANG_SECONDS),
 ]
 
 
@@ -35,10 +49,49 @@ def stack(server_home: Path) -> Iterator[Stack]:
         yield running
 
 
-def test_a_day_at_the_board(stack: Stack) -> None:
-    key = (stack.home / "demo.key").read_text().strip()
-    # With it come a gateway, an agent and a number.
-    create(ApiClient(stack.web_url, key))
-    argv = [sys.executable, "-m", "tests.browser.drive", stack.web_url, key]
+@pytest.fixture
+def site(postgres: EmbeddedPostgres, databases: Databases, valkey: EmbeddedValkey) -> Iterator[Site]:
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    name = databases.new()
+    with site_over(settings_for(postgres.url_of(name), valkey.url)) as found:
+        yield found
+    databases.give_back(name)
+
+
+@pytest.fixture
+def served(site: Site) -> Iterator[str]:
+    """The address of the application, served on this machine."""
+    server = WSGIServer(("127.0.0.1", 0), site.app, log=None)
+    server.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.stop(timeout=1)
+
+
+def driven(module: str, *arguments: str) -> None:
+    """Nothing was found wrong."""
+    argv = [sys.executable, "-m", f"tests.browser.{module}", *arguments]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_a_day_at_the_board(stack: Stack) -> None:
+    secret = (stack.home / "demo.key").read_text().strip()
+    # With it come a gateway, an agent and a number.
+    create(ApiClient(stack.web_url, secret))
+    driven("drive", stack.web_url, secret)
+
+
+def test_every_page_is_readable_and_runs_nothing_that_a_tenant_wrote(
+    site: Site, served: str, pytestconfig: pytest.Config
+) -> None:
+    ids = asdict(seed(site))
+    # Light on a desk and dark on a telephone; the other two as well in the long runs.
+    looks = "4" if pytestconfig.getoption("--full") else "2"
+    driven("pages", served, KEYS, json.dumps(ids), looks)
+
+
+@pytest.mark.skipif(PICTURES not in os.environ, reason=f"pictures are taken where {PICTURES} names a folder")
+def test_pictures_are_taken(site: Site, served: str) -> None:
+    ids = asdict(seed(site))
+    driven("pages", served, KEYS, json.dumps(ids), "0", os.environ[PICTURES])

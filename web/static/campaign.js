@@ -11,6 +11,7 @@ const NEW_ROWS = 3;
 const page = document.getElementById("campaign");
 const live = document.getElementById("live");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
+const CAPS = JSON.parse(page.dataset.caps), AT_CAP = new Set(JSON.parse(page.dataset.full));
 const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, heard: 0, best: Infinity, behind: 0, shown: "" };
 
 function tell(kind, words) {
@@ -102,11 +103,23 @@ function shape(kind, attributes, text) {
   return made;
 }
 
+// Stretches of seconds in which the same thing held it back; a second or two between them are of the stretch.
+function runsOf(seconds) {
+  const runs = [];
+  seconds.forEach((second, index) => {
+    const cap = state.caps.get(second), last = runs.at(-1);
+    if (!cap) return;
+    if (last && last.cap === cap && index - last.last <= 3) last.last = index;
+    else runs.push({ cap, first: index, last: index });
+  });
+  return runs;
+}
+
 // Drawn for the width that it has: its words stay as large as the page's.
 function drawPlot() {
   const plot = document.getElementById("plot");
   if (!plot) return;
-  const width = Math.max(280, plot.clientWidth), height = 170, left = 34, bottom = height - 24, top = 14;
+  const width = Math.max(280, plot.clientWidth), height = 180, left = 34, bottom = height - 24, top = 24;
   const now = Math.floor((Date.now() - (Number.isFinite(state.best) ? state.best : 0)) / 1000) - 1;
   const seconds = Array.from({ length: SPAN }, (_, index) => now - SPAN + 1 + index);
   const rates = seconds.map((second) => state.begun.get(second) ?? 0);
@@ -127,9 +140,17 @@ function drawPlot() {
   const line = rates.map((rate, index) => `${px(index).toFixed(1)},${py(rate).toFixed(1)}`).join(" ");
   drawn.push(shape("polygon", { class: "area", points: `${left},${bottom} ${line} ${px(SPAN - 1)},${bottom}` }));
   drawn.push(shape("polyline", { class: "rate", points: line }));
-  seconds.forEach((second, index) => {
-    if (state.caps.has(second)) drawn.push(shape("rect", { class: "held", x: px(index), y: bottom + 2, width: Math.max(1.5, width / SPAN), height: 4 }));
-  });
+  let free = left;
+  for (const { cap, first, last } of runsOf(seconds)) {
+    const level = (AT_CAP.has(cap) ? py(Math.max(...rates.slice(first, last + 1))) : bottom) - 4;
+    drawn.push(shape("line", { class: "held", x1: px(first), x2: px(last + 1), y1: level, y2: level }));
+    const words = CAPS[cap] ?? cap.replaceAll("_", " "), long = words.length * 6.4;
+    const x = Math.min(px(first) + 4, width - long - 4);
+    // Where it would stand on another, the sentence above and the page of that minute say it.
+    if (x < free || px(last + 1) - px(first) < Math.min(long, 40)) continue;
+    drawn.push(shape("text", { class: "note", x, y: level - 4 }, words));
+    free = x + long + 8;
+  }
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.replaceChildren(...drawn);
   for (const second of state.begun.keys()) if (second < now - SPAN) state.begun.delete(second);
@@ -148,7 +169,7 @@ async function readPace() {
       if (step.cap) state.caps.set(second, step.cap);
     }
     if (!document.getElementById("plot")) return;
-    const held = state.caps.size ? " Marks below the line: something held it back in that second." : "";
+    const held = state.caps.size ? " The broken line: what held it there." : "";
     put("plot-says", `Calls begun each second, for three minutes.${held}`);
   } catch {
     // The stream says that the server is away.

@@ -81,15 +81,15 @@ def test_what_is_refused_stays_in_its_fields_and_changes_nothing(site: Site) -> 
     campaign_id, browser = site.create(1), Browser(site)
     path = f"/campaigns/{campaign_id}/settings"
     for changes, fault in (
-        ({"max_concurrent_calls": "0"}, "max_concurrent_calls is 0"),
-        ({"max_concurrent_calls": "many"}, "max_concurrent_calls"),
-        ({"hours": "these"}, "windows is a list of 0"),
+        ({"max_concurrent_calls": "0"}, "Calls at once is 0"),
+        ({"max_concurrent_calls": "many"}, "Calls at once is"),
+        ({"hours": "these"}, "Give one row of hours"),
         (
             {"hours": "these", "windows.0.from": "20:00", "windows.0.to": "9", "windows.0.days": ["mon"]},
             "must be later than from",
         ),
         ({"retry_rules.busy.delay_minutes": "soon"}, "Who was busy: soon is no number."),
-        ({"name": ""}, "name"),
+        ({"name": ""}, "Name is"),
     ):
         refused = browser.post(path, **settings(site, campaign_id, **{"weight": "9"} | changes))
         assert (refused.status_code, fault in refused.text) == (400, True), changes
@@ -208,7 +208,7 @@ def test_somebody_is_called_back_taken_out_and_put_back(site: Site) -> None:
         == f"{path}?done=person-callback"
     )
     assert now()["next_attempt_at"] == "2099-01-01T10:00:00.000Z"
-    assert "Call now" in browser.text(path)
+    assert "Call as soon as may be" in browser.text(path)
     assert browser.post(f"{path}/retry").status_code == 303
     assert now()["next_attempt_at"] is None
     assert browser.post(f"{path}/out").status_code == 303

@@ -49,6 +49,11 @@ def test_a_change_says_what_was_and_what_is() -> None:
     ]
 
 
+def test_one_short_change_is_one_sentence() -> None:
+    found = told(entry("changed", details={"changes": {"max_concurrent_calls": [60, 100]}}))
+    assert (found.words, found.changes) == ("changed calls at once from 60 to 100.", [])
+
+
 def test_why_it_was_held_is_said_in_full() -> None:
     held = told(entry("held", by=None, reason="no_node"))
     assert held.words.startswith("It was held. ")

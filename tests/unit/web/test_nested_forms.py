@@ -74,6 +74,11 @@ def test_any_hour_is_no_window_whatever_stands_in_its_rows() -> None:
     assert windows_of(MultiDict()) is None
 
 
+def test_hours_without_a_row_are_asked_for() -> None:
+    with pytest.raises(FieldError, match="one row of hours"):
+        windows_of(MultiDict({"hours": "these", "windows.0.from": " "}))
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [("9", "09:00"), ("9:30", "09:30"), ("09.30", "09:30"), ("24:00", "24:00"), ("", ""), ("noon", "noon")],

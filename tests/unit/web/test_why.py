@@ -90,3 +90,21 @@ def test_a_contact_that_waits_for_another_call_is_not_one_that_was_never_called(
     )
     assert words.contact_chip(contact | {"status": "failed", "disposition": "invalid"}).kind == "bad"
     assert words.outcome_chip("of_a_newer_release").words == "of a newer release"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("max_concurrent_calls is 0; it must be 1 or more.", "Calls at once is 0; it must be 1 or more."),
+        ("windows.2.to is '09:00'; it must be later.", "Hours 3, to is '09:00'; it must be later."),
+        ("action.room is 'a b'; it must be a word.", "action.room is 'a b'; it must be a word."),
+        ("Campaign is completed; it cannot be changed.", "Campaign is completed; it cannot be changed."),
+    ],
+)
+def test_a_field_that_is_refused_is_named_as_its_form_names_it(sentence: str, said: str) -> None:
+    assert words.refusal(sentence) == said
+
+
+def test_what_a_plot_says_is_a_reason_of_the_dialers() -> None:
+    assert words.CAPS.keys() <= BLOCKED_WORDS.keys()
+    assert words.CAPS.keys() >= FULL

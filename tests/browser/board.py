@@ -1,0 +1,127 @@
+"""The board as a signed-in browser has it, and what is wrong in any of its pages.
+
+For a process of its own: the browser's driver and gevent cannot share one.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM = "/usr/bin/chromium"
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+PATIENCE_MS = 90_000
+"""Ends a hang, and proves no speed."""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LOOKS = ((WIDE, "light"), (NARROW, "dark"), (WIDE, "dark"), (NARROW, "light"))
+"""The first two have each width and each scheme once."""
+SAY_VIOLATIONS = """
+    document.addEventListener("securitypolicyviolation", (event) =>
+        console.error(`the policy was violated: ${event.violatedDirective} ${event.blockedURI}`));"""
+CUT = (
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_CONNECTION_",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+)
+ZONE = "America/New_York"
+
+
+@dataclass
+class Board:
+    """The board at `url`, and whatever went wrong in any of its pages."""
+
+    url: str
+    browser: Browser
+    cookies: list[Any]
+    faults: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def opened(self, size: dict[str, int], scheme: str = "light") -> Iterator[tuple[BrowserContext, Page]]:
+        """A page in a window of that size."""
+        options: dict[str, Any] = {"viewport": size, "color_scheme": scheme, "locale": "en-US"}
+        context = self.browser.new_context(timezone_id=ZONE, reduced_motion="reduce", **options)
+        context.add_cookies(self.cookies)
+        context.add_init_script(SAY_VIOLATIONS)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("console", lambda message: self._heard(message.type, message.text))
+        page.on("pageerror", lambda error: self.faults.append(f"a script failed: {error}"))
+        page.on("dialog", self._alarmed)
+        page.on("request", lambda request: self._asked(request.url))
+        yield context, page
+        context.close()
+
+    def _heard(self, kind: str, text: str) -> None:
+        # What a test does on purpose the browser says too.
+        if kind == "error" and not any(cut in text for cut in CUT):
+            self.faults.append(f"the browser complains: {text}")
+
+    def _alarmed(self, dialog: Any) -> None:
+        self.faults.append(f"a page ran what somebody wrote: {dialog.message}")
+        dialog.dismiss()
+
+    def _asked(self, url: str) -> None:
+        if urlsplit(url).scheme != "data" and urlsplit(url).netloc != urlsplit(self.url).netloc:
+            self.faults.append(f"something was asked of {url}")
+
+    def visited(self, page: Page, address: str, *, refused: bool = False) -> None:
+        """Go to a page and let it settle; the browser itself complains of one that is `refused`."""
+        before = len(self.faults)
+        page.goto(address)
+        page.wait_for_timeout(300)
+        if refused:
+            del self.faults[before:]
+
+    def judge(self, addresses: Sequence[str], refused: Sequence[str], looks: int) -> None:
+        """Every page by axe's rules of WCAG A and AA, in so many LOOKS; none wider than its window."""
+        axe = _axe()
+        for size, scheme in LOOKS[:looks]:
+            with self.opened(size, scheme) as (_, page):
+                for address in [*addresses, *refused]:
+                    self.visited(page, address, refused=address in refused)
+                    self._judged(page, axe, address, f"{scheme} {size['width']}", size["width"])
+
+    def _judged(self, page: Page, axe: str, address: str, look: str, width: int) -> None:
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            self.faults.append(f"{address} is {wide} px wide in a window of {width}")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        page.evaluate(axe)
+        result = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+        if len(result["passes"]) < 5:
+            self.faults.append(f"{address}: axe has judged next to nothing")
+        for violation in result["violations"]:
+            where = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
+            self.faults.append(f"{address} {look}: {violation['id']}: {where}")
+
+
+def signed_in(browser: Browser, url: str, key: str) -> list[Any]:
+    """The cookies of a session, by a link that signs in once."""
+    asked = urllib.request.Request(
+        f"{url}/sign-in/link", method="POST", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        link = answer.read().decode()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.wait_for_url(f"{url}/")
+    cookies: list[Any] = context.cookies()
+    context.close()
+    return cookies
+
+
+def _axe() -> str:
+    found = find_spec("axe_playwright_python")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
