@@ -60,6 +60,9 @@ class LimitsForm(Form):
     """A tenant's limits; an empty field is no limit."""
 
     concurrent_max = IntegerField("Calls at once", [Optional()])
+    reserved_concurrency = IntegerField(
+        "Of these, kept for single calls", [Optional()], description="Campaigns leave so many free."
+    )
     calls_per_minute = IntegerField("Calls in a minute", [Optional()])
     daily_calls_max = IntegerField("Calls in a day (UTC)", [Optional()])
     daily_minutes_max = IntegerField(

@@ -201,7 +201,6 @@ def _limits(form: LimitsForm, fault: str | None = None, status: int = 200) -> Re
 
 
 def _limits_of(form: LimitsForm) -> Values:
-    """A gap is a number always: an empty field leaves it as it is."""
-    return {
-        name: value for name, value in form.data.items() if value is not None or name != "number_gap_seconds"
-    }
+    """Some are numbers always: an empty field leaves them as they are."""
+    numbers = ("number_gap_seconds", "reserved_concurrency")
+    return {name: value for name, value in form.data.items() if value is not None or name not in numbers}

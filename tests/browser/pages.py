@@ -107,7 +107,7 @@ def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:
 def _taken(page: Page, path: Path, *, whole: bool) -> None:
     """A third as large with the colours that it needs."""
     with Image.open(io.BytesIO(page.screenshot(full_page=whole))) as picture:
-        few = picture.convert("RGB").quantize(64, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
 
 

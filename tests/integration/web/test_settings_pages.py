@@ -102,9 +102,12 @@ def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> No
     assert admin.post("/limits", concurrent_max="9").status_code == 403
     assert platform.post("/limits", concurrent_max="-1").status_code == 400
     assert platform.post("/limits", concurrent_max="9", daily_calls_max="0").status_code == 303
-    assert "Calls at once 9 Calls in a minute no limit Calls in a day (UTC) 0" in admin.text("/limits")
+    assert (
+        "Calls at once 9 Of these, kept for single calls 0 Calls in a minute no limit Calls in a day (UTC) 0"
+        in admin.text("/limits")
+    )
     assert platform.post("/limits", number_gap_seconds="60", number_calls_24h="3").status_code == 303
-    kept = {"number_gap_seconds": 60, "number_calls_24h": 3}
+    kept = {"number_gap_seconds": 60, "number_calls_24h": 3, "reserved_concurrency": 0}
     assert site.get("/call-limits").json == dict.fromkeys(site.get("/call-limits").json) | kept
     assert platform.post("/limits", number_gap_seconds="0").status_code == 303
 
