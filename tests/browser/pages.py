@@ -70,6 +70,7 @@ def _pages(url: str, ids: dict[str, str]) -> tuple[list[str], list[str]]:
              f"{running}/contacts/{ids['person']}"]  # fmt: skip
     pages += [f"{running}/{page}" for page in ("contacts", "contacts?number=1", "pace", "log", "again", "settings",
                                                "schedule", "stop")]  # fmt: skip
+    pages += [f"/reports/{name}" for name in ("hours", "routes", "lengths", "attempts", "abandoned", "lists")]
     return [url + page for page in pages], [f"{url}/campaigns/nothing"]
 
 
