@@ -50,6 +50,7 @@ def _batches(
         default_region=request.region,
         limits=request.limits,
         encoding=request.encoding,
+        sheet=request.sheet,
         templates=request.templates,
         notes=notes,
         options=request.added,

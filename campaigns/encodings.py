@@ -44,12 +44,21 @@ _NOT_CSV_TEXT = re.compile(
     rb"|(?P<JSON>\[\s*\{|\{\s*\"))",
     re.IGNORECASE,
 )
+_WORKBOOK = b"PK\x03\x04"
 ENOUGH_WORDS = 200
 MOST_SUGGESTED = 4
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15"})
 _COMMON = ("cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8-r", "cp852")
 _DELIMITERS = re.compile('[,;|"]')
 _ESCAPED = re.compile("[\udc80-\udcff]")
+
+
+def is_workbook(file: BinaryIO) -> bool:
+    """Whether a list, whose file is at its start then, is a zip, which an XLSX workbook is."""
+    file.seek(0)
+    head = file.read(len(_WORKBOOK))
+    file.seek(0)
+    return head == _WORKBOOK
 
 
 def open_text(

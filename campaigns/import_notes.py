@@ -16,11 +16,12 @@ MOST_WARNINGS = 20
 @dataclass(slots=True)
 class ImportNotes:
     """Filled while a list is read. `warnings` are sentences for the uploader; `groups` are those of its contacts
-    (`zone_groups`), by their ids; `encoding` and `delimiter` are a file's; `report` is a doctor's."""
+    (`zone_groups`), by their ids; `encoding`, `delimiter` and `sheet` are a file's; `report` is a doctor's."""
 
     columns: list[ListColumn] = field(default_factory=list)
     encoding: str | None = None
     delimiter: str | None = None
+    sheet: str | None = None
     report: ListReport | None = None
     warnings: list[str] = field(default_factory=list)
     groups: dict[int, Group] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class ImportNotes:
             "groups": [(known, tuple(group)) for known, group in self.groups.items()],
             "encoding": self.encoding,
             "delimiter": self.delimiter,
+            "sheet": self.sheet,
             "report": None if self.report is None else asdict(self.report),
         }
 
@@ -60,6 +62,7 @@ class ImportNotes:
             columns=[ListColumn(**column) for column in said["columns"]],
             encoding=said["encoding"],
             delimiter=said["delimiter"],
+            sheet=said["sheet"],
             report=None if said["report"] is None else ListReport(**said["report"]),
             warnings=list(said["warnings"]),
             groups={

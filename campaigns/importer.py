@@ -1,4 +1,4 @@
-"""Imports an uploaded CSV list: batches of contacts and rejected rows. The caller stores them.
+"""Imports an uploaded list, of CSV or XLSX: batches of contacts and rejected rows. The caller stores them.
 
 Used by the API when a campaign is created: `spool` the upload, then write each batch of `read_list`. Every row
 after the header is in exactly one batch, accepted or rejected with its line, text, code and reason.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import BinaryIO
 
 from campaigns.column_names import PHONE_COLUMN, ListColumn, is_phone_column
 from campaigns.columns import Columns, Limits, check_cells, named_width, read_header
 from campaigns.csvfile import Row, read_rows
-from campaigns.encodings import open_text
-from campaigns.errors import ListRefused
+from campaigns.encodings import is_workbook, open_text
+from campaigns.errors import ListRefused, quoted
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, rejected, rejected_cell
 from campaigns.list_doctor import Doctor
@@ -44,6 +45,7 @@ def read_list(
     default_region: str | None,
     limits: Limits,
     encoding: str | None = None,
+    sheet: str | None = None,
     templates: Sequence[Template] = (),
     notes: ImportNotes | None = None,
     options: bool = False,
@@ -52,7 +54,8 @@ def read_list(
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
-    """Read a CSV list; `let_others_run` is called every few milliseconds by the clock `now`, so that others can run.
+    """Read a list, of CSV or of a workbook's `sheet`; `let_others_run` is called every few milliseconds by the clock
+    `now`, so that others can run.
 
     `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way. With
     `options` the list has columns that say something of the contact (`contact_options`). A `doctor` looks on, and has
@@ -61,9 +64,15 @@ def read_list(
     """
     time_slice = TimeSlice(let_others_run, now=now)
     notes = ImportNotes() if notes is None else notes
-    text = open_text(file, encoding, time_slice, notes)
-    try:
-        rows = read_rows(text, limits, time_slice, notes)
+    if is_workbook(file):
+        every_row = _sheet_rows(file, sheet, limits, time_slice, notes)
+    elif sheet is not None:
+        raise ListRefused(
+            "unknown_sheet", f"sheet is {quoted(sheet)}, and contacts is no workbook: leave it out"
+        )
+    else:
+        every_row = _csv_rows(file, encoding, limits, time_slice, notes)
+    with closing(every_row) as rows:
         header = next(rows, None)
         sample = list(itertools.islice(rows, SAMPLE_ROWS))
         columns, notes.columns = _header(header, limits, sample, default_region, doctor)
@@ -80,6 +89,23 @@ def read_list(
         every = itertools.chain(sample, rows)
         del sample
         yield from batcher.batches(_judged(every, columns, batcher, doctor))
+
+
+def _sheet_rows(
+    file: BinaryIO, sheet: str | None, limits: Limits, time_slice: TimeSlice, notes: ImportNotes
+) -> Generator[Row]:
+    # Only the process that reads a workbook needs what it is read by.
+    from campaigns.workbooks import read_sheet
+
+    yield from read_sheet(file, sheet, limits, time_slice, notes)
+
+
+def _csv_rows(
+    file: BinaryIO, encoding: str | None, limits: Limits, time_slice: TimeSlice, notes: ImportNotes
+) -> Generator[Row]:
+    text = open_text(file, encoding, time_slice, notes)
+    try:
+        yield from read_rows(text, limits, time_slice, notes)
     finally:
         text.detach()
 

@@ -23,6 +23,8 @@ from campaigns.list_process import ListForm, ListRequest
 from campaigns.suppression_list import read_entries
 
 CPU_SECONDS = 120
+MEMORY_BYTES = 2 * 1024**3
+"""Of address space; the longest list takes a fraction of it."""
 SIGN_OF_LIFE_SECONDS = 1.0
 
 
@@ -76,6 +78,7 @@ def main() -> None:
     for heeded_by_the_web_process in (signal.SIGTERM, signal.SIGINT):
         signal.signal(heeded_by_the_web_process, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     read(ListRequest.from_json(sys.argv[1]), sys.stdin.buffer, Output(sys.stdout.buffer))
 
 

@@ -31,7 +31,7 @@ PIPE_BYTES = 1024 * 1024
 
 
 class ListForm(StrEnum):
-    """What is read: contacts of a CSV file or of an array of JSON objects, or a do-not-call list (CSV)."""
+    """What is read: contacts of a CSV file, a workbook or an array of JSON objects, or a do-not-call list."""
 
     CSV = "csv"
     JSON = "json"
@@ -53,6 +53,7 @@ class ListRequest:
     policy: ListPolicy | None = None
     examined: bool = False
     corrected: bool = False
+    sheet: str | None = None
 
     def doctor(self) -> Doctor | None:
         """Who looks on, where somebody is to."""
@@ -77,6 +78,7 @@ class ListRequest:
             None if said["policy"] is None else ListPolicy(**said["policy"]),
             said["examined"],
             said["corrected"],
+            said["sheet"],
         )
 
 

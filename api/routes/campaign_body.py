@@ -36,6 +36,7 @@ from campaigns import policy_choice, store, window_changes
 from campaigns.columns import Limits
 from campaigns.contact_rows import contact_rows
 from campaigns.copy_rows import CopyRows
+from campaigns.encodings import is_workbook
 from campaigns.errors import ListRefused, ListTooLarge
 from campaigns.json_elements import elements
 from campaigns.list_frames import ListNotRead
@@ -58,7 +59,8 @@ from campaigns.windows import WindowRefusedError
 from cooperative import let_others_run
 
 FILE_FIELD = "contacts"
-ENCODING_FIELD = "encoding"
+FILE_OPTIONS = ("encoding", "sheet")
+"""Fields that say how the file is to be read."""
 LIMITS = Limits()
 IMPORT_SECONDS = 120.0
 IMPORTS_AT_ONCE = 2
@@ -89,7 +91,9 @@ class Reading:
     examined: bool = False
     corrected: bool = False
 
-    def request(self, form: ListForm, encoding: str | None = None, *, added: bool = False) -> ListRequest:
+    def request(
+        self, form: ListForm, encoding: str | None = None, sheet: str | None = None, *, added: bool = False
+    ) -> ListRequest:
         """As it is asked of whoever reads it."""
         return ListRequest(
             form,
@@ -102,6 +106,7 @@ class Reading:
             self.policy,
             self.examined,
             self.corrected,
+            sheet,
         )
 
 
@@ -231,17 +236,17 @@ def read_body(
 def _from_form(
     form: Form, checked: Callable[[dict[str, object]], V], schema: ma.Schema, *, added: bool
 ) -> ListBody[V]:
-    given = {name: values for name, values in form.fields.items() if name != ENCODING_FIELD}
+    given = {name: values for name, values in form.fields.items() if name not in FILE_OPTIONS}
     fields = checked(typed(given.items(), schema))
-    encoding = _encoding(form.fields.get(ENCODING_FIELD, []))
+    encoding, sheet = (_once(name, form.fields.get(name, [])) for name in FILE_OPTIONS)
     file = form.file
     if file is None:
         raise ApiError(400, f"{FILE_FIELD} is required.")
 
     def read(reading: Reading) -> Generator[CopyRows]:
-        asked = reading.request(ListForm.CSV, encoding, added=added)
-        file.seek(0)
-        if form.file_size > SHORT_BYTES:
+        asked = reading.request(ListForm.CSV, encoding, sheet, added=added)
+        # What a workbook unpacks to is no matter of its size.
+        if is_workbook(file) or form.file_size > SHORT_BYTES:
             return read_in_process(asked, file)
         return contact_rows(asked, file, let_others_run)
 
@@ -290,9 +295,9 @@ def _decoded(name: str, value: Bytes) -> object:
     return decode(value)
 
 
-def _encoding(given: Sequence[str]) -> str | None:
+def _once(name: str, given: Sequence[str]) -> str | None:
     if len(given) > 1:
-        raise ApiError(400, f"{ENCODING_FIELD} is given {len(given)} times; it must be given once.")
+        raise ApiError(400, f"{name} is given {len(given)} times; it must be given once.")
     return given[0].strip() or None if given else None
 
 
@@ -313,7 +318,7 @@ def checked_fields(kind: type[CampaignFields], data: dict[str, object]) -> Campa
     try:
         fields: CampaignValues = schema.load(data)
     except ma.ValidationError as error:
-        raise refusal(error, schema, (FILE_FIELD, ENCODING_FIELD)) from error
+        raise refusal(error, schema, (FILE_FIELD, *FILE_OPTIONS)) from error
     region = fields["default_region"]
     if region is not None:
         fields["default_region"] = region.upper()

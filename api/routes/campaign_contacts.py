@@ -18,6 +18,7 @@ from api.errors import conflict, not_found
 from api.resources import id_or_404
 from api.retrying import when_free
 from api.routes.campaign_body import (
+    FILE_OPTIONS,
     IMPORT_SECONDS,
     LIMITS,
     ListBody,
@@ -103,7 +104,7 @@ class AdditionBody(schemas.Schema):
 
 
 class AdditionForm(schemas.Schema):
-    """Contacts to add, as a CSV file. For the documentation: a form is read as it streams in."""
+    """Contacts to add, as a CSV file or XLSX workbook. For the documentation: a form is read as it streams in."""
 
     contacts = fields.Raw(
         required=True,
@@ -117,6 +118,7 @@ class AdditionForm(schemas.Schema):
     encoding = schemas.Text(
         1, 40, metadata={"description": "As of a new campaign.", "example": "windows-1251"}
     )
+    sheet = schemas.Text(1, 31, metadata={"description": "As of a new campaign.", "example": "Leads"})
 
 
 class AddedRowSchema(schemas.Schema):
@@ -216,7 +218,7 @@ def _none(data: dict[str, object]) -> None:
     try:
         schema.load(data)
     except ma.ValidationError as error:
-        raise refusal(error, schema, ("contacts", "encoding")) from error
+        raise refusal(error, schema, ("contacts", *FILE_OPTIONS)) from error
 
 
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:

@@ -194,6 +194,7 @@ def _told(found: Preview) -> dict[str, object]:
         "cancelled": found.cancelled,
         "encoding": notes.encoding,
         "delimiter": notes.delimiter,
+        "sheet": notes.sheet,
         "columns": [_column(column, report.uses) for column in notes.columns],
         "first_rows": shown,
         "codes": [

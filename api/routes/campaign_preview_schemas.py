@@ -31,6 +31,7 @@ EXAMPLE_PREVIEW: dict[str, object] = {
     "cancelled": 0,
     "encoding": "utf-8",
     "delimiter": ";",
+    "sheet": None,
     "columns": [
         {"header": "phone_number", "column": "phone_number", "variable": None, "used_for": "number"},
         {"header": "Имя", "column": "Имя", "variable": "carillon_imya", "used_for": "custom_field"},
@@ -207,6 +208,7 @@ class PreviewSchema(schemas.Schema):
     )
     encoding = schemas.Text(required=True, allow_none=True, metadata={"description": "As which it was read."})
     delimiter = schemas.Text(required=True, allow_none=True)
+    sheet = schemas.Text(required=True, allow_none=True, metadata={"description": "Of a workbook."})
     columns = schemas.Items(schemas.Nested(PreviewColumnSchema), required=True)
     first_rows = schemas.Items(
         schemas.Nested(PreviewRowSchema), required=True, metadata={"description": "The first ten."}

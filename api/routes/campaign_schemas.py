@@ -402,8 +402,8 @@ class CampaignForm(CampaignFields):
         metadata={
             "type": "string",
             "format": "binary",
-            "description": "CSV with a header row and a phone_number column; 10 MB, 100,000 rows and 200 columns at "
-            "most.",
+            "description": "CSV, or an XLSX workbook, with a header row and a phone_number column; 10 MB, 100,000 "
+            "rows and 200 columns at most. A workbook's number is read with all of its digits, a day as 2026-01-31.",
         },
     )
     encoding = schemas.Text(
@@ -414,6 +414,15 @@ class CampaignForm(CampaignFields):
             "mark says; bytes that are neither are taken for Windows-1252 where that makes words, and "
             "`import.warnings` says so.",
             "example": "windows-1251",
+        },
+    )
+    sheet = schemas.Text(
+        1,
+        31,
+        metadata={
+            "description": "The sheet of a workbook. Left out: the first that is shown and not empty; where there "
+            "are others, `import.warnings` says which was read.",
+            "example": "Leads",
         },
     )
 

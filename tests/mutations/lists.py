@@ -51,6 +51,34 @@ STRANGERS = (
         (f"{SHAPES}::test_a_shape_goes_in_as_its_people_mean_it",),
     ),
 )
+WORKBOOKS = (
+    Mutation(
+        "workbook read here",
+        "a workbook that is made to harm is unpacked in the process that serves everybody",
+        "api/routes/campaign_body.py",
+        "        if is_workbook(file) or form.file_size > SHORT_BYTES:\n",
+        "        if form.file_size > SHORT_BYTES:\n",
+        (f"{PREVIEWS}::test_a_workbook_is_read_in_a_process_of_its_own_wherever_a_list_is",),
+    ),
+    Mutation(
+        "bomb unpacked",
+        "a workbook is unpacked to any size",
+        "campaigns/workbooks.py",
+        "                    if total > MOST_UNPACKED:\n",
+        "                    if total > 1_000 * MOST_UNPACKED:\n",
+        ("tests/unit/campaigns/test_workbooks.py::test_one_that_unpacks_to_too_much_is_refused",),
+    ),
+    Mutation(
+        "digits rounded",
+        "a number of a workbook is called with its last digits lost",
+        "campaigns/workbooks.py",
+        "        return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else repr(value)\n",
+        '        return f"{value:.6g}"\n',
+        (
+            "tests/unit/campaigns/test_workbooks.py::test_numbers_have_all_of_their_digits_and_days_are_no_numbers",
+        ),
+    ),
+)
 PREVIEWED = (
     Mutation(
         "suppressed corrected",

@@ -15,6 +15,7 @@ from campaigns.list_doctor import NOT_CORRECTED
 from tests.integration.api.site import Site, csv_of
 from tests.unit.campaigns.test_list_shapes import SHAPES
 from tests.unit.campaigns.test_nasty_lists import REFUSED, RIGHT
+from tests.workbook import workbook
 
 COUNTED = ("rows", "accepted", "duplicates", "invalid", "suppressed")
 TABLES = ("campaign", "contact", "import_reject", "campaign_zone", "campaign_log", "idempotency")
@@ -321,3 +322,41 @@ def test_who_must_not_be_called_is_not_in_a_corrected_list(site: Site, read_wher
     )
     assert corrected.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert corrected.text == "\ufeffphone_number,n\r\n'+14155550003,3\r\n'+14155550004,4\r\n", read_where
+
+
+def test_a_workbook_is_read_in_a_process_of_its_own_wherever_a_list_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(*_: object) -> None:
+        raise AssertionError("a workbook is read in the web process")
+
+    monkeypatch.setattr(campaign_body, "contact_rows", here)
+    leads = [
+        ["phone_number", "name"],
+        [4155550100, "Ann"],
+        ["(415) 555-0101", "Bob"],
+        ["+14155550100", "twice"],
+    ]
+    book = workbook({"Leads": leads, "Other": [["phone_number"], ["+14155550109"]]})
+    agrees(site, "workbook", book)
+    told = preview(site, book).json
+    assert (told["sheet"], told["encoding"], told["accepted"], told["duplicates"]) == ("Leads", None, 2, 1)
+    corrected = preview(site, book, "?format=csv")
+    assert corrected.text == "\ufeffphone_number,name\r\n'+14155550100,Ann\r\n'+14155550101,Bob\r\n"
+    made = site.post("/campaigns", data=site.form(book, sheet="Other"))
+    assert contacts(site, made) == [("+14155550109", {})]
+    form = {"contacts": (io.BytesIO(book), "list.xlsx"), "sheet": "Leads"}
+    added = site.post(f"/campaigns/{made.json['id']}/contacts", data=form)
+    assert (added.status_code, added.json["added"], added.json["duplicates"]) == (201, 2, 1)
+    unknown = site.post("/campaigns", data=site.form(book, sheet="Nobody"))
+    assert (unknown.status_code, "sheet is 'Nobody'" in unknown.text) == (400, True)
+
+
+def test_a_workbook_that_is_made_to_harm_is_refused(site: Site) -> None:
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    for book in (
+        workbook({"S": far}),
+        workbook({"S": []}, parts={"xl/styles.xml": b" " * (200 * 1024 * 1024)}),
+    ):
+        made = site.post("/campaigns", data=site.form(book), headers={"Accept": "application/json"})
+        assert (made.status_code, made.json["code"]) in [(400, "too_many_cells"), (400, "too_large")]
