@@ -38,6 +38,9 @@ GROUP_SIZE = 500
 BEHIND_SECONDS = 0.25
 BEHIND_COMMITS = 4
 """Reports that wait for longer than that, or than so many commits take, are more than this process can write."""
+MOST_EARLY = 20_000
+"""Reports of calls that are on their way to us: a takeover lasts less than a second, and a node tells of a few
+thousand calls in one."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 2.0
 
@@ -84,6 +87,9 @@ class Recorder:
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
     _took: deque[float] = field(default_factory=lambda: deque(maxlen=20))
+    _early: deque[Report] | None = None
+    """What is told of calls that nobody here knows yet, while some are on their way; the oldest goes where it is too
+    much. None while none are."""
 
     def __post_init__(self) -> None:
         self._idle.set()
@@ -92,6 +98,22 @@ class Recorder:
         """Take an event from a connection's reader; never waits."""
         if isinstance(event, (ChannelEvent, JobResult)):
             self._add(Report(event.call_id, time.monotonic(), event=event))
+
+    def expect_calls(self) -> None:
+        """Their events come from now on, and the calls themselves a moment later: a takeover asks for the events
+        first. What is told of calls that nobody here knows is kept until `calls_came`."""
+        if self._early is None:
+            self._early = deque(maxlen=MOST_EARLY)
+
+    def calls_came(self) -> None:
+        """They are among the live calls, as far as they come: what was told of them is taken up in its order."""
+        early, self._early = self._early, None
+        known = [report for report in early or () if report.call_id in self.live_calls]
+        if known:
+            # Before what was told of the same calls since.
+            self._waiting.extendleft(reversed(known))
+            self._idle.clear()
+            self._wake.set()
 
     def found_alive(self, call: LiveCall, *, progress: bool, answered_ago: float | None) -> None:
         """Recovery saw this call alive at the switch."""
@@ -177,6 +199,8 @@ class Recorder:
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)
+        if call is None and self._early is not None and report.event is not None:
+            self._early.append(report)
         if call is None or call.over:
             return
         if report.ended is not None and report.ended.sent_age is None and call.seen:

@@ -1,7 +1,8 @@
 """Takes over what a dead dialer left: its permits, its calls in flight, its unpublished transitions.
 
 One dialer at a time takes over from a dead one (`takeover_claim`), in an order that a further death does not upset:
-filters first (so that no event falls between), then permits, then rows, then transitions. Only a dialer of which
+filters first (so that no event falls between; what comes before its call does is kept by the recorder), then permits,
+then rows, then transitions. Only a dialer of which
 nothing is left is marked settled; until then the next one starts again. One that was frozen in the middle may wake
 beside the next: a permit is taken by whoever finds it in the dead one's hands, a row likewise, and publishing may be
 repeated.
@@ -144,6 +145,14 @@ class Takeover:
                 release_takeover(other, me)
 
     def _take(self, other: str) -> int:
+        recorder = self.reconciler.recorder
+        recorder.expect_calls()
+        try:
+            return self._adopt(other)
+        finally:
+            recorder.calls_came()
+
+    def _adopt(self, other: str) -> int:
         with db.connection_context():
             senders = [row["sent_by"] for row in rows(_SENDERS, other)]
         for sender in {other, *senders}:

@@ -396,4 +396,27 @@ STREAM = (
         "  elseif version >= due or force then\n",
         (f"{OUTBOX}::test_a_later_change_waits_for_the_earlier_one_of_somebody_else",),
     ),
+    Mutation(
+        "told early and forgotten",
+        "a call that ends while it is taken over from a dead dialer is heard of by nobody",
+        "dialer/record/recorder.py",
+        "            self._early.append(report)\n",
+        "            pass\n",
+        (
+            f"{RECORDER}::test_what_is_told_of_a_call_before_it_has_come_from_a_dead_dialer_is_taken_up_when_it_has",
+        ),
+    ),
+    Mutation(
+        "nobody expects calls",
+        "a takeover asks for events, and nobody keeps them until their calls are here",
+        "dialer/recovery/takeover.py",
+        "        recorder.expect_calls()\n",
+        "",
+        (
+            (
+                "tests/unit/dialer/test_takeover_filters.py"
+                "::test_what_is_told_while_a_dead_dialer_s_calls_come_is_kept_until_they_are_here"
+            ),
+        ),
+    ),
 )

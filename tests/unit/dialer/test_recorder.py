@@ -152,6 +152,45 @@ def test_any_order_and_any_repetition_of_events_ends_in_the_same_state(
     assert len(bench.live_calls) == 0
 
 
+def test_what_is_told_of_a_call_before_it_has_come_from_a_dead_dialer_is_taken_up_when_it_has(
+    bench: Bench,
+) -> None:
+    call, never_comes = make_call(), make_call(call_id="another")
+    told = [channel_event(call.call_id, CREATED), channel_event(call.call_id, ANSWERED)]
+    bench.take(*told)
+    bench.write()
+    bench.recorder.expect_calls()
+    bench.take(*told, channel_event(never_comes.call_id, ENDED, busy()))
+    bench.take(channel_event(call.call_id, ENDED, make_hangup()))
+    bench.write()
+    bench.live_calls.add(call)
+    bench.take(channel_event(call.call_id, ENDED, busy()))
+    bench.recorder.calls_came()
+    bench.write()
+    bench.write()
+    assert [(end.call_id, end.disposition) for end in bench.rows.ends] == [(call.call_id, "answered")]
+    assert bench.over == [call.call_id]
+    bench.live_calls.add(never_comes)
+    bench.recorder.calls_came()
+    bench.write()
+    assert len(bench.rows.ends) == 1, "what is not ours by then is nobody's matter here"
+
+
+def test_of_very_much_that_is_told_early_the_oldest_goes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "MOST_EARLY", 2)
+    call = make_call()
+    bench.recorder.expect_calls()
+    bench.take(channel_event(call.call_id, ENDED, busy()))
+    bench.take(*(channel_event(f"other {place}", CREATED) for place in range(2)))
+    bench.write()
+    bench.live_calls.add(call)
+    bench.recorder.calls_came()
+    bench.write()
+    assert bench.rows.ends == []
+
+
 def test_an_end_that_postgresql_refuses_does_not_hold_up_the_others(bench: Bench) -> None:
     calls = [bench.fly() for _ in range(5)]
     bench.rows.poison = {calls[2].call_id}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -51,6 +52,25 @@ def test_an_adopted_dialer_is_heard_until_a_minute_after_its_last_call(
     clock.now += 1
     takeover._release()
     assert cluster.adopted == []
+
+
+def test_what_is_told_while_a_dead_dialer_s_calls_come_is_kept_until_they_are_here(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takeover, steps = successor(cluster, LiveCalls()), []
+
+    def adopt(_takeover: Takeover, _other: str) -> int:
+        steps.append("adopted")
+        raise OSError("the database is away")
+
+    recorder = SimpleNamespace(
+        expect_calls=lambda: steps.append("expected"), calls_came=lambda: steps.append("came")
+    )
+    takeover.reconciler = cast("Any", SimpleNamespace(recorder=recorder))
+    monkeypatch.setattr(Takeover, "_adopt", adopt)
+    with pytest.raises(OSError, match="away"):
+        takeover._take(OTHER)
+    assert steps == ["expected", "adopted", "came"], "also where they do not come after all"
 
 
 def test_a_dialer_that_is_adopted_again_is_heard_anew(clock: Clock, cluster: Cluster) -> None:
