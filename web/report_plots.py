@@ -41,7 +41,7 @@ def rates(labels: Sequence[str], values: Sequence[float | None], *, narrow: bool
     """A bar for each of the first of these, as high as its answer rate; what has none has no bar."""
     most = MOST_BARS_NARROW if narrow else MOST_BARS
     given = [value for value in values[:most] if value is not None]
-    chart = _bars(narrow, range=(0, max([*given, 0.01])), value_formatter=percent)
+    chart = _bars(narrow, range=(0, max([*given, 0.01])), value_formatter=percent, x_label_rotation=40)
     chart.x_labels = list(labels[:most])
     chart.add("answer rate", list(values[:most]))
     return rendered(chart)

@@ -12,6 +12,7 @@ from flask import Response, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
+from api.auth import current_caller
 from api.blueprint import PREFIX
 from web import report_plots
 from web.ask import ask, given
@@ -36,9 +37,9 @@ CAMPAIGNS: Final = 100
 PER_PAGE: Final = 100
 QUARTER: Final = timedelta(minutes=15)
 ROUTES: Final = (
-    ("prefixes", "prefix", "Prefix", "The first four digits of the numbers called."),
-    ("caller-ids", "caller_id", "Caller id", "One that falls behind the others is perhaps shown as spam."),
     ("gateways", "gateway_id", "Gateway", ""),
+    ("caller-ids", "caller_id", "Caller id", "One that falls behind the others is perhaps shown as spam."),
+    ("prefixes", "prefix", "Prefix", "The first four digits of the numbers called."),
 )
 
 
@@ -140,7 +141,13 @@ def _routes(query: Mapping[str, object]) -> dict[str, object]:
     for name, key, words, note in ROUTES:
         rows = ask("GET", f"/reports/{name}", query)[name.replace("-", "_")]
         each.append({"name": name, "key": key, "words": words, "note": note, "rows": rows})
-    return {"each": each, "short": ask("GET", "/reports/short-calls", query)["short_calls"]}
+    # Who may only read is told a gateway by its id.
+    known = ask("GET", "/gateways", {"limit": 1000})["gateways"] if current_caller().may("operate") else ()
+    return {
+        "each": each,
+        "short": ask("GET", "/reports/short-calls", query)["short_calls"],
+        "gateway_names": {gateway["id"]: gateway["name"] for gateway in known},
+    }
 
 
 def _lengths(query: Mapping[str, object]) -> dict[str, object]:

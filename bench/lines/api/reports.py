@@ -108,8 +108,7 @@ def fill(world: World, calls: int) -> uuid.UUID:
         with db.connection_context():
             db.execute_sql(_CONTACTS, (campaign_id, contacts))
         for seq in range(1, CALLS_OF_ONE + 1):
-            if seq == CALLS_OF_ONE:
-                call_reports.fold()
+            call_reports.fold()
             given = {"tenant": world.tenant_id, "campaign": campaign_id, "seq": seq, "start": START}
             with db.connection_context():
                 db.execute_sql(_CALLS, given)

@@ -51,6 +51,11 @@ def test_the_pages_say_what_the_api_says(site: Site, campaign: str) -> None:
         "beyond it",
     ):
         assert words in routes
+    (gateway,) = site.sql("SELECT id::text AS id, name FROM gateway WHERE name = 'trunk'")
+    site.sql("UPDATE report_route SET gateway_id = %s", gateway["id"])
+    site.sql("UPDATE report_change SET gateway_id = %s", gateway["id"])
+    assert "trunk 3 2 66.7 %" in Browser(site, "operate").text("/reports/routes")
+    assert gateway["id"] in browser.text("/reports/routes")
     lengths = browser.text("/reports/lengths")
     assert "1.25 s or less with half of 3 calls" in lengths
     assert "0 s or less with half of 2 calls, 45 s or less with 95 of 100." in lengths
@@ -99,7 +104,7 @@ def test_the_tables_are_to_be_had_under_the_session(site: Site, campaign: str) -
 def test_a_page_asks_little_of_the_database(
     site: Site, campaign: str, show: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    browser = Browser(site, "read")
+    browser = Browser(site, "operate")
     asked = statements.counted(monkeypatch)
     assert browser.get(f"/reports/{show}").status_code == 200
     assert 0 < len(asked) <= MOST_STATEMENTS, asked
