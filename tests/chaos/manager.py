@@ -114,7 +114,8 @@ class Manager:
     def end(self) -> None:
         """Nobody comes any more; what was asked for is answered, and the campaign that was fed may end."""
         self._ending.set()
-        for thread in list(self._threads):
+        # Not of a copy: the first of them may have begun another meanwhile.
+        for thread in self._threads:
             thread.join()
         self.party.client().patch(f"/api/v1/campaigns/{self._fed}", {"keep_open": False})
         self.hours += [
