@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.faults import Kind
+
+ROOT = Path(__file__).parents[2]
 SEED_VARIABLE = "CARILLON_CHAOS_SEED"
 SHORT_SEED = 20
+CONTACTS = 280
 LONG_SEEDS = (1, 2, 3)
+
+
+SIZE = ("--faults", str(len(Kind)), "--contacts", str(CONTACTS))
+"""Each kind of fault once, as a schedule begins."""
 
 
 def chaos(*arguments: str, seconds: float) -> str:
@@ -30,8 +39,18 @@ def chaos(*arguments: str, seconds: float) -> str:
 
 def test_nobody_is_called_twice_and_nobody_is_lost_whatever_dies() -> None:
     seed = os.environ.get(SEED_VARIABLE, str(SHORT_SEED))
-    said = chaos("--short", "--seed", seed, seconds=850)
+    said = chaos("--short", "--seed", seed, *SIZE, seconds=850)
     assert f"seed {seed}:" in said
+
+
+def test_the_document_says_how_it_runs() -> None:
+    document = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert f"script/chaos --short --seed {SHORT_SEED} {' '.join(SIZE)} " in document
+
+
+@pytest.mark.full
+def test_nobody_is_called_twice_and_nobody_is_lost_as_script_chaos_short_has_it() -> None:
+    chaos("--short", "--seed", str(SHORT_SEED), seconds=850)
 
 
 @pytest.mark.full
