@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 BLOCKED_WORDS: Mapping[str, str] = {
     "paused": "Somebody paused the campaign.",
+    "abandon_rate": "More of its calls were abandoned than the law allows, as a policy pack has it; it was paused.",
     "restored": "The database was restored from a backup. Who was called since is not known: somebody has to look.",
     "halted": "The tenant, or everybody, is halted.",
     "agent": "The agent was deleted, may not be used any more, or is held since it could not run for five calls.",

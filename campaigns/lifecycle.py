@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns import agent_holds, breakers, budget, policy_choice
+from campaigns import abandon_rates, agent_holds, breakers, budget, policy_choice
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -169,6 +169,7 @@ def _run(campaign_id: uuid.UUID, tenant_id: str, action: Action, owner: str) -> 
     budget.lock(tenant_id)
     status, _ = _lock_and_check(campaign_id, tenant_id, action)
     _check_needs(campaign_id)
+    _check_abandoned(campaign_id)
     agent_holds.release(campaign_id)
     budget.check(campaign_id, tenant_id)
     cleared: CampaignColumns = {
@@ -204,6 +205,15 @@ def _check_needs(campaign_id: uuid.UUID) -> None:
         policy_choice.check(campaign_id)
     except policy_choice.PolicyRefusedError as refused:
         raise UnusableError(str(refused), "caller_id" if refused.of_caller_id else "agent") from refused
+
+
+def _check_abandoned(campaign_id: uuid.UUID) -> None:
+    """Raise UnusableError where more of its calls were abandoned than packs allow: it would be paused again."""
+    (found,) = rows("SELECT policy_packs, purpose FROM campaign WHERE id = %s", campaign_id)
+    policy = policy_choice.of_row(found).policy
+    over = None if policy is None else abandon_rates.exceeded(campaign_id, policy)
+    if over is not None:
+        raise UnusableError(f"{over}.", abandon_rates.WORD)
 
 
 def _check_columns(

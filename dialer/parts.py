@@ -23,6 +23,8 @@ from coordination.control_bus import ControlBus, Subscriber
 from coordination.membership import Membership
 from coordination.topics import Topic
 from coordination.turns import Turns
+from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
+from dialer.abandon_guard import AbandonGuard
 from dialer.capacity.agent_breaker import AgentBreaker
 from dialer.capacity.backpressure import BackPressure
 from dialer.capacity.gateway_breaker import GatewayBreaker
@@ -161,7 +163,13 @@ class Parts:
         )
 
     def _wire_people(self, settings: Settings, redis: Redis, prefix: str) -> None:
-        """Whom nobody may call."""
+        """Whom nobody may call, or no more of."""
+        self.abandon_guard = AbandonGuard(
+            self.dialer_id,
+            partial(self.turns.take, "abandoned", ABANDONED_EVERY_SECONDS),
+            self.tell,
+            self.outbox.nudge,
+        )
         self.suppressions = Suppressions(
             self.dialer_id,
             self.live_calls,

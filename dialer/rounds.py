@@ -13,6 +13,7 @@ from gevent.event import Event as Signal
 import outages
 from campaigns import call_counts, call_reports
 from coordination.errors import Fenced
+from dialer.abandon_guard import LOOK_SECONDS as ABANDONED_EVERY_SECONDS
 from dialer.capacity.gateway_pings import LOOK_SECONDS as PINGS_EVERY_SECONDS
 from dialer.housekeeping import EVERY_SECONDS
 from dialer.identity import purge_locks
@@ -87,6 +88,7 @@ class Rounds:
         parts.tasks.whenever(parts.erasures.wake, self._while_ours(parts.erasures.round))
         parts.tasks.whenever(parts.suppressions.left, self._while_ours(parts.suppressions.look_at_left))
         self._every(OPENINGS_EVERY_SECONDS, self._write_openings)
+        self._every(ABANDONED_EVERY_SECONDS, parts.abandon_guard.round)
 
     def _start_capacity(self) -> None:
         """What the nodes and gateways take."""

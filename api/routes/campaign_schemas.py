@@ -660,7 +660,7 @@ class OneCampaignSchema(CampaignSchema):
     """A campaign, what became of its calls, what a breaker holds of them, and what policy packs ask of it."""
 
     policy = schemas.Nested(
-        PolicySchema, metadata={"description": "What the packs that bind it ask, and why."}
+        PolicySchema, metadata={"description": "Only where policy packs bind it: what they ask, and why."}
     )
 
     outcomes = schemas.Nested(

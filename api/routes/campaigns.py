@@ -223,7 +223,9 @@ def campaign_or_404(campaign_id: uuid.UUID) -> CampaignRow:
 def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     """A campaign as OneCampaignSchema tells it, within a transaction; with its `outcomes` before it has ended too."""
     told = _told(found)
-    told["policy"] = policy_shown.of_campaign(found.id, found.policy_packs, found.purpose)
+    policy = policy_shown.of_campaign(found.id, found.policy_packs, found.purpose)
+    if policy is not None:
+        told["policy"] = policy
     if outcomes or found.end_reason is not None:
         # The calls of one that goes on are there.
         outcomes_of = call_outcomes.counted if found.end_reason is None else call_outcomes.of_campaign

@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from api import schemas
 from campaigns.policy_choice import CHOICES
-from campaigns.policy_packs import ADVICE, PURPOSES
+from campaigns.policy_packs import ADVICE, PURPOSES, RATES_OF
 
 EXAMPLE_RULE: dict[str, object] = {
     "kind": "hours",
@@ -25,6 +25,17 @@ EXAMPLE_POLICY: dict[str, object] = {
     "packs": "on",
     "purpose": "sales",
     "places": [{"places": ["US-FL"], "rules": [EXAMPLE_RULE]}],
+    "abandoned": [
+        {
+            "of": "live",
+            "hours": 720,
+            "abandoned": 4,
+            "calls": 612,
+            "percent": 0.65,
+            "most_percent": 3,
+            "source": "Telemarketing Sales Rule, 16 CFR 310.4, (b)(4)(i) (policy pack us 2026.11.30)",
+        }
+    ],
     "advice": ADVICE,
 }
 
@@ -112,10 +123,43 @@ class PlacesSchema(schemas.Schema):
     )
 
 
+class AbandonedSchema(schemas.Schema):
+    """How many of a campaign's calls were abandoned."""
+
+    of = schemas.Choice(
+        RATES_OF,
+        required=True,
+        metadata={
+            "description": "The formula: of the calls that somebody answered (live), or of all that were placed "
+            "(attempts)."
+        },
+    )
+    hours = schemas.Integer(required=True, metadata={"description": "Within the last so many hours."})
+    abandoned = schemas.Integer(
+        required=True, metadata={"description": "Somebody answered, and heard no agent in time."}
+    )
+    calls = schemas.Integer(required=True, metadata={"description": "What that is a part of."})
+    percent = fields.Float(required=True, allow_none=True)
+    most_percent = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Over it, of 30 calls or more, the campaign is paused (blocked_reason abandon_rate) and "
+            "cannot be resumed (409). null: no pack that binds it says."
+        },
+    )
+    source = schemas.Text(required=True, allow_none=True, metadata={"description": "Who says so."})
+
+
 class PolicySchema(schemas.Schema):
     """What policy packs ask of a campaign."""
 
     packs = schemas.Choice(CHOICES, required=True)
     purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     places = schemas.Items(schemas.Nested(PlacesSchema), required=True)
+    abandoned = schemas.Items(
+        schemas.Nested(AbandonedSchema),
+        required=True,
+        metadata={"description": "By both formulas, over 24 hours and 30 days."},
+    )
     advice = schemas.Text(required=True, metadata={"description": "It is no legal advice."})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.mutation import Mutation
 
 DIALS = "tests/integration/dialer/test_policy_packs.py"
+RATES = "tests/integration/dialer/test_abandon_rates.py"
 API = "tests/integration/api/test_policy_packs.py"
 PURE = "tests/unit/campaigns/test_policy_packs.py"
 
@@ -37,8 +38,8 @@ LAWFUL = (
         "consent taken for granted",
         "a row without consent is a contact where the law wants one",
         "campaigns/import_rows.py",
-        "consented=consent[0] is not None)\n        if refused",
-        "consented=True)\n        if refused",
+        "refusal(number, consented=consent[0] is not None)",
+        "refusal(number, consented=True)",
         (f"{API}::test_who_has_not_agreed_is_no_contact_where_the_law_wants_it",),
     ),
     Mutation(
@@ -126,11 +127,51 @@ LAWFUL = (
         (f"{DIALS}::test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back",),
     ),
     Mutation(
+        "abandons without end",
+        "a campaign that abandons more calls than the law allows goes on",
+        "campaigns/abandon_rates.py",
+        "return self.calls >= FEWEST and 100 * self.abandoned > most * self.calls",
+        "return False",
+        (f"{RATES}::test_a_campaign_over_the_limit_is_paused_and_says_why",),
+    ),
+    Mutation(
+        "abandoned while it is paused",
+        "calls that were claimed by a campaign that was paused for its rate leave",
+        "dialer/abandon_guard.py",
+        "            self.tell(\n                Topic.HOLD,",
+        "            (lambda *_: None)(\n                Topic.HOLD,",
+        (f"{RATES}::test_a_campaign_over_the_limit_is_paused_and_says_why",),
+    ),
+    Mutation(
+        "resumed over the limit",
+        "who was paused for abandoning too many goes on as soon as somebody says so",
+        "campaigns/lifecycle.py",
+        "    _check_abandoned(campaign_id)\n",
+        "",
+        (f"{RATES}::test_it_cannot_be_resumed_before_the_rate_is_within_the_limit",),
+    ),
+    Mutation(
+        "the kindest limit",
+        "a campaign with contacts in two countries may abandon as many as the more lenient allows",
+        "campaigns/abandon_rates.py",
+        "demand.percent < found[key][0]",
+        "demand.percent > found[key][0]",
+        (f"{RATES}::test_the_strictest_limit_of_all_places_holds_over_its_own_time",),
+    ),
+    Mutation(
+        "silence is no abandoned call",
+        "a call whose agent could not run counts as one in which somebody was spoken to",
+        "migrations/0051_outcomes_kept.py",
+        "LEFT_ALONE = \"('abandoned', 'agent_failed')\"",
+        "LEFT_ALONE = \"('abandoned')\"",
+        (f"{DIALS}::test_how_a_call_ended_is_counted_once",),
+    ),
+    Mutation(
         "started in spite of the law",
         "an agent that rings too short is started",
         "campaigns/policy_choice.py",
-        '        if shortest is not None and asked.ring_seconds > campaign["ring_seconds"]:',
-        "        if False:",
+        "    if shortest is not None and ring_seconds is not None and asked.ring_seconds > ring_seconds:",
+        "    if False:",
         (f"{API}::test_who_may_not_show_the_number_or_rings_too_short_is_not_started",),
     ),
 )

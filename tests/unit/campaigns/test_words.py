@@ -24,6 +24,7 @@ LITERALS = {
     "dialer/dispatch/scheduler.py": r'_blocked\(campaign, "([a-z_]+)"|tell\([a-z_.]+, (?:.* or )?"([a-z_]+)"',
     "dialer/dispatch/nodes.py": r'return "([a-z_]+)"(?: if .* else "([a-z_]+)")?',
     "campaigns/lifecycle.py": r'blocked_reason="([a-z_]+)"',
+    "campaigns/abandon_rates.py": r'WORD = "([a-z_]+)"',
     "campaigns/schedules.py": r'BUDGET = "([a-z_]+)"',
     "api/dialer_watch.py": r'NO_DIALER: Final = "([a-z_]+)"',
 }

@@ -1,0 +1,153 @@
+"""How many of a campaign's calls are abandoned, by both formulas, and who abandons more than packs allow.
+
+`abandon_count`, which a trigger keeps, has the figures, of whole ten minutes: a figure of 24 hours is of
+these and of what of the ten minutes before them began earlier. In the caller's transaction, but for `pause_over`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from campaigns import policy_choice
+from campaigns.campaign_state import ActionResult, set_status
+from campaigns.policies import Policy
+from campaigns.policy_packs import RATE_HOURS, RATES_OF, Abandoned, Rule
+from models import CampaignStatus, rows, transaction
+
+WORD = "abandon_rate"
+"""The `blocked_reason` of a campaign that was paused since it abandoned too many."""
+FEWEST = 30
+"""No rate is judged of fewer calls: one call in ten says nothing yet."""
+
+_FIGURES = """
+    SELECT hours, coalesce(sum(attempts), 0)::int AS attempts, coalesce(sum(live), 0)::int AS live,
+        coalesce(sum(abandoned), 0)::int AS abandoned
+    FROM unnest(%s::int[]) AS hours LEFT JOIN abandon_count ON campaign_id = %s
+        AND since > now() - make_interval(hours => hours) - interval '10 minutes'
+    GROUP BY hours ORDER BY hours"""
+_MAY_BE_OVER = """
+    SELECT id, tenant_id FROM campaign
+    WHERE status = 'running' AND deleted_at IS NULL AND policy_packs = 'on' AND EXISTS (
+        SELECT FROM abandon_count WHERE campaign_id = campaign.id AND abandoned > 0
+            AND since > now() - interval '31 days')
+    ORDER BY id"""
+_LOCK = """
+    SELECT policy_packs, purpose, now() AS now FROM campaign
+    WHERE id = %s AND status = 'running' AND deleted_at IS NULL FOR NO KEY UPDATE"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many of so many calls were abandoned within so many hours; `of` is the formula (`RATES_OF`)."""
+
+    of: str
+    hours: int
+    abandoned: int
+    calls: int
+
+    @property
+    def percent(self) -> float | None:
+        """None of no calls."""
+        return round(100 * self.abandoned / self.calls, 2) if self.calls else None
+
+    def exceeds(self, most: float) -> bool:
+        """Whether it is over so many percent, of calls that are enough to say so."""
+        return self.calls >= FEWEST and 100 * self.abandoned > most * self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A rate that is over what a rule allows."""
+
+    rate: Rate
+    most: float
+    rule: Rule
+
+    def __str__(self) -> str:
+        rate, of = self.rate, "that somebody answered" if self.rate.of == "live" else "placed"
+        return (
+            f"{rate.abandoned} of {rate.calls} calls {of} within {rate.hours} hours were abandoned "
+            f"({rate.percent} %); {self.rule.source} allows {self.most:g} %"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A campaign that was paused, and why."""
+
+    campaign_id: uuid.UUID
+    result: ActionResult
+    exceeded: Exceeded
+
+
+def rates(campaign_id: uuid.UUID) -> list[Rate]:
+    """Both formulas over 24 hours and 30 days."""
+    found: list[Rate] = []
+    for row in rows(_FIGURES, list(RATE_HOURS), campaign_id):
+        found += [Rate(of, row["hours"], row["abandoned"], _calls(row, of)) for of in RATES_OF]
+    return found
+
+
+def limits(campaign_id: uuid.UUID, policy: Policy) -> Mapping[tuple[str, int], tuple[float, Rule]]:
+    """By formula and hours the strictest of what the packs allow wherever its contacts are, in percent."""
+    found: dict[tuple[str, int], tuple[float, Rule]] = {}
+    for rule in _rules(campaign_id, policy):
+        demand = rule.demand
+        assert isinstance(demand, Abandoned)
+        key = demand.of, demand.hours
+        if key not in found or demand.percent < found[key][0]:
+            found[key] = demand.percent, rule
+    return found
+
+
+def exceeded(campaign_id: uuid.UUID, policy: Policy) -> Exceeded | None:
+    """The first rate that is over its limit."""
+    allowed = limits(campaign_id, policy)
+    if not allowed:
+        return None
+    for rate in rates(campaign_id):
+        most = allowed.get((rate.of, rate.hours))
+        if most is not None and rate.exceeds(most[0]):
+            return Exceeded(rate, *most)
+    return None
+
+
+def pause_over(owner: str) -> list[Paused]:
+    """Pause the running campaigns that abandon more than they may, each in a transaction of its own; `owner` names
+    whose transition rows these are. The caller then has the dialers hold their calls."""
+    with transaction():
+        looked_at = [row["id"] for row in rows(_MAY_BE_OVER)]
+    found = (_pause(campaign_id, owner) for campaign_id in looked_at)
+    return [one for one in found if one is not None]
+
+
+def _pause(campaign_id: uuid.UUID, owner: str) -> Paused | None:
+    with transaction():
+        locked = rows(_LOCK, campaign_id)
+        policy = policy_choice.of_row(locked[0]).policy if locked else None
+        over = None if policy is None else exceeded(campaign_id, policy)
+        if over is None:
+            return None
+        result = set_status(
+            campaign_id,
+            CampaignStatus.RUNNING,
+            CampaignStatus.PAUSED,
+            owner,
+            blocked_reason=WORD,
+            blocked_since=locked[0]["now"],
+            next_action_at=None,
+        )
+    return Paused(campaign_id, result, over)
+
+
+def _rules(campaign_id: uuid.UUID, policy: Policy) -> Iterator[Rule]:
+    for asked in policy_choice.demands(campaign_id, policy):
+        yield from asked.abandoned()
+
+
+def _calls(row: Mapping[str, Any], of: str) -> int:
+    calls: int = row["live"] if of == "live" else row["attempts"]
+    return calls
