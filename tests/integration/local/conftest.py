@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,19 @@ from local.valkey import EmbeddedValkey
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A CARILLON_HOME that does not exist yet."""
+    with made_home() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def common_home() -> Iterator[Path]:
+    """Another, for all tests of a module that only look at what runs there."""
+    with made_home() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def made_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="carillon home "))
     folder.chmod(0o711)
     yield folder / "a clone" / ".carillon"

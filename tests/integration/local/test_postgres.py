@@ -72,19 +72,17 @@ def test_nothing_runs_after_stop(home: Path) -> None:
     assert not any(running(pid) for pid in pids)
 
 
-def test_the_password_is_needed_and_private(home: Path) -> None:
-    with EmbeddedPostgres(home, durable=False) as server:
-        secret = home / "postgres.password"
-        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-        wrong = server.url.replace(secret.read_text(encoding="ascii").strip(), "guessed")
-        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(wrong)
+def test_the_password_is_needed_and_private(postgres: EmbeddedPostgres) -> None:
+    secret = postgres.home / "postgres.password"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    wrong = postgres.url.replace(secret.read_text(encoding="ascii").strip(), "guessed")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
 
 
-def test_it_listens_on_this_machine_only(home: Path) -> None:
-    with EmbeddedPostgres(home, durable=False) as server:
-        assert setting(server.url, "listen_addresses") == "127.0.0.1"
-        assert setting(server.url, "unix_socket_directories") == ""
+def test_it_listens_on_this_machine_only(postgres: EmbeddedPostgres) -> None:
+    assert setting(postgres.url, "listen_addresses") == "127.0.0.1"
+    assert setting(postgres.url, "unix_socket_directories") == ""
 
 
 def test_committed_rows_survive_a_kill_of_everything(home: Path) -> None:
@@ -160,14 +158,14 @@ def test_two_clones_run_side_by_side(home: Path) -> None:
         assert one.port != two.port
 
 
-def test_a_port_that_was_taken_meanwhile_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = home.parent.parent / "other"
-    with EmbeddedPostgres(other, durable=False) as taken:
-        ports = iter([taken.port, free_port()])
-        monkeypatch.setattr(module, "free_port", lambda: next(ports))
-        with EmbeddedPostgres(home, durable=False) as server:
-            assert server.port != taken.port
-            assert setting(server.url, "port") == str(server.port)
+def test_a_port_that_was_taken_meanwhile_is_given_up(
+    home: Path, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = iter([postgres.port, free_port()])
+    monkeypatch.setattr(module, "free_port", lambda: next(ports))
+    with EmbeddedPostgres(home, durable=False) as server:
+        assert server.port != postgres.port
+        assert setting(server.url, "port") == str(server.port)
 
 
 def test_a_restart_after_a_crash_keeps_the_url(home: Path) -> None:

@@ -47,7 +47,7 @@ def setup(clone: Path, *arguments: str, path: str | None = None) -> subprocess.C
     )
 
 
-def test_it_works_once_costs_nothing_then_and_follows_the_requirements(clone: Path) -> None:
+def test_it_works_once_costs_nothing_then_and_follows_the_requirements_and_its_place(clone: Path) -> None:
     first = setup(clone, "--dev")
     assert first.returncode == 0, first.stderr
     assert "making the virtual environment" in first.stderr
@@ -65,6 +65,10 @@ def test_it_works_once_costs_nothing_then_and_follows_the_requirements(clone: Pa
     mended = setup(clone)
     assert mended.returncode == 0
     assert "making" not in mended.stderr
+    moved = clone.rename(clone.with_name("moved here"))
+    made_again = setup(moved)
+    assert made_again.returncode == 0, made_again.stderr
+    assert str(clone) not in (moved / ".venv/bin/pip").read_text(encoding="utf-8")
 
 
 def test_two_at_once_make_one_environment(clone: Path) -> None:
@@ -74,13 +78,6 @@ def test_two_at_once_make_one_environment(clone: Path) -> None:
     assert [process.returncode for process in runs] == [0, 0]
     assert sum("making the virtual environment" in text for text in said) == 1
     assert sum("installing requirements.txt" in text for text in said) == 1
-
-
-def test_a_clone_that_was_moved_gets_programs_that_work(clone: Path) -> None:
-    assert setup(clone).returncode == 0
-    moved = clone.rename(clone.with_name("moved here"))
-    assert setup(moved).returncode == 0
-    assert str(clone) not in (moved / ".venv/bin/pip").read_text(encoding="utf-8")
 
 
 def programs(folder: Path, **scripts: str) -> str:

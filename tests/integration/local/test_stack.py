@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -68,6 +69,25 @@ def build(home: Path, lines: Lines, **settings: str) -> Stack:
 
 @pytest.fixture
 def stack(home: Path, folder: Path, lines: Lines) -> Iterator[Stack]:
+    with up(home, lines) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def common_lines() -> Lines:
+    return []
+
+
+@pytest.fixture(scope="module")
+def common_stack(common_home: Path, common_lines: Lines) -> Iterator[Stack]:
+    """One for all tests that only look at it."""
+    write_procfile(common_home.parent, "release", "web", "dialer")
+    with up(common_home, common_lines) as stack:
+        yield stack
+
+
+@contextmanager
+def up(home: Path, lines: Lines) -> Iterator[Stack]:
     with build(home, lines) as stack:
         stack.wait_ready()
         wait_until(lambda: {"dialer.1", "dialer.2"} <= {name for name, line in lines if line == "up"})
@@ -78,7 +98,8 @@ def notes(folder: Path, kind: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(stack: Stack, folder: Path) -> None:
+def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(common_stack: Stack) -> None:
+    stack, folder = common_stack, common_stack.home.parent
     assert set(stack.pids) == {"postgres", "valkey", "web.1", "dialer.1", "dialer.2"}
     assert len(notes(folder, "dialer")) == 2
     for given in [*notes(folder, "release"), *notes(folder, "web"), *notes(folder, "dialer")]:
@@ -97,8 +118,8 @@ def test_the_children_of_the_procfile_run_with_the_urls_of_the_servers(stack: St
         assert stat.S_IMODE((stack.home / name).stat().st_mode) == 0o600
 
 
-def test_release_ends_before_anything_else_begins(stack: Stack, lines: Lines) -> None:
-    assert lines[0] == ("release", "released")
+def test_release_ends_before_anything_else_begins(common_stack: Stack, common_lines: Lines) -> None:
+    assert common_lines[0] == ("release", "released")
 
 
 def test_servers_that_are_given_are_used_and_not_started(
@@ -191,13 +212,14 @@ def test_a_failing_release_stops_everything_and_is_named(
         again.wait_ready()
 
 
-def test_one_owner_for_a_home(stack: Stack, lines: Lines) -> None:
+def test_one_owner_for_a_home(common_stack: Stack, lines: Lines) -> None:
     with pytest.raises(HomeInUseError, match=f"in use by process {os.getpid()}"):
-        build(stack.home, lines).start()
-    stack.wait_ready()
+        build(common_stack.home, lines).start()
+    common_stack.wait_ready()
 
 
-def test_a_second_clone_runs_beside_the_first(stack: Stack, lines: Lines) -> None:
+def test_a_second_clone_runs_beside_the_first(common_stack: Stack, lines: Lines) -> None:
+    stack = common_stack
     home = stack.home.parent.parent / "a second clone" / ".carillon"
     write_procfile(home.parent, "release", "web", "dialer")
     with build(home, lines) as second:
@@ -230,8 +252,10 @@ def test_a_stack_that_does_not_get_ready_says_what_is_missing(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:
     (folder / "not-ready").touch()
-    with build(home, lines, **servers) as stack, pytest.raises(ServerFailedError, match="database: no"):
-        stack.wait_ready(2)
+    with build(home, lines, **servers) as stack:
+        wait_until(lambda: ("web.1", "up") in lines)
+        with pytest.raises(ServerFailedError, match="database: no"):
+            stack.wait_ready(2)
 
 
 OWNER = """

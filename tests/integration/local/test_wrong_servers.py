@@ -45,10 +45,16 @@ def wrong(database_url: str) -> dict[str, tuple[str, str]]:
 
 
 FAULTS = ("password", "database", "port", "host", "tls")
+LONG = [
+    fault if fault in ("password", "host") else pytest.param(fault, marks=pytest.mark.full)
+    for fault in FAULTS
+]
+"""What is said of each is told by the release process, and by tests/unit/test_server_faults.py."""
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("command", ["release", "new-key"])
+@pytest.mark.parametrize(
+    ("command", "fault"), [*(("release", fault) for fault in FAULTS), ("new-key", "password")]
+)
 def test_the_release_process_says_it_in_one_sentence(database_url: str, fault: str, command: str) -> None:
     url, reason = wrong(database_url)[fault]
     order = COMMANDS["release"] + (" new-key --role platform" if command == "new-key" else "")
@@ -81,7 +87,7 @@ def first_line(kind: str, wanted: re.Pattern[str], log: Path, **environ: str) ->
         log.unlink()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", LONG)
 @pytest.mark.parametrize("kind", ["web", "dialer"])
 def test_a_process_that_goes_on_trying_says_it_once(
     database_url: str, redis_url: str, kind: str, fault: str, tmp_path: Path
