@@ -72,13 +72,30 @@ def answer(
     what is asked `once`, under a random word that a form carries, is not done again. Raises Refused.
     """
     headers = [(name, value) for name, value in ((IF_MATCH, if_match), (ONCE, once)) if value]
+    return _answered(_environ(method, path, query, body, headers))
+
+
+def forwarded(path: str) -> Any:
+    """What the API answers to this request's own body, which is passed on as it streams in, under its own cookie and
+    its header of `board_sessions.CSRF_HEADER`. Raises Refused."""
+    asked = {
+        "PATH_INFO": PREFIX + path,
+        "QUERY_STRING": "",
+        "HTTP_ACCEPT": "application/json",
+        IN_PROCESS: True,
+    }
+    kept = {name: value for name, value in request.environ.items() if not name.startswith("werkzeug.")}
+    return _answered(kept | asked).data
+
+
+def _answered(environ: dict[str, Any]) -> Answer:
     app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-    with app.app_context(), app.request_context(_environ(method, path, query, body, headers)):
+    with app.app_context(), app.request_context(environ):
         response = app.full_dispatch_request()
+        data = response.get_data()
     if response.status_code >= 400:
-        problem = orjson.loads(response.get_data())
+        problem = orjson.loads(data)
         raise Refused(response.status_code, problem["detail"], problem["code"])
-    data = response.get_data()
     return Answer(orjson.loads(data) if data else None, response.headers.get("ETag", ""))
 
 

@@ -15,6 +15,7 @@ from web import (
     cluster_page,
     contact_pages,
     halt_page,
+    list_doctor,
     new_campaign,
     pages,
     reports_page,
@@ -71,8 +72,8 @@ FILTERS: Final = {
     "percent": percent,
 }
 PAGES: Final = (
-    again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page, new_campaign,
-    pages, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages,
+    again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page,
+    list_doctor, new_campaign, pages, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

@@ -19,6 +19,7 @@ from web.nested_forms import window_sentence
 from web.pace_plot import Minute, drawn
 from web.pages import fragment, page, shown
 from web.plots import image_response
+from web.policy_words import PURPOSES, rule_sentence
 from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
 from web.why import FULL, why
 from web.words import CAPS, OUTCOMES, call_chip, meaning, outcome_chip
@@ -34,6 +35,7 @@ PEOPLE: Final = (
     ("cancelled", "rest", "cancelled"),
 )
 PICKED_UP: Final = ("answered", "abandoned", "agent_failed")
+ELSEWHERE: Final = "everybody else"
 MINUTES: Final = 3
 TABLE_SECONDS: Final = 60
 
@@ -78,6 +80,20 @@ def campaign_log_part(campaign_id: str) -> Response:
     """The last that happened to it: read by its page once that is there, and again."""
     entries, total = _log(quote(campaign_id, safe=""), LOG_ENTRIES)
     return fragment("log_part.html", {"campaign_id": campaign_id, "log": entries, "total": total})
+
+
+@blp.get("/campaigns/<campaign_id>/rules")
+@page()
+def campaign_rules(campaign_id: str) -> Response:
+    """What policy packs ask of its calls, and where that was read."""
+    found = _campaign(campaign_id)
+    policy = found["policy"]
+    places = [
+        (" or ".join(asked["places"]) or ELSEWHERE, [(rule, rule_sentence(rule)) for rule in asked["rules"]])
+        for asked in policy["places"]
+    ]
+    purpose = PURPOSES.get(policy["purpose"] or "", policy["purpose"])
+    return shown("rules.html", {"campaign": found, "places": places, "purpose": purpose})
 
 
 @blp.get("/campaigns/<campaign_id>/stop")

@@ -27,6 +27,7 @@ from web.nested_forms import (
     windows_of,
 )
 from web.pages import page, shown
+from web.policy_words import PURPOSES
 from web.showing import moment, rfc3339
 
 NUMBERS: Final = ("max_concurrent_calls", "weight", "retries_per_contact", "retry_delay_seconds")
@@ -116,6 +117,8 @@ def _wanted(found: Mapping[str, Any]) -> dict[str, object]:
         "dial_order": form.get("dial_order", found["dial_order"]),
         "windows": windows_of(form),
         "holidays": holidays_of(form),
+        "purpose": form.get("purpose", found["purpose"] or "") or None,
+        "policy_packs": form.get("policy_packs", found["policy_packs"]),
         "retry_rules": retry_rules_of(form),
     }
     said |= {name: whole(form.get(name, "")) for name in NUMBERS}
@@ -155,6 +158,7 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
         campaign |= {name: given.get(name, "") for name in ("name", "time_zone", *NUMBERS)}
         campaign |= {name: name in given for name in SWITCHES}
         campaign |= {"dial_order": given.get("dial_order", ""), "holidays": holidays_of(given)}
+        campaign |= {name: given.get(name, campaign[name]) for name in ("purpose", "policy_packs")}
         with suppress(FieldError):
             campaign["windows"] = windows_of(given)
     values = {
@@ -165,6 +169,7 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
         "hours": given["hours"] if given and "hours" in given else hours_of(campaign["windows"]),
         "spans": spans_shown(campaign["windows"]),
         "days": DAYS,
+        "purposes": PURPOSES.items(),
         "rules": rules_shown(found.data["retry_rules"]),
         "ruled": bool(found.data["retry_rules"]),
     }

@@ -157,7 +157,7 @@ def _days(days: Sequence[str]) -> str:
     order = [word for word, _ in DAYS]
     words = dict(DAYS)
     numbers = sorted({order.index(day) for day in days if day in order})
-    if len(numbers) == len(order):
+    if len(numbers) in (0, len(order)):
         return "every day"
     runs: list[list[int]] = []
     for number in numbers:

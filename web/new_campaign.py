@@ -10,6 +10,7 @@ from web.ask import ask
 from web.blueprint import blp
 from web.nested_forms import DAYS, rules_shown, spans_shown
 from web.pages import page, shown
+from web.policy_words import PURPOSES
 
 
 @blp.get("/campaigns/new")
@@ -25,6 +26,7 @@ def new_campaign() -> Response:
         "spans": spans_shown(None),
         "days": DAYS,
         "rules": rules_shown({}),
+        "purposes": PURPOSES.items(),
         "target": f"{PREFIX}/campaigns",
     }
     return shown("new_campaign.html", values)

@@ -110,6 +110,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "gateway_id": "Gateway",
     "retention_days": "Days kept",
     "contacts": "The list",
+    "policy_packs": "Rules of law",
+    "purpose": "What the calls are for",
     "phone_number_id": "Number to call from",
     "agent_id": "Agent",
     "concurrent_max": "Calls at once",

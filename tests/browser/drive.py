@@ -40,7 +40,7 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
     page."""
     with board.opened(WIDE) as (_, page):
         page.goto(f"{board.url}/campaigns/new")
-        page.get_by_role("button", name="Upload the list").click()
+        page.get_by_role("button", name="Look at the list first").click()
         expect(page.get_by_role("alert")).to_contain_text("Name:")
         page.get_by_label("Name").fill("Spring reminders")
         page.get_by_label("List", exact=True).set_input_files(LIST)
@@ -50,7 +50,14 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
         page.locator("[name='windows.0.to']").fill("24:00")
         for day in ("Sat", "Sun"):
             page.get_by_role("group", name="Hours 1").get_by_label(day).check()
-        page.get_by_role("button", name="Upload the list").click()
+        page.get_by_role("button", name="Look at the list first").click()
+        expect(page.get_by_role("heading", name="What this list would do")).to_be_focused()
+        expect(page.locator("#doctor .why")).to_contain_text("would be called, of")
+        with page.expect_download() as corrected:
+            page.get_by_role("button", name="Download the list corrected").click()
+        if not corrected.value.path().read_text(encoding="utf-8-sig").startswith("phone_number"):
+            board.faults.append("the corrected list does not begin with its header")
+        page.get_by_role("button", name="Make the campaign").click()
         page.wait_for_url(f"{board.url}/campaigns/0*")
         campaign = page.url
         expect(page.locator(".why")).to_contain_text("Not started.")

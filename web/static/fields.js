@@ -53,7 +53,8 @@ function nest(data) {
     data.set("holidays", JSON.stringify(holidays));
   } else {
     if (hours === "any") data.set("windows", "null");
-    data.delete("time_zone");
+    // The rules of the called countries need one all the same.
+    if (!data.get("purpose") && data.get("policy_packs") !== "on") data.delete("time_zone");
   }
   if (Object.keys(rules).length) data.set("retry_rules", JSON.stringify(rules));
 }

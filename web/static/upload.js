@@ -6,14 +6,13 @@ const fault = document.getElementById("fault");
 const progress = document.getElementById("progress");
 const says = document.getElementById("says");
 const send = document.getElementById("send");
+const look = document.getElementById("look");
 let idempotencyKey = "";
 
 function refuse(sentence) {
   fault.textContent = sentence;
   fault.hidden = false;
-  progress.hidden = true;
-  says.textContent = "";
-  send.disabled = false;
+  ready();
   fault.focus();
 }
 
@@ -27,7 +26,7 @@ function missing() {
   for (const field of form.elements) {
     if (!field.willValidate || field.checkValidity()) continue;
     field.focus();
-    return `${form.querySelector(`label[for="${field.id}"]`).textContent}: ${field.validationMessage}`;
+    return `${field.labels[0]?.textContent ?? field.name}: ${field.validationMessage}`;
   }
   return "";
 }
@@ -49,8 +48,7 @@ function body() {
 
 // What became of a list whose entries have no page of their own.
 function told(answer) {
-  progress.hidden = true;
-  send.disabled = false;
+  ready();
   const count = (number) => NUMBERS.format(number);
   says.textContent = `${count(answer.rows)} rows: ${count(answer.added)} entered, ${count(answer.unchanged)} were there already, ${count(answer.invalid)} cannot be read.`;
   const faults = answer.faults.map((fault) => Object.assign(document.createElement("li"), { textContent: fault }));
@@ -60,16 +58,17 @@ function told(answer) {
 // What is sent again unchanged is done once.
 form.addEventListener("input", () => { idempotencyKey = ""; });
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
+// A request with the form as it stands, that says how far it has come; null where something is missing.
+function prepared(target, accept) {
   fault.hidden = true;
   const wrong = missing();
-  if (wrong) return refuse(wrong);
-  idempotencyKey ||= newKey();
+  if (wrong) {
+    refuse(wrong);
+    return null;
+  }
   const request = new XMLHttpRequest();
-  request.open("POST", form.dataset.target);
-  request.setRequestHeader("Accept", "application/json");
-  request.setRequestHeader("Idempotency-Key", idempotencyKey);
+  request.open("POST", target);
+  request.setRequestHeader("Accept", accept);
   request.setRequestHeader("X-CSRF-Token", document.querySelector('meta[name="csrf-token"]').content);
   request.upload.onprogress = (event) => {
     progress.value = event.lengthComputable ? event.loaded / event.total : 0;
@@ -77,6 +76,28 @@ form.addEventListener("submit", (event) => {
   };
   request.upload.onload = () => { says.textContent = "Reading the list …"; };
   request.onerror = () => refuse("The server cannot be reached. Nothing is lost: send it again.");
+  return request;
+}
+
+function sent(request) {
+  for (const button of [send, look]) if (button) button.disabled = true;
+  progress.hidden = false;
+  progress.value = 0;
+  request.send(body());
+}
+
+function ready() {
+  for (const button of [send, look]) if (button) button.disabled = false;
+  progress.hidden = true;
+  says.textContent = "";
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const request = prepared(form.dataset.target, "application/json");
+  if (!request) return;
+  idempotencyKey ||= newKey();
+  request.setRequestHeader("Idempotency-Key", idempotencyKey);
   request.onload = () => {
     let answer = {};
     try { answer = JSON.parse(request.responseText); } catch { /* Said below. */ }
@@ -84,8 +105,40 @@ form.addEventListener("submit", (event) => {
     if (request.status === 201) return window.location.assign(form.dataset.after + encodeURIComponent(answer.id));
     return refuse(answer.detail ?? "The server gave no answer that this page understands.");
   };
-  send.disabled = true;
-  progress.hidden = false;
-  progress.value = 0;
-  request.send(body());
+  sent(request);
 });
+
+// What the list would do, before anything of it is kept.
+look?.addEventListener("click", () => {
+  const request = prepared(form.dataset.doctor, "text/html");
+  if (!request) return;
+  request.onload = () => {
+    ready();
+    if (request.status !== 200) return refuse("The list could not be looked at. Load the page again, and choose it once more.");
+    const parsed = new DOMParser().parseFromString(request.responseText, "text/html");
+    localize(parsed);
+    const doctor = document.getElementById("doctor");
+    doctor.hidden = false;
+    doctor.replaceChildren(...parsed.body.childNodes);
+    document.getElementById("corrected")?.addEventListener("click", download);
+    (document.getElementById("doctor-says") ?? doctor).focus();
+    look.className = "quiet";
+    send.className = "main";
+  };
+  sent(request);
+});
+
+// The list as it can be imported.
+function download() {
+  const request = prepared(form.dataset.corrected, "text/csv");
+  if (!request) return;
+  request.responseType = "blob";
+  request.onload = () => {
+    ready();
+    if (request.status !== 200) return refuse("The corrected list could not be made. Choose the list once more.");
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(request.response), download: "corrected.csv" });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  sent(request);
+}

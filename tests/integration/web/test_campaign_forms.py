@@ -252,3 +252,26 @@ def test_hostile_words_do_nothing_in_these_forms(site: Site) -> None:
     }
     refused = browser.post(f"/campaigns/{campaign_id}/again", **again)
     assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, [])
+
+
+def test_rules_of_law_are_chosen_shown_and_let_go(site: Site) -> None:
+    browser = Browser(site)
+    assert 'name="purpose"' in browser.get("/campaigns/new").text
+    campaign_id = site.create(2, purpose="service", time_zone="America/New_York", name=hostile.NAME)
+    path = f"/campaigns/{campaign_id}"
+    assert "Rules of law bind it too" in browser.text(path)
+    page = browser.get(f"{path}/rules").text
+    said = browser.text(f"{path}/rules")
+    assert "Not legal advice" in said
+    assert "Calls to" in said
+    assert "It calls for serving one’s own customers." in said
+    assert hostile.written_as_it_is(page) == []
+    off = settings(site, campaign_id, policy_packs="off", purpose="service", hours="these",
+                   **{"windows.0.from": "9", "windows.0.to": "20", "windows.0.days": WORKDAYS,
+                      "time_zone": "America/New_York"})  # fmt: skip
+    saved = browser.post(f"{path}/settings", **off)
+    assert saved.status_code == 303, saved.text
+    assert site.get(path).json["policy_packs"] == "off"
+    assert "No pack binds it" in browser.text(f"{path}/rules")
+    refused = browser.post(f"{path}/settings", **off | {"policy_packs": "on", "etag": "*"})
+    assert (refused.status_code, "Rules of law is" in refused.text) == (409, True)

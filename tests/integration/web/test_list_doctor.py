@@ -1,0 +1,62 @@
+"""The list doctor: what an upload would do, as the API says it, with nothing kept."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from tests.integration.api.site import OTHER, Site
+from tests.integration.web import hostile
+from tests.integration.web.browser import Browser, words
+
+LIST = (
+    "phone_number;first_name;plan\n+14155550000;Ada;a\n+14155550000;Grace;b\n12;Edsger;c\n+14155550001;Li;d\n"
+)
+
+
+def looked_at(browser: Browser, csv: str, **fields: str) -> Any:
+    """What the page's script would get for a form with this list."""
+    data = fields | {"contacts": (io.BytesIO(csv.encode()), "list.csv")}
+    headers = {"X-CSRF-Token": browser.csrf(), "Accept": "text/html"}
+    return browser.client.post("/campaigns/doctor", data=data, headers=headers)
+
+
+def test_it_says_what_would_become_of_each_row_and_keeps_nothing(site: Site) -> None:
+    browser = Browser(site)
+    page = browser.get("/campaigns/new").text
+    assert 'data-doctor="/campaigns/doctor"' in page
+    assert 'data-corrected="/api/v1/campaigns/preview?format=csv"' in page
+    found = looked_at(browser, LIST, default_region="US")
+    said = words(found.text)
+    assert found.status_code == 200
+    for part in ("2 people would be called, of 4 rows: 1 repeated, 1 that cannot be called left out.",
+                 "with semicolons between its cells", "Nothing is kept yet.", "first_name travels with the call",
+                 "phone_number the number that is called", "Line 4 :", "US 2"):  # fmt: skip
+        assert part in said, (part, said)
+    assert site.get("/campaigns").json["total"] == 0
+
+
+def test_a_list_that_cannot_be_taken_is_told_why_and_what_it_may_mean(site: Site) -> None:
+    said = words(looked_at(Browser(site), "mobile,name\n+14155550000,Ada\n").text)
+    assert "The list cannot be taken:" in said
+    assert "Its column “mobile” looks as if it held the numbers" in said
+    wrong = words(looked_at(Browser(site), LIST, max_concurrent_calls="0").text)
+    assert "Calls at once is 0" in wrong
+
+
+def test_only_a_page_of_the_session_may_ask(site: Site) -> None:
+    browser = Browser(site)
+    data = {"contacts": (io.BytesIO(LIST.encode()), "list.csv")}
+    for headers in ({}, {"X-CSRF-Token": "x"}, {"X-CSRF-Token": Browser(site, "operate", OTHER).csrf()}):
+        refused = browser.client.post("/campaigns/doctor", data=dict(data), headers=headers)
+        assert refused.status_code == 403, headers
+        data = {"contacts": (io.BytesIO(LIST.encode()), "list.csv")}
+    assert looked_at(Browser(site, "read"), LIST).status_code == 403
+
+
+def test_a_hostile_list_does_nothing(site: Site) -> None:
+    cell, header = hostile.NAME.replace('"', '""'), hostile.COLUMN.replace('"', '""')
+    csv = f'phone_number,"{header}"\n+14155550000,"{cell}"\n"{cell}","{cell}"\n'
+    for text in (csv, csv.replace("phone_number", f'"{cell}"')):
+        found = looked_at(Browser(site), text)
+        assert (found.status_code, hostile.written_as_it_is(found.text)) == (200, [])
