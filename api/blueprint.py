@@ -85,7 +85,8 @@ def refusal(error: ma.ValidationError, schema: ma.Schema, also: tuple[str, ...] 
         (inner,) = messages.values()
         if isinstance(inner, Mapping) and next(iter(messages)) in FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION:
             messages = inner
-    known = [name for name, field in schema.fields.items() if not field.dump_only] + list(also)
+    known = [field.data_key or name for name, field in schema.fields.items() if not field.dump_only]
+    known += also
     return ApiError(400, schemas.sentence(messages, _without_secrets(error.data, schema), known))
 
 

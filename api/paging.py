@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 import marshmallow as ma
@@ -50,6 +51,33 @@ class FilteredQuery(PageQuery):
         """There is one start at most."""
         if "starting_after" in data and data.keys() & {"offset", "page"}:
             raise ma.ValidationError("it must not be given with offset or page", "starting_after")
+
+
+class SpanQuery(schemas.Schema):
+    """A list of what was made within a time."""
+
+    from_ = schemas.Time(data_key="from", metadata={"description": "Made then, or later."})
+    to = schemas.Time(metadata={"description": "Made before then."})
+
+    @ma.validates_schema
+    def check_span(self, data: Mapping[str, datetime], **_: object) -> None:
+        """It has a length."""
+        if "from_" in data and "to" in data and data["from_"] >= data["to"]:
+            raise ma.ValidationError("it must be before to", "from")
+
+
+class SpanValues(TypedDict):
+    """A loaded SpanQuery."""
+
+    from_: NotRequired[datetime]
+    to: NotRequired[datetime]
+
+
+def within(query: SpanValues, column: str = "created_at") -> tuple[str, list[datetime]]:
+    """What is asked of the time, as conditions that each begin with AND, and their parameters."""
+    asked = ((">=", query.get("from_")), ("<", query.get("to")))
+    given = [(sign, value) for sign, value in asked if value is not None]
+    return "".join(f" AND {column} {sign} %s" for sign, _ in given), [value for _, value in given]
 
 
 class PageValues(TypedDict):

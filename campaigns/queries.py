@@ -154,10 +154,12 @@ def campaigns(
     status: str | None = None,
     name: str | None = None,
     order: str = "oldest",
+    made_from: datetime | None = None,
+    made_before: datetime | None = None,
 ) -> tuple[list[CampaignRow], int]:
     """A page of a tenant's campaigns in one of ORDERS, and how many there are: those with these `keys`, in this
-    state, whose name has `name` in it, in letters of either case."""
-    condition, params = " AND NOT c.single_call", [tenant_id]
+    state, whose name has `name` in it, in letters of either case, and which were made within that time."""
+    condition, params = " AND NOT c.single_call", list[object]([tenant_id])
     if keys.external_id is not None:
         condition += " AND c.external_id = %s"
         params.append(keys.external_id)
@@ -170,6 +172,10 @@ def campaigns(
     if name is not None:
         condition += " AND strpos(lower(c.name), lower(%s)) > 0"
         params.append(name)
+    for sign, moment in ((">=", made_from), ("<", made_before)):
+        if moment is not None:
+            condition += f" AND c.created_at {sign} %s"
+            params.append(moment)
     found = rows(
         f"{_CAMPAIGN}{condition} ORDER BY {ORDERS[order]} LIMIT %s OFFSET %s", *params, limit, offset
     )

@@ -14,7 +14,7 @@ from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import not_found
 from api.json_rows import json_answer
-from api.paging import FilteredQuery, Page, PageValues, list_schema
+from api.paging import FilteredQuery, Page, PageValues, SpanQuery, SpanValues, list_schema, within
 from api.resources import id_or_404, invalid
 from api.schemas import identifier
 from api.transactions import transaction
@@ -151,9 +151,10 @@ class CallSchema(schemas.Schema):
     )
 
 
-class CallFilters(PageValues):
+class CallFilters(PageValues, SpanValues):
     """A loaded CallQuery."""
 
+    phone_number: NotRequired[str]
     campaign_id: NotRequired[str]
     contact_id: NotRequired[str]
     disposition: NotRequired[str]
@@ -161,9 +162,12 @@ class CallFilters(PageValues):
     order: str
 
 
-class CallQuery(FilteredQuery):
+class CallQuery(FilteredQuery, SpanQuery):
     """Which calls."""
 
+    phone_number = schemas.Text(
+        1, 32, metadata={"description": "To this number, in E.164.", "example": "+14155550123"}
+    )
     campaign_id = schemas.Id()
     contact_id = schemas.Id()
     disposition = schemas.Choice(Disposition)
@@ -179,6 +183,11 @@ _OWN = {
         SELECT 1 FROM contact JOIN campaign ON campaign.id = contact.campaign_id
         WHERE campaign.tenant_id = %s AND contact.id = %s""",
 }
+# By the number in each campaign: calls have no index of theirs, which each of them would pay for.
+_OF_NUMBER = """
+SELECT contact.id FROM campaign JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
+WHERE campaign.tenant_id = %s
+"""
 
 
 @blp.route("/calls")
@@ -190,7 +199,7 @@ def list_calls(query: CallFilters) -> Response:
 
     Oldest first, so that calls which start meanwhile come at the end, unless another `order` is asked for. Calls of
     deleted campaigns are among them. With a `state` or `disposition`, go on by `starting_after`: calls that leave the
-    list move the rest under an `offset`.
+    list move the rest under an `offset`. `from` and `to` are about `created_at`.
     """
     page = Page.of(query)
     with transaction(writes=False):
@@ -247,11 +256,15 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
             given[name] = _own(name, text, tenant_id)
             if given[name] is None:
                 return [], 0
+    if number := query.get("phone_number"):
+        given["contact_id = ANY"] = [row["id"] for row in rows(_OF_NUMBER, number, tenant_id)]
     given = given or {"tenant_id": tenant_id}
     given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
-    where = " AND ".join(f"{name} = %s" for name in given)
+    span, moments = within(query)
+    where = " AND ".join(_equal(name) for name in given) + span
+    params = [*given.values(), *moments]
     start = () if page.after is None else _start(page.after, tenant_id)
-    total = _total(tenant_id, given)
+    total = _counted(where, params) if moments or number else _total(tenant_id, given)
     if not total:
         return [], 0
     if given.get("state", CallState.ENDED) != CallState.ENDED:
@@ -262,7 +275,7 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
     found = rows(
         f"SELECT {_COLUMNS} FROM call WHERE {where}{f' AND (created_at, id) {after} (%s, %s)' if start else ''}"
         f" ORDER BY created_at{direction}, id{direction} LIMIT %s OFFSET %s",
-        *given.values(),
+        *params,
         *start,
         page.limit,
         page.offset,
@@ -270,14 +283,21 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
     return found, total
 
 
+def _equal(name: str) -> str:
+    return f"{name}(%s::uuid[])" if name.endswith("ANY") else f"{name} = %s"
+
+
 def _total(tenant_id: str, given: Mapping[str, Any]) -> int:
     """How many calls match, without reading them all: of a contact there are a few, of others it is kept."""
     if "contact_id" in given:
-        where = " AND ".join(f"{name} = %s" for name in given)
-        (found,) = rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values())
-        return int(found["n"])
+        return _counted(" AND ".join(_equal(name) for name in given), [*given.values()])
     kept = {name: given.get(name) for name in ("campaign_id", "state", "disposition")}
     return call_counts.total(tenant_id, **kept)
+
+
+def _counted(where: str, params: Sequence[object]) -> int:
+    """How many there are, by reading those of a time, of a number or of a contact."""
+    return int(rows(f"SELECT count(*) AS n FROM call WHERE {where}", *params)[0]["n"])
 
 
 def _start(text: str, tenant_id: str) -> tuple[datetime, uuid.UUID] | tuple[()]:

@@ -13,7 +13,7 @@ from marshmallow import fields
 
 from api import schemas
 from api.hangups import StillUpSchema
-from api.paging import FilteredQuery, PageQuery, PageValues, list_schema
+from api.paging import FilteredQuery, PageQuery, PageValues, SpanQuery, SpanValues, list_schema
 from api.resources import Patch
 from api.routes.policy_schemas import PolicyFields, PolicySchema
 from api.routes.retry_schemas import RetryFields, RetryRulesSchema
@@ -198,7 +198,7 @@ class CampaignChanges(TypedDict, total=False):
     key_column: str | None
 
 
-class CampaignFilters(PageValues):
+class CampaignFilters(PageValues, SpanValues):
     """A loaded CampaignQuery."""
 
     external_id: NotRequired[str]
@@ -732,7 +732,7 @@ class ClientKeyQuery(schemas.Schema):
     )
 
 
-class CampaignQuery(PageQuery, ClientKeyQuery):
+class CampaignQuery(PageQuery, ClientKeyQuery, SpanQuery):
     """Which campaigns."""
 
     status = schemas.Choice(CampaignStatus)

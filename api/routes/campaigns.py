@@ -70,7 +70,7 @@ Action = Callable[[uuid.UUID, str], ActionResult]
 def list_campaigns(query: CampaignFilters) -> Response:
     """List campaigns
 
-    Oldest first, unless another `order` is asked for.
+    Oldest first, unless another `order` is asked for. `from` and `to` are about `created_at`.
     """
     keys = _keys(query)
     page = Page.of(query)
@@ -83,6 +83,8 @@ def list_campaigns(query: CampaignFilters) -> Response:
             status=query.get("status"),
             name=query.get("name"),
             order=query["order"],
+            made_from=query.get("from_"),
+            made_before=query.get("to"),
         )
         figures = call_outcomes.figures([row.id for row in found]) if "include" in query else {}
     told = [_told(row) | ({"figures": figures[row.id]} if row.id in figures else {}) for row in found]

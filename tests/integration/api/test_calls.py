@@ -253,3 +253,41 @@ def _plans(site: Site, path: str, monkeypatch: pytest.MonkeyPatch, *, analyze: b
         patched.setattr(db.obj, "execute_sql", explained)
         assert site.get(path).status_code == 200
     return plans
+
+
+def test_calls_are_found_by_their_time_and_their_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign_ids = [site.create(50) for _ in range(4)]
+    many(site, campaign_ids, sends=20)
+    site.sql(
+        "UPDATE call SET created_at = timestamptz '2026-01-31T09:00:00Z' + seq * interval '1 hour'"
+        " + (SELECT position FROM contact WHERE id = contact_id) * interval '1 s'"
+    )
+    site.sql("ANALYZE")
+    every = site.get("/calls?limit=1").json["total"]
+    asked = {"from": "2026-01-31T12:00:00+00:00", "to": "2026-01-31T13:00:00Z", "limit": 1000}
+    found = site.get("/calls", query_string=asked).json
+    assert found["total"] == len(found["calls"]) == 4 * 50
+    assert {call["seq"] for call in found["calls"]} == {3}
+    ended = site.get("/calls", query_string={"to": asked["from"], "state": "ended"}).json["total"]
+    assert ended == 4 * 50 * 2
+    assert site.get("/calls", query_string={"from": asked["to"]}).json["total"] == every - 4 * 50 * 3
+    number = {"phone_number": found["calls"][0]["phone_number"], "order": "newest"}
+    page = site.get("/calls", query_string=number | {"limit": 5}).json
+    assert page["total"] == 4 * 20
+    assert [call["seq"] for call in page["calls"]] == [20, 20, 20, 20, 19]
+    assert {call["phone_number"] for call in page["calls"]} == {number["phone_number"]}
+    one = site.get("/calls", query_string=number | asked | {"campaign_id": campaign_ids[1]}).json
+    assert ([call["seq"] for call in one["calls"]], one["total"]) == ([3], 1)
+    assert site.get("/calls", query_string={"phone_number": "+19995550123"}).json["total"] == 0
+    assert site.get("/calls", query_string=number, tenant="other").json["total"] == 0
+    refused = site.get("/calls", query_string={"from": asked["to"], "to": asked["from"]})
+    assert (refused.status_code, "it must be before to" in refused.text) == (400, True)
+    wrong = site.get("/calls?since=2026-01-31T09:00:00Z")
+    assert "from" in wrong.text
+    assert "from_" not in wrong.text
+    for query in (
+        "from=2026-01-31T12:00:00Z&to=2026-01-31T12:00:10Z",
+        f"phone_number=%2B{number['phone_number'][1:]}",
+    ):
+        for plan in _plans(site, f"/calls?{query}&limit=10", monkeypatch):
+            assert not OTHERS_READ.search(plan), plan

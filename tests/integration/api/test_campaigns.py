@@ -465,3 +465,21 @@ def test_ordinary_people_s_names_are_taken_by_an_agent_that_speaks_them(site: Si
     agent_that_says(site, "Hello {first_name}.")
     text = "phone_number,first_name\n+14155550001,O'Brien\n+14155550002,Ann (work)\n+14155550003,$5 due\n"
     assert site.post("/campaigns", data=site.form(text)).json["import"]["accepted"] == 3
+
+
+def test_campaigns_are_found_by_when_they_were_made(site: Site) -> None:
+    made = [site.create(1, name=f"Made {number}") for number in range(3)]
+    for number, campaign_id in enumerate(made):
+        site.sql(
+            "UPDATE campaign SET created_at = timestamptz '2026-01-31T09:00:00Z' + %s * interval '1 h' WHERE id = %s",
+            number,
+            campaign_id,
+        )
+
+    def found(**query: str) -> tuple[list[str], int]:
+        told = site.get("/campaigns", query_string=query | {"order": "newest"}).json
+        return [campaign["id"] for campaign in told["campaigns"]], told["total"]
+
+    assert found(**{"from": "2026-01-31T10:00:00Z"}) == ([made[2], made[1]], 2)
+    assert found(**{"from": "2026-01-31T10:00:00Z", "to": "2026-01-31T12:00:00+01:00"}) == ([made[1]], 1)
+    assert found(to="2026-01-31T09:00:00Z") == ([], 0)
