@@ -202,6 +202,15 @@ class NumberCall:
 
 
 @dataclass(frozen=True, slots=True)
+class LateSeconds:
+    """What a call spoke, which is known only now that its permit is released."""
+
+    call_id: str
+    tenant_id: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class UncountedCall:
     """A call of which it is known now that it does not count for its number."""
 

@@ -93,6 +93,10 @@ class EpochKeys:
         """A hash: `<day>:calls` and `<day>:seconds`, the day counted from 1970."""
         return f"{self.base}day:{tenant_id}"
 
+    def added_late(self, tenant_id: str) -> str:
+        """A set of the call ids whose seconds were added to a day after their permits were released."""
+        return f"{self.base}late:{tenant_id}"
+
     def slots(self, kind: str, name: str) -> str:
         """A sorted set of call ids by the ms at which their lease lapses."""
         return f"{self.base}slots:{kind}:{name}"

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from redis import Redis
 
@@ -36,6 +37,7 @@ from limits.caps import (
     Denied,
     EndedCall,
     GatewayCaps,
+    LateSeconds,
     LimiterSnapshot,
     NodeCaps,
     NumberCaps,
@@ -150,21 +152,24 @@ class Limiter:
         with translated(LimiterUnavailable, "postponing orders"):
             self._store.in_epoch(partial(self._postpone, call_ids))
 
-    def add_seconds(self, tenant_id: str, seconds: int) -> None:
-        """Add to what a tenant spoke today: a call's length that became known after its permit was released.
-
-        Where the state is not whole nothing is added: whoever rebuilds it reads the call's row.
+    def add_seconds(self, calls: Sequence[LateSeconds]) -> None:
+        """Add to what tenants spoke today the lengths of calls that became known after their permits were released:
+        each call's once, however often this is asked, so that it can be asked before the rows that say so are
+        committed. Raises LimiterUnavailable, also where the state is not whole: whoever rebuilds it does not see
+        those rows yet.
         """
         with translated(LimiterUnavailable, "adding seconds"):
-            epoch = self._store.epoch()
-            if epoch is None:
-                return
-            now, _ = self._store.redis.time()
-            key = self._store.epoch_keys(epoch).day(tenant_id)
-            with self._store.redis.pipeline(transaction=True) as pipe:
-                pipe.hincrby(key, f"{now // DAY_SECONDS}:seconds", seconds)
-                pipe.expire(key, 2 * DAY_SECONDS)
-                pipe.execute()
+            added = self._store.in_epoch(partial(self._add_seconds, calls))
+        if added is None:
+            raise LimiterUnavailable("adding seconds", "the limiter's state is not whole")
+
+    def _add_seconds(self, calls: Sequence[LateSeconds], epoch: str) -> list[Any] | None:
+        keys = self._store.epoch_keys(epoch)
+        paths = [
+            path for call in calls for path in (keys.day(call.tenant_id), keys.added_late(call.tenant_id))
+        ]
+        items = [[call.call_id, call.seconds] for call in calls]
+        return self._store.run(scripts.LATE_SECONDS, epoch, paths, {"keep": 2 * DAY_SECONDS, "items": items})
 
     def uncount(self, calls: Iterable[UncountedCall]) -> None:
         """These calls, whose permits were released, do not count for their numbers after all."""

@@ -15,6 +15,7 @@ def _job_script(name: str, *behind: str) -> Script:
 
 ACQUIRE = _job_script("acquire", "rates", "slots", "numbers")
 EPOCH = _job_script("epoch")
+LATE_SECONDS = _job_script("late_seconds")
 NUMBER_FILL = _job_script("number_fill")
 POSTPONE = _job_script("postpone")
 PUBLISH_EPOCH = _job_script("publish_epoch")

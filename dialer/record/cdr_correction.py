@@ -9,19 +9,18 @@ it is `completed` where it had been answered and its agent ran. What is complete
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dialer.call_rows import COUNTS_FOR_NUMBER
 from dialer.record.outcomes import LOCK_CALLS, MOVED, Ended, Told, items_of
-from limits.caps import UncountedCall
+from limits.caps import LateSeconds, UncountedCall
 from models import db, rows, rows_as
 
 _SECONDS_TODAY = """
-SELECT tenant_id, sum(billsec)::int8 AS seconds FROM call
+SELECT id::text AS call_id, tenant_id, billsec AS seconds FROM call
 WHERE id = ANY(%s::uuid[]) AND billsec > 0
     AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-GROUP BY tenant_id
 """
 
 _UNCOUNTED = f"""
@@ -84,12 +83,12 @@ SELECT NULL, NULL, NULL, NULL, NULL, NULL, call_id::text, NULL, NULL, NULL, NULL
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """How many calls were corrected, the transitions to publish, what each tenant spoke today that is new, and the
-    calls that do not count for their numbers."""
+    """How many calls were corrected, the transitions to publish, what was spoken today that is new, and the calls
+    that do not count for their numbers."""
 
     calls: int
     told: list[Told]
-    seconds: Mapping[str, int]
+    seconds: Sequence[LateSeconds]
     uncounted: Sequence[UncountedCall] = ()
 
 
@@ -100,6 +99,6 @@ def correct(owner: str, late: Sequence[Ended]) -> Corrected:
     found = db.execute_sql(_CORRECT, parameters).fetchall()
     told = [Told(*row) for row in found if row[-1] is not None]
     ids = [row[6] for row in found if row[-1] is None]
-    seconds = rows(_SECONDS_TODAY, ids) if ids else []
+    seconds = rows_as(LateSeconds, _SECONDS_TODAY, ids) if ids else []
     uncounted = rows_as(UncountedCall, _UNCOUNTED, ids) if ids else []
-    return Corrected(len(ids), told, {row["tenant_id"]: row["seconds"] for row in seconds}, uncounted)
+    return Corrected(len(ids), told, seconds, uncounted)

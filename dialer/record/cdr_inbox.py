@@ -22,7 +22,7 @@ from dialer.record.recorder import Recorder
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind
 from freeswitch.hangup import Hangup, hangup_from_variables
-from limits.caps import UncountedCall
+from limits.caps import LateSeconds, UncountedCall
 from models import db, rows
 
 log = structlog.get_logger()
@@ -51,14 +51,14 @@ _APPLIED = "UPDATE cdr_inbox SET applied_at = now() WHERE uuid = ANY(%s::uuid[])
 
 @dataclass(slots=True)
 class CdrInboxReader:
-    """Takes what waits. `publish` gets the transitions of corrections, `bill` seconds that a tenant spoke today,
-    `uncount` calls that do not count for their numbers after all."""
+    """Takes what waits. `publish` gets the transitions of corrections, `bill` what calls spoke today, each as often
+    as it takes until its correction is committed, `uncount` calls that do not count for their numbers after all."""
 
     owner: str
     live_calls: LiveCalls
     recorder: Recorder
     publish: Callable[[Sequence[Told]], None]
-    bill: Callable[[str, int], None]
+    bill: Callable[[Sequence[LateSeconds]], None]
     uncount: Callable[[Sequence[UncountedCall]], None]
 
     def round(self) -> None:
@@ -89,13 +89,14 @@ class CdrInboxReader:
             corrections = {row["call_id"]: ended for row in locked if (ended := _late(row)) is not None}
             corrected = correct(self.owner, list(corrections.values())) if corrections else None
             db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
+            if corrected is not None and corrected.seconds:
+                # Before the commit: where Redis is away the record waits, and nothing spoken is lost to the day.
+                self.bill(corrected.seconds)
             hit(FaultPoint.CORRECTED)
         if corrected is None:
             return
         log.info("outcomes_corrected", calls=corrected.calls, contacts=len(corrected.told))
         self.publish(corrected.told)
-        for tenant_id, seconds in corrected.seconds.items():
-            self.bill(tenant_id, seconds)
         if corrected.uncounted:
             self.uncount(corrected.uncounted)
 

@@ -419,4 +419,30 @@ STREAM = (
             ),
         ),
     ),
+    Mutation(
+        "spoken while Redis was away",
+        "what a call spoke, which its record tells, is not counted for the day where Redis is away",
+        "dialer/record/cdr_inbox.py",
+        "                self.bill(corrected.seconds)\n",
+        "                with suppress(Exception):\n                    self.bill(corrected.seconds)\n",
+        (
+            "tests/integration/dialer/test_cdr_inbox.py::test_what_was_spoken_is_not_lost_to_the_day_where_redis_is_away",
+        ),
+        (
+            (
+                "from dataclasses import dataclass\n",
+                "from contextlib import suppress\nfrom dataclasses import dataclass\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "spoken twice",
+        "what a call spoke is counted once more for each try to commit that",
+        "limits/late_seconds.lua",
+        "if redis.call('SADD', added, item[1]) == 1 then",
+        "if redis.call('SADD', added, item[1]) then",
+        (
+            "tests/integration/limits/test_late_seconds.py::test_each_call_s_are_added_once_however_often_that_is_asked",
+        ),
+    ),
 )

@@ -19,7 +19,8 @@ from dialer.record.cdr_inbox import CdrInboxReader
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Answered, Ended, Seen, Told, Written, write
 from freeswitch import dedup
-from limits.caps import UncountedCall
+from limits.caps import LateSeconds, UncountedCall
+from limits.errors import LimiterUnavailable
 from models import Call, Campaign, CdrInbox, Contact, Transition, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, contact_of, end, ended
@@ -75,6 +76,7 @@ class Desk:
         self.over: list[Ended] = []
         self.published: list[Told] = []
         self.billed: Counter[str] = Counter()
+        self.limiter_away = False
         self.uncounted: list[UncountedCall] = []
         self.recorder = make_recorder(self.live_calls, Followers(self._committed), owner=owner)
         self.cdr_inbox = CdrInboxReader(
@@ -102,8 +104,11 @@ class Desk:
     def _publish(self, told: Sequence[Told]) -> None:
         self.published += told
 
-    def _bill(self, tenant_id: str, seconds: int) -> None:
-        self.billed[tenant_id] += seconds
+    def _bill(self, calls: Sequence[LateSeconds]) -> None:
+        if self.limiter_away:
+            raise LimiterUnavailable("adding seconds", "away")
+        for call in calls:
+            self.billed[call.tenant_id] += call.seconds
 
 
 @pytest.fixture
@@ -311,6 +316,21 @@ def test_a_late_record_is_applied_once_whoever_and_however_often(world: World, d
     assert len(told(call.contact_id)) == 3
     assert desk.billed + other.billed == {world.tenant_id: 4}
     assert waiting() == 0
+
+
+def test_what_was_spoken_is_not_lost_to_the_day_where_redis_is_away(world: World, desk: Desk) -> None:
+    campaign_id, call = closed_unknown(world)
+    arrive(call.call_id, ANSWERED)
+    desk.limiter_away = True
+    with pytest.raises(LimiterUnavailable):
+        desk.round()
+    assert (waiting(), counts(campaign_id), desk.published) == (1, {"failed": 1}, []), (
+        "the record waits for it"
+    )
+    desk.limiter_away = False
+    desk.round()
+    assert desk.billed == {world.tenant_id: 4}
+    assert (waiting(), counts(campaign_id)) == (0, {"completed": 1})
 
 
 @pytest.mark.parametrize("ending", ["stopped", "exhausted"])
