@@ -111,7 +111,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 51
+SCHEMA_VERSION = 52
 """The last migration of this release: what its processes need the database to have."""
 
 
@@ -178,7 +178,8 @@ class Tenant(Table):
 class CallLimits(Table):
     """A tenant's four caps; null is unlimited, 0 blocks. And how often it may call one number: `number_gap_seconds`
     after the last call to it ended, and so many times in any 24 hours, 7 and 30 days. `reserved_concurrency` of
-    `concurrent_max` is kept for single calls."""
+    `concurrent_max` is kept for single calls. Its lists hold numbers of `allowed_countries` (null is any), and
+    premium-rate ones where these are allowed."""
 
     tenant = ForeignKeyField(Tenant, primary_key=True)
     concurrent_max = IntegerField(null=True)
@@ -190,6 +191,8 @@ class CallLimits(Table):
     number_calls_7d = IntegerField(null=True)
     number_calls_30d = IntegerField(null=True)
     reserved_concurrency = IntegerField(default=0)
+    allowed_countries = ArrayField(TextField, index=False, null=True)
+    premium_allowed = BooleanField(default=False)
 
 
 class ApiKey(Table):

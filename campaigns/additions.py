@@ -28,6 +28,7 @@ from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, ImportCounts
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.list_policies import ListPolicy
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
 from campaigns.row_templates import Template
@@ -73,12 +74,13 @@ class BusyError(CampaignsError):
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a list that is added is read for: the region of its numbers without a `+`, its agent's templates, and what
-    policy packs ask of each row."""
+    policy packs and the tenant's limits ask of each row."""
 
     campaign_id: uuid.UUID
     region: str | None
     templates: tuple[Template, ...]
     policy: ListPolicy | None = None
+    rules: NumberRules = ANY_COUNTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,8 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
         raise CampaignNotFoundError("Campaign not found")
     region = found[0]["import_region"] or region_of(found[0]["e164"])
     policy = policy_choice.of_row(found[0]).of_list(found[0]["e164"])
-    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy)
+    rules = NumberRules.of_tenant(tenant_id)
+    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy, rules)
 
 
 def take_turn(campaign_id: uuid.UUID) -> None:

@@ -20,9 +20,12 @@ from campaigns import openings, store
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError
 from campaigns.number_hash import NumberHash
+from campaigns.number_rules import NumberRules
 from campaigns.store import UnknownReferenceError
 from campaigns.suppressed_rows import ErasedNumbers, look_up_by_index
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, suppressed
+from campaigns.time_slice import TimeSlice
+from cooperative import let_others_run
 from models import CampaignStatus, ContactStatus, db, new_id, rows
 
 OVER = (ContactStatus.COMPLETED, ContactStatus.FAILED, ContactStatus.CANCELLED)
@@ -162,9 +165,10 @@ def clone(
         list(wanted.dispositions),
     )
     erased = ErasedNumbers(tenant_id, number_hash).among(lambda: db.execute_sql(_NUMBERS, (made,)).fetchall())
-    if erased:
-        rows(_TAKE_OUT, made, erased)
-    left = copied["n"] - len(erased)
+    gone = {*erased, *_not_allowed(made, NumberRules.of_tenant(tenant_id))}
+    if gone:
+        rows(_TAKE_OUT, made, list(gone))
+    left = copied["n"] - len(gone)
     rows(_ZONES, made, campaign_id)
     never = openings.cancel_never_open(made, openings.write(made))
     cancelled = sum(group.contacts for group in never)
@@ -173,6 +177,20 @@ def clone(
     rows(_IMPORTED, left, left, made)
     rows(_COUNT, made, store.IMPORT_LANE, left - cancelled, cancelled)
     return made
+
+
+def _not_allowed(made: uuid.UUID, rules: NumberRules) -> list[int]:
+    """The places of those whose country the tenant may not call any more."""
+    if rules.countries is None:
+        return []
+    time_slice = TimeSlice(let_others_run)
+    found: list[int] = []
+    for place, number in db.execute_sql(_NUMBERS, (made,)).fetchall():
+        time_slice.check()
+        # What stands in the place of an erased number is none, and taken out as that.
+        if number.startswith("+") and not rules.allow(number):
+            found.append(place)
+    return found
 
 
 def _source(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any]:

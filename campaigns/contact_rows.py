@@ -42,6 +42,7 @@ def _batches(
             notes=notes,
             options=request.added,
             policy=request.policy,
+            rules=request.rules,
             doctor=doctor,
             let_others_run=let_others_run,
         )
@@ -55,6 +56,7 @@ def _batches(
         notes=notes,
         options=request.added,
         policy=request.policy,
+        rules=request.rules,
         doctor=doctor,
         let_others_run=let_others_run,
     )

@@ -18,6 +18,7 @@ from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused, quoted
 from campaigns.list_policies import ListPolicy
 from campaigns.number_hints import hinted_number
+from campaigns.number_rules import ANY_COUNTRY, NOT_ALLOWED, NumberRules
 from campaigns.number_text import date_refused, is_date, may_be_date
 from campaigns.numbers import phone_number
 from campaigns.places import Places, places_of
@@ -99,6 +100,7 @@ _REMEDIES = {
     "emergency_number": "leave the row out",
     "short_code": "leave the row out, or write the whole number with + and its country code",
     "premium": "leave the row out",
+    NOT_ALLOWED: "leave the row out, or have the country allowed",
 }
 
 
@@ -120,7 +122,9 @@ class RowBatcher:
         *,
         options: bool = False,
         policy: ListPolicy | None = None,
+        rules: NumberRules = ANY_COUNTRY,
     ) -> None:
+        self._rules = rules
         self._policy = policy
         self._now = datetime.now(UTC)
         self.limits = limits
@@ -212,8 +216,11 @@ class RowBatcher:
         if self._holds_dates and may_be_date(raw.strip()):
             raise date_refused(raw)
         if columns.beside:
-            return hinted_number(raw, self._region, columns.beside, cells)
-        return phone_number(raw, self._region)
+            number = hinted_number(raw, self._region, columns.beside, cells, premium=self._rules.premium)
+        else:
+            number = phone_number(raw, self._region, premium=self._rules.premium)
+        self._rules.check(number)
+        return number
 
 
 def _no_zone(column: str, cell: str) -> CellRefused:

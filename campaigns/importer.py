@@ -23,6 +23,7 @@ from campaigns.import_rows import AcceptedRow, Batch, RejectedRow, RowBatcher, r
 from campaigns.list_doctor import Doctor
 from campaigns.list_policies import ListPolicy
 from campaigns.mojibake import note_mojibake
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.phone_column import likely_phone_column, no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
 from campaigns.text_marks import MARKED, unmarked
@@ -50,6 +51,7 @@ def read_list(
     notes: ImportNotes | None = None,
     options: bool = False,
     policy: ListPolicy | None = None,
+    rules: NumberRules = ANY_COUNTRY,
     doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
@@ -83,6 +85,7 @@ def read_list(
             RowTemplates(templates, default_region) if templates else None,
             options=options,
             policy=policy,
+            rules=rules,
         )
         batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
         note_mojibake(notes, columns, [row.cells for row in sample])

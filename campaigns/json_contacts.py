@@ -22,6 +22,7 @@ from campaigns.import_rows import (
 )
 from campaigns.list_doctor import Doctor
 from campaigns.list_policies import ListPolicy
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.phone_column import no_phone_message
 from campaigns.row_templates import RowTemplates, Template, refuse_missing
 from campaigns.time_slice import TimeSlice, nobody_else
@@ -38,6 +39,7 @@ def read_objects(
     notes: ImportNotes | None = None,
     options: bool = False,
     policy: ListPolicy | None = None,
+    rules: NumberRules = ANY_COUNTRY,
     doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
@@ -56,6 +58,7 @@ def read_objects(
         RowTemplates(templates, default_region) if templates else None,
         options=options,
         policy=policy,
+        rules=rules,
     )
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
@@ -84,6 +87,7 @@ def read_object(
     templates: Sequence[Template],
     notes: ImportNotes,
     policy: ListPolicy | None = None,
+    rules: NumberRules = ANY_COUNTRY,
 ) -> AcceptedRow | RejectedRow:
     """Read one contact that is no list's by the same rules; its columns are noted. Raises ListRefused for a column
     that the templates need and it lacks, or for too many."""
@@ -93,7 +97,7 @@ def read_object(
     notes.columns = keys.known.columns
     refuse_missing(templates, (column.name for column in notes.custom), keys.known.variables.values())
     row_templates = RowTemplates(templates, default_region) if templates else None
-    batcher = RowBatcher(default_region, limits, row_templates, policy=policy)
+    batcher = RowBatcher(default_region, limits, row_templates, policy=policy, rules=rules)
     return _object_row(1, contact, keys, batcher)
 
 

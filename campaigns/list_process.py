@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import orjson
 
@@ -23,6 +23,7 @@ from campaigns.copy_rows import CopyRows
 from campaigns.list_doctor import Doctor
 from campaigns.list_frames import ListNotRead, read_frames
 from campaigns.list_policies import ListPolicy
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.row_templates import Template
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,6 +55,7 @@ class ListRequest:
     examined: bool = False
     corrected: bool = False
     sheet: str | None = None
+    rules: NumberRules = ANY_COUNTRY
 
     def doctor(self) -> Doctor | None:
         """Who looks on, where somebody is to."""
@@ -79,7 +81,13 @@ class ListRequest:
             said["examined"],
             said["corrected"],
             said["sheet"],
+            _rules(said["rules"]),
         )
+
+
+def _rules(said: dict[str, Any]) -> NumberRules:
+    countries = said["countries"]
+    return NumberRules(None if countries is None else tuple(countries), said["premium"])
 
 
 def read_in_process(request: ListRequest, file: BinaryIO) -> Generator[CopyRows]:

@@ -87,8 +87,11 @@ def hints(columns: Iterable[tuple[int, str]]) -> tuple[Hint, ...]:
     return tuple(found)
 
 
-def hinted_number(raw: str, region: str | None, beside: Sequence[Hint], cells: Sequence[str]) -> str:
-    """The number of a row in E.164, by its cell `raw` and the hints beside it; `region` where they are empty.
+def hinted_number(
+    raw: str, region: str | None, beside: Sequence[Hint], cells: Sequence[str], *, premium: bool = False
+) -> str:
+    """The number of a row in E.164, by its cell `raw` and the hints beside it; `region` where they are empty. With
+    `premium` it may be a premium-rate number, unless an area is beside it.
 
     Raises NumberRefused as `phone_number` does, and: unknown_country, country_mismatch, area_mismatch.
     """
@@ -96,7 +99,7 @@ def hinted_number(raw: str, region: str | None, beside: Sequence[Hint], cells: S
     countries = [(hint, value) for hint, value in said if value and hint.kind is HintKind.COUNTRY]
     areas = [(hint, value) for hint, value in said if value and hint.kind is HintKind.AREA]
     if _ABROAD.match(raw):
-        number = phone_number(raw, region)
+        number = phone_number(raw, region, premium=premium)
         for hint, value in countries:
             # Who lives in a country may have a number of another; a code beside the number is the number's own.
             if value[-1:].isdigit():
@@ -105,7 +108,7 @@ def hinted_number(raw: str, region: str | None, beside: Sequence[Hint], cells: S
     home = region
     for hint, value in countries:
         home = _region(raw, hint, value, home)
-    number = phone_number(raw, home) if not areas else _with_area(raw, home, *areas[0])
+    number = phone_number(raw, home, premium=premium) if not areas else _with_area(raw, home, *areas[0])
     for hint, value in countries:
         _check_code(raw, number, hint, value)
     return number

@@ -52,8 +52,9 @@ _FEWEST_SCIENTIFIC = 7
 _MOST_DIGITS = 15
 
 
-def phone_number(raw: str, region: str | None) -> str:
-    """Return `raw` in E.164 (`+12125550100`); `region` (`US`) is the country of numbers without a `+`.
+def phone_number(raw: str, region: str | None, *, premium: bool = False) -> str:
+    """Return `raw` in E.164 (`+12125550100`); `region` (`US`) is the country of numbers without a `+`; `premium`: a
+    premium-rate number, too.
 
     Raises NumberRefused with code missing_number, invalid_number, excel_scientific, emergency_number, short_code,
     premium, date, amount, network_address, several_numbers or number_range.
@@ -77,7 +78,7 @@ def phone_number(raw: str, region: str | None) -> str:
     kind = phonenumbers.number_type(number)
     if kind == PhoneNumberType.UNKNOWN:
         raise _not_dialled(raw, text, region, number)
-    if kind == PhoneNumberType.PREMIUM_RATE:
+    if kind == PhoneNumberType.PREMIUM_RATE and not premium:
         raise NumberRefused("premium", f"{quoted(raw)} is a premium-rate number, and those are not dialled")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 

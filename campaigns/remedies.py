@@ -14,6 +14,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "caller_id_refused": "Call from a number that may be shown there, or leave the row out.",
         "cell_too_long": "Shorten the cell.",
         "consent_missing": "Fill in when the person agreed to be called, or leave the row out.",
+        "country_not_allowed": "Leave the row out, or have the country allowed to the account.",
         "country_mismatch": "Correct the number or the country beside it, or write the number with + and its "
         "country code and leave the other empty.",
         "date": "Look whether the right column is named phone_number; write a number with + and its country code.",

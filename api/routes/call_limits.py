@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+import marshmallow as ma
+from marshmallow import validate
+from phonenumbers import SUPPORTED_REGIONS
+
 from api import notify, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
@@ -26,12 +30,19 @@ EXAMPLE: dict[str, object] = {
     "number_calls_7d": 7,
     "number_calls_30d": None,
     "reserved_concurrency": 2,
+    "allowed_countries": ["US", "CA"],
+    "premium_allowed": False,
 }
 NUMBER_CAPS = tuple(name for name in EXAMPLE if name.startswith("number_"))
-NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE) | {"number_gap_seconds": 0, "reserved_concurrency": 0}
+NONE_SET: dict[str, object] = dict.fromkeys(EXAMPLE) | {
+    "number_gap_seconds": 0,
+    "reserved_concurrency": 0,
+    "premium_allowed": False,
+}
 COLUMNS = ", ".join(EXAMPLE)
 GAP_MAX = 30 * 86_400
 CALLS_MAX = 1000
+MOST_COUNTRIES = 250
 KNOWS = 40
 """The migration that a dialer has to know to heed caps on numbers."""
 KNOWS_RESERVED = 48
@@ -53,6 +64,13 @@ class CallLimitsValues(TypedDict):
     number_calls_7d: NotRequired[int | None]
     number_calls_30d: NotRequired[int | None]
     reserved_concurrency: NotRequired[int]
+    allowed_countries: NotRequired[list[str] | None]
+    premium_allowed: NotRequired[bool]
+
+
+def _is_country(text: str) -> None:
+    if text not in SUPPORTED_REGIONS:
+        raise ma.ValidationError("it must be a country's two letters (ISO 3166), such as GB")
 
 
 def _calls(days: str) -> schemas.Integer:
@@ -100,6 +118,19 @@ class CallLimitsSchema(schemas.Schema):
             "(POST /calls/originate and test calls): campaigns take no more than the rest. Of no effect where "
             "concurrent_max is null. Left out, it stays as it is."
         },
+    )
+    allowed_countries = schemas.Items(
+        schemas.Text(2, 2, validate=[_is_country]),
+        allow_none=True,
+        validate=[validate.Length(1, MOST_COUNTRIES, error=f"it must have 1 to {MOST_COUNTRIES} countries")],
+        metadata={
+            "description": "Numbers of no other countries go into lists, by their own country and not by their "
+            "code's; who is in one already stays. null is any; left out, it stays as it is.",
+            "example": ["US", "CA"],
+        },
+    )
+    premium_allowed = schemas.Boolean(
+        metadata={"description": "Premium-rate numbers may be called. Left out, it stays as it is."}
     )
 
 

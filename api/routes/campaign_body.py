@@ -43,6 +43,7 @@ from campaigns.list_frames import ListNotRead
 from campaigns.list_policies import ListPolicy
 from campaigns.list_process import ListForm, ListRequest, read_in_process
 from campaigns.number_hash import NumberHash
+from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.policy_choice import PolicyChoice
 from campaigns.row_templates import Template
@@ -82,12 +83,13 @@ _imports = FairTurns(IMPORTS_AT_ONCE)
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a list is read for: the region of its numbers, its agent's templates, the campaign that it is for, what
-    policy packs ask of each row; as of ListRequest whether somebody only wants to know."""
+    policy packs and the tenant's limits ask of each row; as of ListRequest whether somebody only wants to know."""
 
     region: str | None
     templates: tuple[Template, ...]
     campaign_id: uuid.UUID
     policy: ListPolicy | None = None
+    rules: NumberRules = ANY_COUNTRY
     examined: bool = False
     corrected: bool = False
 
@@ -107,6 +109,7 @@ class Reading:
             self.examined,
             self.corrected,
             sheet,
+            self.rules,
         )
 
 
@@ -143,11 +146,11 @@ def create_from_request(
             )
             region = new.default_region or region_of(caller_id)
             templates = store.agent_templates(new.agent_id)
-            asked = policy.of_list(caller_id)
+            asked, rules = policy.of_list(caller_id), NumberRules.of_tenant(caller.tenant_id)
             number_hash = NumberHash(services.settings.secret_key or "")
 
             def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
-                return wanted.read(Reading(region, templates, campaign_id, asked))
+                return wanted.read(Reading(region, templates, campaign_id, asked, rules))
 
             created[:] = [store.create(windowed, read, number_hash)]
             return to_json(created[0])

@@ -224,7 +224,7 @@ def _none(data: dict[str, object]) -> None:
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:
     addition = additions.add_list(
         target.campaign_id,
-        body.read(Reading(target.region, target.templates, target.campaign_id, target.policy)),
+        body.read(Reading(target.region, target.templates, target.campaign_id, target.policy, target.rules)),
         _erased_numbers(),
     )
     told = addition.counts
@@ -254,6 +254,7 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
         notes=notes,
         options=True,
         policy=target.policy,
+        rules=target.rules,
         let_others_run=let_others_run,
     ):
         accepted += batch.accepted

@@ -49,6 +49,7 @@ from campaigns.column_names import ListColumn
 from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused
 from campaigns.number_hash import NumberHash
+from campaigns.number_rules import NumberRules
 from campaigns.numbers import region_of
 from campaigns.preview import Preview, Terms
 from campaigns.remedies import REMEDIES
@@ -149,10 +150,12 @@ def _preview(body: ListBody[CampaignValues], caller: Caller, corrected: BinaryIO
     agent, caller_id = _references(wanted, caller)
     region = wanted["default_region"] or (None if caller_id is None else region_of(caller_id))
     asked = None if caller_id is None else policy.of_list(caller_id)
-    wants_file = corrected is not None
+    rules, wants_file = NumberRules.of_tenant(caller.tenant_id), corrected is not None
 
     def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
-        reading = Reading(region, agent.templates, campaign_id, asked, examined=True, corrected=wants_file)
+        reading = Reading(
+            region, agent.templates, campaign_id, asked, rules, examined=True, corrected=wants_file
+        )
         return body.read(reading)
 
     terms = Terms(window, policy, caller_id, agent.ring_seconds)

@@ -32,6 +32,7 @@ from campaigns.import_rows import AcceptedRow, RejectedRow
 from campaigns.json_contacts import read_object
 from campaigns.list_policies import ListPolicy
 from campaigns.number_hash import NumberHash
+from campaigns.number_rules import NumberRules
 from campaigns.numbers import phone_number, region_of
 from campaigns.policy_choice import PolicyChoice
 from campaigns.row_templates import Template
@@ -182,9 +183,9 @@ def originate(body: OriginateValues) -> Response:
         number = _own_number(body["from_number"], caller.tenant_id)
         policy, window = _defaults(caller.tenant_id)
         given = body.get("custom_fields", {})
-        row, columns = _row(
-            body["to_number"], given, number["e164"], _templates(agent_id), policy.of_list(number["e164"])
-        )
+        judges = policy.of_list(number["e164"]), NumberRules.of_tenant(caller.tenant_id)
+        templates = _templates(agent_id)
+        row, columns = _row(body["to_number"], given, number["e164"], templates, judges)
         return _take(
             single_calls.SingleCall(
                 caller.tenant_id,
@@ -232,7 +233,8 @@ def test_call(body: TestValues, campaign_id: str) -> Response:
         _own_number(tested.caller_id, caller.tenant_id)
         given = body.get("custom_fields", tested.first)
         asked = tested.policy.of_list(tested.caller_id)
-        row, columns = _row(body["to_number"], given, tested.caller_id, _templates(tested.agent_id), asked)
+        judges, templates = (asked, NumberRules.of_tenant(caller.tenant_id)), _templates(tested.agent_id)
+        row, columns = _row(body["to_number"], given, tested.caller_id, templates, judges)
         (allowed,) = rows(_TEST_NUMBERS, caller.tenant_id)
         if row.phone_number not in allowed["test_numbers"]:
             raise invalid(
@@ -354,9 +356,10 @@ def _row(
     given: Mapping[str, object],
     caller_id: str,
     templates: tuple[Template, ...],
-    policy: ListPolicy | None,
+    judges: tuple[ListPolicy | None, NumberRules],
 ) -> tuple[AcceptedRow, list[ListColumn]]:
-    """The contact by the rules of a list, and its columns. Raises ApiError 400."""
+    """The contact by the rules of a list, as policy packs and the tenant's limits judge it, and its columns. Raises
+    ApiError 400."""
     notes = ImportNotes()
     contact = {
         PHONE_COLUMN: to_number,
@@ -369,7 +372,8 @@ def _row(
             limits=LIMITS,
             templates=templates,
             notes=notes,
-            policy=policy,
+            policy=judges[0],
+            rules=judges[1],
         )
     except ListRefused as error:
         raise ApiError(400, f"custom_fields: {error}.", code=error.code) from error

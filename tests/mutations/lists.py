@@ -51,6 +51,33 @@ STRANGERS = (
         (f"{SHAPES}::test_a_shape_goes_in_as_its_people_mean_it",),
     ),
 )
+RULES = "tests/unit/campaigns/test_number_rules.py"
+ALLOWED = (
+    Mutation(
+        "country not asked",
+        "numbers of countries that a tenant may not call come into its lists",
+        "campaigns/import_rows.py",
+        "        self._rules.check(number)\n",
+        "",
+        (f"{RULES}::test_each_row_says_why_it_is_rejected",),
+    ),
+    Mutation(
+        "premium for all",
+        "premium-rate numbers are called for whom the operator has not allowed them",
+        "campaigns/numbers.py",
+        "    if kind == PhoneNumberType.PREMIUM_RATE and not premium:\n",
+        "    if kind == PhoneNumberType.PREMIUM_RATE and premium:\n",
+        (f"{RULES}::test_a_premium_rate_number_goes_in_where_the_tenant_may_call_one_and_not_else",),
+    ),
+    Mutation(
+        "country cloned",
+        "a clone calls countries that its tenant may not call any more",
+        "campaigns/cloning.py",
+        "    gone = {*erased, *_not_allowed(made, NumberRules.of_tenant(tenant_id))}\n",
+        "    gone = set(erased)\n",
+        ("tests/integration/api/test_number_rules.py::test_what_is_not_allowed_comes_into_no_list",),
+    ),
+)
 WORKBOOKS = (
     Mutation(
         "workbook read here",

@@ -12,7 +12,7 @@ from tests.mutations.campaign_life import FED
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
-from tests.mutations.lists import PREVIEWED, SPOKEN, STRANGERS, WORKBOOKS
+from tests.mutations.lists import ALLOWED, PREVIEWED, SPOKEN, STRANGERS, WORKBOOKS
 from tests.mutations.mutation import Mutation
 from tests.mutations.often import OFTEN
 from tests.mutations.pacing import PACED
@@ -57,6 +57,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Ordinary people are called": SPOKEN,
     "A preview keeps nothing, and corrects nobody who must not be called": PREVIEWED,
     "A workbook is read as it is meant, and harms nobody": WORKBOOKS,
+    "A list holds no numbers that its tenant may not call": ALLOWED,
     "A tenant sees nothing of another": TENANTS,
     "Who is signed in to the board may do what his key may": SIGNED_IN,
     "What is deleted is needed by nobody": DELETED,

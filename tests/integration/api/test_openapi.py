@@ -128,7 +128,8 @@ def test_the_bound_of_a_campaigns_calls_is_the_platforms(
         for name, schema in document["components"]["schemas"].items()
         if (field := schema.get("properties", {}).get("max_concurrent_calls", {})).get("minimum") == 1
     }
-    assert bounds == dict.fromkeys(("CampaignBody", "CampaignForm", "CampaignPatch"), most)
+    bounded = ("CampaignBody", "CampaignForm", "CampaignPatch", "PreviewBody", "PreviewForm")
+    assert bounds == dict.fromkeys(bounded, most)
 
 
 def test_the_words_of_a_campaign_and_a_call_are_in_the_document_with_their_meaning(

@@ -15,7 +15,7 @@ from campaigns.list_doctor import NOT_CORRECTED
 from tests.integration.api.site import Site, csv_of
 from tests.unit.campaigns.test_list_shapes import SHAPES
 from tests.unit.campaigns.test_nasty_lists import REFUSED, RIGHT
-from tests.workbook import workbook
+from tests.workbook import Rows, workbook
 
 COUNTED = ("rows", "accepted", "duplicates", "invalid", "suppressed")
 TABLES = ("campaign", "contact", "import_reject", "campaign_zone", "campaign_log", "idempotency")
@@ -331,7 +331,7 @@ def test_a_workbook_is_read_in_a_process_of_its_own_wherever_a_list_is(
         raise AssertionError("a workbook is read in the web process")
 
     monkeypatch.setattr(campaign_body, "contact_rows", here)
-    leads = [
+    leads: Rows = [
         ["phone_number", "name"],
         [4155550100, "Ann"],
         ["(415) 555-0101", "Bob"],
