@@ -12,12 +12,16 @@ from campaigns.policies import Policy
 from dialer.dispatch import plans
 from dialer.dispatch.claims import Claimed, postpone_resting
 from limits.caps import NumberCaps
-from models import db, rows
+from models import CampaignStatus, db, rows
 from tests.factories import World, make_campaign
+from tests.integration.dialer.house import House
 from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, end, ended
+from tests.waiting import wait_until
 
 FLORIDA, NEW_YORK, LONDON = "+13055550123", "+12125550123", "+442079460123"
+ANSWERS = "+14155550010"
+"""A number that ends so is picked up."""
 DAY = 86_400
 
 
@@ -175,3 +179,26 @@ def test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back(
 
 def test_what_is_remembered_costs_a_tenant_without_packs_nothing(world: World) -> None:
     assert plan_of(make_campaign(world, 1)).number_caps == NumberCaps()
+
+
+def debtors(world: World, number: str) -> uuid.UUID:
+    """A campaign about debts that runs, with this contact."""
+    campaign_id = make_campaign(world, 1, status=CampaignStatus.PAUSED, policy_packs="on", purpose="debt")
+    change("UPDATE contact SET phone_number = %s WHERE campaign_id = %s", number, campaign_id)
+    change("UPDATE campaign SET status = 'running' WHERE id = %s", campaign_id)
+    return campaign_id
+
+
+def test_over_real_calls_a_number_rests_and_its_campaign_says_for_how_long(house: House) -> None:
+    house.dialer()
+    first = debtors(house.world, ANSWERS)
+    over = "SELECT 1 FROM campaign WHERE id = %s AND status = 'completed'"
+    wait_until(lambda: change(over, first), "the first")
+    second = debtors(house.world, ANSWERS)
+    waits = (
+        "SELECT next_action_at FROM campaign"
+        " WHERE id = %s AND blocked_reason = 'number_cap' AND next_action_at IS NOT NULL"
+    )
+    (shown,) = wait_until(lambda: change(waits, second), "the word")
+    (call,) = change("SELECT ended_at FROM call")
+    assert round((shown["next_action_at"] - call["ended_at"]).total_seconds()) == 7 * DAY
