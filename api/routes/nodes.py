@@ -73,7 +73,7 @@ def list_nodes(query: PageValues) -> dict[str, object]:
     By name.
     """
     page = Page.of(query)
-    found = _nodes()
+    found = every_node()
     return page.body("nodes", found[page.offset : page.offset + page.limit], len(found))
 
 
@@ -194,13 +194,14 @@ def undrain_node(node_name: str) -> NodeView:
 
 
 def _node_or_404(node_name: str) -> NodeView:
-    for node in _nodes():
+    for node in every_node():
         if node["name"] == node_name:
             return node
     raise not_found("Node")
 
 
-def _nodes() -> list[NodeView]:
+def every_node() -> list[NodeView]:
+    """Each node by name, as it is configured and as the living dialers tell of it."""
     dialers = _dialers()
     with transaction():
         added = [NodeConfig(source=NodeSource.API, **row) for row in rows(TABLE)]

@@ -21,6 +21,7 @@ from api.routes import (
     pacing,
     phone_numbers,
     policy_packs,
+    preflight,
     privacy,
     reports,
     single_calls,
@@ -36,6 +37,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     campaign_log.blp,
     campaign_preview.blp,
     pacing.blp,
+    preflight.blp,
     # Its routes and those of `campaign_contacts`.
     contacts.blp,
     breakers.blp,

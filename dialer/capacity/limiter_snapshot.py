@@ -7,10 +7,9 @@ from limits.caps import LONGEST_WINDOW_SECONDS, DayUse, LimiterSnapshot, OpenCal
 from models import db, rows
 
 _LIVE = """
-SELECT call.id::text AS call_id, dialer_id, campaign_id::text, call.tenant_id, gateway_id::text, node,
-    call.phone_number AS number, (extract(epoch FROM now() - call.created_at) * 1000)::int8 AS age_ms,
-    second_leg_gateway_id::text, campaign.single_call AS single
-FROM call JOIN campaign ON campaign.id = call.campaign_id WHERE ended_at IS NULL OR slot_until IS NOT NULL
+SELECT id::text AS call_id, dialer_id, campaign_id::text, tenant_id, gateway_id::text, node, phone_number AS number,
+    (extract(epoch FROM now() - created_at) * 1000)::int8 AS age_ms, second_leg_gateway_id::text
+FROM call WHERE ended_at IS NULL OR slot_until IS NOT NULL
 """
 # Of a call that was taken over nobody knows when its last order left: at the latest when it was answered, or ended.
 _RECENT = """
@@ -35,6 +34,15 @@ SELECT tenant_id, sum(calls)::int8 AS calls, sum(seconds)::int8 AS seconds FROM 
 """
 
 
+_SINGLE = "SELECT id::text FROM campaign WHERE id = ANY(%s::uuid[]) AND single_call"
+
+
+def _open_calls() -> list[OpenCall]:
+    live = rows(_LIVE)
+    single = {row["id"] for row in rows(_SINGLE, list({row["campaign_id"] for row in live}))}
+    return [OpenCall(**row, single=row["campaign_id"] in single) for row in live]
+
+
 def snapshot() -> LimiterSnapshot:
     """Every call that may be up, every send that a rate may still count and every tenant's day, read at one moment.
 
@@ -44,7 +52,7 @@ def snapshot() -> LimiterSnapshot:
         (day,) = rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day")
         taken = LimiterSnapshot(
             day=day["day"],
-            open_calls=[OpenCall(**row) for row in rows(_LIVE)],
+            open_calls=_open_calls(),
             recent=[
                 RecentSend(**row) for row in rows(_RECENT, LONGEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS)
             ],

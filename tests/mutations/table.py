@@ -12,6 +12,7 @@ from tests.mutations.campaign_life import FED
 from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
+from tests.mutations.forecasts import TOLD_BEFOREHAND
 from tests.mutations.lists import ALLOWED, PREVIEWED, SPOKEN, STRANGERS, WORKBOOKS
 from tests.mutations.mutation import Mutation
 from tests.mutations.often import OFTEN
@@ -43,6 +44,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "Nobody is called again sooner or more often than somebody said": OFTEN,
     "A campaign that is changed or fed while it runs calls nobody twice, and nobody too late": FED,
     "A single call is placed once, at once and under every cap, or not at all": SINGLE_CALLS,
+    "What a campaign is said to do is what it does": TOLD_BEFOREHAND,
     "Nobody is called whose number is suppressed": SUPPRESSED,
     "Of a person whose data is erased nothing is left": FORGOTTEN,
     "Nobody is called outside the calling window of where he is": WINDOWED,

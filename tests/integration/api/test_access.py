@@ -34,6 +34,7 @@ NEEDS = [
     ("POST", "/campaigns/{id}/resume", "operate"),
     ("POST", "/campaigns/{id}/stop", "operate"),
     ("POST", "/campaigns/{id}/test-call", "operate"),
+    ("POST", "/campaigns/{id}/preflight", "read"),
     ("POST", "/calls/originate", "operate"),
     ("GET", "/halt", "read"),
     ("POST", "/halt", "operate"),

@@ -38,6 +38,7 @@ FAILING = [
     ("POST", "/campaigns/{id}/pause", ["campaign"]),
     ("POST", "/campaigns/{id}/resume", ["campaign"]),
     ("POST", "/campaigns/{id}/stop", ["campaign", "campaign_count"]),
+    ("POST", "/campaigns/{id}/preflight", ["campaign", "contact", "call", "gateway", "call_limits"]),
     ("POST", "/campaigns/{id}/test-call", ["campaign", "contact", "agent", "phone_number", "dialer", "halt"]),
     ("POST", "/calls/originate", ["agent", "phone_number", "dialer", "halt"]),
     ("GET", "/campaigns/{id}/events", ["campaign"]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,16 @@ import pytest
 
 from api.routes import cdr
 from api.routes import nodes as nodes_api
-from campaigns import call_counts, expiry, hangups, lifecycle, single_calls, stopping, suppressed_contacts
+from campaigns import (
+    call_counts,
+    expiry,
+    hangups,
+    lifecycle,
+    preflight,
+    single_calls,
+    stopping,
+    suppressed_contacts,
+)
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
 from dialer.dispatch import plans
@@ -233,6 +243,21 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             {"contacts": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
         ),
         "campaigns.suppressed_contacts._IN_CALLS": (suppressed_contacts._IN_CALLS, ()),
+        "campaigns.preflight._PLACES": (preflight._PLACES, {"campaign": campaign_id}),
+        "campaigns.preflight._EXAMINE": (
+            preflight._EXAMINE,
+            {
+                "campaign": campaign_id,
+                "tenant": "demo",
+                "list": campaign_id,
+                "windowed": True,
+                "from": datetime.now(UTC),
+                "first": 1,
+                "last": preflight.SLICE,
+            },
+        ),
+        "campaigns.preflight._ENDED": (preflight._BY_TENANT, ("demo", preflight.LAST_CALLS)),
+        "campaigns.preflight._NUMBERS": (preflight._NUMBERS, (campaign_id, 200)),
         "campaigns.single_calls._WAITING": (single_calls._WAITING, ("demo",)),
         "campaigns.lifecycle._IN_FLIGHT": (lifecycle._IN_FLIGHT, (campaign_id,)),
         "campaigns.call_counts._OPEN": (

@@ -1,0 +1,53 @@
+"""Mutations of: what a campaign is said to do is what it does."""
+
+from __future__ import annotations
+
+from tests.mutations.mutation import Mutation
+
+FORECAST = "tests/unit/campaigns/test_forecast.py"
+PREFLIGHT = "tests/integration/api/test_preflight.py"
+
+TOLD_BEFOREHAND = (
+    Mutation(
+        "places that are free too soon",
+        "a campaign of ten places is said to be over in half its time",
+        "campaigns/forecast.py",
+        "max(0.0, cap.limit * grown - self._up)",
+        "max(0.0, cap.limit * grown)",
+        (f"{FORECAST}::test_it_is_never_faster_than_any_cap",),
+    ),
+    Mutation(
+        "retries behind new contacts",
+        "a campaign that calls retries first is said to end with its list",
+        "campaigns/forecast.py",
+        "(fresh, again) if self._caps.new_first else (again, fresh)",
+        "(fresh, again)",
+        (f"{FORECAST}::test_a_campaign_takes_what_was_told_within_a_tenth",),
+    ),
+    Mutation(
+        "today begins anew",
+        "a tenant whose calls of the day are used up is told that the campaign ends today",
+        "campaigns/forecast.py",
+        "(cap.left if today else cap.limit)",
+        "cap.limit",
+        (f"{PREFLIGHT}::test_caps_of_tenant_and_gateway_are_among_those_that_bind",),
+    ),
+    Mutation(
+        "contacts that no window opens for",
+        "who can never be called is said to be called now",
+        "campaigns/preflight.py",
+        "WHEN opening.opens_at IS NOT NULL THEN greatest(wanted_at, opening.opens_at)",
+        "ELSE greatest(wanted_at, opening.opens_at)",
+        (
+            f"{PREFLIGHT}::test_a_window_that_is_shut_says_when_it_opens_and_one_that_never_does_that_it_does_not",
+        ),
+    ),
+    Mutation(
+        "slices that stand for themselves",
+        "of a million contacts a hundred thousand are told",
+        "campaigns/preflight.py",
+        "scale = every / examined if 0 < examined < every and every > MOST_EXAMINED else 1.0",
+        "scale = 1.0",
+        (f"{PREFLIGHT}::test_of_a_long_list_slices_stand_for_all",),
+    ),
+)
