@@ -1,6 +1,6 @@
 """Nothing that a list or an agent says becomes anything but itself, from the upload to the switch.
 
-Whole lists are drawn, some hundred rows each, and every row is followed to its end: it arrives in the switches'
+Whole lists are drawn, a hundred rows or more each, and every row is followed to its end: it arrives in the switches'
 ledgers and events character for character, or it was refused with a reason. Nothing else may be in either.
 """
 
@@ -28,7 +28,8 @@ from tests.e2e.rig import Tenant, Witness, new_tenant, numbers, seen
 
 T = TypeVar("T")
 
-LIST_ROWS = 250
+LIST_ROWS = 120
+LONG_LIST_ROWS = 250
 SPOKEN_ROWS = 120
 AGENTS = 40
 MAX_CELL = 1_000
@@ -300,12 +301,13 @@ def logs_are_clean(said: Sequence[str], called: Sequence[str]) -> None:
         assert not whole.search(line), line
 
 
+@pytest.mark.parametrize("rows_drawn", [LIST_ROWS, pytest.param(LONG_LIST_ROWS, marks=pytest.mark.full)])
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(
-    stack: Stack, said: list[str], delimiter: str
+    stack: Stack, said: list[str], delimiter: str, rows_drawn: int
 ) -> None:
     names = column_names(4)
-    made = [Row("", (PLAIN,) * 4, (False,) * 4), *drawn(rows(4, CARRIED, UNCARRIED), LIST_ROWS)]
+    made = [Row("", (PLAIN,) * 4, (False,) * 4), *drawn(rows(4, CARRIED, UNCARRIED), rows_drawn)]
     called = numbers(STAYS, count=len(made))
     lines = [Line(f"r{place}", n, row) for place, (n, row) in enumerate(zip(called, made, strict=True))]
     data, places = csv_file(names, lines, delimiter, end="\r\n" if delimiter in ",;" else "\n")

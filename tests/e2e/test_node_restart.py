@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
+import pytest
+
+from local import demo
 from local.demo import collect, create, watch
 from local.stack import Stack
 from simulator.ledger import read_ledger
 from tests.e2e.conftest import client_of
-from tests.e2e.rig import polled
+from tests.e2e.rig import of_campaign, polled
+
+CONTACTS = 500
+"""Of the demo's list: more than are called before the node is back."""
 
 
-def test_who_was_talking_when_a_node_was_killed_is_brought_back(stack: Stack) -> None:
+def test_who_was_talking_when_a_node_was_killed_is_brought_back(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text("".join(demo.LIST.read_text().splitlines(keepends=True)[: CONTACTS + 1]))
+    monkeypatch.setattr(demo, "LIST", contacts)
     client = client_of(stack)
     campaign = create(client)
     client.post(f"/api/v1/campaigns/{campaign['id']}/start")
@@ -23,7 +35,8 @@ def test_who_was_talking_when_a_node_was_killed_is_brought_back(stack: Stack) ->
 
     def answered() -> set[str]:
         view = read_ledger(ledgers[0])
-        return {step.uuid for step in view.steps if step.event == "answer"} - set(view.ends())
+        ours = {line.uuid for line in of_campaign(view, campaign["id"])}
+        return ours & {step.uuid for step in view.steps if step.event == "answer"} - set(view.ends())
 
     polled(lambda: len(answered()) >= 3, "some calls up")
     os.kill(victim, signal.SIGKILL)
