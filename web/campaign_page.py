@@ -35,6 +35,7 @@ PEOPLE: Final = (
     ("cancelled", "rest", "cancelled"),
 )
 PICKED_UP: Final = ("answered", "abandoned", "agent_failed")
+NOT_ADVICE: Final = "Not legal advice."
 ELSEWHERE: Final = "everybody else"
 MINUTES: Final = 3
 TABLE_SECONDS: Final = 60
@@ -87,13 +88,14 @@ def campaign_log_part(campaign_id: str) -> Response:
 def campaign_rules(campaign_id: str) -> Response:
     """What policy packs ask of its calls, and where that was read."""
     found = _campaign(campaign_id)
-    policy = found["policy"]
+    policy = found.get("policy", {"places": [], "advice": NOT_ADVICE})
     places = [
         (" or ".join(asked["places"]) or ELSEWHERE, [(rule, rule_sentence(rule)) for rule in asked["rules"]])
         for asked in policy["places"]
     ]
-    purpose = PURPOSES.get(policy["purpose"] or "", policy["purpose"])
-    return shown("rules.html", {"campaign": found, "places": places, "purpose": purpose})
+    purpose = PURPOSES.get(found["purpose"] or "", found["purpose"])
+    values = {"campaign": found, "places": places, "purpose": purpose, "advice": policy["advice"]}
+    return shown("rules.html", values)
 
 
 @blp.get("/campaigns/<campaign_id>/stop")
