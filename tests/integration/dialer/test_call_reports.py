@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -282,6 +283,49 @@ def test_a_call_that_is_recorded_or_corrected_is_in_the_report_at_once(world: Wo
             for hour, answers in call_reports.by_step(Scope("demo"), asked, local_days(asked, "UTC")).items()
         }
     assert hour == Answers(placed=9, picked_up=6)
+
+
+def test_a_report_reads_the_cells_of_its_tenant_and_its_time_alone(world: World) -> None:
+    dial(make_campaign(world, 10))
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    asked = Span(now - timedelta(days=3), now + timedelta(hours=1))
+    with db.connection_context():
+        db.execute_sql(call_reports._FOLD)
+        for table in ("report_total", "report_route", "report_outcome"):
+            _crowd(table)
+        db.execute_sql("ANALYZE")
+    kinds = (
+        (call_reports.ANSWERS, (), True),
+        (call_reports.PICKED_UP, ("campaign_id",), True),
+        (call_reports.LENGTHS, (), False),
+        (call_reports.ROUTES, ("prefix",), False),
+        (call_reports.OUTCOMES, call_reports._OUTCOME_KEYS, False),
+    )
+    steps = local_hours(asked, "UTC")
+    for whose in (call_reports._TENANT, call_reports._CAMPAIGN):
+        for figures, keys, stepwise in kinds:
+            sql = call_reports.statement(figures, keys, whose=whose, stepwise=stepwise)
+            given = call_reports.parameters(Scope("demo", new_id()), asked, steps)
+            with db.connection_context():
+                plan = "\n".join(line for (line,) in db.execute_sql("EXPLAIN " + sql, given).fetchall())
+            assert not re.search(r"Seq Scan on report_(total|route|outcome)", plan), plan
+
+
+def _crowd(table: str) -> None:
+    """Cells of other tenants, and of this one in other years."""
+    columns = [
+        row["column_name"]
+        for row in rows("SELECT column_name FROM information_schema.columns WHERE table_name = %s", table)
+    ]
+    of_others = {
+        "tenant_id": "CASE WHEN mod(n, 4) = 0 THEN tenant_id ELSE 't' || mod(n, 50) END",
+        "campaign_id": "gen_random_uuid()",
+        "start_at": "start_at - n * interval '1 day'",
+    }
+    chosen = ", ".join(of_others.get(name, name) for name in columns)
+    db.execute_sql(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM {table}, generate_series(1, 3000) AS n"
+    )
 
 
 def test_reports_are_kept_when_calls_are_deleted(world: World) -> None:
