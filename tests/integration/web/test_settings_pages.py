@@ -107,7 +107,12 @@ def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> No
         in admin.text("/limits")
     )
     assert platform.post("/limits", number_gap_seconds="60", number_calls_24h="3").status_code == 303
-    kept = {"number_gap_seconds": 60, "number_calls_24h": 3, "reserved_concurrency": 0}
+    kept = {
+        "number_gap_seconds": 60,
+        "number_calls_24h": 3,
+        "reserved_concurrency": 0,
+        "premium_allowed": False,
+    }
     assert site.get("/call-limits").json == dict.fromkeys(site.get("/call-limits").json) | kept
     assert platform.post("/limits", number_gap_seconds="0").status_code == 303
 
