@@ -190,4 +190,4 @@ class Writer:
         while not self._ending:
             key = secrets.token_hex(16)
             self.made[key] = self.ask(key)
-            gevent.sleep(AGAIN_SECONDS / 2)
+            gevent.sleep(AGAIN_SECONDS)
