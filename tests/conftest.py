@@ -157,9 +157,11 @@ def schema_template(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: EmbeddedPostgres, schema_template: str) -> Databases:
+def databases(postgres: EmbeddedPostgres, schema_template: str) -> Iterator[Databases]:
     """The databases of this run."""
-    return Databases(postgres, schema_template)
+    found = Databases(postgres, schema_template)
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -17,6 +17,11 @@ def close(pool: Pool) -> None:
     test they would be that test's error.
     """
     pool.close_all()
+    collect()
+
+
+def collect() -> None:
+    """Find what a test left in circles (connections, a client's uploads): no later test is to be blamed for it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

@@ -6,10 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.api.site import Site, settings_for, site_over
+from local.valkey import EmbeddedValkey
+from tests.databases import Databases
+from tests.integration.api.site import SharedSites, Site
+
+
+@pytest.fixture(scope="session")
+def sites(databases: Databases, valkey: EmbeddedValkey) -> Iterator[SharedSites]:
+    shared = SharedSites(databases, valkey.url)
+    yield shared
+    shared.end()
 
 
 @pytest.fixture
-def site(database_url: str, redis_url: str) -> Iterator[Site]:
-    with site_over(settings_for(database_url, redis_url)) as found:
+def site(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    """Over servers with nothing in them but the seed."""
+    with sites.site() as found:
         yield found

@@ -9,20 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import psycopg
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from gevent.pool import Group
 
+import logs
 import models
 from api.key_digest import digest
 from api.services import EXTENSION, Services
 from app import create_app
+from database_pool import Pool
 from models import new_id, rows, transaction
 from settings import Settings
 from tests import pools
+from tests.databases import Databases
 
 PEPPER = "pepper-for-the-tests-only"
 ROLES = ("read", "operate", "admin", "platform")
 TENANT, OTHER = "demo", "other"
+AT_WORK = """
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"""
 
 
 @dataclass
@@ -80,6 +89,11 @@ class Site:
     def services(self) -> Services:
         found: Services = self.app.extensions[EXTENSION]
         return found
+
+    @property
+    def database_url(self) -> str:
+        """Of its database."""
+        return str(self.services.settings.database_url)
 
     def use(self, **changes: Any) -> None:
         """Put other services in place."""
@@ -202,6 +216,7 @@ def lose_redis(site: Site) -> None:
     pool = site.services.redis.connection_pool
     pool.connection_kwargs["port"] = 1
     pool.disconnect()
+    pool.reset()  # whoever was connected knows where it was
 
 
 def csv_of(contacts: int) -> str:
@@ -213,18 +228,122 @@ def csv_of(contacts: int) -> str:
 def site_over(settings: Settings) -> Iterator[Site]:
     """An application over migrated, empty servers."""
     app = create_app(settings)
+    try:
+        yield _seeded(app)
+    finally:
+        _end_work(app)
+        app.extensions[EXTENSION].redis.close()
+        pools.close(models.db.obj)
+
+
+def _seeded(app: Flask) -> Site:
     bus = RecordingBus()
-    app.extensions[EXTENSION] = replace(app.extensions[EXTENSION], control_bus=bus, dialers=SomebodyLives())
+    app.extensions[EXTENSION] = replace(
+        app.extensions[EXTENSION], control_bus=bus, dialers=SomebodyLives(), background=Group()
+    )
     agent_id, phone_number_id = new_id(), new_id()
     with transaction():
         seed(agent_id, phone_number_id)
-    try:
-        yield Site(app, bus, str(agent_id), str(phone_number_id))
-    finally:
-        app.extensions[EXTENSION].background.join(timeout=2)
-        app.extensions[EXTENSION].background.kill()
-        app.extensions[EXTENSION].redis.close()
-        pools.close(models.db.obj)
+    return Site(app, bus, str(agent_id), str(phone_number_id))
+
+
+def _end_work(app: Flask) -> None:
+    background = app.extensions[EXTENSION].background
+    background.join(timeout=2)
+    background.kill()
+
+
+@dataclass
+class Kept:
+    """An application, and how it was before anything was asked of it."""
+
+    app: Flask
+    database: str
+    cleaner: psycopg.Connection[Any]
+    pool: Pool
+    extensions: dict[str, Any]
+    places: tuple[dict[str, Any], dict[str, Any]]
+    """Where its two clients find their servers."""
+
+    @classmethod
+    def made(cls, databases: Databases, redis_url: str, environ: Mapping[str, str]) -> Kept:
+        """A new one with these settings, over a database of its own."""
+        database = databases.new()
+        url = databases.server.url_of(database)
+        app = create_app(settings_for(url, redis_url, **environ))
+        found = cls(
+            app,
+            database,
+            psycopg.connect(url, autocommit=True),
+            models.db.obj,
+            dict(app.extensions),
+            ({}, {}),
+        )
+        found.places = found.found_places()
+        return found
+
+    @property
+    def redis(self) -> redis.Redis:
+        """The client that it was made with."""
+        services: Services = self.extensions[EXTENSION]
+        return services.redis
+
+    def found_places(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Where its clients look for their servers now."""
+        pool = {"database": self.pool.database} | self.pool.connect_params
+        return dict(self.redis.connection_pool.connection_kwargs), pool
+
+    def is_whole(self, databases: Databases) -> bool:
+        """Whether another test finds it as the last one did: nothing in use, nothing bent, no row of ours."""
+        if self.found_places() != self.places or models.db.obj is not self.pool:
+            return False
+        try:
+            return self.cleaner.execute(AT_WORK).fetchone() is None and databases.empty(self.cleaner)
+        except psycopg.Error:
+            return False
+
+    def end(self, databases: Databases) -> None:
+        self.cleaner.close()
+        self.redis.close()
+        pools.close(self.pool)
+        databases.give_back(self.database)
+
+
+@dataclass
+class SharedSites:
+    """One application for as many tests as leave it whole, since making one takes longer than most of them.
+
+    Each test finds empty servers, the same seed, and services and caches as they were made. Those of other settings
+    are kept beside each other.
+    """
+
+    databases: Databases
+    redis_url: str
+    _kept: dict[frozenset[tuple[str, str]], Kept] = field(default_factory=dict)
+
+    @contextmanager
+    def site(self, **environ: str) -> Iterator[Site]:
+        """For one test; its Redis is empty already."""
+        name = frozenset(environ.items())
+        kept = self._kept.pop(name, None) or Kept.made(self.databases, self.redis_url, environ)
+        models.db.initialize(kept.pool)
+        logs.configure(kept.extensions[EXTENSION].settings.log_level)
+        kept.app.extensions.clear()
+        kept.app.extensions.update(kept.extensions)
+        try:
+            yield _seeded(kept.app)
+            _end_work(kept.app)
+            pools.collect()
+            if kept.is_whole(self.databases):
+                self._kept[name] = kept
+        finally:
+            if name not in self._kept:
+                kept.end(self.databases)
+
+    def end(self) -> None:
+        """Nobody asks for one any more."""
+        for kept in self._kept.values():
+            kept.end(self.databases)
 
 
 def seed(agent_id: uuid.UUID, phone_number_id: uuid.UUID) -> None:

@@ -14,7 +14,7 @@ from api.routes import cdr
 from freeswitch.action_proofs import ActionKind
 from freeswitch.hangup import hangup_from_event, hangup_from_variables
 from models import new_id
-from tests.integration.api.site import Site, settings_for, site_over
+from tests.integration.api.site import SharedSites, Site
 
 KEY = "the-key-of-the-nodes"
 VARIABLES = {
@@ -34,8 +34,8 @@ VARIABLES = {
 
 
 @pytest.fixture
-def site(database_url: str, redis_url: str) -> Iterator[Site]:
-    with site_over(settings_for(database_url, redis_url, CARILLON_CDR_KEY=KEY)) as found:
+def site(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    with sites.site(CARILLON_CDR_KEY=KEY) as found:
         yield found
 
 
@@ -229,8 +229,8 @@ def test_basic_auth_opens_with_the_key_for_a_password(site: Site) -> None:
         assert response.status_code == status
 
 
-def test_without_a_key_set_nothing_is_taken(database_url: str, redis_url: str) -> None:
-    with site_over(settings_for(database_url, redis_url)) as site:
+def test_without_a_key_set_nothing_is_taken(sites: SharedSites, redis_url: str) -> None:
+    with sites.site() as site:
         for key in (KEY, "", None):
             response = post(site, record(new_id()), key=key)
             assert response.status_code == 503

@@ -58,11 +58,9 @@ def test_a_stop_marks_every_part(site: Site, campaign_id: str) -> None:
     )
 
 
-def test_two_that_end_in_one_part_do_not_wait_for_each_other(
-    site: Site, campaign_id: str, database_url: str
-) -> None:
+def test_two_that_end_in_one_part_do_not_wait_for_each_other(site: Site, campaign_id: str) -> None:
     end = "UPDATE contact SET status = 'failed' WHERE campaign_id = %s AND position = %s"
-    with psycopg.connect(database_url) as one, psycopg.connect(database_url) as other:
+    with psycopg.connect(site.database_url) as one, psycopg.connect(site.database_url) as other:
         one.execute(end, (campaign_id, 1))
         other.execute("SET lock_timeout = '10s'")
         other.execute(end, (campaign_id, 2))
@@ -71,17 +69,16 @@ def test_two_that_end_in_one_part_do_not_wait_for_each_other(
     assert marked(site, campaign_id) == ended(site, campaign_id) == {("failed", 0)}
 
 
-def test_what_had_ended_before_is_marked_while_others_end(
-    site: Site, campaign_id: str, database_url: str
-) -> None:
-    with psycopg.connect(database_url, autocommit=True) as operator, psycopg.connect(database_url) as writer:
+def test_what_had_ended_before_is_marked_while_others_end(site: Site, campaign_id: str) -> None:
+    url = site.database_url
+    with psycopg.connect(url, autocommit=True) as operator, psycopg.connect(url) as writer:
         operator.execute("ALTER TABLE contact DISABLE TRIGGER USER")
         operator.execute("UPDATE contact SET status = 'failed' WHERE position < 5")
         operator.execute("ALTER TABLE contact ENABLE TRIGGER USER")
         operator.execute("DELETE FROM schema_migration WHERE name = %s", (MIGRATION,))
         assert marked(site, campaign_id) == set()
         writer.execute("UPDATE contact SET status = 'completed' WHERE position = 9")
-        release = gevent.spawn(migrate, database_url)
+        release = gevent.spawn(migrate, url)
         gevent.sleep(0.1)
         writer.commit()
         assert release.get(timeout=60) == [MIGRATION]

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from tests.integration.api.site import Site, settings_for, site_over
+from tests.integration.api.site import SharedSites, Site
 
 BOARD = "https://board.example.com"
 OTHER = "https://other.example.com"
 
 
-def over(database_url: str, redis_url: str, *origins: str) -> Iterator[Site]:
-    with site_over(replace(settings_for(database_url, redis_url), cors_origins=origins)) as found:
+@pytest.fixture
+def open_to_board(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    with sites.site(CARILLON_CORS_ORIGINS=f"{BOARD},http://localhost:5173") as found:
         yield found
 
 
 @pytest.fixture
-def open_to_board(database_url: str, redis_url: str) -> Iterator[Site]:
-    yield from over(database_url, redis_url, BOARD, "http://localhost:5173")
-
-
-@pytest.fixture
-def open_to_all(database_url: str, redis_url: str) -> Iterator[Site]:
-    yield from over(database_url, redis_url, "*")
+def open_to_all(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    with sites.site(CARILLON_CORS_ORIGINS="*") as found:
+        yield found
 
 
 def test_a_page_of_the_setting_reads_answers_and_refusals(open_to_board: Site) -> None:

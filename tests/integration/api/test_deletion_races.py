@@ -56,12 +56,12 @@ def waiting(site: Site) -> bool:
     ],
 )
 def test_a_deletion_sees_what_was_being_made_when_it_came(
-    site: Site, database_url: str, path: str, statements: tuple[str, ...], text: str
+    site: Site, path: str, statements: tuple[str, ...], text: str
 ) -> None:
     ids = create_one_of_each(site)
     site.sql("UPDATE campaign SET deleted_at = now()")
     path = path.format_map(ids)
-    with under_way(database_url, ids | {"id": new_id()}, *statements) as maker:
+    with under_way(site.database_url, ids | {"id": new_id()}, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
         wait_until(lambda: waiting(site), "the deletion waiting")
         maker.commit()
@@ -76,12 +76,12 @@ def test_a_deletion_sees_what_was_being_made_when_it_came(
      ("/tenants/demo", (HOLD_AGENT,)), ("/gateways/{spare}", (HOLD_GATEWAY,))],
 )  # fmt: skip
 def test_a_deletion_goes_on_when_what_was_being_made_was_not(
-    site: Site, database_url: str, path: str, statements: tuple[str, ...]
+    site: Site, path: str, statements: tuple[str, ...]
 ) -> None:
     ids = create_one_of_each(site)
     site.sql("UPDATE campaign SET deleted_at = now()")
     path = path.format_map(ids)
-    with under_way(database_url, ids, *statements) as maker:
+    with under_way(site.database_url, ids, *statements) as maker:
         deletion = gevent.spawn(site.delete, path, role="platform", tenant="other", headers=_acting(path))
         wait_until(lambda: waiting(site), "the deletion waiting")
         maker.rollback()

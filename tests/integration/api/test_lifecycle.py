@@ -273,11 +273,11 @@ def test_a_silent_dialer_is_waited_for_as_long_as_a_lease_lasts(site: Site, seco
     assert time.monotonic() >= until - 0.002, "it may still send"
 
 
-def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site, database_url: str) -> None:
+def test_pause_waits_for_a_dialer_that_an_emptied_redis_has_forgotten(site: Site) -> None:
     forgotten = "d0000000000f1"
     site.bus.silent = {forgotten}
     membership = with_leases_of(site, 0.5)
-    with psycopg.connect(database_url, application_name=f"carillon {forgotten}"):
+    with psycopg.connect(site.database_url, application_name=f"carillon {forgotten}"):
         first, second = site.in_state("running"), site.in_state("running")
         begun = time.monotonic()
         waiting = gevent.spawn(act, site, first, "pause")

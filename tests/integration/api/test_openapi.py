@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.dispositions import CONTACT_MEANINGS
-from tests.integration.api.site import Site, csv_of, settings_for, site_over
+from tests.integration.api.site import SharedSites, Site, csv_of
 
 ERROR_FORMS = {"text/plain", "application/problem+json", "application/json"}
 
@@ -117,10 +117,9 @@ def test_what_is_served_keeps_the_schema(site: Site, document: Any) -> None:
 
 @pytest.mark.parametrize("most", [100, 2500])
 def test_the_bound_of_a_campaigns_calls_is_the_platforms(
-    database_url: str, redis_url: str, most: int
+    sites: SharedSites, redis_url: str, most: int
 ) -> None:
-    settings = settings_for(database_url, redis_url, CARILLON_MAX_CONCURRENT_CALLS=str(most))
-    with site_over(settings) as site:
+    with sites.site(CARILLON_MAX_CONCURRENT_CALLS=str(most)) as site:
         document = site.client().get("/api/v1/openapi.json").json
     assert document is not None
     bounds = {

@@ -12,15 +12,15 @@ from flask import Response
 from api import request_limit
 from api.json_rows import json_answer
 from api.request_limit import LEASE_SECONDS
-from tests.integration.api.site import TENANT, Site, lose_redis, settings_for, site_over
+from tests.integration.api.site import TENANT, SharedSites, Site, lose_redis
 from tests.waiting import wait_until
 
 IN_FLIGHT = f"carillon:api_in_flight:{TENANT}"
 
 
 @pytest.fixture
-def limited(database_url: str, redis_url: str) -> Iterator[Site]:
-    with site_over(settings_for(database_url, redis_url, CARILLON_API_RATE_LIMIT="true")) as found:
+def limited(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    with sites.site(CARILLON_API_RATE_LIMIT="true") as found:
         yield found
 
 

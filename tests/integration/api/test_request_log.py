@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import structlog
 
-from tests.integration.api.site import TENANT, Site, key, settings_for, site_over
+from tests.integration.api.site import TENANT, SharedSites, Site, key
 
 
 @pytest.fixture
-def logging(database_url: str, redis_url: str) -> Iterator[Site]:
-    with site_over(replace(settings_for(database_url, redis_url), request_log=True)) as found:
+def logging(sites: SharedSites, redis_url: str) -> Iterator[Site]:
+    with sites.site(CARILLON_REQUEST_LOG="true") as found:
         yield found
 
 

@@ -49,9 +49,9 @@ def worker_mb(service: Service) -> float:
 
 
 @pytest.mark.full
-def test_a_worker_is_no_larger_after_every_attack(site: Site, database_url: str, redis_url: str) -> None:
+def test_a_worker_is_no_larger_after_every_attack(site: Site) -> None:
     headers = {"Authorization": f"Bearer {key('operate')}", "Content-Type": "application/json"}
-    with started(database_url, redis_url, workers=1) as service:
+    with started(site.database_url, str(site.services.settings.redis_url), workers=1) as service:
 
         def attack(body: bytes) -> list[requests.Response]:
             return at_once(TIMES, lambda _: service.send("POST", "/campaigns", data=body, headers=headers))
