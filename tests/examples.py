@@ -8,9 +8,14 @@ FULL = "full"
 QUICK = "quick"
 PART = 4
 
+USUAL = 100
+"""Where a test names no number."""
+
 # How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
-settings.register_profile(QUICK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile(FULL, parent=settings.get_profile(QUICK))
+settings.register_profile(
+    QUICK, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=USUAL // PART
+)
+settings.register_profile(FULL, parent=settings.get_profile(QUICK), max_examples=USUAL)
 
 
 def profile(*, full: bool) -> str:

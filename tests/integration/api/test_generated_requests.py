@@ -18,10 +18,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.examples import examples
 from tests.integration.api.resource_routes import create_one_of_each
 from tests.integration.api.site import Site, key
 
-EXAMPLES = 4
+EXAMPLES = 8
 ENDLESS = "/events"
 FORETOLD = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance
@@ -61,7 +62,7 @@ def ask(operation: Any, mode: GenerationMode, path_parameters: dict[str, str] | 
     checks = FORETOLD + ([negative_data_rejection] if mode is GenerationMode.NEGATIVE else [])
 
     @settings(
-        max_examples=EXAMPLES,
+        examples(EXAMPLES),
         deadline=None,
         database=None,
         derandomize=True,

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 import gevent
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeswitch.connection import EslConnection, EslError, MaybeSent, ReplyTimeout
 from freeswitch.protocol import encode_frame
+from tests.examples import examples
 from tests.integration.freeswitch.scripted_node import PASSWORD, Peer, ScriptedNode, event_frame
 from tests.waiting import wait_until
 
@@ -53,7 +54,7 @@ def adversary(script: list[str]) -> Callable[[Peer], None]:
     return run
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.lists(st.tuples(st.booleans(), st.sampled_from(sorted(ANSWERS))), min_size=1, max_size=8),
     st.booleans(),

@@ -18,6 +18,7 @@ from live.keys import campaign_keys
 from live.publisher import Publisher, PublishOutcome
 from live.stream_events import CAMPAIGN, StreamEvent
 from local.valkey import EmbeddedValkey
+from tests.examples import examples
 from tests.integration.live.conftest import PREFIX, make_client, now
 from tests.waiting import wait_until
 
@@ -210,7 +211,7 @@ work = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=work)
 def test_any_interleaving_of_two_publishers_gives_each_version_once_and_in_order(
     shared_client: Redis, steps: list[tuple[int, str, int, int]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.columns import Limits
@@ -19,6 +19,7 @@ from campaigns.importer import read_list
 from campaigns.json_contacts import read_objects
 from campaigns.spooling import spool
 from cooperative import let_others_run
+from tests.examples import examples
 
 
 def numbers(count: int) -> list[str]:
@@ -254,7 +255,7 @@ class TestObjects:
             self.read(*({"phone_number": number} for number in numbers(3)), limits=Limits(max_rows=2))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_a_list_and_the_same_list_as_objects_agree(data: st.DataObject) -> None:
     cell = st.text(st.characters(codec="utf-8", exclude_characters='\r\n",\ufeff'), max_size=8)

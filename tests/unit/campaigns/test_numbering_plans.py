@@ -7,13 +7,14 @@ import re
 
 import phonenumbers
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
 from campaigns.errors import NumberRefused
 from campaigns.numbering_plans import dialled
 from campaigns.numbers import phone_number
+from tests.examples import examples as numbers_tried
 
 TYPES = range(11)
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -107,7 +108,7 @@ def test_a_region_s_numbers_as_they_are_written_there(region: str) -> None:
                 assert library(text, region) is not None or not number_or_code.startswith("+")
 
 
-@settings(max_examples=2000)
+@numbers_tried(2000)
 @given(
     st.sampled_from(CODES),
     st.sampled_from(REGIONS),
@@ -126,7 +127,7 @@ OF_THE_LIBRARY = {"emergency_number", "short_code", "premium"}
 TOLD_APART = {"amount", "date", "network_address", "number_range", "several_numbers", "invalid_number"}
 
 
-@settings(max_examples=1000)
+@numbers_tried(1000)
 @given(st.sampled_from(EXAMPLES), st.lists(st.sampled_from(BETWEEN), min_size=20, max_size=20), st.booleans())
 def test_what_stands_between_the_digits_makes_no_other_number_of_them(
     example: tuple[str | None, phonenumbers.PhoneNumber], between: list[str], abroad: bool

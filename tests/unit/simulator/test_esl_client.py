@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.esl_client import EslClient
 from simulator.output_queue import MAX_LOST_EVENTS, MAX_QUEUED_EVENTS
+from tests.examples import examples
 from tests.unit.simulator.node import Node
 
 
@@ -109,7 +110,7 @@ def fill(template: str, words: list[str]) -> str:
     return template
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.lists(st.builds(fill, st.sampled_from(COMMANDS), st.lists(WORDS, min_size=7, max_size=7)), max_size=12)
 )
