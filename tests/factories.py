@@ -66,13 +66,17 @@ def make_campaign(
             created_by="test",
             **columns,
         )
-        for position in range(contacts):
-            Contact.create(
-                campaign=campaign,
-                position=position,
-                phone_number=f"+1415556{position + (90 if not refused and position % 100 == 4 else 0):04d}",
-                custom_fields={"first_name": f"Ann {position}"},
-            )
+        people = [
+            {
+                "campaign": campaign,
+                "position": position,
+                "phone_number": f"+1415556{position + (90 if not refused and position % 100 == 4 else 0):04d}",
+                "custom_fields": {"first_name": f"Ann {position}"},
+            }
+            for position in range(contacts)
+        ]
+        if people:
+            Contact.insert_many(people).execute()
         CampaignCount.create(campaign=campaign, lane="import", pending=contacts)
     campaign_id: uuid.UUID = campaign.id
     return campaign_id

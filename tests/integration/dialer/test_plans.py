@@ -36,6 +36,7 @@ from dialer.record.outcomes import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
 from limits.caps import LONGEST_WINDOW_SECONDS
 from models import connect, db, new_id
+from tests.databases import Databases
 from tests.factories import World, make_campaign, make_world
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, ended
 
@@ -274,16 +275,30 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
     }
 
 
-@pytest.fixture
-def busy(database_url: str) -> Iterator[tuple[list[str], str]]:
-    """60,000 calls that are over, 3,000 in flight, of which 150 are ours: a group of them, and their campaign."""
-    pool = connect(database_url)
+@pytest.fixture(scope="module")
+def filled(databases: Databases) -> Iterator[tuple[str, list[str], str]]:
+    """A database of 60,000 calls that are over and 3,000 in flight, of which 150 are ours; a group of them, and their
+    campaign."""
+    name = databases.new()
+    pool = connect(databases.server.url_of(name))
     world = make_world()
     placed(world, _OVER, OVER, "d0000000000fe")
     placed(world, _IN_FLIGHT, THEIRS, "d0000000000ff")
     campaign_id, calls = placed(world, _IN_FLIGHT, OURS, DIALER)
-    yield calls[:GROUP], campaign_id
     pool.close_all()
+    yield name, calls[:GROUP], campaign_id
+    databases.give_back(name)
+
+
+@pytest.fixture
+def busy(databases: Databases, filled: tuple[str, list[str], str]) -> Iterator[tuple[list[str], str]]:
+    """A copy of it for one test: the group, and its campaign."""
+    name, group, campaign_id = filled
+    copy = databases.copy(name)
+    pool = connect(databases.server.url_of(copy))
+    yield group, campaign_id
+    pool.close_all()
+    databases.give_back(copy)
 
 
 def test_no_statement_reads_calls_or_contacts_that_it_is_not_about(busy: tuple[list[str], str]) -> None:
