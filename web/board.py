@@ -18,6 +18,7 @@ from web import (
     list_doctor,
     new_campaign,
     pages,
+    preflight_page,
     reports_page,
     settings_pages,
     sign_in,
@@ -73,7 +74,8 @@ FILTERS: Final = {
 }
 PAGES: Final = (
     again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page,
-    list_doctor, new_campaign, pages, reports_page, settings_pages, sign_in, suppression_pages, tenant_pages,
+    list_doctor, new_campaign, pages, preflight_page, reports_page, settings_pages, sign_in,
+    suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

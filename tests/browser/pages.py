@@ -68,7 +68,18 @@ def _pages(url: str, ids: dict[str, str]) -> tuple[list[str], list[str]]:
              "/sessions", "/halt", "/sign-in", "/suppressions", "/suppressions?number=%2B12025550199",
              "/suppressions/x/remove?what=1", "/privacy", "/tenants", "/tenants/demo", running, over, f"{over}/again",
              f"{running}/contacts/{ids['person']}"]  # fmt: skip
-    parts = ("contacts", "contacts?number=1", "pace", "log", "rules", "again", "settings", "schedule", "stop")
+    parts = (
+        "contacts",
+        "contacts?number=1",
+        "pace",
+        "log",
+        "rules",
+        "preflight",
+        "again",
+        "settings",
+        "schedule",
+        "stop",
+    )
     pages += [f"{running}/{part}" for part in parts]
     pages += [f"/reports/{name}" for name in ("hours", "routes", "lengths", "attempts", "abandoned", "lists")]
     return [url + page for page in pages], [f"{url}/campaigns/nothing"]
