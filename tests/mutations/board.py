@@ -7,6 +7,7 @@ from tests.mutations.mutation import Mutation
 
 SIGN_IN = "tests/integration/web/test_sign_in.py"
 
+FORMS = "tests/integration/web/test_campaign_forms.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -22,9 +23,33 @@ SIGNED_IN = (
         "form of anybody",
         "a page of another site that somebody looks at halts, starts or stops with his session",
         "web/pages.py",
-        '    if not board_sessions.is_csrf_token(request.form.get("csrf_token", ""), token, pepper()):\n',
+        "    if not board_sessions.is_csrf_token(shown, token, pepper()):\n",
         "    if False:\n",
         (f"{SIGN_IN}::test_nothing_is_changed_without_the_session_s_own_token",),
+    ),
+    Mutation(
+        "settings over another's",
+        "who saves a campaign's settings takes back what somebody else has changed meanwhile",
+        "web/campaign_settings.py",
+        'if_match=request.form.get("etag", "*")',
+        'if_match="*"',
+        (f"{FORMS}::test_nothing_is_saved_over_somebody_else_s_change",),
+    ),
+    Mutation(
+        "called again twice",
+        "a form that is sent twice makes two campaigns, and everybody is called twice",
+        "web/again_page.py",
+        'once=form.get("once", "")',
+        'once=""',
+        (f"{FORMS}::test_who_was_busy_is_called_again_at_a_time",),
+    ),
+    Mutation(
+        "cell as it is",
+        "a cell of a list runs in the browser of whoever looks at it before the import",
+        "web/templates/board/doctor.html",
+        '{{ row.cells.get(column.column, "") }}',
+        '{{ row.cells.get(column.column, "") | safe }}',
+        ("tests/integration/web/test_list_doctor.py::test_a_hostile_list_does_nothing",),
     ),
     Mutation(
         "cookie alone",
