@@ -152,6 +152,8 @@ def test_caps_of_tenant_and_gateway_are_among_those_that_bind(site: Site) -> Non
     }
     assert told["binding_cap"] == "tenant_day_calls"
     assert told["duration_seconds"] > 3 * 86_400, "190 calls are left for days of 50"
+    short = ask(site, site.create(40))
+    assert short["ends_at"][:10] > short["starts_at"][:10], "ten of today's calls are left"
 
 
 def test_what_keeps_it_from_dialling_is_told_beside(site: Site) -> None:
