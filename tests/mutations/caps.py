@@ -222,7 +222,7 @@ EXCEEDED = (
         "rebuild forgets the live calls",
         "a limiter that is rebuilt takes the calls that are up for none",
         "dialer/capacity/limiter_snapshot.py",
-        "open_calls=[OpenCall(**row) for row in rows(_LIVE)],",
+        "open_calls=_open_calls(),",
         "open_calls=[],",
         (f"{ORDERS}::test_the_limiter_is_rebuilt_with_what_the_rows_know",),
     ),

@@ -16,7 +16,10 @@ from tests.waiting import wait_until
 
 LIMITS = {"concurrent_max": 10, "calls_per_minute": 600, "daily_calls_max": 0, "daily_minutes_max": None}
 NUMBER_CAPS = {"number_calls_24h": None, "number_calls_7d": None, "number_calls_30d": None}
-UNLIMITED = dict.fromkeys(LIMITS) | {"number_gap_seconds": 0} | NUMBER_CAPS
+LIST_RULES = {"allowed_countries": None, "premium_allowed": False}
+UNLIMITED = (
+    dict.fromkeys(LIMITS) | {"number_gap_seconds": 0, "reserved_concurrency": 0} | NUMBER_CAPS | LIST_RULES
+)
 SHOWN = UNLIMITED | LIMITS
 
 
@@ -291,8 +294,8 @@ def test_retention_is_off_until_it_is_asked_for_and_can_be_taken_back(site: Site
 
 def test_caps_on_numbers_stay_where_they_are_left_out(site: Site) -> None:
     caps = {"number_gap_seconds": 600, "number_calls_24h": 3, "number_calls_7d": 7, "number_calls_30d": None}
-    assert ask(site, "PUT", "/call-limits", json=LIMITS | caps).json == LIMITS | caps
-    assert ask(site, "PUT", "/call-limits", json=LIMITS).json == LIMITS | caps
+    assert ask(site, "PUT", "/call-limits", json=LIMITS | caps).json == SHOWN | caps
+    assert ask(site, "PUT", "/call-limits", json=LIMITS).json == SHOWN | caps
     assert ask(site, "PUT", "/call-limits", json=UNLIMITED).json == UNLIMITED
     for name, wrong in (("number_gap_seconds", -1), ("number_calls_24h", 0), ("number_calls_7d", 1001)):
         response = ask(site, "PUT", "/call-limits", json=LIMITS | {name: wrong})
