@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dialer.dispatch.second_legs import BridgeGateway, divided, shares
 from freeswitch.leg_rates import LegRate
+from tests.examples import examples
 
 NODES = frozenset(("fs1", "fs2", "fs3"))
 
@@ -31,6 +32,7 @@ def test_first_legs_have_what_second_ones_leave(
     assert divided(cps, dialled=dialled, bridged=bridged) == expected
 
 
+@examples(400)
 @given(st.integers(0, 500), st.frozensets(st.text("abc123", min_size=1, max_size=4), max_size=9), st.uuids())
 def test_the_shares_never_sum_above_the_rate(cps: int, nodes: frozenset[str], gateway: object) -> None:
     found = shares(str(gateway), cps, nodes)
