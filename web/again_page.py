@@ -24,6 +24,10 @@ USUAL: Final = ("busy", "no_answer")
 ENDED_SO, CANCELLED, EVERYBODY = "ended", "cancelled", "everybody"
 HERE, NOW, AT, DRAFT = "here", "now", "at", "draft"
 NOBODY_CHOSEN: Final = "Choose whom to call again: at least one way in which a call ended."
+ONLY_ENDED_HERE: Final = (
+    "Only people whose last call ended in a way that you tick can be called again in this campaign. Everybody else is"
+    " called by a campaign of its own: choose when that begins."
+)
 NO_TIME: Final = "Say when the new campaign is to start, or have it wait as a draft."
 
 
@@ -42,6 +46,9 @@ def called_again(campaign_id: str) -> AnyResponse:
     form, ends = request.form, request.form.getlist("ends")
     if form.get("who") == ENDED_SO and not ends:
         return _again(campaign_id, NOBODY_CHOSEN, 400)
+    if form.get("when") == HERE and form.get("who") != ENDED_SO:
+        # The ticks are hidden then, and sent all the same: they choose nobody.
+        return _again(campaign_id, ONLY_ENDED_HERE, 400)
     at = instant(form.get("scheduled_at", ""))
     if form.get("when") == AT and at is None:
         return _again(campaign_id, NO_TIME, 400)

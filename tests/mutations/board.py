@@ -36,6 +36,14 @@ SIGNED_IN = (
         (f"{FORMS}::test_nothing_is_saved_over_somebody_else_s_change",),
     ),
     Mutation(
+        "hidden ticks",
+        "who was not chosen is rung again: the ways of ending that the page hides are sent, and acted on",
+        "web/again_page.py",
+        'if form.get("when") == HERE and form.get("who") != ENDED_SO:',
+        "if False:",
+        (f"{FORMS}::test_calling_again_says_what_is_missing_or_cannot_be",),
+    ),
+    Mutation(
         "called again twice",
         "a form that is sent twice makes two campaigns, and everybody is called twice",
         "web/again_page.py",

@@ -163,15 +163,35 @@ def test_who_was_busy_is_called_again_at_a_time(site: Site) -> None:
 def test_calling_again_says_what_is_missing_or_cannot_be(site: Site) -> None:
     campaign_id, browser = told(site), Browser(site)
     path = f"/campaigns/{campaign_id}/again"
+    # Whom a tick that the page hides would bring back.
+    site.sql(
+        "UPDATE contact SET status = 'failed', disposition = 'no_answer' WHERE campaign_id = %s AND position = 2",
+        campaign_id,
+    )
+    site.sql("UPDATE campaign_count SET pending = 1, failed = 1 WHERE campaign_id = %s", campaign_id)
     for form, status, fault in (
         ({"who": "ended", "when": "draft"}, 400, "Choose whom to call again"),
         ({"who": "ended", "ends": ["busy"], "when": "at", "scheduled_at": ""}, 400, "Say when"),
         ({"who": "ended", "ends": ["busy"], "when": "draft"}, 409, "there is nobody to call again"),
         ({"who": "ended", "ends": ["nonsense"], "when": "here"}, 400, "nonsense"),
+        ({"who": "ended", "when": "here"}, 400, "Choose whom to call again"),
+        (
+            {"who": "cancelled", "ends": ["no_answer"], "when": "here"},
+            400,
+            "Only people whose last call ended",
+        ),
+        (
+            {"who": "everybody", "ends": ["no_answer"], "when": "here"},
+            400,
+            "Only people whose last call ended",
+        ),
+        ({"ends": ["no_answer"], "when": "here"}, 400, "Only people whose last call ended"),
+        ({"who": "everybody", "when": "here"}, 400, "Only people whose last call ended"),
     ):
         refused = browser.post(path, **form)
         assert (refused.status_code, fault in refused.text) == (status, True), (form, refused.text)
     assert site.get("/campaigns").json["total"] == 1
+    assert site.get(f"/campaigns/{campaign_id}").json["counts"]["failed"] == 1
     past = browser.post(path, who="everybody", when="at", scheduled_at="2020-01-01T10:00")
     assert (past.status_code, "It waits as a draft" in past.text) == (400, True)
     assert Browser(site, "read").get(path).status_code == 403
