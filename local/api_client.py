@@ -20,7 +20,20 @@ STREAM_TIMEOUT_SECONDS = 40.0
 
 
 class ApiFailedError(LocalError):
-    """The API answered with an error; the message is its own."""
+    """The API answered with an error; the message is its own, `status` that of the answer."""
+
+    def __init__(self, message: str, status: int) -> None:
+        self.status = status
+        super().__init__(message)
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same request can never be taken: a 4xx, but for those that ask to come again."""
+        again = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.CONFLICT, http.HTTPStatus.TOO_MANY_REQUESTS)
+        return (
+            http.HTTPStatus.BAD_REQUEST <= self.status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+            and self.status not in again
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class ApiClient:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             if response.status != http.HTTPStatus.OK:
-                raise ApiFailedError(response.read().decode(errors="replace"))
+                raise ApiFailedError(response.read().decode(errors="replace"), response.status)
             lines: list[str] = []
             for raw in response:
                 line = raw.decode().rstrip("\r\n")
@@ -126,7 +139,7 @@ class ApiClient:
                 break
             time.sleep(retry_after)
         if not http.HTTPStatus.OK <= status < http.HTTPStatus.MULTIPLE_CHOICES:
-            raise ApiFailedError(f"{method} {path}: {status} {text}")
+            raise ApiFailedError(f"{method} {path}: {status} {text}", status)
         return text
 
     def _once(

@@ -69,7 +69,7 @@ class Manager:
         self._seconds = size.faults * size.spacing
         self._schedules = _schedules(size)
         self.refused: list[str] = []
-        """Leads that were not taken."""
+        """Leads and suppressions that were not taken."""
         self._fed = ""
         self._windowed: dict[str, dict[str, list[tuple[float, float]]]] = {}
         self._in_zone: dict[str, set[str]] = {zone: set() for zone in ZONES}
@@ -173,7 +173,7 @@ class Manager:
         found = self._next()
         if found is None:
             return False
-        asking = threading.Thread(target=self._ask_not_to, args=found, name="suppress", daemon=True)
+        asking = threading.Thread(target=self.ask_not_to, args=found, name="suppress", daemon=True)
         self._threads.append(asking)
         asking.start()
         return True
@@ -182,14 +182,19 @@ class Manager:
         while not self._ending.wait(self._dice.expovariate(1 / SUPPRESSED_SECONDS)):
             self.suppress()
 
-    def _ask_not_to(self, number: str, campaign: str) -> None:
+    def ask_not_to(self, number: str, campaign: str) -> None:
+        """That this number is called no more, and note what the API answers."""
         kind = next(self._kinds)
         body = {"prefix": number} if kind == "prefix" else {"number": number}
         where = campaign if kind == "campaign" else ""
         asked, answered = time.time(), FOR_EVER
-        with contextlib.suppress(*FAILED):
+        try:
             self.party.client().post("/api/v1/suppressions", body | ({"campaign_id": where} if where else {}))
             answered = time.time()
+        except FAILED as error:
+            # Of a server that is away nothing is promised; a refusal is no such thing.
+            if isinstance(error, ApiFailedError) and error.permanent:
+                self.refused.append(f"the suppression of {number} was refused: {error}")
         self.suppressed.append(Suppressed(number, self.party.tenant.id, asked, answered, where))
 
     def _next(self) -> tuple[str, str] | None:

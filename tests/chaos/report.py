@@ -47,7 +47,7 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
     }
     lines += [f"{name:<30}{value:>22}" for name, value in figures.items()]
     lines += ["", f"{'must be zero':<30}{'':>22}"]
-    lines += [f"{column:<30}{len(verdict.found[column]):>22}" for column in COLUMNS]
+    lines += zeros(verdict)
     lines += ["", f"{'cap, by the ledgers alone':<30}{'of':>6}{'at it':>6}{'most':>10}"]
     lines += _closest(verdict.peaks)
     lines += ["", f"{'outcome_unknown, by cause':<30}{verdict.unknown.total():>22}"]
@@ -55,6 +55,15 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
     for column in COLUMNS:
         lines += [f"{column.upper()}: {said}" for said in verdict.found[column][:SHOWN]]
     return "\n".join(lines)
+
+
+def zeros(verdict: Verdict) -> list[str]:
+    """The lines of what must be zero; of what nothing was asked for, that it was not judged."""
+    return [
+        f"{column:<30}{'not judged' if column in verdict.unjudged and not found else len(found):>22}"
+        for column in COLUMNS
+        for found in [verdict.found[column]]
+    ]
 
 
 def _closest(peaks: Sequence[Peak]) -> Iterator[str]:

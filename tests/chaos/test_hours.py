@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from local.api_client import ApiFailedError
 from tests.chaos import verdict
+from tests.chaos.faults import Size
 from tests.chaos.hours import Hours, Suppressed
+from tests.chaos.manager import Manager
 from tests.chaos.one_call import CAMPAIGN, NUMBER, originate, records
+from tests.chaos.parties import Party
 from tests.chaos.records import Records
+from tests.chaos.report import zeros
+from tests.chaos.stage import Stage
 from tests.chaos.stops import Away
 from tests.chaos.verdict import compare
 from tests.chaos.wire import Order
 
 OPEN = Hours(CAMPAIGN, ((10.0, 20.0), (30.0, 40.0)), frozenset([NUMBER]))
 ENTRY = Suppressed(NUMBER, "t", 15.0, 20.0)
+CLOSED = Hours("another", ((0.0, 0.5),))
+"""Of a campaign of which nobody is called: with it something was judged."""
+SIZE = Size(contacts=1, faults=1, spacing=1.0, longest=1.0, settle=1.0)
+ANSWERED = Suppressed("+14155550198", "t", 0.1, 0.2)
 PROMISED = pytest.mark.parametrize(
     ("column", "promise"), [(verdict.HOURS, OPEN), (verdict.SUPPRESSED, ENTRY)], ids=["window", "suppression"]
 )
@@ -28,9 +41,9 @@ def called(promise: Hours | Suppressed, t: float, *orders: Order, away: tuple[Aw
     given.orders[:] = orders
     given.struck.away.extend(away)
     if isinstance(promise, Suppressed):
-        given.struck.suppressed.append(promise)
+        given.struck.suppressed += [promise, ANSWERED]
         return given
-    return replace(given, hours=[promise])
+    return replace(given, hours=[promise, CLOSED])
 
 
 def test_who_is_called_before_a_window_opens_or_a_second_after_it_has_closed_is_found() -> None:
@@ -92,14 +105,14 @@ def test_whom_nobody_suppressed_is_not_cancelled_as_suppressed() -> None:
     given.campaigns[0] |= {"completed": 0, "cancelled": 1}
     assert compare(given).found[verdict.LOST]
     for entry in (ENTRY, replace(ENTRY, answered=float("inf")), replace(ENTRY, campaign=CAMPAIGN)):
-        given.struck.suppressed[:] = [entry]
+        given.struck.suppressed[:] = [entry, ANSWERED]
         assert compare(given).holds
     given.struck.suppressed[:] = [replace(ENTRY, campaign="another")]
     assert compare(given).found[verdict.LOST]
 
 
 def test_the_clock_starts_a_campaign_once_and_ends_only_one_that_has_an_end() -> None:
-    given = replace(records(), by_clock=frozenset([CAMPAIGN]), hours=[Hours(CAMPAIGN, ((0.5, 9.0),))])
+    given = replace(records(), by_clock=frozenset([CAMPAIGN]), hours=[Hours(CAMPAIGN, ((0.5, 9.0),)), CLOSED])
     started = {"campaign_id": CAMPAIGN, "contact_id": None, "status": "running", "at": 0.5}
     started |= dict.fromkeys(("disposition", "attempt", "call_id", "cause"))
 
@@ -117,7 +130,7 @@ def test_the_clock_starts_a_campaign_once_and_ends_only_one_that_has_an_end() ->
     assert found(given) == []
     before_anybody_could = replace(given, told=[row for row in given.told if row is not started])
     assert found(before_anybody_could) == []
-    for_ever = replace(given, hours=[Hours(CAMPAIGN, ((0.5, float("inf")),))])
+    for_ever = replace(given, hours=[Hours(CAMPAIGN, ((0.5, float("inf")),)), CLOSED])
     assert found(for_ever) == [f"campaign {CAMPAIGN} ended by itself: deadline"]
 
 
@@ -125,3 +138,61 @@ def test_a_lead_that_was_not_taken_is_lost() -> None:
     given = records()
     given.struck.refused.append("lead +14155550199 was not taken: nobody answered")
     assert compare(given).found[verdict.LOST] == given.struck.refused
+
+
+def test_suppressions_of_which_none_was_answered_prove_nothing() -> None:
+    given = records()
+    given.struck.suppressed += [replace(ENTRY, answered=float("inf"))] * 2
+    assert compare(given).found[verdict.SUPPRESSED] == ["none of 2 suppressions was answered"]
+    given.struck.suppressed.append(ANSWERED)
+    assert compare(given).holds
+
+
+def test_windows_of_which_none_closed_before_the_last_order_prove_nothing() -> None:
+    given = replace(records(), hours=[Hours(CAMPAIGN, ((0.0, 2.0), (5.0, float("inf"))))])
+    assert compare(given).found[verdict.HOURS] == [
+        "no window closed before the last order: nothing was judged"
+    ]
+    later = originate("later", t=6.0)
+    given.view.originates.append(replace(later, campaign=CAMPAIGN))
+    assert not [said for said in compare(given).found[verdict.HOURS] if "judged" in said]
+
+
+def test_the_report_says_what_was_not_judged() -> None:
+    def shown(given: Records) -> dict[str, str]:
+        return {line[:30].strip(): line[30:].strip() for line in zeros(compare(given))}
+
+    assert (shown(records())[verdict.HOURS], shown(records())[verdict.SUPPRESSED]) == ("not judged",) * 2
+    assert shown(records())[verdict.LOST] == "0"
+    judged = replace(records(), hours=[CLOSED])
+    judged.struck.suppressed.append(ANSWERED)
+    assert (shown(judged)[verdict.HOURS], shown(judged)[verdict.SUPPRESSED]) == ("0", "0")
+
+
+class Api:
+    """Answers each suppression with this status; None: with nothing at all."""
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if self.status is None:
+            raise OSError("away")
+        if self.status != 201:
+            raise ApiFailedError(f"POST {path}: {self.status} {body}", self.status)
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "refused"),
+    [(201, True, False), (503, False, False), (None, False, False), (422, False, True), (403, False, True)],
+)
+def test_a_suppression_that_the_api_refuses_is_a_finding(
+    status: int | None, answered: bool, refused: bool
+) -> None:
+    party = SimpleNamespace(client=lambda: Api(status), tenant=SimpleNamespace(id="t"))
+    manager = Manager(cast(Stage, None), cast(Party, party), SIZE, lambda *_: CAMPAIGN)
+    manager.ask_not_to(NUMBER, CAMPAIGN)
+    (entry,) = manager.suppressed
+    assert entry.allows(entry.asked + 1e6) != answered
+    assert bool(manager.refused) == refused

@@ -72,6 +72,8 @@ class Verdict:
     refused: int = 0
     peaks: list[Peak] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    unjudged: frozenset[str] = frozenset()
+    """The columns of which nothing was asked for in this run."""
 
     @property
     def holds(self) -> bool:
@@ -283,6 +285,7 @@ def _nodes(records: Records, verdict: Verdict) -> None:
     ):
         verdict.found[column] += judged.breaches
         verdict.held += judged.held
+    _promised(records, verdict, orders)
     verdict.found[CAPS] = [str(peak) for peak in verdict.peaks if peak.exceeded]
     verdict.found[CAPS] += unjudged(records.caps, [*ours, *second])
     verdict.found[STUCK] += [
@@ -290,6 +293,20 @@ def _nodes(records: Records, verdict: Verdict) -> None:
         for call in [*calls, *legs]
         if call.end == float("inf")
     ]
+
+
+def _promised(records: Records, verdict: Verdict, orders: Iterable[Originate]) -> None:
+    """That nobody broke what was promised says something only where it was: a window closed while there were calls,
+    and a suppression was answered."""
+    hours, suppressed = records.hours, records.struck.suppressed
+    verdict.unjudged = frozenset(
+        column for column, asked in ((HOURS, hours), (SUPPRESSED, suppressed)) if not asked
+    )
+    last = max((line.t for line in orders), default=0.0)
+    if hours and not any(end < last for one in hours for _, end in one.spans):
+        verdict.found[HOURS].append("no window closed before the last order: nothing was judged")
+    if suppressed and all(one.answered == FOR_EVER for one in suppressed):
+        verdict.found[SUPPRESSED].append(f"none of {len(suppressed)} suppressions was answered")
 
 
 def _listener(

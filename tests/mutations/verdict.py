@@ -341,4 +341,12 @@ SEEN = (
         "",
         (f"{HOURS_VERDICT}::test_a_lead_that_was_not_taken_is_lost",),
     ),
+    Mutation(
+        "nothing answered, nothing broken",
+        "a run in which no suppression was ever answered passes for one in which all were kept",
+        COMPARED,
+        "    if suppressed and all(one.answered == FOR_EVER for one in suppressed):\n",
+        "    if not suppressed:\n",
+        (f"{HOURS_VERDICT}::test_suppressions_of_which_none_was_answered_prove_nothing",),
+    ),
 )
