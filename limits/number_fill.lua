@@ -12,6 +12,10 @@ if epoch ~= job.epoch then
 end
 if job.begin == 1 then
   redis.call('HSET', KEYS[2], 'number_fill', job.token)
+  -- The logs that are written live no longer than that, whether the reading comes to an end or not.
+  if tonumber(redis.call('HGET', KEYS[2], 'number_log') or 0) > job.log then
+    redis.call('HSET', KEYS[2], 'number_log', job.log)
+  end
 elseif redis.call('HGET', KEYS[2], 'number_fill') == job.token then
   redis.call('HSET', KEYS[2], 'number_log', job.log, 'number_rest', job.rest)
   redis.call('HDEL', KEYS[2], 'number_fill')

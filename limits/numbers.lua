@@ -3,6 +3,7 @@
 -- How far both are whole stands in the hash of the tenant's day, which is of this epoch: `number_log` and `number_rest`,
 -- in ms. Where that is not far enough nobody of the tenant is called until a dialer has read the rows.
 local UNKNOWN_WAIT = 500000
+local LONGEST_MEMORY = 30 * 86400000 + 60000 -- ms; no cap on numbers looks back further
 local now_ms = math.floor(now / 1000)
 
 -- `given`: {the least ms between two calls, [[limit, window in ms] ...], how far back single calls have windows, in ms,
@@ -19,8 +20,13 @@ local function number_rules(uses, given, log, rest, filling)
   for _, cap in ipairs(rules.caps) do
     rules.longest = math.max(rules.longest, cap[2])
   end
-  rules.whole = tonumber(log or -1) >= rules.longest and tonumber(rest or -1) >= rules.gap
-  rules.keep = math.max(rules.longest, tonumber(log or 0))
+  local logged = tonumber(log or 0)
+  rules.whole = logged >= rules.longest and tonumber(rest or -1) >= rules.gap
+  -- What is read just now may be of a longer time than any that we know of.
+  rules.keep = filling and LONGEST_MEMORY or math.max(rules.longest, logged)
+  if rules.longest == 0 and (logged > 0 or filling) then
+    rules.unlogged = uses
+  end
   return rules
 end
 
@@ -48,8 +54,12 @@ local function number_wait(rules, log, rest, own)
   end
 end
 
+-- Who knows of a gap alone logs nothing: the log is whole no more, and what is being read of it is void.
 local function log_number(rules, log, id, at)
-  if rules.longest > 0 then
+  if rules.unlogged then
+    redis.call('HDEL', rules.unlogged, 'number_log', 'number_fill')
+    rules.unlogged = nil
+  elseif rules.longest > 0 then
     redis.call('ZREMRANGEBYSCORE', log, '-inf', now_ms - rules.keep)
     redis.call('ZADD', log, math.floor(at / 1000), id)
     redis.call('PEXPIRE', log, rules.keep)

@@ -84,6 +84,25 @@ OFTEN = (
         (f"{NUMBERS}::test_calls_of_a_time_without_caps_are_not_forgotten",),
     ),
     Mutation(
+        "calls of a time with a gap alone forgotten",
+        "a debtor is called ten times while the campaign whose pack counts to seven pauses, and then once more",
+        "limits/numbers.lua",
+        "  if rules.longest == 0 and (logged > 0 or filling) then\n",
+        "  if false then\n",
+        (
+            f"{NUMBERS}::test_calls_of_a_time_with_a_gap_alone_are_not_forgotten_by_a_cap",
+            f"{NUMBERS}::test_a_grant_by_a_gap_alone_voids_what_is_being_read",
+        ),
+    ),
+    Mutation(
+        "what is being read cut short",
+        "a cap over a week does not count what a dialer took out that knew of a cap over a day",
+        "limits/numbers.lua",
+        "  rules.keep = filling and LONGEST_MEMORY or",
+        "  rules.keep =",
+        (f"{NUMBERS}::test_a_grant_by_a_shorter_cap_takes_nothing_out_of_what_is_being_read",),
+    ),
+    Mutation(
         "call that ended while numbers were read",
         "a call that ends while rows are read starts no gap",
         "limits/number_history.py",

@@ -222,6 +222,76 @@ def test_calls_of_a_time_without_caps_are_not_forgotten(dialer: Dialer) -> None:
     assert wait_of(ask(dialer, "x", caps)) == pytest.approx(DAY, abs=60)
 
 
+def remembering(days: int, gap: int = 0) -> TenantCaps:
+    """A tenant of whose numbers calls are known, as a pack of one of its campaigns asks for."""
+    memory = NumberCaps(calls_24h=1 if days == 1 else None, calls_7d=1 if days == 7 else None).longest_ms
+    return TenantCaps(None, None, None, None, NumberCaps(gap, memory_ms=memory))
+
+
+def test_calls_of_a_time_with_a_gap_alone_are_not_forgotten_by_a_cap(dialer: Dialer) -> None:
+    """The campaign whose pack counts pauses, another one of the tenant calls, and the first one goes on."""
+    known(dialer, remembering(7, gap=1))
+    assert isinstance(ask(dialer, "a", tenant(gap=1)), Permit)
+    end(dialer, "a")
+    assert ask(dialer, "x", remembering(7, gap=1)) == Denied("x", "number_cap", 0.5, of_tenant=True)
+    called = Rows({"a": NumberCall("a", NUMBER, 5000, 5000, counts=True)})
+    assert dialer.limiter.read_numbers(called) == ["t"]
+    (answer,) = dialer.ask(
+        "x",
+        number=NUMBER,
+        campaign_id="c",
+        tenant=remembering(7, gap=1),
+        number_caps=NumberCaps(calls_7d=1),
+    )
+    assert wait_of(answer) == pytest.approx(7 * DAY, abs=60)
+
+
+def test_who_knows_of_a_gap_alone_is_granted_again_and_again(dialer: Dialer) -> None:
+    known(dialer, remembering(7, gap=1))
+    for n in range(3):
+        assert isinstance(ask(dialer, f"a{n}", tenant(gap=1), number=f"+1{n}"), Permit)
+
+
+class Meanwhile(Rows):
+    """A dialer asks for these caps while the rows are read, by then known of one call to the number."""
+
+    def __init__(self, dialer: Dialer, caps: TenantCaps, age_ms: int) -> None:
+        super().__init__({"old": NumberCall("old", NUMBER, age_ms, age_ms, counts=True)})
+        self.dialer, self.caps = dialer, caps
+
+    def since(self, tenant_id: str, seconds: float) -> Iterable[Sequence[NumberCall]]:
+        yield from super().since(tenant_id, seconds)
+        assert isinstance(ask(self.dialer, "meanwhile", self.caps), Permit)
+        end(self.dialer, "meanwhile")
+
+
+def test_a_grant_by_a_gap_alone_voids_what_is_being_read(dialer: Dialer) -> None:
+    known(dialer, tenant(gap=1))
+    assert words([ask(dialer, "x", remembering(7, gap=1))]) == ["number_cap"]
+    assert dialer.limiter.read_numbers(Meanwhile(dialer, tenant(gap=1), 5000)) == []
+
+
+def test_a_grant_by_a_shorter_cap_takes_nothing_out_of_what_is_being_read(dialer: Dialer) -> None:
+    known(dialer, tenant(day=5))
+    assert words([ask(dialer, "x", tenant(week=2))]) == ["number_cap"]
+    three_days = 3 * 86_400_000
+    assert dialer.limiter.read_numbers(Meanwhile(dialer, tenant(day=5), three_days)) == ["t"]
+    assert wait_of(ask(dialer, "x", tenant(week=2))) == pytest.approx(4 * DAY, abs=60)
+
+
+def test_a_reading_of_less_that_fails_leaves_nobody_believing_in_more(dialer: Dialer) -> None:
+    known(dialer, tenant(week=1))
+    assert words([ask(dialer, "x", tenant(gap=600, day=1))]) == ["number_cap"]
+
+    class Away(Rows):
+        def since(self, tenant_id: str, seconds: float) -> Iterable[Sequence[NumberCall]]:
+            raise OSError("the database is away")
+
+    with pytest.raises(OSError, match="away"):
+        dialer.limiter.read_numbers(Away())
+    assert words([ask(dialer, "x", tenant(week=1))]) == ["number_cap"]
+
+
 def test_a_call_that_ends_while_rows_are_read_is_looked_at_again(dialer: Dialer) -> None:
     caps = tenant(gap=600, day=1)
     up = {name: NumberCall(name, f"+1{name}", 60_000, None, counts=True) for name in ("7", "8")}
