@@ -151,6 +151,12 @@ def _saved(found: Answer, wanted: Mapping[str, object], again: Any) -> AnyRespon
     return redirect(url_for("board.campaign", campaign_id=campaign_id, done="saved"), 303)
 
 
+def _etag(found: Answer, status: int, given: Any) -> str:
+    """Of what the form that is shown is about: of what was opened, unless its page says that this has changed."""
+    etag: str = found.etag if given is None or status == 412 else given.get("etag", "*")
+    return etag
+
+
 def _settings(found: Answer, fault: str | None = None, status: int = 200, given: Any = None) -> Response:
     campaign = dict(found.data)
     if given is not None:
@@ -164,7 +170,7 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
     values = {
         "campaign": campaign,
         "title": found.data["name"],
-        "etag": found.etag,
+        "etag": _etag(found, status, given),
         "fault": fault,
         "hours": given["hours"] if given and "hours" in given else hours_of(campaign["windows"]),
         "spans": spans_shown(campaign["windows"]),
@@ -186,5 +192,5 @@ def _schedule(found: Answer, fault: str | None = None, status: int = 200, given:
             times[name] = moment(at).astimezone(UTC).strftime(UTC_FORM) if at else ""
         except (ValueError, OverflowError):
             times[name] = ""
-    values = {"campaign": campaign, "etag": found.etag, "fault": fault, "times": times}
+    values = {"campaign": campaign, "etag": _etag(found, status, given), "fault": fault, "times": times}
     return shown("schedule.html", values, status)

@@ -36,6 +36,14 @@ SIGNED_IN = (
         (f"{FORMS}::test_nothing_is_saved_over_somebody_else_s_change",),
     ),
     Mutation(
+        "refused form is new",
+        "a form that was refused and is corrected takes back what somebody else has changed meanwhile",
+        "web/campaign_settings.py",
+        'found.etag if given is None or status == 412 else given.get("etag", "*")',
+        "found.etag",
+        (f"{FORMS}::test_a_form_that_was_refused_still_changes_nothing_over_somebody_else_s_change",),
+    ),
+    Mutation(
         "hidden ticks",
         "who was not chosen is rung again: the ways of ending that the page hides are sent, and acted on",
         "web/again_page.py",

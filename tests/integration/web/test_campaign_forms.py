@@ -112,6 +112,27 @@ def test_nothing_is_saved_over_somebody_else_s_change(site: Site) -> None:
     assert site.get(f"/campaigns/{campaign_id}").json["weight"] == 5
 
 
+def test_a_form_that_was_refused_still_changes_nothing_over_somebody_else_s_change(site: Site) -> None:
+    campaign_id, browser = site.create(1), Browser(site)
+    path = f"/campaigns/{campaign_id}/settings"
+    for wrong in ({"max_concurrent_calls": "0"}, {"retry_rules.busy.delay_minutes": "soon"}):
+        old = settings(site, campaign_id)
+        weight = site.get(f"/campaigns/{campaign_id}").json["weight"] + 1
+        site.request("PATCH", f"/campaigns/{campaign_id}", json={"weight": weight})
+        # What it shows is what was opened before that: the other's change is not on it.
+        refused = browser.post(path, **old | wrong)
+        assert refused.status_code == 400, refused.text
+        assert browser.post(path, **old | {"etag": etag(refused.text)}).status_code == 412, wrong
+        assert site.get(f"/campaigns/{campaign_id}").json["weight"] == weight
+    path = f"/campaigns/{campaign_id}/schedule"
+    opened = etag(browser.get(path).text)
+    site.request("PATCH", f"/campaigns/{campaign_id}", json={"end_at": "2099-01-02T10:00:00Z"})
+    refused = browser.post(path, etag=opened, scheduled_at="tomorrow", end_at="")
+    assert refused.status_code == 400, refused.text
+    assert browser.post(path, etag=etag(refused.text), scheduled_at="", end_at="").status_code == 412
+    assert site.get(f"/campaigns/{campaign_id}").json["end_at"] == "2099-01-02T10:00:00.000Z"
+
+
 def test_when_it_starts_and_ends_is_set_and_taken_back(site: Site) -> None:
     campaign_id, browser = site.create(1), Browser(site)
     path = f"/campaigns/{campaign_id}/schedule"
