@@ -26,7 +26,7 @@ from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_g
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, ImportCounts
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.list_policies import ListPolicy
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
@@ -116,7 +116,8 @@ _TARGET = """
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::text, 0)) AS taken"
 _LOCK_CAMPAIGN = """
-    SELECT status, import_columns FROM campaign WHERE id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
+    SELECT status, import_columns, single_call FROM campaign WHERE id = %s AND deleted_at IS NULL
+    FOR NO KEY UPDATE"""
 _COLUMNS = "UPDATE campaign SET import_columns = %s WHERE id = %s"
 _NUMBER = "UPDATE campaign SET additions = additions + 1 WHERE id = %s RETURNING additions"
 _COUNT = """
@@ -224,9 +225,12 @@ def add_rows(
     columns: Sequence[ListColumn],
     erased_numbers: ErasedNumbers,
     metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    *,
+    single: bool = False,
 ) -> list[AddedRow]:
-    """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. Raises NotOpenError
-    where there is something to add to what has ended, and ListRefused (too_many_columns)."""
+    """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. `single`: it
+    is the one contact of a single call, to which nobody else adds (SingleCallError). Raises NotOpenError where there
+    is something to add to what has ended, and ListRefused (too_many_columns)."""
     groups: dict[int, Group] = {}
     given = _as_json(accepted, metadata, groups)
     asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])
@@ -235,7 +239,7 @@ def add_rows(
         AddedRow(line, Added(result), contact_id, result == Added.SUPPRESSED and line in asked["erased"])
         for line, result, contact_id in found
     ]
-    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, groups)
+    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, groups, single=single)
     return told
 
 
@@ -278,11 +282,18 @@ def _asked(
 
 
 def _open(
-    campaign_id: uuid.UUID, new: int, columns: Sequence[ListColumn], groups: Mapping[int, Group]
+    campaign_id: uuid.UUID,
+    new: int,
+    columns: Sequence[ListColumn],
+    groups: Mapping[int, Group],
+    *,
+    single: bool = False,
 ) -> Sequence[NeverOpen]:
     """Lock the campaign, which must be open for new contacts, count them, and write when they may be called; those
     who never may are cancelled, and returned."""
     found = rows(_LOCK_CAMPAIGN, campaign_id)
+    if found and found[0]["single_call"] and not single:
+        raise SingleCallError
     if not new:
         return ()
     if not found or found[0]["status"] not in OPEN:

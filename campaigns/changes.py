@@ -17,7 +17,7 @@ import orjson
 from campaigns import budget, policy_choice, schedule_changes, window_changes
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle import complete_if_exhausted
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.schedule_changes import ScheduleChanges
 from campaigns.taken_away import Held
 from campaigns.window_changes import WindowChanges
@@ -84,7 +84,7 @@ WINDOW = ("windows", "holidays")
 POLICY = ("policy_packs", "purpose")
 FIELDS = (*PATCHABLE, *SCHEDULE, *WINDOW, *POLICY)
 _LOCK = f"""
-    SELECT status, {", ".join(FIELDS)} FROM campaign
+    SELECT status, single_call, {", ".join(FIELDS)} FROM campaign
     WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE"""
 
 
@@ -109,8 +109,8 @@ def change(
     All or nothing. `expected` are the versions of which it must be one. Returned is the campaign where calls that
     were claimed by its window of before are to be held back.
 
-    Raises CampaignNotFoundError, StaleError, CampaignEndedError, BudgetExceededError, ScheduleRefusedError,
-    StartFixedError, WindowRefusedError, WindowNotPossibleError, PolicyNotPossibleError or
+    Raises CampaignNotFoundError, SingleCallError, StaleError, CampaignEndedError, BudgetExceededError,
+    ScheduleRefusedError, StartFixedError, WindowRefusedError, WindowNotPossibleError, PolicyNotPossibleError or
     KeyColumnError.
     """
     if any(PATCHABLE.get(name) is _fits for name in asked):
@@ -119,6 +119,8 @@ def change(
     if not found:
         raise CampaignNotFoundError("Campaign not found")
     before = found[0]
+    if before["single_call"]:
+        raise SingleCallError
     if expected is not None and (current := version(before)) not in expected:
         raise StaleError(current)
     if before["status"] in ENDED:

@@ -18,7 +18,7 @@ import orjson
 
 from campaigns import openings, store
 from campaigns.errors import CampaignsError
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.number_hash import NumberHash
 from campaigns.number_rules import NumberRules
 from campaigns.store import UnknownReferenceError
@@ -47,7 +47,8 @@ class Wanted:
 
 
 _SOURCE = """
-    SELECT name, agent_id, phone_number_id, stopping_at IS NOT NULL AS stopping, purged_at IS NOT NULL AS purged,
+    SELECT name, agent_id, phone_number_id, single_call, stopping_at IS NOT NULL AS stopping,
+        purged_at IS NOT NULL AS purged,
         coalesce(family_id, id) AS family_id,
         (SELECT count(*) FROM campaign AS one WHERE one.family_id = coalesce(campaign.family_id, campaign.id)) AS n
     FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL"""
@@ -143,7 +144,7 @@ def clone(
 ) -> uuid.UUID:
     """A new draft for these contacts of a campaign; its id. `by` names who asks; without a `name` it is called as
     the campaign, with a number behind; by `number_hash` the numbers are known that were erased. Raises
-    CampaignNotFoundError, UnknownReferenceError or NotCloneableError."""
+    CampaignNotFoundError, SingleCallError, UnknownReferenceError or NotCloneableError."""
     source = _source(campaign_id, tenant_id)
     made = new_id()
     changes: dict[str, Any] = dict(_NO_SETTINGS) | {
@@ -198,6 +199,8 @@ def _source(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any]:
     if not found:
         raise CampaignNotFoundError("Campaign not found")
     source = found[0]
+    if source["single_call"]:
+        raise SingleCallError
     if source["stopping"]:
         raise NotCloneableError(
             "Campaign is being stopped; it can be cloned when the rest of its list is cancelled."

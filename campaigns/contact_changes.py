@@ -16,7 +16,7 @@ from typing import TypedDict
 from campaigns import openings
 from campaigns.campaign_state import WEB
 from campaigns.errors import CampaignsError
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from models import CONTACT_REQUESTS, CampaignStatus, ContactStatus, db, rows
 
 SLICE = 5_000
@@ -25,7 +25,8 @@ ENDED = (CampaignStatus.COMPLETED, CampaignStatus.FAILED)
 LANE = f"{WEB}:contacts"
 
 # Shared: whoever records calls goes on, and who would end the campaign waits.
-_LOCK = "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"
+_LOCK = """
+    SELECT status, single_call FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR SHARE"""
 _CONTACT = "SELECT status, zone_group FROM contact WHERE campaign_id = %s AND id = %s FOR UPDATE"
 # The last part only has what moved told: a contact that stays pending is no transition.
 _CHANGE = """
@@ -128,8 +129,8 @@ def asked_for(changes: ContactChanges, status: ContactStatus, now: datetime) -> 
 def change(
     campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID, changes: ContactChanges, now: datetime
 ) -> None:
-    """Do what is asked of one contact. Raises CampaignNotFoundError, ContactNotFoundError, ContactRefusedError or
-    TimeRefusedError."""
+    """Do what is asked of one contact. Raises CampaignNotFoundError, SingleCallError, ContactNotFoundError,
+    ContactRefusedError or TimeRefusedError."""
     _lock(campaign_id, tenant_id)
     found = rows(_CONTACT, campaign_id, contact_id)
     if not found:
@@ -151,8 +152,8 @@ def call_again(
 ) -> tuple[int, int | None]:
     """Bring back who of the places from `after` on, SLICE of them, failed and last ended so.
 
-    Returns how many, and the place to go on after; None at the end of the list. Raises CampaignNotFoundError or
-    ContactRefusedError.
+    Returns how many, and the place to go on after; None at the end of the list. Raises CampaignNotFoundError,
+    SingleCallError or ContactRefusedError.
     """
     _lock(campaign_id, tenant_id)
     (found,) = rows(_LAST, campaign_id)
@@ -178,6 +179,8 @@ def _lock(campaign_id: uuid.UUID, tenant_id: str) -> None:
     found = rows(_LOCK, campaign_id, tenant_id)
     if not found:
         raise CampaignNotFoundError("Campaign not found")
+    if found[0]["single_call"]:
+        raise SingleCallError
     if found[0]["status"] in ENDED:
         raise ContactRefusedError(f"Campaign is {found[0]['status']}; its contacts cannot be changed.")
 

@@ -26,6 +26,7 @@ from campaigns.lifecycle_errors import (
     CallsInFlightError,
     CampaignNotFoundError,
     NotAllowedError,
+    SingleCallError,
     StoppingError,
     UnusableError,
 )
@@ -44,17 +45,20 @@ _EXHAUSTED = f"""
 _LOCK_TO_COMPLETE = f"SELECT 1 FROM campaign WHERE {_MAY_COMPLETE} FOR NO KEY UPDATE"
 
 
+_LOCK = """
+    SELECT status, single_call FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL
+    FOR NO KEY UPDATE"""
 _HELD = """
     SELECT 1 FROM campaign JOIN agent ON agent.id = campaign.agent_id
     WHERE campaign.id = %s AND campaign.tenant_id = %s AND campaign.status = 'running'
-        AND campaign.deleted_at IS NULL AND agent.held_at IS NOT NULL
+        AND campaign.deleted_at IS NULL AND agent.held_at IS NOT NULL AND NOT campaign.single_call
     FOR NO KEY UPDATE OF campaign"""
 
 
 def start(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
     """Set a draft, scheduled or paused campaign running; a schedule is cleared.
 
-    Raises CampaignNotFoundError, NotAllowedError, UnusableError or BudgetExceededError.
+    Raises CampaignNotFoundError, SingleCallError, NotAllowedError, UnusableError or BudgetExceededError.
     """
     return _run(campaign_id, tenant_id, Action.START, owner)
 
@@ -70,7 +74,7 @@ def resume(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionRe
 def pause(campaign_id: uuid.UUID, tenant_id: str, owner: str = WEB) -> ActionResult:
     """Let a running campaign place no further call. The caller then waits for the dialers to say so.
 
-    Raises CampaignNotFoundError or NotAllowedError.
+    Raises CampaignNotFoundError, SingleCallError or NotAllowedError.
     """
     status, _ = _lock_and_check(campaign_id, tenant_id, Action.PAUSE)
     (now,) = rows("SELECT now()")
@@ -150,14 +154,12 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
 
 
 def _lock_and_check(campaign_id: uuid.UUID, tenant_id: str, action: Action) -> tuple[CampaignStatus, Answer]:
-    """Lock the campaign and look its state up in the table."""
-    found = rows(
-        "SELECT status FROM campaign WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE",
-        campaign_id,
-        tenant_id,
-    )
+    """Lock the campaign and look its state up in the table. A single call began by itself, and is only ended."""
+    found = rows(_LOCK, campaign_id, tenant_id)
     if not found:
         raise CampaignNotFoundError("Campaign not found")
+    if found[0]["single_call"] and action not in (Action.STOP, Action.DELETE):
+        raise SingleCallError
     status = CampaignStatus(found[0]["status"])
     answer = LIFECYCLE[status][action]
     if answer is Verdict.REFUSED:

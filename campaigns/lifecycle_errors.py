@@ -21,6 +21,13 @@ class CampaignNotFoundError(CampaignsError):
     """No such campaign of this tenant, or a deleted one."""
 
 
+class SingleCallError(CampaignsError):
+    """The campaign is one call that somebody asked for by itself: it is read and ended, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("Campaign is a single call; it can be stopped or hung up on, and not changed.")
+
+
 class NotAllowedError(CampaignsError):
     """The lifecycle has no such action in the campaign's state."""
 

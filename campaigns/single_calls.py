@@ -265,7 +265,7 @@ def take(call: SingleCall, erased_numbers: ErasedNumbers) -> Taken:
         _json(call.window.windows),
         _json(call.window.holidays),
     )
-    (added,) = additions.add_rows(campaign_id, [call.row], call.columns, erased_numbers)
+    (added,) = additions.add_rows(campaign_id, [call.row], call.columns, erased_numbers, single=True)
     if added.result is Added.SUPPRESSED or added.contact_id is None:
         raise _suppressed()
     if call.window.windows is not None:

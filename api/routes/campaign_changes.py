@@ -17,7 +17,7 @@ from api.services import services
 from api.transactions import transaction
 from campaigns import campaign_log, changes, policy_choice, schedule_changes, window_changes
 from campaigns.campaign_state import WEB
-from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError
+from campaigns.lifecycle_errors import BudgetExceededError, CampaignNotFoundError, SingleCallError
 from campaigns.windows import WindowRefusedError
 from coordination.topics import Topic
 
@@ -73,6 +73,7 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
         except BudgetExceededError as error:
             raise conflict(str(error), "budget_exceeded") from error
         except (
+            SingleCallError,
             changes.CampaignEndedError,
             schedule_changes.StartFixedError,
             window_changes.WindowNotPossibleError,

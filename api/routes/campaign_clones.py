@@ -19,7 +19,7 @@ from api.services import services
 from campaigns import cloning
 from campaigns.cloning import COPIED, OVER, Wanted
 from campaigns.dispositions import MEANINGS
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.number_hash import NumberHash
 from campaigns.store import UnknownReferenceError
 from models import rows
@@ -108,7 +108,7 @@ def clone_campaign(query: CloneOptions, campaign_id: str) -> Response:
             )
         except CampaignNotFoundError as error:
             raise not_found("Campaign") from error
-        except (cloning.NotCloneableError, UnknownReferenceError) as error:
+        except (SingleCallError, cloning.NotCloneableError, UnknownReferenceError) as error:
             raise conflict(str(error)) from error
         return campaign_json(made)
 

@@ -37,7 +37,7 @@ from campaigns.errors import ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, RejectedRow
 from campaigns.json_contacts import read_objects
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.metadata import checked
 from campaigns.number_hash import NumberHash
 from campaigns.suppressed_rows import ErasedNumbers
@@ -205,7 +205,7 @@ def add_contacts(campaign_id: str) -> Response:
                 answer = when_free(partial(once, work, body.hash), additions.BusyError)
             except CampaignNotFoundError as error:
                 raise not_found("Campaign") from error
-            except additions.NotOpenError as error:
+            except (SingleCallError, additions.NotOpenError) as error:
                 raise conflict(str(error)) from error
     if not answer.replayed:
         notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})

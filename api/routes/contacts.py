@@ -20,7 +20,7 @@ from campaigns import contact_changes, queries
 from campaigns.campaign_state import WEB
 from campaigns.contact_changes import ContactChanges
 from campaigns.dispositions import Disposition
-from campaigns.lifecycle_errors import CampaignNotFoundError
+from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from coordination.topics import Topic
 
 __all__ = ["blp"]
@@ -111,7 +111,7 @@ def patch_contact(body: ContactChanges, campaign_id: str, contact_id: str) -> Re
             raise not_found("Contact") from error
         except contact_changes.TimeRefusedError as error:
             raise ApiError(400, str(error)) from error
-        except contact_changes.ContactRefusedError as error:
+        except (SingleCallError, contact_changes.ContactRefusedError) as error:
             raise conflict(str(error)) from error
         told = queries.contact(key, contact_key)
     _tell(campaign_id)
@@ -141,7 +141,7 @@ def retry_contacts(body: RetryRequest, campaign_id: str) -> dict[str, int]:
             contacts += some
     except CampaignNotFoundError as error:
         raise not_found("Campaign") from error
-    except contact_changes.ContactRefusedError as error:
+    except (SingleCallError, contact_changes.ContactRefusedError) as error:
         if not contacts:
             raise conflict(str(error)) from error
         _tell(campaign_id)

@@ -58,6 +58,22 @@ SINGLE_CALLS = (
         (f"{ASKED}::test_a_call_is_taken_as_a_campaign_of_its_own_that_no_list_shows",),
     ),
     Mutation(
+        "single call that anybody feeds",
+        "one request for a call becomes a campaign of thousands, before everybody's and without a limit of its own",
+        "campaigns/additions.py",
+        'if found and found[0]["single_call"] and not single:',
+        "if found is None:",
+        (f"{ASKED}::test_nobody_makes_more_of_a_single_call",),
+    ),
+    Mutation(
+        "single call without a bound",
+        "a call that nobody could place is placed at any later time",
+        "campaigns/contact_changes.py",
+        'if found[0]["single_call"]:',
+        "if not found:",
+        (f"{ASKED}::test_nobody_makes_more_of_a_single_call",),
+    ),
+    Mutation(
         "test call of a campaign that is over",
         "a test call leaves after its campaign was stopped",
         "dialer/dispatch/claims.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -311,3 +312,30 @@ def test_nobody_tries_what_has_ended_or_is_anothers(ready: Site) -> None:
 def test_the_clients_own_words_of_a_campaign_find_no_single_call(ready: Site) -> None:
     originate(ready)
     assert ready.get("/campaigns?status=running").json["total"] == 0
+
+
+def test_nobody_makes_more_of_a_single_call(ready: Site) -> None:
+    taken = originate(ready).json
+    campaign, contact = (
+        f"/campaigns/{taken['id']}",
+        f"/campaigns/{taken['id']}/contacts/{taken['contact_id']}",
+    )
+    before = ready.get(campaign).json
+    more = {"contacts": [{"phone_number": "+14155550124"}]}
+    csv = {"contacts": (io.BytesIO(b"phone_number\n+14155550125\n"), "more.csv")}
+    refused = [
+        ready.post(f"{campaign}/contacts", json=more),
+        ready.post(f"{campaign}/contacts", data=csv),
+        ready.request("PATCH", campaign, json={"max_concurrent_calls": 100}),
+        ready.request("PATCH", campaign, json={"keep_open": True}),
+        ready.request("PATCH", contact, json={"next_attempt_at": "2099-01-01T00:00:00Z"}),
+        ready.post(f"{campaign}/retry", json={"dispositions": ["expired"]}),
+        ready.post(f"{campaign}/clone?statuses=pending"),
+        *(ready.post(f"{campaign}/{action}") for action in ("pause", "start", "resume")),
+    ]
+    words = "Campaign is a single call; it can be stopped or hung up on, and not changed."
+    assert [(answer.status_code, answer.text) for answer in refused] == [(409, words)] * len(refused)
+    assert ready.get(campaign).json == before
+    assert len(ready.sql("SELECT 1 FROM contact")) == 1
+    assert len(ready.sql("SELECT 1 FROM campaign")) == 1
+    assert ready.post(f"{campaign}/stop?hangup=true").status_code == 200
