@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from campaigns import contact_options, openings, policy_choice, store
+from campaigns import allowed_numbers, contact_options, openings, policy_choice, store
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
 from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_group
@@ -207,7 +207,7 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
         raise CampaignNotFoundError("Campaign not found")
     region = found[0]["import_region"] or region_of(found[0]["e164"])
     policy = policy_choice.of_row(found[0]).of_list(found[0]["e164"])
-    rules = NumberRules.of_tenant(tenant_id)
+    rules = allowed_numbers.of_tenant(tenant_id)
     return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy, rules)
 
 

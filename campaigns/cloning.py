@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from campaigns import openings, store
+from campaigns import allowed_numbers, openings, store
 from campaigns.errors import CampaignsError
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.number_hash import NumberHash
@@ -166,7 +166,7 @@ def clone(
         list(wanted.dispositions),
     )
     erased = ErasedNumbers(tenant_id, number_hash).among(lambda: db.execute_sql(_NUMBERS, (made,)).fetchall())
-    gone = {*erased, *_not_allowed(made, NumberRules.of_tenant(tenant_id))}
+    gone = {*erased, *_not_allowed(made, allowed_numbers.of_tenant(tenant_id))}
     if gone:
         rows(_TAKE_OUT, made, list(gone))
     left = copied["n"] - len(gone)

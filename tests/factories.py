@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from peewee import fn
 
+from ids import new_ids
 from models import (
     Agent,
     CallLimits,
@@ -68,12 +69,14 @@ def make_campaign(
         )
         people = [
             {
+                # Whoever is first on the list has the least, as where a list is imported.
+                "id": contact_id,
                 "campaign": campaign,
                 "position": position,
                 "phone_number": f"+1415556{position + (90 if not refused and position % 100 == 4 else 0):04d}",
                 "custom_fields": {"first_name": f"Ann {position}"},
             }
-            for position in range(contacts)
+            for position, contact_id in enumerate(sorted(new_ids(contacts)))
         ]
         if people:
             Contact.insert_many(people).execute()

@@ -32,7 +32,7 @@ from api.routes.campaign_schemas import CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
-from campaigns import policy_choice, store, window_changes
+from campaigns import allowed_numbers, policy_choice, store, window_changes
 from campaigns.columns import Limits
 from campaigns.contact_rows import contact_rows
 from campaigns.copy_rows import CopyRows
@@ -146,7 +146,7 @@ def create_from_request(
             )
             region = new.default_region or region_of(caller_id)
             templates = store.agent_templates(new.agent_id)
-            asked, rules = policy.of_list(caller_id), NumberRules.of_tenant(caller.tenant_id)
+            asked, rules = policy.of_list(caller_id), allowed_numbers.of_tenant(caller.tenant_id)
             number_hash = NumberHash(services.settings.secret_key or "")
 
             def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:

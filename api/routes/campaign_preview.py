@@ -44,12 +44,11 @@ from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
 from api.uploads import CHUNK
-from campaigns import policy_choice, preview, store
+from campaigns import allowed_numbers, policy_choice, preview, store
 from campaigns.column_names import ListColumn
 from campaigns.copy_rows import CopyRows
 from campaigns.errors import ListRefused
 from campaigns.number_hash import NumberHash
-from campaigns.number_rules import NumberRules
 from campaigns.numbers import region_of
 from campaigns.preview import Preview, Terms
 from campaigns.remedies import REMEDIES
@@ -150,7 +149,7 @@ def _preview(body: ListBody[CampaignValues], caller: Caller, corrected: BinaryIO
     agent, caller_id = _references(wanted, caller)
     region = wanted["default_region"] or (None if caller_id is None else region_of(caller_id))
     asked = None if caller_id is None else policy.of_list(caller_id)
-    rules, wants_file = NumberRules.of_tenant(caller.tenant_id), corrected is not None
+    rules, wants_file = allowed_numbers.of_tenant(caller.tenant_id), corrected is not None
 
     def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
         reading = Reading(

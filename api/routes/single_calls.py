@@ -24,7 +24,7 @@ from api.routes.campaign_body import LIMITS
 from api.routes.campaigns import NOT_FOUND
 from api.schemas import identifier
 from api.services import services
-from campaigns import policy_choice, single_calls, store, window_changes
+from campaigns import allowed_numbers, policy_choice, single_calls, store, window_changes
 from campaigns.column_names import PHONE_COLUMN, ListColumn
 from campaigns.errors import ListRefused, NumberRefused
 from campaigns.import_notes import ImportNotes
@@ -183,7 +183,7 @@ def originate(body: OriginateValues) -> Response:
         number = _own_number(body["from_number"], caller.tenant_id)
         policy, window = _defaults(caller.tenant_id)
         given = body.get("custom_fields", {})
-        judges = policy.of_list(number["e164"]), NumberRules.of_tenant(caller.tenant_id)
+        judges = policy.of_list(number["e164"]), allowed_numbers.of_tenant(caller.tenant_id)
         templates = _templates(agent_id)
         row, columns = _row(body["to_number"], given, number["e164"], templates, judges)
         return _take(
@@ -233,7 +233,7 @@ def test_call(body: TestValues, campaign_id: str) -> Response:
         _own_number(tested.caller_id, caller.tenant_id)
         given = body.get("custom_fields", tested.first)
         asked = tested.policy.of_list(tested.caller_id)
-        judges, templates = (asked, NumberRules.of_tenant(caller.tenant_id)), _templates(tested.agent_id)
+        judges, templates = (asked, allowed_numbers.of_tenant(caller.tenant_id)), _templates(tested.agent_id)
         row, columns = _row(body["to_number"], given, tested.caller_id, templates, judges)
         (allowed,) = rows(_TEST_NUMBERS, caller.tenant_id)
         if row.phone_number not in allowed["test_numbers"]:

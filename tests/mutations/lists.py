@@ -73,7 +73,7 @@ ALLOWED = (
         "country cloned",
         "a clone calls countries that its tenant may not call any more",
         "campaigns/cloning.py",
-        "    gone = {*erased, *_not_allowed(made, NumberRules.of_tenant(tenant_id))}\n",
+        "    gone = {*erased, *_not_allowed(made, allowed_numbers.of_tenant(tenant_id))}\n",
         "    gone = set(erased)\n",
         ("tests/integration/api/test_number_rules.py::test_what_is_not_allowed_comes_into_no_list",),
     ),

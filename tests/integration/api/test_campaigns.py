@@ -38,6 +38,9 @@ ADDED = [
     "cloned_from",
     "windows",
     "holidays",
+    "policy_packs",
+    "purpose",
+    "key_column",
     "import",
 ]
 LIST = csv_of(3)
@@ -81,6 +84,9 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "cloned_from": None,
         "windows": None,
         "holidays": None,
+        "policy_packs": "off",
+        "purpose": None,
+        "key_column": None,
         "import": {
             "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "warnings": [],
             "columns": [{"header": "first_name", "column": "first_name", "variable": "carillon_first_name"}],

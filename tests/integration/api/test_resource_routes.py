@@ -27,7 +27,9 @@ WITHOUT_BODY = [route for route in ROUTES if route.body is None]
 LISTS = [
     route
     for route in ROUTES
-    if route.method == "GET" and not route.what and route.path not in ("/call-limits", "/test-numbers")
+    if route.method == "GET"
+    and not route.what
+    and route.path not in ("/call-limits", "/test-numbers", "/policy-packs")
 ]
 NAMED = [route for route in ROUTES if route.what]
 

@@ -187,7 +187,7 @@ def test_a_key_is_shown_once_and_stored_as_its_hmac_only(site: Site) -> None:
     assert listed[-1] == {name: value for name, value in made.items() if name != "key"}
     stored = site.sql("SELECT * FROM api_key WHERE id = %s", made["id"])
     assert made["key"] not in str(stored)
-    assert made["key"].rpartition("_")[2] not in str(stored)
+    assert made["key"].split("_", 2)[2] not in str(stored)
     assert site.sql("SELECT * FROM idempotency") == []
 
 
