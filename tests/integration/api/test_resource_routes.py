@@ -24,12 +24,10 @@ PROBLEM = "application/problem+json"
 SENTENCE = re.compile(r"[^\n]{5,300}\.|[A-Za-z ]+ not found")
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 WITHOUT_BODY = [route for route in ROUTES if route.body is None]
+WHOLE = ("/call-limits", "/test-numbers", "/policy-packs", "/reports/")
+"""What is not asked for by page."""
 LISTS = [
-    route
-    for route in ROUTES
-    if route.method == "GET"
-    and not route.what
-    and route.path not in ("/call-limits", "/test-numbers", "/policy-packs")
+    route for route in ROUTES if route.method == "GET" and not route.what and not route.path.startswith(WHOLE)
 ]
 NAMED = [route for route in ROUTES if route.what]
 
