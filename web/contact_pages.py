@@ -119,7 +119,8 @@ def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status
 
 
 def e164(typed: str) -> str:
-    """A number as somebody types it, as the API looks for it: digits behind a plus."""
+    """A number as somebody types it, as the API looks for it: digits behind a plus. For a search alone: without its
+    country it is another's number, who would be suppressed or erased."""
     digits = re.sub(r"[^0-9]", "", typed)
     return f"+{digits.removeprefix('00')}" if digits else "+"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -36,7 +37,8 @@ def suppress() -> AnyResponse:
     """Enter a number, or all that begin as one with a * behind."""
     form = request.form
     typed = form.get("number", "").strip()
-    what = {"prefix": e164(typed)} if typed.endswith(PREFIX_MARK) else {"number": e164(typed)}
+    number = _given(typed.removesuffix(PREFIX_MARK))
+    what = {"prefix": number} if typed.endswith(PREFIX_MARK) else {"number": number}
     body = what | {
         "source": SOURCE,
         "reason": form.get("reason", "").strip() or None,
@@ -78,11 +80,11 @@ def privacy() -> Response:
 def erase() -> AnyResponse:
     """Erase what is kept of whoever has a number: typed twice, because nothing brings it back."""
     typed, again = (request.form.get(name, "").strip() for name in ("number", "again"))
-    if e164(typed) != e164(again):
+    if _plain(typed) != _plain(again):
         fault = "The two numbers are not the same. Nothing was erased."
         return shown("privacy.html", {"fault": fault, "typed": typed}, 400)
     try:
-        asked = ask("POST", "/privacy/erase", body={"number": e164(typed)})
+        asked = ask("POST", "/privacy/erase", body={"number": _given(typed)})
     except Refused as error:
         return shown("privacy.html", {"fault": error.sentence, "typed": typed}, error.status)
     return redirect(url_for("board.erasure", erasure_id=asked["id"], done="erasing"), 303)
@@ -100,6 +102,17 @@ def erasure(erasure_id: str) -> Response:
 def erasure_part(erasure_id: str) -> Response:
     """The part of it that is read again."""
     return fragment("erasure_now.html", {"erasure": _erasure(erasure_id)})
+
+
+def _given(typed: str) -> str:
+    """A number for the API to take or refuse. Its country is never guessed here, as for a search: the number would be
+    somebody else's."""
+    return re.sub(r"^00\s*", "+", typed)
+
+
+def _plain(typed: str) -> str:
+    """What two ways of typing a number have in common."""
+    return re.sub(r"[^0-9+]", "", _given(typed))
 
 
 def _erasure(erasure_id: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from tests.mutations.mutation import Mutation
 SIGN_IN = "tests/integration/web/test_sign_in.py"
 
 FORMS = "tests/integration/web/test_campaign_forms.py"
+NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -34,6 +35,14 @@ SIGNED_IN = (
         'if_match=request.form.get("etag", "*")',
         'if_match="*"',
         (f"{FORMS}::test_nothing_is_saved_over_somebody_else_s_change",),
+    ),
+    Mutation(
+        "country guessed",
+        "a stranger abroad is suppressed, and his data erased, for who asked for it without his country's code",
+        "web/suppression_pages.py",
+        '    return re.sub(r"^00\\s*", "+", typed)\n',
+        "    return e164(typed)\n",
+        (f"{NOT_CALLED}::test_no_country_is_guessed_for_a_number_that_is_entered_or_erased",),
     ),
     Mutation(
         "refused form is new",

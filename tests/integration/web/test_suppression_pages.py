@@ -57,6 +57,25 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(site: Site) -> None:
     assert site.get("/suppressions").json["total"] == 0
 
 
+def test_no_country_is_guessed_for_a_number_that_is_entered_or_erased(site: Site) -> None:
+    browser, admin = Browser(site), Browser(site, "admin")
+    # By their digits alone they would be numbers of Norway and of Egypt.
+    for typed in ("(479) 345-6789", "479 345 6789", "20 7946 0958", "479*"):
+        refused = browser.post("/suppressions", number=typed)
+        assert (refused.status_code, "country code" in refused.text) == (400, True), typed
+        refused = admin.post("/privacy", number=typed, again=typed)
+        assert (refused.status_code, "country code" in refused.text) == (400, True), typed
+    # Nor is a number the same as one that says another country.
+    refused = admin.post("/privacy", number="+4793456789", again="479 345 6789")
+    assert (refused.status_code, "not the same" in refused.text) == (400, True)
+    assert site.get("/suppressions").json["total"] == 0
+    assert site.sql("SELECT id FROM erasure WHERE tenant_id = 'demo'") == []
+    for typed in ("0047 93 45 67 89", "00 47 93*"):
+        assert browser.post("/suppressions", number=typed).status_code == 303, typed
+    entries = site.get("/suppressions").json["suppressions"]
+    assert [(one["number"], one["prefix"]) for one in entries] == [("+4793456789", None), (None, "+4793")]
+
+
 def test_a_reader_looks_and_changes_nothing(site: Site) -> None:
     Browser(site).post("/suppressions", number="+14155550000")
     reader, (entry,) = Browser(site, "read"), site.get("/suppressions").json["suppressions"]
