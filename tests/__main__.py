@@ -26,7 +26,25 @@ LOCAL = "tests/integration/local"
 COMPUTING = ("tests/unit/campaigns", "tests/unit/api")
 PROOF = "tests/e2e/test_proof.py"
 FAULTS = tuple(f"tests/e2e/test_{name}.py" for name in ("faults", "parts_gone", "machine_that_slept"))
-DEATHS = "tests/integration/dialer"
+DIALER = "tests/integration/dialer"
+DEATHS = tuple(
+    f"{DIALER}/test_{name}.py"
+    for name in (
+        "deaths",
+        "draining",
+        "failover",
+        "hangups",
+        "lookout",
+        "maybe_live_slots",
+        "nodes_come_and_go",
+        "other_settings",
+        "reasons_after_outage",
+        "restored_database",
+        "stops_of_dialers",
+        "succession",
+    )
+)
+"""Where leases lapse and links are cut: they wait for most of their time."""
 MODEL = "tests/integration/model"
 
 
@@ -48,15 +66,16 @@ UNIT = (
     Run("other units", ("tests/unit",), COMPUTING),
 )
 ALL = (
-    Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
+    Run("dialers that die or are cut off", DEATHS),
+    Run("dialer", (DIALER,), DEATHS),
     Run("this machine and chaos", (LOCAL, "tests/chaos")),
+    Run("api", (API,)),
+    Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
+    Run("limits, live, switch", ("tests/integration",), (API, LOCAL, DIALER, MODEL)),
     Run("faults, end to end", FAULTS),
+    Run("model and proof", (MODEL, PROOF)),
     # Why it was skipped, where it was.
     Run("the board in a browser", ("-rs", "tests/browser")),
-    Run("dialer", (DEATHS,)),
-    Run("api", (API,)),
-    Run("model and proof", (MODEL, PROOF)),
-    Run("limits, live, switch", ("tests/integration",), (API, LOCAL, DEATHS, MODEL)),
     *UNIT,
 )
 """The longest first, by what each says when it is over."""
