@@ -17,10 +17,11 @@ UNCOUNTED: Final[Mapping[str, Chip]] = {
     "withdrawn": Chip("rest", "taken back, not placed"),
     "hung_up": Chip("rest", "ended by us before an answer"),
 }
+US: Final = "us_30_days"
 FORMULAS: Final[Mapping[str, tuple[str, str]]] = {
-    "us_30_days": (
+    US: (
         "United States: over 30 days",
-        "Of each campaign’s calls that a person answered, over each 30 days; at most 3 % by 16 CFR 310.4(b)(4).",
+        "Of each campaign’s calls that a person answered, over 30 days always; at most 3 % by 16 CFR 310.4(b)(4).",
     ),
     "uk_day": (
         "United Kingdom: each day",
@@ -28,6 +29,8 @@ FORMULAS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 LINE_US: Final = 0.03
+LONG_US: Final = 30
+"""Days over which that holds."""
 
 
 def percent(rate: float | None) -> str:

@@ -19,8 +19,8 @@ from web.ask import ask, given
 from web.blueprint import blp
 from web.pages import page, shown
 from web.plots import image_response
-from web.report_words import FORMULAS, LINE_US, MEASURES, UNCOUNTED, WEEKDAYS
-from web.showing import address, page_number, paging, rfc3339
+from web.report_words import FORMULAS, LINE_US, LONG_US, MEASURES, UNCOUNTED, US, WEEKDAYS
+from web.showing import address, moment, page_number, paging, rfc3339
 from web.words import meaning, outcome_chip
 
 SHOWS: Final = (
@@ -167,9 +167,16 @@ def _attempts(query: Mapping[str, object]) -> dict[str, object]:
 
 def _abandoned(query: Mapping[str, object]) -> dict[str, object]:
     rows: Sequence[dict[str, Any]] = ask("GET", "/reports/abandon-rate", query)["abandon_rate"]
+    whole = max(_days() // LONG_US, 1) * LONG_US
+    if whole != _days():
+        # The line is about 30 days: a rate over fewer says nothing of it.
+        start = moment(str(query["to"])) - timedelta(days=whole)
+        longer = ask("GET", "/reports/abandon-rate", {**query, "from": rfc3339(start)})["abandon_rate"]
+        rows = [row for row in longer if row["formula"] == US] + [row for row in rows if row["formula"] != US]
     groups = [(formula, list(found)) for formula, found in groupby(rows, lambda row: row["formula"])]
     return {
         "formulas": [(*FORMULAS.get(formula, (formula, "")), formula, found) for formula, found in groups],
+        "us": US,
         "line": LINE_US,
     }
 

@@ -9,6 +9,7 @@ SIGN_IN = "tests/integration/web/test_sign_in.py"
 
 FORMS = "tests/integration/web/test_campaign_forms.py"
 NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
+REPORTS = "tests/integration/web/test_reports_page.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -43,6 +44,14 @@ SIGNED_IN = (
         '    return re.sub(r"^00\\s*", "+", typed)\n',
         "    return e164(typed)\n",
         (f"{NOT_CALLED}::test_no_country_is_guessed_for_a_number_that_is_entered_or_erased",),
+    ),
+    Mutation(
+        "one day for thirty",
+        "a campaign is shown within the law's line for its best day, or over it for its worst",
+        "web/reports_page.py",
+        "    if whole != _days():\n",
+        "    if False:\n",
+        (f"{REPORTS}::test_the_rate_of_thirty_days_is_over_thirty_days_whichever_are_chosen",),
     ),
     Mutation(
         "refused form is new",

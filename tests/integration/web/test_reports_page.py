@@ -14,7 +14,7 @@ import pytest
 from tests.integration.api.site import Site
 from tests.integration.api.test_reports import GATEWAY, call
 from tests.integration.web import hostile, statements
-from tests.integration.web.browser import Browser
+from tests.integration.web.browser import Browser, words
 
 PAGES = ("hours", "routes", "lengths", "attempts", "abandoned", "lists")
 MOST_STATEMENTS = 12
@@ -43,14 +43,14 @@ def test_the_pages_say_what_the_api_says(site: Site, campaign: str) -> None:
     assert "by the clocks of Asia/Kathmandu" in hours
     assert "66.7 % of 3" in hours
     routes = browser.text("/reports/routes")
-    for words in (
+    for said in (
         "+1212 3 2 66.7 % 0:20 1.25 s 1.25 s",
         "+14155550100 3",
         GATEWAY,
         "all of them 3 1 1 33.3 %",
         "beyond it",
     ):
-        assert words in routes
+        assert said in routes
     (gateway,) = site.sql("SELECT id::text AS id, name FROM gateway WHERE name = 'trunk'")
     site.sql("UPDATE report_route SET gateway_id = %s", gateway["id"])
     site.sql("UPDATE report_change SET gateway_id = %s", gateway["id"])
@@ -66,6 +66,24 @@ def test_the_pages_say_what_the_api_says(site: Site, campaign: str) -> None:
     assert abandoned.count("Spring recall") == 3  # in the choice of campaigns, too
     assert "1 2 50.0 %" in abandoned
     assert "Spring recall 5 2 0 40.0 %" in browser.text("/reports/lists")
+
+
+@pytest.mark.parametrize("days", [1, 7, 30, 90, 365])
+def test_the_rate_of_thirty_days_is_over_thirty_days_whichever_are_chosen(
+    site: Site, campaign: str, days: int
+) -> None:
+    earlier = (datetime.now(UTC) - timedelta(days=9)).isoformat()
+    call(site, campaign, created_at=earlier)
+    call(site, campaign, created_at=earlier)
+    page = Browser(site, "read").get("/reports/abandoned", query_string={"days": days}).text
+    of_us, of_uk = page.split("<h2>United States")[1].split("<h2>United Kingdom")
+    rows = re.findall(r"<tr><th scope.*?</tr>", of_us)
+    assert rows
+    for row in rows:
+        start, end = (datetime.fromisoformat(at) for at in re.findall(r'datetime="([^"]+)"', row))
+        assert end - start == timedelta(days=30)
+    assert "1 4 25.0 %" in words(rows[-1])
+    assert len(re.findall("<tr><th scope", of_uk)) == (1 if days < 9 else 2)
 
 
 def test_a_plot_is_an_image_without_scripts_and_its_table_is_beneath_it(site: Site, campaign: str) -> None:
