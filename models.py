@@ -111,7 +111,7 @@ __all__ = [
     "transaction",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 52
+SCHEMA_VERSION = 53
 """The last migration of this release: what its processes need the database to have."""
 
 

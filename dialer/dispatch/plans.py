@@ -15,6 +15,7 @@ from campaigns import policy_choice
 from campaigns.policies import NumberLimits, Policy
 from campaigns.retry_rules import RetryRules, retry_rules
 from campaigns.routing import destination, in_order
+from dialer.dispatch import number_memory
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.second_legs import BridgeGateway, divided
 from limits.caps import NO_NUMBER_CAPS, NumberCaps
@@ -285,7 +286,7 @@ SELECT md5(concat_ws(' / ',
         ORDER BY gateway_id, prefix) {_OF_PREFIXES}),
     (SELECT string_agg(row(id, xmin, probe_at <= now())::text, ' ' ORDER BY id) {_OF_BREAKERS}),
     (SELECT string_agg(DISTINCT second_leg_gateway_id::text, ' ') {_OF_BRIDGED}),
-    (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt)))
+    (SELECT string_agg(row(scope)::text, ' ' ORDER BY scope) FROM halt), {number_memory.VERSION}))
 )"""
 """Of what `running` reads, a text that is another one whenever that says something else: a part of the statement with
 which a dialer looks for that. A thousand plans read each second cost a tenth of a core."""
@@ -322,16 +323,18 @@ def running() -> dict[str, Plan]:
 
 
 def _remembering(plans: dict[str, Plan], places: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Plan]:
-    """The plans, in which all of a tenant know of its calls as far back as packs look for any of them."""
-    furthest: dict[str, int] = defaultdict(int)
+    """The plans, in which all of a tenant know of its calls as far back as packs look for any of them, or did of
+    late."""
+    asked_for: dict[str, int] = defaultdict(int)
     for name, plan in plans.items():
         if plan.policy is not None:
             asked = [NumberLimits().strictest(plan.policy.demands_on(tuple(some))) for some in places[name]]
             longest = max((_number_caps(limits).longest_ms for limits in asked), default=0)
-            furthest[plan.tenant_id] = max(furthest[plan.tenant_id], longest)
+            asked_for[plan.tenant_id] = max(asked_for[plan.tenant_id], longest)
+    furthest = number_memory.kept(asked_for)
     return {
         name: replace(plan, number_caps=replace(plan.number_caps, memory_ms=furthest[plan.tenant_id]))
-        if furthest[plan.tenant_id]
+        if furthest.get(plan.tenant_id)
         else plan
         for name, plan in plans.items()
     }

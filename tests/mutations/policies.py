@@ -122,9 +122,17 @@ LAWFUL = (
         "remembered by the bound alone",
         "calls of a tenant's other campaigns are not known where a pack counts them",
         "dialer/dispatch/plans.py",
-        "        if furthest[plan.tenant_id]\n",
+        "        if furthest.get(plan.tenant_id)\n",
         "        if plan.policy is not None\n",
         (f"{DIALS}::test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back",),
+    ),
+    Mutation(
+        "remembered while one runs alone",
+        "nobody of a tenant is called while its history is read, at each start of a campaign that packs bind",
+        "dialer/dispatch/plans.py",
+        "number_memory.kept(asked_for)",
+        "asked_for",
+        (f"{DIALS}::test_what_is_remembered_stays_for_30_days_when_no_campaign_asks_for_it_any_more",),
     ),
     Mutation(
         "abandons without end",

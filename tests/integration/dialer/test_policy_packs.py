@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campaigns.policies import Policy
-from dialer.dispatch import plans
+from dialer.dispatch import number_memory, plans
 from dialer.dispatch.claims import Claimed, postpone_resting
 from limits.caps import NumberCaps
 from models import CampaignStatus, db, rows
@@ -19,6 +20,7 @@ from tests.integration.dialer.one_campaign import claim, due, next_due, wanted
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, end, ended
 from tests.waiting import wait_until
 
+MIGRATIONS = Path(__file__).parents[3] / "migrations"
 FLORIDA, NEW_YORK, LONDON = "+13055550123", "+12125550123", "+442079460123"
 ANSWERS = "+14155550010"
 """A number that ends so is picked up."""
@@ -175,6 +177,53 @@ def test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back(
     in_place(sales, 6, '["FR"]')
     assert change(f"SELECT {plans.VERSION} AS version") != version
     assert plan_of(free).number_caps.memory_ms == NumberCaps(calls_30d=4).longest_ms
+
+
+def test_what_is_remembered_stays_for_30_days_when_no_campaign_asks_for_it_any_more(world: World) -> None:
+    """Or all of a tenant's history would be read at each start, and each single call, and nobody called meanwhile."""
+    sales, free = bound(world, FLORIDA, "sales"), make_campaign(world, 1)
+    in_place(sales, 5, '["US-FL"]')
+    day = plan_of(sales).number_caps.memory_ms
+    assert day
+    change("UPDATE campaign SET status = 'paused' WHERE id = %s", sales)
+    assert plan_of(free).number_caps.memory_ms == day
+    version = change(f"SELECT {plans.VERSION} AS version")
+    change("UPDATE number_memory SET until = until - interval '30 days'")
+    assert change(f"SELECT {plans.VERSION} AS version") != version
+    assert plan_of(free).number_caps == NumberCaps()
+
+
+def test_what_is_remembered_is_noted_again_in_time_and_falls_to_what_is_asked_for(world: World) -> None:
+    sales, other = bound(world, FLORIDA, "sales"), bound(world, LONDON, "sales")
+    in_place(sales, 5, '["US-FL"]')
+    in_place(other, 5, '["FR"]')
+    month = plan_of(sales).number_caps.memory_ms
+    day, left = (
+        NumberCaps(calls_24h=3).longest_ms,
+        "SELECT ms, until > now() + interval '29 days' AS f FROM number_memory",
+    )
+    change("UPDATE number_memory SET until = until - interval '2 days'")
+    assert plan_of(sales).number_caps.memory_ms == month
+    assert change(left) == [{"ms": month, "f": True}]
+    change("UPDATE campaign SET status = 'paused' WHERE id = %s", other)
+    change("UPDATE number_memory SET until = until - interval '2 days'")
+    assert plan_of(sales).number_caps.memory_ms == month
+    assert change(left) == [{"ms": month, "f": False}]
+    change("UPDATE number_memory SET until = now()")
+    assert plan_of(sales).number_caps.memory_ms == day
+    assert change(left) == [{"ms": day, "f": True}]
+
+
+def test_beside_a_dialer_that_notes_none_of_it_those_that_run_are_asked_alone(world: World) -> None:
+    """It logs no call without a cap of its own, and what others know would be void at once, again and again."""
+    sales, free = bound(world, FLORIDA, "sales"), make_campaign(world, 1)
+    in_place(sales, 5, '["US-FL"]')
+    assert plan_of(free).number_caps.memory_ms
+    change("UPDATE campaign SET status = 'paused' WHERE id = %s", sales)
+    older = number_memory.KNOWN - 1
+    assert [path.name[:4] for path in MIGRATIONS.glob("*_number_memory.py")] == [f"{number_memory.KNOWN:04d}"]
+    change("INSERT INTO dialer (id, knows) VALUES ('d0000000000aa', %s)", older)
+    assert plan_of(free).number_caps == NumberCaps()
 
 
 def test_what_is_remembered_costs_a_tenant_without_packs_nothing(world: World) -> None:
