@@ -3,8 +3,9 @@
 From the request on the number is suppressed, by its keyed hash alone. The rest is a state that is looked at until
 it is done: whoever stores a list at that moment is waited for, who is pending is taken off the lists first, a call
 that is up runs to its end, and what is to be published of it is. Then Redis is gone through (`live.erasing`,
-`limits.erasing`), and all that PostgreSQL has (rejected rows before, in slices) goes in one transaction, the number
-of the request itself with it. Decision 0064.
+`limits.erasing`), and all that PostgreSQL has goes in one transaction, the number of the request itself with it:
+rejected rows, what is noted at campaigns and their logs before, in slices, since a tenant may have millions of them
+and nobody may wait for that one. It locks contacts and no campaign, which others lock before contacts. Decision 0064.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from campaigns import log_bounds
 from campaigns.number_hash import NumberHash
 from campaigns.suppressed_contacts import Cancelled, cancel_named
 from campaigns.suppressions import ANY_CAMPAIGN, NOTE
+from cooperative import let_others_run
 from models import db, new_id, rows, rows_as, transaction
 
 ERASED = "erased"
@@ -30,6 +32,8 @@ OPEN = "EXISTS (SELECT FROM erasure WHERE done_at IS NULL)"
 """Whether anything is to be erased: a part of the statement with which a dialer looks for that."""
 REJECTS_SLICE = 20_000
 """Rejected rows looked at in one transaction, or a few more."""
+NOTES_SLICE = 50
+"""Campaigns whose notes, and whose logs, are looked through in one transaction: at most half a million entries."""
 FEWEST_DIGITS = 6
 """Of a number in its country, by which rows of a list are found that were rejected."""
 
@@ -79,18 +83,23 @@ _ERASE = (
         AND (subject = %(number)s OR contact_id = ANY(%(contacts)s::uuid[]))""",
     "DELETE FROM contact_token WHERE contact_id = ANY(%(contacts)s::uuid[])",
     f"UPDATE call SET phone_number = '{ERASED}' WHERE contact_id = ANY(%(contacts)s::uuid[])",
-    """UPDATE campaign SET import_warnings = '[]' WHERE tenant_id = %(tenant)s
-        AND regexp_replace(import_warnings::text, '[^0-9]', '', 'g') LIKE '%%' || %(digits)s || '%%'""",
 )
 # What separates digits in a number, and not what separates numbers.
 _WRITTEN = "regexp_replace({text}::text, '[ ().+/-]', '', 'g') LIKE '%%' || %(digits)s || '%%'"
+# A call that was asked for by itself is a campaign, too, mostly one of a million at which nothing was ever noted.
+_WITH_NOTES = """
+SELECT id FROM campaign WHERE tenant_id = %s AND NOT (single_call AND metadata = '{}' AND NOT EXISTS (
+    SELECT FROM campaign_log WHERE campaign_id = campaign.id AND action = 'changed')) ORDER BY id"""
 _ERASE_NOTES = (
-    f"""UPDATE campaign SET metadata = '{{}}' WHERE tenant_id = %(tenant)s AND {_WRITTEN.format(text="metadata")}""",
-    f"""UPDATE campaign_log SET details = '{{"{ERASED}": true}}' FROM campaign
-    WHERE campaign.id = campaign_log.campaign_id AND campaign.tenant_id = %(tenant)s
-        AND {_WRITTEN.format(text="details")}""",
+    f"""UPDATE campaign SET metadata = '{{}}'
+    WHERE id = ANY(%(campaigns)s::uuid[]) AND {_WRITTEN.format(text="metadata")}""",
+    """UPDATE campaign SET import_warnings = '[]' WHERE id = ANY(%(campaigns)s::uuid[])
+        AND regexp_replace(import_warnings::text, '[^0-9]', '', 'g') LIKE '%%' || %(digits)s || '%%'""",
+    f"""UPDATE campaign_log SET details = '{{"{ERASED}": true}}'
+    WHERE campaign_id = ANY(%(campaigns)s::uuid[]) AND {_WRITTEN.format(text="details")}""",
 )
-"""What a client keeps beside its campaigns, and their logs: the second has what the first was."""
+"""What a client keeps beside its campaigns, what was said of its lists, and their logs, which have what the first
+was."""
 _WITH_REJECTS = """
 SELECT id FROM campaign WHERE tenant_id = %s
     AND EXISTS (SELECT FROM import_reject WHERE campaign_id = campaign.id) ORDER BY id"""
@@ -223,20 +232,37 @@ def erase_rejects(erasure: OpenErasure) -> None:
             after = end
 
 
+def erase_notes(erasure: OpenErasure) -> None:
+    """Erase what is noted at its campaigns, and their logs: however many a tenant has, each statement over a few of
+    them in a transaction of its own, so that no campaign is locked while logs are read."""
+    for campaigns in with_notes(erasure.tenant_id):
+        asked = {"campaigns": campaigns, "digits": _digits(erasure.number)}
+        for statement in _ERASE_NOTES:
+            with transaction():
+                log_bounds.allow_forgetting()
+                db.execute_sql(statement, asked)
+        let_others_run()
+
+
+def with_notes(tenant_id: str) -> list[list[uuid.UUID]]:
+    """The campaigns of a tenant at which something may be noted, in slices."""
+    with db.connection_context():
+        found = [row["id"] for row in rows(_WITH_NOTES, tenant_id)]
+    return [found[start : start + NOTES_SLICE] for start in range(0, len(found), NOTES_SLICE)]
+
+
 def erase(erasure: OpenErasure, found: Found) -> bool:
-    """Erase all else that PostgreSQL has, the number of the request included; False where it is in use again: nothing
-    is done then. In a transaction of its own."""
+    """Erase all that is left in PostgreSQL after `erase_rejects` and `erase_notes`, the request's own number with it;
+    False where it is in use again: nothing is done then. In a transaction of its own."""
     asked = {
         "tenant": erasure.tenant_id,
         "contacts": list(found.contacts),
-        "digits": _digits(erasure.number),
         "number": erasure.number,
     }
     with transaction():
         if in_use(found):
             return False
-        log_bounds.allow_forgetting()
-        for statement in (*_ERASE, *_ERASE_NOTES):
+        for statement in _ERASE:
             db.execute_sql(statement, asked)
         for row in rows(_ANSWERS, erasure.tenant_id, erasure.number):
             rows(_ANSWER, without(row["body"], erasure.number), erasure.tenant_id, row["key"])

@@ -70,5 +70,6 @@ class Erasures:
         self.erase_events(found.campaigns, found.contacts)
         self.forget_number(one.tenant_id, one.number)
         erasure.erase_rejects(one)
+        erasure.erase_notes(one)
         if erasure.erase(one, found):
             log.info("erased", erasure_id=str(one.id), contacts=len(found.contacts))

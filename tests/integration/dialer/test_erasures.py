@@ -209,6 +209,47 @@ def test_rejected_rows_go_a_slice_at_a_time_before_the_rest(
     assert is_done(world, asked)
 
 
+def test_what_is_noted_goes_campaign_by_campaign_before_the_rest(
+    world: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "NOTES_SLICE", 1)
+    for _ in range(3):
+        campaign_id = make_campaign(world, 0)
+        with db.connection_context():
+            rows("UPDATE campaign SET import_warnings = %s WHERE id = %s", f'["{FIRST}"]', campaign_id)
+            for who in (FIRST, "nobody", FIRST):
+                rows("UPDATE campaign SET metadata = %s WHERE id = %s", f'{{"who": "{who}"}}', campaign_id)
+    asked = ask(world)
+    with monkeypatch.context() as broken:
+        broken.setattr(erasure, "erase", lambda *_: False)
+        eraser(redis).round()
+    assert {"campaign", "campaign_log"}.isdisjoint(mentions(FIRST))
+    eraser(redis).round()
+    assert is_done(world, asked)
+
+
+def test_single_calls_at_which_nothing_was_noted_are_not_looked_through(world: World) -> None:
+    listed = make_campaign(world, 0)
+    _, noted, was_noted = (make_campaign(world, 0, single_call=True) for _ in range(3))
+    with db.connection_context():
+        for one, metadata in ((noted, '{"who": 1}'), (was_noted, '{"who": 1}'), (was_noted, "{}")):
+            rows("UPDATE campaign SET metadata = %s WHERE id = %s", metadata, one)
+    assert sorted(one for slice_ in erasure.with_notes(world.tenant_id) for one in slice_) == sorted(
+        [listed, noted, was_noted]
+    )
+
+
+def test_the_last_step_waits_for_no_campaign(world: World, redis: Redis, database_url: str) -> None:
+    """Whoever changes contacts has locked their campaign before; the other way round both would wait for ever."""
+    campaign_id = fill(world, redis)
+    asked = ask(world)
+    (one,) = erasure.still_open()
+    with psycopg.connect(database_url) as changing:
+        changing.execute("SELECT FROM campaign WHERE id = %s FOR UPDATE", (campaign_id,))
+        assert erasure.erase(one, erasure.find(one))
+    assert is_done(world, asked)
+
+
 def test_who_was_erased_is_called_from_no_later_list(world: World, redis: Redis) -> None:
     ask(world)
     eraser(redis).round()
