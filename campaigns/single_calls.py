@@ -34,7 +34,7 @@ KNOWN = 48
 """The migration of which a dialer has to know for it to keep places for single calls."""
 
 _OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) < %s LIMIT 1"
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('single call ' || %s, 0))"
+_TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('single call ' || %s, 0)) AS taken"
 _HALTED = "SELECT 1 FROM halt WHERE scope IN ('*', %s)"
 _LIMITS = """
     SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max
@@ -92,6 +92,13 @@ class SingleCallRefusedError(CampaignsError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class BusyError(CampaignsError):
+    """Another single call of the tenant is being taken now."""
+
+    def __init__(self) -> None:
+        super().__init__("Other calls of the tenant are being taken; this one was not.")
 
 
 class CapReachedError(CampaignsError):
@@ -201,13 +208,16 @@ class Placed:
 
 def refuse_where_nobody_may(tenant_id: str) -> None:
     """Raise SingleCallRefusedError where the tenant is halted, or a dialer runs that knows nothing of single calls;
-    else be the only one who takes a single call of the tenant until the transaction ends."""
+    else be the only one who takes a single call of the tenant until the transaction ends. Raises BusyError where
+    another is: who waited here would keep a connection from everybody else."""
     if rows(_OLDER, KNOWN):
         raise SingleCallRefusedError(
             "older_dialer",
             "A dialer of an older release, which keeps no place for single calls, is still running.",
         )
-    rows(_ONE_AT_A_TIME, tenant_id)
+    (turn,) = rows(_TAKE_TURN, tenant_id)
+    if not turn["taken"]:
+        raise BusyError
     if rows(_HALTED, tenant_id):
         raise SingleCallRefusedError("halted", "Calls are halted; none starts until the halt is lifted.")
 

@@ -19,6 +19,7 @@ from api.auth import current_caller, requires
 from api.errors import ApiError, conflict, not_found
 from api.idempotency import Answer
 from api.resources import id_or_404, invalid
+from api.retrying import when_free
 from api.routes.calls import blp
 from api.routes.campaign_body import LIMITS
 from api.routes.campaigns import NOT_FOUND
@@ -274,7 +275,7 @@ def _taken(work: Callable[[], object], body: Mapping[str, object]) -> Response:
 def _judged(attempt: Callable[[], Answer]) -> Answer:
     for left in reversed(range(UNSURE_TIMES)):
         try:
-            return attempt()
+            return when_free(attempt, single_calls.BusyError)
         except CapReachedError as error:
             if not (error.unsure and left):
                 raise _too_many(error.cap) from error
@@ -317,8 +318,8 @@ def _no_redis() -> ApiError:
 
 
 def _judge(tenant_id: str) -> None:
-    """Raise SingleCallRefusedError, CapReachedError or ApiError 503; else nobody else is judged until this one's call
-    is there."""
+    """Raise SingleCallRefusedError, BusyError, CapReachedError or ApiError 503; else nobody else is judged until this
+    one's call is there."""
     single_calls.refuse_where_nobody_may(tenant_id)
     found = services()
     try:

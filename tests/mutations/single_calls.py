@@ -50,6 +50,17 @@ SINGLE_CALLS = (
         (f"{ASKED}::test_those_that_wait_count_against_the_caps",),
     ),
     Mutation(
+        "single calls judged at the same time",
+        "of many that are asked for at once more are taken than a cap has room for, and expire",
+        "campaigns/single_calls.py",
+        'if not turn["taken"]:',
+        "if not turn:",
+        (
+            f"{ASKED}::test_whoever_waits_for_another_call_of_the_tenant_keeps_no_connection",
+            f"{ASKED}::test_those_that_wait_count_against_the_caps",
+        ),
+    ),
+    Mutation(
         "single call without an end",
         "a call that nobody could place is placed whenever a dialer comes back",
         "campaigns/single_calls.py",

@@ -7,8 +7,10 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
+from api import retrying
 from campaigns.expiry import expire_slice
 from coordination.membership import Membership
 from limits.caps import DayUse, LimiterSnapshot, OpenCall, RecentSend
@@ -128,6 +130,19 @@ def test_those_that_wait_count_against_the_caps(ready: Site) -> None:
     assert sorted(answer.status_code for answer in answers) == [201, 201, 429, 429, 429, 429]
     ready.sql("UPDATE contact SET expires_at = now()")
     assert originate(ready).status_code == 201, "what has expired never leaves"
+
+
+def test_whoever_waits_for_another_call_of_the_tenant_keeps_no_connection(
+    ready: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that waited in the database would keep a connection of the few from everybody else's requests."""
+    monkeypatch.setattr(retrying, "WAIT_SECONDS", 0.0)
+    with psycopg.connect(ready.database_url) as another:
+        another.execute("SELECT pg_advisory_xact_lock(hashtextextended('single call ' || %s, 0))", [TENANT])
+        busy = originate(ready)
+        told = "Other calls of the tenant are being taken; this one was not."
+        assert (busy.status_code, busy.text) == (503, told)
+    assert originate(ready).status_code == 201
 
 
 def test_the_same_key_takes_one_call(ready: Site) -> None:
@@ -329,8 +344,8 @@ def test_nobody_makes_more_of_a_single_call(ready: Site) -> None:
         ready.request("PATCH", campaign, json={"max_concurrent_calls": 100}),
         ready.request("PATCH", campaign, json={"keep_open": True}),
         ready.request("PATCH", contact, json={"next_attempt_at": "2099-01-01T00:00:00Z"}),
-        ready.post(f"{campaign}/retry", json={"dispositions": ["expired"]}),
-        ready.post(f"{campaign}/clone?statuses=pending"),
+        ready.post(f"{campaign}/retry", json={"dispositions": ["busy"]}),
+        ready.post(f"{campaign}/clone?status=pending"),
         *(ready.post(f"{campaign}/{action}") for action in ("pause", "start", "resume")),
     ]
     words = "Campaign is a single call; it can be stopped or hung up on, and not changed."
