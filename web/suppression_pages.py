@@ -56,8 +56,7 @@ def suppress() -> AnyResponse:
 @page("operate")
 def confirm_let_go(suppression_id: str) -> Response:
     """The second step of a removal: the entry's number may be called afterwards."""
-    values = {"id": suppression_id, "what": request.args.get("what", "")[:40]}
-    return shown("let_go.html", values)
+    return shown("let_go.html", {"entry": ask("GET", f"/suppressions/{quote(suppression_id, safe='')}")})
 
 
 @blp.post("/suppressions/<suppression_id>/remove")

@@ -137,6 +137,22 @@ def export_suppressions(query: ScopeValues) -> Response:
     return Response(_lines(scope, first), content_type="text/csv; charset=utf-8", headers=headers)
 
 
+@blp.route("/suppressions/<suppression_id>")
+@requires("read", errors={404: NOT_FOUND})
+@blp.response(200, SuppressionSchema, example=EXAMPLE)
+def get_suppression(suppression_id: str) -> Mapping[str, object]:
+    """Get a suppression
+
+    One of the tenant's; those of the platform are for the role platform.
+    """
+    caller = current_caller()
+    with transaction(writes=False):
+        entry = suppressions.get(id_or_404(suppression_id, WHAT), _own(caller))
+    if entry is None:
+        raise not_found(WHAT)
+    return _told(entry, caller)
+
+
 @blp.route("/suppressions/<suppression_id>", methods=["DELETE"])
 @requires("operate", errors={403: ERASED.format(role="operate"), 404: NOT_FOUND}, once=True)
 @blp.response(204)
@@ -148,7 +164,7 @@ def delete_suppression(suppression_id: str) -> Response:
     was to keep from being called.
     """
     caller = current_caller()
-    scopes = [caller.tenant_id, *([EVERYBODY] if caller.may("platform") else [])]
+    scopes = _own(caller)
 
     def work() -> None:
         entry_id = id_or_404(suppression_id, WHAT)
@@ -158,6 +174,11 @@ def delete_suppression(suppression_id: str) -> Response:
             raise not_found(WHAT)
 
     return idempotency.deleted(work)
+
+
+def _own(caller: Caller) -> list[str]:
+    """The scopes whose entries are the caller's to change."""
+    return [caller.tenant_id, *([EVERYBODY] if caller.may("platform") else [])]
 
 
 def promise(

@@ -88,6 +88,14 @@ ROUTES = [
     Route("GET", "/suppressions", "read", 200, tables=("suppression",)),
     Route("POST", "/suppressions", "operate", 201, SUPPRESSION, tables=("suppression",)),
     Route(
+        "GET",
+        "/suppressions/{suppression}",
+        "read",
+        200,
+        tables=("suppression",),
+        what="Suppression",
+    ),
+    Route(
         "DELETE",
         "/suppressions/{suppression}",
         "operate",

@@ -98,6 +98,8 @@ def test_the_platforms_bind_every_tenant_and_are_its_own(site: Site) -> None:
     assert site.get("/suppressions").json["total"] == 0
     assert site.get("/suppressions?all=true").status_code == 403
     assert site.get("/suppressions?all=true", role="platform").json["total"] == 1
+    assert site.get(f"/suppressions/{made['id']}").status_code == 404
+    assert site.get(f"/suppressions/{made['id']}", role="platform").json["number"] == ANN
     assert site.delete(f"/suppressions/{made['id']}").status_code == 404
     assert site.delete(f"/suppressions/{made['id']}", role="platform").status_code == 204
     assert about(site, ANN) == []
