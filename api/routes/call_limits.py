@@ -12,9 +12,10 @@ from api import notify, schemas
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict
+from api.number_waits import let_go
 from api.services import services
 from api.transactions import transaction
-from campaigns import number_waits
+from campaigns.number_waits import open_campaigns
 from coordination.topics import Topic
 from models import rows
 
@@ -169,24 +170,10 @@ def put_call_limits(body: CallLimitsValues) -> dict[str, object]:
             *(limits[name] for name in EXAMPLE),
         )
     notify.dialers(services(), Topic.WAKE, {})
-    if _let_go(tenant_id):
-        notify.dialers(services(), Topic.WAKE, {})
-    return limits
-
-
-def _let_go(tenant_id: str) -> int:
-    """Who waits for a cap on its number is due now: by the caps of now it may be called, or waits again. How many.
-    Whatever has changed, so that what a crash left is done by sending the same again."""
     with transaction():
-        campaigns = number_waits.open_campaigns(tenant_id)
-    freed = 0
-    for campaign_id in campaigns:
-        more = number_waits.SLICE
-        while more == number_waits.SLICE:
-            with transaction():
-                more = number_waits.free_slice(campaign_id)
-            freed += more
-    return freed
+        campaigns = open_campaigns(tenant_id)
+    let_go(services(), campaigns)
+    return limits
 
 
 def _limits(tenant_id: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from api import notify, times
 from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import ApiError, conflict, not_found
+from api.number_waits import let_go
 from api.resources import id_or_404
 from api.routes.campaign_body import check_concurrency
 from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignChanges, CampaignPatch, CampaignSchema
@@ -56,7 +57,8 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
     at once. One that is not kept open any more (keep_open) ends where nobody is left. When it ends may be changed
     until it has ended, when it starts until it is started: a draft that gets a scheduled_at is scheduled, and with
     null it is a draft again. Once a changed window, purpose or policy_packs is answered no call leaves outside the
-    hours that then hold; a slow start begins anew.
+    hours that then hold; a slow start begins anew. Contacts that wait for a cap on their number, or are left alone
+    after a call, are judged anew when purpose or policy_packs is given.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     if "max_concurrent_calls" in body:
@@ -91,6 +93,8 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
         # Calls that were claimed by the window of before go back.
         notify.hold(services(), held)
     notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
+    if body.keys() & set(changes.POLICY):
+        let_go(services(), [found_id])
     if body.keys() & {"scheduled_at", "keep_open"}:
         notify.publish_later(services(), found_id, WEB)
     return campaign_answer(changed)

@@ -135,6 +135,14 @@ LAWFUL = (
         (f"{DIALS}::test_what_is_remembered_stays_for_30_days_when_no_campaign_asks_for_it_any_more",),
     ),
     Mutation(
+        "left waiting for a pack that binds no more",
+        "who may be called again waits for up to 30 days more for a rule that no longer binds its campaign",
+        "api/routes/campaign_changes.py",
+        "        let_go(services(), [found_id])\n",
+        "        pass\n",
+        (f"{API}::test_who_waits_for_a_pack_that_binds_no_more_is_judged_anew",),
+    ),
+    Mutation(
         "abandons without end",
         "a campaign that abandons more calls than the law allows goes on",
         "campaigns/abandon_rates.py",

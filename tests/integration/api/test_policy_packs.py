@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import openings, policies
+from campaigns import number_waits, openings, policies
 from campaigns.places import places_of
 from campaigns.policies import Policy
 from campaigns.policy_choice import KNOWN
@@ -18,6 +18,7 @@ from tests.integration.api.site import TENANT, Site
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
 FLORIDA, NEW_YORK, BERLIN, LONDON = "+13055550123", "+12125550123", "+493012345678", "+442079460123"
+CHICAGO = "+13125550123"
 AGREED = "2026-01-31"
 BOUND: dict[str, Any] = {"purpose": "sales", "time_zone": "UTC"}
 TIME_ZONE = "time_zone is null; policy packs need it: it is the zone of numbers that do not tell their own."
@@ -321,3 +322,25 @@ def test_a_form_says_the_same(site: Site) -> None:
         400,
         "purpose is 'marketing'; it must be one of sales, service, debt, research, emergency.",
     )
+
+
+@pytest.mark.parametrize("asked", [{"policy_packs": "off"}, {"purpose": "emergency"}])
+def test_who_waits_for_a_pack_that_binds_no_more_is_judged_anew(
+    site: Site, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_waits, "SLICE", 1)
+    freed, other = made(site, NEW_YORK, FLORIDA, CHICAGO), made(site, NEW_YORK)
+    site.sql(
+        "UPDATE contact SET next_attempt_at = now() + interval '9 h',"
+        " wait_reason = CASE WHEN phone_number <> %s THEN 'number_cap' END",
+        CHICAGO,
+    )
+    assert patch(site, freed, name="Nobody is let go").status_code == 200
+    waiting = "SELECT count(*)::int AS n FROM contact WHERE next_attempt_at > now()"
+    assert site.sql(waiting) == [{"n": 4}]
+    assert patch(site, freed, **asked).status_code == 200
+    left = site.sql("SELECT campaign_id, phone_number FROM contact WHERE next_attempt_at > now()")
+    assert {(str(row["campaign_id"]), row["phone_number"]) for row in left} == {
+        (freed, CHICAGO),
+        (other, NEW_YORK),
+    }
