@@ -82,7 +82,7 @@ def test_a_lesser_role_is_403(site: Site) -> None:
 def test_what_is_another_tenants_is_404(site: Site) -> None:
     ids = create_one_of_each(site)
     found = [route for route in ROUTES if of_a_tenant(route)]
-    assert len(found) == 10
+    assert len(found) == 11
     for route in found:
         assert refusal(site, route, ids, 404, tenant="other") == f"{route.what} not found"
         acting = {"X-Tenant": "other"}
