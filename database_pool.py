@@ -7,9 +7,12 @@ For one thread, and any number of greenlets in it.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from select import POLLIN
+from socket import SHUT_RDWR
 from typing import Any, Final, TypeVar
 
 import gevent
@@ -27,6 +30,7 @@ TEST_SECONDS: Final = 0.5
 
 # gevent's own poll switches to the hub even where it is told not to wait.
 _poll: Final[Callable[[], Any]] = monkey.get_original("select", "poll")
+_socket: Final[Callable[..., Any]] = monkey.get_original("socket", "socket")
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +42,8 @@ class PooledConnection(psycopg.Connection[Any]):
     """Of the pool, when this connection was last taken out: it has answered since, or it would not be here."""
     used = False
     """Whether anything was asked of it since it was taken out."""
+    is_cut = False
+    """Whether it was ended under the hands of who has it."""
 
     def wait(self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None) -> Answer:
         """Every exchange with the server passes here. One whose answer is not waited for ends the connection.
@@ -57,7 +63,20 @@ class PooledConnection(psycopg.Connection[Any]):
 
     def is_at_rest(self) -> bool:
         """Whether it has answered everything, and is in no transaction."""
-        return not self.closed and self.pgconn.transaction_status == TransactionStatus.IDLE
+        if self.closed or self.is_cut:
+            return False
+        return self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    def cut(self) -> None:
+        """End it under the hands of who has it, who finds it lost and closes it.
+
+        Its descriptor stays open until then: libev ends the whole process where one that somebody has just begun to
+        wait for is closed.
+        """
+        if not self.closed:
+            self.is_cut = True
+            with _socket(fileno=os.dup(self.pgconn.socket)) as other, suppress(OSError):
+                other.shutdown(SHUT_RDWR)
 
     def has_unasked_input(self) -> bool:
         """Whether the server, or the kernel in its place, has said something since: that it is gone, mostly."""
@@ -158,11 +177,13 @@ class Pool(PostgresqlDatabase):
             self.close()
 
     def close_all(self) -> None:
-        """Close every connection, also under the hands of those who have one."""
-        for connection in [*self._idle, *self._taken]:
+        """Close every connection; those that somebody has end under his hands."""
+        self.discard()
+        for connection in self._idle:
             connection.close()
         self._idle.clear()
-        self.discard()
+        for connection in self._taken:
+            connection.cut()
 
     def is_lost(self) -> bool:
         """Whether this greenlet's connection ended while it had it; its transaction ended with it."""

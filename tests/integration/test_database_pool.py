@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -18,9 +21,10 @@ from database import connect, rows, transaction
 from database_pool import Pool
 from local.postgres import EmbeddedPostgres
 from tests import pools
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 from tests.wire import Wire
 
+ROOT = Path(__file__).parents[2]
 SIZE = 3
 
 
@@ -296,3 +300,30 @@ def test_closing_all_closes_them_under_the_hands_of_their_holders_and_frees_thei
     released.set()
     gevent.joinall(holders, raise_error=True)
     assert len(set(at_once(pool, pid))) == SIZE
+
+
+CLOSED_AS_IT_IS_ASKED = """
+from gevent import monkey
+monkey.patch_all()
+import sys, gevent
+from database_pool import Pool
+pool = Pool(sys.argv[1], 3, 5.0)
+def ask():
+    with pool.connection_context():
+        try:
+            pool.execute_sql("SELECT pg_sleep(300)")
+        except Exception as error:
+            print(type(error).__name__)
+asking = gevent.spawn(ask)
+while not any(connection.used for connection in pool._taken):
+    gevent.sleep(0)  # once round: what it waits for has not reached the kernel yet
+pool.close_all()
+asking.join()
+"""
+
+
+def test_closing_all_ends_no_process_of_which_somebody_has_just_begun_to_wait(database_url: str) -> None:
+    """A web process, or a dialer that begins anew, would be gone with all that it does."""
+    child = [sys.executable, "-c", CLOSED_AS_IT_IS_ASKED, database_url]
+    done = subprocess.run(child, cwd=ROOT, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
+    assert (done.returncode, done.stdout) == (0, "OperationalError\n"), done.stderr

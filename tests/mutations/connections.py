@@ -10,6 +10,14 @@ ANYWHERE = f"{STRUCK}::test_greenlets_that_are_struck_anywhere_leave_the_pool_wh
 
 CONNECTIONS = (
     Mutation(
+        "descriptor closed under who waits for it",
+        "a process whose connections are closed just as somebody begins to wait for an answer is aborted by libev",
+        "database_pool.py",
+        "            connection.cut()\n",
+        "            connection.close()\n",
+        (f"{POOL}::test_closing_all_ends_no_process_of_which_somebody_has_just_begun_to_wait",),
+    ),
+    Mutation(
         "turn that nobody takes",
         "the turn of a greenlet that is killed as its turn comes is lost, and a connection with it",
         "database_pool.py",
