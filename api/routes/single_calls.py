@@ -169,7 +169,7 @@ def originate(body: OriginateValues) -> Response:
     """Place one call
 
     Under the tenant's caps, its default calling window, suppressions and halts, as every call, and before those of
-    campaigns. Where a cap leaves no room it is not taken: 429 with `Concurrent call limit reached`,
+    its campaigns. Where a cap leaves no room it is not taken: 429 with `Concurrent call limit reached`,
     `Call rate limit`, `Daily call limit reached` or `Daily minute budget exhausted`. One that was taken and could not
     leave within 30 s (its node's rate, a paused gateway, a number cap) is not placed any more: `ended`, disposition
     `expired`. A halt, or a stop of `campaign_id`, holds for it. Sent again under its Idempotency-Key it is placed

@@ -119,20 +119,19 @@ class Agenda:
         return self._caps.binding(caps_over(plan), now)
 
     def choose(self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int]) -> list[str]:
-        """The campaigns in the order in which they get a call each, single calls first, as many as the caps over them
-        may be asked; those of the wishes that get none are looked at again at once."""
+        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked.
+        Single calls go first in the turns of their tenant: who asks for many has no more turns than others. Those of
+        the wishes that get none are looked at again at once."""
         over = {campaign_id: caps_over(asking[campaign_id].plan) for campaign_id in wishes}
         left = {key: self._caps.most(key) for keys in over.values() for key in keys}
         by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id, wish in wishes.items():
             most = min(left[key] for key in over[campaign_id])
-            if not asking[campaign_id].plan.single_call:
-                by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
+            by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
         order: list[str] = []
-        singles = [name for name in wishes if asking[name].plan.single_call]
         # One alone gives up nothing by a smaller batch, which leaves sooner.
         size = MOST if len(wishes) > 1 else MOST // 2
-        for campaign_id in chain(singles, (name for _, name in self._fair.turns(by_tenant))):
+        for _, campaign_id in self._fair.turns(by_tenant, _single_calls(asking, wishes)):
             if all(left[key] > 0 for key in over[campaign_id]):
                 order.append(campaign_id)
                 for key in over[campaign_id]:
@@ -182,9 +181,8 @@ class Agenda:
         """Count what each campaign got of a batch."""
         calls: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id, outcome in outcomes.items():
-            if not asking[campaign_id].plan.single_call:
-                calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
-        self._fair.give(calls)
+            calls[asking[campaign_id].plan.tenant_id][campaign_id] = outcome.claimed
+        self._fair.give(calls, _single_calls(asking, outcomes))
 
     def next_at(self) -> float | None:
         """When somebody is due for a look, `-inf` for at once; None where nobody is."""
@@ -195,12 +193,14 @@ class Agenda:
         return min([*times, *([] if at is None else [at])], default=None)
 
     def _fairest(self, waiting: Iterable[str]) -> Iterator[str]:
-        """Of those that wait for a cap the next to be served first: single calls, as they came. By their places in
-        the line alone a tenant of many campaigns would get a cap that all share to itself."""
+        """Of those that wait for a cap the next to be served first. By their places in the line alone a tenant of
+        many campaigns, or single calls, would get a cap that all share to itself."""
         by_tenant: dict[str, dict[str, int]] = defaultdict(dict)
         for campaign_id in waiting:
-            if self._campaigns[campaign_id].plan.single_call:
-                yield campaign_id
-                continue
             by_tenant[self._campaigns[campaign_id].plan.tenant_id][campaign_id] = 1
-        yield from (campaign_id for _, campaign_id in self._fair.turns(by_tenant))
+        single = _single_calls(self._campaigns, chain.from_iterable(by_tenant.values()))
+        yield from (campaign_id for _, campaign_id in self._fair.turns(by_tenant, single))
+
+
+def _single_calls(campaigns: Mapping[str, DialledCampaign], names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if campaigns[name].plan.single_call)

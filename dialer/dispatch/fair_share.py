@@ -1,4 +1,5 @@
-"""Whose call is next: tenants take turns by their weights, and within each its campaigns by theirs. Pure.
+"""Whose call is next: tenants take turns by their weights, and within each its campaigns by theirs, behind its
+single calls. Pure.
 
 Each tenant, and each campaign of it, has a clock of its own that goes on by 1 / weight with each call it is given. Of
 those whose clock is not ahead of the mean, the one whose next call would be due first is next (earliest eligible
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -134,29 +136,42 @@ class FairShare:
     _asked: dict[str, frozenset[str]] = field(default_factory=dict)
     """Who asked when the order was made last, by tenant."""
 
-    def turns(self, wishes: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str]]:
+    def turns(
+        self, wishes: Mapping[str, Mapping[str, int]], first: Collection[str] = frozenset()
+    ) -> Iterator[tuple[str, str]]:
         """(tenant, campaign) of one call after the other, by tenant and campaign how many calls it wants, until all
-        have what they want; of equals the one that is named first. Nothing is given by this."""
-        left = {
-            tenant_id: {name: count for name, count in wanted.items() if count > 0}
-            for tenant_id, wanted in wishes.items()
+        have what they want; of equals the one that is named first. Those of `first`, which want one call each, go
+        before the others in the turns of their tenant, which has no more of them for that. Nothing is given by
+        this."""
+        wanted = {
+            tenant_id: {name: count for name, count in of.items() if count > 0}
+            for tenant_id, of in wishes.items()
         }
+        wanted = {tenant_id: of for tenant_id, of in wanted.items() if of}
+        ahead = {tenant_id: deque(name for name in of if name in first) for tenant_id, of in wanted.items()}
         lines = {
-            tenant_id: _Line(self._within(tenant_id), wanted) for tenant_id, wanted in left.items() if wanted
+            tenant_id: _Line(
+                self._within(tenant_id), {name: count for name, count in of.items() if name not in first}
+            )
+            for tenant_id, of in wanted.items()
         }
-        self._asked = {tenant_id: frozenset(left[tenant_id]) for tenant_id in lines}
+        self._asked = {tenant_id: frozenset(line.left) for tenant_id, line in lines.items()}
         tenants = _Line(self._tenants, dict.fromkeys(lines, 0))
         while tenants:
             tenant_id = tenants.next()
             line = lines[tenant_id]
-            name = line.next()
-            yield tenant_id, name
-            line.left[name] -= 1
-            line.took(name, wants_more=line.left[name] > 0)
-            tenants.took(tenant_id, wants_more=bool(line))
+            if ahead[tenant_id]:
+                yield tenant_id, ahead[tenant_id].popleft()
+            else:
+                name = line.next()
+                yield tenant_id, name
+                line.left[name] -= 1
+                line.took(name, wants_more=line.left[name] > 0)
+            tenants.took(tenant_id, wants_more=bool(ahead[tenant_id] or line))
 
-    def give(self, calls: Mapping[str, Mapping[str, int]]) -> None:
-        """By tenant and campaign, how many calls each got of one batch, in the order that was made last."""
+    def give(self, calls: Mapping[str, Mapping[str, int]], first: Collection[str] = frozenset()) -> None:
+        """By tenant and campaign, how many calls each got of one batch, in the order that was made last: all count
+        for their tenant, and those of `first` take nothing from its others."""
         got = {
             tenant_id: {name: count for name, count in of.items() if count} for tenant_id, of in calls.items()
         }
@@ -167,7 +182,9 @@ class FairShare:
             {tenant_id: sum(of.values()) for tenant_id, of in got.items()}, self._asked.keys() | got.keys()
         )
         for tenant_id, of in got.items():
-            self._within(tenant_id).add(of, self._asked.get(tenant_id, frozenset()) | of.keys())
+            others = {name: count for name, count in of.items() if name not in first}
+            if others:
+                self._within(tenant_id).add(others, self._asked.get(tenant_id, frozenset()) | others.keys())
 
     def keep(self, campaigns: Mapping[str, Share]) -> None:
         """Forget all but these campaigns, and know their weights."""

@@ -90,8 +90,8 @@ TENANTS = (
         "tenant filter missing: actions",
         "a tenant starts, pauses and stops another's campaigns",
         "campaigns/lifecycle.py",
-        "WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL FOR NO KEY UPDATE",
-        "WHERE id = %s AND %s <> '' AND deleted_at IS NULL FOR NO KEY UPDATE",
+        "WHERE id = %s AND tenant_id = %s AND deleted_at IS NULL",
+        "WHERE id = %s AND %s <> '' AND deleted_at IS NULL",
         ("tests/integration/api/test_campaigns.py::test_another_tenants_campaign_is_404_and_left_alone",),
     ),
     Mutation(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.single_calls import Cap, Limits, Used
 from dialer.dispatch.agenda import Agenda
-from dialer.dispatch.batch import Answered
+from dialer.dispatch.batch import Answered, Outcome
 from dialer.dispatch.cap_waits import cap_of, caps_over, tenant_caps
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.plans import Plan
@@ -37,6 +39,37 @@ def test_single_calls_go_before_campaigns_that_ask_for_everything() -> None:
     order = agenda.choose(asking, {**{plan.campaign_id: 100 for plan in campaigns}, single.campaign_id: 1})
     assert order[0] == single.campaign_id
     assert len(order) == 200
+
+
+@given(st.integers(2, 60), st.integers(1, 3), st.lists(st.integers(1, 12), min_size=1, max_size=8))
+def test_who_asks_for_many_single_calls_has_no_more_turns_than_others(
+    singles: int, others: int, batches: list[int]
+) -> None:
+    """Whatever of each order is granted: of a gateway that all share everybody gets as much."""
+    asks = [make_plan(campaign_id=f"s{n}", tenant_id="loud", single_call=True) for n in range(singles)]
+    rest = [make_plan(campaign_id=f"c{n}", tenant_id=f"t{n}") for n in range(others)]
+    agenda, asking = agenda_of(*asks, *rest)
+    served: Counter[str] = Counter()
+    wanted = {plan.campaign_id: 1 for plan in asks}
+    for count in batches:
+        wishes = wanted | {plan.campaign_id: 100 for plan in rest}
+        granted = agenda.choose(asking, wishes)[:count]
+        got = Counter(granted)
+        agenda.give(asking, {name: Outcome(claimed=got[name]) for name in wishes})
+        wanted = {name: 1 for name in wanted if name not in got}
+        served.update(asking[name].plan.tenant_id for name in granted)
+        if not wanted:
+            break
+        assert (
+            max(served.values()) - min(served[name] for name in ("loud", *(f"t{n}" for n in range(others))))
+            <= 1
+        )
+
+
+def test_of_those_that_wait_for_a_shared_cap_others_single_calls_go_in_turn() -> None:
+    asks = [make_plan(campaign_id=f"s{n}", tenant_id="loud", single_call=True) for n in range(9)]
+    agenda, _ = agenda_of(*asks, make_plan(campaign_id="c", tenant_id="quiet"))
+    assert "c" in list(agenda._fairest([*(plan.campaign_id for plan in asks), "c"]))[:2]
 
 
 def test_what_is_full_for_campaigns_is_not_for_single_calls() -> None:
