@@ -1,13 +1,14 @@
 """How many of a campaign's calls are abandoned, by both formulas, and who abandons more than packs allow.
 
 `abandon_count`, which a trigger keeps, has the figures, of whole ten minutes: a figure of 24 hours is of
-these and of what of the ten minutes before them began earlier. In the caller's transaction, but for `pause_over`.
+these and of what of the ten minutes before them began earlier. In the caller's transaction, where nothing else
+is said.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from campaigns import policy_choice
 from campaigns.campaign_state import ActionResult, set_status
 from campaigns.policies import Policy
 from campaigns.policy_packs import RATE_HOURS, RATES_OF, Abandoned, Rule
-from models import CampaignStatus, rows, transaction
+from models import CampaignStatus, db, rows, transaction
 
 WORD = "abandon_rate"
 """The `blocked_reason` of a campaign that was paused since it abandoned too many."""
@@ -29,14 +30,15 @@ _FIGURES = """
         AND since > now() - make_interval(hours => hours) - interval '10 minutes'
     GROUP BY hours ORDER BY hours"""
 _MAY_BE_OVER = """
-    SELECT id, tenant_id FROM campaign
+    SELECT id FROM campaign
     WHERE status = 'running' AND deleted_at IS NULL AND policy_packs = 'on' AND EXISTS (
         SELECT FROM abandon_count WHERE campaign_id = campaign.id AND abandoned > 0
             AND since > now() - interval '31 days')
     ORDER BY id"""
-_LOCK = """
+_CAMPAIGN = """
     SELECT policy_packs, purpose, now() AS now FROM campaign
-    WHERE id = %s AND status = 'running' AND deleted_at IS NULL FOR NO KEY UPDATE"""
+    WHERE id = %s AND status = 'running' AND deleted_at IS NULL"""
+_LOCK = f"{_CAMPAIGN} FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +117,25 @@ def exceeded(campaign_id: uuid.UUID, policy: Policy) -> Exceeded | None:
     return None
 
 
-def pause_over(owner: str) -> list[Paused]:
-    """Pause the running campaigns that abandon more than they may, each in a transaction of its own; `owner` names
-    whose transition rows these are. The caller then has the dialers hold their calls."""
-    with transaction():
-        looked_at = [row["id"] for row in rows(_MAY_BE_OVER)]
-    found = (_pause(campaign_id, owner) for campaign_id in looked_at)
-    return [one for one in found if one is not None]
+def may_be_over() -> list[uuid.UUID]:
+    """The running campaigns that packs bind and that have abandoned any call. On a connection of its own."""
+    with db.connection_context():
+        return [row["id"] for row in rows(_MAY_BE_OVER)]
 
 
-def _pause(campaign_id: uuid.UUID, owner: str) -> Paused | None:
+def is_over(campaign_id: uuid.UUID) -> bool:
+    """Whether a running campaign abandons more than it may, by what is there now: nobody is kept waiting for the
+    answer. On a connection of its own."""
+    with db.connection_context():
+        return _over(rows(_CAMPAIGN, campaign_id), campaign_id) is not None
+
+
+def pause_over(campaign_id: uuid.UUID, owner: str) -> Paused | None:
+    """Pause a running campaign that abandons more than it may, in a transaction of its own; None where it does not
+    any more. `owner` names whose transition row this is. The caller then has the dialers hold its calls."""
     with transaction():
         locked = rows(_LOCK, campaign_id)
-        policy = policy_choice.of_row(locked[0]).policy if locked else None
-        over = None if policy is None else exceeded(campaign_id, policy)
+        over = _over(locked, campaign_id)
         if over is None:
             return None
         result = set_status(
@@ -141,6 +148,12 @@ def _pause(campaign_id: uuid.UUID, owner: str) -> Paused | None:
             next_action_at=None,
         )
     return Paused(campaign_id, result, over)
+
+
+def _over(found: Sequence[Mapping[str, Any]], campaign_id: uuid.UUID) -> Exceeded | None:
+    """By the row of a running campaign; of none, None."""
+    policy = policy_choice.of_row(found[0]).policy if found else None
+    return None if policy is None else exceeded(campaign_id, policy)
 
 
 def _rules(campaign_id: uuid.UUID, policy: Policy) -> Iterator[Rule]:

@@ -154,8 +154,8 @@ LAWFUL = (
         "abandoned while it is paused",
         "calls that were claimed by a campaign that was paused for its rate leave",
         "dialer/abandon_guard.py",
-        "            self.tell(\n                Topic.HOLD,",
-        "            (lambda *_: None)(\n                Topic.HOLD,",
+        "        self.tell(Topic.HOLD,",
+        "        (lambda *_: None)(Topic.HOLD,",
         (f"{RATES}::test_a_campaign_over_the_limit_is_paused_and_says_why",),
     ),
     Mutation(
@@ -165,6 +165,14 @@ LAWFUL = (
         "    _check_abandoned(campaign_id)\n",
         "",
         (f"{RATES}::test_it_cannot_be_resumed_before_the_rate_is_within_the_limit",),
+    ),
+    Mutation(
+        "one that hides the others",
+        "where one campaign cannot be judged, those behind it go on abandoning",
+        "dialer/abandon_guard.py",
+        "                # A fault in one must not hide the others.\n",
+        "                raise\n",
+        (f"{RATES}::test_one_that_cannot_be_judged_hides_no_other",),
     ),
     Mutation(
         "the kindest limit",

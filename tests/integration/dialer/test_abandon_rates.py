@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import psycopg
 import pytest
+from peewee import OperationalError
 
 from campaigns import abandon_rates, campaign_log, lifecycle, policy_shown
 from campaigns.abandon_rates import FEWEST, WORD, Rate
@@ -161,6 +163,66 @@ def test_what_no_pack_bounds_is_left_alone(world: World) -> None:
         assert policy_shown.of_campaign(unbound, "off", "sales") is None
 
 
+def test_whoever_is_within_the_limit_is_not_locked(world: World, database_url: str) -> None:
+    """Every running campaign is looked at, every few seconds: one that somebody has locked holds up nobody."""
+    within, over = calling(world, "US-NY"), calling(world, "US-NY")
+    had(within, 3, 100)
+    had(over, 4, 100)
+    with psycopg.connect(database_url) as busy:
+        busy.execute("SELECT FROM campaign WHERE id = %s FOR UPDATE", (within,))
+        Told().subject.round()
+    assert [status_of(one)[0] for one in (within, over)] == [RUNNING, PAUSED]
+
+
+def test_what_is_within_the_limit_by_the_time_of_the_lock_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = calling(world, "US-NY")
+    had(campaign_id, 3, 100)
+    monkeypatch.setattr(abandon_rates, "is_over", lambda _: True)
+    told = Told()
+    told.subject.round()
+    assert (status_of(campaign_id)[0], told.messages) == (RUNNING, [])
+
+
+@pytest.mark.parametrize("step", ["is_over", "pause_over"])
+def test_one_that_cannot_be_judged_hides_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    first, second = calling(world, "US-NY"), calling(world, "US-NY")
+    had(first, 4, 100)
+    had(second, 4, 100)
+    real = getattr(abandon_rates, step)
+
+    def judged(campaign_id: uuid.UUID, *rest: str) -> object:
+        if campaign_id == first:
+            raise ValueError("no such pack")
+        return real(campaign_id, *rest)
+
+    monkeypatch.setattr(abandon_rates, step, judged)
+    Told().subject.round()
+    assert [status_of(one)[0] for one in (first, second)] == [RUNNING, PAUSED]
+
+
+def test_one_that_is_locked_for_too_long_keeps_no_other_from_being_paused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = calling(world, "US-NY"), calling(world, "US-NY")
+    had(first, 4, 100)
+    had(second, 4, 100)
+    real = abandon_rates.pause_over
+
+    def locked(campaign_id: uuid.UUID, owner: str) -> object:
+        if campaign_id == first:
+            raise OperationalError("canceling statement due to lock timeout")
+        return real(campaign_id, owner)
+
+    monkeypatch.setattr(abandon_rates, "pause_over", locked)
+    with pytest.raises(OperationalError):
+        Told().subject.round()
+    assert [status_of(one)[0] for one in (first, second)] == [RUNNING, PAUSED]
+
+
 def test_another_dialer_looks(world: World) -> None:
     campaign_id = calling(world, "US-NY")
     had(campaign_id, 50, 100)
@@ -187,7 +249,9 @@ def test_it_cannot_be_resumed_before_the_rate_is_within_the_limit(world: World) 
 def test_switched_off_it_goes_on(world: World) -> None:
     campaign_id = calling(world, "US-NY")
     had(campaign_id, 4, 100)
-    assert [one.campaign_id for one in abandon_rates.pause_over(DIALER)] == [campaign_id]
+    paused = abandon_rates.pause_over(campaign_id, DIALER)
+    assert paused is not None
+    assert abandon_rates.pause_over(campaign_id, DIALER) is None
     change("UPDATE campaign SET policy_packs = 'off' WHERE id = %s", campaign_id)
     with transaction():
         assert lifecycle.resume(campaign_id, world.tenant_id).status is RUNNING
