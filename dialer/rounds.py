@@ -112,6 +112,7 @@ class Rounds:
         self._every(ROUND_SECONDS, parts.dispatch.write_ramps)
         self._every(PURGE_EVERY_SECONDS, parts.dispatch.purge_pace)
         self._every(ADD_UP_SECONDS, self._add_up)
+        self._every(ADD_UP_SECONDS, self._fold_reports)
 
     def _every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
         """Run `task` every `seconds` for as long as the identity is this one's."""
@@ -180,4 +181,7 @@ class Rounds:
     def _add_up(self) -> None:
         if self._parts.turns.take("call_counts", ADD_UP_SECONDS):
             call_counts.add_up()
+
+    def _fold_reports(self) -> None:
+        if self._parts.turns.take("call_reports", ADD_UP_SECONDS):
             call_reports.fold()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import gevent
 import pytest
@@ -13,6 +14,7 @@ import structlog
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
+from campaigns import call_counts, call_reports
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable, Fenced
 from coordination.topics import Topic
@@ -21,6 +23,7 @@ from dialer.live_calls import LiveCalls
 from dialer.recovery import reconciler as recovery_module
 from dialer.recovery.decisions import Answer
 from dialer.recovery.hangup_markers import BATCH, HangupMarkers
+from dialer.rounds import ADD_UP_SECONDS, Rounds
 from dialer.send_gate import SendGate
 from dialer.tasks import Tasks
 from freeswitch.cluster import Cluster
@@ -62,6 +65,27 @@ def test_a_task_is_repeated_whatever_it_raises_and_only_a_lost_lease_is_final() 
     wait_until(lambda: lost, what="the loss of the lease")
     assert errors == []
     tasks.end(1.0)
+
+
+@pytest.mark.parametrize("broken", ["add_up", "fold"])
+def test_counts_that_do_not_add_up_keep_no_report_from_being_folded_nor_the_other_way_round(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    done: list[str] = []
+
+    def work(name: str) -> None:
+        if name == broken:
+            raise RuntimeError("a bug")
+        done.append(name)
+
+    monkeypatch.setattr(call_counts, "add_up", partial(work, "add_up"))
+    monkeypatch.setattr(call_reports, "fold", partial(work, "fold"))
+    parts, tasks = MagicMock(), Tasks(lambda: None)
+    Rounds(parts).start()
+    for call in parts.tasks.every.call_args_list:
+        if call.args[0] == ADD_UP_SECONDS:
+            tasks.guarded(call.args[1])
+    assert done == [name for name in ("add_up", "fold") if name != broken]
 
 
 class Part:
