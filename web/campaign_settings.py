@@ -23,6 +23,7 @@ from web.nested_forms import (
     hours_of,
     retry_rules_of,
     rules_shown,
+    rules_typed,
     spans_shown,
     windows_of,
 )
@@ -165,8 +166,11 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
         campaign |= {name: name in given for name in SWITCHES}
         campaign |= {"dial_order": given.get("dial_order", ""), "holidays": holidays_of(given)}
         campaign |= {name: given.get(name, campaign[name]) for name in ("purpose", "policy_packs")}
+        # Hours that are none are rows without any.
+        campaign["windows"] = None
         with suppress(FieldError):
             campaign["windows"] = windows_of(given)
+    rules = rules_shown(found.data["retry_rules"]) if given is None else rules_typed(given)
     values = {
         "campaign": campaign,
         "title": found.data["name"],
@@ -176,8 +180,8 @@ def _settings(found: Answer, fault: str | None = None, status: int = 200, given:
         "spans": spans_shown(campaign["windows"]),
         "days": DAYS,
         "purposes": PURPOSES.items(),
-        "rules": rules_shown(found.data["retry_rules"]),
-        "ruled": bool(found.data["retry_rules"]),
+        "rules": rules,
+        "ruled": any(any(rule.values()) for _, _, rule in rules),
     }
     return shown("settings.html", values, status)
 
@@ -186,8 +190,7 @@ def _schedule(found: Answer, fault: str | None = None, status: int = 200, given:
     campaign = found.data
     times = {}
     for name in ("scheduled_at", "end_at"):
-        typed = "" if given is None else given.get(name, "")
-        at = instant(typed) or campaign[name]
+        at = instant(given[name]) if given is not None and name in given else campaign[name]
         try:
             times[name] = moment(at).astimezone(UTC).strftime(UTC_FORM) if at else ""
         except (ValueError, OverflowError):

@@ -27,6 +27,7 @@ DAYS: Final = (
 WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
 ANY, THESE, DEFAULT = "any", "these", "default"
 RULES: Final = tuple((str(word), outcome_chip(str(word)).words) for word in RULED)
+RULE_FIELDS: Final = ("delay_minutes", "factor", "growth", "max_delay_minutes", "retries")
 NO_HOURS: Final = "Give one row of hours at least, or let people be called at any hour."
 _MINUTES: Final = {"delay_minutes": "delay_seconds", "max_delay_minutes": "max_delay_seconds"}
 
@@ -74,7 +75,7 @@ def retry_rules_of(given: Given) -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for disposition, words in RULES:
         rule: dict[str, object] = {}
-        for name in ("delay_minutes", "factor", "growth", "max_delay_minutes", "retries"):
+        for name in RULE_FIELDS:
             text = given.get(f"retry_rules.{disposition}.{name}", "").strip()
             if text:
                 rule[_MINUTES.get(name, name)] = _value(name, text, words)
@@ -126,6 +127,14 @@ def rules_shown(rules: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, 
         }
         found.append((disposition, words, shown))
     return found
+
+
+def rules_typed(given: Given) -> list[tuple[str, str, dict[str, str]]]:
+    """The same of a form that is shown again: what was typed, whether it can be read or not."""
+    return [
+        (word, words, {name: given.get(f"retry_rules.{word}.{name}", "") for name in RULE_FIELDS})
+        for word, words in RULES
+    ]
 
 
 def _plain(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -97,6 +98,34 @@ def test_what_is_refused_stays_in_its_fields_and_changes_nothing(site: Site) -> 
     assert site.get(f"/campaigns/{campaign_id}").json["weight"] == 1
     assert Browser(site, "read").get(path).status_code == 403
     assert Browser(site, "operate", OTHER).get(path).status_code == 404
+
+
+def test_rules_hours_and_times_stay_as_they_were_typed_where_they_are_refused(site: Site) -> None:
+    campaign_id = site.create(
+        1,
+        retry_rules=json.dumps({"busy": {"delay_seconds": 300, "retries": 3}, "no_answer": {"retries": 2}}),
+        windows=json.dumps([{"from": "09:00", "to": "20:00", "days": WORKDAYS}]),
+        time_zone="America/New_York",
+    )
+    browser, path = Browser(site), f"/campaigns/{campaign_id}/settings"
+    typed = {"retry_rules.busy.delay_minutes": "7,5", "retry_rules.busy.growth": "linear",
+             "retry_rules.no_answer.retries": ""}  # fmt: skip
+    refused = browser.post(path, **settings(site, campaign_id, hours="these", **typed))
+    assert refused.status_code == 400
+    for part in ('name="retry_rules.busy.delay_minutes" value="7,5"', 'name="retry_rules.busy.retries" value=""',
+                 '<option value="linear" selected>', '<details class="rules" open>',
+                 'name="retry_rules.no_answer.retries" value=""'):  # fmt: skip
+        assert part in refused.text, part
+    assert 'value="09:00"' not in refused.text
+    assert 'name="retry_rules.busy.retries" value="3"' in browser.get(path).text
+    site.request("PATCH", f"/campaigns/{campaign_id}", json={"end_at": "2099-01-02T10:00:00Z"})
+    path = f"/campaigns/{campaign_id}/schedule"
+    refused = browser.post(
+        path, etag=etag(browser.get(path).text), scheduled_at="2020-01-01T10:00", end_at=""
+    )
+    assert refused.status_code == 400
+    assert re.search('id="end_at"[^>]* value=""', refused.text)
+    assert re.search('id="scheduled_at"[^>]* value="2020-01-01T10:00"', refused.text)
 
 
 def test_nothing_is_saved_over_somebody_else_s_change(site: Site) -> None:
