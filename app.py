@@ -22,7 +22,7 @@ from api.request_ids import RequestIds
 from api.request_input import PacedBodies, Request
 from api.request_limit import RequestLimiter
 from api.routes import cdr, docs, health
-from api.routes.campaign_schemas import say_upper_bound
+from api.routes.campaign_fields import say_upper_bound
 from api.routes.event_schemas import describe_events
 from api.routes.events import events_blueprint
 from api.routes.registry import BLUEPRINTS

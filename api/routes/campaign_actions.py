@@ -21,13 +21,8 @@ from api.auth import current_caller, requires
 from api.errors import ApiError, conflict, not_found
 from api.idempotency import Answer
 from api.resources import id_or_404
-from api.routes.campaign_schemas import (
-    EXAMPLE_CAMPAIGN,
-    CampaignSchema,
-    StopOptions,
-    StoppedSchema,
-    StopQuery,
-)
+from api.routes.campaign_query_schemas import StopOptions, StopQuery
+from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignSchema, StoppedSchema
 from api.routes.campaigns import NOT_FOUND, blp, campaign_json
 from api.services import services
 from api.stopping import cancel_rest

@@ -28,7 +28,7 @@ from api.blueprint import refusal, typed
 from api.errors import ApiError, conflict
 from api.fair_turns import FairTurns
 from api.json_body import Bytes, JsonRefused, UnknownKey, decode, split
-from api.routes.campaign_schemas import CampaignFields, CampaignValues
+from api.routes.campaign_fields import CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form

@@ -11,7 +11,8 @@ from api.errors import ApiError, conflict, not_found
 from api.number_waits import let_go
 from api.resources import id_or_404
 from api.routes.campaign_body import check_concurrency
-from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignChanges, CampaignPatch, CampaignSchema
+from api.routes.campaign_fields import CampaignChanges, CampaignPatch
+from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignSchema
 from api.routes.campaigns import ETAG_HEADER, NOT_FOUND, campaign_answer, campaign_or_404
 from api.schemas import quoted
 from api.services import services

@@ -31,6 +31,7 @@ from api.routes.campaign_body import (
     refusals,
     window_of,
 )
+from api.routes.campaign_fields import EXAMPLE_BODY, CampaignValues
 from api.routes.campaign_preview_schemas import (
     EXAMPLE_PREVIEW,
     FORMATS,
@@ -39,7 +40,6 @@ from api.routes.campaign_preview_schemas import (
     PreviewForm,
     PreviewSchema,
 )
-from api.routes.campaign_schemas import EXAMPLE_BODY, CampaignValues
 from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from api import schemas
-from api.routes.campaign_schemas import NAME_MAX, CampaignBody, CampaignFields, CampaignForm
+from api.routes.campaign_fields import NAME_MAX, CampaignBody, CampaignFields, CampaignForm
 
 FORMATS = ("json", "csv")
 USES = {

@@ -18,25 +18,25 @@ from api.json_rows import json_answer, stored_json
 from api.paging import Page
 from api.resources import id_or_404, invalid
 from api.routes.campaign_body import create_from_request
-from api.routes.campaign_schemas import (
-    EXAMPLE_BODY,
-    EXAMPLE_CAMPAIGN,
-    EXAMPLE_CONTACT,
-    EXAMPLE_OUTCOMES,
-    CampaignBody,
+from api.routes.campaign_fields import EXAMPLE_BODY, CampaignBody, CampaignForm
+from api.routes.campaign_query_schemas import (
     CampaignFilters,
-    CampaignForm,
-    CampaignList,
     CampaignQuery,
-    CampaignSchema,
     ContactFilters,
-    ContactList,
     ContactQuery,
     OneCampaignQuery,
-    OneCampaignSchema,
     RejectOptions,
     RejectQuery,
 )
+from api.routes.campaign_schemas import (
+    EXAMPLE_CAMPAIGN,
+    EXAMPLE_OUTCOMES,
+    CampaignList,
+    CampaignSchema,
+    ContactList,
+    OneCampaignSchema,
+)
+from api.routes.contact_schemas import EXAMPLE_CONTACT
 from api.routes.policy_schemas import EXAMPLE_POLICY
 from api.schemas import identifier
 from api.services import services

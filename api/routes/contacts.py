@@ -12,8 +12,8 @@ from api.errors import ApiError, conflict, not_found
 from api.json_rows import json_answer, stored_json
 from api.resources import id_or_404
 from api.routes.campaign_contacts import blp
-from api.routes.campaign_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.routes.campaigns import NOT_FOUND
+from api.routes.contact_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.services import services
 from api.transactions import transaction
 from campaigns import contact_changes, queries

@@ -53,8 +53,8 @@ CONNECTIONS = (
         "transaction handed out",
         "a connection is given to the next greenlet in the transaction of the last",
         "database_pool.py",
-        "not self.closed and self.pgconn.transaction_status == TransactionStatus.IDLE",
-        "not self.closed",
+        "        return self.pgconn.transaction_status == TransactionStatus.IDLE\n",
+        "        return True\n",
         (f"{POOL}::test_one_that_is_left_in_a_transaction_is_not_handed_out_again",),
     ),
     Mutation(
