@@ -24,6 +24,8 @@ from dialer.recovery.restored_database import BEAT_SECONDS
 LEASE_EVERY_SECONDS = 1.0
 RENEW_EVERY_SECONDS = 10.0
 EPOCH_EVERY_SECONDS = 0.5
+REFRESH_GAP_SECONDS = 0.2
+"""Whatever is asked for, the rows are looked at once within so long: each look may read all plans again."""
 POSTPONE_EVERY_SECONDS = 0.1
 CALLS_EVERY_SECONDS = 5.0
 SLOTS_EVERY_SECONDS = 10.0
@@ -77,7 +79,7 @@ class Rounds:
         parts.tasks.whenever(parts.lookout.stops, self._while_ours(parts.leftover_stops.round))
         parts.tasks.whenever(parts.hangups.wake, self._while_ours(parts.hangups.round))
         parts.tasks.every(ROUND_SECONDS, parts.control.sync_halts, parts.control.lifted)
-        parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing)
+        parts.tasks.every(ROUND_SECONDS, parts.lookout.round, parts.refreshing, REFRESH_GAP_SECONDS)
 
     def _start_people(self) -> None:
         """When, and whom."""

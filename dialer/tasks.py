@@ -21,8 +21,15 @@ RESTART_SECONDS = 1.0
 class Tasks:
     """Nothing that a task raises ends it, but for the loss of the lease, which ends the process: `on_fenced`."""
 
-    def __init__(self, on_fenced: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_fenced: Callable[[], None],
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = gevent.sleep,
+    ) -> None:
         self._on_fenced = on_fenced
+        self._now = now
+        self._sleep = sleep
         self._greenlets: list[gevent.Greenlet[..., None]] = []
         self._ending = False
 
@@ -33,16 +40,22 @@ class Tasks:
         self._greenlets.append(greenlet)
         return greenlet
 
-    def every(self, seconds: float, task: Callable[[], object], sooner: Signal | None = None) -> None:
-        """Run `task` every `seconds`, and whenever `sooner` is set."""
+    def every(
+        self, seconds: float, task: Callable[[], object], sooner: Signal | None = None, gap: float = 0.0
+    ) -> None:
+        """Run `task` every `seconds`, and whenever `sooner` is set: at once, but never within `gap` seconds of the
+        time before. However often it is set meanwhile is once."""
         signal = sooner or Signal()
 
         def repeat() -> None:
             while not self._is_ending():
+                began = self._now()
                 self.guarded(task)
                 if self._is_ending():
                     return
                 signal.wait(timeout=seconds)
+                if (early := began + gap - self._now()) > 0:
+                    self._sleep(early)
                 signal.clear()
 
         self.spawn(repeat)

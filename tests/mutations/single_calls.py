@@ -6,6 +6,7 @@ from tests.mutations.mutation import CAPS, Mutation
 
 ASKED = "tests/integration/api/test_single_calls.py"
 PLACED = "tests/integration/dialer/test_single_calls.py"
+PARTS = "tests/unit/dialer/test_small_parts.py"
 AMONG = "tests/unit/dialer/test_single_calls.py"
 
 SINGLE_CALLS = (
@@ -48,6 +49,14 @@ SINGLE_CALLS = (
         "{tenant_id: sum(of.values()) for tenant_id, of in got.items()},",
         "{tenant_id: sum(n for name, n in of.items() if name not in first) for tenant_id, of in got.items()},",
         (f"{AMONG}::test_who_asks_for_many_single_calls_has_no_more_turns_than_others",),
+    ),
+    Mutation(
+        "plans read for each single call",
+        "a tenant that asks for many calls a second has dialers do nothing but read plans",
+        "dialer/tasks.py",
+        "if (early := began + gap - self._now()) > 0:",
+        "if (early := gap - gap) > 0:",
+        (f"{PARTS}::test_what_is_asked_for_again_and_again_is_done_at_once_and_then_with_gaps",),
     ),
     Mutation(
         "single calls that wait uncounted",

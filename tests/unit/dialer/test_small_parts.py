@@ -30,7 +30,7 @@ from freeswitch.cluster import Cluster
 from freeswitch.errors import FreeswitchError, NotConnected
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.factories import ME, make_call, make_reconciler, make_recorder
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 # Stands for what a test never comes to.
 NOBODY: Any = None
@@ -245,3 +245,34 @@ def test_the_end_does_not_depend_on_who_takes_a_kill_for_a_lost_server() -> None
     tasks.end(0.1)
     assert stubborn == [1, 2]
     wait_until(lambda: all(greenlet.dead for greenlet in tasks._greenlets), "the end of both")
+
+
+def test_what_is_asked_for_again_and_again_is_done_at_once_and_then_with_gaps() -> None:
+    """A wish for each of a tenant's calls has all plans read a few times a second, and not for each of them."""
+    clock = 0.0
+    began: list[float] = []
+    asked, enough = Signal(), Signal()
+
+    def sleep(seconds: float) -> None:
+        nonlocal clock
+        asked.set()  # which is meant for the same time
+        clock += seconds
+
+    def task() -> None:
+        nonlocal clock
+        began.append(clock)
+        clock += 0.05
+        if len(began) < 4:
+            asked.set()
+        else:
+            enough.set()
+
+    tasks = Tasks(lambda: None, lambda: clock, sleep)
+    tasks.every(60.0, task, asked, 0.2)
+    assert enough.wait(HANG_SECONDS)
+    clock = 100.0
+    enough.clear()
+    asked.set()
+    assert enough.wait(HANG_SECONDS)
+    tasks.end(1.0)
+    assert began == pytest.approx([0.0, 0.2, 0.4, 0.6, 100.0])
