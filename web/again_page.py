@@ -29,6 +29,12 @@ ONLY_ENDED_HERE: Final = (
     " called by a campaign of its own: choose when that begins."
 )
 NO_TIME: Final = "Say when the new campaign is to start, or have it wait as a draft."
+USED: Final = "idempotency_mismatch"
+"""The code of the API for a word under which another request was made."""
+MADE_ALREADY: Final = (
+    "This page has made a campaign already, of other people or under another name: it is among the campaigns. Send"
+    " the form again where you want another one."
+)
 
 
 @blp.get("/campaigns/<campaign_id>/again")
@@ -58,7 +64,8 @@ def called_again(campaign_id: str) -> AnyResponse:
             return redirect(url_for("board.campaign", campaign_id=campaign_id, done="again", n=back), 303)
         made = ask("POST", f"{path}/clone", _wanted(ask("GET", path), ends), once=form.get("once", ""))
     except Refused as error:
-        return _again(campaign_id, error.sentence, error.status)
+        used = error.code == USED
+        return _again(campaign_id, MADE_ALREADY if used else error.sentence, error.status, anew=used)
     try:
         done = _begun(made["id"], at)
     except Refused as error:
@@ -96,7 +103,8 @@ def _begun(campaign_id: str, at: str | None) -> str:
     return "cloned"
 
 
-def _again(campaign_id: str, fault: str | None = None, status: int = 200) -> Response:
+def _again(campaign_id: str, fault: str | None = None, status: int = 200, *, anew: bool = False) -> Response:
+    """The page; `anew` where what its form is sent once under is spent."""
     found = ask("GET", f"/campaigns/{quote(campaign_id, safe='')}", {"include": "outcomes"})
     form, calls = request.form, _calls(found["outcomes"]["dispositions"])
     goes_on = found["status"] in ("running", "paused")
@@ -112,7 +120,7 @@ def _again(campaign_id: str, fault: str | None = None, status: int = 200) -> Res
         "when": form.get("when") or (HERE if goes_on and calls else AT),
         "scheduled_at": (instant(form.get("scheduled_at", "")) or "")[:16],
         "name": form.get("name", ""),
-        "once": form.get("once") or secrets.token_hex(16),
+        "once": (None if anew else form.get("once")) or secrets.token_hex(16),
         "fault": fault,
     }
     return shown("again.html", values, status)

@@ -205,6 +205,17 @@ def test_who_was_busy_is_called_again_at_a_time(site: Site) -> None:
     # The same form sent twice makes one campaign.
     assert f"/campaigns/{new_id}?" in browser.post(path, **form).headers["Location"]
     assert site.get("/campaigns").json["total"] == 2
+    # Another form of the same page, as after going back, is asked about, and makes another once it is sent again.
+    changed = form | {"name": "Busy ones, too"}
+    asked = browser.post(path, **changed)
+    assert (asked.status_code, "has made a campaign already" in asked.text) == (409, True)
+    assert 'value="Busy ones, too"' in asked.text
+    (again,) = re.findall(r'name="once" value="([0-9a-f]{32})"', asked.text)
+    assert again != once
+    other = browser.post(path, **changed | {"once": again}).headers["Location"]
+    assert f"/campaigns/{new_id}?" not in other
+    assert browser.post(path, **changed | {"once": again}).headers["Location"] == other
+    assert site.get("/campaigns").json["total"] == 3
     back = browser.post(path, who="ended", ends=["busy"], when="here")
     assert back.headers["Location"] == f"/campaigns/{campaign_id}?done=again&n=1"
     assert "People: 1." in browser.text(f"/campaigns/{campaign_id}", done="again", n="1")
