@@ -1,5 +1,5 @@
-"""Lets contacts go that wait for a cap on their number when a tenant's caps have changed, or
-the packs that bind a campaign: who dials judges them anew.
+"""Lets contacts go that wait for a cap on their number when a tenant's caps have changed, or the packs that bind a
+campaign: who dials judges them anew.
 
 In slices, each in the caller's transaction. A contact that somebody is at just now is left as it is.
 """

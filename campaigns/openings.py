@@ -20,6 +20,7 @@ import orjson
 
 from campaigns import policy_choice
 from campaigns.number_zones import Zones
+from campaigns.places import HEAD, places_of
 from campaigns.policies import Demands
 from campaigns.policy_packs import Rule, packs_version
 from campaigns.windows import DAY, Span, Windows, merged
@@ -59,6 +60,11 @@ _GROUPS = "SELECT zone_group, zones, places, consented FROM campaign_zone WHERE 
 _UNOPENED = f"""{_GROUPS} AND zone_group = ANY(%s::bigint[]) AND NOT EXISTS (
     SELECT FROM opening WHERE opening.campaign_id = campaign_zone.campaign_id
         AND opening.zone_group = campaign_zone.zone_group AND closes_at > now())"""
+# Of numbers that may be elsewhere than others one each.
+_NUMBERS = f"""
+    SELECT min(phone_number) AS phone_number, bool_and(consent_at IS NOT NULL) AS consented FROM contact
+    WHERE campaign_id = %s AND zone_group = %s AND waiting AND status = 'pending'
+    GROUP BY left(phone_number, {HEAD})"""
 _NOTE_GROUPS = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones, places, consented)
     SELECT %s, noted.zone_group, noted.told::jsonb -> 0, noted.told::jsonb -> 1, (noted.told::jsonb ->> 2)::boolean
@@ -121,7 +127,7 @@ def write(campaign_id: uuid.UUID) -> list[int]:
     if campaign["windows"] is None or not campaign["open"]:
         rows("UPDATE campaign SET openings_until = NULL, openings_by = NULL WHERE id = %s", campaign_id)
         return []
-    never = _write_groups(campaign_id, campaign, rows(_GROUPS, campaign_id))
+    never = _write_groups(campaign_id, campaign, _placed(campaign_id, campaign, rows(_GROUPS, campaign_id)))
     now = math.floor(campaign["now"])
     rows(
         "UPDATE campaign SET openings_until = %s, openings_by = %s WHERE id = %s",
@@ -130,6 +136,22 @@ def write(campaign_id: uuid.UUID) -> list[int]:
         campaign_id,
     )
     return never
+
+
+def _placed(
+    campaign_id: uuid.UUID, campaign: Mapping[str, Any], groups: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """These groups, in a campaign that packs bind each with the places of its contacts: a process of an older release
+    that added them noted none, and no law would bind calls to them."""
+    if not policy_choice.of_row(campaign).on:
+        return list(groups)
+    return [group if group["places"] else group | _where(campaign_id, group) for group in groups]
+
+
+def _where(campaign_id: uuid.UUID, group: Mapping[str, Any]) -> dict[str, Any]:
+    found = rows(_NUMBERS, campaign_id, group["zone_group"])
+    places = {place for row in found for place in places_of(row["phone_number"])}
+    return {"places": sorted(places), "consented": all(row["consented"] for row in found)}
 
 
 def _write_groups(
@@ -187,7 +209,7 @@ def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[Nev
     if not groups:
         return []
     (campaign,) = rows(f"SELECT time_zone, {_BOUND} FROM campaign WHERE id = %s", campaign_id)
-    known = {row["zone_group"]: row for row in rows(_GROUPS, campaign_id)}
+    known = {row["zone_group"]: row for row in _placed(campaign_id, campaign, rows(_GROUPS, campaign_id))}
     gone = rows(_CANCEL, campaign_id, list(groups))
     return [_never_open(row, campaign, known[row["zone_group"]]) for row in gone]
 
@@ -220,7 +242,8 @@ def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[Neve
     (campaign,) = rows(_LOCKED, campaign_id)
     if campaign["windows"] is None:
         return []
-    never = _write_groups(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(groups)))
+    unopened = _placed(campaign_id, campaign, rows(_UNOPENED, campaign_id, list(groups)))
+    never = _write_groups(campaign_id, campaign, unopened)
     return cancel_never_open(campaign_id, never)
 
 
@@ -258,7 +281,7 @@ def never_opens(campaign_id: uuid.UUID, group: int) -> bool:
         " FROM campaign WHERE id = %s",
         campaign_id,
     )
-    found = rows(f"{_GROUPS} AND zone_group = %s", campaign_id, group)
+    found = _placed(campaign_id, campaign, rows(f"{_GROUPS} AND zone_group = %s", campaign_id, group))
     if campaign["windows"] is None or not found:
         return False
     windows = Windows.from_json(campaign["windows"], campaign["holidays"])

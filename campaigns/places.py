@@ -19,7 +19,7 @@ Places = tuple[str, ...]
 
 _NORTH_AMERICA = "1"
 _AREA_DIGITS = 3
-_HEAD = 1 + 7
+HEAD = 1 + 7
 """Of a number in E.164 no more tells where it belongs."""
 
 # As libphonenumber's geocoder names them (a test compares them); area codes that several provinces share are CA's.
@@ -95,7 +95,7 @@ ANYWHERE = ("CA", "US")
 
 def places_of(number: str) -> Places:
     """The places whose law may bind a call to a valid number in E.164; none where its code is of no country."""
-    return _of_head(number[:_HEAD])
+    return _of_head(number[:HEAD])
 
 
 @lru_cache(maxsize=32_768)

@@ -143,6 +143,19 @@ LAWFUL = (
         (f"{API}::test_who_waits_for_a_pack_that_binds_no_more_is_judged_anew",),
     ),
     Mutation(
+        "nowhere for want of a note",
+        "whom a process of an older release added is called at night and without having agreed",
+        "campaigns/openings.py",
+        """        return list(groups)
+    return [group if group["places"]""",
+        """        return list(groups)
+    return [group if True""",
+        (
+            f"{API}::test_laws_bind_contacts_whose_places_nobody_noted",
+            f"{API}::test_who_has_not_agreed_as_far_as_anybody_noted_is_not_called_where_the_law_wants_it",
+        ),
+    ),
+    Mutation(
         "abandons without end",
         "a campaign that abandons more calls than the law allows goes on",
         "campaigns/abandon_rates.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from campaigns import number_waits, openings, policies
 from campaigns.places import places_of
 from campaigns.policies import Policy
-from campaigns.policy_choice import KNOWN
+from campaigns.policy_choice import ALL_DAY, KNOWN
 from campaigns.policy_packs import ADVICE, Pack, parse
 from campaigns.windows import common
+from models import transaction
 from tests.integration.api.site import TENANT, Site
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations"
@@ -344,3 +346,37 @@ def test_who_waits_for_a_pack_that_binds_no_more_is_judged_anew(
         (freed, CHICAGO),
         (other, NEW_YORK),
     }
+
+
+def as_an_older_release_adds_it(site: Site, campaign_id: str, number: str) -> None:
+    """It knows the zones of who is called, and nothing of laws."""
+    group = f"SELECT zone_group FROM contact WHERE campaign_id = %s AND phone_number = '{number}'"
+    site.sql(
+        f"UPDATE campaign_zone SET places = DEFAULT, consented = DEFAULT WHERE zone_group = ({group})",
+        campaign_id,
+    )
+    site.sql("DELETE FROM opening WHERE campaign_id = %s", campaign_id)
+
+
+def test_laws_bind_contacts_whose_places_nobody_noted(site: Site) -> None:
+    campaign_id = made(site, FLORIDA, windows=ALL_DAY)
+    by_law = spans(site, campaign_id, FLORIDA)
+    as_an_older_release_adds_it(site, campaign_id, FLORIDA)
+    with transaction():
+        assert openings.write(uuid.UUID(campaign_id)) == []
+    found = spans(site, campaign_id, FLORIDA)
+    assert within_packs(FLORIDA, "America/New_York", found[1:-1])
+    assert found[1:-1] == by_law[1:-1]
+
+
+def test_who_has_not_agreed_as_far_as_anybody_noted_is_not_called_where_the_law_wants_it(site: Site) -> None:
+    campaign_id = made(site, FLORIDA, windows=ALL_DAY)
+    assert spans(site, campaign_id, FLORIDA)
+    as_an_older_release_adds_it(site, campaign_id, FLORIDA)
+    site.sql("UPDATE contact SET consent_at = NULL")
+    with transaction():
+        (group,) = openings.write(uuid.UUID(campaign_id))
+        (gone,) = openings.cancel_never_open(uuid.UUID(campaign_id), [group])
+    assert spans(site, campaign_id, FLORIDA) == []
+    assert "1 contact is cancelled" in str(gone)
+    assert gone.barred_by is not None

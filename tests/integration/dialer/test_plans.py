@@ -96,6 +96,7 @@ EXEMPT = {
     "campaigns.single_calls._BOUND": "one contact, by its id",
     "campaigns.single_calls._TESTED": "one campaign and the first of its list, by the index of places",
     "campaigns.single_calls._PLACED": "one contact and its last call, by their ids",
+    "campaigns.openings._NUMBERS": "by campaign and group, of one whose places nobody noted",
     "campaigns.openings._WAITS": "by campaign and group, of who can never be called",
     "campaigns.number_waits._FREE": "by campaign, a slice at a time, when a tenant's caps are changed",
     "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
