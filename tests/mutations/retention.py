@@ -40,6 +40,14 @@ DELETED = (
         (f"{HOUSEKEEPING}::test_transitions_go_once_they_are_published_and_90_days_old",),
     ),
     Mutation(
+        "a few campaigns in a turn",
+        "where calls are placed one by one, a campaign each, more come than are ever deleted",
+        "dialer/housekeeping.py",
+        "        while left(last) and may_go_on():\n",
+        "        while last < 0 and left(last) and may_go_on():\n",
+        (f"{HOUSEKEEPING}::test_any_number_of_campaigns_goes_in_one_turn",),
+    ),
+    Mutation(
         "lanes of the living folded",
         "the counts of a dialer that works are folded under its hands",
         "dialer/housekeeping.py",

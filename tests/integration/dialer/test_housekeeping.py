@@ -220,6 +220,58 @@ def test_lanes_of_dialers_that_are_gone_are_added_up_and_the_sums_stay(world: Wo
         sql("INSERT INTO campaign_count (campaign_id, lane) VALUES (%s, 'd00000000000f:claim')", campaign_id)
 
 
+def test_lanes_of_any_number_of_campaigns_are_added_up_in_one_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "CAMPAIGNS", 2)
+    monkeypatch.setattr(housekeeping, "LANES", 3)
+    sql("INSERT INTO dialer (id) VALUES ('d000000000001')")
+    campaigns = [make_campaign(world, 10) for _ in range(7)]
+    for campaign_id in campaigns:
+        for one in range(3):
+            sql(
+                "INSERT INTO campaign_count (campaign_id, lane, pending, failed) VALUES (%s, %s, -1, 1)",
+                campaign_id,
+                f"d{one:012x}:record",
+            )
+    work()
+    lanes = {one: sql("SELECT lane FROM campaign_count WHERE campaign_id = %s", one) for one in campaigns}
+    for campaign_id, kept_ in lanes.items():
+        assert {row["lane"] for row in kept_} == {"d000000000001:record", "folded", "import"}
+        assert counts(campaign_id) == {"pending": 7, "failed": 3}
+
+
+class Hurried:
+    """A clock by which everything takes too long."""
+
+    def __init__(self) -> None:
+        self.t = 0.0
+
+    def __call__(self) -> float:
+        self.t += housekeeping.BOUND_SECONDS
+        return self.t
+
+
+def test_a_turn_ends_and_the_next_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "CAMPAIGNS", 2)
+    monkeypatch.setattr(housekeeping, "LANES", 3)
+    keep(world, KEEP)
+    for _ in range(5):
+        campaign_id = finished(world, 40, 1)
+        for one in range(3):
+            sql(
+                "INSERT INTO campaign_count (campaign_id, lane) VALUES (%s, %s)",
+                campaign_id,
+                f"d{one:012x}:record",
+            )
+    left = [(number("campaign", "purged_at IS NULL"), number("campaign_count", "lane LIKE 'd%%'"))]
+    for _ in range(5):
+        Housekeeping(lambda: True, Hurried()).round()
+        left.append((number("campaign", "purged_at IS NULL"), number("campaign_count", "lane LIKE 'd%%'")))
+    assert [campaigns for campaigns, _ in left] == [5, 3, 1, 0, 0, 0]
+    assert left[0][1] > left[1][1] > 0
+
+
 # Whose turn it is.
 
 
@@ -336,6 +388,17 @@ def test_what_ended_longer_ago_than_the_setting_goes_and_the_report_and_the_log_
         assert queries.purged_at(young) is None
     work()
     assert (outcomes(old), counts(old)) == before
+
+
+def test_any_number_of_campaigns_goes_in_one_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of single calls, of which there may be one a second."""
+    monkeypatch.setattr(housekeeping, "CAMPAIGNS", 2)
+    monkeypatch.setattr(housekeeping, "SLICES", 3)
+    keep(world, KEEP)
+    old = [finished(world, 40) for _ in range(7)]
+    work()
+    assert [kept(one) for one in old] == [NONE] * 7
+    assert number("campaign", "purging_at IS NOT NULL") == 0
 
 
 def test_it_goes_on_where_a_dead_dialer_left_off(world: World) -> None:
