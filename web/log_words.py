@@ -59,6 +59,10 @@ SETTINGS: Final[Mapping[str, str]] = {
     "dial_order": "who is called first",
     "windows": "the calling hours",
     "holidays": "the days without calls",
+    "purpose": "what its calls are for",
+    "policy_packs": "the rules of law",
+    "retries_per_contact": "further tries",
+    "retry_delay_seconds": "the seconds until another try",
     "external_id": "its outside id",
     "metadata": "its notes",
 }

@@ -13,6 +13,7 @@ from web.words import blocked_sentence
 
 HELP: Final[Mapping[str, str]] = {
     "paused": "Resume it when it may go on.",
+    "abandon_rate": "It can be resumed once it is within the limit again, or with its rules of law off.",
     "restored": "Look at what was called since the backup, then resume it.",
     "halted": "The halt has to be lifted before anybody is called.",
     "agent": "Give it another agent or mend this one; resuming it lets a held agent go.",

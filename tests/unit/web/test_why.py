@@ -38,6 +38,11 @@ def test_what_helps_is_known_of_reasons_that_there_are() -> None:
     assert BLOCKED_WORDS.keys() >= FULL
 
 
+def test_whatever_pauses_a_campaign_by_itself_says_what_helps() -> None:
+    said = why(campaign("paused", "abandon_rate"))
+    assert (said.headline, "within the limit" in said.help) == ("Paused.", True)
+
+
 def test_a_campaign_that_dials_says_who_is_up_and_who_is_left() -> None:
     said = why(campaign())
     assert (said.kind, said.headline, said.text) == (
