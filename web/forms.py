@@ -74,6 +74,11 @@ class LimitsForm(Form):
     number_calls_30d = IntegerField(
         "Calls to one number in 30 days", [Optional()], description="Empty: no limit."
     )
+    allowed_countries = StringField(
+        "Countries that may be called",
+        description="Two letters each, as US CA. Empty: any. Who is on a list already stays there.",
+    )
+    premium_allowed = BooleanField("Premium-rate numbers may be called")
 
 
 def first_fault(form: Form) -> str | None:

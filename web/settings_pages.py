@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -127,7 +128,7 @@ def delete_key(key_id: str) -> AnyResponse:
 @page()
 def limits() -> Response:
     """What the tenant may call at most."""
-    return _limits(LimitsForm(data=ask("GET", "/call-limits")))
+    return _limits(_limits_form())
 
 
 @blp.post("/limits")
@@ -136,6 +137,19 @@ def change_limits() -> AnyResponse:
     """Save other limits."""
     form = LimitsForm(request.form)
     return _saved(form, lambda: ask("PUT", "/call-limits", body=_limits_of(form)), _limits, "board.limits")
+
+
+@blp.post("/limits/test-numbers")
+@page("admin")
+def change_test_numbers() -> AnyResponse:
+    """Save where test calls may go, all of it: a number on each line."""
+    typed = request.form.get("test_numbers", "")
+    numbers = [number.strip() for number in re.split(r"[\r\n,;]+", typed) if number.strip()]
+    try:
+        ask("PUT", "/test-numbers", body={"test_numbers": numbers})
+    except Refused as error:
+        return _limits(_limits_form(), error.sentence, error.status, typed=typed)
+    return redirect(url_for("board.limits", done="saved"), 303)
 
 
 def _saved(
@@ -196,11 +210,33 @@ def _keys(
     return shown("keys.html", {"keys": listed, "form": form, "fault": fault, "made": made}, status)
 
 
-def _limits(form: LimitsForm, fault: str | None = None, status: int = 200) -> Response:
-    return shown("limits.html", {"limits": ask("GET", "/call-limits"), "form": form, "fault": fault}, status)
+def _limits_form() -> LimitsForm:
+    found = ask("GET", "/call-limits")
+    return LimitsForm(data=found | {"allowed_countries": " ".join(found["allowed_countries"] or ())})
+
+
+def _limits(
+    form: LimitsForm, fault: str | None = None, status: int = 200, typed: str | None = None
+) -> Response:
+    """The page; `typed` are test numbers that were refused, and the fault is about these."""
+    numbers = ask("GET", "/test-numbers")["test_numbers"]
+    values = {
+        "limits": ask("GET", "/call-limits"),
+        "form": form,
+        "fault": fault,
+        "test_numbers": numbers,
+        "typed": typed,
+    }
+    return shown("limits.html", values, status)
 
 
 def _limits_of(form: LimitsForm) -> Values:
-    """Some are numbers always: an empty field leaves them as they are."""
+    """Some are numbers always: an empty field leaves them as they are, and so does a page of before there was one of
+    countries."""
     numbers = ("number_gap_seconds", "reserved_concurrency")
-    return {name: value for name, value in form.data.items() if value is not None or name not in numbers}
+    said = {name: value for name, value in form.data.items() if value is not None or name not in numbers}
+    if form.allowed_countries.data is None:
+        del said["allowed_countries"], said["premium_allowed"]
+        return said
+    countries = form.allowed_countries.data.replace(",", " ").upper().split()
+    return said | {"allowed_countries": countries or None}

@@ -115,9 +115,14 @@ FIELDS: Final[Mapping[str, str]] = {
     "phone_number_id": "Number to call from",
     "agent_id": "Agent",
     "concurrent_max": "Calls at once",
+    "allowed_countries": "Country",
+    "test_numbers": "Test number",
 }
 """What a field is called where the API names it first in what it refuses."""
-_FIELD: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?= (?:is|must|has|may|needs|cannot) )")
+_FIELD: Final = re.compile(
+    r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\[\d+\])?(?= (?:is|must|has|may|needs|cannot) )"
+)
+_ONE_OF: Final = re.compile(r"([a-z_]+)(?:\.|\[)(\d+)\]?")
 _SPAN: Final = re.compile(r"(?:default_)?windows\.(\d+)\.(from|to|days)")
 
 
@@ -126,8 +131,12 @@ def refusal(sentence: str) -> str:
     found = _FIELD.match(sentence)
     if found is None:
         return sentence
-    span = _SPAN.fullmatch(found[0])
-    words = f"Hours {int(span[1]) + 1}, {span[2]}" if span else FIELDS.get(found[0], found[0])
+    if span := _SPAN.fullmatch(found[0]):
+        words = f"Hours {int(span[1]) + 1}, {span[2]}"
+    elif (one := _ONE_OF.fullmatch(found[0])) and one[1] in FIELDS:
+        words = f"{FIELDS[one[1]]} {int(one[2]) + 1}"
+    else:
+        words = FIELDS.get(found[0], found[0])
     return words + sentence[found.end() :]
 
 

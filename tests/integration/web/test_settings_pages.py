@@ -117,6 +117,50 @@ def test_limits_are_read_by_the_tenant_and_set_by_the_platform(site: Site) -> No
     assert platform.post("/limits", number_gap_seconds="0").status_code == 303
 
 
+def test_which_countries_may_be_called_is_read_by_the_tenant_and_set_by_the_platform(site: Site) -> None:
+    platform, admin = Browser(site, "platform"), Browser(site, "admin")
+    said = admin.text("/limits")
+    assert "Countries that may be called any Premium-rate numbers may be called no" in said
+    assert platform.post("/limits", allowed_countries="us, CA", premium_allowed="y").status_code == 303
+    set_so = site.get("/call-limits").json
+    assert (set_so["allowed_countries"], set_so["premium_allowed"]) == (["US", "CA"], True)
+    said = admin.text("/limits")
+    assert "Countries that may be called US, CA Premium-rate numbers may be called yes" in said
+    page = platform.get("/limits").text
+    assert re.search(r'name="allowed_countries"[^>]* value="US CA"', page)
+    # Saved as it is shown, nothing of it is lost.
+    assert platform.post("/limits", allowed_countries="US CA", premium_allowed="y").status_code == 303
+    assert site.get("/call-limits").json == set_so
+    # Nor by a page that somebody had open before there were these fields.
+    assert platform.post("/limits", daily_calls_max="").status_code == 303
+    assert site.get("/call-limits").json == set_so
+    refused = platform.post("/limits", allowed_countries="US Utopia", premium_allowed="y")
+    assert (refused.status_code, "Country 2 is" in refused.text) == (400, True), refused.text
+    assert 'value="US Utopia"' in refused.text
+    assert platform.post("/limits", allowed_countries="").status_code == 303
+    now = site.get("/call-limits").json
+    assert (now["allowed_countries"], now["premium_allowed"]) == (None, False)
+
+
+def test_test_numbers_are_read_by_the_tenant_and_set_by_its_admin(site: Site) -> None:
+    admin, operator = Browser(site, "admin"), Browser(site, "operate")
+    assert "Test calls go nowhere yet" in operator.text("/limits")
+    typed = {"test_numbers": "+1 415 555 0123\r\n\r\n+14155550124, +1 (415) 555-0123\n"}
+    assert operator.post("/limits/test-numbers", **typed).status_code == 403
+    saved = admin.post("/limits/test-numbers", **typed)
+    assert (saved.status_code, saved.headers["Location"]) == (303, "/limits?done=saved")
+    assert site.get("/test-numbers").json == {"test_numbers": ["+14155550123", "+14155550124"]}
+    assert "+14155550123 +14155550124" in operator.text("/limits")
+    assert 'name="test_numbers"' not in operator.get("/limits").text
+    assert "+14155550123\n+14155550124</textarea>" in admin.get("/limits").text
+    refused = admin.post("/limits/test-numbers", test_numbers="+14155550125\n<b>12")
+    assert (refused.status_code, "Test number 2 is" in refused.text) == (400, True), refused.text
+    assert "+14155550125\n&lt;b&gt;12</textarea>" in refused.text
+    assert "+14155550123" not in Browser(site, "admin", OTHER).text("/limits")
+    assert admin.post("/limits/test-numbers", test_numbers="").status_code == 303
+    assert site.get("/test-numbers").json == {"test_numbers": []}
+
+
 def test_the_cluster_is_told_node_by_node_and_drained_from_there(site: Site) -> None:
     settings = site.services.settings
     site.use(settings=replace(settings, nodes=NODES))

@@ -102,6 +102,8 @@ def test_a_contact_that_waits_for_another_call_is_not_one_that_was_never_called(
     [
         ("max_concurrent_calls is 0; it must be 1 or more.", "Calls at once is 0; it must be 1 or more."),
         ("windows.2.to is '09:00'; it must be later.", "Hours 3, to is '09:00'; it must be later."),
+        ("test_numbers[1] is '12'; it has too few digits.", "Test number 2 is '12'; it has too few digits."),
+        ("allowed_countries.0 is 'QQ'; it must be one.", "Country 1 is 'QQ'; it must be one."),
         ("action.room is 'a b'; it must be a word.", "action.room is 'a b'; it must be a word."),
         ("Campaign is completed; it cannot be changed.", "Campaign is completed; it cannot be changed."),
     ],
