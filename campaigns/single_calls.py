@@ -66,6 +66,7 @@ _TESTED = """
         (SELECT custom_fields FROM contact WHERE campaign_id = c.id ORDER BY position LIMIT 1) AS first
     FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL AND NOT c.single_call"""
+_TESTS = "SELECT id FROM campaign WHERE test_of = %s AND completed_at IS NULL ORDER BY id"
 _PLACED = """
     SELECT c.id AS campaign_id, contact.id AS contact_id, contact.phone_number, p.e164 AS caller_id,
         contact.created_at, contact.disposition, last.id AS call_id,
@@ -251,6 +252,11 @@ def tested(campaign_id: uuid.UUID, tenant_id: str) -> Tested | None:
         policy_choice.of_row(one),
         one["first"] or {},
     )
+
+
+def open_tests(campaign_id: uuid.UUID) -> list[uuid.UUID]:
+    """The test calls of a campaign, as campaigns, that are not over: what concerns it concerns them."""
+    return [row["id"] for row in rows(_TESTS, campaign_id)]
 
 
 def take(call: SingleCall, erased_numbers: ErasedNumbers) -> Taken:

@@ -29,6 +29,8 @@ that begin with it."""
 NEWS = "EXISTS (SELECT FROM suppression_news)"
 """Whether an entry may concern somebody who is pending: a part of the statement with which a dialer looks."""
 
+_LIST_OF = "coalesce(campaign.test_of, campaign.id)"
+"""Whose entries bind a contact: a test call's those of the campaign that it tries."""
 _FIRST = uuid.UUID(int=0)
 _NEWS = f"""
 SELECT news.suppression_id AS id, entry.scope, entry.campaign_id::text, entry.number, entry.prefix,
@@ -58,7 +60,7 @@ _CONCERNED = f"""
             WHERE entry.id = ANY(%(entries)s) AND entry.scope <> '{EVERYBODY}'
                 AND length(entry.prefix) <= {SHORT_PREFIX} AND {BINDS}
         ) AS known JOIN campaign ON campaign.tenant_id = known.scope
-            AND campaign.status NOT IN ('completed', 'failed') AND known.only IN ('{EVERY_CAMPAIGN}', campaign.id)
+            AND campaign.status NOT IN ('completed', 'failed') AND known.only IN ('{EVERY_CAMPAIGN}', {_LIST_OF})
         CROSS JOIN LATERAL (
             SELECT id, campaign_id, phone_number FROM contact WHERE contact.campaign_id = campaign.id AND waiting
             OFFSET 0
@@ -67,15 +69,13 @@ _CONCERNED = f"""
         WHERE entry.id = ANY(%(entries)s) AND {BINDS}
     ) AS found JOIN campaign ON campaign.id = found.campaign_id
     WHERE campaign.status NOT IN ('completed', 'failed') AND found.scope IN ('{EVERYBODY}', campaign.tenant_id)
-        AND found.only IN ('{EVERY_CAMPAIGN}', campaign.id)"""
+        AND found.only IN ('{EVERY_CAMPAIGN}', {_LIST_OF})"""
 _NAMED = f"""
     SELECT contact.id AS contact_id
     FROM unnest(%(contacts)s::uuid[], %(digests)s::bytea[]) AS named (id, digest)
         JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.status = 'pending' AND campaign.status NOT IN ('completed', 'failed') AND {
-    suppressed(
-        "contact.phone_number", tenant="campaign.tenant_id", campaign="campaign.id", digest="named.digest"
-    )
+    suppressed("contact.phone_number", tenant="campaign.tenant_id", campaign=_LIST_OF, digest="named.digest")
 }"""
 _CANCEL = f"""
 WITH free AS (
@@ -101,7 +101,10 @@ SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id
 _CANCEL_CONCERNED = _CANCEL.format(whom=_CONCERNED)
 _CANCEL_NAMED = _CANCEL.format(whom=_NAMED)
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
-_IN_CALLS = "SELECT tenant_id, campaign_id::text, phone_number FROM call WHERE ended_at IS NULL"
+_IN_CALLS = """
+    SELECT tenant_id, coalesce((SELECT test_of FROM campaign WHERE id = call.campaign_id), campaign_id)::text
+        AS campaign_id, phone_number
+    FROM call WHERE ended_at IS NULL"""
 _KNOWN = "DELETE FROM suppression_news WHERE suppression_id = ANY(%s)"
 
 

@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 
 from campaigns import erasure, expiry, hangups, schedules, stopping, suppressed_contacts
 from campaigns.suppression_match import suppressed
-from dialer.dispatch import node_entries, plans
+from dialer.dispatch import claims, node_entries, plans
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.erasures import Erasures
@@ -30,7 +30,10 @@ from dialer.suppressions import NOTHING, Suppressions, Unsent
 from models import db
 
 _SUPPRESSED = suppressed(
-    "call.phone_number", tenant="call.tenant_id", campaign="call.campaign_id", digest="unsent.digest"
+    "call.phone_number",
+    tenant="call.tenant_id",
+    campaign="coalesce(campaign.test_of, call.campaign_id)",
+    digest="unsent.digest",
 )
 _LOOK = f"""
 SELECT {hangups.WANTED} AS hangups,
@@ -46,7 +49,8 @@ SELECT {hangups.WANTED} AS hangups,
     {suppressed_contacts.NEWS} AS suppressions,
     {erasure.OPEN} AS erasures,
     ARRAY(SELECT call.id::text FROM unnest(%(unsent)s::uuid[], %(digests)s::bytea[]) AS unsent (id, digest)
-        JOIN call ON call.id = unsent.id WHERE call.id = ANY(%(unsent)s::uuid[]) AND {_SUPPRESSED}) AS suppressed
+        JOIN call ON call.id = unsent.id JOIN campaign ON campaign.id = call.campaign_id
+        WHERE call.id = ANY(%(unsent)s::uuid[]) AND ({_SUPPRESSED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
 """
 
 
@@ -59,7 +63,8 @@ class Sight:
     `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`);
     `next_due`: in how many seconds the next campaign starts or ends by itself; `suppressions`: whether
     entries of do-not-call lists may concern somebody who is pending, `erasures` whether anybody's data is to be
-    erased; `suppressed` are those of the unsent calls, by id, that may not leave any more.
+    erased; `suppressed` are those of the unsent calls, by id, that may not leave any more: their number is
+    suppressed, or they were to try a campaign that is over.
     """
 
     hangups: bool

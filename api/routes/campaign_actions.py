@@ -27,7 +27,7 @@ from api.routes.campaigns import NOT_FOUND, blp, campaign_json
 from api.services import services
 from api.stopping import cancel_rest
 from api.transactions import transaction
-from campaigns import campaign_log, lifecycle
+from campaigns import campaign_log, lifecycle, single_calls
 from campaigns.campaign_state import WEB, ActionResult
 from campaigns.errors import CampaignsError
 from campaigns.hangups import mark_campaign
@@ -156,6 +156,7 @@ def stop_campaign(query: StopOptions, campaign_id: str) -> Response:
     done = _act(campaign_id, partial(lifecycle.stop, hangup=hangup), query)
     told = not hangup or _hang_up(done.campaign_id)
     told = _hold(done.campaign_id, CampaignStatus.COMPLETED, done.result) and told
+    told = _stop_tests(done.campaign_id) and told
     if hangup:
         # No call of it can leave any more: those that did meanwhile, beside the mark, have to end too.
         hangups.mark(partial(mark_campaign, done.campaign_id))
@@ -231,6 +232,21 @@ def _hold(campaign_id: uuid.UUID, status: CampaignStatus, result: ActionResult |
         generation = found[0]["generation"]
     payload = {"campaign_id": str(campaign_id), "generation": generation}
     return notify.block_until_acknowledged(services(), Topic.HOLD, payload)
+
+
+def _stop_tests(campaign_id: uuid.UUID) -> bool:
+    """Stop the test calls of a campaign that is over, once it is: none is claimed any more. False where the dialers
+    cannot be told of those that wait to leave."""
+    tenant_id, told = current_caller().tenant_id, True
+    with transaction(writes=False):
+        tests = single_calls.open_tests(campaign_id)
+    for test in tests:
+        with transaction():
+            campaign_log.acting(current_caller().key_name)
+            result = lifecycle.stop(test, tenant_id)
+        told = _hold(test, CampaignStatus.COMPLETED, result) and told
+        cancel_rest(services(), test)
+    return told
 
 
 def _hang_up(campaign_id: uuid.UUID) -> bool:

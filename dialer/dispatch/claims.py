@@ -215,6 +215,9 @@ _SUPPRESSED = suppressed(
     campaign="campaign_now.list_of",
     digest="wanted.digest",
 )
+TRIED_GOES_ON = """(campaign.test_of IS NULL OR EXISTS (
+        SELECT FROM campaign AS tested WHERE tested.id = campaign.test_of AND tested.completed_at IS NULL))"""
+"""Whether the campaign that a test call tries is not over: a condition on the row of the test call's own."""
 # No step is joined with another where both may be long, as in `outcomes`: what a later one needs is handed on.
 _CLAIM = f"""
 WITH campaign_now AS (
@@ -226,8 +229,7 @@ WITH campaign_now AS (
     WHERE campaign.status = 'running' AND campaign.deleted_at IS NULL
       AND (campaign.end_at IS NULL OR campaign.end_at > now())
       AND NOT EXISTS (SELECT 1 FROM halt WHERE scope IN ('*', campaign.tenant_id))
-      AND (campaign.test_of IS NULL OR EXISTS (
-        SELECT FROM campaign AS tested WHERE tested.id = campaign.test_of AND tested.completed_at IS NULL))
+      AND {TRIED_GOES_ON}
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
         %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
@@ -297,7 +299,7 @@ _SUPPRESSED_SINCE = suppressed(
 _CLAIM_AGAIN = f"""
 UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact JOIN campaign ON campaign.id = contact.campaign_id
 WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 'dispatching'
-    AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE}
+    AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE} AND {TRIED_GOES_ON}
     AND (campaign.windows IS NULL OR {is_open("contact.campaign_id", "contact.zone_group")})
 RETURNING contact.custom_fields, {
     _CLOSES_IN.format(

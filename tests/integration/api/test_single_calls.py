@@ -309,6 +309,23 @@ def test_a_test_call_keeps_to_the_campaigns_own_list_and_window(ready: Site) -> 
     assert trial(ready, shut).text.startswith("It is outside the calling window")
 
 
+def test_what_concerns_a_campaign_concerns_its_test_calls_that_wait(ready: Site) -> None:
+    allow(ready, NUMBER)
+    campaign_id, other = ready.create(1), ready.create(1)
+    mine, others = trial(ready, campaign_id).json["id"], trial(ready, other).json["id"]
+    ready.bus.messages.clear()
+    ready.post("/suppressions", json={"number": NUMBER, "source": "phone", "campaign_id": campaign_id})
+    held = [said["campaign_id"] for topic, said in ready.bus.messages if topic == "suppress"]
+    assert held == [campaign_id, mine]
+    ready.bus.messages.clear()
+    assert ready.post(f"/campaigns/{campaign_id}/stop").status_code == 200
+    held = [said["campaign_id"] for topic, said in ready.bus.messages if topic == "hold"]
+    assert held == [campaign_id, mine]
+    assert ready.get(f"/calls/{mine}").json["state"] == "ended"
+    assert ready.get(f"/campaigns/{mine}").json["counts"]["cancelled"] == 1
+    assert ready.get(f"/calls/{others}").json["state"] == "queued"
+
+
 def test_nobody_tries_what_has_ended_or_is_anothers(ready: Site) -> None:
     allow(ready, NUMBER)
     campaign_id = ready.create(1)

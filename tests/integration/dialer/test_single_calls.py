@@ -7,13 +7,16 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from campaigns import single_calls
+from campaigns import single_calls, suppressed_contacts
 from campaigns.column_names import ListColumn
 from campaigns.import_rows import AcceptedRow
 from campaigns.number_hash import NumberHash
 from campaigns.policy_choice import NO_PACKS
 from campaigns.suppressed_rows import ErasedNumbers
 from campaigns.window_changes import NO_WINDOW
+from dialer import lookout
+from dialer.dispatch.claims import Claimed, claim_again
+from dialer.suppressions import Unsent
 from models import CampaignStatus, db, rows, transaction
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
@@ -23,6 +26,9 @@ from tests.integration.dialer.one_campaign import claim, due, wanted
 from tests.waiting import wait_until
 
 DIALER = "d0192f3a4b5c6"
+ENTRY = """
+    INSERT INTO suppression (id, scope, campaign_id, number, source, created_by)
+    VALUES (gen_random_uuid(), %s, %s, '+14155561000', 'test', 'test')"""
 RINGS = "02"
 """A number that ends so rings for as long as it may."""
 
@@ -113,8 +119,47 @@ def test_nobody_is_called_late(world: World, start: Callable[..., Dialer], node:
 
 
 def claimed(campaign_id: uuid.UUID) -> int:
+    return len(claimed_calls(campaign_id))
+
+
+def claimed_calls(campaign_id: uuid.UUID) -> list[Claimed]:
     seen = due(str(campaign_id), 1)
-    return len(claim(str(campaign_id), DIALER, [wanted(item) for item in seen]))
+    return claim(str(campaign_id), DIALER, [wanted(item) for item in seen])
+
+
+def test_a_claimed_test_call_is_seen_that_may_not_leave_any_more(world: World) -> None:
+    """Its permit lapsed, say, while the campaign that it tries was stopped, or its number suppressed for that."""
+    barred, over, good = (make_campaign(world, 1, status=CampaignStatus.DRAFT) for _ in range(3))
+    tests = [take(world, "+14155561000", test_of=campaign_id) for campaign_id in (barred, over, good)]
+    (first,), (second,), (third,) = (claimed_calls(campaign_id) for campaign_id in tests)
+    sql(
+        "UPDATE campaign SET status = 'completed', end_reason = 'stopped', completed_at = now() WHERE id = %s",
+        over,
+    )
+    sql(ENTRY, world.tenant_id, barred)
+    calls = [first.call_id, second.call_id, third.call_id]
+    seen = lookout.look(DIALER, Unsent(calls, [None] * 3)).suppressed
+    assert set(seen) == {first.call_id, second.call_id}
+    assert [claim_again(call_id, DIALER) is not None for call_id in calls] == [False, False, True]
+
+
+def test_a_test_call_that_the_claim_leaves_is_cancelled_for_its_campaigns_list(world: World) -> None:
+    campaign_id = make_campaign(world, 1, status=CampaignStatus.DRAFT)
+    call_id, other = (take(world, "+14155561000", test_of=one) for one in (campaign_id, None))
+    (left,), (free,) = due(str(call_id), 1), due(str(other), 1)
+    sql(ENTRY, world.tenant_id, campaign_id)
+    done = suppressed_contacts.cancel_named(DIALER, [left.contact_id, free.contact_id], [None, None])
+    assert done.campaigns == (str(call_id),)
+
+
+def test_news_of_a_campaigns_list_cancels_its_test_calls(world: World) -> None:
+    campaign_id = make_campaign(world, 1, status=CampaignStatus.DRAFT)
+    call_id, other = (take(world, "+14155561000", test_of=one) for one in (campaign_id, None))
+    sql(ENTRY, world.tenant_id, campaign_id)
+    sql("INSERT INTO suppression_news SELECT id FROM suppression")
+    done = suppressed_contacts.cancel_slice(DIALER, suppressed_contacts.in_calls())
+    assert done.campaigns == (str(call_id),)
+    assert counts(other) == {"pending": 1}
 
 
 def test_a_test_call_is_not_claimed_once_its_campaign_is_over(world: World) -> None:
@@ -132,10 +177,5 @@ def test_a_test_call_is_not_claimed_once_its_campaign_is_over(world: World) -> N
 def test_a_test_call_is_not_claimed_to_whom_its_campaign_may_not_call(world: World) -> None:
     campaign_id = make_campaign(world, 1, status=CampaignStatus.DRAFT)
     call_id = take(world, "+14155561000", test_of=campaign_id)
-    sql(
-        "INSERT INTO suppression (id, scope, campaign_id, number, source, created_by)"
-        " VALUES (gen_random_uuid(), %s, %s, '+14155561000', 'test', 'test')",
-        world.tenant_id,
-        campaign_id,
-    )
+    sql(ENTRY, world.tenant_id, campaign_id)
     assert claimed(call_id) == 0
