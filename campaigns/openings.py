@@ -40,11 +40,17 @@ FEW = 50
 
 _UNFINISHED = "completed_at IS NULL AND deleted_at IS NULL"
 _DUE = f"""
-    SELECT id FROM campaign WHERE openings_until IS NOT NULL
-        AND (openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR openings_by IS DISTINCT FROM %s
-            OR NOT ({_UNFINISHED}))
+    SELECT id FROM campaign WHERE openings_until IS NOT NULL AND {_UNFINISHED}
+        AND (openings_until < now() + make_interval(secs => {AGAIN_SECONDS}) OR openings_by IS DISTINCT FROM %s)
         AND id <> ALL(%s::uuid[])
     ORDER BY openings_until LIMIT %s"""
+_TAKE_AWAY = f"""
+    WITH finished AS MATERIALIZED (
+        SELECT id FROM campaign WHERE openings_until IS NOT NULL AND NOT ({_UNFINISHED})
+        LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    ), gone AS (DELETE FROM opening WHERE campaign_id = ANY(ARRAY(SELECT id FROM finished)))
+    UPDATE campaign SET openings_until = NULL, openings_by = NULL FROM finished WHERE campaign.id = finished.id
+    RETURNING campaign.id"""
 _BOUND = """policy_packs, purpose,
         (SELECT e164 FROM phone_number WHERE phone_number.id = phone_number_id) AS caller_id"""
 _LOCKED = f"""
@@ -248,10 +254,16 @@ def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[Neve
 
 
 def due(limit: int, but: Sequence[uuid.UUID] = ()) -> list[uuid.UUID]:
-    """The campaigns, these excepted, whose openings are not known far enough ahead, or by other tables than ours, or
-    that are over, so that theirs are to be taken away; the most urgent first."""
+    """The unfinished campaigns, these excepted, whose openings are not known far enough ahead, or by other tables
+    than ours; the most urgent first."""
     with transaction():
         return [row["id"] for row in rows(_DUE, tables(), list(but), limit)]
+
+
+def take_away_finished(limit: int) -> int:
+    """Take away the openings of campaigns that are over, of `limit` at most: of how many."""
+    with transaction():
+        return len(rows(_TAKE_AWAY, limit))
 
 
 def write_one(campaign_id: uuid.UUID) -> list[int]:

@@ -21,7 +21,11 @@ from server_faults import state_of
 log = structlog.get_logger()
 
 AT_ONCE = 200
-"""Campaigns looked at in one round."""
+"""Campaigns that are looked for at once."""
+ROUND_SECONDS = 45.0
+"""A round looks for no more after so long, and the next one goes on: it is over before somebody else's turn comes."""
+FINISHED_AT_ONCE = 1_000
+"""Campaigns whose openings are taken away in one statement."""
 PUT_OFF_SECONDS = 3_600.0
 """One that failed is tried again after so long: openings are written on days before they end."""
 
@@ -37,12 +41,29 @@ class OpeningsAhead:
     now: Callable[[], float] = time.monotonic
     _put_off: dict[uuid.UUID, float] = field(default_factory=dict)
 
-    def round(self, limit: int = AT_ONCE) -> int:
-        """Write on those that are due, `limit` at most; how many were written. Raises what a database that is away
-        raises; the next round then goes on with the others."""
-        now = self.now()
-        self._put_off = {name: until for name, until in self._put_off.items() if until > now}
-        return sum(map(self._try, openings.due(limit, list(self._put_off))))
+    def round(self, at_once: int = AT_ONCE) -> int:
+        """Write on those that are due, `at_once` of them after each look until a look finds fewer, and take away
+        those of campaigns that are over; of how many campaigns. Raises what a database that is away raises; the next
+        round then goes on with the others."""
+        started = self.now()
+        self._put_off = {name: until for name, until in self._put_off.items() if until > started}
+        looked_at: set[uuid.UUID] = set()
+        written, more = 0, True
+        while more and self.now() < started + ROUND_SECONDS:
+            due = openings.due(at_once, [*self._put_off, *looked_at])
+            written += sum(map(self._try, due))
+            # One of which contacts are still to be cancelled stays due.
+            looked_at.update(due)
+            more = len(due) == at_once
+        return written + self._take_away(started + ROUND_SECONDS)
+
+    def _take_away(self, until: float) -> int:
+        taken, more = 0, FINISHED_AT_ONCE
+        while more == FINISHED_AT_ONCE and self.now() < until:
+            more = openings.take_away_finished(FINISHED_AT_ONCE)
+            taken += more
+            let_others_run()
+        return taken
 
     def _try(self, campaign_id: uuid.UUID) -> bool:
         try:

@@ -150,6 +150,14 @@ WINDOWED = (
         (f"{ROWS}::test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written",),
     ),
     Mutation(
+        "openings 200 a minute",
+        "by a new version of a pack nobody's hours are narrowed for as many minutes as there are campaigns in 200s",
+        "dialer/openings_ahead.py",
+        "            more = len(due) == at_once\n",
+        "            more = False\n",
+        (f"{ROWS}::test_a_round_writes_all_that_are_due_within_its_time_and_live_ones_before_it_clears_up",),
+    ),
+    Mutation(
         "groups one after the other",
         "who is in a zone whose contacts come later in the list waits until all before him were called",
         "dialer/dispatch/claims.py",

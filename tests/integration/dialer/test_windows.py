@@ -5,6 +5,7 @@ Instants are compared by the database's clock, so openings lie around its now.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from campaigns import never_open, openings
+from dialer import openings_ahead
 from dialer.dispatch import claims
 from dialer.dispatch.claims import Due, claim_again
 from dialer.openings_ahead import PUT_OFF_SECONDS, OpeningsAhead
@@ -313,13 +315,36 @@ def test_openings_that_cannot_be_worked_out_keep_no_others_from_being_written(wo
     )
     clock = 0.0
     ahead = ahead_of(now=lambda: clock)
-    assert ahead.round(1) == 0
     assert ahead.round(1) == 1, "it is put off, and the next has its turn"
     assert {row["campaign_id"] for row in change("SELECT campaign_id FROM opening")} == {whole}
     change("UPDATE campaign SET holidays = NULL")
     assert ahead.round(1) == 0
     clock = PUT_OFF_SECONDS
     assert ahead.round(1) == 1
+
+
+def test_a_round_writes_all_that_are_due_within_its_time_and_live_ones_before_it_clears_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a new version of a pack, which every window has to be written by before it narrows anybody's hours."""
+    monkeypatch.setattr(openings_ahead, "FINISHED_AT_ONCE", 2)
+    live, over = [windowed(world, 0) for _ in range(5)], [windowed(world, 0) for _ in range(5)]
+    ended = "status = 'completed', completed_at = now(), end_reason = 'stopped'"
+    change(f"UPDATE campaign SET {ended} WHERE id = ANY(%s::uuid[])", over)
+    change("UPDATE campaign SET openings_until = now() + interval '14 days', openings_by = 'packs of before'")
+    change("UPDATE campaign SET openings_until = now() WHERE id = ANY(%s::uuid[])", over)
+    for campaign_id in over:
+        opens(campaign_id, 0, HOUR, 2 * HOUR)
+    left = "SELECT id FROM campaign WHERE openings_by = 'packs of before' AND id = ANY(%s::uuid[])"
+    ticks = itertools.count()
+    assert ahead_of(now=lambda: next(ticks) * 20.0).round(1) == 2, "until its time is over"
+    assert (len(change(left, live)), len(change(left, over))) == (3, 5)
+    assert ahead_of(now=lambda: 0.0).round(2) == 3 + 5
+    assert {row["campaign_id"] for row in change("SELECT campaign_id FROM opening")} == set(live)
+    assert change("SELECT id FROM campaign WHERE openings_until IS NULL ORDER BY id") == [
+        {"id": one} for one in sorted(over)
+    ]
+    assert ahead_of().round() == 0
 
 
 def test_an_opening_that_is_far_away_is_known(world: World) -> None:
