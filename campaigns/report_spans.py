@@ -74,8 +74,9 @@ def span(start: datetime | None, end: datetime | None, now: datetime) -> Span:
 
 
 def local_hours(asked: Span, zone: str) -> Sequence[LocalStep]:
-    """The hours of the span by the clocks of `zone`, in their order; where these are put back, one is there twice.
-    Raises ValueError for a zone that is none."""
+    """The hours of the span by the clocks of `zone`, in their order. An hour that is there twice, as clocks are put
+    back, is one step of both its passes; two where another hour came between, as in St. John's until 2011, at a
+    minute past midnight. Raises ValueError for a zone that is none."""
     return _steps(asked, zone, lambda local: local.replace(minute=0, second=0, microsecond=0))
 
 

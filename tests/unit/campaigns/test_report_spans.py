@@ -65,6 +65,15 @@ def test_each_quarter_lies_in_the_hour_and_day_that_clocks_show(
         assert days[bisect_right(day_starts, at) - 1].local == local.replace(hour=0, minute=0), (at, name)
 
 
+def test_both_passes_of_an_hour_are_one_step_unless_another_hour_came_between() -> None:
+    start = datetime(2026, 10, 24, 23, tzinfo=UTC)
+    steps = local_hours(Span(start, start + timedelta(hours=4)), "Europe/Berlin")
+    assert [(step.start.hour, step.local.hour) for step in steps] == [(23, 1), (0, 2), (2, 3)]
+    start = datetime(2010, 11, 7, 1, 30, tzinfo=UTC)
+    steps = local_hours(Span(start, start + timedelta(hours=3)), "America/St_Johns")
+    assert [(step.start.hour, step.local.hour) for step in steps] == [(1, 23), (2, 0), (2, 23), (3, 0)]
+
+
 @given(quarters, st.integers(1, 3000))
 def test_whole_days_and_the_quarters_around_them_are_the_span(start: datetime, long: int) -> None:
     asked = Span(start, start + long * QUARTER)
