@@ -17,10 +17,11 @@ from typing import Any
 import orjson
 
 from campaigns import allowed_numbers, openings, store
-from campaigns.errors import CampaignsError
+from campaigns.errors import CampaignsError, NumberRefused
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.number_hash import NumberHash
 from campaigns.number_rules import NumberRules
+from campaigns.numbers import phone_number
 from campaigns.store import UnknownReferenceError
 from campaigns.suppressed_rows import ErasedNumbers, look_up_by_index
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, suppressed
@@ -181,17 +182,28 @@ def clone(
 
 
 def _not_allowed(made: uuid.UUID, rules: NumberRules) -> list[int]:
-    """The places of those whose country the tenant may not call any more."""
-    if rules.countries is None:
+    """The places of those whose country, or premium-rate number, the tenant may not call any more."""
+    if rules.countries is None and rules.premium:
         return []
     time_slice = TimeSlice(let_others_run)
     found: list[int] = []
     for place, number in db.execute_sql(_NUMBERS, (made,)).fetchall():
         time_slice.check()
         # What stands in the place of an erased number is none, and taken out as that.
-        if number.startswith("+") and not rules.allow(number):
+        if number.startswith("+") and not _allowed(number, rules):
             found.append(place)
     return found
+
+
+def _allowed(number: str, rules: NumberRules) -> bool:
+    if not rules.allow(number):
+        return False
+    try:
+        phone_number(number, None, premium=rules.premium)
+    except NumberRefused as refused:
+        # Whatever else is said of it now was not said when it was listed.
+        return refused.code != "premium"
+    return True
 
 
 def _source(campaign_id: uuid.UUID, tenant_id: str) -> dict[str, Any]:

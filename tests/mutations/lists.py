@@ -80,6 +80,16 @@ ALLOWED = (
 )
 WORKBOOKS = (
     Mutation(
+        "clones forget that premium rates are refused",
+        "a clone calls premium-rate numbers that its tenant may not call any more",
+        "campaigns/cloning.py",
+        "if rules.countries is None and rules.premium:",
+        "if rules.countries is None:",
+        (
+            "tests/integration/api/test_number_rules.py::test_premium_rate_numbers_are_called_where_the_operator_says_so",
+        ),
+    ),
+    Mutation(
         "workbook read here",
         "a workbook that is made to harm is unpacked in the process that serves everybody",
         "api/routes/campaign_body.py",

@@ -58,6 +58,12 @@ def test_premium_rate_numbers_are_called_where_the_operator_says_so(site: Site) 
     # What is left out stays.
     assert limits(site).json["premium_allowed"] is True
     assert limits(site, premium_allowed=False, allowed_countries=None).json["premium_allowed"] is False
+    # Who is in a list stays; a clone is a new one, of which countries alone say nothing here.
+    site.sql("UPDATE contact SET status = 'failed', waiting = false WHERE campaign_id = %s", made["id"])
+    clone = site.post(f"/campaigns/{made['id']}/clone?status=failed")
+    assert (clone.status_code, clone.json["counts"]["total"]) == (201, 3), clone.text
+    called = site.sql("SELECT phone_number FROM contact WHERE campaign_id = %s", clone.json["id"])
+    assert PREMIUM not in [one["phone_number"] for one in called]
 
 
 @pytest.mark.parametrize("given", [[], ["USA"], ["us"], ["ZZ"], "US", [1]])
