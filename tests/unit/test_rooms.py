@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 ALLOWED: dict[str, set[str]] = {
     "app": {"api", "coordination", "live", "logs", "models", "settings", "version", "web"},
     "version": set(),
-    "models": {"database", "database_pool", "ids", "states"},
+    "models": {"database", "database_pool", "ids", "states", "tables"},
+    "tables": {"database", "ids", "states"},
     "database": {"database_pool"},
     "database_pool": set(),
     "ids": set(),
