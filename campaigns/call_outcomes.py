@@ -32,7 +32,8 @@ SELECT cause, sip_status, count(*)::int AS calls FROM (
 
 _FIGURES = """
 SELECT c.id, coalesce(k.ended, 0)::int AS calls_ended, coalesce(k.picked_up, 0)::int AS picked_up, (
-        SELECT count(*) FROM call WHERE campaign_id = c.id AND created_at > now() - interval '1 second' * %s
+        SELECT count(*) FROM call WHERE campaign_id = c.id
+            AND created_at > now() - interval '1 second' * %s AND created_at <= now()
     )::int AS recent
 FROM unnest(%s::uuid[]) AS c (id) CROSS JOIN LATERAL (
     SELECT sum(calls) FILTER (WHERE disposition NOT IN ('', 'not_sent')) AS ended,

@@ -370,7 +370,8 @@ def snapshot(campaign_id: uuid.UUID) -> Snapshot | None:
     found = rows(
         f"""
         SELECT c.status, c.blocked_reason, c.scheduled_at, c.end_at, n.*, now() AS at, (
-            SELECT count(*) FROM call WHERE campaign_id = c.id AND created_at > now() - interval '1 second' * %s
+            SELECT count(*) FROM call WHERE campaign_id = c.id
+                AND created_at > now() - interval '1 second' * %s AND created_at <= now()
         ) AS recent FROM campaign c {_COUNTS} WHERE c.id = %s AND c.deleted_at IS NULL""",
         RATE_WINDOW_SECONDS,
         campaign_id,

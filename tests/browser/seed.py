@@ -167,7 +167,7 @@ def _running(site: Site, gateway_id: Any) -> str:
     _counts(site, campaign_id, COUNTS, OUTCOMES)
     for place, end in enumerate(ENDS, 1):
         _call(site, campaign_id, place, gateway_id, end)
-    # As many as five seconds have at 39.6 a second, whenever somebody looks.
+    # Those that ring, at the head of every list whenever somebody looks.
     site.sql(
         "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, state, generation, phone_number, caller_id,"
         " gateway_id, node, dialer_id, sent_by, created_at)"

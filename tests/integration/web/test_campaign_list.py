@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 import pytest
 
+from campaigns import queries
+from models import db
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
@@ -39,6 +42,24 @@ def test_it_shows_the_figures_of_the_api_and_why_each_is_not_dialling(site: Site
     assert "Not dialling. No dialer is alive. 4 people left to call." in said
     assert "50 % answered" in said
     assert "0 % of 4" in said
+
+
+def test_calls_of_the_future_are_not_among_those_of_the_last_seconds(site: Site) -> None:
+    """As of a database whose clock was set back: a campaign that stands still must not seem to call."""
+    campaign_id = site.in_state("running", 3)
+    site.sql(
+        "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, state, generation, phone_number, caller_id,"
+        " gateway_id, node, dialer_id, sent_by, ended_at, created_at)"
+        " SELECT gen_random_uuid(), 'demo', campaign_id, id, 1, 'ended', 1, phone_number, '+12025550199',"
+        " (SELECT id FROM gateway LIMIT 1), 'fs1', 'd1', 'd1', now(),"
+        " CASE position WHEN 1 THEN now() ELSE now() + interval '1 day' END FROM contact WHERE campaign_id = %s",
+        campaign_id)  # fmt: skip
+    (told,) = site.get("/campaigns?include=figures").json["campaigns"]
+    assert told["figures"]["calls_per_second"] == 0.2
+    with db.connection_context():
+        snapshot = queries.snapshot(uuid.UUID(str(campaign_id)))
+    assert snapshot is not None
+    assert snapshot["calls_per_second"] == 0.2
 
 
 def test_it_is_found_by_state_and_name_in_any_order(site: Site) -> None:
