@@ -9,8 +9,11 @@ own (`list_process`), which has bounds on time and memory.
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import lzma
 import re
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -46,7 +49,24 @@ _NEEDED = re.compile(
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 _SHARED = "xl/sharedstrings.xml"
 _CELL_NAME = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
-_DAMAGED = (zipfile.BadZipFile, zlib.error, expat.ExpatError, CalamineError, EOFError, NotImplementedError)
+_PACKED_AS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How spreadsheets pack their parts; by others a few bytes become any number of them before they are counted."""
+# RuntimeError is of a part that wants a password, LookupError and ValueError are of encodings that XML names.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    expat.ExpatError,
+    CalamineError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    OSError,
+)
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of the workbook."""
 
 Value = int | float | str | bool | time | date | datetime | timedelta
 
@@ -66,6 +86,8 @@ def read_sheet(
                 found = _chosen(workbook, sheet, notes)
                 yield from _from_header(_filled_rows(found, time_slice), notes)
         except _DAMAGED as error:
+            if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+                raise
             raise ListRefused(
                 "not_csv",
                 "contacts is a damaged spreadsheet, or another zip file; save the list as XLSX or CSV",
@@ -100,6 +122,8 @@ def _unpack(file: BinaryIO, unpacked: IO[bytes], limits: Limits, time_slice: Tim
             )
         for name in names:
             if not _NEEDED.fullmatch(name) or name.lower() in parts:
+                continue
+            if packed.getinfo(name).compress_type not in _PACKED_AS:
                 continue
             parts[name.lower()] = name
             with packed.open(name) as part, out.open(name, "w") as copy:

@@ -77,8 +77,6 @@ ALLOWED = (
         "    gone = set(erased)\n",
         ("tests/integration/api/test_number_rules.py::test_what_is_not_allowed_comes_into_no_list",),
     ),
-)
-WORKBOOKS = (
     Mutation(
         "clones forget that premium rates are refused",
         "a clone calls premium-rate numbers that its tenant may not call any more",
@@ -87,6 +85,28 @@ WORKBOOKS = (
         "if rules.countries is None:",
         (
             "tests/integration/api/test_number_rules.py::test_premium_rate_numbers_are_called_where_the_operator_says_so",
+        ),
+    ),
+)
+WORKBOOKS = (
+    Mutation(
+        "workbook that wants a password",
+        "who uploads a workbook with a password is told to try again, for ever",
+        "campaigns/workbooks.py",
+        "    RuntimeError,\n",
+        "",
+        (
+            "tests/unit/campaigns/test_workbooks.py::test_what_cannot_be_unpacked_is_refused_and_no_fault_of_ours",
+        ),
+    ),
+    Mutation(
+        "workbook packed as none is",
+        "a few bytes of a workbook are unpacked to any number of them before they are counted",
+        "campaigns/workbooks.py",
+        "if packed.getinfo(name).compress_type not in _PACKED_AS:",
+        "if packed.getinfo(name).compress_type < 0:",
+        (
+            "tests/unit/campaigns/test_workbooks.py::test_what_cannot_be_unpacked_is_refused_and_no_fault_of_ours",
         ),
     ),
     Mutation(

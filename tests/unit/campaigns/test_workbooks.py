@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import struct
 import zipfile
@@ -123,6 +124,54 @@ def test_what_is_no_workbook_is_refused() -> None:
         assert refused(data).code == "not_csv"
     doctype = '<!DOCTYPE a [<!ENTITY b "c">]><worksheet>&b;</worksheet>'
     assert refused(workbook({"S": LIST}, parts={"xl/worksheets/sheet1.xml": doctype})).code == "not_csv"
+
+
+def repacked(book: bytes, compression: int) -> bytes:
+    """The workbook, its sheets packed otherwise."""
+    again = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as packed, zipfile.ZipFile(again, "w") as out:
+        for name in packed.namelist():
+            out.writestr(name, packed.read(name), compression if "worksheets" in name else None)
+    return again.getvalue()
+
+
+def encrypted(book: bytes) -> bytes:
+    """The workbook, each part marked as one that wants a password."""
+    marked = bytearray(book)
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = marked.find(mark)
+        while place >= 0:
+            marked[place + at] |= 1
+            place = marked.find(mark, place + 4)
+    return bytes(marked)
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+UNREADABLE = {
+    "encrypted": encrypted(workbook({"S": LIST})),
+    "bz2": repacked(workbook({"S": LIST}), zipfile.ZIP_BZIP2),
+    "lzma": repacked(workbook({"S": LIST}), zipfile.ZIP_LZMA),
+    "an encoding that nobody knows": workbook(
+        {"S": LIST}, parts={SHEET: '<?xml version="1.0" encoding="nobodys"?><worksheet/>'}
+    ),
+    "an encoding of several bytes": workbook(
+        {"S": LIST}, parts={SHEET: '<?xml version="1.0" encoding="gb18030"?><worksheet/>'}
+    ),
+}
+
+
+@pytest.mark.parametrize("book", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_what_cannot_be_unpacked_is_refused_and_no_fault_of_ours(book: bytes) -> None:
+    assert refused(book).code == "not_csv"
+
+
+def test_a_disk_that_is_full_is_no_damaged_workbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(workbooks, "_unpack", full)
+    with pytest.raises(OSError, match="No space"):
+        read(workbook({"S": LIST}))
 
 
 def test_one_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
