@@ -66,8 +66,8 @@ def _pages(url: str, ids: dict[str, str]) -> tuple[list[str], list[str]]:
     running, over = f"/campaigns/{ids['running']}", f"/campaigns/{ids['over']}"
     pages = ["/", "/?status=failed", "/campaigns/new", "/agents", "/numbers", "/limits", "/keys", "/cluster",
              "/sessions", "/halt", "/sign-in", "/suppressions", "/suppressions?number=%2B12025550199",
-             "/suppressions/x/remove?what=1", "/privacy", "/tenants", "/tenants/demo", running, over, f"{over}/again",
-             f"{running}/contacts/{ids['person']}"]  # fmt: skip
+             f"/suppressions/{ids['entry']}/remove", "/privacy", "/tenants", "/tenants/demo", running, over,
+             f"{over}/again", f"{running}/contacts/{ids['person']}"]  # fmt: skip
     parts = (
         "contacts",
         "contacts?number=1",
@@ -90,9 +90,10 @@ def _nothing_runs(board: Board, campaign: str) -> None:
     with board.opened(WIDE) as (_, page):
         page.goto(f"{board.url}/campaigns/{campaign}/contacts")
         person = page.locator("tbody a").last.get_attribute("href") or ""
-        addresses, _ = _pages(
-            board.url, {"running": campaign, "over": campaign, "person": person.rpartition("/")[2]}
-        )
+        page.goto(f"{board.url}/suppressions")
+        entry = page.locator("a[href$='/remove']").last.get_attribute("href") or ""
+        ids = {"running": campaign, "over": campaign, "person": person.rpartition("/")[2]}
+        addresses, _ = _pages(board.url, ids | {"entry": entry.split("/")[-2]})
         for address in addresses:
             board.visited(page, address.replace("/tenants/demo", "/tenants/other"))
             if page.evaluate(RAN):

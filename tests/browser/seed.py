@@ -59,6 +59,7 @@ class Seeded:
     running: str
     over: str
     person: str
+    entry: str
     hostile: str
 
 
@@ -100,7 +101,8 @@ def seed(site: Site) -> Seeded:
     running = _running(site, west)
     for number, why in (("+12025550177", "Asked by phone"), ("+12025550178", "Asked for it in writing")):
         site.post("/suppressions", json={"number": number, "source": "phone", "reason": why})
-    site.post("/suppressions", json={"prefix": "+1900", "source": "policy", "reason": "Premium rate"})
+    premium = {"prefix": "+1900", "source": "policy", "reason": "Premium rate"}
+    entry = site.post("/suppressions", json=premium).json["id"]
     site.sql("UPDATE suppression SET created_at = %s, created_by = 'maria'", NOW - timedelta(days=2))
     site.sql("UPDATE api_key SET created_at = %s", NOW - timedelta(days=20))
     site.sql(
@@ -109,7 +111,7 @@ def seed(site: Site) -> Seeded:
     (person,) = site.sql(
         "SELECT id::text AS id FROM contact WHERE campaign_id = %s AND position = 2", running
     )
-    found = Seeded(running, over, person["id"], _hostile(site))
+    found = Seeded(running, over, person["id"], entry, _hostile(site))
     nodes = [NodeSettings(name, f"{name}.example", 8021, "x", 25, 200) for name in ("fs1", "fs2")]
     site.use(membership=Living(), settings=replace(site.services.settings, nodes=tuple(nodes)))
     return found
