@@ -27,6 +27,10 @@ log = structlog.get_logger()
 
 UNKNOWN_CLAIM_SECONDS = 2.0
 """A commit whose answer was lost has nearly always arrived by then, or never will."""
+LATE_CLAIM_SECONDS = 300.0
+"""For so long it is looked for all the same: of a server that stood still, or over a network that loses packets, it
+comes later than its permit can be kept. Its sender alone knows that the call never left; whoever finds it otherwise
+takes it for one that may have, and calls its contact no sooner than the node has denied it for minutes."""
 
 
 class Permits:
@@ -35,6 +39,8 @@ class Permits:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         self._unknown_claims: list[tuple[float, Permit]] = []
+        self._late_claims: dict[str, float] = {}
+        """By call id, since when a claim is taken not to have arrived; its permit was given back."""
         self._evicting: str | None = None
 
     def after_commit(self, commit: Commit) -> None:
@@ -62,31 +68,36 @@ class Permits:
 
     def resolve_unknown_claims(self, dialer_id: str) -> list[LiveCall]:
         """Those claims of unknown outcome that were committed, as calls to withdraw; the permits of the others go
-        back.
+        back, and they are looked for again, for LATE_CLAIM_SECONDS.
 
         Raises what a database that is away raises; the permits are settled later then. A claim that arrives after
-        this is found by the audit.
+        all of this is found by the audit.
         """
         now = time.monotonic()
         ripe = {
             permit.call_id: permit for at, permit in self._unknown_claims if now - at >= UNKNOWN_CLAIM_SECONDS
         }
-        if not ripe:
+        self._late_claims = {
+            call_id: at for call_id, at in self._late_claims.items() if now - at < LATE_CLAIM_SECONDS
+        }
+        if not ripe and not self._late_claims:
             return []
-        arrived = open_calls(dialer_id, list(ripe))
+        arrived = open_calls(dialer_id, [*ripe, *self._late_claims])
         self._unknown_claims = [
             (at, permit) for at, permit in self._unknown_claims if now - at < UNKNOWN_CLAIM_SECONDS
         ]
         for call in arrived:
-            call.permit = ripe.pop(call.call_id)
+            call.permit = ripe.pop(call.call_id, None)
             call.adopted_at = None
+            self._late_claims.pop(call.call_id, None)
+        self._late_claims |= dict.fromkeys(ripe, now)
         if ripe:
             self._owing(partial(self._limiter.give_back, list(ripe.values())))
         return arrived
 
     def unknown_claims(self) -> set[str]:
         """The calls whose claim's answer was lost, and is not settled yet."""
-        return {permit.call_id for _, permit in self._unknown_claims}
+        return {permit.call_id for _, permit in self._unknown_claims} | self._late_claims.keys()
 
     def keep_epoch(self) -> None:
         """Rebuild the limiter from the database where Redis was emptied; one dialer does, nobody dials before.

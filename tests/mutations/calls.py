@@ -21,6 +21,19 @@ from tests.mutations.mutation import (
 
 TAKEN_AWAY = (
     Mutation(
+        "a claim that comes late is anybody's",
+        "a contact whose claim was committed late is not called for minutes, as one whose order may lie at a node",
+        "dialer/capacity/permits.py",
+        "        self._late_claims |= dict.fromkeys(ripe, now)\n",
+        "",
+        (
+            (
+                "tests/unit/dialer/test_permits.py"
+                "::test_a_claim_that_arrives_after_its_permit_was_given_back_is_still_known_never_to_have_left"
+            ),
+        ),
+    ),
+    Mutation(
         "second leg by any gateway",
         "a call is bridged to a number that the gateway of the bridge does not carry",
         "dialer/dispatch/originate_builder.py",

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from dialer.capacity import permits as permits_module
-from dialer.capacity.permits import UNKNOWN_CLAIM_SECONDS, Permits
+from dialer.capacity.permits import LATE_CLAIM_SECONDS, UNKNOWN_CLAIM_SECONDS, Permits
 from dialer.live_calls import LiveCall, LiveState
 from dialer.record.call_end import hung_up, withdrawn
 from dialer.record.outcomes import Ended
@@ -131,7 +131,42 @@ def test_a_claim_that_did_arrive_is_found_although_redis_is_away(monkeypatch: py
     clock[0] += UNKNOWN_CLAIM_SECONDS
     assert [call.call_id for call in permits.resolve_unknown_claims(ME)] == [arrived.call_id]
     assert limiter.given_back == [lost.call_id]
+    monkeypatch.setattr(permits_module, "open_calls", lambda _dialer, ids: [])
     assert permits.resolve_unknown_claims(ME) == []
+
+
+def test_a_claim_that_arrives_after_its_permit_was_given_back_is_still_known_never_to_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its own process at its next look; found by the audit it would be one that may have left."""
+    limiter = FakeLimiter()
+    permits = Permits(cast(Limiter, limiter))
+    late, lost = make_call(adopted_at=1.0), make_call()
+    rows: list[LiveCall] = []
+    asked: list[list[str]] = []
+
+    def there(_dialer: str, ids: list[str]) -> list[LiveCall]:
+        asked.append(ids)
+        return [call for call in rows if call.call_id in ids]
+
+    monkeypatch.setattr(permits_module, "open_calls", there)
+    clock = [100.0]
+    monkeypatch.setattr("dialer.capacity.permits.time.monotonic", lambda: clock[0])
+    permits.note_unknown_claim([make_permit(late), make_permit(lost)])
+    clock[0] += UNKNOWN_CLAIM_SECONDS
+    assert permits.resolve_unknown_claims(ME) == []
+    assert sorted(limiter.given_back) == sorted([late.call_id, lost.call_id])
+    assert permits.unknown_claims() == {late.call_id, lost.call_id}, "they are not the audit's"
+    rows.append(late)
+    clock[0] += LATE_CLAIM_SECONDS - 1
+    assert permits.resolve_unknown_claims(ME) == [late]
+    assert (late.may_have_left, late.permit) == (False, None)
+    assert permits.unknown_claims() == {lost.call_id}
+    clock[0] += 1
+    asked.clear()
+    assert permits.resolve_unknown_claims(ME) == []
+    assert (asked, permits.unknown_claims()) == ([], set())
+    assert len(limiter.given_back) == 2
 
 
 def test_a_redis_that_may_drop_keys_is_said_once_and_nothing_is_rebuilt_in_it() -> None:
