@@ -20,7 +20,7 @@ DAY = 86_400.0
 FEW = 0.5
 """Less than half a contact is nobody."""
 STEPS = 2_000
-"""So many steps a forecast is divided into while calls are begun; past MOST_STEPS they are longer."""
+"""So many steps a forecast is divided into while calls are begun; past MOST_STEPS of any kind they are longer."""
 MOST_STEPS = 20_000
 SHORTEST_STEP = 0.05
 YIELD_STEPS = 20
@@ -137,7 +137,7 @@ class _Hours:
         """Those that are not over."""
         while self._first < len(self._spans) and self._spans[self._first][1] <= now:
             self._first += 1
-        return iter(self._spans[self._first :])
+        return map(self._spans.__getitem__, range(self._first, len(self._spans)))
 
     def is_open(self, now: float) -> bool:
         first = next(self.ahead(now), None)
@@ -169,6 +169,7 @@ class _Flow:
         self._mean_seconds = max(mean, 0.001)
         self._began = self.now = now
         self._grain = self.step = self._first_step(groups)
+        self._shortest_rest = 0.0
         self._due: dict[tuple[int, int], float] = {}
         self._later: dict[tuple[int, int, int], float] = {}
         self._order: list[tuple[int, int, int]] = []
@@ -184,6 +185,12 @@ class _Flow:
     def run(self, end: float, let_others_run: Callable[[], None]) -> Forecast:
         steps = 0
         while self.now < end:
+            steps += 1
+            if steps % YIELD_STEPS == 0:
+                let_others_run()
+            if steps % MOST_STEPS == 0:
+                self.step *= 2
+                self._shortest_rest = self.step
             self._fall_due()
             left = sum(self._due.values()) + sum(self._later.values())
             change = self._next_change()
@@ -192,14 +199,10 @@ class _Flow:
                 return self._told(left)
             spent = self._spent_day()
             if not open_now or spent is not None:
-                self._rest(min(change, end), spent or self._why_nobody())
+                until = max(change, self.now + self._shortest_rest)
+                self._rest(min(until, end), spent or self._why_nobody())
                 continue
             self._dial(open_now, min(self.step, change - self.now, end - self.now))
-            steps += 1
-            if steps % YIELD_STEPS == 0:
-                let_others_run()
-            if steps % MOST_STEPS == 0:
-                self.step *= 2
         return self._told(sum(self._due.values()) + sum(self._later.values()))
 
     def _first_step(self, groups: Sequence[Group]) -> float:

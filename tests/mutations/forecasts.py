@@ -17,6 +17,22 @@ TOLD_BEFOREHAND = (
         (f"{FORECAST}::test_it_is_never_faster_than_any_cap",),
     ),
     Mutation(
+        "forecast that nobody can interrupt",
+        "while a forecast goes through a window that is shut its web process answers nobody",
+        "campaigns/forecast.py",
+        "if steps % YIELD_STEPS == 0:",
+        "if steps % YIELD_STEPS == 0 and self._due and not self._order:",
+        (f"{FORECAST}::test_others_have_their_turn_while_nobody_can_be_called",),
+    ),
+    Mutation(
+        "forecast without an end",
+        "a forecast over many retries that fall due while a window is shut takes minutes",
+        "campaigns/forecast.py",
+        "self._shortest_rest = self.step",
+        "self._shortest_rest = 0.0",
+        (f"{FORECAST}::test_of_very_many_moments_at_which_nobody_can_be_called_some_are_passed_over",),
+    ),
+    Mutation(
         "retries behind new contacts",
         "a campaign that calls retries first is said to end with its list",
         "campaigns/forecast.py",

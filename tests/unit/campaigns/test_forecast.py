@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaigns import forecast as forecasts
 from campaigns.dispositions import Disposition
 from campaigns.forecast import Cap, Caps, DayCap, Forecast, Group, Outcome, Waiting, forecast
 from campaigns.retry import History, after_call
@@ -26,6 +27,41 @@ ENDINGS = {
 SHIFTS = [(MONDAY + day * DAY + begin * 3600, MONDAY + day * DAY + end * 3600) for day in range(9)
           for begin, end in ((0, 3), (4, 8))]  # fmt: skip
 LATER = [(opens + 2 * 3600, closes + 2 * 3600) for opens, closes in SHIFTS]
+
+
+def fall_due_while_shut(contacts: int) -> tuple[Forecast, int]:
+    """One contact a minute that falls due before anybody may be called, and how often others had their turn."""
+    turns = 0
+
+    def let_others_run() -> None:
+        nonlocal turns
+        turns += 1
+
+    waiting = [Waiting(MONDAY + number * 60.0, 1.0) for number in range(contacts)]
+    group = Group(waiting, [(MONDAY + 10 * DAY, MONDAY + 11 * DAY)])
+    answered = [Outcome(1.0, 10.0, 10.0, lambda _: None)]
+    found = forecast(
+        [group], Caps([Cap("gateway_cps", 1e6)]), answered, MONDAY, let_others_run=let_others_run
+    )
+    return found, turns
+
+
+def test_others_have_their_turn_while_nobody_can_be_called() -> None:
+    found, turns = fall_due_while_shut(1_000)
+    assert turns >= 1_000 // forecasts.YIELD_STEPS
+    assert found.calls == pytest.approx(1_000)
+
+
+def test_of_very_many_moments_at_which_nobody_can_be_called_some_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forecasts, "YIELD_STEPS", 1)
+    monkeypatch.setattr(forecasts, "MOST_STEPS", 20)
+    found, turns = fall_due_while_shut(1_000)
+    assert 20 < turns < 500
+    assert found.calls == pytest.approx(1_000)
+    assert found.ends_at is not None
+    assert found.ends_at >= MONDAY + 10 * DAY
 
 
 def outcomes(endings: Mapping[Disposition, Ending], house: House) -> list[Outcome]:
