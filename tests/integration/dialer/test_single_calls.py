@@ -104,7 +104,9 @@ def test_a_call_leaves_while_a_campaign_has_all_the_rest(
     wait_until(held, "the campaign at its cap")
     assert counts(campaign_id) == {"pending": 4, "originated": 2}
     call_id = take(world, "+14155561000")
-    wait_until(lambda: placed(world, call_id).call_id is not None, "the single call")
+    # It is claimed before its order leaves.
+    wait_until(lambda: read_ledger(node.ledger or "").dialled()["+14155561000"], "the single call")
+    assert placed(world, call_id).call_id is not None
     assert read_ledger(node.ledger or "").dialled()["+14155561000"] == 1
 
 
