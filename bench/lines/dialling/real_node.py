@@ -21,6 +21,8 @@ from tests.real.conftest import SIP_PORT, URLS
 
 WHAT = "one real node"
 PER_SECOND = 50
+WARM_UP_SECONDS = 3.0
+"""Longer than a call: on a node that keeps real time as many end as are placed only after that."""
 
 
 def measure(quick: bool) -> Sequence[Row]:
@@ -45,11 +47,13 @@ def on_node(urls: str, quick: bool) -> Sequence[Row]:
         Bare(node.port, EIGHT, host=node.host, password=node.password) as loop,
     ):
         theirs, ours = [], []
-        dialled = load(at, 1, 4_000 if quick else 12_000)
+        dialled = load(at, 1, 6_000 if quick else 16_000)
         for _ in range(rounds(quick)):
+            loop.window(WARM_UP_SECONDS)
             did = loop.window(seconds(quick))
             theirs.append(did.ended / did.clock)
-            with dialled.dialled():
+            loop.drain()
+            with dialled.dialled(WARM_UP_SECONDS):
                 ours.append(at.window(seconds(quick)))
         told = account(dialled).told_at
         rate = [within(told, one.began, one.ended) / one.seconds for one in ours]
@@ -68,11 +72,11 @@ def on_node(urls: str, quick: bool) -> Sequence[Row]:
 
 def each_of(at: Stand, quick: bool) -> list[float]:
     """CPU seconds of everything that is ours for a call, window by window."""
-    length = rounds(quick) * (seconds(quick) + 2)
+    length = rounds(quick) * (seconds(quick) + WARM_UP_SECONDS + 1)
     dialled = load(at, 1, round(PER_SECOND * length * 1.5), gateway={"cps": PER_SECOND})
     windows: list[Window] = []
     for _ in range(rounds(quick)):
-        with dialled.dialled():
+        with dialled.dialled(WARM_UP_SECONDS):
             windows.append(at.window(seconds(quick)))
     told = account(dialled).told_at
     return [one.spent.all / max(1, within(told, one.began, one.ended)) for one in windows]
