@@ -6,7 +6,6 @@ import itertools
 import uuid
 from typing import Any
 
-import gevent
 import psycopg
 import pytest
 
@@ -17,11 +16,10 @@ from dialer.record.cdr_correction import correct
 from migrations.runner import migrate
 from models import CallState, db, rows
 from tests.factories import World, make_campaign
+from tests.integration.dialer.folding import two_at_once
 from tests.integration.dialer.test_claims_and_outcomes import DIALER, claim_all, end, ended
-from tests.waiting import wait_until
 
 MIGRATION = "0020_call_counts"
-SECONDS = 30
 
 _BY_ROWS = """
 SELECT tenant_id, campaign_id, (created_at AT TIME ZONE 'UTC')::date AS day,
@@ -117,16 +115,8 @@ def test_two_that_add_up_at_the_same_time_count_each_change_once(world: World, d
     dial(campaign_id)
     call_counts.add_up()
     dial(campaign_id)
-    with psycopg.connect(database_url) as one, psycopg.connect(database_url, autocommit=True) as observer:
-        one.execute(call_counts._ADD_UP)
-        other = gevent.spawn(call_counts.add_up)
-        waits = (
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        wait_until(lambda: observer.execute(waits).fetchone(), what="the second one", seconds=SECONDS)
+    with two_at_once(database_url, call_counts._ADD_UP, call_counts.add_up):
         dial(campaign_id)
-        one.commit()
-        other.get(timeout=SECONDS)
     assert_exact()
 
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import gevent
 import psycopg
 import pytest
 
@@ -22,12 +21,11 @@ from campaigns.report_spans import Span, local_days, local_hours
 from migrations.runner import migrate
 from models import db, new_id, rows
 from tests.factories import World, make_campaign, make_world
+from tests.integration.dialer.folding import two_at_once
 from tests.integration.dialer.test_call_counts import dial
 from tests.integration.dialer.test_claims_and_outcomes import DIALER
-from tests.waiting import wait_until
 
 MIGRATION = "0046_reports"
-SECONDS = 30
 START = datetime(2026, 3, 26, tzinfo=UTC)
 """Clocks in Lord Howe go back by half an hour, and those in Paris forward, within these days."""
 DAYS = 12
@@ -367,16 +365,8 @@ def test_two_that_fold_at_the_same_time_count_each_change_once(world: World, dat
     dial(campaign_id)
     call_reports.fold()
     dial(campaign_id)
-    with psycopg.connect(database_url) as one, psycopg.connect(database_url, autocommit=True) as observer:
-        one.execute(call_reports._FOLD)
-        other = gevent.spawn(call_reports.fold)
-        waits = (
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        wait_until(lambda: observer.execute(waits).fetchone(), what="the second one", seconds=SECONDS)
+    with two_at_once(database_url, call_reports._FOLD, call_reports.fold):
         dial(campaign_id)
-        one.commit()
-        other.get(timeout=SECONDS)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     asked = Span(now - timedelta(days=1), now + timedelta(days=1))
     assert assert_reports_say_what_the_rows_say(Scope("demo"), asked, "UTC")
