@@ -97,9 +97,11 @@ def transaction() -> Iterator[None]:
 def rows(sql: str, *params: object) -> list[dict[str, Any]]:
     """Run one statement and return its rows as dicts, on the connection this greenlet holds."""
     cursor = db.execute_sql(sql, params)
-    if cursor.description is None:
+    result = cursor.pgresult
+    if not result.nfields:
         return []
-    names = [column[0] for column in cursor.description]
+    # The cursor's own description makes an object of each column, as dear as the rest of a small row.
+    names = [result.fname(number).decode() for number in range(result.nfields)]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 

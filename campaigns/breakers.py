@@ -45,7 +45,6 @@ WHERE call.id = ANY(ARRAY(
     AND {NOT_DECLINED}
 LIMIT 1
 """
-_EXEMPTION = "SELECT breaker_exempt_at AS at, breaker_exempt_by AS by FROM campaign WHERE id = %s"
 _EXEMPT = """
 UPDATE campaign SET breaker_exempt_at = now(), breaker_exempt_by = %s WHERE id = %s AND breaker_exempt_at IS NULL
 RETURNING breaker_exempt_at AS at
@@ -63,19 +62,9 @@ class HeldCalls(TypedDict):
     top_causes: Sequence[CauseCount]
 
 
-class Breaker(TypedDict):
-    """What is held of a campaign's calls; and since when, by whose order, they leave all the same."""
-
-    held: Sequence[HeldCalls]
-    exempt_at: datetime | None
-    exempt_by: str | None
-
-
-def of_campaign(campaign_id: uuid.UUID) -> Breaker:
-    """What is held of its calls now, on the connection that the caller holds."""
-    (exemption,) = rows(_EXEMPTION, campaign_id)
-    held = [_told(row) for row in rows(_HELD, campaign_id)]
-    return {"held": held, "exempt_at": exemption["at"], "exempt_by": exemption["by"]}
+def held(campaign_id: uuid.UUID) -> list[HeldCalls]:
+    """What is held of a campaign's calls now, on the connection that the caller holds."""
+    return [_told(row) for row in rows(_HELD, campaign_id)]
 
 
 def some_may_come_back(campaign_id: uuid.UUID) -> bool:

@@ -46,8 +46,8 @@ class Family(TypedDict):
     counts: Mapping[str, int]
 
 
-def of_campaign(campaign_id: uuid.UUID) -> Family | None:
-    """The family of a campaign, the first MOST of it; None where it was never cloned and is no clone."""
+def of_campaign(campaign_id: uuid.UUID) -> Family:
+    """The family of a campaign that is a clone or was cloned (`CampaignRow.of_family`), the first MOST of it."""
     found = rows(_MEMBERS, campaign_id)
     members: list[Member] = [
         {
@@ -59,8 +59,6 @@ def of_campaign(campaign_id: uuid.UUID) -> Family | None:
         }
         for row in found
     ]
-    if len(members) < 2 and not any(row["cloned_from"] for row in found):
-        return None
     return {"campaigns": members, "counts": _counts(found)}
 
 

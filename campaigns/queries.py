@@ -38,7 +38,11 @@ _COLUMNS = """
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
     c.slow_start, c.keep_open, c.end_at, c.time_zone, c.windows, c.holidays, c.policy_packs, c.purpose,
-    c.key_column,    c.external_id, c.metadata, c.cloned_from"""
+    c.key_column, c.external_id, c.metadata, c.cloned_from, c.breaker_exempt_at, c.breaker_exempt_by,
+    c.cloned_from IS NOT NULL OR EXISTS (SELECT FROM campaign AS clone
+        WHERE clone.family_id = c.id AND clone.deleted_at IS NULL) AS of_family,
+    c.status IN ('running', 'paused') AND c.breaker_exempt_at IS NULL
+        AND EXISTS (SELECT FROM breaker WHERE released_at IS NULL) AS may_be_held"""
 _IMPORT = """
     c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
     c.import_invalid AS invalid, c.import_suppressed AS suppressed,
@@ -60,7 +64,11 @@ _CONTACT = f"""
 
 @dataclass(frozen=True, slots=True)
 class CampaignRow:
-    """A campaign with how many contacts are in each state, and what became of the rows of its list."""
+    """A campaign with how many contacts are in each state, and what became of the rows of its list.
+
+    `of_family`: it is a clone or was cloned. `may_be_held`: a breaker holds something, of this campaign or another.
+    With these one that has neither costs no further statement.
+    """
 
     id: uuid.UUID
     name: str
@@ -94,6 +102,10 @@ class CampaignRow:
     policy_packs: str
     purpose: str | None
     key_column: str | None
+    breaker_exempt_at: datetime | None
+    breaker_exempt_by: str | None
+    of_family: bool
+    may_be_held: bool
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 

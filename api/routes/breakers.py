@@ -48,7 +48,7 @@ def exempt_campaign(campaign_id: str) -> Response:
         if found.status in ENDED:
             raise conflict(f"Campaign is {found.status}; no breaker holds it.")
         since = breakers.exempt(key, caller.key_name)
-        return stored_json(one_campaign(found).get_data(as_text=True))
+        return stored_json(one_campaign(campaign_or_404(key)).get_data(as_text=True))
 
     answer = once(exempt, body_hash(None), status=200)
     if since is not None:

@@ -235,12 +235,15 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
     if found.end_reason is not None:
         purged_at = queries.purged_at(found.id)
         told |= {} if purged_at is None else {"purged_at": purged_at}
-    family = families.of_campaign(found.id)
-    if family is not None:
-        told["family"] = family
-    breaker = breakers.of_campaign(found.id)
-    if breaker["held"] or breaker["exempt_at"]:
-        told["breaker"] = breaker
+    if found.of_family:
+        told["family"] = families.of_campaign(found.id)
+    held = breakers.held(found.id) if found.may_be_held else []
+    if held or found.breaker_exempt_at is not None:
+        told["breaker"] = {
+            "held": held,
+            "exempt_at": found.breaker_exempt_at,
+            "exempt_by": found.breaker_exempt_by,
+        }
     return json_answer(told)
 
 
