@@ -1,4 +1,5 @@
-"""What a node does about a fault beyond noting that it is in force: limits, pause, mute, restart, kill, zombies."""
+"""What a node does about a fault beyond noting that it is in force: limits, pause, mute, restart, kill, zombies,
+standing still."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ class FaultActions:
     """Begins and ends the faults of one node, and acts on its parts where that takes more than noting it.
 
     The server gives what concerns its sockets: `mute` stops every connection that stands without closing it, `unmute`
-    lets them go on (True) or drops them; `restart` ends the process for a new one in its place, `kill` without one.
+    lets them go on (True) or drops them; `restart` ends the process for a new one in its place, `kill` without one;
+    `stand_still` does nothing for these simulated seconds.
     `heartbeat` publishes a HEARTBEAT, `moment` is the simulated time, `connections` counts those that are heard.
     """
 
@@ -26,6 +28,7 @@ class FaultActions:
         unmute: Callable[[bool], None],
         restart: Callable[[], None],
         kill: Callable[[], None],
+        stand_still: Callable[[float], None],
         heartbeat: Callable[[], None],
         moment: Callable[[], float],
         connections: Callable[[], int],
@@ -37,6 +40,7 @@ class FaultActions:
         self._unmute = unmute
         self._restart = restart
         self._kill = kill
+        self._stand_still = stand_still
         self._heartbeat = heartbeat
         self._moment = moment
         self._connections = connections
@@ -65,6 +69,8 @@ class FaultActions:
                 self._restart()
             case "kill":
                 self._kill()
+            case "stand-still":
+                self._stand_still(fault.number("seconds"))
             case "half-open":
                 self._mute()
             case "limits":

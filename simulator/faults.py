@@ -101,6 +101,8 @@ KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
         "limits": {"sps": (_whole(1, 1_000_000), 30.0), "max_sessions": (_whole(1, 1_000_000), 1_000.0)},
         "pause": {"direction": (_word("both", "inbound", "outbound"), "both")},
         "zombies": {"percent": (_PERCENT, 10.0)},
+        "no-media": {"percent": (_PERCENT, 100.0)},
+        "stand-still": {"seconds": (_SECONDS, 5.0)},
         "gateway-down": {"gateway": (_word(), "")},
         "gateway-refuses": {
             "gateway": (_word(), ""),
@@ -111,7 +113,7 @@ KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
         "kill": {},
     }
 )
-MOMENTARY: Final = frozenset({"burst", "restart", "kill"})
+MOMENTARY: Final = frozenset({"burst", "restart", "kill", "stand-still"})
 """Faults that happen once; all others last until `clear`."""
 _NEEDS_A_RUNNING_NODE: Final = MOMENTARY | {"half-open"}
 
@@ -265,6 +267,10 @@ class Faults:
         self.done["zombies"] += uuid not in self.zombies
         self.zombies.add(uuid)
         return True
+
+    def lacks_media(self) -> bool:
+        """Whether there is no port for the media of a call whose called party offers some now."""
+        return self._strikes("no-media") is not None
 
     def down(self, gateway: str) -> bool:
         """Whether a gateway does not answer its pings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 
 class Clock:
@@ -89,6 +89,16 @@ class Scheduler:
             self._heap = [entry for entry in self._heap if entry[2].action is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
+
+    def delay(self, until: float, behind: Collection[Callable[..., None]]) -> None:
+        """Whoever runs this stood still until then: what was due before is due at `until`, in its order, and the
+        actions `behind` after all others."""
+        late = sorted(entry for entry in self._heap if entry[0] < until)
+        late.sort(key=lambda entry: entry[2].action in behind)
+        self._heap = [entry for entry in self._heap if entry[0] >= until]
+        # Negative: before what is due at that very moment.
+        self._heap += [(until, place - len(late), timer) for place, (_, _, timer) in enumerate(late)]
+        heapq.heapify(self._heap)
 
     @property
     def next_due(self) -> float | None:

@@ -94,6 +94,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._connections = Connections(self._socket, self._selector, core.clock, self._new_client)
         self._stopping = self._restarting = self._dying = False
+        self._stands = 0.0  # simulated seconds to do nothing for
         self._waker: socket.socket | None = None  # signal.set_wakeup_fd knows its number only
         self._fault_actions = self._make_fault_actions()
         self._control = (
@@ -133,6 +134,7 @@ class Server:
             unmute=self._connections.unmute,
             restart=self._restart,
             kill=self._kill,
+            stand_still=self._stand_still,
             heartbeat=self._heartbeat,
             moment=self._now,
             connections=lambda: self._connections.heard,
@@ -162,6 +164,9 @@ class Server:
 
     def _kill(self) -> None:
         self._stopping = self._dying = True
+
+    def _stand_still(self, seconds: float) -> None:
+        self._stands += seconds
 
     def stop(self) -> None:
         """End after this turn of the loop."""
@@ -219,6 +224,11 @@ class Server:
             else:
                 action: Callable[[], object] = key.data
                 action()
+        if self._stands:
+            # A process that was stopped: its timers go before what lies in its sockets.
+            seconds, self._stands = self._stands, 0.0
+            time.sleep(self._core.clock.real_seconds(seconds))
+            self._core.scheduler.delay(self._now(), self._switch.far_ends)
         now = time.monotonic()
         self._core.scheduler.run(self._core.clock.simulated(now))
         self._fsctl.check_empty()

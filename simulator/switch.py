@@ -7,7 +7,7 @@ Events go to the hub, originates to the ledger; how a channel ends is in `hangup
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from simulator import calls
 from simulator.applications import Applications
@@ -22,6 +22,7 @@ from simulator.routing import Refused, Route
 from simulator.scheduler import tick
 
 OUT_OF_ORDER = "DESTINATION_OUT_OF_ORDER"
+NO_MEDIA = "INCOMPATIBLE_DESTINATION"
 
 
 class Switch:
@@ -156,6 +157,11 @@ class Switch:
 
     # What the far end does
 
+    @property
+    def far_ends(self) -> Collection[Callable[..., None]]:
+        """What the called parties do, as the scheduler has it: a node that stood still hears of it last."""
+        return (self._ring, self._early, self._answer, self._far_refusal, self.far_bye)
+
     def _ring(self, at: float, call: Call) -> None:
         if not call.alive() or call.answered:
             return
@@ -170,6 +176,9 @@ class Switch:
 
     def _early(self, at: float, call: Call) -> None:
         if not call.alive() or call.answered:
+            return
+        if self.core.faults.lacks_media():
+            self.hangups.hang_up(at, call, NO_MEDIA)
             return
         call.set_phase(calls.EARLY)
         call.flags |= calls.MEDIA | calls.DISPOSED
@@ -189,6 +198,11 @@ class Switch:
         if not call.alive():
             return
         first_media = not call.media_us
+        if first_media and self.core.faults.lacks_media():
+            # ACK and BYE, and nobody is told that it was answered.
+            self.hangups.end_channel(at, call, NO_MEDIA, 0)
+            self.core.scheduler.at(at + NETWORK_SECONDS, self.hangups.finish, call)
+            return
         call.set_phase(calls.ANSWERED)
         call.flags |= calls.FLOWING
         call.answered_us = call.microseconds(at)

@@ -292,6 +292,25 @@ def test_a_gateway_goes_down_and_refuses_while_the_node_runs(faulty: SimulatedNo
     assert dial("one")[:3] == "+OK"
 
 
+def test_a_node_that_stands_still_hangs_up_on_who_answered_meanwhile(
+    faulty: SimulatedNode, client: Client
+) -> None:
+    client.command("event json CHANNEL_PROGRESS CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE")
+    timer = "ignore_early_media=true,execute_on_ring='sched_hangup +2 NO_ANSWER'"
+
+    def hung_up_on() -> bool:
+        """Unless the order came too late, and he was heard before."""
+        answers = client.names().count("CHANNEL_ANSWER")
+        client.command(f"bgapi originate {{{timer}}}sofia/gateway/carrier/15550000 &park()")
+        client.event("CHANNEL_PROGRESS")
+        faulty.fault("stand-still", seconds=4)
+        cause = client.event("CHANNEL_HANGUP_COMPLETE")["Hangup-Cause"]
+        return cause == "NO_ANSWER" and client.names().count("CHANNEL_ANSWER") == answers
+
+    wait_until(hung_up_on, "a call that stood still in time")
+    assert struck(faulty, "stand-still") >= 1
+
+
 def test_fifty_thousand_events_at_once_reach_a_client_that_reads(
     faulty: SimulatedNode, client: Client
 ) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from freeswitch.hangup import hangup_from_variables
 from simulator.control_port import answer
 from simulator.fault_actions import FaultActions
-from simulator.faults import KINDS, FaultError, Faults, ScheduledFault, parse_fault, parse_option
+from simulator.faults import KINDS, MOMENTARY, FaultError, Faults, ScheduledFault, parse_fault, parse_option
 from tests.unit.simulator.node import Node
 from tests.unit.simulator.test_esl_client import connect, say
 
-OPTIONS = sorted(KINDS.keys() - {"burst", "restart", "kill", "half-open"})
+OPTIONS = sorted(KINDS.keys() - MOMENTARY - {"half-open"})
 
 
 class ServerActions:
@@ -31,6 +31,7 @@ class ServerActions:
             unmute=lambda resume: self.did.append(f"unmute {resume}"),
             restart=lambda: self.did.append("restart"),
             kill=lambda: self.did.append("kill"),
+            stand_still=lambda seconds: self.did.append(f"stand still {seconds:g}"),
             heartbeat=lambda: self.did.append("beat"),
             moment=lambda: node.now,
             connections=lambda: 0,
@@ -51,7 +52,7 @@ def test_a_fault_reads_back_as_it_is_written(name: str) -> None:
     assert parse_fault(str(fault).replace(":", " ").replace(",", " ")) == fault
 
 
-@pytest.mark.parametrize("name", ["burst", "restart", "kill", "half-open"])
+@pytest.mark.parametrize("name", sorted(MOMENTARY | {"half-open"}))
 def test_what_strikes_a_running_node_has_its_time_on_the_command_line(name: str) -> None:
     with pytest.raises(FaultError, match=f"say when, as in {name}@5"):
         parse_option(name)
@@ -240,6 +241,47 @@ def test_a_redirection_is_told_as_the_cancel_that_a_node_makes_of_it() -> None:
     assert (hangup.sip_status, hangup.sip_phrase, hangup.hung_up_by) == (302, None, "remote")
 
 
+@pytest.mark.parametrize(
+    ("ending", "rang", "status"),
+    [("07", False, None), ("00", True, None), ("08", False, 487)],
+    ids=["picked up at once", "after a ring", "early media"],
+)
+def test_a_call_without_a_port_ends_when_its_media_would_begin(
+    ending: str, rang: bool, status: int | None
+) -> None:
+    node = Node()
+    node.core.faults.set(parse_option("no-media").fault)
+    node.call(ending)
+    node.pass_time(5.0)
+    assert node.jobs == ["-ERR INCOMPATIBLE_DESTINATION\n"]
+    assert "ANSWER" not in node.names()
+    complete = node.last("CHANNEL_HANGUP_COMPLETE")
+    hangup = hangup_from_variables(
+        {name.removeprefix("variable_"): value for name, value in complete.items()}
+    )
+    assert hangup is not None
+    told = (hangup.cause, hangup.q850, hangup.answered, hangup.progress, hangup.sip_status)
+    assert told == ("INCOMPATIBLE_DESTINATION", 88, False, rang, status)
+    assert node.core.faults.done["no-media"] == 1
+
+
+def test_a_node_that_stood_still_runs_its_timers_before_it_hears_what_the_called_party_did() -> None:
+    node = Node()
+    node.call("00", "execute_on_ring='sched_hangup +2 NO_ANSWER'", uuid="late")
+    node.call("00", uuid="patient")
+    node.pass_time(0.5)
+    node.scheduler.delay(node.now + 5.0, node.switch.far_ends)
+    node.pass_time(4.9)
+    assert "HANGUP" not in node.names("late")
+    node.pass_time(1.0)
+    assert "ANSWER" not in node.names("late")
+    told = node.last("CHANNEL_HANGUP_COMPLETE", "late")
+    assert told["Hangup-Cause"] == "NO_ANSWER"
+    rang = int(told["variable_end_uepoch"]) - int(told["variable_progress_uepoch"])
+    assert rang == pytest.approx(5.48e6, abs=0.03e6)
+    assert "ANSWER" in node.names("patient")
+
+
 def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None:
     node = Node(sps=7, max_sessions=8)
     fault_actions = ServerActions(node).fault_actions
@@ -252,10 +294,10 @@ def test_limits_come_back_to_what_they_were_however_often_they_changed() -> None
 
 def test_what_concerns_sockets_is_the_servers() -> None:
     server = ServerActions(Node())
-    for line in ("half-open resume=yes", "burst events=2", "restart", "kill"):
+    for line in ("half-open resume=yes", "burst events=2", "restart", "kill", "stand-still seconds=3"):
         server.fault_actions.begin(parse_fault(line))
     server.fault_actions.end()
-    assert server.did == ["mute", "beat", "beat", "restart", "kill", "unmute True"]
+    assert server.did == ["mute", "beat", "beat", "restart", "kill", "stand still 3", "unmute True"]
 
 
 def test_a_burst_is_made_of_the_calls_that_are_up() -> None:
