@@ -22,8 +22,10 @@ REJECTED = """EXISTS (
         AND earlier.disposition = 'rejected')"""
 """Whether a contact has rejected an attempt before, from its call rows."""
 COUNTS_FOR_NUMBER = """(
-    progress_at IS NOT NULL OR answered_at IS NOT NULL OR coalesce(disposition, '') = 'outcome_unknown')"""
-"""Whether a call that is over counts for its number: it rang, was answered, or nobody knows how it ended."""
+    progress_at IS NOT NULL OR answered_at IS NOT NULL
+    OR coalesce(disposition, '') IN ('outcome_unknown', 'node_fault'))"""
+"""Whether a call that is over counts for its number: it rang, was answered, or nobody knows how it ended, or whether
+its node failed it before it rang: one without a port for its media was picked up without a ring."""
 
 _LIVE_CALLS = f"""
 SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::text, taken.tenant_id,

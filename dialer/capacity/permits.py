@@ -32,6 +32,9 @@ LATE_CLAIM_SECONDS = 300.0
 comes later than its permit can be kept. Its sender alone knows that the call never left; whoever finds it otherwise
 takes it for one that may have, and calls its contact no sooner than the node has denied it for minutes."""
 
+COUNT_WITHOUT_A_SIGN = frozenset({Disposition.OUTCOME_UNKNOWN, Disposition.NODE_FAULT})
+"""How calls end of which nobody can say that they did not reach the number, as `COUNTS_FOR_NUMBER` has it of rows."""
+
 
 class Permits:
     """Frees what is over. What Redis does not hear, the limiter keeps owing and settles by itself."""
@@ -139,5 +142,5 @@ def _over(call: LiveCall, ended: Ended) -> caps.EndedCall:
         or call.answered_at is not None
         or ended.answered
         or ended.progress_ms is not None
-        or ended.disposition == Disposition.OUTCOME_UNKNOWN,
+        or ended.disposition in COUNT_WITHOUT_A_SIGN,
     )

@@ -7,6 +7,7 @@ from tests.mutations.mutation import SCHEDULER, Mutation
 RULES = "tests/unit/campaigns/test_dispositions.py"
 NUMBERS = "tests/integration/limits/test_numbers.py"
 DIALLED = "tests/unit/dialer/test_dialled_campaign.py"
+PERMITS = "tests/unit/dialer/test_permits.py"
 NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
 
@@ -114,8 +115,24 @@ OFTEN = (
         "unknown outcome that does not count for its number",
         "after a loss of Redis a call of which nobody knows how it ended is taken for none",
         "dialer/call_rows.py",
-        " OR coalesce(disposition, '') = 'outcome_unknown')",
-        ")",
+        "IN ('outcome_unknown', 'node_fault')",
+        "IN ('node_fault')",
+        (f"{NUMBER_CAPS}::test_what_rang_was_answered_or_is_unknown_counts",),
+    ),
+    Mutation(
+        "picked up for nothing and not counted",
+        "whoever picked up a call that the node had no port for may be called again by another campaign at once",
+        "dialer/capacity/permits.py",
+        "frozenset({Disposition.OUTCOME_UNKNOWN, Disposition.NODE_FAULT})",
+        "frozenset({Disposition.OUTCOME_UNKNOWN})",
+        (f"{PERMITS}::test_a_call_counts_for_its_number_where_it_rang_was_answered_or_nobody_knows",),
+    ),
+    Mutation(
+        "picked up for nothing and not counted after a loss of Redis",
+        "a number is called more often than its cap says where the counts are read from rows",
+        "dialer/call_rows.py",
+        "IN ('outcome_unknown', 'node_fault')",
+        "IN ('outcome_unknown')",
         (f"{NUMBER_CAPS}::test_what_rang_was_answered_or_is_unknown_counts",),
     ),
     Mutation(

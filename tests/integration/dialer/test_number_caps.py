@@ -41,10 +41,11 @@ def run(sql: str, *parameters: object) -> list[dict[str, Any]]:
             True,
         ),
         ("state = 'ended', ended_at = now(), sent_at = now(), disposition = 'outcome_unknown'", True),
+        ("state = 'ended', ended_at = now(), sent_at = now(), disposition = 'node_fault'", True),
         ("state = 'ended', ended_at = now(), progress_at = now()", True),
         ("state = 'ended', ended_at = now()", False),
     ],
-    ids=["open", "busy", "rang", "answered", "unknown", "hung up by us", "never sent"],
+    ids=["open", "busy", "rang", "answered", "unknown", "node fault", "hung up by us", "never sent"],
 )
 def test_what_rang_was_answered_or_is_unknown_counts(world: World, row: str, counts: bool) -> None:
     (call,) = claim_all(make_campaign(world, 1))
@@ -82,9 +83,9 @@ def test_who_waits_for_a_number_is_not_due_before_and_says_so(world: World) -> N
     assert run("SELECT wait_reason FROM contact") == [{"wait_reason": None}]
 
 
-def listed(world: World, *numbers: str) -> uuid.UUID:
-    """A campaign that runs, with these contacts."""
-    campaign_id = make_campaign(world, 0, status=CampaignStatus.PAUSED)
+def listed(world: World, *numbers: str, **columns: Any) -> uuid.UUID:
+    """A campaign that runs, with these contacts; `columns` are its own."""
+    campaign_id = make_campaign(world, 0, status=CampaignStatus.PAUSED, **columns)
     with db.connection_context(), db.atomic():
         for position, number in enumerate(numbers):
             rows(

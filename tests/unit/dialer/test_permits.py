@@ -88,6 +88,7 @@ def test_a_redis_that_is_away_hears_of_sent_and_unsent_calls_all_the_same() -> N
         ({"answered_at": 5.0}, {}, True),
         ({}, {"answered": True}, True),
         ({}, {"disposition": "outcome_unknown"}, True),
+        ({}, {"disposition": "node_fault"}, True),
     ],
 )
 def test_a_call_counts_for_its_number_where_it_rang_was_answered_or_nobody_knows(
