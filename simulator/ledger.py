@@ -7,13 +7,16 @@ the ledger lacks. The reader is for proofs: numbers dialled, windows of originat
 from __future__ import annotations
 
 import os
+import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -110,6 +113,9 @@ class Step:
     written: float = 0.0
 
 
+Line = TypeVar("Line", Originate, Step)
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """A node began, and knows nothing of the calls that its ledger has before: whatever ended it ended them."""
@@ -147,40 +153,77 @@ class LedgerView:
         """Uuids accepted and never ended (alive, or the node died)."""
         return {line.uuid for line in self.accepted} - set(self.ends())
 
+    def take(self, line: dict[str, Any]) -> None:
+        """Add one line of a ledger, as it was written, behind those of its kind."""
+        kind = line.get("event")
+        if kind == "originate":
+            self.originates.append(_known(Originate, line))
+        elif kind in ("ring", "answer", "end"):
+            self.steps.append(_known(Step, line))
+        elif kind == "leg":
+            self.legs.append(_known(Originate, line))
+        elif kind == "leg_end":
+            self.leg_ends[line["uuid"]] = _known(Step, line)
+        elif kind == "start":
+            self.starts.append(Start(line["t"], line["node"]))
+        else:
+            self.others.append(line)
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
-            # A line without its newline was being written when the node was killed.
-            if line.endswith(b"\n"):
-                yield orjson.loads(line)
+    def add(self, other: LedgerView) -> None:
+        """Add the lines of another ledger behind those of their kind."""
+        self.originates += other.originates
+        self.steps += other.steps
+        self.others += other.others
+        self.starts += other.starts
+        self.legs += other.legs
+        self.leg_ends |= other.leg_ends
+
+
+def _known(kind: type[Line], line: Mapping[str, Any]) -> Line:
+    """The fields that there are: a node of an earlier release wrote fewer, one of a later release writes more."""
+    return kind(**{name: line[name] for name in kind.__slots__ if name in line})
+
+
+class _Reading:
+    """What was read of one ledger. Each look goes on where the last one ended: who waits for a call looks often."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._guard = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._view = LedgerView([], [], [])
+        self._read = 0
+        self._last = b""
+
+    def add_to(self, view: LedgerView) -> None:
+        """Add all that the file has by now."""
+        with self._guard, open(self._path, "rb") as file:
+            file.seek(self._read - len(self._last))
+            if file.read(len(self._last)) != self._last:
+                # Another file has this name now.
+                self._begin()
+                file.seek(0)
+            for line in file:
+                # A line without its newline was being written when the node was killed, or is being written now.
+                if line.endswith(b"\n"):
+                    self._view.take(orjson.loads(line))
+                    self._read += len(line)
+                    self._last = line
+            view.add(self._view)
+
+
+_reading = lru_cache(maxsize=8)(_Reading)
 
 
 def read_ledger(*paths: Path | str) -> LedgerView:
     """Read one ledger or the ledgers of several nodes, merged by time. A last line cut short is left out."""
     view = LedgerView([], [], [])
     for path in paths:
-        for line in _records(Path(path)):
-            kind = line.get("event")
-            if kind == "originate":
-                view.originates.append(
-                    Originate(**{key: line[key] for key in Originate.__slots__ if key in line})
-                )
-            elif kind in ("ring", "answer", "end"):
-                view.steps.append(Step(**{key: line[key] for key in Step.__slots__ if key in line}))
-            elif kind == "leg":
-                view.legs.append(Originate(**{key: line[key] for key in Originate.__slots__ if key in line}))
-            elif kind == "leg_end":
-                view.leg_ends[line["uuid"]] = Step(
-                    **{key: line[key] for key in Step.__slots__ if key in line}
-                )
-            elif kind == "start":
-                view.starts.append(Start(line["t"], line["node"]))
-            else:
-                view.others.append(line)
-    view.originates.sort(key=lambda line: line.t)
-    view.steps.sort(key=lambda step: step.t)
-    view.legs.sort(key=lambda line: line.t)
+        _reading(os.path.abspath(path)).add_to(view)
+    for lines in (view.originates, view.steps, view.legs):
+        lines.sort(key=attrgetter("t"))
     return view
 
 

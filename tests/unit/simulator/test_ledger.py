@@ -72,6 +72,36 @@ def test_a_ledger_is_appended_to_over_restarts(tmp_path: Path) -> None:
     assert len(read_ledger(tmp_path / "a").originates) == 2
 
 
+def test_what_was_read_is_not_read_again_and_what_comes_is_seen(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", originate(2.0, "b"))
+    first = read_ledger(path)
+    with path.open("ab") as file:
+        file.write(b'{"t":3.0,"event":"end",')
+    assert read_ledger(path).steps == []
+    with path.open("ab") as file:
+        file.write(b'"uuid":"b"}\n')
+    write(path, originate(1.0, "a"))
+    second = read_ledger(path)
+    assert [line.uuid for line in second.originates] == ["a", "b"]
+    assert [step.uuid for step in second.steps] == ["b"]
+    assert second.originates[1] is first.originates[0]
+    assert (len(first.originates), first.steps) == (1, [])
+
+
+def test_another_ledger_under_the_same_name_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", originate(1.0, "a"), end(2.0, "a"))
+    read_ledger(path)
+    path.unlink()
+    for number in range(3):
+        write(path, originate(3.0, f"of-the-second-{number}"))
+        view = read_ledger(path)
+        assert ([line.uuid for line in view.originates][-1], len(view.originates)) == (
+            f"of-the-second-{number}",
+            number + 1,
+        )
+        assert view.steps == []
+
+
 def test_live_calls_are_counted_over_all_nodes(tmp_path: Path) -> None:
     one = write(tmp_path / "1", originate(1.0, "a"), end(4.0, "a"), originate(4.0, "c"), end(5.0, "c"))
     two = write(tmp_path / "2", originate(2.0, "b"), end(3.0, "b"))
