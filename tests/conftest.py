@@ -9,37 +9,36 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 import structlog
 from hypothesis import settings
 
-from local.errors import LocalError
-from local.home import Lock
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
 from tests.databases import Databases
 from tests.examples import profile
+from tests.folders import folder_of_a_run
 from tests.judging import Judge
+from tests.prepared_postgres import TEMPLATE, lay_out, make_template
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
 HOME_PREFIX = "carillon-tests-"
-
-TEMPLATE = "template_for_tests"
+PREPARED_POSTGRES = "--prepared-postgres"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
+    parser.addoption(
+        PREPARED_POSTGRES, metavar="HOME", help="copy the data of this one, which has the schema already"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -106,20 +105,8 @@ def _left_behind() -> dict[int, str]:
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A folder for the servers of this run, which the user PostgreSQL runs as can pass through."""
-    _remove_stale_homes()
-    folder = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
-    folder.chmod(0o711)
-    with Lock(folder / "run.lock"):
+    with folder_of_a_run(HOME_PREFIX) as folder:
         yield folder
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_stale_homes() -> None:
-    """Remove what killed runs left. A run that goes on holds its lock; a folder without a lock is left alone."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
-        if (folder / "run.lock").exists():
-            with contextlib.suppress(LocalError), Lock(folder / "run.lock"):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -139,20 +126,26 @@ def redis_url(valkey: EmbeddedValkey) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(server_home: Path) -> Iterator[EmbeddedPostgres]:
+def prepared_postgres(pytestconfig: pytest.Config) -> Path | None:
+    """The home whose PostgreSQL's data ours are to begin with, where one was named."""
+    named = pytestconfig.getoption(PREPARED_POSTGRES)
+    return Path(named) if named else None
+
+
+@pytest.fixture(scope="session")
+def postgres(server_home: Path, prepared_postgres: Path | None) -> Iterator[EmbeddedPostgres]:
     """The PostgreSQL of this run. A test that stops it must `restart` it."""
+    if prepared_postgres is not None:
+        lay_out(prepared_postgres, server_home)
     with EmbeddedPostgres(server_home, durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def schema_template(postgres: EmbeddedPostgres) -> str:
+def schema_template(postgres: EmbeddedPostgres, prepared_postgres: Path | None) -> str:
     """The name of a database that has every migration applied and no row of ours, to be cloned."""
-    from migrations.runner import migrate  # here: most tests need no database, and no peewee
-
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    migrate(postgres.url_of(TEMPLATE))
+    if prepared_postgres is None:
+        make_template(postgres)
     return TEMPLATE
 
 
