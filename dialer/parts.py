@@ -36,6 +36,7 @@ from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.node_health import NodeHealth
+from dialer.dispatch.node_rests import NodeRests
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import Sender
@@ -220,7 +221,10 @@ class Parts:
             lambda: self.dispatch.dialers[1],
             self.refresh,
         )
-        self.nodes_view = Nodes(settings.nodes, self.cluster, self.live_calls, self.backpressure.cps)
+        self.node_rests = NodeRests(self.live_calls)
+        self.nodes_view = Nodes(
+            settings.nodes, self.cluster, self.live_calls, self.backpressure.cps, self.node_rests
+        )
 
     def _wire_dispatch(self, settings: Settings) -> None:
         """From a due contact to the frame on the wire."""
@@ -338,6 +342,7 @@ class Parts:
             self.outbox,
             # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
             self.backpressure,
+            self.node_rests,
             self.gateway_breaker,
             self.agent_breaker,
             self.outcome_breaker,

@@ -15,7 +15,8 @@ import structlog
 
 from dialer.dispatch.node_choice import NodeLoad, sessions_now, weighted_order
 from dialer.dispatch.node_entries import NodeEntry, of_environment, purge, with_table
-from dialer.dispatch.node_health import NodeHealth, told
+from dialer.dispatch.node_health import REFUSES, NodeHealth, told
+from dialer.dispatch.node_rests import NodeRests
 from dialer.dispatch.rate_meter import RateMeter
 from dialer.live_calls import LiveCalls
 from freeswitch.cluster import Cluster, NodeConfig, NodeLink
@@ -40,6 +41,8 @@ class Nodes:
         cluster: Cluster,
         live_calls: LiveCalls,
         cps_now: CpsNow,
+        rests: NodeRests,
+        *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = of_environment(environment)
@@ -47,6 +50,7 @@ class Nodes:
         self._cluster = cluster
         self._live_calls = live_calls
         self._cps_now = cps_now
+        self._rests = rests
         self._now = now
         self._drained: frozenset[str] = frozenset()
         self._beats: dict[str, tuple[Heartbeat, int]] = {}
@@ -61,7 +65,7 @@ class Nodes:
         Last in that order come those whose channels this process has filled: who waits there for a permit holds one
         of them.
         """
-        loads = {name: self._load(name) for name in self._open()}
+        loads = {name: self._load(name) for name in self._open() if not self._rested(name)}
         loads = {name: load for name, load in loads.items() if not load.full}
 
         def order() -> Sequence[str]:
@@ -71,8 +75,8 @@ class Nodes:
 
     def why_none(self) -> str:
         """The `blocked_reason` where no node can take a call."""
-        if self._open():
-            return "node_channels"
+        if found := self._open():
+            return REFUSES if all(self._rested(name) for name in found) else "node_channels"
         return "draining" if self._cluster.connected() else "no_node"
 
     def core_uuid(self, name: str) -> str | None:
@@ -150,6 +154,9 @@ class Nodes:
                 found.append(name)
         return found
 
+    def _rested(self, name: str) -> bool:
+        return self._rests.rests(name, self.core_uuid(name))
+
     def _load(self, name: str) -> NodeLoad:
         node, in_flight = self._listed[name].node, self._live_calls.count_on_node(name)
         heartbeat = self._cluster.links[name].heartbeat
@@ -163,7 +170,9 @@ class Nodes:
 
     def _caps_of(self, name: str) -> NodeCaps:
         node = self._listed[name].node
-        return NodeCaps(name, self._cps_now(Kind.NODE, name, node.cps), node.channels)
+        # One call is to try a node that rested, and it is known to be up before the next second's.
+        cps = 1 if self._rests.tries(name) else self._cps_now(Kind.NODE, name, node.cps)
+        return NodeCaps(name, cps, node.channels)
 
     def _entry(self, name: str, listed: NodeEntry, health: NodeHealth) -> dict[str, Any]:
         link = self._cluster.links.get(name)

@@ -38,6 +38,8 @@ NO_CHANNEL_CAUSES = frozenset(
 """Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
 
 
+NO_MEDIA = "NO_MEDIA"
+"""The cause of a call that its node had no port for, as it is shown."""
 TIMER_CAUSES = frozenset({"NO_ANSWER", "PROGRESS_TIMEOUT"})
 """Causes by which the node's own timers end a call that was not answered."""
 CLOCK_STEPS_MS = 40
@@ -54,6 +56,11 @@ def nowhere(_live_call: LiveCall) -> bool:
 def had_channel(cause: str) -> bool:
     """Whether a job that failed with this text had a channel, whose own events say more."""
     return cause in HANGUP_CAUSES and cause not in NO_CHANNEL_CAUSES
+
+
+def lacked_media(ended: Ended) -> bool:
+    """Whether its node had no media for it."""
+    return ended.disposition == Disposition.NODE_FAULT and ended.cause == NO_MEDIA
 
 
 def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = nowhere) -> Ended:
@@ -159,7 +166,7 @@ def _cause(disposition: Disposition, hangup: Hangup) -> str:
     if disposition is Disposition.AGENT_FAILED:
         return hangup.agent_failure or hangup.cause
     if disposition is Disposition.NODE_FAULT:
-        return "NO_MEDIA" if hangup.cause not in TIMER_CAUSES else "TIMER_RAN_LATE"
+        return NO_MEDIA if hangup.cause not in TIMER_CAUSES else "TIMER_RAN_LATE"
     return hangup.cause
 
 

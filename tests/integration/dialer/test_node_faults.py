@@ -20,6 +20,8 @@ from tests.integration.dialer.house import House
 from tests.integration.dialer.test_number_caps import listed
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 AT_ONCE, RINGS_FIRST, EARLY_MEDIA = "+14155550007", "+14155551000", "+14155550008"
 """Numbers that end so are picked up at once, after a ring of 1.5 s, and after early media."""
 DELAY = 3600
@@ -104,6 +106,28 @@ def test_a_call_that_was_picked_up_without_a_ring_counts_for_its_number(house: H
     called = "SELECT 1 FROM call WHERE campaign_id = %s"
     wait_until(lambda: run(blocked, second) or run(called, second), "the cap, or a call in spite of it")
     assert run(called, second) == []
+
+
+def test_a_node_without_ports_disturbs_few_and_is_tried_with_one_call_before_the_others(house: House) -> None:
+    house.node.fault("no-media")
+    people = 60
+    numbers = [f"+14155{place:04d}10" for place in range(people)]
+    campaign_id = listed(house.world, *numbers, retry_delay_seconds=DELAY)
+    dialer = house.dialer()
+    shown = "SELECT 1 FROM campaign WHERE id = %s AND blocked_reason = 'node_refuses'"
+    wait_until(lambda: run(shown, campaign_id), "the word")
+    wait_until(house.settled, "the calls that had left")
+    disturbed = calls_of(house.node)
+    assert disturbed < people / 2
+    rests = dialer.process.node_rests
+    rests._rests["fs1"].until = 0.0
+    wait_until(lambda: calls_of(house.node) > disturbed, "the call that tries it")
+    wait_until(lambda: rests._rests["fs1"].times == 2, "a longer rest")
+    assert calls_of(house.node) == disturbed + 1
+    house.node.clear()
+    rests._rests["fs1"].until = 0.0
+    wait_until(lambda: calls_of(house.node) > disturbed + 6, "the others")
+    assert {row["attempts"] for row in contacts(campaign_id) if row["disturbed"]} == {0}
 
 
 @pytest.fixture

@@ -11,14 +11,16 @@ import pytest
 
 from dialer.dispatch.node_entries import NodeEntry, with_table
 from dialer.dispatch.node_health import NodeHealth, Orders
+from dialer.dispatch.node_rests import FAULTS_THAT_REST, FIRST_SECONDS, NodeRests
 from dialer.dispatch.nodes import Nodes
 from dialer.live_calls import LiveCalls
+from dialer.record.call_end import hung_up
 from freeswitch.cluster import Cluster, NodeConfig
 from limits.caps import NodeCaps
 from limits.rate_cuts import Kind
 from models import NodeSource
 from settings import NodeSettings
-from tests.unit.dialer.factories import make_call
+from tests.unit.dialer.factories import make_call, make_commit, make_hangup
 
 FS1 = NodeSettings("fs1", "10.0.0.1", 8021, "one", 20, None)
 FS2 = NodeSettings("fs2", "10.0.0.2", 8021, "two", 10, 5, 2)
@@ -72,7 +74,8 @@ class Bench:
         self.cluster, self.live_calls, self.at = Links(), LiveCalls(), 50.0
         self.cut: dict[str, int] = {}
         cluster = cast(Cluster, self.cluster)
-        self.subject = Nodes([FS1], cluster, self.live_calls, self.cps_now, lambda: self.at)
+        self.rests = NodeRests(self.live_calls, lambda: self.at)
+        self.subject = Nodes([FS1], cluster, self.live_calls, self.cps_now, self.rests, now=lambda: self.at)
         orders = SimpleNamespace(stalled=lambda _node: False, owed=lambda _node: 2, waits=lambda _node: 0.0)
         self.health = NodeHealth(cast(Orders, orders))
 
@@ -206,6 +209,24 @@ def test_why_there_is_no_node(bench: Bench) -> None:
     assert (bench.names(), bench.subject.why_none()) == ([], "no_node")
     bench.follow(added(FS2, deleted=True))
     assert (bench.names(), bench.subject.why_none()) == ([], "draining")
+
+
+def test_a_node_that_rests_is_offered_no_call_and_then_one_a_second(bench: Bench) -> None:
+    bench.follow(added(FS2))
+    for _ in range(FAULTS_THAT_REST):
+        call = make_call(node="fs1", core_uuid="core-1", claimed_at=bench.at, sent_at=bench.at)
+        ended = hung_up(
+            call, bench.at, make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None)
+        )
+        bench.rests.after_commit(make_commit({call.call_id: ended}, call))
+    offered, order = bench.subject.offers()
+    assert ([node.name for node in offered], order()) == (["fs2"], ["fs2"])
+    assert bench.subject.why_none() == "node_channels"
+    bench.subject.learn(["fs2"], [])
+    assert bench.subject.why_none() == "node_refuses"
+    bench.at += FIRST_SECONDS
+    (tried,), _ = bench.subject.offers()
+    assert (tried.name, tried.cps) == ("fs1", 1)
 
 
 def test_weights_and_room_decide_who_is_first(bench: Bench) -> None:
