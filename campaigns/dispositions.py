@@ -75,6 +75,7 @@ class Evidence:
     Reason header of that response; with one that names a Q.850 cause, `q850` is what the far end said, and without
     it what the switch makes of the status. `abandoned` says of an answered call that no agent joined it in time,
     `agent_failed` that its action could not run, `late_timer` of one that our own timer ended that it ran late.
+    `invited` is False where the node ended its channel before an INVITE left.
     """
 
     cause: str
@@ -89,6 +90,7 @@ class Evidence:
     abandoned: bool = False
     agent_failed: bool = False
     late_timer: bool = False
+    invited: bool = True
 
 
 _BY_STATUS: Mapping[int, Disposition] = {
@@ -147,6 +149,8 @@ def dispose(evidence: Evidence) -> Disposition:
     """The disposition of a call that is over."""
     if evidence.answered:
         return _of_an_answer(evidence)
+    if without_port(evidence):
+        return Disposition.CONGESTION
     if evidence.late_timer or without_media(evidence):
         return Disposition.NODE_FAULT
     if evidence.sip_603plus or (evidence.sip_status == 603 and evidence.sip_phrase == "Network Blocked"):
@@ -160,6 +164,11 @@ def _of_an_answer(evidence: Evidence) -> Disposition:
     if evidence.agent_failed:
         return Disposition.AGENT_FAILED
     return Disposition.ABANDONED if evidence.abandoned else Disposition.ANSWERED
+
+
+def without_port(evidence: Evidence) -> bool:
+    """Whether the node had no port left to offer in an INVITE, so that none left: it refused the call."""
+    return evidence.cause == "DESTINATION_OUT_OF_ORDER" and evidence.channel and not evidence.invited
 
 
 def without_media(evidence: Evidence) -> bool:

@@ -13,6 +13,7 @@ from freeswitch.headers import JsonEvent, header_int, header_text, milliseconds_
 
 Party = Literal["remote", "us"]
 
+_NO_CODEC: Final = frozenset({"NO CODECS", "CODEC NEGOTIATION ERROR"})
 _REDIRECTION: Final = re.compile(r"sip:(3[0-9]{2})")
 
 
@@ -26,7 +27,8 @@ class Hangup(NamedTuple):
     start to the first of 180, 183 and 200, `ring_ms` from the first 18x to the answer or the end; each is None
     when that never came. `alert_ms` runs from the start to the first 180. `abandoned`: it was answered to be
     joined by an agent (`applications.connect`), and this side ended it before anybody did. `agent_failure` says why
-    the action of an answered call could not run (`action_proofs`).
+    the action of an answered call could not run (`action_proofs`). `invited` is False where the node ended it before
+    an INVITE left, `no_codec` where what the far end offered had no codec in common with the node's.
     """
 
     cause: str
@@ -47,6 +49,8 @@ class Hangup(NamedTuple):
     alert_ms: int | None = None
     abandoned: bool = False
     agent_failure: str | None = None
+    invited: bool = True
+    no_codec: bool = False
 
 
 def hangup_from_variables(variables: JsonEvent) -> Hangup | None:
@@ -72,6 +76,8 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
     end = answer or _moment(event, "variable_end_uepoch", "variable_end_epoch")
     status = _sip_status(event)
     redirected = status is not None and 300 <= status < 400
+    gateway = text_or_none(get("variable_sip_gateway_name"))
+    left = status is not None or disposition or get("variable_sip_req_uri") or get("variable_sip_call_id")
     return Hangup(
         header_text(event, "Hangup-Cause") or header_text(event, "variable_hangup_cause"),
         q850=number(get("variable_hangup_cause_q850")),
@@ -87,10 +93,13 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
         duration_ms=number(get("variable_mduration")),
         pdd_ms=milliseconds_between(start, first_sign) if start and first_sign else None,
         ring_ms=milliseconds_between(first_ring, end) if end and first_ring else None,
-        gateway=text_or_none(get("variable_sip_gateway_name")),
+        gateway=gateway,
         alert_ms=milliseconds_between(start, alert) if start and alert else None,
         abandoned=_abandoned(event, _party(disposition)) and answer != 0,
         agent_failure=action_proofs.failure(event) if answer and _party(disposition) == "us" else None,
+        # Only of a call by a gateway is it known what an INVITE leaves behind.
+        invited=bool(left) or gateway is None,
+        no_codec=header_text(event, "variable_endpoint_disposition") in _NO_CODEC,
     )
 
 

@@ -101,7 +101,7 @@ KINDS: Final[Mapping[str, Mapping[str, _Key]]] = MappingProxyType(
         "limits": {"sps": (_whole(1, 1_000_000), 30.0), "max_sessions": (_whole(1, 1_000_000), 1_000.0)},
         "pause": {"direction": (_word("both", "inbound", "outbound"), "both")},
         "zombies": {"percent": (_PERCENT, 10.0)},
-        "no-media": {"percent": (_PERCENT, 100.0)},
+        "no-media": {"percent": (_PERCENT, 100.0), "at": (_word("invite", "answer", "codec"), "answer")},
         "stand-still": {"seconds": (_SECONDS, 5.0)},
         "gateway-down": {"gateway": (_word(), "")},
         "gateway-refuses": {
@@ -268,9 +268,11 @@ class Faults:
         self.zombies.add(uuid)
         return True
 
-    def lacks_media(self) -> bool:
-        """Whether there is no port for the media of a call whose called party offers some now."""
-        return self._strikes("no-media") is not None
+    def lacks_media(self, at: str) -> bool:
+        """Whether there is no port for a call's media, found out `at` its invite, or when its called party offers
+        some (`answer`); or no codec in common with him."""
+        fault = self.in_force.get("no-media")
+        return fault is not None and fault.text("at") == at and self._strikes("no-media") is not None
 
     def down(self, gateway: str) -> bool:
         """Whether a gateway does not answer its pings."""

@@ -116,6 +116,9 @@ class Switch:
         self.core.hub.channel("CHANNEL_OUTGOING", call)
         call.flags |= calls.UNINVITED
         self.applications.hooks(at, call, "execute_on_originate")
+        if call.alive() and self.core.faults.lacks_media("invite"):
+            self.hangups.hang_up(at, call, OUT_OF_ORDER)
+            self.core.hub.channel("CHANNEL_CREATE", call)
         if call.alive():
             call.flags &= ~calls.UNINVITED
             self.core.journal.originate(wall, leg, call.uuid, route, "accepted")
@@ -177,7 +180,7 @@ class Switch:
     def _early(self, at: float, call: Call) -> None:
         if not call.alive() or call.answered:
             return
-        if self.core.faults.lacks_media():
+        if self._without_media(call):
             self.hangups.hang_up(at, call, NO_MEDIA)
             return
         call.set_phase(calls.EARLY)
@@ -198,7 +201,7 @@ class Switch:
         if not call.alive():
             return
         first_media = not call.media_us
-        if first_media and self.core.faults.lacks_media():
+        if first_media and self._without_media(call):
             # ACK and BYE, and nobody is told that it was answered.
             self.hangups.end_channel(at, call, NO_MEDIA, 0)
             self.core.scheduler.at(at + NETWORK_SECONDS, self.hangups.finish, call)
@@ -224,6 +227,14 @@ class Switch:
             self.core.scheduler.at(at + call.called_party.talk, self.far_bye, call)
         if not call.executing:
             self._win(at, call)
+
+    def _without_media(self, call: Call) -> bool:
+        faults = self.core.faults
+        if not faults.lacks_media("codec"):
+            return faults.lacks_media("answer")
+        call.flags |= calls.DISPOSED
+        call.set_foreign(disposition="NO CODECS")
+        return True
 
     def far_bye(self, at: float, call: Call) -> None:
         """The called party hangs up."""

@@ -23,7 +23,7 @@ from gevent.event import Event as Signal
 from campaigns.dispositions import Disposition
 from dialer.capacity.own_lag import TICK_SECONDS, OwnLag
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.call_end import lacked_media
+from dialer.record.call_end import NO_PORT, lacked_media
 from dialer.record.commit import Commit
 from dialer.record.outcomes import Ended
 from limits.errors import LimiterUnavailable
@@ -55,7 +55,7 @@ def refused_by(call: LiveCall, ended: Ended) -> Target | None:
     """Who refused this call for want of capacity; None where nobody did."""
     if ended.sent_age is None:
         return None
-    if ended.cause == SHUTS_DOWN or lacked_media(ended):
+    if ended.cause in (SHUTS_DOWN, NO_PORT) or lacked_media(ended):
         return Kind.NODE, call.node
     if ended.disposition != Disposition.CONGESTION:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from campaigns.dispositions import Disposition, Evidence, dispose
+from campaigns.dispositions import Disposition, Evidence, dispose, without_port
 from campaigns.retry import REACHED, History, Next, after_call
 from campaigns.routing import may_fail_over
 from dialer.live_calls import LiveCall
@@ -38,8 +38,9 @@ NO_CHANNEL_CAUSES = frozenset(
 """Causes with which FreeSWITCH refuses an originate before it makes a channel; all others had one."""
 
 
-NO_MEDIA = "NO_MEDIA"
-"""The cause of a call that its node had no port for, as it is shown."""
+NO_PORT, NO_MEDIA, NO_CODEC = "NO_PORT", "NO_MEDIA", "NO_CODEC"
+"""The causes of calls that a node could not carry, as they are shown: no port of its range was free, and no INVITE
+left; the port that it had offered was another's when somebody picked up; his phone had no codec in common with it."""
 TIMER_CAUSES = frozenset({"NO_ANSWER", "PROGRESS_TIMEOUT"})
 """Causes by which the node's own timers end a call that was not answered."""
 CLOCK_STEPS_MS = 40
@@ -68,7 +69,7 @@ def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = no
     answered = hangup.answered or call.answered_at is not None
     known = _evidence(hangup, answered, call.progress, late_timer=_ran_late(hangup, call))
     other = may_fail_over(known) and elsewhere(call)
-    following = _following(call, dispose(known), refused=False, elsewhere=other)
+    following = _following(call, dispose(known), refused=without_port(known), elsewhere=other)
     told = _told(call.call_id, following, hangup, answered=answered, sent_age=_sent_age(call, at))
     told = told._replace(pdd_ms=told.pdd_ms or _heard_pdd(call)) if told.pdd_ms == 0 else told
     if not (call.recovered and answered):
@@ -130,6 +131,7 @@ def _evidence(hangup: Hangup, answered: bool, progress: bool, *, late_timer: boo
         abandoned=hangup.abandoned,
         agent_failed=hangup.agent_failure is not None,
         late_timer=late_timer,
+        invited=hangup.invited,
     )
 
 
@@ -163,10 +165,14 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
 
 def _cause(disposition: Disposition, hangup: Hangup) -> str:
     """The cause as it is shown: of a fault of the platform what was wrong, where the switch has no name for it."""
+    if disposition is Disposition.CONGESTION and not hangup.invited:
+        return NO_PORT
     if disposition is Disposition.AGENT_FAILED:
         return hangup.agent_failure or hangup.cause
     if disposition is Disposition.NODE_FAULT:
-        return NO_MEDIA if hangup.cause not in TIMER_CAUSES else "TIMER_RAN_LATE"
+        if hangup.cause in TIMER_CAUSES:
+            return "TIMER_RAN_LATE"
+        return NO_CODEC if hangup.no_codec else NO_MEDIA
     return hangup.cause
 
 

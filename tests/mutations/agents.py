@@ -6,6 +6,8 @@ from tests.mutations.mutation import CLAIMS, Mutation
 
 PROOFS = "tests/unit/freeswitch/test_action_proofs.py"
 FAILURES = "tests/unit/simulator/test_agent_failures.py"
+NODES = "tests/unit/dialer/test_nodes.py"
+RESTS = "tests/unit/dialer/test_node_rests.py"
 CALL_END = "tests/unit/dialer/test_call_end.py"
 RETRIES = "tests/unit/campaigns/test_dispositions.py"
 HOLDS = "tests/integration/dialer/test_agent_holds.py"
@@ -79,6 +81,40 @@ TOLD = (
         'return evidence.cause == "INCOMPATIBLE_DESTINATION" and evidence.channel and own',
         "return False",
         (f"{RETRIES}::test_a_call_without_media_is_the_nodes_fault_unless_the_carrier_said_so",),
+    ),
+    Mutation(
+        "never left and the person's",
+        "a call that the node had no port for, and that never left, uses up an attempt",
+        "campaigns/dispositions.py",
+        'evidence.cause == "DESTINATION_OUT_OF_ORDER" and evidence.channel and not evidence.invited',
+        "False",
+        (f"{CALL_END}::test_a_node_whose_ports_are_used_up_has_refused_and_nobody_was_called",),
+    ),
+    Mutation(
+        "picks up for nothing, one after the other",
+        "a node without ports goes on calling the whole list",
+        "dialer/dispatch/nodes.py",
+        "for name in self._open() if not self._rested(name)}",
+        "for name in self._open()}",
+        (f"{NODES}::test_a_node_that_rests_is_offered_no_call_and_then_one_a_second",),
+    ),
+    Mutation(
+        "one carrier's codecs rest every node",
+        "a phone or a carrier without a codec in common keeps all tenants from dialling",
+        "dialer/record/call_end.py",
+        "return NO_CODEC if hangup.no_codec else NO_MEDIA",
+        "return NO_MEDIA",
+        (f"{CALL_END}::test_who_has_no_codec_in_common_is_told_so_and_disturbed_like_any_other",),
+    ),
+    Mutation(
+        "tried with many",
+        "a node that rested is tried with as many calls as fit, all of whom pick up for nothing",
+        "dialer/dispatch/node_rests.py",
+        "any(call.claimed_at >= found.until for call in up)",
+        "False",
+        (
+            f"{RESTS}::test_one_call_tries_a_node_that_rested_and_twice_as_long_a_rest_follows_each_that_fails",
+        ),
     ),
     Mutation(
         "completed by a late record",

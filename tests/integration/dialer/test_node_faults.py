@@ -80,6 +80,22 @@ def test_after_the_delay_he_is_called_again_and_that_is_his_first_attempt(house:
     assert [call["attempt"] for call in ended(campaign_id, 2)] == [None, 1]
 
 
+def test_a_node_whose_ports_are_used_up_calls_nobody_and_charges_nobody(house: House) -> None:
+    house.node.fault("no-media", at="invite")
+    campaign_id = listed(house.world, RINGS_FIRST, retry_delay_seconds=DELAY)
+    house.dialer()
+    (call,) = ended(campaign_id, 1)[:1]
+    assert (call["disposition"], call["cause"], call["attempt"]) == ("congestion", "NO_PORT", None)
+    assert calls_of(house.node) == 0
+    house.node.clear()
+    # After a few seconds: nobody was disturbed.
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
+    (contact,) = contacts(campaign_id)
+    assert (contact["status"], contact["attempts"], contact["disturbed"]) == ("completed", 1, 0)
+    assert contact["free_sends"] >= 1
+    assert calls_of(house.node) == 1
+
+
 def test_nobody_is_disturbed_for_nothing_more_often_than_three_times(house: House) -> None:
     house.node.fault("no-media")
     campaign_id = listed(house.world, AT_ONCE, retry_delay_seconds=DELAY)

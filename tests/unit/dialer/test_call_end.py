@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from dialer.record.call_end import from_cdr, hung_up, nowhere
+from dialer.capacity.backpressure import refused_by
+from dialer.live_calls import LiveState
+from dialer.record.call_end import from_cdr, hung_up, lacked_media, nowhere
 from dialer.record.outcomes import Ended
 from freeswitch.hangup import Hangup
+from limits.rate_cuts import Kind
 from tests.unit.dialer.factories import make_call, make_hangup
 
 
@@ -66,6 +69,25 @@ def test_a_node_without_media_disturbed_the_person_and_is_at_fault() -> None:
     ended = end_of(make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None, progress=False))
     assert (ended.disposition, ended.cause, ended.status) == ("node_fault", "NO_MEDIA", "pending")
     assert (ended.counts, ended.free, ended.failover) == (False, "disturbed", False)
+
+
+def test_who_has_no_codec_in_common_is_told_so_and_disturbed_like_any_other() -> None:
+    without = make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None, no_codec=True)
+    ended = end_of(without)
+    assert (ended.disposition, ended.cause, ended.free) == ("node_fault", "NO_CODEC", "disturbed")
+    assert not lacked_media(ended), "that is the phone's, or its carrier's"
+
+
+def test_a_node_whose_ports_are_used_up_has_refused_and_nobody_was_called() -> None:
+    used_up = make_hangup(
+        "DESTINATION_OUT_OF_ORDER", answered=False, sip_status=None, progress=False, invited=False
+    )
+    ended = end_of(used_up, state=LiveState.SEEN)
+    assert (ended.disposition, ended.cause, ended.status) == ("congestion", "NO_PORT", "pending")
+    assert (ended.counts, ended.free, ended.failover) == (False, "refusal", False)
+    assert ended.delay is not None
+    assert ended.delay < 10
+    assert refused_by(make_call(node="fs7", state=LiveState.SEEN), ended) == (Kind.NODE, "fs7")
 
 
 def test_a_record_that_came_late_tells_of_a_failed_agent_and_nobody_is_called_again() -> None:

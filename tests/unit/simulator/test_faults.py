@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeswitch.hangup import hangup_from_variables
+from freeswitch.hangup import hangup_from_event, hangup_from_variables
 from simulator.control_port import answer
 from simulator.fault_actions import FaultActions
 from simulator.faults import KINDS, MOMENTARY, FaultError, Faults, ScheduledFault, parse_fault, parse_option
@@ -255,14 +255,33 @@ def test_a_call_without_a_port_ends_when_its_media_would_begin(
     node.pass_time(5.0)
     assert node.jobs == ["-ERR INCOMPATIBLE_DESTINATION\n"]
     assert "ANSWER" not in node.names()
-    complete = node.last("CHANNEL_HANGUP_COMPLETE")
-    hangup = hangup_from_variables(
-        {name.removeprefix("variable_"): value for name, value in complete.items()}
-    )
-    assert hangup is not None
+    hangup = hangup_from_event(node.last("CHANNEL_HANGUP_COMPLETE"))
+    assert (hangup.invited, hangup.no_codec) == (True, False)
     told = (hangup.cause, hangup.q850, hangup.answered, hangup.progress, hangup.sip_status)
     assert told == ("INCOMPATIBLE_DESTINATION", 88, False, rang, status)
     assert node.core.faults.done["no-media"] == 1
+
+
+def test_a_node_whose_range_of_ports_is_used_up_sends_no_invite() -> None:
+    node = Node()
+    node.core.faults.set(parse_option("no-media:at=invite").fault)
+    node.call("07")
+    node.pass_time(1.0)
+    assert node.jobs == ["-ERR DESTINATION_OUT_OF_ORDER\n"]
+    assert node.ledger("originate")[-1]["result"] == "refused:DESTINATION_OUT_OF_ORDER"
+    assert not node.core.channels
+    assert "CREATE" in node.names()
+    hangup = hangup_from_event(node.last("CHANNEL_HANGUP_COMPLETE"))
+    assert (hangup.cause, hangup.invited, hangup.sip_status) == ("DESTINATION_OUT_OF_ORDER", False, None)
+
+
+def test_who_has_no_codec_in_common_is_told_from_a_missing_port() -> None:
+    node = Node()
+    node.core.faults.set(parse_option("no-media:at=codec").fault)
+    node.call("07")
+    node.pass_time(1.0)
+    hangup = hangup_from_event(node.last("CHANNEL_HANGUP_COMPLETE"))
+    assert (hangup.cause, hangup.no_codec) == ("INCOMPATIBLE_DESTINATION", True)
 
 
 def test_a_node_that_stood_still_runs_its_timers_before_it_hears_what_the_called_party_did() -> None:
