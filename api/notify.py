@@ -43,12 +43,13 @@ FINISH = "Calls in progress finish."
 
 # A campaign's end is told after everything that led to it, whoever has that to tell.
 UNPUBLISHED = """
-    SELECT t.id, t.campaign_id::text, t.contact_id::text, c.phone_number, t.status, t.disposition, t.attempt,
+    SELECT t.id, t.campaign_id::text, t.contact_id::text, coalesce(p.phone_number, c.phone_number) AS phone_number,
+        t.status, t.disposition, t.attempt,
         t.call_id::text, t.cause, t.version, t.at,
         t.contact_id IS NULL AND t.status IN ('completed', 'failed') AND EXISTS (
             SELECT FROM transition AS before WHERE NOT before.published AND before.owner <> t.owner
                 AND before.campaign_id = t.campaign_id AND before.id < t.id) AS early
-    FROM transition t LEFT JOIN contact c ON c.id = t.contact_id
+    FROM transition t LEFT JOIN contact c ON c.id = t.contact_id LEFT JOIN call p ON p.id = t.call_id
     WHERE t.owner = %s AND NOT t.published AND t.campaign_id = %s AND t.id > %s ORDER BY t.id LIMIT %s"""
 
 CONNECTED = """

@@ -208,6 +208,7 @@ def claim_some(campaign_id: str) -> list[tuple[str, str]]:
             None,
             gateway_id,
             item.sends,
+            phone_number=item.phone_number,
         )
         for item in due({campaign_id: GROUPS[0]}, (0, 1))[campaign_id]
     ]

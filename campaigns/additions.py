@@ -12,18 +12,21 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 import orjson
+import psycopg
+from peewee import OperationalError
 
-from campaigns import allowed_numbers, contact_options, openings, policy_choice, store
+from campaigns import allowed_numbers, contact_options, further_numbers, openings, policy_choice, store
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
-from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_group
+from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_groups
 from campaigns.errors import CampaignsError, ListRefused
+from campaigns.further_numbers import Stored
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import AcceptedRow, ImportCounts
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
@@ -31,6 +34,8 @@ from campaigns.list_policies import ListPolicy
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
+from campaigns.repeats import CODE as RECENT_CODE
+from campaigns.repeats import ONCE, Repeats, called_lately, lately, stage
 from campaigns.row_templates import Template
 from campaigns.suppressed_rows import CODE, ErasedNumbers, look_up_by_index
 from campaigns.suppression_match import suppressed
@@ -38,6 +43,8 @@ from campaigns.zone_groups import Group
 from ids import new_ids
 from models import CampaignStatus, db, rows
 
+WAIT_SECONDS = 15.0
+"""For so long a list that is read waits until nobody else adds to its campaign."""
 TOKEN_DAYS = 7
 """For so long a token of a client stands for the contact that it was first sent with."""
 OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
@@ -55,6 +62,8 @@ class Added(StrEnum):
     """Its client token stands for another number."""
     SUPPRESSED = CODE
     """Its number is on a do-not-call list."""
+    RECENT = RECENT_CODE
+    """The tenant called it lately."""
 
 
 class NotOpenError(CampaignsError):
@@ -73,14 +82,15 @@ class BusyError(CampaignsError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a list that is added is read for: the region of its numbers without a `+`, its agent's templates, and what
-    policy packs and the tenant's limits ask of each row."""
+    """What a list that is added is read for: the region of its numbers without a `+`, its agent's templates, what
+    policy packs and the tenant's limits ask of each row, and what the campaign does of repeats."""
 
     campaign_id: uuid.UUID
     region: str | None
     templates: tuple[Template, ...]
     policy: ListPolicy | None = None
     rules: NumberRules = ANY_COUNTRY
+    repeats: Repeats = ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +120,11 @@ class Addition:
 
 
 _TARGET = """
-    SELECT c.import_region, c.agent_id, c.policy_packs, c.purpose, p.e164
+    SELECT c.import_region, c.agent_id, c.policy_packs, c.purpose, c.duplicates, c.duplicates_hours, p.e164
     FROM campaign c JOIN phone_number p ON p.id = c.phone_number_id
     WHERE c.id = %s AND c.tenant_id = %s AND c.deleted_at IS NULL"""
+_SEVERAL = "SELECT EXISTS (SELECT FROM contact WHERE campaign_id = %s AND numbers IS NOT NULL) AS found"
+_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('add ' || %s::text, 0))"
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::text, 0)) AS taken"
 _LOCK_CAMPAIGN = """
@@ -127,21 +139,27 @@ _COUNT = """
 
 _STAGED_TYPES = """
     id uuid, line int, phone_number text, zone_group bigint, custom_fields jsonb, client_token text,
-    expires_at timestamptz, priority smallint, metadata jsonb, consent_at timestamptz, consent_source text"""
+    expires_at timestamptz, priority smallint, metadata jsonb, consent_at timestamptz, consent_source text,
+    numbers text[], zone_groups bigint[]"""
 _OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
 _STAGE = (
     f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
     "CREATE TEMP TABLE staged_reject (LIKE import_reject INCLUDING DEFAULTS) ON COMMIT DROP",
 )
-_SUPPRESSED = suppressed(
-    "staged.phone_number", tenant="%(tenant)s", campaign="%(campaign)s::uuid", digest="NULL::bytea"
-)
-_STAGED = "SELECT line, phone_number FROM staged_contact"
+_OF_THIS = {"tenant": "%(tenant)s", "campaign": "%(campaign)s::uuid", "digest": "NULL::bytea"}
+_SUPPRESSED = suppressed("staged.phone_number", **_OF_THIS)
+_BARRED = suppressed("one.number", **_OF_THIS)
+_BARRED_AMONG = f"SELECT one.number FROM unnest(%(numbers)s::text[]) AS one (number) WHERE {_BARRED}"
+_NUMBERS = """
+    SELECT DISTINCT one.number FROM staged_contact AS staged,
+        unnest(coalesce(staged.numbers, ARRAY[staged.phone_number])) AS one (number)"""
+_LATELY = f"SELECT line FROM staged_contact AS staged WHERE {lately('staged')}"
 # A token that is sent twice in one list is compared with itself: the first row is the one that counts.
 _ADDED = f"""
     WITH staged AS MATERIALIZED (SELECT * FROM {{source}}),
     named AS MATERIALIZED (
-        SELECT staged.line, token.contact_id, contact.phone_number = staged.phone_number AS same
+        SELECT staged.line, token.contact_id, contact.phone_number = staged.phone_number
+            OR staged.phone_number = ANY(coalesce(contact.numbers, '{{{{}}}}')) AS same
         FROM staged JOIN contact_token AS token ON token.campaign_id = %(campaign)s
             AND token.token = staged.client_token AND token.created_at > now() - interval '{TOKEN_DAYS} days'
         JOIN contact ON contact.id = token.contact_id
@@ -150,25 +168,39 @@ _ADDED = f"""
             SELECT line, row_number() OVER (PARTITION BY client_token ORDER BY line) AS nth
             FROM staged WHERE client_token IS NOT NULL
         ) AS numbered WHERE nth > 1 AND line NOT IN (SELECT line FROM named)
+    ), wanted AS MATERIALIZED (
+        SELECT staged.line, one.number
+        FROM staged, unnest(coalesce(staged.numbers, ARRAY[staged.phone_number])) AS one (number)
+        WHERE %(once)s AND staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
     ), present AS MATERIALIZED (
-        SELECT staged.line, contact.id AS contact_id FROM staged
-        JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = staged.phone_number
-        WHERE staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
+        SELECT DISTINCT ON (line) line, contact_id FROM (
+            SELECT wanted.line, contact.id AS contact_id FROM wanted
+                JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = wanted.number
+            UNION ALL
+            SELECT wanted.line, contact.id FROM wanted
+                JOIN contact ON %(several)s AND contact.campaign_id = %(campaign)s
+                    AND contact.numbers @> ARRAY[wanted.number]
+        ) AS found ORDER BY line, contact_id
     ), barred AS MATERIALIZED (
-        SELECT line FROM staged WHERE (line = ANY(%(erased)s::int[]) OR {_SUPPRESSED})
+        SELECT line FROM staged WHERE (phone_number = ANY(%(erased)s::text[]) OR {_SUPPRESSED})
             AND line NOT IN (
                 SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
+    ), recent AS MATERIALIZED (
+        SELECT line FROM staged WHERE line = ANY(%(recent)s::int[]) AND line NOT IN (
+            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present
+            UNION ALL SELECT line FROM barred)
     ), fresh AS MATERIALIZED (
         SELECT *, row_number() OVER (ORDER BY line) + coalesce(
             (SELECT max(position) FROM contact WHERE campaign_id = %(campaign)s), 0) AS position
         FROM staged WHERE line NOT IN (
             SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present
-            UNION ALL SELECT line FROM barred)
+            UNION ALL SELECT line FROM barred UNION ALL SELECT line FROM recent)
     ), written AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            consent_at, consent_source, metadata)
+            consent_at, consent_source, metadata, numbers, zone_groups, repeats)
         SELECT id, %(campaign)s, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            consent_at, consent_source, coalesce(metadata, '{{{{}}}}') FROM fresh
+            consent_at, consent_source, coalesce(metadata, '{{{{}}}}'), numbers, zone_groups,
+            CASE WHEN %(once)s AND numbers IS NULL THEN 0 ELSE position END FROM fresh
     ), tokens AS (
         INSERT INTO contact_token (campaign_id, token, contact_id)
         SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
@@ -180,19 +212,23 @@ _ADDED = f"""
         UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL FROM twice
         UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id FROM present
         UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL FROM barred
+        UNION ALL SELECT line, '{Added.RECENT}', NULL FROM recent
     )"""
 _ADD_ROWS = _ADDED.format(source=_OF_JSON) + " SELECT line, result, contact_id FROM told"
 _ADD_LIST = (
     _ADDED.format(source="staged_contact")
     + f""", refused AS (
         INSERT INTO staged_reject (campaign_id, line, raw, code, reason)
-        SELECT %(campaign)s, line, CASE WHEN line = ANY(%(erased)s::int[]) THEN 'erased' ELSE phone_number END,
+        SELECT %(campaign)s, line,
+            CASE WHEN phone_number = ANY(%(erased)s::text[]) THEN 'erased' ELSE phone_number END,
             result, CASE result
                 WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
                 WHEN '{Added.SUPPRESSED}' THEN 'phone_number is on a do-not-call list'
+                WHEN '{Added.RECENT}' THEN 'phone_number was called within the campaign''s duplicates_hours'
                 ELSE 'client_token stands for another number' END
         FROM told JOIN staged USING (line)
-        WHERE result IN ('{Added.DUPLICATE}', '{Added.TOKEN_REUSED}', '{Added.SUPPRESSED}')
+        WHERE result IN (
+            '{Added.DUPLICATE}', '{Added.TOKEN_REUSED}', '{Added.SUPPRESSED}', '{Added.RECENT}')
     )
     SELECT result, count(*) FROM told GROUP BY 1"""
 )
@@ -208,7 +244,8 @@ def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
     region = found[0]["import_region"] or region_of(found[0]["e164"])
     policy = policy_choice.of_row(found[0]).of_list(found[0]["e164"])
     rules = allowed_numbers.of_tenant(tenant_id)
-    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy, rules)
+    repeats = Repeats(found[0]["duplicates"], found[0]["duplicates_hours"])
+    return Target(campaign_id, region, store.agent_templates(found[0]["agent_id"]), policy, rules, repeats)
 
 
 def take_turn(campaign_id: uuid.UUID) -> None:
@@ -226,29 +263,71 @@ def add_rows(
     erased_numbers: ErasedNumbers,
     metadata: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
     *,
+    repeats: Repeats = ONCE,
     single: bool = False,
+    warn: Callable[[str], None] | None = None,
 ) -> list[AddedRow]:
     """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. `single`: it
-    is the one contact of a single call, to which nobody else adds (SingleCallError). Raises NotOpenError where there
-    is something to add to what has ended, and ListRefused (too_many_columns)."""
+    is the one contact of a single call, to which nobody else adds (SingleCallError); `warn` is told of numbers that
+    are left out of contacts which have another. Raises NotOpenError where there is something to add to what has
+    ended, and ListRefused (too_many_columns)."""
     groups: dict[int, Group] = {}
-    given = _as_json(accepted, metadata, groups)
-    asked = _asked(campaign_id, erased_numbers, lambda: [(row.line, row.phone_number) for row in accepted])
-    found = db.execute_sql(_ADD_ROWS, asked | {"rows": given}).fetchall()
+    numbers = [number for row in accepted for number in (row.phone_number, *row.further)]
+    asked = _asked(campaign_id, erased_numbers, repeats, lambda: numbers)
+    called = called_lately(erased_numbers.tenant_id, repeats, numbers)
+    recent = [row.line for row in accepted if called.intersection((row.phone_number, *row.further))]
+    kept = _only_callable(accepted, asked, warn)
+    asked |= {"rows": _as_json(kept, metadata, groups), "recent": recent, "several": True}
+    found = db.execute_sql(_ADD_ROWS, asked).fetchall()
+    first = {row.line: row.phone_number for row in kept}
     told = [
-        AddedRow(line, Added(result), contact_id, result == Added.SUPPRESSED and line in asked["erased"])
+        AddedRow(
+            line,
+            Added(result),
+            contact_id,
+            result == Added.SUPPRESSED and first[line] in asked["erased"],
+        )
         for line, result, contact_id in found
     ]
     _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, groups, single=single)
     return told
 
 
-def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers: ErasedNumbers) -> Addition:
+def _only_callable(
+    accepted: Sequence[AcceptedRow], asked: Mapping[str, Any], warn: Callable[[str], None] | None
+) -> list[AcceptedRow]:
+    """The rows without numbers that must not be called, as far as they have another."""
+    several = [number for row in accepted if row.further for number in (row.phone_number, *row.further)]
+    if not several:
+        return list(accepted)
+    found = db.execute_sql(_BARRED_AMONG, {**asked, "numbers": several}).fetchall()
+    barred = {*asked["erased"], *(number for (number,) in found)}
+    kept, lost = [], 0
+    for row in accepted:
+        numbers = (row.phone_number, *row.further)
+        left = [number for number in numbers if number not in barred]
+        if row.further and left:
+            lost += len(numbers) - len(left)
+            kept.append(replace(row, phone_number=left[0], further=tuple(left[1:])))
+        else:
+            kept.append(row)
+    if lost and warn is not None:
+        warn(further_numbers.told_lost(lost))
+    return kept
+
+
+def add_list(
+    campaign_id: uuid.UUID,
+    pieces: Generator[CopyRows],
+    erased_numbers: ErasedNumbers,
+    repeats: Repeats = ONCE,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Addition:
     """Add a list of any length, as it is read; its rejected rows are kept. Raises as `add_rows`, and whatever reading
-    the list raises."""
+    the list raises, and BusyError where others add to the campaign for so many seconds once it is read."""
     for statement in _STAGE:
         rows(statement)
-    counts, notes = ImportCounts(), ImportNotes()
+    counts, notes, further = ImportCounts(), ImportNotes(), False
     with closing(pieces) as read:
         for piece in read:
             if not piece.counts.rows:
@@ -257,9 +336,17 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers
             store.copy(f"COPY staged_contact ({STAGED_COLUMNS}) FROM STDIN", piece.contacts)
             store.copy(f"COPY staged_reject ({REJECT_COLUMNS}) FROM STDIN", piece.rejects)
             counts.add(piece.counts)
-            notes = piece.notes or notes
-    rows(_ONE_AT_A_TIME, campaign_id)
-    asked = _asked(campaign_id, erased_numbers, lambda: db.execute_sql(_STAGED).fetchall())
+            notes, further = piece.notes or notes, further or piece.further
+    _wait_for_turn(campaign_id, wait_seconds)
+    asked = _asked(campaign_id, erased_numbers, repeats, _staged_numbers)
+    asked |= {"recent": [], "several": further or rows(_SEVERAL, campaign_id)[0]["found"]}
+    if stage(erased_numbers.tenant_id, repeats):
+        asked["recent"] = [line for (line,) in db.execute_sql(_LATELY).fetchall()]
+    if further:
+        stored = Stored("staged_contact", "line", "true")
+        kept = further_numbers.keep_only(stored, _BARRED, asked, asked["erased"])
+        if lost := sum(number for _, number in kept.values()):
+            notes.warn(further_numbers.told_lost(lost))
     found = db.execute_sql(_ADD_LIST, asked).fetchall()
     told = Counter({Added(result): number for result, number in found})
     for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.groups):
@@ -270,14 +357,35 @@ def add_list(campaign_id: uuid.UUID, pieces: Generator[CopyRows], erased_numbers
     return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
 
 
+def _wait_for_turn(campaign_id: uuid.UUID, seconds: float) -> None:
+    """Be the only one who adds to this campaign until the transaction ends. Raises BusyError after so many seconds:
+    the transaction can do nothing more then."""
+    rows(_LOCK_TIMEOUT, f"{round(seconds * 1000)}ms")
+    try:
+        rows(_ONE_AT_A_TIME, campaign_id)
+    except OperationalError as error:
+        if isinstance(getattr(error, "orig", None), psycopg.errors.LockNotAvailable):
+            raise BusyError from error
+        raise
+    rows(_LOCK_TIMEOUT, "0")
+
+
+def _staged_numbers() -> list[str]:
+    return [number for (number,) in db.execute_sql(_NUMBERS).fetchall()]
+
+
 def _asked(
-    campaign_id: uuid.UUID, erased_numbers: ErasedNumbers, read: Callable[[], Sequence[tuple[int, str]]]
+    campaign_id: uuid.UUID,
+    erased_numbers: ErasedNumbers,
+    repeats: Repeats,
+    read: Callable[[], Sequence[str]],
 ) -> dict[str, Any]:
     look_up_by_index()
     return {
         "campaign": campaign_id,
         "tenant": erased_numbers.tenant_id,
-        "erased": erased_numbers.among(read),
+        "once": not repeats.allowed,
+        "erased": list(erased_numbers.among(read)),
     }
 
 
@@ -321,12 +429,15 @@ def _as_json(
     accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]], groups: dict[int, Group]
 ) -> str:
     """The rows as `_OF_JSON` reads them; their `groups` are noted."""
+    among = [note_groups(row, groups) for row in accepted]
     told: list[dict[str, Any]] = [
         {
             "id": str(new),
             "line": row.line,
             "phone_number": row.phone_number,
-            "zone_group": note_group(row, groups),
+            "zone_group": own[0],
+            "numbers": [row.phone_number, *row.further] if row.further else None,
+            "zone_groups": own if row.further else None,
             "custom_fields": row.custom_fields,
             "client_token": row.options.client_token,
             "expires_at": row.options.expires_at,
@@ -335,6 +446,6 @@ def _as_json(
             "consent_at": row.consent[0],
             "consent_source": row.consent[1],
         }
-        for new, row in zip(new_ids(len(accepted)), accepted, strict=True)
+        for new, row, own in zip(new_ids(len(accepted)), accepted, among, strict=True)
     ]
     return orjson.dumps(told).decode()

@@ -16,8 +16,9 @@ from typing import Any
 
 import orjson
 
-from campaigns import allowed_numbers, openings, store
+from campaigns import allowed_numbers, further_numbers, openings, store
 from campaigns.errors import CampaignsError, NumberRefused
+from campaigns.further_numbers import Stored
 from campaigns.lifecycle_errors import CampaignNotFoundError, SingleCallError
 from campaigns.number_hash import NumberHash
 from campaigns.number_rules import NumberRules
@@ -75,21 +76,31 @@ _ENTRIES = f"""
 _SUPPRESSED = suppressed(
     "contact.phone_number", tenant="campaign.tenant_id", campaign="campaign.id", digest="NULL::bytea"
 )
+_BARRED = suppressed("one.number", tenant="%(tenant)s", campaign="%(campaign)s", digest="NULL::bytea")
+# Who had several numbers begins with the first again.
 _CONTACTS = f"""
     WITH copied AS (
         INSERT INTO contact (id, campaign_id, position, phone_number, custom_fields, metadata, expires_at, priority,
-            consent_at, consent_source, zone_group)
-        SELECT {_NEW_ID}, campaign.id, row_number() OVER (ORDER BY position), phone_number, custom_fields,
-            contact.metadata, expires_at, priority, consent_at, consent_source, zone_group
+            consent_at, consent_source, zone_group, numbers, zone_groups, repeats)
+        SELECT {_NEW_ID}, campaign.id, row_number() OVER (ORDER BY position),
+            coalesce(numbers[1], phone_number), custom_fields, contact.metadata, expires_at, priority, consent_at,
+            consent_source, coalesce(zone_groups[1], zone_group), numbers, zone_groups,
+            CASE WHEN repeats = 0 THEN 0 ELSE row_number() OVER (ORDER BY position) END
         FROM campaign JOIN contact ON contact.campaign_id = %s
         WHERE campaign.id = %s AND contact.status = ANY(%s) AND (%s OR disposition = ANY(%s))
             AND (expires_at IS NULL OR expires_at > now())
-            AND NOT {_SUPPRESSED}
+            AND (numbers IS NOT NULL OR NOT {_SUPPRESSED})
         ORDER BY position RETURNING 1
     )
     SELECT count(*) AS n FROM copied"""
-_NUMBERS = "SELECT position, phone_number FROM contact WHERE campaign_id = %s"
-_TAKE_OUT = "DELETE FROM contact WHERE campaign_id = %s AND position = ANY(%s)"
+_NUMBERS = """
+    SELECT DISTINCT one.number FROM contact, unnest(coalesce(numbers, ARRAY[phone_number])) AS one (number)
+    WHERE campaign_id = %s"""
+_SEVERAL = "SELECT EXISTS (SELECT FROM contact WHERE campaign_id = %s AND numbers IS NOT NULL) AS found"
+_TAKE_OUT = f"""
+    DELETE FROM contact USING campaign WHERE campaign.id = contact.campaign_id AND campaign.id = %(campaign)s
+        AND (contact.phone_number = ANY(%(gone)s::text[]) OR contact.numbers IS NOT NULL AND {_SUPPRESSED})
+    RETURNING 1"""
 _IMPORTED = "UPDATE campaign SET import_rows = %s, import_accepted = %s WHERE id = %s"
 _ZONES = """
     INSERT INTO campaign_zone (campaign_id, zone_group, zones, places, consented)
@@ -106,6 +117,7 @@ _NO_SETTINGS: Mapping[str, object] = {
     "import_duplicates": 0,
     "import_invalid": 0,
     "import_suppressed": 0,
+    "import_recent": 0,
     "import_warnings": [],
 } | dict.fromkeys(
     (
@@ -166,11 +178,9 @@ def clone(
         not wanted.dispositions,
         list(wanted.dispositions),
     )
-    erased = ErasedNumbers(tenant_id, number_hash).among(lambda: db.execute_sql(_NUMBERS, (made,)).fetchall())
+    erased = ErasedNumbers(tenant_id, number_hash).among(lambda: _numbers(made))
     gone = {*erased, *_not_allowed(made, allowed_numbers.of_tenant(tenant_id))}
-    if gone:
-        rows(_TAKE_OUT, made, list(gone))
-    left = copied["n"] - len(gone)
+    left = copied["n"] - _take_out(made, tenant_id, list(gone))
     rows(_ZONES, made, campaign_id)
     never = openings.cancel_never_open(made, openings.write(made))
     cancelled = sum(group.contacts for group in never)
@@ -181,17 +191,34 @@ def clone(
     return made
 
 
-def _not_allowed(made: uuid.UUID, rules: NumberRules) -> list[int]:
-    """The places of those whose country, or premium-rate number, the tenant may not call any more."""
+def _numbers(made: uuid.UUID) -> list[str]:
+    return [number for (number,) in db.execute_sql(_NUMBERS, (made,)).fetchall()]
+
+
+def _take_out(made: uuid.UUID, tenant_id: str, gone: Sequence[str]) -> int:
+    """Take out who must not be called by any number, and of others' numbers those that must not be; how many of the
+    first."""
+    asked: dict[str, object] = {"campaign": made, "tenant": tenant_id, "gone": list(gone)}
+    several = rows(_SEVERAL, made)[0]["found"]
+    if several:
+        stored = Stored("contact", "position", "contact.campaign_id = %(campaign)s")
+        further_numbers.keep_only(stored, _BARRED, asked, gone)
+    if not several and not gone:
+        return 0
+    return len(db.execute_sql(_TAKE_OUT, asked).fetchall())
+
+
+def _not_allowed(made: uuid.UUID, rules: NumberRules) -> list[str]:
+    """The numbers whose country, or premium-rate number, the tenant may not call any more."""
     if rules.countries is None and rules.premium:
         return []
     time_slice = TimeSlice(let_others_run)
-    found: list[int] = []
-    for place, number in db.execute_sql(_NUMBERS, (made,)).fetchall():
+    found: list[str] = []
+    for number in _numbers(made):
         time_slice.check()
         # What stands in the place of an erased number is none, and taken out as that.
         if number.startswith("+") and not _allowed(number, rules):
-            found.append(place)
+            found.append(number)
     return found
 
 

@@ -18,6 +18,15 @@ from anyascii import anyascii
 from campaigns.errors import ListRefused, quoted
 
 PHONE_COLUMN = "phone_number"
+MOST_NUMBERS = 5
+"""Numbers of one contact, the first among them."""
+FURTHER_COLUMNS = tuple(f"{PHONE_COLUMN}_{place}" for place in range(2, MOST_NUMBERS + 1))
+"""The columns of a contact's further numbers, in the order in which they are tried."""
+_FURTHER = {
+    f"{name}_{place}": FURTHER_COLUMNS[place - 2]
+    for name in (PHONE_COLUMN, "phone")
+    for place in range(2, MOST_NUMBERS + 1)
+}
 MAX_COLUMN_NAME = 64
 VARIABLE_PREFIX = "carillon_"
 MOST_OF_A_VARIABLE = 100
@@ -48,9 +57,25 @@ def variable_name(column: str) -> str:
 
 def is_phone_column(written: str) -> bool:
     """Whether a header is `phone_number`: in any case and width, whatever invisible signs are in it."""
+    return _plain(written) == PHONE_COLUMN
+
+
+def number_column(written: str) -> str | None:
+    """Which of a contact's numbers a header is for, `phone_number` or one of FURTHER_COLUMNS (`phone_2` is
+    `phone_number_2`), written in the same ways; None for what is no number's."""
+    plain = _plain(written)
+    return plain if plain == PHONE_COLUMN else _FURTHER.get(plain)
+
+
+def is_number_column(name: str) -> bool:
+    """Whether a column, by the name under which it is kept, has numbers to be called."""
+    return name == PHONE_COLUMN or name in FURTHER_COLUMNS
+
+
+def _plain(written: str) -> str:
     if len(written) > MAX_COLUMN_NAME:
-        return False
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", written)).strip().lower() == PHONE_COLUMN
+        return ""
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", written)).strip().lower()
 
 
 def is_zone_column(name: str) -> bool:
@@ -96,9 +121,11 @@ def merged(known: Sequence[ListColumn], more: Iterable[ListColumn]) -> list[List
 
 
 class ColumnNames:
-    """The columns of one list, in the order in which they are met."""
+    """The columns of one list, in the order in which they are met; without `further` numbers `phone_number_2` is a
+    column like any other."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, further: bool = True) -> None:
+        self._further = further
         self.columns: list[ListColumn] = []
         self.variables: dict[str, str] = {}
         """By the name of a column, its variable."""
@@ -107,20 +134,30 @@ class ColumnNames:
     def add(self, written: str) -> str:
         """The name under which the next column is kept. Raises ListRefused: bad_column, duplicate_column."""
         unnamed = not _INVISIBLE.sub("", written).strip()
-        name = f"column_{len(self.columns) + 1}" if unnamed else column_name(written)
-        if name == PHONE_COLUMN and name in self.variables:
+        name = f"column_{len(self.columns) + 1}" if unnamed else self.name_of(written)
+        number = self.is_number(name)
+        if number and name in self.variables:
             raise ListRefused(
                 "duplicate_column",
-                f"contacts has more than one {PHONE_COLUMN} column; keep the one that is to be called, "
+                f"contacts has more than one {name} column; keep the one that is to be called, "
                 f"and name the others differently",
             )
         name = _other(name, self.variables.keys(), " ", MAX_COLUMN_NAME)
         # The number itself is no variable of a call.
-        variable = "" if name == PHONE_COLUMN else _other(variable_name(name), self._taken, "_", None)
+        variable = "" if number else _other(variable_name(name), self._taken, "_", None)
         self._taken.add(variable)
         self.variables[name] = variable
         self.columns.append(ListColumn(written.strip(), name, variable))
         return name
+
+    def name_of(self, written: str) -> str:
+        """The name under which a column is kept, before it is looked whether another has it. Raises as `add`."""
+        number = number_column(written) if self._further else None
+        return column_name(written) if number is None else number
+
+    def is_number(self, name: str) -> bool:
+        """Whether the column of this name has numbers to be called."""
+        return is_number_column(name) if self._further else name == PHONE_COLUMN
 
 
 def _other(wanted: str, taken: Container[str], between: str, most: int | None) -> str:

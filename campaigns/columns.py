@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from campaigns.column_names import PHONE_COLUMN, ColumnNames, ListColumn, is_zone_column
+from campaigns.column_names import FURTHER_COLUMNS, PHONE_COLUMN, ColumnNames, ListColumn, is_zone_column
 from campaigns.errors import ListRefused, quoted
 from campaigns.number_hints import Hint, hints
 
@@ -51,7 +51,8 @@ class Columns:
 
     `variables` carry them, by name; `overhead` are the bytes of all those names in a call; `beside` are the columns
     that say of which country a number is; `consent_at` and `consent_source` are where these are, if they are.
-    `zone`: the place and name of the column that says in which time zone a contact is.
+    `zone`: the place and name of the column that says in which time zone a contact is; `further`: those of the
+    columns with its other numbers, in the order in which these are tried.
     """
 
     phone: int
@@ -63,16 +64,23 @@ class Columns:
     consent_at: int | None = None
     consent_source: int | None = None
     zone: tuple[int, str] | None = None
+    further: tuple[tuple[int, str], ...] = ()
 
     def name(self, index: int) -> str:
         """The column's own name, as it is kept."""
-        return next((name for place, name in self.custom if place == index), PHONE_COLUMN)
+        named = (*self.custom, *self.further)
+        return next((name for place, name in named if place == index), PHONE_COLUMN)
 
 
 def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
-    """The columns of these names, the number's wherever it is among them; `variables` by name."""
+    """The columns of these names, the numbers' wherever they are among them; `variables` by name, empty of what has
+    numbers to be called."""
     phone = names.index(PHONE_COLUMN) if PHONE_COLUMN in names else len(names)
-    custom = tuple((index, name) for index, name in enumerate(names) if index != phone)
+    further = tuple(
+        (names.index(name), name) for name in FURTHER_COLUMNS if name in names and not variables.get(name)
+    )
+    numbers = {phone, *(index for index, _ in further)}
+    custom = tuple((index, name) for index, name in enumerate(names) if index not in numbers)
     used = {name: variables[name] for _, name in custom}
     zone = next(((index, name) for index, name in custom if is_zone_column(name)), None)
     consent = {
@@ -88,6 +96,7 @@ def columns_of(names: Sequence[str], variables: Mapping[str, str]) -> Columns:
         consent.get("consent_at"),
         consent.get("consent_source"),
         zone,
+        further,
     )
 
 

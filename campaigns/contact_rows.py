@@ -22,7 +22,9 @@ def contact_rows(
     of a list that is examined: there the report says so."""
     notes, doctor = ImportNotes(), request.doctor()
     batches = _batches(request, file, notes, doctor, let_others_run)
-    pieces = copy_rows(batches, request.campaign_id, notes=notes, staged=request.added)
+    pieces = copy_rows(
+        batches, request.campaign_id, notes=notes, staged=request.added, repeats=request.repeats
+    )
     return pieces if doctor is None else with_report(pieces, doctor, notes)
 
 
@@ -43,6 +45,7 @@ def _batches(
             options=request.added,
             policy=request.policy,
             rules=request.rules,
+            repeats=request.repeats,
             doctor=doctor,
             let_others_run=let_others_run,
         )
@@ -57,6 +60,7 @@ def _batches(
         options=request.added,
         policy=request.policy,
         rules=request.rules,
+        repeats=request.repeats,
         doctor=doctor,
         let_others_run=let_others_run,
     )

@@ -20,7 +20,7 @@ import phonenumbers
 
 from campaigns import log_bounds
 from campaigns.number_hash import NumberHash
-from campaigns.suppressed_contacts import Cancelled, cancel_named
+from campaigns.suppressed_contacts import Cancelled, cancel_all
 from campaigns.suppressions import ANY_CAMPAIGN, NOTE
 from cooperative import let_others_run
 from models import db, new_id, rows, rows_as, transaction
@@ -58,9 +58,13 @@ SELECT EXISTS (
         SELECT FROM pg_stat_activity WHERE backend_xid = running.id::xid
             AND (datname IS DISTINCT FROM current_database() OR backend_type <> 'client backend'))) AS found"""
 _CONTACTS = """
-SELECT contact.id::text, contact.campaign_id::text, contact.status FROM campaign
-    JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
-WHERE campaign.tenant_id = %s ORDER BY contact.id"""
+SELECT contact.id::text, contact.campaign_id::text, contact.status, contact.numbers FROM campaign
+    JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %(number)s
+WHERE campaign.tenant_id = %(tenant)s
+UNION
+SELECT contact.id::text, contact.campaign_id::text, contact.status, contact.numbers FROM contact
+    JOIN campaign ON campaign.id = contact.campaign_id
+WHERE contact.numbers @> ARRAY[%(number)s] AND campaign.tenant_id = %(tenant)s ORDER BY 1"""
 _IN_USE = """
 SELECT EXISTS (SELECT FROM contact WHERE id = ANY(%(contacts)s::uuid[])
         AND status IN ('pending', 'originated', 'connected'))
@@ -74,8 +78,8 @@ SELECT EXISTS (SELECT FROM contact WHERE id = ANY(%(contacts)s::uuid[])
         WHERE outbox.campaign_id = ANY(%(campaigns)s::uuid[])
             AND transition.contact_id = ANY(%(contacts)s::uuid[])) AS found"""
 _ERASE = (
-    f"""UPDATE contact SET phone_number = '{ERASED}:' || id, custom_fields = '{{}}', metadata = '{{}}',
-        consent_at = NULL, consent_source = NULL, updated_at = now()
+    f"""UPDATE contact SET phone_number = '{ERASED}:' || id, numbers = NULL, zone_groups = NULL, struck = 0,
+        custom_fields = '{{}}', metadata = '{{}}', consent_at = NULL, consent_source = NULL, updated_at = now()
     WHERE id = ANY(%(contacts)s::uuid[])""",
     """DELETE FROM cdr_inbox USING call WHERE call.id = cdr_inbox.uuid
         AND call.contact_id = ANY(%(contacts)s::uuid[])""",
@@ -140,11 +144,12 @@ class OpenErasure:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a number is: contacts, and their campaigns."""
+    """Where a number is: contacts, and their campaigns; `others` are the other numbers of these contacts."""
 
     contacts: tuple[str, ...]
     campaigns: tuple[str, ...]
     pending: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def ask(tenant_id: str, number: str, by: str, number_hash: NumberHash) -> uuid.UUID:
@@ -195,18 +200,21 @@ def older_running(since: str) -> bool:
 def find(erasure: OpenErasure) -> Found:
     """Where the number is now."""
     with db.connection_context():
-        found = rows(_CONTACTS, erasure.number, erasure.tenant_id)
+        asked = {"number": erasure.number, "tenant": erasure.tenant_id}
+        cursor = db.execute_sql(_CONTACTS, asked)
+        names = [column.name for column in cursor.description]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return Found(
         tuple(row["id"] for row in found),
         tuple(dict.fromkeys(row["campaign_id"] for row in found)),
         tuple(row["id"] for row in found if row["status"] == "pending"),
+        tuple({number: None for row in found for number in row["numbers"] or () if number != erasure.number}),
     )
 
 
-def cancel(erasure: OpenErasure, found: Found, owner: str, number_hash: NumberHash) -> Cancelled:
-    """Take those off the lists that are pending."""
-    digest = number_hash(erasure.number)
-    return cancel_named(owner, found.pending, [digest] * len(found.pending))
+def cancel(found: Found, owner: str) -> Cancelled:
+    """Take those off the lists that are pending, whatever other numbers they have."""
+    return cancel_all(owner, found.pending)
 
 
 def in_use(found: Found) -> bool:
@@ -264,8 +272,9 @@ def erase(erasure: OpenErasure, found: Found) -> bool:
             return False
         for statement in _ERASE:
             db.execute_sql(statement, asked)
-        for row in rows(_ANSWERS, erasure.tenant_id, erasure.number):
-            rows(_ANSWER, without(row["body"], erasure.number), erasure.tenant_id, row["key"])
+        for number in (erasure.number, *found.others):
+            for row in rows(_ANSWERS, erasure.tenant_id, number):
+                rows(_ANSWER, without(row["body"], number), erasure.tenant_id, row["key"])
         rows(_DONE, erasure.id)
     return True
 

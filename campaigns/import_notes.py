@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from campaigns.column_names import PHONE_COLUMN, ListColumn
+from campaigns.column_names import ListColumn
 from campaigns.list_report import ListReport
 from campaigns.zone_groups import Group
 
@@ -16,7 +16,8 @@ MOST_WARNINGS = 20
 @dataclass(slots=True)
 class ImportNotes:
     """Filled while a list is read. `warnings` are sentences for the uploader; `groups` are those of its contacts
-    (`zone_groups`), by their ids; `encoding`, `delimiter` and `sheet` are a file's; `report` is a doctor's."""
+    (`zone_groups`), by their ids; `most_numbers`: how many numbers one of them has at most; `encoding`, `delimiter`
+    and `sheet` are a file's; `report` is a doctor's."""
 
     columns: list[ListColumn] = field(default_factory=list)
     encoding: str | None = None
@@ -25,6 +26,7 @@ class ImportNotes:
     report: ListReport | None = None
     warnings: list[str] = field(default_factory=list)
     groups: dict[int, Group] = field(default_factory=dict)
+    most_numbers: int = 1
 
     def warn(self, sentence: str) -> None:
         """Add a sentence, once; those past the first 20 are left out."""
@@ -33,11 +35,11 @@ class ImportNotes:
 
     @property
     def custom(self) -> list[ListColumn]:
-        """The columns but for the number's."""
-        return [column for column in self.columns if column.name != PHONE_COLUMN]
+        """The columns but for the numbers', which are no variables of a call."""
+        return [column for column in self.columns if column.variable]
 
     def told_columns(self) -> list[dict[str, str]]:
-        """The columns as they are kept and told; the number's is no variable of a call."""
+        """The columns as they are kept and told."""
         return [
             {"header": column.header, "column": column.name, "variable": column.variable}
             for column in self.custom
@@ -49,6 +51,7 @@ class ImportNotes:
             "columns": [asdict(column) for column in self.columns],
             "warnings": self.warnings,
             "groups": [(known, tuple(group)) for known, group in self.groups.items()],
+            "most_numbers": self.most_numbers,
             "encoding": self.encoding,
             "delimiter": self.delimiter,
             "sheet": self.sheet,
@@ -60,6 +63,7 @@ class ImportNotes:
         """What `to_json` said."""
         return cls(
             columns=[ListColumn(**column) for column in said["columns"]],
+            most_numbers=said["most_numbers"],
             encoding=said["encoding"],
             delimiter=said["delimiter"],
             sheet=said["sheet"],

@@ -6,6 +6,7 @@ Shared by the two forms of a list, a CSV file (`importer`) and objects of a JSON
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from campaigns.columns import CellRefused, Columns, Limits
 from campaigns.consent import consent_of
 from campaigns.contact_options import PLAIN, ContactOptions
 from campaigns.errors import ListRefused, NumberRefused, quoted
+from campaigns.import_notes import ImportNotes
 from campaigns.list_policies import ListPolicy
 from campaigns.number_hints import hinted_number
 from campaigns.number_rules import ANY_COUNTRY, NOT_ALLOWED, NumberRules
@@ -33,7 +35,8 @@ _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
     """A contact: `line` of its file, the number in E.164, the other columns by name, the row's text, when and where
-    consent was given, and its time zone, as far as a list says so. `places` where policy packs bind its campaign."""
+    consent was given, and its time zone, as far as a list says so. `places` where policy packs bind its campaign;
+    `further` are its other numbers, in the order in which they are tried."""
 
     line: int
     phone_number: str
@@ -43,6 +46,7 @@ class AcceptedRow:
     consent: tuple[str | None, str | None] = (None, None)
     time_zone: str | None = None
     places: Places = ()
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class ImportCounts:
     duplicates: int = 0
     invalid: int = 0
     suppressed: int = 0
+    recent: int = 0
 
     def add(self, more: ImportCounts) -> None:
         """Count those rows too."""
@@ -75,6 +80,7 @@ class ImportCounts:
         self.duplicates += more.duplicates
         self.invalid += more.invalid
         self.suppressed += more.suppressed
+        self.recent += more.recent
 
 
 @dataclass(slots=True)
@@ -110,9 +116,35 @@ def _told(refused: NumberRefused) -> str:
     return f"{reason}; {_REMEDIES[refused.code]}" if refused.code in _REMEDIES else reason
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """Numbers that are left out of contacts which are called by another: how many for each code, and the line of the
+    first."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    first_line: int = 0
+
+    def add(self, codes: Sequence[str], line: int) -> None:
+        """Count those of one contact."""
+        if codes:
+            self.codes.update(codes)
+            self.first_line = self.first_line or line
+
+    def told(self) -> str | None:
+        """A sentence about them; None where there are none."""
+        if not self.codes:
+            return None
+        named = ", ".join(f"{count} {code}" for code, count in self.codes.most_common())
+        count = sum(self.codes.values())
+        which = "1 number is" if count == 1 else f"{count} numbers are"
+        first = f"on line {self.first_line}" if count == 1 else f"the first on line {self.first_line}"
+        return f"{which} left out of contacts that have another ({named}), {first}"
+
+
 class RowBatcher:
     """Numbers, duplicates and limits over a whole list: what one row cannot know by itself. With `options` some of
-    its columns are no custom fields (`contact_options.NAMES`); whom `policy` does not let be called is rejected."""
+    its columns are no custom fields (`contact_options.NAMES`); whom `policy` does not let be called is rejected.
+    With `repeats` each row is a contact, whatever numbers it has."""
 
     def __init__(
         self,
@@ -123,8 +155,12 @@ class RowBatcher:
         options: bool = False,
         policy: ListPolicy | None = None,
         rules: NumberRules = ANY_COUNTRY,
+        repeats: bool = False,
     ) -> None:
         self._rules = rules
+        self._repeats = repeats
+        self._left_out = LeftOut()
+        self._accepted = False
         self._policy = policy
         self._now = datetime.now(UTC)
         self.limits = limits
@@ -161,10 +197,15 @@ class RowBatcher:
             if len(batch) >= BATCH_ROWS:
                 yield batch
                 batch = Batch()
-        if not self._lines:
+        if not self._accepted:
             raise _no_good_row(count, first)
         if len(batch):
             yield batch
+
+    def warn(self, notes: ImportNotes) -> None:
+        """Say of the whole list what its rows do not: which further numbers are left out."""
+        if (told := self._left_out.told()) is not None:
+            notes.warn(told)
 
     def accepted(
         self, line: int, text: str, cells: Sequence[str], columns: Columns
@@ -184,12 +225,10 @@ class RowBatcher:
             zone = time_zones.named(cell)
             if zone is None:
                 return rejected_cell(line, text, _no_zone(columns.zone[1], cell))
-        raw = cells[columns.phone] if columns.phone < have else ""
+        left_out: list[str] = []
         try:
-            number = self._number(raw, cells, columns)
+            numbers = self._numbers(cells, columns, left_out)
         except NumberRefused as failure:
-            if failure.code == "date":
-                self._holds_dates = True
             return rejected(line, text, failure.code, _told(failure), PHONE_COLUMN)
         consent: tuple[str | None, str | None] | CellRefused = (None, None)
         if columns.consent_at is not None or columns.consent_source is not None:
@@ -198,18 +237,68 @@ class RowBatcher:
             return rejected_cell(line, text, consent)
         places: Places = ()
         if self._policy is not None:
-            refused = self._policy.refusal(number, consented=consent[0] is not None)
+            refused = self._barred(numbers, self._policy, left_out, consented=consent[0] is not None)
             if refused is not None:
                 return rejected_cell(line, text, refused)
-            places = places_of(number)
+            places = places_of(numbers[0])
         # Last of all: a row that is rejected keeps no later one with its number from being called.
-        earlier = self._lines.setdefault(number, line)
-        if earlier != line:
-            reason = f"{number} is already on line {earlier}"
-            return RejectedRow(
-                line, kept_text(text), "duplicate", reason, PHONE_COLUMN, repeats=(number, earlier)
-            )
-        return AcceptedRow(line, number, fields, options, text, consent, zone, places)
+        repeated = self._repeated(line, text, numbers)
+        if repeated is not None:
+            return repeated
+        self._accepted = True
+        self._left_out.add(left_out, line)
+        number, *further = numbers
+        return AcceptedRow(line, number, fields, options, text, consent, zone, places, tuple(further))
+
+    def _barred(
+        self, numbers: list[str], policy: ListPolicy, left_out: list[str], *, consented: bool
+    ) -> CellRefused | None:
+        """Take out those that the packs do not let be called, and note their codes; why there is none left."""
+        refused = [policy.refusal(number, consented=consented) for number in numbers]
+        numbers[:] = [number for number, why in zip(numbers, refused, strict=True) if why is None]
+        left_out += [why.code for why in refused if why is not None]
+        return None if numbers else refused[0]
+
+    def _repeated(self, line: int, text: str, numbers: Sequence[str]) -> RejectedRow | None:
+        """The row as a duplicate, where one of its numbers is an earlier one's; else they are its own from now on."""
+        if self._repeats:
+            return None
+        for number in numbers:
+            earlier = self._lines.get(number)
+            if earlier is not None:
+                reason = f"{number} is already on line {earlier}"
+                return RejectedRow(
+                    line, kept_text(text), "duplicate", reason, PHONE_COLUMN, repeats=(number, earlier)
+                )
+        for number in numbers:
+            self._lines[number] = line
+        return None
+
+    def _numbers(self, cells: Sequence[str], columns: Columns, left_out: list[str]) -> list[str]:
+        """The numbers of the row in E.164, each once, at least one; the codes of others go to `left_out`. Raises
+        NumberRefused, of the first, where none can be called."""
+        numbers: list[str] = []
+        refused: NumberRefused | None = None
+        for index in (columns.phone, *(place for place, _ in columns.further)):
+            raw = cells[index] if index < len(cells) else ""
+            if index != columns.phone and not raw.strip():
+                continue
+            try:
+                number = self._number(raw, cells, columns)
+            except NumberRefused as failure:
+                if failure.code == "date":
+                    self._holds_dates = True
+                if refused is None:
+                    refused = failure
+                if failure.code != "missing_number":
+                    left_out.append(failure.code)
+                continue
+            if number not in numbers:
+                numbers.append(number)
+        if not numbers:
+            assert refused is not None
+            raise refused
+        return numbers
 
     def _number(self, raw: str, cells: Sequence[str], columns: Columns) -> str:
         """The number of the row in E.164. Raises NumberRefused."""

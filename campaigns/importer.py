@@ -52,6 +52,7 @@ def read_list(
     options: bool = False,
     policy: ListPolicy | None = None,
     rules: NumberRules = ANY_COUNTRY,
+    repeats: bool = False,
     doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
@@ -60,7 +61,8 @@ def read_list(
     `now`, so that others can run.
 
     `templates` are the agent's: a row that it could not be given is rejected. `notes` are filled on the way. With
-    `options` the list has columns that say something of the contact (`contact_options`). A `doctor` looks on, and has
+    `options` the list has columns that say something of the contact (`contact_options`), with `repeats` each row is
+    one, whatever number it has. A `doctor` looks on, and has
     a list without a phone_number column read by the likeliest one.
     Raises ListRefused, also after some batches (too_many_rows, no_good_row): the caller keeps none of them then.
     """
@@ -86,12 +88,14 @@ def read_list(
             options=options,
             policy=policy,
             rules=rules,
+            repeats=repeats,
         )
         batcher.look_ahead(row.cells[columns.phone] for row in sample if columns.phone < len(row.cells))
         note_mojibake(notes, columns, [row.cells for row in sample])
         every = itertools.chain(sample, rows)
         del sample
         yield from batcher.batches(_judged(every, columns, batcher, doctor))
+        batcher.warn(notes)
 
 
 def _sheet_rows(

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from campaigns.column_names import PHONE_COLUMN, ColumnNames, is_phone_column
+from campaigns.column_names import PHONE_COLUMN, ColumnNames, number_column
 from campaigns.columns import Columns, Limits, check_cells, columns_of
 from campaigns.errors import ListRefused, quoted
 from campaigns.import_notes import ImportNotes
@@ -40,14 +40,15 @@ def read_objects(
     options: bool = False,
     policy: ListPolicy | None = None,
     rules: NumberRules = ANY_COUNTRY,
+    repeats: bool = False,
     doctor: Doctor | None = None,
     let_others_run: Callable[[], None] = nobody_else,
     now: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Batch]:
     """Read the inline `contacts` array of a JSON body by the same rules; a row's line is its place, from 1.
 
-    Values are strings, numbers, booleans or null (an empty cell). `options` and `doctor` as of read_list, which says
-    too what is raised.
+    Values are strings, numbers, booleans or null (an empty cell). `options`, `repeats` and `doctor` as of read_list,
+    which says too what is raised.
     """
     time_slice = TimeSlice(let_others_run, now=now)
     notes = ImportNotes() if notes is None else notes
@@ -59,6 +60,7 @@ def read_objects(
         options=options,
         policy=policy,
         rules=rules,
+        repeats=repeats,
     )
 
     def rows() -> Iterator[AcceptedRow | RejectedRow]:
@@ -77,6 +79,7 @@ def read_objects(
     batcher.look_ahead(_phone_cells(sample))
     every = itertools.chain(sample, ahead)
     yield from batcher.batches(rows())
+    batcher.warn(notes)
 
 
 def read_object(
@@ -89,9 +92,9 @@ def read_object(
     policy: ListPolicy | None = None,
     rules: NumberRules = ANY_COUNTRY,
 ) -> AcceptedRow | RejectedRow:
-    """Read one contact that is no list's by the same rules; its columns are noted. Raises ListRefused for a column
-    that the templates need and it lacks, or for too many."""
-    keys = _ContactKeys(limits)
+    """Read one contact that is no list's by the same rules, with one number; its columns are noted. Raises
+    ListRefused for a column that the templates need and it lacks, or for too many."""
+    keys = _ContactKeys(limits, further=False)
     keys.columns(tuple(contact))
     keys.require_phone()
     notes.columns = keys.known.columns
@@ -104,8 +107,8 @@ def read_object(
 class _ContactKeys:
     """The keys of JSON contacts, checked once each: together they are the list's columns."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.known = ColumnNames()
+    def __init__(self, limits: Limits, *, further: bool = True) -> None:
+        self.known = ColumnNames(further=further)
         self._limits = limits
         self._names: dict[str, str] = {}
         self._columns: dict[tuple[str, ...], Columns] = {}
@@ -122,13 +125,8 @@ class _ContactKeys:
             if key not in self._names:
                 if not key.strip():
                     raise ListRefused("bad_column", "contacts has an empty key; every key needs a name")
-                again = is_phone_column(key) and PHONE_COLUMN in self.known.variables
-                self._names[key] = PHONE_COLUMN if again else self.known.add(key)
-        if sum(self._names[key] == PHONE_COLUMN for key in keys) > 1:
-            raise ListRefused(
-                "duplicate_column",
-                f"contacts has an object with more than one {PHONE_COLUMN}; keep the one that is to be called",
-            )
+                self._names[key] = self._number(key) or self.known.add(key)
+        self._refuse_twice([self._names[key] for key in keys])
         if len(self._names) > self._limits.max_columns:
             raise ListRefused(
                 "too_many_columns",
@@ -138,6 +136,19 @@ class _ContactKeys:
         if len(self._columns) < BATCH_ROWS:
             self._columns[keys] = columns
         return columns
+
+    def _number(self, key: str) -> str | None:
+        """The numbers' column that an earlier key was, perhaps written otherwise."""
+        number = number_column(key)
+        return number if number is not None and self.known.variables.get(number) == "" else None
+
+    def _refuse_twice(self, names: Sequence[str]) -> None:
+        for name in {name for name in names if self.known.is_number(name)}:
+            if names.count(name) > 1:
+                raise ListRefused(
+                    "duplicate_column",
+                    f"contacts has an object with more than one {name}; keep the one that is to be called",
+                )
 
     def require_phone(self) -> None:
         """Raise ListRefused (no_phone_column) unless some object had a phone_number."""

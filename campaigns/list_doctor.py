@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -109,6 +110,9 @@ class Doctor:
         place, by_name = 0, _by_name(cells, columns)
         if isinstance(row, AcceptedRow):
             place, by_name[PHONE_COLUMN] = self._report.accepted, row.phone_number
+            by_name |= {name: "" for _, name in columns.further} | dict(
+                zip((name for _, name in columns.further), row.further, strict=False)
+            )
         elif row.code in NOT_CORRECTED or _SURROGATE.search("".join(cells)):
             return
         self._lines.append(orjson.dumps([place, by_name]) + b"\n")
@@ -136,9 +140,7 @@ def with_report(pieces: Generator[CopyRows], doctor: Doctor, notes: ImportNotes)
     report, and raised no more."""
     try:
         for piece in pieces:
-            yield CopyRows(
-                piece.contacts, piece.rejects, piece.counts, piece.notes, piece.sources, doctor.take()
-            )
+            yield replace(piece, corrected=doctor.take())
     except ListRefused as refused:
         doctor.refuse(refused)
     notes.report = doctor.report(notes)
@@ -148,7 +150,8 @@ def with_report(pieces: Generator[CopyRows], doctor: Doctor, notes: ImportNotes)
 def _by_name(cells: Sequence[str], columns: Columns) -> dict[str, str]:
     have = len(cells)
     by_name = {PHONE_COLUMN: cells[columns.phone] if columns.phone < have else ""}
-    return by_name | {name: cells[index] if index < have else "" for index, name in columns.custom}
+    named = (*columns.further, *columns.custom)
+    return by_name | {name: cells[index] if index < have else "" for index, name in named}
 
 
 def _shown(cells: Sequence[str], columns: Columns, row: Judged, place: int) -> dict[str, object]:
@@ -168,7 +171,8 @@ def _uses(names: Sequence[str], variables: dict[str, str]) -> dict[str, str]:
     if PHONE_COLUMN not in names:
         return dict.fromkeys(names, "custom_field")
     columns = columns_of(names, variables)
-    uses = {PHONE_COLUMN: "number"} | {name: "custom_field" for _, name in columns.custom}
+    uses = {PHONE_COLUMN: "number"} | {name: "further_number" for _, name in columns.further}
+    uses |= {name: "custom_field" for _, name in columns.custom}
     for hint in columns.beside:
         uses[hint.column] = "country" if hint.kind is HintKind.COUNTRY else "area_code"
     for index, use in ((columns.consent_at, "consent_at"), (columns.consent_source, "consent_source")):

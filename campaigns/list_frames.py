@@ -28,6 +28,7 @@ def rows_frame(rows: CopyRows) -> bytes:
         "rejects": len(rows.rejects),
         "sources": len(rows.sources),
         "corrected": len(rows.corrected),
+        "further": rows.further,
         "counts": asdict(rows.counts),
         "notes": None if rows.notes is None else rows.notes.to_json(),
     }
@@ -58,5 +59,6 @@ def read_frames(stream: IO[bytes]) -> Iterator[CopyRows]:
         if read < sum(said[part] for part in parts):
             break
         notes = None if said["notes"] is None else ImportNotes.from_json(said["notes"])
-        yield CopyRows(contacts, rejects, ImportCounts(**said["counts"]), notes, sources, corrected)
+        counts = ImportCounts(**said["counts"])
+        yield CopyRows(contacts, rejects, counts, notes, sources, corrected, said["further"])
     raise ListNotRead

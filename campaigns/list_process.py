@@ -42,7 +42,8 @@ class ListForm(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ListRequest:
     """What to read a list for; `added`: to be added to a campaign that there is; `examined`: by a doctor, who
-    writes a corrected file's rows where that is asked for, too."""
+    writes a corrected file's rows where that is asked for, too; `repeats`: each row is a contact, whatever number it
+    has."""
 
     form: ListForm
     campaign_id: uuid.UUID
@@ -56,6 +57,7 @@ class ListRequest:
     corrected: bool = False
     sheet: str | None = None
     rules: NumberRules = ANY_COUNTRY
+    repeats: bool = False
 
     def doctor(self) -> Doctor | None:
         """Who looks on, where somebody is to."""
@@ -82,6 +84,7 @@ class ListRequest:
             said["corrected"],
             said["sheet"],
             _rules(said["rules"]),
+            said["repeats"],
         )
 
 

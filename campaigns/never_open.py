@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from models import rows, transaction
+from campaigns.further_numbers import following, goes_on
+from models import db, rows, transaction
 
 SLICE = 1_000
 """Contacts cancelled in one transaction."""
@@ -18,15 +19,30 @@ SLICE = 1_000
 _LOCK = """
     SELECT 1 FROM campaign WHERE id = %s AND windows IS NOT NULL AND completed_at IS NULL AND deleted_at IS NULL
     FOR SHARE"""
-_CANCEL = """
+_NEVER = """NOT EXISTS (
+    SELECT FROM opening WHERE opening.campaign_id = contact.campaign_id
+        AND opening.zone_group = contact.zone_group AND closes_at > now())"""
+_ELSEWHERE = """EXISTS (SELECT FROM opening WHERE opening.campaign_id = contact.campaign_id
+            AND opening.zone_group = contact.zone_groups[other.place] AND closes_at > now())"""
+# It goes on with a number that the window opens for.
+_GO_ON = f"""
+    WITH free AS (
+        SELECT id FROM contact WHERE campaign_id = %(campaign)s AND zone_group = ANY(%(groups)s::bigint[]) AND waiting
+            AND status = 'pending' AND numbers IS NOT NULL AND {_NEVER}
+            AND {following("contact", _ELSEWHERE)} IS NOT NULL
+        ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    ), gone_on AS (
+        UPDATE contact SET {goes_on("contact", _ELSEWHERE, strike=False)}, updated_at = now()
+        FROM free WHERE contact.id = free.id RETURNING contact.id
+    )
+    SELECT count(*)::int AS n FROM gone_on"""
+_CANCEL = f"""
     WITH gone AS (
         UPDATE contact SET status = 'cancelled', next_attempt_at = NULL, wait_reason = NULL, version = version + 1,
             updated_at = now()
         WHERE ctid = ANY(ARRAY(
             SELECT contact.ctid FROM contact WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting
-                AND status = 'pending' AND NOT EXISTS (
-                    SELECT FROM opening WHERE opening.campaign_id = contact.campaign_id
-                        AND opening.zone_group = contact.zone_group AND closes_at > now())
+                AND status = 'pending' AND {_NEVER}
             LIMIT %s FOR UPDATE SKIP LOCKED))
         RETURNING id, campaign_id, version, disposition, attempts, last_cause
     ), written AS (
@@ -42,12 +58,16 @@ _CANCEL = """
 
 
 def cancel_slice(campaign_id: uuid.UUID, groups: Sequence[int], owner: str) -> int:
-    """Cancel the next SLICE who wait in these groups, as far as these still have no opening; how many. In a
-    transaction of its own; `owner` names whose transition rows these are. The caller then completes the campaign
-    where nobody is left."""
+    """Cancel the next SLICE who wait in these groups, as far as these still have no opening, or have them go on who
+    have a number of another group; how many. In a transaction of its own; `owner` names whose transition rows these
+    are. The caller then completes the campaign where nobody is left."""
     with transaction():
         if not rows(_LOCK, campaign_id):
             return 0
+        asked = {"campaign": campaign_id, "groups": list(groups), "most": SLICE}
+        gone_on: int = db.execute_sql(_GO_ON, asked).fetchone()[0]
+        if gone_on:
+            return gone_on
         (found,) = rows(_CANCEL, campaign_id, list(groups), SLICE, owner, f"{owner}:windows")
     number: int = found["n"]
     return number

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from campaigns import policy_choice
+from campaigns.further_numbers import following, goes_on
 from campaigns.number_zones import Zones
 from campaigns.places import HEAD, places_of
 from campaigns.policies import Demands
@@ -26,7 +27,7 @@ from campaigns.policy_packs import Rule, packs_version
 from campaigns.windows import DAY, Span, Windows, merged
 from campaigns.zone_groups import Group
 from cooperative import let_others_run
-from models import rows, transaction
+from models import db, rows, transaction
 
 AHEAD_SECONDS = 15 * DAY
 AGAIN_SECONDS = 8 * DAY
@@ -79,6 +80,11 @@ _NOTE_GROUPS = """
 _WAITS = """
     SELECT 1 FROM contact WHERE campaign_id = %s AND zone_group = ANY(%s::bigint[]) AND waiting AND status = 'pending'
     LIMIT 1"""
+_ELSEWHERE = "contact.zone_groups[other.place] <> ALL(%(groups)s::bigint[])"
+_GO_ON = f"""
+UPDATE {{table}} AS contact SET {goes_on("contact", _ELSEWHERE, strike=False)}
+WHERE campaign_id = %(campaign)s AND zone_group = ANY(%(groups)s::bigint[]) AND status = 'pending'
+    AND numbers IS NOT NULL AND {following("contact", _ELSEWHERE)} IS NOT NULL"""
 _CANCEL = """
 WITH gone AS (
     UPDATE contact SET status = 'cancelled', waiting = false
@@ -209,15 +215,33 @@ def ahead(windows: Windows, zones: Sequence[str], now: int) -> list[Span]:
     return found if start == now else found[:FEW]
 
 
+def go_on_elsewhere(campaign_id: uuid.UUID, groups: Sequence[int], table: str = "contact") -> None:
+    """Have the contacts of these groups, for whom the window never opens, be called by another number where they have
+    one that it opens for."""
+    db.execute_sql(_GO_ON.format(table=table), {"campaign": campaign_id, "groups": list(groups)})
+
+
 def cancel_never_open(campaign_id: uuid.UUID, groups: Sequence[int]) -> list[NeverOpen]:
-    """Cancel the contacts of these groups, of a list that is just being stored: nobody could ever call them. Their
-    counts are the caller's to write."""
+    """Cancel the contacts of these groups, of a list that is just being stored, but for those who have a number of
+    another: nobody could ever call them. Their counts are the caller's to write."""
     if not groups:
         return []
     (campaign,) = rows(f"SELECT time_zone, {_BOUND} FROM campaign WHERE id = %s", campaign_id)
     known = {row["zone_group"]: row for row in _placed(campaign_id, campaign, rows(_GROUPS, campaign_id))}
+    go_on_elsewhere(campaign_id, groups)
     gone = rows(_CANCEL, campaign_id, list(groups))
     return [_never_open(row, campaign, known[row["zone_group"]]) for row in gone]
+
+
+def never_groups(campaign: Mapping[str, Any], groups: Mapping[int, Group], now: int) -> list[int]:
+    """The groups for which the window of a campaign with these columns, that is not stored, never opens."""
+    windows = Windows.from_json(campaign["windows"], campaign["holidays"])
+    found = []
+    for name, group in groups.items():
+        if not _ahead(windows, campaign, group._asdict(), now):
+            found.append(name)
+        let_others_run()
+    return found
 
 
 def never_open(

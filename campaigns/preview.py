@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -25,6 +26,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.number_zones import Zones
 from campaigns.numbering_plans import country_of_number
 from campaigns.policy_choice import PolicyChoice
+from campaigns.repeats import ONCE, Repeats
 from campaigns.suppressed_rows import SuppressedRows, TakenOut
 from campaigns.time_slice import TimeSlice
 from campaigns.window_changes import Window
@@ -68,6 +70,7 @@ class Terms:
     policy: PolicyChoice
     caller_id: str | None
     ring_seconds: int | None
+    repeats: Repeats = ONCE
 
     def columns(self) -> dict[str, Any]:
         """As the campaign's columns would have them."""
@@ -95,7 +98,7 @@ def preview(
     for statement in _STAGE:
         rows(statement)
     campaign_id = new_id()
-    suppressed = SuppressedRows(campaign_id, tenant_id, number_hash, TABLE)
+    suppressed = SuppressedRows(campaign_id, tenant_id, number_hash, TABLE, terms.repeats)
     taken: list[TakenOut] = []
 
     def keep(piece: CopyRows, more: Sequence[TakenOut]) -> None:
@@ -108,16 +111,16 @@ def preview(
     counts, notes = store.take_in(pieces, suppressed, copied, keep)
     report = notes.report
     assert report is not None
-    _tell_taken(report, taken)
+    _tell_taken(report, taken, suppressed.first)
     if report.refused is None and not counts.accepted:
-        refused = store.all_suppressed()
+        refused = store.nobody_left(counts)
         report.refused = {"code": refused.code, "reason": refused.message}
     if report.refused is not None:
         # What is refused was perhaps not read to its end: counted as far as it was.
-        counts = _counted(report, suppressed.count)
+        counts = _counted(report, suppressed)
     found = Preview(counts, notes, report)
     if report.refused is None or report.guess is not None:
-        _look_at_zones(found, terms)
+        _look_at_zones(found, terms, campaign_id)
         _warn_of_countries(found)
     return found
 
@@ -130,10 +133,13 @@ def _without(lines: bytes, taken: Sequence[TakenOut]) -> bytes:
     return b"".join(line for line in lines.splitlines(keepends=True) if orjson.loads(line)[0] not in gone)
 
 
-def _tell_taken(report: ListReport, taken: Sequence[TakenOut]) -> None:
-    """Say of rows that the reader accepted that they are rejected after all."""
+def _tell_taken(report: ListReport, taken: Sequence[TakenOut], first: Mapping[int, str]) -> None:
+    """Say of rows that the reader accepted that they are rejected after all, or, of those at the places of `first`,
+    which number they have first after all."""
     time_slice = TimeSlice(let_others_run)
     shown = {row["place"]: row for row in report.first_rows if row["place"]}
+    for place in first.keys() & shown.keys():
+        shown[place]["phone_number"] = first[place]
     for row in taken:
         time_slice.check()
         line, _, raw = row.source.decode().partition("\t")
@@ -151,15 +157,18 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: _PLAIN.get(found[1], found[1]), text)
 
 
-def _counted(report: ListReport, suppressed: int) -> ImportCounts:
+def _counted(report: ListReport, taken: SuppressedRows) -> ImportCounts:
     duplicates = report.codes.get("duplicate", {"rows": 0})["rows"]
-    invalid = report.rows - report.accepted - duplicates - suppressed
-    return ImportCounts(report.rows, report.accepted, duplicates, invalid, suppressed)
+    invalid = report.rows - report.accepted - duplicates - taken.count - taken.recent
+    return ImportCounts(report.rows, report.accepted, duplicates, invalid, taken.count, taken.recent)
 
 
-def _look_at_zones(found: Preview, terms: Terms) -> None:
-    groups = rows(_GROUPS)
+def _look_at_zones(found: Preview, terms: Terms, campaign_id: uuid.UUID) -> None:
     known = found.notes.groups
+    if found.notes.most_numbers > 1 and terms.window.windows is not None:
+        now = math.floor(rows(_NOW)[0]["now"])
+        openings.go_on_elsewhere(campaign_id, openings.never_groups(terms.columns(), known, now), TABLE)
+    groups = rows(_GROUPS)
     zones: Counter[Zones] = Counter()
     for group in groups:
         zones[known[group["zone_group"]].zones] += group["contacts"]

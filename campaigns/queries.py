@@ -15,7 +15,7 @@ from models import ContactStatus, rows
 RATE_WINDOW_SECONDS = 5
 BLOCK = 200
 """Positions of a list that `contact_block` marks as one (`migrations/0021_contact_blocks.py`)."""
-_IMPORT_FIELDS = ("rows", "accepted", "duplicates", "invalid", "suppressed", "columns", "warnings")
+_IMPORT_FIELDS = ("rows", "accepted", "duplicates", "invalid", "suppressed", "recent", "columns", "warnings")
 
 
 def _told_time(column: str) -> str:
@@ -33,20 +33,23 @@ _COUNTS = """
                 AS cancelled
         FROM campaign_count WHERE campaign_id = c.id) AS n"""
 _WAITS_NO_MORE = "(c.stopping_at IS NOT NULL AND status = 'pending')"
+_WITHOUT_GAPS = "c.import_suppressed + c.import_recent = 0"
 _COLUMNS = """
     c.id, c.name, c.agent_id, c.phone_number_id, c.status, c.max_concurrent_calls, c.retries_per_contact,
     c.retry_delay_seconds, c.retry_rules, c.dial_order, c.scheduled_at, c.started_at, c.completed_at,
     c.created_at, c.created_by, c.end_reason, c.blocked_reason, c.blocked_since, c.next_action_at, c.weight,
     c.slow_start, c.keep_open, c.end_at, c.time_zone, c.windows, c.holidays, c.policy_packs, c.purpose,
-    c.key_column, c.external_id, c.metadata, c.cloned_from, c.breaker_exempt_at, c.breaker_exempt_by,
+    c.key_column, c.duplicates, c.duplicates_hours, c.external_id, c.metadata, c.cloned_from,
+    c.breaker_exempt_at, c.breaker_exempt_by,
     c.cloned_from IS NOT NULL OR EXISTS (SELECT FROM campaign AS clone
         WHERE clone.family_id = c.id AND clone.deleted_at IS NULL) AS of_family,
     c.status IN ('running', 'paused') AND c.breaker_exempt_at IS NULL
         AND EXISTS (SELECT FROM breaker WHERE released_at IS NULL) AS may_be_held"""
 _IMPORT = """
-    c.import_rows AS rows, c.import_accepted AS accepted, c.import_duplicates AS duplicates,
-    c.import_invalid AS invalid, c.import_suppressed AS suppressed,
-    coalesce(c.import_columns, '[]') AS columns, coalesce(c.import_warnings, '[]') AS warnings"""
+    c.import_rows AS import__rows, c.import_accepted AS import__accepted, c.import_duplicates AS import__duplicates,
+    c.import_invalid AS import__invalid, c.import_suppressed AS import__suppressed,
+    c.import_recent AS import__recent, coalesce(c.import_columns, '[]') AS import__columns,
+    coalesce(c.import_warnings, '[]') AS import__warnings"""
 _CAMPAIGN = f"""
     SELECT {_COLUMNS}, {_IMPORT}, n.* FROM campaign c {_COUNTS}
     WHERE c.tenant_id = %s AND c.deleted_at IS NULL"""
@@ -59,7 +62,8 @@ _CONTACT = f"""
         'external_id', custom_fields ->> 'external_id', 'metadata', metadata,
         'custom_fields', custom_fields, 'consent_at', {_told_time("consent_at")}, 'consent_source', consent_source,
         'created_at', {_told_time("created_at")},
-        'updated_at', {_told_time("updated_at")})"""
+        'updated_at', {_told_time("updated_at")},
+        'phone_numbers', coalesce(numbers, ARRAY[split_part(phone_number, ':', 1)]))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class CampaignRow:
     breaker_exempt_by: str | None
     of_family: bool
     may_be_held: bool
+    duplicates: str
+    duplicates_hours: int | None
     counts: Mapping[str, int]
     import_: Mapping[str, object]
 
@@ -274,25 +280,37 @@ def _json(value: Mapping[str, str]) -> str:
 
 def contact_of(campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID) -> str | None:
     """One contact as the JSON that tells of it; None where this tenant's campaign has no such."""
-    return _one(campaign_id, tenant_id, "id", contact_id)
-
-
-def contact_by_number(campaign_id: uuid.UUID, tenant_id: str, phone_number: str) -> str | None:
-    """Likewise, whom an E.164 number is of: a campaign has it once at most."""
-    return _one(campaign_id, tenant_id, "phone_number", phone_number)
-
-
-def _one(campaign_id: uuid.UUID, tenant_id: str, column: str, value: object) -> str | None:
     found = rows(
         f"""
-        SELECT (SELECT {_CONTACT}::text FROM contact WHERE campaign_id = c.id AND {column} = %s) AS contact
+        SELECT (SELECT {_CONTACT}::text FROM contact WHERE campaign_id = c.id AND id = %s) AS contact
         FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL""",
-        value,
+        contact_id,
         tenant_id,
         campaign_id,
     )
     text: str | None = found[0]["contact"] if found else None
     return text
+
+
+_BY_NUMBER = f"""
+    WITH theirs AS (
+        SELECT id FROM contact WHERE campaign_id = %s AND phone_number = %s
+        UNION SELECT id FROM contact WHERE campaign_id = %s AND numbers @> ARRAY[%s::text]
+    )
+    SELECT (SELECT count(*) FROM theirs) AS total, (
+        SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM (
+            SELECT contact.* FROM contact JOIN theirs USING (id) ORDER BY position LIMIT %s OFFSET %s) AS page
+    ) AS contacts FROM campaign c
+    WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL"""
+
+
+def contacts_by_number(
+    campaign_id: uuid.UUID, tenant_id: str, phone_number: str, *, limit: int, offset: int
+) -> ContactPage:
+    """As `contacts`, of those who have an E.164 number among theirs: one at most, but where `duplicates` is off."""
+    named = (campaign_id, phone_number)
+    found = rows(_BY_NUMBER, *named, *named, limit, offset, tenant_id, campaign_id)
+    return ContactPage(found[0]["contacts"], found[0]["total"]) if found else ContactPage("[]", 0)
 
 
 def purged_at(campaign_id: uuid.UUID) -> datetime | None:
@@ -313,8 +331,8 @@ def _page(
         # import took out of its list, after which who is passed over has to be counted.
         return (
             f"""
-            {contact} AND position > %s + CASE WHEN c.import_suppressed = 0 THEN %s ELSE 0 END
-            ORDER BY position LIMIT %s OFFSET CASE WHEN c.import_suppressed = 0 THEN 0 ELSE %s END""",
+            {contact} AND position > %s + CASE WHEN {_WITHOUT_GAPS} THEN %s ELSE 0 END
+            ORDER BY position LIMIT %s OFFSET CASE WHEN {_WITHOUT_GAPS} THEN 0 ELSE %s END""",
             (campaign_id, after, offset, limit, offset),
         )
     if status in (ContactStatus.ORIGINATED, ContactStatus.CONNECTED):
@@ -412,6 +430,6 @@ def _counts(row: Mapping[str, Any]) -> dict[str, int]:
 
 def _campaign_row(row: dict[str, Any]) -> CampaignRow:
     counts = _counts(row)
-    imported = {name: row[name] for name in _IMPORT_FIELDS}
-    own = {name: value for name, value in row.items() if name not in counts and name not in imported}
+    imported = {name: row.pop(f"import__{name}") for name in _IMPORT_FIELDS}
+    own = {name: value for name, value in row.items() if name not in counts}
     return CampaignRow(**own, counts=counts, import_=imported)

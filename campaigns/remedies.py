@@ -28,8 +28,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "network_address": "Write a phone number, or leave the row out.",
         "number_range": "Write one whole number, without a hyphen or an extension.",
         "premium": "Leave the row out: premium-rate numbers are not called.",
+        "recently_called": "Leave the row out, or upload it once duplicates_hours are over.",
         "row_too_long": "Shorten the row's cells.",
-        "several_numbers": "Give each number a row of its own, or keep the one that is to be called.",
+        "several_numbers": "Give the second number a column of its own, phone_number_2, or keep the one that is to "
+        "be called.",
         "short_code": "Leave the row out, or write the whole number with + and its country code.",
         "suppressed": "Leave the row out: the number is on a do-not-call list.",
         "template_value": "Correct the cell that the agent's action is filled with.",

@@ -78,6 +78,8 @@ RETRY: Mapping[Disposition, Retry] = {
 }
 
 
+NO_GOOD = frozenset({Disposition.INVALID, Disposition.REDIRECTED})
+"""The number itself is no good: it is called no more, and a contact that has another goes on with that."""
 DISTURBED = frozenset({Disposition.AGENT_FAILED, Disposition.NODE_FAULT})
 """Nobody's attempt, and all the same a phone rang or was picked up: not repeated before the campaign's own delay."""
 REACHED = frozenset({Disposition.ANSWERED, Disposition.ABANDONED})
@@ -93,7 +95,7 @@ class History:
     `rejected`: an earlier attempt was rejected. `rules`: the campaign's own, by disposition.
     `probe`: this call left by a paused gateway, to learn whether it
     works again. `other_gateway`: its end proves that nobody was reached (`routing.may_fail_over`), and there is a
-    gateway that was not tried yet.
+    gateway that was not tried yet. `other_number`: the contact has one that it can go on with.
     """
 
     attempts: int
@@ -106,6 +108,7 @@ class History:
     disturbed: int = 0
     probe: bool = False
     other_gateway: bool = False
+    other_number: bool = False
     rules: RetryRules = field(default_factory=dict)
 
     def rule(self, disposition: Disposition) -> RetryRule:
@@ -119,7 +122,7 @@ class Next:
 
     `uncounted` says against which bound a call that does not count is counted; None with a probe. `failover`: the
     contact
-    is sent again by the next gateway.
+    is sent again by the next gateway. `next_number`: by its next number; `no_good`: and never again by this one.
     """
 
     status: ContactStatus
@@ -128,6 +131,8 @@ class Next:
     delay_seconds: float | None = None
     uncounted: UncountedReason | None = None
     failover: bool = False
+    next_number: bool = False
+    no_good: bool = False
 
 
 def after_call(disposition: Disposition, history: History, *, refused: bool, jitter: float) -> Next:
@@ -155,7 +160,14 @@ def after_call(disposition: Disposition, history: History, *, refused: bool, jit
     if _may_retry(disposition, history):
         rule = history.rule(disposition)
         delay = _with_jitter(rule.delay(history.attempts, history.retry_delay_seconds), jitter)
-        return Next(ContactStatus.PENDING, disposition, counts=True, delay_seconds=delay)
+        return Next(
+            ContactStatus.PENDING,
+            disposition,
+            counts=True,
+            delay_seconds=delay,
+            next_number=history.other_number,
+            no_good=disposition in NO_GOOD,
+        )
     return Next(ContactStatus.FAILED, disposition, counts=True)
 
 
@@ -184,6 +196,8 @@ def _times_before(reason: UncountedReason, history: History) -> int:
 
 def _may_retry(disposition: Disposition, history: History) -> bool:
     policy = RETRY[disposition]
+    if disposition in NO_GOOD and history.other_number:
+        policy = Retry.YES
     if policy is Retry.ONCE and history.rejected:
         return False
     most = history.rule(disposition).retries

@@ -14,13 +14,14 @@ from typing import Any
 
 import orjson
 
-from campaigns import openings, policy_choice
+from campaigns import further_numbers, openings, policy_choice
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.number_hash import NumberHash
 from campaigns.policy_choice import NO_PACKS, PolicyChoice
+from campaigns.repeats import ONCE, Repeats
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
 from campaigns.suppressed_rows import SuppressedRows, TakenOut
@@ -67,6 +68,7 @@ class NewCampaign:
     window: Window = NO_WINDOW
     policy: PolicyChoice = NO_PACKS
     key_column: str | None = None
+    repeats: Repeats = ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +140,15 @@ def create(new: NewCampaign, read: ReadRows, number_hash: NumberHash) -> uuid.UU
     all are suppressed; the caller's transaction then keeps nothing.
     """
     campaign_id = _insert_campaign(new)
-    suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash)
+    suppressed = SuppressedRows(campaign_id, new.tenant_id, number_hash, "contact", new.repeats)
 
     def keep(piece: CopyRows, taken: Sequence[TakenOut]) -> None:
         copy(COPY_REJECTS, piece.rejects + b"".join(row.reject_row(campaign_id) for row in taken))
 
     counts, notes = take_in(read(campaign_id), suppressed, COPY_CONTACTS, keep)
-    if not counts.accepted and counts.suppressed:
-        raise all_suppressed()
+    if not counts.accepted and counts.suppressed + counts.recent:
+        raise nobody_left(counts)
+    _warn_of_numbers(new.retries_per_contact, notes)
     cancelled = _keep_groups(campaign_id, notes)
     policy_choice.check(campaign_id)
     _write_counts(campaign_id, counts, cancelled, notes)
@@ -171,14 +174,29 @@ def take_in(
             keep(piece, suppressed.take_out(piece))
             counts.add(piece.counts)
             notes = piece.notes or notes
-    counts.accepted -= suppressed.count
+    counts.accepted -= suppressed.count + suppressed.recent
     counts.suppressed += suppressed.count
+    counts.recent += suppressed.recent
+    if suppressed.lost:
+        notes.warn(further_numbers.told_lost(suppressed.lost))
     return counts, notes
 
 
-def all_suppressed() -> ListRefused:
+def nobody_left(counts: ImportCounts) -> ListRefused:
     """Why a list is refused of which nobody is left."""
-    return ListRefused("no_good_row", "contacts has no good row: every number in it is on a do-not-call list")
+    if not counts.recent:
+        why = "is on a do-not-call list"
+    else:
+        why = "was called lately, or is on a do-not-call list" if counts.suppressed else "was called lately"
+    return ListRefused("no_good_row", f"contacts has no good row: every number in it {why}")
+
+
+def _warn_of_numbers(retries: int, notes: ImportNotes) -> None:
+    if notes.most_numbers > retries + 1:
+        notes.warn(
+            f"contacts have up to {notes.most_numbers} numbers, and each attempt is to one of them: with "
+            f"retries_per_contact {retries} no more than {retries + 1} of them are called"
+        )
 
 
 def _keep_groups(campaign_id: uuid.UUID, notes: ImportNotes) -> int:
@@ -198,9 +216,9 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         INSERT INTO campaign (id, tenant_id, name, agent_id, phone_number_id, status, max_concurrent_calls,
             retries_per_contact, retry_delay_seconds, scheduled_at, next_action_at, end_at, time_zone, created_by,
             weight, slow_start, keep_open, external_id, metadata, import_region, retry_rules, dial_order, windows,
-            holidays, policy_packs, purpose, key_column, zones_read)
+            holidays, policy_packs, purpose, key_column, duplicates, duplicates_hours, zones_read)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-            %s, %s, %s, true)""",
+            %s, %s, %s, %s, %s, true)""",
         campaign_id,
         new.tenant_id,
         new.name,
@@ -228,6 +246,8 @@ def _insert_campaign(new: NewCampaign) -> uuid.UUID:
         policy_choice.ON if new.policy.on else policy_choice.OFF,
         new.policy.purpose,
         new.key_column,
+        new.repeats.duplicates,
+        new.repeats.hours,
     )
     return campaign_id
 
@@ -240,12 +260,13 @@ def _write_counts(campaign_id: uuid.UUID, counts: ImportCounts, cancelled: int, 
     rows(
         """
         UPDATE campaign SET import_rows = %s, import_accepted = %s, import_duplicates = %s, import_invalid = %s,
-            import_suppressed = %s, import_columns = %s, import_warnings = %s WHERE id = %s""",
+            import_suppressed = %s, import_recent = %s, import_columns = %s, import_warnings = %s WHERE id = %s""",
         counts.rows,
         counts.accepted,
         counts.duplicates,
         counts.invalid,
         counts.suppressed,
+        counts.recent,
         orjson.dumps(notes.told_columns()).decode(),
         orjson.dumps(notes.warnings).decode(),
         campaign_id,

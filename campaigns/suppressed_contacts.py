@@ -1,4 +1,5 @@
-"""Takes those off the lists whose number is suppressed: pending contacts become `cancelled`, a slice at a time.
+"""Takes those off the lists whose number is suppressed: pending contacts become `cancelled`, a slice at a time. One
+who has another number goes on with that, and stays.
 
 An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again, or until it
 binds no more. Besides, a
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.dispositions import SUPPRESSED
+from campaigns.further_numbers import goes_on, has_other
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
 from models import db, rows, transaction
 
@@ -72,20 +74,32 @@ _CONCERNED = f"""
         AND found.only IN ('{EVERY_CAMPAIGN}', {_LIST_OF})"""
 _NAMED = f"""
     SELECT contact.id AS contact_id
-    FROM unnest(%(contacts)s::uuid[], %(digests)s::bytea[]) AS named (id, digest)
+    FROM unnest(%(contacts)s::uuid[], %(numbers)s::text[], %(digests)s::bytea[]) AS named (id, number, digest)
         JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id
-    WHERE contact.status = 'pending' AND campaign.status NOT IN ('completed', 'failed') AND {
+    WHERE contact.phone_number = named.number AND contact.status = 'pending'
+        AND campaign.status NOT IN ('completed', 'failed') AND {
     suppressed("contact.phone_number", tenant="campaign.tenant_id", campaign=_LIST_OF, digest="named.digest")
 }"""
-_CANCEL = f"""
+_WITHOUT = "SELECT id AS contact_id FROM unnest(%(contacts)s::uuid[]) AS named (id)"
+_FREE = f"""
 WITH free AS (
-    SELECT id FROM contact WHERE id = ANY(ARRAY(SELECT contact_id FROM ({{whom}} LIMIT {MOST}) AS whom))
-        AND status = 'pending'
+    SELECT id, phone_number, {{other}} AS other FROM contact
+    WHERE id = ANY(ARRAY(SELECT contact_id FROM ({{whom}} LIMIT {MOST}) AS whom)) AND status = 'pending'
     ORDER BY id FOR UPDATE SKIP LOCKED
-), cancelled AS (
+)"""
+# Its next number is asked about when its turn comes. What its last one waited for is no matter of that.
+_GO_ON = f"""{_FREE.format(other=has_other("contact"), whom="{whom}")}, gone_on AS (
+    UPDATE contact SET {goes_on("contact", "true", strike=True)},
+        next_attempt_at = CASE WHEN wait_reason IS NULL THEN next_attempt_at END, wait_reason = NULL,
+        updated_at = now()
+    FROM free WHERE contact.id = free.id AND free.other AND contact.phone_number = free.phone_number
+    RETURNING contact.campaign_id
+)
+SELECT campaign_id::text, count(*)::int AS n FROM gone_on GROUP BY campaign_id"""
+_CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}")}, cancelled AS (
     UPDATE contact SET status = 'cancelled', disposition = '{SUPPRESSED}', next_attempt_at = NULL,
         version = version + 1, updated_at = now()
-    FROM free WHERE contact.id = free.id
+    FROM free WHERE contact.id = free.id AND NOT free.other
     RETURNING contact.campaign_id, contact.id, contact.version, contact.attempts, contact.last_cause
 ), told AS (
     INSERT INTO transition (campaign_id, contact_id, version, status, disposition, attempt, cause, owner)
@@ -98,8 +112,10 @@ WITH free AS (
         cancelled = campaign_count.cancelled + excluded.cancelled
 )
 SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
-_CANCEL_CONCERNED = _CANCEL.format(whom=_CONCERNED)
-_CANCEL_NAMED = _CANCEL.format(whom=_NAMED)
+_CANCEL_CONCERNED = _CANCEL.format(other=has_other("contact"), whom=_CONCERNED)
+_CANCEL_NAMED = _CANCEL.format(other=has_other("contact"), whom=_NAMED)
+_GO_ON_CONCERNED, _GO_ON_NAMED = _GO_ON.format(whom=_CONCERNED), _GO_ON.format(whom=_NAMED)
+_CANCEL_ALL = _CANCEL.format(other="false", whom=_WITHOUT)
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
 _IN_CALLS = """
     SELECT tenant_id, coalesce((SELECT test_of FROM campaign WHERE id = call.campaign_id), campaign_id)::text
@@ -110,8 +126,8 @@ _KNOWN = "DELETE FROM suppression_news WHERE suppression_id = ANY(%s)"
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What one transaction did. `campaigns`: whose contacts were cancelled; `last` is the last entry that was looked
-    at, None where there was none."""
+    """What one transaction did. `campaigns`: whose contacts were cancelled, or went on with another number; `last` is
+    the last entry that was looked at, None where there was none."""
 
     campaigns: tuple[str, ...]
     last: uuid.UUID | None = None
@@ -166,17 +182,33 @@ def cancel_slice(owner: str, busy: InCalls, after: uuid.UUID | None = None) -> C
         asked = {"entries": [row["id"] for row in news]}
         ours = {"owner": owner, "lane": f"{owner}:suppressed"}
         cancelled = db.execute_sql(_CANCEL_CONCERNED, asked | ours).fetchall()
+        cancelled += db.execute_sql(_GO_ON_CONCERNED, asked).fetchall()
         left = {entry_id for (entry_id,) in db.execute_sql(_LEFT, asked).fetchall()}
         known = [row["id"] for row in news if row["id"] not in left and not busy.concerns(row)]
         rows(_KNOWN, known)
-    return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled), news[-1]["id"])
+    return Cancelled(_campaigns(cancelled), news[-1]["id"])
 
 
-def cancel_named(owner: str, contacts: Sequence[str], digests: Sequence[bytes | None]) -> Cancelled:
-    """Cancel those of these contacts that are pending and suppressed; `digests` are the keyed hashes of their
-    numbers."""
-    asked = {"contacts": list(contacts), "digests": list(digests)}
+def cancel_named(
+    owner: str, contacts: Sequence[str], numbers: Sequence[str], digests: Sequence[bytes | None]
+) -> Cancelled:
+    """Cancel those of these contacts that are pending and whose number of now, which has to be that of `numbers`, is
+    suppressed, and have them go on that have another; `digests` are the keyed hashes of those numbers."""
+    asked = {"contacts": list(contacts), "numbers": list(numbers), "digests": list(digests)}
     ours = {"owner": owner, "lane": f"{owner}:suppressed"}
     with transaction():
         cancelled = db.execute_sql(_CANCEL_NAMED, asked | ours).fetchall()
-    return Cancelled(tuple(campaign_id for campaign_id, _ in cancelled))
+        cancelled += db.execute_sql(_GO_ON_NAMED, asked).fetchall()
+    return Cancelled(_campaigns(cancelled))
+
+
+def cancel_all(owner: str, contacts: Sequence[str]) -> Cancelled:
+    """Cancel those of these contacts that are pending, whatever numbers they have."""
+    asked = {"contacts": list(contacts), "owner": owner, "lane": f"{owner}:suppressed"}
+    with transaction():
+        cancelled = db.execute_sql(_CANCEL_ALL, asked).fetchall()
+    return Cancelled(_campaigns(cancelled))
+
+
+def _campaigns(moved: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(campaign_id for campaign_id, _ in moved))

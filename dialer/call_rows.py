@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from campaigns.further_numbers import has_other
 from campaigns.retry_rules import retry_rules
 from dialer.live_calls import LiveCall, LiveState
 from models import CallState, db, rows
@@ -36,7 +37,8 @@ SELECT taken.id::text AS call_id, taken.contact_id::text, taken.campaign_id::tex
     extract(epoch FROM now() - taken.sent_at)::float8 AS sent_ago,
     extract(epoch FROM now() - taken.created_at)::float8 AS claimed_ago, contact.free_sends,
     contact.carrier_refusals, contact.gateway_faults, contact.disturbed,
-    {REJECTED} AS rejected, campaign.retries_per_contact, campaign.retry_delay_seconds,
+    {REJECTED} AS rejected, {has_other("contact")} AS other_number, campaign.retries_per_contact,
+    campaign.retry_delay_seconds,
     campaign.retry_rules,
     coalesce(taken.ring_seconds, agent.ring_timeout_seconds) AS ring_seconds,
     coalesce(taken.max_seconds, agent.max_call_seconds) AS max_seconds, {TRIED.format(contact="contact.id")} AS tried
@@ -96,6 +98,7 @@ def _live_call(row: dict[str, Any]) -> LiveCall:
         gateway_faults=row["gateway_faults"],
         disturbed=row["disturbed"],
         rejected=row["rejected"],
+        other_number=row["other_number"],
         retries_per_contact=row["retries_per_contact"],
         retry_delay_seconds=row["retry_delay_seconds"],
         retry_rules=retry_rules(row["retry_rules"]),

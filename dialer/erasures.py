@@ -12,7 +12,6 @@ from gevent.event import Event as Signal
 
 from campaigns import erasure
 from campaigns.erasure import OpenErasure
-from campaigns.number_hash import NumberHash
 from dialer.errors import UNAVAILABLE
 
 log = structlog.get_logger()
@@ -27,7 +26,6 @@ class Erasures:
     streams of campaigns, `forget_number` what the limiter keeps of a tenant's number."""
 
     owner: str
-    number_hash: NumberHash
     turn: Callable[[], bool]
     nudge: Callable[[], object]
     looked_at: Callable[[str], object]
@@ -59,7 +57,7 @@ class Erasures:
         waits = erasure.older_running(self._since[one.id])
         found = erasure.find(one)
         if found.pending:
-            cancelled = erasure.cancel(one, found, self.owner, self.number_hash)
+            cancelled = erasure.cancel(found, self.owner)
             if cancelled.campaigns:
                 self.nudge()
             for campaign_id in cancelled.campaigns:

@@ -75,6 +75,8 @@ class LiveCall:
     claimed_at: float
     """By the clock of whoever claimed it, as all instants here."""
     retry_rules: RetryRules = field(default_factory=dict)
+    other_number: bool = False
+    """Whether its contact has another number to go on with."""
     unsuppressed_at: float = 0.0
     """When the rows were asked last before they said that its number is on no do-not-call list."""
     suppressed: bool = False

@@ -181,7 +181,6 @@ class Parts:
         )
         self.erasures = Erasures(
             self.dialer_id,
-            self.suppressions.number_hash,
             partial(self.turns.take, "erasures", ERASURES_EVERY_SECONDS),
             self.outbox.nudge,
             self._lost_contacts,

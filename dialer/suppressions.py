@@ -75,8 +75,9 @@ class Suppressions:
         """Called when `left` is set. Raises what a database that is away raises; whoever is left is named again."""
         unclaimed, self._unclaimed = self._unclaimed, {}
         if unclaimed:
-            digests = [self.number_hash(number) for number in unclaimed.values()]
-            self._told(cancel_named(self.owner, list(unclaimed), digests))
+            numbers = list(unclaimed.values())
+            digests = [self.number_hash(number) for number in numbers]
+            self._told(cancel_named(self.owner, list(unclaimed), numbers, digests))
 
     def round(self) -> None:
         """Called when `wake` is set, every second while there is news. Raises what a database that is away raises,

@@ -47,6 +47,8 @@ class Campaign(Table):
     at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
     written, by the tables that `openings_by` names. `policy_packs`: whether policy packs bind its calls, those for
     its `purpose`, or for every one where it names none; `key_column`: the column that names what a call is about.
+    `duplicates`: whether a number may be in it more than once (`campaigns/repeats.py`), or, with `duplicates_hours`,
+    was not called lately; `import_recent`: how many rows were left out for that.
     `single_call`: it is one call that somebody asked for by itself, which no list of campaigns shows; `test_of`: the
     campaign that it tries."""
 
@@ -71,6 +73,8 @@ class Campaign(Table):
     policy_packs = TextField(default="off")
     purpose = TextField(null=True)
     key_column = TextField(null=True)
+    duplicates = TextField(default="list")
+    duplicates_hours = IntegerField(null=True)
     zones_read = BooleanField(default=False)
     openings_until = DateTimeTZField(null=True)
     openings_by = TextField(null=True)
@@ -96,6 +100,7 @@ class Campaign(Table):
     import_duplicates = IntegerField(default=0)
     import_invalid = IntegerField(default=0)
     import_suppressed = IntegerField(default=0)
+    import_recent = IntegerField(default=0)
     purging_at = DateTimeTZField(null=True)
     purged_at = DateTimeTZField(null=True)
     kept_outcomes = BinaryJSONField(null=True, index=False)

@@ -34,13 +34,20 @@ class Contact(Table):
     somebody named its `next_attempt_at`, and it goes before others when that comes. `expires_at`: not
     called later. `priority`, from 0 to 100: the highest first of those that wait for their first call.
     `wait_reason`: why it is not called before `next_attempt_at`, where it is not for its retry. `zone_group` stands
-    for the time zones in which the contact may be (`campaigns/zone_groups.py`)."""
+    for the time zones in which the contact may be (`campaigns/zone_groups.py`). Of one with several numbers
+    `phone_number` and `zone_group` are those of the number that is called next; `numbers` are all of them in their
+    order, `zone_groups` the group of each, `struck` those that are called no more, the first by the lowest bit.
+    `repeats` is 0 where no other contact of the campaign may have its number."""
 
     id = UUIDField(primary_key=True, default=new_id)
     campaign = ForeignKeyField(Campaign)
     position = IntegerField()
     phone_number = TextField()
     zone_group = BigIntegerField(default=0)
+    numbers = ArrayField(TextField, null=True, index=False)
+    zone_groups = ArrayField(BigIntegerField, null=True, index=False)
+    struck = SmallIntegerField(default=0)
+    repeats = IntegerField(default=0)
     status = TextField(default=ContactStatus.PENDING)
     disposition = TextField(null=True)
     attempts = SmallIntegerField(default=0)

@@ -13,6 +13,7 @@ from web.pages import fragment, page
 
 USES: Final[Mapping[str, str]] = {
     "number": "the number that is called",
+    "further_number": "called where the numbers before it do not answer",
     "custom_field": "travels with the call",
     "country": "the country of the number; travels with the call",
     "area_code": "the area code of the number; travels with the call",
@@ -54,6 +55,7 @@ def headline(found: Mapping[str, Any]) -> str:
             ("duplicates", "repeated"),
             ("invalid", "that cannot be called"),
             ("suppressed", "not to be called"),
+            ("recent", "called lately"),
             ("cancelled", "never open to a call in these hours"),
         )
         if found[name]

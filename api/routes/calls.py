@@ -187,6 +187,9 @@ _OWN = {
 _OF_NUMBER = """
 SELECT contact.id FROM campaign JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
 WHERE campaign.tenant_id = %s
+UNION
+SELECT contact.id FROM contact JOIN campaign ON campaign.id = contact.campaign_id
+WHERE contact.numbers @> ARRAY[%s::text] AND campaign.tenant_id = %s
 """
 
 
@@ -257,7 +260,9 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
             if given[name] is None:
                 return [], 0
     if number := query.get("phone_number"):
-        given["contact_id = ANY"] = [row["id"] for row in rows(_OF_NUMBER, number, tenant_id)]
+        theirs = rows(_OF_NUMBER, number, tenant_id, number, tenant_id)
+        given["contact_id = ANY"] = [row["id"] for row in theirs]
+        given["phone_number"] = number
     given = given or {"tenant_id": tenant_id}
     given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
     span, moments = within(query)

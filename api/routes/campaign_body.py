@@ -46,6 +46,7 @@ from campaigns.number_hash import NumberHash
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.policy_choice import PolicyChoice
+from campaigns.repeats import ONCE, Repeats
 from campaigns.row_templates import Template
 from campaigns.schedule_changes import (
     Schedule,
@@ -83,13 +84,15 @@ _imports = FairTurns(IMPORTS_AT_ONCE)
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a list is read for: the region of its numbers, its agent's templates, the campaign that it is for, what
-    policy packs and the tenant's limits ask of each row; as of ListRequest whether somebody only wants to know."""
+    policy packs and the tenant's limits ask of each row, what becomes of repeats; as of ListRequest whether somebody
+    only wants to know."""
 
     region: str | None
     templates: tuple[Template, ...]
     campaign_id: uuid.UUID
     policy: ListPolicy | None = None
     rules: NumberRules = ANY_COUNTRY
+    repeats: Repeats = ONCE
     examined: bool = False
     corrected: bool = False
 
@@ -110,6 +113,7 @@ class Reading:
             self.corrected,
             sheet,
             self.rules,
+            self.repeats.allowed,
         )
 
 
@@ -150,7 +154,7 @@ def create_from_request(
             number_hash = NumberHash(services.settings.secret_key or "")
 
             def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
-                return wanted.read(Reading(region, templates, campaign_id, asked, rules))
+                return wanted.read(Reading(region, templates, campaign_id, asked, rules, new.repeats))
 
             created[:] = [store.create(windowed, read, number_hash)]
             return to_json(created[0])
@@ -410,6 +414,7 @@ def new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> 
         retry_rules=fields["retry_rules"],
         dial_order=fields["dial_order"],
         key_column=fields["key_column"],
+        repeats=Repeats(fields["duplicates"], fields["duplicates_hours"]),
     )
 
 

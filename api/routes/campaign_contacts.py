@@ -47,6 +47,7 @@ from coordination.topics import Topic
 blp = Blueprint("contacts", description="Who is called")
 
 MOST_OBJECTS = 1_000
+REJECTED = (Added.TOKEN_REUSED, Added.SUPPRESSED, Added.RECENT)
 RESULTS = {
     Added.ADDED: "It is a contact of the campaign from now on.",
     Added.REPEATED: "Its client_token was sent before with this number: the contact that it made then.",
@@ -93,9 +94,10 @@ class AdditionBody(schemas.Schema):
         fields.Raw(
             metadata={
                 "type": "object",
-                "description": f"A phone_number, and, of its own choice: client_token (up to {LONGEST_TOKEN} "
-                "characters, unique in the campaign for 7 days), expires_at (RFC 3339 with an offset), priority "
-                f"(0 to {MOST_PRIORITY}), metadata (as of a campaign); other keys become custom_fields.",
+                "description": "A phone_number, and, of its own choice: phone_number_2 to phone_number_5, "
+                f"client_token (up to {LONGEST_TOKEN} characters, unique in the campaign for 7 days), expires_at "
+                f"(RFC 3339 with an offset), priority (0 to {MOST_PRIORITY}), metadata (as of a campaign); other "
+                "keys become custom_fields.",
             }
         ),
         required=True,
@@ -183,7 +185,8 @@ def add_contacts(campaign_id: str) -> Response:
     whatever became of the campaign: what is sent again after a lost answer calls nobody twice. One whose
     expires_at has come is not called any more: cancelled, disposition expired. Of those that wait for their first
     call the highest priority is called first. Who is on a do-not-call list is rejected (code suppressed) and
-    counted as invalid. To keep a campaign from ending between two of these requests, create it with keep_open.
+    counted as invalid, and so is, where the campaign's duplicates is recent, who was called lately (code
+    recently_called). To keep a campaign from ending between two of these requests, create it with keep_open.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     caller = current_caller()
@@ -224,15 +227,25 @@ def _none(data: dict[str, object]) -> None:
 def _list(body: ListBody[None], target: Target) -> dict[str, object]:
     addition = additions.add_list(
         target.campaign_id,
-        body.read(Reading(target.region, target.templates, target.campaign_id, target.policy, target.rules)),
+        body.read(
+            Reading(
+                target.region,
+                target.templates,
+                target.campaign_id,
+                target.policy,
+                target.rules,
+                target.repeats,
+            )
+        ),
         _erased_numbers(),
+        target.repeats,
     )
     told = addition.counts
     return {
         "added": addition.new,
         "repeated": told.get(Added.REPEATED, 0),
         "duplicates": told.get(Added.DUPLICATE, 0),
-        "invalid": addition.invalid + told.get(Added.TOKEN_REUSED, 0) + told.get(Added.SUPPRESSED, 0),
+        "invalid": addition.invalid + sum(told.get(result, 0) for result in REJECTED),
         "warnings": addition.warnings,
         "rejects_url": f"{PREFIX}/campaigns/{target.campaign_id}/rejects?addition={addition.number}",
         "results": [],
@@ -255,11 +268,20 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
         options=True,
         policy=target.policy,
         rules=target.rules,
+        repeats=target.repeats.allowed,
         let_others_run=let_others_run,
     ):
         accepted += batch.accepted
         rejected += batch.rejected
-    added = additions.add_rows(target.campaign_id, accepted, notes.custom, _erased_numbers(), metadata)
+    added = additions.add_rows(
+        target.campaign_id,
+        accepted,
+        notes.custom,
+        _erased_numbers(),
+        metadata,
+        repeats=target.repeats,
+        warn=notes.warn,
+    )
     found = {row.line: row for row in added}
     told = [_told(row, found[row.line]) for row in accepted] + [_refused(row) for row in rejected]
     results = sorted(told, key=lambda one: int(str(one["line"])))
@@ -313,6 +335,10 @@ def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:
         reason = "phone_number is on a do-not-call list"
         refused = RejectedRow(row.line, "", Added.SUPPRESSED, reason, PHONE_COLUMN)
         return _refused(refused, number, row.options.client_token)
+    if found.result is Added.RECENT:
+        reason = "the number was called within the campaign's duplicates_hours"
+        refused = RejectedRow(row.line, "", Added.RECENT, reason, PHONE_COLUMN)
+        return _refused(refused, row.phone_number, row.options.client_token)
     return {
         "line": row.line,
         "result": found.result,

@@ -25,6 +25,7 @@ from api.routes.window_schemas import (
     is_zone,
 )
 from campaigns import metadata
+from campaigns.repeats import DUPLICATES, MOST_HOURS, Duplicates
 
 DEFAULT_CONCURRENT = 5
 NAME_MAX = 200
@@ -65,6 +66,8 @@ class CampaignValues(TypedDict):
     policy_packs: NotRequired[str]
     purpose: NotRequired[str | None]
     key_column: str | None
+    duplicates: str
+    duplicates_hours: int | None
 
 
 class CampaignChanges(TypedDict, total=False):
@@ -244,6 +247,31 @@ class CampaignFields(ChangeableFields):
         },
     )
 
+    duplicates = schemas.Choice(
+        Duplicates,
+        load_default=Duplicates.LIST.value,
+        metadata={
+            "description": "What becomes of a row with a number that was there before.\n\n"
+            + "\n".join(f"- `{word}`: {meaning}" for word, meaning in DUPLICATES.items())
+        },
+    )
+    duplicates_hours = schemas.Integer(
+        1,
+        MOST_HOURS,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "With duplicates `recent`, and with nothing else: for how long back."},
+    )
+
+    @ma.validates_schema
+    def check_hours(self, data: Mapping[str, object], **_: object) -> None:
+        """Hours go with `recent` alone."""
+        recent, hours = data.get("duplicates") == Duplicates.RECENT, data.get("duplicates_hours")
+        if recent and hours is None:
+            raise ma.ValidationError("it is required where duplicates is recent", "duplicates_hours")
+        if hours is not None and not recent:
+            raise ma.ValidationError("it can only be given where duplicates is recent", "duplicates_hours")
+
 
 class CampaignBody(CampaignFields):
     """A new campaign with its contacts inline."""
@@ -251,7 +279,10 @@ class CampaignBody(CampaignFields):
     contacts = schemas.Items(
         fields.Raw(metadata={"type": "object"}),
         required=True,
-        metadata={"description": "Objects with a phone_number; other keys become custom_fields."},
+        metadata={
+            "description": "Objects with a phone_number; phone_number_2 to phone_number_5 are further numbers of the "
+            "contact, and other keys become custom_fields."
+        },
     )
 
 
@@ -263,7 +294,8 @@ class CampaignForm(CampaignFields):
         metadata={
             "type": "string",
             "format": "binary",
-            "description": "CSV, or an XLSX workbook, with a header row and a phone_number column; 10 MB, 100,000 "
+            "description": "CSV, or an XLSX workbook, with a header row and a phone_number column, and perhaps "
+            "phone_number_2 to phone_number_5 (or phone_2 …) with further numbers of the contact; 10 MB, 100,000 "
             "rows and 200 columns at most. A workbook's number is read with all of its digits, a day as 2026-01-31.",
         },
     )

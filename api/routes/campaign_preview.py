@@ -153,11 +153,18 @@ def _preview(body: ListBody[CampaignValues], caller: Caller, corrected: BinaryIO
 
     def read(campaign_id: uuid.UUID) -> Generator[CopyRows]:
         reading = Reading(
-            region, agent.templates, campaign_id, asked, rules, examined=True, corrected=wants_file
+            region,
+            agent.templates,
+            campaign_id,
+            asked,
+            rules,
+            new.repeats,
+            examined=True,
+            corrected=wants_file,
         )
         return body.read(reading)
 
-    terms = Terms(window, policy, caller_id, agent.ring_seconds)
+    terms = Terms(window, policy, caller_id, agent.ring_seconds, new.repeats)
     number_hash = NumberHash(services().settings.secret_key or "")
     try:
         return preview.preview(caller.tenant_id, terms, read, number_hash, corrected)
@@ -193,6 +200,7 @@ def _told(found: Preview) -> dict[str, object]:
         "duplicates": counts.duplicates,
         "invalid": counts.invalid,
         "suppressed": counts.suppressed,
+        "recent": counts.recent,
         "cancelled": found.cancelled,
         "encoding": notes.encoding,
         "delimiter": notes.delimiter,

@@ -10,6 +10,7 @@ from api.routes.campaign_fields import NAME_MAX, CampaignBody, CampaignFields, C
 FORMATS = ("json", "csv")
 USES = {
     "number": "It holds the number that is called.",
+    "further_number": "It holds a number that is called where those before it do not answer.",
     "custom_field": "It is kept as a custom field.",
     "country": "Says of which country the number beside it is; kept as a custom field, too.",
     "area_code": "Says in which area the number beside it is; kept as a custom field, too.",
@@ -28,6 +29,7 @@ EXAMPLE_PREVIEW: dict[str, object] = {
     "duplicates": 2,
     "invalid": 1,
     "suppressed": 0,
+    "recent": 0,
     "cancelled": 0,
     "encoding": "utf-8",
     "delimiter": ";",
@@ -202,6 +204,7 @@ class PreviewSchema(schemas.Schema):
     duplicates = schemas.Integer(required=True)
     invalid = schemas.Integer(required=True)
     suppressed = schemas.Integer(required=True)
+    recent = schemas.Integer(required=True)
     cancelled = schemas.Integer(
         required=True,
         metadata={"description": "Of those accepted whom the calling window never lets be called."},

@@ -79,12 +79,17 @@ class ContactQuery(FilteredQuery, ClientKeyQuery):
 
     status = schemas.Choice(ContactStatus)
     phone_number = schemas.Text(
-        1, 32, metadata={"description": "The one of this number, in E.164.", "example": "+14155550123"}
+        1,
+        32,
+        metadata={
+            "description": "Who has this number, in E.164, among theirs: one at most, but where duplicates is off.",
+            "example": "+14155550123",
+        },
     )
 
     @ma.validates_schema
     def check_number(self, data: Mapping[str, object], **_: object) -> None:
-        """A campaign has a number once: there is nothing to filter or to page through."""
+        """A campaign has a number once, or a few times: there is nothing to filter."""
         others = {"status", "starting_after", "external_id", "metadata"}
         if "phone_number" in data and data.keys() & others:
             raise ma.ValidationError(

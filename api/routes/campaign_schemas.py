@@ -19,6 +19,7 @@ from api.routes.window_schemas import (
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.policy_choice import CHOICES
 from campaigns.policy_packs import PURPOSES
+from campaigns.repeats import Duplicates
 from models import CampaignStatus, DialOrder
 
 EXAMPLE_COUNTS = {
@@ -64,12 +65,15 @@ EXAMPLE_CAMPAIGN: dict[str, object] = {
     "policy_packs": "on",
     "purpose": "sales",
     "key_column": None,
+    "duplicates": "list",
+    "duplicates_hours": None,
     "import": {
         "rows": 1003,
         "accepted": 1000,
         "duplicates": 2,
         "invalid": 1,
         "suppressed": 0,
+        "recent": 0,
         "columns": [{"header": "Имя", "column": "Имя", "variable": "carillon_imya"}],
         "warnings": [],
         "rejects_url": "/api/v1/campaigns/019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01/rejects",
@@ -135,6 +139,9 @@ class ImportSchema(schemas.Schema):
     duplicates = schemas.Integer(required=True)
     invalid = schemas.Integer(required=True)
     suppressed = schemas.Integer(required=True)
+    recent = schemas.Integer(
+        required=True, metadata={"description": "Left out since the tenant called them lately (duplicates)."}
+    )
     columns = schemas.Items(
         schemas.Nested(ColumnSchema),
         required=True,
@@ -227,6 +234,8 @@ class CampaignSchema(schemas.Schema):
     policy_packs = schemas.Choice(CHOICES, required=True)
     purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     key_column = schemas.Text(required=True, allow_none=True)
+    duplicates = schemas.Choice(Duplicates, required=True)
+    duplicates_hours = schemas.Integer(required=True, allow_none=True)
     import_ = schemas.Nested(ImportSchema, required=True, data_key="import", attribute="import_")
 
 

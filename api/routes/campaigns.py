@@ -173,8 +173,10 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
         found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
         if "phone_number" in query:
             campaign_or_404(found_id)
-            one = queries.contact_by_number(found_id, tenant_id, query["phone_number"])
-            return json_answer(page.body("contacts", stored_json(f"[{one or ''}]"), 0 if one is None else 1))
+            one = queries.contacts_by_number(
+                found_id, tenant_id, query["phone_number"], limit=page.limit, offset=page.offset
+            )
+            return json_answer(page.body("contacts", stored_json(one.contacts), one.total))
         if keys:
             found = queries.contacts_by_key(
                 found_id, tenant_id, query.get("status"), keys, limit=page.limit, offset=page.offset

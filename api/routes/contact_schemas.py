@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from marshmallow import fields
+
 from api import schemas
 from campaigns.dispositions import CONTACT_MEANINGS
 from models import ContactStatus
@@ -23,6 +25,7 @@ EXAMPLE_CONTACT: dict[str, object] = {
     "consent_source": None,
     "created_at": "2026-01-31T08:55:00.000Z",
     "updated_at": "2026-01-31T09:01:10.000Z",
+    "phone_numbers": ["+14155550123"],
 }
 
 
@@ -31,7 +34,11 @@ class ContactSchema(schemas.Schema):
 
     id = schemas.Id(required=True)
     phone_number = schemas.Text(
-        required=True, metadata={"description": "E.164; `erased` once the person's data was."}
+        required=True,
+        metadata={
+            "description": "E.164; `erased` once the person's data was. Of a contact with several the one that is "
+            "called next, or was called last."
+        },
     )
     status = schemas.Choice(ContactStatus, required=True)
     disposition = schemas.Word(CONTACT_MEANINGS, "How its last call ended.", required=True, allow_none=True)
@@ -57,3 +64,8 @@ class ContactSchema(schemas.Schema):
     consent_source = schemas.Text(required=True, allow_none=True)
     created_at = schemas.Time(required=True)
     updated_at = schemas.Time(required=True)
+    phone_numbers = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={"description": "All of its numbers, in the order in which they are tried."},
+    )

@@ -106,10 +106,12 @@ SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(
 ORDER BY id FOR SHARE
 """
 # Whom nobody called since, and who neither picked up (that contact is completed) nor declined. A phone that rang does
-# so again not before the campaign's own delay. A time that somebody asked for, or that a cap sets, stays.
+# so again not before the campaign's own delay. A time that somebody asked for, or that a cap sets, stays. Of several
+# numbers it is that of the call again, which may be good after all.
 _BRING_BACK = f"""
 WITH held AS (
     SELECT contact.id, contact.status AS was, call.id AS call_id, call.attempt IS NOT NULL AS counted,
+        array_position(contact.numbers, call.phone_number) AS place,
         CASE WHEN call.progress_at IS NOT NULL
             THEN greatest(now(), call.ended_at + make_interval(secs => campaign.retry_delay_seconds)) END AS due
     FROM call JOIN contact ON contact.id = call.contact_id JOIN campaign ON campaign.id = contact.campaign_id
@@ -123,6 +125,10 @@ WITH held AS (
 ), back AS (
     UPDATE contact SET status = 'pending', attempts = attempts - held.counted::int,
         breaker_returns = breaker_returns + 1, updated_at = now(),
+        phone_number = coalesce(contact.numbers[held.place], contact.phone_number),
+        zone_group = coalesce(contact.zone_groups[held.place], contact.zone_group),
+        struck = CASE WHEN held.place IS NULL THEN contact.struck
+            ELSE (contact.struck::int & ~(1 << (held.place - 1)))::smallint END,
         next_attempt_at = CASE WHEN held.was = 'failed' THEN held.due
             WHEN contact.callback THEN contact.next_attempt_at
             WHEN contact.wait_reason IS NOT NULL THEN greatest(contact.next_attempt_at, held.due) ELSE held.due END,

@@ -368,8 +368,8 @@ class Batch:
             plan.ring_seconds_on(due.phone_number),
             plan.max_call_seconds,
             None if plan.second_leg is None else plan.second_leg.gateway_id,
-            due.phone_number,
             plan.rests_of(due.phone_number),
+            phone_number=due.phone_number,
         )
 
 

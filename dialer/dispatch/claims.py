@@ -9,9 +9,10 @@ that is a single statement: the turn of a call is as far ahead as its claim take
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from campaigns.further_numbers import has_other
 from campaigns.number_hash import NumberHash
 from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
@@ -61,7 +62,8 @@ class ClaimRequest:
 
     `generation` is that of the plan by which it was chosen, `sends` how often it had been sent when its gateway was;
     the times and the second leg are its agent's at that time. `rests`: after which calls its number, or who shares
-    its key column, is left alone (`Policy.rests_of`); None is never.
+    its key column, is left alone (`Policy.rests_of`); None is never. `phone_number` is the number that all of it was
+    judged for.
     """
 
     campaign_id: str
@@ -75,8 +77,9 @@ class ClaimRequest:
     ring_seconds: int | None = None
     max_seconds: int | None = None
     second_leg_gateway_id: str | None = None
-    phone_number: str = ""
     rests: str | None = None
+    _: KW_ONLY
+    phone_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Claimed:
     outbox_id: int | None = None
     closes_in: float | None = None
     """In how many seconds its calling window closes or it expires, from the claim on; None where neither will."""
+    other_number: bool = False
+    """Whether the contact has another number to go on with."""
 
 
 _NOT_EXPIRED = not_expired("contact")
@@ -233,9 +238,9 @@ WITH campaign_now AS (
 ), wanted AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(calls)s::uuid[], %(nodes)s::text[], %(cores)s::text[],
         %(gateways)s::uuid[], %(sends)s::int[], %(ring)s::int[], %(longest)s::int[], %(seconds)s::uuid[],
-        %(digests)s::bytea[], %(rests)s::jsonb[])
+        %(digests)s::bytea[], %(rests)s::jsonb[], %(numbers)s::text[])
         AS wanted (contact_id, call_id, node, core_uuid, gateway_id, sends, ring_seconds, max_seconds, second_leg,
-            digest, rests)
+            digest, rests, number)
 ), free AS (
     SELECT contact.id, wanted.call_id, wanted.node, wanted.core_uuid, wanted.gateway_id,
         wanted.ring_seconds, wanted.max_seconds, wanted.second_leg, contact.attempts > 0 AND {
@@ -244,7 +249,7 @@ WITH campaign_now AS (
         campaign_now.tenant_id, campaign_now.generation, campaign_now.e164 AS caller_id, campaign_now.windowed
     FROM contact JOIN wanted ON wanted.contact_id = contact.id
         JOIN campaign_now ON campaign_now.id = contact.campaign_id
-    WHERE contact.status = 'pending' AND contact.sends = wanted.sends
+    WHERE contact.status = 'pending' AND contact.sends = wanted.sends AND contact.phone_number = wanted.number
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND NOT {_SUPPRESSED}
         AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
@@ -262,7 +267,7 @@ WITH campaign_now AS (
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.phone_number,
         contact.sends, contact.attempts, contact.free_sends, contact.carrier_refusals, contact.gateway_faults,
         contact.disturbed, contact.custom_fields, contact.version, contact.zone_group, contact.expires_at,
-        free.*
+        {has_other("contact")} AS other_number, free.*
 ), placed AS (
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, generation, phone_number, caller_id,
         gateway_id, node, core_uuid, dialer_id, sent_by, ring_seconds, max_seconds, second_leg_gateway_id)
@@ -286,7 +291,7 @@ SELECT call_id::text, id::text AS contact_id, campaign_id::text, node, gateway_i
     _CLOSES_IN.format(
         contact="taken", windowed="windowed", window=closes_in("taken.campaign_id", "taken.zone_group")
     )
-}
+}, other_number
 FROM taken
 """
 
@@ -378,9 +383,9 @@ def claim(
     """Claim those of `wanted` that are still free, whichever campaigns they are of, in one statement, which is
     committed by itself: one round trip. By a connection of `through`, or of the pool that all share.
 
-    One that was sent since its gateway was chosen is not: that gateway may have had its turn. Nor is one whose number
-    is on a do-not-call list, or has to be left alone after an earlier call (`rests`); by `number_hash` those that
-    were erased are known. Nothing is claimed
+    One that was sent since its gateway was chosen is not: that gateway may have had its turn; nor one that is to be
+    called by another number since. Nor is one whose number is on a do-not-call list, or has to be left alone after an
+    earlier call (`rests`); by `number_hash` those that were erased are known. Nothing is claimed
     of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
     is taken from a campaign raises it; nor outside a contact's calling window. The answer is in the order of
     `wanted`.
@@ -401,6 +406,7 @@ def claim(
         "seconds": [item.second_leg_gateway_id for item in wanted],
         "digests": [None if number_hash is None else number_hash(item.phone_number) for item in wanted],
         "rests": [item.rests for item in wanted],
+        "numbers": [item.phone_number for item in wanted],
         "dialer": dialer_id,
         "lane": f"{dialer_id}:claim",
     }

@@ -122,6 +122,7 @@ class Departures:
             gateway_faults=item.gateway_faults,
             disturbed=item.disturbed,
             rejected=item.rejected,
+            other_number=item.other_number,
             retries_per_contact=plan.retries_per_contact,
             retry_delay_seconds=plan.retry_delay_seconds,
             retry_rules=plan.retry_rules,

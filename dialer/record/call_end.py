@@ -160,6 +160,8 @@ def _told(call_id: str, following: Next, hangup: Hangup, *, answered: bool, sent
         answered=answered,
         free=following.uncounted,
         failover=following.failover,
+        next_number=following.next_number,
+        no_good=following.no_good,
     )
 
 
@@ -211,6 +213,8 @@ def closed(
         owner_only=owner_only,
         free=following.uncounted,
         failover=following.failover,
+        next_number=following.next_number,
+        no_good=following.no_good,
         may_live=may_live,
     )
 
@@ -249,6 +253,7 @@ def _following(call: LiveCall, disposition: Disposition, *, refused: bool, elsew
         disturbed=call.disturbed,
         probe=call.probe,
         rejected=call.rejected,
+        other_number=call.other_number,
         retries_per_contact=call.retries_per_contact,
         retry_delay_seconds=call.retry_delay_seconds,
         other_gateway=elsewhere,

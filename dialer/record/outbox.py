@@ -38,8 +38,9 @@ ROWS = 50
 """So many rows of the outbox are read at a time, each with up to some hundred transitions."""
 
 _COLUMNS = f"""transition.id AS transition_id, transition.campaign_id::text, transition.contact_id::text,
-    contact.phone_number, transition.status, transition.disposition, transition.attempt, transition.call_id::text,
-    transition.cause, transition.version, {AT.format("transition.at")} AS at"""
+    coalesce(call.phone_number, contact.phone_number) AS phone_number, transition.status, transition.disposition,
+    transition.attempt, transition.call_id::text, transition.cause, transition.version,
+    {AT.format("transition.at")} AS at"""
 
 _NOTED = f"""
 SELECT {_COLUMNS}, outbox.id AS outbox_id
@@ -47,7 +48,7 @@ FROM (
     SELECT id, transition_ids FROM outbox WHERE owner = %(owner)s AND id > %(after)s ORDER BY owner, id
     LIMIT %(limit)s
 ) AS outbox JOIN transition ON transition.id = ANY(outbox.transition_ids)
-    LEFT JOIN contact ON contact.id = transition.contact_id
+    LEFT JOIN contact ON contact.id = transition.contact_id LEFT JOIN call ON call.id = transition.call_id
 WHERE transition.at < now() - make_interval(secs => %(older)s)
 ORDER BY transition.id
 """
@@ -65,6 +66,7 @@ FROM (
     SELECT * FROM transition WHERE NOT published AND (owner, id) > (%(owner)s, %(after)s) ORDER BY owner, id
     LIMIT %(limit)s
 ) AS transition LEFT JOIN contact ON contact.id = transition.contact_id
+    LEFT JOIN call ON call.id = transition.call_id
 WHERE transition.owner = %(owner)s AND transition.at < now() - make_interval(secs => %(older)s)
 ORDER BY transition.id
 """

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from campaigns.further_numbers import following, has_other, without_current
 from dialer.window_sql import within
 from live.stream_events import ContactTransition
 from models import Pool, db, open_pool
@@ -58,7 +59,8 @@ class Ended(NamedTuple):
     `may_live`: it may be up all the same, and keeps its slots for so many seconds from its end at the most.
     `progress_ms` and `alert_ms` run from the send to the first 18x and to the first 180. `recovered`: its node died
     in it and took it up again, so that `billsec` may count time in which nobody was there; `certain_billsec` counts
-    none. `billmsec` is kept in no row, and None where a record does not say it.
+    none. `billmsec` is kept in no row, and None where a record does not say it. `next_number`: the contact is called
+    by its next number from now on, and with `no_good` never again by this one; `failed` where it has no other.
     """
 
     call_id: str
@@ -88,6 +90,8 @@ class Ended(NamedTuple):
     recovered: bool = False
     certain_billsec: int | None = None
     billmsec: int | None = None
+    next_number: bool = False
+    no_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,8 @@ ORDER BY id FOR SHARE
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
 _DELAYED = "now() + make_interval(secs => coalesce(held.delay, 0))"
-_RETRY_AT = f"""CASE WHEN held.windowed THEN {within(_DELAYED, "held.campaign_id", "held.zone_group")}
+_NEXT_GROUP = "coalesce(held.zone_groups[held.next_place], held.zone_group)"
+_RETRY_AT = f"""CASE WHEN held.windowed THEN {within(_DELAYED, "held.campaign_id", _NEXT_GROUP)}
                 ELSE {_DELAYED} END"""
 _ENDED = f"""
 WITH ended AS (
@@ -205,18 +210,25 @@ WITH ended AS (
             age float8, sent_age float8, disposition text, cause text, q850 int, sip_status int, sip_phrase text,
             sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int, pdd_ms int, ring_ms int,
             progress_ms int, alert_ms int, answered bool, owner_only bool, free text, failover bool,
-            may_live float8, recovered bool, certain_billsec int)
+            may_live float8, recovered bool, certain_billsec int, next_number bool, no_good bool)
             JOIN call AS before ON before.id = seen.call_id
         WHERE before.id = ANY(%(calls)s::uuid[]) AND (NOT seen.owner_only OR before.dialer_id = %(owner)s
             AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))
     ) AS due
     WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
-    RETURNING call.id AS call_id, call.contact_id, call.cause, call.disposition, due.delay AS own_delay, due.hung_up,
+    RETURNING call.id AS call_id, call.contact_id, call.phone_number, call.cause, call.disposition,
+        due.delay AS own_delay, due.hung_up, due.next_number AND NOT due.hung_up AS next_number, due.no_good,
         CASE WHEN due.was_answered THEN 'completed' WHEN due.hung_up THEN 'pending' ELSE due.status END AS wanted,
         due.was_answered OR due.counts AND NOT due.hung_up AS counts,
         CASE WHEN NOT (due.was_answered OR due.counts OR due.hung_up) THEN due.free END AS free
 ), held AS (
-    SELECT contact.id, contact.status AS was, contact.campaign_id, contact.zone_group, ended.*,
+    SELECT contact.id, contact.status AS was, contact.campaign_id, ended.call_id, ended.phone_number, ended.cause,
+        ended.disposition, ended.counts, ended.free, ended.no_good,
+        CASE WHEN ended.no_good AND ended.wanted = 'pending' AND NOT {has_other("contact")} THEN 'failed'
+            ELSE ended.wanted END AS wanted,
+        CASE WHEN ended.next_number AND ended.wanted = 'pending' AND contact.numbers IS NOT NULL
+            AND campaign.status IN ('running', 'paused') THEN {following("contact")} END AS next_place,
+        contact.zone_group, contact.zone_groups,
         CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay,
         campaign.status IN ('running', 'paused') AS open, campaign.windows IS NOT NULL AS windowed
     FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
@@ -238,9 +250,13 @@ WITH ended AS (
         next_attempt_at = CASE WHEN held.wanted = 'pending' AND held.open AND (held.delay IS NOT NULL
                 OR contact.callback AND held.disposition IS NULL)
             THEN {_RETRY_AT} END,
+        -- What was told of the call is about its own number.
+        phone_number = coalesce(contact.numbers[held.next_place], contact.phone_number), zone_group = {_NEXT_GROUP},
+        struck = CASE WHEN held.no_good AND held.next_place IS NOT NULL THEN {without_current("contact")}
+            ELSE contact.struck END,
         version = contact.version + 1, call_id = NULL, updated_at = now()
     FROM held WHERE contact.id = held.id
-    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
+    RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, held.phone_number,
         contact.status, contact.disposition, CASE WHEN held.counts THEN contact.attempts END AS attempt,
         held.call_id, held.cause, contact.version, held.was
 ), counted AS (

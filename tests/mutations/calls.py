@@ -200,8 +200,8 @@ TWICE = (
         "claim without compare-and-set",
         "a contact that another dialer has claimed is claimed again",
         "dialer/dispatch/claims.py",
-        "WHERE contact.status = 'pending' AND contact.sends = wanted.sends\n",
-        "WHERE true\n",
+        "WHERE contact.status = 'pending' AND contact.sends = wanted.sends AND",
+        "WHERE",
         (f"{CLAIMS}::test_many_dialers_that_reach_for_the_same_contacts_get_each_of_them_once",),
     ),
     Mutation(

@@ -38,8 +38,8 @@ LAWFUL = (
         "consent taken for granted",
         "a row without consent is a contact where the law wants one",
         "campaigns/import_rows.py",
-        "refusal(number, consented=consent[0] is not None)",
-        "refusal(number, consented=True)",
+        "left_out, consented=consent[0] is not None)",
+        "left_out, consented=True)",
         (f"{API}::test_who_has_not_agreed_is_no_contact_where_the_law_wants_it",),
     ),
     Mutation(

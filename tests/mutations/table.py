@@ -13,6 +13,7 @@ from tests.mutations.caps import EXCEEDED, LEAKED
 from tests.mutations.connections import CONNECTIONS
 from tests.mutations.dispatch import STARVED, UNEXPLAINED
 from tests.mutations.forecasts import TOLD_BEFOREHAND
+from tests.mutations.further_numbers import FURTHER
 from tests.mutations.lists import ALLOWED, PREVIEWED, SPOKEN, STRANGERS, WORKBOOKS
 from tests.mutations.mutation import Mutation
 from tests.mutations.often import OFTEN
@@ -46,6 +47,7 @@ TABLE: Mapping[str, Sequence[Mutation]] = {
     "A single call is placed once, at once and under every cap, or not at all": SINGLE_CALLS,
     "What a campaign is said to do is what it does": TOLD_BEFOREHAND,
     "Nobody is called whose number is suppressed": SUPPRESSED,
+    "Each number of a contact is called as its only one would be, and a campaign has it once": FURTHER,
     "Of a person whose data is erased nothing is left": FORGOTTEN,
     "Nobody is called outside the calling window of where he is": WINDOWED,
     "Nobody is called whom the law of his place forbids to call, where packs bind the campaign": LAWFUL,

@@ -81,8 +81,8 @@ WINDOWED = (
         "zone of the column ignored",
         "a list that says where its people are is not believed",
         "campaigns/copy_rows.py",
-        "zones_of_number(row.phone_number) if row.time_zone is None else (row.time_zone,)",
-        "zones_of_number(row.phone_number)",
+        "zones_of_number(number) if row.time_zone is None else (row.time_zone,)",
+        "zones_of_number(number)",
         (f"{API}::test_a_window_is_kept_and_open_in_the_zone_of_each_contact",),
     ),
     Mutation(

@@ -41,6 +41,8 @@ ADDED = [
     "policy_packs",
     "purpose",
     "key_column",
+    "duplicates",
+    "duplicates_hours",
     "import",
 ]
 LIST = csv_of(3)
@@ -87,8 +89,11 @@ def test_a_new_campaign_is_a_draft_with_the_defaults(site: Site) -> None:
         "policy_packs": "off",
         "purpose": None,
         "key_column": None,
+        "duplicates": "list",
+        "duplicates_hours": None,
         "import": {
-            "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0, "warnings": [],
+            "rows": 5, "accepted": 3, "duplicates": 1, "invalid": 1, "suppressed": 0,
+            "recent": 0, "warnings": [],
             "columns": [{"header": "first_name", "column": "first_name", "variable": "carillon_first_name"}],
             "rejects_url": rejects_url,
         },
@@ -264,7 +269,7 @@ def test_contacts_are_listed_in_the_order_of_the_list(site: Site) -> None:
     assert list(body["contacts"][0]) == [
         "id", "phone_number", "status", "disposition", "attempts", "next_attempt_at", "last_cause",
         "priority", "expires_at", "external_id", "metadata", "custom_fields", "consent_at", "consent_source",
-        "created_at", "updated_at",
+        "created_at", "updated_at", "phone_numbers",
     ]  # fmt: skip
     page = site.get(f"/campaigns/{campaign_id}/contacts?limit=2&offset=1").json
     assert page["contacts"] == body["contacts"][1:3]

@@ -179,7 +179,7 @@ def test_every_column_of_a_campaign_is_a_setting_or_named_as_none() -> None:
         "tenant_id", "agent_id", "phone_number_id", "max_concurrent_calls", "retries_per_contact",
         "retry_delay_seconds", "time_zone", "weight", "slow_start", "keep_open", "metadata", "import_columns",
         "import_region", "retry_rules", "dial_order", "windows", "holidays", "zones_read", "policy_packs", "purpose",
-        "key_column",
+        "key_column", "duplicates", "duplicates_hours",
     }  # fmt: skip
     columns = {field.column_name for field in Campaign._meta.sorted_fields}
     assert columns == own | settings | cloning._NO_SETTINGS.keys()

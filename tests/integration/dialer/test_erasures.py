@@ -62,7 +62,6 @@ def eraser(redis: Redis, *, turn: bool = True) -> Erasures:
 
     return Erasures(
         DIALER,
-        HASH,
         lambda: turn,
         lambda: None,
         lambda _: None,

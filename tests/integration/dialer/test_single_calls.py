@@ -150,7 +150,9 @@ def test_a_test_call_that_the_claim_leaves_is_cancelled_for_its_campaigns_list(w
     call_id, other = (take(world, "+14155561000", test_of=one) for one in (campaign_id, None))
     (left,), (free,) = due(str(call_id), 1), due(str(other), 1)
     sql(ENTRY, world.tenant_id, campaign_id)
-    done = suppressed_contacts.cancel_named(DIALER, [left.contact_id, free.contact_id], [None, None])
+    both = (left, free)
+    numbers = [one.phone_number for one in both]
+    done = suppressed_contacts.cancel_named(DIALER, [one.contact_id for one in both], numbers, [None, None])
     assert done.campaigns == (str(call_id),)
 
 

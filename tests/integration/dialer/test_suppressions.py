@@ -226,8 +226,8 @@ def test_whom_a_claim_had_to_leave_is_cancelled_where_he_is_suppressed(world: Wo
     suppress(number=FIRST, news=False)
     suppress(digest=HASH(SECOND), news=False)
     found = due(str(campaign_id), 100)
-    digests = [HASH(item.phone_number) for item in found]
-    done = cancel_named(DIALER, [item.contact_id for item in found], digests)
+    numbers = [item.phone_number for item in found]
+    done = cancel_named(DIALER, [item.contact_id for item in found], numbers, [HASH(one) for one in numbers])
     assert done.campaigns == (str(campaign_id),)
     assert counts(campaign_id) == {"pending": 1, "cancelled": 2}
     assert dispositions(campaign_id)[THIRD] == ("pending", None)

@@ -151,12 +151,22 @@ def test_a_dialer_with_an_open_call_is_not_settled(rig: Rig) -> None:
 
     def late(owner: str, older_than: float = 0.0) -> int:
         with db.connection_context():
-            (contact, *_) = rows("SELECT id::text FROM contact WHERE campaign_id = %s", rig.campaign_id)
+            (contact, *_) = rows(
+                "SELECT id::text, phone_number FROM contact WHERE campaign_id = %s", rig.campaign_id
+            )
             (gateway,) = rows("SELECT id::text FROM gateway")
             (now,) = rows("SELECT generation FROM campaign WHERE id = %s", rig.campaign_id)
         call_id, generation = str(new_id()), now["generation"]
         wanted = ClaimRequest(
-            rig.campaign_id, generation, contact["id"], call_id, "fs1", "core-1", gateway["id"], 0
+            rig.campaign_id,
+            generation,
+            contact["id"],
+            call_id,
+            "fs1",
+            "core-1",
+            gateway["id"],
+            0,
+            phone_number=contact["phone_number"],
         )
         claim(victim.id, [wanted])
         return publish_leftovers(owner, older_than)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import phonenumbers
 
-from campaigns import importer, number_rules, suppressed_rows
+from campaigns import importer, number_rules, repeats, suppressed_rows
 from campaigns.numbering_plans import country_of_number
 from campaigns.numbers import region_of
 from campaigns.remedies import REMEDIES
@@ -29,7 +29,13 @@ def codes() -> Iterator[str]:
 
 
 def test_every_code_has_a_remedy_and_every_remedy_a_code() -> None:
-    assert {*codes(), *importer._FAULTS, suppressed_rows.CODE, number_rules.NOT_ALLOWED} == REMEDIES.keys()
+    assert {
+        *codes(),
+        *importer._FAULTS,
+        suppressed_rows.CODE,
+        repeats.CODE,
+        number_rules.NOT_ALLOWED,
+    } == REMEDIES.keys()
     assert all(remedy.endswith(".") for remedy in REMEDIES.values())
 
 
