@@ -27,18 +27,16 @@ from tests.databases import Databases
 from tests.examples import profile
 from tests.folders import folder_of_a_run
 from tests.judging import Judge
-from tests.prepared_postgres import TEMPLATE, lay_out, make_template
+from tests.shared_postgres import TEMPLATE, SharedPostgres, make_template
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
 HOME_PREFIX = "carillon-tests-"
-PREPARED_POSTGRES = "--prepared-postgres"
+SHARED_POSTGRES = "--shared-postgres"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
-    parser.addoption(
-        PREPARED_POSTGRES, metavar="HOME", help="copy the data of this one, which has the schema already"
-    )
+    parser.addoption(SHARED_POSTGRES, metavar="HOME", help="use the PostgreSQL that runs in this home")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -126,25 +124,19 @@ def redis_url(valkey: EmbeddedValkey) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared_postgres(pytestconfig: pytest.Config) -> Path | None:
-    """The home whose PostgreSQL's data ours are to begin with, where one was named."""
-    named = pytestconfig.getoption(PREPARED_POSTGRES)
-    return Path(named) if named else None
-
-
-@pytest.fixture(scope="session")
-def postgres(server_home: Path, prepared_postgres: Path | None) -> Iterator[EmbeddedPostgres]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
     """The PostgreSQL of this run. A test that stops it must `restart` it."""
-    if prepared_postgres is not None:
-        lay_out(prepared_postgres, server_home)
-    with EmbeddedPostgres(server_home, durable=False) as server:
+    if shared := request.config.getoption(SHARED_POSTGRES):
+        yield SharedPostgres(Path(shared))
+        return
+    with EmbeddedPostgres(request.getfixturevalue("server_home"), durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def schema_template(postgres: EmbeddedPostgres, prepared_postgres: Path | None) -> str:
+def schema_template(postgres: EmbeddedPostgres) -> str:
     """The name of a database that has every migration applied and no row of ours, to be cloned."""
-    if prepared_postgres is None:
+    if not isinstance(postgres, SharedPostgres):
         make_template(postgres)
     return TEMPLATE
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from tests.mutations.__main__ import main
 from tests.mutations.mutation import Mutation
@@ -33,8 +34,10 @@ WRONG = Mutation(
 RIGHT = replace(WRONG, name="right", new=f"{WRONG.old}  # and nothing else")
 UNREADABLE = replace(WRONG, name="unreadable", new="retries = (")
 GONE = replace(WRONG, name="gone", old="retries = nobody")
-NEEDS_SERVERS = "tests/integration/dialer/test_dial_order.py"
-NEEDS_SERVER = "test_a_callback_that_never_left_stays_one_and_is_over_with_its_call"
+NEEDS_SERVERS = (
+    "tests/integration/dialer/test_dial_order.py"
+    "::test_a_callback_that_never_left_stays_one_and_is_over_with_its_call"
+)
 MARK = "CARILLON_TEST_MUTATIONS"
 
 
@@ -62,9 +65,11 @@ def test_nothing_else_catches_one(place: Workplace, mutation: Mutation, test: st
     assert said in tried_with(place, mutation, test).missed
 
 
-def test_a_test_whose_servers_do_not_start_catches_none(tmp_path: Path) -> None:
-    with Workplace(tmp_path / "place", tmp_path / "no data") as place:
-        missed = tried_with(place, WRONG, f"{NEEDS_SERVERS}::{NEEDS_SERVER}").missed
+def test_a_test_whose_servers_do_not_start_catches_none(place: Workplace) -> None:
+    nowhere = replace(
+        WRONG, file="local/postgres.py", old='"listen_addresses": "127', new='"listen_addresses": "0.0'
+    )
+    missed = tried_with(place, nowhere, NEEDS_SERVERS).missed
     assert "ended with status 1" in missed
     assert "1 error in" in missed
 
@@ -96,7 +101,7 @@ def test_after_each_the_copy_is_as_it_was(place: Workplace) -> None:
 
 
 def test_who_waits_for_a_closed_workplace_is_told(tmp_path: Path) -> None:
-    with Workplace(tmp_path, tmp_path) as place:
+    with Workplace(tmp_path, EmbeddedPostgres(tmp_path / "never started")) as place:
         place.close()
         with pytest.raises(WorkplaceClosedError):
             place.run([TEST])

@@ -15,7 +15,7 @@ from tests.folders import folder_of_a_run
 from tests.mutations.mutation import Mutation
 from tests.mutations.tree import NotMutableError
 from tests.mutations.workplace import Ran, Workplace
-from tests.prepared_postgres import prepared
+from tests.shared_postgres import shared
 
 PREFIX = "carillon-mutations-"
 FAILED = 1
@@ -77,15 +77,19 @@ Results = queue.SimpleQueue[Trial | BaseException]
 @contextmanager
 def workplaces(number: int) -> Iterator[list[Workplace]]:
     """So many, and all that belongs to them until the end of the block."""
-    with folder_of_a_run(PREFIX) as folder, prepared(folder / "prepared") as postgres, ExitStack() as open_:
-        yield [open_.enter_context(Workplace(folder / str(i), postgres)) for i in range(number)]
+    with folder_of_a_run(PREFIX) as folder, ExitStack() as open_:
+        homes = [folder / str(i) for i in range(number)]
+        servers = [open_.enter_context(shared(home / "servers")) for home in homes]
+        yield [
+            open_.enter_context(Workplace(home, server)) for home, server in zip(homes, servers, strict=True)
+        ]
 
 
-def tried_with(place: Workplace, mutation: Mutation, test: str) -> Trial:
+def tried_with(place: Workplace, mutation: Mutation, test: str, *, own_servers: bool = False) -> Trial:
     """Try a mutation with one of its tests."""
     began = time.monotonic()
     try:
-        ran = place.run([test], "-x", broken=mutation)
+        ran = place.run([test], "-x", broken=mutation, own_servers=own_servers)
     except NotMutableError as error:
         return Trial(mutation, str(error))
     missed = "" if _caught(ran) else f"{test} {_told(ran)}"
@@ -145,13 +149,16 @@ def _work(
     try:
         while True:
             file = waiting.get_nowait()
-            whole = place.run(file.tests)
-            failing = not_passed(whole, file.tests)
+            whole, own = place.run(file.tests), False
+            if failing := not_passed(whole, file.tests):
+                # Some stop PostgreSQL, to which nobody else must be connected then.
+                whole, own = place.run(file.tests, own_servers=True), True
+                failing = not_passed(whole, file.tests)
             for mutation, test in file.trials:
                 if test in failing:
                     results.put(Trial(mutation, f"{test} without the mutation {_told(whole)}"))
                 else:
-                    results.put(tried_with(place, mutation, test))
+                    results.put(tried_with(place, mutation, test, own_servers=own))
     except queue.Empty:
         pass
     # Whatever it is ends the whole; nobody listens where the whole has been ended.

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from local.postgres import EmbeddedPostgres
 from tests.mutations.mutation import Mutation
 from tests.mutations.tree import Tree
+from tests.shared_postgres import drop_databases
 
 HANG_SECONDS = 120
 """Of one test: longer than a wait for what never comes, and short enough for the run to say what hung."""
@@ -37,9 +39,9 @@ class Ran:
 
 
 class Workplace:
-    """Below `folder`, which is the caller's to remove. `postgres` is a home to lay out data from."""
+    """Below `folder`, which is the caller's to remove. Its tests use `postgres`, one that is `shared`."""
 
-    def __init__(self, folder: Path, postgres: Path) -> None:
+    def __init__(self, folder: Path, postgres: EmbeddedPostgres) -> None:
         self._postgres = postgres
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
@@ -59,17 +61,23 @@ class Workplace:
             start_new_session=True,
         )
 
-    def run(self, tests: Sequence[str], *options: str, broken: Mutation | None = None) -> Ran:
-        """Run these tests, on the project as it is or `broken`.
+    def run(
+        self, tests: Sequence[str], *options: str, broken: Mutation | None = None, own_servers: bool = False
+    ) -> Ran:
+        """Run these tests, on the project as it is or `broken`; with `own_servers` where they stop them.
 
         Raises NotMutableError, or WorkplaceClosedError where `close` was called meanwhile.
         """
         arguments = [*options, "-q", f"--timeout={HANG_SECONDS}", *tests]
-        if broken is None or not broken.file.startswith(MAKES_THE_SCHEMA):
-            arguments.append(f"--prepared-postgres={self._postgres}")
+        shares = not own_servers and (broken is None or not broken.file.startswith(MAKES_THE_SCHEMA))
+        if shares:
+            arguments.append(f"--shared-postgres={self._postgres.home}")
         asked = {"arguments": arguments, "seconds": len(tests) * HANG_SECONDS + BESIDES_SECONDS}
         with self.tree.broken(broken) if broken is not None else contextlib.nullcontext():
-            return self._ask(json.dumps(asked))
+            ran = self._ask(json.dumps(asked))
+        if shares:
+            drop_databases(self._postgres)
+        return ran
 
     def _ask(self, line: str) -> Ran:
         assert self._worker.stdin is not None
