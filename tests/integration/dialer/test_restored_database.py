@@ -157,6 +157,9 @@ def test_a_dialer_looks_again_whenever_its_database_was_away(
         db.execute_sql("UPDATE contact SET next_attempt_at = now() + interval '1 hour'")
         db.execute_sql("UPDATE campaign SET status = 'running' WHERE id = %s", (campaign_id,))
     dialer.process.outbox.newest = 1_000_000
-    assert dialer.process.identity._session is not None
-    dialer.process.identity._session.close()
-    wait_until(lambda: states() == [("paused", REASON)], "the pause")
+    identity = dialer.process.identity
+    before = identity._session
+    assert before is not None
+    before.close()
+    wait_until(lambda: identity._session is not before and identity.may_send(), "leave to send again")
+    assert states() == [("paused", REASON)]
