@@ -32,4 +32,6 @@ class NumberRefused(CampaignsError):  # noqa: N818 - it reads as what happened t
 def quoted(value: str) -> str:
     """`value` as a message may carry it: quoted, short, one line, nothing that a terminal would act on."""
     text = value if len(value) <= 40 else value[:39] + "…"
+    if text.isprintable():
+        return f"'{text}'"
     return "'" + "".join(c if c.isprintable() else "\ufffd" for c in text) + "'"

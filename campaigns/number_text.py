@@ -94,20 +94,23 @@ def one_number(raw: str, text: str, region: str | None) -> str:
     return text
 
 
-def _without_decimals(raw: str, text: str) -> str:
-    """`text` without `.0` or `,00` at its end. Raises NumberRefused (amount) for any other decimals."""
-    amount = NumberRefused(
+def _amount(raw: str) -> NumberRefused:
+    return NumberRefused(
         "amount",
         f"{quoted(raw)} is an amount or a decimal number, and no phone number; "
         f"format the column as text and write the number without decimals",
     )
+
+
+def _without_decimals(raw: str, text: str) -> str:
+    """`text` without `.0` or `,00` at its end. Raises NumberRefused (amount) for any other decimals."""
     digits = sum(map(str.isdigit, text))
     if digits and _CURRENCY.search(text):
-        raise amount
+        raise _amount(raw)
     if _COMMA_AMOUNT.fullmatch(text):
-        raise amount
+        raise _amount(raw)
     if _DOT_AMOUNT.fullmatch(text) and "." in text and (digits <= _MOST_AMOUNT_DIGITS or "," in text):
-        raise amount
+        raise _amount(raw)
     found = _DECIMAL.fullmatch(text)
     if found is None:
         return text
@@ -116,7 +119,7 @@ def _without_decimals(raw: str, text: str) -> str:
         # `01.99.00.12.34` ends in a pair as the one before it; what ends otherwise could be either.
         if len(fraction) > 2 or (len(fraction) == 2 and re.search(r"(?:\.|\A)\d\d\Z", whole)):
             return text
-        raise amount
+        raise _amount(raw)
     plain = whole.removeprefix("+").isdigit()
     enough = sum(map(str.isdigit, whole)) >= _LEAST_WHOLE
     if plain and (whole == "0" or not whole.startswith(("+", "0"))):
@@ -129,7 +132,7 @@ def _without_decimals(raw: str, text: str) -> str:
         return text
     grouped = not plain and _SPACED.fullmatch(whole) is not None
     if fraction.strip("0") or not enough or grouped or (not plain and len(fraction) > 2):
-        raise amount
+        raise _amount(raw)
     return whole
 
 
