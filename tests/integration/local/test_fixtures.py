@@ -58,8 +58,6 @@ def pytest_run(tests: str, folder: Path, *arguments: str, **environ: str) -> sub
         str(ROOT / "pyproject.toml"),
         "-q",
         "-s",
-        "-p",
-        "no:schemathesis",
     ]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, str(path), *arguments],
