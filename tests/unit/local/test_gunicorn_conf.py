@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
+# gunicorn reads WEB_CONCURRENCY itself while it is imported, which has to be over before a test sets a wrong one.
+import gunicorn.config  # noqa: F401
 import pytest
 from honcho.environ import parse_procfile
 
