@@ -105,17 +105,22 @@ class Page:
             offset = query.get("page", 0) * PAGE_SIZE
         return cls(query["limit"], offset, query.get("starting_after"))
 
-    def body(self, name: str, items: object, total: int) -> dict[str, object]:
-        """The list's body; `name` is the resource, `items` a list, or the JSON of one."""
+    def body(self, name: str, items: object, total: int | None) -> dict[str, object]:
+        """The list's body; `name` is the resource, `items` a list, or the JSON of one, `total` None where nobody
+        counts them."""
         return {name: items, "total": total, "limit": self.limit, "offset": self.offset}
 
 
-def list_schema(name: str, item: type[schemas.Schema]) -> type[schemas.Schema]:
-    """The schema of a list of `item`s under the key `name`."""
+def list_schema(name: str, item: type[schemas.Schema], *, uncounted: str = "") -> type[schemas.Schema]:
+    """The schema of a list of `item`s under the key `name`; `uncounted` says when there is no total."""
     title = f"{name.title().replace('-', '').replace('_', '')}List"
     columns: dict[str, fields.Field[Any]] = {
         name: schemas.Items(schemas.Nested(item), required=True),
-        "total": schemas.Integer(required=True),
+        "total": (
+            schemas.Integer(required=True, allow_none=True, metadata={"description": uncounted})
+            if uncounted
+            else schemas.Integer(required=True)
+        ),
         "limit": schemas.Integer(required=True),
         "offset": schemas.Integer(required=True),
     }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from models import CallState, db, rows
 
@@ -24,6 +24,15 @@ SELECT coalesce(sum(calls), 0)::int8 AS calls FROM (
 ) AS kept
 """
 _OPEN = "SELECT count(*) AS calls FROM call WHERE ended_at IS NULL AND {which}"
+_AT_ENDS = "SELECT count(*) AS calls FROM call WHERE ended_at IS NOT NULL AND {which}"
+_WITH = """
+SELECT campaign_id FROM (
+    SELECT campaign_id, calls FROM call_count WHERE tenant_id = %s AND disposition = %s
+    UNION ALL SELECT campaign_id, calls FROM call_count_change WHERE tenant_id = %s AND disposition = %s
+) AS kept GROUP BY campaign_id HAVING sum(calls) > 0
+"""
+Given = list[tuple[str, object]]
+"""Conditions, each with its one parameter."""
 
 
 def add_up() -> None:
@@ -32,33 +41,75 @@ def add_up() -> None:
         db.execute_sql(_ADD_UP)
 
 
+def campaigns_with(tenant_id: str, disposition: str) -> list[uuid.UUID]:
+    """The campaigns of a tenant of which any call ended so. On the connection that the caller holds."""
+    return [row["campaign_id"] for row in rows(_WITH, tenant_id, disposition, tenant_id, disposition)]
+
+
 def total(
     tenant_id: str,
     *,
     campaign_id: uuid.UUID | None = None,
     state: str | None = None,
     disposition: str | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
 ) -> int:
-    """How many calls of a tenant, or of a campaign of its, are in this state and ended so; None asks for any.
+    """How many calls of a tenant, or of a campaign of its, are in this state and ended so, made within that
+    time; None asks for any.
 
-    Those that are over are kept; those that are up, of which none has a disposition yet, are counted. In one
-    statement: a call that ends meanwhile is one or the other. On the connection that the caller holds.
+    Those that are over are kept by the day; those of days that are in it in part, and those that are up, of
+    which none has a disposition yet, are counted. In one statement: a call that ends meanwhile is one or the other.
+    On the connection that the caller holds.
     """
-    parts, params = [], []
-    whose = {"tenant_id": tenant_id} | ({} if campaign_id is None else {"campaign_id": campaign_id})
+    whose: Given = [("tenant_id = %s", tenant_id)]
+    if campaign_id is not None:
+        whose = [("campaign_id = %s", campaign_id)]
+    ended_so: Given = [] if disposition is None else [("disposition = %s", disposition)]
+    parts, params = [], list[object]()
+
+    def add(statement: str, given: Given, times: int = 1) -> None:
+        parts.append(statement.format(which=" AND ".join(condition for condition, _ in given)))
+        params.extend([value for _, value in given] * times)
+
     if state in (None, CallState.ENDED):
-        given = whose | ({} if disposition is None else {"disposition": disposition})
-        parts.append(_OVER.format(which=_equal(given)))
-        params += [*given.values()] * 2
+        days, edges = _whole_days(since, before)
+        if days is not None:
+            add(_OVER, whose + ended_so + days, 2)
+        for edge in edges:
+            add(_AT_ENDS, whose + ended_so + edge)
     if state != CallState.ENDED and disposition is None:
-        given = whose | ({} if state is None else {"state": state})
-        parts.append(_OPEN.format(which=_equal(given)))
-        params += given.values()
+        so: Given = [] if state is None else [("state = %s", state)]
+        add(_OPEN, whose + so + _within(since, before))
     if not parts:
         return 0
     found: int = rows(f"SELECT {' + '.join(f'({part})' for part in parts)} AS calls", *params)[0]["calls"]
     return found
 
 
-def _equal(given: Mapping[str, object]) -> str:
-    return " AND ".join(f"{name} = %s" for name in given)
+def _whole_days(since: datetime | None, before: datetime | None) -> tuple[Given | None, list[Given]]:
+    """The days of UTC that lie within a time, None where there is none, and what of it they leave at its ends."""
+    first = None if since is None else _midnight(since, up=True)
+    last = None if before is None else _midnight(before, up=False)
+    if first is not None and last is not None and first >= last:
+        return None, [_within(since, before)]
+    edges = []
+    if first is not None and since != first:
+        edges.append(_within(since, first))
+    if last is not None and before != last:
+        edges.append(_within(last, before))
+    days: Given = [] if first is None else [("day >= %s", first.date())]
+    days += [] if last is None else [("day < %s", last.date())]
+    return days, edges
+
+
+def _within(since: datetime | None, before: datetime | None) -> Given:
+    given = (("created_at >= %s", since), ("created_at < %s", before))
+    return [(condition, value) for condition, value in given if value is not None]
+
+
+def _midnight(at: datetime, *, up: bool) -> datetime:
+    """The midnight of UTC at which a moment is, or the one before, or with `up` after it."""
+    at = at.astimezone(UTC)
+    begun = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return begun + timedelta(days=1) if up and begun != at else begun

@@ -265,44 +265,67 @@ def _calls(tenant_id: str, query: CallFilters, page: Page) -> tuple[Sequence[Map
         given["phone_number"] = number
     given = given or {"tenant_id": tenant_id}
     given |= {name: value for name, value in query.items() if name in ("disposition", "state")}
-    span, moments = within(query)
-    where = " AND ".join(_equal(name) for name in given) + span
-    params = [*given.values(), *moments]
     start = () if page.after is None else _start(page.after, tenant_id)
-    total = _counted(where, params) if moments or number else _total(tenant_id, given)
+    total = _total(tenant_id, given, query)
     if not total:
         return [], 0
+    span, moments = within(query)
+    where, params = _where(given, start, newest=query["order"] == "newest")
+    return _page(where + span, [*params, *moments], tenant_id, query, page), total
+
+
+def _where(
+    given: Mapping[str, object], start: tuple[datetime, uuid.UUID] | tuple[()], *, newest: bool
+) -> tuple[str, list[object]]:
+    """The calls that match, behind where a page starts."""
+    where, params = " AND ".join(_equal(name) for name in given), [*given.values()]
     if given.get("state", CallState.ENDED) != CallState.ENDED:
         # By the index of those that are up, however many are over.
         where += " AND ended_at IS NULL"
-    newest = query["order"] == "newest"
-    after, direction = ("<", " DESC") if newest else (">", "")
-    found = rows(
-        f"SELECT {_COLUMNS} FROM call WHERE {where}{f' AND (created_at, id) {after} (%s, %s)' if start else ''}"
-        f" ORDER BY created_at{direction}, id{direction} LIMIT %s OFFSET %s",
-        *params,
-        *start,
-        page.limit,
-        page.offset,
+    if "disposition" in given:
+        # By the index of those that ended so (decision 0083).
+        where += " AND disposition IS NOT NULL"
+    if start:
+        where, params = f"{where} AND (created_at, id) {'<' if newest else '>'} (%s, %s)", [*params, *start]
+    return where, params
+
+
+def _page(
+    where: str, params: Sequence[object], tenant_id: str, query: CallFilters, page: Page
+) -> Sequence[Mapping[str, object]]:
+    direction = " DESC" if query["order"] == "newest" else ""
+    order = f"ORDER BY created_at{direction}, id{direction} LIMIT %s"
+    if "disposition" in query and not query.keys() & {"campaign_id", "contact_id", "phone_number"}:
+        # The index has them campaign by campaign: of each that has any, no more than the page can show.
+        return rows(
+            f"""
+            SELECT {_COLUMNS} FROM unnest(%s::uuid[]) AS c (of_campaign) CROSS JOIN LATERAL (
+                SELECT * FROM call WHERE campaign_id = of_campaign AND {where} {order}
+            ) AS call {order} OFFSET %s""",
+            call_counts.campaigns_with(tenant_id, query["disposition"]),
+            *params,
+            page.limit + page.offset,
+            page.limit,
+            page.offset,
+        )
+    return rows(
+        f"SELECT {_COLUMNS} FROM call WHERE {where} {order} OFFSET %s", *params, page.limit, page.offset
     )
-    return found, total
 
 
 def _equal(name: str) -> str:
     return f"{name}(%s::uuid[])" if name.endswith("ANY") else f"{name} = %s"
 
 
-def _total(tenant_id: str, given: Mapping[str, Any]) -> int:
-    """How many calls match, without reading them all: of a contact there are a few, of others it is kept."""
-    if "contact_id" in given:
-        return _counted(" AND ".join(_equal(name) for name in given), [*given.values()])
+def _total(tenant_id: str, given: Mapping[str, Any], query: CallFilters) -> int:
+    """How many calls match, without reading them all: of a contact or a number there are a few, of others it is
+    kept, day by day."""
+    span, moments = within(query)
+    if any(name.startswith("contact_id") for name in given):
+        where = " AND ".join(_equal(name) for name in given) + span
+        return int(rows(f"SELECT count(*) AS n FROM call WHERE {where}", *given.values(), *moments)[0]["n"])
     kept = {name: given.get(name) for name in ("campaign_id", "state", "disposition")}
-    return call_counts.total(tenant_id, **kept)
-
-
-def _counted(where: str, params: Sequence[object]) -> int:
-    """How many there are, by reading those of a time, of a number or of a contact."""
-    return int(rows(f"SELECT count(*) AS n FROM call WHERE {where}", *params)[0]["n"])
+    return call_counts.total(tenant_id, since=query.get("from_"), before=query.get("to"), **kept)
 
 
 def _start(text: str, tenant_id: str) -> tuple[datetime, uuid.UUID] | tuple[()]:

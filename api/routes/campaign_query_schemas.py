@@ -10,6 +10,7 @@ import marshmallow as ma
 from api import schemas
 from api.paging import FilteredQuery, PageQuery, PageValues, SpanQuery, SpanValues
 from api.routes.campaign_fields import NAME_MAX
+from campaigns.dispositions import CONTACT_MEANINGS
 from campaigns.queries import ORDERS
 from models import CampaignStatus, ContactStatus
 
@@ -25,10 +26,12 @@ class CampaignFilters(PageValues, SpanValues):
     include: NotRequired[str]
 
 
-class ContactFilters(PageValues):
+class ContactFilters(PageValues, SpanValues):
     """A loaded ContactQuery."""
 
     status: NotRequired[str]
+    disposition: NotRequired[str]
+    order: str
     phone_number: NotRequired[str]
     external_id: NotRequired[str]
     metadata: NotRequired[str]
@@ -74,10 +77,14 @@ class CampaignQuery(PageQuery, ClientKeyQuery, SpanQuery):
     include = schemas.Choice(("figures",), metadata={"description": "How their calls go, too."})
 
 
-class ContactQuery(FilteredQuery, ClientKeyQuery):
+class ContactQuery(FilteredQuery, ClientKeyQuery, SpanQuery):
     """Which contacts. With an external_id or metadata a page goes by offset, not by starting_after."""
 
     status = schemas.Choice(ContactStatus)
+    disposition = schemas.Choice(
+        CONTACT_MEANINGS,
+        metadata={"description": "How their last call ended; with from or to, the last one of that time."},
+    )
     phone_number = schemas.Text(
         1,
         32,
@@ -87,14 +94,30 @@ class ContactQuery(FilteredQuery, ClientKeyQuery):
         },
     )
 
+    order = schemas.Choice(
+        ("oldest", "newest"),
+        load_default="oldest",
+        metadata={"description": "As they came onto the list, or, with from or to, as they were called."},
+    )
+    from_ = schemas.Time(data_key="from", metadata={"description": "Called then, or later."})
+    to = schemas.Time(metadata={"description": "Called before then."})
+
     @ma.validates_schema
     def check_number(self, data: Mapping[str, object], **_: object) -> None:
         """A campaign has a number once, or a few times: there is nothing to filter."""
-        others = {"status", "starting_after", "external_id", "metadata"}
+        others = {"status", "disposition", "starting_after", "external_id", "metadata", "from_", "to"}
         if "phone_number" in data and data.keys() & others:
             raise ma.ValidationError(
                 "it must not be given with another filter or starting_after", "phone_number"
             )
+
+    @ma.validates_schema
+    def check_called(self, data: Mapping[str, object], **_: object) -> None:
+        """Who was called then is found by the calls, which know of a contact how they ended themselves."""
+        given = data.keys() & {"from_", "to"}
+        if given and data.keys() & {"status", "external_id", "metadata"}:
+            name = "from" if "from_" in given else "to"
+            raise ma.ValidationError("it must not be given with a status, external_id or metadata", name)
 
 
 class RejectQuery(schemas.Schema):

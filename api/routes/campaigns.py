@@ -14,16 +14,14 @@ from api.auth import current_caller, requires
 from api.blueprint import PREFIX, Blueprint
 from api.csv_out import csv_row
 from api.errors import not_found
-from api.json_rows import json_answer, stored_json
+from api.json_rows import json_answer
 from api.paging import Page
-from api.resources import id_or_404, invalid
+from api.resources import id_or_404
 from api.routes.campaign_body import create_from_request
 from api.routes.campaign_fields import EXAMPLE_BODY, CampaignBody, CampaignForm
 from api.routes.campaign_query_schemas import (
     CampaignFilters,
     CampaignQuery,
-    ContactFilters,
-    ContactQuery,
     OneCampaignQuery,
     RejectOptions,
     RejectQuery,
@@ -33,18 +31,15 @@ from api.routes.campaign_schemas import (
     EXAMPLE_OUTCOMES,
     CampaignList,
     CampaignSchema,
-    ContactList,
     OneCampaignSchema,
 )
-from api.routes.contact_schemas import EXAMPLE_CONTACT
+from api.routes.client_keys import client_keys
 from api.routes.policy_schemas import EXAMPLE_POLICY
-from api.schemas import identifier
 from api.services import services
 from api.transactions import transaction
 from campaigns import breakers, call_outcomes, changes, families, policy_shown, queries, store
 from campaigns.campaign_state import ActionResult
-from campaigns.metadata import wanted
-from campaigns.queries import CampaignRow, ClientKeys
+from campaigns.queries import CampaignRow
 from coordination.topics import Topic
 
 blp = Blueprint("campaigns", description="Lists being dialled")
@@ -55,7 +50,6 @@ ETAG_HEADER = {
     "ETag": {"description": "Names what PATCH can change, as it is now.", "schema": {"type": "string"}}
 }
 EXAMPLE_LIST = {"campaigns": [EXAMPLE_CAMPAIGN], "total": 1, "limit": 100, "offset": 0}
-EXAMPLE_CONTACTS = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
 _CAMPAIGN_FIELDS = tuple(name for name in CampaignSchema().fields if name != "import_")
 
@@ -72,7 +66,7 @@ def list_campaigns(query: CampaignFilters) -> Response:
 
     Oldest first, unless another `order` is asked for. `from` and `to` are about `created_at`.
     """
-    keys = _keys(query)
+    keys = client_keys(query)
     page = Page.of(query)
     with transaction(writes=False):
         found, total = queries.campaigns(
@@ -152,43 +146,6 @@ def get_campaign(query: dict[str, str], campaign_id: str) -> Response:
     with transaction(writes=False):
         found = campaign_or_404(id_or_404(campaign_id, "Campaign"))
         return tagged(one_campaign(found, outcomes="include" in query), found)
-
-
-@blp.route("/campaigns/<campaign_id>/contacts")
-@requires("read", errors={404: NOT_FOUND})
-@blp.arguments(ContactQuery, location="query")
-@blp.response(200, ContactList, example=EXAMPLE_CONTACTS)
-def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
-    """List contacts in a campaign
-
-    In the order of the list that was uploaded. With a `status`, go on by `starting_after`: contacts that leave the
-    list move the rest under an `offset`.
-    """
-    page, keys = Page.of(query), _keys(query)
-    if keys and page.after is not None:
-        raise invalid(
-            "starting_after", page.after, "with external_id or metadata a page is asked for by offset"
-        )
-    with transaction(writes=False):
-        found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
-        if "phone_number" in query:
-            campaign_or_404(found_id)
-            one = queries.contacts_by_number(
-                found_id, tenant_id, query["phone_number"], limit=page.limit, offset=page.offset
-            )
-            return json_answer(page.body("contacts", stored_json(one.contacts), one.total))
-        if keys:
-            found = queries.contacts_by_key(
-                found_id, tenant_id, query.get("status"), keys, limit=page.limit, offset=page.offset
-            )
-        else:
-            after = 0 if page.after is None else _position(found_id, page.after)
-            found = queries.contacts(
-                found_id, tenant_id, query.get("status"), limit=page.limit, offset=page.offset, after=after
-            )
-    if found is None:
-        raise not_found("Campaign")
-    return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
 
 
 @blp.route("/campaigns/<campaign_id>/rejects")
@@ -285,25 +242,6 @@ def _blocked(row: CampaignRow) -> str | None:
 
 def _linked(row: CampaignRow) -> dict[str, object]:
     return {**row.import_, "rejects_url": f"{PREFIX}/campaigns/{row.id}/rejects"}
-
-
-def _keys(query: CampaignFilters | ContactFilters) -> ClientKeys:
-    """Raises ApiError 400 for a filter that is none."""
-    given = query.get("metadata")
-    try:
-        return ClientKeys(query.get("external_id"), None if given is None else wanted(given))
-    except ValueError as error:
-        raise invalid("metadata", given, str(error)) from error
-
-
-def _position(campaign_id: uuid.UUID, text: str) -> int:
-    """Where a page starts. Raises ApiError: 404 for a campaign that is not the caller's, 400 for no contact of it."""
-    campaign_or_404(campaign_id)
-    contact_id = identifier(text)
-    found = None if contact_id is None else queries.position(campaign_id, contact_id)
-    if found is None:
-        raise invalid("starting_after", text, "it must be the id of a contact of this campaign")
-    return found
 
 
 def _reject_lines(campaign_id: uuid.UUID, page: list[store.RejectRow], addition: int) -> Iterator[str]:

@@ -11,12 +11,12 @@ from api.auth import current_caller, requires
 from api.errors import ApiError, conflict, not_found
 from api.json_rows import json_answer, stored_json
 from api.resources import id_or_404
-from api.routes.campaign_contacts import blp
 from api.routes.campaigns import NOT_FOUND
+from api.routes.contact_lists import blp
 from api.routes.contact_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.services import services
 from api.transactions import transaction
-from campaigns import contact_changes, queries
+from campaigns import contact_changes, contact_queries
 from campaigns.campaign_state import WEB
 from campaigns.contact_changes import ContactChanges
 from campaigns.dispositions import Disposition
@@ -81,7 +81,7 @@ class RetriedSchema(schemas.Schema):
 def get_contact(campaign_id: str, contact_id: str) -> Response:
     """Get a contact"""
     with transaction(writes=False):
-        found = queries.contact_of(
+        found = contact_queries.contact_of(
             id_or_404(campaign_id, "Campaign"),
             current_caller().tenant_id,
             id_or_404(contact_id, "Contact"),
@@ -113,7 +113,7 @@ def patch_contact(body: ContactChanges, campaign_id: str, contact_id: str) -> Re
             raise ApiError(400, str(error)) from error
         except (SingleCallError, contact_changes.ContactRefusedError) as error:
             raise conflict(str(error)) from error
-        told = queries.contact(key, contact_key)
+        told = contact_queries.contact(key, contact_key)
     _tell(campaign_id)
     return json_answer(stored_json(told))
 

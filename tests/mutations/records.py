@@ -308,7 +308,7 @@ COUNTS = (
     Mutation(
         "an end leaves no mark",
         "a page of the contacts that failed lacks some of them",
-        "migrations/0021_contact_blocks.py",
+        "migrations/0055_ended_so.py",
         'work=_mark("new_contacts")',
         'work=_mark("(SELECT * FROM new_contacts WHERE false)")',
         (

@@ -63,8 +63,8 @@ STOPS = (
     Mutation(
         "who still waits shown as pending",
         "a stopped campaign shows contacts as pending that are never called",
-        "campaigns/queries.py",
-        "'status', CASE WHEN {_WAITS_NO_MORE} THEN 'cancelled' ELSE status END",
+        "campaigns/contact_queries.py",
+        "'status', {TOLD_STATUS}",
         "'status', status",
         (f"{LIFECYCLE}::test_of_a_long_list_the_rest_is_cancelled_after_the_answer_and_shown_so_at_once",),
     ),

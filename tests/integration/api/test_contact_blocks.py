@@ -6,11 +6,12 @@ import gevent
 import psycopg
 import pytest
 
-from campaigns.queries import BLOCK
+from campaigns.contact_pages import BLOCK
 from migrations.runner import migrate
 from tests.integration.api.site import Site
 
-MIGRATION = "0021_contact_blocks"
+MIGRATIONS = ["0021_contact_blocks", "0055_ended_so"]
+"""The second marks by how a call ended, too."""
 OVER = ("completed", "failed", "cancelled")
 
 
@@ -20,8 +21,13 @@ def marked(site: Site, campaign_id: str) -> set[tuple[str, int]]:
 
 
 def ended(site: Site, campaign_id: str) -> set[tuple[str, int]]:
-    found = site.sql("SELECT status, position FROM contact WHERE campaign_id = %s", campaign_id)
-    return {(row["status"], row["position"] // BLOCK) for row in found if row["status"] in OVER}
+    found = site.sql("SELECT status, disposition, position FROM contact WHERE campaign_id = %s", campaign_id)
+    return {
+        (word, row["position"] // BLOCK)
+        for row in found
+        for word in (row["status"], row["disposition"])
+        if word in OVER or (word == row["disposition"] and word is not None)
+    }
 
 
 @pytest.fixture
@@ -49,6 +55,23 @@ def test_a_part_is_marked_by_the_first_that_ends_so(site: Site, campaign_id: str
     assert [contact["status"] for contact in site.get(path).json["contacts"]] == ["failed"] * 2
 
 
+def test_a_part_is_marked_by_how_a_call_ended_whatever_follows(site: Site, campaign_id: str) -> None:
+    change = "UPDATE contact SET status = %s, disposition = %s, call_id = NULL WHERE campaign_id = %s AND position = %s"
+    for position, status, disposition in (
+        (1, "pending", "busy"),
+        (2, "failed", "busy"),
+        (BLOCK, "pending", "no_answer"),
+    ):
+        site.sql(change, status, disposition, campaign_id, position)
+        assert marked(site, campaign_id) == ended(site, campaign_id)
+    # While he is called again he stays where he is found.
+    site.sql("DELETE FROM contact_block")
+    site.sql(change.replace("NULL", "id"), "originated", "busy", campaign_id, 1)
+    assert marked(site, campaign_id) == set()
+    site.sql(change, "completed", "answered", campaign_id, 1)
+    assert marked(site, campaign_id) == {("completed", 0), ("answered", 0)}
+
+
 def test_a_stop_marks_every_part(site: Site, campaign_id: str) -> None:
     assert site.post(f"/campaigns/{campaign_id}/stop").status_code == 200
     assert marked(site, campaign_id) == {("cancelled", block) for block in range(4)}
@@ -73,13 +96,13 @@ def test_what_had_ended_before_is_marked_while_others_end(site: Site, campaign_i
     url = site.database_url
     with psycopg.connect(url, autocommit=True) as operator, psycopg.connect(url) as writer:
         operator.execute("ALTER TABLE contact DISABLE TRIGGER USER")
-        operator.execute("UPDATE contact SET status = 'failed' WHERE position < 5")
+        operator.execute("UPDATE contact SET status = 'failed', disposition = 'busy' WHERE position < 5")
         operator.execute("ALTER TABLE contact ENABLE TRIGGER USER")
-        operator.execute("DELETE FROM schema_migration WHERE name = %s", (MIGRATION,))
+        operator.execute("DELETE FROM schema_migration WHERE name = ANY(%s)", (MIGRATIONS,))
         assert marked(site, campaign_id) == set()
         writer.execute("UPDATE contact SET status = 'completed' WHERE position = 9")
         release = gevent.spawn(migrate, url)
         gevent.sleep(0.1)
         writer.commit()
-        assert release.get(timeout=60) == [MIGRATION]
+        assert release.get(timeout=60) == MIGRATIONS
     assert marked(site, campaign_id) == ended(site, campaign_id)

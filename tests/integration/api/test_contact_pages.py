@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from campaigns.queries import BLOCK
+from campaigns.contact_pages import BLOCK
 from models import db
 from tests.integration.api.site import Site
 
@@ -29,30 +29,138 @@ def scattered(site: Site, count: int, seed: int) -> str:
         " WHERE campaign_id = %s AND status = 'pending' AND (position * 31) %% 3 = 0",
         campaign_id,
     )
+    site.sql(
+        "UPDATE contact SET disposition = (ARRAY['busy', 'no_answer', 'answered'])[position %% 3 + 1]"
+        " WHERE campaign_id = %s AND (status <> 'pending' OR next_attempt_at IS NOT NULL)",
+        campaign_id,
+    )
     return campaign_id
 
 
-def test_pages_by_status_are_the_list_without_the_others(site: Site) -> None:
+FILTERS: tuple[dict[str, str], ...] = (
+    {},
+    *({"status": status} for status in STATUSES),
+    {"disposition": "busy"},
+    {"disposition": "invalid"},
+    *({"disposition": "no_answer", "status": status} for status in STATUSES),
+)
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_pages_by_status_are_the_list_without_the_others(site: Site, order: str, gaps: bool) -> None:
     campaign_id = scattered(site, 60, seed=3)
+    if gaps:
+        site.sql("UPDATE campaign SET import_suppressed = 1 WHERE id = %s", campaign_id)
     path = f"/campaigns/{campaign_id}/contacts"
     everybody = site.get(f"{path}?limit=1000").json["contacts"]
-    for status, limit in product(STATUSES, (1, 3, 100)):
-        expected = [contact for contact in everybody if contact["status"] == status]
-        assert expected, status
+    assert len(everybody) == 60
+    if order == "newest":
+        everybody.reverse()
+    for asked, limit in product(FILTERS, (1, 3, 100)):
+        expected = [contact for contact in everybody if asked.items() <= contact.items()]
+        assert expected or "invalid" in asked.values() or asked.get("status") == "pending", asked
+        query = asked | {"order": order, "limit": str(limit)}
         by_offset: list[Any] = []
         by_start: list[Any] = []
-        while page := site.get(f"{path}?status={status}&limit={limit}&offset={len(by_offset)}").json:
-            assert page["total"] == len(expected)
+        while page := site.get(path, query_string=query | {"offset": len(by_offset)}).json:
+            assert page["total"] == (None if "disposition" in asked else len(expected))
             if not page["contacts"]:
                 break
             by_offset += page["contacts"]
         while True:
-            start = f"&starting_after={by_start[-1]['id']}" if by_start else ""
-            page = site.get(f"{path}?status={status}&limit={limit}{start}").json
+            start = {"starting_after": by_start[-1]["id"]} if by_start else {}
+            page = site.get(path, query_string=query | start).json
             if not page["contacts"]:
                 break
             by_start += page["contacts"]
-        assert by_offset == by_start == expected, (status, limit)
+        assert by_offset == by_start == expected, (asked, limit)
+
+
+def test_a_stopped_list_is_told_as_cancelled_from_either_end(site: Site) -> None:
+    campaign_id = scattered(site, 30, seed=5)
+    site.sql("UPDATE campaign SET stopping_at = now() WHERE id = %s", campaign_id)
+    path = f"/campaigns/{campaign_id}/contacts"
+    everybody = site.get(f"{path}?limit=1000").json["contacts"]
+    for asked in (
+        {"status": "cancelled"},
+        {"status": "pending"},
+        {"status": "cancelled", "disposition": "busy"},
+    ):
+        expected = [contact for contact in everybody if asked.items() <= contact.items()]
+        assert bool(expected) == (asked["status"] == "cancelled")
+        assert site.get(path, query_string=asked).json["contacts"] == expected
+        newest = site.get(path, query_string=asked | {"order": "newest"}).json["contacts"]
+        assert newest == expected[::-1]
+
+
+def called(site: Site, count: int) -> tuple[str, list[dict[str, Any]]]:
+    """A campaign in which each was called at up to three times; its calls."""
+    campaign_id = site.create(count)
+    site.sql(
+        "INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,"
+        " caller_id, gateway_id, node, dialer_id, sent_by, created_at, ended_at, disposition)"
+        " SELECT gen_random_uuid(), 'demo', campaign_id, id, seq, seq, 'ended', 1, phone_number, '+14155550100', id,"
+        " 'fs1', 'd1', 'd1', timestamptz '2026-03-01T09:00:00Z' + seq * interval '1 hour'"
+        " + (position * 7919 %% 60) * interval '1 minute', now(),"
+        " (ARRAY['busy', 'no_answer', 'answered'])[(position + seq) %% 3 + 1]"
+        " FROM contact CROSS JOIN generate_series(1, 3) AS seq WHERE campaign_id = %s AND seq <= position %% 4",
+        campaign_id,
+    )
+    calls = site.sql("SELECT * FROM call WHERE campaign_id = %s ORDER BY created_at, id", campaign_id)
+    return campaign_id, calls
+
+
+def test_who_was_called_at_a_time_in_the_order_of_the_calls(site: Site) -> None:
+    campaign_id, calls = called(site, 40)
+    path = f"/campaigns/{campaign_id}/contacts"
+    times = (None, "2026-03-01T10:30:00+00:00", "2026-03-01T12:00:00+00:00", "2026-03-01T20:00:00+00:00")
+    for since, before, ended in product(times, times, (None, "busy", "invalid")):
+        if since is before is None or (since and before and since >= before):
+            continue
+        then = [
+            call
+            for call in calls
+            if (since is None or call["created_at"].isoformat() >= since)
+            and (before is None or call["created_at"].isoformat() < before)
+        ]
+        last = {call["contact_id"]: call for call in sorted(then, key=lambda call: call["seq"])}
+        expected = [
+            str(call["contact_id"])
+            for call in then
+            if last[call["contact_id"]] is call and ended in (None, call["disposition"])
+        ]
+        query: dict[str, Any] = {"limit": 1000} | ({} if ended is None else {"disposition": ended})
+        query |= ({"from": since} if since else {}) | ({"to": before} if before else {})
+        for order, wanted in (("oldest", expected), ("newest", expected[::-1])):
+            found = site.get(path, query_string=query | {"order": order}).json
+            assert found["total"] is None
+            assert [contact["id"] for contact in found["contacts"]] == wanted, (query, order)
+            paged: list[str] = []
+            while page := site.get(
+                path,
+                query_string=query
+                | {"order": order, "limit": 7}
+                | ({"starting_after": paged[-1]} if paged else {}),
+            ).json["contacts"]:
+                paged += [contact["id"] for contact in page]
+            assert paged == wanted
+
+
+def test_what_cannot_be_asked_together_is_400(site: Site) -> None:
+    campaign_id, _ = called(site, 4)
+    path = f"/campaigns/{campaign_id}/contacts"
+    since = {"from": "2026-03-01T10:30:00Z"}
+    for asked in (since | {"status": "failed"}, {"to": "2026-03-01T10:30:00Z", "external_id": "x"}):
+        refused = site.get(path, query_string=asked)
+        assert refused.status_code == 400
+        assert "it must not be given with a status, external_id or metadata" in refused.text
+    assert site.get(path, query_string=since | {"phone_number": "+14155550000"}).status_code == 400
+    assert "must be one of answered" in site.get(path, query_string={"disposition": "ok"}).text
+    never = site.sql("SELECT id FROM contact WHERE campaign_id = %s AND position = 4", campaign_id)[0]["id"]
+    refused = site.get(path, query_string=since | {"starting_after": str(never)})
+    assert (refused.status_code, "that was called then" in refused.text) == (400, True)
+    assert site.get(path, query_string=since, tenant="other").status_code == 404
 
 
 def test_a_contact_s_own_fields_are_all_that_is_told(site: Site) -> None:
@@ -80,8 +188,8 @@ def test_no_more_is_read_than_the_page(site: Site, monkeypatch: pytest.MonkeyPat
         " JOIN phone_number ON phone_number.id = campaign.phone_number_id WHERE call_id IS NOT NULL"
     )
     site.sql("ANALYZE contact")
-    for status, after in product(("pending", "originated"), (0, 15_000)):
-        path = page(site, campaign_id, status, after)
+    for status, after, order in product(("pending", "originated"), (0, 15_000), ("oldest", "newest")):
+        path = f"{page(site, campaign_id, status, after)}&order={order}"
         plans = plans_of_contacts(site, path, monkeypatch)
         assert plans
         assert sum(read(plan) for plan in plans) <= 25, path
@@ -98,12 +206,34 @@ def test_of_those_who_are_over_no_more_is_read_than_parts_in_which_there_are_any
         " THEN 'failed' ELSE 'completed' END FROM generate_series(2, 20000) AS n",
         campaign_id,
     )
+    site.sql(
+        "UPDATE contact SET disposition = CASE WHEN position %% 1000 = 501 THEN 'invalid' ELSE 'busy' END"
+        " WHERE campaign_id = %s AND status = 'failed'",
+        campaign_id,
+    )
     site.sql("ANALYZE contact")
-    for status, after in product(("completed", "failed", "cancelled"), (0, 5_000, 9_990, 10_000, 15_000)):
-        path = page(site, campaign_id, status, after)
+    ends = (*(f"status={status}" for status in ("completed", "failed", "cancelled")), "disposition=busy",
+            "disposition=invalid", "disposition=answered")  # fmt: skip
+    for asked, after, order in product(ends, (0, 5_000, 9_990, 10_000, 15_000), ("oldest", "newest")):
+        path = f"{page(site, campaign_id, '', after).replace('status=', asked)}&order={order}"
         plans = plans_of_contacts(site, path, monkeypatch)
         assert plans
-        assert sum(read(plan) for plan in plans) <= 10 * (BLOCK // 50 + 1) * 50, path
+        # A part for each that is shown, at the most: of those whose number is none there is one in five parts.
+        most = 10 * BLOCK if "invalid" in asked else 10 * (BLOCK // 50 + 1) * 50
+        assert sum(read(plan) for plan in plans) <= most, (path, plans)
+
+
+def test_of_who_was_called_at_a_time_no_more_calls_are_read_than_the_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id, calls = called(site, 4000)
+    site.sql("ANALYZE")
+    behind = f"&starting_after={calls[len(calls) // 2]['contact_id']}"
+    for order, more in product(("oldest", "newest"), ("", behind, "&disposition=busy")):
+        path = f"/campaigns/{campaign_id}/contacts?from=2026-03-01T09:00:00Z&limit=10&order={order}{more}"
+        plans = plans_of_contacts(site, path, monkeypatch)
+        assert plans
+        assert sum(read(plan) for plan in plans) <= 200, (path, plans)
 
 
 def page(site: Site, campaign_id: str, status: str, after: int) -> str:
@@ -123,7 +253,7 @@ def plans_of_contacts(site: Site, path: str, monkeypatch: pytest.MonkeyPatch) ->
     execute = db.obj.execute_sql
 
     def explained(sql: str, params: Any = None, *rest: Any) -> Any:
-        if " FROM contact " in sql:
+        if " FROM contact " in sql or " JOIN contact " in sql:
             ((plan,),) = execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
             plans.append((orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
         return execute(sql, params, *rest)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from peewee import fn
 
-from campaigns import log_bounds, queries, retention
+from campaigns import contact_queries, log_bounds, queries, retention
 from campaigns.call_outcomes import of_campaign
 from campaigns.campaign_log import LASTING
 from dialer import housekeeping
@@ -382,7 +382,7 @@ def test_what_ended_longer_ago_than_the_setting_goes_and_the_report_and_the_log_
     assert (outcomes(old), counts(old)) == before
     assert number("transition", f"campaign_id = '{old}'") == 3
     with db.connection_context():
-        page = queries.contacts(old, world.tenant_id, None, limit=10, offset=0)
+        page = contact_queries.contacts(old, world.tenant_id, limit=10, offset=0)
         assert (page and page.contacts, page and page.total) == ("[]", 0)
         assert queries.purged_at(old) is not None
         assert queries.purged_at(young) is None

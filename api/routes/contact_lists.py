@@ -1,0 +1,79 @@
+"""Lists of the contacts of a campaign."""
+
+from __future__ import annotations
+
+import uuid
+
+from flask import Response
+
+from api.auth import current_caller, requires
+from api.errors import not_found
+from api.json_rows import json_answer, stored_json
+from api.paging import Page
+from api.resources import id_or_404, invalid
+from api.routes.campaign_contacts import blp
+from api.routes.campaign_query_schemas import ContactFilters, ContactQuery
+from api.routes.campaign_schemas import ContactList
+from api.routes.campaigns import NOT_FOUND, campaign_or_404
+from api.routes.client_keys import client_keys
+from api.routes.contact_schemas import EXAMPLE_CONTACT
+from api.schemas import identifier
+from api.transactions import transaction
+from campaigns import contact_queries
+from campaigns.contact_pages import Called, Start, Wanted
+
+__all__ = ["blp"]
+
+EXAMPLE = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
+
+
+@blp.route("/campaigns/<campaign_id>/contacts")
+@requires("read", errors={404: NOT_FOUND})
+@blp.arguments(ContactQuery, location="query")
+@blp.response(200, ContactList, example=EXAMPLE)
+def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
+    """List contacts in a campaign
+
+    In the order in which they came onto the list, or with `order=newest` from its end. With a `status` or
+    `disposition`, go on by `starting_after`: contacts that leave the list move the rest under an `offset`. `from` and
+    `to` ask for those who were called then, in the order of their last calls within that time.
+    """
+    page, keys = Page.of(query), client_keys(query)
+    if keys and page.after is not None:
+        raise invalid(
+            "starting_after", page.after, "with external_id or metadata a page is asked for by offset"
+        )
+    with transaction(writes=False):
+        found_id, tenant_id = id_or_404(campaign_id, "Campaign"), current_caller().tenant_id
+        part = {"limit": page.limit, "offset": page.offset}
+        if "phone_number" in query:
+            campaign_or_404(found_id)
+            theirs = contact_queries.contacts_by_number(found_id, tenant_id, query["phone_number"], **part)
+            return json_answer(page.body("contacts", stored_json(theirs.contacts), theirs.total))
+        wanted = _wanted(query)
+        if keys:
+            found = contact_queries.contacts_by_key(found_id, tenant_id, wanted, keys, **part)
+        else:
+            start = Start() if page.after is None else _start(found_id, page.after, wanted.called)
+            found = contact_queries.contacts(found_id, tenant_id, wanted, start=start, **part)
+    if found is None:
+        raise not_found("Campaign")
+    return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
+
+
+def _wanted(query: ContactFilters) -> Wanted:
+    since, before = query.get("from_"), query.get("to")
+    called = None if since is before is None else Called(since, before)
+    return Wanted(query.get("status"), query.get("disposition"), query["order"] == "newest", called)
+
+
+def _start(campaign_id: uuid.UUID, text: str, called: Called | None) -> Start:
+    """Where a page starts. Raises ApiError: 404 for a campaign that is not the caller's, 400 for no contact of it, or
+    for one that was not called then."""
+    campaign_or_404(campaign_id)
+    contact_id = identifier(text)
+    found = None if contact_id is None else contact_queries.start_of(campaign_id, contact_id, called)
+    if found is None:
+        then = "" if called is None else " that was called then"
+        raise invalid("starting_after", text, f"it must be the id of a contact of this campaign{then}")
+    return found

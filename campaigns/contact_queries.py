@@ -1,0 +1,179 @@
+"""Reads contacts for the API.
+
+Each statement is one snapshot, and PostgreSQL writes the JSON: what a page costs the web process does not depend on
+how long it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from campaigns import contact_pages
+from campaigns.contact_pages import TOLD_STATUS, WAITS_NO_MORE, Called, Start, Wanted, within
+from campaigns.queries import COUNTS, ClientKeys, counts_of, json_text
+from models import rows
+
+
+def _told_time(column: str) -> str:
+    """A time as the API tells it."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+
+_CONTACT = f"""
+    json_build_object('id', id, 'phone_number', split_part(phone_number, ':', 1),
+        'status', {TOLD_STATUS}, 'disposition', disposition,
+        'attempts', attempts,
+        'next_attempt_at', CASE WHEN NOT {WAITS_NO_MORE} THEN {_told_time("next_attempt_at")} END,
+        'last_cause', last_cause, 'priority', priority, 'expires_at', {_told_time("expires_at")},
+        'external_id', custom_fields ->> 'external_id', 'metadata', metadata,
+        'custom_fields', custom_fields, 'consent_at', {_told_time("consent_at")}, 'consent_source', consent_source,
+        'created_at', {_told_time("created_at")},
+        'updated_at', {_told_time("updated_at")},
+        'phone_numbers', coalesce(numbers, ARRAY[split_part(phone_number, ':', 1)]))"""
+
+
+EVERYBODY, BEGINNING = Wanted(), Start()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Contacts as the JSON that tells of them, and how many there are on all pages; None where nobody counts them."""
+
+    contacts: str
+    total: int | None
+
+
+def contacts(
+    campaign_id: uuid.UUID,
+    tenant_id: str,
+    wanted: Wanted = EVERYBODY,
+    *,
+    limit: int,
+    offset: int,
+    start: Start = BEGINNING,
+) -> ContactPage | None:
+    """A page of those contacts of a campaign that are `wanted`; None where this tenant has no such campaign.
+
+    Those behind `start`, but the first `offset` of them. How many match, the campaign's own counts say, by status.
+    """
+    page = contact_pages.page(campaign_id, wanted, limit, offset, start)
+    found = rows(
+        f"""
+        SELECT n.*, c.purged_at IS NOT NULL AS purged, (
+            SELECT coalesce(json_agg({_CONTACT} ORDER BY {page.order}), '[]')::text FROM ({page.sql}) AS page
+        ) AS contacts FROM campaign c {COUNTS}
+        WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
+        *page.params,
+        tenant_id,
+        campaign_id,
+    )
+    if not found:
+        return None
+    if found[0]["purged"]:
+        return ContactPage("[]", 0)
+    total = counts_of(found[0])[wanted.status or "total"] if wanted.kept else None
+    return ContactPage(found[0]["contacts"], total)
+
+
+def contacts_by_key(
+    campaign_id: uuid.UUID, tenant_id: str, wanted: Wanted, keys: ClientKeys, *, limit: int, offset: int
+) -> ContactPage | None:
+    """As `contacts`, of those with these `keys`, each of which an index knows; called at any time."""
+    condition, params = "campaign_id = c.id", list[object]()
+    if keys.external_id is not None:
+        condition += """ AND custom_fields ? 'external_id' AND md5(custom_fields ->> 'external_id') = md5(%s)
+            AND custom_fields ->> 'external_id' = %s"""
+        params += [keys.external_id, keys.external_id]
+    if keys.metadata is not None:
+        condition += " AND metadata <> '{}' AND metadata @> %s::jsonb"
+        params.append(json_text(keys.metadata))
+    if wanted.status is not None:
+        condition += f" AND {TOLD_STATUS} = %s"
+        params.append(wanted.status)
+    if wanted.disposition is not None:
+        condition += " AND disposition = %s"
+        params.append(wanted.disposition)
+    order = "position DESC" if wanted.newest else "position"
+    found = rows(
+        f"""
+        SELECT (SELECT count(*) FROM contact WHERE {condition}) AS total, (
+            SELECT coalesce(json_agg({_CONTACT} ORDER BY {order}), '[]')::text FROM (
+                SELECT * FROM contact WHERE {condition} ORDER BY {order} LIMIT %s OFFSET %s) AS page
+        ) AS contacts FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL""",
+        *params,
+        *params,
+        limit,
+        offset,
+        tenant_id,
+        campaign_id,
+    )
+    return ContactPage(found[0]["contacts"], found[0]["total"]) if found else None
+
+
+def contact(campaign_id: uuid.UUID, contact_id: uuid.UUID) -> str:
+    """One contact of a campaign as the JSON that tells of it; it is there."""
+    found = rows(
+        f"""
+        SELECT {_CONTACT}::text AS contact
+        FROM (SELECT stopping_at FROM campaign WHERE id = %s) AS c CROSS JOIN contact WHERE id = %s""",
+        campaign_id,
+        contact_id,
+    )
+    told: str = found[0]["contact"]
+    return told
+
+
+def contact_of(campaign_id: uuid.UUID, tenant_id: str, contact_id: uuid.UUID) -> str | None:
+    """One contact as the JSON that tells of it; None where this tenant's campaign has no such."""
+    found = rows(
+        f"""
+        SELECT (SELECT {_CONTACT}::text FROM contact WHERE campaign_id = c.id AND id = %s) AS contact
+        FROM campaign c WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL""",
+        contact_id,
+        tenant_id,
+        campaign_id,
+    )
+    text: str | None = found[0]["contact"] if found else None
+    return text
+
+
+_BY_NUMBER = f"""
+    WITH theirs AS (
+        SELECT id FROM contact WHERE campaign_id = %s AND phone_number = %s
+        UNION SELECT id FROM contact WHERE campaign_id = %s AND numbers @> ARRAY[%s::text]
+    )
+    SELECT (SELECT count(*) FROM theirs) AS total, (
+        SELECT coalesce(json_agg({_CONTACT} ORDER BY position), '[]')::text FROM (
+            SELECT contact.* FROM contact JOIN theirs USING (id) ORDER BY position LIMIT %s OFFSET %s) AS page
+    ) AS contacts FROM campaign c
+    WHERE c.tenant_id = %s AND c.id = %s AND c.deleted_at IS NULL AND c.purged_at IS NULL"""
+
+
+def contacts_by_number(
+    campaign_id: uuid.UUID, tenant_id: str, phone_number: str, *, limit: int, offset: int
+) -> ContactPage:
+    """As `contacts`, of those who have an E.164 number among theirs: one at most, but where `duplicates` is off."""
+    named = (campaign_id, phone_number)
+    found = rows(_BY_NUMBER, *named, *named, limit, offset, tenant_id, campaign_id)
+    return ContactPage(found[0]["contacts"], found[0]["total"]) if found else ContactPage("[]", 0)
+
+
+def start_of(campaign_id: uuid.UUID, contact_id: uuid.UUID, called: Called | None) -> Start | None:
+    """Where a contact stands in its campaign's list, or among those who were called at a time; None where it is not
+    there."""
+    if called is None:
+        found = rows(
+            "SELECT position FROM contact WHERE campaign_id = %s AND id = %s", campaign_id, contact_id
+        )
+        return Start(position=found[0]["position"]) if found else None
+    where, params = within(called, "call")
+    found = rows(
+        f"""
+        SELECT created_at, id FROM call WHERE contact_id = %s AND campaign_id = %s{where}
+        ORDER BY seq DESC LIMIT 1""",
+        contact_id,
+        campaign_id,
+        *params,
+    )
+    return Start(call=(found[0]["created_at"], found[0]["id"])) if found else None
