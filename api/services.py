@@ -48,6 +48,10 @@ class Membership(Protocol):
         """Living dialers by id, and what each says of itself."""
         ...
 
+    def leases(self, dialer_ids: Collection[str], /) -> Mapping[str, float]:
+        """Seconds left of each of these leases, 0 where there is none."""
+        ...
+
     def fenced(self, dialer_ids: Collection[str], /) -> set[str]:
         """Those of them that may renew their lease no more."""
         ...

@@ -6,7 +6,7 @@ Which files a new cap touches: "A cap" in CONTRIBUTING.md, "How to add".
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 PERMIT_LIFE = 0.050
@@ -227,6 +227,23 @@ class Usage:
     last_minute: int
     day_calls: int
     day_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class WayUsage:
+    """What a gateway or a node carries now: live calls, and calls of the last second."""
+
+    concurrent: int
+    last_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What tenants, gateways and nodes use, each by its id or name."""
+
+    tenants: Mapping[str, Usage]
+    gateways: Mapping[str, WayUsage]
+    nodes: Mapping[str, WayUsage]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from limits.caps import (
     Denied,
     EndedCall,
     GatewayCaps,
+    InUse,
     LateSeconds,
     LimiterSnapshot,
     NodeCaps,
@@ -47,6 +48,7 @@ from limits.caps import (
     TenantCaps,
     UncountedCall,
     Usage,
+    WayUsage,
 )
 from limits.epoch import EpochChangedError, EpochStore
 from limits.errors import LimiterUnavailable
@@ -290,14 +292,35 @@ class Limiter:
 
     def usage(self, tenant_id: str) -> Usage | None:
         """What a tenant uses now; None while the state has to be rebuilt."""
-        with translated(LimiterUnavailable, "reading usage"):
-            return self._store.in_epoch(partial(self._usage, tenant_id))
+        found = self.in_use([tenant_id])
+        return None if found is None else found.tenants[tenant_id]
 
-    def _usage(self, tenant_id: str, epoch: str) -> Usage | None:
+    def in_use(
+        self, tenants: Sequence[str] = (), gateways: Sequence[str] = (), nodes: Sequence[str] = ()
+    ) -> InUse | None:
+        """What each of them uses now, in one call; None while the state has to be rebuilt. Nobody dials meanwhile: of
+        many, a page at a time."""
+        with translated(LimiterUnavailable, "reading usage"):
+            return self._store.in_epoch(partial(self._in_use, tenants, gateways, nodes))
+
+    def _in_use(
+        self, tenants: Sequence[str], gateways: Sequence[str], nodes: Sequence[str], epoch: str
+    ) -> InUse | None:
         keys = self._store.epoch_keys(epoch)
-        paths = [keys.slots("tenant", tenant_id), keys.rate("tenant", tenant_id), keys.day(tenant_id)]
-        answer = self._store.run(scripts.USAGE, epoch, paths, {})
-        return None if answer is None else Usage(*answer[1:])
+        paths = [
+            key for of in tenants for key in (keys.slots("tenant", of), keys.rate("tenant", of), keys.day(of))
+        ]
+        ways = [("gateway", of) for of in gateways] + [("node", of) for of in nodes]
+        paths += [key for kind, of in ways for key in (keys.slots(kind, of), keys.rate(kind, of))]
+        answer = self._store.run(scripts.USAGE, epoch, paths, {"tenants": len(tenants)})
+        if answer is None:
+            return None
+        used, carried = answer[1 : 1 + len(tenants)], [WayUsage(*one) for one in answer[1 + len(tenants) :]]
+        return InUse(
+            {of: Usage(*one) for of, one in zip(tenants, used, strict=True)},
+            dict(zip(gateways, carried[: len(gateways)], strict=True)),
+            dict(zip(nodes, carried[len(gateways) :], strict=True)),
+        )
 
     def _ask(self, asked: AcquireRequest, epoch: str) -> list[Permit | Denied] | None:
         store, me = self._store, self._dialer_id

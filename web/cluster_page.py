@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Final
 from urllib.parse import quote
 
 from flask import Response, redirect, url_for
@@ -14,16 +12,8 @@ from web.ask import ask
 from web.blueprint import blp
 from web.pages import fragment, page, shown
 
-
-@dataclass(slots=True)
-class DialerLine:
-    """What a living dialer does over all nodes, as it says."""
-
-    id: str
-    calls: int = 0
-    calls_per_second: float = 0.0
-    connected: int = 0
-    errors: list[str] = field(default_factory=list)
+MOST_TENANTS: Final = 50
+"""Those that dial come first; the page of each has its limits."""
 
 
 @blp.get("/cluster")
@@ -56,21 +46,14 @@ def resume_gateway(gateway_id: str) -> AnyResponse:
     return redirect(url_for("board.cluster"), 303)
 
 
-def dialers_of(nodes: Sequence[Mapping[str, Any]]) -> list[DialerLine]:
-    """The living dialers, from what each says of the nodes."""
-    found: dict[str, DialerLine] = {}
-    for node in nodes:
-        for link in node["connections"]:
-            line = found.setdefault(link["dialer_id"], DialerLine(link["dialer_id"]))
-            line.calls += link["calls"]
-            line.calls_per_second = round(line.calls_per_second + link["calls_per_second"], 1)
-            line.connected += bool(link["connected"])
-            if link["last_error"]:
-                line.errors.append(f"{node['name']}: {link['last_error']}")
-    return sorted(found.values(), key=lambda line: line.id)
-
-
 def _cluster() -> dict[str, object]:
     nodes = ask("GET", "/nodes", {"limit": 1000})["nodes"]
     gateways = ask("GET", "/gateways", {"limit": 1000})["gateways"]
-    return {"nodes": nodes, "gateways": gateways, "dialers": dialers_of(nodes)}
+    usage = ask("GET", "/usage", {"limit": MOST_TENANTS})
+    return {
+        "nodes": nodes,
+        "gateways": gateways,
+        "dialers": ask("GET", "/dialers", {"limit": 1000})["dialers"],
+        "usage": usage,
+        "carried": {one["gateway_id"]: one for one in usage["gateways"]},
+    }

@@ -15,6 +15,7 @@ from api.routes import (
     campaign_log,
     campaign_preview,
     contacts,
+    dialers,
     gateways,
     halt,
     nodes,
@@ -27,6 +28,7 @@ from api.routes import (
     single_calls,
     suppression_upload,
     tenants,
+    usage,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -38,7 +40,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     campaign_preview.blp,
     pacing.blp,
     preflight.blp,
-    # Its routes and those of `campaign_contacts`.
+    # Its routes and those of `campaign_contacts` and `contact_lists`.
     contacts.blp,
     breakers.blp,
     # Its routes and those of `suppressions`.
@@ -55,6 +57,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     api_keys.blp,
     gateways.blp,
     nodes.blp,
+    dialers.blp,
+    usage.blp,
     tenants.blp,
     halt.blp,
 )

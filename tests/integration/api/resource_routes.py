@@ -122,6 +122,8 @@ ROUTES = [
     Route("POST", "/gateways/{spare}/resume", "platform", 200, tables=("gateway",), what="Gateway"),
     Route("DELETE", "/gateways/{spare}", "platform", 204, tables=("gateway", "phone_number"), what="Gateway"),
     Route("GET", "/nodes", "operate", 200, tables=("node", "node_drain")),
+    Route("GET", "/dialers", "platform", 200, tables=("dialer",)),
+    Route("GET", "/usage", "platform", 200, tables=("tenant", "gateway")),
     Route("POST", "/nodes", "platform", 201, NODE, tables=("node",), creates=True),
     Route("GET", "/nodes/fs1", "operate", 200, tables=("node", "node_drain"), what="Node"),
     Route(

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from api.routes import cdr
+from api.routes import dialers as dialers_api
 from api.routes import nodes as nodes_api
 from campaigns import (
     call_counts,
@@ -91,7 +92,9 @@ EXEMPT = {
     "dialer.record.outbox._NOTED": "test_large_lists.py",
     "dialer.window_sql._FIRST": "a part of others, by campaign and group",
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
-    "campaigns.queries._CONTACT": "a part of others",
+    "campaigns.contact_queries._CONTACT": "a part of others",
+    "campaigns.contact_pages._CONTACT": "a part of others",
+    "campaigns.call_counts._AT_ENDS": "of a campaign or tenant, the ends of a time, for a client",
     "campaigns.never_open._CANCEL": "by campaign and group, a slice at a time, of who can never be called",
     "campaigns.single_calls._BOUND": "one contact, by its id",
     "campaigns.single_calls._TESTED": "one campaign and the first of its list, by the index of places",
@@ -272,6 +275,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             nodes_api.CALLS_AT_PREVIOUS_ADDRESS,
             ("fs1", "fs1", "h", 1),
         ),
+        "api.routes.dialers._OPEN": (dialers_api._OPEN, (["d1"],)),
         "api.routes.cdr._STORE": (cdr._STORE, ("fs1", "{}", ids[0])),
     }
 
