@@ -8,6 +8,9 @@ import pytest
 
 from models import db
 
+MOST_STATEMENTS = 12
+"""A page asks no more than a dozen."""
+
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that every statement from now on is added to."""

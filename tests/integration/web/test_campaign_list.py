@@ -13,9 +13,7 @@ from models import db
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
-from tests.integration.web.statements import counted
-
-MOST_STATEMENTS = 12
+from tests.integration.web.statements import MOST_STATEMENTS, counted
 
 
 def names(page: str) -> list[str]:

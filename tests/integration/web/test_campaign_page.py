@@ -11,9 +11,7 @@ from models import new_id
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser, words
-from tests.integration.web.statements import counted
-
-MOST_STATEMENTS = 12
+from tests.integration.web.statements import MOST_STATEMENTS, counted
 
 ENDED = """
     INSERT INTO call (id, tenant_id, campaign_id, contact_id, seq, attempt, state, generation, phone_number,

@@ -7,10 +7,9 @@ import pytest
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
-from tests.integration.web.statements import counted
+from tests.integration.web.statements import MOST_STATEMENTS, counted
 from web.preflight_page import span
 
-MOST_STATEMENTS = 12
 MOST_OF_A_FORECAST = 14
 """The API itself asks a dozen for it, of a list of any length that is looked at in one piece."""
 

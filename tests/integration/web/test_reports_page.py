@@ -17,7 +17,6 @@ from tests.integration.web import hostile, statements
 from tests.integration.web.browser import Browser, words
 
 PAGES = ("hours", "routes", "lengths", "attempts", "abandoned", "lists")
-MOST_STATEMENTS = 12
 
 
 @pytest.fixture

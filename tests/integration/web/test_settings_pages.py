@@ -13,9 +13,8 @@ from tests.integration.api.resource_routes import NODES
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
-from tests.integration.web.statements import counted
+from tests.integration.web.statements import MOST_STATEMENTS, counted
 
-MOST_STATEMENTS = 12
 AGENT = {
     "kind": "say",
     "value": "Hello",

@@ -12,9 +12,7 @@ from models import new_id
 from tests.integration.api.site import OTHER, Site
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
-from tests.integration.web.statements import counted
-
-MOST_STATEMENTS = 12
+from tests.integration.web.statements import MOST_STATEMENTS, counted
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,70 @@
+"""Every page: closed to what is elsewhere, told nothing of another tenant, and asks little of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models import new_id
+from tests.integration.api.resource_routes import call_of
+from tests.integration.api.site import Site
+from tests.integration.web.browser import Browser
+from tests.integration.web.every_page import addresses, is_page
+from tests.integration.web.statements import MOST_STATEMENTS, counted
+
+
+def known(site: Site) -> dict[str, list[str]]:
+    """What stands in the addresses of pages."""
+    campaign_id, over = site.create(3), site.create(2)
+    site.sql("UPDATE campaign SET status = 'running', started_at = now() WHERE id = %s", campaign_id)
+    call_of(site, campaign_id)
+    site.post(f"/campaigns/{over}/stop")
+    (contact,) = site.sql(
+        "SELECT id::text AS id FROM contact WHERE campaign_id = %s AND position = 1", campaign_id
+    )
+    entry = site.post("/suppressions", json={"number": "+12025550177", "source": "phone"}).json["id"]
+    erasure = site.post("/privacy/erase", role="admin", json={"number": "+12025550178"}).json["id"]
+    return {
+        "campaign_id": [campaign_id, over],
+        "contact_id": [contact["id"]],
+        "suppression_id": [entry],
+        "erasure_id": [erasure],
+        "agent_id": [site.agent_id],
+        "tenant_id": ["demo"],
+    }
+
+
+def test_every_page_is_shown_closed_to_others_and_asks_little(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, browser = known(site), Browser(site, "platform")
+    asked: list[Any] = counted(monkeypatch)
+    pages = 0
+    for address in addresses(site.app, values):
+        asked.clear()
+        answer = browser.get(address, follow_redirects=True)
+        # A contact is of one of the campaigns.
+        missing = values["contact_id"][0] in address and values["campaign_id"][1] in address
+        assert answer.status_code == (404 if missing else 200), (address, answer.text)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy, address
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "onclick=" not in answer.text
+        assert "style=" not in answer.text, address
+        assert len(asked) <= MOST_STATEMENTS, (address, asked)
+        pages += is_page(answer.text)
+    assert pages > 30
+
+
+def test_nothing_is_shown_to_another_tenant_or_to_nobody(site: Site) -> None:
+    values = known(site)
+    other, nobody = Browser(site, "platform", tenant="other"), Browser(site, None)
+    unknown = {name: [str(new_id())] for name in values}
+    theirs, never = list(addresses(site.app, values)), list(addresses(site.app, unknown))
+    for address, absent in zip(theirs, never, strict=True):
+        answer = nobody.get(address)
+        if address != "/sign-in":
+            assert answer.status_code == 303, address
+        if address != absent and "/tenants/" not in address:
+            assert other.get(address).status_code == other.get(absent).status_code == 404, address
