@@ -7,6 +7,7 @@ how long it is.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from campaigns import contact_pages
@@ -157,6 +158,31 @@ def contacts_by_number(
     named = (campaign_id, phone_number)
     found = rows(_BY_NUMBER, *named, *named, limit, offset, tenant_id, campaign_id)
     return ContactPage(found[0]["contacts"], found[0]["total"]) if found else ContactPage("[]", 0)
+
+
+def contacts_of_tenant(tenant_id: str, phone_number: str, limit: int) -> Sequence[Mapping[str, object]]:
+    """Everybody who has this number among theirs, in all campaigns of a tenant, the newest campaign first: the
+    campaign's id, name, status and end, and the contact as JSON. Each campaign is looked at by its index."""
+    return rows(
+        f"""
+        SELECT c.id AS campaign_id, c.name AS campaign_name, c.status AS campaign_status, c.end_reason,
+            (SELECT {_CONTACT}::text FROM contact WHERE id = c.contact_id) AS contact
+        FROM (
+            SELECT campaign.*, theirs.id AS contact_id FROM (
+                SELECT contact.id, contact.campaign_id FROM campaign
+                JOIN contact ON contact.campaign_id = campaign.id AND contact.phone_number = %s
+                WHERE campaign.tenant_id = %s
+                UNION
+                SELECT contact.id, contact.campaign_id FROM contact
+                JOIN campaign ON campaign.id = contact.campaign_id
+                WHERE contact.numbers @> ARRAY[%s::text] AND campaign.tenant_id = %s
+            ) AS theirs JOIN campaign ON campaign.id = theirs.campaign_id
+            WHERE campaign.deleted_at IS NULL AND campaign.purged_at IS NULL AND NOT campaign.single_call
+            ORDER BY campaign.created_at DESC, campaign.id DESC, theirs.id LIMIT %s
+        ) AS c ORDER BY c.created_at DESC, c.id DESC, c.contact_id""",
+        *(phone_number, tenant_id) * 2,
+        limit,
+    )
 
 
 def start_of(campaign_id: uuid.UUID, contact_id: uuid.UUID, called: Called | None) -> Start | None:

@@ -9,6 +9,7 @@ from flask_bootstrap import Bootstrap5
 
 from web import (
     again_page,
+    calls_page,
     campaign_list,
     campaign_page,
     campaign_settings,
@@ -18,6 +19,7 @@ from web import (
     list_doctor,
     new_campaign,
     pages,
+    people_page,
     preflight_page,
     reports_page,
     settings_pages,
@@ -32,16 +34,22 @@ from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
     ("board.campaigns", "Campaigns", "read"),
-    ("board.reports", "Reports", "read"),
+    ("board.people", "Find a number", "read"),
     ("board.suppressions", "Do not call", "read"),
+    ("board.reports", "Reports", "read"),
+    ("board.agents", "Set up", "read"),
+    ("board.cluster", "Cluster", "platform"),
+)
+"""What the frame leads to, and the role that may go there."""
+SET_UP: Final = (
     ("board.agents", "Agents", "read"),
     ("board.numbers", "Numbers", "read"),
     ("board.limits", "Limits", "read"),
     ("board.keys", "Keys", "admin"),
     ("board.tenants", "Tenants", "platform"),
-    ("board.cluster", "Cluster", "platform"),
 )
-"""What the frame leads to, and the role that may go there."""
+"""The pages of what campaigns are made from, which lead to each other: the first stands for all in the frame."""
+SET_UP_PAGES: Final = frozenset(endpoint for endpoint, _, _ in SET_UP)
 DONE_WORDS: Final = {
     "started": "Started. The first calls leave within a second.",
     "paused": "Paused. No further call starts; those in progress end by themselves.",
@@ -73,8 +81,8 @@ FILTERS: Final = {
     "percent": percent,
 }
 PAGES: Final = (
-    again_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page,
-    list_doctor, new_campaign, pages, preflight_page, reports_page, settings_pages, sign_in,
+    again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page,
+    list_doctor, new_campaign, pages, people_page, preflight_page, reports_page, settings_pages, sign_in,
     suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
@@ -85,5 +93,10 @@ def register(app: Flask) -> None:
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
     app.jinja_env.filters |= FILTERS
-    app.jinja_env.globals |= {"navigation": NAVIGATION, "done_words": DONE_WORDS}
+    app.jinja_env.globals |= {
+        "navigation": NAVIGATION,
+        "set_up": SET_UP,
+        "set_up_pages": SET_UP_PAGES,
+        "done_words": DONE_WORDS,
+    }
     app.register_blueprint(blp)

@@ -17,7 +17,7 @@ from web.campaign_list import ACTIONS
 from web.log_words import Told, told
 from web.nested_forms import window_sentence
 from web.pace_plot import Minute, drawn
-from web.pages import fragment, page, shown
+from web.pages import fragment, page, shared, shown
 from web.plots import image_response
 from web.policy_words import PURPOSES, rule_sentence
 from web.showing import bar_parts, moment, page_number, paging, rfc3339, share
@@ -60,8 +60,12 @@ def campaign_head(campaign_id: str) -> Response:
 @page()
 def campaign_calls(campaign_id: str) -> Response:
     """Its outcomes and last calls: read again while calls end."""
-    found = _campaign(campaign_id)
-    return fragment("campaign_calls.html", _head(found) | _calls(found))
+
+    def values() -> dict[str, Any]:
+        found = _campaign(campaign_id)
+        return {"campaign": found} | _calls(found)
+
+    return shared("campaign_calls.html", (campaign_id,), values)
 
 
 @blp.get("/campaigns/<campaign_id>/log")
@@ -79,8 +83,12 @@ def campaign_log(campaign_id: str) -> Response:
 @page()
 def campaign_log_part(campaign_id: str) -> Response:
     """The last that happened to it: read by its page once that is there, and again."""
-    entries, total = _log(quote(campaign_id, safe=""), LOG_ENTRIES)
-    return fragment("log_part.html", {"campaign_id": campaign_id, "log": entries, "total": total})
+
+    def values() -> dict[str, Any]:
+        entries, total = _log(quote(campaign_id, safe=""), LOG_ENTRIES)
+        return {"campaign_id": campaign_id, "log": entries, "total": total}
+
+    return shared("log_part.html", (campaign_id,), values)
 
 
 @blp.get("/campaigns/<campaign_id>/rules")
@@ -163,7 +171,10 @@ def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
     calls = sorted(ask("GET", "/calls", query)["calls"], key=lambda call: call["ended_at"], reverse=True)
     return {
         "calls": [(call, call_chip(call)) for call in calls],
-        "outcomes": [(name, outcome_chip(name), calls, meaning(name)) for name, calls in outcomes.items()],
+        "outcomes": [
+            (name, outcome_chip(name), calls, meaning(name), share(calls, sum(outcomes.values())))
+            for name, calls in outcomes.items()
+        ],
         "causes": found["outcomes"]["top_causes"],
         "placed": placed,
         "answered": share(answered, placed),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,8 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
+from web.list_filters import ENDS, chosen, e164, further, span
 from web.pages import page, shown
-from web.showing import address, page_number, paging
+from web.showing import address
 from web.story import decision, told
 from web.words import contact_chip
 
@@ -37,22 +37,29 @@ def contacts(campaign_id: str) -> Response:
     """The list, or whoever has the number that is looked for."""
     campaign = _campaign(campaign_id)
     typed = request.args.get("number", "").strip()[:40]
-    status = request.args.get("status", "")
-    status = status if status in dict(STATES) else ""
-    number = page_number(request.args.get("page"))
-    asked: dict[str, object] = {"limit": PER_PAGE, "offset": number * PER_PAGE, "status": status or None}
+    status, ended, times = chosen("status", dict(STATES)), chosen("disposition", dict(ENDS)), span()
+    # Who was called at a time is found by the calls, which know no status.
+    status = "" if times else status
+    order = chosen("order", {"newest": ""})
+    kept = {"status": status, "disposition": ended, "order": order, **times}
+    timeless = {"disposition": ended, "order": order}
+    asked: dict[str, object] = {"limit": PER_PAGE, "starting_after": request.args.get("after") or None}
+    asked |= {name: value or None for name, value in kept.items()}
     if typed:
         asked = {"phone_number": e164(typed)}
     found = ask("GET", f"/campaigns/{campaign['id']}/contacts", asked)
-    path = url_for("board.contacts", campaign_id=campaign["id"])
+    path, listed = url_for("board.contacts", campaign_id=campaign["id"]), found["contacts"]
     values = {
         "campaign": campaign,
-        "contacts": [(contact, contact_chip(contact)) for contact in found["contacts"]],
-        "columns": _columns(found["contacts"]),
-        "states": [(word, words, address(path, {"status": word})) for word, words in STATES],
-        "status": status,
+        "contacts": [(contact, contact_chip(contact)) for contact in listed],
+        "columns": _columns(listed),
+        "states": [(word, words, address(path, timeless | {"status": word})) for word, words in STATES],
+        "ends": ENDS,
+        "chosen": kept,
+        "filtered": bool(status or ended or times),
         "typed": typed,
-        "at": paging(path, {"status": status}, number, found["total"], PER_PAGE),
+        "total": found["total"],
+        "at": further(path, kept, listed[-1]["id"] if listed else None, more=len(listed) == PER_PAGE),
     }
     return shown("contacts.html", values)
 
@@ -107,6 +114,7 @@ def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status
     values = {
         "campaign": campaign,
         "contact": found,
+        "name": next(iter(found["custom_fields"].values()), "")[:60],
         "chip": contact_chip(found),
         "calls": [told(call) for call in calls],
         "sentence": sentence,
@@ -116,13 +124,6 @@ def _contact(campaign_id: str, contact_id: str, fault: str | None = None, status
         "typed_at": (instant(request.form.get("at", "")) or "")[:16],
     }
     return shown("contact.html", values, status)
-
-
-def e164(typed: str) -> str:
-    """A number as somebody types it, as the API looks for it: digits behind a plus. For a search alone: without its
-    country it is another's number, who would be suppressed or erased."""
-    digits = re.sub(r"[^0-9]", "", typed)
-    return f"+{digits.removeprefix('00')}" if digits else "+"
 
 
 def _campaign(campaign_id: str) -> dict[str, Any]:

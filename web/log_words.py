@@ -103,7 +103,7 @@ def told(entry: Mapping[str, Any]) -> Told:
 
 
 def _let_go(reason: str | None) -> str:
-    return f"It went on. This was over: {blocked_sentence(reason)}" if reason else "It went on."
+    return f"It went on. What had held it: {blocked_sentence(reason)}" if reason else "It went on."
 
 
 def _reason(reason: str | None) -> str:

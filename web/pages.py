@@ -19,11 +19,13 @@ from api.errors import ApiError
 from api.services import services
 from web.ask import Refused, ask
 from web.blueprint import blp
+from web.shared_parts import SharedParts
 
 log = structlog.get_logger(__name__)
 
 F = TypeVar("F", bound=Callable[..., object])
 
+SHARED = "carillon_board_parts"
 NOT_OURS = (
     "This form is not one that the board gave to this session. Load the page again, and repeat what you did."
 )
@@ -79,6 +81,19 @@ def shown(template: str, values: Mapping[str, object] | None = None, status: int
 def fragment(template: str, values: Mapping[str, object]) -> Response:
     """A part of a page, to be put in the place of what it shows."""
     return Response(render_template(f"board/{template}", **(_frame(current_caller()) | dict(values))))
+
+
+def shared(template: str, name: tuple[str, ...], values: Callable[[], Mapping[str, object]]) -> Response:
+    """A part of a page that says nothing of who looks, made once for all who ask for it within a second; `name`
+    tells it from the tenant's others."""
+    whose = (current_caller().tenant_id, template, *name)
+    text = _shared_parts().get(whose, lambda: render_template(f"board/{template}", **values()))
+    return Response(text)
+
+
+def _shared_parts() -> SharedParts:
+    found: SharedParts = flask.current_app.extensions.setdefault(SHARED, SharedParts())
+    return found
 
 
 def _frame(caller: Caller) -> dict[str, object]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -67,7 +66,7 @@ def report(show: str) -> Response:
         "campaign_id": request.args.get("campaign", ""),
         "campaigns": ask("GET", "/campaigns", {"limit": CAMPAIGNS, "order": "newest"})["campaigns"],
         "plot": lambda name: _plots(show, name, kept),
-        "csv": lambda name: f"{PREFIX}/reports/{name}?{urlencode(given(query) | {'format': 'csv'})}",
+        "csv": lambda name: _csv(name, query),
     }
     return shown("reports.html", chosen | _PAGES[show](query))
 
@@ -166,19 +165,23 @@ def _attempts(query: Mapping[str, object]) -> dict[str, object]:
 
 
 def _abandoned(query: Mapping[str, object]) -> dict[str, object]:
-    rows: Sequence[dict[str, Any]] = ask("GET", "/reports/abandon-rate", query)["abandon_rate"]
-    whole = max(_days() // LONG_US, 1) * LONG_US
-    if whole != _days():
-        # The line is about 30 days: a rate over fewer says nothing of it.
-        start = moment(str(query["to"])) - timedelta(days=whole)
-        longer = ask("GET", "/reports/abandon-rate", {**query, "from": rfc3339(start)})["abandon_rate"]
-        rows = [row for row in longer if row["formula"] == US] + [row for row in rows if row["formula"] != US]
-    groups = [(formula, list(found)) for formula, found in groupby(rows, lambda row: row["formula"])]
-    return {
-        "formulas": [(*FORMULAS.get(formula, (formula, "")), formula, found) for formula, found in groups],
-        "us": US,
-        "line": LINE_US,
-    }
+    """By each formula: its words, its rows, and the address of the same rows as CSV."""
+    told = []
+    for formula, (words, note) in FORMULAS.items():
+        asked = {**query, "formula": formula}
+        if formula == US:
+            # The line is about 30 days: a rate over fewer says nothing of it.
+            whole = max(_days() // LONG_US, 1) * LONG_US
+            asked["from"] = rfc3339(moment(str(query["to"])) - timedelta(days=whole))
+        found = ask("GET", "/reports/abandon-rate", asked)["abandon_rate"]
+        if found:
+            told.append((words, note, formula, found, _csv("abandon-rate", asked)))
+    return {"formulas": told, "us": US, "line": LINE_US}
+
+
+def _csv(name: str, query: Mapping[str, object]) -> str:
+    """The address of a report as a table."""
+    return f"{PREFIX}/reports/{name}?{urlencode(given(query) | {'format': 'csv'})}"
 
 
 def _lists(query: Mapping[str, object]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from api.blueprint import PREFIX
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.campaign_settings import instant
-from web.contact_pages import e164
+from web.list_filters import e164
 from web.pages import fragment, page, shown
 from web.showing import page_number, paging
 

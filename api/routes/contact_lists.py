@@ -3,27 +3,78 @@
 from __future__ import annotations
 
 import uuid
+from typing import TypedDict
 
 from flask import Response
 
+from api import schemas
 from api.auth import current_caller, requires
 from api.errors import not_found
 from api.json_rows import json_answer, stored_json
-from api.paging import Page
+from api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from api.resources import id_or_404, invalid
 from api.routes.campaign_contacts import blp
 from api.routes.campaign_query_schemas import ContactFilters, ContactQuery
 from api.routes.campaign_schemas import ContactList
 from api.routes.campaigns import NOT_FOUND, campaign_or_404
 from api.routes.client_keys import client_keys
-from api.routes.contact_schemas import EXAMPLE_CONTACT
+from api.routes.contact_schemas import EXAMPLE_CONTACT, ContactSchema
 from api.schemas import identifier
 from api.transactions import transaction
 from campaigns import contact_queries
 from campaigns.contact_pages import Called, Start, Wanted
+from models import CampaignStatus
 
 __all__ = ["blp"]
 
+
+class NumberValues(TypedDict):
+    """A loaded NumberQuery."""
+
+    phone_number: str
+    limit: int
+
+
+class NumberQuery(schemas.Schema):
+    """Whose number."""
+
+    phone_number = schemas.Text(
+        1, 32, required=True, metadata={"description": "In E.164.", "example": "+14155550123"}
+    )
+    limit = schemas.Integer(
+        1, MAX_LIMIT, load_default=DEFAULT_LIMIT, metadata={"description": "How many at most."}
+    )
+
+
+class FoundContactSchema(schemas.Schema):
+    """Somebody, and where he is."""
+
+    campaign_id = schemas.Id(required=True)
+    campaign_name = schemas.Text(required=True)
+    campaign_status = schemas.Choice(CampaignStatus, required=True)
+    end_reason = schemas.Text(
+        required=True, allow_none=True, metadata={"description": "Of the campaign; null until it has ended."}
+    )
+    contact = schemas.Nested(ContactSchema, required=True)
+
+
+class FoundSchema(schemas.Schema):
+    """Everybody of a number."""
+
+    contacts = schemas.Items(schemas.Nested(FoundContactSchema), required=True)
+
+
+EXAMPLE_FOUND = {
+    "contacts": [
+        {
+            "campaign_id": "019ab0c4-7d2e-7b10-9c55-2f0f4b1a6a01",
+            "campaign_name": "Spring reminders",
+            "campaign_status": "running",
+            "end_reason": None,
+            "contact": EXAMPLE_CONTACT,
+        }
+    ]
+}
 EXAMPLE = {"contacts": [EXAMPLE_CONTACT], "total": 1, "limit": 100, "offset": 0}
 
 
@@ -59,6 +110,23 @@ def list_contacts(query: ContactFilters, campaign_id: str) -> Response:
     if found is None:
         raise not_found("Campaign")
     return json_answer(page.body("contacts", stored_json(found.contacts), found.total))
+
+
+@blp.route("/contacts")
+@requires("read")
+@blp.arguments(NumberQuery, location="query")
+@blp.response(200, FoundSchema, example=EXAMPLE_FOUND)
+def find_contacts(query: NumberValues) -> Response:
+    """Find a number in all campaigns
+
+    Everybody of this number, with the campaign that he is in, the newest campaign first.
+    """
+    with transaction(writes=False):
+        found = contact_queries.contacts_of_tenant(
+            current_caller().tenant_id, query["phone_number"], query["limit"]
+        )
+    told = [{**row, "contact": stored_json(str(row["contact"]))} for row in found]
+    return json_answer({"contacts": told})
 
 
 def _wanted(query: ContactFilters) -> Wanted:

@@ -29,10 +29,10 @@ class ReportFormat(TypedDict):
 
 ReportValues = TypedDict(
     "ReportValues",
-    {"campaign_id": str, "format": str, "from": datetime, "to": datetime, "time_zone": str},
+    {"campaign_id": str, "format": str, "from": datetime, "to": datetime, "time_zone": str, "formula": str},
     total=False,
 )
-"""A loaded ReportQuery, or ZonedReportQuery."""
+"""A loaded ReportQuery, ZonedReportQuery or AbandonQuery."""
 
 
 class ReachValues(ReportFormat):
@@ -75,6 +75,13 @@ _ZONE: dict[str, fields.Field[Any]] = {
 }
 ReportQuery = schemas.Schema.from_dict(_FORMAT | _SPAN, name="ReportQuery")
 ZonedReportQuery = schemas.Schema.from_dict(_FORMAT | _SPAN | _ZONE, name="ZonedReportQuery")
+AbandonQuery = schemas.Schema.from_dict(
+    _FORMAT
+    | _SPAN
+    | _ZONE
+    | {"formula": schemas.Choice(FORMULAS, metadata={"description": "Rows of this formula alone."})},
+    name="AbandonQuery",
+)
 ReachQuery = schemas.Schema.from_dict(
     _FORMAT
     | {

@@ -34,6 +34,7 @@ from api.routes.report_schemas import (
     EXAMPLE_REACH,
     EXAMPLE_SHORT,
     EXAMPLE_UNCOUNTED,
+    AbandonQuery,
     AbandonSchema,
     AttemptSchema,
     CallerIdSchema,
@@ -215,7 +216,7 @@ def get_uncounted(query: ReportValues) -> Response:
 
 @blp.route("/reports/abandon-rate")
 @requires("read", errors={404: NOT_FOUND})
-@blp.arguments(ZonedReportQuery, location="query")
+@blp.arguments(AbandonQuery, location="query")
 @blp.response(
     200,
     report_schema("abandon_rate", AbandonSchema, zoned=True),
@@ -238,6 +239,8 @@ def get_abandon_rate(query: ReportValues) -> Response:
         names = list_reach.names({figures.campaign_id for figures in by_month})
     table = report_tables.abandon_rate(US_30_DAYS, by_month, Period.each(asked, months), names)
     table += report_tables.abandon_rate(UK_DAY, by_day, Period.each(asked, days), names)
+    wanted = query.get("formula")
+    table = [row for row in table if wanted in (None, row["formula"])]
     return _answer(query, "abandon_rate", AbandonSchema, table, asked, time_zone=zone)
 
 

@@ -71,6 +71,12 @@ for (const element of document.querySelectorAll("select[data-submit]")) {
 for (const field of document.querySelectorAll("input[type=datetime-local][data-utc]")) {
   const local = (at) => new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   if (field.value) field.value = local(new Date(`${field.value}Z`));
+  else if (field.dataset.tomorrow) {
+    const at = new Date();
+    at.setDate(at.getDate() + 1);
+    at.setHours(Number(field.dataset.tomorrow), 0, 0, 0);
+    field.value = local(at);
+  }
   for (const note of field.form.querySelectorAll("[data-utc-note]")) note.remove();
   field.form.addEventListener("formdata", (event) => {
     if (field.value && field.name) event.formData.set(field.name, new Date(field.value).toISOString());

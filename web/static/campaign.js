@@ -85,7 +85,7 @@ function drawRows() {
     const [kind, words] = state.words[event.disposition] ?? ["rest", event.disposition.replaceAll("_", " ")];
     chip.className = `chip ${kind}`;
     chip.textContent = words;
-    cell(row, "wide", "").append(chip);
+    cell(row, "how", "").append(chip);
     cell(row, "break cause", (event.cause ?? "").replaceAll("_", " ").toLowerCase());
     // What else there is of it the server says a moment later.
     for (let rest = 0; rest < 3; rest++) cell(row, "", "");

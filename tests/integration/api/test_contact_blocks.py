@@ -56,7 +56,8 @@ def test_a_part_is_marked_by_the_first_that_ends_so(site: Site, campaign_id: str
 
 
 def test_a_part_is_marked_by_how_a_call_ended_whatever_follows(site: Site, campaign_id: str) -> None:
-    change = "UPDATE contact SET status = %s, disposition = %s, call_id = NULL WHERE campaign_id = %s AND position = %s"
+    of = "campaign_id = %s AND position = %s"
+    change = f"UPDATE contact SET status = %s, disposition = %s, call_id = NULL WHERE {of}"
     for position, status, disposition in (
         (1, "pending", "busy"),
         (2, "failed", "busy"),

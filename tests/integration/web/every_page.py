@@ -32,7 +32,7 @@ def addresses(app: Flask, values: Mapping[str, list[str]]) -> Iterator[str]:
         for chosen in product(*(_offered(rule, name, values) for name in names)):
             given = dict(zip(names, chosen, strict=True))
             path = rule.rule
-            for name in names:
+            while "<" in path:
                 start = path.index("<")
                 path = f"{path[:start]}{{}}{path[path.index('>') + 1 :]}"
             in_order = sorted(names, key=lambda name: _place(rule.rule, name))

@@ -38,7 +38,7 @@ def test_it_shows_the_figures_of_the_api_and_why_each_is_not_dialling(site: Site
     assert "figures" not in site.get("/campaigns").json["campaigns"][0]
     said = Browser(site).text("/")
     assert "Not dialling. No dialer is alive. 4 people left to call." in said
-    assert "50 % answered" in said
+    assert "50 % of calls answered" in said
     assert "0 % of 4" in said
 
 

@@ -83,7 +83,13 @@ def test_people_are_found_by_state_and_number(site: Site) -> None:
     assert browser.text(path, status="completed").count("+1415555000") == 1
     assert browser.text(path, number="1 (415) 555-0001").count("+14155550001") == 1
     assert "Nobody here has the number 555" in browser.text(path, number="555")
-    assert "Nobody is here now" in browser.text(path, status="failed")
+    assert "Nobody is like this now" in browser.text(path, status="failed")
+    assert browser.text(path, disposition="answered").count("+1415555000") == 1
+    assert "Nobody is like this now" in browser.text(path, disposition="invalid")
+    newest = browser.text(path, order="newest")
+    assert newest.index("+14155550002") < newest.index("+14155550000")
+    called = browser.text(path, **{"from": "2020-01-01T00:00", "status": "failed"})
+    assert (called.count("+1415555000"), "completed" in called) == (1, False)
     found = site.get(f"{path}?phone_number=%2B14155550000").json
     assert (found["total"], found["contacts"][0]["attempts"]) == (1, 2)
     assert site.get(f"{path}?phone_number=%2B1&status=pending").status_code == 400

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from models import new_id
 from tests.integration.api.resource_routes import call_of
 from tests.integration.api.site import Site
 from tests.integration.web.browser import Browser
@@ -52,19 +51,17 @@ def test_every_page_is_shown_closed_to_others_and_asks_little(
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert "onclick=" not in answer.text
         assert "style=" not in answer.text, address
-        assert len(asked) <= MOST_STATEMENTS, (address, asked)
+        assert len(asked) <= MOST_STATEMENTS, (address, [" ".join(one.split())[:150] for one in asked])
         pages += is_page(answer.text)
     assert pages > 30
 
 
 def test_nothing_is_shown_to_another_tenant_or_to_nobody(site: Site) -> None:
     values = known(site)
+    ids = [one for name, found in values.items() if name != "tenant_id" for one in found]
     other, nobody = Browser(site, "platform", tenant="other"), Browser(site, None)
-    unknown = {name: [str(new_id())] for name in values}
-    theirs, never = list(addresses(site.app, values)), list(addresses(site.app, unknown))
-    for address, absent in zip(theirs, never, strict=True):
-        answer = nobody.get(address)
+    for address in addresses(site.app, values):
         if address != "/sign-in":
-            assert answer.status_code == 303, address
-        if address != absent and "/tenants/" not in address:
-            assert other.get(address).status_code == other.get(absent).status_code == 404, address
+            assert nobody.get(address).status_code == 303, address
+        if any(one in address for one in ids):
+            assert other.get(address).status_code == 404, address

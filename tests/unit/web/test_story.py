@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.routes.calls import EXAMPLE
-from web.contact_pages import e164
+from web.list_filters import e164
 from web.story import decision, told
 
 CAMPAIGN = {"retries_per_contact": 2}
