@@ -21,8 +21,11 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 PATIENCE_MS = 90_000
 """Ends a hang, and proves no speed."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-LOOKS = ((WIDE, "light"), (NARROW, "dark"), (WIDE, "dark"), (NARROW, "light"))
-"""The first two have each width and each scheme once."""
+LOOKS = {
+    f"{place} {scheme}": (size, scheme)
+    for place, size in (("desk", WIDE), ("telephone", NARROW))
+    for scheme in ("light", "dark")
+}
 SAY_VIOLATIONS = """
     document.addEventListener("securitypolicyviolation", (event) =>
         console.error(`the policy was violated: ${event.violatedDirective} ${event.blockedURI}`));"""
@@ -81,14 +84,13 @@ class Board:
         if refused:
             del self.faults[before:]
 
-    def judge(self, addresses: Sequence[str], refused: Sequence[str], looks: int) -> None:
-        """Every page by axe's rules of WCAG A and AA, in so many LOOKS; none wider than its window."""
-        axe = _axe()
-        for size, scheme in LOOKS[:looks]:
-            with self.opened(size, scheme) as (_, page):
-                for address in [*addresses, *refused]:
-                    self.visited(page, address, refused=address in refused)
-                    self._judged(page, axe, address, f"{scheme} {size['width']}", size["width"])
+    def judge(self, addresses: Sequence[str], refused: Sequence[str], look: str) -> None:
+        """Every page by axe's rules of WCAG A and AA, in one of LOOKS; none wider than its window."""
+        axe, (size, scheme) = _axe(), LOOKS[look]
+        with self.opened(size, scheme) as (_, page):
+            for address in [*addresses, *refused]:
+                self.visited(page, address, refused=address in refused)
+                self._judged(page, axe, address, look, size["width"])
 
     def _judged(self, page: Page, axe: str, address: str, look: str, width: int) -> None:
         wide = page.evaluate("document.documentElement.scrollWidth")

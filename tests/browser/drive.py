@@ -126,11 +126,12 @@ def _drained(board: Board) -> None:
 
 
 def _jobs(board: Board) -> None:
-    """Five jobs, from the first page on, with nothing but what the screen offers."""
+    """Six jobs, from the first page on, with nothing but what the screen offers."""
     with board.opened(WIDE) as (_, page):
         _busy_ones_tomorrow(board, page)
         _somebody_calls_back(board, page)
         _nobody_calls_him(board, page)
+        _out_of_all_lists(board, page)
         _slower_please(board, page)
         _why_was_he_not_reached(board, page)
 
@@ -180,6 +181,20 @@ def _nobody_calls_him(board: Board, page: Page) -> None:
     expect(page.get_by_role("rowheader", name=number)).to_be_visible()
     _campaign(board, page, "Busy ones")
     expect(page.locator("#n-cancelled")).not_to_have_text("0")
+
+
+def _out_of_all_lists(board: Board, page: Page) -> None:
+    """ "Take this number out of all lists, now": by the number alone, from wherever one is."""
+    _campaign(board, page, "Busy ones")
+    page.get_by_role("link", name="Everybody, and find a number").click()
+    number = page.locator("tbody a").first.inner_text()
+    page.get_by_role("link", name="Find a number", exact=True).click()
+    page.get_by_label("Number").fill(number)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_role("row").filter(has_text="Busy ones").first).to_be_visible()
+    page.get_by_role("button", name=f"Do not call {number} any more").click()
+    expect(page.locator(".why")).to_contain_text("No campaign calls it.")
+    expect(page.get_by_role("row").filter(has_text="Busy ones").first).to_contain_text("cancelled")
 
 
 def _slower_please(board: Board, page: Page) -> None:

@@ -1,7 +1,8 @@
-"""`python -m tests.browser.pages URL KEYS SEEDED LOOKS [FOLDER]`: every page of a seeded board, in Chromium.
+"""`python -m tests.browser.pages URL KEY LOOK PAGES`: the pages of a seeded board, in Chromium, in one of LOOKS.
 
-Exit status 1 with what is wrong. KEYS are the operator's of both tenants, SEEDED what `seed.py` put there, both JSON;
-LOOKS how many are judged. With a folder, the pictures of the documentation are written there instead.
+Exit status 1 with what is wrong. KEY is an operator's, PAGES the addresses in JSON. `… hostile PAGES`: whether
+anything runs of what a tenant wrote. `… pictures SEEDED FOLDER`: those of the documentation, written there, of what
+`seed.py` put there.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ PICTURES = (
     ("person", "/campaigns/{running}/contacts/{person}"),
     ("settings", "/campaigns/{running}/settings"),
     ("new-campaign", "/campaigns/new"),
+    ("people", "/campaigns/{running}/contacts"),
+    ("calls", "/campaigns/{running}/calls"),
+    ("number", "/people?number=%2B12025550102"),
     ("cluster", "/cluster"),
     ("do-not-call", "/suppressions"),
 )
@@ -43,59 +47,28 @@ PICTURES = (
 
 def main(arguments: list[str]) -> int:
     """0 where everything is as it should be."""
-    url, keys, seeded, looks, *folder = arguments
-    ours, theirs = json.loads(keys)
-    ids = json.loads(seeded)
+    url, key, what, given, *folder = arguments
+    told = json.loads(given)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        board = Board(url, browser, signed_in(browser, url, ours))
-        if folder:
-            _pictures(board, ids, Path(folder[0]))
+        board = Board(url, browser, signed_in(browser, url, key))
+        if what == "pictures":
+            _pictures(board, told, Path(folder[0]))
+        elif what == "hostile":
+            _nothing_runs(board, [url + page for page in told])
         else:
-            others = Board(url, browser, signed_in(browser, url, theirs), board.faults)
-            _nothing_runs(others, ids["hostile"])
-            board.judge(*_pages(url, ids), int(looks))
+            board.judge([url + page for page in told], [f"{url}/campaigns/nothing"], what)
         browser.close()
     for fault in board.faults:
         print(fault)
     return 1 if board.faults else 0
 
 
-def _pages(url: str, ids: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Every page there is, and those that refuse."""
-    running, over = f"/campaigns/{ids['running']}", f"/campaigns/{ids['over']}"
-    pages = ["/", "/?status=failed", "/campaigns/new", "/agents", "/numbers", "/limits", "/keys", "/cluster",
-             "/sessions", "/halt", "/sign-in", "/suppressions", "/suppressions?number=%2B12025550199",
-             f"/suppressions/{ids['entry']}/remove", "/privacy", "/tenants", "/tenants/demo", running, over,
-             f"{over}/again", f"{running}/contacts/{ids['person']}"]  # fmt: skip
-    parts = (
-        "contacts",
-        "contacts?number=1",
-        "pace",
-        "log",
-        "rules",
-        "preflight",
-        "again",
-        "settings",
-        "schedule",
-        "stop",
-    )
-    pages += [f"{running}/{part}" for part in parts]
-    pages += [f"/reports/{name}" for name in ("hours", "routes", "lengths", "attempts", "abandoned", "lists")]
-    return [url + page for page in pages], [f"{url}/campaigns/nothing"]
-
-
-def _nothing_runs(board: Board, campaign: str) -> None:
+def _nothing_runs(board: Board, addresses: list[str]) -> None:
     """Names that would do something stand on every page where a tenant can write, and do nothing."""
     with board.opened(WIDE) as (_, page):
-        page.goto(f"{board.url}/campaigns/{campaign}/contacts")
-        person = page.locator("tbody a").last.get_attribute("href") or ""
-        page.goto(f"{board.url}/suppressions")
-        entry = page.locator("a[href$='/remove']").last.get_attribute("href") or ""
-        ids = {"running": campaign, "over": campaign, "person": person.rpartition("/")[2]}
-        addresses, _ = _pages(board.url, ids | {"entry": entry.split("/")[-2]})
         for address in addresses:
-            board.visited(page, address.replace("/tenants/demo", "/tenants/other"))
+            board.visited(page, address)
             if page.evaluate(RAN):
                 board.faults.append(f"{address}: what somebody wrote is part of the page")
             if not page.locator("main").inner_text().strip():
@@ -120,7 +93,7 @@ def _pictures(board: Board, ids: dict[str, str], folder: Path) -> None:
 def _taken(page: Page, path: Path, *, whole: bool) -> None:
     """A third as large with the colours that it needs."""
     with Image.open(io.BytesIO(page.screenshot(full_page=whole))) as picture:
-        few = picture.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
 
 

@@ -3,12 +3,15 @@ rows and times each time."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from limits.caps import InUse, Usage, WayUsage
+from limits.limiter import Limiter
 from models import new_id
 from settings import NodeSettings
 from tests.integration.api.site import OTHER, TENANT, Site
@@ -59,12 +62,18 @@ class Seeded:
     running: str
     over: str
     person: str
-    entry: str
-    hostile: str
+    addressed: dict[str, list[str]]
+    """What stands in the addresses of the tenant's pages."""
+    hostile: dict[str, list[str]]
+    """Likewise of the other tenant, that wrote what it could."""
 
 
 class Living:
     """Dialers that live, and say what they see of two nodes."""
+
+    def leases(self, dialer_ids: Collection[str]) -> dict[str, float]:
+        """So long each may still send."""
+        return dict.fromkeys(dialer_ids, 4.6)
 
     def alive(self) -> dict[str, Any]:
         """By their ids."""
@@ -102,7 +111,7 @@ def seed(site: Site) -> Seeded:
     for number, why in (("+12025550177", "Asked by phone"), ("+12025550178", "Asked for it in writing")):
         site.post("/suppressions", json={"number": number, "source": "phone", "reason": why})
     premium = {"prefix": "+1900", "source": "policy", "reason": "Premium rate"}
-    entry = site.post("/suppressions", json=premium).json["id"]
+    site.post("/suppressions", json=premium)
     site.sql("UPDATE suppression SET created_at = %s, created_by = 'maria'", NOW - timedelta(days=2))
     site.sql("UPDATE api_key SET created_at = %s", NOW - timedelta(days=20))
     site.sql(
@@ -111,10 +120,45 @@ def seed(site: Site) -> Seeded:
     (person,) = site.sql(
         "SELECT id::text AS id FROM contact WHERE campaign_id = %s AND position = 2", running
     )
-    found = Seeded(running, over, person["id"], entry, _hostile(site))
+    named = {"campaign_id": [running, over], "contact_id": [person["id"]]} | _named(site, TENANT)
+    _hostile(site)
+    theirs = site.sql("SELECT id::text AS id, campaign_id::text AS campaign_id FROM contact WHERE campaign_id IN"
+                      " (SELECT id FROM campaign WHERE tenant_id = %s)", OTHER)  # fmt: skip
+    addressed = {"campaign_id": [theirs[0]["campaign_id"]], "contact_id": [one["id"] for one in theirs]}
+    found = Seeded(running, over, person["id"], named, addressed | _named(site, OTHER))
+    site.sql(
+        "INSERT INTO dialer (id, started_at, settled_at, heir) VALUES ('dialer-a', %s, NULL, NULL),"
+        " ('dialer-b', %s, NULL, NULL), ('dialer-0', %s, %s, 'dialer-a') ON CONFLICT (id) DO NOTHING",
+        *(NOW - timedelta(minutes=ago) for ago in (360, 5, 370, 4)))  # fmt: skip
     nodes = [NodeSettings(name, f"{name}.example", 8021, "x", 25, 200) for name in ("fs1", "fs2")]
     site.use(membership=Living(), settings=replace(site.services.settings, nodes=tuple(nodes)))
     return found
+
+
+def in_use(_: Limiter, tenants: Sequence[str], gateways: Sequence[str] = (), *__: object) -> InUse:
+    """What the limiter counts, in the place of its own: always the same."""
+    ways = [WayUsage(61, 40), WayUsage(31, 0)]
+    return InUse(
+        {one: Usage(92, 2380, 9573, 252_690) if one == TENANT else Usage(0, 0, 0, 0) for one in tenants},
+        {one: ways[number % 2] for number, one in enumerate(gateways)},
+        {},
+    )
+
+
+def _named(site: Site, tenant: str) -> dict[str, list[str]]:
+    """What else stands in the addresses of a tenant's pages; somebody's data is being erased."""
+    erasure = site.post("/privacy/erase", tenant=tenant, role="admin", json={"number": "+12025550169"}).json[
+        "id"
+    ]
+    entries = site.get("/suppressions", tenant=tenant, role="admin").json["suppressions"]
+    agents = site.get("/agents", tenant=tenant).json["agents"]
+    entry = next(one["id"] for one in entries if not one["erased"])
+    return {
+        "tenant_id": [tenant],
+        "suppression_id": [entry],
+        "erasure_id": [erasure],
+        "agent_id": [agents[0]["id"]],
+    }
 
 
 def _list(people: int) -> str:
@@ -245,7 +289,7 @@ def _others(site: Site) -> None:
     _made(site, "New patients", 25, 1)
 
 
-def _hostile(site: Site) -> str:
+def _hostile(site: Site) -> None:
     """Another tenant, that has written what it could wherever it may."""
     name, agent_id, number_id = hostile.NAME, new_id(), new_id()
     site.sql(
@@ -275,4 +319,3 @@ def _hostile(site: Site) -> str:
     assert site.post("/suppressions", tenant=OTHER, json=entry).status_code == 201
     site.sql("UPDATE api_key SET name = %s WHERE tenant_id = %s", name, OTHER)
     site.sql("UPDATE tenant SET name = %s WHERE id = %s", name, OTHER)
-    return campaign_id
