@@ -49,8 +49,16 @@ SIGNED_IN = (
         "one day for thirty",
         "a campaign is shown within the law's line for its best day, or over it for its worst",
         "web/reports_page.py",
-        "    if whole != _days():\n",
-        "    if False:\n",
+        "        if formula == US:\n",
+        "        if False:\n",
+        (f"{REPORTS}::test_the_rate_of_thirty_days_is_over_thirty_days_whichever_are_chosen",),
+    ),
+    Mutation(
+        "another table to download",
+        "who downloads the abandon rate hands in other figures than the page shows",
+        "web/reports_page.py",
+        '_csv("abandon-rate", asked)',
+        '_csv("abandon-rate", query)',
         (f"{REPORTS}::test_the_rate_of_thirty_days_is_over_thirty_days_whichever_are_chosen",),
     ),
     Mutation(

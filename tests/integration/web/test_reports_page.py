@@ -82,6 +82,14 @@ def test_the_rate_of_thirty_days_is_over_thirty_days_whichever_are_chosen(
         start, end = (datetime.fromisoformat(at) for at in re.findall(r'datetime="([^"]+)"', row))
         assert end - start == timedelta(days=30)
     assert "1 4 25.0 %" in words(rows[-1])
+    for part, shown, formula in (
+        (of_us, rows, "us_30_days"),
+        (of_uk, re.findall("<tr><th scope", of_uk), "uk_day"),
+    ):
+        (link,) = re.findall(r'href="([^"]+abandon-rate[^"]+)" download', part)
+        # What is downloaded is what is shown.
+        table = list(csv.DictReader(io.StringIO(Browser(site, "read").get(unescape(link)).text)))
+        assert (len(table), {row["formula"] for row in table}) == (len(shown), {formula})
     assert len(re.findall("<tr><th scope", of_uk)) == (1 if days < 9 else 2)
 
 
