@@ -13,8 +13,9 @@
 --       rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
---       | {'ok', for each request {'permit', node, µs from now to its turn} or {reason, µs until the next request, 1
---       where it is the second leg's gateway that is full, 2 where the calls of its tenant's numbers are not known}}.
+--       | {'ok', now in µs, for each request {'permit', node, µs from now to its turn} or {reason, µs until the next
+--       request, 1 where it is the second leg's gateway that is full, 2 where the calls of its tenant's numbers are not
+--       known}}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
 local BLOCKED_WAIT = 1000000
@@ -311,7 +312,7 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
   return too_late(reason, at) or {'permit', node.name, at - now}
 end
 
-local answers = {'ok'}
+local answers = {'ok', now}
 for i, request in ipairs(job.requests) do
   local id, number = request[1], request[2]
   local campaign, gateway, second = campaigns[request[3]], gateways[request[4]], gateways[request[7]]
@@ -320,9 +321,9 @@ for i, request in ipairs(job.requests) do
     log, rest = key(), key()
   end
   if records[id] then
-    answers[i + 1] = again(id, campaign, gateway, second, number_slots, log, records[id], request[6] == 1)
+    answers[i + 2] = again(id, campaign, gateway, second, number_slots, log, records[id], request[6] == 1)
   else
-    answers[i + 1] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest, request[8])
+    answers[i + 2] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest, request[8])
   end
 end
 

@@ -19,6 +19,7 @@ from limits.caps import (
     TenantCaps,
 )
 from limits.keys import EpochKeys, Keys, campaign_scope
+from limits.redis_clock import RedisClock
 
 SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
@@ -124,19 +125,18 @@ class AcquireRequest:
             ],
         }
 
-    def answers(self, replies: Sequence[Any], asked_at: float, replied_at: float) -> list[Permit | Denied]:
-        """The script's replies, in the order of the requests.
+    def answers(self, now: int, replies: Sequence[Any], clock: RedisClock) -> list[Permit | Denied]:
+        """The script's replies, in the order of the requests; `now` is Redis' time at them, in µs.
 
         A permit ends a little before its life does: what lies between the last check and the wire is part of it.
-        Redis stamped them at some moment between `asked_at` and `replied_at`: a turn begins no earlier than it would
-        by the later of the two, and ends no later than by the earlier.
+        A turn begins when it is sure to have come by Redis' clock, and ends while it is sure to last.
         """
         found: list[Permit | Denied] = []
         for request, (word, *rest) in zip(self.requests, replies, strict=True):
             if word == "permit":
-                ahead = rest[1] / 1_000_000
-                expires_at = asked_at + ahead + PERMIT_LIFE - WIRE_SECONDS
-                found.append(Permit(request.call_id, rest[0], replied_at + ahead, expires_at))
+                turn = (now + rest[1]) / 1_000_000
+                expires_at = clock.earliest(turn) + PERMIT_LIFE - WIRE_SECONDS
+                found.append(Permit(request.call_id, rest[0], clock.latest(turn), expires_at))
             else:
                 wait = max(SHORTEST_WAIT, rest[0] / 1_000_000)
                 marker = rest[1:]

@@ -4,9 +4,9 @@ Called by dispatch (`acquire`, `give_back`), the recorder (`release`), the diale
 recovery (`take_over`, `rebuild`); the tests look at it by `usage`. What holds, whatever dies or is lost:
 
 - No cap is exceeded over any window by what is sent within the life of its permit. A permit is stamped with its turn,
-  by Redis' time, up to FURTHEST_TURN ahead, and may be used for 50 ms from then on, less what the answer took; so
-  a window holds for what is sent, less those 50 ms. The calls a minute are counted over 50 ms more, and hold for
-  any whole minute.
+  by Redis' time, up to FURTHEST_TURN ahead, and may be used for 50 ms from then on, less what is not known of how its
+  clock and ours differ (`redis_clock`); so a window holds for what is sent, less those 50 ms. The calls a minute are
+  counted over 50 ms more, and hold for any whole minute.
 - Asking, giving back and releasing can each be repeated at will: all goes by the call's id and its record.
 - Counts of live calls are counts of leases. A lease lapses 60 s after its last renewal, and every living dialer
   renews those of dead ones too until they are taken over. Leases that nobody renewed never make room for a call,
@@ -56,6 +56,7 @@ from limits.eviction import evicting
 from limits.number_history import NumberRows, read_numbers
 from limits.permit_leases import PermitLeases
 from limits.rebuild import rebuild
+from limits.redis_clock import RedisClock
 from limits.releases import NEVER_SENT, PendingRelease, PendingReleases
 from limits.ttls import Ttls
 
@@ -95,6 +96,7 @@ class Limiter:
         self._store = EpochStore(redis, prefix)
         self._leases = PermitLeases(self._store, self._ttls, dialer_id)
         self._releases = PendingReleases(self._store, dialer_id)
+        self._clock = RedisClock()
         self._ask_number = 0
         self._unknown_numbers: dict[str, NumberCaps] = {}
 
@@ -346,8 +348,10 @@ class Limiter:
             return None
         if answer[0] == "fenced":
             raise Fenced(me)
-        self._unknown_numbers |= asked.unknown_numbers(answer[1:])
-        return asked.answers(answer[1:], asked_at, time.monotonic())
+        _, now, *replies = answer
+        self._clock.note(asked_at, now / 1_000_000, time.monotonic())
+        self._unknown_numbers |= asked.unknown_numbers(replies)
+        return asked.answers(now, replies, self._clock)
 
     def _postpone(self, call_ids: Sequence[str], epoch: str) -> None:
         store, keys = self._store, self._store.epoch_keys(epoch)

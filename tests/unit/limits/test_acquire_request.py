@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from limits.acquire_request import WIRE_SECONDS, AcquireRequest
 from limits.caps import CallCaps, Denied, GatewayCaps, NodeCaps, NumberCaps, Permit, PermitRequest, TenantCaps
 from limits.keys import Keys, PermitRecord
+from limits.redis_clock import RedisClock
 
 NAMES = st.text(min_size=1)
 
@@ -81,8 +82,12 @@ def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None
 
 def test_answers_keep_the_order_of_the_requests() -> None:
     asked = acquire_request(wish("a", "+1"), wish("b", "+2"), wish("c", "+3"))
+    clock = RedisClock()
+    clock.note(12.5, 1000.0, 12.75)
     answers = asked.answers(
-        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["number_cap", 500_000, 2]], 12.5, 12.75
+        1_000_000_000,
+        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["number_cap", 500_000, 2]],
+        clock,
     )
     assert answers == [
         Permit("a", "fs1", 13.0, 12.8 - WIRE_SECONDS),
