@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from freeswitch import protocol
 from freeswitch.protocol import (
     MAX_BODY_BYTES,
     MAX_DEPTH,
@@ -222,6 +223,13 @@ json_values = st.recursive(
 def test_of_repeated_json_keys_the_first_counts(pairs: list[tuple[str, object]]) -> None:
     body = b"{%b}" % b",".join(orjson.dumps(key) + b":" + orjson.dumps(value) for key, value in pairs)
     assert decode_json(body) == dict(reversed(pairs))
+
+
+def test_an_event_with_a_value_that_begins_with_a_colon_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As each of a node without an IPv6 address."""
+    monkeypatch.setattr(protocol, "_first_of_each", lambda _body: pytest.fail("read a second time"))
+    for event in ({"FreeSWITCH-IPv6": "::1", "a": "b"}, {"a": ":", "b": "::", "c": ""}):
+        assert decode_json(orjson.dumps(event)) == event
 
 
 def test_a_key_within_a_value_is_no_key() -> None:
