@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 DRIFT = 0.002
-"""So many seconds in each the two clocks come apart at most: each may be slewed by 0.0005, and has its own crystal."""
+"""So many seconds in each the two clocks come apart at most: each may be slewed by 0.0005, and its crystal be off."""
 
 
 @dataclass(slots=True)

@@ -1,21 +1,20 @@
 """The events of a campaign's stream, and what listeners get of each: the one place where a payload is built.
 
 Used by the API for what it changes itself and by the dialers, for their own commits and for rows that others left:
-whoever publishes a transition publishes the same bytes. No I/O.
+whoever publishes a transition publishes the same bytes. No I/O. There are three of each call, thousands a second:
+named tuples, which take a quarter of a frozen dataclass' time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 CAMPAIGN = "campaign"
 """The subject of a campaign's own transitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
+class StreamEvent(NamedTuple):
     """One change of a contact or of the campaign itself, on its way to the stream.
 
     `subject` is the contact's id, or "campaign"; `version` counts the subject's transitions: 1, 2, 3, … without a
@@ -28,47 +27,54 @@ class StreamEvent:
     payload: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ContactTransition:
+_CONTACT_FIELDS = (
+    "campaign_id",
+    "contact_id",
+    "phone_number",
+    "status",
+    "disposition",
+    "attempt",
+    "call_id",
+    "cause",
+    "version",
+    "at",
+)
+
+
+def contact_event(  # noqa: PLR0917  each is a column of the row that it is made of
+    campaign_id: str,
+    contact_id: str,
+    phone_number: str,
+    status: str,
+    disposition: str | None,
+    attempt: int | None,
+    call_id: str | None,
+    cause: str | None,
+    version: int,
+    at: str,
+) -> StreamEvent:
     """One change of a contact, as its committed row says. Ids and times as the text that listeners get."""
-
-    campaign_id: str
-    contact_id: str
-    phone_number: str
-    status: str
-    disposition: str | None
-    attempt: int | None
-    call_id: str | None
-    cause: str | None
-    version: int
-    at: str
-
-    def event(self) -> StreamEvent:
-        """As listeners get it."""
-        payload = {
-            "campaign_id": self.campaign_id,
-            "contact_id": self.contact_id,
-            "phone_number": self.phone_number,
-            "status": self.status,
-            "disposition": self.disposition,
-            "attempt": self.attempt,
-            "call_id": self.call_id,
-            "cause": self.cause,
-            "at": self.at,
-        }
-        return StreamEvent(self.campaign_id, self.contact_id, self.version, payload)
-
-
-_CONTACT_FIELDS = tuple(field.name for field in fields(ContactTransition))
+    payload = {
+        "campaign_id": campaign_id,
+        "contact_id": contact_id,
+        "phone_number": phone_number,
+        "status": status,
+        "disposition": disposition,
+        "attempt": attempt,
+        "call_id": call_id,
+        "cause": cause,
+        "at": at,
+    }
+    return StreamEvent(campaign_id, contact_id, version, payload)
 
 
 def event_of_row(row: Mapping[str, Any]) -> StreamEvent:
-    """The event of a row of the table of transitions, which has the fields of ContactTransition by their names.
+    """The event of a row of the table of transitions, which has the arguments of `contact_event` by their names.
 
     Without a `contact_id` it is the campaign's own; its `cause` is then why it ended.
     """
     if row["contact_id"] is not None:
-        return ContactTransition(**{name: row[name] for name in _CONTACT_FIELDS}).event()
+        return contact_event(*(row[name] for name in _CONTACT_FIELDS))
     payload = {
         "campaign_id": row["campaign_id"],
         "status": row["status"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from campaigns.further_numbers import has_other
 from campaigns.number_hash import NumberHash
@@ -82,8 +82,7 @@ class ClaimRequest:
     phone_number: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A contact that is ours to call, as the claim left it; in the order of the columns of `_CLAIM`."""
 
     call_id: str

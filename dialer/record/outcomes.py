@@ -15,7 +15,7 @@ import orjson
 
 from campaigns.further_numbers import following, has_other, without_current
 from dialer.window_sql import within
-from live.stream_events import ContactTransition
+from live.stream_events import StreamEvent, contact_event
 from models import Pool, db, open_pool
 
 RECORD_SECONDS = 60.0
@@ -94,13 +94,26 @@ class Ended(NamedTuple):
     no_good: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told(ContactTransition):
-    """A transition that was just committed, and its row's id; in the order of the columns of `MOVED`. `outbox_id` is
-    the row of the outbox that names it, None where its own row is flagged."""
+class Told(NamedTuple):
+    """A transition of a contact that was just committed, and its row's id; in the order of the columns of `MOVED`.
+    `outbox_id` is the row of the outbox that names it, None where its own row is flagged."""
 
+    campaign_id: str
+    contact_id: str
+    phone_number: str
+    status: str
+    disposition: str | None
+    attempt: int | None
+    call_id: str | None
+    cause: str | None
+    version: int
+    at: str
     transition_id: int
     outbox_id: int | None = None
+
+    def event(self) -> StreamEvent:
+        """As listeners get it."""
+        return contact_event(*self[:10])
 
 
 _SEEN = """
