@@ -7,7 +7,7 @@ it left. Rows are locked in one order: tenant, campaign, contacts.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from campaigns import abandon_rates, agent_holds, breakers, budget, policy_choice
@@ -32,16 +32,16 @@ from campaigns.lifecycle_errors import (
 )
 from campaigns.lifecycle_table import LIFECYCLE, Action, Answer, Verdict
 from campaigns.row_templates import refuse_missing, templates
-from models import CampaignStatus, rows, transaction
+from models import CampaignStatus, db, rows, transaction
 
 # A contact is in flight exactly for as long as its call is open: both change in one statement.
 _IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
-_MAY_COMPLETE = "id = %s AND status = 'running' AND deleted_at IS NULL AND NOT keep_open"
-_EXHAUSTED = f"""
-    SELECT 1 FROM campaign c WHERE {_MAY_COMPLETE}
-        AND NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
-        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)
-"""
+_OPEN = "status = 'running' AND deleted_at IS NULL AND NOT keep_open"
+_MAY_COMPLETE = f"id = %s AND {_OPEN}"
+_NOBODY = """NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
+        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)"""
+_EXHAUSTED = f"SELECT 1 FROM campaign c WHERE {_MAY_COMPLETE} AND {_NOBODY}"
+_NOBODY_LEFT = f"SELECT id::text FROM campaign c WHERE id = ANY(%s::uuid[]) AND {_OPEN} AND {_NOBODY}"
 _LOCK_TO_COMPLETE = f"SELECT 1 FROM campaign WHERE {_MAY_COMPLETE} FOR NO KEY UPDATE"
 
 
@@ -133,6 +133,13 @@ def pause_all(reason: str, owner: str) -> list[uuid.UUID]:
             next_action_at=None,
         )
     return [row["id"] for row in found]
+
+
+def nobody_left(campaign_ids: Collection[str]) -> list[str]:
+    """Those of these campaigns that may be over: running ones whose contacts are all terminal, as far as one
+    statement sees. Takes a connection of its own where the caller has none."""
+    with db.connection_context():
+        return [row["id"] for row in rows(_NOBODY_LEFT, list(campaign_ids))]
 
 
 def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:

@@ -54,6 +54,7 @@ from dialer.lookout import Lookout
 from dialer.node_needs import NodeNeeds
 from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
+from dialer.record.following import Following
 from dialer.record.outbox import SWEEP_SECONDS, Outbox
 from dialer.record.outcomes import record_pool
 from dialer.record.recorder import Recorder
@@ -136,6 +137,7 @@ class Parts:
             elsewhere=lambda call: self.dispatch.elsewhere(call),  # noqa: PLW0108
             pool=self.record_pool,
         )
+        self.following = Following()
 
     def _wire_chores(self) -> None:
         """What any dialer does for all, and what comes at its time."""
@@ -337,8 +339,8 @@ class Parts:
 
     def _wire_listeners(self) -> None:
         """Who hears of outcomes, events and links, in this order."""
-        self.recorder.followers = (
-            self.outbox,
+        self.recorder.followers = (self.outbox, self.following)
+        self.following.followers = (
             # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
             self.backpressure,
             self.node_rests,

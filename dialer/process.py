@@ -90,6 +90,7 @@ class Process(Parts):
         self.clock_gap.start()
         self.cluster.start()
         self.tasks.spawn(self.recorder.run)
+        self.tasks.spawn(self.following.run)
         self._publishing = self.tasks.spawn(self.outbox.run)
         self.tasks.spawn(self.backpressure.watch)
         self.rounds.start()
@@ -110,14 +111,16 @@ class Process(Parts):
         self._hand_over(began + HANDED_OVER_BY)
         self.subscriber.stop(SUBSCRIBER_SECONDS)
         self.reconciler.stop()
-        self.hangup_markers.stop()
         self.hangups.stop()
         self.recorder.stop()
         if not self.recorder.flush(left(WRITTEN_BY)):
             log.error("outcomes_left_unwritten", calls=len(self.live_calls))
+        # What is not done by then the heirs do: a permit of a call that is over is theirs to free.
+        self.following.flush(left(WRITTEN_BY))
         self.outbox.stop()
         if self._publishing is not None:
             self._publishing.join(timeout=left(PUBLISHED_BY))
+        self.hangup_markers.stop()
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
         self.tasks.end(timeout=1.0)
         for pool in (self.claim_pool, self.record_pool):

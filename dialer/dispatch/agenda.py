@@ -118,8 +118,11 @@ class Agenda:
         """The cap, shared with other campaigns, that is known to be full, and its word."""
         return self._caps.binding(caps_over(plan), now)
 
-    def choose(self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int]) -> list[str]:
-        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked.
+    def choose(
+        self, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int], room: int = MOST
+    ) -> list[str]:
+        """The campaigns in the order in which they get a call each, as many as the caps over them may be asked, and
+        no more than there is room for.
         Single calls go first in the turns of their tenant: who asks for many has no more turns than others. Those of
         the wishes that get none are looked at again at once."""
         over = {campaign_id: caps_over(asking[campaign_id].plan) for campaign_id in wishes}
@@ -130,7 +133,7 @@ class Agenda:
             by_tenant[asking[campaign_id].plan.tenant_id][campaign_id] = min(wish, most)
         order: list[str] = []
         # One alone gives up nothing by a smaller batch, which leaves sooner.
-        size = MOST if len(wishes) > 1 else MOST // 2
+        size = min(room, MOST if len(wishes) > 1 else MOST // 2)
         for _, campaign_id in self._fair.turns(by_tenant, _single_calls(asking, wishes)):
             if all(left[key] > 0 for key in over[campaign_id]):
                 order.append(campaign_id)

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 from peewee import DataError, IntegrityError
 
+from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimRequest, Due, Statements
 from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
 from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by
@@ -121,6 +122,7 @@ class Batch:
     offered: Sequence[NodeCaps]
     order: Callable[[], Sequence[str]]
     timing: TurnTiming
+    window: ClaimWindow
     statements: Statements = field(default_factory=Statements)
     now: Callable[[], float] = time.monotonic
     outcomes: dict[str, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
@@ -347,6 +349,8 @@ class Batch:
         ]
         for call, item in zip(calls, claimed, strict=True):
             call.closes(item.closes_in, claimed_at)
+        last_turn = max((permit.leaves_at for permit in permits.values()), default=0.0)
+        self.window.claimed(calls, last_turn - self.now())
         self.around.announce(claimed)
         hit(FaultPoint.ENTERED)
         for call, item in zip(calls, claimed, strict=True):

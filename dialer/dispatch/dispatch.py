@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 import structlog
 
-from campaigns.lifecycle import complete_if_exhausted
+from campaigns.lifecycle import complete_if_exhausted, nobody_left
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pauses import Gateway
 from dialer.capacity.outcome_breaker import OutcomeBreaker
@@ -118,6 +118,10 @@ class Dispatch:
         if behind:
             self.slow_starts.gated(time.monotonic())
         return behind
+
+    def patience(self) -> float:
+        """For how many seconds what happened to a call may wait to be written."""
+        return self.recorder.patience()
 
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]:
         """Nodes that can take a call and do answer, and how to draw the order in which one call tries them."""
@@ -267,9 +271,18 @@ class Dispatch:
         """Calls are over: who waits for their slots looks again, and a campaign that has nobody left is completed."""
         self.slow_starts.after_commit(commit, time.monotonic())
         self.scheduler.calls_over(commit.over)
-        for campaign_id in {call.campaign_id for call in commit.over}:
-            if not self.live_calls.count_of_campaign(campaign_id):
-                self.guarded(partial(self.exhausted, campaign_id))
+        quiet = {
+            campaign_id
+            for campaign_id in {call.campaign_id for call in commit.over}
+            if not self.live_calls.count_of_campaign(campaign_id)
+        }
+        if quiet:
+            self.guarded(partial(self._complete, quiet))
+
+    def _complete(self, quiet: Collection[str]) -> None:
+        # Of many campaigns whose calls are short most have somebody left each time.
+        for campaign_id in nobody_left(quiet):
+            self.exhausted(campaign_id)
 
     def resend(self, call: LiveCall) -> bool:
         """Send a call once more; False where its campaign is not dialled any more."""

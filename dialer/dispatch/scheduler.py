@@ -25,6 +25,7 @@ from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
 from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.cap_waits import MOST
+from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Due, NextDue, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
@@ -65,6 +66,7 @@ class Surroundings(ClaimSurroundings, Protocol):
     """What the scheduler asks of the process around it."""
 
     def behind(self) -> bool: ...
+    def patience(self) -> float: ...
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]: ...
     def why_no_node(self) -> str: ...
     def refused(self) -> str | None: ...
@@ -86,6 +88,7 @@ class Scheduler:
     now: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     timing: TurnTiming = field(default_factory=TurnTiming)
+    window: ClaimWindow = field(default_factory=ClaimWindow)
     slow_starts: SlowStarts = field(default_factory=SlowStarts)
     pace: PaceCounts = field(default_factory=PaceCounts)
     stopping: bool = False
@@ -193,12 +196,12 @@ class Scheduler:
         # After a takeover thousands may wait: asked for at once, the answer would outlast the life of their permits.
         ripe = (item for item in self.departures.lapsed.values() if item.ask_at <= now)
         waiting = heapq.nsmallest(MOST, ripe, key=lambda item: item.ask_at)
-        behind = self.around.behind()
-        if not behind:
+        room = 0 if self.around.behind() else self.window.room(now, self.around.patience())
+        if room:
             looked += self.agenda.due(now)
             looked[:] = self._awake(looked)
         if not waiting and not looked:
-            return BEHIND_SECONDS if behind else self._until_next(now)
+            return self._until_next(now) if room else BEHIND_SECONDS
         offered, order = self.around.offers()
         if not offered:
             reason = self.around.why_no_node()
@@ -216,13 +219,14 @@ class Scheduler:
             offered,
             order,
             self.timing,
+            self.window,
             self.statements,
             self.now,
         )
         # Limiter and database are waited for, and campaigns may come and go meanwhile.
         asking = {campaign.campaign_id: campaign for campaign in looked if campaign.campaign_id in wishes}
         try:
-            self._fill(batch, asking, wishes, now)
+            self._fill(batch, asking, wishes, room, now)
         finally:
             # Also where nobody can be read: what is claimed and waits for a permit leaves all the same.
             self._dial(batch, waiting, asking)
@@ -306,12 +310,17 @@ class Scheduler:
         return 0
 
     def _fill(
-        self, batch: Batch, asking: Mapping[str, DialledCampaign], wishes: Mapping[str, int], now: float
+        self,
+        batch: Batch,
+        asking: Mapping[str, DialledCampaign],
+        wishes: Mapping[str, int],
+        room: int,
+        now: float,
     ) -> None:
-        """Choose whose contacts go into this batch, in what order, as far as they are due."""
+        """Choose whose contacts go into this batch, in what order, as far as they are due and there is room."""
         if not wishes:
             return
-        order = self.agenda.choose(asking, wishes)
+        order = self.agenda.choose(asking, wishes, room)
         counts = Counter(order)
         known = self._read(asking, counts, now)
         nobody = [asking[name] for name, found in known.items() if not found]

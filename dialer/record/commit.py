@@ -26,4 +26,19 @@ class CommitFollower(Protocol):
     """A part that acts on what was committed. What it raises is logged, and keeps no other follower waiting."""
 
     def after_commit(self, commit: Commit) -> None:
-        """Called once for each commit, by the recorder's greenlet: it never waits for long."""
+        """Called once for each commit, or once for some that came close together. The recorder's own followers never
+        wait; those of `following` do not for long."""
+
+
+def joined(commits: Sequence[Commit]) -> Commit:
+    """Commits that came one after the other, as one; there is at least one. A call is over in one of them."""
+    if len(commits) == 1:
+        return commits[0]
+    return Commit(
+        Written(
+            [told for commit in commits for told in commit.written.told],
+            frozenset().union(*(commit.written.ended for commit in commits)),
+        ),
+        [call for commit in commits for call in commit.over],
+        {call_id: ended for commit in commits for call_id, ended in commit.ended.items()},
+    )

@@ -1,19 +1,20 @@
 """Writes node events to rows, in groups: one commit every few tens of milliseconds.
 
 Events arrive by `on_event` from the readers of the ESL connections, which only append. One greenlet folds what
-has come into one change for each call, writes all of it in one transaction, and then, after the commit, frees
-permits, publishes transitions and closes campaigns that have nobody left. While the database is away, what has
+has come into one change for each call and writes all of it in one transaction. After the commit its transitions are
+published; what else follows, permits that are freed and campaigns that have nobody left, does so beside it
+(`following`), and the next group waits for none of that. While the database is away, what has
 come is kept and written when it is back. A call that the database refuses does not hold up the others.
 """
 
 from __future__ import annotations
 
 import random
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import gevent
 import structlog
@@ -26,6 +27,7 @@ from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
 from dialer.record.commit import Commit, CommitFollower
+from dialer.record.following import follow
 from dialer.record.outcomes import Answered, Ended, Seen, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
@@ -35,9 +37,10 @@ log = structlog.get_logger()
 
 GROUP_SECONDS = 0.02
 GROUP_SIZE = 500
-BEHIND_SECONDS = 0.25
+BEHIND_SECONDS = 0.1
 BEHIND_COMMITS = 4
-"""Reports that wait for longer than that, or than so many commits take, are more than this process can write."""
+"""Reports that wait for longer than that, or than so many commits take where each has little to write, are more than
+this process can write."""
 MOST_EARLY = 20_000
 """Reports of calls that are on their way to us: a takeover lasts less than a second, and a node tells of a few
 thousand calls in one."""
@@ -56,8 +59,7 @@ class Change:
     ended_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Something learnt about a call, with the monotonic time when it was."""
 
     call_id: str
@@ -71,9 +73,9 @@ class Report:
 class Recorder:
     """The one writer of outcomes in this process.
 
-    `followers` act on each commit, one after the other. `ask` has recovery ask the switch about a call. `elsewhere`
-    says whether there is a gateway that was not tried yet for a call's contact. It writes by a connection of `pool`,
-    or of the one that all share.
+    `followers` hear of each commit, one after the other, and never wait. `ask` has recovery ask the switch about a
+    call. `elsewhere` says whether there is a gateway that was not tried yet for a call's contact. It writes by a
+    connection of `pool`, or of the one that all share.
     """
 
     owner: str
@@ -87,6 +89,8 @@ class Recorder:
     _idle: Signal = field(default_factory=Signal)
     _stopping: bool = False
     _took: deque[float] = field(default_factory=lambda: deque(maxlen=20))
+    _oldest: float | None = None
+    """When the oldest report came of the group that is being written; None while none is."""
     _early: deque[Report] | None = None
     """What is told of calls that nobody here knows yet, while some are on their way; the oldest goes where it is too
     much. None while none are."""
@@ -152,8 +156,9 @@ class Recorder:
             if not self._waiting:
                 self._idle.set()
                 continue
-            if not self._stopping and len(self._waiting) < GROUP_SIZE:
-                gevent.sleep(GROUP_SECONDS)
+            young = self._waiting[0].at + GROUP_SECONDS - time.monotonic()
+            if young > 0 and not self._stopping and len(self._waiting) < GROUP_SIZE:
+                gevent.sleep(young)
             self._write_group()
             if self._waiting:
                 self._wake.set()
@@ -162,10 +167,15 @@ class Recorder:
 
     def behind(self) -> bool:
         """Whether the oldest report has waited for so long that no calls should be added to those to be written."""
-        if not self._waiting:
+        oldest = self._waiting[0].at if self._oldest is None and self._waiting else self._oldest
+        if oldest is None:
             return False
-        usual = statistics.median(self._took) if self._took else 0.0
-        return time.monotonic() - self._waiting[0].at > max(BEHIND_SECONDS, BEHIND_COMMITS * usual)
+        return time.monotonic() - oldest > self.patience()
+
+    def patience(self) -> float:
+        """For how many seconds a report may wait. Of the last commits the quickest counts: where much is to be told
+        each takes long, and that says nothing of the database."""
+        return max(BEHIND_SECONDS, BEHIND_COMMITS * min(self._took, default=0.0))
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that has come is committed; False when the time was not enough."""
@@ -184,18 +194,22 @@ class Recorder:
 
     def _write_group(self) -> None:
         changes: dict[str, Change] = {}
-        for _ in range(min(len(self._waiting), GROUP_SIZE)):
-            report = self._waiting.popleft()
-            try:
-                self._fold(report, changes)
-            except Exception:
-                # What one call reports must not cost the others theirs; recovery asks about this one.
-                log.exception("report_not_understood", call_id=report.call_id)
-        hit(FaultPoint.HEARD)
-        if changes:
-            began = time.monotonic()
-            self._commit(list(changes.values()))
-            self._took.append(time.monotonic() - began)
+        self._oldest = self._waiting[0].at if self._waiting else None
+        try:
+            for _ in range(min(len(self._waiting), GROUP_SIZE)):
+                report = self._waiting.popleft()
+                try:
+                    self._fold(report, changes)
+                except Exception:
+                    # What one call reports must not cost the others theirs; recovery asks about this one.
+                    log.exception("report_not_understood", call_id=report.call_id)
+            hit(FaultPoint.HEARD)
+            if changes:
+                began = time.monotonic()
+                self._commit(list(changes.values()))
+                self._took.append(time.monotonic() - began)
+        finally:
+            self._oldest = None
 
     def _fold(self, report: Report, changes: dict[str, Change]) -> None:
         call = self.live_calls.get(report.call_id)
@@ -303,11 +317,7 @@ class Recorder:
         over = [call for call in gone if call.call_id in written.ended]
         commit = Commit(written, over, ended)
         for follower in self.followers:
-            try:
-                follower.after_commit(commit)
-            except Exception:
-                # Committed is committed: what one part cannot do now must not cost the others theirs.
-                log.exception("after_commit_failed", part=type(follower).__name__, calls=len(changes))
+            follow(follower, commit)
 
     def _give_up(self, change: Change) -> None:
         """Keep what the contact needs of an end that cannot be written as it is; else leave the call to the audit."""

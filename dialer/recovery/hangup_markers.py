@@ -94,7 +94,8 @@ class HangupMarkers:
                 self.forget(node, over)
 
     def stop(self) -> None:
-        """Leave the rest where it is."""
+        """Delete what is known to be over, as far as a second allows; leave the rest where it is."""
+        gevent.joinall(list(self._working.values()), timeout=1.0)
         kill_all(self._working.values(), timeout=1.0)
 
     def _work_on(self, node: str) -> None:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import BATCH, CLAIMS, DEPARTURES, RECORDER, SCHEDULER, SENDER, Mutation
+from tests.mutations.mutation import (
+    BATCH,
+    CLAIMS,
+    DEPARTURES,
+    FOLLOWING,
+    RECORDER,
+    SCHEDULER,
+    SENDER,
+    Mutation,
+)
 
 SHARES = "tests/unit/dialer/test_fair_share.py"
 REASONS = "tests/unit/dialer/test_blocked_reasons.py"
@@ -93,15 +102,31 @@ STARVED = (
         "claimed while the recorder is behind",
         "a process that cannot write what happens to its calls places more of them",
         "dialer/dispatch/scheduler.py",
-        "        if not behind:\n",
-        "        if True:\n",
+        "room = 0 if self.around.behind() else",
+        "room =",
         (f"{SCHEDULER}::test_what_could_not_leave_is_not_claimed",),
+    ),
+    Mutation(
+        "calls under way not counted",
+        "hundreds of calls are claimed before the first of them shows that what they report is not written in time",
+        "dialer/dispatch/claim_window.py",
+        "free = most - waiting",
+        "free = most",
+        ("tests/unit/dialer/test_claim_window.py::test_who_begins_may_have_a_few_under_way",),
+    ),
+    Mutation(
+        "commit followed before those before it",
+        "the slots of a call are freed, and its campaign completed, in another order than was committed",
+        "dialer/record/following.py",
+        "found = [self._waiting.popleft()]",
+        "found = [self._waiting.pop()]",
+        (f"{FOLLOWING}::test_commits_are_followed_together_as_far_as_they_are_few",),
     ),
     Mutation(
         "flood not noticed",
         "reports wait for as long as they like and calls are placed all the same",
         "dialer/record/recorder.py",
-        "return time.monotonic() - self._waiting[0].at > max(BEHIND_SECONDS, BEHIND_COMMITS * usual)",
+        "return time.monotonic() - oldest > self.patience()",
         "return False",
         (f"{RECORDER}::test_a_recorder_whose_oldest_report_waits_for_long_is_behind_until_that_is_written",),
     ),

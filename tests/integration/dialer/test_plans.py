@@ -270,6 +270,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             (campaign_id,),
         ),
         "campaigns.lifecycle._EXHAUSTED": (lifecycle._EXHAUSTED, (campaign_id,)),
+        "campaigns.lifecycle._NOBODY_LEFT": (lifecycle._NOBODY_LEFT, ([campaign_id],)),
         "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),
         "api.routes.nodes.CALLS_AT_PREVIOUS_ADDRESS": (
             nodes_api.CALLS_AT_PREVIOUS_ADDRESS,

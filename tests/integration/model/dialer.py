@@ -124,6 +124,7 @@ class Dialer:
 
     def record(self) -> None:
         self.process.recorder._write_group()
+        self.process.following.follow()
 
     def publish(self) -> None:
         self.process.outbox._behind = True

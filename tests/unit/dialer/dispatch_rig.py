@@ -12,6 +12,7 @@ import gevent
 from peewee import DataError
 
 from dialer.dispatch.blocked_reasons import BlockedReasons
+from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Due, NextDue, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold
@@ -141,7 +142,16 @@ class World:
             self._due, self._next_due, self._claim, self._claim_again, self._postpone, self._postpone_resting
         )
         self.scheduler = Scheduler(
-            ME, self, self.plan, self, self.departures, self.reasons, statements, now=self.now
+            ME,
+            self,
+            self.plan,
+            self,
+            self.departures,
+            self.reasons,
+            statements,
+            now=self.now,
+            # Its calls are shown where a test says so, and not for a test's sake.
+            window=ClaimWindow(floor=1_000_000),
         )
 
     def _claim_again(self, call: str, _dialer: str, _number: str) -> ClaimedAgain | None:
@@ -155,6 +165,9 @@ class World:
 
     def behind(self) -> bool:
         return self.is_behind
+
+    def patience(self) -> float:
+        return 0.1
 
     def offers(self) -> tuple[Sequence[NodeCaps], Callable[[], Sequence[str]]]:
         return self.up, lambda: [node.name for node in self.up]

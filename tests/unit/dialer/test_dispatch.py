@@ -123,6 +123,7 @@ def completed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return True
 
     monkeypatch.setattr(dispatch_module, "complete_if_exhausted", complete)
+    monkeypatch.setattr(dispatch_module, "nobody_left", sorted)
     return asked
 
 

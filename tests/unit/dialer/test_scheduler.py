@@ -17,9 +17,10 @@ from campaigns.policies import Policy
 from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
 from dialer.dispatch.cap_waits import MOST
+from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
-from dialer.dispatch.scheduler import IDLE_SECONDS, LATE_SECONDS
+from dialer.dispatch.scheduler import BEHIND_SECONDS, IDLE_SECONDS, LATE_SECONDS
 from limits.caps import NumberCaps, PermitRequest
 from limits.errors import LimiterUnavailable
 from tests.unit.dialer.dispatch_rig import World, many_plans
@@ -295,6 +296,19 @@ def test_what_could_not_leave_is_not_claimed(world: World, held: str) -> None:
     assert world.step() >= (0.02 if held == "behind" else 0.1)
     assert len(world.contacts) == 6
     assert world.asked == []
+
+
+def test_no_more_is_claimed_than_what_is_under_way_leaves_room_for(world: World) -> None:
+    """Nobody is shown: the rest waits until calls are."""
+    world.scheduler.window = ClaimWindow(floor=5)
+    world.step()
+    assert len(world.live_calls) == 4
+    assert world.step(0.01) == pytest.approx(BEHIND_SECONDS)
+    assert len(world.live_calls) == 4
+    for call in world.live_calls:
+        call.show()
+    world.step(0.03)
+    assert len(world.live_calls) == 5, "its own cap"
 
 
 def test_a_campaign_that_begins_while_the_lease_is_gone_says_that_redis_is(world: World) -> None:
