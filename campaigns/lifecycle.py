@@ -38,8 +38,10 @@ from models import CampaignStatus, db, rows, transaction
 _IN_FLIGHT = "SELECT count(*) AS n FROM call WHERE campaign_id = %s AND ended_at IS NULL"
 _OPEN = "status = 'running' AND deleted_at IS NULL AND NOT keep_open"
 _MAY_COMPLETE = f"id = %s AND {_OPEN}"
-_NOBODY = """NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
-        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)"""
+_NOBODY = """
+        NOT EXISTS (SELECT FROM contact WHERE campaign_id = c.id AND waiting AND status = 'pending')
+        AND NOT EXISTS (SELECT FROM call WHERE campaign_id = c.id AND ended_at IS NULL)
+"""
 _EXHAUSTED = f"SELECT 1 FROM campaign c WHERE {_MAY_COMPLETE} AND {_NOBODY}"
 _NOBODY_LEFT = f"SELECT id::text FROM campaign c WHERE id = ANY(%s::uuid[]) AND {_OPEN} AND {_NOBODY}"
 _LOCK_TO_COMPLETE = f"SELECT 1 FROM campaign WHERE {_MAY_COMPLETE} FOR NO KEY UPDATE"
