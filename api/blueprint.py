@@ -41,7 +41,7 @@ class Parser(FlaskParser):
     )
 
     def use_args(self, argmap: Any, *args: Any, **kwargs: Any) -> Any:
-        """Likewise, with one schema for all requests of a view: to make one costs as much as to read a query by it."""
+        """Likewise, with one schema for all requests of a view: making one costs as much as reading a query."""
         made = argmap() if isinstance(argmap, type) and issubclass(argmap, ma.Schema) else argmap
         return super().use_args(made, *args, **kwargs)
 

@@ -2,8 +2,8 @@
 
 Many tests mostly wait (for phones that ring, for leases that lapse, for servers that start), others mostly compute:
 side by side they take the time of the longest run, which begins among the first. pytest-xdist does not work under
-gevent's monkey patch. `--quick` runs what starts no process, `--full` goes to all of the runs. A failure is shown when
-it happens.
+gevent's monkey patch. `--quick` runs what starts no process, `--full` goes to all of the runs. A failure is shown
+when it happens.
 """
 
 from __future__ import annotations
