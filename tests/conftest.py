@@ -40,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile(profile(full=config.getoption("--full")))
+    chosen = config.getoption("--hypothesis-profile", None)
+    settings.load_profile(chosen or profile(full=config.getoption("--full")))
     os.environ[RUN_MARK] = secrets.token_hex(8)
     # What a developer has set must not reach the tests.
     for variable in OUR_VARIABLES:

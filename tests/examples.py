@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 FULL = "full"
 QUICK = "quick"
+UNSHRUNK = "unshrunk"
+"""As `quick`, for who asks only whether a test fails: finding its smallest example takes most of the time."""
 PART = 4
 
 USUAL = 100
@@ -14,6 +16,9 @@ USUAL = 100
 # How long an example takes says something about the machine that runs the tests, which is shared, and not about us.
 settings.register_profile(
     QUICK, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=USUAL // PART
+)
+settings.register_profile(
+    UNSHRUNK, parent=settings.get_profile(QUICK), phases=(Phase.explicit, Phase.reuse, Phase.generate)
 )
 settings.register_profile(FULL, parent=settings.get_profile(QUICK), max_examples=USUAL)
 

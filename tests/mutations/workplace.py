@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from local.postgres import EmbeddedPostgres
+from tests.examples import UNSHRUNK
 from tests.mutations.mutation import Mutation
 from tests.mutations.tree import Tree
 from tests.shared_postgres import drop_databases
@@ -68,7 +69,8 @@ class Workplace:
 
         Raises NotMutableError, or WorkplaceClosedError where `close` was called meanwhile.
         """
-        arguments = [*options, "-q", f"--timeout={HANG_SECONDS}", *tests]
+        settled = ("-q", f"--timeout={HANG_SECONDS}", f"--hypothesis-profile={UNSHRUNK}")
+        arguments = [*options, *settled, *tests]
         shares = not own_servers and (broken is None or not broken.file.startswith(MAKES_THE_SCHEMA))
         if shares:
             arguments.append(f"--shared-postgres={self._postgres.home}")
