@@ -6,6 +6,8 @@ from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from coordination.command_packer import CommandPacker
+
 CONNECTIONS = 16
 WAIT_SECONDS = 1.0
 
@@ -23,5 +25,6 @@ def client(url: str, *, wait_seconds: float = WAIT_SECONDS) -> Redis:
         socket_keepalive=True,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
+        command_packer=CommandPacker(),
     )
     return Redis(connection_pool=pool)
