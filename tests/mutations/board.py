@@ -9,6 +9,7 @@ SIGN_IN = "tests/integration/web/test_sign_in.py"
 
 FORMS = "tests/integration/web/test_campaign_forms.py"
 NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
+PARTS = "tests/integration/web/test_campaign_page.py"
 REPORTS = "tests/integration/web/test_reports_page.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
@@ -44,6 +45,14 @@ SIGNED_IN = (
         '    return re.sub(r"^00\\s*", "+", typed)\n',
         "    return e164(typed)\n",
         (f"{NOT_CALLED}::test_no_country_is_guessed_for_a_number_that_is_entered_or_erased",),
+    ),
+    Mutation(
+        "a part of a page for every tenant",
+        "somebody sees another tenant's last calls, a moment after somebody who may",
+        "web/pages.py",
+        "    whose = (current_caller().tenant_id, template, *name)\n",
+        "    whose = (template, *name)\n",
+        (f"{PARTS}::test_a_part_that_many_read_is_no_other_tenants",),
     ),
     Mutation(
         "one day for thirty",

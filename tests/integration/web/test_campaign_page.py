@@ -67,6 +67,18 @@ def test_it_shows_what_the_api_says(site: Site) -> None:
     assert "user busy" in Browser(site).text(f"/campaigns/{campaign_id}/last-calls")
 
 
+def test_a_part_that_many_read_is_no_other_tenants(site: Site) -> None:
+    """Whoever asks for it, and however soon after somebody who may see it."""
+    campaign_id = told(site)
+    ours, theirs = Browser(site), Browser(site, "operate", tenant=OTHER)
+    for part in ("/last-calls", "/log/part"):
+        path = f"/campaigns/{campaign_id}{part}"
+        assert ours.get(path).status_code == 200
+        assert ours.get(path).text == Browser(site, "read").get(path).text
+        assert theirs.get(path).status_code == 404
+        assert Browser(site, None).get(path).status_code == 303
+
+
 def test_stopping_for_good_takes_two_steps(site: Site) -> None:
     campaign_id, browser = site.in_state("running"), Browser(site)
     assert f'href="/campaigns/{campaign_id}/stop"' in browser.get(f"/campaigns/{campaign_id}").text
