@@ -38,7 +38,7 @@ PICTURES = (
     ("settings", "/campaigns/{running}/settings"),
     ("new-campaign", "/campaigns/new"),
     ("people", "/campaigns/{running}/contacts"),
-    ("calls", "/campaigns/{running}/calls"),
+    ("calls", "/campaigns/{running}/calls?disposition=answered"),
     ("number", "/people?number=%2B12025550102"),
     ("cluster", "/cluster"),
     ("do-not-call", "/suppressions"),
