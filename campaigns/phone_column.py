@@ -77,19 +77,20 @@ def no_phone_message(
         )
     apart = _APART.match(names[0]) if len(names) == 1 else None
     if apart is not None:
-        mark = "spaces" if apart[1].isspace() else quoted(apart[1])
+        mark = _mark_shown(apart[1])
         return f"{lacks}: its columns are separated by {mark}; separate them by commas, semicolons or tabs"
     found = likely_phone_column(names, rows, region)
     if found is not None:
         letters = "" if found.isascii() or not _close(found) else ", which has letters of another script,"
         return f"{lacks}; if the numbers are in {quoted(found)}{letters} name that {what} {PHONE_COLUMN}"
-    if len(names) == 1 and (
-        apart := re.search(rf"{PHONE_COLUMN}\s*([^\w\s]|\s{{2,}}|[\x1c-\x1f])", names[0])
-    ):
-        mark = apart[1] if not apart[1].isspace() else "spaces"
-        return f"{lacks}: its columns are separated by {quoted(mark)}; separate them by commas, semicolons or tabs"
     listed = ", ".join(quoted(name) for name in names[:8]) + (", …" if len(names) > 8 else "")
     return f"{lacks}; its {what}s are {listed or 'none'}: name the one that holds the numbers {PHONE_COLUMN}"
+
+
+def _mark_shown(mark: str) -> str:
+    if not mark.strip(" "):
+        return "spaces"
+    return quoted(mark) if mark.isprintable() else f"the control character U+{ord(mark):04X}"
 
 
 def likely_phone_column(
