@@ -61,11 +61,11 @@ class PacedInput:
             with gevent.Timeout(SLOW_SECONDS) as late:
                 return self._stream.read(size)
         except gevent.Timeout as timeout:
-            if timeout is not late:
-                raise
             if isinstance(self._stream, Body):
                 # What comes later is the rest of this body, and no request of its own.
                 self._stream.failed = True
+            if timeout is not late:
+                raise
             message = (
                 f"The body comes in at less than {SLOWEST_BYTES} bytes a second; it was given up after"
                 f" {SLOW_SECONDS:g} s."

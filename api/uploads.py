@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import gevent
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -78,9 +79,12 @@ def _refusal(error: ListTooLarge | RequestEntityTooLarge) -> ApiError:
 
 
 def drain(stream: Readable, let_others_run: Callable[[], None]) -> None:
-    """Read what a client still sends, within reason, so that it gets to see why it was refused."""
+    """Read what a client still sends, within reason, so that it gets to see why it was refused.
+
+    For DRAIN_SECONDS in all: one that is as slow as a body may be would be read on for an hour.
+    """
     left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
-    with suppress(OSError, ValueError, ApiError):
+    with gevent.Timeout(DRAIN_SECONDS, False), suppress(OSError, ValueError, ApiError):
         while left > 0 and time.monotonic() < deadline and (block := stream.read(CHUNK)):
             left -= len(block)
             let_others_run()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import psycopg
 import pytest
 import requests
 
+from api.uploads import CHUNK
 from app import BODY_BYTES
 from local.postgres import EmbeddedPostgres
 from local.process import free_port
@@ -204,6 +205,46 @@ def test_a_body_in_chunks_past_the_limit_is_413_and_is_not_cut(site: Site, servi
         # An empty body is no body; one of nothing but white space is one.
         started = service.send("POST", f"/campaigns/{site.create(1)}/start", data=body(size), headers=headers)
         assert started.status_code == (400 if status == 201 else 413)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("field", "before", "status", "text"),
+    [
+        (
+            '"name"',
+            b"",
+            408,
+            b"The body comes in at less than 1000 bytes a second; it was given up after 10 s.",
+        ),
+        ('"secrets"; filename="x"', b"x" * 2 * CHUNK, 400, b"'secrets' is a file; the one file is contacts."),
+    ],
+    ids=["right", "refused"],
+)
+def test_a_form_that_comes_in_byte_by_byte_is_given_up(
+    service: Service, field: str, before: bytes, status: int, text: bytes
+) -> None:
+    """Also one that is refused by what came first: what follows is read for a while, and not to its end."""
+    head = (
+        "POST /api/v1/campaigns HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        f"Authorization: Bearer {key('operate')}\r\nContent-Length: 10000000\r\n\r\n"
+        f"--b\r\nContent-Disposition: form-data; name={field}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(service.url).port or 0), HANG_SECONDS) as client:
+        client.sendall(head.encode() + before)
+        sending = gevent.spawn(byte_by_byte, client)
+        answer = b"".join(iter(partial(client.recv, 65536), b""))
+        sending.kill()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert answer.endswith(text)
+
+
+def byte_by_byte(client: socket.socket) -> None:
+    """Send ten bytes a second until the other side has had enough."""
+    with suppress(OSError):
+        while True:
+            client.sendall(b"x")
+            gevent.sleep(0.1)
 
 
 @pytest.mark.parametrize(

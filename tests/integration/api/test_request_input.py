@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import gevent
 import pytest
 
-from api import request_input
+from api import request_input, uploads
 from api.errors import ApiError
 from api.request_input import PacedInput
 from api.routes import campaign_body
@@ -59,6 +59,24 @@ def test_a_body_that_stands_still_is_given_up(site: Site, path: str, content_typ
 @pytest.mark.usefixtures("impatient")
 def test_the_rest_of_a_refused_body_that_stands_still_hides_no_refusal() -> None:
     drain(PacedInput(Trickle(b"1" * 100)), let_others_run)
+
+
+def test_a_refused_body_is_read_on_no_longer_than_its_time_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes in just fast enough would else be read on for ten seconds a piece."""
+    ended: list[float | None] = []
+
+    class Slow(Trickle):
+        def read(self, size: int = -1) -> bytes:
+            try:
+                return super().read(size)
+            except gevent.Timeout as timeout:
+                ended.append(timeout.seconds)
+                raise
+
+    monkeypatch.setattr(uploads, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(request_input, "SLOW_SECONDS", 1.0)
+    drain(PacedInput(Slow(b"1" * 100)), let_others_run)
+    assert ended == [0.05]
 
 
 @pytest.mark.parametrize("size", [-1, 5, 10_000, 25_000, 40_000])
