@@ -1,4 +1,4 @@
-"""The board in Chromium: a day at it, from upload to end, with five jobs; and every page of it, as it is read."""
+"""The board in Chromium: a day at it, from upload to end, with five jobs; each of its pages, and /docs, as read."""
 
 from __future__ import annotations
 
@@ -113,6 +113,11 @@ def pages_of(site: Site, tenant: str, values: Mapping[str, list[str]]) -> list[s
     pages = [one for one, answer in answers.items() if answer.status_code == 200 and is_page(answer.text)]
     assert len(pages) > 30
     return pages
+
+
+@pytest.mark.usefixtures("site")
+def test_the_reference_is_read_on_a_telephone(served: str) -> None:
+    driven("reference", served)
 
 
 @pytest.mark.skipif(PICTURES not in os.environ, reason=f"pictures are taken where {PICTURES} names a folder")

@@ -63,7 +63,8 @@ def test_the_page_names_no_other_site_and_writes_no_markup() -> None:
 def test_everything_the_page_asks_for_is_there(site: Site) -> None:
     page = site.client().get("/docs").text
     asked = re.findall(r'(?:src|href)="([^"#]+)"', page)
-    assert {"/docs/docs.js", "/docs/docs.css", "/api/v1/openapi.json"} == set(asked)
+    own = {"/docs/docs.js", "/docs/docs.css", "/api/v1/openapi.json"}
+    assert own | {"/board/static/icon.svg"} == set(asked)
     assert all(site.client().get(path).status_code == 200 for path in asked)
     script = site.client().get("/docs/docs.js").text
     ids = re.findall(r'getElementById\("([a-z-]+)"\)', script)
