@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from local.postgres import EmbeddedPostgres
 from local.process import free_port
 from local.valkey import EmbeddedValkey
 from tests.integration.api.site import PEPPER, Site, csv_of, key, settings_for, site_over
+from tests.judging import Judge
 from tests.waiting import HANG_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -274,6 +276,73 @@ def test_what_the_server_itself_refuses_is_a_sentence_too(
     assert body.decode().endswith(".")
     assert body.decode().isprintable()
     assert text is None or body.decode() == text
+
+
+def test_all_that_a_revoked_key_opened_is_shut_within_a_second(
+    site: Site, service: Service, judge: Judge
+) -> None:
+    """Streams by the key, by a token of it and by a browser that signed in with it; in any worker, and no others."""
+    admin = {"Authorization": f"Bearer {key('admin')}"}
+    made = service.send("POST", "/api-keys", json={"name": "gone", "role": "read"}, headers=admin).json()
+    own = {"Authorization": f"Bearer {made['key']}"}
+    path = f"/campaigns/{site.create(1)}/events"
+    token = service.send("POST", f"{path}/token", headers=own).json()["token"]
+    browser = requests.Session()
+    browser.post(f"{service.url}/sign-in", data={"key": made["key"]}, timeout=HANG_SECONDS)
+    streams = f"{service.url}/api/v1{path}"
+    with ExitStack() as opened:
+
+        def listen(how: Callable[[], requests.Response]) -> Iterator[bytes]:
+            chunks: Iterator[bytes] = opened.enter_context(how()).iter_content(None)
+            assert b"data: " in next(chunks) + next(chunks)
+            return chunks
+
+        options: dict[str, Any] = {"stream": True, "timeout": HANG_SECONDS}
+        ending = [
+            listen(how)
+            for _ in range(3)
+            for how in (
+                partial(requests.get, streams, headers=own, **options),
+                partial(requests.get, f"{streams}?token={token}", **options),
+                partial(browser.get, streams, **options),
+            )
+        ]
+        staying = listen(partial(service.send, "GET", path, stream=True))
+        over = [gevent.spawn(last_byte, stream) for stream in ending]
+        stays = gevent.spawn(last_byte, staying)
+        assert service.send("DELETE", f"/api-keys/{made['id']}", headers=admin).status_code == 204
+        revoked = time.monotonic()
+        gevent.joinall(over, raise_error=True)
+        judge.at_most(
+            max(one.get() for one in over) - revoked, 1.0, "seconds until the last of nine streams had ended"
+        )
+        doors = [
+            partial(requests.get, streams, headers=own, **options),
+            partial(requests.get, f"{streams}?token={token}", **options),
+            partial(browser.get, streams, **options),
+        ]
+        # Either of the two workers may answer.
+        again = wait_until(
+            lambda: all(refused(door) for door in doors * 4) and time.monotonic(), "every door shut"
+        )
+        judge.at_most(again - revoked, 1.0, "seconds until no worker opened a stream to it")
+        shown = browser.get(f"{service.url}/", allow_redirects=False, timeout=HANG_SECONDS)
+        assert (shown.status_code, shown.headers["Location"]) == (303, "/sign-in")
+        assert not stays.ready()
+        stays.kill()
+
+
+def last_byte(chunks: Iterator[bytes]) -> float:
+    """When a stream ended."""
+    with suppress(requests.RequestException):
+        for _ in chunks:
+            pass
+    return time.monotonic()
+
+
+def refused(door: Callable[[], requests.Response]) -> bool:
+    with door() as answer:
+        return answer.status_code == 401
 
 
 def test_long_lists_are_read_beside_the_workers_and_nothing_of_it_is_left(
