@@ -90,11 +90,17 @@ _ERASE = (
 )
 # What separates digits in a number, and not what separates numbers.
 _WRITTEN = "regexp_replace({text}::text, '[ ().+/-]', '', 'g') LIKE '%%' || %(digits)s || '%%'"
-# A call that was asked for by itself is a campaign, too, mostly one of a million at which nothing was ever noted.
+# A call that was asked for by itself is a campaign, too, mostly one of a million at which nothing was ever noted; but
+# a test call has the name of what it tried.
 _WITH_NOTES = """
-SELECT id FROM campaign WHERE tenant_id = %s AND NOT (single_call AND metadata = '{}' AND NOT EXISTS (
-    SELECT FROM campaign_log WHERE campaign_id = campaign.id AND action = 'changed')) ORDER BY id"""
+SELECT id FROM campaign WHERE tenant_id = %s
+    AND NOT (single_call AND test_of IS NULL AND metadata = '{}' AND NOT EXISTS (
+        SELECT FROM campaign_log WHERE campaign_id = campaign.id AND action = 'changed')) ORDER BY id"""
 _ERASE_NOTES = (
+    f"""UPDATE campaign SET name = regexp_replace(name, %(written)s, '{ERASED}', 'g'),
+        external_id = regexp_replace(external_id, %(written)s, '{ERASED}', 'g')
+    WHERE id = ANY(%(campaigns)s::uuid[])
+        AND ({_WRITTEN.format(text="name")} OR {_WRITTEN.format(text="external_id")})""",
     f"""UPDATE campaign SET metadata = '{{}}'
     WHERE id = ANY(%(campaigns)s::uuid[]) AND {_WRITTEN.format(text="metadata")}""",
     """UPDATE campaign SET import_warnings = '[]' WHERE id = ANY(%(campaigns)s::uuid[])
@@ -102,8 +108,11 @@ _ERASE_NOTES = (
     f"""UPDATE campaign_log SET details = '{{"{ERASED}": true}}'
     WHERE campaign_id = ANY(%(campaigns)s::uuid[]) AND {_WRITTEN.format(text="details")}""",
 )
-"""What a client keeps beside its campaigns, what was said of its lists, and their logs, which have what the first
-was."""
+"""What a client calls its campaigns and keeps beside them, what was said of its lists, and their logs, which have
+what these were."""
+_ERASE_TEST_NUMBER = """
+UPDATE tenant SET test_numbers = test_numbers - %(number)s
+WHERE id = %(tenant)s AND test_numbers ? %(number)s"""
 _WITH_REJECTS = """
 SELECT id FROM campaign WHERE tenant_id = %s
     AND EXISTS (SELECT FROM import_reject WHERE campaign_id = campaign.id) ORDER BY id"""
@@ -242,9 +251,13 @@ def erase_rejects(erasure: OpenErasure) -> None:
 
 def erase_notes(erasure: OpenErasure) -> None:
     """Erase what is noted at its campaigns, and their logs: however many a tenant has, each statement over a few of
-    them in a transaction of its own, so that no campaign is locked while logs are read."""
+    them in a transaction of its own, so that no campaign is locked while logs are read. A number that test calls may
+    go to is none any more."""
+    digits = _digits(erasure.number)
+    with transaction():
+        db.execute_sql(_ERASE_TEST_NUMBER, {"number": erasure.number, "tenant": erasure.tenant_id})
     for campaigns in with_notes(erasure.tenant_id):
-        asked = {"campaigns": campaigns, "digits": _digits(erasure.number)}
+        asked = {"campaigns": campaigns, "digits": digits, "written": _as_written(digits)}
         for statement in _ERASE_NOTES:
             with transaction():
                 log_bounds.allow_forgetting()
@@ -299,6 +312,12 @@ def _without(value: Any, number: str) -> Any:
             for name, one in value.items()
         }
     return value
+
+
+def _as_written(digits: str) -> str:
+    """A pattern of PostgreSQL for all that `_WRITTEN` finds, and what of a country's code stands before it."""
+    between = "[ ().+/-]*"
+    return rf"(\+[0-9 ().+/-]*|0*){between.join(digits)}"
 
 
 def _digits(number: str) -> str:

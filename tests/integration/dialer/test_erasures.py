@@ -41,6 +41,7 @@ KEPT = {
     "campaign",
     "campaign_log",
     "transition",
+    "tenant",
 }
 
 REJECT = (
@@ -153,6 +154,11 @@ def fill(world: World, redis: Redis) -> uuid.UUID:
                 orjson.dumps(metadata).decode(),
                 campaign_id,
             )
+        name = "Call 0415-556-0000, and +1 (415) 556 0000 again"
+        rows(
+            "UPDATE campaign SET name = %s, external_id = %s WHERE id = %s", name, f"crm/{FIRST}", campaign_id
+        )
+        rows("UPDATE tenant SET test_numbers = %s WHERE id = %s", f'["{FIRST}", "{SECOND}"]', world.tenant_id)
     for key in Keys(PREFIX).number_history(world.tenant_id, FIRST):
         redis.set(key, "1")
     stream = campaign_keys(PREFIX, str(campaign_id)).stream
@@ -177,9 +183,12 @@ def test_all_that_is_kept_of_a_person_goes_and_the_counts_stay(world: World, red
     assert not lookout.look(DIALER).erasures
     with db.connection_context():
         rows("DELETE FROM contact WHERE campaign_id = %s", theirs)
-    for text in (FIRST, "Zaphod", "4155560000", "415) 556", "key:4711"):
+    for text in (FIRST, "Zaphod", "4155560000", "415) 556", "415-556", "key:4711"):
         assert mentions(text) == set(), text
-    assert mentions(SECOND) == {"contact", "call", "idempotency"}
+    assert mentions(SECOND) == {"contact", "call", "idempotency", "tenant"}
+    with db.connection_context():
+        (called,) = rows("SELECT name, external_id FROM campaign WHERE id = %s", campaign_id)
+    assert called == {"name": "Call erased, and erased again", "external_id": "crm/erased"}
     assert counts(campaign_id) == before
     with db.connection_context():
         kept = rows("SELECT raw, code FROM import_reject ORDER BY raw")
@@ -216,6 +225,7 @@ def test_what_is_noted_goes_campaign_by_campaign_before_the_rest(
         campaign_id = make_campaign(world, 0)
         with db.connection_context():
             rows("UPDATE campaign SET import_warnings = %s WHERE id = %s", f'["{FIRST}"]', campaign_id)
+            rows("UPDATE campaign SET name = %s WHERE id = %s", f"for {FIRST}", campaign_id)
             for who in (FIRST, "nobody", FIRST):
                 rows("UPDATE campaign SET metadata = %s WHERE id = %s", f'{{"who": "{who}"}}', campaign_id)
     asked = ask(world)
@@ -229,12 +239,13 @@ def test_what_is_noted_goes_campaign_by_campaign_before_the_rest(
 
 def test_single_calls_at_which_nothing_was_noted_are_not_looked_through(world: World) -> None:
     listed = make_campaign(world, 0)
-    _, noted, was_noted = (make_campaign(world, 0, single_call=True) for _ in range(3))
+    _, noted, was_noted, trial = (make_campaign(world, 0, single_call=True) for _ in range(4))
     with db.connection_context():
+        rows("UPDATE campaign SET test_of = %s WHERE id = %s", listed, trial)
         for one, metadata in ((noted, '{"who": 1}'), (was_noted, '{"who": 1}'), (was_noted, "{}")):
             rows("UPDATE campaign SET metadata = %s WHERE id = %s", metadata, one)
     assert sorted(one for slice_ in erasure.with_notes(world.tenant_id) for one in slice_) == sorted(
-        [listed, noted, was_noted]
+        [listed, noted, was_noted, trial]
     )
 
 
