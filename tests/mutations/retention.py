@@ -19,8 +19,8 @@ DELETED = (
         "drafts that were not deleted go",
         "the list of a campaign that somebody is about to start is deleted",
         "campaigns/retention.py",
-        "        ELSE c.status <> 'running' AND c.deleted_at < {_KEPT_SINCE} END\n",
-        "        ELSE c.status <> 'running' AND c.created_at < {_KEPT_SINCE} END\n",
+        '_OVER_SINCE = "coalesce(c.completed_at, c.deleted_at)"',
+        '_OVER_SINCE = "coalesce(c.completed_at, c.deleted_at, c.created_at)"',
         (f"{HOUSEKEEPING}::test_what_is_not_deleted_and_not_ended_stays_however_old",),
     ),
     Mutation(

@@ -16,6 +16,7 @@ from dialer import housekeeping
 from dialer.housekeeping import Housekeeping, delete_transitions, fold_lanes
 from models import CampaignStatus, db, new_id, rows
 from tests.factories import World, counts, make_campaign
+from tests.integration.dialer.test_plans import read_by
 
 KEEP = 30
 
@@ -488,6 +489,49 @@ def test_what_is_not_deleted_and_not_ended_stays_however_old(world: World) -> No
     sql("UPDATE campaign SET deleted_at = NULL")
     work()
     assert [kept(campaign_id)["contact"] for campaign_id in found] == [4, 4, 4]
+
+
+def crowd(tenant: str, how_many: int, ended: str, deleted_at: str = "NULL") -> None:
+    """So many ended campaigns like the newest there is."""
+    columns = [
+        row["column_name"]
+        for row in sql(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_name = 'campaign' AND is_generated = 'NEVER'"
+        )
+    ]
+    new = {
+        "id": "gen_random_uuid()",
+        "tenant_id": f"'{tenant}'",
+        "status": "'completed'",
+        "end_reason": "'exhausted'",
+        "completed_at": ended,
+        "deleted_at": deleted_at,
+    }
+    sql(
+        f"INSERT INTO campaign ({', '.join(columns)}) SELECT {', '.join(new.get(name, name) for name in columns)}"
+        f" FROM (SELECT * FROM campaign ORDER BY created_at DESC LIMIT 1) AS one, generate_series(1, {how_many}) AS n"
+    )
+
+
+def test_what_is_due_is_found_without_reading_what_is_kept(world: World) -> None:
+    """Of a million campaigns that are kept for ever, or for a month, none is looked at."""
+    old, _ = finished(world, KEEP + 1), finished(world, 1)
+    keep(world, KEEP)
+    sql("INSERT INTO tenant (id, name) VALUES ('ever', 'ever')")
+    long_ago = "now() - interval '400 days' - n * interval '1 minute'"
+    crowd("ever", 4_000, long_ago)
+    crowd("ever", 4_000, long_ago, "now() - interval '399 days'")
+    crowd(world.tenant_id, 4_000, "now() - interval '1 day' - n * interval '1 second'")
+    sql("ANALYZE")
+    with db.connection_context():
+        plan = "\n".join(
+            line
+            for (line,) in db.execute_sql("EXPLAIN (ANALYZE, TIMING OFF) " + retention.DUE, (200,)).fetchall()
+        )
+        assert [row["id"] for row in rows(retention.DUE, 200)] == [old]
+    assert "Seq Scan on campaign" not in plan, plan
+    assert read_by(plan) < 200, plan
 
 
 def test_another_tenants_are_not_touched(world: World) -> None:
