@@ -66,7 +66,7 @@ class Rounds:
         self._every(ROUND_SECONDS, parts.reconciler.sweep)
         parts.tasks.whenever(parts.maybe_live.wake, self._while_ours(parts.maybe_live.round))
         parts.tasks.whenever(parts.lookout.others, self._while_ours(self._adopt))
-        parts.tasks.every(ROUND_SECONDS, self.resolve_unknown_claims)
+        self._every(ROUND_SECONDS, self.resolve_unknown_claims)
         parts.tasks.whenever(parts.lookout.records, parts.cdr_inbox.round)
         self._every(ROUND_SECONDS, parts.hangup_markers.round)
         self._every(TRY_LOOK_SECONDS, parts.hangup_markers.look)

@@ -88,6 +88,21 @@ def test_counts_that_do_not_add_up_keep_no_report_from_being_folded_nor_the_othe
     assert done == [name for name in ("add_up", "fold") if name != broken]
 
 
+def test_what_has_lost_its_identity_settles_no_claim_of_it() -> None:
+    """Whoever took over has its permits and its calls: to withdraw one would be to conclude something of another's."""
+    parts = MagicMock()
+    parts.may_tell.return_value = False
+    parts.permits.resolve_unknown_claims.return_value = []
+    Rounds(parts).start()
+    for call in parts.tasks.every.call_args_list:
+        if getattr(call.args[1], "__name__", "") == "resolve_unknown_claims":
+            call.args[1]()
+            parts.permits.resolve_unknown_claims.assert_not_called()
+            parts.may_tell.return_value = True
+            call.args[1]()
+    parts.permits.resolve_unknown_claims.assert_called_once_with(parts.dialer_id)
+
+
 class Part:
     """What a task belongs to, which may hold a great deal."""
 
