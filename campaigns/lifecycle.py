@@ -120,9 +120,9 @@ def delete(campaign_id: uuid.UUID, tenant_id: str) -> None:
 
 
 def pause_all(reason: str, owner: str) -> list[uuid.UUID]:
-    """Pause every running campaign of every tenant, in the caller's transaction; those that were paused, and the single
-    calls that were ended: nobody resumes one of these, and it is never placed late. Nobody waits for the dialers: the
-    caller sees that none of them claims."""
+    """Pause every running campaign of every tenant, in the caller's transaction, and end single calls: nobody resumes
+    one, and it is never placed late. Which they were. Nobody waits for the dialers: the caller sees that none of them
+    claims."""
     found = rows(
         "SELECT id, single_call FROM campaign WHERE status = 'running' AND deleted_at IS NULL"
         " ORDER BY id FOR NO KEY UPDATE"

@@ -12,9 +12,9 @@ import structlog
 from peewee import DataError, IntegrityError
 
 from dialer.dispatch.claim_window import ClaimWindow
-from dialer.dispatch.claims import Claimed, ClaimRequest, Due, Statements
+from dialer.dispatch.claims import Claimed, ClaimRequest, Due, Postponed, Statements
 from dialer.dispatch.departures import AGAIN_SECONDS, Departures, Waiting
-from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by
+from dialer.dispatch.gateway_choice import UNCLAIMABLE, GatewayCandidate, candidates, denied_by, postponed
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.dispatch.turn_timing import TurnTiming
@@ -138,6 +138,18 @@ class Batch:
         """A contact that wants to be called; in the order of the adding they get their turns."""
         self._wanted.append((plan, due))
         self.outcomes[plan.campaign_id].offered += 1
+
+    def late(self) -> list[Postponed]:
+        """Whose numbers may not be called for a while, by the plans that they were asked for with."""
+        plans = {plan.campaign_id: plan for plan, _ in self._wanted}
+        return [
+            Postponed(
+                due.contact_id, denied.retry_after, plan.tenant_id, plan.generation, plan.limits_version
+            )
+            for campaign_id, plan in plans.items()
+            for due, denied in self.outcomes[campaign_id].denied
+            if postponed(denied)
+        ]
 
     def dial(self, waiting: Sequence[Waiting]) -> None:
         """Ask for turns, for calls that wait for one again and for those that were added; claim and hand over who got

@@ -31,6 +31,18 @@ behind it could be claimed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """Whose number may not be called for `seconds`, as was judged by this generation of its campaign and by this
+    version of its tenant's `limits`."""
+
+    contact_id: str
+    seconds: float
+    tenant_id: str
+    generation: int
+    limits: str
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A contact that may be called now. `tried` are the gateways by which it was sent since a call that none was to
     follow; they are known as of its send `sends`."""
@@ -180,15 +192,26 @@ FROM unnest(%s::uuid[]) AS wanted (campaign_id) JOIN campaign ON campaign.id = w
 ) AS first
 """
 
+# By caps that hold no more nobody is made to wait: who was let go when they changed would wait again, for as long as
+# the old ones say. The lock keeps a change from being committed in between; what it lets go is then looked for.
 _POSTPONE = """
-WITH held AS (
-    SELECT id FROM contact WHERE id = ANY(%(contacts)s::uuid[]) AND status = 'pending'
-        AND (next_attempt_at IS NULL OR next_attempt_at <= now())
-    ORDER BY id FOR UPDATE SKIP LOCKED
+WITH late AS (
+    SELECT * FROM unnest(%(contacts)s::uuid[], %(seconds)s::float8[], %(generations)s::int[], %(limits)s::text[])
+        AS late (id, seconds, generation, limits)
+), limits_now AS MATERIALIZED (
+    SELECT tenant_id, xmin::text AS version FROM call_limits WHERE tenant_id = ANY(%(tenants)s::text[])
+    ORDER BY tenant_id FOR SHARE
+), held AS (
+    SELECT contact.id, late.seconds FROM late JOIN contact ON contact.id = late.id
+        JOIN campaign ON campaign.id = contact.campaign_id AND campaign.generation = late.generation
+        LEFT JOIN limits_now ON limits_now.tenant_id = campaign.tenant_id
+    WHERE contact.id = ANY(%(contacts)s::uuid[]) AND contact.status = 'pending'
+        AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
+        AND coalesce(limits_now.version, '') = late.limits
+    ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
 )
-UPDATE contact SET next_attempt_at = now() + make_interval(secs => late.seconds), wait_reason = %(reason)s
-FROM held JOIN unnest(%(contacts)s::uuid[], %(seconds)s::float8[]) AS late (id, seconds) ON late.id = held.id
-WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
+UPDATE contact SET next_attempt_at = now() + make_interval(secs => held.seconds), wait_reason = %(reason)s
+FROM held WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])
 """
 
 # Of each rest its calls, for whatever purpose that is among its own or was not named.
@@ -358,9 +381,17 @@ def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
     return {row["campaign_id"]: NextDue(row["at"], row["seconds"], row["reason"]) for row in found}
 
 
-def postpone(late: Mapping[str, float], reason: str) -> None:
-    """These contacts, which are due, may not be called before so many seconds from now, for this `blocked_reason`."""
-    parameters = {"contacts": list(late), "seconds": list(late.values()), "reason": reason}
+def postpone(late: Sequence[Postponed], reason: str) -> None:
+    """These contacts, which are due, may not be called before so many seconds from now, for this `blocked_reason`.
+    One that was judged by what holds no more is left as it is."""
+    parameters = {
+        "contacts": [one.contact_id for one in late],
+        "seconds": [one.seconds for one in late],
+        "generations": [one.generation for one in late],
+        "limits": [one.limits for one in late],
+        "tenants": sorted({one.tenant_id for one in late}),
+        "reason": reason,
+    }
     with db.connection_context():
         db.execute_sql(_POSTPONE, parameters)
 
@@ -453,5 +484,5 @@ class Statements:
     next_due: Callable[[Sequence[str]], dict[str, NextDue]] = next_due
     claim: Callable[[str, Sequence[ClaimRequest]], list[Claimed]] = claim
     claim_again: Callable[[str, str, str], ClaimedAgain | None] = claim_again
-    postpone: Callable[[Mapping[str, float], str], None] = postpone
+    postpone: Callable[[Sequence[Postponed], str], None] = postpone
     postpone_resting: Callable[[Mapping[str, str]], None] = postpone_resting

@@ -84,7 +84,8 @@ class Plan:
     `gateways` are the number's own, in front, and those it fails over to. `bridge_gateways` are, by id, all that the
     tenant may bridge to. `weight` is its share beside the tenant's other campaigns, `tenant_weight` the tenant's
     beside other tenants. In a `slow_start`, `ramp_level` says how often its rate was doubled since it began to run;
-    `has_ramp`: there is a row that says so. `breakers` are those that hold calls by its gateways or of its caller
+    `has_ramp`: there is a row that says so. `limits_version` is another one after every change of the tenant's caps,
+    empty where it has none. `breakers` are those that hold calls by its gateways or of its caller
     id, none where it is exempt.
     """
 
@@ -127,6 +128,7 @@ class Plan:
     """It goes on where nobody is left."""
     retry_rules: RetryRules = field(default_factory=dict)
     number_caps: NumberCaps = NO_NUMBER_CAPS
+    limits_version: str = ""
     single_call: bool = False
     """It is one call that somebody asked for by itself, and goes before campaigns."""
     reserved_concurrency: int = 0
@@ -246,6 +248,7 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     call_limits.concurrent_max, call_limits.calls_per_minute, call_limits.daily_calls_max,
     call_limits.daily_minutes_max, coalesce(call_limits.number_gap_seconds, 0) AS number_gap_seconds,
     call_limits.number_calls_24h, call_limits.number_calls_7d, call_limits.number_calls_30d,
+    coalesce(call_limits.xmin::text, '') AS limits_version,
     tenant.dialplan_context, tenant.gateway_ids, tenant.queues,
     tenant.weight AS tenant_weight, campaign.policy_packs, campaign.purpose,
     CASE WHEN campaign.policy_packs = 'on' THEN {_PLACES} END AS places

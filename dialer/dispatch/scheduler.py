@@ -29,7 +29,7 @@ from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Due, NextDue, Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
-from dialer.dispatch.gateway_choice import NUMBER_CAP, postponed
+from dialer.dispatch.gateway_choice import NUMBER_CAP
 from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts
@@ -240,18 +240,9 @@ class Scheduler:
             self.agenda.give(asking, batch.outcomes)
             for campaign_id, outcome in batch.outcomes.items():
                 self._after(asking[campaign_id], outcome, batch.asked_at)
-            self._postpone(batch)
-
-    def _postpone(self, batch: Batch) -> None:
-        """Whose numbers may not be called for a while are not due before: nobody reads or asks about them."""
-        late = {
-            due.contact_id: denied.retry_after
-            for outcome in batch.outcomes.values()
-            for due, denied in outcome.denied
-            if postponed(denied)
-        }
-        if late:
-            self.statements.postpone(late, NUMBER_CAP)
+            # Whose numbers may not be called for a while are not due before: nobody reads or asks about them.
+            if late := batch.late():
+                self.statements.postpone(late, NUMBER_CAP)
 
     def _wishes(self, looked: Sequence[DialledCampaign], now: float) -> dict[str, int]:
         """For how many calls each campaign asks that nothing binds."""

@@ -144,11 +144,21 @@ OFTEN = (
         (f"{DIALLED}::test_where_no_number_s_calls_are_known_the_campaign_waits_and_nobody_is_passed_over",),
     ),
     Mutation(
+        "numbers held by old caps",
+        "whoever was let go when caps were lifted waits again, for as long as the old ones say",
+        "dialer/dispatch/claims.py",
+        "        AND coalesce(limits_now.version, '') = late.limits\n",
+        "",
+        (
+            "tests/integration/dialer/test_number_caps.py::test_nobody_is_made_to_wait_by_caps_that_hold_no_more",
+        ),
+    ),
+    Mutation(
         "capped numbers asked about again and again",
         "a list of which 50,000 may not be called today keeps its dialer busy, and those behind them waiting",
         "dialer/dispatch/scheduler.py",
-        "            self.statements.postpone(late, NUMBER_CAP)\n",
-        "            pass\n",
+        "                self.statements.postpone(late, NUMBER_CAP)\n",
+        "                pass\n",
         (f"{SCHEDULER}::test_whose_number_may_not_be_called_for_hours_is_written_back_and_holds_nobody_up",),
     ),
 )

@@ -94,7 +94,14 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         "claim": cost(claims._CLAIM, claim),
         "postpone": cost(
             claims._POSTPONE,
-            {"contacts": pending, "seconds": [60.0] * len(pending), "reason": "number_cap"},
+            {
+                "contacts": pending,
+                "seconds": [60.0] * len(pending),
+                "generations": [0] * len(pending),
+                "limits": [""] * len(pending),
+                "tenants": ["demo"],
+                "reason": "number_cap",
+            },
         ),
         "postpone who is left alone": cost(
             claims._POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}

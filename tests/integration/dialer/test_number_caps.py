@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import gevent
+import psycopg
 import pytest
 
 from dialer.capacity import number_rows
 from dialer.capacity.number_rows import NumberRows
-from dialer.dispatch.claims import postpone
+from dialer.dispatch import plans
+from dialer.dispatch.claims import Due, Postponed, postpone
 from models import CampaignStatus, db, new_id, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.house import House
@@ -71,9 +75,9 @@ def test_every_call_of_the_time_is_read_page_by_page(world: World, monkeypatch: 
 def test_who_waits_for_a_number_is_not_due_before_and_says_so(world: World) -> None:
     campaign_id = str(make_campaign(world, 2))
     first, second = due(campaign_id, 10)
-    postpone({first.contact_id: 7200.0}, "number_cap")
+    postpone([late(first, campaign_id, 7200.0)], "number_cap")
     assert [item.contact_id for item in due(campaign_id, 10)] == [second.contact_id]
-    postpone({first.contact_id: 60.0}, "number_cap")
+    postpone([late(first, campaign_id, 60.0)], "number_cap")
     run("DELETE FROM contact WHERE id = %s", second.contact_id)
     waits = next_due(campaign_id)
     assert waits is not None
@@ -81,6 +85,56 @@ def test_who_waits_for_a_number_is_not_due_before_and_says_so(world: World) -> N
     run("UPDATE contact SET next_attempt_at = now()")
     claim_all(uuid.UUID(campaign_id))
     assert run("SELECT wait_reason FROM contact") == [{"wait_reason": None}]
+
+
+def late(contact: Due, campaign_id: str, seconds: float) -> Postponed:
+    """By the plan that its dialer has now."""
+    plan = plans.running()[campaign_id]
+    return Postponed(contact.contact_id, seconds, plan.tenant_id, plan.generation, plan.limits_version)
+
+
+def waits() -> list[str]:
+    return [
+        row["reason"]
+        for row in run("SELECT wait_reason AS reason FROM contact WHERE wait_reason IS NOT NULL")
+    ]
+
+
+@pytest.mark.parametrize("had", [True, False], ids=["caps before", "none before"])
+def test_nobody_is_made_to_wait_by_caps_that_hold_no_more(world: World, had: bool) -> None:
+    campaign_id = str(make_campaign(world, 1))
+    if not had:
+        run("DELETE FROM call_limits WHERE tenant_id = 'demo'")
+    (contact,) = due(campaign_id, 1)
+    judged = late(contact, campaign_id, 7200.0)
+    run(
+        "INSERT INTO call_limits (tenant_id) VALUES ('demo')"
+        " ON CONFLICT (tenant_id) DO UPDATE SET number_calls_24h = NULL"
+    )
+    postpone([judged], "number_cap")
+    assert waits() == []
+    postpone([replace(late(contact, campaign_id, 7200.0), generation=99)], "number_cap")
+    assert waits() == [], "nor by packs that bind it no more"
+    postpone([late(contact, campaign_id, 7200.0)], "number_cap")
+    assert waits() == ["number_cap"]
+
+
+def test_who_is_judged_while_caps_change_waits_until_they_have(world: World, database_url: str) -> None:
+    """Else it would be made to wait by the old ones once nobody looks any more for whom to let go."""
+    campaign_id = str(make_campaign(world, 1))
+    (contact,) = due(campaign_id, 1)
+    judged = late(contact, campaign_id, 7200.0)
+    with psycopg.connect(database_url) as changing:
+        changing.execute("UPDATE call_limits SET number_calls_24h = NULL WHERE tenant_id = 'demo'")
+        writing = gevent.spawn(postpone, [judged], "number_cap")
+        wait_until(
+            lambda: run(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            ),
+            "it waits",
+        )
+    writing.get()
+    assert waits() == []
 
 
 def listed(world: World, *numbers: str, **columns: Any) -> uuid.UUID:

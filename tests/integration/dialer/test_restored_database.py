@@ -66,7 +66,8 @@ def test_a_single_call_that_waits_in_a_copy_is_ended(world: World, client: redis
     assert set(guard(client, newest=7).check()) == {str(single), str(listed)}
     with db.connection_context():
         (found,) = rows(
-            "SELECT status, end_reason, stopping_at IS NOT NULL AS stopping FROM campaign WHERE id = %s", single
+            "SELECT status, end_reason, stopping_at IS NOT NULL AS stopping FROM campaign WHERE id = %s",
+            single,
         )
     assert found == {"status": "completed", "end_reason": "stopped", "stopping": True}
     stopping.cancel_slice(single, DIALER)

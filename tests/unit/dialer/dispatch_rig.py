@@ -13,7 +13,7 @@ from peewee import DataError
 
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.claim_window import ClaimWindow
-from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Due, NextDue, Statements
+from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Due, NextDue, Postponed, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -257,9 +257,9 @@ class World:
                 found.append(self._claimed(item, due))
         return found
 
-    def _postpone(self, late: Mapping[str, float], reason: str) -> None:
+    def _postpone(self, late: Sequence[Postponed], reason: str) -> None:
         assert reason == "number_cap"
-        self.postponed |= late
+        self.postponed |= {one.contact_id: one.seconds for one in late}
         for name, pending in self.lists.items():
             self.lists[name] = [due for due in pending if due.contact_id not in late]
 

@@ -89,7 +89,7 @@ def test_counts_that_do_not_add_up_keep_no_report_from_being_folded_nor_the_othe
 
 
 def test_what_has_lost_its_identity_settles_no_claim_of_it() -> None:
-    """Whoever took over has its permits and its calls: to withdraw one would be to conclude something of another's."""
+    """Whoever took over has its permits and its calls: to withdraw one would be to conclude of another's."""
     parts = MagicMock()
     parts.may_tell.return_value = False
     parts.permits.resolve_unknown_claims.return_value = []
