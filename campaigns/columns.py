@@ -1,4 +1,4 @@
-"""Validation of a list's header and cells.
+"""Makes a list's header its columns, and checks its cells.
 
 A cell travels to the switch as a channel variable, so a cell is refused where a dial string could not carry it
 unchanged (an open brace, `${`, a control character). Everything else (quotes, commas, backslashes, emoji, tabs and

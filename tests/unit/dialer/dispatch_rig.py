@@ -261,7 +261,7 @@ class World:
         assert reason == "number_cap"
         self.postponed |= {one.contact_id: one.seconds for one in late}
         for name, pending in self.lists.items():
-            self.lists[name] = [due for due in pending if due.contact_id not in late]
+            self.lists[name] = [due for due in pending if due.contact_id not in self.postponed]
 
     def _postpone_resting(self, resting: Mapping[str, str]) -> None:
         self.resting |= resting
