@@ -84,7 +84,8 @@ def drain(stream: Readable, let_others_run: Callable[[], None]) -> None:
     For DRAIN_SECONDS in all: one that is as slow as a body may be would be read on for an hour.
     """
     left, deadline = DRAIN_BYTES, time.monotonic() + DRAIN_SECONDS
-    with gevent.Timeout(DRAIN_SECONDS, False), suppress(OSError, ValueError, ApiError):
+    # False: it ends this block, and nothing else hears of it; the stubs do not know that.
+    with gevent.Timeout(DRAIN_SECONDS, False), suppress(OSError, ValueError, ApiError):  # type: ignore[arg-type]
         while left > 0 and time.monotonic() < deadline and (block := stream.read(CHUNK)):
             left -= len(block)
             let_others_run()

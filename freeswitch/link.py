@@ -1,4 +1,4 @@
-"""The link to one node of a cluster: notices that the node is gone, silent or another run of FreeSWITCH, and reconnects.
+"""The link to one node of a cluster: notices that it is gone, silent or another run of FreeSWITCH, and reconnects.
 
 A connection that delivers later and later is replaced, and so is one over which the node's heartbeats do not come
 any more. What a link receives is in `subscription`.
