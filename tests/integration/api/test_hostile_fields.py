@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from tests.integration.api.resource_routes import create_one_of_each
 from tests.integration.api.site import Site
-from tests.integration.api.test_generated_requests import patience  # noqa: F401 - a fixture
+from tests.integration.api.test_generated_requests import answered, patience  # noqa: F401 - a fixture
 from tests.integration.api.test_single_calls import limiter_state
 
 HOSTILE = [
@@ -59,7 +60,9 @@ def test_no_field_of_any_body_makes_an_error_of_ours(site: Site, role: str) -> N
         )
         good = example | {name: ids[place] for name, place in PLACES.items() if name in example}
         for body in hostile(good, fields):
-            answer = site.request(method, where, role=role, data=body, content_type="application/json")
+            answer = answered(
+                partial(site.request, method, where, role=role, data=body, content_type="application/json")
+            )
             sent += 1
             assert answer.status_code < 500, (method, where, body[:200], answer.text)
             assert answer.status_code < 400 or len(answer.text) < LONGEST_REFUSAL, (method, where, body[:200])
