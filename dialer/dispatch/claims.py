@@ -208,7 +208,7 @@ WITH late AS (
     WHERE contact.id = ANY(%(contacts)s::uuid[]) AND contact.status = 'pending'
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND coalesce(limits_now.version, '') = late.limits
-    ORDER BY contact.id FOR UPDATE OF contact SKIP LOCKED
+    ORDER BY contact.id FOR NO KEY UPDATE OF contact SKIP LOCKED
 )
 UPDATE contact SET next_attempt_at = now() + make_interval(secs => held.seconds), wait_reason = %(reason)s
 FROM held WHERE contact.id = held.id AND contact.id = ANY(%(contacts)s::uuid[])

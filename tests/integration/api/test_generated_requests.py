@@ -67,6 +67,7 @@ def test_every_answer_is_foretold(site: Site, mode: GenerationMode, there: bool)
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("role", ["platform", "admin"])
 def test_of_five_thousand_requests_with_a_key_none_is_an_error_of_ours(site: Site, role: str) -> None:

@@ -41,6 +41,7 @@ PLACES = {"agent_id": "agent", "phone_number_id": "number", "campaign_id": "camp
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("role", ["platform", "admin"])
 def test_no_field_of_any_body_makes_an_error_of_ours(site: Site, role: str) -> None:
