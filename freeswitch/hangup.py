@@ -99,7 +99,9 @@ def hangup_from_event(event: JsonEvent) -> Hangup:
         agent_failure=action_proofs.failure(event) if answer and _party(disposition) == "us" else None,
         # Only of a call by a gateway is it known what an INVITE leaves behind.
         invited=bool(left) or gateway is None,
-        no_codec=header_text(event, "variable_endpoint_disposition") in _NO_CODEC,
+        # What was agreed on before a port was looked for is noted all the same.
+        no_codec=header_text(event, "variable_endpoint_disposition") in _NO_CODEC
+        and not get("variable_rtp_use_codec_name"),
     )
 
 

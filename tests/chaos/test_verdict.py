@@ -132,6 +132,21 @@ def test_what_may_not_happen_is_found(spoil: Callable[[Records], None], column: 
     assert compare(spoilt).found[column]
 
 
+@pytest.mark.parametrize(("rang", "found"), [(14.0, True), (21.0, False)])
+def test_a_call_on_which_its_node_hung_up_late_is_nobodys_attempt_where_it_did(
+    rang: float, found: bool
+) -> None:
+    given = records()
+    first, end = given.view.originates[0], given.view.steps[-1]
+    late = replace(first, uuid="late", t=first.t - 100)
+    given.view.originates.append(late)
+    given.view.steps.append(replace(end, uuid="late", t=late.t + rang))
+    given.calls.append(
+        row(id="late", seq=2, attempt=None, disposition="node_fault", cause="TIMER_RAN_LATE", sent_at=late.t)
+    )
+    assert bool(compare(given).found[verdict.DUPLICATES]) == found
+
+
 def test_what_went_with_an_emptied_valkey_is_not_a_miss_and_what_came_again_after_it_no_repetition() -> None:
     given = records()
     given.struck.emptied.append(3.5)

@@ -46,6 +46,9 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 EXPECTED = {"01": "busy", "02": "no_answer", "03": "invalid"}
 """How a call to a number with this ending ends that nobody answers."""
 CONGESTION = "congestion"
+RAN_LATE = ("node_fault", "TIMER_RAN_LATE")
+RINGS_AT_MOST = 15.0
+"""Seconds that the phones of the play ring, where an agent lets them; no longer, on a node that runs."""
 EXHAUSTED, DEADLINE = "exhausted", "deadline"
 RUNNING = "running"
 UNKNOWN = "outcome_unknown"
@@ -85,12 +88,13 @@ def compare(records: Records) -> Verdict:
     """All of it."""
     verdict = Verdict()
     hung, refused = hung_up(records.view, records.struck.stops), refused_calls(records.view)
-    _calls(records, verdict, hung | refused)
+    late = _ended_late(records)
+    _calls(records, verdict, hung | refused | late)
     _uploads(records, verdict)
     verdict.found[LOST] += records.struck.refused
     _contacts(records, verdict, hung)
     _campaigns(records, verdict)
-    _outcomes(records, verdict, hung, refused)
+    _outcomes(records, verdict, hung, refused, late)
     _nodes(records, verdict)
     told: dict[str, dict[str | None, list[tuple[tuple[Any, ...], float]]]] = defaultdict(
         lambda: defaultdict(list)
@@ -242,7 +246,21 @@ def _ends(campaign: str, ending: Collection[str]) -> tuple[str, ...]:
     return (EXHAUSTED, DEADLINE) if campaign in ending else (EXHAUSTED,)
 
 
-def _outcomes(records: Records, verdict: Verdict, hung: frozenset[str], refused: frozenset[str]) -> None:
+def _ended_late(records: Records) -> frozenset[str]:
+    """Calls that are told as their node's fault, and that nobody answered for longer than any may ring on a node that
+    runs: one that stood still hung up late, maybe on somebody who had answered. They are nobody's attempt."""
+    ends = records.view.ends()
+    told = {row["id"] for row in records.calls if (row["disposition"], row["cause"]) == RAN_LATE}
+    return frozenset(
+        line.uuid
+        for line in records.view.accepted
+        if line.uuid in told and line.uuid in ends and ends[line.uuid].t - line.t > RINGS_AT_MOST
+    )
+
+
+def _outcomes(
+    records: Records, verdict: Verdict, hung: frozenset[str], refused: frozenset[str], late: frozenset[str]
+) -> None:
     """How each call ended, by its node's ledger and by its row."""
     ends = records.view.ends()
     answered = {step.uuid for step in records.view.steps if step.event == "answer"}
@@ -255,7 +273,7 @@ def _outcomes(records: Records, verdict: Verdict, hung: frozenset[str], refused:
         connected = {"answered", ABANDONED} if row["campaign_id"] in records.bridged else {"answered"}
         if (disposition in connected) != (uuid in answered):
             verdict.found[OUTCOMES].append(f"{said}, answered at the switch: {uuid in answered}")
-        elif uuid not in answered and uuid in ends:
+        elif uuid not in answered and uuid in ends and uuid not in late:
             if uuid in hung:
                 # That was nobody's attempt, whatever the callee was about to do.
                 if row["attempt"] is not None or disposition is not None:

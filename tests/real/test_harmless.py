@@ -70,7 +70,7 @@ def resident(pid: int) -> int:
 def over(tenant: Tenant, campaign: str) -> bool:
     """Whether the campaign has ended, or ends while this waits. Of workers that stood still for longer than gunicorn
     waits for a sign of life some are killed as soon as it goes on itself, and so is what they were answering."""
-    with suppress(ConnectionError):
+    with suppress(OSError):
         tenant.wait_over(campaign, WEB_SECONDS)
         return True
     return False

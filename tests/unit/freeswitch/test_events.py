@@ -16,7 +16,7 @@ from freeswitch.events import (
     channel_from_dump,
     event_from_json,
 )
-from freeswitch.hangup import Hangup
+from freeswitch.hangup import Hangup, hangup_from_variables
 from freeswitch.protocol import FrameDecoder, decode_json
 from tests.unit.freeswitch.samples import CALL, CORE, DIALER, START_US, at, channel, hangup, job
 from tests.unit.freeswitch.transcripts import recordings, server_streams
@@ -332,3 +332,40 @@ def test_every_recorded_event_makes_a_sound_record() -> None:
         assert item.ring_ms is None or item.progress
     assert {item.sip_status for item in hangups} >= {None, 200, 404, 486, 487}
     assert {item.hung_up_by for item in hangups} == {None, "us", "remote"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "no_codec"),
+    [
+        ({"endpoint_disposition": "NO CODECS"}, True),
+        ({"endpoint_disposition": "CODEC NEGOTIATION ERROR"}, True),
+        # Behind a 183 a node that has no port says so too, and has agreed on a codec.
+        ({"endpoint_disposition": "CODEC NEGOTIATION ERROR", "rtp_use_codec_name": "PCMU"}, False),
+        ({"rtp_use_codec_name": "PCMU"}, False),
+        ({}, False),
+    ],
+)
+def test_a_codec_that_is_not_in_common_is_told_from_a_missing_port(
+    variables: dict[str, str], no_codec: bool
+) -> None:
+    hangup = hangup_from_variables({"hangup_cause": "INCOMPATIBLE_DESTINATION", **variables})
+    assert hangup is not None
+    assert hangup.no_codec == no_codec
+
+
+@pytest.mark.parametrize(
+    ("variables", "invited"),
+    [
+        ({"sip_gateway_name": "carrier"}, False),
+        ({"sip_gateway_name": "carrier", "sip_req_uri": "+12125550107@127.0.0.1:5190"}, True),
+        ({"sip_gateway_name": "carrier", "sip_invite_failure_status": "503"}, True),
+        ({"sip_gateway_name": "carrier", "sip_hangup_disposition": "send_cancel"}, True),
+        ({}, True),
+    ],
+)
+def test_whether_an_invite_left_is_told_by_what_it_leaves_behind(
+    variables: dict[str, str], invited: bool
+) -> None:
+    hangup = hangup_from_variables({"hangup_cause": "DESTINATION_OUT_OF_ORDER", **variables})
+    assert hangup is not None
+    assert hangup.invited == invited
