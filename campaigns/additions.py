@@ -321,10 +321,9 @@ def add_list(
     pieces: Generator[CopyRows],
     erased_numbers: ErasedNumbers,
     repeats: Repeats = ONCE,
-    wait_seconds: float = WAIT_SECONDS,
 ) -> Addition:
     """Add a list of any length, as it is read; its rejected rows are kept. Raises as `add_rows`, and whatever reading
-    the list raises, and BusyError where others add to the campaign for so many seconds once it is read."""
+    the list raises, and BusyError where others add to the campaign for WAIT_SECONDS once it is read."""
     for statement in _STAGE:
         rows(statement)
     counts, notes, further = ImportCounts(), ImportNotes(), False
@@ -337,7 +336,7 @@ def add_list(
             store.copy(f"COPY staged_reject ({REJECT_COLUMNS}) FROM STDIN", piece.rejects)
             counts.add(piece.counts)
             notes, further = piece.notes or notes, further or piece.further
-    _wait_for_turn(campaign_id, wait_seconds)
+    _wait_for_turn(campaign_id)
     asked = _asked(campaign_id, erased_numbers, repeats, _staged_numbers)
     asked |= {"recent": [], "several": further or rows(_SEVERAL, campaign_id)[0]["found"]}
     if stage(erased_numbers.tenant_id, repeats):
@@ -357,10 +356,10 @@ def add_list(
     return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
 
 
-def _wait_for_turn(campaign_id: uuid.UUID, seconds: float) -> None:
-    """Be the only one who adds to this campaign until the transaction ends. Raises BusyError after so many seconds:
-    the transaction can do nothing more then."""
-    rows(_LOCK_TIMEOUT, f"{round(seconds * 1000)}ms")
+def _wait_for_turn(campaign_id: uuid.UUID) -> None:
+    """Be the only one who adds to this campaign until the transaction ends. Raises BusyError after WAIT_SECONDS: the
+    transaction can do nothing more then."""
+    rows(_LOCK_TIMEOUT, f"{round(WAIT_SECONDS * 1000)}ms")
     try:
         rows(_ONE_AT_A_TIME, campaign_id)
     except OperationalError as error:

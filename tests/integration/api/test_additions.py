@@ -283,3 +283,19 @@ def test_a_list_of_one_row_that_is_refused_says_why(site: Site) -> None:
     assert (other.status_code, other.text.startswith("name is not known here")) == (400, True)
     text = site.post(f"/campaigns/{campaign_id}/contacts", data=csv_of(1), content_type="text/csv")
     assert text.status_code == 415
+
+
+def test_a_csv_waits_for_others_for_a_while_and_then_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that waited for as long as an import takes would be kept from everybody else."""
+    monkeypatch.setattr(additions, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(retrying, "WAIT_SECONDS", 0.0)
+    campaign_id = site.create(1)
+    with db.connection_context(), transaction():
+        additions.take_turn(uuid.UUID(campaign_id))
+        answer = gevent.spawn(add_csv, site, campaign_id, f"phone_number\n{NEW}\n").get(timeout=HANG_SECONDS)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.text == "Another request adds contacts to the campaign; send this one again."
+    assert len(listed(site, campaign_id)) == 1
+    assert add_csv(site, campaign_id, f"phone_number\n{NEW}\n").json["added"] == 1
