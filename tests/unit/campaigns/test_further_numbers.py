@@ -74,13 +74,14 @@ def test_further_numbers_are_tried_in_the_order_of_their_names_and_are_no_custom
 
 
 def test_each_number_obeys_the_rules_and_what_breaks_one_is_left_out() -> None:
-    text = f"phone_number,phone_number_2,phone_number_3\n{A},12,+19002345678\n{LONDON},{B},\nx,{C},911\n12,911,\n"
+    lines = (f"{A},12,+19002345678", f"{LONDON},{B},", f"x,{C},911", "12,911,", f"{D},{LONDON},")
+    text = "phone_number,phone_number_2,phone_number_3\n" + "".join(f"{line}\n" for line in lines)
     batch, notes = read(text, rules=NumberRules(("US",)))
-    assert numbers(batch) == [(A,), (B,), (C,)]
+    assert numbers(batch) == [(A,), (B,), (C,), (D,)]
     assert codes(batch) == [(5, "invalid_number")]
     (warning,) = notes.warnings
-    assert warning.startswith("5 numbers are left out of contacts that have another (")
-    assert "1 country_not_allowed" in warning
+    assert warning.startswith("6 numbers are left out of contacts that have another (")
+    assert "2 country_not_allowed" in warning
     assert warning.endswith("the first on line 2")
 
 
