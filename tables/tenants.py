@@ -19,8 +19,9 @@ class Tenant(Table):
     """Who calls. Its id is a slug that also stands in its keys; the rest is what the platform granted. `weight`, from
     1 to 100, is its share of what tenants have in common. `retention_days`: for how long a campaign that has ended
     keeps its contacts and calls; null is for ever. `default_windows`, `default_holidays` and `default_time_zone` are
-    the calling window of a campaign that says nothing of one, `policy_packs` and `default_purpose` what one has that
-    says nothing of these. `test_numbers` are those that test calls may go to."""
+    the calling window of a campaign that says nothing of one, `default_max_concurrent_calls` its calls at once,
+    `policy_packs` and `default_purpose` what one has that says nothing of these. `test_numbers` are those that test
+    calls may go to."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -32,6 +33,7 @@ class Tenant(Table):
     default_windows = BinaryJSONField(null=True, index=False)
     default_holidays = BinaryJSONField(null=True, index=False)
     default_time_zone = TextField(null=True)
+    default_max_concurrent_calls = IntegerField(null=True)
     policy_packs = TextField(null=True)
     default_purpose = TextField(null=True)
     test_numbers = BinaryJSONField(default=list, index=False)

@@ -23,6 +23,7 @@ def new_campaign() -> Response:
         "agents": [(agent, action_sentence(agent["action"])) for agent in agents],
         "numbers": [number for number in numbers if number["outbound_enabled"]],
         "limits": ask("GET", "/call-limits"),
+        "defaults": ask("GET", "/defaults"),
         "spans": spans_shown(None),
         "days": DAYS,
         "rules": rules_shown({}),

@@ -28,7 +28,7 @@ from api.blueprint import refusal, typed
 from api.errors import ApiError, conflict
 from api.fair_turns import FairTurns
 from api.json_body import Bytes, JsonRefused, UnknownKey, decode, split
-from api.routes.campaign_fields import CampaignFields, CampaignValues
+from api.routes.campaign_fields import DEFAULT_CONCURRENT, CampaignFields, CampaignValues
 from api.schemas import UNKNOWN, identifier, quoted
 from api.services import Services
 from api.uploads import CHUNK, MAX_FIELD_BYTES, Form, drain, read_form
@@ -59,6 +59,7 @@ from campaigns.spooling import Spooled, spool
 from campaigns.window_changes import Window, WindowChanges
 from campaigns.windows import WindowRefusedError
 from cooperative import let_others_run
+from models import rows
 
 FILE_FIELD = "contacts"
 FILE_OPTIONS = ("encoding", "sheet")
@@ -69,6 +70,8 @@ IMPORTS_AT_ONCE = 2
 QUEUE_SECONDS = 30.0
 SHORT_BYTES = 64 * 1024
 """A list up to here is read in place: a process would take longer to start than it has to read."""
+
+_DEFAULT_CALLS = "SELECT default_max_concurrent_calls AS calls FROM tenant WHERE id = %s"
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +146,10 @@ def create_from_request(
             # In here, so that a replay is not refused for a time that has come since.
             policy = policy_of(caller, wanted.fields)
             windowed = replace(
-                new, window=window_of(caller, wanted.fields, new.schedule, packs=policy.on), policy=policy
+                new,
+                window=window_of(caller, wanted.fields, new.schedule, packs=policy.on),
+                policy=policy,
+                max_concurrent_calls=_calls_at_once(caller, wanted.fields, services),
             )
             caller_id = store.check_references(
                 new, wanted.fields["agent_id"], wanted.fields["phone_number_id"]
@@ -388,9 +394,22 @@ def check_concurrency(calls: int, services: Services) -> None:
         raise ApiError(400, f"max_concurrent_calls is {calls}; it must be a whole number from 1 to {most}.")
 
 
+def _calls_at_once(caller: Caller, fields: CampaignValues, services: Services) -> int:
+    """How many calls at a time a campaign is to have, within a transaction: what is asked for, or the tenant's
+    default, or the platform's, neither of which is more than it lets any have."""
+    if fields["max_concurrent_calls"] is not None:
+        return fields["max_concurrent_calls"]
+    (tenant,) = rows(_DEFAULT_CALLS, caller.tenant_id)
+    usual: int = tenant["calls"] or DEFAULT_CONCURRENT
+    return min(usual, services.settings.max_concurrent_calls_max)
+
+
 def new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> store.NewCampaign:
-    """A campaign as its valid fields ask for it, and without its window. Raises ApiError 400."""
-    check_concurrency(fields["max_concurrent_calls"], services)
+    """A campaign as its valid fields ask for it, without its window and the tenant's defaults. Raises ApiError
+    400."""
+    calls = fields["max_concurrent_calls"]
+    if calls is not None:
+        check_concurrency(calls, services)
     try:
         schedule = resolved(_asked_times(fields), Schedule(None, None, None))
     except ScheduleRefusedError as error:
@@ -400,7 +419,7 @@ def new_campaign(fields: CampaignValues, services: Services, caller: Caller) -> 
         name=fields["name"],
         agent_id=_identified(fields["agent_id"]),
         phone_number_id=_identified(fields["phone_number_id"]),
-        max_concurrent_calls=fields["max_concurrent_calls"],
+        max_concurrent_calls=DEFAULT_CONCURRENT if calls is None else calls,
         retries_per_contact=fields["retries_per_contact"],
         retry_delay_seconds=fields["retry_delay_seconds"],
         schedule=schedule,

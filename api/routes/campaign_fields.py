@@ -47,7 +47,7 @@ class CampaignValues(TypedDict):
     name: str
     agent_id: str
     phone_number_id: str
-    max_concurrent_calls: int
+    max_concurrent_calls: int | None
     retries_per_contact: int
     retry_delay_seconds: int
     scheduled_at: datetime | None
@@ -100,11 +100,12 @@ class NameAndCapFields(schemas.Schema):
     name = schemas.Text(1, NAME_MAX, required=True)
     max_concurrent_calls = schemas.Integer(
         -schemas.INT_MAX,
-        load_default=DEFAULT_CONCURRENT,
+        load_default=None,
         metadata={
             "minimum": 1,
-            "description": "The upper bound is the platform's setting. Started, the tenant's running campaigns "
-            "together must fit into its concurrent_max.",
+            "description": "Left out: the tenant's default_max_concurrent_calls (/defaults), or else "
+            f"{DEFAULT_CONCURRENT}. The upper bound is the platform's setting. Started, the tenant's running "
+            "campaigns together must fit into its concurrent_max.",
         },
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Required, TypedDict, Unpack
+from typing import Any, Required, Unpack
 
 import marshmallow as ma
 from flask import Response
@@ -12,30 +12,25 @@ from flask import Response
 from api import idempotency, notify, schemas
 from api.auth import TENANT, current_caller, requires
 from api.blueprint import Blueprint
-from api.errors import ApiError, conflict, not_found
+from api.errors import conflict, not_found
 from api.paging import Page, PageQuery, PageValues, list_schema
 from api.resources import LOCK, UNFINISHED, Patch, campaign_words, insert, invalid, page_of, unique, update
+from api.routes.default_fields import DefaultChanges, DefaultFields, check_window
+from api.routes.defaults import check_calls
 from api.routes.window_schemas import (
     EXAMPLE_HOLIDAYS,
     EXAMPLE_WINDOWS,
     HolidaysSchema,
-    HolidaysValue,
     WindowSpanSchema,
-    WindowsValue,
-    holidays_field,
-    is_zone,
-    windows_field,
 )
 from api.schemas import identifier, quoted
 from api.services import services
 from api.transactions import transaction
-from campaigns import taken_away, window_changes
+from campaigns import taken_away
 from campaigns.policy_choice import CHOICES
 from campaigns.policy_packs import PURPOSES
 from campaigns.retention import DAYS_MAX, DAYS_MIN
 from campaigns.taken_away import Held
-from campaigns.window_changes import Window
-from campaigns.windows import WindowRefusedError
 from models import Tenant, rows
 
 blp = Blueprint("tenants", description="Who calls")
@@ -54,6 +49,7 @@ EXAMPLE_BODY: dict[str, object] = {
     "default_windows": EXAMPLE_WINDOWS,
     "default_holidays": EXAMPLE_HOLIDAYS,
     "default_time_zone": "Europe/Berlin",
+    "default_max_concurrent_calls": None,
     "policy_packs": "on",
     "default_purpose": "sales",
 }
@@ -89,7 +85,7 @@ def _check_granted(values: list[str]) -> None:
         raise ma.ValidationError("it must name each only once")
 
 
-class TenantChanges(TypedDict, total=False):
+class TenantChanges(DefaultChanges, total=False):
     """A loaded TenantPatch."""
 
     name: str
@@ -98,9 +94,6 @@ class TenantChanges(TypedDict, total=False):
     queues: list[str]
     weight: int
     retention_days: int | None
-    default_windows: WindowsValue
-    default_holidays: HolidaysValue
-    default_time_zone: str | None
     policy_packs: str | None
     default_purpose: str | None
 
@@ -111,7 +104,7 @@ class TenantValues(TenantChanges):
     id: Required[str]
 
 
-class TenantFields(schemas.Schema):
+class TenantFields(DefaultFields):
     """What the operator says of a tenant."""
 
     name = schemas.Text(1, 200, required=True)
@@ -151,24 +144,6 @@ class TenantFields(schemas.Schema):
             "description": "A campaign that ended so many days ago loses its contacts, calls and rejected rows, for "
             "good; its counts, its outcomes and its log stay. Null keeps them for ever. Not below "
             f"{DAYS_MIN}: a cap of a day may still count them."
-        },
-    )
-
-    default_windows = windows_field(
-        "The calling window of a campaign that says nothing of windows, as it is when that is created. Needs a "
-        "default_time_zone."
-    )
-    default_holidays = holidays_field("Days on which that window does not open.")
-    default_time_zone = schemas.Text(
-        1,
-        64,
-        load_default=None,
-        allow_none=True,
-        validate=[is_zone],
-        metadata={
-            "description": "The time_zone of a campaign that gets the default window and has none: the zone of "
-            "contacts whose own is not known.",
-            "example": "Europe/Berlin",
         },
     )
     policy_packs = schemas.Choice(
@@ -217,6 +192,7 @@ class TenantSchema(schemas.Schema):
     default_windows = schemas.Items(schemas.Nested(WindowSpanSchema), required=True, allow_none=True)
     default_holidays = schemas.Nested(HolidaysSchema, required=True, allow_none=True)
     default_time_zone = schemas.Text(required=True, allow_none=True)
+    default_max_concurrent_calls = schemas.Integer(required=True, allow_none=True)
     policy_packs = schemas.Choice(CHOICES, required=True, allow_none=True)
     default_purpose = schemas.Choice(PURPOSES, required=True, allow_none=True)
     created_at = schemas.Time(required=True)
@@ -249,7 +225,8 @@ def create_tenant(body: TenantValues) -> Response:
 
     def work() -> object:
         _check_gateways(body)
-        _check_window(body)
+        check_window(body)
+        check_calls(body["id"], body)
         with unique(f"The tenant {quoted(body['id'])} exists, or did: an id is not used again."):
             tenant = insert(Tenant, **body)
         rows("INSERT INTO call_limits (tenant_id) VALUES (%s)", body["id"])
@@ -282,13 +259,14 @@ def patch_tenant(body: TenantChanges, tenant_id: str) -> Tenant:
     with transaction():
         tenant = _tenant_or_404(tenant_id, lock=True)
         _check_gateways(body)
-        _check_window(
+        check_window(
             {
                 "default_windows": body.get("default_windows", tenant.default_windows),
                 "default_holidays": body.get("default_holidays", tenant.default_holidays),
                 "default_time_zone": body.get("default_time_zone", tenant.default_time_zone),
             }
         )
+        check_calls(tenant.id, body)
         tenant = update(tenant, body)
         if GRANTS & body.keys():
             held = taken_away.from_tenant(tenant.id)
@@ -331,15 +309,6 @@ def _tenant_or_404(tenant_id: str, *, lock: bool = False) -> Tenant:
     if found is None:
         raise not_found("Tenant")
     return found
-
-
-def _check_window(body: TenantChanges) -> None:
-    """Raise ApiError 400 for a default window that cannot be."""
-    default = Window(body.get("default_windows"), body.get("default_holidays"), body.get("default_time_zone"))
-    try:
-        window_changes.check(default)
-    except WindowRefusedError as error:
-        raise ApiError(400, f"default_{error}") from error
 
 
 def _check_gateways(body: TenantChanges) -> None:

@@ -24,7 +24,7 @@ PROBLEM = "application/problem+json"
 SENTENCE = re.compile(r"[^\n]{5,300}\.|[A-Za-z ]+ not found")
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 WITHOUT_BODY = [route for route in ROUTES if route.body is None]
-WHOLE = ("/call-limits", "/test-numbers", "/policy-packs", "/reports/", "/usage", "/dialers")
+WHOLE = ("/call-limits", "/defaults", "/test-numbers", "/policy-packs", "/reports/", "/usage", "/dialers")
 """What is not asked for by page, or has nobody in it here."""
 LISTS = [
     route for route in ROUTES if route.method == "GET" and not route.what and not route.path.startswith(WHOLE)
