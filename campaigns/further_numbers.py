@@ -23,9 +23,16 @@ def following(contact: str, usable: str = "true") -> str:
         ORDER BY other.place < array_position({contact}.numbers, {contact}.phone_number), other.place LIMIT 1)"""
 
 
-def has_other(contact: str) -> str:
+def has_other(contact: str, usable: str = "true") -> str:
     """Whether a contact can go on with another number."""
-    return f"({contact}.numbers IS NOT NULL AND {following(contact)} IS NOT NULL)"
+    return f"({contact}.numbers IS NOT NULL AND {following(contact, usable)} IS NOT NULL)"
+
+
+def opens_for(contact: str, windows: str) -> str:
+    """Whether a number is `usable` as far as the campaign's `windows` are concerned: with one that never opens for it
+    its contact would wait for ever."""
+    return f"""({windows} IS NULL OR EXISTS (SELECT FROM opening WHERE opening.campaign_id = {contact}.campaign_id
+            AND opening.zone_group = {contact}.zone_groups[other.place] AND closes_at > now()))"""
 
 
 def without_current(contact: str) -> str:

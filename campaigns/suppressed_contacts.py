@@ -1,5 +1,5 @@
 """Takes those off the lists whose number is suppressed: pending contacts become `cancelled`, a slice at a time. One
-who has another number goes on with that, and stays.
+who has another number goes on with that, if the window ever opens for it, and stays.
 
 An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again, or until it
 binds no more. Besides, a
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.dispositions import SUPPRESSED
-from campaigns.further_numbers import goes_on, has_other
+from campaigns.further_numbers import goes_on, has_other, opens_for
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
 from models import db, rows, transaction
 
@@ -87,9 +87,11 @@ WITH free AS (
     WHERE id = ANY(ARRAY(SELECT contact_id FROM ({{whom}} LIMIT {MOST}) AS whom)) AND status = 'pending'
     ORDER BY id FOR UPDATE SKIP LOCKED
 )"""
+_USABLE = opens_for("contact", "(SELECT windows FROM campaign WHERE campaign.id = contact.campaign_id)")
+_HAS_OTHER = has_other("contact", _USABLE)
 # Its next number is asked about when its turn comes. What its last one waited for is no matter of that.
-_GO_ON = f"""{_FREE.format(other=has_other("contact"), whom="{whom}")}, gone_on AS (
-    UPDATE contact SET {goes_on("contact", "true", strike=True)},
+_GO_ON = f"""{_FREE.format(other=_HAS_OTHER, whom="{whom}")}, gone_on AS (
+    UPDATE contact SET {goes_on("contact", _USABLE, strike=True)},
         next_attempt_at = CASE WHEN wait_reason IS NULL THEN next_attempt_at END, wait_reason = NULL,
         updated_at = now()
     FROM free WHERE contact.id = free.id AND free.other AND contact.phone_number = free.phone_number
@@ -112,8 +114,8 @@ _CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}")}, cancelled AS (
         cancelled = campaign_count.cancelled + excluded.cancelled
 )
 SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
-_CANCEL_CONCERNED = _CANCEL.format(other=has_other("contact"), whom=_CONCERNED)
-_CANCEL_NAMED = _CANCEL.format(other=has_other("contact"), whom=_NAMED)
+_CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED)
+_CANCEL_NAMED = _CANCEL.format(other=_HAS_OTHER, whom=_NAMED)
 _GO_ON_CONCERNED, _GO_ON_NAMED = _GO_ON.format(whom=_CONCERNED), _GO_ON.format(whom=_NAMED)
 _CANCEL_ALL = _CANCEL.format(other="false", whom=_WITHOUT)
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from campaigns.further_numbers import following, has_other, without_current
+from campaigns.further_numbers import following, has_other, opens_for, without_current
 from dialer.window_sql import within
 from live.stream_events import StreamEvent, contact_event
 from models import Pool, db, open_pool
@@ -188,6 +188,8 @@ ORDER BY id FOR SHARE
 """
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
 
+_USABLE = opens_for("contact", "campaign.windows")
+_HAS_OTHER, _NEXT_PLACE = has_other("contact", _USABLE), following("contact", _USABLE)
 _DELAYED = "now() + make_interval(secs => coalesce(held.delay, 0))"
 _NEXT_GROUP = "coalesce(held.zone_groups[held.next_place], held.zone_group)"
 _RETRY_AT = f"""CASE WHEN held.windowed THEN {within(_DELAYED, "held.campaign_id", _NEXT_GROUP)}
@@ -237,10 +239,10 @@ WITH ended AS (
 ), held AS (
     SELECT contact.id, contact.status AS was, contact.campaign_id, ended.call_id, ended.phone_number, ended.cause,
         ended.disposition, ended.counts, ended.free, ended.no_good,
-        CASE WHEN ended.no_good AND ended.wanted = 'pending' AND NOT {has_other("contact")} THEN 'failed'
+        CASE WHEN ended.no_good AND ended.wanted = 'pending' AND NOT {_HAS_OTHER} THEN 'failed'
             ELSE ended.wanted END AS wanted,
         CASE WHEN ended.next_number AND ended.wanted = 'pending' AND contact.numbers IS NOT NULL
-            AND campaign.status IN ('running', 'paused') THEN {following("contact")} END AS next_place,
+            AND campaign.status IN ('running', 'paused') THEN {_NEXT_PLACE} END AS next_place,
         contact.zone_group, contact.zone_groups,
         CASE WHEN ended.hung_up THEN campaign.retry_delay_seconds ELSE ended.own_delay END AS delay,
         campaign.status IN ('running', 'paused') AS open, campaign.windows IS NOT NULL AS windowed
@@ -264,7 +266,9 @@ WITH ended AS (
                 OR contact.callback AND held.disposition IS NULL)
             THEN {_RETRY_AT} END,
         -- What was told of the call is about its own number.
-        phone_number = coalesce(contact.numbers[held.next_place], contact.phone_number), zone_group = {_NEXT_GROUP},
+        phone_number = coalesce(contact.numbers[held.next_place], contact.phone_number), zone_group = {
+    _NEXT_GROUP
+},
         struck = CASE WHEN held.no_good AND held.next_place IS NOT NULL THEN {without_current("contact")}
             ELSE contact.struck END,
         version = contact.version + 1, call_id = NULL, updated_at = now()

@@ -335,6 +335,8 @@ class Recorder:
             free=ended.free,
             failover=ended.failover,
             may_live=ended.may_live,
+            next_number=ended.next_number,
+            no_good=ended.no_good,
         )
         if ended is not None and bare != ended:
             change.ended = bare

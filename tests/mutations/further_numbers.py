@@ -91,6 +91,14 @@ FURTHER = (
         (f"{ROWS}::test_a_retry_waits_for_the_window_of_the_number_that_it_goes_to",),
     ),
     Mutation(
+        "round to what never opens",
+        "a person waits for ever for a number of his that no window opens for",
+        "dialer/record/outcomes.py",
+        '_USABLE = opens_for("contact", "campaign.windows")\n',
+        '_USABLE = "true"\n',
+        (f"{ROWS}::test_nobody_goes_round_to_a_number_that_the_window_never_opens_for",),
+    ),
+    Mutation(
         "hash of another number",
         "a number that may be called is called no more since another was erased",
         "campaigns/suppressed_contacts.py",

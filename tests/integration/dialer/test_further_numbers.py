@@ -232,6 +232,41 @@ def test_for_whom_the_window_never_opens_goes_on_with_a_number_that_it_opens_for
     assert contact(campaign_id)["status"] == "cancelled"
 
 
+def windowed(world: World, numbers: Sequence[str], *opened: int) -> uuid.UUID:
+    """A running campaign of one contact with these numbers, whose window is open for these groups and never opens
+    for others."""
+    campaign_id = several(world, numbers)
+    change("UPDATE campaign SET windows = %s::jsonb, time_zone = 'UTC' WHERE id = %s", ALL_DAY, campaign_id)
+    for group in (HOME, WORK, AWAY):
+        change("INSERT INTO campaign_zone VALUES (%s, %s, '[]')", campaign_id, group)
+    for group in opened:
+        opens(campaign_id, group, -60, 7200)
+    return campaign_id
+
+
+def test_nobody_goes_round_to_a_number_that_the_window_never_opens_for(world: World) -> None:
+    campaign_id = windowed(world, (FIRST, SECOND, THIRD), WORK, AWAY)
+    never_open.cancel_slice(campaign_id, [HOME], DIALER)
+    called = [call(campaign_id).phone_number for _ in range(4)]
+    assert called == [SECOND, THIRD, SECOND, THIRD]
+    # Where it opens for one alone, that one is called again.
+    alone = windowed(world, (FIRST, SECOND), WORK)
+    never_open.cancel_slice(alone, [HOME], DIALER)
+    assert [call(alone).phone_number for _ in range(2)] == [SECOND, SECOND]
+    call(alone, no_good=True, disposition="invalid")
+    assert (contact(alone)["status"], contact(alone)["phone_number"]) == ("failed", SECOND)
+
+
+def test_who_is_left_with_numbers_that_the_window_never_opens_for_is_cancelled(world: World) -> None:
+    campaign_id = windowed(world, (FIRST, SECOND, THIRD), HOME, AWAY)
+    suppress(number=FIRST)
+    everything()
+    assert (contact(campaign_id)["status"], contact(campaign_id)["phone_number"]) == ("pending", THIRD)
+    suppress(number=THIRD)
+    everything()
+    assert contact(campaign_id)["status"] == "cancelled"
+
+
 def test_who_takes_a_call_over_knows_whether_there_is_another_number(world: World) -> None:
     campaign_id = several(world, (FIRST, SECOND))
     (item,) = claim(str(campaign_id), DIALER, [wanted(item) for item in due(str(campaign_id), 1)])
@@ -239,7 +274,8 @@ def test_who_takes_a_call_over_knows_whether_there_is_another_number(world: Worl
     assert (known.phone_number, known.other_number) == (FIRST, True)
     plain = make_campaign(world, 1)
     claim(str(plain), DIALER, [wanted(item) for item in due(str(plain), 1)])
-    assert [one.other_number for one in adopt_calls(DIALER, "d000000000002")] == [True, False]
+    adopted = {one.campaign_id: one.other_number for one in adopt_calls(DIALER, "d000000000002")}
+    assert adopted == {str(campaign_id): True, str(plain): False}
 
 
 @pytest.fixture

@@ -93,9 +93,13 @@ EXEMPT = {
     "dialer.window_sql._FIRST": "a part of others, by campaign and group",
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.contact_queries._CONTACT": "a part of others",
+    "campaigns.contact_queries._BY_NUMBER": "by number in one campaign, for one client",
     "campaigns.contact_pages._CONTACT": "a part of others",
     "campaigns.call_counts._AT_ENDS": "of a campaign or tenant, the ends of a time, for a client",
     "campaigns.never_open._CANCEL": "by campaign and group, a slice at a time, of who can never be called",
+    "campaigns.never_open._GO_ON": "likewise",
+    "campaigns.repeats._STAGE": "of a tenant's calls the last hours, for a list that leaves out whom it called",
+    "campaigns.repeats._AMONG": "by number in each campaign of one tenant, for a few rows of such a list",
     "campaigns.single_calls._BOUND": "one contact, by its id",
     "campaigns.single_calls._TESTED": "one campaign and the first of its list, by the index of places",
     "campaigns.single_calls._PLACED": "one contact and its last call, by their ids",
@@ -103,8 +107,10 @@ EXEMPT = {
     "campaigns.openings._WAITS": "by campaign and group, of who can never be called",
     "campaigns.number_waits._FREE": "by campaign, a slice at a time, when a tenant's caps are changed",
     "campaigns.cloning._CONTACTS": "by campaign, whose list is copied for a client",
+    "campaigns.cloning._SEVERAL": "by campaign, whose list is copied for a client",
     "campaigns.cloning._NUMBERS": "by campaign, whose list is copied for a client",
     "campaigns.cloning._TAKE_OUT": "by campaign and position, of a list that is copied for a client",
+    "campaigns.additions._SEVERAL": "by campaign, for the client who adds a list to it",
     "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
@@ -114,6 +120,7 @@ EXEMPT = {
     "campaigns.erasure._IN_USE": "by contact and by call, of one person",
     "campaigns.erasure._ERASE": "by contact and by call, of one person",
     "campaigns.suppressed_contacts._CANCEL": "a part of the two others there",
+    "campaigns.suppressed_contacts._FREE": "a part of others there",
     "campaigns.retention._SLICES": "by campaign, what its tenant keeps no longer",
     "dialer.housekeeping._BY_AGE": "by the dialer that is over, in a partial index",
     "campaigns.breakers._COMING_BACK": "by call, where a breaker holds calls of a campaign that may be over",
@@ -245,7 +252,11 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
         ),
         "campaigns.suppressed_contacts._NAMED": (
             suppressed_contacts._CANCEL_NAMED,
-            {"contacts": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
+            {"contacts": ids, "numbers": ids, "digests": [b""] * len(ids), "owner": DIALER, "lane": "x"},
+        ),
+        "campaigns.suppressed_contacts._GO_ON": (
+            suppressed_contacts._GO_ON_CONCERNED,
+            {"entries": [new_id()]},
         ),
         "campaigns.suppressed_contacts._IN_CALLS": (suppressed_contacts._IN_CALLS, ()),
         "campaigns.preflight._PLACES": (preflight._PLACES, {"campaign": campaign_id}),
@@ -269,8 +280,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             call_counts._OPEN.format(which="campaign_id = %s"),
             (campaign_id,),
         ),
-        "campaigns.lifecycle._EXHAUSTED": (lifecycle._EXHAUSTED, (campaign_id,)),
-        "campaigns.lifecycle._NOBODY_LEFT": (lifecycle._NOBODY_LEFT, ([campaign_id],)),
+        "campaigns.lifecycle._NOBODY": (lifecycle._NOBODY_LEFT, ([campaign_id],)),
         "api.routes.nodes.IN_PROGRESS": (nodes_api.IN_PROGRESS, ("fs1",)),
         "api.routes.nodes.CALLS_AT_PREVIOUS_ADDRESS": (
             nodes_api.CALLS_AT_PREVIOUS_ADDRESS,
@@ -363,7 +373,7 @@ def constants() -> Iterator[str]:
     """The constants that hold such a statement, by module and name; those of dispatch are in test_large_lists.py,
     those of the API's lists answer one client."""
     files = [*(ROOT / "dialer").rglob("*.py"), *(ROOT / "campaigns").glob("*.py")]
-    files += [ROOT / "api" / "routes" / name for name in ("cdr.py", "nodes.py")]
+    files += [ROOT / "api" / "routes" / name for name in ("cdr.py", "dialers.py", "nodes.py")]
     for file in files:
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         if module.startswith("dialer.dispatch."):

@@ -201,6 +201,18 @@ def test_an_end_that_postgresql_refuses_does_not_hold_up_the_others(bench: Bench
     assert len(bench.live_calls) == 0
 
 
+def test_an_end_that_postgresql_refuses_takes_no_number_from_its_contact(bench: Bench) -> None:
+    call = bench.fly(retries_per_contact=5, other_number=True)
+    bench.rows.poison = {call.call_id}
+    hangup = make_hangup(
+        "UNALLOCATED_NUMBER", q850=1, sip_status=404, sip_phrase="Not Found", answered=False, progress=False
+    )
+    bench.take(channel_event(call.call_id, ENDED, hangup))
+    bench.write()
+    (end,) = bench.rows.ends
+    assert (end.disposition, end.status, end.next_number, end.no_good) == ("invalid", "pending", True, True)
+
+
 def test_what_a_remote_party_writes_is_made_fit_for_the_database(bench: Bench) -> None:
     call = bench.fly()
     hangup = busy(sip_phrase="Busy\0 \ud800 Here" + "x" * 1000, q850=10**12, duration_ms=10**15)
