@@ -35,6 +35,7 @@ _SUPPRESSED = suppressed(
     campaign="coalesce(campaign.test_of, call.campaign_id)",
     digest="unsent.digest",
 )
+_BEING_ERASED = claims.BEING_ERASED.format(tenant="call.tenant_id")
 _LOOK = f"""
 SELECT {hangups.WANTED} AS hangups,
     {stopping.LEFT} AS stops,
@@ -50,7 +51,9 @@ SELECT {hangups.WANTED} AS hangups,
     {erasure.OPEN} AS erasures,
     ARRAY(SELECT call.id::text FROM unnest(%(unsent)s::uuid[], %(digests)s::bytea[]) AS unsent (id, digest)
         JOIN call ON call.id = unsent.id JOIN campaign ON campaign.id = call.campaign_id
-        WHERE call.id = ANY(%(unsent)s::uuid[]) AND ({_SUPPRESSED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
+        JOIN contact ON contact.id = call.contact_id
+        WHERE call.id = ANY(%(unsent)s::uuid[])
+            AND ({_SUPPRESSED} OR {_BEING_ERASED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
 """
 
 

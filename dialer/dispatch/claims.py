@@ -242,6 +242,9 @@ _SUPPRESSED = suppressed(
     campaign="campaign_now.list_of",
     digest="wanted.digest",
 )
+# While that is to be done, whoever is erased has the erased number among others by which nobody would know him.
+BEING_ERASED = """(contact.numbers IS NOT NULL AND EXISTS (SELECT FROM erasure
+        WHERE erasure.tenant_id = {tenant} AND done_at IS NULL AND erasure.number = ANY(contact.numbers)))"""
 TRIED_GOES_ON = """(campaign.test_of IS NULL OR EXISTS (
         SELECT FROM campaign AS tested WHERE tested.id = campaign.test_of AND tested.completed_at IS NULL))"""
 """Whether the campaign that a test call tries is not over: a condition on the row of the test call's own."""
@@ -274,6 +277,7 @@ WITH campaign_now AS (
     WHERE contact.status = 'pending' AND contact.sends = wanted.sends AND contact.phone_number = wanted.number
         AND (contact.next_attempt_at IS NULL OR contact.next_attempt_at <= now())
         AND NOT {_SUPPRESSED}
+        AND NOT {BEING_ERASED.format(tenant="campaign_now.tenant_id")}
         AND (NOT campaign_now.windowed OR {is_open("contact.campaign_id", "contact.zone_group")})
         AND (wanted.rests IS NULL OR NOT EXISTS (SELECT {
     _RESTING.format(
@@ -327,6 +331,7 @@ _CLAIM_AGAIN = f"""
 UPDATE call SET sent_by = %(dialer)s, doubtful = false FROM contact JOIN campaign ON campaign.id = contact.campaign_id
 WHERE call.id = %(call)s::uuid AND call.dialer_id = %(dialer)s AND call.state = 'dispatching'
     AND contact.id = call.contact_id AND {_NOT_EXPIRED} AND NOT {_SUPPRESSED_SINCE} AND {TRIED_GOES_ON}
+    AND NOT {BEING_ERASED.format(tenant="call.tenant_id")}
     AND (campaign.windows IS NULL OR {is_open("contact.campaign_id", "contact.zone_group")})
 RETURNING contact.custom_fields, {
     _CLOSES_IN.format(
@@ -414,11 +419,11 @@ def claim(
     committed by itself: one round trip. By a connection of `through`, or of the pool that all share.
 
     One that was sent since its gateway was chosen is not: that gateway may have had its turn; nor one that is to be
-    called by another number since. Nor is one whose number is on a do-not-call list, or has to be left alone after an
-    earlier call (`rests`); by `number_hash` those that were erased are known. Nothing is claimed
-    of a campaign that is not running or whose tenant is halted, nor under a plan of an earlier generation: whatever
-    is taken from a campaign raises it; nor outside a contact's calling window. The answer is in the order of
-    `wanted`.
+    called by another number since. Nor is one whose number is on a do-not-call list, who is being erased by another,
+    or whose number has to be left alone after an earlier call (`rests`); by `number_hash` those that were erased are
+    known. Nothing is claimed of a campaign that is not running or whose tenant is halted, nor under a plan of an
+    earlier generation: whatever is taken from a campaign raises it; nor outside a contact's calling window. The
+    answer is in the order of `wanted`.
     """
     generations = {item.campaign_id: item.generation for item in wanted}
     pool = db if through is None else through

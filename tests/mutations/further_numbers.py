@@ -107,6 +107,14 @@ FURTHER = (
         (f"{ROWS}::test_a_digest_of_another_number_strikes_none",),
     ),
     Mutation(
+        "called while erased",
+        "whoever asked to be erased is called by another of his numbers before that is done",
+        "dialer/dispatch/claims.py",
+        '        AND NOT {BEING_ERASED.format(tenant="campaign_now.tenant_id")}\n',
+        "",
+        (f"{ROWS}::test_whoever_is_being_erased_by_one_number_is_called_by_none",),
+    ),
+    Mutation(
         "erased by the first number alone",
         "what is kept of a person stays who asked for it by his second number",
         "campaigns/erasure.py",

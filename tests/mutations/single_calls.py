@@ -113,7 +113,7 @@ SINGLE_CALLS = (
         "claimed test call of a campaign that is over",
         "a test call that waits to leave does so after its campaign was stopped, or suppressed the number",
         "dialer/lookout.py",
-        "({_SUPPRESSED} OR NOT {claims.TRIED_GOES_ON})",
+        "({_SUPPRESSED} OR {_BEING_ERASED} OR NOT {claims.TRIED_GOES_ON})",
         "{_SUPPRESSED}",
         (f"{PLACED}::test_a_claimed_test_call_is_seen_that_may_not_leave_any_more",),
     ),

@@ -14,8 +14,9 @@ from redis import Redis
 from campaigns import erasure, never_open
 from campaigns.suppressed_contacts import cancel_named
 from coordination.redis_client import client
+from dialer import lookout
 from dialer.call_rows import adopt_calls, open_calls
-from dialer.dispatch.claims import Claimed
+from dialer.dispatch.claims import Claimed, claim_again
 from dialer.record.outcomes import Answered, write
 from models import CampaignStatus, Contact, db
 from tests.factories import World, counts, make_campaign
@@ -299,6 +300,28 @@ def test_whoever_is_erased_by_any_of_his_numbers_is_erased_with_all(
     assert [mentions(number) for number in (FIRST, SECOND, THIRD)] == [set(), set(), set()]
     (found,) = change("SELECT phone_number FROM call WHERE campaign_id = %s", campaign_id)
     assert found["phone_number"] == erasure.ERASED
+
+
+def test_whoever_is_being_erased_by_one_number_is_called_by_none(world: World) -> None:
+    """Between the request and the round in which he is taken off the lists."""
+    campaign_id = several(world, (FIRST, SECOND))
+    (item,) = claim(str(campaign_id), DIALER, [wanted(item) for item in due(str(campaign_id), 1)], HASH)
+    ask(world, SECOND)
+    # What is claimed and was not sent does not leave, and is not sent again.
+    asked = {"dialer": DIALER, "unsent": [item.call_id], "digests": [HASH(FIRST)]}
+    with db.connection_context():
+        ((*_, forbidden),) = db.execute_sql(lookout._LOOK, asked).fetchall()
+    assert forbidden == [item.call_id]
+    assert claim_again(item.call_id, DIALER, FIRST, HASH) is None
+    end(ended(item.call_id, "pending", counts=False, sent_age=None, disposition=None))
+    change("UPDATE contact SET next_attempt_at = NULL WHERE campaign_id = %s", campaign_id)
+    (again,) = due(str(campaign_id), 1)
+    assert again.phone_number == FIRST
+    assert claim(str(campaign_id), DIALER, [wanted(again)], HASH) == []
+    # Of another tenant nobody is erased by that.
+    change("INSERT INTO tenant (id, name) VALUES ('another', 'Another')")
+    change("UPDATE erasure SET tenant_id = 'another'")
+    assert claim(str(campaign_id), DIALER, [wanted(again)], HASH) != []
 
 
 def test_contacts_with_one_number_are_as_they_were(world: World) -> None:
