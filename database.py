@@ -20,8 +20,19 @@ CHECKOUT_SECONDS = 1.5
 IDLE_SECONDS = 5
 """A transaction that says nothing for so long is undone: its process stands still, and others wait for its rows."""
 
-NOT_BY_ID = ("enable_seqscan", "jit")
-"""What PostgreSQL does without where all rows are looked up by id."""
+BY_ID = {
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "cpu_tuple_cost": "1",
+    "cpu_index_tuple_cost": "0.5",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Where all rows are looked up by id: nothing is read from end to end, a row more is dear also where there are but a
+few, and one plan is made for all times."""
+PREPARED_AFTER = 1
+"""So often a statement comes there before its plan is kept."""
 
 db = DatabaseProxy()
 
@@ -59,13 +70,16 @@ def open_pool(
     """A pool as `connect` makes it, that no model is bound to: for work that must not wait behind other work.
 
     The server ends a statement that waits for a lock for longer than `lock_seconds` (None: never). `by_id`: its
-    statements get the ids of all rows that they are about. Of a small table the planner would read all rows instead,
-    and keep that plan while the table grows.
+    statements get the ids of all rows that they are about, or find them by an index. Of a small table the planner
+    would read all rows instead, and keep that plan while the table grows. Each connection plans a statement once,
+    when it comes the second time: a plan costs more than a few rows, and PostgreSQL would make one for each time for
+    as long as it takes that for a little cheaper.
     """
     bounds = {"statement_timeout": statement_seconds, "lock_timeout": lock_seconds}
     options = "".join(f" -c {name}={round(most * 1000)}" for name, most in bounds.items() if most)
     if by_id:
-        options += "".join(f" -c {name}=off" for name in NOT_BY_ID)
+        options += "".join(f" -c {name}={value}" for name, value in BY_ID.items())
+    prepared = {"prepare_threshold": PREPARED_AFTER} if by_id else {}
     return Pool(
         url,
         size,
@@ -77,6 +91,7 @@ def open_pool(
         keepalives_interval=2,
         keepalives_count=3,
         tcp_user_timeout=10_000,
+        **prepared,
     )
 
 

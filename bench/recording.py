@@ -18,7 +18,7 @@ from live.publisher import Publisher, PublishOutcome
 from live.stream_events import StreamEvent
 from local.postgres import EmbeddedPostgres
 from migrations.runner import migrate
-from models import connect, db, new_id, rows
+from models import db, new_id, open_pool, rows
 from tests.factories import World, make_campaign, make_world
 
 OWNER = "d0123456789ab"
@@ -80,13 +80,14 @@ class Cpu:
 
 @contextmanager
 def database() -> Iterator[World]:
-    """A database of its own, which waits for no disk, and one connection to it."""
+    """A database of its own, which waits for no disk, and one connection to it, as claims and outcomes have."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o711)
         with EmbeddedPostgres(folder, durable=False) as postgres:
             migrate(postgres.url)
-            pool = connect(postgres.url, pool_size=1)
+            pool = open_pool(postgres.url, 1, by_id=True)
+            db.initialize(pool)
             yield make_world()
             pool.close_all()
 

@@ -116,7 +116,11 @@ class Told(NamedTuple):
         return contact_event(*self[:10])
 
 
-_SEEN = """
+# Of each call of a group its row, which the transaction has locked, and so by its place: no step of a plan can be one
+# that compares each call with all others, or is planned by how long a list is taken to be.
+_LOCKED = "LATERAL (SELECT ctid, * FROM call WHERE id = seen.call_id OFFSET 0) AS before"
+
+_SEEN = f"""
 UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' THEN 'ringing' ELSE call.state END,
     sent_at = coalesce(call.sent_at, now() - make_interval(secs => coalesce(seen.sent_age, seen.age))),
     progress_at = CASE WHEN seen.progress THEN coalesce(call.progress_at, now() - make_interval(secs => seen.age))
@@ -124,8 +128,8 @@ UPDATE call SET state = CASE WHEN seen.progress AND call.state = 'dispatching' T
     ring_at = CASE WHEN seen.ring THEN coalesce(call.ring_at, now() - make_interval(secs => seen.age))
         ELSE call.ring_at END
 FROM json_to_recordset(%(items)s::json)
-    AS seen (call_id uuid, age float8, sent_age float8, progress bool, ring bool)
-WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
+    AS seen (call_id uuid, age float8, sent_age float8, progress bool, ring bool), {_LOCKED}
+WHERE call.ctid = before.ctid AND call.state <> 'ended'
     -- What says nothing new writes no row.
     AND (call.sent_at IS NULL OR seen.progress AND (call.state = 'dispatching' OR call.progress_at IS NULL)
         OR seen.ring AND call.ring_at IS NULL)
@@ -133,7 +137,7 @@ WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state
 
 # No step of a statement is joined with another: PostgreSQL takes their results for a row or two, and compares each
 # row of one with each of the other. What a later step needs is handed on by RETURNING, a transition's id included.
-# Each table is also told the ids themselves: joined by them alone, a small one would be read from end to end.
+# Nor is a row looked up by one id and a list of them at once: the list is sorted anew for each.
 _COLUMNS = f"""campaign_id::text, id::text AS contact_id, phone_number, status, disposition, attempt, call_id::text,
     cause, version, (SELECT {AT.format("now()")}) AS at, transition_id"""
 MOVED = f"SELECT {_COLUMNS} FROM moved"
@@ -156,13 +160,12 @@ WITH answered AS (
         progress_at = coalesce(call.progress_at, now() - make_interval(secs => seen.progress_age)),
         ring_at = coalesce(call.ring_at, now() - make_interval(secs => seen.ring_age))
     FROM json_to_recordset(%(items)s::json)
-        AS seen (call_id uuid, age float8, sent_age float8, progress_age float8, ring_age float8)
-    WHERE call.id = seen.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state IN ('dispatching', 'ringing')
+        AS seen (call_id uuid, age float8, sent_age float8, progress_age float8, ring_age float8), {_LOCKED}
+    WHERE call.ctid = before.ctid AND call.state IN ('dispatching', 'ringing')
     RETURNING call.id, call.contact_id, call.attempt
 ), moved AS (
     UPDATE contact SET status = 'connected', version = version + 1, updated_at = now()
     FROM answered WHERE contact.id = answered.contact_id AND contact.call_id = answered.id
-        AND contact.id = ANY(ARRAY(SELECT contact_id FROM answered))
         AND contact.status = 'originated'
     RETURNING nextval('transition_id_seq') AS transition_id, contact.campaign_id, contact.id, contact.phone_number,
         contact.status, NULL AS disposition, answered.attempt, contact.call_id, NULL AS cause, contact.version
@@ -183,7 +186,7 @@ WITH answered AS (
 # flight, and then this write sees it stopped, or waits until they are pending and cancels them.
 LOCK_CALLS = "SELECT 1 FROM call WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 _LOCK_CAMPAIGNS = """
-SELECT 1 FROM campaign WHERE id IN (SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[]))
+SELECT 1 FROM campaign WHERE id = ANY(ARRAY(SELECT campaign_id FROM call WHERE id = ANY(%(calls)s::uuid[])))
 ORDER BY id FOR SHARE
 """
 _OVER = "SELECT id::text AS id FROM call WHERE id = ANY(%s::uuid[]) AND state = 'ended'"
@@ -216,7 +219,7 @@ WITH ended AS (
         slot_until = now() + make_interval(secs => due.may_live - due.age)
     FROM (
         -- Whoever says that a call is over: if it was answered, that is how it ended, unless its agent failed.
-        SELECT seen.*, before.state = 'answered' AND seen.status <> 'completed'
+        SELECT seen.*, before.ctid AS place, before.state = 'answered' AND seen.status <> 'completed'
             AND seen.disposition IS DISTINCT FROM 'agent_failed' AS was_answered,
             -- By us, for a halt or a stop, before an answer: that was nobody's attempt.
             before.hangup_at IS NOT NULL AND seen.status <> 'completed'
@@ -225,12 +228,11 @@ WITH ended AS (
             age float8, sent_age float8, disposition text, cause text, q850 int, sip_status int, sip_phrase text,
             sip_603plus_reason text, hung_up_by text, billsec int, duration_ms int, pdd_ms int, ring_ms int,
             progress_ms int, alert_ms int, answered bool, owner_only bool, free text, failover bool,
-            may_live float8, recovered bool, certain_billsec int, next_number bool, no_good bool)
-            JOIN call AS before ON before.id = seen.call_id
-        WHERE before.id = ANY(%(calls)s::uuid[]) AND (NOT seen.owner_only OR before.dialer_id = %(owner)s
+            may_live float8, recovered bool, certain_billsec int, next_number bool, no_good bool), {_LOCKED}
+        WHERE (NOT seen.owner_only OR before.dialer_id = %(owner)s
             AND (seen.sent_age IS NOT NULL OR before.state = 'dispatching' AND before.sent_at IS NULL))
     ) AS due
-    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'
+    WHERE call.ctid = due.place AND call.state <> 'ended'
     RETURNING call.id AS call_id, call.contact_id, call.phone_number, call.cause, call.disposition,
         due.delay AS own_delay, due.hung_up, due.next_number AND NOT due.hung_up AS next_number, due.no_good,
         CASE WHEN due.was_answered THEN 'completed' WHEN due.hung_up THEN 'pending' ELSE due.status END AS wanted,
@@ -248,7 +250,7 @@ WITH ended AS (
         campaign.status IN ('running', 'paused') AS open, campaign.windows IS NOT NULL AS windowed
     FROM ended JOIN contact ON contact.id = ended.contact_id AND contact.call_id = ended.call_id
         JOIN campaign ON campaign.id = contact.campaign_id
-    WHERE contact.status IN ('originated', 'connected') AND contact.id = ANY(ARRAY(SELECT contact_id FROM ended))
+    WHERE contact.status IN ('originated', 'connected')
     ORDER BY contact.id FOR UPDATE OF contact
 ), moved AS (
     UPDATE contact SET

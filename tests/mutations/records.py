@@ -8,8 +8,8 @@ DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
 _ENDED_AGAIN = (
-    "    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[]) AND call.state <> 'ended'\n",
-    "    WHERE call.id = due.call_id AND call.id = ANY(%(calls)s::uuid[])\n",
+    "    WHERE call.ctid = due.place AND call.state <> 'ended'\n",
+    "    WHERE call.ctid = due.place\n",
 )
 
 REFUSALS = "tests/integration/dialer/test_gateway_out_of_credit.py"
@@ -242,8 +242,8 @@ COUNTS = (
         "late answer moves back",
         "an answer that comes after the end reopens the call",
         "dialer/record/outcomes.py",
-        "AND call.id = ANY(%(calls)s::uuid[]) AND call.state IN ('dispatching', 'ringing')\n",
-        "AND call.id = ANY(%(calls)s::uuid[])\n",
+        "WHERE call.ctid = before.ctid AND call.state IN ('dispatching', 'ringing')\n",
+        "WHERE call.ctid = before.ctid\n",
         (f"{CLAIMS}::test_late_and_repeated_events_change_nothing",),
     ),
     Mutation(

@@ -14,7 +14,6 @@ from unittest import mock
 from bench.recording import OWNER, Cpu, database
 from bench.table import Bound, Figure, Row
 from campaigns.number_hash import NumberHash
-from database import NOT_BY_ID
 from dialer.dispatch import claims
 from dialer.dispatch.claims import ClaimRequest, claim
 from models import db, new_id, rows
@@ -53,8 +52,6 @@ def measure(quick: bool) -> Sequence[Row]:
         campaign_id, contacts = _campaign(world, entries, 2 * (rounds + 10) * BATCH)
         with db.connection_context():
             db.execute_sql("VACUUM (ANALYZE)")
-            for name in NOT_BY_ID:
-                db.execute_sql(f"SET {name} = off")
         cpu = Cpu()
         took: dict[bool, list[float]] = {True: [], False: []}
         for number in range(rounds + 10):
