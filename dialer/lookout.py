@@ -27,7 +27,7 @@ from dialer.recovery import takeover
 from dialer.recovery.maybe_live import MaybeLiveSlots
 from dialer.schedules import Schedules
 from dialer.suppressions import NOTHING, Suppressions, Unsent
-from models import db
+from models import Pool, db
 
 _SUPPRESSED = suppressed(
     "call.phone_number",
@@ -52,8 +52,7 @@ SELECT {hangups.WANTED} AS hangups,
     ARRAY(SELECT call.id::text FROM unnest(%(unsent)s::uuid[], %(digests)s::bytea[]) AS unsent (id, digest)
         JOIN call ON call.id = unsent.id JOIN campaign ON campaign.id = call.campaign_id
         JOIN contact ON contact.id = call.contact_id
-        WHERE call.id = ANY(%(unsent)s::uuid[])
-            AND ({_SUPPRESSED} OR {_BEING_ERASED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
+        WHERE ({_SUPPRESSED} OR {_BEING_ERASED} OR NOT {claims.TRIED_GOES_ON})) AS suppressed
 """
 
 
@@ -85,11 +84,13 @@ class Sight:
     suppressed: Sequence[str] = ()
 
 
-def look(dialer_id: str, unsent: Unsent = NOTHING) -> Sight:
-    """What the rows say now, also of a dialer's `unsent` calls. Raises what a database that is away raises."""
+def look(dialer_id: str, unsent: Unsent = NOTHING, through: Pool | None = None) -> Sight:
+    """What the rows say now, also of a dialer's `unsent` calls. By a connection of `through`, or of the pool that all
+    share. Raises what a database that is away raises."""
     asked = {"dialer": dialer_id, "unsent": list(unsent.calls), "digests": list(unsent.digests)}
-    with db.connection_context():
-        cursor = db.execute_sql(_LOOK, asked)
+    pool = db if through is None else through
+    with pool.connection_context():
+        cursor = pool.execute_sql(_LOOK, asked)
         return Sight(*cursor.fetchone())
 
 

@@ -33,7 +33,7 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
-from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
+from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool, due, next_due, read_pool
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.node_rests import NodeRests
@@ -50,7 +50,7 @@ from dialer.identity import Identity
 from dialer.leftover_stops import LOOK_SECONDS as STOPS_EVERY_SECONDS
 from dialer.leftover_stops import LeftoverStops
 from dialer.live_calls import LiveCalls
-from dialer.lookout import Lookout
+from dialer.lookout import Lookout, look
 from dialer.node_needs import NodeNeeds
 from dialer.openings_ahead import OpeningsAhead
 from dialer.record.cdr_inbox import CdrInboxReader
@@ -106,6 +106,7 @@ class Parts:
         self.database_guard = DatabaseGuard(redis, prefix, self.dialer_id, lambda: self.outbox.newest)
         self.claim_pool = claim_pool(settings.database_url)
         self.record_pool = record_pool(settings.database_url)
+        self.read_pool = read_pool(settings.database_url)
         self.limiter = Limiter(redis, prefix, self.dialer_id)
         self.control_bus = ControlBus(redis, prefix)
         self.cluster = Cluster([], self.dialer_id, on_event=self._on_event, on_link=self._on_link)
@@ -259,6 +260,8 @@ class Parts:
             self.node_health,
             self.turns.take,
             Statements(
+                due=partial(due, through=self.read_pool),
+                next_due=partial(next_due, through=self.read_pool),
                 claim=partial(claim, through=self.claim_pool, number_hash=self.suppressions.number_hash),
                 claim_again=partial(claim_again, number_hash=self.suppressions.number_hash),
             ),
@@ -334,6 +337,7 @@ class Parts:
             self.erasures,
             lambda: self.cluster.adopted,
             self.may_tell,
+            look=partial(look, through=self.read_pool),
         )
         self.subscriber = Subscriber(control_redis, prefix, self._on_message, self.control.on_connected)
 

@@ -123,7 +123,7 @@ class Process(Parts):
         self.hangup_markers.stop()
         gevent.spawn(self.cluster.stop).join(timeout=left(DISCONNECTED_BY))
         self.tasks.end(timeout=1.0)
-        for pool in (self.claim_pool, self.record_pool):
+        for pool in (self.claim_pool, self.record_pool, self.read_pool):
             pool.close_all()
 
     def _leave(self) -> None:

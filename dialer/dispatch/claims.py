@@ -18,13 +18,14 @@ from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
 from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open, not_expired
-from models import Pool, db, open_pool, rows
+from models import Pool, db, open_pool
 
 CLAIM_SECONDS = 1.0
 NUMBER_CAP = "number_cap"
 """Why a number that is left alone is not called: the `blocked_reason` of what concerns the called number."""
 NEVER_SECONDS = 1e9
 """Until somebody is due whose calling window has no opening that is known."""
+READ_SECONDS = 60.0
 LOCK_SECONDS = 0.1
 """A claim that takes longer, or waits for a row for longer, is ended by the server: its turns are over, and nothing
 behind it could be claimed meanwhile."""
@@ -358,7 +359,10 @@ def due_parameters(
 
 
 def due(
-    wanted: Mapping[str, int], share: tuple[int, int], passed_over: Collection[str] = ()
+    wanted: Mapping[str, int],
+    share: tuple[int, int],
+    passed_over: Collection[str] = (),
+    through: Pool | None = None,
 ) -> dict[str, list[Due]]:
     """Contacts that may be called now without locking any: of each campaign at most as many as `wanted` says,
     callbacks first, then retries, the longest overdue first, then new ones, those of the highest priority first;
@@ -366,11 +370,13 @@ def due(
 
     `share` is (rank, dialers): each dialer looks at its own part of each list first, so that they seldom reach
     for the same contact; (0, 1) looks at all of it. Who is in `passed_over` is not read, and takes nobody's place.
-    Of a campaign with windows the groups that are open take turns, so that none waits until another is through.
+    Of a campaign with windows the groups that are open take turns, so that none waits until another is through. By a
+    connection of `through`, or of the pool that all share.
     """
     found: dict[str, list[Due]] = {campaign_id: [] for campaign_id in wanted}
-    with db.connection_context():
-        cursor = db.execute_sql(_DUE, due_parameters(wanted, share, passed_over))
+    pool = db if through is None else through
+    with pool.connection_context():
+        cursor = pool.execute_sql(_DUE, due_parameters(wanted, share, passed_over))
         seen: set[str] = set()
         for campaign_id, contact_id, number, sends, tried in cursor.fetchall():
             if contact_id not in seen and len(found[campaign_id]) < wanted[campaign_id]:
@@ -379,11 +385,13 @@ def due(
     return found
 
 
-def next_due(campaigns: Sequence[str]) -> dict[str, NextDue]:
-    """When the first pending contact of each campaign is due; one that has none is not there."""
-    with db.connection_context():
-        found = rows(_NEXT_DUE, list(campaigns))
-    return {row["campaign_id"]: NextDue(row["at"], row["seconds"], row["reason"]) for row in found}
+def next_due(campaigns: Sequence[str], through: Pool | None = None) -> dict[str, NextDue]:
+    """When the first pending contact of each campaign is due; one that has none is not there. By a connection of
+    `through`, or of the pool that all share."""
+    pool = db if through is None else through
+    with pool.connection_context():
+        found = pool.execute_sql(_NEXT_DUE, (list(campaigns),)).fetchall()
+    return {campaign_id: NextDue(*when) for campaign_id, *when in found}
 
 
 def postpone(late: Sequence[Postponed], reason: str) -> None:
@@ -479,6 +487,12 @@ def claim_pool(url: str) -> Pool:
     """The one connection that only claims go by, and the look for halts: work of others, which can be long, holds up
     neither."""
     return open_pool(url, 1, CLAIM_SECONDS, LOCK_SECONDS, by_id=True)
+
+
+def read_pool(url: str) -> Pool:
+    """The connections by which it is read who is due, and looked each second at what the rows say: the same few
+    statements for as long as a dialer lives."""
+    return open_pool(url, 2, READ_SECONDS, by_id=True)
 
 
 @dataclass(frozen=True, slots=True)

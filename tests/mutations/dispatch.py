@@ -134,8 +134,8 @@ STARVED = (
         "claim in a transaction of three round trips",
         "far from the database every turn is over before its call can leave",
         "dialer/dispatch/claims.py",
-        "    with pool.connection_context():\n",
-        "    with pool.connection_context(), pool.atomic():\n",
+        "    with pool.connection_context():\n        claimed",
+        "    with pool.connection_context(), pool.atomic():\n        claimed",
         (f"{CLAIMS}::test_a_claim_is_one_exchange_with_the_server",),
     ),
     Mutation(
