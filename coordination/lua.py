@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+import orjson
 from redis import Redis
 from redis.exceptions import NoScriptError
 
@@ -49,4 +49,4 @@ def run(redis: Redis, script: Script, keys: Sequence[str], arguments: Sequence[s
 
 def run_job(redis: Redis, script: Script, keys: Sequence[str], job: Mapping[str, object]) -> Any:
     """Run a script that was loaded behind COMMON, whose one argument is `job`. Raises redis.RedisError."""
-    return run(redis, script, keys, [json.dumps(job, separators=(",", ":"))])
+    return run(redis, script, keys, [orjson.dumps(job)])

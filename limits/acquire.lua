@@ -8,9 +8,10 @@
 --       tenants [[id, concurrent, rate, calls, minutes, places kept for single calls, its caps on numbers where it has any
 --       (numbers.lua)]], campaigns [[id, tenant, concurrency, 1 where it is of single calls]],
 --       gateways [[id, channels, rate]], nodes [[name, channels, rate]],
---       requests [[call id, number, campaign, gateway, [node ...], 1 where an order of it may have left, the second
---       leg's gateway or 0, windows of its number of this call alone, where it has any]]}, in which tenants, campaigns, gateways and nodes are named by their place, from 1 on; a
---       rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
+--       asked {one list for each part of the requests: ids, numbers, campaigns, gateways, offered (which of `offers`, the lists
+--       of nodes); and by the place of a request, as text, where it is so: may_have_left (an order of it), second_legs
+--       (that one's gateway), windows (of its number, of this call alone)}}, in which tenants, campaigns, gateways and
+--       nodes are named by their place, from 1 on; a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
 --       | {'ok', now in µs, for each request {'permit', node, µs from now to its turn} or {reason, µs until the next
@@ -103,18 +104,37 @@ if lapsed_in_use then
   return {'no_redis'}
 end
 
-local records, changed, granted = {}, {}, {}
-local ids = {}
-for i, request in ipairs(job.requests) do
-  ids[i] = request[1]
-end
+local asked = job.asked
+local ids, held_before, records, writes, granted = asked.ids, {}, {}, {}, {}
 for i, raw in ipairs(redis.call('HMGET', KEYS[5], unpack(ids))) do
-  records[ids[i]] = raw and cjson.decode(raw) or nil
+  held_before[ids[i]] = raw or nil
 end
 
-local function write(id, record)
-  records[id], changed[id] = record, true
+-- The record of a call that holds a permit.
+local function record_of(id)
+  local raw = held_before[id]
+  if raw and not records[id] then
+    records[id] = cjson.decode(raw)
+  end
+  return records[id]
 end
+
+local function write(id, raw)
+  held_before[id] = raw
+  writes[#writes + 1], writes[#writes + 2] = id, raw
+end
+
+-- A name as it stands in a record: the same few in all of a batch.
+local texts = {}
+local function text(name)
+  local found = texts[name]
+  if not found then
+    found = cjson.encode(name)
+    texts[name] = found
+  end
+  return found
+end
+local record_end = ',"o":' .. text(job.dialer) .. ',"d":' .. string.format('%.0f', day) .. ',"a":' .. job.ask .. '}'
 
 -- A slot has no known time; a rate has.
 local function denied(reason, wait)
@@ -173,8 +193,8 @@ end
 local function choose(id, offered, tenant, gateway)
   local at_best, why = all_fit_at({tenant.rate, gateway.rate}, soonest)
   local best, best_at, answer
-  for _, i in ipairs(offered) do
-    local node = nodes[i]
+  for i = 1, #offered do
+    local node = nodes[offered[i]]
     local no = full(node.slots, id) or late(node.rate)
     if not no then
       local at, reason = all_fit_at({tenant.rate, gateway.rate, node.rate}, at_best)
@@ -214,25 +234,24 @@ local function reserve(id, number, campaign, gateway, second, offered, number_sl
   if not node then
     return why
   end
-  for _, scope in ipairs({campaign.slots, tenant.slots, gateway.slots, node.slots, number_slots}) do
-    take(scope, id)
-  end
+  take(campaign.slots, id)
+  take(tenant.slots, id)
+  take(gateway.slots, id)
+  take(node.slots, id)
+  take(number_slots, id)
   if second then
     take(second.slots, second_leg(id))
   end
-  for _, rate in ipairs({tenant.rate, gateway.rate, node.rate}) do
-    stamp(rate, id, at)
-  end
+  stamp(tenant.rate, id, at)
+  stamp(gateway.rate, id, at)
+  stamp(node.rate, id, at)
   if tenant.numbers then
     log_number(tenant.numbers, log, id, at)
   end
   tenant.calls, tenant.more = tenant.calls + 1, tenant.more + 1
-  table.insert(granted, id)
-  local record = {
-    o = job.dialer, c = campaign.id, t = tenant.id, g = gateway.id, n = node.name, p = number, d = day, a = job.ask,
-    b = second and second.id,
-  }
-  write(id, record)
+  granted[#granted + 1] = id
+  write(id, '{"c":' .. text(campaign.id) .. ',"t":' .. text(tenant.id) .. ',"g":' .. text(gateway.id) .. ',"n":'
+    .. text(node.name) .. ',"p":' .. text(number) .. (second and ',"b":' .. text(second.id) or '') .. record_end)
   return {'permit', node.name, at - now}
 end
 
@@ -279,6 +298,7 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
     if rate.limit == 0 then
       return denied(rate.reason, BLOCKED_WAIT)
     end
+    settle(rate)
     turn = turn or tonumber(redis.call('ZSCORE', rate.key, id) or nil)
   end
   if turn and turn > last_turn then
@@ -308,22 +328,35 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
     record.b = second.id
   end
   record.a, record.w = job.ask, reason
-  write(id, record)
+  write(id, cjson.encode(record))
   return too_late(reason, at) or {'permit', node.name, at - now}
 end
 
-local answers = {'ok', now}
-for i, request in ipairs(job.requests) do
-  local id, number = request[1], request[2]
-  local campaign, gateway, second = campaigns[request[3]], gateways[request[4]], gateways[request[7]]
-  local number_slots, log, rest = number_slot(key()), nil, nil
-  if campaign.tenant.numbers then
-    log, rest = key(), key()
+-- Where the keys of a request stand: the slots of its number, and behind them its number's log and rest.
+local number_places, number_keys = {}, {}
+for i = 1, #ids do
+  number_keys[i] = key()
+  number_places[i] = place
+  if campaigns[asked.campaigns[i]].tenant.numbers then
+    place = place + 2
   end
-  if records[id] then
-    answers[i + 2] = again(id, campaign, gateway, second, number_slots, log, records[id], request[6] == 1)
+end
+local nobody_called = redis.call('EXISTS', unpack(number_keys)) == 0
+
+local answers = {'ok', now}
+for i, id in ipairs(ids) do
+  local at, number = tostring(i), asked.numbers[i]
+  local campaign, gateway, second = campaigns[asked.campaigns[i]], gateways[asked.gateways[i]], gateways[asked.second_legs[at]]
+  local number_slots, log, rest = number_slot(number_keys[i], nobody_called), nil, nil
+  if campaign.tenant.numbers then
+    log, rest = KEYS[number_places[i] + 1], KEYS[number_places[i] + 2]
+  end
+  local record = record_of(id)
+  if record then
+    answers[i + 2] = again(id, campaign, gateway, second, number_slots, log, record, asked.may_have_left[at])
   else
-    answers[i + 2] = reserve(id, number, campaign, gateway, second, request[5], number_slots, log, rest, request[8])
+    answers[i + 2] = reserve(id, number, campaign, gateway, second, asked.offers[asked.offered[i]], number_slots, log, rest,
+      asked.windows[at])
   end
 end
 
@@ -349,11 +382,6 @@ for _, list in ipairs({gateways, nodes}) do
     write_slots(one.slots)
     note(one.rate)
   end
-end
-local writes = {}
-for id in pairs(changed) do
-  table.insert(writes, id)
-  table.insert(writes, cjson.encode(records[id]))
 end
 if #writes > 0 then
   redis.call('HSET', KEYS[5], unpack(writes))

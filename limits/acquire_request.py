@@ -110,19 +110,36 @@ class AcquireRequest:
                 [caps.id, _number(caps.channels), _rate(caps.rate)] for caps in self._gateways.values()
             ],
             "nodes": [[node.name, _number(node.channels), _rate(node.rate)] for node in self.nodes],
-            "requests": [
-                [
-                    request.call_id,
-                    request.number,
-                    campaigns[_scope(request.caps)],
-                    gateways[request.caps.gateway.id],
-                    [nodes[name] for name in request.nodes if name in nodes],
-                    int(request.may_have_left),
-                    0 if request.caps.second_leg is None else gateways[request.caps.second_leg.id],
-                    *([request.number_caps.windows] if request.number_caps.windows else []),
-                ]
-                for request in self.requests
-            ],
+            "asked": self._asked(campaigns, gateways, nodes),
+        }
+
+    def _asked(
+        self, campaigns: Mapping[str, int], gateways: Mapping[str, int], nodes: Mapping[str, int]
+    ) -> dict[str, object]:
+        """A list for each part of the requests; what hardly any has by its place. Calls are mostly offered the same
+        nodes, each list of which is said once."""
+        requests = self.requests
+        offers: dict[tuple[int, ...], int] = {}
+        offered = [
+            offers.setdefault(tuple([nodes[name] for name in one.nodes if name in nodes]), len(offers) + 1)
+            for one in requests
+        ]
+        return {
+            "ids": [one.call_id for one in requests],
+            "numbers": [one.number for one in requests],
+            "campaigns": [campaigns[_scope(one.caps)] for one in requests],
+            "gateways": [gateways[one.caps.gateway.id] for one in requests],
+            "offered": offered,
+            "offers": list(offers),
+            "may_have_left": {str(n): True for n, one in enumerate(requests, 1) if one.may_have_left},
+            "second_legs": {
+                str(n): gateways[second.id]
+                for n, one in enumerate(requests, 1)
+                if (second := one.caps.second_leg) is not None
+            },
+            "windows": {
+                str(n): windows for n, one in enumerate(requests, 1) if (windows := one.number_caps.windows)
+            },
         }
 
     def answers(self, now: int, replies: Sequence[Any], clock: RedisClock) -> list[Permit | Denied]:

@@ -6,10 +6,11 @@ rebuilt state never meets what an earlier one left, and what was left lapses by 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from coordination.keys import CoordinationKeys
 
@@ -127,7 +128,7 @@ class PermitRecord:
 
     @classmethod
     def parse(cls, raw: str) -> PermitRecord:
-        data: Mapping[str, Any] = json.loads(raw)
+        data: Mapping[str, Any] = orjson.loads(raw)
         return cls(
             raw,
             data["o"],
@@ -168,7 +169,7 @@ class PermitRecord:
         }
         if second_leg_gateway_id is not None:
             fields["b"] = second_leg_gateway_id
-        return cls.parse(json.dumps(fields))
+        return cls.parse(orjson.dumps(fields).decode())
 
     def owned_by(self, dialer_id: str) -> PermitRecord:
         """The same permit in the hands of another dialer."""

@@ -21,6 +21,16 @@ local function add_gap(rate, place, before, after)
   end
 end
 
+-- The turns of a batch are written to a log once, and before anything is read of it. Until then one that was there
+-- already counts twice.
+local function settle(rate)
+  local turns = rate.turns
+  if turns then
+    rate.turns = nil
+    rate.used = rate.used - #turns / 2 + redis.call('ZADD', rate.key, unpack(turns))
+  end
+end
+
 local function find_gaps(rate)
   rate.gaps = {}
   if rate.limit < 0 or not rate.last or rate.last <= soonest then
@@ -37,6 +47,7 @@ local function find_gaps(rate)
 end
 
 local function refresh(rate)
+  settle(rate)
   rate.used = redis.call('ZCARD', rate.key)
   rate.last = tonumber(redis.call('ZREVRANGE', rate.key, 0, 0, 'WITHSCORES')[2])
   local noted = rate.due or tonumber(redis.call('HGET', KEYS[8], rate.key) or 0)
@@ -60,11 +71,19 @@ local function rates(key, limit, reason)
   return rate
 end
 
+-- Whether as many calls as the limit are in the log.
+local function is_full(rate)
+  if rate.used >= rate.limit then
+    settle(rate)
+  end
+  return rate.used >= rate.limit
+end
+
 -- From when on one more call fits after all that are in the log.
 local function free_at(rate)
   if not rate.free then
     local at = math.max(soonest, rate.due - TOLERANCE)
-    if rate.used >= rate.limit then
+    if is_full(rate) then
       local edge = redis.call('ZREVRANGE', rate.key, rate.limit - 1, rate.limit - 1, 'WITHSCORES')
       at = math.max(at, tonumber(edge[2]) + rate.window)
     end
@@ -76,7 +95,7 @@ end
 -- The first instant from `at` on at which one more call leaves every window whole, those of the calls ahead too; nil
 -- where those ahead leave no room for any before them.
 local function whole_from(rate, at)
-  if rate.limit < 0 or rate.used < rate.limit then
+  if rate.limit < 0 or not is_full(rate) then
     return at
   end
   local ahead = redis.call('ZRANGEBYSCORE', rate.key, '(' .. score(at), '+inf', 'WITHSCORES')
@@ -125,10 +144,10 @@ local function all_fit_at(logs, from)
   local at, reason, before = from, nil, nil
   repeat
     before = at
-    for _, rate in ipairs(logs) do
-      local time = fits_at(rate, at)
+    for i = 1, #logs do
+      local time = fits_at(logs[i], at)
       if time > at then
-        at, reason = time, rate.reason
+        at, reason = time, logs[i].reason
       end
     end
   until at == before
@@ -146,7 +165,9 @@ local function all_whole_at(logs, at)
 end
 
 local function stamp(rate, id, at)
-  rate.used = rate.used + redis.call('ZADD', rate.key, at, id)
+  local turns = rate.turns or {}
+  turns[#turns + 1], turns[#turns + 2] = at, id
+  rate.turns, rate.used = turns, rate.used + 1
   rate.stamped, rate.free = true, nil
   local last = rate.last or -math.huge
   if at >= last then
@@ -169,6 +190,7 @@ end
 
 local function note(rate)
   if rate.stamped then
+    settle(rate)
     redis.call('HSET', KEYS[8], rate.key, rate.due)
     redis.call('PEXPIRE', rate.key, math.ceil((rate.last - now + 2 * rate.window) / 1000))
   end

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from coordination import lua
 from limits import scripts
 from limits.epoch import EpochChangedError, EpochStore
-from limits.keys import PermitRecord
+from limits.keys import EpochKeys, PermitRecord
 
 BATCH = 100
 ROUNDS = 5
@@ -42,6 +42,22 @@ class PendingRelease:
     lost: bool = False
     owner: str | None = None
     reached: bool = False
+
+
+class _Places:
+    """The keys of a script, each once, and the place of each, as Lua counts."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+        self._places = {path: place for place, path in enumerate(paths, 1)}
+
+    def place(self, path: str) -> int:
+        """Where a key stands."""
+        place = self._places.get(path)
+        if place is None:
+            self.paths.append(path)
+            place = self._places[path] = len(self.paths)
+        return place
 
 
 class PendingReleases:
@@ -122,28 +138,46 @@ class PendingReleases:
         """Returns the calls whose record changed between reading it and releasing what it holds."""
         store = self._store
         notes = [[release.call_id, release.seconds] for release in releases if not release.lost]
-        paths, items = [store.keys.epoch, store.keys.ended_while_down], []
+        keys_of = _Places([store.keys.epoch, store.keys.ended_while_down])
+        ids: list[str] = []
+        items: list[str | int] = []
         epoch = store.epoch()
         if epoch is not None:
             keys = store.epoch_keys(epoch)
-            paths.append(keys.permits)
+            keys_of.place(keys.permits)
             records = store.records(epoch, [release.call_id for release in releases])
             for release in releases:
                 record = records.get(release.call_id)
                 if record is not None and self._concerns(release, record, epoch):
-                    reached = int(release.reached and release.seconds != NEVER_SENT)
-                    items.append([release.call_id, record.raw, release.seconds, record.day, reached])
-                    paths += [keys.held(record.owner), keys.day(record.tenant_id)]
-                    paths += record.slot_keys(keys) + record.rate_keys(keys)
-                    paths.append(record.second_leg_slots(keys) or keys.slots("gateway", record.gateway_id))
-                    paths += store.keys.number_history(record.tenant_id, record.number)
-        job = {"epoch": epoch or "", "notes": notes, "items": items}
-        answer: list[str] = lua.run_job(store.redis, scripts.RELEASE, paths, job)
+                    ids.append(release.call_id)
+                    items += self._item(release, record, keys, keys_of)
+        job = {"epoch": epoch or "", "notes": notes, "ids": ids, "items": items}
+        answer: list[str] = lua.run_job(store.redis, scripts.RELEASE, keys_of.paths, job)
         if answer[0] != "ok":
             store.forget()
         if answer[0] == "epoch":
             raise EpochChangedError
         return set(answer[1:])
+
+    def _item(
+        self, release: PendingRelease, record: PermitRecord, keys: EpochKeys, keys_of: _Places
+    ) -> list[str | int]:
+        """What the script gets of a permit."""
+        reached = release.reached and release.seconds != NEVER_SENT
+        log, rest = self._store.keys.number_history(record.tenant_id, record.number)
+        second = record.second_leg_slots(keys)
+        return [
+            record.raw,
+            release.seconds,
+            record.day,
+            int(reached),
+            keys_of.place(keys.held(record.owner)),
+            keys_of.place(keys.day(record.tenant_id)),
+            *map(keys_of.place, record.slot_keys(keys)),
+            *map(keys_of.place, record.rate_keys(keys)),
+            0 if second is None else keys_of.place(second),
+            keys_of.place(rest if reached else log),
+        ]
 
     def _concerns(self, release: PendingRelease, record: PermitRecord, epoch: str) -> bool:
         """Whether this record is the one to release, and not one that was asked for since."""

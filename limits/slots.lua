@@ -26,19 +26,19 @@ local function slots(key, limit, reason)
   if #lapsed > 0 and not lapsed_in_use then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', time)
   end
-  return {key = key, limit = limit, used = redis.call('ZCARD', key), reason = reason, wait = SLOT_WAIT, taken = {}}
+  return {key = key, limit = limit, used = redis.call('ZCARD', key), reason = reason, wait = SLOT_WAIT}
 end
 
--- The one slot of a number, which two calls of a batch may want. Hardly ever is there anything in it.
+-- The one slot of a number, which two calls of a batch may want. Hardly ever is there anything in any: `empty`.
 local numbers = {}
 
-local function number_slot(key)
+local function number_slot(key, empty)
   local scope = numbers[key]
   if not scope then
-    if redis.call('EXISTS', key) == 1 then
-      scope = slots(key, 1, 'number_cap')
+    if empty or redis.call('EXISTS', key) == 0 then
+      scope = {key = key, limit = 1, used = 0, reason = 'number_cap'}
     else
-      scope = {key = key, limit = 1, used = 0, reason = 'number_cap', taken = {}}
+      scope = slots(key, 1, 'number_cap')
     end
     scope.wait = NUMBER_WAIT
     numbers[key] = scope
@@ -46,35 +46,38 @@ local function number_slot(key)
   return scope
 end
 
+-- What is taken is written once for all calls of a batch, and before anything is read of it: a command for each would be
+-- most of what a call costs.
+local function write_slots(scope)
+  local writes = scope.writes
+  if writes then
+    scope.writes = nil
+    redis.call('ZADD', scope.key, unpack(writes))
+    redis.call('PEXPIRE', scope.key, job.keep)
+  end
+end
+
 -- `before`: slots that the same call takes here first.
 local function has_room(scope, id, before)
   if scope.limit < 0 or scope.used + (before or 0) < scope.limit then
     return true
   end
-  return scope.limit > 0 and (scope.taken[id] or redis.call('ZSCORE', scope.key, id))
+  if scope.limit == 0 then
+    return false
+  end
+  write_slots(scope)
+  return redis.call('ZSCORE', scope.key, id)
 end
 
--- What is taken is written once for all calls of a batch: a command for each would be most of what a call costs.
+-- Of a call that has none here.
 local function take(scope, id)
-  if not scope.taken[id] then
-    scope.taken[id] = true
-    scope.used = scope.used + 1
-    scope.writes = scope.writes or {}
-    table.insert(scope.writes, lapse)
-    table.insert(scope.writes, id)
-  end
+  local writes = scope.writes or {}
+  writes[#writes + 1], writes[#writes + 2] = lapse, id
+  scope.writes, scope.used = writes, scope.used + 1
 end
 
 local function renew(scope, id)
-  if not scope.taken[id] then
-    scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
-    redis.call('PEXPIRE', scope.key, job.keep)
-  end
-end
-
-local function write_slots(scope)
-  if scope.writes then
-    redis.call('ZADD', scope.key, unpack(scope.writes))
-    redis.call('PEXPIRE', scope.key, job.keep)
-  end
+  write_slots(scope)
+  scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)
+  redis.call('PEXPIRE', scope.key, job.keep)
 end

@@ -326,7 +326,7 @@ LEAKED = (
         "another's permit released",
         "a permit that a successor has taken over meanwhile is let go of by its former owner",
         "limits/release.lua",
-        "  if raw == item[2] then\n",
+        "    if raw == items[base + 1] then\n",
         "  if raw then\n",
         (f"{REPEATS}::test_a_permit_that_changes_hands_while_it_is_given_back_stays",),
     ),

@@ -64,7 +64,7 @@ OFTEN = (
         "count of a call that never rang",
         "a carrier that refuses three calls uses up what a number may be called in a day",
         "limits/release.lua",
-        "  if not reached then\n",
+        "  if items[base + 4] == 0 then\n",
         "  if not reached and false then\n",
         (f"{NUMBERS}::test_what_never_rang_gives_its_count_back_and_a_permit_never_used_too",),
     ),

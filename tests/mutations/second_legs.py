@@ -39,7 +39,7 @@ SECOND_LEGS = (
         "a second leg is not given back",
         "a gateway that agents are reached by fills up for good",
         "limits/release.lua",
-        "  redis.call('ZREM', KEYS[base + 11], id .. ':b')\n",
+        "    leave(slots, items[base + 15], id .. ':b')\n",
         "",
         (f"{SLOTS}::test_its_end_gives_the_channel_back",),
     ),

@@ -44,11 +44,17 @@ def test_every_cap_is_said_once_and_named_by_its_place() -> None:
     )
     job = asked.job()
     assert job["campaigns"] == [["c", 1, 5, 0], ["d", 1, 5, 0], ["e", 2, 5, 0]]
-    assert job["requests"] == [
-        ["a", "+1", 1, 1, [2, 1], 0, 0],
-        ["b", "+2", 2, 1, [2, 1], 0, 0],
-        ["c", "+3", 3, 2, [2, 1], 0, 0],
-    ]
+    assert job["asked"] == {
+        "ids": ["a", "b", "c"],
+        "numbers": ["+1", "+2", "+3"],
+        "campaigns": [1, 2, 3],
+        "gateways": [1, 1, 2],
+        "offered": [1, 1, 1],
+        "offers": [(2, 1)],
+        "may_have_left": {},
+        "second_legs": {},
+        "windows": {},
+    }
     paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
     assert len(paths) == 7 + 2 * 4 + 3 + 2 * 2 + 2 * 2 + 3
 
