@@ -14,9 +14,9 @@
 --       nodes are named by their place, from 1 on; a rate is [limit, window in ms]; a limit of -1 is none, 0 blocks.
 --       A turn lies between `lead` from now, before which its call cannot be ready, and `horizon` after that.
 -- Returns {'no_redis'} | {'fenced'} | {'epoch', the present one}
---       | {'ok', now in µs, for each request {'permit', node, µs from now to its turn} or {reason, µs until the next
---       request, 1 where it is the second leg's gateway that is full, 2 where the calls of its tenant's numbers are not
---       known}}.
+--       | {'ok', now in µs, for each request three values: 'permit', node, µs from now to its turn; or reason, µs until the
+--       next request, 1 where it is the second leg's gateway that is full, 2 where the calls of its tenant's numbers are
+--       not known, 0 otherwise}.
 local STEP = 1000000 -- µs by which the clock may go back before its past is no longer believed
 local DAY = 86400000000
 local BLOCKED_WAIT = 1000000
@@ -188,16 +188,30 @@ local function day_spent(tenant)
   end
 end
 
+-- The logs that a call is in; the same few lists in all of a batch.
+local lists = {}
+local function logs_of(tenant, gateway, node)
+  local by_tenant = lists[tenant] or {}
+  local by_gateway = by_tenant[gateway] or {}
+  lists[tenant], by_tenant[gateway] = by_tenant, by_gateway
+  local logs = by_gateway[node or 1]
+  if not logs then
+    logs = {tenant.rate, gateway.rate, node and node.rate}
+    by_gateway[node or 1] = logs
+  end
+  return logs
+end
+
 -- Of the nodes with room the one by which the call's turn is soonest, the first of those that are equal, and the turn; or
 -- why there is none: the soonest turn where a node has a channel to offer.
 local function choose(id, offered, tenant, gateway)
-  local at_best, why = all_fit_at({tenant.rate, gateway.rate}, soonest)
+  local at_best, why = all_fit_at(logs_of(tenant, gateway), soonest)
   local best, best_at, answer
   for i = 1, #offered do
     local node = nodes[offered[i]]
     local no = full(node.slots, id) or late(node.rate)
     if not no then
-      local at, reason = all_fit_at({tenant.rate, gateway.rate, node.rate}, at_best)
+      local at, reason = all_fit_at(logs_of(tenant, gateway, node), at_best)
       no = too_late(reason or why, at)
       if not no and (not best or at < best_at) then
         best, best_at = node, at
@@ -222,6 +236,7 @@ end
 
 -- Requests --------------------------------------------------------------------------------------------------------------
 
+-- Why not, or else nil, the node and the µs from now to the turn.
 local function reserve(id, number, campaign, gateway, second, offered, number_slots, log, rest, own)
   local tenant = campaign.tenant
   local no = full(campaign.slots, id) or tenant_full(campaign, id) or late(tenant.rate) or day_spent(tenant)
@@ -238,7 +253,7 @@ local function reserve(id, number, campaign, gateway, second, offered, number_sl
   take(tenant.slots, id)
   take(gateway.slots, id)
   take(node.slots, id)
-  take(number_slots, id)
+  take_number(number_slots, id)
   if second then
     take(second.slots, second_leg(id))
   end
@@ -252,7 +267,7 @@ local function reserve(id, number, campaign, gateway, second, offered, number_sl
   granted[#granted + 1] = id
   write(id, '{"c":' .. text(campaign.id) .. ',"t":' .. text(tenant.id) .. ',"g":' .. text(gateway.id) .. ',"n":'
     .. text(node.name) .. ',"p":' .. text(number) .. (second and ',"b":' .. text(second.id) or '') .. record_end)
-  return {'permit', node.name, at - now}
+  return nil, node.name, at - now
 end
 
 -- The turn of a call that had one at `turn`, out of the logs by now: the same while it lasts, at `soonest` if that is
@@ -293,7 +308,7 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
   if no then
     return no
   end
-  local logs, turn = {tenant.rate, gateway.rate, node.rate}, nil
+  local logs, turn = logs_of(tenant, gateway, node), nil
   for _, rate in ipairs(logs) do
     if rate.limit == 0 then
       return denied(rate.reason, BLOCKED_WAIT)
@@ -329,7 +344,7 @@ local function again(id, campaign, gateway, second, number_slots, log, record, m
   end
   record.a, record.w = job.ask, reason
   write(id, cjson.encode(record))
-  return too_late(reason, at) or {'permit', node.name, at - now}
+  return too_late(reason, at), node.name, at - now
 end
 
 -- Where the keys of a request stand: the slots of its number, and behind them its number's log and rest.
@@ -351,12 +366,18 @@ for i, id in ipairs(ids) do
   if campaign.tenant.numbers then
     log, rest = KEYS[number_places[i] + 1], KEYS[number_places[i] + 2]
   end
-  local record = record_of(id)
+  local record, no, node, ahead = record_of(id), nil, nil, nil
   if record then
-    answers[i + 2] = again(id, campaign, gateway, second, number_slots, log, record, asked.may_have_left[at])
+    no, node, ahead = again(id, campaign, gateway, second, number_slots, log, record, asked.may_have_left[at])
   else
-    answers[i + 2] = reserve(id, number, campaign, gateway, second, asked.offers[asked.offered[i]], number_slots, log, rest,
-      asked.windows[at])
+    no, node, ahead = reserve(id, number, campaign, gateway, second, asked.offers[asked.offered[i]], number_slots, log,
+      rest, asked.windows[at])
+  end
+  local k = 3 * i
+  if no then
+    answers[k], answers[k + 1], answers[k + 2] = no[1], no[2], no[3] or 0
+  else
+    answers[k], answers[k + 1], answers[k + 2] = 'permit', node, ahead
   end
 end
 
@@ -373,9 +394,6 @@ for _, tenant in ipairs(tenants) do
 end
 for _, campaign in ipairs(campaigns) do
   write_slots(campaign.slots)
-end
-for _, scope in pairs(numbers) do
-  write_slots(scope)
 end
 for _, list in ipairs({gateways, nodes}) do
   for _, one in ipairs(list) do

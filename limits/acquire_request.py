@@ -25,6 +25,8 @@ SHORTEST_WAIT = 0.005
 NO_REDIS_WAIT = 0.25
 WIRE_SECONDS = 0.010
 NO_LIMIT = -1
+OF_SECOND_LEG, OF_TENANT = 1, 2
+"""Behind a denial: the second leg's gateway is full, or what the tenant's numbers were called is not known."""
 
 
 @dataclass(slots=True)
@@ -143,22 +145,28 @@ class AcquireRequest:
         }
 
     def answers(self, now: int, replies: Sequence[Any], clock: RedisClock) -> list[Permit | Denied]:
-        """The script's replies, in the order of the requests; `now` is Redis' time at them, in µs.
+        """The script's replies, three values for each request, in their order; `now` is Redis' time at them, in µs.
 
         A permit ends a little before its life does: what lies between the last check and the wire is part of it.
         A turn begins when it is sure to have come by Redis' clock, and ends while it is sure to last.
         """
         found: list[Permit | Denied] = []
-        for request, (word, *rest) in zip(self.requests, replies, strict=True):
+        words = zip(self.requests, replies[::3], replies[1::3], replies[2::3], strict=True)
+        for request, word, node_or_wait, value in words:
             if word == "permit":
-                turn = (now + rest[1]) / 1_000_000
+                turn = (now + value) / 1_000_000
                 expires_at = clock.earliest(turn) + PERMIT_LIFE - WIRE_SECONDS
-                found.append(Permit(request.call_id, rest[0], clock.latest(turn), expires_at))
+                found.append(Permit(request.call_id, node_or_wait, clock.latest(turn), expires_at))
             else:
-                wait = max(SHORTEST_WAIT, rest[0] / 1_000_000)
-                marker = rest[1:]
+                wait = max(SHORTEST_WAIT, node_or_wait / 1_000_000)
                 found.append(
-                    Denied(request.call_id, word, wait, of_second_leg=marker == [1], of_tenant=marker == [2])
+                    Denied(
+                        request.call_id,
+                        word,
+                        wait,
+                        of_second_leg=value == OF_SECOND_LEG,
+                        of_tenant=value == OF_TENANT,
+                    )
                 )
         return found
 
@@ -166,8 +174,8 @@ class AcquireRequest:
         """The tenants, with their caps, of which is not known how often their numbers were called."""
         tenants = [
             request.caps.tenant_id
-            for request, reply in zip(self.requests, replies, strict=True)
-            if reply[2:] == [2] and reply[0] != "permit"
+            for request, word, value in zip(self.requests, replies[::3], replies[2::3], strict=True)
+            if value == OF_TENANT and word != "permit"
         ]
         return {tenant_id: self._tenants[tenant_id].number for tenant_id in tenants}
 

@@ -76,6 +76,13 @@ local function take(scope, id)
   scope.writes, scope.used = writes, scope.used + 1
 end
 
+-- Of a number's one slot: no other call of the batch shares it.
+local function take_number(scope, id)
+  scope.used = scope.used + 1
+  redis.call('ZADD', scope.key, lapse, id)
+  redis.call('PEXPIRE', scope.key, job.keep)
+end
+
 local function renew(scope, id)
   write_slots(scope)
   scope.used = scope.used + redis.call('ZADD', scope.key, lapse, id)

@@ -73,8 +73,8 @@ def test_only_a_tenant_with_caps_on_numbers_names_what_is_kept_of_them() -> None
         paths = asked.keys(Keys("p:"), Keys("p:").epoch_keys("e.r"), "d1")
         kept = ["p:called:t:+1", "p:rests:t:+1"]
         assert paths[-2:] == kept if said else kept[0] not in paths
-        assert asked.unknown_numbers([["number_cap", 500_000, 2]]) == {"t": caps}
-        assert asked.unknown_numbers([["number_cap", 500_000]]) == {}
+        assert asked.unknown_numbers(["number_cap", 500_000, 2]) == {"t": caps}
+        assert asked.unknown_numbers(["number_cap", 500_000, 0]) == {}
 
 
 def test_every_key_lives_below_the_prefix_and_what_counts_in_its_epoch() -> None:
@@ -92,7 +92,7 @@ def test_answers_keep_the_order_of_the_requests() -> None:
     clock.note(12.5, 1000.0, 12.75)
     answers = asked.answers(
         1_000_000_000,
-        [["permit", "fs1", 250_000], ["gateway_cps", 90_500], ["number_cap", 500_000, 2]],
+        ["permit", "fs1", 250_000, "gateway_cps", 90_500, 0, "number_cap", 500_000, 2],
         clock,
     )
     assert answers == [
