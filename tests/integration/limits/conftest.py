@@ -28,6 +28,8 @@ def virtual_clock(client: HookedRedis) -> Iterator[Clock]:
 
     def moved(text: str, send: Callable[[str], Any]) -> Any:
         assert text.count("redis.call('TIME')") == 1
+        # A second of the test may be minutes of a busy machine's: no log lapses meanwhile.
+        text = text.replace("rate.last - now + 2 * rate.window", "rate.last - now + 600000000")
         return send(
             text.replace(
                 "redis.call('TIME')",

@@ -1,7 +1,7 @@
 """Calls refer to their tenant, campaign and contact by construction: the claim, which alone writes calls, has just
 read all three and locked the contact. A foreign key looks each of them up once more for each call, and locks it: a
 fifth of what a claim costs. Calls are deleted before their contacts (`campaigns/retention.py`), and the other two
-never. Decision 0082.
+never. Decision 0087.
 """
 
 from __future__ import annotations
