@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import cache_from_source
+from pathlib import Path
 from types import FrameType
 from typing import IO
 
@@ -87,10 +89,20 @@ AT_ONCE = 7
 """More of them would only keep each other from the processors."""
 
 
+APP = Path(__file__).parents[1] / "app.py"
+IMPORTING = (f"{API}/test_health.py", f"{DIALER}/test_deaths.py")
+"""They import what nearly every run does: the application, a dialer, what the tests are written with."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 0 where every test passed."""
     pytest = [sys.executable, "-m", "pytest"]
     given = set(arguments)
+    # Without compiled files every run, and most of what it starts, would compile the same again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not given - {FULL, QUICK} and not Path(cache_from_source(str(APP))).exists():
+        # In a new clone the first runs would do so all at the same time.
+        subprocess.run([*pytest, "--collect-only", *IMPORTING], stdout=subprocess.DEVNULL, check=False)
     if given == {QUICK}:
         return side_by_side(UNIT, pytest)
     if given - {FULL}:
