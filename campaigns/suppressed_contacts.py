@@ -43,19 +43,19 @@ WHERE news.suppression_id > %s ORDER BY news.suppression_id LIMIT %s FOR UPDATE 
 # The digits end where ':' begins. The rest of a campaign that has ended is cancelled by who ended it. OFFSET
 # keeps the planner from reading the contacts of all campaigns at once.
 _CONCERNED = f"""
-    SELECT found.entry_id, found.contact_id FROM (
+    SELECT found.entry_id, found.contact_id, found.number FROM (
         SELECT entry.id AS entry_id, entry.scope, entry.campaign_id AS only, contact.id AS contact_id,
-            contact.campaign_id
+            contact.campaign_id, contact.phone_number AS number
         FROM suppression AS entry JOIN contact ON contact.waiting AND contact.phone_number = entry.number
         WHERE entry.id = ANY(%(entries)s) AND entry.number IS NOT NULL AND {BINDS}
         UNION ALL
-        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id
+        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id, contact.phone_number
         FROM suppression AS entry JOIN contact ON contact.waiting
             AND contact.phone_number ~>=~ entry.prefix AND contact.phone_number ~<~ (entry.prefix || ':')
         WHERE entry.id = ANY(%(entries)s) AND {BINDS}
             AND (entry.scope = '{EVERYBODY}' OR length(entry.prefix) > {SHORT_PREFIX})
         UNION ALL
-        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id
+        SELECT entry.id, entry.scope, entry.campaign_id, contact.id, contact.campaign_id, contact.phone_number
         FROM (
             SELECT DISTINCT entry.scope, entry.campaign_id AS only, length(entry.prefix) AS length
             FROM suppression AS entry
@@ -73,7 +73,7 @@ _CONCERNED = f"""
     WHERE campaign.status NOT IN ('completed', 'failed') AND found.scope IN ('{EVERYBODY}', campaign.tenant_id)
         AND found.only IN ('{EVERY_CAMPAIGN}', {_LIST_OF})"""
 _NAMED = f"""
-    SELECT contact.id AS contact_id
+    SELECT contact.id AS contact_id, contact.phone_number AS number
     FROM unnest(%(contacts)s::uuid[], %(numbers)s::text[], %(digests)s::bytea[]) AS named (id, number, digest)
         JOIN contact ON contact.id = named.id JOIN campaign ON campaign.id = contact.campaign_id
     WHERE contact.phone_number = named.number AND contact.status = 'pending'
@@ -81,24 +81,28 @@ _NAMED = f"""
     suppressed("contact.phone_number", tenant="campaign.tenant_id", campaign=_LIST_OF, digest="named.digest")
 }"""
 _WITHOUT = "SELECT id AS contact_id FROM unnest(%(contacts)s::uuid[]) AS named (id)"
+# Who goes on with another number while this looks is locked as he is by then, and concerned no more.
+_STILL = "AND EXISTS (SELECT FROM whom WHERE contact_id = contact.id AND number = contact.phone_number)"
 _FREE = f"""
-WITH free AS (
-    SELECT id, phone_number, {{other}} AS other FROM contact
-    WHERE id = ANY(ARRAY(SELECT contact_id FROM ({{whom}} LIMIT {MOST}) AS whom)) AND status = 'pending'
+WITH whom AS MATERIALIZED (
+    {{whom}} LIMIT {MOST}
+), free AS (
+    SELECT id, {{other}} AS other FROM contact
+    WHERE id = ANY(ARRAY(SELECT contact_id FROM whom)) AND status = 'pending' {{still}}
     ORDER BY id FOR UPDATE SKIP LOCKED
 )"""
 _USABLE = opens_for("contact", "(SELECT windows FROM campaign WHERE campaign.id = contact.campaign_id)")
 _HAS_OTHER = has_other("contact", _USABLE)
 # Its next number is asked about when its turn comes. What its last one waited for is no matter of that.
-_GO_ON = f"""{_FREE.format(other=_HAS_OTHER, whom="{whom}")}, gone_on AS (
+_GO_ON = f"""{_FREE.format(other=_HAS_OTHER, whom="{whom}", still=_STILL)}, gone_on AS (
     UPDATE contact SET {goes_on("contact", _USABLE, strike=True)},
         next_attempt_at = CASE WHEN wait_reason IS NULL THEN next_attempt_at END, wait_reason = NULL,
         updated_at = now()
-    FROM free WHERE contact.id = free.id AND free.other AND contact.phone_number = free.phone_number
+    FROM free WHERE contact.id = free.id AND free.other
     RETURNING contact.campaign_id
 )
 SELECT campaign_id::text, count(*)::int AS n FROM gone_on GROUP BY campaign_id"""
-_CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}")}, cancelled AS (
+_CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}", still="{still}")}, cancelled AS (
     UPDATE contact SET status = 'cancelled', disposition = '{SUPPRESSED}', next_attempt_at = NULL,
         version = version + 1, updated_at = now()
     FROM free WHERE contact.id = free.id AND NOT free.other
@@ -114,10 +118,10 @@ _CANCEL = f"""{_FREE.format(other="{other}", whom="{whom}")}, cancelled AS (
         cancelled = campaign_count.cancelled + excluded.cancelled
 )
 SELECT campaign_id::text, count(*)::int AS n FROM cancelled GROUP BY campaign_id"""
-_CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED)
-_CANCEL_NAMED = _CANCEL.format(other=_HAS_OTHER, whom=_NAMED)
+_CANCEL_CONCERNED = _CANCEL.format(other=_HAS_OTHER, whom=_CONCERNED, still=_STILL)
+_CANCEL_NAMED = _CANCEL.format(other=_HAS_OTHER, whom=_NAMED, still=_STILL)
 _GO_ON_CONCERNED, _GO_ON_NAMED = _GO_ON.format(whom=_CONCERNED), _GO_ON.format(whom=_NAMED)
-_CANCEL_ALL = _CANCEL.format(other="false", whom=_WITHOUT)
+_CANCEL_ALL = _CANCEL.format(other="false", whom=_WITHOUT, still="")
 _LEFT = f"SELECT DISTINCT entry_id FROM ({_CONCERNED}) AS concerned"
 _IN_CALLS = """
     SELECT tenant_id, coalesce((SELECT test_of FROM campaign WHERE id = call.campaign_id), campaign_id)::text

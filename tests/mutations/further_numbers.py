@@ -115,6 +115,14 @@ FURTHER = (
         (f"{ROWS}::test_whoever_is_being_erased_by_one_number_is_called_by_none",),
     ),
     Mutation(
+        "number of before",
+        "who went on with another number while a list of many was looked at is called by none of his numbers",
+        "campaigns/suppressed_contacts.py",
+        " AND number = contact.phone_number",
+        "",
+        (f"{ROWS}::test_who_goes_on_while_others_look_keeps_the_number_that_he_went_on_with",),
+    ),
+    Mutation(
         "erased by the first number alone",
         "what is kept of a person stays who asked for it by his second number",
         "campaigns/erasure.py",

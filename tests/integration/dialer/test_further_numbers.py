@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import gevent
 import pytest
 from redis import Redis
 
-from campaigns import erasure, never_open
+from campaigns import erasure, never_open, suppressed_contacts
+from campaigns.further_numbers import goes_on
 from campaigns.suppressed_contacts import cancel_named
 from coordination.redis_client import client
 from dialer import lookout
 from dialer.call_rows import adopt_calls, open_calls
 from dialer.dispatch.claims import Claimed, claim_again
 from dialer.record.outcomes import Answered, write
-from models import CampaignStatus, Contact, db
+from models import CampaignStatus, Contact, db, rows
 from tests.factories import World, counts, make_campaign
 from tests.integration.dialer.house import House
 from tests.integration.dialer.one_campaign import claim, due, wanted
@@ -26,7 +28,7 @@ from tests.integration.dialer.test_claims_and_outcomes import DIALER, contact_of
 from tests.integration.dialer.test_erasures import ask, eraser, is_done, mentions, published
 from tests.integration.dialer.test_suppressions import HASH, everything, suppress
 from tests.integration.dialer.test_windows import ALL_DAY, change, opens
-from tests.waiting import wait_until
+from tests.waiting import HANG_SECONDS, wait_until
 
 FIRST, SECOND, THIRD, OTHER = (f"+1415556{last:04d}" for last in (0, 9001, 9002, 1))
 HOME, WORK, AWAY, ABROAD = 3, 5, 7, 9
@@ -198,6 +200,33 @@ def test_a_digest_of_another_number_strikes_none(world: World) -> None:
     suppress(digest=HASH(FIRST), news=False)
     assert cancel_named(DIALER, [item.contact_id], [FIRST], [HASH(FIRST)]).campaigns == ()
     assert (contact(campaign_id)["phone_number"], contact(campaign_id)["struck"]) == (SECOND, 0)
+
+
+@pytest.mark.parametrize("news", [True, False])
+def test_who_goes_on_while_others_look_keeps_the_number_that_he_went_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch, news: bool
+) -> None:
+    """By a list of many the look takes a while: a claim that had to leave him has him go on meanwhile."""
+    campaign_id = several(world, (FIRST, SECOND))
+    (item,) = due(str(campaign_id), 1)
+    suppress(number=FIRST, news=news)
+    name = "_CANCEL_CONCERNED" if news else "_CANCEL_NAMED"
+    sql = getattr(suppressed_contacts, name)
+    slowed = sql.replace("FROM whom))", "FROM whom, (SELECT pg_advisory_xact_lock_shared(7)) AS late))", 1)
+    assert slowed != sql
+    monkeypatch.setattr(suppressed_contacts, name, slowed)
+    with db.connection_context():
+        rows("SELECT pg_advisory_lock(7)")
+        look = gevent.spawn(
+            everything if news else lambda: cancel_named(DIALER, [item.contact_id], [FIRST], [HASH(FIRST)])
+        )
+        wait_until(lambda: rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != [])
+        going_on = f"UPDATE contact SET {goes_on('contact', 'true', strike=True)} WHERE campaign_id = %s"
+        db.execute_sql(going_on, (campaign_id,))
+        rows("SELECT pg_advisory_unlock(7)")
+        look.get(timeout=HANG_SECONDS)
+    found = contact(campaign_id)
+    assert (found["status"], found["phone_number"], found["struck"]) == ("pending", SECOND, 0b1)
 
 
 def test_a_retry_waits_for_the_window_of_the_number_that_it_goes_to(world: World) -> None:
