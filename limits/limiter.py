@@ -96,7 +96,7 @@ class Limiter:
         self._store = EpochStore(redis, prefix)
         self._leases = PermitLeases(self._store, self._ttls, dialer_id)
         self._releases = PendingReleases(self._store, dialer_id)
-        self._clock = RedisClock()
+        self._clock, self._clock_of = RedisClock(), ""
         self._ask_number = 0
         self._unknown_numbers: dict[str, NumberCaps] = {}
 
@@ -349,6 +349,9 @@ class Limiter:
         if answer[0] == "fenced":
             raise Fenced(me)
         _, now, *replies = answer
+        if epoch != self._clock_of:
+            # Another server, maybe, whose clock is not that of the last: the answers from it alone tell.
+            self._clock, self._clock_of = RedisClock(), epoch
         self._clock.note(asked_at, now / 1_000_000, time.monotonic())
         self._unknown_numbers |= asked.unknown_numbers(replies)
         return asked.answers(now, replies, self._clock)

@@ -57,6 +57,14 @@ EXCEEDED = (
         (f"{REDIS_CLOCK}::test_of_clocks_that_were_set_the_newest_answer_counts",),
     ),
     Mutation(
+        "clock of another server",
+        "after a failover a call leaves once its permit's life is over, and is one too many in a window",
+        "limits/limiter.py",
+        "if epoch != self._clock_of:",
+        "if not self._clock_of:",
+        (f"{TURNS}::test_of_another_state_no_turn_goes_by_the_clock_of_the_last",),
+    ),
+    Mutation(
         "number cap dropped",
         "a number is called while another call to it is up",
         "limits/slots.lua",

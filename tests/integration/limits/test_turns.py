@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.integration.limits.limiter_rig import (
     OPEN_GATEWAY,
     OPEN_NODES,
     OPEN_TENANT,
+    PREFIX,
     Clock,
     Dialer,
     HookedRedis,
@@ -382,3 +384,28 @@ def test_a_call_named_twice_in_one_question_counts_once(timed_dialer: Dialer, vi
     assert ahead(timed_dialer, virtual_clock) == {"a": 0}
     assert timed_dialer.limiter.usage("t") == Usage(1, 1, 1, 0)
     assert words(timed_dialer.ask("b", concurrency=1, tenant=full)) == ["campaign_concurrency"]
+
+
+def test_of_another_state_no_turn_goes_by_the_clock_of_the_last(
+    client: HookedRedis, timed_dialer: Dialer, virtual_clock: Clock
+) -> None:
+    """A replica that became Redis, whose clock is 40 ms ahead, and an answer that is read 60 ms late: by the bounds
+    of before, with which it agrees, a call would leave after the life of its permit."""
+    began, ran_at = time.monotonic(), []
+    timed_dialer.ask("a")
+    client.delete(f"{PREFIX}epoch")
+    assert timed_dialer.open().limiter.whole()
+    by_virtual_clock = client.on_script
+    assert by_virtual_clock is not None
+
+    def late(text: str, send: Callable[[str], Any]) -> Any:
+        answer = by_virtual_clock(text, send)
+        ran_at.append(time.monotonic())
+        time.sleep(0.06)
+        return answer
+
+    virtual_clock.advance(time.monotonic() - began + 0.04)
+    with client.hooked(late):
+        (permit,) = timed_dialer.ask("b")
+    assert isinstance(permit, Permit)
+    assert permit.expires_at <= ran_at[-1] + PERMIT_LIFE
