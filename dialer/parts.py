@@ -343,11 +343,11 @@ class Parts:
 
     def _wire_listeners(self) -> None:
         """Who hears of outcomes, events and links, in this order."""
-        self.recorder.followers = (self.outbox, self.following)
+        # What a node's rest goes by is heard with the end of the call that tries it: nobody else is to try meanwhile.
+        self.recorder.followers = (self.outbox, self.node_rests, self.following)
         self.following.followers = (
             # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
             self.backpressure,
-            self.node_rests,
             self.gateway_breaker,
             self.agent_breaker,
             self.outcome_breaker,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from unittest.mock import MagicMock
 
+import pytest
+from redis import Redis
+
+from campaigns.dispositions import Disposition
 from dialer.capacity.backpressure import refused_by
 from dialer.dispatch.node_rests import FAULTS_THAT_REST, FIRST_SECONDS, LAST_SECONDS, NodeRests
 from dialer.live_calls import LiveCall, LiveCalls
-from dialer.record.call_end import hung_up
+from dialer.process import Process
+from dialer.record import recorder as recorder_module
+from dialer.record.call_end import NO_MEDIA, hung_up
+from dialer.record.outcomes import Written
 from freeswitch.hangup import Hangup
 from limits.rate_cuts import Kind
+from settings import Settings
 from tests.unit.dialer.factories import make_call, make_commit, make_hangup
 
 RUN, NEXT_RUN = "core-1", "core-2"
@@ -151,3 +159,26 @@ def test_a_node_without_media_is_at_its_limit(bench: Bench) -> None:
     call = bench.call()
     ended = hung_up(call, 1.0, make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None))
     assert refused_by(call, ended) == (Kind.NODE, "fs1")
+
+
+def test_the_call_that_tries_is_judged_before_what_else_follows_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is no live call any more: until that is heard another would leave, whose person picks up for nothing."""
+    urls = {"DATABASE_URL": "postgresql://nobody@127.0.0.1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    redis, at = MagicMock(spec=Redis), 1000.0
+    process = Process(Settings.from_environ(urls), redis, redis)
+    process.node_rests.now = lambda: at
+    for _ in range(FAULTS_THAT_REST):
+        call = make_call(core_uuid=RUN, claimed_at=at)
+        end = hung_up(call, at, make_hangup("INCOMPATIBLE_DESTINATION", answered=False, sip_status=None))
+        process.node_rests.after_commit(make_commit({call.call_id: end}, call))
+    at += FIRST_SECONDS
+    tries = make_call(core_uuid=RUN, claimed_at=at, sent_at=at)
+    process.live_calls.add(tries)
+    assert process.node_rests.rests("fs1", RUN)
+    monkeypatch.setattr(recorder_module, "write", lambda *_: Written([], frozenset({tries.call_id})))
+    process.recorder.close(tries, Disposition.NODE_FAULT, NO_MEDIA)
+    process.recorder._write_group()
+    assert len(process.live_calls) == 0
+    assert process.node_rests.rests("fs1", RUN)
