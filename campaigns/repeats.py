@@ -15,6 +15,8 @@ from models import db, rows
 
 CODE = "recently_called"
 MOST_HOURS = 720
+MOST_LOOKUPS = 10_000
+"""Numbers, each in so many campaigns: beyond that the tenant's calls of the time are read instead."""
 TABLE = "called_lately"
 
 
@@ -61,6 +63,9 @@ _STAGE = (
     f"""INSERT INTO {TABLE} SELECT DISTINCT phone_number FROM call
         WHERE tenant_id = %s AND created_at > now() - make_interval(hours => %s) AND {_SENT}""",
 )
+_MAY_HAVE_CALLED = """campaign.tenant_id = %(tenant)s
+    AND (campaign.completed_at IS NULL OR campaign.completed_at > now() - make_interval(hours => %(hours)s))"""
+_CAMPAIGNS = f"SELECT count(*) FROM campaign WHERE {_MAY_HAVE_CALLED}"
 # By the number in each campaign that may have called since: calls have no index of their number.
 _AMONG = f"""
 SELECT DISTINCT wanted.number FROM unnest(%(numbers)s::text[]) AS wanted (number), campaign,
@@ -68,9 +73,12 @@ SELECT DISTINCT wanted.number FROM unnest(%(numbers)s::text[]) AS wanted (number
         UNION ALL SELECT id FROM contact WHERE contact.campaign_id = campaign.id
             AND contact.numbers @> ARRAY[wanted.number]) AS named
     JOIN call ON call.contact_id = named.id
-WHERE campaign.tenant_id = %(tenant)s AND call.phone_number = wanted.number AND {_SENT}
-    AND (campaign.completed_at IS NULL OR campaign.completed_at > now() - make_interval(hours => %(hours)s))
+WHERE {_MAY_HAVE_CALLED} AND call.phone_number = wanted.number AND {_SENT}
     AND call.created_at > now() - make_interval(hours => %(hours)s)"""
+# Each single call is a campaign, and a tenant may have a million of them.
+_OF_CALLS = f"""
+SELECT DISTINCT phone_number FROM call WHERE tenant_id = %(tenant)s AND phone_number = ANY(%(numbers)s::text[])
+    AND created_at > now() - make_interval(hours => %(hours)s) AND {_SENT}"""
 
 
 def stage(tenant_id: str, repeats: Repeats) -> bool:
@@ -94,4 +102,6 @@ def called_lately(tenant_id: str, repeats: Repeats, numbers: Sequence[str]) -> f
     if repeats.hours is None or not numbers:
         return frozenset()
     asked = {"tenant": tenant_id, "hours": repeats.hours, "numbers": list(numbers)}
-    return frozenset(number for (number,) in db.execute_sql(_AMONG, asked).fetchall())
+    ((campaigns,),) = db.execute_sql(_CAMPAIGNS, asked).fetchall()
+    statement = _AMONG if campaigns * len(numbers) <= MOST_LOOKUPS else _OF_CALLS
+    return frozenset(number for (number,) in db.execute_sql(statement, asked).fetchall())

@@ -101,6 +101,7 @@ EXEMPT = {
     "campaigns.never_open._CANCEL": "by campaign and group, a slice at a time, of who can never be called",
     "campaigns.never_open._GO_ON": "likewise",
     "campaigns.repeats._STAGE": "of a tenant's calls the last hours, for a list that leaves out whom it called",
+    "campaigns.repeats._OF_CALLS": "likewise",
     "campaigns.repeats._AMONG": "by number in each campaign of one tenant, for a few rows of such a list",
     "campaigns.single_calls._BOUND": "one contact, by its id",
     "campaigns.single_calls._TESTED": "one campaign and the first of its list, by the index of places",
