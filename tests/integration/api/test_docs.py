@@ -65,7 +65,9 @@ def test_everything_the_page_asks_for_is_there(site: Site) -> None:
     asked = re.findall(r'(?:src|href)="([^"#]+)"', page)
     own = {"/docs/docs.js", "/docs/docs.css", "/api/v1/openapi.json"}
     assert own | {"/board/static/icon.svg"} == set(asked)
-    assert all(site.client().get(path).status_code == 200 for path in asked)
+    for path in asked:
+        with site.client().get(path) as response:
+            assert response.status_code == 200, path
     script = site.client().get("/docs/docs.js").text
     ids = re.findall(r'getElementById\("([a-z-]+)"\)', script)
     assert ids

@@ -31,6 +31,7 @@ FAILING = [
     ("GET", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
     ("PATCH", "/campaigns/{id}/contacts/{contact}", ["campaign", "contact"]),
     ("POST", "/campaigns/{id}/contacts", ["campaign", "contact"]),
+    ("GET", "/contacts?phone_number=%2B14155550123", ["campaign", "contact"]),
     ("POST", "/campaigns/{id}/retry", ["campaign", "contact"]),
     ("POST", "/campaigns/{id}/clone", ["campaign", "contact"]),
     ("GET", "/campaigns/{id}/log", ["campaign", "campaign_log"]),
@@ -160,7 +161,7 @@ def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str
 def test_no_route_is_without_a_test_of_its_failed_queries(site: Site) -> None:
     ids = create_one_of_each(site)
     tested = [(route.method, with_ids(route, ids)[0]) for route in ROUTES if route.tables]
-    tested += [(method, path.format(id="x", contact="y")) for method, path, _ in FAILING]
+    tested += [(method, path.format(id="x", contact="y").partition("?")[0]) for method, path, _ in FAILING]
     urls = site.app.url_map.bind("")
     rules = {urls.match(f"/api/v1{path}", method, return_rule=True)[0].endpoint for method, path in tested}
     every = {rule.endpoint for rule in site.app.url_map.iter_rules() if rule.rule.startswith("/api/v1/")} - {

@@ -355,7 +355,7 @@ def kept(campaign_id: uuid.UUID) -> dict[str, int]:
     return {table: number(table, which) for table in ALL}
 
 
-ALL = {"contact": 8, "call": 8, "import_reject": 2, "contact_block": 1, "campaign_zone": 5}
+ALL = {"contact": 8, "call": 8, "import_reject": 2, "contact_block": 2, "campaign_zone": 5}
 NONE = dict.fromkeys(ALL, 0)
 
 
