@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 300.0
+"""Only ends a hang: a node of a busy machine answers late."""
 _AGAIN_SECONDS: Final = 0.02
 
 
