@@ -172,10 +172,14 @@ def watch(client: ApiClient, campaign_id: str, *, show: bool) -> None:
 def collect(
     client: ApiClient, campaign_id: str, ledgers: Sequence[Path]
 ) -> tuple[dict[str, Any], list[dict[str, Any]], Proof]:
-    """The campaign, its calls and the proof, as they stand now."""
-    campaign = client.get(f"/api/v1/campaigns/{campaign_id}")
-    contacts = list(client.every(f"/api/v1/campaigns/{campaign_id}/contacts", "contacts"))
-    calls = list(client.every("/api/v1/calls", "calls", campaign_id=campaign_id))
+    """The campaign, its calls and the proof, as they stand now. A late record may correct an outcome while they are
+    read page by page: then they are read again."""
+    now, campaign = client.get(f"/api/v1/campaigns/{campaign_id}"), None
+    while campaign is None or campaign["counts"] != now["counts"]:
+        campaign = now
+        contacts = list(client.every(f"/api/v1/campaigns/{campaign_id}/contacts", "contacts"))
+        calls = list(client.every("/api/v1/calls", "calls", campaign_id=campaign_id))
+        now = client.get(f"/api/v1/campaigns/{campaign_id}")
     return campaign, calls, prove(campaign, contacts, calls, ledgers)
 
 
