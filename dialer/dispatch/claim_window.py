@@ -18,8 +18,9 @@ RATE_SECONDS = 0.5
 """Over so long it is counted how many calls were shown."""
 FORGET_SECONDS = 1.0
 """A call that was not shown by then says nothing of this process: its node does not answer, or its link was cut."""
-FLOOR = 16
-"""So many may be under way whatever was shown: of who begins, or went at a slow rate until now."""
+FLOOR = 64
+"""So many may be under way whatever was shown: of who begins, or went at a slow rate until now. A process can follow
+them within a tenth of a second; a node that shows its calls late and unevenly gets so many all the same."""
 WORTHWHILE = 4
 """The part of the window that has to be free: fewer calls are not worth a claim of their own."""
 SAMPLES = 64

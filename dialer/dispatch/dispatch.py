@@ -43,6 +43,8 @@ from limits.rate_cuts import Target
 
 log = structlog.get_logger()
 
+LATE_SECONDS = 0.250
+"""Where reports wait for so long nothing is healthy. One slow commit now and then does not keep a slow start low."""
 PURGE_SECONDS = 600.0
 """So often rows of a day ago are looked for, by one dialer."""
 
@@ -114,10 +116,9 @@ class Dispatch:
 
     def behind(self) -> bool:
         """Whether what happened to calls is written so late that no new ones should be added."""
-        behind = self.recorder.behind()
-        if behind:
+        if self.recorder.waited() > LATE_SECONDS:
             self.slow_starts.gated(time.monotonic())
-        return behind
+        return self.recorder.behind()
 
     def patience(self) -> float:
         """For how many seconds what happened to a call may wait to be written."""

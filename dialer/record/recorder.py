@@ -167,10 +167,12 @@ class Recorder:
 
     def behind(self) -> bool:
         """Whether the oldest report has waited for so long that no calls should be added to those to be written."""
+        return self.waited() > self.patience()
+
+    def waited(self) -> float:
+        """For how many seconds the oldest report has waited, that in the group being written too; 0 without one."""
         oldest = self._waiting[0].at if self._oldest is None and self._waiting else self._oldest
-        if oldest is None:
-            return False
-        return time.monotonic() - oldest > self.patience()
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     def patience(self) -> float:
         """For how many seconds a report may wait. Of the last commits the quickest counts: where much is to be told

@@ -126,9 +126,19 @@ STARVED = (
         "flood not noticed",
         "reports wait for as long as they like and calls are placed all the same",
         "dialer/record/recorder.py",
-        "return time.monotonic() - oldest > self.patience()",
+        "return self.waited() > self.patience()",
         "return False",
         (f"{RECORDER}::test_a_recorder_whose_oldest_report_waits_for_long_is_behind_until_that_is_written",),
+    ),
+    Mutation(
+        "slow start held by one slow commit",
+        "a commit of a tenth of a second in every ten keeps a slow start at a tenth of its rate for ever",
+        "dialer/dispatch/dispatch.py",
+        "if self.recorder.waited() > LATE_SECONDS:",
+        "if self.recorder.waited() > 0.1:",
+        (
+            "tests/unit/dialer/test_dispatch.py::test_what_holds_claims_back_is_no_healthy_moment_of_a_slow_start",
+        ),
     ),
     Mutation(
         "claim in a transaction of three round trips",

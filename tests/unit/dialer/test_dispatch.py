@@ -18,7 +18,7 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import dispatch as dispatch_module
 from dialer.dispatch import pace_log, ramps
-from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.dispatch import LATE_SECONDS, Dispatch
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.nodes import Nodes
@@ -155,7 +155,9 @@ def test_a_campaign_whose_nodes_all_refuse_says_so_though_its_calls_were_ordered
 SLOW = {"slow_start": True, "has_ramp": True, "max_concurrent_calls": 40}
 
 
-@pytest.mark.parametrize("gate", ["a node that does not answer", "a recorder that is behind", "nothing"])
+@pytest.mark.parametrize(
+    "gate", ["a node that does not answer", "a recorder that is behind", "a slow commit", "nothing"]
+)
 def test_what_holds_claims_back_is_no_healthy_moment_of_a_slow_start(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, gate: str
 ) -> None:
@@ -165,10 +167,12 @@ def test_what_holds_claims_back_is_no_healthy_moment_of_a_slow_start(
     if gate == "a node that does not answer":
         bench.stalled = {"fs1"}
     elif gate == "a recorder that is behind":
-        monkeypatch.setattr(Recorder, "behind", lambda _recorder: True)
+        monkeypatch.setattr(Recorder, "waited", lambda _recorder: LATE_SECONDS + 0.01)
+    elif gate == "a slow commit":
+        monkeypatch.setattr(Recorder, "waited", lambda _recorder: LATE_SECONDS - 0.01)
     bench.step()
     found = steps(bench.subject.board.plans, time.monotonic())
-    assert found.unhealthy == (() if gate == "nothing" else ((CAMPAIGN, 1, 0),))
+    assert found.unhealthy == (() if gate in ("a slow commit", "nothing") else ((CAMPAIGN, 1, 0),))
 
 
 def test_dialers_share_a_slow_start_and_it_is_of_the_nodes_that_take_calls(bench: Bench) -> None:
