@@ -64,7 +64,7 @@ def total(
     """
     whose: Given = [("tenant_id = %s", tenant_id)]
     if campaign_id is not None:
-        whose = [("campaign_id = %s", campaign_id)]
+        whose.append(("campaign_id = %s", campaign_id))
     ended_so: Given = [] if disposition is None else [("disposition = %s", disposition)]
     parts, params = [], list[object]()
 

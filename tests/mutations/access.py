@@ -103,6 +103,14 @@ TENANTS = (
         ("tests/integration/api/test_calls.py::test_nothing_of_another_tenants_calls_is_seen",),
     ),
     Mutation(
+        "tenant filter missing: totals",
+        "a tenant learns how many calls another's campaign made",
+        "campaigns/call_counts.py",
+        'whose.append(("campaign_id = %s", campaign_id))',
+        'whose = [("campaign_id = %s", campaign_id)]',
+        ("tests/integration/dialer/test_call_counts.py::test_what_is_kept_is_what_the_rows_say",),
+    ),
+    Mutation(
         "tenant filter missing: resources",
         "a tenant reads and changes another's agents and numbers",
         "api/resources.py",
