@@ -123,17 +123,17 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
             command = [*pytest, "-p", "tests.instant", *run.arguments()]
             started[run] = (subprocess.Popen(command, stdout=said, stdin=subprocess.DEVNULL), said)
 
-        for _ in range(min(AT_ONCE, len(waiting))):
-            start()
-
         def end(number: int, _frame: FrameType | None) -> None:
             waiting.clear()
             for process, _ in started.values():
                 process.send_signal(number)
 
-        # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done.
+        # A Ctrl-C reaches every run by itself; each ends its servers and says what it has done. Before any is
+        # started: a shell has what it runs in the background ignore Ctrl-C, and so would the runs and their children.
         signal.signal(signal.SIGINT, lambda _number, _frame: waiting.clear())
         signal.signal(signal.SIGTERM, end)
+        for _ in range(min(AT_ONCE, len(waiting))):
+            start()
         statuses: list[int] = []
         while len(statuses) < len(started):
             pid, status, used = os.wait4(-1, 0)
