@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from peewee import DatabaseProxy
+from psycopg.pq import ExecStatus
 
 from database_pool import Pool
 
@@ -113,7 +114,8 @@ def rows(sql: str, *params: object) -> list[dict[str, Any]]:
     """Run one statement and return its rows as dicts, on the connection this greenlet holds."""
     cursor = db.execute_sql(sql, params)
     result = cursor.pgresult
-    if not result.nfields:
+    # A SELECT of no column has rows all the same.
+    if result.status != ExecStatus.TUPLES_OK:
         return []
     # The cursor's own description makes an object of each column, as dear as the rest of a small row.
     names = [result.fname(number).decode() for number in range(result.nfields)]

@@ -22,3 +22,16 @@ def test_a_process_that_stands_still_in_a_transaction_gives_its_rows_back(databa
     with pool.connection_context():
         assert rows("SELECT 1 AS one") == [{"one": 1}]
     pool.close_all()
+
+
+def test_a_statement_tells_its_rows_also_where_they_have_no_columns(database_url: str) -> None:
+    """`SELECT FROM` asks whether there is a row."""
+    pool = connect(database_url)
+    with pool.connection_context():
+        assert rows("SELECT FROM (VALUES (1), (2)) AS two") == [{}, {}]
+        assert rows("SELECT FROM tenant WHERE id = 'nobody'") == []
+        assert rows("SELECT id, name FROM tenant WHERE id = 'nobody'") == []
+        assert rows("CREATE TEMP TABLE nothing ()") == []
+        assert rows("INSERT INTO nothing DEFAULT VALUES") == []
+        assert rows("SELECT 1 AS one, 2 AS two") == [{"one": 1, "two": 2}]
+    pool.close_all()
