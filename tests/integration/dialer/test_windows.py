@@ -84,7 +84,10 @@ def positions(found: list[Due]) -> list[int]:
 
 def test_nobody_is_read_or_claimed_outside_his_own_window(world: World) -> None:
     campaign_id = windowed(world, EAST, WEST, contacts=2)
-    everybody = [wanted(Due(str(row["id"]), "")) for row in change("SELECT id FROM contact")]
+    everybody = [
+        wanted(Due(str(row["id"]), row["phone_number"]))
+        for row in change("SELECT id, phone_number FROM contact")
+    ]
     assert due(str(campaign_id), 10) == []
     assert claim(str(campaign_id), DIALER, everybody) == []
     opens(campaign_id, EAST, -2 * HOUR, -1.0)
