@@ -67,12 +67,14 @@ def cost(sql: str, *parameters: Any) -> int:
 
 def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID) -> None:
     with db.connection_context():
-        pending = [r["id"] for r in rows("SELECT id FROM contact WHERE status = 'pending' LIMIT 20")]
+        waiting = rows("SELECT id, phone_number FROM contact WHERE status = 'pending' LIMIT 20")
         generations = [r["generation"] for r in rows("SELECT generation FROM campaign WHERE id = %s", large)]
+    pending = [row["id"] for row in waiting]
     claim = {
         "campaigns": [str(large)],
         "generations": generations,
         "contacts": pending,
+        "numbers": [row["phone_number"] for row in waiting],
         "calls": [new_id() for _ in pending],
         "nodes": ["fs1"] * len(pending),
         "cores": [None] * len(pending),
