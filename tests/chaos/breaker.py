@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -75,6 +77,17 @@ class Breaker:
 
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), done))
         return True
+
+    def _end_soon(self, name: str, pid: int, seconds: float) -> None:
+        """Ask a child to end and, where it has not done so by then, tell it to at once, as any service manager does.
+        PostgreSQL that is asked while it recovers may shut down for ever."""
+        os.kill(pid, signal.SIGINT)
+
+        def at_once() -> None:
+            if self._stage.pids.get(name) == pid:
+                os.kill(pid, signal.SIGQUIT)
+
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), at_once))
 
     def _halt_for(self, seconds: float, name: str, pid: int, *, withholds: bool = False) -> bool:
         """Stop a process for a while; `withholds`: with an order that it was about to write."""

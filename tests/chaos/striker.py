@@ -29,6 +29,8 @@ REST_SECONDS = 30.0
 """A system that does not come up again within this time is struck all the same, and the figures show it."""
 FULL_DISK_BYTES = 20_000
 MOST_DIALERS_BROKEN = 2
+ENDED_SECONDS = 20.0
+"""A server that was asked to end has done so by then, or is told to at once."""
 BACK_SECONDS = 5.0
 """A killed node listens again, has its calls back and its links."""
 LINKED_SECONDS = 2.0
@@ -277,8 +279,10 @@ class Striker(Breaker):
         pid = self._stage.pids.get("postgres")
         if pid is None:
             return False
-        # SIGINT: "fast shutdown", what a restart of the service does.
-        os.kill(pid, signal.SIGINT if fault.kind is Kind.POSTGRES_RESTARTED else signal.SIGKILL)
+        if fault.kind is Kind.POSTGRES_RESTARTED:
+            self._end_soon("postgres", pid, ENDED_SECONDS)
+        else:
+            os.kill(pid, signal.SIGKILL)
         return True
 
     def _kill_backend(self, fault: Fault) -> bool:
