@@ -85,10 +85,12 @@ def fragment(template: str, values: Mapping[str, object]) -> Response:
 
 def shared(template: str, name: tuple[str, ...], values: Callable[[], Mapping[str, object]]) -> Response:
     """A part of a page that says nothing of who looks, made once for all who ask for it within a second; `name`
-    tells it from the tenant's others."""
+    tells it from the tenant's others. Who asks for it with `?now`, as a page that was just opened does, gets none
+    that is older than his question: he may be back from having changed something."""
+    parts = _shared_parts()
     whose = (current_caller().tenant_id, template, *name)
-    text = _shared_parts().get(whose, lambda: render_template(f"board/{template}", **values()))
-    return Response(text)
+    after = parts.now() if "now" in request.args else None
+    return Response(parts.get(whose, lambda: render_template(f"board/{template}", **values()), after=after))
 
 
 def _shared_parts() -> SharedParts:

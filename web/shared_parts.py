@@ -32,23 +32,31 @@ class SharedParts:
         self._parts: dict[tuple[str, ...], _Part] = {}
         self._now = now
 
-    def get(self, name: tuple[str, ...], make: Callable[[], str]) -> str:
+    def get(self, name: tuple[str, ...], make: Callable[[], str], *, after: float | None = None) -> str:
         """What `make` said within the last second, or says now; whoever comes while it is being made waits for it.
 
-        What it raises its caller gets, and whoever waited makes it himself.
+        One that was asked for before `after`, where that is given, is not good enough. What `make` raises its caller
+        gets, and whoever waited makes it himself.
         """
         part = self._parts.setdefault(name, _Part())
-        with part.making:
-            began = self._now()
-            if part.text is None or began - part.made_at >= YOUNG_SECONDS:
-                part.text = None
-                part.text = make()
-                # As old as the question: what came while it was made may not be in it.
-                part.made_at = began
-                self._forget(began)
-            return part.text
+        try:
+            with part.making:
+                began = self._now()
+                old = began - part.made_at >= YOUNG_SECONDS or (after is not None and part.made_at < after)
+                if part.text is None or old:
+                    part.text = None
+                    part.text = make()
+                    # As old as the question: what came while it was made may not be in it.
+                    part.made_at = began
+                return part.text
+        finally:
+            self._forget()
 
-    def _forget(self, now: float) -> None:
+    def now(self) -> float:
+        """The moment, as `after` takes it."""
+        return self._now()
+
+    def _forget(self) -> None:
         """Leave out what is old, and the oldest of too many; one that is being made is kept."""
         if len(self._parts) <= MOST_PARTS:
             return

@@ -29,10 +29,11 @@ function localize(root) {
 }
 
 // Put what the server says now in the place of `element`; what it refuses leaves it as it was. True where it was done.
-async function reread(element) {
+// `query` says how: with "?now" it is no second old, which it may be otherwise.
+async function reread(element, query = "") {
   let response;
   try {
-    response = await fetch(element.dataset.part, { headers: { Accept: "text/html" }, redirect: "error" });
+    response = await fetch(element.dataset.part + query, { headers: { Accept: "text/html" }, redirect: "error" });
   } catch {
     return false;
   }
@@ -51,7 +52,7 @@ localize(document);
 for (const element of document.querySelectorAll("[data-part][data-every]")) {
   const quiet = "quiet" in element.dataset;
   const status = quiet ? null : document.getElementById("live");
-  if (quiet) reread(element);
+  if (quiet) reread(element, "?now");
   let read = Date.now();
   setInterval(async () => {
     if (document.hidden || element.matches(":focus-within")) return;

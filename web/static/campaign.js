@@ -5,6 +5,8 @@
 const DRAW_MS = 500;
 const READ_MS = 2000;
 const LATE_MS = 10000;
+// A part of the page is so much older than the answer that brings it, at most: what was heard since is maybe not in it.
+const PART_MS = 1500;
 const SPAN = 180;
 const ROWS = 15;
 const NEW_ROWS = 3;
@@ -12,7 +14,7 @@ const page = document.getElementById("campaign");
 const live = document.getElementById("live");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
 const CAPS = JSON.parse(page.dataset.caps), AT_CAP = new Set(JSON.parse(page.dataset.full));
-const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, heard: 0, best: Infinity, behind: 0, shown: "" };
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, shown: "" };
 
 function tell(kind, words) {
   if (state.shown === kind + words) return;
@@ -187,6 +189,7 @@ function moved(event) {
   state.fresh.set(event.call_id, event);
   if (state.fresh.size > NEW_ROWS) state.fresh.delete(state.fresh.keys().next().value);
   state.callsOld = true;
+  state.moved = Date.now();
 }
 
 const stream = new EventSource(page.dataset.stream);
@@ -202,8 +205,8 @@ stream.onmessage = (message) => {
 };
 stream.addEventListener("contact", (message) => moved(JSON.parse(message.data)));
 stream.addEventListener("campaign", (message) => { heard(JSON.parse(message.data).at); state.headOld = true; });
-stream.addEventListener("end", () => { state.headOld = true; state.callsOld = true; });
-stream.addEventListener("reset", () => { state.headOld = true; state.callsOld = true; state.begun.clear(); readPace(); });
+stream.addEventListener("end", () => { state.headOld = true; state.callsOld = true; state.moved = Date.now(); });
+stream.addEventListener("reset", () => { state.headOld = true; state.callsOld = true; state.moved = Date.now(); state.begun.clear(); readPace(); });
 stream.onopen = () => { state.heard = Date.now(); };
 
 function drawState() {
@@ -228,7 +231,8 @@ setInterval(async () => {
   if (document.hidden) return;
   if (state.headOld && !parts.head.matches(":focus-within")) state.headOld = !(await reread(parts.head));
   if (state.callsOld && !parts.calls.matches(":focus-within")) {
-    state.callsOld = !(await reread(parts.calls));
+    const asked = Date.now();
+    state.callsOld = !(await reread(parts.calls)) || state.moved > asked - PART_MS;
     const last = document.getElementById("last");
     if (last) {
       put("answered", last.dataset.answered);

@@ -79,6 +79,17 @@ def test_a_part_that_many_read_is_no_other_tenants(site: Site) -> None:
         assert Browser(site, None).get(path).status_code == 303
 
 
+def test_a_page_that_was_just_opened_shows_what_was_just_changed(site: Site) -> None:
+    """A part that was made before the change is young still; who comes back from a form does not get that one."""
+    campaign_id, browser = site.create(1), Browser(site)
+    part = f"/campaigns/{campaign_id}/log/part"
+    for calls in (7, 8, 9):
+        assert f"to {calls}" not in browser.text(part)
+        changed = site.request("PATCH", f"/campaigns/{campaign_id}", json={"max_concurrent_calls": calls})
+        assert changed.status_code == 200
+        assert f"to {calls}" in browser.text(f"{part}?now")
+
+
 def test_stopping_for_good_takes_two_steps(site: Site) -> None:
     campaign_id, browser = site.in_state("running"), Browser(site)
     assert f'href="/campaigns/{campaign_id}/stop"' in browser.get(f"/campaigns/{campaign_id}").text

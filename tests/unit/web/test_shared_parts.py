@@ -50,6 +50,18 @@ def test_it_is_as_old_as_its_question() -> None:
     assert parts.get(("a",), lambda: "new") == "new"
 
 
+def test_who_wants_none_that_is_older_than_his_question_gets_none() -> None:
+    clock = Clock()
+    parts = SharedParts(clock)
+    assert parts.get(("a",), lambda: "before") == "before"
+    clock.at += 0.01
+    asked = parts.now()
+    assert parts.get(("a",), lambda: "after", after=asked) == "after"
+    # It is everybody's then, also of another who wants one since that moment.
+    assert parts.get(("a",), lambda: "again", after=asked) == "after"
+    assert parts.get(("a",), lambda: "again") == "after"
+
+
 def test_who_waited_for_one_that_failed_makes_it_himself() -> None:
     parts, tried = SharedParts(Clock()), list[str]()
 
@@ -73,4 +85,16 @@ def test_no_more_are_kept_than_a_few_hundred() -> None:
     for number in range(3 * MOST_PARTS):
         clock.at += 0.001
         assert parts.get((str(number),), lambda: "x") == "x"
+        assert len(parts._parts) <= MOST_PARTS + 1
+
+
+def test_what_cannot_be_made_is_not_kept_for_ever() -> None:
+    parts = SharedParts(Clock())
+
+    def fails() -> str:
+        raise ValueError("away")
+
+    for number in range(3 * MOST_PARTS):
+        with pytest.raises(ValueError, match="away"):
+            parts.get((str(number),), fails)
         assert len(parts._parts) <= MOST_PARTS + 1
