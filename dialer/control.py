@@ -2,7 +2,8 @@
 number, hang up.
 
 The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
-what is blocked or halted is on its way to a socket any more. Messages may be lost, so every dialer also looks
+what is blocked or halted is on its way to a socket any more, and every node has those that were, but for one that
+stands still. Messages may be lost, so every dialer also looks
 every second what is halted, by a statement of its own that nothing else can hold up, which calls have to end, and
 which of those that wait to leave may not any more
 (`lookout`); a pause and a stop are in the campaign's row, which each claim reads.
@@ -22,6 +23,7 @@ from gevent.event import Event as Signal
 from coordination.control_bus import ControlBus
 from coordination.errors import ControlBusUnavailable
 from coordination.topics import Topic
+from dialer.dispatch.sender import STALLED_SECONDS
 from dialer.hangups import Hangups
 from dialer.send_gate import SendGate, Suppressed
 from models import Pool, db
@@ -33,8 +35,9 @@ ACK_SECONDS = 1.5
 
 @dataclass(slots=True)
 class Control:
-    """Acts on control messages; one for each process. It reads by `pool`, or by the one that all share. `lifted` is
-    set where a halt may be over: what is halted is to be read at once."""
+    """Acts on control messages; one for each process. `wait_for_nodes` waits so many seconds at most until the nodes
+    have the orders that are under way. It reads by `pool`, or by the one that all share. `lifted` is set where a halt
+    may be over: what is halted is to be read at once."""
 
     dialer_id: str
     control_bus: ControlBus
@@ -42,6 +45,7 @@ class Control:
     hangups: Hangups
     refresh: Callable[[], None]
     handing_over: Callable[[str], None]
+    wait_for_nodes: Callable[[float], bool]
     pool: Pool | None = None
     lifted: Signal = field(default_factory=Signal)
 
@@ -85,6 +89,7 @@ class Control:
     def _answer(self, token: str) -> None:
         if not self.send_gate.wait_for_writes(ACK_SECONDS):
             return
+        self.wait_for_nodes(STALLED_SECONDS)
         try:
             self.control_bus.ack(token, self.dialer_id)
         except ControlBusUnavailable as error:

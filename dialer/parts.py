@@ -323,6 +323,7 @@ class Parts:
             self.hangups,
             self.refresh,
             self._on_handover,
+            self.sender.wait_for_nodes,
             # Whose statements the server ends soon, and that waits for no lock.
             self.claim_pool,
         )

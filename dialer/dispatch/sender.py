@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+import gevent
 import structlog
 
 from campaigns.actions import ActionRefused
@@ -24,6 +25,7 @@ from freeswitch.cluster import Cluster, NodeLink
 from freeswitch.errors import CommandRefused, MaybeSent, NotConnected, Withheld
 from freeswitch.originate import OriginateRequest
 from freeswitch.protocol import ProtocolError
+from limits.acquire_request import WIRE_SECONDS
 
 log = structlog.get_logger()
 
@@ -81,6 +83,8 @@ class Sender:
         # By node, the calls whose orders it may not have answered, the oldest first.
         self._ordered: dict[str, deque[LiveCall]] = {}
         self._late_since: dict[str, float] = {}
+        # The call that passed its check last, and what this thread had computed by then.
+        self._checked: tuple[LiveCall | None, float] = (None, 0.0)
 
     def send(self, call: LiveCall, request: OriginateRequest, permit_expires: float) -> SendOutcome:
         """Write the originate of a committed call, unless something forbids it. `permit_expires` is monotonic."""
@@ -104,6 +108,7 @@ class Sender:
                 return SendOutcome.REFUSED
             except MaybeSent:
                 log.warning("originate_cut_off", call_id=call.call_id, node=call.node)
+        self._note_hold_up(call)
         hit(FaultPoint.WRITTEN)
         for listener in self._order_listeners:
             listener.on_order()
@@ -115,6 +120,18 @@ class Sender:
         if call.suppressed or self._suppressed(call) or self._now() >= call.leaves_before:
             return False
         return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)
+
+    def wait_for_nodes(self, timeout: float) -> bool:
+        """Wait until the nodes have answered the orders that are under way now: one that was late to read its order
+        would carry it out after we had said that none leaves. False when one took longer: it stands still, or is
+        gone."""
+        under_way = [call for ordered in self._ordered.values() for call in ordered if call.unacknowledged]
+        deadline = self._now() + timeout
+        while any(call.unacknowledged for call in under_way):
+            if self._now() >= deadline:
+                return False
+            gevent.sleep(0.001)
+        return True
 
     def _suppressed(self, call: LiveCall) -> bool:
         return self._send_gate.suppresses(
@@ -183,10 +200,23 @@ class Sender:
             if now >= permit_expires or not self.allowed(call) or not call.write(now, link.core_uuid):
                 return False
             self._ordered.setdefault(call.node, deque()).append(call)
+            self._checked = call, time.thread_time()
             hit(FaultPoint.CHECKED)
             return True
 
         return may_leave
+
+    def _note_hold_up(self, call: LiveCall) -> None:
+        """Say where the machine took the processor from this process between the check and the write: the order may
+        have left later than its permit allows, which nobody can rule out and whoever judges a cap has to know. What
+        this process itself did meanwhile is no excuse."""
+        checked, computed = self._checked
+        if checked is not call or call.sent_at is None:
+            return
+        held, computed = self._now() - call.sent_at, time.thread_time() - computed
+        if held > WIRE_SECONDS > 2 * computed:
+            now = time.time()
+            log.warning("originate_held_up", call_id=call.call_id, checked_at=now - held, written_at=now)
 
     def _on_read(self, call: LiveCall) -> Callable[[], None]:
         def read() -> None:

@@ -159,14 +159,18 @@ def spans(view: LedgerView, lines: Iterable[Originate], deaths: Iterable[tuple[s
 
 
 def departures(
-    orders: Iterable[Order], withheld: Iterable[tuple[float, float]]
+    orders: Iterable[Order],
+    withheld: Iterable[tuple[float, float]],
+    held_up: Mapping[str, tuple[float, float]] | None = None,
 ) -> Callable[[Originate], float]:
     """When what a node carried out had left for it: the last time, where its order was given more than once. Where
     none was seen to leave, when it was carried out.
 
     `withheld` are the times in which a dialer was stopped between its guard and its write: of what leaves as it goes
-    on, one order is as old as that. Nobody can look at a clock and write at once.
+    on, one order is as old as that. Nobody can look at a clock and write at once. `held_up` are, by a call's id, the
+    same of a dialer from which the machine took the processor there (`tests.chaos.held_up`).
     """
+    held_up = held_up or {}
     left: dict[tuple[str, str], list[float]] = defaultdict(list)
     stood = sorted(withheld, key=lambda span: span[1])
     for order in sorted(orders, key=lambda order: order.t):
@@ -175,7 +179,9 @@ def departures(
         )
         if released is not None:
             stood.remove(released)
-        left[order.node, order.uuid].append(order.t if released is None else released[0])
+        checked, written = held_up.get(order.uuid, (order.t, order.t))
+        t = checked if checked <= order.t <= written + CLOCKS_SECONDS else order.t
+        left[order.node, order.uuid].append(t if released is None else released[0])
 
     def departure(line: Originate) -> float:
         return max((t for t in left[line.node, line.uuid] if t <= line.t + CLOCKS_SECONDS), default=line.t)

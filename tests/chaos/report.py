@@ -38,6 +38,7 @@ def report(seed: int, size: Size, result: Result, verdict: Verdict) -> str:
         "suppressions": len(struck.suppressed),
         "calls held past either": len(verdict.held),
         "before an answer": len(hung_up(records.view, struck.stops)),
+        "orders held by a busy machine": len(struck.held_up),
         "transitions": len(records.told),
         "listeners, their resets": f"{len(records.listeners)}, {resets}",
         "calls could be started": f"{result.up:.0%} of the time",

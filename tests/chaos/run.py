@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.faults import STOPS, Kind, Size, schedule
+from tests.chaos.held_up import HeldUp
 from tests.chaos.play import Play
 from tests.chaos.records import Records, left_open, permits_held, read, settles, unpublished
 from tests.chaos.stage import Stage, Watch
@@ -44,7 +45,8 @@ def perform(
 ) -> Result:
     """All of one run."""
     began = time.monotonic()
-    stage = on(home, seed=seed, clocks=dict(clocks), output=output)
+    held_up = HeldUp(output)
+    stage = on(home, seed=seed, clocks=dict(clocks), output=held_up)
     with stage:
         stage.wait_ready(READY_SECONDS)
         play = Play(stage, size, stops=not STOPS.isdisjoint(kinds))
@@ -74,6 +76,7 @@ def perform(
         settles(play.quiet, 45)
         settles(lambda: permits_held(stage) == 0, 45)
         striker.struck.stops += play.acts.stops
+        striker.struck.held_up |= held_up.spans
         striker.struck.away += [Away(begin, end) for begin, end in watch.down]
         records = read(stage, play.played(), striker.struck)
         play.end()

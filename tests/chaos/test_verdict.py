@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from simulator.ledger import Start, Step
 from tests.chaos import verdict
 from tests.chaos.caps import CAPPED, CPS_WINDOWS, MINUTE_WINDOWS, Cap, Limit, Scope
+from tests.chaos.held_up import HeldUp
 from tests.chaos.listener_client import Heard
 from tests.chaos.one_call import CALL, CAMPAIGN, CONTACT, NUMBER, TOLD, originate, records, row
 from tests.chaos.records import Listener, Records
@@ -356,6 +358,37 @@ def test_a_rate_is_that_at_which_orders_left_whatever_held_them_on_the_way() -> 
             " held of d1 left 4.900, carried out 5.000; next of d1 left 5.100, carried out 5.100"
         )
     ]
+
+
+def test_what_a_busy_machine_held_up_after_its_check_counts_as_of_then() -> None:
+    def found(**held_up: tuple[float, float]) -> list[str]:
+        given = records()
+        given.caps.append(Cap(Scope.GATEWAY, Limit(1), "gw", CPS_WINDOWS))
+        given.view.originates[:] = [originate("held", 5.1), originate("next", 6.0)]
+        given.view.steps[:] = [Step(9.0, "end", "held"), Step(9.0, "end", "next")]
+        given.orders[:] = [Order(5.1, "fs1", "held"), Order(6.0, "fs1", "next")]
+        given.struck.held_up.update(held_up)
+        return compare(given).found[verdict.CAPS]
+
+    assert found()
+    assert found(held=(5.04, 5.11)) == []
+    assert found(held=(5.04, 5.06)), "it left when that was over already"
+    assert found(held=(5.12, 5.14)), "it had left before that"
+    assert found(other=(5.04, 5.11))
+
+
+def test_what_dialers_say_of_it_is_read() -> None:
+    passed_on: list[tuple[str, str]] = []
+    held_up = HeldUp(lambda name, line: passed_on.append((name, line)))
+    renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    fields = {"checked_at": 1796041474.5, "written_at": 1796041474.53}
+    call_id = "01a22c69-fe9c-784f-9bb7-b76d0d951cc9"
+    event = {"timestamp": "t", "level": "warning", "event": "originate_held_up", "call_id": call_id, **fields}
+    lines = [str(renderer(None, "", event)), "level=info event=call_sent call_id=x checked_at=1.0"]
+    for line in lines:
+        held_up("dialer.1", line)
+    assert held_up.spans == {call_id: (1796041474.5, 1796041474.53)}
+    assert passed_on == [("dialer.1", line) for line in lines]
 
 
 def test_what_a_dialer_was_stopped_with_after_its_guard_counts_as_of_then() -> None:

@@ -473,6 +473,24 @@ TWICE = (
         "if self.send_gate.draining:",
         (f"{ORDERS}::test_a_pause_is_answered_once_the_write_under_way_is_over",),
     ),
+    Mutation(
+        "pause answered before the node has the orders",
+        "a node that reads an order late carries it out after its dialer has said that none leaves any more",
+        "dialer/control.py",
+        "        self.wait_for_nodes(STALLED_SECONDS)\n",
+        "",
+        (
+            "tests/unit/dialer/test_small_parts.py::test_an_answer_comes_once_the_nodes_have_what_was_on_its_way",
+        ),
+    ),
+    Mutation(
+        "orders under way forgotten",
+        "whoever waits for the nodes' answers does not wait for those that are still to come",
+        "dialer/dispatch/sender.py",
+        "        while any(call.unacknowledged for call in under_way):\n",
+        "        while any(call.unacknowledged for call in under_way[:1]):\n",
+        (f"{SENDER}::test_an_answer_waits_for_the_nodes_that_have_an_order_under_way_and_for_no_later_one",),
+    ),
 )
 
 LOST = (

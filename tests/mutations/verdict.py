@@ -120,6 +120,14 @@ SEEN = (
         ),
     ),
     Mutation(
+        "a hold-up excuses everything",
+        "an order that was late in spite of its check is dated back by what a dialer said of another moment",
+        "tests/chaos/caps.py",
+        "        t = checked if checked <= order.t <= written + CLOCKS_SECONDS else order.t\n",
+        "        t = checked\n",
+        (f"{VERDICT}::test_what_a_busy_machine_held_up_after_its_check_counts_as_of_then",),
+    ),
+    Mutation(
         "second legs not counted",
         "a gateway that carries more second legs than it may is not seen",
         "tests/chaos/caps.py",

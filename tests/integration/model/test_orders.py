@@ -96,6 +96,8 @@ def test_a_pause_is_answered_once_the_write_under_way_is_over(rig: Rig) -> None:
     acked: list[str] = []
     control_bus: Any = SimpleNamespace(ack=lambda token, _dialer: acked.append(token))
     dialer.process.control.control_bus = control_bus
+    # Of what was written the node's answer is waited for too, but no longer than a node may stand still.
+    dialer.process.control.wait_for_nodes = lambda _seconds: True
     answering = gevent.spawn(dialer.process.control._answer, "token")
     answering.join(0.1)
     assert acked == [], "it was answered with a frame under way"

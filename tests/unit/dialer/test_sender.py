@@ -7,7 +7,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
+import gevent
 import pytest
+from structlog.testing import capture_logs
 
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.sender import OWN_LAG_SECONDS, STALLED_SECONDS, Sender, SendOutcome
@@ -20,9 +22,11 @@ from freeswitch.cluster import Cluster
 from freeswitch.errors import CommandRefused, NotConnected, Withheld
 from freeswitch.originate import OriginateRequest
 from freeswitch.originate import originate as command_of
+from limits.acquire_request import WIRE_SECONDS
 from tests.unit.dialer.factories import make_call, make_gateway, make_plan, make_recorder
 
 NOW = 1e12
+HANG_SECONDS = 60.0
 
 
 class Link:
@@ -33,6 +37,8 @@ class Link:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.down = False
+        self.writing: Callable[[], object] = lambda: None
+        """What happens between the guard and the write."""
         self.replies: list[Callable[[str | None], None]] = []
 
     def originate(
@@ -47,6 +53,7 @@ class Link:
             raise NotConnected("fs1", "down")
         if not guard():
             raise Withheld("fs1", "no")
+        self.writing()
         self.sent.append(request.call_id)
         self.on_reply, self.on_read = on_reply, on_read
         self.replies.append(on_reply)
@@ -157,6 +164,60 @@ def test_what_could_not_be_sent_says_nothing_of_the_number_and_of_this_machine(
     assert recorded == [(call.call_id, cause)]
     ended = never_sendable(call, cause)
     assert (ended.disposition, ended.cause, ended.counts) == ("not_sent", cause, False)
+
+
+def test_an_answer_waits_for_the_nodes_that_have_an_order_under_way_and_for_no_later_one(
+    bench: Bench,
+) -> None:
+    bench.clock = [100.0]
+    assert bench.sender.wait_for_nodes(0.0), "nothing is under way"
+    bench.send(make_call())
+    bench.send(make_call())
+    assert not bench.sender.wait_for_nodes(0.0)
+    waiting = gevent.spawn(bench.sender.wait_for_nodes, 5.0)
+    gevent.sleep(0)
+    bench.send(make_call())
+    for reply in bench.link.replies[:2]:
+        waiting.join(0.01)
+        assert not waiting.ready()
+        reply("+OK Job-UUID: x")
+    assert waiting.get(timeout=HANG_SECONDS) is True
+
+
+def test_a_node_that_stands_still_is_not_waited_for_for_ever(bench: Bench) -> None:
+    bench.clock = [100.0]
+    bench.send(make_call())
+    waiting = gevent.spawn(bench.sender.wait_for_nodes, 5.0)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    bench.clock = [105.0]
+    assert waiting.get(timeout=HANG_SECONDS) is False
+
+
+def test_an_order_that_the_machine_held_up_after_its_check_is_told_of(bench: Bench) -> None:
+    bench.clock = [100.0]
+    for held in (0.0, 0.9 * WIRE_SECONDS, 1.5 * WIRE_SECONDS):
+        bench.link.writing = lambda held=held: bench.clock.__setitem__(0, bench.clock[0] + held)  # type: ignore[misc]
+        call = make_call()
+        with capture_logs() as logs:
+            assert bench.send(call) is SendOutcome.SENT
+        told = [(line["call_id"], round(line["written_at"] - line["checked_at"], 6)) for line in logs]
+        assert told == ([(call.call_id, 1.5 * WIRE_SECONDS)] if held > WIRE_SECONDS else [])
+
+
+def test_what_the_process_itself_did_between_check_and_write_is_no_hold_up(bench: Bench) -> None:
+    bench.clock = [100.0]
+
+    def computes() -> None:
+        began = time.thread_time()
+        while time.thread_time() - began < WIRE_SECONDS:
+            pass
+        bench.clock[0] += 2 * WIRE_SECONDS
+
+    bench.link.writing = computes
+    with capture_logs() as logs:
+        assert bench.send(make_call()) is SendOutcome.SENT
+    assert logs == []
 
 
 def test_a_lost_connection_keeps_the_call(bench: Bench) -> None:

@@ -218,14 +218,30 @@ def test_a_ring_that_cannot_be_answered_is_logged_and_not_raised() -> None:
         raise ControlBusUnavailable("answering", "away")
 
     control_bus = cast(ControlBus, SimpleNamespace(ack=ack))
-    control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None)
+    control = Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None, lambda _: True)
     control._answer("token")
+
+
+def test_an_answer_comes_once_the_nodes_have_what_was_on_its_way() -> None:
+    told: list[str] = []
+
+    def wait_for_nodes(seconds: float) -> bool:
+        told.append("nodes" if seconds > 0 else "none")
+        return False
+
+    control_bus = cast(ControlBus, SimpleNamespace(ack=lambda token, _dialer: told.append(token)))
+    Control(ME, control_bus, SendGate(), NOBODY, lambda: None, lambda _: None, wait_for_nodes)._answer(
+        "token"
+    )
+    assert told == ["nodes", "token"]
 
 
 def test_a_message_that_lifts_a_halt_opens_nothing_by_itself() -> None:
     """It may come after that of a halt which was answered since: what is halted is read at once, and that counts."""
     gate, refreshed = SendGate(), Signal()
-    control = Control(ME, cast(ControlBus, NOBODY), gate, NOBODY, refreshed.set, lambda _: None)
+    control = Control(
+        ME, cast(ControlBus, NOBODY), gate, NOBODY, refreshed.set, lambda _: None, lambda _: True
+    )
     gate.halt("t")
     control.on_message(Topic.UNHALT, {"scope": "t"})
     assert control.lifted.is_set()
