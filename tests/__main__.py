@@ -2,8 +2,8 @@
 
 Many tests mostly wait (for phones that ring, for leases that lapse, for servers that start), others mostly compute:
 side by side they take the time of the longest run, which begins among the first. pytest-xdist does not work under
-gevent's monkey patch. `--quick` runs what starts no process, `--full` goes to all of the runs. A failure is shown
-when it happens.
+gevent's monkey patch. `--quick` runs what starts no process, `--full` goes to all of the runs; what judges real
+seconds then comes when all others are over. A failure is shown when it happens.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import cache_from_source
 from pathlib import Path
 from types import FrameType
 from typing import IO
+
+from tests.judging import JUDGED, ONLY, OTHERS
 
 FULL, QUICK = "--full", "--quick"
 API = "tests/integration/api"
@@ -48,6 +50,8 @@ DEATHS = tuple(
 )
 """Where leases lapse and links are cut: they wait for most of their time."""
 MODEL = "tests/integration/model"
+MUTATIONS = "tests/integration/test_mutations.py"
+MADE_UP = tuple(f"{API}/test_{name}.py" for name in ("generated_requests", "hostile_fields"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ class Run:
     """One pytest run: what is chosen, and what is left to others."""
 
     name: str
-    chosen: Sequence[str]
-    left_out: Sequence[str] = ()
+    chosen: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    quiet: bool = False
+    """Begins once all are over that are not."""
 
     def arguments(self) -> list[str]:
         """As pytest takes them."""
@@ -67,10 +73,11 @@ UNIT = (
     Run("units that compute", COMPUTING),
     Run("other units", ("tests/unit",), COMPUTING),
 )
+CHAOS = Run("chaos", ("tests/chaos",))
 ALL = (
     Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
     Run("faults, end to end", FAULTS),
-    Run("chaos", ("tests/chaos",)),
+    CHAOS,
     Run("this machine", (LOCAL,)),
     Run("dialer", (DIALER,), DEATHS),
     Run("api", (API,)),
@@ -85,11 +92,34 @@ ALL = (
 end sooner. Those that compute fill the processors beside them, and at the end."""
 
 
+def full_runs() -> list[Run]:
+    """ALL with `--full`: longest first, and what judges real seconds when the machine has nothing else to do."""
+    others = (replace(run, left_out=(*run.left_out, MUTATIONS, *MADE_UP)) for run in ALL if run is not CHAOS)
+    longest = CHAOS, Run("mutations", (MUTATIONS,)), Run("requests that are made up", MADE_UP)
+    judged = judged_files()
+    whole = tuple(path for path in judged if path.startswith("tests/e2e/"))
+    parts = tuple(path for path in judged if path not in whole)
+    return [
+        *(replace(run, chosen=(f"{JUDGED}={OTHERS}", *run.chosen)) for run in (*longest, *others)),
+        Run("real seconds, end to end", (f"{JUDGED}={ONLY}", *whole), quiet=True),
+        Run("real seconds of parts", (f"{JUDGED}={ONLY}", *parts), quiet=True),
+    ]
+
+
+def judged_files() -> list[str]:
+    """Those that have a test which asks for the fixture `judge`."""
+    found = (
+        path for path in (ROOT / "tests").rglob("test_*.py") if "judge: Judge" in path.read_text("utf-8")
+    )
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
 AT_ONCE = 7
 """More of them would only keep each other from the processors."""
 
 
-APP = Path(__file__).parents[1] / "app.py"
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "app.py"
 IMPORTING = (f"{API}/test_health.py", f"{DIALER}/test_deaths.py")
 """They import what nearly every run does: the application, a dialer, what the tests are written with."""
 
@@ -107,7 +137,7 @@ def main(arguments: Sequence[str]) -> int:
         return side_by_side(UNIT, pytest)
     if given - {FULL}:
         return subprocess.run([*pytest, *arguments], check=False).returncode
-    return side_by_side(ALL, [*pytest, *arguments])
+    return side_by_side(full_runs() if FULL in given else ALL, [*pytest, *arguments])
 
 
 def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
@@ -116,6 +146,15 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
         began = time.monotonic()
         started: dict[Run, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
         waiting = list(runs)
+
+        def start_all() -> None:
+            while waiting and len(started) - len(statuses) < AT_ONCE:
+                busy = any(
+                    process.returncode is None for run, (process, _) in started.items() if not run.quiet
+                )
+                if waiting[0].quiet and busy:
+                    break
+                start()
 
         def start() -> None:
             run = waiting.pop(0)
@@ -132,9 +171,8 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
         # started: a shell has what it runs in the background ignore Ctrl-C, and so would the runs and their children.
         signal.signal(signal.SIGINT, lambda _number, _frame: waiting.clear())
         signal.signal(signal.SIGTERM, end)
-        for _ in range(min(AT_ONCE, len(waiting))):
-            start()
         statuses: list[int] = []
+        start_all()
         while len(statuses) < len(started):
             pid, status, used = os.wait4(-1, 0)
             over = next((run for run, (process, _) in started.items() if process.pid == pid), None)
@@ -143,8 +181,7 @@ def side_by_side(runs: Sequence[Run], pytest: Sequence[str]) -> int:
             process, output = started[over]
             process.returncode = os.waitstatus_to_exitcode(status)
             statuses.append(process.returncode)
-            if waiting:
-                start()
+            start_all()
             took = time.monotonic() - began, used.ru_utime + used.ru_stime
             _show(over, took, output, whole=process.returncode != 0)
         return next((status for status in statuses if status), 0)

@@ -26,7 +26,7 @@ from local.valkey import EmbeddedValkey
 from tests.databases import Databases
 from tests.examples import profile
 from tests.folders import folder_of_a_run
-from tests.judging import Judge
+from tests.judging import JUDGED, ONLY, OTHERS, Judge
 from tests.shared_postgres import TEMPLATE, SharedPostgres, make_template
 from tests.variables import OUR_VARIABLES, RUN_MARK
 
@@ -36,6 +36,9 @@ SHARED_POSTGRES = "--shared-postgres"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the long tests marked `full`")
+    parser.addoption(
+        JUDGED, choices=(ONLY, OTHERS), help="of the tests, those that judge real seconds, or the others"
+    )
     parser.addoption(SHARED_POSTGRES, metavar="HOME", help="use the PostgreSQL that runs in this home")
 
 
@@ -65,12 +68,23 @@ def _log_plainly() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen := config.getoption(JUDGED):
+        _keep(config, items, judged=chosen == ONLY)
     if config.getoption("--full"):
         return
     skip = pytest.mark.skip(reason="long: runs with --full")
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], *, judged: bool) -> None:
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        (kept if ("judge" in getattr(item, "fixturenames", ())) == judged else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,13 @@
-"""Real seconds and rates, which are judged under --full alone: otherwise they would ask for a fast machine."""
+"""Real seconds and rates, which are judged under --full alone: otherwise they would ask for a fast machine.
+
+A test that asks for the fixture `judge` is one of them: `python -m tests --full` runs these by themselves.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+JUDGED, ONLY, OTHERS = "--judged", "only", "others"
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,8 @@ def campaign_on(stack: Stack, max_call_seconds: int, **options: Any) -> Iterator
     tenant.act(campaign, "stop?hangup=true")
 
 
-RUNS = [1, *(pytest.param(run, marks=pytest.mark.full) for run in range(2, 11))]
+RUNS = [1, pytest.param(2, marks=pytest.mark.full)]
+"""What a fault meets is chance, of which most is up to chaos."""
 
 
 @pytest.fixture(params=RUNS)

@@ -85,7 +85,7 @@ def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: J
 
 
 @pytest.mark.full
-def test_four_dialers_keep_to_600_calls_a_minute_and_use_them(make_stack: StackMaker) -> None:
+def test_four_dialers_keep_to_600_calls_a_minute_and_use_them(make_stack: StackMaker, judge: Judge) -> None:
     nodes = SimulatorOptions(speed=2.0, cps=NODE_CPS, arguments=("--sps", str(NODE_SESSIONS_PER_SECOND)))
     stack = make_stack(dialers=4, simulator=nodes)
     tenant = new_tenant(stack, limits={"calls_per_minute": 600, "concurrent_max": 40})
@@ -104,7 +104,7 @@ def test_four_dialers_keep_to_600_calls_a_minute_and_use_them(make_stack: StackM
     dialers = {line.dialer for line in view.originates}
     print(f"{used} calls in {LONG_SECONDS:.0f} s, at most {busiest} in a minute and {live} ({peaks}) at once")
     assert busiest <= 600
-    assert used >= USED * 10 * LONG_SECONDS
+    judge.at_least(used, USED * 10 * LONG_SECONDS, f"calls in {LONG_SECONDS:.0f} s at 600 a minute")
     assert live <= 40
     assert max(peaks) <= 20
     assert len(dialers) == 4

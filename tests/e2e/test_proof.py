@@ -23,7 +23,7 @@ from tests.judging import Judge
 ADOPTED_SECONDS = 15.0
 LATE_SECONDS = 5.0
 """For a machine that is busy with other things."""
-RUNS = 7
+RUNS = 3
 COMPLETED = 600
 """Of the demo's list, so many at the least are reached."""
 STAYING = 20
@@ -81,7 +81,7 @@ def test_the_ledgers_agree_with_the_records_of_demo_runs(
     judge.at_most(min(seconds), 60, "seconds of a demo")
 
 
-@pytest.mark.parametrize("run", [1, *(pytest.param(n, marks=pytest.mark.full) for n in range(2, 11))])
+@pytest.mark.parametrize("run", [1, *(pytest.param(n, marks=pytest.mark.full) for n in (4, 7, 10))])
 def test_the_ledgers_agree_after_a_dialer_was_killed(stack: Stack, run: int, judge: Judge) -> None:
     client = client_of(stack)
     campaign = create(client)

@@ -24,6 +24,7 @@ from api.transactions import WORK_SECONDS, transaction
 from local.postgres import EmbeddedPostgres
 from models import db, rows
 from tests.integration.api.site import Site, csv_of, settings_for, site_over
+from tests.judging import Judge
 from tests.waiting import HANG_SECONDS, wait_until
 from tests.wire import Wire
 
@@ -58,12 +59,12 @@ def promptly(work: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.full
-def test_a_silent_database_is_told_of_within_two_seconds(wired: Site, wire: Wire) -> None:
+def test_a_silent_database_is_told_of_within_two_seconds(wired: Site, wire: Wire, judge: Judge) -> None:
     assert wired.get("/campaigns").status_code == 200
     wire.hang()
     begun = time.monotonic()
     is_unavailable(wired.get("/campaigns"))
-    assert time.monotonic() - begun < PROMPTLY
+    judge.at_most(time.monotonic() - begun, PROMPTLY, "seconds of an answer without a database")
 
 
 ROUTES = [

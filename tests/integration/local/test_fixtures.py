@@ -126,6 +126,14 @@ def test_long_tests_run_with_full_only_and_are_seen_to_be_skipped(
     assert ("long: runs with --full" in output) == (not arguments)
 
 
+@pytest.mark.parametrize(("judged", "passed"), [("only", "test_seconds"), ("others", "test_nothing")])
+def test_what_judges_real_seconds_is_told_apart(tmp_path: Path, judged: str, passed: str) -> None:
+    tests = "def test_seconds(judge):\n    pass\ndef test_nothing():\n    pass\n"
+    output, _ = pytest_run(tests, tmp_path, f"--judged={judged}", "-vv").communicate(timeout=HANG_SECONDS)
+    assert f"::{passed}" in output
+    assert "1 passed, 1 deselected" in output
+
+
 def test_what_a_developer_has_set_does_not_reach_the_tests(tmp_path: Path) -> None:
     look = (
         "import os\ndef test_environment():\n    assert 'a developer has set it' not in os.environ.values()\n"
