@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import marshmallow as ma
 import orjson
@@ -94,6 +94,12 @@ class CampaignChanges(TypedDict, total=False):
     key_column: str | None
 
 
+CALLS_AT_ONCE: Final = (
+    "The upper bound is the platform's setting. Started, the tenant's running campaigns together must fit into its "
+    "concurrent_max."
+)
+
+
 class NameAndCapFields(schemas.Schema):
     """What a campaign is called, and how many calls it may have."""
 
@@ -104,8 +110,7 @@ class NameAndCapFields(schemas.Schema):
         metadata={
             "minimum": 1,
             "description": "Left out: the tenant's default_max_concurrent_calls (/defaults), or else "
-            f"{DEFAULT_CONCURRENT}. The upper bound is the platform's setting. Started, the tenant's running "
-            "campaigns together must fit into its concurrent_max.",
+            f"{DEFAULT_CONCURRENT}. {CALLS_AT_ONCE}",
         },
     )
 
@@ -227,6 +232,11 @@ class ChangeableFields(
 
 class CampaignPatch(Patch, ChangeableFields):
     """What to change of a campaign. scheduled_at only of one that was not started; null makes it a draft again."""
+
+    # What a new one leaves out, and asks for nothing by null, is asked for here.
+    max_concurrent_calls = schemas.Integer(
+        -schemas.INT_MAX, metadata={"minimum": 1, "description": CALLS_AT_ONCE}
+    )
 
 
 class CampaignFields(ChangeableFields):

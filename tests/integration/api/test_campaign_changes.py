@@ -44,6 +44,18 @@ def test_a_cap_keeps_the_platforms_bounds(site: Site, calls: int) -> None:
     assert (response.status_code, response.text) == (400, text)
 
 
+def test_a_cap_cannot_be_taken_away(site: Site) -> None:
+    """What a new campaign may leave out: null asks for nothing there."""
+    campaign_id = site.create()
+    before = cap(site, campaign_id)
+    response = patch(site, campaign_id, max_concurrent_calls=None)
+    assert (response.status_code, response.text) == (
+        400,
+        "max_concurrent_calls is null; it must not be null.",
+    )
+    assert cap(site, campaign_id) == before
+
+
 def test_what_may_not_be_changed_is_refused_by_name(site: Site) -> None:
     response = patch(site, site.create(), agent_id=site.agent_id)
     assert response.status_code == 400
