@@ -78,7 +78,8 @@ def test_of_five_thousand_requests_with_a_key_none_is_an_error_of_ours(site: Sit
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
         for there in (True, False)
     ]
-    each = 2 * MANY // (len(found) * len(kinds))
+    # Of some operations nothing wrong can be made up.
+    each = MANY // (len(found) * len(kinds)) + 1
     asked = 0
     for operation in found:
         for mode, there in kinds:

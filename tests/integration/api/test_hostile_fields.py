@@ -14,11 +14,14 @@ from tests.integration.api.site import Site
 from tests.integration.api.test_generated_requests import answered, patience  # noqa: F401 - a fixture
 from tests.integration.api.test_single_calls import limiter_state
 
-HOSTILE = [
+DEEP = [
     b"[" * 100_000,
     b"[" * 5_000 + b"]" * 5_000,
     b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
     b"[" * 200 + b"]" * 200,
+]
+HOSTILE = [
+    *DEEP,
     b"9" * 4_301,
     b"-" + b"9" * 4_301,
     b"1" + b"0" * 30,
@@ -36,6 +39,7 @@ HOSTILE = [
     b'[{"\\u0000":"\\ud800"}]',
     b"null",
 ]
+PREVIEW = "/campaigns/preview"
 LONGEST_REFUSAL = 2_000
 PLACES = {"agent_id": "agent", "phone_number_id": "number", "campaign_id": "campaign", "gateway_id": "spare"}
 
@@ -67,8 +71,20 @@ def test_no_field_of_any_body_makes_an_error_of_ours(site: Site, role: str) -> N
             sent += 1
             assert answer.status_code < 500, (method, where, body[:200], answer.text)
             assert answer.status_code < 400 or len(answer.text) < LONGEST_REFUSAL, (method, where, body[:200])
+            assert refused(answer, where) or not any(deep in body for deep in DEEP), (
+                method,
+                where,
+                body[:80],
+            )
     print(f"{sent} hostile bodies with a key of role {role}")
     assert sent > 2_000
+
+
+def refused(answer: Any, where: str) -> bool:
+    """Whether nothing was taken; a preview says so of each row."""
+    if where == PREVIEW and answer.status_code == 200:
+        return bool(answer.json["accepted"] == 0)
+    return bool(400 <= answer.status_code < 500)
 
 
 def hostile(good: Mapping[str, Any], fields: list[str]) -> Iterator[bytes]:
