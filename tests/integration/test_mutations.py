@@ -1,30 +1,25 @@
-"""Each invariant, broken on purpose, is noticed: `python -m tests.mutations` does it side by side, or tries a few.
-
-That the tests pass on what is not broken is not tried here: each of them is of the same `--full` run.
-"""
+"""Each invariant, broken on purpose, is noticed: all of `python -m tests.mutations` in one go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
-from tests.mutations.mutation import Mutation
-from tests.mutations.run import tried_with, workplaces
+from tests.mutations.run import processors, try_all
 from tests.mutations.table import MUTATIONS
-from tests.mutations.workplace import Workplace
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Workplace]:
-    with workplaces(1) as (one,):
-        yield one
+END_SECONDS = 3600
+"""Ends a hang: all of them take a quarter of an hour of one processor, and a run without an end its own bound."""
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_a_mutation_is_caught(place: Workplace, mutation: Mutation) -> None:
-    for test in mutation.tests:
-        trial = tried_with(place, mutation, test)
-        assert not trial.missed, trial.missed
+@pytest.mark.full
+@pytest.mark.timeout(END_SECONDS)
+def test_every_mutation_is_caught() -> None:
+    seen, missed = 0, []
+    with closing(try_all(MUTATIONS, processors())) as all_tried:
+        for tried in all_tried:
+            seen += 1
+            missed += [f"{tried.mutation.name}: {said}" for said in tried.missed]
+    assert not missed, "\n\n".join(["NOT CAUGHT:", *missed])
+    assert seen == len(MUTATIONS)
