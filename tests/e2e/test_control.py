@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from datetime import datetime
 from typing import Any
 
 import gevent
@@ -169,12 +168,12 @@ def test_stop_cancels_who_was_not_called_and_lets_calls_end_by_themselves(stack:
     answered = time.time()
     assert (answer["status"], answer["end_reason"]) == ("completed", "stopped")
     assert answer["counts"]["pending"] == 0
-    stopped = datetime.fromisoformat(answer["completed_at"]).timestamp()
     tenant.wait_idle(campaign)
 
     view = seen(stack)
     ours = of_campaign(view, campaign)
-    up = open_at(view, ours, stopped)
+    # Whose call ends while the stop waits for its turn at the campaign's row is one of those who wait for a retry.
+    up = open_at(view, ours, answered)
     assert starts_within(ours, answered) == []
     assert up, "no call was up: nothing was proven"
     assert HANGUP not in causes(view, ours)
