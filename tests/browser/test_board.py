@@ -88,7 +88,13 @@ def test_a_day_at_the_board(stack: Stack) -> None:
     driven("drive", stack.web_url, secret)
 
 
-LOOKS = [f"{place} {scheme}" for place in ("desk", "telephone") for scheme in ("light", "dark")]
+LOOKS = [
+    "desk light",
+    "telephone dark",
+    pytest.param("desk dark", marks=pytest.mark.full),
+    pytest.param("telephone light", marks=pytest.mark.full),
+]
+"""Each width and each scheme in every run, every pair of them with --full."""
 
 
 @pytest.mark.parametrize("look", LOOKS)
