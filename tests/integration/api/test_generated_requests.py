@@ -59,11 +59,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
 @pytest.mark.parametrize("there", [True, False], ids=["what is there", "anything"])
 def test_every_answer_is_foretold(site: Site, mode: GenerationMode, there: bool) -> None:
+    # A path that names nothing would be asked for the very same either way.
     asked = sum(
         ask(operation, mode, ids_of(site, operation) if there else None, "platform", EXAMPLES)
         for operation in operations(site)
+        if there or operation.path_parameters
     )
-    assert asked > 100
+    assert asked > (100 if there else 50)
 
 
 @pytest.mark.full
@@ -109,11 +111,13 @@ def operations(site: Site) -> list[Any]:
 
 def ids_of(site: Site, operation: Any) -> dict[str, str]:
     """Ids of what is there, for the path of an operation."""
+    names = [parameter.name for parameter in operation.path_parameters]
+    if not names:
+        return {}
     ids = create_one_of_each(site)
     ids["campaign"] = site.create(1)
     (contact,) = site.sql("SELECT id::text FROM contact WHERE campaign_id = %s", ids["campaign"])
     ids["contact"] = contact["id"]
-    names = [parameter.name for parameter in operation.path_parameters]
     return {name: ids[PARAMETERS[name]] for name in names if name in PARAMETERS}
 
 
