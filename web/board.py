@@ -15,6 +15,7 @@ from web import (
     campaign_settings,
     cluster_page,
     contact_pages,
+    defaults_page,
     halt_page,
     list_doctor,
     new_campaign,
@@ -45,6 +46,7 @@ SET_UP: Final = (
     ("board.agents", "Agents", "read"),
     ("board.numbers", "Numbers", "read"),
     ("board.limits", "Limits", "read"),
+    ("board.defaults", "Defaults", "read"),
     ("board.keys", "Keys", "admin"),
     ("board.tenants", "Tenants", "platform"),
 )
@@ -81,9 +83,9 @@ FILTERS: Final = {
     "percent": percent,
 }
 PAGES: Final = (
-    again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages, halt_page,
-    list_doctor, new_campaign, pages, people_page, preflight_page, reports_page, settings_pages, sign_in,
-    suppression_pages, tenant_pages,
+    again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages,
+    defaults_page, halt_page, list_doctor, new_campaign, pages, people_page, preflight_page, reports_page,
+    settings_pages, sign_in, suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""
 

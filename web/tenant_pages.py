@@ -84,10 +84,11 @@ def change_tenant(tenant_id: str) -> AnyResponse:
 
 def _said() -> dict[str, object]:
     """What the form says of a tenant. Raises FieldError."""
-    return _granted() | _usual_hours()
+    return _granted() | usual_hours()
 
 
-def _usual_hours() -> dict[str, object]:
+def usual_hours() -> dict[str, object]:
+    """What the form says of the hours in which a tenant's campaigns usually call. Raises FieldError."""
     form, windows = request.form, windows_of(request.form)
     return {
         "default_windows": windows,
@@ -126,7 +127,7 @@ def _form(tenant: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
     if fault is not None:
         values |= _granted() | ({} if tenant["id"] else {"id": request.form.get("id", "")})
         with suppress(FieldError):
-            values |= _usual_hours()
+            values |= usual_hours()
     return {
         "tenant": values,
         "gateways": ask("GET", "/gateways", {"limit": 1000})["gateways"],

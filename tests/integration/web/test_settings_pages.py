@@ -25,8 +25,9 @@ AGENT = {
 
 
 def test_each_page_is_for_its_role(site: Site) -> None:
-    pages = {"/agents": "read", "/numbers": "read", "/limits": "read", "/campaigns/new": "operate", "/keys": "admin",
-             "/cluster": "platform", "/tenants": "platform", "/suppressions": "read"}  # fmt: skip
+    pages = {"/agents": "read", "/numbers": "read", "/limits": "read", "/defaults": "read",
+             "/campaigns/new": "operate", "/keys": "admin", "/cluster": "platform", "/tenants": "platform",
+             "/suppressions": "read"}  # fmt: skip
     order = ["read", "operate", "admin", "platform"]
     for role in order:
         browser = Browser(site, role)

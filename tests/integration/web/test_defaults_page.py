@@ -1,0 +1,62 @@
+"""A tenant's defaults for its campaigns: read by everybody of it, set by its own admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.api.site import OTHER, Site
+from tests.integration.web import hostile
+from tests.integration.web.browser import Browser
+
+HOURS = {"hours": "these", "windows.0.from": "9", "windows.0.to": "20", "windows.0.days": ["mon", "tue"],
+         "time_zone": "Europe/Berlin", "holidays.country": "de"}  # fmt: skip
+NOTHING = {
+    "default_windows": None,
+    "default_holidays": None,
+    "default_time_zone": None,
+    "default_max_concurrent_calls": None,
+}
+
+
+def now(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = site.get("/defaults").json
+    return found
+
+
+def test_an_admin_sets_them_for_its_own_tenant(site: Site) -> None:
+    admin, reader = Browser(site, "admin"), Browser(site, "read")
+    assert now(site) == NOTHING
+    assert "as the installation has it" in reader.text("/defaults")
+    assert Browser(site, "operate").post("/defaults", **HOURS).status_code == 403
+    saved = admin.post("/defaults", default_max_concurrent_calls="7", **HOURS)
+    assert (saved.status_code, saved.headers["Location"]) == (303, "/defaults?done=saved")
+    assert now(site) == {
+        "default_windows": [{"from": "09:00", "to": "20:00", "days": ["mon", "tue"]}],
+        "default_holidays": {"country": "DE", "region": None, "dates": []},
+        "default_time_zone": "Europe/Berlin",
+        "default_max_concurrent_calls": 7,
+    }
+    assert site.get("/defaults", tenant=OTHER).json == NOTHING
+    form = admin.get("/defaults").text
+    for part in ('name="windows.0.from" value="09:00"', 'value="7"', 'value="Europe/Berlin"'):
+        assert part in form, part
+    said = reader.text("/defaults")
+    assert "Mon, Tue 09:00–20:00, by the clock where each person lives. Not on public holidays (DE)." in said
+    assert admin.post("/defaults", hours="any").status_code == 303
+    assert now(site) == NOTHING
+
+
+def test_what_is_refused_stays_in_its_fields_and_changes_nothing(site: Site) -> None:
+    admin = Browser(site, "admin")
+    for wrong, says in (
+        ({"time_zone": ""}, "Time zone"),
+        ({"windows.0.from": "25"}, "25"),
+        ({"default_max_concurrent_calls": "0"}, "0"),
+        ({"default_max_concurrent_calls": "many"}, "many"),
+    ):
+        refused = admin.post("/defaults", **HOURS | {"default_max_concurrent_calls": "9"} | wrong)
+        assert (refused.status_code, 'role="alert"' in refused.text) == (400, True), wrong
+        assert says in refused.text, wrong
+    assert now(site) == NOTHING
+    refused = admin.post("/defaults", **HOURS | {"default_max_concurrent_calls": hostile.NAME})
+    assert (refused.status_code, hostile.written_as_it_is(refused.text)) == (400, [])
