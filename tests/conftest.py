@@ -23,6 +23,7 @@ from hypothesis import settings
 from local.postgres import EmbeddedPostgres
 from local.process import carrying
 from local.valkey import EmbeddedValkey
+from tests.clusters import initialised_once
 from tests.databases import Databases
 from tests.examples import profile
 from tests.folders import folder_of_a_run
@@ -120,6 +121,12 @@ def server_home() -> Iterator[Path]:
     """A folder for the servers of this run, which the user PostgreSQL runs as can pass through."""
     with folder_of_a_run(HOME_PREFIX) as folder:
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_initdb() -> Iterator[None]:
+    with initialised_once():
+        yield
 
 
 @pytest.fixture(scope="session")

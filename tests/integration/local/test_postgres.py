@@ -16,6 +16,7 @@ import pytest
 
 from local import postgres as module
 from local.errors import HomeInUseError, LocalError, ServerFailedError
+from local.home import prepare, secret
 from local.postgres import EmbeddedPostgres
 from local.process import free_port, running_in, spawn
 from tests.integration.local.owner_process import SERVER, line_of, owner, running, sigkill, wait_until_gone
@@ -161,6 +162,8 @@ def test_two_clones_run_side_by_side(home: Path) -> None:
 def test_a_port_that_was_taken_meanwhile_is_given_up(
     home: Path, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # By its password the server is told from the one that has the port.
+    secret(prepare(home) / "postgres.password")
     ports = iter([postgres.port, free_port()])
     monkeypatch.setattr(module, "free_port", lambda: next(ports))
     with EmbeddedPostgres(home, durable=False) as server:
