@@ -1,8 +1,13 @@
-"""How many examples a property test tries: a part of them in every run, all of them with --full."""
+"""How many examples a test tries: a part of them in every run, all of them with --full."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from hypothesis import HealthCheck, Phase, settings
+
+T = TypeVar("T")
 
 FULL = "full"
 QUICK = "quick"
@@ -30,5 +35,13 @@ def profile(*, full: bool) -> str:
 
 def examples(number: int) -> settings:
     """`number` examples with --full, a quarter of them without."""
-    full = settings.get_current_profile_name() == FULL
-    return settings(max_examples=number if full else number // PART)
+    return settings(max_examples=number if _full() else number // PART)
+
+
+def some(found: Sequence[T]) -> Sequence[T]:
+    """All of them with --full, every fourth without."""
+    return found if _full() else found[::PART]
+
+
+def _full() -> bool:
+    return settings.get_current_profile_name() == FULL

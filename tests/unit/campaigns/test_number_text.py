@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumberFormat
 
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
-from tests.examples import examples
+from tests.examples import examples, some
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 FORMS = (PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.E164)
@@ -64,12 +64,15 @@ def numbers_of(region: str) -> list[str]:
 @pytest.mark.parametrize("region", REGIONS)
 def test_two_numbers_in_a_cell_are_never_dialled_in_any_country(region: str) -> None:
     numbers = [text for text in numbers_of(region) if dialled(text, region)][:MOST_NUMBERS]
-    for first in numbers:
-        for second in numbers:
-            for between in BETWEEN_NUMBERS:
-                if "(" in between and "(" in second:
-                    continue
-                assert dialled(first + between + second, region) is None, (first, between, second)
+    cells = [
+        (first, between, second)
+        for first in numbers
+        for second in numbers
+        for between in BETWEEN_NUMBERS
+        if not ("(" in between and "(" in second)
+    ]
+    for cell in some(cells):
+        assert dialled("".join(cell), region) is None, cell
 
 
 @examples(500)
