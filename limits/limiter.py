@@ -24,14 +24,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import structlog
 from redis import Redis
 
 from coordination.errors import Fenced, translated
 from limits import scripts
-from limits.acquire_request import AcquireRequest
+from limits.acquire_request import WIRE_SECONDS, AcquireRequest
 from limits.caps import (
     FURTHEST_TURN,
     MINUTE_WINDOW_MS,
+    PERMIT_LIFE,
     POSTPONED_SECONDS,
     CallCaps,
     Denied,
@@ -56,9 +58,11 @@ from limits.eviction import evicting
 from limits.number_history import NumberRows, read_numbers
 from limits.permit_leases import PermitLeases
 from limits.rebuild import rebuild
-from limits.redis_clock import RedisClock
+from limits.redis_clock import Distance, RedisClock
 from limits.releases import NEVER_SENT, PendingRelease, PendingReleases
 from limits.ttls import Ttls
+
+log = structlog.get_logger()
 
 __all__ = [
     "CallCaps",
@@ -97,6 +101,7 @@ class Limiter:
         self._leases = PermitLeases(self._store, self._ttls, dialer_id)
         self._releases = PendingReleases(self._store, dialer_id)
         self._clock, self._clock_of = RedisClock(), ""
+        self._distance = Distance(PERMIT_LIFE - WIRE_SECONDS)
         self._ask_number = 0
         self._unknown_numbers: dict[str, NumberCaps] = {}
 
@@ -352,7 +357,10 @@ class Limiter:
         if epoch != self._clock_of:
             # Another server, maybe, whose clock is not that of the last: the answers from it alone tell.
             self._clock, self._clock_of = RedisClock(), epoch
-        self._clock.note(asked_at, now / 1_000_000, time.monotonic())
+        read_at = time.monotonic()
+        self._clock.note(asked_at, now / 1_000_000, read_at)
+        if self._distance.is_to_be_said(self._clock.width, read_at):
+            log.warning("redis_too_far", milliseconds=round(self._clock.width * 1000))
         self._unknown_numbers |= asked.unknown_numbers(replies)
         return asked.answers(now, replies, self._clock)
 

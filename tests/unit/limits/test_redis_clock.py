@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limits.redis_clock import DRIFT, RedisClock
+from limits.redis_clock import DRIFT, FAR_SECONDS, SAID_SECONDS, Distance, RedisClock
 
 SECONDS = st.floats(0.0, 1.0, allow_nan=False)
 ANSWERS = st.lists(st.tuples(SECONDS, SECONDS, SECONDS, st.floats(-0.9, 0.9)), min_size=1, max_size=30)
@@ -46,3 +46,22 @@ def test_of_clocks_that_were_set_the_newest_answer_counts() -> None:
         clock.note(11.0, theirs, 11.01)
         assert clock.latest(theirs) == pytest.approx(11.01)
         assert clock.earliest(theirs) == pytest.approx(11.0)
+
+
+def test_a_redis_that_is_too_far_away_for_any_turn_is_said_to_be_so_once_a_minute() -> None:
+    distance, far = Distance(0.040), 0.045
+    assert not distance.is_to_be_said(far, 100.0), "one answer may be read late"
+    assert not distance.is_to_be_said(0.039, 100.0 + FAR_SECONDS)
+    since = 200.0
+    said = [
+        seconds for seconds in range(round(3 * SAID_SECONDS)) if distance.is_to_be_said(far, since + seconds)
+    ]
+    assert said == [FAR_SECONDS, FAR_SECONDS + SAID_SECONDS, FAR_SECONDS + 2 * SAID_SECONDS]
+
+
+def test_how_far_it_is_away_is_what_the_quickest_answer_tells() -> None:
+    clock = RedisClock()
+    clock.note(10.0, 510.02, 10.045)
+    assert clock.width == pytest.approx(0.045)
+    clock.note(10.1, 510.1005, 10.101)
+    assert clock.width == pytest.approx(0.001)
