@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -20,20 +21,20 @@ BEFORE = {
 }
 
 
-def always(party: CalledParty) -> Callable[[str], CalledParty]:
-    return lambda _number: party
+def by_last_digits(party: CalledParty) -> Callable[[str], CalledParty]:
+    """Each number refuses with the status that it ends with."""
+    return lambda number: replace(party, status=int(number[-3:]))
 
 
 @pytest.mark.parametrize("shape", Shape, ids=lambda shape: shape.name.lower())
 def test_every_final_response_of_the_simulator_is_disposed_of_as_the_corpus_says(shape: Shape) -> None:
     said: dict[int, tuple[str | None, int | None]] = {}
+    node = Node(called_party=by_last_digits(BEFORE[shape]))
     for status in FINAL_RESPONSES:
-        before = BEFORE[shape]
-        party = CalledParty(ring=before.ring, early=before.early, refuse=before.refuse, status=status)
-        node = Node(called_party=always(party))
-        node.call("00")
-        node.pass_time(2)
-        event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE"))
+        node.call(str(status), uuid=f"u{status}")
+    node.pass_time(2)
+    for status in FINAL_RESPONSES:
+        event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE", f"u{status}"))
         assert isinstance(event, ChannelEvent)
         assert event.hangup is not None
         ended = hung_up(make_call(), 0.0, event.hangup)
