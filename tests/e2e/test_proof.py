@@ -67,7 +67,7 @@ def check_ten_outcomes(calls: list[dict[str, Any]]) -> None:
 def test_the_ledgers_agree_with_the_records_of_demo_runs(
     stack: Stack, client: ApiClient, judge: Judge
 ) -> None:
-    """One by itself is what a fresh clone's demo proves; the same list with a dialer that ends is below."""
+    """A fresh clone dials a part of the same list by default; all of it with a dialer that ends is below."""
     seconds = []
     for _ in range(RUNS):
         outcome = dial(client, [node.ledger for node in stack.nodes], show=False)
