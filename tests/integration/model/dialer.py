@@ -94,7 +94,10 @@ class Dialer:
         self.stopped = False
         if not lock_stays:
             self.drop_lock()
-        gevent.killall([*self._jobs, *self._workers()], block=True, timeout=10)
+        markers = self.process.hangup_markers._working.values()
+        gevent.killall([*self._jobs, *self._workers(), *markers], block=True, timeout=10)
+        for pool in (self.process.claim_pool, self.process.record_pool, self.process.read_pool):
+            pool.close_all()
 
     def drop_lock(self) -> None:
         """PostgreSQL notices that the process is gone."""

@@ -341,6 +341,7 @@ class Rig:
         for dialer in self.dialers:
             if not dialer.dead:
                 dialer.kill()
+            dialer.drop_lock()
         self._witness.close()
         self.redis.close()
         with db.connection_context(), db.atomic():
