@@ -33,7 +33,7 @@ from tests.waiting import wait_until
 SIZE = 4
 WORKERS = 9
 ROUNDS = 1_500
-MORE_ROUNDS = 20_000
+MORE_ROUNDS = 10_000
 
 PLACES = {
     "take": "waiting for a turn",

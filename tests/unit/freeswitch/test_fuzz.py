@@ -32,7 +32,7 @@ def write_corpus(folder: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not made for this Python")
-@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.full)])
+@pytest.mark.parametrize("seconds", [2, pytest.param(30, marks=pytest.mark.full)])
 def test_no_input_is_found_that_breaks_the_protocol(tmp_path: Path, seconds: int) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
