@@ -26,6 +26,7 @@ pytestmark = pytest.mark.real
 
 PACE_SECONDS = 0.06
 """Below twenty calls a second: what any node admits."""
+OVER_THE_LIMIT = "DESTINATION_OUT_OF_ORDER"
 
 
 @dataclass
@@ -61,6 +62,13 @@ class Dialer:
     def ends(self) -> dict[str, Hangup]:
         return {e.call_id: e.hangup for e in self.events if isinstance(e, ChannelEvent) and e.hangup}
 
+    def refused(self) -> set[str]:
+        """The calls that the node refused before there was a channel: at its limit, to which a stall of a busy
+        machine brings it. No INVITE left, and no end comes."""
+        shown = {event.call_id for event in self.events if isinstance(event, ChannelEvent)}
+        jobs = [event for event in self.events if isinstance(event, JobResult)]
+        return {job.call_id for job in jobs if not job.ok and job.text == OVER_THE_LIMIT} - shown
+
 
 @pytest.fixture(params=[0, 1], ids=["first node", "second node"])
 def node(nodes: tuple[NodeSettings, ...], request: pytest.FixtureRequest) -> NodeSettings:
@@ -89,7 +97,7 @@ def connected(node: NodeSettings) -> Dialer:
 
 
 def paced(count: int) -> Iterator[int]:
-    """0, 1, … `count` - 1, no faster than a node admits, also after a delay: what it refuses has no end."""
+    """0, 1, … `count` - 1, no faster than a node admits, also after a delay of ours: what it refuses has no end."""
     turn = time.monotonic()
     for place in range(count):
         wait_until(lambda: time.monotonic() >= turn, what="the next turn")  # noqa: B023
