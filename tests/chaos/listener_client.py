@@ -32,13 +32,12 @@ class Heard:
 class Ear:
     """One listener of one campaign: reconnects for as long as it takes, with the last id it has seen.
 
-    It goes at the end of the campaign, unless it `stays`: calls of a stopped one end after that, and what was said of
-    a call may be corrected by its record.
+    It stays after the end of the campaign: calls of a stopped one end after that, and what was said of a call may be
+    corrected by its record.
     """
 
     client: ApiClient
     campaign: str
-    stays: bool = False
     heard: list[Heard] = field(default_factory=list)
     resets: list[float] = field(default_factory=list)
     heard_at: float = 0.0
@@ -57,7 +56,7 @@ class Ear:
         self._stopping.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set() and (self.stays or not self.ended.is_set()):
+        while not self._stopping.is_set():
             self.connections += 1
             try:
                 self._listen()
@@ -81,5 +80,3 @@ class Ear:
                 self.heard.append(Heard(None, told, len(self.resets), late))
             elif event.kind == "end":
                 self.ended.set()
-                if not self.stays:
-                    return

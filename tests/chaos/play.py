@@ -133,12 +133,6 @@ class Play:
         return [*self._parties, *(one for one in (self._long, self._bridging, hours) if one is not None)]
 
     @property
-    def _told_later(self) -> list[Party | None]:
-        """Whose campaigns end while calls of theirs are up, or while much is broken: what is said of a call then may
-        be corrected by its record after the campaign's end."""
-        return [self._long, None if self.manager is None else self.manager.party]
-
-    @property
     def _stopped(self) -> int:
         """How many campaigns are there to be stopped."""
         return max(STOPS_LEAST, round(self._size.faults * STOPS_SHARE))
@@ -215,7 +209,7 @@ class Play:
             of_party |= dict.fromkeys(self.manager.uploaded, self.manager.party)
         for campaign, party in of_party.items():
             for _ in range(LISTENERS):
-                ear = Ear(party.listening, campaign, stays=party in self._told_later)
+                ear = Ear(party.listening, campaign)
                 ear.start()
                 self.ears.append(ear)
         by_clock = frozenset() if self.manager is None else self.manager.scheduled
@@ -287,10 +281,9 @@ class Play:
         return 1.5 * left_open(self._stage, list(self.uploaded)) / slowest
 
     def quiet(self) -> bool:
-        """Whether every listener has heard an end, and who stayed nothing since."""
+        """Whether every listener has heard an end, and nothing for a while."""
         return all(
-            ear.ended.is_set() and time.monotonic() - ear.heard_at > QUIET_SECONDS * ear.stays
-            for ear in self.ears
+            ear.ended.is_set() and time.monotonic() - ear.heard_at > QUIET_SECONDS for ear in self.ears
         )
 
     def end(self) -> None:
