@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,9 @@ def test_the_gateways_in_the_database_are_looked_for_at_the_node(
         assert abs(facts.skew_seconds) < 1 + took, (
             "a node tells whole seconds, and when it was asked is not known"
         )
-        assert [line.split(".")[0] for line in findings(target, facts)] == [
+        # How long a busy machine takes to answer is no finding of this test's.
+        said = findings(target, replace(facts, round_trip_ms=0.0))
+        assert [line.split(".")[0] for line in said] == [
             "the gateway absent is not known",
             "the gateway trunk_ping is DOWN",
         ]
