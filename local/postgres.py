@@ -23,7 +23,7 @@ from psycopg import sql
 from local.errors import LocalError, ServerFailedError
 from local.home import Lock, prepare, secret
 from local.placement import OUTSIDE, Placement, forget, place
-from local.process import POLL_SECONDS, end, end_leftovers, free_port, run, spawn, tail
+from local.process import POLL_SECONDS, START_SECONDS, end, end_leftovers, free_port, run, spawn, tail
 
 USER = "carillon"
 ATTEMPTS = 5
@@ -60,7 +60,7 @@ class EmbeddedPostgres:
         *,
         database: str = "carillon",
         durable: bool = True,
-        start_seconds: float = 60.0,
+        start_seconds: float = START_SECONDS,
         outside: tuple[Path, ...] = OUTSIDE,
     ) -> None:
         self.home = home.absolute()

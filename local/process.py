@@ -24,6 +24,8 @@ from local.errors import LocalError
 LAUNCHER = Path(__file__).with_name("launch.py")
 PROC = Path("/proc")
 POLL_SECONDS = 0.02
+START_SECONDS = 180.0
+"""So long may something take to start on a machine that has much else to do: it ends a hang and promises no speed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from local.errors import LocalError, ServerFailedError, UnusableSettingError
 from local.first_key import first_key
 from local.home import Lock, prepare, secret
 from local.postgres import EmbeddedPostgres
-from local.process import POLL_SECONDS, carrying, free_port
+from local.process import POLL_SECONDS, START_SECONDS, carrying, free_port
 from local.simulated_cluster import Node, SimulatorOptions, SupervisedNode
 from local.supervisor import Child, Output, describe
 from local.valkey import EmbeddedValkey
@@ -152,7 +152,7 @@ class Stack:
             self.stop()
             raise
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Return once GET /readyz answers 200 and, to the installation's first key, has nothing to warn of.
 
         Raises ServerFailedError, with its last words, where it does not.

@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from local.errors import LocalError, ServerFailedError
 from local.home import Lock, prepare, secret, write_private
-from local.process import POLL_SECONDS, end, end_leftovers, free_port, spawn, tail
+from local.process import POLL_SECONDS, START_SECONDS, end, end_leftovers, free_port, spawn, tail
 
 ATTEMPTS = 5
 PROGRAM = "valkey-server"
@@ -50,7 +50,7 @@ class EmbeddedValkey:
     come up within `start_seconds` (reading a long log included).
     """
 
-    def __init__(self, home: Path, *, durable: bool = True, start_seconds: float = 60.0) -> None:
+    def __init__(self, home: Path, *, durable: bool = True, start_seconds: float = START_SECONDS) -> None:
         self.home = home.absolute()
         self.durable = durable
         self.start_seconds = start_seconds
