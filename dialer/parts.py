@@ -266,6 +266,7 @@ class Parts:
                 claim_again=partial(claim_again, number_hash=self.suppressions.number_hash),
             ),
             self.suppressions.note_unclaimed,
+            self.following.owes,
         )
 
     def _wire_recovery(self) -> None:
@@ -346,17 +347,15 @@ class Parts:
         """Who hears of outcomes, events and links, in this order."""
         # What a node's rest goes by is heard with the end of the call that tries it: nobody else is to try meanwhile.
         self.recorder.followers = (self.outbox, self.node_rests, self.following)
-        self.following.followers = (
-            # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
+        # Before a slot is free for the next call, so that it leaves at what is left of the rate, or stays.
+        self.following.judges = (
             self.backpressure,
             self.gateway_breaker,
             self.agent_breaker,
             self.outcome_breaker,
             self.node_health,
-            self.permits,
-            self.dispatch,
-            self.hangup_markers,
         )
+        self.following.followers = (self.permits, self.dispatch, self.hangup_markers)
         self._event_listeners: tuple[EventListener, ...] = (
             self.gateway_breaker,
             self.outcome_breaker,
@@ -417,8 +416,7 @@ class Parts:
 
     def _lost_contacts(self, campaign_id: str) -> None:
         """Contacts of a campaign were cancelled, perhaps the last."""
-        if not self.live_calls.count_of_campaign(campaign_id):
-            self.dispatch.exhausted(campaign_id)
+        self.dispatch.exhausted(campaign_id)
 
     def _no_node_can_run(self, due: DueStart) -> bool:
         with db.connection_context():

@@ -75,6 +75,8 @@ class Dispatch:
     statements: Statements = field(default_factory=Statements)
     left_by_claims: Callable[[Sequence[Due]], object] = len
     """Hears of contacts that could not be claimed."""
+    unjudged: Callable[[str], bool] = lambda _campaign_id: False
+    """Whether a campaign's calls are over of which the breakers have not heard."""
     dialers: tuple[int, int] = (0, 1)
     living: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The living dialers, and what each says of itself; empty while that is not known."""
@@ -176,7 +178,10 @@ class Dispatch:
         return self.dialers
 
     def exhausted(self, campaign_id: str) -> None:
-        """Close a campaign if nobody is left in it."""
+        """Close a campaign if nobody is left in it. While its calls are up, or are to be judged, that is looked at
+        once they are: contacts may come back then."""
+        if self.live_calls.count_of_campaign(campaign_id) or self.unjudged(campaign_id):
+            return
         if complete_if_exhausted(uuid.UUID(campaign_id), self.dialer_id):
             log.info("campaign_completed", campaign_id=campaign_id)
             self.outbox.nudge()

@@ -23,10 +23,14 @@ MOST_CALLS = 500
 
 @dataclass(slots=True)
 class Following:
-    """A follower of the recorder's that has `followers` act, one after the other, in a greenlet of its own. What one
-    of them cannot do now costs the others nothing, and no later commit."""
+    """A follower of the recorder's that has `judges` and then `followers` act, one after the other, in a greenlet of
+    its own. What one of them cannot do now costs the others nothing, and no later commit. `judges` may hold calls for
+    what became of others, and bring contacts back."""
 
     followers: Sequence[CommitFollower] = ()
+    judges: Sequence[CommitFollower] = ()
+    _judged: Commit | None = None
+    """The commit that is being judged."""
     _waiting: deque[Commit] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
     _idle: Signal = field(default_factory=Signal)
@@ -50,10 +54,18 @@ class Following:
     def follow(self) -> None:
         """Have all that waits followed."""
         while self._waiting:
-            commit = self._next()
+            commit = self._judged = self._next()
+            for judge in self.judges:
+                follow(judge, commit)
+            self._judged = None
             for follower in self.followers:
                 follow(follower, commit)
         self._idle.set()
+
+    def owes(self, campaign_id: str) -> bool:
+        """Whether a call of this campaign is over that is not judged yet: its contacts may still come back."""
+        commits = self._waiting if self._judged is None else (*self._waiting, self._judged)
+        return any(call.campaign_id == campaign_id for commit in commits for call in commit.over)
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that was committed is followed; False when the time was not enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.mutation import CALL_COUNTS, CLAIMS, ORDERS, RECORDER, Mutation
 
+FOLLOWING = "tests/unit/dialer/test_following.py"
 DISPOSITIONS = "tests/unit/campaigns/test_dispositions.py"
 OUTBOX = "tests/integration/dialer/test_outbox.py"
 
@@ -329,6 +330,24 @@ STREAM = (
             db.execute_sql(_APPLIED, ([row["call_id"] for row in locked],))
 """,
         (f"{ORDERS}::test_nothing_is_told_of_a_correction_that_was_not_committed",),
+    ),
+    Mutation(
+        "over before it is judged",
+        "a campaign is completed between the end of its last call and the breaker that brings its contacts back",
+        "dialer/dispatch/dispatch.py",
+        " or self.unjudged(campaign_id)",
+        "",
+        ("tests/unit/dialer/test_dispatch.py::test_a_campaign_is_not_over_while_its_contacts_may_come_back",),
+    ),
+    Mutation(
+        "what is being judged is judged",
+        "a campaign is completed while the breaker that brings its contacts back is at it",
+        "dialer/record/following.py",
+        "self._waiting if self._judged is None else (*self._waiting, self._judged)",
+        "self._waiting",
+        (
+            f"{FOLLOWING}::test_a_campaign_whose_calls_are_over_is_owed_a_judgement_until_the_judges_have_spoken",
+        ),
     ),
     Mutation(
         "claim told before it is made",

@@ -13,6 +13,7 @@ import redis
 
 from campaigns import schedule_changes, schedules, stopping
 from dialer.recovery.restored_database import REASON, DatabaseGuard
+from local.home import prepare, secret
 from local.postgres import EmbeddedPostgres
 from models import CampaignStatus, connect, db, rows, transaction
 from simulator.process import SimulatedNode
@@ -132,6 +133,8 @@ def test_a_dump_of_running_campaigns_is_paused_wherever_it_is_restored(
     dump = tmp_path / "dump.sql"
     subprocess.run([PROGRAMS / "pg_dump", database_url, "-f", dump], check=True, timeout=120)
     client.flushall()
+    # With a password of its own it is a server of its own, and no copy of the one that the dump is of.
+    secret(prepare(server_home / "elsewhere") / "postgres.password")
     with EmbeddedPostgres(server_home / "elsewhere") as elsewhere:
         subprocess.run([PROGRAMS / "psql", "-q", elsewhere.url, "-f", dump], check=True, timeout=120)
         pool = connect(elsewhere.url)

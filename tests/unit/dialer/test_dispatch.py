@@ -322,3 +322,16 @@ def test_it_dials_once_it_is_started_and_what_has_not_left_goes_back_at_the_stop
     bench.run(*many_plans(1))
     gevent.sleep(0)
     assert len(bench.world.live_calls) == 5
+
+
+@pytest.mark.parametrize("left", ["a call that is up", "a call that is not judged", "nothing"])
+def test_a_campaign_is_not_over_while_its_contacts_may_come_back(
+    bench: Bench, completed: list[str], left: str
+) -> None:
+    bench.subject.unjudged = lambda campaign_id: (
+        campaign_id == CAMPAIGN and left == "a call that is not judged"
+    )
+    if left == "a call that is up":
+        bench.world.live_calls.add(make_call())
+    bench.subject.exhausted(CAMPAIGN)
+    assert completed == ([CAMPAIGN] if left == "nothing" else [])

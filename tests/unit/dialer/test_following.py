@@ -63,6 +63,25 @@ def test_what_one_follower_cannot_do_costs_neither_the_others_nor_a_later_commit
     assert heard == [["a"], ["b"]]
 
 
+def test_a_campaign_whose_calls_are_over_is_owed_a_judgement_until_the_judges_have_spoken() -> None:
+    """Its contacts may come back by that, and whoever looks meanwhile would take it for over."""
+    seen: list[tuple[str, bool]] = []
+
+    def looking(who: str) -> Followers:
+        return Followers(lambda commit: seen.append((who, following.owes(commit.over[0].campaign_id))))
+
+    following = Following([looking("follower")], [looking("judge")])
+    commit = ended("a")
+    campaign_id = commit.over[0].campaign_id
+    assert not following.owes(campaign_id)
+    following.after_commit(commit)
+    assert following.owes(campaign_id)
+    assert not following.owes("another")
+    following.follow()
+    assert seen == [("judge", True), ("follower", False)]
+    assert not following.owes(campaign_id)
+
+
 def test_whoever_commits_waits_for_none_of_it_and_flush_for_all() -> None:
     go, heard = Signal(), list[list[str]]()
 
