@@ -24,9 +24,9 @@ class Struck:
     """What was done, for the comparison.
 
     `deaths` are a node's name and when it was killed, `emptied` when Valkey lost what it had, `withheld` from when to
-    when a dialer stood still between its guard and its write, all in wall seconds; `held_up` the same, by a call's
-    id, where nobody had stopped it but a busy machine; `away` when nobody could have ended a call,
-    `stops` what was halted and stopped meanwhile, `suppressed` who was not to be called any more, and
+    when a dialer stood still between its guard and its write, all in wall seconds; `held_up` for how many
+    seconds, by a call's id, where nobody had stopped it but a busy machine; `away` when nobody could have ended a
+    call, `stops` what was halted and stopped meanwhile, `suppressed` who was not to be called any more, and
     `refused` what the API did not take that it should have.
     """
 
@@ -35,7 +35,7 @@ class Struck:
     deaths: list[tuple[str, float]] = field(default_factory=list)
     emptied: list[float] = field(default_factory=list)
     withheld: list[tuple[float, float]] = field(default_factory=list)
-    held_up: dict[str, tuple[float, float]] = field(default_factory=dict)
+    held_up: dict[str, float] = field(default_factory=dict)
     away: list[Away] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     suppressed: list[Suppressed] = field(default_factory=list)

@@ -158,42 +158,52 @@ def spans(view: LedgerView, lines: Iterable[Originate], deaths: Iterable[tuple[s
     return found
 
 
-def departures(
-    orders: Iterable[Order],
-    withheld: Iterable[tuple[float, float]],
-    held_up: Mapping[str, tuple[float, float]] | None = None,
-) -> Callable[[Originate], float]:
-    """When what a node carried out had left for it: the last time, where its order was given more than once. Where
-    none was seen to leave, when it was carried out.
+class Departures:
+    """When what a node carried out had left for it: the last time, where its order was given more than once; between
+    two moments, where the kernel does not tell. Where none was seen to leave, when it was carried out.
 
     `withheld` are the times in which a dialer was stopped between its guard and its write: of what leaves as it goes
-    on, one order is as old as that. Nobody can look at a clock and write at once. `held_up` are, by a call's id, the
-    same of a dialer from which the machine took the processor there (`tests.chaos.held_up`).
+    on, one order is as old as that. Nobody can look at a clock and write at once. `held_up` are, by a call's id, for
+    how many seconds the machine took the processor from a dialer there (`tests.chaos.held_up`).
     """
-    held_up = held_up or {}
-    left: dict[tuple[str, str], list[float]] = defaultdict(list)
-    stood = sorted(withheld, key=lambda span: span[1])
-    for order in sorted(orders, key=lambda order: order.t):
-        released = next(
-            (s for s in stood if s[1] - CLOCKS_SECONDS <= order.t <= s[1] + RELEASED_SECONDS), None
-        )
-        if released is not None:
-            stood.remove(released)
-        checked, written = held_up.get(order.uuid, (order.t, order.t))
-        t = checked if checked <= order.t <= written + CLOCKS_SECONDS else order.t
-        left[order.node, order.uuid].append(t if released is None else released[0])
 
-    def departure(line: Originate) -> float:
-        return max((t for t in left[line.node, line.uuid] if t <= line.t + CLOCKS_SECONDS), default=line.t)
+    def __init__(
+        self,
+        orders: Iterable[Order],
+        withheld: Iterable[tuple[float, float]] = (),
+        held_up: Mapping[str, float] | None = None,
+    ) -> None:
+        held_up = held_up or {}
+        self._left: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        stood = sorted(withheld, key=lambda span: span[1])
+        for order in sorted(orders, key=lambda order: order.t):
+            earliest, latest = order.earliest - held_up.get(order.uuid, 0.0), order.t
+            released = next(
+                (s for s in stood if s[1] - CLOCKS_SECONDS <= order.t <= s[1] + RELEASED_SECONDS), None
+            )
+            if released is not None:
+                stood.remove(released)
+                earliest = latest = released[0]
+            self._left[order.node, order.uuid].append((earliest, latest))
 
-    return departure
+    def earliest(self, line: Originate) -> float:
+        """It left no earlier than that."""
+        return self._of(line)[0]
+
+    def latest(self, line: Originate) -> float:
+        """It had left by then."""
+        return self._of(line)[1]
+
+    def _of(self, line: Originate) -> tuple[float, float]:
+        found = [one for one in self._left[line.node, line.uuid] if one[1] <= line.t + CLOCKS_SECONDS]
+        return max(found, key=lambda one: one[1], default=(line.t, line.t))
 
 
 def judge(
     caps: Iterable[Cap],
     calls: Sequence[Span],
     orders: Sequence[Originate],
-    left: Callable[[Originate], float],
+    left: Departures,
     legs: Sequence[Span] = (),
 ) -> Iterator[Peak]:
     """The peak of each cap for each that it holds for. `calls` are those that became one; `orders` are all that a
@@ -207,9 +217,10 @@ def judge(
                 yield _live(cap, name, up)
         else:
             counted = orders if cap.scope is Scope.NODE else [call.line for call in calls]
-            times = [(left(line), line) for line in counted] + [(leg.begin, leg.line) for leg in second]
-            for name, found in _grouped(cap, ((of(line), (t, line)) for t, line in times)).items():
-                yield _rate(cap, name, sorted(found, key=lambda call: call[0]))
+            times = [(left.earliest(line), left.latest(line), line) for line in counted]
+            times += [(leg.begin, leg.begin, leg.line) for leg in second]
+            for name, found in _grouped(cap, ((of(call[2]), call) for call in times)).items():
+                yield _rate(cap, name, sorted(found, key=lambda call: call[1]))
 
 
 def unjudged(caps: Iterable[Cap], lines: Iterable[Originate]) -> list[str]:
@@ -244,18 +255,20 @@ def _live(cap: Cap, name: str, up: Iterable[Span]) -> Peak:
     return worst
 
 
-def _rate(cap: Cap, name: str, calls: Sequence[tuple[float, Originate]]) -> Peak:
-    """The fullest window; each begins with a call."""
-    times = [left for left, _ in calls]
+def _rate(cap: Cap, name: str, calls: Sequence[tuple[float, float, Originate]]) -> Peak:
+    """The fullest window; each begins with a call, at the earliest that it can have left. The others are in it that
+    had surely left by its end. `calls`: the earliest and the latest, by that."""
+    times = [latest for _, latest, _ in calls]
     worst, first = Peak(cap, name, 0, cap.limit.first, 0.0), 0
     for seconds, multiple in cap.windows:
-        for index, t in enumerate(times):
-            count = bisect_left(times, t + seconds - EDGE) - index
+        for index, (t, _, _) in enumerate(calls):
+            count = max(1, bisect_left(times, t + seconds - EDGE) - index)
             allowed = multiple * cap.limit.most(t, t + seconds)
             found = _worse(worst, Peak(cap, name, count, allowed, t, seconds))
             if found is not worst:
                 worst, first = found, index
-    return replace(worst, calls=tuple(calls[first : first + worst.most]))
+    shown = calls[first : first + worst.most]
+    return replace(worst, calls=tuple((latest, line) for _, latest, line in shown))
 
 
 def _worse(one: Peak, other: Peak) -> Peak:

@@ -8,12 +8,12 @@ cut, or a dialer that was stopped with it, is counted apart: it may be placed on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.ledger import Originate
-from tests.chaos.caps import CLOCKS_SECONDS
+from tests.chaos.caps import CLOCKS_SECONDS, Departures
 from tests.chaos.stops import Away
 
 CLOSED_SECONDS = 1.0
@@ -88,19 +88,20 @@ class Found:
 def judge_promises(
     promises: Sequence[Promise],
     orders: Iterable[Originate],
-    left: Callable[[Originate], float],
+    left: Departures,
     kept: Sequence[Away],
 ) -> Found:
-    """What left although it may not, and what had left while it might. `left` is when an order left for its node;
+    """What left although it may not, and what had left while it might. `left` is when orders left for their nodes;
     `kept` when orders to a node were kept on their way, without a name those to any."""
     found = Found()
     for line in orders:
         for promise in promises:
-            departed = left(line)
-            if not promise.of(line) or (promise.allows(departed) and promise.allows(line.t)):
+            departed = left.latest(line)
+            may_have_left = promise.allows(departed) or promise.allows(left.earliest(line))
+            if not promise.of(line) or (may_have_left and promise.allows(line.t)):
                 continue
             said = f"call {line.uuid} to {line.number} of {line.campaign} left at {departed:.3f}"
-            if not promise.allows(departed):
+            if not may_have_left:
                 found.breaches.append(f"{said} in spite of {promise}")
             elif _was_kept(line, departed, kept):
                 found.held.append(f"{said} and was carried out at {line.t:.3f}")

@@ -76,7 +76,7 @@ def perform(
         settles(play.quiet, 45)
         settles(lambda: permits_held(stage) == 0, 45)
         striker.struck.stops += play.acts.stops
-        striker.struck.held_up |= held_up.spans
+        striker.struck.held_up |= held_up.seconds
         striker.struck.away += [Away(begin, end) for begin, end in watch.down]
         records = read(stage, play.played(), striker.struck)
         play.end()

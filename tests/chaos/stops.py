@@ -6,11 +6,11 @@ is over once its node could be reached for a while. Whom it hung up before an an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.ledger import LedgerView, Originate
-from tests.chaos.caps import Span
+from tests.chaos.caps import Departures, Span
 
 CAUSE = "MANAGER_REQUEST"
 """Why a call ended that had to, as its ledger says it."""
@@ -77,16 +77,20 @@ def judge_stops(
     stops: Iterable[Stop],
     orders: Sequence[Originate],
     calls: Sequence[Span],
-    left: Callable[[Originate], float],
+    left: Departures,
     away: Sequence[Away],
 ) -> Iterator[str]:
-    """What left although it may not, and what was up for too long. `left` is when an order left for its node."""
+    """What left although it may not, and what was up for too long. `left` is when orders left for their nodes."""
     for stop in stops:
         for line in orders:
-            if stop.holds(line) and stop.answered < left(line) < stop.lifted:
-                yield f"call {line.uuid} left at {left(line):.3f} in spite of {stop}"
+            if stop.holds(line) and stop.answered < left.earliest(line) < stop.lifted:
+                yield f"call {line.uuid} left at {left.latest(line):.3f} in spite of {stop}"
         for call in calls:
-            if not stop.holds(call.line) or left(call.line) > stop.answered or call.end <= stop.answered:
+            if (
+                not stop.holds(call.line)
+                or left.earliest(call.line) > stop.answered
+                or call.end <= stop.answered
+            ):
                 continue
             since = max(stop.answered, call.begin)
             seconds = reachable(call.line.node, since, call.end, away)

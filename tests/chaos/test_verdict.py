@@ -360,34 +360,53 @@ def test_a_rate_is_that_at_which_orders_left_whatever_held_them_on_the_way() -> 
     ]
 
 
-def test_what_a_busy_machine_held_up_after_its_check_counts_as_of_then() -> None:
-    def found(**held_up: tuple[float, float]) -> list[str]:
+def test_what_a_busy_machine_held_up_after_its_check_may_be_so_much_older() -> None:
+    def found(*, since: float | None = None, **held_up: float) -> list[str]:
         given = records()
         given.caps.append(Cap(Scope.GATEWAY, Limit(1), "gw", CPS_WINDOWS))
         given.view.originates[:] = [originate("held", 5.1), originate("next", 6.0)]
         given.view.steps[:] = [Step(9.0, "end", "held"), Step(9.0, "end", "next")]
-        given.orders[:] = [Order(5.1, "fs1", "held"), Order(6.0, "fs1", "next")]
+        given.orders[:] = [Order(5.1, "fs1", "held", since), Order(6.0, "fs1", "next")]
         given.struck.held_up.update(held_up)
         return compare(given).found[verdict.CAPS]
 
     assert found()
-    assert found(held=(5.04, 5.11)) == []
-    assert found(held=(5.04, 5.06)), "it left when that was over already"
-    assert found(held=(5.12, 5.14)), "it had left before that"
-    assert found(other=(5.04, 5.11))
+    assert found(held=0.06) == []
+    assert found(held=0.04)
+    assert found(other=0.06)
+    # The same of an order that was read with what came later.
+    assert found(since=5.0) == []
+    assert found(since=5.06)
+
+
+def test_what_is_not_known_to_the_moment_hides_no_more_calls_than_that() -> None:
+    given = records()
+    given.caps.append(Cap(Scope.GATEWAY, Limit(2), "gw", CPS_WINDOWS))
+    lines = [originate(name, 5.1) for name in "abc"]
+    given.view.originates[:] = lines
+    given.view.steps[:] = [Step(9.0, "end", line.uuid) for line in lines]
+    given.orders[:] = [Order(5.1, "fs1", name, 4.0) for name in "ab"] + [Order(5.1, "fs1", "c")]
+    assert compare(given).found[verdict.CAPS] == []
+    given.orders[:2] = [Order(5.1, "fs1", "a", 4.5), Order(5.1, "fs1", "b")]
+    assert compare(given).found[verdict.CAPS]
 
 
 def test_what_dialers_say_of_it_is_read() -> None:
     passed_on: list[tuple[str, str]] = []
     held_up = HeldUp(lambda name, line: passed_on.append((name, line)))
-    renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
-    fields = {"checked_at": 1796041474.5, "written_at": 1796041474.53}
+    renderer = structlog.processors.LogfmtRenderer(key_order=["level", "event"])
     call_id = "01a22c69-fe9c-784f-9bb7-b76d0d951cc9"
-    event = {"timestamp": "t", "level": "warning", "event": "originate_held_up", "call_id": call_id, **fields}
-    lines = [str(renderer(None, "", event)), "level=info event=call_sent call_id=x checked_at=1.0"]
+    event = {
+        "timestamp": "t",
+        "level": "warning",
+        "event": "originate_held_up",
+        "call_id": call_id,
+        "seconds": 0.0131,
+    }
+    lines = [str(renderer(None, "", event)), "level=info event=call_sent call_id=x seconds=1.0"]
     for line in lines:
         held_up("dialer.1", line)
-    assert held_up.spans == {call_id: (1796041474.5, 1796041474.53)}
+    assert held_up.seconds == {call_id: 0.0131}
     assert passed_on == [("dialer.1", line) for line in lines]
 
 

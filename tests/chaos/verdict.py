@@ -9,7 +9,7 @@ from typing import Any
 
 from freeswitch import dedup
 from simulator.ledger import Originate
-from tests.chaos.caps import Peak, departures, judge, spans, unjudged
+from tests.chaos.caps import Departures, Peak, judge, spans, unjudged
 from tests.chaos.hours import FOR_EVER, judge_promises
 from tests.chaos.listener_client import TOLD
 from tests.chaos.records import Listener, Records
@@ -290,7 +290,7 @@ def _nodes(records: Records, verdict: Verdict) -> None:
     calls = spans(records.view, (line for line in ours if line.accepted), records.struck.deaths)
     # What a node refused as a second order of one id went out for the first.
     orders = [line for line in ours if line.result != FORESTALLED]
-    left = departures(records.orders, records.struck.withheld, records.struck.held_up)
+    left = Departures(records.orders, records.struck.withheld, records.struck.held_up)
     second = [leg for leg in records.view.legs if leg.campaign in records.uploaded]
     legs = spans(records.view, second, records.struck.deaths)
     verdict.peaks = list(judge(records.caps, calls, orders, left, legs))

@@ -1,7 +1,9 @@
 """What went over the wire from the dialers to a node: each originate, with the moment at which its last byte arrived.
 
 The kernel stamps what arrives, whether anybody is there to read it: neither a node that stands still, nor a proxy
-that holds on to what it has, nor a busy machine makes an order look later than it left.
+that holds on to what it has, nor a busy machine makes an order look later than it left. But of all that has arrived
+when it is read, only the last byte's stamp is told: what lay before it arrived between that of the read before and
+this one.
 """
 
 from __future__ import annotations
@@ -23,11 +25,18 @@ _STAMP = struct.Struct("qq")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One originate as it left: wall seconds, the node that it was for, the call's id."""
+    """One originate as it left: wall seconds, the node that it was for, the call's id. It left at `t`, or, where
+    `since` is another moment, at one between the two."""
 
     t: float
     node: str
     uuid: str
+    since: float | None = None
+
+    @property
+    def earliest(self) -> float:
+        """It left no earlier than that."""
+        return self.t if self.since is None else self.since
 
 
 def stamp(sock: socket.socket) -> None:
@@ -51,9 +60,15 @@ class Tap:
     def __init__(self, node: str) -> None:
         self._node = node
         self._begun = b""
+        self._read = time.time()
 
     def orders(self, data: bytes, t: float) -> list[Order]:
-        """The originates that these bytes complete."""
+        """The originates that these bytes complete, of which the last arrived at `t`."""
         *frames, self._begun = (self._begun + data).split(_END)
-        found = (_UUID.search(frame) for frame in frames if ORIGINATE in frame)
-        return [Order(t, self._node, match[1].decode()) for match in found if match]
+        since, self._read = self._read, t
+        found = []
+        for place, frame in enumerate(frames, start=1):
+            if ORIGINATE in frame and (match := _UUID.search(frame)):
+                last = place == len(frames) and not self._begun
+                found.append(Order(t, self._node, match[1].decode(), None if last else since))
+        return found
