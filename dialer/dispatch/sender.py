@@ -215,7 +215,7 @@ class Sender:
             return
         held, computed = self._now() - call.sent_at, time.thread_time() - computed
         if held > WIRE_SECONDS > 2 * computed:
-            log.warning("originate_held_up", call_id=call.call_id, seconds=round(held, 4))
+            log.info("originate_held_up", call_id=call.call_id, seconds=round(held, 4))
 
     def _on_read(self, call: LiveCall) -> Callable[[], None]:
         def read() -> None:
