@@ -66,15 +66,18 @@ def open_pool(
     lock_seconds: float | None = None,
     connect_seconds: int = CONNECT_SECONDS,
     *,
+    transaction_seconds: float | None = None,
     by_id: bool = False,
 ) -> Pool:
     """A pool as `connect` makes it, that no model is bound to: for work that must not wait behind other work.
 
-    The server ends a statement that waits for a lock for longer than `lock_seconds` (None: never). `by_id`: its
-    statements get the ids of all rows that they are about, or find them by an index. Of a small table the planner
-    would read all rows instead, and keep that plan while the table grows. Each connection plans a statement once,
-    when it comes the second time: a plan costs more than a few rows, and PostgreSQL would make one for each time for
-    as long as it takes that for a little cheaper.
+    The server ends a statement that waits for a lock for longer than `lock_seconds`, and from PostgreSQL 17 on a
+    transaction that takes longer than `transaction_seconds`, whether or not all of it has come (None: never).
+
+    `by_id`: its statements get the ids of all rows that they are about, or find them by an index. Of a small table
+    the planner would read all rows instead, and keep that plan while the table grows. Each connection plans a
+    statement once, when it comes the second time: a plan costs more than a few rows, and PostgreSQL would make one
+    for each time for as long as it takes that for a little cheaper.
     """
     bounds = {"statement_timeout": statement_seconds, "lock_timeout": lock_seconds}
     options = "".join(f" -c {name}={round(most * 1000)}" for name, most in bounds.items() if most)
@@ -85,6 +88,7 @@ def open_pool(
         url,
         size,
         CHECKOUT_SECONDS,
+        transaction_seconds,
         connect_timeout=connect_seconds,
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_SECONDS}s{options}",
         application_name="carillon",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from select import POLLIN
 from socket import SHUT_RDWR
@@ -27,6 +27,10 @@ from psycopg.pq import TransactionStatus
 
 TEST_SECONDS: Final = 0.5
 """For how long one that is in doubt may think about a `SELECT 1`: what is left of a check-out has to open another."""
+GONE_SECONDS: Final = 2.0
+"""So often the server looks whether who asked is still there, while a statement waits for a lock or computes."""
+KNOWS_TRANSACTION_TIMEOUT: Final = 170_000
+"""The first version whose `transaction_timeout` ends a transaction of which the rest does not come."""
 
 # gevent's own poll switches to the hub even where it is told not to wait.
 _poll: Final[Callable[[], Any]] = monkey.get_original("select", "poll")
@@ -133,8 +137,16 @@ class Pool(PostgresqlDatabase):
 
     _state: Any
 
-    def __init__(self, url: str, size: int, checkout_seconds: float, **parameters: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int,
+        checkout_seconds: float,
+        transaction_seconds: float | None = None,
+        **parameters: Any,
+    ) -> None:
         self._turns = Turns(size)
+        self._transaction_seconds = transaction_seconds
         self._checkout_seconds = checkout_seconds
         self._idle: list[PooledConnection] = []
         self._taken: set[PooledConnection] = set()
@@ -214,7 +226,7 @@ class Pool(PostgresqlDatabase):
         return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
 
     def run_together(
-        self, statements: Sequence[tuple[str, Sequence[object] | Mapping[str, object]]]
+        self, statements: Iterable[tuple[str, Sequence[object] | Mapping[str, object]]]
     ) -> list[list[Any]]:
         """Run statements as one transaction in one round trip, on this greenlet's connection: the rows of each.
 
@@ -256,9 +268,28 @@ class Pool(PostgresqlDatabase):
 
     def _open(self) -> PooledConnection:
         try:
-            return PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
+            connection = PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
+            try:
+                self._bound(connection)
+            except BaseException:  # whatever ends it: nobody else knows this connection
+                connection.close()
+                raise
         except psycopg.Error as error:
             raise peewee.OperationalError(*error.args) from error
+        return connection
+
+    def _bound(self, connection: PooledConnection) -> None:
+        """Have the server end what nobody waits for any more, as far as it can.
+
+        Not among the options of a connection: a server that does not know one of those takes no connection at all.
+        """
+        found = {"client_connection_check_interval": GONE_SECONDS}
+        if connection.info.server_version >= KNOWS_TRANSACTION_TIMEOUT and self._transaction_seconds:
+            found["transaction_timeout"] = self._transaction_seconds
+        for name, seconds in found.items():
+            # Where a server's system cannot tell that a client is gone, it refuses the first.
+            with suppress(psycopg.errors.InvalidParameterValue):
+                connection.execute("SELECT set_config(%s, %s, false)", (name, f"{round(seconds * 1000)}ms"))
 
     def _put_back(self, connection: PooledConnection) -> None:
         self._taken.discard(connection)

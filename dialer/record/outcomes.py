@@ -20,6 +20,9 @@ from models import Pool, db, open_pool
 
 RECORD_SECONDS = 60.0
 """Statements here are small; one that takes so long is lost, and its work done again."""
+COMMIT_SECONDS = 6.0
+"""A process that is stopped between two writes of one commit keeps its rows locked for no longer, so that who pauses
+a campaign gets an answer. Its server counts no such transaction as idle: its end has not come."""
 
 AT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 """A moment as listeners get it, to the millisecond: whoever publishes a transition tells it in the same bytes."""
@@ -314,7 +317,7 @@ class Written:
 
 def record_pool(url: str) -> Pool:
     """The connections by which the recorder writes and the outbox notes what it has published, and nobody else."""
-    return open_pool(url, 2, RECORD_SECONDS, by_id=True)
+    return open_pool(url, 2, RECORD_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True)
 
 
 def write(

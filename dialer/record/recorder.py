@@ -28,7 +28,7 @@ from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record import call_end
 from dialer.record.commit import Commit, CommitFollower
 from dialer.record.following import follow
-from dialer.record.outcomes import Answered, Ended, Seen, Written, write
+from dialer.record.outcomes import COMMIT_SECONDS, Answered, Ended, Seen, Written, write
 from freeswitch import dedup
 from freeswitch.events import ChannelEvent, ChannelEventKind, Event, JobResult
 from models import Pool
@@ -304,7 +304,7 @@ class Recorder:
         try:
             written = self._write(changes)
         except Exception:
-            # Not a server that is away, but something that it will never take: found by halving.
+            # Not a server that is away, but something that it will never take, or so much of it: found by halving.
             if len(changes) > 1:
                 middle = len(changes) // 2
                 self._commit(changes[:middle])
@@ -349,12 +349,16 @@ class Recorder:
     def _write(self, changes: Sequence[Change]) -> Written:
         pause = FIRST_RETRY_SECONDS
         while True:
+            began = time.monotonic()
             try:
                 return write(self.owner, *_statements(changes, time.monotonic()), self.pool)
             except (DataError, IntegrityError):
                 raise
             except DATABASE_AWAY as error:
                 note(error)
+                if time.monotonic() - began >= COMMIT_SECONDS and len(changes) > 1:
+                    # It may have taken too long, which in a pipeline the driver does not tell from a lost connection.
+                    raise
                 gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LAST_RETRY_SECONDS)
 

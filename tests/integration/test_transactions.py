@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import gevent
 import psycopg
 import pytest
 
+from api.transactions import WORK_SECONDS
+from database_pool import GONE_SECONDS, KNOWS_TRANSACTION_TIMEOUT
 from dialer.errors import DATABASE_AWAY
-from models import IDLE_SECONDS, connect, rows
+from dialer.record import outcomes
+from models import IDLE_SECONDS, connect, open_pool, rows
+from tests import pools
+from tests.waiting import wait_until
 
 
 def test_a_process_that_stands_still_in_a_transaction_gives_its_rows_back(database_url: str) -> None:
@@ -22,6 +32,61 @@ def test_a_process_that_stands_still_in_a_transaction_gives_its_rows_back(databa
     with pool.connection_context():
         assert rows("SELECT 1 AS one") == [{"one": 1}]
     pool.close_all()
+
+
+def test_a_process_that_is_stopped_between_two_writes_of_one_commit_gives_its_rows_back(
+    database_url: str,
+) -> None:
+    """Without its end, the server counts such a transaction neither as idle nor as a statement."""
+    pool = open_pool(database_url, 1, transaction_seconds=1.0)
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("INSERT INTO tenant (id, name) VALUES ('t', 'before')")
+        other.execute(f"SET lock_timeout = '{IDLE_SECONDS + 20}s'")
+        if other.info.server_version < KNOWS_TRANSACTION_TIMEOUT:
+            pytest.skip("this server has no transaction_timeout")
+        with pytest.raises(DATABASE_AWAY), pool.connection_context():
+            pool.run_together(half_sent(other))
+    with pool.connection_context():
+        assert pool.run_together([("SELECT name FROM tenant", ())]) == [[("before",)]]
+    pools.close(pool)
+
+
+def half_sent(other: psycopg.Connection[Any]) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """A statement, and another that comes only once its rows are somebody else's."""
+    yield "UPDATE tenant SET name = 'after' WHERE id = 't'", ()
+    locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND pid <> pg_backend_pid()"
+    wait_until(lambda: other.execute(locked).fetchone() == (1,), "the lock of the half that came")
+    assert other.execute("SELECT name FROM tenant WHERE id = 't' FOR UPDATE").fetchone() == ("before",)
+    yield "SELECT 1", ()
+
+
+def test_a_commit_of_the_recorder_is_over_before_a_pause_gives_up_waiting(database_url: str) -> None:
+    pool = outcomes.record_pool(database_url)
+    with pool.connection_context():
+        asked = "SELECT setting::float / 1000 FROM pg_settings WHERE name = 'transaction_timeout'"
+        found = pool.execute_sql(asked).fetchone()
+    if found is None:
+        pytest.skip("this server has no transaction_timeout")
+    (seconds,) = found
+    assert 0 < seconds < WORK_SECONDS - GONE_SECONDS
+    pools.close(pool)
+
+
+def test_who_asked_and_is_gone_does_not_wait_on_at_the_server(database_url: str) -> None:
+    pool = open_pool(database_url, 1)
+    with (
+        psycopg.connect(database_url) as holder,
+        psycopg.connect(database_url, autocommit=True) as other,
+        pool.connection_context(),
+    ):
+        holder.execute("LOCK TABLE tenant")
+        backend = pool.execute_sql("SELECT pg_backend_pid()").fetchone()
+        with suppress(gevent.Timeout), gevent.Timeout(0.1):
+            pool.execute_sql("SELECT FROM tenant")
+        assert pool.is_lost()
+        gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        wait_until(lambda: other.execute(gone, backend).fetchone() == (0,), "the end of who waited")
+    pools.close(pool)
 
 
 def test_a_statement_tells_its_rows_also_where_they_have_no_columns(database_url: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.mutations.mutation import Mutation
+from tests.mutations.mutation import RECORDER, Mutation
 
 POOL = "tests/integration/test_database_pool.py"
+TRANSACTIONS = "tests/integration/test_transactions.py"
 STRUCK = "tests/integration/test_database_pool_struck.py"
 ANYWHERE = f"{STRUCK}::test_greenlets_that_are_struck_anywhere_leave_the_pool_whole"
 
@@ -80,5 +81,39 @@ CONNECTIONS = (
         "if connection is None or not fresh or not connection.closed:",
         "if connection is None or not connection.closed:",
         (f"{POOL}::test_work_that_was_begun_is_never_done_again_on_another_connection",),
+    ),
+    Mutation(
+        "half a commit kept",
+        "a dialer that is stopped between two writes of a commit keeps its campaigns locked for as long as it stands",
+        "database_pool.py",
+        "        if connection.info.server_version >= KNOWS_TRANSACTION_TIMEOUT and self._transaction_seconds:\n",
+        "        if False:\n",
+        (
+            f"{TRANSACTIONS}::test_a_process_that_is_stopped_between_two_writes_of_one_commit_gives_its_rows_back",
+        ),
+    ),
+    Mutation(
+        "commits of the recorder unbounded",
+        "the recorder's half commits are nobody's to end",
+        "dialer/record/outcomes.py",
+        "RECORD_SECONDS, transaction_seconds=COMMIT_SECONDS, by_id=True",
+        "RECORD_SECONDS, by_id=True",
+        (f"{TRANSACTIONS}::test_a_commit_of_the_recorder_is_over_before_a_pause_gives_up_waiting",),
+    ),
+    Mutation(
+        "who is gone waits on",
+        "a request that was given up keeps waiting at the database, and its repeat is told to wait for it",
+        "database_pool.py",
+        '{"client_connection_check_interval": GONE_SECONDS}',
+        "{}",
+        (f"{TRANSACTIONS}::test_who_asked_and_is_gone_does_not_wait_on_at_the_server",),
+    ),
+    Mutation(
+        "group that takes too long repeated whole",
+        "where one commit of many outcomes takes too long none of them is ever written",
+        "dialer/record/recorder.py",
+        "if time.monotonic() - began >= COMMIT_SECONDS and len(changes) > 1:",
+        "if False:",
+        (f"{RECORDER}::test_a_group_that_takes_too_long_is_written_in_smaller_ones",),
     ),
 )

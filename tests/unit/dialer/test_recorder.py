@@ -45,6 +45,7 @@ class Rows:
         self.steps: list[tuple[str, str]] = []
         self.poison: set[str] = set()
         self.away = 0
+        self.at_most = 1_000
 
     def write(
         self,
@@ -57,6 +58,8 @@ class Rows:
         if self.away:
             self.away -= 1
             raise OperationalError("the server is away")
+        if len(ended) > self.at_most:
+            raise OperationalError("the server ended a transaction that took too long")
         if any(item.call_id in self.poison and item.sip_phrase for item in ended):
             raise DataError("not in this database")
         for sign in seen:
@@ -262,6 +265,19 @@ def test_a_group_is_repeated_until_the_database_is_back(
     bench.take(channel_event(call.call_id, ENDED, busy()))
     bench.write()
     assert bench.rows.states == {call.call_id: "ended"}
+
+
+def test_a_group_that_takes_too_long_is_written_in_smaller_ones(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "FIRST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(recorder_module, "COMMIT_SECONDS", 0.0)
+    bench.rows.at_most = 2
+    calls = [bench.fly() for _ in range(7)]
+    bench.take(*(channel_event(call.call_id, ENDED, busy()) for call in calls))
+    bench.write()
+    assert bench.rows.states == {call.call_id: "ended" for call in calls}
+    assert sorted(bench.over) == sorted(call.call_id for call in calls)
 
 
 def test_ages_count_up_to_the_write_and_not_to_the_event() -> None:
