@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from local.demo import collect
 from local.process import PROC, tail
 from local.stack import ROOT, Stack
@@ -81,6 +83,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+@pytest.mark.full
 def test_after_a_power_cut_everything_starts_again_and_the_proof_holds(server_home: Path) -> None:
     front = Stack(server_home / "power", port=0)
     ledgers = [front.home / f"ledger-fs{number}.jsonl" for number in (1, 2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from local.stack import Stack
 from tests.e2e.rig import Tenant, Witness, new_tenant, numbers
 
@@ -22,6 +24,7 @@ def desk(stack: Stack, number: str) -> Tenant:
     return tenant
 
 
+@pytest.mark.full
 def test_calls_that_nobody_joins_are_abandoned_and_those_that_somebody_joins_are_not(stack: Stack) -> None:
     for ending, disposition in (("02", "abandoned"), ("10", "answered")):
         (agent,) = numbers(ending, count=1)

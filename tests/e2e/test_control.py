@@ -92,6 +92,7 @@ def test_no_call_starts_between_pause_and_resume(stack: Stack) -> None:
     assert tenant.proof(campaign, stack).faults == []
 
 
+@pytest.mark.full
 def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate(stack: Stack) -> None:
     tenant = new_tenant(stack)
     campaign = tenant.campaign(numbers("10", "01", "03", count=CONTACTS), max_concurrent_calls=100)

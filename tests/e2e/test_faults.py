@@ -276,6 +276,7 @@ def test_events_come_a_minute_late(struck: Struck) -> None:
     assert struck.done("late") - before > CONTACTS
 
 
+@pytest.mark.full
 def test_fifty_thousand_events_come_at_once(struck: Struck) -> None:
     begin(struck)
     struck.under_way()
@@ -292,6 +293,7 @@ def test_a_reply_never_comes(struck: Struck) -> None:
     struck.settled()
 
 
+@pytest.mark.full
 def test_a_reply_comes_three_seconds_late(struck: Struck) -> None:
     before = struck.done("late-reply")
     struck.fault("late-reply", percent=8, seconds=3)
@@ -330,6 +332,7 @@ def test_a_frame_is_cut_and_the_connection_ends(struck: Struck) -> None:
     assert struck.done("cut") - before >= 4
 
 
+@pytest.mark.full
 def test_nodes_reach_their_limits_are_paused_and_lose_their_gateway(struck: Struck) -> None:
     struck.fault("limits", sps=1, max_sessions=10)
     begin(struck)
@@ -347,6 +350,7 @@ def test_nodes_reach_their_limits_are_paused_and_lose_their_gateway(struck: Stru
     assert all(contact["attempts"] == 1 for contact in struck.contacts)
 
 
+@pytest.mark.full
 def test_channels_survive_every_attempt_to_end_them(struck: Struck) -> None:
     before = struck.done("zombies")
     struck.fault("zombies", percent=20)

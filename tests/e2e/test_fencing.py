@@ -36,7 +36,8 @@ def stopped_at(orders: Path, point: FaultPoint) -> int:
     return pid
 
 
-@pytest.mark.parametrize("then", ["wakes", pytest.param("dies", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("then", ["wakes", "dies"])
 def test_a_call_past_its_check_is_sent_once_whether_its_dialer_wakes_or_dies(
     make_stack: StackMaker, tmp_path: Path, then: str
 ) -> None:

@@ -28,7 +28,8 @@ def with_children(pids: Iterable[int | None]) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("seconds", [50, pytest.param(90, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [50, 90])
 def test_after_a_sleep_nobody_is_told_what_has_to_be_corrected(parts: Parts, seconds: int) -> None:
     # gunicorn may take a worker that slept for one that hangs, and put another in its place.
     tenant = parts.persistent(parts.tenant())

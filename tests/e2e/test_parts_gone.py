@@ -309,6 +309,7 @@ def test_who_listens_and_writes_to_a_web_process_that_is_killed_misses_and_doubl
         listener.assert_everything_once(parts.stack, campaign)
 
 
+@pytest.mark.full
 def test_a_rolling_restart_fails_no_request_and_loses_no_call(
     parts: Parts, begin: Begin, judge: Judge
 ) -> None:

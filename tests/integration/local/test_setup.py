@@ -47,6 +47,7 @@ def setup(clone: Path, *arguments: str, path: str | None = None) -> subprocess.C
     )
 
 
+@pytest.mark.full
 def test_two_at_once_make_one_environment_which_follows_the_requirements_and_its_place(clone: Path) -> None:
     argv = [str(clone / "script" / "setup"), "--dev"]
     runs = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
