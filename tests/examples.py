@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 T = TypeVar("T")
@@ -41,6 +42,16 @@ def examples(number: int) -> settings:
 def some(found: Sequence[T]) -> Sequence[T]:
     """All of them with --full, every fourth without."""
     return found if _full() else found[::PART]
+
+
+def first(*cases: object) -> list[object]:
+    """As the cases of a parametrized test: the first in every run, the others with --full, and seen to be skipped."""
+    return [cases[0], *map(long, cases[1:])]
+
+
+def long(case: object) -> object:
+    """A case of a parametrized test, or a tuple of what it takes, that is tried with --full."""
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.full)
 
 
 def _full() -> bool:

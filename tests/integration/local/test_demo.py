@@ -42,6 +42,7 @@ def demo(home: Path, contacts: Path, environ: dict[str, str]) -> Iterator[subpro
         wait_until_gone(*carrying(OWNER_VARIABLE, str(home / "demo")), timeout=HANG_SECONDS)
 
 
+@pytest.mark.full
 def test_the_demo_dials_what_is_its_own_tells_where_it_serves_and_ends_with_ctrl_c(
     home: Path, tmp_path: Path
 ) -> None:

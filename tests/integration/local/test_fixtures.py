@@ -14,6 +14,7 @@ import redis
 
 from local.home import Lock
 from local.process import carrying
+from tests.examples import first
 from tests.integration.local.owner_process import ROOT, line_of
 from tests.variables import OUR_VARIABLES, RUN_MARK
 from tests.waiting import HANG_SECONDS, wait_until
@@ -77,7 +78,7 @@ def test_servers(postgres, valkey):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", first(signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
 def test_an_interrupted_or_killed_run_leaves_no_server(tmp_path: Path, number: signal.Signals) -> None:
     with pytest_run(SERVERS_THEN_WAIT, tmp_path) as run:
         try:

@@ -105,6 +105,7 @@ def test_the_server_ends_with_an_owner_that_is_killed_and_the_next_start_goes_on
         assert remembered(server.url) == ["of the first owner"]
 
 
+@pytest.mark.full
 def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> None:
     first = EmbeddedPostgres(home, durable=False)
     remember(first.start(), "kept")
@@ -117,6 +118,7 @@ def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> 
     first.stop()
 
 
+@pytest.mark.full
 def test_a_living_owner_is_named_and_left_alone(home: Path) -> None:
     with owner(OWNER, home) as process:
         url, pid = line_of(process).split()
@@ -126,6 +128,7 @@ def test_a_living_owner_is_named_and_left_alone(home: Path) -> None:
     wait_until_gone(int(pid))
 
 
+@pytest.mark.full
 def test_a_recycled_process_id_does_not_block_the_next_start(home: Path) -> None:
     with EmbeddedPostgres(home, durable=False) as server:
         data = server.data
@@ -141,6 +144,7 @@ def test_a_recycled_process_id_does_not_block_the_next_start(home: Path) -> None
         innocent.wait()
 
 
+@pytest.mark.full
 def test_an_initialisation_that_was_cut_short_is_done_again(home: Path) -> None:
     folder = home / "postgres" / "data.new"
     folder.mkdir(parents=True)
@@ -150,6 +154,7 @@ def test_an_initialisation_that_was_cut_short_is_done_again(home: Path) -> None:
         remember(server.url, "whole")
 
 
+@pytest.mark.full
 def test_two_clones_run_side_by_side(home: Path) -> None:
     other = home.parent.parent / "a clone beside it" / ".carillon"
     with EmbeddedPostgres(home, durable=False) as one, EmbeddedPostgres(other, durable=False) as two:
@@ -159,6 +164,7 @@ def test_two_clones_run_side_by_side(home: Path) -> None:
         assert one.port != two.port
 
 
+@pytest.mark.full
 def test_a_port_that_was_taken_meanwhile_is_given_up(
     home: Path, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +177,7 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(
         assert setting(server.url, "port") == str(server.port)
 
 
+@pytest.mark.full
 def test_a_restart_after_a_crash_keeps_the_url(home: Path) -> None:
     with EmbeddedPostgres(home) as server:
         before = server.url
@@ -180,6 +187,7 @@ def test_a_restart_after_a_crash_keeps_the_url(home: Path) -> None:
         assert remembered(before) == ["kept"]
 
 
+@pytest.mark.full
 def test_data_of_another_version_are_refused_untouched(home: Path) -> None:
     with EmbeddedPostgres(home, durable=False) as server:
         version = server.data / "PG_VERSION"
@@ -188,6 +196,7 @@ def test_data_of_another_version_are_refused_untouched(home: Path) -> None:
         EmbeddedPostgres(home, durable=False).start()
 
 
+@pytest.mark.full
 def test_a_server_that_cannot_start_says_why_and_leaves_the_home_free(home: Path) -> None:
     with EmbeddedPostgres(home, durable=False) as server:
         config = server.data / "postgresql.conf"
@@ -239,6 +248,7 @@ def test_root_in_a_closed_folder_keeps_its_data_outside_and_finds_them_again(
 
 
 @as_root
+@pytest.mark.full
 def test_data_outside_that_are_not_meant_to_last_are_removed(closed: tuple[Path, Path]) -> None:
     home, outside = closed
     for _ in range(2):
@@ -248,6 +258,7 @@ def test_data_outside_that_are_not_meant_to_last_are_removed(closed: tuple[Path,
 
 
 @as_root
+@pytest.mark.full
 def test_data_outside_that_are_gone_are_missed_and_not_made_again_in_silence(
     closed: tuple[Path, Path],
 ) -> None:

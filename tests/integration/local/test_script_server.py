@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from local.process import carrying, free_port
 from local.stack import OWNER_VARIABLE
 from tests.integration.local.owner_process import ROOT, line_of, wait_until_gone
@@ -53,6 +55,7 @@ def get(port: int, path: str, key: Path | None = None) -> tuple[int, str]:
         return response.status, response.read().decode()
 
 
+@pytest.mark.full
 def test_the_whole_service_runs_survives_a_kill_and_ends_in_order(home: Path) -> None:
     port = free_port()
     with server(home, port) as process:

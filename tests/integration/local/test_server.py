@@ -17,6 +17,7 @@ from local.process import free_port
 from local.server import ONE_REQUEST_SECONDS
 from local.valkey import EmbeddedValkey
 from server_urls import REDIS_SHAPE
+from tests.examples import first
 from tests.integration.local.owner_process import ROOT, line_of, owner, wait_until_gone
 from tests.integration.local.test_stack import NODE, write_procfile
 from tests.waiting import HANG_SECONDS, wait_until
@@ -50,7 +51,7 @@ def read_until(process: subprocess.Popen[str], *parts: str) -> None:
         missing -= {part for part in missing if part in line}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", first(signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 def test_a_signal_ends_everything_in_order(
     home: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_signal_ends_everything_in_order(
         assert "web.1    | told to stop, servers answer: True" in rest
 
 
+@pytest.mark.full
 def test_a_second_signal_does_not_wait_for_a_child(home: Path, environ: dict[str, str]) -> None:
     procfile = write_procfile(home.parent, "release", "deaf")
     with owner(SERVE, procfile, environ=environ) as process:
@@ -81,6 +83,7 @@ def test_a_second_signal_does_not_wait_for_a_child(home: Path, environ: dict[str
         assert "deaf.1   | does not end; killing it" in rest
 
 
+@pytest.mark.full
 def test_a_signal_that_comes_twice_at_once_is_one(home: Path, environ: dict[str, str]) -> None:
     procfile = write_procfile(home.parent, "release", "dialer")
     with owner(SERVE, procfile, environ=environ) as process:
@@ -107,6 +110,7 @@ def test_a_signal_while_it_starts_ends_it_cleanly(home: Path, environ: dict[str,
         wait_until_gone(int((folder / "pid").read_text(encoding="ascii")))
 
 
+@pytest.mark.full
 def test_a_release_that_fails_is_status_1(home: Path, environ: dict[str, str]) -> None:
     procfile = write_procfile(home.parent, "release", "web")
     (home.parent / "release-fails").touch()

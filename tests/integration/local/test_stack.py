@@ -122,6 +122,7 @@ def test_release_ends_before_anything_else_begins(common_stack: Stack, common_li
     assert common_lines[0] == ("release", "released")
 
 
+@pytest.mark.full
 def test_servers_that_are_given_are_used_and_not_started(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:
@@ -163,6 +164,7 @@ def answers(stack: Stack) -> bool:
         return False
 
 
+@pytest.mark.full
 def test_the_servers_outlive_the_children(home: Path, folder: Path, lines: Lines) -> None:
     with build(home, lines) as stack:
         wait_until(lambda: sum(line == "up" for _, line in lines) == 3, what="three children")
@@ -175,6 +177,7 @@ def test_the_servers_outlive_the_children(home: Path, folder: Path, lines: Lines
     assert not any(running(pid) for pid in pids)
 
 
+@pytest.mark.full
 def test_a_child_that_does_not_end_is_killed_after_its_time(
     home: Path, lines: Lines, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +221,7 @@ def test_one_owner_for_a_home(common_stack: Stack, lines: Lines) -> None:
     common_stack.wait_ready()
 
 
+@pytest.mark.full
 def test_a_second_clone_runs_beside_the_first(common_stack: Stack, lines: Lines) -> None:
     stack = common_stack
     home = stack.home.parent.parent / "a second clone" / ".carillon"
@@ -248,6 +252,7 @@ def test_a_wrong_setting_is_found_before_anything_is_made(home: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.full
 def test_a_stack_that_does_not_get_ready_says_what_is_missing(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:
@@ -271,6 +276,7 @@ signal.pause()
 """
 
 
+@pytest.mark.full
 def test_after_a_kill_of_the_owner_nothing_is_left_and_the_next_start_works(home: Path, folder: Path) -> None:
     port = str(free_port())
     environ = {"FREESWITCH_URLS": NODE}
@@ -301,6 +307,7 @@ def ignores(pid: int, number: signal.Signals) -> bool:
     return bool(int(mask, 16) & 1 << (number - 1))
 
 
+@pytest.mark.full
 def test_children_of_a_dead_owner_are_ended_by_the_next_one(
     home: Path, folder: Path, lines: Lines, servers: dict[str, str]
 ) -> None:

@@ -16,6 +16,7 @@ from local.demo import demo_stack
 from local.postgres import EmbeddedPostgres
 from server_faults import reason_of
 from settings import Settings
+from tests.examples import first
 from tests.integration.local.test_wrong_servers import first_line, one_sentence
 from tests.tls import Authority, Terminator, speaking_tls
 from tests.waiting import wait_until
@@ -113,7 +114,7 @@ def test_every_process_serves_and_dials_over_tls(database: str, valkey_url: str,
     assert not [line for line in said if "outage" in line and "does not answer" not in line]
 
 
-@pytest.mark.parametrize("kind", ["web", "dialer"])
+@pytest.mark.parametrize("kind", first("dialer", "web"))
 def test_a_process_says_that_it_does_not_trust_the_server(
     kind: str, database: str, valkey_url: str, tmp_path: Path
 ) -> None:

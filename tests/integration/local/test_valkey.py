@@ -92,6 +92,7 @@ def test_the_server_ends_with_an_owner_that_is_killed_and_the_next_start_goes_on
         assert remembered(server.url) == "of the first owner"
 
 
+@pytest.mark.full
 def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> None:
     first = EmbeddedValkey(home)
     remember(first.start(), "kept")
@@ -103,6 +104,7 @@ def test_a_server_whose_owner_is_dead_is_ended_by_the_next_owner(home: Path) -> 
     first.stop()
 
 
+@pytest.mark.full
 def test_a_living_owner_is_named_and_left_alone(home: Path) -> None:
     with owner(OWNER, home) as process:
         url, pid = line_of(process).split()
@@ -112,6 +114,7 @@ def test_a_living_owner_is_named_and_left_alone(home: Path) -> None:
     wait_until_gone(int(pid))
 
 
+@pytest.mark.full
 def test_two_clones_run_side_by_side(home: Path) -> None:
     other = home.parent.parent / "a clone beside it" / ".carillon"
     with EmbeddedValkey(home) as one, EmbeddedValkey(other) as two:
@@ -119,6 +122,7 @@ def test_two_clones_run_side_by_side(home: Path) -> None:
         assert remembered(two.url) is None
 
 
+@pytest.mark.full
 def test_a_port_that_was_taken_meanwhile_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with EmbeddedValkey(home.parent.parent / "other") as taken:
         ports = iter([taken.port, free_port()])
@@ -128,6 +132,7 @@ def test_a_port_that_was_taken_meanwhile_is_given_up(home: Path, monkeypatch: py
             remember(server.url, "here")
 
 
+@pytest.mark.full
 def test_a_restart_after_a_crash_keeps_the_url(home: Path) -> None:
     with EmbeddedValkey(home) as server:
         before = server.url

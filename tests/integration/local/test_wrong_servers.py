@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from local.process import end, free_port, spawn
+from tests.examples import first
 from tests.integration.local.owner_process import ROOT
 from tests.integration.local.test_wrong_settings import COMMANDS, run
 from tests.waiting import wait_until
@@ -45,11 +46,10 @@ def wrong(database_url: str) -> dict[str, tuple[str, str]]:
 
 
 FAULTS = ("password", "database", "port", "host", "tls")
-LONG = [
-    fault if fault in ("password", "host") else pytest.param(fault, marks=pytest.mark.full)
-    for fault in FAULTS
-]
+LONG = first(*FAULTS)
 """What is said of each is told by the release process, and by tests/unit/test_server_faults.py."""
+KINDS = first("web", "dialer")
+"""Both say it by the same lines (`outages`)."""
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def first_line(kind: str, wanted: re.Pattern[str], log: Path, **environ: str) ->
 
 
 @pytest.mark.parametrize("fault", LONG)
-@pytest.mark.parametrize("kind", ["web", "dialer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_process_that_goes_on_trying_says_it_once(
     database_url: str, redis_url: str, kind: str, fault: str, tmp_path: Path
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_process_that_goes_on_trying_says_it_once(
     one_sentence(line)
 
 
-@pytest.mark.parametrize("kind", ["web", "dialer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_redis_that_refuses_is_told_likewise(
     database_url: str, redis_url: str, kind: str, tmp_path: Path
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_redis_that_refuses_is_told_likewise(
     one_sentence(line)
 
 
-@pytest.mark.parametrize("kind", ["web", "dialer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_database_without_our_schema_is_told_with_what_to_do(
     database_url: str, redis_url: str, kind: str, tmp_path: Path
 ) -> None:
@@ -122,7 +122,7 @@ def test_a_database_without_our_schema_is_told_with_what_to_do(
     one_sentence(first_line(kind, wanted, tmp_path / "log", DATABASE_URL=database_url, REDIS_URL=redis_url))
 
 
-@pytest.mark.parametrize("kind", ["release", "web", "dialer"])
+@pytest.mark.parametrize("kind", first("release", "web", "dialer"))
 def test_a_variable_that_is_mistyped_is_named(
     kind: str, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
