@@ -44,6 +44,11 @@ def some(found: Sequence[T]) -> Sequence[T]:
     return found if _full() else found[::PART]
 
 
+def share(found: Sequence[T], number: int, of: int) -> Sequence[T]:
+    """All of them with --full; without, those that are left to the `number`-th (from 0) of so many tests."""
+    return found if _full() else found[number::of]
+
+
 def first(*cases: object) -> list[object]:
     """As the cases of a parametrized test: the first in every run, the others with --full, and seen to be skipped."""
     return [cases[0], *map(long, cases[1:])]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns import forecast as forecasts
@@ -15,6 +15,7 @@ from campaigns.dispositions import Disposition
 from campaigns.forecast import Cap, Caps, DayCap, Forecast, Group, Outcome, Waiting, forecast
 from campaigns.retry import History, after_call
 from models import ContactStatus
+from tests.examples import examples
 from tests.unit.campaigns.virtual_campaign import DAY, Ending, House, took
 
 MONDAY = 1_800_000_000 // DAY * DAY + 9 * 3600.0
@@ -142,7 +143,7 @@ HOUSES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(HOUSES, st.integers(1, 3_000), st.floats(0, DAY))
 def test_it_is_never_faster_than_any_cap(house: House, contacts: int, offset: float) -> None:
     start = MONDAY + offset

@@ -12,7 +12,7 @@ from phonenumbers import PhoneNumberFormat
 
 from campaigns.errors import NumberRefused
 from campaigns.numbers import phone_number
-from tests.examples import examples, some
+from tests.examples import PART, examples, share, some
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 FORMS = (PhoneNumberFormat.NATIONAL, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.E164)
@@ -61,7 +61,7 @@ def numbers_of(region: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", share(REGIONS, 0, PART))
 def test_two_numbers_in_a_cell_are_never_dialled_in_any_country(region: str) -> None:
     numbers = [text for text in numbers_of(region) if dialled(text, region)][:MOST_NUMBERS]
     cells = [
@@ -99,7 +99,7 @@ def test_an_amount_is_never_dialled_in_any_country(region: str, cents: int, data
     assert dialled(around.format(amount), region) is None
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", share(REGIONS, 1, PART))
 def test_a_number_with_a_short_second_one_behind_a_slash_is_not_dialled(region: str) -> None:
     for kind in (0, 1):
         for form in FORMS:
@@ -110,7 +110,7 @@ def test_a_number_with_a_short_second_one_behind_a_slash_is_not_dialled(region: 
                         assert dialled(f"{text}{slash}{tail}", region) is None, (text, slash, tail)
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", share(REGIONS, 2, PART))
 def test_decimals_that_are_zeros_are_left_out_and_others_refused(region: str) -> None:
     number = phonenumbers.example_number_for_type(region, 0) or phonenumbers.example_number(region)
     assert number is not None
@@ -123,7 +123,7 @@ def test_decimals_that_are_zeros_are_left_out_and_others_refused(region: str) ->
         assert dialled(e164 + others, region) is None
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", share(REGIONS, 3, PART))
 def test_a_country_s_own_writing_of_one_number_is_dialled(region: str) -> None:
     for kind in range(11):
         for form in FORMS:

@@ -33,8 +33,9 @@ def test_every_final_response_of_the_simulator_is_disposed_of_as_the_corpus_says
     for status in FINAL_RESPONSES:
         node.call(str(status), uuid=f"u{status}")
     node.pass_time(2)
+    ends = {e["Unique-ID"]: e for e in node.watcher.events if e["Event-Name"] == "CHANNEL_HANGUP_COMPLETE"}
     for status in FINAL_RESPONSES:
-        event = event_from_json(node.last("CHANNEL_HANGUP_COMPLETE", f"u{status}"))
+        event = event_from_json(ends[f"u{status}"])
         assert isinstance(event, ChannelEvent)
         assert event.hangup is not None
         ended = hung_up(make_call(), 0.0, event.hangup)
