@@ -13,6 +13,7 @@ import pytest
 from models import CampaignStatus, db
 from simulator.ledger import read_ledger, window_peak
 from simulator.process import SimulatedNode
+from tests.examples import first
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer
 from tests.judging import Judge
@@ -32,7 +33,7 @@ def sent(node: SimulatedNode) -> Counter[str]:
     return Counter(line.campaign for line in read_ledger(node.ledger).originates)
 
 
-@pytest.mark.parametrize("cap", ["cps = 20", "channels = 2"])
+@pytest.mark.parametrize("cap", first("cps = 20", "channels = 2"))
 def test_two_campaigns_on_one_gateway_both_get_their_part(
     world: World, node: SimulatedNode, database_url: str, redis_url: str, *, cap: str, judge: Judge
 ) -> None:

@@ -31,6 +31,7 @@ def collections() -> Iterator[list[int]]:
     gc.unfreeze()
 
 
+@pytest.mark.full
 def test_a_backlog_of_100000_events_is_not_looked_through_while_it_grows(
     collections: list[int],
 ) -> None:
