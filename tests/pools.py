@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import time
 import warnings
 
 from database_pool import Pool
 
-_frozen: list[bool] = []
+LONG_SECONDS = 0.03
+"""Of a processor: what is there by then is looked at no more. It grows with what imports and caches keep, and towards
+the end of a run looking at it took most of a short test's time."""
 
 
 def close(pool: Pool) -> None:
@@ -22,10 +25,9 @@ def close(pool: Pool) -> None:
 
 def collect() -> None:
     """Find what a test left in circles (connections, a client's uploads): no later test is to be blamed for it."""
+    began = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-    if not _frozen:
-        # Modules and what they hold are most of what there is, and looked through they took a fifth of each test.
-        _frozen.append(True)
+    if time.process_time() - began > LONG_SECONDS:
         gc.freeze()

@@ -28,7 +28,6 @@ def collections() -> Iterator[list[int]]:
     yield seen
     gc.callbacks.remove(note)
     gc.set_threshold(*before)
-    gc.unfreeze()
 
 
 @pytest.mark.full
