@@ -121,7 +121,8 @@ def test_pause_holds_for_dialers_that_it_finds_between_a_claim_and_its_originate
     assert tenant.proof(campaign, stack).faults == []
 
 
-@pytest.mark.parametrize("victim", ["dialer.1", pytest.param("dialer.2", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("victim", ["dialer.1", "dialer.2"])
 def test_pause_holds_for_a_dialer_that_was_stopped_in_its_tracks(
     stack: Stack, victim: str, judge: Judge
 ) -> None:

@@ -303,6 +303,7 @@ def test_a_reply_comes_three_seconds_late(struck: Struck) -> None:
     assert "outcome_unknown" not in struck.dispositions()
 
 
+@pytest.mark.full
 def test_connections_fall_silent_and_come_back_after_they_were_given_up(struck: Struck) -> None:
     begin(struck)
     struck.under_way()

@@ -25,6 +25,7 @@ from local.api_client import ApiFailedError
 from local.stack import Stack
 from simulator.ledger import LedgerView, Originate
 from tests.e2e.rig import Tenant, Witness, new_tenant, numbers, seen
+from tests.examples import first
 
 T = TypeVar("T")
 
@@ -301,8 +302,8 @@ def logs_are_clean(said: Sequence[str], called: Sequence[str]) -> None:
         assert not whole.search(line), line
 
 
-@pytest.mark.parametrize("rows_drawn", [LIST_ROWS, pytest.param(LONG_LIST_ROWS, marks=pytest.mark.full)])
-@pytest.mark.parametrize("delimiter", DELIMITERS)
+@pytest.mark.parametrize("rows_drawn", first(LIST_ROWS, LONG_LIST_ROWS))
+@pytest.mark.parametrize("delimiter", first(*DELIMITERS))
 def test_every_value_of_a_list_arrives_unchanged_or_its_row_is_refused(
     stack: Stack, said: list[str], delimiter: str, rows_drawn: int
 ) -> None:

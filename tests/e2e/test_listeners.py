@@ -12,15 +12,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
+import pytest
 
 from local.stack import Stack
 from tests.e2e.listening import Heard, by_contact, key_of, transitions
 from tests.e2e.rig import new_tenant, numbers
+from tests.examples import first
 from tests.waiting import HANG_SECONDS, wait_until
 
-CUTS = 50
+CUTS = first(12, 50)
 LISTENERS = 3
-CONTACTS = 600
+CONTACTS_A_CUT = 12
 LONGEST_SECONDS = 0.25
 AGAIN_SECONDS = 0.5
 AT_ONCE = 0.2
@@ -35,13 +37,14 @@ class Ear:
     key: str
     campaign: str
     dice: random.Random
+    wanted: int
     heard: Heard = field(default_factory=Heard)
     cuts: int = 0
 
     def run(self) -> None:
-        """Listen: until something with an id has come, then with CUTS connections cut off, then to the end."""
+        """Listen: until something with an id has come, then with `wanted` connections cut off, then to the end."""
         self._listen(lambda: self.heard.last_id is not None, 20)
-        while self.cuts < CUTS and not self.heard.ended:
+        while self.cuts < self.wanted and not self.heard.ended:
             seconds = 0.0 if self.dice.random() < AT_ONCE else self.dice.uniform(0, LONGEST_SECONDS)
             self._listen(lambda: False, seconds)
             self.cuts += 1
@@ -89,20 +92,24 @@ class Ear:
         return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_a_listener_that_is_cut_off_fifty_times_hears_everything_once_and_in_order(stack: Stack) -> None:
+@pytest.mark.parametrize("cuts", CUTS)
+def test_a_listener_that_is_cut_off_again_and_again_hears_everything_once_and_in_order(
+    stack: Stack, cuts: int
+) -> None:
     tenant = new_tenant(stack)
-    campaign = tenant.campaign(numbers("00", "10", "01", "03", "08", count=CONTACTS), max_concurrent_calls=12)
+    total = cuts * CONTACTS_A_CUT
+    campaign = tenant.campaign(numbers("00", "10", "01", "03", "08", count=total), max_concurrent_calls=12)
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     key = key_of(tenant)
-    ears = [Ear(stack.web_url, key, campaign, random.Random(seed + n)) for n in range(LISTENERS)]
+    ears = [Ear(stack.web_url, key, campaign, random.Random(seed + n), cuts) for n in range(LISTENERS)]
     listening = [gevent.spawn(ear.run) for ear in ears]
     wait_until(lambda: all(ear.heard.last_id for ear in ears), "the first snapshots")
     tenant.act(campaign, "start")
     # The rest waits for them: how often they are cut off must not depend on who is faster.
-    tenant.wait_touched(campaign, CONTACTS * 2 // 3)
+    tenant.wait_touched(campaign, total * 2 // 3)
     tenant.act(campaign, "pause")
-    wait_until(lambda: all(ear.cuts == CUTS for ear in ears), "every cut")
+    wait_until(lambda: all(ear.cuts == cuts for ear in ears), "every cut")
     tenant.act(campaign, "resume")
     tenant.wait_over(campaign)
     gevent.joinall(listening, timeout=HANG_SECONDS, raise_error=True)
@@ -114,5 +121,5 @@ def test_a_listener_that_is_cut_off_fifty_times_hears_everything_once_and_in_ord
     for contact in contacts:
         assert (contact["status"], contact["disposition"]) == told[contact["id"]][-1][:2]
     for ear in ears:
-        assert ear.cuts == CUTS
+        assert ear.cuts == cuts
         ear.heard.assert_everything_once(stack, campaign)

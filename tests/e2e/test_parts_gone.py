@@ -229,6 +229,7 @@ def test_without_any_dialer_the_campaign_and_its_stream_say_so_and_requests_are_
     finished(parts, tenant, campaign)
 
 
+@pytest.mark.full
 def test_a_halt_while_redis_is_silent_says_what_may_leave_and_ends_the_calls_when_it_is_back(
     parts: Parts, begin: Begin
 ) -> None:
@@ -284,6 +285,7 @@ def test_without_any_node_the_campaign_says_so_and_goes_on_after(
     finished(parts, tenant, campaign)
 
 
+@pytest.mark.full
 def test_who_listens_and_writes_to_a_web_process_that_is_killed_misses_and_doubles_nothing(
     parts: Parts, begin: Begin
 ) -> None:
