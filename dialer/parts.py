@@ -36,6 +36,7 @@ from dialer.control import Control
 from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool, due, next_due, read_pool
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.node_health import NodeHealth
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.node_rests import NodeRests
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
@@ -230,17 +231,19 @@ class Parts:
 
     def _wire_dispatch(self, settings: Settings) -> None:
         """From a due contact to the frame on the wire."""
+        self.node_orders = NodeOrders()
         self.sender = Sender(
             self.cluster,
             self.recorder,
             self.send_gate,
             self.identity,
-            (self.nodes_view, self.backpressure),
+            self.node_orders,
+            order_listeners=(self.nodes_view, self.backpressure),
         )
         self.originate_builder = OriginateBuilder(
             settings.sound_folder, settings.audio_hosts, settings.socket_hosts, self.nodes_view.names
         )
-        self.node_health = NodeHealth(self.sender)
+        self.node_health = NodeHealth(self.node_orders)
         self.dispatch = Dispatch(
             self.dialer_id,
             self.live_calls,
@@ -252,6 +255,7 @@ class Parts:
             self.limiter,
             self.recorder,
             self.sender,
+            self.node_orders,
             self.originate_builder,
             self.refresh,
             self.backpressure.cps,
@@ -324,7 +328,7 @@ class Parts:
             self.hangups,
             self.refresh,
             self._on_handover,
-            self.sender.wait_for_nodes,
+            self.node_orders.wait_for_answers,
             # Whose statements the server ends soon, and that waits for no lock.
             self.claim_pool,
         )

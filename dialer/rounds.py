@@ -160,7 +160,7 @@ class Rounds:
 
     def _postpone_overdue(self) -> None:
         """What may be carried out late counts for when it is."""
-        if overdue := [*self._parts.sender.overdue(), *self._parts.reconciler.unseen()]:
+        if overdue := [*self._parts.node_orders.overdue(), *self._parts.reconciler.unseen()]:
             self._parts.limiter.postpone(overdue)
 
     def _adopt(self) -> None:

@@ -1,5 +1,5 @@
 """What a dialer asks before each write: is the campaign paused or stopped, the tenant halted, the number suppressed,
-this process ending? (Lease, permit and calling window: `dialer.dispatch.sender`.)
+this process ending? (Lease, permit, calling window and whether the call has to end: `dialer/dispatch/sender.py`.)
 
 The API commits its change, then sends a control message; a dialer notes it here, and from then on the guard in front
 of the socket refuses. An answer is given once no write that passed the guard before is still under way.

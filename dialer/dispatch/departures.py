@@ -24,9 +24,10 @@ from campaigns.routing import match_length
 from dialer.dispatch.claims import Claimed
 from dialer.dispatch.gateway_choice import GatewayCandidate
 from dialer.dispatch.holds import HoldKind
+from dialer.dispatch.node_orders import STALLED_SECONDS, NodeOrders
 from dialer.dispatch.originate_builder import OriginateBuilder, SecondLegChangedError
 from dialer.dispatch.plans import Plan
-from dialer.dispatch.sender import STALLED_SECONDS, Sender, SendOutcome
+from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.errors import note
 from dialer.live_calls import LiveCall, LiveCalls
 from dialer.record.recorder import Recorder
@@ -80,6 +81,7 @@ class Departures:
     limiter: GivesBack
     originate_builder: OriginateBuilder
     sender: Sender
+    node_orders: NodeOrders
     recorder: Recorder
     live_calls: LiveCalls
     plan: Callable[[str], Plan | None]
@@ -275,7 +277,7 @@ class Departures:
         )
 
     def _send(self, call: LiveCall, request: OriginateRequest, permit: Permit) -> None:
-        if call.unsent and (self._held(call) or self.sender.stalled(call.node)):
+        if call.unsent and (self._held(call) or self.node_orders.stalled(call.node)):
             # Of a node that has stalled since its turn was given, another may take the call.
             self.withdraw(call)
             return

@@ -1,4 +1,7 @@
-"""Dispatch as the rest of the process sees it: what the scheduler asks of its surroundings, and what it is told."""
+"""Dispatch as the rest of the process sees it: what the scheduler asks of its surroundings, and what it is told.
+
+Here it is decided which nodes are offered calls, and campaigns that have nobody left are completed.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from dialer.dispatch.claims import Claimed, Due, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.nodes import CpsNow, Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
@@ -65,6 +69,7 @@ class Dispatch:
     limiter: Limiter
     recorder: Recorder
     sender: Sender
+    node_orders: NodeOrders
     originate_builder: OriginateBuilder
     refresh: Callable[[], None]
     cps_now: CpsNow
@@ -95,6 +100,7 @@ class Dispatch:
             self.limiter,
             self.originate_builder,
             self.sender,
+            self.node_orders,
             self.recorder,
             self.live_calls,
             self.board.plan,
@@ -201,9 +207,9 @@ class Dispatch:
 
     def _answers(self, node: NodeCaps) -> bool:
         """Whether a node answers its orders, and owes no more of them than it may take in a second."""
-        if self.sender.stalled(node.name):
+        if self.node_orders.stalled(node.name):
             return False
-        return node.cps is None or self.sender.owed(node.name) < max(1, node.cps)
+        return node.cps is None or self.node_orders.owed(node.name) < max(1, node.cps)
 
     # What the process tells it.
 

@@ -1,6 +1,7 @@
-"""What is wrong with a node: it is not connected, leaves orders unanswered, or refuses every call.
+"""Tells what is wrong with a node, and stops nothing: not connected, orders unanswered, every call refused.
 
-Hears how calls ended (from the recorder). The heartbeat tells of it in `/nodes`, the scheduler as `blocked_reason`.
+Which nodes are offered calls is decided in `dialer/dispatch/dispatch.py`. Hears how calls ended (from the recorder).
+The heartbeat tells of it in `/nodes`, the scheduler as `blocked_reason`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ REFUSALS_IN_ROW = 3
 
 
 class Orders(Protocol):
-    """What is known of the orders that nodes were given: the sender."""
+    """What is known of the orders that nodes were given."""
 
     def stalled(self, node: str) -> bool: ...
     def owed(self, node: str) -> int: ...

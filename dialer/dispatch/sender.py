@@ -1,21 +1,22 @@
-"""Writes one call's originate, after the last check (lease, permit, pause, halt, calling window).
+"""Writes one call's originate, after the last check: lease, permit, pause, halt, calling window, do-not-call lists,
+whether the call has to end, and whether it was sent before.
 
 The guard runs under the connection's write lock, right before the bytes: these are asked there and nowhere later.
+Pause, halt, lists and whether this process is ending: of `dialer/send_gate.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-import gevent
 import structlog
 
 from campaigns.actions import ActionRefused
 from campaigns.dispositions import Disposition
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.fault_points import FaultPoint, hit
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall
@@ -28,12 +29,6 @@ from freeswitch.protocol import ProtocolError
 from limits.acquire_request import WIRE_SECONDS
 
 log = structlog.get_logger()
-
-
-STALLED_SECONDS = 0.250
-"""A node that leaves an order unanswered for so long is at its limit, or gone: what it is sent would only wait."""
-
-OWN_LAG_SECONDS = 0.020
 
 
 class SendOutcome(StrEnum):
@@ -70,19 +65,18 @@ class Sender:
         recorder: Recorder,
         send_gate: SendGate,
         identity: Identity,
-        order_listeners: Sequence[OrderListener],
+        node_orders: NodeOrders,
         *,
+        order_listeners: Sequence[OrderListener] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._recorder = recorder
         self._send_gate = send_gate
         self._identity = identity
+        self._node_orders = node_orders
         self._order_listeners = order_listeners
         self._now = now
-        # By node, the calls whose orders it may not have answered, the oldest first.
-        self._ordered: dict[str, deque[LiveCall]] = {}
-        self._late_since: dict[str, float] = {}
         # The call that passed its check last, and what this thread had computed by then.
         self._checked: tuple[LiveCall | None, float] = (None, 0.0)
 
@@ -121,18 +115,6 @@ class Sender:
             return False
         return not call.must_end and self.may_claim(call.tenant_id, call.campaign_id, call.generation)
 
-    def wait_for_nodes(self, timeout: float) -> bool:
-        """Wait until the nodes have answered the orders that are under way now: one that was late to read its order
-        would carry it out after we had said that none leaves. False when one took longer: it stands still, or is
-        gone."""
-        under_way = [call for ordered in self._ordered.values() for call in ordered if call.unacknowledged]
-        deadline = self._now() + timeout
-        while any(call.unacknowledged for call in under_way):
-            if self._now() >= deadline:
-                return False
-            gevent.sleep(0.001)
-        return True
-
     def _suppressed(self, call: LiveCall) -> bool:
         return self._send_gate.suppresses(
             call.tenant_id, call.campaign_id, call.phone_number, call.unsuppressed_at
@@ -145,40 +127,6 @@ class Sender:
     def leased(self) -> bool:
         """Whether this process is known to live; it is not for longer than a lease after Redis went away."""
         return self._identity.lease.valid()
-
-    def stalled(self, node: str) -> bool:
-        """Whether a node has left an order unanswered for so long that it gets no new ones.
-
-        An answer that this process was too busy to read looks the same: the node is late only once it is still so a
-        moment later, in which what has come was read.
-        """
-        ordered = self._ordered.get(node, deque())
-        while ordered and not ordered[0].unacknowledged:
-            ordered.popleft()
-        now, sent_at = self._now(), ordered[0].sent_at if ordered else None
-        if sent_at is None or now - sent_at <= STALLED_SECONDS:
-            self._late_since.pop(node, None)
-            return False
-        return now - self._late_since.setdefault(node, now) >= OWN_LAG_SECONDS
-
-    def overdue(self) -> list[str]:
-        """The calls whose orders a node that has stalled may carry out at any moment."""
-        return [
-            call.call_id
-            for node, ordered in self._ordered.items()
-            if self.stalled(node)
-            for call in ordered
-            if call.unacknowledged
-        ]
-
-    def owed(self, node: str) -> int:
-        """How many orders a node has not answered yet."""
-        return sum(call.unacknowledged for call in self._ordered.get(node, ()))
-
-    def waits(self, node: str) -> float:
-        """For how many seconds the oldest of these has waited."""
-        sent = [call.sent_at for call in self._ordered.get(node, ()) if call.unacknowledged and call.sent_at]
-        return self._now() - min(sent) if sent else 0.0
 
     def refuse(self, call: LiveCall, refused: Exception) -> None:
         """This call cannot be said to any switch, because of what its contact or its columns are."""
@@ -199,7 +147,7 @@ class Sender:
             # A call that was sent, seen or closed meanwhile stays where it is: an id that has ended can be reused.
             if now >= permit_expires or not self.allowed(call) or not call.write(now, link.core_uuid):
                 return False
-            self._ordered.setdefault(call.node, deque()).append(call)
+            self._node_orders.note(call)
             self._checked = call, time.thread_time()
             hit(FaultPoint.CHECKED)
             return True

@@ -9,6 +9,7 @@ from tests.mutations.mutation import (
     DEPARTURES,
     IDENTITY,
     LEASES,
+    NODE_ORDERS,
     ORDERS,
     PERMITS,
     RECORDER,
@@ -486,10 +487,12 @@ TWICE = (
     Mutation(
         "orders under way forgotten",
         "whoever waits for the nodes' answers does not wait for those that are still to come",
-        "dialer/dispatch/sender.py",
+        "dialer/dispatch/node_orders.py",
         "        while any(call.unacknowledged for call in under_way):\n",
         "        while any(call.unacknowledged for call in under_way[:1]):\n",
-        (f"{SENDER}::test_an_answer_waits_for_the_nodes_that_have_an_order_under_way_and_for_no_later_one",),
+        (
+            f"{NODE_ORDERS}::test_an_answer_waits_for_the_nodes_that_have_an_order_under_way_and_for_no_later_one",
+        ),
     ),
 )
 

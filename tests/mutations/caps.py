@@ -180,7 +180,7 @@ EXCEEDED = (
         "sent to a node that stalled meanwhile",
         "calls whose turns were given before a node stood still are written into its buffer",
         "dialer/dispatch/departures.py",
-        "(self._held(call) or self.sender.stalled(call.node))",
+        "(self._held(call) or self.node_orders.stalled(call.node))",
         "self._held(call)",
         (f"{DEPARTURES}::test_what_has_its_turn_at_a_node_that_stalled_goes_back",),
     ),

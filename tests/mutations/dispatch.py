@@ -7,9 +7,9 @@ from tests.mutations.mutation import (
     CLAIMS,
     DEPARTURES,
     FOLLOWING,
+    NODE_ORDERS,
     RECORDER,
     SCHEDULER,
-    SENDER,
     Mutation,
 )
 
@@ -159,10 +159,10 @@ STARVED = (
     Mutation(
         "stalled node not noticed",
         "calls are sent to a node that has not answered an order for a quarter of a second",
-        "dialer/dispatch/sender.py",
+        "dialer/dispatch/node_orders.py",
         "return now - self._late_since.setdefault(node, now) >= OWN_LAG_SECONDS",
         "return False",
-        (f"{SENDER}::test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers",),
+        (f"{NODE_ORDERS}::test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers",),
     ),
     Mutation(
         "held behind a stuck node",
@@ -197,8 +197,8 @@ STARVED = (
         "held at the claim and not at the turn",
         "a call leaves by a gateway that was paused, or for a campaign that ended, since it was claimed",
         "dialer/dispatch/departures.py",
-        "(self._held(call) or self.sender.stalled(call.node))",
-        "self.sender.stalled(call.node)",
+        "(self._held(call) or self.node_orders.stalled(call.node))",
+        "self.node_orders.stalled(call.node)",
         (f"{DEPARTURES}::test_what_may_not_leave_any_more_does_not_leave_at_its_turn",),
     ),
     Mutation(

@@ -16,6 +16,7 @@ from dialer.dispatch.claim_window import ClaimWindow
 from dialer.dispatch.claims import Claimed, ClaimedAgain, ClaimRequest, Due, NextDue, Postponed, Statements
 from dialer.dispatch.departures import Departures
 from dialer.dispatch.holds import Hold
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from dialer.dispatch.scheduler import Scheduler
@@ -118,12 +119,13 @@ class World:
         identity = cast(
             Identity, SimpleNamespace(may_send=lambda: self.may_send and self.leased, lease=lease)
         )
+        self.node_orders = NodeOrders(self.now)
         self.sender = Sender(
             cast(Cluster, SimpleNamespace(links=links)),
             self.recorder,
             self.send_gate,
             identity,
-            (),
+            self.node_orders,
             now=self.now,
         )
         self.departures = Departures(
@@ -131,6 +133,7 @@ class World:
             self,
             OriginateBuilder("/s", (), ()),
             self.sender,
+            self.node_orders,
             self.recorder,
             self.live_calls,
             self.plan,

@@ -10,7 +10,7 @@ from peewee import OperationalError
 
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.departures import UNSENT_SECONDS
-from dialer.dispatch.sender import STALLED_SECONDS
+from dialer.dispatch.node_orders import STALLED_SECONDS
 from dialer.live_calls import LiveCall
 from dialer.recovery.decisions import AGAIN_SECONDS, is_due
 from limits.caps import NodeCaps
@@ -201,7 +201,7 @@ def test_what_has_its_turn_at_a_node_that_stalled_goes_back(world: World) -> Non
     world.turn = 0.3
     world.look()
     world.clock += STALLED_SECONDS + 0.01
-    assert not world.sender.stalled("fs1"), "what has come meanwhile is read first"
+    assert not world.node_orders.stalled("fs1"), "what has come meanwhile is read first"
     world.clock += 0.05
     world.departures.send_due("fs1")
     assert len(world.sent) == 4

@@ -21,6 +21,7 @@ from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.dispatch import LATE_SECONDS, Dispatch
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.node_health import NodeHealth
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.nodes import Nodes
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.pace_log import PaceLog
@@ -64,9 +65,8 @@ class Bench:
         self.gateways = SimpleNamespace(
             take_probe=lambda *_: self.probe_free, return_probe=lambda *_: None, degraded=set()
         )
-        sender = SimpleNamespace(
-            stalled=lambda node: node in self.stalled, allowed=lambda _call: True, may_claim=lambda *_: True
-        )
+        sender = SimpleNamespace(allowed=lambda _call: True, may_claim=lambda *_: True)
+        node_orders = SimpleNamespace(stalled=lambda node: node in self.stalled)
         nodes_view = SimpleNamespace(
             offers=self._offers, why_none=lambda: "node_channels", core_uuid=lambda node: f"core of {node}"
         )
@@ -81,6 +81,7 @@ class Bench:
             cast(Limiter, self.world),
             self.world.recorder,
             cast(Sender, sender),
+            cast(NodeOrders, node_orders),
             OriginateBuilder("/s", (), ()),
             self.refresh,
             lambda _kind, _name, cps: cps,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
-import gevent
 import pytest
 from structlog.testing import capture_logs
 
+from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.originate_builder import OriginateBuilder
-from dialer.dispatch.sender import OWN_LAG_SECONDS, STALLED_SECONDS, Sender, SendOutcome
+from dialer.dispatch.sender import Sender, SendOutcome
 from dialer.identity import Identity
 from dialer.live_calls import LiveCall, LiveState
 from dialer.record.call_end import never_sendable
@@ -73,7 +73,16 @@ class Bench:
         cluster = cast(Cluster, SimpleNamespace(links={"fs1": self.link}))
         self.clock: list[float] = []
         """What the time is, where it does not pass by itself."""
-        self.sender = Sender(cluster, recorder, self.send_gate, identity, (self,), now=self._now)
+        self.node_orders = NodeOrders(self._now)
+        self.sender = Sender(
+            cluster,
+            recorder,
+            self.send_gate,
+            identity,
+            self.node_orders,
+            order_listeners=(self,),
+            now=self._now,
+        )
 
     def _now(self) -> float:
         return self.clock[0] if self.clock else time.monotonic()
@@ -166,34 +175,6 @@ def test_what_could_not_be_sent_says_nothing_of_the_number_and_of_this_machine(
     assert (ended.disposition, ended.cause, ended.counts) == ("not_sent", cause, False)
 
 
-def test_an_answer_waits_for_the_nodes_that_have_an_order_under_way_and_for_no_later_one(
-    bench: Bench,
-) -> None:
-    bench.clock = [100.0]
-    assert bench.sender.wait_for_nodes(0.0), "nothing is under way"
-    bench.send(make_call())
-    bench.send(make_call())
-    assert not bench.sender.wait_for_nodes(0.0)
-    waiting = gevent.spawn(bench.sender.wait_for_nodes, 5.0)
-    gevent.sleep(0)
-    bench.send(make_call())
-    for reply in bench.link.replies[:2]:
-        waiting.join(0.01)
-        assert not waiting.ready()
-        reply("+OK Job-UUID: x")
-    assert waiting.get(timeout=HANG_SECONDS) is True
-
-
-def test_a_node_that_stands_still_is_not_waited_for_for_ever(bench: Bench) -> None:
-    bench.clock = [100.0]
-    bench.send(make_call())
-    waiting = gevent.spawn(bench.sender.wait_for_nodes, 5.0)
-    gevent.sleep(0)
-    assert not waiting.ready()
-    bench.clock = [105.0]
-    assert waiting.get(timeout=HANG_SECONDS) is False
-
-
 def test_an_order_that_the_machine_held_up_after_its_check_is_told_of(bench: Bench) -> None:
     bench.clock = [100.0]
     for held in (0.0, 0.9 * WIRE_SECONDS, 1.5 * WIRE_SECONDS):
@@ -279,105 +260,25 @@ def test_what_did_not_leave_is_no_order(bench: Bench) -> None:
     assert bench.orders == 0
 
 
-# A node that does not answer.
-
-
-@pytest.fixture
-def clock(bench: Bench) -> list[float]:
-    bench.clock.append(1000.0)
-    return bench.clock
-
-
-def stalled(bench: Bench, clock: list[float]) -> bool:
-    """Whether the node is stalled still when all that has come was read."""
-    at_first = bench.sender.stalled("fs1")
-    clock[0] += 2 * OWN_LAG_SECONDS
-    return not at_first and bench.sender.stalled("fs1")
-
-
-def test_an_answer_that_we_are_late_to_read_is_not_the_nodes_lateness(
-    bench: Bench, clock: list[float]
-) -> None:
-    bench.send(make_call())
-    clock[0] += 10.0
-    assert not bench.sender.stalled("fs1")
-    bench.link.on_reply("+OK Job-UUID: x")
-    clock[0] += 2 * OWN_LAG_SECONDS
-    assert not bench.sender.stalled("fs1")
-
-
-def test_a_node_that_leaves_an_order_unanswered_is_stalled_until_it_answers(
-    bench: Bench, clock: list[float]
-) -> None:
-    assert not bench.sender.stalled("fs1")
-    bench.send(make_call())
-    clock[0] += STALLED_SECONDS - 0.01
-    assert not bench.sender.stalled("fs1")
-    clock[0] += 0.02
-    assert stalled(bench, clock)
-    assert not bench.sender.stalled("fs2")
-    bench.link.on_reply("+OK Job-UUID: x")
-    assert not bench.sender.stalled("fs1")
-
-
-def test_the_oldest_unanswered_order_counts_however_many_were_answered_since(
-    bench: Bench, clock: list[float]
-) -> None:
-    for _ in range(3):
-        bench.send(make_call())
-        clock[0] += 0.1
-    first, second, third = bench.link.replies
-    second("+OK Job-UUID: x")
-    third("-ERR command not found")
-    assert stalled(bench, clock)
-    first("+OK Job-UUID: x")
-    assert not bench.sender.stalled("fs1")
-
-
-def test_what_a_stalled_node_owes_is_overdue_and_nothing_else_is(bench: Bench, clock: list[float]) -> None:
-    answered, owed = make_call(), make_call()
-    bench.send(answered)
-    bench.send(owed)
-    assert (bench.sender.owed("fs1"), bench.sender.owed("fs2")) == (2, 0)
-    bench.link.replies[0]("+OK Job-UUID: x")
-    assert (bench.sender.owed("fs1"), bench.sender.overdue()) == (1, [])
-    clock[0] += STALLED_SECONDS + 0.01
-    assert stalled(bench, clock)
-    assert bench.sender.overdue() == [owed.call_id]
-    bench.link.on_reply("+OK Job-UUID: x")
-    assert (bench.sender.owed("fs1"), bench.sender.overdue()) == (0, [])
-
-
-def test_what_was_written_to_a_connection_that_died_does_not_stall_the_next(
-    bench: Bench, clock: list[float]
-) -> None:
-    call = make_call()
-    bench.send(call)
-    clock[0] += 1.0
-    bench.link.on_reply(None)
-    # As recovery does once it is told of the loss.
-    call.lose_connection(clock[0])
-    assert not bench.sender.stalled("fs1")
+# What its node has not answered.
 
 
 @pytest.mark.parametrize("why", ["withheld", "lapsed", "no connection", "refused"])
-def test_an_order_that_did_not_leave_is_not_waited_for(bench: Bench, clock: list[float], why: str) -> None:
+def test_an_order_that_did_not_leave_is_not_waited_for(bench: Bench, why: str) -> None:
     if why == "withheld":
         bench.alive = False
     bench.link.down = why == "no connection"
     bench.send(
         make_call(), expires=0.0 if why == "lapsed" else NOW, note="x" * 5000 if why == "refused" else ""
     )
-    clock[0] += 1.0
     assert bench.link.sent == []
-    assert not bench.sender.stalled("fs1")
+    assert bench.node_orders.owed("fs1") == 0
 
 
-def test_a_second_order_that_is_withheld_does_not_hide_that_the_first_is_unanswered(
-    bench: Bench, clock: list[float]
-) -> None:
+def test_a_second_order_that_is_withheld_does_not_hide_that_the_first_is_unanswered(bench: Bench) -> None:
     call = make_call()
     bench.send(call)
-    clock[0] += 1.0
     assert bench.send(call) is SendOutcome.BLOCKED
-    assert stalled(bench, clock)
+    assert bench.node_orders.owed("fs1") == 1
+    bench.link.on_reply("+OK Job-UUID: x")
+    assert bench.node_orders.owed("fs1") == 0
