@@ -51,8 +51,8 @@ def main() -> int:
     if settings.chaos_points is not None:
         arm(settings.chaos_points)
 
+    from dialer.own_identities import OwnIdentities
     from dialer.process import Process
-    from dialer.succession import Succession
     from models import connect
 
     connect(settings.database_url, statement_seconds=STATEMENT_SECONDS)
@@ -60,11 +60,11 @@ def main() -> int:
         client(settings.redis_url),
         client(settings.redis_url, wait_seconds=SILENCE_SECONDS),
     )
-    succession = Succession(lambda: Process(settings, redis, control_redis))
-    keep_collections_short(lambda: len(succession.process.live_calls))
+    identities = OwnIdentities(lambda: Process(settings, redis, control_redis))
+    keep_collections_short(lambda: len(identities.process.live_calls))
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, succession.end)
-    succession.run()
+        gevent.signal_handler(number, identities.end)
+    identities.run()
     return 0
 
 

@@ -77,7 +77,7 @@ def lock_number(dialer_id: str) -> int:
 class Identity:
     """This process' id, its lease and its session lock.
 
-    `lost` is set for good once the lease was lost: what sends under this id ends then (`dialer/succession.py`).
+    `lost` is set for good once the lease was lost: what sends under this id ends then (`dialer/own_identities.py`).
     """
 
     def __init__(

@@ -4,7 +4,7 @@ Begins: identity (lock, lease, row), nodes, recorder, outbox, control bus, then 
 once its identity is lost, in the opposite order: no new calls, what was written is acknowledged or else noted as of
 unknown delivery, the others take over what is in flight while this one still listens, then what it knows is written
 and published; all of it within 20 s, whoever is away. One that has lost its identity sends nothing from then on, and
-tells only what it hears: what it would conclude, its successor asks the switch about (`dialer/succession.py`).
+tells only what it hears: what it would conclude, its successor asks the switch about (`dialer/own_identities.py`).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ DEATHS = tuple(
         "reasons_after_outage",
         "restored_database",
         "stops_of_dialers",
-        "succession",
+        "own_identities",
     )
 )
 """Where leases lapse and links are cut: they wait for most of their time."""

@@ -11,11 +11,11 @@ from tests.mutations.mutation import (
     LEASES,
     NODE_ORDERS,
     ORDERS,
+    OWN_IDENTITIES,
     PERMITS,
     RECORDER,
     SCHEDULER,
     SENDER,
-    SUCCESSION,
     TAKEOVERS,
     Mutation,
 )
@@ -251,7 +251,7 @@ TWICE = (
         "dialer/recovery/reconciler.py",
         "        if not self.may_tell():\n            return\n        now = self.now()\n",
         "        now = self.now()\n",
-        (f"{SUCCESSION}::test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity",),
+        (f"{OWN_IDENTITIES}::test_one_that_stood_still_concludes_nothing_before_it_has_a_new_identity",),
         (("        if not self.may_tell():\n            return\n        if verdict", "        if verdict"),),
     ),
     Mutation(
@@ -267,10 +267,10 @@ TWICE = (
     Mutation(
         "a lost lease ends the process",
         "ten seconds without Redis end every dialer of an installation",
-        "dialer/succession.py",
+        "dialer/own_identities.py",
         "            if self.process.lost and not self._ending:\n",
         "            self._ending |= self.process.lost\n            if not self._ending:\n",
-        (f"{SUCCESSION}::test_a_lost_lease_costs_no_process",),
+        (f"{OWN_IDENTITIES}::test_a_lost_lease_costs_no_process",),
     ),
     Mutation(
         "unknown after a failover",
@@ -278,7 +278,7 @@ TWICE = (
         "dialer/identity.py",
         "            self._session.execute(_REGISTER_ANEW, (self.dialer_id, KNOWS))\n",
         "",
-        (f"{SUCCESSION}::test_a_failover_of_postgresql_costs_no_process",),
+        (f"{OWN_IDENTITIES}::test_a_failover_of_postgresql_costs_no_process",),
     ),
     Mutation(
         "dials on after a lost lease",

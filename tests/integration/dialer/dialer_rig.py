@@ -15,8 +15,8 @@ from coordination.control_bus import SILENCE_SECONDS, ControlBus
 from coordination.redis_client import client
 from coordination.topics import Topic
 from dialer.clock_gap import ClockGap
+from dialer.own_identities import OwnIdentities
 from dialer.process import Process
-from dialer.succession import Succession
 from dialer.tasks import kill_all
 from limits.keys import Keys
 from models import db, rows
@@ -47,7 +47,7 @@ class Dialer:
             process.clock_gap = ClockGap(process.on_gap, lambda: 0.0)
             return process
 
-        self._succession = Succession(make)
+        self._identities = OwnIdentities(make)
         self.id = self.process.dialer_id
         self.reached = Signal()
         self.ended = False
@@ -62,10 +62,10 @@ class Dialer:
     @property
     def process(self) -> Process:
         """The one under whose identity it dials now."""
-        return self._succession.process
+        return self._identities.process
 
     def _run(self) -> None:
-        self._succession.run()
+        self._identities.run()
         self.ended = True
 
     def stays(self, *_: Any, **__: Any) -> Any:
@@ -78,7 +78,7 @@ class Dialer:
         process = self.process
         self.dead = True
         kill = [g for g in [self._greenlet, *process.tasks._greenlets] if g is not None]
-        kill += self._succession._finishing
+        kill += self._identities._finishing
         kill += [worker for workers in process.reconciler._workers.values() for worker in workers]
         process.tasks._ending = True
         for link in process.cluster.links.values():
@@ -93,7 +93,7 @@ class Dialer:
 
     def end(self) -> bool:
         """As by SIGTERM: whether it has ended."""
-        self._succession.end()
+        self._identities.end()
         assert self._greenlet is not None
         self._greenlet.join(25)
         self.close()

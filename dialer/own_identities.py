@@ -2,7 +2,8 @@
 
 A lease that lapsed never comes back, since others may have taken over by then. That is no reason for the process to
 end: it begins anew beside what it was, and takes over the calls of that as of any dead dialer. Until then what it was
-goes on listening and writes what it hears, so that no event falls between the two.
+goes on listening and writes what it hears, so that no event falls between the two. Who takes over from a dead dialer:
+`dialer/recovery/takeover_claim.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dialer.process import Process
 log = structlog.get_logger()
 
 
-class Succession:
+class OwnIdentities:
     """Runs what `make` makes, and makes another one whenever its identity was lost, until the order to end."""
 
     def __init__(self, make: Callable[[], Process]) -> None:
