@@ -100,7 +100,7 @@ class Batch:
         return ImportCounts(len(self), len(self.accepted), duplicates, invalid)
 
 
-_REMEDIES = {
+_HINTS = {
     "invalid_number": "write the one number with + and its country code",
     "missing_number": "fill it in, or leave the row out",
     "emergency_number": "leave the row out",
@@ -113,7 +113,7 @@ _REMEDIES = {
 def _told(refused: NumberRefused) -> str:
     """A refused number as a sentence with the column in front and what to do behind."""
     reason = f"{PHONE_COLUMN} {refused.reason}" if refused.reason.startswith("'") else refused.reason
-    return f"{reason}; {_REMEDIES[refused.code]}" if refused.code in _REMEDIES else reason
+    return f"{reason}; {_HINTS[refused.code]}" if refused.code in _HINTS else reason
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import phonenumbers
 from campaigns import importer, number_rules, repeats, suppressed_rows
 from campaigns.numbering_plans import country_of_number
 from campaigns.numbers import region_of
-from campaigns.remedies import REMEDIES
+from campaigns.reject_codes import REMEDIES
 
 CAMPAIGNS = Path(importer.__file__).parent
 CALLS = {"NumberRefused": 0, "CellRefused": 0, "RejectedRow": 2, "rejected": 2}

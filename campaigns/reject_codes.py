@@ -1,4 +1,4 @@
-"""What to do about rejected rows, a sentence for each code that a row can be rejected with."""
+"""Every code with which a row of a list can be rejected, and what to do about it."""
 
 from __future__ import annotations
 
