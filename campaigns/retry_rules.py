@@ -1,7 +1,8 @@
 """When a contact is called again after a call that ended so: a campaign's own rules, by disposition. Pure.
 
 What a rule leaves out is the campaign's `retry_delay_seconds` and `retries_per_contact`. Kept as JSON in
-`campaign.retry_rules`, with the keys of RetryRule.
+`campaign.retry_rules`, with the keys of RetryRule. What follows from them after one call is decided in
+`campaigns/retry.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Called by the dialer. The order is that of least-cost routing: the longest prefix that matches the number, then the
 cheapest, then the order in which the operator named them. Another gateway is tried only where the end of a call
-proves that nobody was reached: a person whose phone rang must not be called a second time for one attempt.
+proves that nobody was reached: a person whose phone rang must not be called a second time for one attempt. A further
+attempt is `campaigns/retry.py`, the same call sent once more `dialer/recovery/decisions.py`.
 """
 
 from __future__ import annotations

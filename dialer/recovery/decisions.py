@@ -1,5 +1,6 @@
 """Decides what recovery does with a call: adopt, kill, close, wait, or resend it under its id. Pure.
 
+Sent again under the same id here only; a new attempt is `campaigns/retry.py`, another gateway `campaigns/routing.py`.
 Never closes a call as unseen on the first word of a node: what the node said last may still be on its way to the
 recorder, or be somebody else's to write.
 """

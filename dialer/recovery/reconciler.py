@@ -243,9 +243,9 @@ class Reconciler:
                 may_live=verdict.may_live,
             )
         elif verdict.act is RecoveryAction.RESEND:
-            self._repeat(call)
+            self._resend(call)
 
-    def _repeat(self, call: LiveCall) -> None:
+    def _resend(self, call: LiveCall) -> None:
         """Once more under its id, as soon as it may leave. Its contact goes back, to be called under another id, only
         where it never left, or once its node has said for long enough that it never had it: beside another id it
         would not refuse an order that comes out of a buffer. Nobody of a campaign that has ended is called anew."""
