@@ -53,7 +53,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # Without compiled files each process that a test starts would compile everything again, a sixth of its start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    _let_signals_reach_what_is_started()
     _log_plainly()
+
+
+def _let_signals_reach_what_is_started() -> None:
+    """Who runs in the background, or by nohup, ignores some signals, and so would whatever a test starts and ends by
+    one of them. Handlers are not inherited; this run goes on ignoring them."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)
 
 
 def _log_plainly() -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from tests.chaos.breaker import Breaker
 from tests.chaos.stage import Stage
 
-ENDS = "import signal; print(flush=True); signal.pause()"
+ENDS = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); print(flush=True); signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); signal.pause()"
 
 

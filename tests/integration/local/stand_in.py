@@ -77,9 +77,13 @@ def main() -> None:
     if KIND == "web":
         server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
         Thread(target=server.serve_forever, daemon=True).start()
+    # `signal.pause` would sleep on after a signal that came right before it.
+    woken, waking = socket.socketpair()
+    waking.setblocking(False)
+    signal.set_wakeup_fd(waking.fileno())
     print("up", flush=True)
     while True:
-        signal.pause()
+        woken.recv(64)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -46,8 +47,10 @@ def test_each_test_gets_an_empty_redis(redis_url: str, round_: int) -> None:
         client.set("key", round_)
 
 
-def pytest_run(tests: str, folder: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-    """A run of its own over the given test code, with the fixtures of this one."""
+def pytest_run(
+    tests: str, folder: Path, *arguments: str, by: Sequence[str] = (), **environ: str
+) -> subprocess.Popen[str]:
+    """A run of its own over the given test code, with the fixtures of this one; `by` starts it."""
     path = folder / "test_of_its_own.py"
     path.write_text("from __future__ import annotations\n" + tests, encoding="utf-8")
     options = [
@@ -61,7 +64,7 @@ def pytest_run(tests: str, folder: Path, *arguments: str, **environ: str) -> sub
         "-s",
     ]
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, str(path), *arguments],
+        [*by, sys.executable, "-m", "pytest", *options, str(path), *arguments],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | environ,
         stdout=subprocess.PIPE,
@@ -71,10 +74,13 @@ def pytest_run(tests: str, folder: Path, *arguments: str, **environ: str) -> sub
 
 
 SERVERS_THEN_WAIT = """
-import os, signal
+import os
+from local.server import woken_by_signals
 def test_servers(postgres, valkey):
-    print("mark", os.environ["CARILLON_TEST_RUN"], flush=True)
-    signal.pause()
+    with woken_by_signals() as woken:
+        print("mark", os.environ["CARILLON_TEST_RUN"], flush=True)
+        while True:
+            woken.recv(64)
 """
 
 
@@ -115,6 +121,23 @@ def test_a_process_that_is_left_behind_fails_the_run(tmp_path: Path) -> None:
     assert "left behind by the tests: process" in output
     assert "sleep 61" in output
     assert run.returncode == 1
+
+
+SAYS_WHAT_IT_IGNORES = """
+import signal, subprocess, sys
+def test_ignored():
+    say = "import signal; print([n for n in (1, 2, 3) if signal.getsignal(n) == signal.SIG_IGN])"
+    print("ignored:", subprocess.run([sys.executable, "-c", say], capture_output=True, text=True).stdout)
+    for number in (1, 2, 3):
+        signal.raise_signal(number)
+"""
+
+
+def test_a_run_in_the_background_ignores_what_it_is_to_and_what_it_starts_does_not(tmp_path: Path) -> None:
+    background = ("sh", "-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh")
+    output, _ = pytest_run(SAYS_WHAT_IT_IGNORES, tmp_path, by=background).communicate(timeout=HANG_SECONDS)
+    assert "ignored: []" in output
+    assert "1 passed" in output
 
 
 @pytest.mark.parametrize(("arguments", "outcome"), [([], "1 skipped"), (["--full"], "1 passed")])

@@ -55,8 +55,6 @@ def read_until(process: subprocess.Popen[str], *parts: str) -> None:
 def test_a_signal_ends_everything_in_order(
     home: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
-    if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip("this run was started with nohup, as whatever it starts")
     procfile = write_procfile(home.parent, "release", "web", "dialer")
     with owner(SERVE, procfile, environ=environ) as process:
         ready = f"owner    | ready: http://127.0.0.1:{environ['PORT']}"
