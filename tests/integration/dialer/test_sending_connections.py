@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from itertools import chain, cycle, repeat
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ LATE_SECONDS = 8.5
 def test_a_call_whose_connection_has_not_answered_is_not_sent_by_another(
     world: World, database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One listener carries out what it got 8.5 s later; the other is prompt, and has never seen any of it."""
+    """One listener, to which all orders go, carries out what it got 8.5 s later; the other is prompt, and has never
+    seen any of it. A node that has owed an answer for 250 ms gets no orders: on a busy machine some leave later."""
     ledger = tmp_path / "ledger"
     with db.connection_context():
         db.execute_sql("UPDATE agent SET max_call_seconds = 20, ring_timeout_seconds = 15")
@@ -32,18 +33,19 @@ def test_a_call_whose_connection_has_not_answered_is_not_sent_by_another(
         monkeypatch.setattr(process.reconciler, "resend", lambda call: repeated.append(call.call_id))
         pool = process.cluster.links["fs1"]._pool
         assert pool is not None
-        first, other = pool._first, pool._others[0]
-        pool._turns = chain(repeat(other, CALLS), cycle([first]))
+        pool._turns = cycle([pool._others[0]])
         node.fault("late-reply", percent=100, seconds=LATE_SECONDS, command="bgapi")
         make_campaign(world, CALLS, max_concurrent_calls=CALLS)
-        wait_until(
-            lambda: len(process.live_calls) == CALLS and all(c.sent_at for c in process.live_calls),
-            "sent",
-        )
-        sent = max(call.sent_at or 0.0 for call in process.live_calls)
+        sent: dict[str, float] = {}
+
+        def all_sent() -> bool:
+            sent.update({call.call_id: call.sent_at for call in process.live_calls if call.sent_at})
+            return len(sent) == CALLS
+
+        wait_until(all_sent, "sent")
         node.clear()
         wait_until(lambda: len(dialled(ledger)) == CALLS, "the orders of the slow connection")
-        carried_out = time.monotonic() - sent
+        carried_out = time.monotonic() - max(sent.values())
         dialer.end()
         assert repeated == []
         assert carried_out > 6.0, "later than a call that was never seen is sent again"
