@@ -1,8 +1,11 @@
 """Calling windows: which hours of which days, holidays excepted, and the moments at which they are open. Pure.
 
-A moment is within a window when the clocks of a place show a time that it has: where clocks are put forward the
-hour that they skip is nobody's, and where they are put back both passes of an hour count. All moments are whole
-seconds since 1970 in UTC, all spans half-open.
+Whether somebody may be called now is not decided here: the claim asks (`dialer/calling_hours_sql.py`) what
+`campaigns/openings.py` wrote by these, and `dialer/dispatch/sender.py` once more before the call leaves.
+
+A moment is within a window when the clocks of a place show a time that it has: where clocks are put forward the hour
+that they skip is nobody's, and where they are put back both passes of an hour count. All moments are whole seconds
+since 1970 in UTC, all spans half-open.
 """
 
 from __future__ import annotations

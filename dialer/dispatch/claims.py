@@ -16,8 +16,8 @@ from campaigns.further_numbers import has_other
 from campaigns.number_hash import NumberHash
 from campaigns.suppression_match import suppressed
 from dialer.call_rows import REJECTED, TRIED
+from dialer.calling_hours_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open, not_expired
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
-from dialer.window_sql import NEXT_IN_WINDOW, OPEN_GROUPS, closes_in, is_open, not_expired
 from models import Pool, db, open_pool
 
 CLAIM_SECONDS = 1.0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from campaigns.further_numbers import following, has_other, opens_for, without_current
-from dialer.window_sql import within
+from dialer.calling_hours_sql import within
 from live.stream_events import StreamEvent, contact_event
 from models import Pool, db, open_pool
 

@@ -112,7 +112,7 @@ WINDOWED = (
     Mutation(
         "retries at the stroke of the opening",
         "all retries of the night are due in the same second of the morning",
-        "dialer/window_sql.py",
+        "dialer/calling_hours_sql.py",
         "opens_at + random() * least(",
         "opens_at + 0 * least(",
         (f"{ROWS}::test_a_retry_that_falls_outside_moves_to_the_next_opening_spread_over_half_an_hour",),
@@ -184,7 +184,7 @@ WINDOWED = (
     Mutation(
         "who has expired is next",
         "a campaign tells that its next call is due for somebody whom nobody will call",
-        "dialer/window_sql.py",
+        "dialer/calling_hours_sql.py",
         "AND status = 'pending' AND {not_expired(\"contact\")} ORDER",
         "AND status = 'pending' ORDER",
         (f"{ROWS}::test_who_has_expired_is_not_told_to_be_next",),

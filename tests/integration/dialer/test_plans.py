@@ -92,7 +92,7 @@ EXEMPT = {
     "campaigns.contact_changes._LAST": "the last place of a list, by the index of places",
     "dialer.record.outbox._LEFT": "test_large_lists.py",
     "dialer.record.outbox._NOTED": "test_large_lists.py",
-    "dialer.window_sql._FIRST": "a part of others, by campaign and group",
+    "dialer.calling_hours_sql._FIRST": "a part of others, by campaign and group",
     "campaigns.openings._CANCEL": "by group, of a list that is being stored",
     "campaigns.contact_queries._CONTACT": "a part of others",
     "campaigns.contact_queries._BY_NUMBER": "by number in one campaign, for one client",

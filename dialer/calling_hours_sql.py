@@ -1,8 +1,8 @@
-"""What statements on claims and outcomes ask about calling windows: parts of theirs, which compare instants by the
-database's clock. A campaign without windows costs them no more than a look at that column.
+"""Whether a contact may be called at this hour, as SQL: parts of the statements on claims and outcomes, which compare
+instants by the database's clock. A campaign without windows costs them no more than a look at that column.
 
-The contacts of a group (`contact.zone_group`) share each opening, and an index has the contacts of each group: who is
-outside is never read.
+The instants are those that `campaigns/openings.py` wrote ahead. The contacts of a group (`contact.zone_group`) share
+each opening, and an index has the contacts of each group: who is outside is never read.
 """
 
 from __future__ import annotations
