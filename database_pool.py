@@ -89,7 +89,7 @@ class PooledConnection(psycopg.Connection[Any]):
         return bool(poll.poll(0))
 
 
-class Turns:
+class PoolTurns:
     """So many may work at a time; who comes later is let in in the order of coming, or gives up."""
 
     def __init__(self, number: int) -> None:
@@ -145,7 +145,7 @@ class Pool(PostgresqlDatabase):
         transaction_seconds: float | None = None,
         **parameters: Any,
     ) -> None:
-        self._turns = Turns(size)
+        self._turns = PoolTurns(size)
         self._transaction_seconds = transaction_seconds
         self._checkout_seconds = checkout_seconds
         self._idle: list[PooledConnection] = []

@@ -28,6 +28,7 @@ from states import (
     CampaignStatus,
     ContactStatus,
 )
+from tables.agents_and_numbers import Agent, PhoneNumber
 from tables.base import Table
 from tables.campaigns import (
     AbandonCount,
@@ -43,18 +44,16 @@ from tables.campaigns import (
 )
 from tables.cluster import Dialer, Node, NodeDrain, NodeSource, SessionLock
 from tables.contacts import Call, CdrInbox, Contact, ContactToken, OutboxRow, RecentOutcome, Transition
-from tables.people import Erasure, Halt, Idempotency, Suppression, SuppressionNews, SuppressionPrefixLength
-from tables.tenants import ApiKey, BoardLink, BoardSession, CallLimits, Tenant
-from tables.ways import (
-    Agent,
+from tables.gateways import (
     Breaker,
     BreakerTally,
     CallerIdFormat,
     CallerIdHeader,
     Gateway,
     GatewayPrefix,
-    PhoneNumber,
 )
+from tables.suppressions import Erasure, Halt, Suppression, SuppressionNews, SuppressionPrefixLength
+from tables.tenants import ApiKey, BoardLink, BoardSession, CallLimits, Idempotency, Tenant
 
 __all__ = [
     "CAMPAIGN_TRANSITIONS",

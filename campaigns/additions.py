@@ -25,6 +25,8 @@ from campaigns import allowed_numbers, contact_options, further_numbers, opening
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
 from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_groups
+from campaigns.duplicates import CODE as RECENT_CODE
+from campaigns.duplicates import ONCE, Repeats, called_lately, lately, stage
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.further_numbers import Stored
 from campaigns.import_notes import ImportNotes
@@ -34,8 +36,6 @@ from campaigns.list_policies import ListPolicy
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
-from campaigns.repeats import CODE as RECENT_CODE
-from campaigns.repeats import ONCE, Repeats, called_lately, lately, stage
 from campaigns.row_templates import Template
 from campaigns.suppressed_rows import CODE, ErasedNumbers, look_up_by_index
 from campaigns.suppression_match import suppressed

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from campaigns import abandon_rates, agent_holds, breakers, budget, policy_choice
+from campaigns import abandon_rates, agent_holds, budget, outcome_breakers, policy_choice
 from campaigns.campaign_state import (
     WEB,
     ActionResult,
@@ -157,7 +157,7 @@ def complete_if_exhausted(campaign_id: uuid.UUID, owner: str = WEB) -> bool:
     contacts do not see each other's. Takes a connection and a transaction of its own where the caller has none.
     """
     with transaction():
-        if not rows(_EXHAUSTED, campaign_id) or breakers.some_may_come_back(campaign_id):
+        if not rows(_EXHAUSTED, campaign_id) or outcome_breakers.some_may_come_back(campaign_id):
             return False
         # Who adds contacts, or brings one back, holds the lock when they become visible: looked at before it, they
         # could be missed.

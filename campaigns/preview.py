@@ -19,6 +19,7 @@ import orjson
 from campaigns import openings, policy_choice, store
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CONTACT_COLUMNS, CopyRows
+from campaigns.duplicates import ONCE, Repeats
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.list_report import ListReport
@@ -26,7 +27,6 @@ from campaigns.number_hash import NumberHash
 from campaigns.number_zones import Zones
 from campaigns.numbering_plans import country_of_number
 from campaigns.policy_choice import PolicyChoice
-from campaigns.repeats import ONCE, Repeats
 from campaigns.suppressed_rows import SuppressedRows, TakenOut
 from campaigns.time_slice import TimeSlice
 from campaigns.window_changes import Window

@@ -16,12 +16,12 @@ import orjson
 
 from campaigns import further_numbers, openings, policy_choice
 from campaigns.copy_rows import CONTACT_COLUMNS, REJECT_COLUMNS, CopyRows
+from campaigns.duplicates import ONCE, Repeats
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.import_notes import ImportNotes
 from campaigns.import_rows import ImportCounts
 from campaigns.number_hash import NumberHash
 from campaigns.policy_choice import NO_PACKS, PolicyChoice
-from campaigns.repeats import ONCE, Repeats
 from campaigns.row_templates import Template, templates
 from campaigns.schedule_changes import Schedule
 from campaigns.suppressed_rows import SuppressedRows, TakenOut

@@ -16,10 +16,10 @@ from typing import Any
 from campaigns import further_numbers
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.copy_rows import CopyRows, reject_row
+from campaigns.duplicates import CODE as RECENT_CODE
+from campaigns.duplicates import ONCE, Repeats, lately, stage
 from campaigns.further_numbers import Stored
 from campaigns.number_hash import NumberHash
-from campaigns.repeats import CODE as RECENT_CODE
-from campaigns.repeats import ONCE, Repeats, lately, stage
 from campaigns.suppression_match import BINDS, EVERY_CAMPAIGN, EVERYBODY, suppressed
 from cooperative import let_others_run
 from models import db, rows

@@ -18,9 +18,9 @@ from peewee import (
 from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
 
 from ids import new_id
+from tables.agents_and_numbers import Agent, PhoneNumber
 from tables.base import Table
 from tables.tenants import Tenant
-from tables.ways import Agent, PhoneNumber
 
 
 class DialOrder(StrEnum):
@@ -47,8 +47,8 @@ class Campaign(Table):
     at any time. `zones_read`: which zones they are in is known. `openings_until`: so far ahead its openings are
     written, by the tables that `openings_by` names. `policy_packs`: whether policy packs bind its calls, those for
     its `purpose`, or for every one where it names none; `key_column`: the column that names what a call is about.
-    `duplicates`: whether a number may be in it more than once (`campaigns/repeats.py`), or, with `duplicates_hours`,
-    was not called lately; `import_recent`: how many rows were left out for that.
+    `duplicates`: whether a number may be in it more than once (`campaigns/duplicates.py`), or, with
+    `duplicates_hours`, was not called lately; `import_recent`: how many rows were left out for that.
     `single_call`: it is one call that somebody asked for by itself, which no list of campaigns shows; `test_of`: the
     campaign that it tries."""
 

@@ -1,11 +1,14 @@
-"""Who calls, and who may ask for it: tenants with their limits and keys, and the sessions of the board."""
+"""Who calls, and who may ask for it: tenants with their limits and keys, the sessions of the board, and the answers
+to what was asked once."""
 
 from __future__ import annotations
 
 from peewee import (
     BooleanField,
+    CompositeKey,
     ForeignKeyField,
     IntegerField,
+    SmallIntegerField,
     TextField,
     UUIDField,
 )
@@ -94,3 +97,18 @@ class BoardLink(Table):
     digest = TextField(primary_key=True)
     api_key_id = UUIDField()
     expires_at = DateTimeTZField()
+
+
+class Idempotency(Table):
+    """The first answer to a creating request, replayed for 24 h."""
+
+    tenant = ForeignKeyField(Tenant)
+    key = TextField()
+    route = TextField()
+    body_hash = TextField()
+    status = SmallIntegerField()
+    body = TextField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        primary_key = CompositeKey("tenant", "key")

@@ -19,8 +19,8 @@ from web import (
     halt_page,
     list_doctor,
     new_campaign,
+    number_page,
     pages,
-    people_page,
     preflight_page,
     reports_page,
     settings_pages,
@@ -84,7 +84,7 @@ FILTERS: Final = {
 }
 PAGES: Final = (
     again_page, calls_page, campaign_list, campaign_page, campaign_settings, cluster_page, contact_pages,
-    defaults_page, halt_page, list_doctor, new_campaign, pages, people_page, preflight_page, reports_page,
+    defaults_page, halt_page, list_doctor, new_campaign, number_page, pages, preflight_page, reports_page,
     settings_pages, sign_in, suppression_pages, tenant_pages,
 )  # fmt: skip
 """Imported for the routes that they add."""

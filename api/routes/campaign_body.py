@@ -36,6 +36,7 @@ from campaigns import allowed_numbers, policy_choice, store, window_changes
 from campaigns.columns import Limits
 from campaigns.contact_rows import contact_rows
 from campaigns.copy_rows import CopyRows
+from campaigns.duplicates import ONCE, Repeats
 from campaigns.encodings import is_workbook
 from campaigns.errors import ListRefused, ListTooLarge
 from campaigns.json_elements import elements
@@ -46,7 +47,6 @@ from campaigns.number_hash import NumberHash
 from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.policy_choice import PolicyChoice
-from campaigns.repeats import ONCE, Repeats
 from campaigns.row_templates import Template
 from campaigns.schedule_changes import (
     Schedule,

@@ -25,7 +25,7 @@ from api.routes.window_schemas import (
     is_zone,
 )
 from campaigns import metadata
-from campaigns.repeats import DUPLICATES, MOST_HOURS, Duplicates
+from campaigns.duplicates import DUPLICATES, MOST_HOURS, Duplicates
 
 DEFAULT_CONCURRENT = 5
 NAME_MAX = 200

@@ -17,9 +17,9 @@ from api.routes.window_schemas import (
     WindowSpanSchema,
 )
 from campaigns.blocked_words import BLOCKED_WORDS
+from campaigns.duplicates import Duplicates
 from campaigns.policy_choice import CHOICES
 from campaigns.policy_packs import PURPOSES
-from campaigns.repeats import Duplicates
 from models import CampaignStatus, DialOrder
 
 EXAMPLE_COUNTS = {

@@ -37,7 +37,7 @@ from api.routes.client_keys import client_keys
 from api.routes.policy_schemas import EXAMPLE_POLICY
 from api.services import services
 from api.transactions import transaction
-from campaigns import breakers, call_outcomes, changes, families, policy_shown, queries, store
+from campaigns import call_outcomes, changes, families, outcome_breakers, policy_shown, queries, store
 from campaigns.campaign_state import ActionResult
 from campaigns.queries import CampaignRow
 from coordination.topics import Topic
@@ -196,7 +196,7 @@ def one_campaign(found: CampaignRow, *, outcomes: bool = False) -> Response:
         told |= {} if purged_at is None else {"purged_at": purged_at}
     if found.of_family:
         told["family"] = families.of_campaign(found.id)
-    held = breakers.held(found.id) if found.may_be_held else []
+    held = outcome_breakers.held(found.id) if found.may_be_held else []
     if held or found.breaker_exempt_at is not None:
         told["breaker"] = {
             "held": held,

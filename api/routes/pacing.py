@@ -14,7 +14,7 @@ from api.json_rows import json_answer
 from api.resources import id_or_404, invalid
 from api.routes.campaigns import NOT_FOUND, campaign_or_404
 from api.transactions import transaction
-from campaigns import pacing
+from campaigns import pace_history
 from campaigns.blocked_words import BLOCKED_WORDS
 
 blp = Blueprint("pacing", description="How fast campaigns are dialled, and what holds them back")
@@ -98,12 +98,12 @@ def get_pacing(query: PacingValues, campaign_id: str) -> Response:
     """
     found_id = id_or_404(campaign_id, "Campaign")
     try:
-        asked = pacing.span(query.get("from"), query.get("to"), query["step_seconds"], times.utcnow())
-    except pacing.SpanRefusedError as error:
+        asked = pace_history.span(query.get("from"), query.get("to"), query["step_seconds"], times.utcnow())
+    except pace_history.SpanRefusedError as error:
         raise invalid(error.field, times.to_rfc3339(error.value), error.rule) from error
     with transaction(writes=False):
         campaign_or_404(found_id)
-        steps = pacing.pace(found_id, asked)
+        steps = pace_history.pace(found_id, asked)
     return json_answer(
         {
             "from": asked.start,

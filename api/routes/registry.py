@@ -7,7 +7,6 @@ from api.routes import (
     agents,
     allowed_test_numbers,
     api_keys,
-    breakers,
     call_limits,
     campaign_actions,
     campaign_changes,
@@ -20,6 +19,7 @@ from api.routes import (
     gateways,
     halt,
     nodes,
+    outcome_breakers,
     pacing,
     phone_numbers,
     policy_packs,
@@ -43,7 +43,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     preflight.blp,
     # Its routes and those of `campaign_contacts` and `contact_lists`.
     contacts.blp,
-    breakers.blp,
+    outcome_breakers.blp,
     # Its routes and those of `suppressions`.
     suppression_upload.blp,
     privacy.blp,

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import structlog
 from gevent.lock import BoundedSemaphore
 
-from dialer.capacity import breaker_rows
-from dialer.capacity.breaker_rows import Count, Key
+from dialer.capacity import outcome_breaker_rows
 from dialer.capacity.gateway_breaker import REACHED, Way, by_country
+from dialer.capacity.outcome_breaker_rows import Count, Key
 from dialer.capacity.suspicion import SHORT_SECONDS, WINDOW, Sign, Suspect, may_trip, sign, suspects
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
@@ -121,14 +121,14 @@ class OutcomeBreaker:
             self._look_at_probes()
         # Also where no running campaign's calls are held any more, as when its number has got another gateway.
         turn = self.take_turn("breakers_left", LEFT_SECONDS)
-        for breaker_id in breaker_rows.holding_nothing() if turn else ():
+        for breaker_id in outcome_breaker_rows.holding_nothing() if turn else ():
             self._release(breaker_id)
         looked = bool(self.held) or turn
-        if looked and (told := breaker_rows.bring_probers_back(self.dialer_id)):
+        if looked and (told := outcome_breaker_rows.bring_probers_back(self.dialer_id)):
             self.publish(told)
             self.refresh()
         if self.take_turn("breaker_tally", FORGET_SECONDS):
-            breaker_rows.forget()
+            outcome_breaker_rows.forget()
         self._ringing = {call_id for call_id in self._ringing if call_id in self.live_calls}
         now = self.now()
         self._recent = {
@@ -139,7 +139,7 @@ class OutcomeBreaker:
 
     def take_probe(self, breaker_id: str) -> bool:
         """Whether the next call may leave that is held; of all dialers one gets the answer yes."""
-        taken = breaker_rows.take_probe(breaker_id)
+        taken = outcome_breaker_rows.take_probe(breaker_id)
         if taken:
             log.info("breaker_probed", breaker_id=breaker_id)
         return taken
@@ -148,7 +148,7 @@ class OutcomeBreaker:
         """No call left with the probe that was taken: the next one need not wait for it. Never raises for a database
         that is away: the next probe is due in its time then."""
         try:
-            breaker_rows.return_probe(breaker_id)
+            outcome_breaker_rows.return_probe(breaker_id)
         except DATABASE_AWAY as error:
             log.warning("probe_not_returned", breaker_id=breaker_id, error=type(error).__name__)
 
@@ -177,7 +177,7 @@ class OutcomeBreaker:
             return set()
         counts, self._counts = self._counts, {}
         try:
-            return breaker_rows.add(counts)
+            return outcome_breaker_rows.add(counts)
         except BaseException:
             for key, later in self._counts.items():
                 counted = counts.setdefault(key, Count())
@@ -188,9 +188,9 @@ class OutcomeBreaker:
 
     def _judge(self) -> None:
         self._write()
-        found = suspects(*breaker_rows.open_tallies())
+        found = suspects(*outcome_breaker_rows.open_tallies())
         for suspect in found:
-            held = breaker_rows.hold(suspect)
+            held = outcome_breaker_rows.hold(suspect)
             if held is None:
                 continue
             self._recent.pop(suspect, None)
@@ -217,7 +217,7 @@ class OutcomeBreaker:
 
     def _release(self, breaker_id: str) -> None:
         self._write()
-        told = breaker_rows.release(breaker_id, self.dialer_id)
+        told = outcome_breaker_rows.release(breaker_id, self.dialer_id)
         self.held.discard(breaker_id)
         if told is not None:
             self.publish(told)

@@ -160,7 +160,7 @@ ATTEMPTS = (
     Mutation(
         "called again after an answer",
         "somebody who picked up is called again since his call tripped a breaker",
-        "dialer/capacity/breaker_rows.py",
+        "dialer/capacity/outcome_breaker_rows.py",
         "        AND contact.status IN ('failed', 'pending') AND contact.breaker_returns < %(most)s\n",
         "        AND contact.breaker_returns < %(most)s\n",
         (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
@@ -168,7 +168,7 @@ ATTEMPTS = (
     Mutation(
         "held for ever",
         "a destination that its gateway does not tell apart any more stays held, and its campaigns never end",
-        "dialer/capacity/breaker_rows.py",
+        "dialer/capacity/outcome_breaker_rows.py",
         " and destination(prefix, prefixes) == prefix\n",
         "\n",
         (f"{HELD}::test_a_breaker_that_no_call_can_be_of_any_more_is_known",),
@@ -176,7 +176,7 @@ ATTEMPTS = (
     Mutation(
         "called again after declining",
         "a person who was rung and pressed the call away is rung again, uncounted, when a breaker is released",
-        "campaigns/breakers.py",
+        "campaigns/outcome_breakers.py",
         "(call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE",
         "true",
         (f"{HELD}::test_who_was_rung_and_declined_is_charged_and_does_not_come_back",),
@@ -184,7 +184,7 @@ ATTEMPTS = (
     Mutation(
         "called again since",
         "somebody who was called again since his call tripped a breaker comes back once more",
-        "dialer/capacity/breaker_rows.py",
+        "dialer/capacity/outcome_breaker_rows.py",
         "    WHERE call.id = ANY(%(calls)s::uuid[]) AND contact.sends = call.seq\n",
         "    WHERE call.id = ANY(%(calls)s::uuid[])\n",
         (f"{HELD}::test_who_was_called_since_or_picked_up_does_not_come_back",),
@@ -192,7 +192,7 @@ ATTEMPTS = (
     Mutation(
         "comes back for ever",
         "a dead number is called again each time that a breaker is released",
-        "dialer/capacity/breaker_rows.py",
+        "dialer/capacity/outcome_breaker_rows.py",
         " AND contact.breaker_returns < %(most)s\n",
         "\n",
         (f"{HELD}::test_a_contact_comes_back_twice_and_then_stays_as_it_ended",),
@@ -200,7 +200,7 @@ ATTEMPTS = (
     Mutation(
         "comes back with an attempt less",
         "whoever tripped a breaker has used up an attempt by it",
-        "dialer/capacity/breaker_rows.py",
+        "dialer/capacity/outcome_breaker_rows.py",
         "attempts = attempts - held.counted::int,",
         "attempts = attempts,",
         (f"{HELD}::test_a_contact_comes_back_twice_and_then_stays_as_it_ended",),

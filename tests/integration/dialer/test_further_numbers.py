@@ -12,9 +12,9 @@ import gevent
 import pytest
 from redis import Redis
 
-from campaigns import erasure, never_open, repeats, suppressed_contacts
+from campaigns import duplicates, erasure, never_open, suppressed_contacts
+from campaigns.duplicates import Repeats
 from campaigns.further_numbers import goes_on
-from campaigns.repeats import Repeats
 from campaigns.suppressed_contacts import cancel_named
 from coordination.redis_client import client
 from dialer import lookout
@@ -358,14 +358,14 @@ def test_whoever_is_being_erased_by_one_number_is_called_by_none(world: World) -
 def test_whom_a_tenant_called_lately_is_known_however_many_campaigns_it_has(
     world: World, lookups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repeats, "MOST_LOOKUPS", lookups)
+    monkeypatch.setattr(duplicates, "MOST_LOOKUPS", lookups)
     campaign_id = several(world, (FIRST, SECOND, THIRD))
     call(campaign_id)
     call(campaign_id)
 
     def lately(numbers: Sequence[str], tenant: str = world.tenant_id) -> frozenset[str]:
         with db.connection_context():
-            return repeats.called_lately(tenant, Repeats("recent", 1), numbers)
+            return duplicates.called_lately(tenant, Repeats("recent", 1), numbers)
 
     assert lately((FIRST, SECOND, THIRD, OTHER)) == {FIRST, SECOND}
     assert lately((FIRST,), "another") == frozenset()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from campaigns import breakers
-from dialer.capacity import breaker_rows
-from dialer.capacity.breaker_rows import Count, Key
+from campaigns import outcome_breakers
+from dialer.capacity import outcome_breaker_rows
+from dialer.capacity.outcome_breaker_rows import Count, Key
 from dialer.capacity.suspicion import FEWEST_CALLS, Suspect
 from models import db, rows
 from simulator.ledger import read_ledger
@@ -74,9 +74,9 @@ def is_quiet() -> bool:
     return bool(one("SELECT count(*) AS n FROM call WHERE state <> 'ended'")["n"] == 0)
 
 
-def told(campaign_id: uuid.UUID) -> list[breakers.HeldCalls]:
+def told(campaign_id: uuid.UUID) -> list[outcome_breakers.HeldCalls]:
     with db.connection_context():
-        return breakers.held(campaign_id)
+        return outcome_breakers.held(campaign_id)
 
 
 @pytest.mark.parametrize("dialers", first(2, 1))
@@ -179,8 +179,8 @@ def test_an_exempt_campaign_goes_on_and_another_stays_held(
     start()
     wait_until(lambda: says(campaign_id, "breaker") and says(other, "breaker"), "both to say why")
     with db.connection_context():
-        assert breakers.exempt(campaign_id, "crm") is not None
-        assert breakers.exempt(campaign_id, "somebody else") is None
+        assert outcome_breakers.exempt(campaign_id, "crm") is not None
+        assert outcome_breakers.exempt(campaign_id, "somebody else") is None
     wait_until(lambda: is_over(campaign_id), "the exempt campaign's end")
     assert counts(campaign_id) == {"failed": 40}
     assert one("SELECT breaker_exempt_by AS by FROM campaign WHERE id = %s", campaign_id)["by"] == "crm"
@@ -221,17 +221,17 @@ def called(world: World, contacts: int, **columns: Any) -> tuple[uuid.UUID, list
 
 def trip(world: World, campaign_id: uuid.UUID, calls: list[str]) -> str:
     key = Key(str(campaign_id), str(world.gateway_id), "+1", "+14155550100")
-    breaker_rows.add({key: Count(len(calls), calls)})
-    found = breaker_rows.hold(Suspect(caller_id="+14155550100"))
+    outcome_breaker_rows.add({key: Count(len(calls), calls)})
+    found = outcome_breaker_rows.hold(Suspect(caller_id="+14155550100"))
     assert found is not None
-    assert breaker_rows.hold(found.suspect) is None
+    assert outcome_breaker_rows.hold(found.suspect) is None
     return found.breaker_id
 
 
 def test_a_contact_comes_back_twice_and_then_stays_as_it_ended(world: World) -> None:
     campaign_id, calls = called(world, 3)
-    for _ in range(breakers.MOST_RETURNS):
-        told_now = breaker_rows.release(trip(world, campaign_id, calls), "d")
+    for _ in range(outcome_breakers.MOST_RETURNS):
+        told_now = outcome_breaker_rows.release(trip(world, campaign_id, calls), "d")
         assert told_now is not None
         assert [item.status for item in told_now] == ["pending"] * 3
         assert counts(campaign_id) == {"pending": 3}
@@ -240,16 +240,16 @@ def test_a_contact_comes_back_twice_and_then_stays_as_it_ended(world: World) -> 
         do("UPDATE campaign_count SET pending = 0, failed = 0")
         do("UPDATE campaign_count SET failed = 3 WHERE lane = 'import'")
         do("UPDATE call SET attempt = 1")
-    assert breaker_rows.release(trip(world, campaign_id, calls), "d") == []
+    assert outcome_breaker_rows.release(trip(world, campaign_id, calls), "d") == []
     assert counts(campaign_id) == {"failed": 3}
 
 
 def test_who_was_called_since_or_picked_up_does_not_come_back(world: World) -> None:
     since, calls = called(world, 2)
     do("UPDATE contact SET sends = 2 WHERE campaign_id = %s", since)
-    assert breaker_rows.release(trip(world, since, calls), "d") == []
+    assert outcome_breaker_rows.release(trip(world, since, calls), "d") == []
     answered, calls = called(world, 2, status="completed", disposition="answered", answered_at="now")
-    assert breaker_rows.release(trip(world, answered, calls), "d") == []
+    assert outcome_breaker_rows.release(trip(world, answered, calls), "d") == []
     assert counts(answered) == {"completed": 2}
     assert one("SELECT count(*) AS n FROM contact WHERE status = 'completed' AND attempts = 1")["n"] == 2
 
@@ -265,11 +265,11 @@ def test_who_was_rung_and_declined_is_charged_and_does_not_come_back(
     campaign_id, calls = called(world, 1, **ended)
     breaker_id = trip(world, campaign_id, calls)
     with db.connection_context():
-        assert not breakers.some_may_come_back(campaign_id)
+        assert not outcome_breakers.some_may_come_back(campaign_id)
     do("UPDATE campaign SET status = 'running'")
     do("UPDATE breaker SET probe_at = now()")
-    assert breaker_rows.bring_probers_back("d") == []
-    assert breaker_rows.release(breaker_id, "d") == []
+    assert outcome_breaker_rows.bring_probers_back("d") == []
+    assert outcome_breaker_rows.release(breaker_id, "d") == []
     assert one("SELECT status, attempts FROM contact") == {"status": status, "attempts": 1}
     assert one("SELECT attempt FROM call")["attempt"] == 1
 
@@ -278,19 +278,19 @@ def test_whom_the_network_refused_without_a_ring_comes_back(world: World) -> Non
     campaign_id, calls = called(world, 1, disposition="rejected", sip_status=603)
     breaker_id = trip(world, campaign_id, calls)
     with db.connection_context():
-        assert breakers.some_may_come_back(campaign_id)
-    assert len(breaker_rows.release(breaker_id, "d") or []) == 1
+        assert outcome_breakers.some_may_come_back(campaign_id)
+    assert len(outcome_breaker_rows.release(breaker_id, "d") or []) == 1
 
 
 def test_whose_phone_rang_is_not_called_again_before_the_campaigns_delay(world: World) -> None:
     campaign_id, calls = called(world, 1, progress_at="now")
-    assert len(breaker_rows.release(trip(world, campaign_id, calls), "d") or []) == 1
+    assert len(outcome_breaker_rows.release(trip(world, campaign_id, calls), "d") or []) == 1
     assert one("SELECT next_attempt_at > now() + interval '50 s' AS later FROM contact")["later"]
 
 
 def test_who_waits_for_a_retry_gets_its_attempt_back_without_a_word(world: World) -> None:
     campaign_id, calls = called(world, 1, status="pending", disposition="unreachable")
-    assert breaker_rows.release(trip(world, campaign_id, calls), "d") == []
+    assert outcome_breaker_rows.release(trip(world, campaign_id, calls), "d") == []
     waits = one("SELECT attempts, next_attempt_at, breaker_returns FROM contact")
     assert (waits["attempts"], waits["next_attempt_at"], waits["breaker_returns"]) == (0, None, 1)
     assert counts(campaign_id) == {"pending": 1}
@@ -303,7 +303,7 @@ def test_the_time_of_a_callback_or_of_a_cap_stays_when_its_attempt_comes_back(wo
         " wait_reason = CASE WHEN position > 0 THEN 'number_cap' END WHERE campaign_id = %s",
         campaign_id,
     )
-    assert breaker_rows.release(trip(world, campaign_id, calls), "d") == []
+    assert outcome_breaker_rows.release(trip(world, campaign_id, calls), "d") == []
     waits = one(
         "SELECT sum(breaker_returns)::int AS back, min(next_attempt_at) > now() + interval '4 h' AS later"
         " FROM contact"
@@ -315,19 +315,19 @@ def test_what_another_dialer_counted_before_it_knew_comes_back_too(world: World)
     campaign_id, calls = called(world, 2)
     breaker_id = trip(world, campaign_id, calls[:1])
     key = Key(str(campaign_id), str(world.gateway_id), "+1", "+14155550100")
-    breaker_rows.add({key: Count(1, calls[1:])})
+    outcome_breaker_rows.add({key: Count(1, calls[1:])})
     do("UPDATE breaker_tally SET breaker_id = NULL WHERE suspicious_calls ? %s", calls[1])
-    assert len(breaker_rows.release(breaker_id, "d") or []) == 2
+    assert len(outcome_breaker_rows.release(breaker_id, "d") or []) == 2
 
 
 def test_a_breaker_is_released_once_and_probed_by_one(world: World) -> None:
     campaign_id, calls = called(world, 1)
     breaker_id = trip(world, campaign_id, calls)
-    assert not breaker_rows.take_probe(breaker_id)
-    breaker_rows.return_probe(breaker_id)
-    assert [breaker_rows.take_probe(breaker_id) for _ in range(2)] == [True, False]
-    assert breaker_rows.release(breaker_id, "d") is not None
-    assert breaker_rows.release(breaker_id, "e") is None
+    assert not outcome_breaker_rows.take_probe(breaker_id)
+    outcome_breaker_rows.return_probe(breaker_id)
+    assert [outcome_breaker_rows.take_probe(breaker_id) for _ in range(2)] == [True, False]
+    assert outcome_breaker_rows.release(breaker_id, "d") is not None
+    assert outcome_breaker_rows.release(breaker_id, "e") is None
 
 
 @pytest.mark.parametrize(
@@ -347,20 +347,20 @@ def test_a_breaker_is_released_once_and_probed_by_one(world: World) -> None:
 def test_a_breaker_that_no_call_can_be_of_any_more_is_known(
     world: World, suspect: Suspect, change: str, stale: bool
 ) -> None:
-    held_now = breaker_rows.hold(
+    held_now = outcome_breaker_rows.hold(
         replace(suspect, gateway_id=suspect.gateway_id.replace("g", str(world.gateway_id)))
     )
     assert held_now is not None
     do(change)
-    assert breaker_rows.holding_nothing() == ([held_now.breaker_id] if stale else [])
+    assert outcome_breaker_rows.holding_nothing() == ([held_now.breaker_id] if stale else [])
     if stale:
-        assert breaker_rows.release(held_now.breaker_id, "d") == []
-        assert breaker_rows.holding_nothing() == []
+        assert outcome_breaker_rows.release(held_now.breaker_id, "d") == []
+        assert outcome_breaker_rows.holding_nothing() == []
 
 
 def test_nothing_is_counted_of_an_exempt_campaign(world: World) -> None:
     campaign_id, calls = called(world, 1)
     with db.connection_context():
-        breakers.exempt(campaign_id, "crm")
-    breaker_rows.add({Key(str(campaign_id), "g", "+1", "x"): Count(1, calls)})
-    assert breaker_rows.open_tallies()[0] == []
+        outcome_breakers.exempt(campaign_id, "crm")
+    outcome_breaker_rows.add({Key(str(campaign_id), "g", "+1", "x"): Count(1, calls)})
+    assert outcome_breaker_rows.open_tallies()[0] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import phonenumbers
 
-from campaigns import importer, number_rules, repeats, suppressed_rows
+from campaigns import duplicates, importer, number_rules, suppressed_rows
 from campaigns.numbering_plans import country_of_number
 from campaigns.numbers import region_of
 from campaigns.reject_codes import REMEDIES
@@ -33,7 +33,7 @@ def test_every_code_has_a_remedy_and_every_remedy_a_code() -> None:
         *codes(),
         *importer._FAULTS,
         suppressed_rows.CODE,
-        repeats.CODE,
+        duplicates.CODE,
         number_rules.NOT_ALLOWED,
     } == REMEDIES.keys()
     assert all(remedy.endswith(".") for remedy in REMEDIES.values())

@@ -11,9 +11,9 @@ import pytest
 from gevent.event import Event as Signal
 from peewee import OperationalError
 
-from dialer.capacity import breaker_rows
-from dialer.capacity.breaker_rows import Count, Held, Key
+from dialer.capacity import outcome_breaker_rows
 from dialer.capacity.outcome_breaker import OutcomeBreaker
+from dialer.capacity.outcome_breaker_rows import Count, Key, NewHold
 from dialer.capacity.suspicion import Suspect, Tally
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
@@ -60,8 +60,8 @@ class Rows:
         self.looked += 1
         return self.tallies, datetime.now(UTC)
 
-    def hold(self, suspect: Suspect) -> Held | None:
-        return None if self.held_by_another else Held("b1", suspect, [])
+    def hold(self, suspect: Suspect) -> NewHold | None:
+        return None if self.held_by_another else NewHold("b1", suspect, [])
 
     def release(self, breaker_id: str, _owner: str) -> list[Any]:
         self.released.append(breaker_id)
@@ -88,7 +88,7 @@ class Bench:
             "bring_probers_back",
             "holding_nothing",
         ):
-            monkeypatch.setattr(breaker_rows, name, getattr(self.rows, name))
+            monkeypatch.setattr(outcome_breaker_rows, name, getattr(self.rows, name))
         self.live_calls = LiveCalls()
         self.subject = OutcomeBreaker(
             ME,
@@ -203,11 +203,11 @@ def test_what_another_greenlet_is_writing_is_waited_for_before_it_is_judged(benc
     add, may_go_on = bench.rows.add, Signal()
 
     def slow(counts: Mapping[Key, Count]) -> set[str]:
-        bench.monkeypatch.setattr(breaker_rows, "add", add)
+        bench.monkeypatch.setattr(outcome_breaker_rows, "add", add)
         may_go_on.wait()
         return add(counts)
 
-    bench.monkeypatch.setattr(breaker_rows, "add", slow)
+    bench.monkeypatch.setattr(outcome_breaker_rows, "add", slow)
     bench.end(busy())
     writes = gevent.spawn(bench.subject.round)
     gevent.idle()

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from campaigns.breakers import MOST_RETURNS, NOT_DECLINED
+from campaigns.outcome_breakers import MOST_RETURNS, NOT_DECLINED
 from campaigns.routing import destination, match_length
 from dialer.capacity.suspicion import Suspect, Tally
 from dialer.record.outcomes import MOVED, Told
@@ -175,7 +175,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class NewHold:
     """What has just been held, and the most frequent causes of the calls that tripped it."""
 
     breaker_id: str
@@ -216,7 +216,7 @@ def forget() -> None:
         rows(_FORGET)
 
 
-def hold(suspect: Suspect) -> Held | None:
+def hold(suspect: Suspect) -> NewHold | None:
     """Hold calls of this kind from now on; None where they are held."""
     with transaction():
         parameters = {
@@ -231,7 +231,7 @@ def hold(suspect: Suspect) -> Held | None:
             return None
         rows(_CLAIM_TALLIES)
         ((causes,),) = db.execute_sql(_CAUSES, {"id": found[0][0]}).fetchall()
-    return Held(str(found[0][0]), suspect, causes)
+    return NewHold(str(found[0][0]), suspect, causes)
 
 
 def take_probe(breaker_id: str) -> bool:

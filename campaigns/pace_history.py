@@ -1,5 +1,5 @@
-"""How fast a campaign was dialled in each second of the last day, whichever dialers dialled it. In the caller's
-transaction."""
+"""How fast a campaign was dialled in each second of the last day, whichever dialers dialled it (they write it:
+`dialer/dispatch/pace_log.py`). In the caller's transaction."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _people(typed: str, fault: str | None = None, status: int = 200) -> Response
         try:
             entries = ask("GET", "/suppressions", {"number": number})["suppressions"]
         except Refused as error:
-            return shown("people.html", values | {"fault": fault or error.sentence}, status)
+            return shown("number.html", values | {"fault": fault or error.sentence}, status)
         found = ask("GET", "/contacts", {"phone_number": number, "limit": CAMPAIGNS})["contacts"]
         asked = {"phone_number": number, "order": "newest", "limit": CALLS}
         calls = ask("GET", "/calls", asked)
@@ -59,4 +59,4 @@ def _people(typed: str, fault: str | None = None, status: int = 200) -> Response
             "total": calls["total"],
             "names": names,
         }
-    return shown("people.html", values, status)
+    return shown("number.html", values, status)

@@ -1,14 +1,12 @@
-"""Who is not to be called, halts, and what was asked once."""
+"""Who is not to be called: do-not-call entries, persons whose data is to be erased, and halts."""
 
 from __future__ import annotations
 
 from peewee import (
     BlobField,
     BooleanField,
-    CompositeKey,
     ForeignKeyField,
     IntegerField,
-    SmallIntegerField,
     TextField,
     UUIDField,
 )
@@ -17,33 +15,6 @@ from playhouse.postgres_ext import DateTimeTZField
 from ids import new_id
 from tables.base import Table
 from tables.tenants import Tenant
-
-
-class Halt(Table):
-    """No call starts for this scope (a tenant's id, or `*` for all) while its row is here. A tenant's may have two
-    marks: its own (`own`, with `at` and `by`) and the platform's."""
-
-    scope = TextField(primary_key=True)
-    at = DateTimeTZField()
-    by = TextField()
-    own = BooleanField(default=True)
-    platform_at = DateTimeTZField(null=True)
-    platform_by = TextField(null=True)
-
-
-class Idempotency(Table):
-    """The first answer to a creating request, replayed for 24 h."""
-
-    tenant = ForeignKeyField(Tenant)
-    key = TextField()
-    route = TextField()
-    body_hash = TextField()
-    status = SmallIntegerField()
-    body = TextField()
-    created_at = DateTimeTZField()
-
-    class Meta:
-        primary_key = CompositeKey("tenant", "key")
 
 
 class Suppression(Table):
@@ -86,3 +57,15 @@ class Erasure(Table):
     created_by = TextField()
     created_at = DateTimeTZField()
     done_at = DateTimeTZField(null=True)
+
+
+class Halt(Table):
+    """No call starts for this scope (a tenant's id, or `*` for all) while its row is here. A tenant's may have two
+    marks: its own (`own`, with `at` and `by`) and the platform's."""
+
+    scope = TextField(primary_key=True)
+    at = DateTimeTZField()
+    by = TextField()
+    own = BooleanField(default=True)
+    platform_at = DateTimeTZField(null=True)
+    platform_by = TextField(null=True)

@@ -1,5 +1,5 @@
-"""What a campaign's `duplicates` asks of its lists: whether a number may be there more than once, and whether whom
-the tenant called lately is left out. In the caller's transaction.
+"""Whether a number may be in a campaign more than once, and whether whom the tenant called lately is left out: what a
+campaign's `duplicates` asks of its lists. In the caller's transaction.
 
 Called is who was sent an originate, or is about to be, by whichever of the tenant's campaigns, single calls among
 them.

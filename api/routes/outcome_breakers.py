@@ -18,7 +18,7 @@ from api.routes.campaign_schemas import EXAMPLE_BREAKER, EXAMPLE_CAMPAIGN, OneCa
 from api.routes.campaigns import NOT_FOUND, campaign_or_404, one_campaign
 from api.services import services
 from api.times import to_rfc3339
-from campaigns import breakers
+from campaigns import outcome_breakers
 from coordination.topics import Topic
 from models import CampaignStatus
 
@@ -47,7 +47,7 @@ def exempt_campaign(campaign_id: str) -> Response:
         found = campaign_or_404(key)
         if found.status in ENDED:
             raise conflict(f"Campaign is {found.status}; no breaker holds it.")
-        since = breakers.exempt(key, caller.key_name)
+        since = outcome_breakers.exempt(key, caller.key_name)
         return stored_json(one_campaign(campaign_or_404(key)).get_data(as_text=True))
 
     answer = once(exempt, body_hash(None), status=200)
