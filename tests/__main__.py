@@ -114,7 +114,7 @@ def judged_files() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
-AT_ONCE = 7
+AT_ONCE = 5
 """More of them would only keep each other from the processors."""
 
 

@@ -111,6 +111,7 @@ def test_the_ledgers_agree_after_a_dialer_was_killed(stack: Stack, run: int, jud
     polled(lambda: stack.pids.get(name) not in (None, victim), "another process in its place")
 
 
+@pytest.mark.full
 def test_a_dialer_that_is_asked_to_end_hands_its_calls_over_and_misses_nothing(
     stack: Stack,
 ) -> None:
