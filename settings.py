@@ -1,7 +1,7 @@
 """Settings: read once from the environment, typed and frozen; every mistake is one sentence.
 
-Entry points (web, dialer, release, the owner process) call `Settings.from_environ()` and pass values on; no
-other module reads the environment.
+Entry points (web, dialer, release, the owner process) call `Settings.from_environ()` and pass values on; no other
+module of web, dialer or release reads the environment. `local/` does, to hand it to what it starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is done for each call, or many times a second, and has to be next to nothing."""
+"""Benches of what is done for each call, or many times a second: escaping an originate's values, guarding a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it costs to write what became of calls, beside bare updates of the same rows, however many are in flight."""
+"""Measures how answers and ends are written, with few calls in flight and with many, beside bare updates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads which numbers a tenant's lists may hold."""
+"""Reads a tenant's rules for its lists' numbers from the row of its call limits; `number_rules.py` judges by them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whether the calls that a tenant's running campaigns may have at a time fit into what it may have in all, but for
-what is kept for single calls."""
+"""Whether a campaign fits into its tenant's `concurrent_max` beside those that run: all their `max_concurrent_calls`,
+and what is reserved for single calls."""
 
 from __future__ import annotations
 

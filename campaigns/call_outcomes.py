@@ -1,7 +1,7 @@
-"""What became of the calls of campaigns: how many by disposition, the most frequent causes, and how many go on.
+"""A campaign's calls so far: how many by disposition, the most frequent causes of the last ones, and how many go on.
 
 The dispositions are counted of all its calls, as they end (`campaigns.call_counts`). Causes are nowhere counted:
-those of its last calls are read.
+those of its last calls are read. Reports over a stretch of time: `campaigns/call_reports.py`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What became of calls, over all of a tenant or one campaign, for a stretch of time: read from cells that are kept by
-the quarter of an hour and the day of UTC in which the calls were begun (`migrations/0046_reports.py`).
+"""Reports on a tenant's calls, or one campaign's, over a stretch of time: read from cells that are kept by the
+quarter of an hour and the day of UTC in which the calls were begun (`migrations/0046_reports.py`).
 
 Triggers note what ends or is corrected, a dialer folds that into the cells every few seconds, and each read adds what
 is not folded yet, in one statement: so a figure is what the rows of calls say at that moment. On the connection that

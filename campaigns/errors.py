@@ -1,4 +1,4 @@
-"""Exceptions of this package."""
+"""What is refused of a list: all of it, or one number. Each with a stable code and a sentence for who asked."""
 
 from __future__ import annotations
 

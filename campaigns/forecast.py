@@ -1,4 +1,4 @@
-"""How long a campaign will take: its contacts as an amount that flows through its caps, window by window. Pure.
+"""Estimates how long a campaign will take: its contacts flow through its caps, window by window. Pure.
 
 Calls are begun as fast as every cap lets them: a rate, places for calls at a time (each is free again when its call
 is over, after the mean of a call's length), the day's calls and minutes, and the openings of each group of contacts.

@@ -4,7 +4,7 @@ That is a state of each call's row (`hangup_at`), set by compare-and-set and rea
 call, until it is over: a message may be lost, a node away, a dialer not started yet. It stands when the halt is
 lifted meanwhile. The API sets it when it is asked and once more when every dialer holds; each dialer sets it for its
 own calls while a halt stands, since a claim may be committed beside. A call that is closed for its contact and may be
-up all the same (`slot_until`) has to end as well. Decision 0038.
+up all the same (`slot_until`, `dialer/recovery/maybe_live.py`) has to end as well. Decision 0038.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The actions on a campaign, each in the caller's transaction: start, resume, pause, stop, delete, complete.
 
 Each takes the campaign's row lock first, so that of any number of simultaneous actions each sees what the one before
-it left. Rows are locked in one order: tenant, campaign, contacts.
+it left. `complete_if_exhausted` alone looks first and locks then, and has its own transaction where the caller has
+none. Rows are locked in one order: tenant, campaign, contacts.
 """
 
 from __future__ import annotations

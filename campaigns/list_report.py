@@ -1,4 +1,7 @@
-"""What a doctor saw of a list (`list_doctor`): as the process that read it tells it to the one that answers."""
+"""What a preview says of a list: rows taken and rejected by code, with examples, its columns, countries and repeats.
+
+Filled by `list_doctor.py` in the process that reads the list, and handed to the one that answers.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Which numbers a tenant's lists may hold: of which countries, and whether premium-rate ones. Decision 0079.
+"""Judges whether a tenant's lists may hold a number: by its country, and whether it is premium-rate. Decision 0079.
 
-Pure, as all that the process of a long list loads; `allowed_numbers.py` reads them."""
+Pure, as all that the process of a long list loads; `allowed_numbers.py` reads the rules.
+"""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 who has another number goes on with that, if the window ever opens for it, and stays.
 
 An entry is news until nobody is pending whom it concerns, and nobody in a call who might become so again, or until it
-binds no more. Besides, a
-claim names those that it had to leave, for whatever was missed: a contact that was imported at the very moment, an
-entry of another release. Every change is a compare-and-set; who is locked just now is looked at again.
+binds no more. Besides, a claim names those that it had to leave, for whatever was missed: a contact that was imported
+at the very moment, an entry of another release. Every change is a compare-and-set; who is locked just now is looked
+at again.
 """
 
 from __future__ import annotations

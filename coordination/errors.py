@@ -1,4 +1,5 @@
-"""Errors when Redis fails."""
+"""What goes wrong between processes that agree through Redis: it could not be asked, or this dialer was fenced
+off."""
 
 from __future__ import annotations
 

@@ -3,9 +3,8 @@ number, hang up.
 
 The API has committed its change before it sends. An answer (`ack`) means that it is in force here: no originate of
 what is blocked or halted is on its way to a socket any more, and every node has those that were, but for one that
-stands still. Messages may be lost, so every dialer also looks
-every second what is halted, by a statement of its own that nothing else can hold up, which calls have to end, and
-which of those that wait to leave may not any more
+stands still. Messages may be lost, so every dialer also looks every second what is halted, by a statement of its own
+that nothing else can hold up, which calls have to end, and which of those that wait to leave may not any more
 (`lookout`); a pause and a stop are in the campaign's row, which each claim reads.
 """
 

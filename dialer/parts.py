@@ -1,7 +1,8 @@
-"""Everything of one dialer, made and wired; what they tell one another where no part can say it to another itself.
+"""Makes every part of one dialer and wires them to one another.
 
 Nothing runs yet: `dialer/rounds.py` says when each has its turn, `dialer/process.py` begins and ends them. They are
-made in the order in which they need one another; what is made later is reached through a lambda.
+made in the order in which they need one another; what is made later is reached through a lambda. What one part cannot
+say to another itself is passed on here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exceptions of this package."""
+"""What goes wrong at a node: a value that cannot travel, a connection, a command, a reply that does not come."""
 
 from __future__ import annotations
 

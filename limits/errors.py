@@ -1,4 +1,4 @@
-"""Errors when Redis fails."""
+"""The limiter's own error: Redis could not be asked for permits, so nothing may be dialled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The limiter's Redis keys, in one place, and the record that says what a permit holds.
 
-Everything that counts is of one epoch: its keys carry the epoch's first part, so a
-rebuilt state never meets what an earlier one left, and what was left lapses by itself.
+Everything that counts is of one epoch: its keys carry the epoch's first part, so a rebuilt state never meets what an
+earlier one left, and what was left lapses by itself.
 """
 
 from __future__ import annotations

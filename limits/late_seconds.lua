@@ -1,4 +1,5 @@
--- What calls spoke, which became known after their permits were released: added to their tenants' day, each call once.
+-- Adds to a tenant's day the seconds that calls spoke, where they became known only after the permit was released.
+-- Each call is added once, however often it is told.
 -- KEYS: 1 epoch; for each item the tenant's day and the calls that were added to it so.
 -- ARGV: JSON {epoch, keep (s), items [[call id, seconds]]}.
 -- Returns {'no_redis'} | {'epoch', the present one} | {'ok'}.

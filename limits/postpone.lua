@@ -1,5 +1,5 @@
--- Orders that were written and not carried out yet: each may leave its node at any moment until this is said again. No
--- second is without it in which it may: it is counted now, and in the moment by which this is repeated.
+-- Counts orders in their rates anew that were written and that their nodes have not carried out yet: such a call may
+-- leave at any moment until this is said again, so it counts now and at the moment by which this is repeated.
 -- KEYS: 1 epoch, 2 permits; for each item the rates of tenant, gateway and node.
 -- ARGV: JSON {epoch, ahead (µs), keep (ms), items [[call id, record]]}.
 -- Returns {'no_redis'} | {'epoch', the present one} | {'ok'}; a call whose record changed in between is left alone.

@@ -1,4 +1,4 @@
-"""By what a listener was let in, and what of that has been taken away."""
+"""Which key or session admitted a stream's listener, and whether that was revoked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets listeners out when that is taken away by which they were let in. No HTTP and no SQL."""
+"""Ends streams whose listener's key or session was revoked, or whose campaign was deleted. No HTTP and no SQL."""
 
 from __future__ import annotations
 

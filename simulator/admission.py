@@ -1,6 +1,6 @@
 """Why a node refuses a session before it makes a channel: sessions per second, maximum, pause, shutdown.
 
-All end in DESTINATION_OUT_OF_ORDER, so that a client cannot tell them from a dead number by the cause (fact A3).
+All end in DESTINATION_OUT_OF_ORDER, so that a client cannot tell them from a dead number by the cause.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The api commands a dialer uses, with the replies a real node gives (transcripts 04, 35, 42, 43).
+"""The api commands a dialer uses, with the replies a real node gives (`tests/recordings.tar.xz`, 04, 35, 42, 43).
 
-Called for `api`, `bgapi` and the api_* hooks. A command either returns its reply or, like `originate`, answers
-later through `done`.
+Called for `api`, `bgapi` and the api_* hooks. A command either returns its reply or, like `originate`, answers later
+through `done`.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Apis:
         if name == "originate":
             self._switch.originate(at, argument, done)
         elif name == "fsctl" and argument.strip() in ("shutdown elegant", "shutdown asap"):
-            # These hold their connection until the last call has ended (fact A15).
+            # These hold their connection until the last call has ended.
             self._fsctl.shut_down_when_empty(argument.strip().endswith("asap"), done)
         else:
             done(self.run(name, argument, at))
@@ -185,7 +185,7 @@ class Apis:
             return "-USAGE: <uuid> <var> [value]\n"
         if call is None:
             return NO_CHANNEL
-        # Quotes are eaten, blanks and commas are not (fact B).
+        # Quotes are eaten, blanks and commas are not.
         call.set_variable(name, value.replace("'", ""))
         return "+OK\n"
 

@@ -162,7 +162,7 @@ class Applications:
         elif name in _COMMANDS:
             self._core.journal.command(self._core.clock.wall(at), call.uuid, argument)
         elif name not in _NOTHING:
-            # An unknown application ends the call (fact B).
+            # An unknown application ends the call.
             self._hangups.hang_up(at, call, "DESTINATION_OUT_OF_ORDER")
         return 0.0
 
@@ -254,7 +254,7 @@ class Applications:
                 call.set_variable(variable, "" if value == "_undef_" else value)
 
     def expand(self, at: float, call: Call, text: str) -> str:
-        """`${name}` and `${api argument}` in an application's argument, again and again (fact A12)."""
+        """`${name}` and `${api argument}` in an application's argument, again and again."""
         return expanded(text, lambda inside: self._expansion(at, call, inside))
 
     def _expansion(self, at: float, call: Call, inside: str) -> str:

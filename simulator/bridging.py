@@ -1,9 +1,9 @@
 """Whom an answered channel is bridged to: a second leg, a queue's agent, the others in a conference room.
 
 A second leg has no channel and no events here, only its effect on the first, and its lines in the ledger, where it is
-a bridge's: a bridge's number obeys the number plan,
-and so does a queue whose name ends in a dash and two digits (`support-02` has agents who never answer). Any other
-queue has an agent who answers at once and stays; `empty...` has none, and `nosuch...` is not configured.
+a bridge's: a bridge's number obeys the number plan, and so does a queue whose name ends in a dash and two digits
+(`support-02` has agents who never answer). Any other queue has an agent who answers at once and stays; `empty...` has
+none, and `nosuch...` is not configured.
 
 As recorded on a node (docs/freeswitch.md): a bridge gives up after `call_timeout`, and goes on to the next
 application only with `continue_on_fail`; an end of the other side ends this one with `hangup_after_bridge`; a

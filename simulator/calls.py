@@ -229,5 +229,5 @@ class Call:
 
 
 def ignores_early_media(variables: Mapping[str, str]) -> bool:
-    """Whether a 183 leaves the originate waiting for the 200 (fact A4)."""
+    """Whether a 183 leaves the originate waiting for the 200."""
     return variables.get("ignore_early_media", "").lower() in _TRUE

@@ -1,6 +1,6 @@
 """Hangup causes as a node reads and reports them, and what a SIP final response turns into.
 
-Used by the plan, the switch and `uuid_kill`. An unknown name means NORMAL_CLEARING, as on the real node (fact B).
+Used by the plan, the switch and `uuid_kill`. An unknown name means NORMAL_CLEARING, as on the real node.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from simulator.render import Renderer
 
 
 class CdrFiles:
-    """Writes `<uuid>.cdr.json` before HANGUP_COMPLETE, in the call's own time, as the module does (facts H, J1)."""
+    """Writes `<uuid>.cdr.json` before HANGUP_COMPLETE, in the call's own time, as the module does."""
 
     def __init__(self, folder: Path, renderer: Renderer) -> None:
         self._folder = folder

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from simulator.calls import Call
 
-SHOW_LAG_SECONDS = 0.2  # the database behind `show channels` lags (transcript 64)
+SHOW_LAG_SECONDS = 0.2  # the database behind `show channels` lags (recording 64 of `tests/recordings.tar.xz`)
 
 
 class Channels:

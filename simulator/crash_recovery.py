@@ -1,4 +1,4 @@
-"""Answered calls that outlive their node's process: `track-calls` keeps them, `sofia recover` brings them back (J7).
+"""Answered calls that outlive their node's process: `track-calls` keeps them, `sofia recover` brings them back.
 
 Each answered call has a file until it ends; whatever ends the process first leaves it. The next run recovers such a
 call under its uuid, with its variables and times, fires CHANNEL_CREATE and nothing else, and has none of its timers.

@@ -2,7 +2,7 @@
 
 Called by the simulator's `originate`. The point is fidelity, faults included: what would inject a variable, a
 leg or an option on a real node does so here, so that a test of the escaping proves something. Pure: text in,
-values out. Source of the rules: facts D and B of the recorded node, and the values recorded arriving there.
+values out. Source of the rules: what a real node did with them, as recorded (`tests/recordings.tar.xz`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ USAGE = (
     "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] "
     "[<cid_name>] [<cid_num>] [<timeout_sec>]\n"
 )
-MAX_VARIABLES = 1024  # more in one {} are dropped silently (fact D)
+MAX_VARIABLES = 1024  # more in one {} are dropped silently
 ENTERPRISE = ":_:"
 
 _SPECIAL = re.compile(r"(\\.|')", re.DOTALL)
@@ -286,7 +286,7 @@ def parse_originate(argument: str) -> Originate:
 
 
 def _timeout(variable: str, argument: str) -> int:
-    """Seconds; anything that is not a positive number is ignored and means 60 (fact A13)."""
+    """Seconds; anything that is not a positive number is ignored and means 60."""
     for text in (variable, argument):
         match = re.match(r"\s*\+?([0-9]{1,9})", text)
         if match and int(match[1]) > 0:

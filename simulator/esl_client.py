@@ -29,7 +29,7 @@ from simulator.subscriptions import EVENT_NAMES, Subscriptions
 from simulator.switch import Switch
 
 AUTH_SECONDS: Final = 25.0
-_MAX_REPLY: Final = 510  # the real node's reply buffer (fact A16)
+_MAX_REPLY: Final = 510  # the real node's reply buffer
 _NOT_FOUND: Final = "-ERR command not found"
 _METHODS: Final = (
     ("exit", "_exit"),
@@ -110,7 +110,7 @@ class EslClient:
         self._run(at)
 
     def _let_events_wait(self) -> None:
-        # Behind an unfinished command, and an api that has not ended (fact A15).
+        # Behind an unfinished command, and an api that has not ended.
         self.output.events_wait = self.waiting or self._reader.unfinished
 
     def _run(self, at: float) -> None:

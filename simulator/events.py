@@ -109,7 +109,7 @@ class Hub:
                 if name.lower() not in _SYSTEM and not _has_folded(call, name):
                     return None
             elif header == "Job-UUID":
-                return None  # on no channel event (fact A7)
+                return None  # on no channel event
             elif header == "Event-Name":
                 return PUBLISHED_AS.get(kind, kind)
             if not whole:

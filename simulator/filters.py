@@ -1,7 +1,7 @@
 """ESL event filters with the semantics of mod_event_socket. Pure.
 
 Filters are ORed; `-value` excludes; `/regex/` is searched; a plain value is compared without regard to case; an
-event that lacks every filtered header is dropped (fact B, transcript 44).
+event that lacks every filtered header is dropped (recording 44 of `tests/recordings.tar.xz`).
 """
 
 from __future__ import annotations

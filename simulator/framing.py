@@ -23,7 +23,7 @@ _SAFE = re.compile(r"[\w.,/()!$*'~-]*", re.ASCII)
 
 
 def url_encode(text: str) -> str:
-    """Percent-encode an event value as FreeSWITCH does: an existing %XX is left alone (fact D: lossy)."""
+    """Percent-encode an event value as FreeSWITCH does: an existing %XX is left alone (lossy)."""
     if _SAFE.fullmatch(text):
         return text
     raw = text.encode("utf-8", "surrogateescape")
@@ -41,7 +41,7 @@ def reply(text: str, extra: str = "") -> bytes:
 
 
 def api_response(text: str) -> bytes:
-    """An api/response; nothing to say is `-ERR no reply` (fact B)."""
+    """An api/response; nothing to say is `-ERR no reply`."""
     body = (text or "-ERR no reply\n").encode("utf-8", "surrogateescape")
     return b"Content-Type: api/response\nContent-Length: %d\n\n%b" % (len(body), body)
 
@@ -70,7 +70,7 @@ def plain_event(pairs: Sequence[tuple[str, str]], body: str = "") -> bytes:
 
 
 def xml_event(pairs: Sequence[tuple[str, str]], body: str = "") -> bytes:
-    """A text/event-xml frame; values are percent-encoded as well (fact D)."""
+    """A text/event-xml frame; values are percent-encoded as well."""
     lines = "".join(f"    <{name}>{url_encode(value)}</{name}>\n" for name, value in pairs)
     tail = ""
     if body:

@@ -1,4 +1,4 @@
-"""`fsctl`: limits, pause and the ways to shut a node down (transcripts 33-35, 55-57)."""
+"""`fsctl`: limits, pause and the ways to shut a node down (recordings 33-35, 55-57 of `tests/recordings.tar.xz`)."""
 
 from __future__ import annotations
 

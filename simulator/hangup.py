@@ -71,7 +71,7 @@ class Hangups:
             self.finish(at, call)
 
     def schedule(self, at: float, call: Call, seconds: int, cause: str) -> None:
-        """sched_hangup: N-1 to N seconds from now (fact J9)."""
+        """sched_hangup: N-1 to N seconds from now."""
         call.tasks.append(self._core.scheduler.at(tick(at, seconds), self.hang_up, call, cause))
 
     def unschedule(self, call: Call, number: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The text of every channel event: names, order and values as a real node sends them (transcripts 10-26).
+"""The text of every channel event: names, order and values as a real node sends them (`tests/recordings`, 10 to 26).
 
 Data for `render`. A line is `conditions|Name: value`. Conditions are letters: of the capitals one must hold, the
 small ones all, and a letter after `!` must not:
@@ -93,7 +93,7 @@ s|Caller-Source: src/switch_ivr_originate.c
 |Caller-Privacy-Hide-Number: false
 """
 
-# A channel that a gateway refused before it was set up (fact A8).
+# A channel that a gateway refused before it was set up.
 STILLBORN = """
 |Channel-State: %(state)s
 |Channel-Call-State: DOWN

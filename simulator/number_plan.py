@@ -1,4 +1,4 @@
-"""The number plan: what the called party of each number does (facts G), or a seeded mix.
+"""The number plan: what the called party of each number does, or a seeded mix.
 
 Asked by the switch once for each leg. Pure: a number in, a CalledParty out; all times are simulated seconds after
 the INVITE, and the first answer of the far end takes NETWORK_SECONDS.
@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import accumulate
 
 NETWORK_SECONDS = 0.02  # event times of the real node step in 20 ms
-TIMER_B_SECONDS = 32.0  # an INVITE nobody answers (fact A17)
+TIMER_B_SECONDS = 32.0  # an INVITE nobody answers
 
 HOSTILE_REASON = 'Q.850;cause=16;text="x%0AHangup-Cause%3A FORGED_BY_SIP%0AUnique-ID%3A forged-uuid"'
 NORMAL_REASON = 'Q.850;cause=16;text="NORMAL_CLEARING"'

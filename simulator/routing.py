@@ -27,7 +27,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A leg that ends before an INVITE. `session`: a session was made and destroyed for it (fact A8)."""
+    """A leg that ends before an INVITE. `session`: a session was made and destroyed for it."""
 
     cause: str
     number: str

@@ -35,7 +35,7 @@ class Clock:
 
 
 def tick(at: float, seconds: int) -> float:
-    """When a timer of whole seconds set at `at` fires: N-1 to N seconds later, on a second (facts A13, J9)."""
+    """When a timer of whole seconds set at `at` fires: N-1 to N seconds later, on a second."""
     return math.floor(at) + seconds if seconds > 0 else at
 
 

@@ -250,7 +250,7 @@ class Server:
         self._core.hub.simple("HEARTBEAT", headers, SOURCE)
 
     def _shut_down(self) -> None:
-        """SHUTDOWN, the end of every call, a notice to every connection: as on SIGTERM of the real node (fact B)."""
+        """SHUTDOWN, the end of every call, a notice to every connection: as on SIGTERM of the real node."""
         self._connections.stop_listening()
         source = ("switch_core.c", "switch_core_destroy", 3033)
         self._core.hub.simple("SHUTDOWN", [("Event-Info", "System Shutting Down")], source)

@@ -51,7 +51,7 @@ def status_text(admission: Admission, sessions: int, uptime: float) -> str:
 
 
 def channels_json(calls: Iterable[Call], hostname: str) -> str:
-    """`show channels as json`; without rows the key `rows` is missing (fact B)."""
+    """`show channels as json`; without rows the key `rows` is missing."""
     rows = [_row(call, hostname) for call in calls]
     if not rows:
         return '{"row_count": 0}\n'

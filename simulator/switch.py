@@ -275,7 +275,7 @@ class Switch:
         self.applications.start(at, call)
 
     def _give_up(self, at: float, job: OriginateJob) -> None:
-        """originate_timeout fires: job first, then the channel's end (fact A5)."""
+        """originate_timeout fires: job first, then the channel's end."""
         if not job.open:
             return
         legs, job.legs = job.legs, []

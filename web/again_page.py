@@ -1,4 +1,4 @@
-"""Calling again: who of a campaign, at once in the same campaign, or in a new one, now or at a time."""
+"""The page that calls people of a campaign again: in the same campaign at once, or in a new one now or at a time."""
 
 from __future__ import annotations
 

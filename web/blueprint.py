@@ -1,4 +1,4 @@
-"""The board's blueprint, and what every answer of it carries."""
+"""The board's Flask blueprint, and the security headers of its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How pages show times and shares; what a browser makes of them in its own zone and language is in board.js. Pure."""
+"""How the board writes times, durations, shares and bars, and the links from page to page of a list. Pure.
+
+What a browser makes of times in its own zone and language is in board.js.
+"""
 
 from __future__ import annotations
 

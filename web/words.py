@@ -1,4 +1,4 @@
-"""What states, outcomes and reasons are called on the board, and by which of the four meanings they are shown. Pure.
+"""The board's words for states, outcomes, reasons and fields, and the colour and shape of each. Pure.
 
 `good`, to be tried again (`wait`), failed (`bad`) and not counted (`plat`), each with a shape of its own; `run` is
 something that goes on, `rest` what nothing became of yet.

@@ -1,4 +1,4 @@
-"""What clients call what they look for, as a query names it."""
+"""Filters by what clients keep of their own with campaigns and contacts: `external_id` and `metadata` of a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""This process' permits outside dispatch: releases, claims of unknown outcome, and the limiter's epoch."""
+"""This process' permits outside dispatch: freed as calls end, and settled where nobody knows whether a claim arrived.
+Also has the limiter rebuilt from the rows of calls where Redis was emptied (`keep_epoch`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lists the nodes: those of FREESWITCH_URLS, and those that were added through the API.
 
-Where both have one of the same name, the environment's counts. Looked at by the dialers
-every second (`dialer.lookout`), and read by the doctor.
+Where both have one of the same name, the environment's counts. Looked at by the dialers every second
+(`dialer.lookout`), and read by the doctor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a gateway's calls a second leave to second legs, and each node's share of it. Pure.
+"""A second leg is the call by which a node connects a person who has answered to an agent, by a gateway of its own.
+How many calls a second of that gateway second legs have, and each node's share of them. Pure.
 
 A second leg leaves when the person has answered, long after its permit, and at a moment that no dialer chooses: the
 limiter cannot count it. So its gateway's rate is divided beforehand, between the first legs that leave by it and the

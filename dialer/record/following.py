@@ -1,7 +1,7 @@
-"""What follows from what was committed, in the order of the commits and beside the recorder.
+"""What is done once outcomes are committed: slots are freed, breakers judge, campaigns are completed.
 
-Slots that are freed, breakers that judge, campaigns that are completed: each asks Redis or the database something.
-The recorder, which writes the next group meanwhile, waits for none of it.
+In the order of the commits and beside the recorder: each of these asks Redis or the database something, and the
+recorder, which writes the next group meanwhile, waits for none of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Writes what became of calls, in groups: one statement for each kind of change, one round trip and one commit.
+"""Writes how calls went into their rows, in groups: one statement for each kind of change, one round trip, one
+commit.
 
-Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves
-with its call, in the same transaction as its transition row and the campaign's counts. Called by the recorder
-and by recovery.
+Every change is a compare-and-set, so that late, repeated or reordered events change nothing. A contact moves with its
+call, in the same transaction as its transition row and the campaign's counts. Called by the recorder and by recovery.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 One dialer at a time takes over from a dead one (`takeover_claim`), in an order that a further death does not upset:
 filters first (so that no event falls between; what comes before its call does is kept by the recorder), then permits,
-then rows, then transitions. Only a dialer of which
-nothing is left is marked settled; until then the next one starts again. One that was frozen in the middle may wake
-beside the next: a permit is taken by whoever finds it in the dead one's hands, a row likewise, and publishing may be
-repeated.
+then rows, then transitions. Only a dialer of which nothing is left is marked settled; until then the next one starts
+again. One that was frozen in the middle may wake beside the next: a permit is taken by whoever finds it in the dead
+one's hands, a row likewise, and publishing may be repeated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is done for each call, or many times a second, and has to be next to nothing."""
+"""What escaping the values of one originate costs, beside a `translate` for each of FreeSWITCH's three passes."""
 
 from __future__ import annotations
 

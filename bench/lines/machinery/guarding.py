@@ -1,4 +1,4 @@
-"""What is done for each call, or many times a second, and has to be next to nothing."""
+"""What it costs to guard a repeated task against whatever it raises, beside a `str` of the task."""
 
 from __future__ import annotations
 
