@@ -26,6 +26,7 @@ from tests.chaos.proxied import ProxiedStack
 from tests.chaos.proxy import Mode
 from tests.chaos.stage import children_of, signal_all
 from tests.e2e.rig import Api, Tenant, new_tenant, of_campaign, polled, seen
+from tests.waiting import HANG_SECONDS
 
 SPEED = 10.0
 NODE_CPS = 40
@@ -36,7 +37,6 @@ UNDER_WAY_SECONDS = 2.0
 """What was claimed, and had its permit, when a server went may still be on its way to a node for so long."""
 SHORT = {"ring_timeout_seconds": 15, "max_call_seconds": 30}
 """An agent whose calls end within seconds."""
-PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 0.1
 
 
@@ -115,10 +115,15 @@ def lost_memory(valkey: EmbeddedValkey) -> None:
 
 
 class Persistent(Api):
-    """Asks again, under the same Idempotency-Key, whatever got no answer or a 503. `failures` counts those."""
+    """Asks again, under the same Idempotency-Key, whatever was cut off or refused, or got a 503. `failures` counts
+    those. An answer is waited for: who asks again while the first is still at work is told of a conflict."""
 
     failures = 0
     patience_seconds = 0.0
+
+    def __init__(self, base_url: str, key: str, tenant: str | None = None) -> None:
+        super().__init__(base_url, key, tenant)
+        self._timeout = HANG_SECONDS
 
     def create(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
         """POST under an Idempotency-Key of one's own."""
@@ -129,7 +134,7 @@ class Persistent(Api):
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         keyed = {"Idempotency-Key": secrets.token_hex(16)} | dict(headers or {})
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + HANG_SECONDS
         while True:
             try:
                 return super()._ask(method, path, body, keyed if method == "POST" else headers)
@@ -166,7 +171,7 @@ class Writer:
     def __exit__(self, *_: object) -> None:
         self._ending = True
         assert self._greenlet is not None
-        self._greenlet.get(timeout=PATIENCE_SECONDS + 10)
+        self._greenlet.get(timeout=2 * HANG_SECONDS)
 
     def ask(self, key: str) -> str:
         """Create the campaign of this key, or be told which it is; its id."""
