@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser.board import CHROMIUM, NARROW, PATIENCE_MS, WIDE, ZONE, Board, signed_in
+from tests.browser.board import NARROW, PATIENCE_MS, WIDE, ZONE, Board, launched, signed_in
 from tests.browser.relay import Relay
 
 LIST = Path(__file__).parents[2] / "examples" / "contacts.csv"
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     server, key = arguments
     relay = Relay(urlsplit(server).port or 80)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(driver)
         board = Board(relay.url, browser, signed_in(browser, relay.url, key))
         campaign = _from_upload_to_end(board, relay)
         _dropped(board, campaign)

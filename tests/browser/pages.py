@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, Route, sync_playwright
 
-from tests.browser.board import CHROMIUM, NARROW, WIDE, Board, signed_in
+from tests.browser.board import NARROW, WIDE, Board, launched, signed_in
 
 NOW = datetime(2026, 11, 30, 14, 2, 58, tzinfo=UTC)
 SETTLED_MS = 2600
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     url, key, what, given, *folder = arguments
     told = json.loads(given)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(driver)
         board = Board(url, browser, signed_in(browser, url, key))
         if what == "pictures":
             _pictures(board, told, Path(folder[0]))

@@ -9,7 +9,7 @@ import sys
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.board import CHROMIUM, Board
+from tests.browser.board import Board, launched
 
 TELEPHONE = {"width": 390, "height": 844}
 SMALLEST_PX = 12
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """0 where everything is as it should be."""
     (url,) = arguments
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(driver)
         board = Board(url, browser, [])
         with board.opened(TELEPHONE, "dark") as (_, page):
             _read(board, page)
