@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError, ServerFailedError
+from local.process import START_SECONDS
 from local.supervisor import Child, Output
 from simulator.remote import Control
 
 LISTENING = re.compile(r"ESL listening on 127\.0\.0\.1:(\d+)(?:, control on 127\.0\.0\.1:(\d+))?")
-START_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from simulator.remote import ControlError
 from tests.chaos.parties import Party
 from tests.chaos.stage import Stage
 from tests.chaos.stops import FOR_EVER, REFUSED, Stop
+from tests.waiting import HANG_SECONDS
 
 FAULT = "gateway-refuses"
 AGAIN_SECONDS = 0.2
-PATIENCE_SECONDS = 60.0
 FAILED = (OSError, http.client.HTTPException, ApiFailedError)
 UNCONTROLLED = (OSError, ControlError, LocalError)
 
@@ -71,7 +71,7 @@ class Acts:
             return None
 
         def well() -> None:
-            until = time.monotonic() + PATIENCE_SECONDS
+            until = time.monotonic() + HANG_SECONDS
             while time.monotonic() < until:
                 # A node that was killed meanwhile has a new control port, and carriers that are well.
                 with contextlib.suppress(*UNCONTROLLED):

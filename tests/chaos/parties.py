@@ -13,6 +13,7 @@ from typing import Any
 from local.api_client import ApiClient, ApiFailedError
 from tests.chaos.stage import Stage
 from tests.e2e.rig import Api, Tenant, new_tenant, numbers
+from tests.waiting import HANG_SECONDS
 
 GATEWAY_CHANNELS = 5
 """Not narrower: calls that may be up behind a lost link keep their slots for two minutes. Where a campaign had two
@@ -21,7 +22,6 @@ DESK_CPS, DESK_CHANNELS = 1, 2
 """Of the gateway that an agent is reached by. One of the nodes may call by it, once in two seconds."""
 DESK_ENDING = "07"
 """The agent answers at once, and stays for as long as the call lasts."""
-PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 0.3
 
 
@@ -29,7 +29,7 @@ class Patient(Api):
     """Asks again, with the same Idempotency-Key, until the API answers: what any client of it does."""
 
     key: str | None = None
-    patience = PATIENCE_SECONDS
+    patience = HANG_SECONDS
     patience_seconds = 0.0
 
     def _ask(

@@ -55,7 +55,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
 def sigkill(process: subprocess.Popen[str]) -> None:
     """Kill it, and return once it is dead."""
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(HANG_SECONDS)
 
 
 def running(pid: int) -> bool:

@@ -14,8 +14,7 @@ import pytest
 
 from local.process import run, unprivileged_user
 from tests.integration.local.owner_process import ROOT
-
-PATIENCE_SECONDS = 200
+from tests.waiting import HANG_SECONDS
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -42,7 +41,7 @@ def setup(clone: Path, *arguments: str, path: str | None = None) -> subprocess.C
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
@@ -51,7 +50,7 @@ def setup(clone: Path, *arguments: str, path: str | None = None) -> subprocess.C
 def test_two_at_once_make_one_environment_which_follows_the_requirements_and_its_place(clone: Path) -> None:
     argv = [str(clone / "script" / "setup"), "--dev"]
     runs = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in runs]
+    said = [process.communicate(timeout=HANG_SECONDS)[1] for process in runs]
     assert [process.returncode for process in runs] == [0, 0], said
     assert sum("making the virtual environment" in text for text in said) == 1
     assert sum("installing requirements-dev.txt" in text for text in said) == 1
