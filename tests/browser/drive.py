@@ -72,6 +72,9 @@ def _from_upload_to_end(board: Board, relay: Relay) -> str:
             expect(page.locator("#live")).to_have_attribute("data-state", "away")
             expect(page.locator("#live")).to_contain_text("nothing is missed here")
         expect(page.locator("#live")).to_have_attribute("data-state", "live")
+        with relay.refusing():
+            expect(page.locator("#live")).to_contain_text("it is asked again and again")
+        expect(page.locator("#live")).to_have_attribute("data-state", "live")
         expect(page.locator(".why")).to_contain_text("Done:", timeout=4 * PATIENCE_MS)
         # What ended while nobody heard of it is counted as the server has it.
         page.wait_for_function("document.getElementById('done').textContent === '100 %'")

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 
 CHUNK = 65536
+AWAY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+"""What a proxy says for a server that starts again."""
 
 
 class Relay:
@@ -19,6 +21,7 @@ class Relay:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._cut = False
+        self._refusing = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -38,6 +41,14 @@ class Relay:
         with self._lock:
             self._cut = False
 
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Meanwhile every request is answered as by a proxy whose server is away; what was connected is broken."""
+        with self.cut():
+            self._refusing = True
+        yield
+        self._refusing = False
+
     def close(self) -> None:
         """For good."""
         with self.cut():
@@ -50,6 +61,12 @@ class Relay:
                 threading.Thread(target=self._join, args=(browser,), daemon=True).start()
 
     def _join(self, browser: socket.socket) -> None:
+        if self._refusing:
+            with contextlib.suppress(OSError):
+                browser.recv(CHUNK)
+                browser.sendall(AWAY)
+            _close(browser)
+            return
         server = socket.create_connection(self._target)
         with self._lock:
             if self._cut:

@@ -5,6 +5,7 @@
 const DRAW_MS = 500;
 const READ_MS = 2000;
 const LATE_MS = 10000;
+const AGAIN_MS = 3000;
 // A part of the page is so much older than the answer that brings it, at most: what was heard since is maybe not in it.
 const PART_MS = 1500;
 const SPAN = 180;
@@ -14,7 +15,7 @@ const page = document.getElementById("campaign");
 const live = document.getElementById("live");
 const parts = { head: document.getElementById("head"), calls: document.getElementById("calls") };
 const CAPS = JSON.parse(page.dataset.caps), AT_CAP = new Set(JSON.parse(page.dataset.full));
-const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, shown: "" };
+const state = { words: JSON.parse(page.dataset.words), snapshot: null, fresh: new Map(), begun: new Map(), caps: new Map(), headOld: false, callsOld: false, moved: 0, heard: 0, best: Infinity, behind: 0, shown: "", stream: null, over: false };
 
 function tell(kind, words) {
   if (state.shown === kind + words) return;
@@ -192,8 +193,7 @@ function moved(event) {
   state.moved = Date.now();
 }
 
-const stream = new EventSource(page.dataset.stream);
-stream.onmessage = (message) => {
+function snapshot(message) {
   state.snapshot = JSON.parse(message.data);
   heard(state.snapshot.at);
   const { status, blocked_reason: reason } = state.snapshot;
@@ -202,18 +202,63 @@ stream.onmessage = (message) => {
     page.dataset.reason = reason ?? "";
     state.headOld = true;
   }
-};
-stream.addEventListener("contact", (message) => moved(JSON.parse(message.data)));
-stream.addEventListener("campaign", (message) => { heard(JSON.parse(message.data).at); state.headOld = true; });
-stream.addEventListener("end", () => { state.headOld = true; state.callsOld = true; state.moved = Date.now(); });
-stream.addEventListener("reset", () => { state.headOld = true; state.callsOld = true; state.moved = Date.now(); state.begun.clear(); readPace(); });
-stream.onopen = () => { state.heard = Date.now(); };
+}
+
+function readAll() {
+  state.headOld = true;
+  state.callsOld = true;
+  state.moved = Date.now();
+}
+
+function begunAnew() {
+  readAll();
+  state.begun.clear();
+  readPace();
+}
+
+function follow() {
+  state.stream = new EventSource(page.dataset.stream);
+  state.stream.onmessage = snapshot;
+  state.stream.addEventListener("contact", (message) => moved(JSON.parse(message.data)));
+  state.stream.addEventListener("campaign", (message) => { heard(JSON.parse(message.data).at); state.headOld = true; });
+  state.stream.addEventListener("end", readAll);
+  state.stream.addEventListener("reset", begunAnew);
+  state.stream.onopen = () => { state.heard = Date.now(); };
+  state.stream.onerror = () => { if (state.stream.readyState === EventSource.CLOSED) askAgain(); };
+}
+
+// One that is answered with an error, as by a proxy whose server starts again, never asks again by itself and does not
+// say which it was. What was missed by then the server tells with the new one.
+async function askAgain() {
+  await new Promise((go) => setTimeout(go, AGAIN_MS * (0.5 + Math.random())));
+  const asked = new AbortController();
+  try {
+    const { status, headers } = await fetch(page.dataset.stream, { signal: asked.signal });
+    const isStream = (headers.get("Content-Type") ?? "").startsWith("text/event-stream");
+    asked.abort();
+    if (status === 200 && isStream) {
+      begunAnew();
+      return follow();
+    }
+    if (status < 500 && status !== 429) {
+      state.over = true;
+      return undefined;
+    }
+  } catch {
+    // Out of reach still.
+  }
+  return askAgain();
+}
+
+follow();
 
 function drawState() {
-  if (stream.readyState === EventSource.CLOSED) return tell("away", "Not followed any more: the session or the campaign is over. Load the page again.");
-  const since = state.heard ? CLOCK.format(new Date(state.heard)) : "";
-  if (stream.readyState === EventSource.CONNECTING) return state.heard ? tell("away", `Out of reach since ${since}. Calls go on; nothing is missed here once it is back.`) : tell("late", "connecting …");
-  if (["completed", "failed"].includes(page.dataset.status)) return tell("live", "over");
+  const { readyState } = state.stream, since = state.heard ? CLOCK.format(new Date(state.heard)) : "";
+  const done = ["completed", "failed"].includes(page.dataset.status);
+  if (done && readyState !== EventSource.CONNECTING) return tell("live", "over");
+  if (state.over) return tell("away", "Not followed any more: the session is over, or this may not be seen any more. Load the page again.");
+  if (readyState === EventSource.CLOSED) return tell("away", `The server does not let us listen${since && ` since ${since}`}: it is asked again and again. Calls go on.`);
+  if (readyState === EventSource.CONNECTING) return state.heard ? tell("away", `Out of reach since ${since}. Calls go on; nothing is missed here once it is back.`) : tell("late", "connecting …");
   if (["draft", "paused"].includes(page.dataset.status)) return tell("live", "live");
   if (Date.now() - state.heard > LATE_MS) return tell("late", `Nothing heard since ${since}`);
   return tell(state.behind > 2000 ? "late" : "live", state.behind > 500 ? `live · ${(state.behind / 1000).toFixed(1)} s behind` : "live");
