@@ -55,8 +55,9 @@ class Relay:
             _close(self._listener)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while self._listener.fileno() >= 0:
+            # A client that was gone before it was taken is no reason to take nobody any more.
+            with contextlib.suppress(OSError):
                 browser, _ = self._listener.accept()
                 threading.Thread(target=self._join, args=(browser,), daemon=True).start()
 
