@@ -75,21 +75,20 @@ UNIT = (
 )
 CHAOS = Run("chaos", ("tests/chaos",))
 ALL = (
-    Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
-    Run("faults, end to end", FAULTS),
-    CHAOS,
-    Run("this machine", (LOCAL,)),
     Run("dialer", (DIALER,), DEATHS),
     Run("api", (API,)),
-    Run("dialers that die or are cut off", DEATHS),
     Run("limits, live, switch", ("tests/integration",), (API, LOCAL, DIALER, MODEL)),
+    Run("this machine", (LOCAL,)),
+    Run("end to end", ("tests/e2e", "tests/real"), (PROOF, *FAULTS)),
+    Run("dialers that die or are cut off", DEATHS),
+    CHAOS,
     # Why it was skipped, where it was.
     Run("the board in a browser", ("-rs", "tests/browser")),
+    Run("faults, end to end", FAULTS),
     Run("model and proof", (MODEL, PROOF)),
     *UNIT,
 )
-"""By what each says when it is over. Those that wait for phones and leases come first: only an early start makes them
-end sooner. Those that compute fill the processors beside them, and at the end."""
+"""By what each says when it is over. The longest begin first: the last to end must not run alone for long."""
 
 
 def full_runs() -> list[Run]:
