@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 from bench.table import Bound, Figure
-from dialer.dispatch.claims import ClaimRequest, claim, due
+from dialer.dispatch.claims import ClaimRequest, claim
+from dialer.dispatch.due import due
 from dialer.record.outbox import Outbox
 from dialer.record.outcomes import Answered, Ended, Seen, write
 from live.publisher import Publisher, PublishOutcome

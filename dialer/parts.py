@@ -34,8 +34,9 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.clock_gap import ClockGap
 from dialer.control import Control
-from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool, due, next_due, read_pool
+from dialer.dispatch.claims import Statements, claim, claim_again, claim_pool
 from dialer.dispatch.dispatch import Dispatch
+from dialer.dispatch.due import due, next_due, read_pool
 from dialer.dispatch.node_health import NodeHealth
 from dialer.dispatch.node_orders import NodeOrders
 from dialer.dispatch.node_rests import NodeRests

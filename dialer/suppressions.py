@@ -15,7 +15,7 @@ from gevent.event import Event as Signal
 from campaigns import suppressed_contacts
 from campaigns.number_hash import NumberHash
 from campaigns.suppressed_contacts import Cancelled, cancel_named, cancel_slice
-from dialer.dispatch.claims import Due
+from dialer.dispatch.due import Due
 from dialer.live_calls import LiveCalls
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from dialer.dispatch.claims import Due
+from dialer.dispatch.due import Due
 from dialer.dispatch.gateway_choice import NUMBER_CAP, Deferral, Deferred
 from dialer.dispatch.plans import Plan
 from limits.caps import Denied

@@ -22,8 +22,9 @@ from dialer.capacity.outcome_breaker import OutcomeBreaker
 from dialer.capacity.permits import Permits
 from dialer.dispatch import pace_log, ramps
 from dialer.dispatch.blocked_reasons import BlockedReasons
-from dialer.dispatch.claims import Claimed, Due, Statements
+from dialer.dispatch.claims import Claimed, Statements
 from dialer.dispatch.departures import Departures
+from dialer.dispatch.due import Due
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.node_health import REFUSES, STALLED, NodeHealth, told
 from dialer.dispatch.node_orders import NodeOrders

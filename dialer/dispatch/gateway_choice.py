@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dialer.dispatch.claims import Due
+from dialer.dispatch.due import Due
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
 from limits.caps import Denied
@@ -19,7 +19,7 @@ UNCLAIMABLE = "contact_not_claimable"
 """Why a contact is passed over whose claim the database refuses, whatever else is claimed with it."""
 NUMBER_CAP = "number_cap"
 POSTPONED_SECONDS = 2.0
-"""Whose number may not be called for longer than that is written back with its time (`claims.postpone`)."""
+"""Whose number may not be called for longer than that is written back with its time (`postponing.postpone`)."""
 HELD_SECONDS = 1.0
 MOST_SKIPPED = 1000
 """Who is passed over is read again with each look at the list."""

@@ -26,9 +26,10 @@ from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSourc
 from dialer.dispatch.blocked_reasons import BlockedReasons
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claim_window import ClaimWindow
-from dialer.dispatch.claims import Due, NextDue, Statements
+from dialer.dispatch.claims import Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
+from dialer.dispatch.due import Due, NextDue
 from dialer.dispatch.gateway_choice import NUMBER_CAP
 from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import told

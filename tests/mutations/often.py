@@ -31,7 +31,7 @@ OFTEN = (
     Mutation(
         "retries behind a long list",
         "nobody is called again before the last of 100,000 was called once",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/due.py",
         "campaign.dial_order = 'new_first' THEN",
         "campaign.dial_order = 'retries_first' THEN",
         (f"{ORDER}::test_a_long_list_does_not_keep_its_retries_waiting",),
@@ -146,7 +146,7 @@ OFTEN = (
     Mutation(
         "numbers held by old caps",
         "whoever was let go when caps were lifted waits again, for as long as the old ones say",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/postponing.py",
         "        AND coalesce(limits_now.version, '') = late.limits\n",
         "",
         (

@@ -93,7 +93,7 @@ LAWFUL = (
     Mutation(
         "rest of one number alone",
         "who shares a debt is called by his other number",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/postponing.py",
         "AND earlier.subject IN (contact.phone_number, contact_key(contact.custom_fields, {key_column}))",
         "AND earlier.subject = contact.phone_number",
         (f"{DIALS}::test_whoever_has_the_same_in_the_key_column_is_left_alone_too",),

@@ -160,7 +160,7 @@ WINDOWED = (
     Mutation(
         "groups one after the other",
         "who is in a zone whose contacts come later in the list waits until all before him were called",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/due.py",
         "due.priority DESC, due.turn, due.next_attempt_at",
         "due.priority DESC, due.next_attempt_at",
         (f"{ROWS}::test_no_group_waits_until_another_that_comes_first_in_the_list_is_through",),
@@ -168,7 +168,7 @@ WINDOWED = (
     Mutation(
         "held contacts take places",
         "of a group in which many may not leave now nobody else is read",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/due.py",
         "        AND id NOT IN (SELECT unnest(%(passed_over)s::uuid[]))\n",
         "        AND %(passed_over)s IS NOT NULL\n",
         (f"{ROWS}::test_who_is_passed_over_takes_the_place_of_nobody_in_any_group",),
@@ -176,7 +176,7 @@ WINDOWED = (
     Mutation(
         "the preferred of all groups",
         "whoever has a priority is read, and passed over, while his group is outside its window",
-        "dialer/dispatch/claims.py",
+        "dialer/dispatch/due.py",
         '_parts("zone_group = open_group.zone_group", "id", "open_group.most", take_turns=True)',
         '_parts("zone_group + 0 = open_group.zone_group", "id", "open_group.most", take_turns=True)',
         (f"{ROWS}::test_reading_who_is_due_costs_the_same_however_many_are_outside",),

@@ -14,7 +14,7 @@ import psycopg
 from bench.stand import Stand, load, stand
 from bench.table import Row, goal_at_most
 from bench.windows import median_ratio
-from dialer.dispatch import claims
+from dialer.dispatch import due as reading
 
 INSIDE, READ = 1_000, 200
 GROUPS = 20
@@ -31,11 +31,11 @@ def measure(quick: bool) -> Sequence[Row]:
         with psycopg.connect(at.database_url, autocommit=True) as connection:
 
             def due(campaign: str) -> None:
-                wanted = claims.due_parameters({campaign: READ}, (0, 1))
-                assert len(connection.execute(claims._DUE.encode(), wanted).fetchall()) == READ
+                wanted = reading.due_parameters({campaign: READ}, (0, 1))
+                assert len(connection.execute(reading._DUE.encode(), wanted).fetchall()) == READ
 
             def next_due(campaign: str) -> None:
-                assert connection.execute(claims._NEXT_DUE.encode(), ([campaign],)).fetchall()
+                assert connection.execute(reading._NEXT_DUE.encode(), ([campaign],)).fetchall()
 
             rows = [beside(f"who is due of {count:,} outside", due, nobody, many)]
             # Nobody who is within is left: the next opening is looked for among all groups.

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from campaigns.number_hash import NumberHash
 from dialer.dispatch import claims
-from dialer.dispatch.claims import Claimed, ClaimRequest, Due, NextDue
+from dialer.dispatch import due as reading
+from dialer.dispatch.claims import Claimed, ClaimRequest
+from dialer.dispatch.due import Due, NextDue
 from models import db, new_id, rows
 
 GATEWAY = str(new_id())
@@ -15,12 +17,12 @@ GATEWAY = str(new_id())
 
 def due(campaign_id: str, limit: int, share: tuple[int, int] = (0, 1)) -> list[Due]:
     """Who of this campaign may be called now."""
-    return claims.due({campaign_id: limit}, share)[campaign_id]
+    return reading.due({campaign_id: limit}, share)[campaign_id]
 
 
 def next_due(campaign_id: str) -> NextDue | None:
     """When its first pending contact is due."""
-    return claims.next_due([campaign_id]).get(campaign_id)
+    return reading.next_due([campaign_id]).get(campaign_id)
 
 
 def wanted(item: Due) -> ClaimRequest:

@@ -18,7 +18,8 @@ from peewee import DataError, IntegrityError, OperationalError
 from database_pool import Pool
 from dialer.call_rows import open_calls
 from dialer.dispatch import claims
-from dialer.dispatch.claims import Claimed, Due, claim_again, claim_pool
+from dialer.dispatch.claims import Claimed, claim_again, claim_pool
+from dialer.dispatch.due import Due
 from dialer.record import outcomes
 from dialer.record.outcomes import Answered, Ended, Seen, Written, items_of, write
 from dialer.recovery.delivery_unknown import note

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dialer.dispatch import blocked_reasons, claims
+from dialer.dispatch import blocked_reasons, claims, postponing
+from dialer.dispatch import due as reading
 from dialer.record import outbox
 from dialer.recovery import audit, takeover
 from models import connect, db, new_id, rows
@@ -90,12 +91,12 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
     }
     told = {"campaigns": [str(large)], "reasons": ["no_node"], "at": [None], "ages": [1.0]}
     costs = {
-        "due": cost(claims._DUE, claims.due_parameters({str(large): 50}, (0, 1))),
-        "due of a share": cost(claims._DUE, claims.due_parameters({str(large): 50}, (1, 2))),
-        "next due": cost(claims._NEXT_DUE, [str(large)]),
+        "due": cost(reading._DUE, reading.due_parameters({str(large): 50}, (0, 1))),
+        "due of a share": cost(reading._DUE, reading.due_parameters({str(large): 50}, (1, 2))),
+        "next due": cost(reading._NEXT_DUE, [str(large)]),
         "claim": cost(claims._CLAIM, claim),
         "postpone": cost(
-            claims._POSTPONE,
+            postponing._POSTPONE,
             {
                 "contacts": pending,
                 "seconds": [60.0] * len(pending),
@@ -106,7 +107,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
             },
         ),
         "postpone who is left alone": cost(
-            claims._POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}
+            postponing._POSTPONE_RESTING, {"contacts": pending, "rests": claim["rests"]}
         ),
         "blocked reasons": cost(blocked_reasons._TELL, told),
         "unsettled": cost(takeover.UNSETTLED),
@@ -125,7 +126,7 @@ def test_nothing_that_runs_while_dialling_reads_the_whole_list(large: uuid.UUID)
         )
         db.execute_sql("ANALYZE contact")
     costs |= {
-        "due of many retries": cost(claims._DUE, claims.due_parameters({str(large): 50}, (0, 1))),
-        "next due of many retries": cost(claims._NEXT_DUE, [str(large)]),
+        "due of many retries": cost(reading._DUE, reading.due_parameters({str(large): 50}, (0, 1))),
+        "next due of many retries": cost(reading._NEXT_DUE, [str(large)]),
     }
     assert {name: read for name, read in costs.items() if read > 5_000} == {}

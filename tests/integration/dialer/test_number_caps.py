@@ -14,7 +14,8 @@ import pytest
 from dialer.capacity import number_rows
 from dialer.capacity.number_rows import NumberRows
 from dialer.dispatch import plans
-from dialer.dispatch.claims import Due, Postponed, postpone
+from dialer.dispatch.due import Due
+from dialer.dispatch.postponing import Postponed, postpone
 from models import CampaignStatus, db, new_id, rows
 from tests.factories import World, make_campaign
 from tests.integration.dialer.house import House

@@ -11,7 +11,8 @@ import pytest
 
 from campaigns.policies import Policy
 from dialer.dispatch import number_memory, plans
-from dialer.dispatch.claims import Claimed, postpone_resting
+from dialer.dispatch.claims import Claimed
+from dialer.dispatch.postponing import postpone_resting
 from limits.caps import NumberCaps
 from models import CampaignStatus, db, rows
 from tests.factories import World, make_campaign

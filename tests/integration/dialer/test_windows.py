@@ -14,8 +14,9 @@ import pytest
 
 from campaigns import never_open, openings
 from dialer import openings_ahead
-from dialer.dispatch import claims
-from dialer.dispatch.claims import Due, claim_again
+from dialer.dispatch import due as reading
+from dialer.dispatch.claims import claim_again
+from dialer.dispatch.due import Due
 from dialer.openings_ahead import PUT_OFF_SECONDS, OpeningsAhead
 from models import db, rows, transaction
 from tests.factories import World, counts, make_campaign
@@ -147,7 +148,7 @@ def test_who_is_passed_over_takes_the_place_of_nobody_in_any_group(world: World)
         str(row["id"])
         for row in change("SELECT id FROM contact WHERE zone_group = %s ORDER BY position LIMIT 50", EAST)
     ]
-    found = claims.due({str(campaign_id): 12}, (0, 1), held)[str(campaign_id)]
+    found = reading.due({str(campaign_id): 12}, (0, 1), held)[str(campaign_id)]
     assert groups_of(found) == {EAST, WEST}
     assert not {item.contact_id for item in found} & set(held)
     assert sum(1 for item in found if groups_of([item]) == {EAST}) >= 6
@@ -168,7 +169,7 @@ def test_outside_the_next_opening_is_told_exactly_whichever_group_has_it(world: 
     campaign_id = windowed(world, EAST, WEST)
     nobody = next_due(str(campaign_id))
     assert nobody is not None
-    assert (nobody.at, nobody.window, nobody.seconds) == (None, True, claims.NEVER_SECONDS)
+    assert (nobody.at, nobody.window, nobody.seconds) == (None, True, reading.NEVER_SECONDS)
     opens(campaign_id, WEST, 2 * HOUR, 3 * HOUR)
     first = opens(campaign_id, EAST, HOUR, 3 * HOUR)
     found = next_due(str(campaign_id))
@@ -240,11 +241,11 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
     )
     with db.connection_context():
         db.execute_sql("ANALYZE contact")
-    read = cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1)))
+    read = cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1)))
     assert read < 600 + 10 * groups
     change("UPDATE contact SET status = 'failed' WHERE zone_group = 0")
-    assert cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
-    assert cost(claims._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
+    assert cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 300 + 10 * groups
+    assert cost(reading._NEXT_DUE, [str(campaign_id)]) < 300 + 40 * groups
     for favoured in (
         "priority = 5",
         "priority = 0, callback = true, next_attempt_at = now() - position * interval '1 s'",
@@ -254,7 +255,7 @@ def test_reading_who_is_due_costs_the_same_however_many_are_outside(world: World
         with db.connection_context():
             db.execute_sql("ANALYZE contact")
         assert len(due(str(campaign_id), 50)) >= min(50, 200 // (groups + 1))
-        assert cost(claims._DUE, claims.due_parameters({str(campaign_id): 50}, (0, 1))) < 900 + 20 * groups
+        assert cost(reading._DUE, reading.due_parameters({str(campaign_id): 50}, (0, 1))) < 900 + 20 * groups
 
 
 def ahead_of(**more: Any) -> OpeningsAhead:

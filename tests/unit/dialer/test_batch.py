@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from peewee import IntegrityError, OperationalError
 
-from dialer.dispatch.claims import Due
+from dialer.dispatch.due import Due
 from limits.caps import PermitRequest
 from limits.errors import LimiterUnavailable
 from models import CallerIdFormat, CallerIdHeader

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dialer.dispatch.claims import Due
 from dialer.dispatch.dialled_campaign import FIRST_GROUP, GROUP, READ_SECONDS, DialledCampaign
+from dialer.dispatch.due import Due
 from limits.caps import Denied
 from tests.unit.dialer.dispatch_rig import two_gateways
 from tests.unit.dialer.factories import SECOND, call_id, make_gateway, make_plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dialer.dispatch.claims import Due
+from dialer.dispatch.due import Due
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.plans import Plan
 from tests.unit.dialer.dispatch_rig import World, two_gateways

@@ -18,7 +18,7 @@ from coordination.errors import Fenced
 from dialer.dispatch import scheduler as scheduler_module
 from dialer.dispatch.cap_waits import MOST
 from dialer.dispatch.claim_window import ClaimWindow
-from dialer.dispatch.claims import Due, NextDue
+from dialer.dispatch.due import Due, NextDue
 from dialer.dispatch.plan_checks import nobody_can
 from dialer.dispatch.scheduler import BEHIND_SECONDS, IDLE_SECONDS, LATE_SECONDS
 from limits.caps import NumberCaps, PermitRequest
