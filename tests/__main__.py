@@ -113,7 +113,7 @@ def judged_files() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
-AT_ONCE = 5
+AT_ONCE = 4
 """More of them would only keep each other from the processors."""
 
 

@@ -308,6 +308,7 @@ def test_the_operators_halt_ends_everything(stack: Stack, judge: Judge) -> None:
         assert tenant.proof(campaign, stack).faults == []
 
 
+@pytest.mark.full
 def test_two_tenants_keep_to_their_own_concurrency(stack: Stack, judge: Judge) -> None:
     talk: dict[str, Any] = {"action": PARK, "agent": {"max_call_seconds": TALK_SECONDS}}
     small = new_tenant(stack, limits={"concurrent_max": 7}, **talk)

@@ -268,6 +268,7 @@ def test_events_come_twice_and_overtake_each_other(struck: Struck) -> None:
     assert "outcome_unknown" not in struck.dispositions()
 
 
+@pytest.mark.full
 def test_events_come_a_minute_late(struck: Struck) -> None:
     before = struck.done("late")
     struck.fault("late", seconds=60)
@@ -284,6 +285,7 @@ def test_fifty_thousand_events_come_at_once(struck: Struck) -> None:
     struck.settled()
 
 
+@pytest.mark.full
 def test_a_reply_never_comes(struck: Struck) -> None:
     before = struck.done("no-reply")
     struck.fault("no-reply", percent=20)

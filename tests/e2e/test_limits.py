@@ -45,6 +45,7 @@ def first_seconds(lines: Sequence[Originate], seconds: float) -> list[Originate]
     return [line for line in lines if line.t - lines[0].t <= seconds]
 
 
+@pytest.mark.full
 def test_each_cap_holds_alone_while_others_dial_beside_it(stack: Stack, judge: Judge) -> None:
     minute = new_tenant(stack, limits={"calls_per_minute": 120})
     slots = new_tenant(stack, limits={"concurrent_max": 4})

@@ -61,7 +61,8 @@ class Bystander:
         self._asking.get()
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(15, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [6, 15])
 def test_a_dialer_that_was_stopped_slows_no_node_down_and_leaves_nobody_unsettled(
     stack: Stack, seconds: int, judge: Judge
 ) -> None:

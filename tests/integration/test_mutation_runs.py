@@ -61,10 +61,12 @@ def test_a_mutation_is_caught_by_a_test_that_fails(place: Workplace) -> None:
         (replace(WRONG, old="retries"), TEST, "wrong: an old text of it occurs"),
     ],
 )
+@pytest.mark.full
 def test_nothing_else_catches_one(place: Workplace, mutation: Mutation, test: str, said: str) -> None:
     assert said in tried_with(place, mutation, test).missed
 
 
+@pytest.mark.full
 def test_a_test_whose_servers_do_not_start_catches_none(place: Workplace) -> None:
     nowhere = replace(
         WRONG, file="local/postgres.py", old='"listen_addresses": "127', new='"listen_addresses": "0.0'
@@ -74,6 +76,7 @@ def test_a_test_whose_servers_do_not_start_catches_none(place: Workplace) -> Non
     assert "1 error in" in missed
 
 
+@pytest.mark.full
 def test_what_was_compiled_of_a_mutant_is_forgotten_with_it(place: Workplace) -> None:
     """Texts of one length within one second: Python would take what it compiled of one for the other's."""
 
@@ -116,6 +119,7 @@ def test_a_test_that_fails_without_the_mutation_catches_none() -> None:
         assert not_passed(nobody_knows, tests) == set(tests)
 
 
+@pytest.mark.full
 def test_all_of_some_are_tried_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--at-once", "2", "retry rule", "left unsent and forgotten"]) == 0
     told = capsys.readouterr().out
@@ -124,6 +128,7 @@ def test_all_of_some_are_tried_side_by_side(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.full
 def test_who_is_interrupted_or_killed_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     environ = os.environ | {"TMPDIR": str(tmp_path), MARK: tmp_path.name}
     command = [sys.executable, "-m", "tests.mutations", "--at-once", "1", "calls of a time"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.examples import some
 from tests.integration.api.resource_routes import ROUTES, create_one_of_each, with_ids
 from tests.integration.api.site import Site
 
@@ -126,7 +127,7 @@ def test_a_wrong_method_says_which_are_right(site: Site) -> None:
     assert response.text == "PUT is not allowed here; allowed are GET, HEAD, OPTIONS, POST."
 
 
-@pytest.mark.parametrize(("method", "path", "tables"), FAILING)
+@pytest.mark.parametrize(("method", "path", "tables"), some(FAILING))
 def test_a_failed_query_is_500_database_error(site: Site, method: str, path: str, tables: list[str]) -> None:
     campaign_id = site.create(2)
     (contact,) = site.sql("SELECT id::text FROM contact WHERE campaign_id = %s AND position = 1", campaign_id)

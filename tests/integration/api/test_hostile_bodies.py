@@ -129,6 +129,7 @@ def test_of_a_million_keys_the_first_is_refused(site: Site) -> None:
     assert send(site, small, "/tenants").text.startswith("key0 is not known here; known are ")
 
 
+@pytest.mark.full
 def test_nobody_waits_while_a_body_is_read_that_is_no_standard_json(site: Site) -> None:
     """A timer is due, and runs, many times while the body is looked through."""
     ran: list[float] = []

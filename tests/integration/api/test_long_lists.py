@@ -85,6 +85,7 @@ def seeded(site: Site) -> str:
     return campaign_id
 
 
+@pytest.mark.full
 def test_a_stop_cancels_a_hundred_thousand_at_once(site: Site) -> None:
     campaign_id = seeded(site)
     site.move_contact(campaign_id, 7, "originated")

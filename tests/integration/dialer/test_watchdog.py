@@ -101,6 +101,7 @@ def test_a_process_that_was_stopped_goes_on_when_it_is_continued() -> None:
         assert running.poll() is None
 
 
+@pytest.mark.full
 def test_a_process_that_works_hard_in_turns_is_left_alone() -> None:
     with process("work_hard_but_in_turns", still_seconds=STILL_SECONDS) as running:
         running.communicate(timeout=HANG_SECONDS)

@@ -448,6 +448,7 @@ def test_a_consumer_that_falls_behind_costs_its_own_connection_and_not_the_switc
         assert "fell behind" in client.close_reason()
 
 
+@pytest.mark.full
 def test_a_burst_of_100000_events_is_delivered_whole_and_in_order_and_lets_the_others_run() -> None:
     burst, block = 100_000, 1000
     padding = {f"variable_{number}": "x" * 20 for number in range(40)}

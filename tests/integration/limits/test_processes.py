@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 
 from limits.limiter import Usage
+from tests.examples import first
 from tests.integration.limits.limiter_rig import PREFIX, Dialer, HookedRedis
 from tests.waiting import HANG_SECONDS
 
@@ -50,7 +51,7 @@ def fullest(times: list[float], window: float) -> int:
     return max(sum(start <= time < start + window for time in times) for start in times)
 
 
-@pytest.mark.parametrize(("per_minute", "cps"), [(0, 50), (600, 0)])
+@pytest.mark.parametrize(("per_minute", "cps"), first((600, 0), (0, 50)))
 def test_no_window_is_overfull(redis_url: str, client: HookedRedis, per_minute: int, cps: int) -> None:
     Dialer(client, "opener").open()
     granted = hammer(redis_url, seconds=5, tasks=2, per_minute=per_minute, cps=cps)

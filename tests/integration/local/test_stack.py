@@ -291,6 +291,7 @@ def test_after_a_kill_of_the_owner_nothing_is_left_and_the_next_start_works(home
     assert set(again) == {"postgres", "valkey", "web.1", "dialer.1", "dialer.2"}
 
 
+@pytest.mark.full
 def test_after_a_kill_of_the_whole_tree_the_next_start_works(home: Path, folder: Path, lines: Lines) -> None:
     with owner(OWNER, home, str(free_port()), environ={"FREESWITCH_URLS": NODE}) as first:
         pids = json.loads(line_of(first))

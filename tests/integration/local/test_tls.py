@@ -83,6 +83,7 @@ def test_a_hosted_redis_is_encrypted_and_where_one_wants_it_verified(
     assert reason_of(refused.value).startswith(UNTRUSTED)
 
 
+@pytest.mark.full
 def test_every_process_serves_and_dials_over_tls(database: str, valkey_url: str, server_home: Path) -> None:
     """Ready means: the API reaches both servers, and a living dialer does, with its nodes."""
     environ = os.environ | {

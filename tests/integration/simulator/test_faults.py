@@ -311,6 +311,7 @@ def test_a_node_that_stands_still_hangs_up_on_who_answered_meanwhile(
     assert struck(faulty, "stand-still") >= 1
 
 
+@pytest.mark.full
 def test_fifty_thousand_events_at_once_reach_a_client_that_reads(
     faulty: SimulatedNode, client: Client
 ) -> None:
