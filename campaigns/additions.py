@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -22,11 +21,22 @@ import psycopg
 from peewee import OperationalError
 
 from campaigns import allowed_numbers, contact_options, further_numbers, openings, policy_choice, store
+from campaigns.addition_rows import (
+    ADD_LIST,
+    ADD_ROWS,
+    BARRED,
+    BARRED_AMONG,
+    KEEP_REJECTS,
+    LATELY,
+    NUMBERS,
+    STAGE,
+    Added,
+    as_json,
+)
 from campaigns.column_names import ListColumn, merged
 from campaigns.columns import Limits
-from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows, note_groups
-from campaigns.duplicates import CODE as RECENT_CODE
-from campaigns.duplicates import ONCE, Repeats, called_lately, lately, stage
+from campaigns.copy_rows import REJECT_COLUMNS, STAGED_COLUMNS, CopyRows
+from campaigns.duplicates import ONCE, Repeats, called_lately, stage
 from campaigns.errors import CampaignsError, ListRefused
 from campaigns.further_numbers import Stored
 from campaigns.import_notes import ImportNotes
@@ -37,33 +47,13 @@ from campaigns.number_rules import ANY_COUNTRY, NumberRules
 from campaigns.numbers import region_of
 from campaigns.openings import NeverOpen
 from campaigns.row_templates import Template
-from campaigns.suppressed_rows import CODE, ErasedNumbers, look_up_by_index
-from campaigns.suppression_match import suppressed
+from campaigns.suppressed_rows import ErasedNumbers, look_up_by_index
 from campaigns.zone_groups import Group
-from ids import new_ids
 from models import CampaignStatus, db, rows
 
 WAIT_SECONDS = 15.0
 """For so long a list that is read waits until nobody else adds to its campaign."""
-TOKEN_DAYS = 7
-"""For so long a token of a client stands for the contact that it was first sent with."""
 OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.PAUSED)
-
-
-class Added(StrEnum):
-    """What became of a row that can be dialled."""
-
-    ADDED = "added"
-    REPEATED = "repeated"
-    """Its client token was sent before, with the same number."""
-    DUPLICATE = "duplicate"
-    """Its number is in the campaign already."""
-    TOKEN_REUSED = "token_reused"
-    """Its client token stands for another number."""
-    SUPPRESSED = CODE
-    """Its number is on a do-not-call list."""
-    RECENT = RECENT_CODE
-    """The tenant called it lately."""
 
 
 class NotOpenError(CampaignsError):
@@ -137,104 +127,6 @@ _COUNT = """
     ON CONFLICT (campaign_id, lane) DO UPDATE SET pending = campaign_count.pending + excluded.pending,
         cancelled = campaign_count.cancelled + excluded.cancelled"""
 
-_STAGED_TYPES = """
-    id uuid, line int, phone_number text, zone_group bigint, custom_fields jsonb, client_token text,
-    expires_at timestamptz, priority smallint, metadata jsonb, consent_at timestamptz, consent_source text,
-    numbers text[], zone_groups bigint[]"""
-_OF_JSON = f"jsonb_to_recordset(%(rows)s::jsonb) AS staged ({_STAGED_TYPES})"
-_STAGE = (
-    f"CREATE TEMP TABLE staged_contact ({_STAGED_TYPES}) ON COMMIT DROP",
-    "CREATE TEMP TABLE staged_reject (LIKE import_reject INCLUDING DEFAULTS) ON COMMIT DROP",
-)
-_OF_THIS = {"tenant": "%(tenant)s", "campaign": "%(campaign)s::uuid", "digest": "NULL::bytea"}
-_SUPPRESSED = suppressed("staged.phone_number", **_OF_THIS)
-_BARRED = suppressed("one.number", **_OF_THIS)
-_BARRED_AMONG = f"SELECT one.number FROM unnest(%(numbers)s::text[]) AS one (number) WHERE {_BARRED}"
-_NUMBERS = """
-    SELECT DISTINCT one.number FROM staged_contact AS staged,
-        unnest(coalesce(staged.numbers, ARRAY[staged.phone_number])) AS one (number)"""
-_LATELY = f"SELECT line FROM staged_contact AS staged WHERE {lately('staged')}"
-# A token that is sent twice in one list is compared with itself: the first row is the one that counts.
-_ADDED = f"""
-    WITH staged AS MATERIALIZED (SELECT * FROM {{source}}),
-    named AS MATERIALIZED (
-        SELECT staged.line, token.contact_id, contact.phone_number = staged.phone_number
-            OR staged.phone_number = ANY(coalesce(contact.numbers, '{{{{}}}}')) AS same
-        FROM staged JOIN contact_token AS token ON token.campaign_id = %(campaign)s
-            AND token.token = staged.client_token AND token.created_at > now() - interval '{TOKEN_DAYS} days'
-        JOIN contact ON contact.id = token.contact_id
-    ), twice AS MATERIALIZED (
-        SELECT line FROM (
-            SELECT line, row_number() OVER (PARTITION BY client_token ORDER BY line) AS nth
-            FROM staged WHERE client_token IS NOT NULL
-        ) AS numbered WHERE nth > 1 AND line NOT IN (SELECT line FROM named)
-    ), wanted AS MATERIALIZED (
-        SELECT staged.line, one.number
-        FROM staged, unnest(coalesce(staged.numbers, ARRAY[staged.phone_number])) AS one (number)
-        WHERE %(once)s AND staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
-    ), present AS MATERIALIZED (
-        SELECT DISTINCT ON (line) line, contact_id FROM (
-            SELECT wanted.line, contact.id AS contact_id FROM wanted
-                JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = wanted.number
-            UNION ALL
-            SELECT wanted.line, contact.id FROM wanted
-                JOIN contact ON %(several)s AND contact.campaign_id = %(campaign)s
-                    AND contact.numbers @> ARRAY[wanted.number]
-        ) AS found ORDER BY line, contact_id
-    ), barred AS MATERIALIZED (
-        SELECT line FROM staged WHERE (phone_number = ANY(%(erased)s::text[]) OR {_SUPPRESSED})
-            AND line NOT IN (
-                SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present)
-    ), recent AS MATERIALIZED (
-        SELECT line FROM staged WHERE line = ANY(%(recent)s::int[]) AND line NOT IN (
-            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present
-            UNION ALL SELECT line FROM barred)
-    ), fresh AS MATERIALIZED (
-        SELECT *, row_number() OVER (ORDER BY line) + coalesce(
-            (SELECT max(position) FROM contact WHERE campaign_id = %(campaign)s), 0) AS position
-        FROM staged WHERE line NOT IN (
-            SELECT line FROM named UNION ALL SELECT line FROM twice UNION ALL SELECT line FROM present
-            UNION ALL SELECT line FROM barred UNION ALL SELECT line FROM recent)
-    ), written AS (
-        INSERT INTO contact (id, campaign_id, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            consent_at, consent_source, metadata, numbers, zone_groups, repeats)
-        SELECT id, %(campaign)s, position, phone_number, zone_group, custom_fields, expires_at, priority,
-            consent_at, consent_source, coalesce(metadata, '{{{{}}}}'), numbers, zone_groups,
-            CASE WHEN %(once)s AND numbers IS NULL THEN 0 ELSE position END FROM fresh
-    ), tokens AS (
-        INSERT INTO contact_token (campaign_id, token, contact_id)
-        SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
-        ON CONFLICT (campaign_id, token) DO UPDATE SET contact_id = excluded.contact_id, created_at = now()
-    ), told AS MATERIALIZED (
-        SELECT line, '{Added.ADDED}' AS result, id AS contact_id FROM fresh
-        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id
-            FROM named
-        UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL FROM twice
-        UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id FROM present
-        UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL FROM barred
-        UNION ALL SELECT line, '{Added.RECENT}', NULL FROM recent
-    )"""
-_ADD_ROWS = _ADDED.format(source=_OF_JSON) + " SELECT line, result, contact_id FROM told"
-_ADD_LIST = (
-    _ADDED.format(source="staged_contact")
-    + f""", refused AS (
-        INSERT INTO staged_reject (campaign_id, line, raw, code, reason)
-        SELECT %(campaign)s, line,
-            CASE WHEN phone_number = ANY(%(erased)s::text[]) THEN 'erased' ELSE phone_number END,
-            result, CASE result
-                WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
-                WHEN '{Added.SUPPRESSED}' THEN 'phone_number is on a do-not-call list'
-                WHEN '{Added.RECENT}' THEN 'phone_number was called within the campaign''s duplicates_hours'
-                ELSE 'client_token stands for another number' END
-        FROM told JOIN staged USING (line)
-        WHERE result IN (
-            '{Added.DUPLICATE}', '{Added.TOKEN_REUSED}', '{Added.SUPPRESSED}', '{Added.RECENT}')
-    )
-    SELECT result, count(*) FROM told GROUP BY 1"""
-)
-_KEEP_REJECTS = f"""
-    INSERT INTO import_reject ({REJECT_COLUMNS}, addition) SELECT {REJECT_COLUMNS}, %s FROM staged_reject"""
-
 
 def target(campaign_id: uuid.UUID, tenant_id: str) -> Target:
     """What a list is read for that is to be added to this campaign. Raises CampaignNotFoundError."""
@@ -277,8 +169,8 @@ def add_rows(
     called = called_lately(erased_numbers.tenant_id, repeats, numbers)
     recent = [row.line for row in accepted if called.intersection((row.phone_number, *row.further))]
     kept = _only_callable(accepted, asked, warn)
-    asked |= {"rows": _as_json(kept, metadata, groups), "recent": recent, "several": True}
-    found = db.execute_sql(_ADD_ROWS, asked).fetchall()
+    asked |= {"rows": as_json(kept, metadata, groups), "recent": recent, "several": True}
+    found = db.execute_sql(ADD_ROWS, asked).fetchall()
     first = {row.line: row.phone_number for row in kept}
     told = [
         AddedRow(
@@ -300,7 +192,7 @@ def _only_callable(
     several = [number for row in accepted if row.further for number in (row.phone_number, *row.further)]
     if not several:
         return list(accepted)
-    found = db.execute_sql(_BARRED_AMONG, {**asked, "numbers": several}).fetchall()
+    found = db.execute_sql(BARRED_AMONG, {**asked, "numbers": several}).fetchall()
     barred = {*asked["erased"], *(number for (number,) in found)}
     kept, lost = [], 0
     for row in accepted:
@@ -324,7 +216,7 @@ def add_list(
 ) -> Addition:
     """Add a list of any length, as it is read; its rejected rows are kept. Raises as `add_rows`, and whatever reading
     the list raises, and BusyError where others add to the campaign for WAIT_SECONDS once it is read."""
-    for statement in _STAGE:
+    for statement in STAGE:
         rows(statement)
     counts, notes, further = ImportCounts(), ImportNotes(), False
     with closing(pieces) as read:
@@ -340,19 +232,19 @@ def add_list(
     asked = _asked(campaign_id, erased_numbers, repeats, _staged_numbers)
     asked |= {"recent": [], "several": further or rows(_SEVERAL, campaign_id)[0]["found"]}
     if stage(erased_numbers.tenant_id, repeats):
-        asked["recent"] = [line for (line,) in db.execute_sql(_LATELY).fetchall()]
+        asked["recent"] = [line for (line,) in db.execute_sql(LATELY).fetchall()]
     if further:
         stored = Stored("staged_contact", "line", "true")
-        kept = further_numbers.keep_only(stored, _BARRED, asked, asked["erased"])
+        kept = further_numbers.keep_only(stored, BARRED, asked, asked["erased"])
         if lost := sum(number for _, number in kept.values()):
             notes.warn(further_numbers.told_lost(lost))
-    found = db.execute_sql(_ADD_LIST, asked).fetchall()
+    found = db.execute_sql(ADD_LIST, asked).fetchall()
     told = Counter({Added(result): number for result, number in found})
     for group in _open(campaign_id, told[Added.ADDED], notes.custom, notes.groups):
         notes.warn(str(group))
     told[Added.DUPLICATE] += counts.duplicates
     (numbered,) = rows(_NUMBER, campaign_id)
-    rows(_KEEP_REJECTS, numbered["additions"])
+    rows(KEEP_REJECTS, numbered["additions"])
     return Addition(told, counts.invalid, numbered["additions"], notes.warnings)
 
 
@@ -370,7 +262,7 @@ def _wait_for_turn(campaign_id: uuid.UUID) -> None:
 
 
 def _staged_numbers() -> list[str]:
-    return [number for (number,) in db.execute_sql(_NUMBERS).fetchall()]
+    return [number for (number,) in db.execute_sql(NUMBERS).fetchall()]
 
 
 def _asked(
@@ -422,29 +314,3 @@ def _open(
     if len(now) > len(known):
         rows(_COLUMNS, orjson.dumps(ImportNotes(now).told_columns()).decode(), campaign_id)
     return never
-
-
-def _as_json(
-    accepted: Sequence[AcceptedRow], metadata: Mapping[int, Mapping[str, str]], groups: dict[int, Group]
-) -> str:
-    """The rows as `_OF_JSON` reads them; their `groups` are noted."""
-    among = [note_groups(row, groups) for row in accepted]
-    told: list[dict[str, Any]] = [
-        {
-            "id": str(new),
-            "line": row.line,
-            "phone_number": row.phone_number,
-            "zone_group": own[0],
-            "numbers": [row.phone_number, *row.further] if row.further else None,
-            "zone_groups": own if row.further else None,
-            "custom_fields": row.custom_fields,
-            "client_token": row.options.client_token,
-            "expires_at": row.options.expires_at,
-            "priority": row.options.priority,
-            "metadata": metadata.get(row.line, {}),
-            "consent_at": row.consent[0],
-            "consent_source": row.consent[1],
-        }
-        for new, row, own in zip(new_ids(len(accepted)), accepted, among, strict=True)
-    ]
-    return orjson.dumps(told).decode()

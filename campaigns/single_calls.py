@@ -18,7 +18,7 @@ from typing import Any, Self
 import orjson
 
 from campaigns import additions, openings, policy_choice
-from campaigns.additions import Added
+from campaigns.addition_rows import Added
 from campaigns.column_names import ListColumn
 from campaigns.errors import CampaignsError
 from campaigns.import_rows import AcceptedRow

@@ -30,7 +30,8 @@ from api.routes.campaign_body import (
 from api.routes.campaigns import NOT_FOUND
 from api.services import services
 from campaigns import additions, campaign_log
-from campaigns.additions import Added, AddedRow, Target
+from campaigns.addition_rows import Added
+from campaigns.additions import AddedRow, Target
 from campaigns.column_names import PHONE_COLUMN
 from campaigns.contact_options import LONGEST_TOKEN, MOST_PRIORITY
 from campaigns.errors import ListRefused

@@ -153,7 +153,7 @@ FED = (
     Mutation(
         "token forgotten",
         "a lead that is sent again after its campaign got another number for it is called twice",
-        "campaigns/additions.py",
+        "campaigns/addition_rows.py",
         "FROM fresh WHERE client_token IS NOT NULL",
         "FROM fresh WHERE false",
         (f"{ADDITIONS}::test_a_token_that_is_sent_again_is_the_same_contact_even_after_the_end",),

@@ -53,7 +53,7 @@ FURTHER = (
     Mutation(
         "added by another number",
         "a person is called by two contacts, of which one was added by another of his numbers",
-        "campaigns/additions.py",
+        "campaigns/addition_rows.py",
         "ON %(several)s AND contact.campaign_id",
         "ON false AND contact.campaign_id",
         (f"{API}::test_added_contacts_obey_the_same_rules",),
@@ -149,7 +149,7 @@ FURTHER = (
     Mutation(
         "called lately and added",
         "whom the tenant called an hour ago is added to a campaign that leaves such people out",
-        "campaigns/additions.py",
+        "campaigns/addition_rows.py",
         "line = ANY(%(recent)s::int[])",
         "false",
         (f"{DUPLICATES}::test_added_contacts_are_judged_likewise",),

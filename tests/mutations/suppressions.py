@@ -67,7 +67,7 @@ SUPPRESSED = (
     Mutation(
         "suppressed contact added",
         "somebody who asked not to be called is told to be added, and waits in a campaign",
-        "campaigns/additions.py",
+        "campaigns/addition_rows.py",
         "(phone_number = ANY(%(erased)s::text[]) OR {_SUPPRESSED})",
         "(phone_number = ANY(%(erased)s::text[]))",
         (f"{ADDITIONS}::test_who_is_suppressed_is_rejected_and_of_who_was_erased_nothing_is_kept",),

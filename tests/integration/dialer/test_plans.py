@@ -114,7 +114,7 @@ EXEMPT = {
     "campaigns.cloning._NUMBERS": "by campaign, whose list is copied for a client",
     "campaigns.cloning._TAKE_OUT": "by campaign and position, of a list that is copied for a client",
     "campaigns.additions._SEVERAL": "by campaign, for the client who adds a list to it",
-    "campaigns.additions._ADDED": "by the numbers and tokens of a list, for the client who adds it",
+    "campaigns.addition_rows._ADDED": "by the numbers and tokens of a list, for the client who adds it",
     "campaigns.call_outcomes._CAUSES": "the last calls of one campaign that has ended, for one client",
     "campaigns.call_outcomes._FIGURES": "by the campaigns of a page, in what is kept of them and the last 5 s",
     "campaigns.retention._OVER": "a part of the two others there, by campaign, once an hour",
