@@ -12,10 +12,10 @@ from api.auth import current_caller, requires
 from api.blueprint import Blueprint
 from api.errors import conflict, not_found
 from api.resources import id_or_404, invalid
-from api.routes.campaign_body import import_slot
 from api.routes.campaign_fields import NAME_MAX
 from api.routes.campaign_schemas import EXAMPLE_CAMPAIGN, CampaignSchema
 from api.routes.campaigns import NOT_FOUND, campaign_json
+from api.routes.list_body import import_slot
 from api.services import services
 from campaigns import cloning
 from campaigns.cloning import COPIED, OVER, Wanted

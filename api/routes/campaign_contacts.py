@@ -17,7 +17,8 @@ from api.blueprint import PREFIX, Blueprint, refusal
 from api.errors import conflict, not_found
 from api.resources import id_or_404
 from api.retrying import when_free
-from api.routes.campaign_body import (
+from api.routes.campaigns import NOT_FOUND
+from api.routes.list_body import (
     FILE_OPTIONS,
     IMPORT_SECONDS,
     LIMITS,
@@ -27,7 +28,6 @@ from api.routes.campaign_body import (
     read_body,
     refusals,
 )
-from api.routes.campaigns import NOT_FOUND
 from api.services import services
 from campaigns import additions, campaign_log
 from campaigns.addition_rows import Added

@@ -18,19 +18,7 @@ from api.blueprint import Blueprint
 from api.csv_out import csv_row
 from api.errors import ApiError, conflict
 from api.json_rows import json_answer
-from api.routes.campaign_body import (
-    IMPORT_SECONDS,
-    ListBody,
-    Reading,
-    checked_fields,
-    import_slot,
-    list_refused,
-    new_campaign,
-    policy_of,
-    read_body,
-    refusals,
-    window_of,
-)
+from api.routes.campaign_body import checked_fields, new_campaign, policy_of, window_of
 from api.routes.campaign_fields import EXAMPLE_BODY, CampaignValues
 from api.routes.campaign_preview_schemas import (
     EXAMPLE_PREVIEW,
@@ -39,6 +27,15 @@ from api.routes.campaign_preview_schemas import (
     PreviewFields,
     PreviewForm,
     PreviewSchema,
+)
+from api.routes.list_body import (
+    IMPORT_SECONDS,
+    ListBody,
+    Reading,
+    import_slot,
+    list_refused,
+    read_body,
+    refusals,
 )
 from api.schemas import identifier
 from api.services import services

@@ -21,8 +21,8 @@ from api.idempotency import Answer
 from api.resources import id_or_404, invalid
 from api.retrying import when_free
 from api.routes.calls import blp
-from api.routes.campaign_body import LIMITS
 from api.routes.campaigns import NOT_FOUND
+from api.routes.list_body import LIMITS
 from api.schemas import identifier
 from api.services import services
 from campaigns import allowed_numbers, policy_choice, single_calls, store, window_changes

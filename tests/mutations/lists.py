@@ -112,7 +112,7 @@ WORKBOOKS = (
     Mutation(
         "workbook read here",
         "a workbook that is made to harm is unpacked in the process that serves everybody",
-        "api/routes/campaign_body.py",
+        "api/routes/list_body.py",
         "        if is_workbook(file) or form.file_size > SHORT_BYTES:\n",
         "        if form.file_size > SHORT_BYTES:\n",
         (f"{PREVIEWS}::test_a_workbook_is_read_in_a_process_of_its_own_wherever_a_list_is",),

@@ -134,7 +134,7 @@ def test_a_csv_is_added_with_its_rejects_of_its_own(
     site: Site, process: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if process:
-        monkeypatch.setattr("api.routes.campaign_body.SHORT_BYTES", 0)
+        monkeypatch.setattr("api.routes.list_body.SHORT_BYTES", 0)
     campaign_id = site.create(1)
     text = (
         "phone_number,first_name,city,client_token,priority\n"

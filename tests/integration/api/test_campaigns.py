@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import campaign_body
+from api.routes import list_body
 from api.schemas import quoted
 from api.times import from_rfc3339
 from campaigns.columns import Limits
@@ -194,7 +194,7 @@ def test_what_belongs_to_another_tenant_may_not_be_used(site: Site) -> None:
 def test_a_list_that_nobody_can_be_called_from_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch, csv_text: str | None, words: str
 ) -> None:
-    monkeypatch.setattr(campaign_body, "LIMITS", Limits(max_rows=3))
+    monkeypatch.setattr(list_body, "LIMITS", Limits(max_rows=3))
     response = site.post("/campaigns", data=site.form(csv_text), content_type="multipart/form-data")
     assert response.status_code == 400
     assert words in response.text
@@ -223,7 +223,7 @@ def test_a_json_body_that_is_none_is_refused(site: Site, body: bytes, words: str
 
 
 def test_a_list_past_the_limit_is_413(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign_body, "LIMITS", Limits(max_bytes=1000))
+    monkeypatch.setattr(list_body, "LIMITS", Limits(max_bytes=1000))
     response = site.post("/campaigns", data=site.form(csv_of(100)))
     assert response.status_code == 413
     assert response.text == "contacts has more than 1000 bytes, the most a list may have."

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import campaign_body, campaign_clones
+from api.routes import campaign_clones, list_body
 from campaigns import cloning
 from campaigns.number_hash import NumberHash
 from models import Campaign, rows
@@ -199,10 +199,10 @@ def test_who_clones_waits_for_a_turn_among_the_imports_and_its_statements_are_bo
     monkeypatch.setattr(cloning, "clone", noted)
     assert clone(site, source).status_code == 201
     assert bounds == [f"{campaign_clones.CLONE_SECONDS // 60}min"]
-    monkeypatch.setattr(campaign_body, "QUEUE_SECONDS", 0)
+    monkeypatch.setattr(list_body, "QUEUE_SECONDS", 0)
     with ExitStack() as held:
-        for _ in range(campaign_body.IMPORTS_AT_ONCE):
-            held.enter_context(campaign_body._imports.turn("somebody", 0))
+        for _ in range(list_body.IMPORTS_AT_ONCE):
+            held.enter_context(list_body._imports.turn("somebody", 0))
         refused = clone(site, source)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5"), refused.text
     assert len(bounds) == 1

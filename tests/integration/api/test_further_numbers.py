@@ -39,7 +39,7 @@ def suppress(site: Site, number: str, *, erased: bool = False) -> None:
 def upload(request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a campaign of these columns, in each way in which a list can come."""
     if request.param == "process":
-        monkeypatch.setattr("api.routes.campaign_body.SHORT_BYTES", 0)
+        monkeypatch.setattr("api.routes.list_body.SHORT_BYTES", 0)
 
     def create(*contacts: dict[str, str], path: str = "/campaigns", **fields: Any) -> Any:
         if request.param == "json":

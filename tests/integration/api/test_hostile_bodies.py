@@ -10,7 +10,7 @@ import gevent
 import orjson
 import pytest
 
-from api.routes import campaign_body
+from api.routes import list_body
 from api.uploads import MAX_FIELD_BYTES
 from tests.integration.api.resource_routes import ROUTES, create_one_of_each, with_ids
 from tests.integration.api.site import Site
@@ -91,14 +91,14 @@ def test_a_number_of_thousands_of_digits_in_a_list_is_refused_with_its_row(site:
 def test_a_list_that_cannot_be_read_says_where(
     site: Site, monkeypatch: pytest.MonkeyPatch, contacts: str, message: str, short: bool
 ) -> None:
-    monkeypatch.setattr(campaign_body, "SHORT_BYTES", 10**9 if short else 0)
+    monkeypatch.setattr(list_body, "SHORT_BYTES", 10**9 if short else 0)
     refused = create(site, contacts)
     assert (refused.status_code, refused.text) == (400, message)
 
 
 def test_the_fields_are_checked_before_a_row_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign_body, "elements", lambda _: pytest.fail("a row was read"))
-    monkeypatch.setattr(campaign_body, "read_in_process", lambda *_: pytest.fail("a row was read"))
+    monkeypatch.setattr(list_body, "elements", lambda _: pytest.fail("a row was read"))
+    monkeypatch.setattr(list_body, "read_in_process", lambda *_: pytest.fail("a row was read"))
     refused = create(site, "[" + '{"phone_number": "+14155550100"},' * 100_000 + "x]", retries_per_contact=6)
     assert refused.text == "retries_per_contact is 6; it must be a whole number from 0 to 5."
     long = create(site, '[{"phone_number": "+14155550100"}]', name="x" * MAX_FIELD_BYTES)
@@ -109,11 +109,11 @@ def test_the_fields_are_checked_before_a_row_is_read(site: Site, monkeypatch: py
 
 
 def test_the_rows_of_a_body_are_read_only_in_its_turn(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign_body, "QUEUE_SECONDS", 0.01)
-    monkeypatch.setattr(campaign_body, "elements", lambda _: pytest.fail("a row was read"))
+    monkeypatch.setattr(list_body, "QUEUE_SECONDS", 0.01)
+    monkeypatch.setattr(list_body, "elements", lambda _: pytest.fail("a row was read"))
     with ExitStack() as taken:
-        for _ in range(campaign_body.IMPORTS_AT_ONCE):
-            assert taken.enter_context(campaign_body._imports.turn("other", 0))
+        for _ in range(list_body.IMPORTS_AT_ONCE):
+            assert taken.enter_context(list_body._imports.turn("other", 0))
         refused = create(site, '[{"phone_number": "+14155550100"}]')
     assert (refused.status_code, refused.text) == (503, "Too many imports at once.")
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from api.routes import campaign_body
+from api.routes import list_body
 from campaigns import store
 from campaigns.copy_rows import CopyRows
 from campaigns.number_hash import NumberHash
@@ -30,7 +30,7 @@ LONG = 20_000
 @pytest.fixture(params=["here", "elsewhere"])
 def read_where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     where: str = request.param
-    monkeypatch.setattr(campaign_body, "SHORT_BYTES", 0 if where == "elsewhere" else 10**9)
+    monkeypatch.setattr(list_body, "SHORT_BYTES", 0 if where == "elsewhere" else 10**9)
     return where
 
 

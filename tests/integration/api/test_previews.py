@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.routes import campaign_body
+from api.routes import list_body
 from campaigns.list_doctor import NOT_CORRECTED
 from tests.examples import PART, share
 from tests.integration.api.site import Site, csv_of
@@ -30,7 +30,7 @@ CORPUS += [(one.name, one.data, one.encoding, "US") for one in (*RIGHT, *REFUSED
 @pytest.fixture(params=["here", "elsewhere"])
 def read_where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     where: str = request.param
-    monkeypatch.setattr(campaign_body, "SHORT_BYTES", 0 if where == "elsewhere" else 10**9)
+    monkeypatch.setattr(list_body, "SHORT_BYTES", 0 if where == "elsewhere" else 10**9)
     return where
 
 
@@ -331,7 +331,7 @@ def test_a_workbook_is_read_in_a_process_of_its_own_wherever_a_list_is(
     def here(*_: object) -> None:
         raise AssertionError("a workbook is read in the web process")
 
-    monkeypatch.setattr(campaign_body, "contact_rows", here)
+    monkeypatch.setattr(list_body, "contact_rows", here)
     leads: Rows = [
         ["phone_number", "name"],
         [4155550100, "Ann"],

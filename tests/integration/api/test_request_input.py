@@ -12,7 +12,7 @@ import pytest
 from api import request_input, uploads
 from api.errors import ApiError
 from api.request_input import PacedInput
-from api.routes import campaign_body
+from api.routes import campaign_body, list_body
 from api.uploads import drain
 from cooperative import let_others_run
 from tests.integration.api.site import OTHER, TENANT, Site, csv_of
@@ -112,19 +112,19 @@ def test_an_upload_waits_for_one_of_another_tenants_at_most(
             order.append(tenant_id)
             yield
 
-    slot = campaign_body.import_slot
+    slot = list_body.import_slot
     monkeypatch.setattr(campaign_body, "import_slot", noted)
     with ExitStack() as held:
-        for _ in range(campaign_body.IMPORTS_AT_ONCE):
-            held.enter_context(campaign_body._imports.turn("somebody", 0))
+        for _ in range(list_body.IMPORTS_AT_ONCE):
+            held.enter_context(list_body._imports.turn("somebody", 0))
         asked = [gevent.spawn(site.post, "/campaigns", data=site.form(csv_of(1))) for _ in range(5)]
         wait_until(lambda: waiting(TENANT) == 5, "five that wait")
         asked.append(gevent.spawn(site.post, "/campaigns", data=site.form(csv_of(1)), tenant=OTHER))
         wait_until(lambda: waiting(OTHER) == 1, "the other tenant's")
     gevent.joinall(asked, raise_error=True)
     assert len(order) == 6
-    assert order.index(OTHER) <= campaign_body.IMPORTS_AT_ONCE
+    assert order.index(OTHER) <= list_body.IMPORTS_AT_ONCE
 
 
 def waiting(tenant_id: str) -> int:
-    return len(campaign_body._imports._waiting.get(tenant_id, ()))
+    return len(list_body._imports._waiting.get(tenant_id, ()))
