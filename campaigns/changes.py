@@ -1,7 +1,7 @@
 """Changes what a client may change of a campaign until it has ended, and names the version of that.
 
 A field that is one column of the campaign is a line of PATCHABLE; what dialers go by reaches them with the campaign's
-row (`dialer.dispatch.plans.VERSION`).
+row (`dialer.dispatch.plan_rows.VERSION`).
 """
 
 from __future__ import annotations

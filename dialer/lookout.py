@@ -17,7 +17,7 @@ from gevent.event import Event as Signal
 
 from campaigns import erasure, expiry, hangups, schedules, stopping, suppressed_contacts
 from campaigns.suppression_match import suppressed
-from dialer.dispatch import claims, node_entries, plans
+from dialer.dispatch import claims, node_entries, plan_rows
 from dialer.dispatch.dispatch import Dispatch
 from dialer.dispatch.nodes import Nodes
 from dialer.erasures import Erasures
@@ -45,7 +45,7 @@ SELECT {hangups.WANTED} AS hangups,
     ARRAY({takeover.UNSETTLED}) AS unsettled,
     ARRAY(SELECT name FROM node_drain) AS drained,
     (SELECT coalesce(json_agg(listed), '[]') FROM ({node_entries.LISTED}) AS listed) AS nodes,
-    {plans.VERSION} AS plans,
+    {plan_rows.VERSION} AS plans,
     {schedules.NEXT_DUE} AS next_due,
     {suppressed_contacts.NEWS} AS suppressions,
     {erasure.OPEN} AS erasures,
@@ -62,7 +62,7 @@ class Sight:
 
     `hangups`, `stops`, `expired`, `records` and `held` say whether there is
     anything of the kind; `unsettled` are the dialers that may have left something; `drained` are nodes by name,
-    `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plans.VERSION`);
+    `nodes` all of them as `node_entries.LISTED` shows them; `plans` is a version (`dispatch.plan_rows.VERSION`);
     `next_due`: in how many seconds the next campaign starts or ends by itself; `suppressions`: whether
     entries of do-not-call lists may concern somebody who is pending, `erasures` whether anybody's data is to be
     erased; `suppressed` are those of the unsent calls, by id, that may not leave any more: their number is

@@ -10,7 +10,8 @@ from typing import Any
 from campaigns.routing import destination
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
 from dialer.dispatch.nodes import CpsNow
-from dialer.dispatch.plans import GatewayPlan, Plan, running
+from dialer.dispatch.plan_rows import running
+from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall
 from limits.rate_cuts import Kind, Target
 
@@ -41,8 +42,8 @@ class PlanBoard:
     """How often the plans were read or changed."""
 
     def read(self, version: str | None = None) -> set[str]:
-        """The campaigns that came, went or changed. `version` is that of the rows just now (`plans.VERSION`); without
-        it they are read. Raises what a database that is away raises; the plans stay as they are then."""
+        """The campaigns that came, went or changed. `version` is that of the rows just now (`plan_rows.VERSION`);
+        without it they are read. Raises what a database that is away raises; the plans stay as they are then."""
         now = self.now()
         if version is None or version != self._version or now - self._read_at >= ALL_SECONDS:
             self._version = None

@@ -129,7 +129,7 @@ HELD = (
     Mutation(
         "failing at the full rate",
         "a campaign whose agent fails goes on calling people for nothing",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         " OR agent.held_at IS NOT NULL",
         "",
         (f"{HOLDS}::test_five_failures_in_a_row_hold_the_campaigns_whoever_counted_them",),

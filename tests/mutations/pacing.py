@@ -35,7 +35,7 @@ PACED = (
     Mutation(
         "a plan that has changed and is not read",
         "an agent that is held goes on being dialled for, for as long as nothing else changes",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         " agent.xmin,",
         "",
         (f"{LOOKED}::test_whatever_is_another_plan_is_another_version",),
@@ -43,7 +43,7 @@ PACED = (
     Mutation(
         "a paused destination that others do not hear of",
         "a destination that one dialer paused is dialled by all others, for as long as nothing else changes",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         " {_OF_PREFIXES}),\n",
         " FROM gateway_prefix WHERE false),\n",
         (
@@ -55,7 +55,7 @@ PACED = (
     Mutation(
         "what is held that others do not hear of",
         "calls that one dialer holds are dialled by all others, for as long as nothing else changes",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         " {_OF_BREAKERS}),\n",
         " FROM breaker WHERE false),\n",
         (

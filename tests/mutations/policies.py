@@ -121,7 +121,7 @@ LAWFUL = (
     Mutation(
         "remembered by the bound alone",
         "calls of a tenant's other campaigns are not known where a pack counts them",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         "        if furthest.get(plan.tenant_id)\n",
         "        if plan.policy is not None\n",
         (f"{DIALS}::test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back",),
@@ -129,7 +129,7 @@ LAWFUL = (
     Mutation(
         "remembered while one runs alone",
         "nobody of a tenant is called while its history is read, at each start of a campaign that packs bind",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         "number_memory.kept(asked_for)",
         "asked_for",
         (f"{DIALS}::test_what_is_remembered_stays_for_30_days_when_no_campaign_asks_for_it_any_more",),

@@ -114,7 +114,7 @@ SECOND_LEGS = (
     Mutation(
         "a rate given back too early",
         "calls that ring while their campaign is paused are connected within a rate that first legs have again",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         '{row["gateway_id"] for row in rows(_BRIDGED)}',
         "set[str]()",
         (f"{ROWS}::test_first_legs_have_the_whole_rate_once_no_second_leg_can_leave_any_more",),
@@ -122,7 +122,7 @@ SECOND_LEGS = (
     Mutation(
         "called without a rate for the agent",
         "people are called whom nothing of their agent's gateway's rate is left to connect",
-        "dialer/dispatch/plans.py",
+        "dialer/dispatch/plan_rows.py",
         "plan.second_leg.cps == 0",
         "plan.second_leg.cps == -1",
         (

@@ -8,7 +8,7 @@ import pytest
 
 from campaigns import changes
 from campaigns.queries import CampaignRow
-from dialer.dispatch import plans
+from dialer.dispatch import plan_rows
 from tests.integration.api.site import TENANT, Site
 
 STALE = "The campaign was changed meanwhile; get it again and repeat what is still wanted."
@@ -90,13 +90,13 @@ def test_a_campaign_that_is_kept_open_no_more_ends_where_nobody_is_left(site: Si
 
 def test_dialers_go_by_what_was_changed_at_their_next_look(site: Site) -> None:
     campaign_id = site.in_state("running")
-    (before,) = site.sql(f"SELECT {plans.VERSION} AS version")
+    (before,) = site.sql(f"SELECT {plan_rows.VERSION} AS version")
     site.bus.messages.clear()
     assert patch(site, campaign_id, max_concurrent_calls=7).status_code == 200
     assert site.bus.messages == [("wake", {"campaign_id": campaign_id})]
-    (after,) = site.sql(f"SELECT {plans.VERSION} AS version")
+    (after,) = site.sql(f"SELECT {plan_rows.VERSION} AS version")
     assert before != after
-    assert plans.running()[campaign_id].max_concurrent_calls == 7
+    assert plan_rows.running()[campaign_id].max_concurrent_calls == 7
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_how_often_and_when_somebody_is_called_again_may_be_changed(
     assert (changed.status_code, changed.json[field]) == (200, value)
     assert changed.headers["ETag"] != seen
     assert patch(site, campaign_id, seen, **few).status_code == 412
-    assert getattr(plans.running()[campaign_id], field) == value, "what dialers read at their next look"
+    assert getattr(plan_rows.running()[campaign_id], field) == value, "what dialers read at their next look"
     logged = site.get(f"/campaigns/{campaign_id}/log").json["log"][-1]
     assert logged["details"]["changes"][field][1] == value
 

@@ -9,7 +9,7 @@ import pytest
 
 from campaigns.retry_rules import Growth, RetryRule
 from dialer.call_rows import open_calls
-from dialer.dispatch import plans
+from dialer.dispatch import plan_rows
 from models import Call, db, new_id
 from tests.integration.api.site import Site, csv_of
 
@@ -51,7 +51,7 @@ def test_calls_go_by_the_rules_also_those_that_are_taken_over(site: Site) -> Non
         new_id(),
         campaign_id,
     )
-    assert plans.running()[campaign_id].retry_rules == READ
+    assert plan_rows.running()[campaign_id].retry_rules == READ
     (call,) = open_calls("d1", [str(call_id)])
     assert call.retry_rules == READ
     with db.connection_context():

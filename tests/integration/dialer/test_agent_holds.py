@@ -11,7 +11,7 @@ import pytest
 from campaigns import agent_holds, lifecycle
 from campaigns.lifecycle_errors import NotAllowedError
 from dialer.capacity.agent_breaker import AgentBreaker
-from dialer.dispatch.plans import running
+from dialer.dispatch.plan_rows import running
 from dialer.node_needs import NodeNeeds
 from dialer.record.outcomes import Ended
 from freeswitch.cluster import Cluster

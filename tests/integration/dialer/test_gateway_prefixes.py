@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dialer.dispatch.plans import running
+from dialer.dispatch.plan_rows import running
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode

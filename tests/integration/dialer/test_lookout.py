@@ -10,7 +10,7 @@ import pytest
 
 from campaigns import hangups, stopping
 from dialer import lookout
-from dialer.dispatch import node_entries, plans
+from dialer.dispatch import node_entries, plan_rows
 from dialer.dispatch.plan_board import PlanBoard
 from dialer.lookout import Sight
 from models import db, rows
@@ -163,11 +163,11 @@ CHANGES = {
 def test_whatever_is_another_plan_is_another_version(world: World, what: str) -> None:
     campaign_id = make_campaign(world, 1, slow_start=True)
     change("INSERT INTO campaign_ramp (campaign_id, generation) SELECT id, generation FROM campaign")
-    before, version = plans.running(), seen().plans
+    before, version = plan_rows.running(), seen().plans
     assert str(campaign_id) in before
     assert seen().plans == version
     change(CHANGES[what])
-    assert plans.running() != before
+    assert plan_rows.running() != before
     assert seen().plans != version
 
 
@@ -177,9 +177,9 @@ def test_whatever_is_another_plan_is_another_version(world: World, what: str) ->
 def test_a_probe_that_becomes_due_is_another_version(world: World, paused: str) -> None:
     make_campaign(world, 1)
     change(paused)
-    later = plans.VERSION.replace("now()", "now() + interval '2 h'")
+    later = plan_rows.VERSION.replace("now()", "now() + interval '2 h'")
     with db.connection_context():
-        (version,) = rows(f"SELECT {plans.VERSION} AS now, {later} AS later")
+        (version,) = rows(f"SELECT {plan_rows.VERSION} AS now, {later} AS later")
     assert version["now"] != version["later"]
 
 

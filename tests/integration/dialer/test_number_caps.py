@@ -13,7 +13,7 @@ import pytest
 
 from dialer.capacity import number_rows
 from dialer.capacity.number_rows import NumberRows
-from dialer.dispatch import plans
+from dialer.dispatch import plan_rows
 from dialer.dispatch.due import Due
 from dialer.dispatch.postponing import Postponed, postpone
 from models import CampaignStatus, db, new_id, rows
@@ -90,7 +90,7 @@ def test_who_waits_for_a_number_is_not_due_before_and_says_so(world: World) -> N
 
 def late(contact: Due, campaign_id: str, seconds: float) -> Postponed:
     """By the plan that its dialer has now."""
-    plan = plans.running()[campaign_id]
+    plan = plan_rows.running()[campaign_id]
     return Postponed(contact.contact_id, seconds, plan.tenant_id, plan.generation, plan.limits_version)
 
 

@@ -32,7 +32,7 @@ from campaigns import (
 from database import BY_ID
 from dialer import call_rows, identity, lookout, process
 from dialer.capacity import limiter_snapshot
-from dialer.dispatch import plans
+from dialer.dispatch import plan_rows
 from dialer.record import cdr_correction, cdr_inbox, outcomes
 from dialer.record.outcomes import Answered, Seen, items_of
 from dialer.recovery import audit, delivery_unknown, hangup_markers, maybe_live, takeover
@@ -394,7 +394,7 @@ def test_a_limiter_is_rebuilt_without_reading_what_is_over(
 def test_which_gateways_second_legs_may_leave_by_is_told_without_what_is_over(
     busy: tuple[list[str], str],
 ) -> None:
-    plan = explained(plans._BRIDGED, ())
+    plan = explained(plan_rows._BRIDGED, ())
     assert not re.search(r"Seq Scan on call\b", plan), plan
     assert read_by(plan) <= 3 * (OURS + THEIRS), plan
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from campaigns.policies import Policy
-from dialer.dispatch import number_memory, plans
+from dialer.dispatch import number_memory, plan_rows
 from dialer.dispatch.claims import Claimed
+from dialer.dispatch.plans import Plan
 from dialer.dispatch.postponing import postpone_resting
 from limits.caps import NumberCaps
 from models import CampaignStatus, db, rows
@@ -160,8 +161,8 @@ def in_place(campaign_id: uuid.UUID, group: int, places: str) -> None:
            campaign_id, group, places)  # fmt: skip
 
 
-def plan_of(campaign_id: uuid.UUID) -> plans.Plan:
-    return plans.running()[str(campaign_id)]
+def plan_of(campaign_id: uuid.UUID) -> Plan:
+    return plan_rows.running()[str(campaign_id)]
 
 
 def test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back(world: World) -> None:
@@ -174,9 +175,9 @@ def test_a_plan_has_the_strictest_caps_of_each_number_and_remembers_as_far_back(
     day = NumberCaps(calls_24h=3).longest_ms
     assert plan.number_caps.memory_ms == plan_of(free).number_caps.memory_ms == day
     assert plan_of(free).caps_on(FLORIDA) == NumberCaps()
-    version = change(f"SELECT {plans.VERSION} AS version")
+    version = change(f"SELECT {plan_rows.VERSION} AS version")
     in_place(sales, 6, '["FR"]')
-    assert change(f"SELECT {plans.VERSION} AS version") != version
+    assert change(f"SELECT {plan_rows.VERSION} AS version") != version
     assert plan_of(free).number_caps.memory_ms == NumberCaps(calls_30d=4).longest_ms
 
 
@@ -188,9 +189,9 @@ def test_what_is_remembered_stays_for_30_days_when_no_campaign_asks_for_it_any_m
     assert day
     change("UPDATE campaign SET status = 'paused' WHERE id = %s", sales)
     assert plan_of(free).number_caps.memory_ms == day
-    version = change(f"SELECT {plans.VERSION} AS version")
+    version = change(f"SELECT {plan_rows.VERSION} AS version")
     change("UPDATE number_memory SET until = until - interval '30 days'")
-    assert change(f"SELECT {plans.VERSION} AS version") != version
+    assert change(f"SELECT {plan_rows.VERSION} AS version") != version
     assert plan_of(free).number_caps == NumberCaps()
 
 

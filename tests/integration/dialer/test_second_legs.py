@@ -10,7 +10,7 @@ from peewee import fn
 
 from dialer.call_rows import adopt_calls, open_calls
 from dialer.capacity.limiter_snapshot import snapshot
-from dialer.dispatch.plans import running
+from dialer.dispatch.plan_rows import running
 from models import Agent, Call, CampaignStatus, Gateway, Tenant, db, new_id, transaction
 from tests.factories import World, make_campaign, make_world
 from tests.integration.dialer.one_campaign import claim, due, wanted

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 LITERALS = {
     "limits/acquire.lua": r"denied\('([a-z_]+)'|'((?:campaign|tenant|gateway|node)_[a-z_]+)'|'(no_redis)'",
     "limits/slots.lua": r"'(number_cap)'",
-    "dialer/dispatch/plans.py": r"THEN '([a-z_]+)'\s+WHEN|THEN '(caller_id|agent|halted)'",
+    "dialer/dispatch/plan_rows.py": r"THEN '([a-z_]+)'\s+WHEN|THEN '(caller_id|agent|halted)'",
     "dialer/dispatch/scheduler.py": r'_blocked\(campaign, "([a-z_]+)"|tell\([a-z_.]+, (?:.* or )?"([a-z_]+)"',
     "dialer/dispatch/nodes.py": r'return "([a-z_]+)"(?: if .* else "([a-z_]+)")?',
     "campaigns/lifecycle.py": r'blocked_reason="([a-z_]+)"',
