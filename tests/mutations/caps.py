@@ -296,9 +296,9 @@ EXCEEDED = (
     Mutation(
         "an end is not counted",
         "a limiter that is rebuilt lacks the day's calls that are over, a list's total too",
-        "migrations/0046_reports.py",
-        """f"{_counts('new_calls', '')} UNION ALL {_counts('old_calls', '-')}",""",
-        """f"{_counts('new_calls', '')} AND false",""",
+        "migrations/0059_outcomes_by_statement.py",
+        """_COUNTS = f"{_reports._counts('new_calls', '')} UNION ALL {_reports._counts('old_calls', '-')}\"""",
+        """_COUNTS = f"{_reports._counts('new_calls', '')} AND false\"""",
         (f"{CALL_COUNTS}::test_what_is_kept_is_what_the_rows_say",),
     ),
     Mutation(

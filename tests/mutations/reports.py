@@ -16,9 +16,9 @@ REPORTS = (
     Mutation(
         "a corrected call in two cells",
         "a call whose record comes late is in the report as what it was and as what it is",
-        "migrations/0046_reports.py",
-        """f"{_over('new_calls', 1)} UNION ALL {_over('old_calls', -1)}",""",
-        """_over("new_calls", 1),""",
+        "migrations/0059_outcomes_by_statement.py",
+        """_CHANGES = f"{_reports._over('new_calls', 1)} UNION ALL {_reports._over('old_calls', -1)}\"""",
+        """_CHANGES = _reports._over("new_calls", 1)""",
         (f"{CALL_REPORTS}::test_a_call_that_is_recorded_or_corrected_is_in_the_report_at_once",),
     ),
     Mutation(

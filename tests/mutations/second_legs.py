@@ -98,10 +98,7 @@ SECOND_LEGS = (
         "dialer/dispatch/second_legs.py",
         "(1, 1 if place < twice else 2)",
         "(1, 1)",
-        (
-            f"{SHARES}::test_the_shares_never_sum_above_the_rate",
-            f"{SHARES}::test_one_call_a_second_is_one_nodes",
-        ),
+        (f"{SHARES}::test_one_call_a_second_is_one_nodes",),
     ),
     Mutation(
         "a rate given out twice",

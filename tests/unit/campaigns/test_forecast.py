@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaigns import forecast as forecasts
@@ -145,6 +145,7 @@ HOUSES = st.builds(
 
 @examples(60)
 @given(HOUSES, st.integers(1, 3_000), st.floats(0, DAY))
+@example(House(places=1), 4, 0.0)
 def test_it_is_never_faster_than_any_cap(house: House, contacts: int, offset: float) -> None:
     start = MONDAY + offset
     found = told(contacts, house, start)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers.geodata import GEOCODE_DATA
 
@@ -363,6 +363,7 @@ def inside(spans: list[Span], outer: list[Span]) -> bool:
 
 
 @given(own_hours, own_caps, numbers, st.none() | st.sampled_from(PURPOSES), st.integers(0, 700))
+@example(_spans([0, 481]), (None, None, None), "+15045550123", None, 3)
 def test_no_pack_ever_loosens_what_a_campaign_has(
     own: list[dict[str, str]],
     caps: tuple[int | None, int | None, int | None],
