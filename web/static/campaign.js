@@ -230,24 +230,26 @@ function follow() {
 // One that is answered with an error, as by a proxy whose server starts again, never asks again by itself and does not
 // say which it was. What was missed by then the server tells with the new one.
 async function askAgain() {
-  await new Promise((go) => setTimeout(go, AGAIN_MS * (0.5 + Math.random())));
-  const asked = new AbortController();
-  try {
-    const { status, headers } = await fetch(page.dataset.stream, { signal: asked.signal });
-    const isStream = (headers.get("Content-Type") ?? "").startsWith("text/event-stream");
-    asked.abort();
-    if (status === 200 && isStream) {
-      begunAnew();
-      return follow();
+  for (;;) {
+    await new Promise((go) => setTimeout(go, AGAIN_MS * (0.5 + Math.random())));
+    const asked = new AbortController(), late = setTimeout(() => asked.abort(), LATE_MS);
+    try {
+      const { status, headers } = await fetch(page.dataset.stream, { signal: asked.signal });
+      if (status === 200 && (headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
+        begunAnew();
+        return follow();
+      }
+      if (status < 500 && status !== 429) {
+        state.over = true;
+        return undefined;
+      }
+    } catch {
+      // Out of reach still, or it does not answer.
+    } finally {
+      clearTimeout(late);
+      asked.abort();
     }
-    if (status < 500 && status !== 429) {
-      state.over = true;
-      return undefined;
-    }
-  } catch {
-    // Out of reach still.
   }
-  return askAgain();
 }
 
 follow();
