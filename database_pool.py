@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from select import POLLIN
 from socket import SHUT_RDWR
 from typing import Any, Final, TypeVar
@@ -268,12 +268,11 @@ class Pool(PostgresqlDatabase):
 
     def _open(self) -> PooledConnection:
         try:
-            connection = PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
-            try:
+            with ExitStack() as undo:
+                connection = PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
+                undo.callback(connection.close)
                 self._bound(connection)
-            except BaseException:  # whatever ends it: nobody else knows this connection
-                connection.close()
-                raise
+                undo.pop_all()
         except psycopg.Error as error:
             raise peewee.OperationalError(*error.args) from error
         return connection
@@ -282,14 +281,25 @@ class Pool(PostgresqlDatabase):
         """Have the server end what nobody waits for any more, as far as it can.
 
         Not among the options of a connection: a server that does not know one of those takes no connection at all.
+        In the time that a connection may take: one that fell silent since is none.
         """
         found = {"client_connection_check_interval": GONE_SECONDS}
         if connection.info.server_version >= KNOWS_TRANSACTION_TIMEOUT and self._transaction_seconds:
             found["transaction_timeout"] = self._transaction_seconds
-        for name, seconds in found.items():
-            # Where a server's system cannot tell that a client is gone, it refuses the first.
-            with suppress(psycopg.errors.InvalidParameterValue):
-                connection.execute("SELECT set_config(%s, %s, false)", (name, f"{round(seconds * 1000)}ms"))
+        deadline = gevent.Timeout.start_new(self.connect_params.get("connect_timeout"))
+        try:
+            for name, seconds in found.items():
+                # Where a server's system cannot tell that a client is gone, it refuses the first.
+                with suppress(psycopg.errors.InvalidParameterValue):
+                    connection.execute(
+                        "SELECT set_config(%s, %s, false)", (name, f"{round(seconds * 1000)}ms")
+                    )
+        except gevent.Timeout as timeout:
+            if timeout is not deadline:
+                raise
+            raise peewee.OperationalError("the server fell silent once it was connected") from timeout
+        finally:
+            deadline.close()
 
     def _put_back(self, connection: PooledConnection) -> None:
         self._taken.discard(connection)

@@ -17,8 +17,8 @@ import pytest
 from gevent.event import Event
 from playhouse.pool import MaxConnectionsExceeded
 
-from database import connect, rows, transaction
-from database_pool import Pool
+from database import connect, open_pool, rows, transaction
+from database_pool import Pool, PooledConnection
 from local.postgres import EmbeddedPostgres
 from tests import pools
 from tests.waiting import HANG_SECONDS, wait_until
@@ -197,6 +197,27 @@ def test_where_idle_connections_fall_silent_a_new_one_serves(wired: Pool, wire: 
         pid()
     with wired.connection_context(), transaction():
         assert pid() not in before
+
+
+def test_a_server_that_falls_silent_once_it_is_connected_is_not_waited_for(
+    wire: Wire, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = open_pool(wire.url(database_url), 1, connect_seconds=1)
+    connect = PooledConnection.connect
+
+    def then_silent(*arguments: Any, **parameters: Any) -> PooledConnection:
+        made = connect(*arguments, **parameters)
+        wire.hang()
+        return made
+
+    monkeypatch.setattr(PooledConnection, "connect", then_silent)
+    with pytest.raises(peewee.OperationalError, match="fell silent"), gevent.Timeout(HANG_SECONDS):
+        pool.connect()
+    monkeypatch.undo()
+    wire.flow()
+    with pool.connection_context():
+        assert pool.execute_sql("SELECT 1").fetchone() == (1,)
+    pools.close(pool)
 
 
 def test_what_ended_the_work_passes_through_nested_transactions(pool: Pool, database_url: str) -> None:

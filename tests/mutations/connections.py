@@ -101,6 +101,14 @@ CONNECTIONS = (
         (f"{TRANSACTIONS}::test_a_commit_of_the_recorder_is_over_before_a_pause_gives_up_waiting",),
     ),
     Mutation(
+        "silence after connecting waited for",
+        "a dialer waits for ever for a server that falls silent as it connects",
+        "database_pool.py",
+        'gevent.Timeout.start_new(self.connect_params.get("connect_timeout"))',
+        "gevent.Timeout.start_new(None)",
+        (f"{POOL}::test_a_server_that_falls_silent_once_it_is_connected_is_not_waited_for",),
+    ),
+    Mutation(
         "who is gone waits on",
         "a request that was given up keeps waiting at the database, and its repeat is told to wait for it",
         "database_pool.py",
