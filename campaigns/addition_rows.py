@@ -77,11 +77,11 @@ _ADDED = f"""
         FROM staged, unnest(coalesce(staged.numbers, ARRAY[staged.phone_number])) AS one (number)
         WHERE %(once)s AND staged.line NOT IN (SELECT line FROM named UNION ALL SELECT line FROM twice)
     ), present AS MATERIALIZED (
-        SELECT DISTINCT ON (line) line, contact_id FROM (
-            SELECT wanted.line, contact.id AS contact_id FROM wanted
+        SELECT DISTINCT ON (line) line, contact_id, number FROM (
+            SELECT wanted.line, wanted.number, contact.id AS contact_id FROM wanted
                 JOIN contact ON contact.campaign_id = %(campaign)s AND contact.phone_number = wanted.number
             UNION ALL
-            SELECT wanted.line, contact.id FROM wanted
+            SELECT wanted.line, wanted.number, contact.id FROM wanted
                 JOIN contact ON %(several)s AND contact.campaign_id = %(campaign)s
                     AND contact.numbers @> ARRAY[wanted.number]
         ) AS found ORDER BY line, contact_id
@@ -110,13 +110,13 @@ _ADDED = f"""
         SELECT %(campaign)s, client_token, id FROM fresh WHERE client_token IS NOT NULL
         ON CONFLICT (campaign_id, token) DO UPDATE SET contact_id = excluded.contact_id, created_at = now()
     ), told AS MATERIALIZED (
-        SELECT line, '{Added.ADDED}' AS result, id AS contact_id FROM fresh
-        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id
+        SELECT line, '{Added.ADDED}' AS result, id AS contact_id, NULL AS number FROM fresh
+        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id, NULL
             FROM named
-        UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL FROM twice
-        UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id FROM present
-        UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL FROM barred
-        UNION ALL SELECT line, '{Added.RECENT}', NULL FROM recent
+        UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL, NULL FROM twice
+        UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id, number FROM present
+        UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL, NULL FROM barred
+        UNION ALL SELECT line, '{Added.RECENT}', NULL, NULL FROM recent
     )"""
 ADD_ROWS = _ADDED.format(source=_OF_JSON) + " SELECT line, result, contact_id FROM told"
 ADD_LIST = (
@@ -126,7 +126,7 @@ ADD_LIST = (
         SELECT %(campaign)s, line,
             CASE WHEN phone_number = ANY(%(erased)s::text[]) THEN 'erased' ELSE phone_number END,
             result, CASE result
-                WHEN '{Added.DUPLICATE}' THEN phone_number || ' is in the campaign already'
+                WHEN '{Added.DUPLICATE}' THEN number || ' is in the campaign already'
                 WHEN '{Added.SUPPRESSED}' THEN 'phone_number is on a do-not-call list'
                 WHEN '{Added.RECENT}' THEN 'phone_number was called within the campaign''s duplicates_hours'
                 ELSE 'client_token stands for another number' END

@@ -118,6 +118,13 @@ def test_added_contacts_obey_the_same_rules(site: Site, upload: Any) -> None:
     assert (again.json["added"], again.json["duplicates"]) == (0, 1)
 
 
+def test_an_added_row_is_refused_with_that_one_of_its_numbers_that_is_there_already(site: Site) -> None:
+    campaign_id = made(site, f"phone_number\n{A}\n{B}\n")["id"]
+    answer = add_csv(site, campaign_id, f"phone_number,phone_number_2\n{C},{B}\n{A},{D}\n")
+    rejects = site.get(answer.json["rejects_url"].removeprefix("/api/v1")).text
+    assert [f"{number} is in the campaign already" in rejects for number in (A, B, C)] == [True, True, False]
+
+
 def test_a_token_stands_for_the_contact_whichever_number_is_its_next(site: Site) -> None:
     campaign_id = made(site, LIST)["id"]
     lead = {"phone_number": E, "phone_number_2": "+14155550111", "client_token": "a"}
