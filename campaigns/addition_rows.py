@@ -111,8 +111,8 @@ _ADDED = f"""
         ON CONFLICT (campaign_id, token) DO UPDATE SET contact_id = excluded.contact_id, created_at = now()
     ), told AS MATERIALIZED (
         SELECT line, '{Added.ADDED}' AS result, id AS contact_id, NULL AS number FROM fresh
-        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id, NULL
-            FROM named
+        UNION ALL SELECT line, CASE WHEN same THEN '{Added.REPEATED}' ELSE '{Added.TOKEN_REUSED}' END, contact_id,
+            NULL FROM named
         UNION ALL SELECT line, '{Added.TOKEN_REUSED}', NULL, NULL FROM twice
         UNION ALL SELECT line, '{Added.DUPLICATE}', contact_id, number FROM present
         UNION ALL SELECT line, '{Added.SUPPRESSED}', NULL, NULL FROM barred

@@ -21,7 +21,9 @@ LAST_POSITION: Final = 2**31 - 1
 WAITS_NO_MORE: Final = "(c.stopping_at IS NOT NULL AND status = 'pending')"
 """Who still waits in a campaign `c` that has ended is about to be cancelled (`campaigns.stopping`), and told so."""
 TOLD_STATUS: Final = f"CASE WHEN {WAITS_NO_MORE} THEN 'cancelled' ELSE status END"
-_WITHOUT_GAPS: Final = "c.import_suppressed + c.import_recent = 0"
+_WITHOUT_GAPS: Final = """
+    (SELECT max(position) FROM contact WHERE campaign_id = c.id)
+        = n.pending + n.originated + n.connected + n.completed + n.failed + n.cancelled"""
 _CONTACT: Final = "SELECT * FROM contact WHERE campaign_id = %s"
 
 
@@ -51,7 +53,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Reads the rows of a page, within a query of the campaign as `c`; they are to be told in this `order`."""
+    """Reads the rows of a page, within a query of the campaign as `c` with its counts as `n`; they are to be told in
+    this `order`."""
 
     sql: str
     params: Sequence[object]
@@ -119,7 +122,7 @@ class _Page:
             sql = f"{_CONTACT} AND position {self.behind} %s ORDER BY position {self.order} LIMIT %s"
             return Statement(sql, (self.campaign_id, self.after, self.limit), self._told)
         # Positions run from 1 without a gap, so that a far page costs no more than the first: but for those that an
-        # import took out of its list, after which who is passed over has to be counted.
+        # import or a clone took out of its list, after which who is passed over has to be counted.
         gapless = f"CASE WHEN {_WITHOUT_GAPS} THEN %s ELSE 0 END"
         where, params = f"position > %s + {gapless}", [self.campaign_id, self.after, self.offset]
         if self.newest:

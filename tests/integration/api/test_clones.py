@@ -91,6 +91,25 @@ def test_who_is_suppressed_is_not_called_again(site: Site) -> None:
     assert clone(site, source, disposition="busy").status_code == 409
 
 
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_pages_leave_out_nobody_where_somebody_was_taken_out(site: Site, order: str) -> None:
+    source = ended(site, busy="failed", answered="completed", no_answer="failed", invalid="failed")
+    site.sql(
+        "INSERT INTO suppression (id, scope, digest, source, created_by)"
+        " VALUES (gen_random_uuid(), 'demo', %s, 'test', 'x')",
+        NumberHash(PEPPER)("+14155550001"),
+    )
+    made = clone(site, source).json["id"]
+    pages = [
+        site.get(
+            f"/campaigns/{made}/contacts", query_string={"limit": 1, "offset": offset, "order": order}
+        ).json["contacts"]
+        for offset in range(4)
+    ]
+    places = [one["phone_number"][-1] for page in pages for one in page]
+    assert places == (["0", "2", "3"] if order == "oldest" else ["3", "2", "0"])
+
+
 def test_who_is_not_to_be_called_for_a_campaign_is_not_called_for_one_that_repeats_it(site: Site) -> None:
     source = ended(site, busy="failed", answered="completed", no_answer="failed", invalid="failed")
     other = ended(site, busy="failed", answered="completed")
