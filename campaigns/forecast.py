@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from campaigns.windows import SPREAD_SECONDS
+
 DAY = 86_400.0
 FEW = 0.5
 """Less than half a contact is nobody."""
@@ -26,8 +28,6 @@ SHORTEST_STEP = 0.05
 YIELD_STEPS = 20
 LONGEST_SECONDS = 400 * DAY
 """What is not over by then has no end that is told."""
-SPREAD_SECONDS = 1_800
-"""Retries that come while a window is shut are spread over so long behind its opening."""
 SLOW_START_SHARE, SLOW_START_SECONDS = 0.1, 10.0
 """A slow start begins at this share of the rate, which doubles every so many seconds."""
 

@@ -10,17 +10,19 @@ import uuid
 
 from models import rows
 
+NUMBER_CAP = "number_cap"
+"""Why a number that is left alone is not called: the `blocked_reason` of what concerns the called number."""
 SLICE = 5_000
 """Contacts let go in one transaction."""
 
 _OPEN = """
     SELECT id FROM campaign WHERE tenant_id = %s AND completed_at IS NULL AND deleted_at IS NULL ORDER BY id"""
-_FREE = """
+_FREE = f"""
     WITH freed AS (
         UPDATE contact SET next_attempt_at = now(), wait_reason = NULL
         WHERE ctid = ANY(ARRAY(
             SELECT ctid FROM contact WHERE campaign_id = %s AND waiting AND status = 'pending'
-                AND next_attempt_at > now() AND wait_reason = 'number_cap' LIMIT %s FOR UPDATE SKIP LOCKED))
+                AND next_attempt_at > now() AND wait_reason = '{NUMBER_CAP}' LIMIT %s FOR UPDATE SKIP LOCKED))
         RETURNING 1
     )
     SELECT count(*)::int AS n FROM freed"""

@@ -30,7 +30,7 @@ LAST_CALLS, FEWEST_CALLS = 1_000, 20
 WEEK = 7 * 86_400
 WEEKS = 52
 """Openings that are not written yet are taken to be as those of the last week that is, so many weeks on."""
-CALLBACK, RETRY_WAIT, WINDOW, NUMBER_CAP = "callback", "retry_wait", "window", "number_cap"
+CALLBACK, RETRY_WAIT, WINDOW = "callback", "retry_wait", "window"
 SUPPRESSED, EXPIRED = "suppressed", "expired"
 HELD: Mapping[str, str] = {"halted": "halted", "agent": "no_agent", "caller_id": "no_caller_id"}
 """By `blocked_reason` word, the column of `campaign` that says that it holds."""

@@ -25,6 +25,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_SPANS = 50
 MOST_DATES = 400
 DAY = 86_400
+SPREAD_SECONDS = 1_800
+"""Retries that come while a window is shut are spread over so long behind its opening, or all of a shorter one."""
 _HOUR = 3_600
 _SAMPLE = 6 * _HOUR
 """Clocks are not changed twice within so long."""

@@ -7,6 +7,8 @@ each opening, and an index has the contacts of each group: who is outside is nev
 
 from __future__ import annotations
 
+from campaigns.windows import SPREAD_SECONDS
+
 _CURRENT = """
     FROM opening AS current WHERE current.campaign_id = {campaign} AND current.zone_group = {group}
         AND current.opens_at <= now() AND current.closes_at > now()"""
@@ -21,10 +23,6 @@ def closes_in(campaign: str, group: str) -> str:
     """In how many seconds that is over; null where it is not so now."""
     current = _CURRENT.format(campaign=campaign, group=group)
     return f"(SELECT extract(epoch FROM current.closes_at - now())::float8 {current})"
-
-
-SPREAD_SECONDS = 1_800
-"""Retries that are moved to an opening are spread over so long, or over all of a shorter one."""
 
 
 def within(at: str, campaign: str, group: str) -> str:

@@ -24,6 +24,7 @@ from api.transactions import transaction
 from campaigns import preflight, preflight_caps
 from campaigns.blocked_words import BLOCKED_WORDS
 from campaigns.forecast import Cap, Caps, Forecast, forecast
+from campaigns.number_waits import NUMBER_CAP
 from campaigns.single_calls import Used
 from cooperative import let_others_run
 from limits.errors import LimiterUnavailable
@@ -41,7 +42,7 @@ LATER = {
     preflight.WINDOW: "The calling window is not open for them.",
     preflight.RETRY_WAIT: "They wait for a retry.",
     preflight.CALLBACK: "They are to be called at a time.",
-    preflight.NUMBER_CAP: "Their numbers were called as often, or as lately, as they may be.",
+    NUMBER_CAP: "Their numbers were called as often, or as lately, as they may be.",
 }
 BLOCKED_BY = (*preflight.HELD, NO_DIALER)
 NEVER = {

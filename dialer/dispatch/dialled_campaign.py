@@ -6,15 +6,16 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from campaigns.number_waits import NUMBER_CAP
 from dialer.dispatch.due import Due
-from dialer.dispatch.gateway_choice import NUMBER_CAP, Deferral, Deferred
+from dialer.dispatch.gateway_choice import Deferral, Deferred
 from dialer.dispatch.plans import Plan
 from limits.caps import Denied
 
 FIRST_GROUP = 4
 GROUP = 200
 """As many as a batch holds: where fewer, a campaign of great weight would leave its share to others."""
-READ_SECONDS = 1.0
+READ_AGAIN_SECONDS = 1.0
 """What was read of a list so long ago is read again: somebody else may have called it, or its time have changed."""
 
 
@@ -44,7 +45,7 @@ class DialledCampaign:
 
     def to_read(self, count: int, now: float) -> int:
         """How many of its list to read so that `count` can be called; 0 where enough are known."""
-        if now - self._read_at > READ_SECONDS:
+        if now - self._read_at > READ_AGAIN_SECONDS:
             self.due.clear()
         if len(self.due) >= count:
             return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from campaigns.number_waits import NUMBER_CAP
 from dialer.dispatch.due import Due
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plans import GatewayPlan, Plan
@@ -17,8 +18,7 @@ from limits.caps import Denied
 NUMBER_SECONDS = 1.0
 UNCLAIMABLE = "contact_not_claimable"
 """Why a contact is passed over whose claim the database refuses, whatever else is claimed with it."""
-NUMBER_CAP = "number_cap"
-POSTPONED_SECONDS = 2.0
+WRITTEN_BACK_SECONDS = 2.0
 """Whose number may not be called for longer than that is written back with its time (`postponing.postpone`)."""
 HELD_SECONDS = 1.0
 MOST_SKIPPED = 1000
@@ -73,7 +73,7 @@ def denied_by(holds: Sequence[Hold]) -> Denied:
 
 def postponed(denied: Denied) -> bool:
     """Whether what denies a call is its number's, for so long that its contact is written back."""
-    return denied.reason == NUMBER_CAP and not denied.of_tenant and denied.retry_after > POSTPONED_SECONDS
+    return denied.reason == NUMBER_CAP and not denied.of_tenant and denied.retry_after > WRITTEN_BACK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from campaigns.number_waits import NUMBER_CAP
 from models import db
-
-NUMBER_CAP = "number_cap"
-"""Why a number that is left alone is not called: the `blocked_reason` of what concerns the called number."""
 
 
 @dataclass(frozen=True, slots=True)

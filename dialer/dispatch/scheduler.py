@@ -20,6 +20,7 @@ from typing import Protocol
 import structlog
 from gevent.event import Event as Signal
 
+from campaigns.number_waits import NUMBER_CAP
 from coordination.errors import Fenced
 from dialer.dispatch.agenda import SOONEST_SECONDS, Agenda
 from dialer.dispatch.batch import Batch, ClaimSurroundings, Outcome, PermitSource
@@ -30,7 +31,6 @@ from dialer.dispatch.claims import Statements
 from dialer.dispatch.departures import Departures, Waiting
 from dialer.dispatch.dialled_campaign import DialledCampaign
 from dialer.dispatch.due import Due, NextDue
-from dialer.dispatch.gateway_choice import NUMBER_CAP
 from dialer.dispatch.holds import HoldKind
 from dialer.dispatch.node_health import told
 from dialer.dispatch.pace_counts import PaceCounts

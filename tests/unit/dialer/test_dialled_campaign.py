@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialer.dispatch.dialled_campaign import FIRST_GROUP, GROUP, READ_SECONDS, DialledCampaign
+from dialer.dispatch.dialled_campaign import FIRST_GROUP, GROUP, READ_AGAIN_SECONDS, DialledCampaign
 from dialer.dispatch.due import Due
 from limits.caps import Denied
 from tests.unit.dialer.dispatch_rig import two_gateways
@@ -49,7 +49,7 @@ def test_what_is_known_of_the_list_is_not_read_again_before_it_is_used_up_or_old
     assert campaign.to_read(3, NOW) == 3
     assert campaign.take(3) == list_of[4:]
     campaign.read(list_of, NOW)
-    assert campaign.to_read(4, NOW + READ_SECONDS + 0.1) == 4
+    assert campaign.to_read(4, NOW + READ_AGAIN_SECONDS + 0.1) == 4
     assert not campaign.due
 
 
