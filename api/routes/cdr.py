@@ -1,4 +1,5 @@
-"""`POST /freeswitch/cdr`: the call records that the nodes' shippers post, into the dialers' inbox.
+"""`POST /freeswitch/cdr` and `/freeswitch/cdrs`: the call records that the nodes' shippers post, one or several at a
+time, into the dialers' inbox.
 
 Outside /api/v1 and with a credential of its own: a node is no tenant. Taking the same record again changes nothing.
 A record is kept only where it can still say something: of a call of ours that is open, or that was closed within the
@@ -11,8 +12,9 @@ from __future__ import annotations
 import hmac
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import orjson
 from flask import Blueprint, Response, request
@@ -78,11 +80,20 @@ class Record:
     variables: Mapping[str, object]
 
 
+class Stored(NamedTuple):
+    """A record as it is kept: its call, its node, and as JSON the variables that say how the call ended."""
+
+    call_id: uuid.UUID
+    node: str
+    variables: str
+
+
 _STORE = """
     INSERT INTO cdr_inbox (uuid, node, variables)
-    SELECT call.id, %s, %s::jsonb FROM call WHERE call.id = %s
-        AND (call.state <> 'ended' OR call.duration_ms IS NULL AND call.ended_at > now() - interval '1 day')
-    ON CONFLICT DO NOTHING RETURNING uuid"""
+    SELECT call.id, given.node, given.variables FROM unnest(%s::uuid[], %s::text[], %s::jsonb[])
+        AS given (id, node, variables) JOIN call ON call.id = given.id
+    WHERE call.state <> 'ended' OR call.duration_ms IS NULL AND call.ended_at > now() - interval '1 day'
+    ORDER BY call.id ON CONFLICT DO NOTHING RETURNING uuid"""
 
 
 @blp.post("/freeswitch/cdr")
@@ -94,19 +105,55 @@ def receive_record() -> Response:
     """
     _authenticate()
     refuse_unknown({"node"})
-    record = _record()
+    _store([_stored(_body())])
+    return Response(status=204)
+
+
+@blp.post("/freeswitch/cdrs")
+def receive_records() -> Response:
+    """Take an array of records, each as `receive_record` takes one, and name the places of those that are none.
+
+    200 where the others need not be sent again. Answers 400 for what is no array, and else as `receive_record` does.
+    """
+    _authenticate()
+    refuse_unknown({"node"})
+    records = _body()
+    if not isinstance(records, list):
+        raise ApiError(400, "The body is no array of call records.")
+    kept: list[Stored | None] = []
+    refused: list[dict[str, object]] = []
+    for place, record in enumerate(records):
+        try:
+            kept.append(_stored(record))
+        except ApiError as error:
+            refused.append({"place": place, "detail": error.message})
+    _store(kept)
+    return Response(orjson.dumps({"refused": refused}), mimetype="application/json")
+
+
+def _store(records: Sequence[Stored | None]) -> None:
+    """Keep those of a call of ours that they can say something of."""
+    ours = [record for record in records if record is not None]
+    if not ours:
+        return
+    columns = zip(*ours, strict=True)
+    with transaction():
+        stored = rows(_STORE, *map(list, columns))
+    if stored:
+        notify.dialers(services(), Topic.CDR, {})
+
+
+def _stored(body: object) -> Stored | None:
+    """What is kept of a record; None of a channel that is none of ours. Raises ApiError 400 for what is no record."""
+    record = _record(body)
     call_id = _uuid(record.variables["uuid"])
     if call_id is None:
-        return Response(status=204)
+        return None
     stored_variables = {
         name: _bounded(value) for name, value in record.variables.items() if name in STORED_VARIABLES
     }
     text = orjson.dumps({name: value for name, value in stored_variables.items() if value}).decode()
-    with transaction():
-        stored = rows(_STORE, _node(record), text, call_id)
-    if stored:
-        notify.dialers(services(), Topic.CDR, {})
-    return Response(status=204)
+    return Stored(call_id, _node(record), text)
 
 
 def _authenticate() -> None:
@@ -120,12 +167,16 @@ def _authenticate() -> None:
         raise ApiError(401, "The CDR key is missing or wrong.", headers={"WWW-Authenticate": "Bearer"})
 
 
-def _record() -> Record:
+def _body() -> Any:
+    """The body as JSON. Raises ApiError 400."""
     try:
         # What a remote party wrote into a header may be no UTF-8; it is shown with marks in its place.
-        record = orjson.loads(request.get_data(cache=False).decode("utf-8", "replace"))
+        return orjson.loads(request.get_data(cache=False).decode("utf-8", "replace"))
     except orjson.JSONDecodeError as error:
         raise ApiError(400, "The body is not JSON.", code="invalid_json") from error
+
+
+def _record(record: Any) -> Record:
     variables = record.get("variables") if isinstance(record, dict) else None
     if not (isinstance(variables, dict) and variables.get("uuid") and variables.get("hangup_cause")):
         raise ApiError(400, "The body is no call record: variables with uuid and hangup_cause are missing.")

@@ -13,6 +13,9 @@ and 429. These, 5xx, redirects and silence are tried again, from half a second u
 record that was posted and not deleted, since the shipper or the answer was cut off, is posted again: the service
 knows it.
 
+Those that wait together go together, as one JSON array to <url>/freeswitch/cdrs, whose answer names the places of
+those that are refused. Where that comes to nothing, or the service is too old to know it, each goes by itself.
+
 mod_json_cdr writes a record under its final name, so a file may be caught half-written: it is one that does not
 parse, and is left alone until it does, or until it has not changed for a minute. Ends on SIGTERM or SIGINT.
 """
@@ -33,13 +36,14 @@ import ssl
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 SUFFIX = ".cdr.json"
 REFUSED = "refused"
-PATH = "/freeswitch/cdr"
+PATH, PATH_OF_MANY = "/freeswitch/cdr", "/freeswitch/cdrs"
 VARIABLE = "CARILLON_CDR_KEY"
 
 POLL_SECONDS = 0.5
@@ -47,6 +51,8 @@ BATCH = 1000
 """So many of the oldest files are looked at in one go, however many there are."""
 MOST_BYTES = 256 * 1024
 """What the service takes. A larger file is no record of a call of ours, and is not posted."""
+TOO_OLD_SECONDS = 60.0
+"""For so long a service that knows no records that go together is asked for nothing of the kind."""
 TIMEOUT_SECONDS = 10.0
 STUCK_SECONDS = 60.0
 """A file that does not parse and has not changed for so long never will: its writer died."""
@@ -55,6 +61,10 @@ LAST_BACKOFF_SECONDS = 30.0
 REPEAT_SECONDS = 60.0
 """The same trouble is said again after so long."""
 NOT_THE_RECORDS_FAULT = frozenset((401, 403, 404, 405, 408, 429))
+
+
+Given = TypeVar("Given")
+Told = TypeVar("Told")
 
 
 class NotDeliveredError(Exception):
@@ -95,30 +105,52 @@ class Service:
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port
-        self._target = parts.path.rstrip("/") + PATH + (f"?node={quote(node, safe='')}" if node else "")
+        self._prefix = parts.path.rstrip("/")
+        self._query = f"?node={quote(node, safe='')}" if node else ""
         self._credential = credential
         self._tls = ssl.create_default_context() if self._secure else None
         self._connection: http.client.HTTPConnection | None = None
+        self._alone_until = 0.0
 
     def post(self, body: bytes) -> int:
         """Deliver one record: the status where the service has made up its mind about it.
 
         Raises NotDeliveredError where it has not.
         """
+        status, after, _ = self._send(PATH, body)
+        if 200 <= status < 300 or (400 <= status < 500 and status not in NOT_THE_RECORDS_FAULT):
+            return status
+        self.close()
+        raise NotDeliveredError(f"HTTP {status}", after)
+
+    def post_together(self, bodies: Sequence[bytes]) -> dict[int, str] | None:
+        """Deliver several records: the places of those that the service refuses, and why; None where it says nothing
+        of each of them, and they have to go one by one. Raises NotDeliveredError where it cannot be reached.
+        """
+        if time.monotonic() < self._alone_until:
+            return None
+        status, _, answer = self._send(PATH_OF_MANY, b"[" + b",".join(bodies) + b"]")
+        if status in (404, 405):
+            self._alone_until = time.monotonic() + TOO_OLD_SECONDS
+        if status != 200:
+            self.close()
+            return None
+        try:
+            return {int(one["place"]): str(one["detail"]) for one in json.loads(answer)["refused"]}
+        except (ValueError, LookupError, TypeError):
+            return None
+
+    def _send(self, path: str, body: bytes) -> tuple[int, float, bytes]:
         headers = {"Content-Type": "application/json", "Authorization": self._credential.header()}
         kept = self._connection is not None
         try:
-            status, after = self._exchange(body, headers)
+            return self._exchange(self._prefix + path + self._query, body, headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not kept:
                 raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
             # The other end may have closed a connection that lay idle: that says nothing about a new one.
-            return self.post(body)
-        if 200 <= status < 300 or (400 <= status < 500 and status not in NOT_THE_RECORDS_FAULT):
-            return status
-        self.close()
-        raise NotDeliveredError(f"HTTP {status}", after)
+            return self._send(path, body)
 
     def close(self) -> None:
         """Hang up; the next record connects again."""
@@ -126,7 +158,7 @@ class Service:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, float]:
+    def _exchange(self, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, float, bytes]:
         if self._connection is None:
             if self._tls is not None:
                 self._connection = http.client.HTTPSConnection(
@@ -134,12 +166,22 @@ class Service:
                 )
             else:
                 self._connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
-        self._connection.request("POST", self._target, body, headers)
+        self._connection.request("POST", target, body, headers)
         response = self._connection.getresponse()
-        if len(response.read(MOST_BYTES)) == MOST_BYTES:
+        answer = response.read(MOST_BYTES)
+        if len(answer) == MOST_BYTES:
             self.close()
         after = response.getheader("Retry-After") or ""
-        return response.status, min(float(after), LAST_BACKOFF_SECONDS) if after.isdecimal() else 0.0
+        wait = min(float(after), LAST_BACKOFF_SECONDS) if after.isdecimal() else 0.0
+        return response.status, wait, answer
+
+
+class Spooled(NamedTuple):
+    """A record as it was read; `state` tells whether its file has been written since."""
+
+    name: str
+    body: bytes
+    state: tuple[int, int, int]
 
 
 class Shipper:
@@ -150,13 +192,14 @@ class Shipper:
         self._service = service
         self._unfinished: dict[str, tuple[tuple[int, int, int], float]] = {}
         self._failures = 0
+        self._left = 0
         self._said: tuple[str, float] = ("", 0.0)
         self._stopping = False
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
 
     def stop(self, *_signal: object) -> None:
-        """End after the record that is being posted; a signal handler."""
+        """End after what is being posted; a signal handler."""
         self._stopping = True
         os.write(self._waker, b".")
 
@@ -177,64 +220,103 @@ class Shipper:
             return 0
         present = set(names)
         self._unfinished = {name: seen for name, seen in self._unfinished.items() if name in present}
-        left = 0
+        self._left = size = 0
+        together: list[Spooled] = []
         for name in names:
             if self._stopping:
-                break
-            try:
-                left += self._ship(name)
-            except NotDeliveredError as error:
-                self._failures += 1
-                self._say(f"cannot deliver: {error}")
-                # The next one may do better than this one: no record holds up the others.
-                self._pause(max(error.after, backoff(self._failures)))
-            except FileNotFoundError:
+                return self._left
+            record = self._read(name)
+            if record is None:
                 continue
-            except OSError as error:
-                self._say(f"{name}: {error.strerror}")
-        return left
+            size += len(record.body) + 1
+            if size > MOST_BYTES:
+                self._ship(together)
+                together, size = [], len(record.body) + 1
+            together.append(record)
+        self._ship(together)
+        return self._left
 
     def _oldest(self) -> list[str]:
         with os.scandir(self._spool) as entries:
             return [name for _, name in heapq.nsmallest(BATCH, _records(entries))]
 
-    def _ship(self, name: str) -> bool:
-        """Whether the file has left the spool."""
-        path = self._spool / name
-        with open(path, "rb") as file:
-            body = file.read(MOST_BYTES + 1)
-            state = _state(os.fstat(file.fileno()))
-        if len(body) > MOST_BYTES:
-            return self._refuse(name, f"larger than {MOST_BYTES} bytes")
-        if not is_whole(body):
-            return self._wait_for_rest(name, state)
-        status = self._service.post(body)
-        if self._failures:
+    def _read(self, name: str) -> Spooled | None:
+        """A whole record; None where there is none, or not yet."""
+        try:
+            with open(self._spool / name, "rb") as file:
+                body = file.read(MOST_BYTES + 1)
+                state = _state(os.fstat(file.fileno()))
+            if len(body) > MOST_BYTES:
+                self._refuse(name, f"larger than {MOST_BYTES} bytes")
+            elif is_whole(body):
+                return Spooled(name, body, state)
+            else:
+                self._wait_for_rest(name, state)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._say(f"{name}: {error.strerror}")
+        return None
+
+    def _ship(self, records: Sequence[Spooled]) -> None:
+        """Together, and where that comes to nothing one by one: no record holds up the others."""
+        if len(records) > 1 and not self._stopping:
+            refused = self._delivered(self._service.post_together, [one.body for one in records])
+            if refused is not None:
+                for place, record in enumerate(records):
+                    self._settle(record, refused.get(place))
+                return
+        for record in records:
+            if self._stopping:
+                return
+            status = self._delivered(self._service.post, record.body)
+            if status is not None:
+                self._settle(record, f"HTTP {status}" if status >= 300 else None)
+
+    def _delivered(self, post: Callable[[Given], Told], given: Given) -> Told | None:
+        """What the service says; None where it could not be reached, which is said, and waited upon."""
+        try:
+            told = post(given)
+        except NotDeliveredError as error:
+            self._failures += 1
+            self._say(f"cannot deliver: {error}")
+            # The next one may do better than this one.
+            self._pause(max(error.after, backoff(self._failures)))
+            return None
+        if self._failures and told is not None:
             self._failures = 0
             self._say("delivering again")
-        if status >= 300:
-            return self._refuse(name, f"HTTP {status}")
-        if _state(os.stat(path)) == state:
-            os.unlink(path)
-            return True
-        return False
+        return told
 
-    def _wait_for_rest(self, name: str, state: tuple[int, int, int]) -> bool:
+    def _settle(self, record: Spooled, refused: str | None) -> None:
+        """The service has made up its mind about a record, which may have been written anew meanwhile."""
+        path = self._spool / record.name
+        try:
+            if refused is not None:
+                self._refuse(record.name, refused)
+            elif _state(os.stat(path)) == record.state:
+                os.unlink(path)
+                self._left += 1
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._say(f"{record.name}: {error.strerror}")
+
+    def _wait_for_rest(self, name: str, state: tuple[int, int, int]) -> None:
         now = time.monotonic()
         seen, since = self._unfinished.get(name, (None, now))
         if seen != state:
             self._unfinished[name] = (state, now)
         elif now - since >= STUCK_SECONDS:
             del self._unfinished[name]
-            return self._refuse(name, "not JSON")
-        return False
+            self._refuse(name, "not JSON")
 
-    def _refuse(self, name: str, why: str) -> bool:
+    def _refuse(self, name: str, why: str) -> None:
         folder = self._spool / REFUSED
         folder.mkdir(mode=0o700, exist_ok=True)
         os.replace(self._spool / name, folder / name)
+        self._left += 1
         say(f"{name}: {why}; moved to {folder}")
-        return True
 
     def _pause(self, seconds: float) -> None:
         if not self._stopping:

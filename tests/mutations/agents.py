@@ -11,6 +11,7 @@ RESTS = "tests/unit/dialer/test_node_rests.py"
 CALL_END = "tests/unit/dialer/test_call_end.py"
 RETRIES = "tests/unit/campaigns/test_dispositions.py"
 HOLDS = "tests/integration/dialer/test_agent_holds.py"
+SHIPPER = "tests/unit/freeswitch/test_ship_cdrs.py"
 INBOX = "tests/integration/dialer/test_cdr_inbox.py"
 PINGS = "tests/integration/dialer/test_gateway_pings.py"
 ALONE = "tests/unit/simulator/test_bridging.py"
@@ -123,6 +124,24 @@ TOLD = (
         "held.answered AND held.disposition <> 'agent_failed' THEN",
         "held.answered THEN",
         (f"{INBOX}::test_a_late_record_of_an_agent_that_could_not_run_says_so_and_calls_nobody",),
+    ),
+    Mutation(
+        "a record that is refused among others is deleted",
+        "nobody ever sees what the service could not read",
+        "freeswitch/conf/ship_cdrs.py",
+        "self._settle(record, refused.get(place))",
+        "self._settle(record, None)",
+        (f"{SHIPPER}::test_what_waits_together_goes_together_and_refused_ones_are_kept_aside",),
+    ),
+    Mutation(
+        "of records that come together one is no record",
+        "the end of every call beside it is not heard",
+        "api/routes/cdr.py",
+        "            kept.append(_stored(record))\n        except ApiError as error:\n",
+        "            kept.append(_stored(record))\n        except KeyError as error:\n",
+        (
+            "tests/integration/api/test_cdr.py::test_of_records_that_come_together_those_that_are_none_are_named",
+        ),
     ),
 )
 HELD = (

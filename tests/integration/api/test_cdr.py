@@ -47,10 +47,22 @@ def record(call_id: object, **variables: Any) -> dict[str, Any]:
     }
 
 
-def post(site: Site, body: Any, *, key: str | None = KEY, query: str = "?node=fs1", **options: Any) -> Any:
+def post(
+    site: Site,
+    body: Any,
+    *,
+    key: str | None = KEY,
+    path: str = "/freeswitch/cdr",
+    query: str = "?node=fs1",
+    **options: Any,
+) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return site.client().post(f"/freeswitch/cdr{query}", data=data, headers=headers | options)
+    return site.client().post(f"{path}{query}", data=data, headers=headers | options)
+
+
+def post_together(site: Site, body: Any, **options: Any) -> Any:
+    return post(site, body, path="/freeswitch/cdrs", **options)
 
 
 def call(site: Site, *, ended: str | None = None, told: bool = False) -> uuid.UUID:
@@ -148,6 +160,44 @@ def test_a_record_is_kept_while_it_can_still_say_something(
     assert post(site, record(call(site, ended=ended, told=told))).status_code == 204
     assert bool(inbox(site)) is kept
     assert site.bus.topics() == (["cdr"] if kept else [])
+
+
+def test_records_that_come_together_are_kept_as_each_would_be(site: Site) -> None:
+    first, told, second = call(site), call(site, ended="1 hour", told=True), call(site)
+    site.bus.messages.clear()
+    body = [record(second), record(told), record(first), record(second), record("x" * 36)]
+    answer = post_together(site, body)
+    assert (answer.status_code, answer.json) == (200, {"refused": []})
+    assert {(row["uuid"], row["node"], row["variables"]["hangup_cause"]) for row in inbox(site)} == {
+        (first, "fs1", "USER_BUSY"),
+        (second, "fs1", "USER_BUSY"),
+    }
+    assert site.bus.topics() == ["cdr"]
+    assert post_together(site, body).json == {"refused": []}
+    assert (len(inbox(site)), site.bus.topics()) == (2, ["cdr"])
+    assert post_together(site, []).json == {"refused": []}
+
+
+def test_of_records_that_come_together_those_that_are_none_are_named(site: Site) -> None:
+    call_id = call(site)
+    answer = post_together(site, [{}, record(call_id), [], {"variables": {"uuid": "u"}}])
+    assert answer.status_code == 200
+    assert [one["place"] for one in answer.json["refused"]] == [0, 2, 3]
+    assert all("no call record" in one["detail"] for one in answer.json["refused"])
+    assert [row["uuid"] for row in inbox(site)] == [call_id]
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b'"text"', b"[1", b"[" * 100_000])
+def test_what_is_no_array_of_records_is_refused(site: Site, body: bytes) -> None:
+    assert post_together(site, body).status_code == 400
+
+
+def test_records_that_come_together_need_the_key_and_have_a_bound(site: Site) -> None:
+    given = [record(call(site))]
+    assert post_together(site, given, key="wrong").status_code == 401
+    assert post_together(site, [record(new_id(), x="y" * 300_000)]).status_code == 413
+    assert post_together(site, given, query="?foo=1").status_code == 400
+    assert inbox(site) == []
 
 
 @pytest.mark.parametrize("of", [str(new_id()), "not-a-uuid", "x" * 36, "../../etc/passwd", 7])

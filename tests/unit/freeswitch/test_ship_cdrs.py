@@ -29,10 +29,13 @@ Answer = int | tuple[int, str] | None
 
 
 class Receiver:
-    """What was posted, and what is answered: a status, one with a Retry-After, or None for a cut line."""
+    """What was posted, and what is answered: a status, one with a Retry-After, or None for a cut line. Without
+    `answer_together` it is a service that knows no records that go together."""
 
     def __init__(self, answer: Callable[[str, bytes], Answer]) -> None:
         self.answer = answer
+        self.answer_together: Callable[[bytes], tuple[int, bytes]] | None = None
+        self.together: list[bytes] = []
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.keys: list[str | None] = []
@@ -48,6 +51,15 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.startswith(ship_cdrs.PATH_OF_MANY):
+                    receiver.together.append(body)
+                    known = receiver.answer_together
+                    status, text = (404, b"") if known is None else known(body)
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+                    return
                 receiver.bodies.append(body)
                 receiver.paths.append(self.path)
                 receiver.keys.append(self.headers["Authorization"])
@@ -123,8 +135,80 @@ def test_what_was_accepted_is_deleted_the_oldest_first(
     assert receiver.bodies == [bodies["a"], bodies["b"], bodies["c"]]
     assert set(receiver.paths) == {"/freeswitch/cdr?node=fs1"}
     assert set(receiver.keys) == {f"Bearer {KEY}"}
-    assert receiver.connections == 1
+    # And one by which it was told that this service knows no records that go together.
+    assert receiver.connections == 2
     assert [path.name for path in spool.iterdir()] == ["notes.txt"]
+
+
+def accepted(*refused: int) -> Callable[[bytes], tuple[int, bytes]]:
+    """Answers as a service that takes all but these places of what comes together."""
+    told = [{"place": place, "detail": "no call record"} for place in refused]
+    return lambda _body: (200, json.dumps({"refused": told}).encode())
+
+
+def test_what_waits_together_goes_together_and_refused_ones_are_kept_aside(
+    spool: Path, receiver: Receiver, shipper: Shipper
+) -> None:
+    receiver.answer_together = accepted(1)
+    for number in range(3):
+        put(spool, f"n{number}", b'{"n":%d}\n' % number, age=10.0 - number)
+    assert shipper.round() == 3
+    assert [json.loads(body) for body in receiver.together] == [[{"n": 0}, {"n": 1}, {"n": 2}]]
+    assert receiver.bodies == []
+    assert (names(spool), names(spool / "refused")) == (set(), {"n1"})
+    put(spool, "alone")
+    assert (shipper.round(), receiver.bodies) == (1, [RECORD])
+
+
+@pytest.mark.parametrize("answer", [(500, b""), (400, b""), (200, b"odd"), (200, b"{}"), (404, b"")])
+def test_what_comes_to_nothing_together_goes_one_by_one(
+    spool: Path, receiver: Receiver, shipper: Shipper, answer: tuple[int, bytes]
+) -> None:
+    receiver.answer_together = lambda _body: answer
+    receiver.answer = lambda _path, body: 500 if b"poison" in body else 204
+    put(spool, "poison", b'{"poison":1}', 1.0)
+    put(spool, "good")
+    assert shipper.round() == 1
+    assert names(spool) == {"poison"}
+    assert len(receiver.together) == 1
+
+
+def test_a_service_that_knows_no_records_that_go_together_is_asked_again_after_a_minute(
+    spool: Path, receiver: Receiver, shipper: Shipper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("freeswitch.conf.ship_cdrs.time.monotonic", lambda: now[0])
+    for later in (0.0, 59.0, 1.0):
+        now[0] += later
+        put(spool, "a")
+        put(spool, "b")
+        assert shipper.round() == 2
+    assert (len(receiver.together), len(receiver.bodies)) == (2, 6)
+
+
+def test_no_more_go_together_than_the_service_takes(
+    spool: Path, receiver: Receiver, shipper: Shipper
+) -> None:
+    receiver.answer_together = accepted()
+    for number in range(7):
+        put(spool, f"n{number}", b'{"x":"%s"}' % (b"y" * 60_000), age=10.0 - number)
+    assert shipper.round() == 7
+    assert [len(json.loads(body)) for body in receiver.together] == [4, 3]
+    assert max(map(len, receiver.together)) <= ship_cdrs.MOST_BYTES
+
+
+def test_what_was_written_anew_while_it_was_posted_with_others_is_posted_again(
+    spool: Path, receiver: Receiver, shipper: Shipper
+) -> None:
+    def rewrite(body: bytes) -> tuple[int, bytes]:
+        put(spool, "b", b'{"another":"call under the same name"}')
+        return accepted()(body)
+
+    receiver.answer_together = rewrite
+    put(spool, "a", age=1.0)
+    put(spool, "b")
+    assert shipper.round() == 1
+    assert names(spool) == {"b"}
 
 
 @pytest.mark.parametrize("status", [400, 409, 410, 413, 415, 422])
@@ -175,7 +259,7 @@ def test_a_kept_connection_that_the_service_has_closed_costs_nothing(
     put(spool, "a", age=1.0)
     put(spool, "b", b'{"cut":1}')
     assert shipper.round() == 2
-    assert receiver.connections == 2
+    assert receiver.connections == 1 + 2
 
 
 def test_a_half_written_record_is_left_alone_until_it_is_whole(
