@@ -303,7 +303,7 @@ def others(call_ids: Sequence[str], campaign_id: str) -> dict[str, tuple[str, An
             ("fs1", "fs1", "h", 1),
         ),
         "api.routes.dialers._OPEN": (dialers_api._OPEN, (["d1"],)),
-        "api.routes.cdr._STORE": (cdr._STORE, ("fs1", "{}", ids[0])),
+        "api.routes.cdr._STORE": (cdr._STORE, (list(ids), ["fs1"] * len(ids), ["{}"] * len(ids))),
     }
 
 
