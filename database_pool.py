@@ -25,6 +25,9 @@ from playhouse.pool import MaxConnectionsExceeded
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
+from database_statements import StatementCursor
+from database_wait import poll, wait
+
 TEST_SECONDS: Final = 0.5
 """For how long one that is in doubt may think about a `SELECT 1`: what is left of a check-out has to open another."""
 GONE_SECONDS: Final = 2.0
@@ -32,8 +35,6 @@ GONE_SECONDS: Final = 2.0
 KNOWS_TRANSACTION_TIMEOUT: Final = 170_000
 """The first version whose `transaction_timeout` ends a transaction of which the rest does not come."""
 
-# gevent's own poll switches to the hub even where it is told not to wait.
-_poll: Final[Callable[[], Any]] = monkey.get_original("select", "poll")
 _socket: Final[Callable[..., Any]] = monkey.get_original("socket", "socket")
 
 Answer = TypeVar("Answer")
@@ -56,7 +57,10 @@ class PooledConnection(psycopg.Connection[Any]):
         """
         self.used = True
         try:
-            answer: Answer = super().wait(gen, interval, timeout)
+            if timeout is not None:
+                answer: Answer = super().wait(gen, interval, timeout)
+            else:
+                answer = wait(gen, self.pgconn.socket)
         except psycopg.Error:
             raise
         except BaseException:
@@ -84,9 +88,9 @@ class PooledConnection(psycopg.Connection[Any]):
 
     def has_unasked_input(self) -> bool:
         """Whether the server, or the kernel in its place, has said something since: that it is gone, mostly."""
-        poll = _poll()
-        poll.register(self.pgconn.socket, POLLIN)
-        return bool(poll.poll(0))
+        asked = poll()
+        asked.register(self.pgconn.socket, POLLIN)
+        return bool(asked.poll(0))
 
 
 class PoolTurns:
@@ -237,7 +241,7 @@ class Pool(PostgresqlDatabase):
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             connection: PooledConnection = self.connection()  # type: ignore[no-untyped-call]
             with connection.pipeline():
-                cursors = [connection.execute(sql.encode(), parameters) for sql, parameters in statements]
+                cursors = [connection.cursor().execute(sql, parameters) for sql, parameters in statements]
             return [[] if cursor.description is None else cursor.fetchall() for cursor in cursors]
 
     def _working_connection(self) -> PooledConnection:
@@ -269,7 +273,9 @@ class Pool(PostgresqlDatabase):
     def _open(self) -> PooledConnection:
         try:
             with ExitStack() as undo:
-                connection = PooledConnection.connect(self.database, autocommit=True, **self.connect_params)
+                connection = PooledConnection.connect(
+                    self.database, autocommit=True, cursor_factory=StatementCursor, **self.connect_params
+                )
                 undo.callback(connection.close)
                 self._bound(connection)
                 undo.pop_all()

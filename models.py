@@ -19,6 +19,7 @@ from database import (
     transaction,
 )
 from database_pool import Pool
+from database_statements import plain_array
 from ids import new_id
 from states import (
     CAMPAIGN_TRANSITIONS,
@@ -114,6 +115,7 @@ __all__ = [
     "db",
     "new_id",
     "open_pool",
+    "plain_array",
     "rows",
     "rows_as",
     "transaction",
