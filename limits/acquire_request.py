@@ -208,7 +208,7 @@ def _numbers(caps: NumberCaps) -> list[list[object]]:
 
 def _remembering(tenant: TenantCaps, own: NumberCaps) -> TenantCaps:
     """A tenant's caps, of which calls are known as far back as those of one of its calls look."""
-    if own.longest_ms <= tenant.number.longest_ms:
+    if own is tenant.number or own.longest_ms <= tenant.number.longest_ms:
         return tenant
     return replace(tenant, number=replace(tenant.number, memory_ms=own.longest_ms))
 

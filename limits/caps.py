@@ -60,6 +60,9 @@ class NumberCaps:
     @property
     def windows(self) -> list[list[int]]:
         """[calls, ms] of each window that has a cap."""
+        if self.calls_24h is None and self.calls_7d is None and self.calls_30d is None:
+            # Asked of every call, most of which have none.
+            return []
         caps = ((self.calls_24h, 1), (self.calls_7d, 7), (self.calls_30d, 30))
         life = round(PERMIT_LIFE * 1000)
         return [[calls, days * DAY_SECONDS * 1000 + life] for calls, days in caps if calls is not None]

@@ -20,7 +20,7 @@ from dialer.calling_hours_sql import closes_in, is_open, not_expired
 from dialer.dispatch.due import Due, NextDue, due, next_due
 from dialer.dispatch.postponing import RESTING, Postponed, postpone, postpone_resting
 from dialer.record.outcomes import AT, OUTBOX_ID, TO_OUTBOX
-from models import Pool, db, open_pool
+from models import Pool, db, open_pool, plain_array
 
 CLAIM_SECONDS = 1.0
 LOCK_SECONDS = 0.1
@@ -214,17 +214,17 @@ def claim(
     generations = {item.campaign_id: item.generation for item in wanted}
     pool = db if through is None else through
     parameters: dict[str, Any] = {
-        "campaigns": list(generations),
-        "generations": list(generations.values()),
-        "contacts": [item.contact_id for item in wanted],
-        "calls": [item.call_id for item in wanted],
+        "campaigns": plain_array(generations),
+        "generations": plain_array(generations.values()),
+        "contacts": plain_array([item.contact_id for item in wanted]),
+        "calls": plain_array([item.call_id for item in wanted]),
         "nodes": [item.node for item in wanted],
         "cores": [item.core_uuid for item in wanted],
-        "gateways": [item.gateway_id for item in wanted],
-        "sends": [item.sends for item in wanted],
-        "ring": [item.ring_seconds for item in wanted],
-        "longest": [item.max_seconds for item in wanted],
-        "seconds": [item.second_leg_gateway_id for item in wanted],
+        "gateways": plain_array([item.gateway_id for item in wanted]),
+        "sends": plain_array([item.sends for item in wanted]),
+        "ring": plain_array([item.ring_seconds for item in wanted]),
+        "longest": plain_array([item.max_seconds for item in wanted]),
+        "seconds": plain_array([item.second_leg_gateway_id for item in wanted]),
         "digests": [None if number_hash is None else number_hash(item.phone_number) for item in wanted],
         "rests": [item.rests for item in wanted],
         "numbers": [item.phone_number for item in wanted],

@@ -16,7 +16,7 @@ import orjson
 from campaigns.further_numbers import following, has_other, opens_for, without_current
 from dialer.calling_hours_sql import within
 from live.stream_events import StreamEvent, contact_event
-from models import Pool, db, open_pool
+from models import Pool, db, open_pool, plain_array
 
 RECORD_SECONDS = 60.0
 """Statements here are small; one that takes so long is lost, and its work done again."""
@@ -337,10 +337,10 @@ def write(
     touched = [*(s.call_id for s in seen), *(a.call_id for a in answered), *ending]
     moving = [(_ANSWERED, items_of(answered) | ours)] if answered else []
     if ended:
-        moving += [(_LOCK_CAMPAIGNS, {"calls": ending}), (_ENDED, items_of(ended) | ours)]
+        moving += [(_LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (_ENDED, items_of(ended) | ours)]
     noting = [(_SEEN, items_of(seen))] if seen else []
     with pool.connection_context():
-        found = pool.run_together([(LOCK_CALLS, (touched,)), *noting, *moving])
+        found = pool.run_together([(LOCK_CALLS, (plain_array(touched),)), *noting, *moving])
         told = [
             Told(*row)
             for (sql, _), moved in zip(moving, found[1 + len(noting) :], strict=True)
@@ -361,4 +361,4 @@ def items_of(items: Sequence[Seen | Answered | Ended]) -> dict[str, Any]:
         {name: value for name, value in zip(item._fields, item, strict=True) if value is not None}
         for item in items
     ]
-    return {"items": orjson.dumps(given).decode(), "calls": [item.call_id for item in items]}
+    return {"items": orjson.dumps(given).decode(), "calls": plain_array([item.call_id for item in items])}
