@@ -405,20 +405,26 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     def _write_at_once(self, data: bytes) -> int:
         """How many bytes the kernel takes now. Raises NotConnected where it refuses the connection: it took none."""
         try:
-            return os.write(self.sock.fileno(), data)
-        except BlockingIOError:
-            return 0
+            return self._taken_at_once(data)
         except OSError as exc:
             self._broken |= exc.errno != EPIPE
             reason = f"write failed: {exc}"
             self.close(reason)
             raise NotConnected(self.node, reason) from exc
 
+    def _taken_at_once(self, data: bytes) -> int:
+        try:
+            return os.write(self.sock.fileno(), data)
+        except BlockingIOError:
+            return 0
+
     def _send_whole(self, data: bytes) -> None:
         reason = "a write was interrupted"
         sent = False
         try:
-            self.sock.sendall(data)
+            # The kernel mostly takes all of it. gevent's `sendall` costs three times as much.
+            if rest := data[self._taken_at_once(data) :]:
+                self.sock.sendall(rest)
             sent = True
         except OSError as exc:
             self._broken |= exc.errno not in (None, EPIPE)
