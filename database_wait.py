@@ -18,6 +18,8 @@ from psycopg.waiting import Ready, Wait
 
 # gevent's own poll switches to the hub even where it is told not to wait.
 poll: Final[Callable[[], Any]] = monkey.get_original("select", "poll")
+MOST_AT_ONCE: Final = 16
+"""So many steps an exchange takes without letting others run: a long answer, or a list on its way, has thousands."""
 _BOTH: Final = POLLIN | POLLOUT
 _ASKED: Final = (0, POLLIN, POLLOUT, _BOTH)
 """What the kernel is asked for, by what libpq wants: bit 1 to read, bit 2 to write, as for the hub's watchers."""
@@ -31,17 +33,21 @@ def wait(steps: PQGen[Answer], fileno: int) -> Answer:
 
     Raises what the exchange raises, and OperationalError where the socket is closed.
     """
+    at_once = 0
     try:
         wanted = next(steps)
         while True:
-            wanted = steps.send(_ready(fileno, wanted))
+            at_once = 0 if at_once == MOST_AT_ONCE else at_once + 1
+            wanted = steps.send(_ready(fileno, wanted, ask_first=at_once > 0))
     except StopIteration as done:
         answer: Answer = done.value
         return answer
 
 
-def _ready(fileno: int, wanted: Wait) -> Ready:
-    """For which of what is wanted the socket is ready, once it is for any."""
+def _ready(fileno: int, wanted: Wait, *, ask_first: bool) -> Ready:
+    """For which of what is wanted the socket is ready, once it is for any; by way of the hub without `ask_first`."""
+    if not ask_first:
+        _wait_in_hub(fileno, int(wanted))
     asked = poll()
     asked.register(fileno, _ASKED[wanted])
     while not (found := asked.poll(0)):
