@@ -11,7 +11,9 @@ from limits.caps import FURTHEST_TURN
 SAMPLES = 20
 FIRST_LEAD = 0.010
 LONGEST_LEAD = FURTHEST_TURN / 2
-SHORTEST_HORIZON = 0.060
+SHORTEST_HORIZON = 0.160
+"""Half of it lies between two questions for a rate's turns, each of which costs a claim: at 50 calls a second four
+share one. Longer, and the slots of calls that wait for their turns would be missed."""
 BATCHES_AHEAD = 4
 """A look takes as long as its batch; with turns for a few of them in hand no instant passes unused while one is
 late."""

@@ -35,9 +35,10 @@ from models import Pool
 
 log = structlog.get_logger()
 
-GROUP_SECONDS = 0.02
+GROUP_SECONDS = 0.05
+"""So long a report waits for others: a commit, and what follows it, costs much the same whatever it holds."""
 GROUP_SIZE = 500
-BEHIND_SECONDS = 0.1
+BEHIND_SECONDS = 0.13
 BEHIND_COMMITS = 4
 """Reports that wait for longer than that, or than so many commits take where each has little to write, are more than
 this process can write."""

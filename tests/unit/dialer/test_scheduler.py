@@ -521,13 +521,18 @@ def test_under_a_full_cap_each_tenant_gets_its_share_and_each_of_its_campaigns(
         for call in over:
             world.live_calls.remove(call.call_id)
         world.scheduler.calls_over(over)
-        world.step(0.04)
+        world.step(LOOK_SECONDS)
     tenants = Counter(request.tenant_id for request in world.originates)
     assert tenants.total() > 100 * granted
     assert 0.45 <= tenants["one"] / tenants.total() <= 0.55
     served = Counter(request.campaign_id for request in world.originates)
     counts = [served[plan.campaign_id] for plan in many]
     assert max(counts) - min(counts) <= 2
+
+
+LOOKS = 10
+"""In a second: what one gives has to be asked for by the next, and half a horizon lies between two questions."""
+LOOK_SECONDS = 1 / LOOKS
 
 
 def share_of_each_second(world: World, rate: int | None) -> list[Counter[str]]:
@@ -542,12 +547,12 @@ def share_of_each_second(world: World, rate: int | None) -> list[Counter[str]]:
     seconds = []
     for second in range(6):
         before = Counter(request.campaign_id for request in world.originates)
-        for tick in range(20):
+        for tick in range(LOOKS):
             if rate is not None:
-                room[0] = rate * (tick + 1) // 20 - rate * tick // 20
+                room[0] = rate * (tick + 1) // LOOKS - rate * tick // LOOKS
             for call in list(world.live_calls):
                 world.live_calls.remove(call.call_id)
-            world.step(0.05)
+            world.step(LOOK_SECONDS)
         # At first each asks for a few at a time, and for more as it gets them.
         if second:
             seconds.append(Counter(request.campaign_id for request in world.originates) - before)
@@ -564,7 +569,7 @@ def test_each_second_is_shared_by_weight_and_none_of_it_is_left(world: World, ra
     world.run(heavy, light, small, contacts=20_000)
     shares = {heavy.campaign_id: 0.6, light.campaign_id: 0.15, small.campaign_id: 0.25}
     for calls in share_of_each_second(world, rate):
-        assert calls.total() == (rate or 20 * MOST)
+        assert calls.total() == (rate or LOOKS * MOST)
         for campaign_id, share in shares.items():
             assert abs(calls[campaign_id] / calls.total() - share) <= 0.1
             # And closer than that: to two calls, however many there are.
@@ -578,7 +583,7 @@ def test_what_a_heavy_campaign_cannot_use_goes_to_the_others(world: World) -> No
     world.run(heavy, light, contacts=5_000)
     for calls in share_of_each_second(world, 200):
         assert calls.total() == 200
-        assert calls[heavy.campaign_id] == 20
+        assert calls[heavy.campaign_id] == LOOKS
 
 
 def test_a_thousand_campaigns_that_wait_for_one_cap_cost_a_few_requests_a_look(world: World) -> None:

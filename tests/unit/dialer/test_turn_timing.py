@@ -38,7 +38,7 @@ def test_a_database_that_became_slow_or_fast_is_known_after_twenty_batches() -> 
 
 def test_the_horizon_is_some_batches_and_never_too_short_to_keep_a_rate() -> None:
     assert measured(0.001, 0.001).horizon == SHORTEST_HORIZON
-    slow = measured(0.030, 0.030)
+    slow = measured(0.040, 0.040)
     assert slow.horizon == pytest.approx(4 * slow.lead)
 
 
