@@ -124,4 +124,20 @@ CONNECTIONS = (
         "if False:",
         (f"{RECORDER}::test_a_group_that_takes_too_long_is_written_in_smaller_ones",),
     ),
+    Mutation(
+        "an exchange that keeps its turn",
+        "while a long list is written to the database nobody else of the process is answered",
+        "database_wait.py",
+        "at_once = 0 if at_once == MOST_AT_ONCE else at_once + 1",
+        "at_once = 1",
+        ("tests/unit/test_database_wait.py::test_others_run_while_an_exchange_has_nothing_to_wait_for",),
+    ),
+    Mutation(
+        "a name that is asked for twice",
+        "a statement that names a value twice takes another in its place",
+        "database_statements.py",
+        "places.setdefault(found['name'], len(places) + 1)",
+        "len(places) + places.setdefault(found['name'], 1)",
+        ("tests/unit/test_database_statements.py::test_values_stand_in_the_order_of_the_text",),
+    ),
 )

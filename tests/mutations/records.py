@@ -276,7 +276,7 @@ COUNTS = (
         "end without the campaign's lock",
         "a stop that runs beside an end leaves a contact pending for ever",
         "dialer/record/outcomes.py",
-        'moving += [(_LOCK_CAMPAIGNS, {"calls": ending}), (_ENDED,',
+        'moving += [(_LOCK_CAMPAIGNS, {"calls": plain_array(ending)}), (_ENDED,',
         "moving += [(_ENDED,",
         (f"{ORDERS}::test_an_end_waits_for_the_stop_that_runs_beside_it",),
     ),

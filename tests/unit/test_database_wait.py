@@ -44,7 +44,7 @@ def test_what_is_not_ready_is_waited_for_while_others_run(ends: tuple[socket.soc
     assert later.value == 1
 
 
-def test_others_run_however_long_an_exchange_has_nothing_to_wait_for(
+def test_others_run_while_an_exchange_has_nothing_to_wait_for(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ran: list[int] = []
