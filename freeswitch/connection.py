@@ -12,7 +12,6 @@ close until the node closes too: a node that went silent carries out what is in 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,7 +31,7 @@ from freeswitch.event_queue import MAX_WAITING_EVENTS, EventQueue, Record
 from freeswitch.joined_write import cut
 from freeswitch.pending_commands import OnRead, OnReply, PendingCommand, PendingCommands
 from freeswitch.protocol import Frame, FrameDecoder, ProtocolError, encode_command
-from freeswitch.sockets import drop_unsent, open_socket
+from freeswitch.sockets import drop_unsent, open_socket, read_at_once, write_at_once
 
 __all__ = [
     "AuthRefused",
@@ -318,15 +317,19 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
             self._take(frames)
             if fault is not None:
                 raise fault
-            # recv() returns at once while there is data: without this a flood starves every greenlet.
-            let_others_run()
         return "closed by us"
 
     def _receive(self) -> bytes | None:
         """What the node sent, nothing at its end, None where it is silent. Raises OSError where the connection broke:
         the end that the socket tells after that is none of the node's."""
         try:
-            data: bytes = self.sock.recv(_READ_BYTES)
+            data = read_at_once(self.sock, _READ_BYTES)
+            if data is None:
+                data = self.sock.recv(_READ_BYTES)
+            else:
+                # What was read before comes first. While there is data nothing is waited for: without this a flood
+                # starves every greenlet.
+                let_others_run()
         except OSError as exc:
             if isinstance(exc, TimeoutError) and exc.errno is None:
                 return None
@@ -342,7 +345,6 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
         with suppress(OSError):
             while not (self.peer_closed.is_set() or self._broken) and time.monotonic() < deadline:
                 self._receive()
-                let_others_run()
         if not self.peer_closed.is_set():
             drop_unsent(self.sock)
         self.sock.close()
@@ -405,25 +407,19 @@ class EslConnection(InboundESL, Generic[Record]):  # type: ignore[misc]
     def _write_at_once(self, data: bytes) -> int:
         """How many bytes the kernel takes now. Raises NotConnected where it refuses the connection: it took none."""
         try:
-            return self._taken_at_once(data)
+            return write_at_once(self.sock, data)
         except OSError as exc:
             self._broken |= exc.errno != EPIPE
             reason = f"write failed: {exc}"
             self.close(reason)
             raise NotConnected(self.node, reason) from exc
 
-    def _taken_at_once(self, data: bytes) -> int:
-        try:
-            return os.write(self.sock.fileno(), data)
-        except BlockingIOError:
-            return 0
-
     def _send_whole(self, data: bytes) -> None:
         reason = "a write was interrupted"
         sent = False
         try:
             # The kernel mostly takes all of it. gevent's `sendall` costs three times as much.
-            if rest := data[self._taken_at_once(data) :]:
+            if rest := data[write_at_once(self.sock, data) :]:
                 self.sock.sendall(rest)
             sent = True
         except OSError as exc:

@@ -1,7 +1,8 @@
-"""Opens the TCP connection to a node; its close and keepalive options."""
+"""Opens the TCP connection to a node; its close and keepalive options; what it takes and has without waiting."""
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import suppress
 from typing import Final
@@ -40,6 +41,22 @@ def open_socket(host: str, port: int, timeout: float, io_timeout: float) -> sock
         if connected:
             return sock
     raise failure
+
+
+def read_at_once(sock: socket.socket, most: int) -> bytes | None:
+    """What lies ready at a socket, nothing at its end; None where that has to be waited for. Raises OSError."""
+    try:
+        return os.read(sock.fileno(), most)
+    except BlockingIOError:
+        return None
+
+
+def write_at_once(sock: socket.socket, data: bytes) -> int:
+    """How many bytes of `data` the kernel takes now. Raises OSError."""
+    try:
+        return os.write(sock.fileno(), data)
+    except BlockingIOError:
+        return 0
 
 
 def drop_unsent(sock: socket.socket) -> None:

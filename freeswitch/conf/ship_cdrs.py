@@ -229,7 +229,7 @@ class Shipper:
             if record is None:
                 continue
             size += len(record.body) + 1
-            if size > MOST_BYTES:
+            if size >= MOST_BYTES:
                 self._ship(together)
                 together, size = [], len(record.body) + 1
             together.append(record)
