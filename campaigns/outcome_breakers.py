@@ -16,9 +16,10 @@ from models import rows
 MOST_RETURNS = 2
 """So often a contact comes back: one whose number is dead for good trips a breaker each time."""
 NOT_DECLINED = """
-(call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE"""
-"""Of a call that ended suspiciously: nobody was rung and declined (603; 607, unwanted). That is a person's answer,
-whatever was wrong with other calls, and whoever gave it is not rung again for nothing."""
+(call.disposition = 'node_fault'
+    OR call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE"""
+"""Of a call that ended suspiciously: nobody was rung and declined (603; 607, unwanted), or picked up and heard
+nothing. The first is a person's answer, whatever was wrong with other calls; neither is rung again for nothing."""
 WORD = "breaker"
 """The `blocked_reason` of a campaign that it holds."""
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from campaigns.dispositions import Disposition
 from dialer.live_calls import LiveCall
+from dialer.record.call_end import NO_CODEC
 from dialer.record.outcomes import Ended
 
 WINDOW = timedelta(seconds=120)
@@ -53,8 +54,10 @@ def sign(call: LiveCall, ended: Ended) -> Sign | None:
     """What the end of a call says; None for one that says nothing: it never left, or failed by the platform's fault.
 
     An answer of at most 2 s is suspicious where the far end hung up: whom our own agent has told all that it had to
-    tell in a second was reached.
+    tell in a second was reached. So is a codec that no node has, with which a phone picks up, or a carrier for all.
     """
+    if ended.disposition == Disposition.NODE_FAULT and ended.cause == NO_CODEC:
+        return Sign.SUSPICIOUS
     if ended.sent_age is None or ended.disposition not in COUNTED:
         return None
     if ended.disposition in _SUSPICIOUS:

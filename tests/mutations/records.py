@@ -273,6 +273,14 @@ COUNTS = (
         (f"{CLAIMS}::test_a_claim_commits_call_rows_before_anything_is_sent",),
     ),
     Mutation(
+        "a carrier whose codec no node has",
+        "a whole list picks up for nothing, as all of them ring",
+        "dialer/capacity/suspicion.py",
+        "    if ended.disposition == Disposition.NODE_FAULT and ended.cause == NO_CODEC:\n",
+        "    if False:\n",
+        ("tests/unit/dialer/test_suspicion.py::test_whoever_picks_up_without_a_codec_tells_of_the_carrier",),
+    ),
+    Mutation(
         "end without the campaign's lock",
         "a stop that runs beside an end leaves a contact pending for ever",
         "dialer/record/outcomes.py",

@@ -251,6 +251,9 @@ def test_who_was_called_since_or_picked_up_does_not_come_back(world: World) -> N
     answered, calls = called(world, 2, status="completed", disposition="answered", answered_at="now")
     assert outcome_breaker_rows.release(trip(world, answered, calls), "d") == []
     assert counts(answered) == {"completed": 2}
+    heard_nothing, calls = called(world, 2, disposition="node_fault", sip_status=None)
+    assert outcome_breaker_rows.release(trip(world, heard_nothing, calls), "d") == []
+    assert counts(heard_nothing) == {"failed": 2}
     assert one("SELECT count(*) AS n FROM contact WHERE status = 'completed' AND attempts = 1")["n"] == 2
 
 

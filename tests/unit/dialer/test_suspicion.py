@@ -59,6 +59,14 @@ def test_what_ends_as_nobody_would_end_it_is_suspicious(cause: str, status: int)
     assert ended(cause, status) is Sign.SUSPICIOUS
 
 
+@pytest.mark.parametrize(("without_codec", "expected"), [(True, Sign.SUSPICIOUS), (False, None)])
+def test_whoever_picks_up_without_a_codec_tells_of_the_carrier(
+    without_codec: bool, expected: Sign | None
+) -> None:
+    """A node without a port says nothing of it: it is rested for that."""
+    assert ended("INCOMPATIBLE_DESTINATION", None, rang=True, no_codec=without_codec) is expected
+
+
 @pytest.mark.parametrize(
     ("cause", "status"), [("NO_USER_RESPONSE", 480), ("INCOMPATIBLE_DESTINATION", 488), ("NO_ANSWER", 487)]
 )
