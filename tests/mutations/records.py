@@ -177,7 +177,7 @@ ATTEMPTS = (
         "called again after declining",
         "a person who was rung and pressed the call away is rung again, uncounted, when a breaker is released",
         "campaigns/outcome_breakers.py",
-        "    OR call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE",
+        " OR call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE",
         ") IS NOT TRUE",
         (f"{HELD}::test_who_was_rung_and_declined_is_charged_and_does_not_come_back",),
     ),
