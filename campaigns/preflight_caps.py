@@ -20,7 +20,6 @@ _GATEWAYS = """
     FROM gateway AS own, LATERAL jsonb_array_elements_text(jsonb_build_array(own.id) || own.failover)
         WITH ORDINALITY AS named (id, place) JOIN gateway AS other ON other.id::text = named.id
     WHERE own.id = %s AND other.deleted_at IS NULL ORDER BY named.place"""
-_RESERVED = "SELECT reserved_concurrency AS kept FROM call_limits WHERE tenant_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,8 @@ def caps(one: Mapping[str, Any], outcomes: Sequence[Outcome], numbers: Sequence[
     """The caps over a campaign that calls these numbers."""
     nodes, used = house.nodes, house.used
     limits = Limits.of(one["tenant_id"])
-    found = rows(_RESERVED, one["tenant_id"])
-    kept = found[0]["kept"] if found else 0
-    tenant_places = None if limits.concurrent_max is None else max(0, limits.concurrent_max - kept)
+    most, kept = limits.concurrent_max, limits.reserved_concurrency
+    tenant_places = None if most is None else max(0, most - kept)
     per_minute = limits.calls_per_minute
     rate, channels = gateway_caps(routes(one["gateway_id"]), numbers)
     return Caps(

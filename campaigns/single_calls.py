@@ -37,7 +37,7 @@ _OLDER = "SELECT 1 FROM dialer WHERE settled_at IS NULL AND coalesce(knows, 0) <
 _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('single call ' || %s, 0)) AS taken"
 _HALTED = "SELECT 1 FROM halt WHERE scope IN ('*', %s)"
 _LIMITS = """
-    SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max
+    SELECT concurrent_max, calls_per_minute, daily_calls_max, daily_minutes_max, reserved_concurrency
     FROM call_limits WHERE tenant_id = %s"""
 _WAITING = """
     SELECT count(*)::int AS n FROM campaign JOIN contact ON contact.campaign_id = campaign.id
@@ -124,12 +124,13 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A tenant's four caps; None is unlimited."""
+    """A tenant's four caps; None is unlimited. `reserved_concurrency`: so many of its places are single calls'."""
 
     concurrent_max: int | None = None
     calls_per_minute: int | None = None
     daily_calls_max: int | None = None
     daily_minutes_max: int | None = None
+    reserved_concurrency: int = 0
 
     @classmethod
     def of(cls, tenant_id: str) -> Self:
