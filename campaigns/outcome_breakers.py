@@ -15,7 +15,7 @@ from models import rows
 
 MOST_RETURNS = 2
 """So often a contact comes back: one whose number is dead for good trips a breaker each time."""
-NOT_DECLINED = """
+MAY_RING_AGAIN = """
 (call.disposition = 'node_fault'
     OR call.progress_at IS NOT NULL AND (call.disposition = 'rejected' OR call.sip_status = 607)) IS NOT TRUE"""
 """Of a call that ended suspiciously: nobody was rung and declined (603; 607, unwanted), or picked up and heard
@@ -43,7 +43,7 @@ WHERE call.id = ANY(ARRAY(
         FROM breaker_tally AS tally JOIN breaker ON breaker.id = tally.breaker_id AND breaker.released_at IS NULL
         WHERE tally.campaign_id = %s AND tally.breaker_id IS NOT NULL))
     AND contact.sends = call.seq AND contact.status = 'failed' AND contact.breaker_returns < %s
-    AND {NOT_DECLINED}
+    AND {MAY_RING_AGAIN}
 LIMIT 1
 """
 _EXEMPT = """

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from campaigns.outcome_breakers import MOST_RETURNS, NOT_DECLINED
+from campaigns.outcome_breakers import MAY_RING_AGAIN, MOST_RETURNS
 from campaigns.routing import destination, match_length
 from dialer.capacity.suspicion import Suspect, Tally
 from dialer.record.outcomes import MOVED, Told
@@ -86,7 +86,7 @@ WHERE call.id = ANY(ARRAY(
         WHERE breaker.released_at IS NULL AND breaker.probe_at <= now()))
     AND campaign.status = 'running'
     AND contact.status = 'failed' AND contact.sends = call.seq AND contact.breaker_returns < %s
-    AND {NOT_DECLINED}
+    AND {MAY_RING_AGAIN}
     AND NOT EXISTS (SELECT 1 FROM contact AS waits WHERE waits.campaign_id = campaign.id AND waits.waiting
         AND waits.status = 'pending')
     AND NOT EXISTS (SELECT 1 FROM call AS up WHERE up.campaign_id = campaign.id AND up.ended_at IS NULL)
@@ -117,7 +117,7 @@ WITH held AS (
     FROM call JOIN contact ON contact.id = call.contact_id JOIN campaign ON campaign.id = contact.campaign_id
     WHERE call.id = ANY(%(calls)s::uuid[]) AND contact.sends = call.seq
         AND contact.status IN ('failed', 'pending') AND contact.breaker_returns < %(most)s
-        AND {NOT_DECLINED}
+        AND {MAY_RING_AGAIN}
         AND campaign.status IN ('running', 'paused') AND campaign.breaker_exempt_at IS NULL
     ORDER BY contact.id FOR UPDATE OF contact
 ), uncounted AS (
