@@ -69,7 +69,8 @@ class Child:
         self._restart = restart
         self._process: subprocess.Popen[bytes] | None = None
         self._asked_to_end = threading.Event()
-        self._thread = threading.Thread(target=self._supervise, name=f"supervise {name}", daemon=True)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch_over, name=f"supervise {name}", daemon=True)
 
     @property
     def pid(self) -> int | None:
@@ -94,10 +95,18 @@ class Child:
             _kill_group(self._process)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether it has ended for good within `seconds`."""
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-        return not self._thread.is_alive()
+        """Whether it has ended for good within `seconds`; so is one that was never started.
+
+        Not by joining the thread: a join that a signal interrupts takes it for ended from then on (CPython 3.11), and
+        a process that then ends while its thread writes a line is aborted.
+        """
+        return self._thread.ident is None or self._over.wait(seconds)
+
+    def _watch_over(self) -> None:
+        try:
+            self._supervise()
+        finally:
+            self._over.set()
 
     def _supervise(self) -> None:
         delay = BACKOFF_FIRST_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +128,29 @@ import signal, sys
 from local.process import spawn
 print(spawn(["/bin/sh", "-c", sys.argv[1]]).pid, flush=True)
 signal.pause()
+"""
+
+
+def test_a_wait_that_a_signal_interrupts_does_not_take_the_child_for_ended() -> None:
+    """In a process of its own: here threads are greenlets."""
+    said = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
+    assert (said.stdout.split(), said.returncode) == (["interrupted", "False", "True"], 0), said.stderr
+
+
+INTERRUPTED = """
+import os, signal
+from local.supervisor import Child
+child = Child("one", ["/bin/sh", "-c", "echo up; exec sleep 600"], env=os.environ, cwd="/", restart=False,
+              output=lambda name, line: os.kill(os.getpid(), signal.SIGINT))
+child.start()
+try:
+    child.wait()
+except KeyboardInterrupt:
+    print("interrupted", child.wait(0))
+child.kill()
+print(child.wait(60))
 """
 
 
