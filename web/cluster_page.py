@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.ask import ask
+from web.ask import Refused, ask
 from web.blueprint import blp
 from web.pages import fragment, page, shown
 
@@ -53,7 +53,18 @@ def _cluster() -> dict[str, object]:
     return {
         "nodes": nodes,
         "gateways": gateways,
-        "dialers": ask("GET", "/dialers", {"limit": 1000})["dialers"],
+        "dialers": _dialers(),
         "usage": usage,
         "carried": {one["gateway_id"]: one for one in usage["gateways"]},
     }
+
+
+def _dialers() -> list[dict[str, Any]] | None:
+    """None while Redis is away, where alone it is known who lives."""
+    try:
+        found: list[dict[str, Any]] = ask("GET", "/dialers", {"limit": 1000})["dialers"]
+    except Refused as refused:
+        if refused.status != 503:
+            raise
+        return None
+    return found

@@ -10,7 +10,7 @@ import pytest
 
 from models import new_id
 from tests.integration.api.resource_routes import NODES
-from tests.integration.api.site import OTHER, Site
+from tests.integration.api.site import OTHER, Site, lose_redis
 from tests.integration.web import hostile
 from tests.integration.web.browser import Browser
 from tests.integration.web.statements import MOST_STATEMENTS, counted
@@ -179,6 +179,23 @@ def test_the_cluster_is_told_node_by_node_and_drained_from_there(site: Site) -> 
     finally:
         site.use(settings=settings)
         site.sql("DELETE FROM node_drain")
+
+
+def test_without_redis_the_cluster_says_what_is_not_known_and_the_rest_stands(site: Site) -> None:
+    settings = site.services.settings
+    site.use(settings=replace(settings, nodes=NODES))
+    try:
+        platform = Browser(site, "platform")
+        lose_redis(site)
+        for path in ("/cluster", "/cluster/part"):
+            said = platform.text(path)
+            assert "fs1 127.0.0.1:8021 nobody tells" in said
+            assert "trunk works" in said
+            assert "How much is in use is not known just now" in said
+            assert "Which dialers are alive is not known just now: Redis is out of reach." in said
+            assert "No dialer is alive" not in said
+    finally:
+        site.use(settings=settings)
 
 
 def test_the_form_of_a_campaign_goes_to_the_api_under_the_session(site: Site) -> None:
