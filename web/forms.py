@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms import BooleanField, Form, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are of 3.2
 from wtforms.validators import InputRequired, Optional
 
-from web.agent_words import KINDS
+from web.agent_words import ALL, COLUMNS, KINDS, MESSAGES
 
 ROLE_WORDS: Mapping[str, str] = {
     "read": "read: look at everything of the tenant",
@@ -17,6 +17,7 @@ ROLE_WORDS: Mapping[str, str] = {
     "admin": "admin: also agents and keys",
     "platform": "platform: the operator of the installation",
 }
+VOICES = "Of a spoken text: awb, kal, rms or slt. Empty: the usual one."
 
 
 def offered(pairs: Iterable[tuple[str, str]]) -> list[Any]:
@@ -28,17 +29,35 @@ class AgentForm(Form):
     """An agent."""
 
     name = StringField("Name", [InputRequired()])
-    kind = SelectField("Who picks up", choices=offered((word, words) for word, words, _ in KINDS))
+    kind = SelectField(
+        "Who picks up",
+        choices=offered((word, words) for word, words, _ in KINDS),
+        validate_choice=False,
+    )
     value = StringField(
         "What to say or play, or where to",
         description="A text, a file or https address, a tone, a queue, a number, an extension, a room, or host:port."
         " {column} stands for what a contact’s list says.",
+        default="",
     )
+    voice = StringField("Voice", description=VOICES, default="")
     gateway_id = SelectField(
-        "By which gateway", validate_choice=False, description="Only to connect to a number."
+        "By which gateway", validate_choice=False, description="Only to connect to a number.", default=""
     )
     ring_timeout_seconds = IntegerField("Let it ring for (seconds)", [InputRequired()], default=30)
     max_call_seconds = IntegerField("End a call after (seconds)", [InputRequired()], default=1800)
+    columns = SelectField("What travels with the call", choices=offered(COLUMNS), default=ALL)
+    variables = TextAreaField(
+        "These columns", description="One on each line, as the list names them.", default=""
+    )
+    message = SelectField(
+        "Whom nobody joins hears",
+        choices=offered(MESSAGES),
+        default="",
+        description="Where no agent is there within 2 s of the answer. The call is abandoned then.",
+    )
+    message_value = StringField("That text or recording", default="")
+    message_voice = StringField("Voice of that text", description=VOICES, default="")
 
 
 class NumberForm(Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from wtforms import Form
 
 from api.auth import current_caller
 from api.key_digest import ROLES
-from web.agent_words import action_of, action_sentence, form_of
+from web.agent_words import KINDS, action_sentence, changed, fields_of, message_sentence, said_by
 from web.ask import Refused, ask
 from web.blueprint import blp
 from web.forms import ROLE_WORDS, AgentForm, KeyForm, LimitsForm, NumberForm, first_fault, offered
@@ -34,7 +35,7 @@ def agents() -> Response:
 def make_agent() -> AnyResponse:
     """Make one."""
     form = AgentForm(request.form)
-    return _saved(form, lambda: ask("POST", "/agents", body=_agent(form)), _agents, "board.agents")
+    return _saved(form, lambda: ask("POST", "/agents", body=said_by(form.data)), _agents, "board.agents")
 
 
 @blp.get("/agents/<agent_id>")
@@ -42,22 +43,24 @@ def make_agent() -> AnyResponse:
 def agent(agent_id: str) -> Response:
     """Change one."""
     found = ask("GET", f"/agents/{quote(agent_id, safe='')}")
-    kind, value, gateway_id = form_of(found["action"])
-    return _agents(
-        AgentForm(data=found | {"kind": kind, "value": value, "gateway_id": gateway_id}), found=found
-    )
+    filled = fields_of(found)
+    return _agents(AgentForm(data=filled), found=found, filled=filled)
 
 
 @blp.post("/agents/<agent_id>")
 @page("admin")
 def change_agent(agent_id: str) -> AnyResponse:
-    """Save the change."""
-    form, path = AgentForm(request.form), f"/agents/{quote(agent_id, safe='')}"
+    """Save what was changed in the form."""
+    form, path, filled = AgentForm(request.form), f"/agents/{quote(agent_id, safe='')}", _filled()
 
     def again(form: AgentForm, fault: str, status: int) -> Response:
-        return _agents(form, fault, status, found=ask("GET", path))
+        return _agents(form, fault, status, found=ask("GET", path), filled=filled)
 
-    return _saved(form, lambda: ask("PATCH", path, body=_agent(form)), again, "board.agents")
+    def save() -> None:
+        if wanted := changed(form.data, filled):
+            ask("PATCH", path, body=wanted)
+
+    return _saved(form, save, again, "board.agents")
 
 
 @blp.post("/agents/<agent_id>/delete")
@@ -166,22 +169,40 @@ def _saved(
     return again(form, fault, status)
 
 
-def _agent(form: AgentForm) -> Values:
-    given = {name: value for name, value in form.data.items() if name not in ("kind", "value", "gateway_id")}
-    return given | {"action": action_of(form.kind.data, form.value.data or "", form.gateway_id.data or "")}
+def _filled() -> Mapping[str, Any]:
+    """The fields with which the form of an agent was filled, as it says itself; none where it does not."""
+    try:
+        found = json.loads(request.form.get("filled", ""))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value if isinstance(value, int) else str(value) for name, value in found.items()}
 
 
 def _agents(
-    form: AgentForm, fault: str | None = None, status: int = 200, found: Mapping[str, Any] | None = None
+    form: AgentForm,
+    fault: str | None = None,
+    status: int = 200,
+    found: Mapping[str, Any] | None = None,
+    filled: Mapping[str, Any] | None = None,
 ) -> Response:
     listed = ask("GET", "/agents", {"limit": 1000})["agents"]
     gateways = ask("GET", "/gateways", {"limit": 1000})["gateways"] if current_caller().may("admin") else []
     form.gateway_id.choices = offered([("", "–"), *((one["id"], one["name"]) for one in gateways)])
+    kinds = [(word, words) for word, words, _ in KINDS]
+    if found is not None and form.kind.data not in dict(kinds):
+        kinds.append((form.kind.data, "What it does already"))
+    form.kind.choices = offered(kinds)
     values = {
-        "agents": [(agent, action_sentence(agent["action"])) for agent in listed],
+        "agents": [
+            (agent, action_sentence(agent["action"]), message_sentence(agent["safe_harbour"]))
+            for agent in listed
+        ],
         "form": form,
         "fault": fault,
         "found": found,
+        "filled": json.dumps(filled),
     }
     return shown("agents.html", values, status)
 

@@ -11,6 +11,7 @@ FORMS = "tests/integration/web/test_campaign_forms.py"
 NOT_CALLED = "tests/integration/web/test_suppression_pages.py"
 PARTS = "tests/integration/web/test_campaign_page.py"
 REPORTS = "tests/integration/web/test_reports_page.py"
+SETTINGS = "tests/integration/web/test_settings_pages.py"
 LIST_PAGE = "tests/integration/web/test_campaign_list.py"
 
 SIGNED_IN = (
@@ -37,6 +38,14 @@ SIGNED_IN = (
         'if_match=request.form.get("etag", "*")',
         'if_match="*"',
         (f"{FORMS}::test_nothing_is_saved_over_somebody_else_s_change",),
+    ),
+    Mutation(
+        "whole agent saved",
+        "who changes how long an agent rings takes back what somebody else has it say since",
+        "web/agent_words.py",
+        "if name not in before or value != before[name]",
+        "if True",
+        (f"{SETTINGS}::test_a_form_of_an_agent_changes_nothing_but_what_was_changed_in_it",),
     ),
     Mutation(
         "country guessed",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -60,6 +62,54 @@ def test_an_agent_is_made_changed_and_deleted_by_an_admin(site: Site) -> None:
     assert Browser(site, "admin", OTHER).post(f"/agents/{made['id']}/delete").status_code == 404
     assert admin.post(f"/agents/{made['id']}/delete").status_code == 303
     assert admin.get(f"/agents/{made['id']}").status_code == 404
+
+
+def filled_in(page: str) -> dict[str, str]:
+    """The form of an agent as its page fills it in."""
+    found: dict[str, str] = {"filled": html.unescape(re.findall(r'name="filled" value="([^"]*)"', page)[0])}
+    return found | {name: str(value) for name, value in json.loads(found["filled"]).items()}
+
+
+def test_a_form_of_an_agent_changes_nothing_but_what_was_changed_in_it(site: Site) -> None:
+    action = {"type": "playback", "say": {"text": "Hello {first_name}", "voice": "awb"}}
+    body = {"name": "Voice", "action": action, "safe_harbour": {"say": {"text": "Sorry", "voice": "rms"}},
+            "variables": ["first_name", "a, b"]}  # fmt: skip
+    made: Any = site.post("/agents", role="admin", json=body).json
+    site.sql("UPDATE agent SET held_at = now(), held_reason = 'no such voice' WHERE id = %s", made["id"])
+    admin, path = Browser(site, "admin"), f"/agents/{made['id']}"
+
+    def now() -> Any:
+        return site.get(path).json
+
+    held, page = now(), admin.get(path).text
+    said = admin.text("/agents")
+    assert "Hears “Hello {first_name}”, spoken by awb." in said
+    assert "Whom nobody joins in time hears “Sorry”, spoken by rms." in said
+    for part in ('name="voice" type="text" value="awb"', 'name="message_voice" type="text" value="rms"',
+                 "first_name\na, b</textarea>"):  # fmt: skip
+        assert part in page, part
+    form = filled_in(page)
+    assert admin.post(path, **form).status_code == 303
+    assert now() == held
+    assert admin.post(path, **form | {"ring_timeout_seconds": "45"}).status_code == 303
+    assert now() == held | {"ring_timeout_seconds": 45}
+    # What somebody else changed meanwhile stays, too, after a form that was refused and is sent again.
+    other: Any = {"type": "playback", "say": {"text": "Good day", "voice": "kal"}}
+    assert site.request("PATCH", path, role="admin", json={"action": other}).status_code == 200
+    refused = admin.post(path, **form | {"ring_timeout_seconds": "1"})
+    assert refused.status_code == 400
+    again = re.findall(r'name="filled" value="([^"]*)"', refused.text)
+    assert html.unescape(again[0]) == form["filled"]
+    assert admin.post(path, **form | {"max_call_seconds": "90"}).status_code == 303
+    assert (now()["action"], now()["max_call_seconds"]) == (other, 90)
+    changed = {"voice": "slt", "message": "", "columns": "these", "variables": "first_name\r\n\r\n"}
+    assert admin.post(path, **form | changed).status_code == 303
+    assert now()["action"]["say"] == {"text": "Hello {first_name}", "voice": "slt"}
+    assert (now()["safe_harbour"], now()["variables"]) == (None, ["first_name"])
+    refused = admin.post(path, **form | {"voice": "nobody"})
+    assert (refused.status_code, "Voice is &#39;nobody&#39;" in refused.text) == (400, True), refused.text
+    assert admin.post(path, **form | {"columns": "all", "filled": "[1]"}).status_code == 303
+    assert (now()["variables"], now()["safe_harbour"]) == (None, {"say": {"text": "Sorry", "voice": "rms"}})
 
 
 def test_a_number_is_given_and_switched_off_by_the_platform_alone(site: Site) -> None:
@@ -218,8 +268,13 @@ def test_the_form_of_a_campaign_goes_to_the_api_under_the_session(site: Site) ->
 def test_hostile_names_do_nothing_on_any_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     name = hostile.NAME
     site.sql("INSERT INTO agent (id, tenant_id, name, action) VALUES (%s, 'demo', %s, %s::jsonb)", new_id(), name,
-             '{"type": "playback", "say": "<script>alert(1)</script>"}')  # fmt: skip
-    site.sql("UPDATE agent SET held_at = now(), held_reason = %s WHERE name = %s", name, name)
+             '{"type": "park"}')  # fmt: skip
+    said = {"text": name, "voice": name}
+    (made,) = site.sql(
+        "UPDATE agent SET held_at = now(), held_reason = %s, action = %s::jsonb, safe_harbour = %s::jsonb,"
+        " variables = %s::jsonb WHERE name = %s RETURNING id",
+        name, json.dumps({"type": "playback", "say": said}), json.dumps({"say": said}),
+        json.dumps([hostile.COLUMN]), name)  # fmt: skip
     site.sql("INSERT INTO gateway (id, name, dial_string, paused_at, probe_at, paused_reason)"
              " VALUES (%s, %s, 'x', now(), now(), %s)",
              new_id(), name, name)  # fmt: skip
@@ -232,6 +287,7 @@ def test_hostile_names_do_nothing_on_any_page(site: Site, monkeypatch: pytest.Mo
     asked: list[Any] = counted(monkeypatch)
     pages = (
         "/agents",
+        f"/agents/{made['id']}",
         "/numbers",
         "/keys",
         "/limits",
@@ -247,10 +303,12 @@ def test_hostile_names_do_nothing_on_any_page(site: Site, monkeypatch: pytest.Mo
         assert (page.status_code, hostile.written_as_it_is(page.text)) == (200, []), path
         assert len(asked) <= MOST_STATEMENTS, (path, asked)
     forms: dict[str, dict[str, str]] = {
-        "/agents": AGENT | {"name": name, "value": name, "kind": "conference"},
+        "/agents": AGENT | {"kind": "conference"} | dict.fromkeys(
+            ("name", "value", "voice", "variables", "message_value", "message_voice"), name),
+        f"/agents/{made['id']}": AGENT | dict.fromkeys(("kind", "filled", "columns", "message"), name),
         "/keys": {"name": name, "role": name},
         "/numbers": {"e164": name, "gateway_id": name},
-    }
+    }  # fmt: skip
     for path, fields in forms.items():
         page = browser.post(path, **fields)
         assert (page.status_code, hostile.written_as_it_is(page.text)) == (400, []), path
