@@ -1,6 +1,7 @@
-"""What an agent's action needs of a node: modules, files, gateways, queues, and servers that can be reached.
+"""What an agent's action and its safe-harbour message need of a node: modules, files, gateways, queues, and servers
+that can be reached.
 
-Made of the action as it is stored, since whoever asks nodes asks for every tenant's agents. What depends on the
+Made of both as they are stored, since whoever asks nodes asks for every tenant's agents. What depends on the
 contact (a template) or cannot be asked for (an extension of a dialplan) is no need. Pure.
 """
 
@@ -57,6 +58,9 @@ MODULES = tuple(
 )
 """Every module that some action needs: they are asked for whether or not an agent needs them yet."""
 
+SAYS_A_MESSAGE = frozenset({"bridge", "conference", "socket"})
+"""The actions behind which the safe-harbour message is heard, where nobody comes."""
+
 SETTLES: Mapping[str, NeedKind] = {
     "FILE_NOT_FOUND": NeedKind.FILE,
     "NO_SPEECH_MODULE": NeedKind.MODULE,
@@ -70,9 +74,20 @@ SETTLES: Mapping[str, NeedKind] = {
 """By the cause of a failure (`freeswitch.action_proofs`): which of the agent's needs, once there, has mended it."""
 
 
-def needs(action: Mapping[str, Any], sound_folder: str, dial_strings: Mapping[str, str]) -> tuple[Need, ...]:
-    """What this action needs. `dial_strings` are the gateways' by id."""
-    return tuple(need for need in _needs(action, sound_folder, dial_strings) if _PLAIN.fullmatch(need.name))
+def needs(
+    action: Mapping[str, Any],
+    sound_folder: str,
+    dial_strings: Mapping[str, str],
+    message: Mapping[str, Any] | None = None,
+) -> tuple[Need, ...]:
+    """What this action needs, and the safe-harbour message of those actions behind which it is heard.
+
+    `dial_strings` are the gateways' by id.
+    """
+    found = _needs(action, sound_folder, dial_strings)
+    if message is not None and action.get("type") in SAYS_A_MESSAGE:
+        found += tuple(need for need in _of_playback(message, sound_folder) if need not in found)
+    return tuple(need for need in found if _PLAIN.fullmatch(need.name))
 
 
 def _needs(action: Mapping[str, Any], sound_folder: str, dial_strings: Mapping[str, str]) -> tuple[Need, ...]:

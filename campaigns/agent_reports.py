@@ -16,7 +16,7 @@ FRESH_SECONDS = 10.0
 """What a dialer found longer ago says nothing."""
 
 _AGENT = """
-SELECT agent.name, agent.action, gateway.id::text AS gateway_id, gateway.dial_string
+SELECT agent.name, agent.action, agent.safe_harbour, gateway.id::text AS gateway_id, gateway.dial_string
 FROM campaign JOIN agent ON agent.id = campaign.agent_id
     LEFT JOIN gateway ON gateway.id::text = agent.action->>'gateway_id' AND gateway.deleted_at IS NULL
 WHERE campaign.id = %s AND campaign.tenant_id = %s
@@ -34,7 +34,7 @@ def wanted_by(campaign_id: uuid.UUID, tenant_id: str, sound_folder: str) -> tupl
         return ()
     (agent,) = found
     dial_strings = {agent["gateway_id"]: agent["dial_string"]} if agent["gateway_id"] else {}
-    return needs(agent["action"], sound_folder, dial_strings)
+    return needs(agent["action"], sound_folder, dial_strings, agent["safe_harbour"])
 
 
 def missing(wanted: Collection[Need], reports: Reports, now: float) -> dict[str, list[str]]:

@@ -28,14 +28,18 @@ log = structlog.get_logger()
 ASK_SECONDS: Final = 4.0
 FRESH_SECONDS: Final = 10.0
 """What was found longer ago is not told any more."""
-MOST_AGENTS: Final = 500
+MOST_AGENTS: Final = 1_000
 BATCH: Final = 50
 """Asked in one round trip: a node hears nothing else on that connection meanwhile."""
 CONNECT_SECONDS: Final = 1.0
 LOOPBACK: Final = ("127.", "localhost", "::1")
 
 _AGENTS = """
-SELECT DISTINCT action FROM (SELECT action FROM agent WHERE deleted_at IS NULL ORDER BY created_at DESC LIMIT %s) AS a
+SELECT DISTINCT action, safe_harbour FROM (
+    SELECT action, safe_harbour FROM agent
+        LEFT JOIN (SELECT DISTINCT agent_id FROM campaign WHERE completed_at IS NULL AND deleted_at IS NULL) AS wanted
+            ON wanted.agent_id = agent.id
+    WHERE deleted_at IS NULL ORDER BY wanted.agent_id IS NULL, created_at DESC LIMIT %s) AS a
 """
 _DIAL_STRINGS = "SELECT id::text AS id, dial_string FROM gateway WHERE deleted_at IS NULL"
 
@@ -101,11 +105,16 @@ _IS_THERE: Mapping[NeedKind, Callable[[str, str], bool]] = {
 }
 
 
-def needed_by_agents(sound_folder: str) -> set[Need]:
-    """What the agents of all tenants need, the latest ones where there are very many."""
-    actions = rows(_AGENTS, MOST_AGENTS)
+def needed_by_agents(sound_folder: str, most: int = MOST_AGENTS) -> set[Need]:
+    """What the agents of all tenants need: where there are more than `most`, of those that unfinished campaigns have,
+    then of the latest."""
+    agents = rows(_AGENTS, most)
     dial_strings = _dial_strings()
-    return {need for row in actions for need in needs(row["action"], sound_folder, dial_strings)}
+    return {
+        need
+        for row in agents
+        for need in needs(row["action"], sound_folder, dial_strings, row["safe_harbour"])
+    }
 
 
 def _dial_strings() -> dict[str, str]:

@@ -49,6 +49,19 @@ def test_each_action_needs_what_the_node_runs_it_with(action: dict[str, Any], wa
     assert {need for need in found if need.kind is NeedKind.MODULE} <= set(MODULES)
 
 
+@pytest.mark.parametrize("action", [action for action, _ in CASES], ids=str)
+def test_whoever_may_hear_the_safe_harbour_message_needs_what_it_is_played_with(
+    action: dict[str, Any],
+) -> None:
+    """It is the last thing that a person hears: a file that is not there is silence and a hang-up."""
+    alone = needs(action, SOUNDS, DIAL_STRINGS)
+    heard = action["type"] in {"bridge", "conference", "socket"}
+    file = (Need(NeedKind.FILE, "/var/sounds/sorry.wav"),) if heard else ()
+    assert needs(action, SOUNDS, DIAL_STRINGS, {"file": "sorry.wav"}) == alone + file
+    speech = (module("mod_flite"),) if heard else ()
+    assert needs(action, SOUNDS, DIAL_STRINGS, {"say": "Sorry"}) == alone + speech
+
+
 def test_what_could_be_more_than_one_word_of_a_command_is_no_need() -> None:
     for name in ("a b.wav", "a\nbgapi x", "${x}.wav"):
         assert needs({"type": "playback", "file": name}, SOUNDS, {}) == ()
