@@ -99,18 +99,19 @@ def block_until_acknowledged(services: Services, topic: Topic, payload: Mapping[
 
 
 def hold(services: Services, held: Sequence[Held]) -> None:
-    """Return once no call leaves any more that was claimed of these campaigns before they lost something."""
+    """Return once no call leaves any more that was claimed of these campaigns before they lost something.
 
-    def block(one: Held) -> None:
-        block_until_acknowledged(
-            services, Topic.HOLD, {"campaign_id": one.campaign_id, "generation": one.generation}
-        )
+    Raises ApiError 503 where nobody can be told: what was taken is taken, and calls may leave as before for a while.
+    """
 
-    if held:
-        for _ in Pool(AT_ONCE).imap_unordered(block, held):
-            pass
-    else:
+    def block(one: Held) -> bool:
+        payload = {"campaign_id": one.campaign_id, "generation": one.generation}
+        return block_until_acknowledged(services, Topic.HOLD, payload)
+
+    if not held:
         dialers(services, Topic.WAKE, {})
+    elif not all(list(Pool(AT_ONCE).imap_unordered(block, held))):
+        raise nobody_told(services, "The change stands", FINISH)
 
 
 def _connected() -> set[str]:

@@ -90,14 +90,16 @@ def patch_campaign(body: CampaignChanges, campaign_id: str) -> Response:
         ) as error:
             raise ApiError(400, str(error)) from error
         changed = campaign_or_404(found_id)
-    if held:
-        # Calls that were claimed by the window of before go back.
-        notify.hold(services(), held)
-    notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
-    if body.keys() & set(changes.POLICY):
-        let_go(services(), [found_id])
-    if body.keys() & {"scheduled_at", "keep_open"}:
-        notify.publish_later(services(), found_id, WEB)
+    try:
+        if held:
+            # Calls that were claimed by the window of before go back.
+            notify.hold(services(), held)
+    finally:
+        notify.dialers(services(), Topic.WAKE, {"campaign_id": str(found_id)})
+        if body.keys() & set(changes.POLICY):
+            let_go(services(), [found_id])
+        if body.keys() & {"scheduled_at", "keep_open"}:
+            notify.publish_later(services(), found_id, WEB)
     return campaign_answer(changed)
 
 

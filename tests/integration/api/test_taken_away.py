@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import new_id
-from tests.integration.api.site import TENANT, Site
+from tests.integration.api.site import TENANT, Site, SomebodyLives
 
 CHANGES: list[tuple[str, Mapping[str, Any]]] = [
     ("/phone-numbers/{number}", {"outbound_enabled": False}),
@@ -27,6 +27,11 @@ HARMLESS: list[tuple[str, Mapping[str, Any]]] = [
 
 
 def patched(site: Site, path: str, body: Mapping[str, Any]) -> None:
+    response = answered(site, path, body)
+    assert response.status_code == 200, response.text
+
+
+def answered(site: Site, path: str, body: Mapping[str, Any]) -> Any:
     (row,) = site.sql(
         "SELECT id::text AS number, gateway_id::text AS gateway FROM phone_number WHERE tenant_id = %s",
         TENANT,
@@ -34,8 +39,7 @@ def patched(site: Site, path: str, body: Mapping[str, Any]) -> None:
     site.bus.messages.clear()
     site.bus.awaited.clear()
     filled = {name: value.format(**row) if isinstance(value, str) else value for name, value in body.items()}
-    response = site.request("PATCH", path.format(**row), json=filled, role="platform")
-    assert response.status_code == 200, response.text
+    return site.request("PATCH", path.format(**row), json=filled, role="platform")
 
 
 @pytest.mark.parametrize(("path", "body"), CHANGES)
@@ -56,6 +60,39 @@ def test_every_dialer_has_held_back_what_was_claimed_before(
     ]
     assert sorted(held) == sorted((name, after[name]) for name in running)
     assert site.bus.awaited == ["hold", "hold"]
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES)
+def test_while_no_dialer_can_be_told_the_answer_says_that_calls_may_leave(
+    site: Site, path: str, body: Mapping[str, Any]
+) -> None:
+    campaign_id = site.in_state("running")
+    site.use(dialers=SomebodyLives(redis_is_away=True))
+    response = answered(site, path, body)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert response.text == (
+        "The change stands, but Redis is unavailable: calls may leave for up to 5 s. Calls in progress finish."
+    )
+    (row,) = site.sql("SELECT generation FROM campaign WHERE id = %s", campaign_id)
+    site.use(dialers=SomebodyLives())
+    patched(site, path, body)
+    assert site.bus.awaited == ["hold"], "asked again it is answered once no call leaves"
+    assert (
+        site.sql("SELECT generation FROM campaign WHERE id = %s", campaign_id)[0]["generation"]
+        > row["generation"]
+    )
+
+
+def test_a_narrower_window_that_nobody_can_be_told_stands_and_says_so(site: Site) -> None:
+    campaign_id = site.in_state("running")
+    site.use(dialers=SomebodyLives(redis_is_away=True))
+    windows = [{"days": ["mon"], "from": "09:00", "to": "10:00"}]
+    response = site.request(
+        "PATCH", f"/campaigns/{campaign_id}", json={"windows": windows, "time_zone": "UTC"}
+    )
+    assert response.status_code == 503, response.text
+    assert response.text.startswith("The change stands, but Redis is unavailable")
+    assert site.get(f"/campaigns/{campaign_id}").json["windows"] == windows
 
 
 @pytest.mark.parametrize(("path", "body"), HARMLESS)
