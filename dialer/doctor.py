@@ -27,6 +27,7 @@ from dialer.doctor_findings import (
     STOCK_USER_PASSWORD,
     Facts,
     findings,
+    unknown,
 )
 from dialer.node_needs import missing, needed_by_agents
 from freeswitch import commands
@@ -173,15 +174,13 @@ def _ask_configuration(link: NodeLink, facts: Facts) -> None:
 
 
 def stopped_profiles(sofia: Xml.Element, status: str) -> dict[str, tuple[str, ...]]:
-    """The profiles of this configuration that `sofia status` does not show, with their outer addresses."""
+    """The profiles of this configuration that `sofia status` does not show, with their outer addresses; without
+    mod_sofia those alone for which it would not load."""
     running, found = set(_RUNNING.findall(status)), {}
-    if status.startswith("-ERR"):
-        # Without mod_sofia, which is told by itself.
-        return {}
     for profile in sofia.iter("profile"):
         given = _settings(profile) or {}
         outer = tuple(given[name] for name in ("ext-sip-ip", "ext-rtp-ip") if name in given)
-        if profile.get("name", "") not in running:
+        if profile.get("name", "") not in running and (not status.startswith("-ERR") or unknown(outer)):
             found[profile.get("name", "")] = outer
     return found
 

@@ -5,7 +5,7 @@ The advice is that of docs/freeswitch.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,8 +86,26 @@ def findings(node: NodeSettings, facts: Facts) -> list[str]:
     ]
 
 
+def unknown(outer: Iterable[str]) -> bool:
+    """Whether a profile would have to learn one of its outer addresses from a server on the internet, as the stock
+    vars.xml has it; empty where that failed. Not every node can reach one."""
+    return any(not address or address.startswith("stun:") for address in outer)
+
+
 def _missing_modules(facts: Facts) -> list[str]:
-    return [_not_loaded(name) for name, there in facts.modules.items() if not there]
+    missing = [name for name, there in facts.modules.items() if not there]
+    return [
+        _no_sofia(facts) if name == "mod_sofia" and facts.stopped else _not_loaded(name) for name in missing
+    ]
+
+
+def _no_sofia(facts: Facts) -> str:
+    """Loading it again would fail as it did at the start."""
+    return (
+        f"mod_sofia is not loaded: the outer address of the profile {' and '.join(facts.stopped)} was to be learned"
+        " from a STUN server. Set external_sip_ip and external_rtp_ip in vars.xml to the node's own, then: reloadxml,"
+        " and load mod_sofia."
+    )
 
 
 def _not_loaded(module: str) -> str:
@@ -138,10 +156,9 @@ def _limits(node: NodeSettings, facts: Facts) -> list[str]:
 
 def _profiles(facts: Facts) -> list[str]:
     found = []
-    for name, outer in facts.stopped.items():
+    for name, outer in facts.stopped.items() if facts.modules.get("mod_sofia", True) else ():
         said = f"the profile {name} does not run"
-        if any(not address or address.startswith("stun:") for address in outer):
-            # The stock vars.xml asks a server on the internet for them, which not every node can reach.
+        if unknown(outer):
             found.append(
                 f"{said}, and its outer address was to be learned from a STUN server. Set external_sip_ip and"
                 " external_rtp_ip in vars.xml to the node's own, then: reload mod_sofia."
@@ -158,7 +175,10 @@ def _profiles(facts: Facts) -> list[str]:
 
 
 def _gateways(facts: Facts) -> list[str]:
-    found = []
+    found: list[str] = []
+    if not facts.modules.get("mod_sofia", True):
+        # None is known without it, and that is told by itself.
+        return found
     for name, status in facts.gateways.items():
         if status is None:
             found.append(

@@ -91,6 +91,19 @@ def test_what_cannot_be_shown_is_not_held_against_a_node() -> None:
         ),
         ({"stopped": {"external": ("stun:stun.example.com",)}}, ("external does not run", "STUN server")),
         (
+            {
+                "modules": {"mod_sofia": False},
+                "stopped": {"external": ("stun:stun.example.com",)},
+                "gateways": {"carrier": None},
+            },
+            (
+                "mod_sofia is not loaded",
+                "the profile external",
+                "STUN server",
+                "reloadxml, and load mod_sofia",
+            ),
+        ),
+        (
             {"stopped": {"internal-ipv6": ()}},
             ("internal-ipv6 does not run", "sofia profile internal-ipv6 start"),
         ),
@@ -132,7 +145,7 @@ INTERNAL = "                 internal\tprofile\t           sip:mod_sofia@10.0.0.
     [
         (HEADER + INTERNAL, {"external": ("stun:stun.example.com",)}),
         (HEADER, {"external": ("stun:stun.example.com",), "internal": ("10.0.0.4",)}),
-        ("-ERR sofia Command not found!\n", {}),
+        ("-ERR sofia Command not found!\n", {"external": ("stun:stun.example.com",)}),
     ],
 )
 def test_a_profile_that_is_configured_and_does_not_run_is_found(
