@@ -29,6 +29,8 @@ class Added(StrEnum):
     """What became of a row that can be dialled."""
 
     ADDED = "added"
+    CANCELLED = "cancelled"
+    """It was added, and cancelled at once: its window never opens."""
     REPEATED = "repeated"
     """Its client token was sent before, with the same number."""
     DUPLICATE = "duplicate"

@@ -86,12 +86,13 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class AddedRow:
     """What became of the row on one line, and the contact that it is, or is already. `erased`: nothing is told of the
-    number."""
+    number. `never`: why it is cancelled."""
 
     line: int
     result: Added
     contact_id: uuid.UUID | None
     erased: bool = False
+    never: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ _TAKE_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('add ' || %s::te
 _LOCK_CAMPAIGN = """
     SELECT status, import_columns, single_call FROM campaign WHERE id = %s AND deleted_at IS NULL
     FOR NO KEY UPDATE"""
+_CANCELLED = "SELECT id, zone_group FROM contact WHERE id = ANY(%s::uuid[]) AND status = 'cancelled'"
 _COLUMNS = "UPDATE campaign SET import_columns = %s WHERE id = %s"
 _NUMBER = "UPDATE campaign SET additions = additions + 1 WHERE id = %s RETURNING additions"
 _COUNT = """
@@ -161,8 +163,8 @@ def add_rows(
 ) -> list[AddedRow]:
     """Add a few rows, with `metadata` by their lines, after `take_turn`; what became of each. `single`: it
     is the one contact of a single call, to which nobody else adds (SingleCallError); `warn` is told of numbers that
-    are left out of contacts which have another. Raises NotOpenError where there is something to add to what has
-    ended, and ListRefused (too_many_columns)."""
+    are left out of contacts which have another, and of contacts that are cancelled at once. Raises NotOpenError where
+    there is something to add to what has ended, and ListRefused (too_many_columns)."""
     groups: dict[int, Group] = {}
     numbers = [number for row in accepted for number in (row.phone_number, *row.further)]
     asked = _asked(campaign_id, erased_numbers, repeats, lambda: numbers)
@@ -181,8 +183,25 @@ def add_rows(
         )
         for line, result, contact_id in found
     ]
-    _open(campaign_id, Counter(row.result for row in told)[Added.ADDED], columns, groups, single=single)
-    return told
+    new = Counter(row.result for row in told)[Added.ADDED]
+    never = _open(campaign_id, new, columns, groups, single=single)
+    for group in never:
+        if warn is not None:
+            warn(str(group))
+    return _with_cancelled(told, never)
+
+
+def _with_cancelled(told: Sequence[AddedRow], never: Sequence[NeverOpen]) -> list[AddedRow]:
+    """What became of the rows, where the contacts of these groups were cancelled."""
+    if not never:
+        return list(told)
+    why = {group.zone_group: group.why for group in never}
+    new = [row.contact_id for row in told if row.result is Added.ADDED]
+    gone = {row["id"]: why[row["zone_group"]] for row in rows(_CANCELLED, new)}
+    return [
+        replace(row, result=Added.CANCELLED, never=gone[row.contact_id]) if row.contact_id in gone else row
+        for row in told
+    ]
 
 
 def _only_callable(

@@ -103,19 +103,22 @@ class NeverOpen:
     contacts: int
     phone_number: str
     zones: Zones
+    zone_group: int
     barred_by: Rule | None = None
 
     def __str__(self) -> str:
         who = "1 contact is cancelled" if self.contacts == 1 else f"{self.contacts} contacts are cancelled"
+        return f"{who}, {self.phone_number} among them: {self.why}"
+
+    @property
+    def why(self) -> str:
+        """Why they can never be called."""
         if self.barred_by is not None:
-            return f"{who}, {self.phone_number} among them: {self.barred_by.source} bars such calls"
+            return f"{self.barred_by.source} bars such calls"
         shown = ", ".join(self.zones[:3]) + (", …" if len(self.zones) > 3 else "")
         if len(self.zones) == 1:
-            return f"{who}, {self.phone_number} among them: the window does not open within a year in {shown}"
-        where = f"any of {len(self.zones)} time zones ({shown})"
-        return (
-            f"{who}, {self.phone_number} among them: they may be in {where}, where it is never open at once"
-        )
+            return f"the window does not open within a year in {shown}"
+        return f"they may be in any of {len(self.zones)} time zones ({shown}), where it is never open at once"
 
 
 @cache
@@ -262,7 +265,7 @@ def never_open(
 def _never_open(row: Mapping[str, Any], campaign: Mapping[str, Any], group: Mapping[str, Any]) -> NeverOpen:
     barred_by = _barred_by(_demands(campaign, group), campaign, group)
     zones = tuple(group["zones"] or [campaign["time_zone"]])
-    return NeverOpen(row["contacts"], row["phone_number"], zones, barred_by)
+    return NeverOpen(row["contacts"], row["phone_number"], zones, row["zone_group"], barred_by)
 
 
 def add_groups(campaign_id: uuid.UUID, groups: Mapping[int, Group]) -> list[NeverOpen]:

@@ -48,9 +48,11 @@ from coordination.topics import Topic
 blp = Blueprint("contacts", description="Who is called")
 
 MOST_OBJECTS = 1_000
+NEVER_OPEN = "never_open"
 REJECTED = (Added.TOKEN_REUSED, Added.SUPPRESSED, Added.RECENT)
 RESULTS = {
     Added.ADDED: "It is a contact of the campaign from now on.",
+    Added.CANCELLED: f"It is one, and cancelled: it could never be called (code `{NEVER_OPEN}`; reason says why).",
     Added.REPEATED: "Its client_token was sent before with this number: the contact that it made then.",
     Added.DUPLICATE: "Its number is in the campaign, or earlier in this list, already.",
     "rejected": "It cannot be called: code and reason say why.",
@@ -139,11 +141,22 @@ class AddedRowSchema(schemas.Schema):
 class AdditionSchema(schemas.Schema):
     """What became of contacts that were to be added."""
 
-    added = schemas.Integer(required=True)
+    added = schemas.Integer(
+        required=True,
+        metadata={
+            "description": "How many contacts there are more, those that are cancelled at once included."
+        },
+    )
     repeated = schemas.Integer(required=True)
     duplicates = schemas.Integer(required=True)
     invalid = schemas.Integer(required=True)
-    warnings = schemas.Items(fields.String(), required=True, metadata={"description": "As of an import."})
+    warnings = schemas.Items(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "As of an import; also who is cancelled, since the window never opens for him."
+        },
+    )
     rejects_url = schemas.Text(
         required=True, allow_none=True, metadata={"description": "Of a CSV: its rows that were not accepted."}
     )
@@ -184,10 +197,11 @@ def add_contacts(campaign_id: str) -> Response:
     To one that has not ended; where it runs they are called as soon as their turn comes. Rows that cannot be
     called are told, and the others added. A contact whose client_token was sent before is answered as it is,
     whatever became of the campaign: what is sent again after a lost answer calls nobody twice. One whose
-    expires_at has come is not called any more: cancelled, disposition expired. Of those that wait for their first
-    call the highest priority is called first. Who is on a do-not-call list is rejected (code suppressed) and
-    counted as invalid, and so is, where the campaign's duplicates is recent, who was called lately (code
-    recently_called). To keep a campaign from ending between two of these requests, create it with keep_open.
+    expires_at has come is not called any more: cancelled, disposition expired. Of those that wait for their
+    first call the highest priority is called first. Who is on a do-not-call list is rejected (code suppressed)
+    and counted as invalid, and so is, where the campaign's duplicates is recent, who was called lately (code
+    recently_called). Whose time zones the window never opens in is added and cancelled, and told so. To keep a
+    campaign from ending between two of these requests, create it with keep_open.
     """
     found_id = id_or_404(campaign_id, "Campaign")
     caller = current_caller()
@@ -288,7 +302,7 @@ def _objects(body: ListBody[None], target: Target) -> dict[str, object]:
     results = sorted(told, key=lambda one: int(str(one["line"])))
     count = {word: sum(one["result"] == word for one in results) for word in RESULTS}
     return {
-        "added": count[Added.ADDED],
+        "added": count[Added.ADDED] + count[Added.CANCELLED],
         "repeated": count[Added.REPEATED],
         "duplicates": count[Added.DUPLICATE],
         "invalid": count["rejected"],
@@ -346,8 +360,8 @@ def _told(row: AcceptedRow, found: AddedRow) -> dict[str, object]:
         "contact_id": _text(found.contact_id),
         "phone_number": row.phone_number,
         "client_token": row.options.client_token,
-        "code": None,
-        "reason": None,
+        "code": None if found.never is None else NEVER_OPEN,
+        "reason": found.never,
     }
 
 

@@ -189,4 +189,12 @@ WINDOWED = (
         "AND status = 'pending' ORDER",
         (f"{ROWS}::test_who_has_expired_is_not_told_to_be_next",),
     ),
+    Mutation(
+        "added and cancelled in silence",
+        "whoever adds a contact for whom the window never opens is told that it was added",
+        "campaigns/additions.py",
+        "    return _with_cancelled(told, never)",
+        "    return told",
+        (f"{API}::test_contacts_that_are_added_are_called_within_the_window_of_their_own_zones",),
+    ),
 )

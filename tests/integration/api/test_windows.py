@@ -238,13 +238,22 @@ def test_contacts_that_are_added_are_called_within_the_window_of_their_own_zones
         f"/campaigns/{campaign_id}/contacts", json={"contacts": [{"phone_number": "+18002345678"}]}
     )
     assert toll_free.status_code in (200, 201), toll_free.text
+    (result,), (warning,) = toll_free.json["results"], toll_free.json["warnings"]
+    assert (result["result"], result["code"], toll_free.json["added"]) == ("cancelled", "never_open", 1)
+    assert warning.startswith("1 contact is cancelled, +18002345678 among them: they may be in any of ")
+    assert warning.endswith(result["reason"]), "the result says why, as the warning does"
+    shown = site.get(f"/campaigns/{campaign_id}/contacts/{result['contact_id']}")
+    assert shown.json["status"] == "cancelled"
     counts = site.get(f"/campaigns/{campaign_id}").json["counts"]
     assert (counts["pending"], counts["cancelled"], counts["total"]) == (3, 1, 4)
     assert site.sql("SELECT ctid::text AS row FROM opening ORDER BY 1") == before, (
         "what is known is not written anew"
     )
     again = site.post(
-        f"/campaigns/{campaign_id}/contacts", json={"contacts": [{"phone_number": "+18002345679"}]}
+        f"/campaigns/{campaign_id}/contacts",
+        json={"contacts": [{"phone_number": "+18002345679"}, {"phone_number": "+14155550003"}]},
     )
     assert again.status_code in (200, 201), again.text
+    assert [one["result"] for one in again.json["results"]] == ["cancelled", "added"]
+    assert (again.json["added"], len(again.json["warnings"])) == (2, 1)
     assert site.get(f"/campaigns/{campaign_id}").json["counts"]["cancelled"] == 2
