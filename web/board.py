@@ -30,7 +30,8 @@ from web import (
 )
 from web.blueprint import blp
 from web.report_words import percent
-from web.showing import lasting, plain_time, rfc3339
+from web.sentences import figure
+from web.showing import lasting, timed
 from web.words import blocked_sentence, cause_words, state_chip
 
 NAVIGATION: Final = (
@@ -74,8 +75,8 @@ DONE_WORDS: Final = {
 }
 """What a page says of the form that led to it, by the word in its address."""
 FILTERS: Final = {
-    "rfc3339": rfc3339,
-    "plain_time": plain_time,
+    "timed": timed,
+    "figure": figure,
     "lasting": lasting,
     "state_chip": state_chip,
     "blocked_sentence": blocked_sentence,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response, redirect, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from web.ask import ask
@@ -44,8 +45,8 @@ class Line:
     campaign: Mapping[str, Any]
     why: Sentence
     bar: list[BarPart]
-    done: str
-    answered: str
+    done: Markup
+    answered: Markup
     actions: tuple[tuple[str, str], ...]
 
 

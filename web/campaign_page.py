@@ -167,7 +167,7 @@ def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
     query = {"campaign_id": found["id"], "state": "ended", "limit": LAST_CALLS, "order": "newest"}
     outcomes: dict[str, int] = found["outcomes"]["dispositions"]
     placed = sum(calls for name, calls in outcomes.items() if name != "not_sent")
-    answered = sum(outcomes.get(name, 0) for name in PICKED_UP)
+    picked_up = sum(outcomes.get(name, 0) for name in PICKED_UP)
     calls = sorted(ask("GET", "/calls", query)["calls"], key=lambda call: call["ended_at"], reverse=True)
     return {
         "calls": [(call, call_chip(call)) for call in calls],
@@ -177,7 +177,8 @@ def _calls(found: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "causes": found["outcomes"]["top_causes"],
         "placed": placed,
-        "answered": share(answered, placed),
+        "picked_up": picked_up,
+        "answered": share(picked_up, placed),
     }
 
 

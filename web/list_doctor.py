@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Response
+from markupsafe import Markup
 
 from web.ask import Refused, forwarded
 from web.blueprint import blp
 from web.pages import fragment, page
+from web.sentences import counted, figure, sentence
 
 USES: Final[Mapping[str, str]] = {
     "number": "the number that is called",
@@ -47,10 +49,10 @@ def doctor() -> Response:
     return fragment("doctor.html", values)
 
 
-def headline(found: Mapping[str, Any]) -> str:
+def headline(found: Mapping[str, Any]) -> Markup:
     """What would become of the rows, in a sentence."""
     parts = [
-        f"{found[name]:,} {words}"
+        sentence("{} {}", figure(found[name]), words)
         for name, words in (
             ("duplicates", "repeated"),
             ("invalid", "that cannot be called"),
@@ -61,9 +63,9 @@ def headline(found: Mapping[str, Any]) -> str:
         if found[name]
     ]
     taken = found["accepted"] - found["cancelled"]
-    people = "1 person" if taken == 1 else f"{taken:,} people"
-    rows = "1 row" if found["rows"] == 1 else f"{found['rows']:,} rows"
-    return f"{people} would be called, of {rows}{': ' + ', '.join(parts) + ' left out' if parts else ''}."
+    people, rows = counted(taken, "person", "people"), counted(found["rows"], "row", "rows")
+    left_out = sentence(": {} left out", Markup(", ").join(parts)) if parts else ""
+    return sentence("{} would be called, of {}{}.", people, rows, left_out)
 
 
 def read_as(found: Mapping[str, Any]) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from web.nested_forms import window_sentence
-from web.showing import plain_time
+from web.sentences import counted, figure, sentence
+from web.showing import timed
 from web.words import blocked_sentence
 
 ACTIONS: Final[Mapping[str, str]] = {
@@ -70,7 +73,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An entry: when, who, and what; `changes` are settings, with what each was and is."""
+    """An entry: when, who, and what, as text or markup; `changes` are settings, with what each was and is."""
 
     at: str
     by: str | None
@@ -87,19 +90,19 @@ def told(entry: Mapping[str, Any]) -> Told:
     ]
     if action == "let_go":
         return Told(entry["at"], by, _let_go(entry["reason"]), changes)
-    if action == "changed" and len(changes) == 1 and max(map(len, changes[0])) <= SHORT:
+    words: str
+    if action == "changed" and len(changes) == 1 and max(map(_length, changes[0])) <= SHORT:
         name, before, now = changes.pop()
-        words = f"changed {name} from {before} to {now}"
+        words = sentence("changed {} from {} to {}", name, before, now)
     elif action == "changed":
-        words = f"changed {_listed([name for name, _, _ in changes])}"
+        words = sentence("changed {}", _listed([name for name, _, _ in changes]))
     elif by is None:
         words = BY_ITSELF.get(action, action.replace("_", " ").capitalize())
     else:
         words = ACTIONS.get(action, action.replace("_", " "))
     if action == "contacts_added" and "added" in details:
-        number = details["added"]
-        words = f"added {number:,} {'person' if number == 1 else 'people'}"
-    return Told(entry["at"], by, f"{words}{_reason(entry['reason'])}", changes)
+        words = sentence("added {}", counted(details["added"], "person", "people"))
+    return Told(entry["at"], by, sentence("{}{}", words, _reason(entry["reason"])), changes)
 
 
 def _let_go(reason: str | None) -> str:
@@ -119,17 +122,25 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _length(shown: str) -> int:
+    """The characters that are read of it."""
+    return len(Markup(shown).striptags() if isinstance(shown, Markup) else shown)
+
+
 def _shown(name: str, value: object) -> str:
     if name in ("scheduled_at", "end_at") and isinstance(value, str):
-        return plain_time(value, "moment")
+        return timed(value)
     if name == "windows" and (value is None or isinstance(value, list)):
         return window_sentence(value, None)
     if value is None or value in ({}, ""):
         return "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return figure(value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{key.replace('_', ' ')}: {_shown('', one)}" for key, one in value.items())
+        parts = [sentence("{}: {}", key.replace("_", " "), _shown("", one)) for key, one in value.items()]
+        return Markup("; ").join(parts)
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "nothing"
     return str(value)

@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from markupsafe import Markup
+
 from campaigns.retry_rules import RULED
+from web.sentences import counted, joined, sentence
 from web.words import outcome_chip
 
 SPANS: Final = 3
@@ -143,22 +146,23 @@ def _plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def window_sentence(windows: Sequence[Mapping[str, Any]] | None, holidays: Mapping[str, Any] | None) -> str:
+def window_sentence(
+    windows: Sequence[Mapping[str, Any]] | None, holidays: Mapping[str, Any] | None
+) -> Markup:
     """When people may be called, as it is said."""
     if windows is None:
-        return "At any hour."
+        return Markup("At any hour.")
     spans = "; ".join(f"{_days(span['days'])} {span['from']}–{span['to']}" for span in windows)
-    said = f"{spans}, by the clock where each person lives."
+    said = sentence("{}, by the clock where each person lives.", spans)
     if not holidays:
         return said
-    off = []
+    off: list[str] = []
     if holidays.get("country"):
         region = f", {holidays['region']}" if holidays.get("region") else ""
         off.append(f"public holidays ({holidays['country']}{region})")
     if holidays.get("dates"):
-        number = len(holidays["dates"])
-        off.append(f"{number} {'day' if number == 1 else 'days'} of its own")
-    return f"{said} Not on {' and '.join(off)}." if off else said
+        off.append(sentence("{} of its own", counted(len(holidays["dates"]), "day", "days")))
+    return joined(said, sentence("Not on {}.", Markup(" and ").join(off))) if off else said
 
 
 def _days(days: Sequence[str]) -> str:

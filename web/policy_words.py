@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from web.nested_forms import window_sentence
+from web.sentences import counted, figure, joined, sentence
 
 PURPOSES: Final[Mapping[str, str]] = {
     "sales": "selling",
@@ -19,42 +22,46 @@ AFTER: Final[Mapping[str, str]] = {
     "abandoned": "somebody picked up and nobody was there",
     "machine": "a machine seemed to pick up",
 }
-SPANS: Final[Mapping[int, str]] = {24: "24 hours", 168: "7 days", 720: "30 days"}
+DAYS: Final[Mapping[int, int]] = {168: 7, 720: 30}
+"""Hours that are said as days."""
 
 
-def rule_sentence(rule: Mapping[str, Any]) -> str:
+def rule_sentence(rule: Mapping[str, Any]) -> Markup:
     """What a rule asks, as the API tells it; of a kind of a newer release its name and value."""
     kind, value = rule["kind"], rule["value"]
     if kind == "consent":
-        return "Only who has agreed is called."
+        return Markup("Only who has agreed is called.")
     if kind == "ring_seconds":
-        return f"A call that is not answered rings for {value} seconds at least."
+        return sentence("A call that is not answered rings for {} seconds at least.", figure(value))
     if isinstance(value, Mapping):
         words = _of_several(kind, value)
         if words:
             return words
-    return f"{kind.replace('_', ' ').capitalize()}: {value}"
+    return sentence("{}: {}", kind.replace("_", " ").capitalize(), value)
 
 
-def _of_several(kind: str, value: Mapping[str, Any]) -> str:
+def _of_several(kind: str, value: Mapping[str, Any]) -> Markup:
     if kind == "hours":
         windows = [{"days": list(window.get("days") or ()), **window} for window in value["windows"]]
-        return f"Called {window_sentence(windows, value.get('holidays'))}"
+        return sentence("Called {}", window_sentence(windows, value.get("holidays")))
     if kind == "calls":
-        return f"No more than {value['most']} calls to one number in {span(value['hours'])}."
+        return sentence(
+            "No more than {} calls to one number in {}.", figure(value["most"]), span(value["hours"])
+        )
     if kind == "abandoned":
         of = "answered calls" if value["of"] == "live" else "calls"
-        return f"No more than {value['percent']} % of {of} are abandoned in {span(value['hours'])}."
+        percent = figure(value["percent"])
+        return sentence("No more than {} % of {} are abandoned in {}.", percent, of, span(value["hours"]))
     if kind == "cool_off":
         after = AFTER.get(value["after"], value["after"])
-        return f"A number is left alone for {span(value['hours'])} after {after}."
+        return sentence("A number is left alone for {} after {}.", span(value["hours"]), after)
     if kind == "caller_id":
         refused = " or ".join(value.get("refused") or ()).replace("_", "-")
-        own = " It is one of the country that is called." if value.get("own_country") else ""
-        return f"The number shown is no {refused} number.{own}" if refused else own.strip()
-    return ""
+        own = "It is one of the country that is called." if value.get("own_country") else ""
+        return joined(sentence("The number shown is no {} number.", refused) if refused else "", own)
+    return Markup("")
 
 
-def span(hours: int) -> str:
+def span(hours: int) -> Markup:
     """So many hours, as they are said."""
-    return SPANS.get(hours, f"{hours} hours")
+    return counted(DAYS[hours], "day", "days") if hours in DAYS else counted(hours, "hour", "hours")

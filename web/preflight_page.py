@@ -7,10 +7,12 @@ from typing import Final
 from urllib.parse import quote
 
 from flask import Response
+from markupsafe import Markup
 
 from web.ask import ask
 from web.blueprint import blp
 from web.pages import fragment, page, shown
+from web.sentences import counted, figure, joined, sentence
 from web.words import CAPS, blocked_sentence, outcome_chip
 
 REASONS: Final[Mapping[str, str]] = {
@@ -53,7 +55,7 @@ def preflight_part(campaign_id: str) -> Response:
             for cap in found["caps"]
         ],
         "outcomes": [
-            (outcome_chip(word), f"{share:.0%}".replace("%", " %"))
+            (outcome_chip(word), sentence("{} %", figure(round(100 * share))))
             for word, share in found["outcomes"].items()
         ],
         "by_whom": BY_WHOM.get(found["outcomes_from"], ""),
@@ -65,13 +67,14 @@ def _reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(REASONS.get(word, word.replace("_", " ")), number) for word, number in counts.items()]
 
 
-def span(seconds: int | None) -> str:
+def span(seconds: int | None) -> Markup:
     """So long, as it is said: `5 h 15 min`, `3 days 2 h`; empty where there is none."""
     if seconds is None:
-        return ""
+        return Markup("")
     minutes = -(-seconds // 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    parts = [f"{days} {'day' if days == 1 else 'days'}" if days else "", f"{hours} h" if hours else ""]
-    parts.append(f"{minutes} min" if minutes and not days else "")
-    return " ".join(part for part in parts if part) or ("0 min" if not seconds else "1 min")
+    parts = [counted(days, "day", "days") if days else "", sentence("{} h", figure(hours)) if hours else ""]
+    if not days and (minutes or not hours):
+        parts.append(sentence("{} min", figure(minutes)))
+    return joined(*parts)

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pygal
+from markupsafe import Markup
 
 from web.plots import look, rendered
 from web.report_words import WEEKDAYS, percent
+from web.sentences import figure, sentence
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -41,7 +43,12 @@ def rates(labels: Sequence[str], values: Sequence[float | None], *, narrow: bool
     """A bar for each of the first of these, as high as its answer rate; what has none has no bar."""
     most = MOST_BARS_NARROW if narrow else MOST_BARS
     given = [value for value in values[:most] if value is not None]
-    chart = _bars(narrow, range=(0, max([*given, 0.01])), value_formatter=percent, x_label_rotation=40)
+    chart = _bars(
+        narrow,
+        range=(0, max([*given, 0.01])),
+        value_formatter=_plain_percent,
+        x_label_rotation=40,
+    )
     chart.x_labels = list(labels[:most])
     chart.add("answer rate", list(values[:most]))
     return rendered(chart)
@@ -57,18 +64,22 @@ def lengths(buckets: Rows, unit: str, *, narrow: bool) -> bytes:
         x_labels_major_every=max(1, len(shown) // (5 if narrow else 14)),
         show_minor_x_labels=False,
         range=(0, max([1, *(bucket["calls"] for bucket in shown)])),
-        value_formatter=lambda calls: f"{calls:,.0f}",
+        value_formatter=lambda calls: figure(round(calls)).striptags(),
     )
-    chart.x_labels = [bucket_words(bucket["at_most"], unit) for bucket in shown]
+    chart.x_labels = [bucket_words(bucket["at_most"], unit).striptags() for bucket in shown]
     chart.add("calls", [bucket["calls"] for bucket in shown])
     return rendered(chart)
 
 
-def bucket_words(at_most: int | None, unit: str) -> str:
+def bucket_words(at_most: int | None, unit: str) -> Markup:
     """Up to where a bucket goes: `1.25 s`."""
     if at_most is None:
-        return "longer"
-    return f"{at_most / 1000:g} s" if unit == "ms" else f"{at_most:g} s"
+        return Markup("longer")
+    return sentence("{} s", figure(at_most / 1000 if unit == "ms" else at_most))
+
+
+def _plain_percent(rate: float | None) -> str:
+    return percent(rate).striptags()
 
 
 def _bars(narrow: bool, **options: Any) -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from markupsafe import Markup
+
+from web.sentences import sentence, tenths
 from web.words import Chip
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -33,10 +36,10 @@ LONG_US: Final = 30
 """Days over which that holds."""
 
 
-def percent(rate: float | None) -> str:
+def percent(rate: float | None) -> Markup:
     """`32.0 %`; a dash of nothing. What is not nothing is never told as 0."""
     if rate is None:
-        return "–"
+        return Markup("–")
     if 0 < rate < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * rate:.1f} %"
+        return sentence("{} {} %", "<", tenths(0.1))
+    return sentence("{} %", tenths(100 * rate))

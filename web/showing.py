@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
+from web.sentences import figure, sentence
+
 PER_PAGE: Final = 50
 BAR: Final = 1000
 
@@ -33,16 +37,23 @@ def plain_time(value: datetime | str, kind: str) -> str:
     return at.strftime("%Y-%m-%d" if kind == "day" else "%Y-%m-%d %H:%M UTC")
 
 
-def share(part: int, whole: int) -> str:
+def timed(value: datetime | str, kind: str = "moment") -> Markup:
+    """A time, as the browser is to write it: a `moment`, its `clock` or its `day`."""
+    return Markup('<time datetime="{}" data-show="{}">{}</time>').format(
+        rfc3339(value), kind, plain_time(value, kind)
+    )
+
+
+def share(part: int, whole: int) -> Markup:
     """`46 %`; a dash of nothing. Neither rounds a part away nor up to the whole."""
     if not whole:
-        return "–"
+        return Markup("–")
     percent = round(100 * part / whole)
     if part and not percent:
-        return "< 1 %"
+        return sentence("{} {} %", "<", figure(1))
     if part < whole and percent == 100:
-        return "> 99 %"
-    return f"{percent} %"
+        return sentence("{} {} %", ">", figure(99))
+    return sentence("{} %", figure(percent))
 
 
 def lasting(seconds: float | None) -> str:

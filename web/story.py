@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from web.sentences import figure, sentence, tenths
 from web.showing import lasting
 from web.words import Chip, call_chip, meaning
 
@@ -47,13 +48,13 @@ def _steps(call: Mapping[str, Any]) -> list[Step]:
     if call["sent_at"]:
         happened.append((call["sent_at"], f"The order went out, showing {call['caller_id']}."))
     if call["ring_at"]:
-        happened.append((call["ring_at"], f"It rang{_after(call['pdd_ms'])}."))
+        happened.append((call["ring_at"], sentence("It rang{}.", _after(call["pdd_ms"]))))
     elif call["progress_at"]:
         happened.append(
             (call["progress_at"], "The network played something (early media); no ring was told.")
         )
     if call["answered_at"]:
-        happened.append((call["answered_at"], f"Somebody picked up{_after(call['ring_ms'])}."))
+        happened.append((call["answered_at"], sentence("Somebody picked up{}.", _after(call["ring_ms"]))))
     if call["ended_at"]:
         happened.append((call["ended_at"], _end(call)))
     return [Step(at, words) for at, words in happened]
@@ -77,7 +78,7 @@ def _counted(call: Mapping[str, Any]) -> str:
         return "It used up no attempt: nobody was reached, and another gateway was tried."
     if call["attempt"] is None:
         return "It used up no attempt: the fault was not his."
-    return f"It counted as attempt {call['attempt']}."
+    return sentence("It counted as attempt {}.", figure(call["attempt"]))
 
 
 def _facts(call: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -94,17 +95,17 @@ def _facts(call: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _after(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else f" after {milliseconds / 1000:.1f} s"
+    return sentence(" after {} s", tenths(milliseconds / 1000)) if milliseconds is not None else ""
 
 
 def decision(contact: Mapping[str, Any], campaign: Mapping[str, Any]) -> tuple[str, str | None]:
     """Where it stands with a contact, and the time that the sentence ends with, where it does."""
     status, tries = contact["status"], campaign["retries_per_contact"] + 1
-    used = f"{contact['attempts']} of {tries} attempts used up"
+    used = sentence("{} of {} attempts used up", figure(contact["attempts"]), figure(tries))
     if status == "pending" and contact["next_attempt_at"]:
-        return f"To be called again: {used}. Not before", contact["next_attempt_at"]
+        return sentence("To be called again: {}. Not before", used), contact["next_attempt_at"]
     if status == "pending":
-        return f"Waits for a call: {used}.", None
+        return sentence("Waits for a call: {}.", used), None
     if status == "originated":
         return "Is being called now.", None
     if status == "connected":
@@ -114,5 +115,5 @@ def decision(contact: Mapping[str, Any], campaign: Mapping[str, Any]) -> tuple[s
     if status == "cancelled":
         return "Not called any more: the campaign was stopped, or its time had come.", None
     if contact["attempts"] >= tries:
-        return f"Not called again: {used}.", None
+        return sentence("Not called again: {}.", used), None
     return f"Not called again after such an end: {meaning(contact['disposition'])}", None

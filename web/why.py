@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from markupsafe import Markup
+
+from web.sentences import counted, joined, sentence
 from web.words import blocked_sentence
 
 HELP: Final[Mapping[str, str]] = {
@@ -50,7 +53,8 @@ FULL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said of a campaign; `at` is the time that `at_words` lead to. `kind` is run, held or over."""
+    """What is said of a campaign, as text or markup; `at` is the time that `at_words` lead to. `kind` is run, held or
+    over."""
 
     kind: str
     headline: str
@@ -67,7 +71,7 @@ def why(campaign: Mapping[str, Any], *, brief: bool = False) -> Sentence:
         return Sentence(
             "held",
             "Not started.",
-            f"{_people(counts['pending'])} on the list.",
+            sentence("{} on the list.", _people(counts["pending"])),
             help="Start it when it may call.",
         )
     if status == "scheduled":
@@ -81,9 +85,8 @@ def _scheduled(campaign: Mapping[str, Any]) -> Sentence:
     reason = campaign["blocked_reason"]
     if reason is None:
         return Sentence("held", "Waits for its start.", at=campaign["scheduled_at"], at_words="It starts")
-    sentence = blocked_sentence(reason)
-    at = campaign["next_action_at"]
-    return Sentence("held", "Could not be started.", sentence, at, "It is tried again", HELP.get(reason, ""))
+    said, at = blocked_sentence(reason), campaign["next_action_at"]
+    return Sentence("held", "Could not be started.", said, at, "It is tried again", HELP.get(reason, ""))
 
 
 def _over(campaign: Mapping[str, Any]) -> Sentence:
@@ -95,46 +98,47 @@ def _over(campaign: Mapping[str, Any]) -> Sentence:
         "error": "Failed: it could not go on, and its log says why.",
     }.get(reason or "", "Over.")
     up = counts["originated"] + counts["connected"]
-    left = f"{_people(counts['cancelled'])} not called." if counts["cancelled"] else ""
-    talking = f"{_calls(up)} still up." if up else ""
-    return Sentence("over", headline, f"{left} {talking}".strip(), campaign["completed_at"], "It ended")
+    left = sentence("{} not called.", _people(counts["cancelled"])) if counts["cancelled"] else ""
+    talking = sentence("{} still up.", _calls(up)) if up else ""
+    return Sentence("over", headline, joined(left, talking), campaign["completed_at"], "It ended")
 
 
 def _going_on(campaign: Mapping[str, Any], *, brief: bool) -> Sentence:
     reason, counts, at = campaign["blocked_reason"], campaign["counts"], campaign["next_action_at"]
     up = counts["originated"] + counts["connected"]
-    left = f"{_people(counts['pending'])} left to call"
-    text = f"{_calls(up)} up, {left}." if up else f"{left}."
-    if brief:
-        text = ""
+    text = _numbers(up, counts["pending"]) if not brief else ""
     if campaign["status"] == "paused":
         somebody = "" if reason in (None, "paused") else blocked_sentence(reason)
-        return Sentence(
-            "held", "Paused.", f"{somebody} {text}".strip(), help=HELP.get(reason or "paused", "")
-        )
+        return Sentence("held", "Paused.", joined(somebody, text), help=HELP.get(reason or "paused", ""))
     if reason is None:
         return Sentence("run", "Dialling.", text)
     if reason == "retry_wait":
         if brief:
             return Sentence("held", "Waiting.", blocked_sentence(reason), at, "The next is called")
-        headline = f"Waiting: {_people(counts['pending'])} to be tried again."
-        return Sentence("held", headline, f"{_calls(up)} up." if up else "", at, "The next is called")
+        headline = sentence("Waiting: {} to be tried again.", _people(counts["pending"]))
+        calls = sentence("{} up.", _calls(up)) if up else ""
+        return Sentence("held", headline, calls, at, "The next is called")
     if reason in FULL:
         return Sentence(
             "run",
             "Dialling as fast as it may.",
-            f"{blocked_sentence(reason)} {text}".strip(),
+            joined(blocked_sentence(reason), text),
             help=HELP.get(reason, ""),
         )
     words = "It can go on"
     return Sentence(
-        "held", "Not dialling.", f"{blocked_sentence(reason)} {text}".strip(), at, words, HELP.get(reason, "")
+        "held", "Not dialling.", joined(blocked_sentence(reason), text), at, words, HELP.get(reason, "")
     )
 
 
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
+def _numbers(up: int, left: int) -> Markup:
+    people = sentence("{} left to call.", _people(left))
+    return sentence("{} up, {}", _calls(up), people) if up else people
 
 
-def _calls(number: int) -> str:
-    return "1 call" if number == 1 else f"{number:,} calls"
+def _people(number: int) -> Markup:
+    return counted(number, "person", "people")
+
+
+def _calls(number: int) -> Markup:
+    return counted(number, "call", "calls")

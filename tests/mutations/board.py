@@ -24,6 +24,17 @@ SIGNED_IN = (
         (f"{LIST_PAGE}::test_a_hostile_name_is_shown_and_does_nothing",),
     ),
     Mutation(
+        "sentence as it is",
+        "a name within a sentence runs in the browser of whoever reads it",
+        "web/sentences.py",
+        "    return Markup(words).format(*given)\n",
+        "    return Markup(words.format(*given))\n",
+        (
+            "tests/unit/web/test_sentences.py::test_what_somebody_wrote_is_escaped_wherever_it_is_put",
+            "tests/unit/web/test_log_words.py::test_a_name_of_a_setting_that_somebody_wrote_is_escaped",
+        ),
+    ),
+    Mutation(
         "form of anybody",
         "a page of another site that somebody looks at halts, starts or stops with his session",
         "web/pages.py",

@@ -6,6 +6,7 @@ const SHORT = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const NUMBERS = new Intl.NumberFormat();
+const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 function sameDay(one, other) {
   return one.toDateString() === other.toDateString();
@@ -25,7 +26,9 @@ function localize(root) {
     element.textContent = moment(at, element.dataset.show);
     element.title = FULL.format(at);
   }
-  for (const element of root.querySelectorAll("data[value]")) element.textContent = NUMBERS.format(Number(element.value));
+  for (const element of root.querySelectorAll("data[value]")) {
+    element.textContent = (element.dataset.show === "tenths" ? TENTHS : NUMBERS).format(Number(element.value));
+  }
 }
 
 // Put what the server says now in the place of `element`; what it refuses leaves it as it was. True where it was done.

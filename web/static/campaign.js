@@ -40,8 +40,8 @@ function put(id, text) {
 function percent(part, whole) {
   if (!whole) return "–";
   const rounded = Math.round((100 * part) / whole);
-  if (part && !rounded) return "< 1 %";
-  return part < whole && rounded === 100 ? "> 99 %" : `${rounded} %`;
+  if (part && !rounded) return `< ${NUMBERS.format(1)} %`;
+  return part < whole && rounded === 100 ? `> ${NUMBERS.format(99)} %` : `${NUMBERS.format(rounded)} %`;
 }
 
 function drawCounts() {
@@ -263,7 +263,7 @@ function drawState() {
   if (readyState === EventSource.CONNECTING) return state.heard ? tell("away", `Out of reach since ${since}. Calls go on; nothing is missed here once it is back.`) : tell("late", "connecting …");
   if (["draft", "paused"].includes(page.dataset.status)) return tell("live", "live");
   if (Date.now() - state.heard > LATE_MS) return tell("late", `Nothing heard since ${since}`);
-  return tell(state.behind > 2000 ? "late" : "live", state.behind > 500 ? `live · ${(state.behind / 1000).toFixed(1)} s behind` : "live");
+  return tell(state.behind > 2000 ? "late" : "live", state.behind > 500 ? `live · ${TENTHS.format(state.behind / 1000)} s behind` : "live");
 }
 
 setInterval(() => {
@@ -282,8 +282,9 @@ setInterval(async () => {
     state.callsOld = !(await reread(parts.calls)) || state.moved > asked - PART_MS;
     const last = document.getElementById("last");
     if (last) {
-      put("answered", last.dataset.answered);
-      put("placed", NUMBERS.format(Number(last.dataset.placed)));
+      const placed = Number(last.dataset.placed);
+      put("answered", percent(Number(last.dataset.pickedUp), placed));
+      put("placed", NUMBERS.format(placed));
     }
   }
 }, READ_MS);

@@ -41,6 +41,6 @@ class Browser:
 
 def words(page: str) -> str:
     """The words of a page, as somebody reads them."""
-    return re.sub(
-        r"\s+", " ", html.unescape(re.sub(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", " ", page))
-    )
+    told = re.sub(r"</?(?:data|time)\b[^>]*>", "", page)
+    told = re.sub(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", " ", told)
+    return re.sub(r"\s+", " ", html.unescape(told))

@@ -31,7 +31,7 @@ def test_it_says_what_would_become_of_each_row_and_keeps_nothing(site: Site) -> 
     assert found.status_code == 200
     for part in ("2 people would be called, of 4 rows: 1 repeated, 1 that cannot be called left out.",
                  "with semicolons between its cells", "Nothing is kept yet.", "first_name travels with the call",
-                 "phone_number the number that is called", "Line 4 :", "US 2"):  # fmt: skip
+                 "phone_number the number that is called", "Line 4:", "US 2"):  # fmt: skip
         assert part in said, (part, said)
     assert site.get("/campaigns").json["total"] == 0
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from markupsafe import Markup, escape
 
 from campaigns.campaign_log import ACTIONS
+from tests.integration.web import hostile
+from tests.unit.web.reading import read
 from web.log_words import told
 
 
@@ -28,6 +31,18 @@ def test_every_action_is_a_sentence(action: str, by: str | None) -> None:
     assert "_" not in words
 
 
+def test_a_name_of_a_setting_that_somebody_wrote_is_escaped() -> None:
+    for changes in (
+        {hostile.NAME: [1, hostile.NAME]},
+        {"metadata": [{hostile.NAME: 1}, hostile.NAME]},
+        {"a": [1, "<b>"]},
+    ):
+        found = told(entry("changed", reason=hostile.NAME, details={"changes": changes}))
+        written = escape(found.words) + Markup(" ").join(part for change in found.changes for part in change)
+        assert hostile.written_as_it_is(written) == []
+        assert "<b>" not in written
+
+
 def test_a_change_says_what_was_and_what_is() -> None:
     window = [{"from": "09:00", "to": "20:00", "days": ["mon"]}]
     changes = {
@@ -38,10 +53,10 @@ def test_a_change_says_what_was_and_what_is() -> None:
     }
     found = told(entry("changed", details={"changes": changes}))
     assert (
-        found.words
+        read(found.words)
         == "changed calls at once, the calling hours, its start and whether it waits for more people."
     )
-    assert found.changes == [
+    assert [tuple(map(read, change)) for change in found.changes] == [
         ("calls at once", "5", "20"),
         ("the calling hours", "At any hour.", "Mon 09:00–20:00, by the clock where each person lives."),
         ("its start", "nothing", "2026-02-01 09:00 UTC"),
@@ -51,7 +66,8 @@ def test_a_change_says_what_was_and_what_is() -> None:
 
 def test_one_short_change_is_one_sentence() -> None:
     found = told(entry("changed", details={"changes": {"max_concurrent_calls": [60, 100]}}))
-    assert (found.words, found.changes) == ("changed calls at once from 60 to 100.", [])
+    assert (read(found.words), found.changes) == ("changed calls at once from 60 to 100.", [])
+    assert found.words.count("<data ") == 2
 
 
 def test_why_it_was_held_is_said_in_full() -> None:
@@ -62,7 +78,7 @@ def test_why_it_was_held_is_said_in_full() -> None:
         told(entry("completed", by=None, reason="exhausted")).words == "It was over: nobody was left to call."
     )
     added = told(entry("contacts_added", details={"added": 1200}))
-    assert added.words == "added 1,200 people."
+    assert added.words == 'added <data value="1200">1,200</data> people.'
     assert told(entry("somersault", by=None, reason="why")).words.startswith(
         "Somersault. Something holds it back"
     )

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from campaigns.retry_rules import RULED
 from campaigns.windows import DAYS as API_DAYS
+from tests.unit.web.reading import read
 from web.nested_forms import (
     DAYS,
     FieldError,
@@ -115,7 +116,7 @@ def test_a_window_is_said_in_words() -> None:
         {"from": "09:00", "to": "20:00", "days": ["mon", "tue", "wed", "thu", "fri"]},
         {"from": "10:00", "to": "16:00", "days": ["sat", "sun"]},
     ]
-    said = window_sentence(windows, {"country": "DE", "region": "BY", "dates": ["2026-12-24"]})
+    said = read(window_sentence(windows, {"country": "DE", "region": "BY", "dates": ["2026-12-24"]}))
     assert said == (
         "Mon–Fri 09:00–20:00; Sat, Sun 10:00–16:00, by the clock where each person lives."
         " Not on public holidays (DE, BY) and 1 day of its own."

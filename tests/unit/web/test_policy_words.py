@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.policy_packs import PURPOSES as KNOWN
 from campaigns.policy_packs import packs
+from tests.unit.web.reading import read
 from web.policy_words import PURPOSES, rule_sentence
 
 RULES = [rule.told() for pack in packs() for rule in pack.rules]
@@ -21,7 +22,7 @@ def test_every_rule_of_the_packs_is_a_sentence() -> None:
         "cool_off",
     }
     for rule in RULES:
-        words = rule_sentence(rule)
+        words = read(rule_sentence(rule))
         assert words.endswith("."), words
         assert not set(words) & set("{}[]_"), words
 
@@ -43,4 +44,4 @@ def test_every_purpose_has_its_words() -> None:
     ],
 )  # fmt: skip
 def test_a_rule_is_said(kind: str, value: object, said: str) -> None:
-    assert rule_sentence({"kind": kind, "value": value}) == said
+    assert read(rule_sentence({"kind": kind, "value": value})) == said

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from tests.unit.web.reading import read
 from web.showing import BAR, address, bar_parts, lasting, page_number, paging, plain_time, rfc3339, share
 
 
@@ -14,7 +15,7 @@ from web.showing import BAR, address, bar_parts, lasting, page_number, paging, p
     [(0, 0, "–"), (0, 9, "0 %"), (1, 3, "33 %"), (1, 1000, "< 1 %"), (999, 1000, "> 99 %"), (7, 7, "100 %")],
 )
 def test_a_share_never_rounds_a_part_away_or_up_to_the_whole(part: int, whole: int, said: str) -> None:
-    assert share(part, whole) == said
+    assert read(share(part, whole)) == said
 
 
 def test_times_are_told_in_utc_until_a_browser_says_otherwise() -> None:

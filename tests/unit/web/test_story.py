@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.routes.calls import EXAMPLE
+from tests.unit.web.reading import read
 from web.list_filters import e164
 from web.story import decision, told
 
@@ -19,14 +20,14 @@ def call(**changes: Any) -> dict[str, Any]:
 
 def test_an_answered_call_is_told_from_the_decision_to_its_end() -> None:
     story = told(call())
-    assert [step.words for step in story.steps] == [
+    assert [read(step.words) for step in story.steps] == [
         f"The call was decided on, to leave by node {EXAMPLE['node']}.",
         f"The order went out, showing {EXAMPLE['caller_id']}.",
         "It rang after 1.2 s.",
         "Somebody picked up after 7.8 s.",
         "The other side hung up after 1:01.",
     ]
-    assert (story.chip.kind, story.counted) == ("good", "It counted as attempt 1.")
+    assert (story.chip.kind, read(story.counted)) == ("good", "It counted as attempt 1.")
     assert ("Cause", "NORMAL_CLEARING (16)") in story.facts
     assert {"SIP status", "Node", "Call"} <= {name for name, _ in story.facts}
 
@@ -81,7 +82,7 @@ def test_whether_a_call_used_up_an_attempt_is_said_with_why_not(changes: dict[st
 def test_where_it_stands_with_a_contact(changes: dict[str, Any], said: str) -> None:
     contact = {"status": "pending", "attempts": 1, "next_attempt_at": None, "disposition": None} | changes
     sentence, at = decision(contact, CAMPAIGN)
-    assert said in sentence
+    assert said in read(sentence)
     assert at == contact["next_attempt_at"]
 
 
