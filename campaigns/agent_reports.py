@@ -43,13 +43,28 @@ def missing(wanted: Collection[Need], reports: Reports, now: float) -> dict[str,
 
 
 def lacks_by_node(reports: Reports, now: float) -> Mapping[str, Collection[str]]:
-    """What each node lacks, by who asked it last; of one that is connected and was not asked lately, nothing."""
-    latest: dict[str, tuple[float, Collection[str]]] = {}
+    """What each node lacks, by who asked it last of those that look for sounds in one folder; of one that is
+    connected and was not asked lately, nothing."""
+    latest: dict[tuple[str, str], tuple[float, Collection[str]]] = {}
     for report in reports.values():
         for node in report.get("nodes", ()):
             if node.get("connected"):
-                latest.setdefault(node["name"], (0.0, ()))
+                latest.setdefault((node["name"], ""), (0.0, ()))
         for name, asked in report.get("needs", {}).items():
-            if now - asked["at"] < FRESH_SECONDS and asked["at"] > latest.get(name, (0.0, ()))[0]:
-                latest[name] = asked["at"], asked["lacks"]
-    return {name: lacks for name, (_, lacks) in latest.items()}
+            of_folder = name, asked.get("folder", "")
+            if now - asked["at"] < FRESH_SECONDS and asked["at"] > latest.get(of_folder, (0.0, ()))[0]:
+                latest[of_folder] = asked["at"], asked["lacks"]
+    found: dict[str, set[str]] = {}
+    for (name, _), (_, lacks) in latest.items():
+        found.setdefault(name, set()).update(lacks)
+    return found
+
+
+def looked_for_elsewhere(file: Need, sound_folder: str, reports: Reports, now: float) -> bool:
+    """Whether other living dialers look for sounds in another folder, and no node is known to have this file, whose
+    path is of ours: who has the right folder cannot be told, and a person would hear nothing."""
+    asked = [one for report in reports.values() for one in report.get("needs", {}).values()]
+    if all(one.get("folder", sound_folder) == sound_folder for one in asked):
+        return False
+    ours = (one for one in asked if one.get("folder") == sound_folder and now - one["at"] < FRESH_SECONDS)
+    return all(str(file) in one["lacks"] for one in ours)

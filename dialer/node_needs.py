@@ -135,7 +135,9 @@ class NodeNeeds:
 
     def round(self) -> None:
         """Ask those nodes whose turn it is. Raises what a database or a Redis that is away raises."""
-        turn = [link for link in self.cluster.connected() if self.may_ask(f"needs:{link.name}", ASK_SECONDS)]
+        # Whoever looks for sounds in another folder has other questions.
+        work = f"needs:{self.sound_folder}:"
+        turn = [link for link in self.cluster.connected() if self.may_ask(work + link.name, ASK_SECONDS)]
         if not turn:
             return
         with db.connection_context():
@@ -162,10 +164,10 @@ class NodeNeeds:
                 self.refresh()
 
     def info(self) -> dict[str, Any]:
-        """By node, when it was asked and what it lacks, for the membership."""
+        """By node, when it was asked, what it lacks and where sounds were looked for, for the membership."""
         now = self.wall()
         return {
-            node: {"at": at, "lacks": lacks}
+            node: {"at": at, "lacks": lacks, "folder": self.sound_folder}
             for node, (at, lacks) in self._found.items()
             if now - at < FRESH_SECONDS
         }

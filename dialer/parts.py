@@ -17,7 +17,7 @@ import structlog
 from gevent.event import Event as Signal
 from redis import Redis
 
-from campaigns.agent_reports import missing, wanted_by
+from campaigns.agent_reports import looked_for_elsewhere, missing, wanted_by
 from campaigns.number_hash import NumberHash
 from campaigns.schedules import DueStart
 from coordination.control_bus import ControlBus, Subscriber
@@ -243,7 +243,11 @@ class Parts:
             order_listeners=(self.nodes_view, self.backpressure),
         )
         self.originate_builder = OriginateBuilder(
-            settings.sound_folder, settings.audio_hosts, settings.socket_hosts, self.nodes_view.names
+            settings.sound_folder,
+            settings.audio_hosts,
+            settings.socket_hosts,
+            self.nodes_view.names,
+            lambda file: looked_for_elsewhere(file, settings.sound_folder, self.dispatch.living, time.time()),
         )
         self.node_health = NodeHealth(self.node_orders)
         self.dispatch = Dispatch(

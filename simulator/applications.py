@@ -288,8 +288,9 @@ def _innermost(text: str) -> tuple[int, int] | None:
 
 
 def file_exists(path: str) -> bool:
-    """Whether the node has a file: every one whose name does not begin with `nosuch`."""
-    return not path.rpartition("/")[2].startswith("nosuch")
+    """Whether the node has a file: every one but those whose name, or a folder's on the way to it, begins with
+    `nosuch`."""
+    return not any(part.startswith("nosuch") for part in path.split("/"))
 
 
 def refuses(address: str) -> bool:

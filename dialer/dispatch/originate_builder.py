@@ -22,6 +22,7 @@ from campaigns.actions import (
     Socket,
     Transfer,
 )
+from campaigns.agent_needs import Need, NeedKind, needs
 from campaigns.column_names import variable_name
 from campaigns.numbers import region_of
 from campaigns.safe_harbour import Message, fill_safe_harbour, parse_safe_harbour
@@ -40,12 +41,14 @@ class SecondLegChangedError(Exception):
 @dataclass(frozen=True, slots=True)
 class OriginateBuilder:
     """Builds originates. The first fields are what the platform lets any tenant's agents reach; `node_names` are all
-    nodes there are, whoever of them can take a call."""
+    nodes there are, whoever of them can take a call; of a file `looked_for_elsewhere` says whether other dialers look
+    for it in another folder, and no node is known to have ours."""
 
     sound_folder: str
     audio_hosts: Sequence[str]
     socket_hosts: Sequence[str]
     node_names: Callable[[], Sequence[str]] = tuple
+    looked_for_elsewhere: Callable[[Need], bool] = lambda _file: False
 
     def build(
         self, plan: Plan, gateway: GatewayPlan, call: LiveCall, custom_fields: Mapping[str, str]
@@ -102,6 +105,11 @@ class OriginateBuilder:
         parse_safe_harbour(plan.safe_harbour, allowed)
         for gateway in plan.gateways:
             endpoint(gateway.dial_string, plan.caller_id)
+
+    def files(self, plan: Plan) -> tuple[Need, ...]:
+        """The sound files that its agent and its message play, where they do not depend on the contact."""
+        wanted = needs(plan.action, self.sound_folder, {}, plan.safe_harbour)
+        return tuple(need for need in wanted if need.kind is NeedKind.FILE)
 
     def _allowed(self, plan: Plan) -> Allowed:
         return Allowed(

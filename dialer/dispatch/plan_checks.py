@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from campaigns.actions import ActionRefused, NotGranted
+from campaigns.agent_needs import Need
 from dialer.dispatch.originate_builder import OriginateBuilder
 from dialer.dispatch.plans import Plan
 from freeswitch.errors import CommandRefused
@@ -30,22 +31,31 @@ class Hindrance(StrEnum):
     NOT_HERE = "not_here"
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What is known of a plan for as long as it stands, and the files of which more is known at each look."""
+
+    plan: Plan
+    hindrance: Hindrance | None
+    files: tuple[Need, ...] = ()
+
+
 @dataclass(slots=True)
 class PlanChecks:
-    """Each plan is checked once; `cannot_run` has, by campaign, what keeps this process from dialling it."""
+    """Each plan is checked once, its files at each look; `cannot_run` has, by campaign, what keeps this process from
+    dialling it."""
 
     builder: OriginateBuilder
     cannot_run: dict[str, str] = field(default_factory=dict)
-    _known: dict[str, tuple[Plan, Hindrance | None]] = field(default_factory=dict)
+    _known: dict[str, _Checked] = field(default_factory=dict)
 
     def hindrance(self, plan: Plan) -> Hindrance | None:
         """Why this process does not dial this campaign; None where it can."""
         known = self._known.get(plan.campaign_id)
-        if known is not None and known[0] is plan:
-            return known[1]
-        found = self._look(plan)
-        self._known[plan.campaign_id] = plan, found
-        return found
+        if known is None or known.plan is not plan:
+            known = self._look(plan)
+            self._known[plan.campaign_id] = known
+        return self._of_files(known) if known.files else known.hindrance
 
     def keep(self, campaign_ids: Collection[str]) -> None:
         """Forget all but these campaigns."""
@@ -53,19 +63,35 @@ class PlanChecks:
             del self._known[campaign_id]
             self.cannot_run.pop(campaign_id, None)
 
-    def _look(self, plan: Plan) -> Hindrance | None:
-        before = self.cannot_run.pop(plan.campaign_id, None)
+    def _look(self, plan: Plan) -> _Checked:
         try:
             self.builder.check(plan)
         except NotGranted as refused:
+            self.cannot_run.pop(plan.campaign_id, None)
             log.warning("agent_not_granted", campaign_id=plan.campaign_id, rule=str(refused))
-            return Hindrance.AGENT
+            return _Checked(plan, Hindrance.AGENT)
         except (ActionRefused, CommandRefused) as refused:
-            self.cannot_run[plan.campaign_id] = str(refused)[:200]
-            if self.cannot_run[plan.campaign_id] != before:
-                log.error("campaign_not_here", campaign_id=plan.campaign_id, rule=str(refused))
+            self._cannot(plan.campaign_id, str(refused))
+            return _Checked(plan, Hindrance.NOT_HERE)
+        files = self.builder.files(plan)
+        if not files:
+            self.cannot_run.pop(plan.campaign_id, None)
+        return _Checked(plan, None, files)
+
+    def _of_files(self, checked: _Checked) -> Hindrance | None:
+        campaign_id = checked.plan.campaign_id
+        for file in filter(self.builder.looked_for_elsewhere, checked.files):
+            self._cannot(
+                campaign_id, f"no node has the {file}, and other dialers look for it in another folder"
+            )
             return Hindrance.NOT_HERE
+        self.cannot_run.pop(campaign_id, None)
         return None
+
+    def _cannot(self, campaign_id: str, rule: str) -> None:
+        if self.cannot_run.get(campaign_id) != rule[:200]:
+            log.error("campaign_not_here", campaign_id=campaign_id, rule=rule)
+        self.cannot_run[campaign_id] = rule[:200]
 
 
 def nobody_can(campaign_id: str, dialers: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -20,6 +20,7 @@ from tests.mutations.mutation import (
     Mutation,
 )
 
+SOUNDS = "tests/unit/campaigns/test_agent_reports.py"
 TAKEN_AWAY = (
     Mutation(
         "a claim that comes late is anybody's",
@@ -67,6 +68,16 @@ TAKEN_AWAY = (
         "return bool(dialers) and all(",
         "return bool(dialers) and any(",
         (f"{SCHEDULER}::test_a_campaign_is_not_here_only_where_no_living_dialer_can_run_it",),
+    ),
+    Mutation(
+        "a sound that other dialers look for elsewhere is played unheard",
+        "a dialer with another sound folder has people pick up and hear nothing, until five of them have",
+        "campaigns/agent_reports.py",
+        'return all(str(file) in one["lacks"] for one in ours)',
+        "return False",
+        (
+            f"{SOUNDS}::test_a_file_is_ours_to_play_where_all_look_in_one_folder_or_some_node_is_known_to_have_it",
+        ),
     ),
 )
 DRAINED = "tests/unit/dialer/test_buffer_drain.py"

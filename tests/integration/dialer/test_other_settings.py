@@ -70,3 +70,23 @@ def test_what_a_tenant_is_not_granted_any_more_holds_its_campaigns_until_it_is_a
     change(dialer, "UPDATE tenant SET dialplan_context = 'phones'")
     wait_until(lambda: is_over(campaign_id), "the campaign's end")
     assert called(node) == 6
+
+
+def test_a_dialer_whose_sound_folder_is_another_leaves_files_to_those_whose_nodes_have_them(
+    world: World, node: SimulatedNode, start: Callable[..., Dialer]
+) -> None:
+    """Whoever it called would pick up and hear nothing."""
+    action = '{"type": "playback", "file": "hello.wav"}'
+    with db.connection_context():
+        rows("UPDATE agent SET action = %s::jsonb WHERE id = %s", action, world.agent_id)
+    dialers = start(CARILLON_SOUND_FOLDER="/srv/sounds"), start(CARILLON_SOUND_FOLDER="/srv/nosuch")
+    wait_until(
+        lambda: all(len(one.process.dispatch.living) == 2 for one in dialers), "that each knows the other"
+    )
+    campaign_id = make_campaign(world, 12, refused=False, max_concurrent_calls=12)
+    wait_until(lambda: is_over(campaign_id), "the campaign's end")
+    assert called(node) == 12
+    with db.connection_context():
+        found = rows("SELECT DISTINCT sent_by FROM call WHERE campaign_id = %s", campaign_id)
+        failed = rows("SELECT 1 FROM call WHERE disposition = 'agent_failed'")
+    assert ([row["sent_by"] for row in found], failed) == ([dialers[0].id], [])
