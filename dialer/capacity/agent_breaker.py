@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from gevent.lock import BoundedSemaphore
 
 from campaigns import agent_holds
 from campaigns.dispositions import Disposition
@@ -53,12 +54,13 @@ class AgentBreaker:
 
     refresh: Callable[[], None]
     _ran: set[str] = field(default_factory=set)
+    """Campaigns whose agents ran, which is to be noted."""
+    _writing: BoundedSemaphore = field(default_factory=BoundedSemaphore)
 
     def after_commit(self, commit: Commit) -> None:
         """Count how calls ended. Never raises for a database that is away: the next failures say it again."""
         for campaign_id, signs in agent_signs(commit.over, commit.ended).items():
             if signs.failures:
-                self._ran.discard(campaign_id)
                 self._failed(campaign_id, signs)
             else:
                 self._ran.add(campaign_id)
@@ -66,14 +68,23 @@ class AgentBreaker:
     def round(self) -> None:
         """Note which agents ran; every second, not with each call. Raises what a database that is away raises."""
         if self._ran:
-            ran = set(self._ran)
-            with db.connection_context():
-                agent_holds.have_run(ran)
-            self._ran -= ran
+            with self._writing, db.connection_context():
+                self._note()
+
+    def _note(self) -> None:
+        ran, self._ran = self._ran, set()
+        try:
+            agent_holds.have_run(ran)
+        except BaseException:
+            self._ran |= ran
+            raise
 
     def _failed(self, campaign_id: str, signs: AgentSigns) -> None:
         try:
-            with db.connection_context():
+            with self._writing, db.connection_context():
+                if self._ran:
+                    # They ran before this failed, and the agent may be another campaign's as well.
+                    self._note()
                 held = agent_holds.failed(campaign_id, signs.failures, signs.cause, ran=signs.ran)
         except DATABASE_AWAY as error:
             log.warning("agent_not_judged", campaign_id=campaign_id, error=type(error).__name__)

@@ -154,6 +154,14 @@ HELD = (
         (f"{HOLDS}::test_five_failures_in_a_row_hold_the_campaigns_whoever_counted_them",),
     ),
     Mutation(
+        "a success that nobody wrote down yet",
+        "an agent that runs every second time is held: what ran is forgotten by the next that fails",
+        "dialer/capacity/agent_breaker.py",
+        "                if self._ran:\n",
+        "                if not signs:\n",
+        (f"{HOLDS}::test_one_that_ran_between_two_failures_counts_although_nobody_wrote_it_down_yet",),
+    ),
+    Mutation(
         "let go by one node of two",
         "a held agent goes on although calls still go to a node that cannot run it",
         "dialer/node_needs.py",

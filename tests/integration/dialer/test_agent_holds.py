@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from peewee import OperationalError
 
 from campaigns import agent_holds, lifecycle
 from campaigns.lifecycle_errors import NotAllowedError
@@ -72,6 +73,37 @@ def test_a_call_that_was_given_to_the_agent_begins_the_count_anew(campaign_id: u
     other.round()
     end(one, campaign_id, *["agent_failed"] * 4)
     assert held(campaign_id) is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_that_ran_between_two_failures_counts_although_nobody_wrote_it_down_yet(
+    campaign_id: uuid.UUID, world: World, shared: bool
+) -> None:
+    """Each in a commit of its own, all within a second; the agent may be another campaign's as well."""
+    beside = make_campaign(world, 3) if shared else campaign_id
+    breaker = AgentBreaker(lambda: None)
+    end(breaker, campaign_id, "agent_failed")
+    for _ in range(4):
+        end(breaker, beside, "answered")
+        end(breaker, campaign_id, "agent_failed")
+    assert (held(campaign_id), agent()["failures_in_row"]) == (None, 1)
+    end(breaker, campaign_id, *["agent_failed"] * 4)
+    assert held(campaign_id) == "agent"
+
+
+def test_one_that_ran_is_not_forgotten_where_the_database_is_away_when_the_next_fails(
+    campaign_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("it is away")
+
+    breaker = AgentBreaker(lambda: None)
+    end(breaker, campaign_id, *["agent_failed"] * 4, "answered")
+    with monkeypatch.context() as patched:
+        patched.setattr(agent_holds, "have_run", away)
+        end(breaker, campaign_id, "agent_failed")
+    end(breaker, campaign_id, "agent_failed")
+    assert (held(campaign_id), agent()["failures_in_row"]) == (None, 1)
 
 
 def probe(campaign_id: uuid.UUID, flite: str, *, of: str = "fs1") -> None:
