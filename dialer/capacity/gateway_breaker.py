@@ -21,6 +21,7 @@ from gevent.event import Event as Signal
 from campaigns.dispositions import CARRIER_BUSY_STATUS, Disposition, Evidence, dispose
 from campaigns.routing import destination
 from dialer.capacity import gateway_rows
+from dialer.capacity.far_end import rang, responded
 from dialer.capacity.gateway_pauses import Gateway, Refusals, got_through, refused, return_probe, take_probe
 from dialer.errors import DATABASE_AWAY
 from dialer.live_calls import LiveCall, LiveCalls
@@ -95,9 +96,7 @@ def shows_that_it_works(call: LiveCall, ended: Ended) -> bool:
     """Whether this call rang, was answered, or got a final response for which the number is to blame."""
     if ended.sent_age is None:
         return False
-    if ended.answered or call.progress or call.answered_at is not None:
-        return True
-    return ended.sip_status is not None and ended.disposition != Disposition.CONGESTION
+    return rang(call, ended) or (responded(ended) and ended.disposition != Disposition.CONGESTION)
 
 
 def charges(call: LiveCall) -> int:

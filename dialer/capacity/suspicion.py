@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from campaigns.dispositions import Disposition
+from dialer.capacity.far_end import rang, responded
 from dialer.live_calls import LiveCall
 from dialer.record.call_end import NO_CODEC
 from dialer.record.outcomes import Ended
@@ -51,7 +52,8 @@ class Sign(StrEnum):
 
 
 def sign(call: LiveCall, ended: Ended) -> Sign | None:
-    """What the end of a call says; None for one that says nothing: it never left, or failed by the platform's fault.
+    """What the end of a call says; None for one that says nothing: it never left, failed by the platform's fault, or
+    was ended by a timer, or by us, before anybody had shown life.
 
     An answer of at most 2 s is suspicious where the far end hung up: whom our own agent has told all that it had to
     tell in a second was reached. So is a codec that no node has, with which a phone picks up, or a carrier for all.
@@ -64,8 +66,11 @@ def sign(call: LiveCall, ended: Ended) -> Sign | None:
         return Sign.SUSPICIOUS
     if ended.disposition == Disposition.ANSWERED:
         return Sign.SUSPICIOUS if _was_short(ended) and ended.hung_up_by != "us" else Sign.FINE
-    rang = call.progress or ended.progress_ms is not None
-    return Sign.SUSPICIOUS if ended.sip_status in _WITHOUT_A_RING and not rang else Sign.FINE
+    if rang(call, ended):
+        return Sign.FINE
+    if ended.sip_status in _WITHOUT_A_RING:
+        return Sign.SUSPICIOUS
+    return Sign.FINE if responded(ended) else None
 
 
 def _was_short(ended: Ended) -> bool:

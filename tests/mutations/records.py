@@ -20,6 +20,7 @@ OUTCOMES = "tests/unit/dialer/test_outcome_breaker.py"
 HOLDS = "tests/unit/dialer/test_holds.py"
 PAUSES = "tests/unit/dialer/test_gateway_pauses.py"
 BREAKER = "tests/unit/dialer/test_gateway_breaker.py"
+SILENCE = "tests/unit/dialer/test_far_end.py"
 ATTEMPTS = (
     Mutation(
         "platform fault counted",
@@ -88,9 +89,42 @@ ATTEMPTS = (
         "busy is suspicious",
         "a list of people who talk on the phone is held as if its numbers were dead",
         "dialer/capacity/suspicion.py",
-        "    return Sign.SUSPICIOUS if ended.sip_status in _WITHOUT_A_RING and not rang else Sign.FINE\n",
-        "    return Sign.SUSPICIOUS if not rang else Sign.FINE\n",
+        "    if ended.sip_status in _WITHOUT_A_RING:\n",
+        "    if ended.sip_status is not None:\n",
         (f"{SUSPICION}::test_busy_and_no_answer_never_are",),
+    ),
+    Mutation(
+        "a timer got through",
+        "a probe that a carrier swallowed lifts the pause of its gateway, and the list is dialled into silence",
+        "dialer/capacity/far_end.py",
+        "and ended.sip_status not in TIMER_STATUS and ended.hung_up_by",
+        "and ended.hung_up_by",
+        (
+            f"{SILENCE}::test_a_timer_before_anybody_showed_life_says_nothing",
+            f"{REFUSALS}::test_a_probe_that_nobody_answers_for_leaves_the_gateway_paused_until_the_next",
+        ),
+    ),
+    Mutation(
+        "our own hang-up got through",
+        "a halt that ends a probe before any response releases what is held",
+        "dialer/capacity/far_end.py",
+        ' and ended.hung_up_by != "us"',
+        "",
+        (
+            f"{SILENCE}::test_a_timer_before_anybody_showed_life_says_nothing",
+            f"{REFUSALS}::test_a_call_that_nobody_answers_for_does_not_begin_the_count_of_refusals_anew",
+        ),
+    ),
+    Mutation(
+        "silence is fine",
+        "a breaker is released by a probe that nobody answered for",
+        "dialer/capacity/suspicion.py",
+        "    return Sign.FINE if responded(ended) else None\n",
+        "    return Sign.FINE\n",
+        (
+            f"{SILENCE}::test_a_timer_before_anybody_showed_life_says_nothing",
+            f"{OUTCOMES}::test_a_probe_that_gets_through_releases_and_one_that_does_not_does_not",
+        ),
     ),
     Mutation(
         "everybody's numbers held",

@@ -10,6 +10,7 @@ from dialer.capacity import gateway_pauses
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import call_end
+from freeswitch.hangup import Hangup
 from models import db, rows
 from simulator.ledger import read_ledger
 from simulator.process import SimulatedNode
@@ -17,6 +18,7 @@ from tests.examples import long
 from tests.factories import World, make_campaign
 from tests.integration.dialer.dialer_rig import Dialer, is_over
 from tests.unit.dialer.factories import make_call, make_commit, make_hangup
+from tests.unit.freeswitch.transcripts import swallowed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -159,11 +161,47 @@ def refusals_of(world: World, contacts: int, *, charged: int, age: float, count:
     return found
 
 
-def refuse(calls: list[LiveCall]) -> None:
-    refusal = make_hangup("NORMAL_TEMPORARY_FAILURE", sip_status=503, answered=False, progress=False)
-    ended = {call.call_id: call_end.hung_up(call, 2.0, refusal) for call in calls}
-    breaker = GatewayBreaker(LiveCalls(), lambda *_: None, lambda: None)
+REFUSED = make_hangup("NORMAL_TEMPORARY_FAILURE", sip_status=503, answered=False, progress=False)
+
+
+def make_breaker() -> GatewayBreaker:
+    return GatewayBreaker(LiveCalls(), lambda *_: None, lambda: None)
+
+
+def end(breaker: GatewayBreaker, calls: list[LiveCall], hangup: Hangup) -> None:
+    ended = {call.call_id: call_end.hung_up(call, 2.0, hangup) for call in calls}
     breaker.after_commit(make_commit(ended, *calls))
+
+
+def refuse(calls: list[LiveCall]) -> None:
+    end(make_breaker(), calls, REFUSED)
+
+
+def test_a_call_that_nobody_answers_for_does_not_begin_the_count_of_refusals_anew(world: World) -> None:
+    breaker = make_breaker()
+    ends = [REFUSED] * 4 + swallowed() + [REFUSED]
+    assert [hangup.sip_status for hangup in ends] == [503, 503, 503, 503, 487, 408, 503]
+    for hangup in ends:
+        assert not is_paused()
+        end(breaker, refusals_of(world, 1, charged=0, age=0.0, count=0), hangup)
+    assert is_paused()
+
+
+def test_a_probe_that_nobody_answers_for_leaves_the_gateway_paused_until_the_next(world: World) -> None:
+    refuse(refusals_of(world, 5, charged=0, age=0.0, count=0))
+    breaker = make_breaker()
+    for probes, hangup in enumerate(swallowed(), start=1):
+        with db.connection_context():
+            db.execute_sql("UPDATE gateway SET probe_at = now()")
+        assert breaker.take_probe(str(world.gateway_id), "+1")
+        (probe,) = refusals_of(world, 1, charged=0, age=0.0, count=0)
+        probe.probe = True
+        end(breaker, [probe], hangup)
+        assert is_paused()
+        assert one("SELECT probes, probe_at > now() AS waits FROM gateway") == {
+            "probes": probes,
+            "waits": True,
+        }
 
 
 def test_contacts_that_were_refused_while_others_got_through_pause_nothing(world: World) -> None:

@@ -29,6 +29,7 @@ from tests.unit.dialer.factories import (
     make_commit,
     make_hangup,
 )
+from tests.unit.freeswitch.transcripts import swallowed
 
 KEY = Key(CAMPAIGN, GATEWAY, "+1", "+14155550199")
 
@@ -126,6 +127,16 @@ def ended(status: int, cause: str, **changes: Any) -> tuple[LiveCall, Ended]:
     call = make_call(sent_at=1.0, state=LiveState.SEEN, **changes)
     hangup = make_hangup(cause, sip_status=status, answered=False, progress=False)
     return call, call_end.hung_up(call, 2.0, hangup)
+
+
+CANCELLED: dict[str, Any] = {
+    "sip_status": 487,
+    "sip_phrase": "CANCEL",
+    "hung_up_by": "us",
+    "answered": False,
+    "progress": False,
+}
+"""What a node writes of a call that it ended itself before it was answered."""
 
 
 def dead(**changes: Any) -> tuple[LiveCall, Ended]:
@@ -249,7 +260,12 @@ def test_a_probe_that_gets_through_releases_and_one_that_does_not_does_not(bench
     bench.end(dead(breakers=("b1",)))
     bench.end(busy())
     bench.end(ended(503, "NORMAL_TEMPORARY_FAILURE", breakers=("b1",)))
-    assert bench.rows.released == []
+    for hangup in (*swallowed(), make_hangup("MANAGER_REQUEST", **CANCELLED)):
+        call = make_call(sent_at=1.0, state=LiveState.SEEN, breakers=("b1",))
+        bench.end((call, call_end.hung_up(call, 2.0, hangup)))
+    assert (bench.rows.released, bench.rows.returned) == ([], [])
+    bench.subject.round()
+    assert bench.rows.added.pop() == {KEY: Count(1)}
     bench.end(busy(breakers=("b1",)))
     assert bench.rows.released == ["b1"]
 

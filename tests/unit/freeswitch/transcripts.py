@@ -8,6 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from freeswitch.events import ChannelEvent, event_from_json
+from freeswitch.hangup import Hangup
+from freeswitch.protocol import FrameDecoder, decode_json
 from tests.recordings import recordings_folder
 
 _RECORD = re.compile(rb"@@ (?P<side>[CSN]) (?P<conn>\d+) t=[\d.]+ len=(?P<size>\d+)\n")
@@ -37,3 +40,21 @@ def server_streams(path: Path) -> dict[int, bytes]:
         if side == "S":
             streams[conn] += data
     return dict(streams)
+
+
+def hangups(name: str) -> list[Hangup]:
+    """How the channels of a recording ended that begins so, in order; of one in JSON."""
+    (path,) = (one for one in recordings() if one.name.startswith(name))
+    frames = [frame for stream in server_streams(path).values() for frame in FrameDecoder().feed(stream)]
+    events = [
+        event_from_json(decode_json(frame.body))
+        for frame in frames
+        if frame.content_type == "text/event-json"
+    ]
+    return [event.hangup for event in events if isinstance(event, ChannelEvent) and event.hangup is not None]
+
+
+def swallowed() -> list[Hangup]:
+    """How calls end by a carrier that swallows what it is sent, as a node recorded it: by our timer, and by SIP's."""
+    found = [hangup for name in ("37", "67") for hangup in hangups(name)]
+    return [hangup for hangup in found if hangup.gateway == "carrier_hole"]
