@@ -57,6 +57,16 @@ class RetryRule:
 RetryRules = Mapping[str, RetryRule]
 """A campaign's rules, by disposition."""
 
+
+@dataclass(frozen=True, slots=True)
+class RetryTerms:
+    """What a campaign says of all its retries: how often, after how long, and by which rules."""
+
+    retries_per_contact: int
+    retry_delay_seconds: int
+    retry_rules: RetryRules
+
+
 PLAIN = RetryRule()
 """The rule of what has none."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from campaigns.retry_rules import RetryRules
+from campaigns.retry_rules import RetryRules, RetryTerms
 from limits.caps import Permit
 
 
@@ -67,6 +67,7 @@ class LiveCall:
     rejected: bool
     """Whether the contact rejected an attempt before."""
     retries_per_contact: int
+    """Its campaign's terms of retries, with the delay and the rules, as they were last known."""
     retry_delay_seconds: int
     ring_seconds: int
     max_seconds: int
@@ -181,6 +182,12 @@ class LiveCall:
     def sent_age(self, now: float) -> float | None:
         """Seconds since the originate was written; None where this process did not write it."""
         return None if self.sent_at is None else now - self.sent_at
+
+    def retry_by(self, terms: RetryTerms) -> None:
+        """What its campaign says of retries now."""
+        self.retries_per_contact = terms.retries_per_contact
+        self.retry_delay_seconds = terms.retry_delay_seconds
+        self.retry_rules = terms.retry_rules
 
     # What dispatch does with it.
 

@@ -139,6 +139,7 @@ class Parts:
             # Recovery and dispatch are made of the recorder.
             ask=lambda call: self.reconciler.ask(call),  # noqa: PLW0108
             elsewhere=lambda call: self.dispatch.elsewhere(call),  # noqa: PLW0108
+            retry_terms=lambda call: self.dispatch.retry_terms(call),  # noqa: PLW0108
             pool=self.record_pool,
         )
         self.following = Following()

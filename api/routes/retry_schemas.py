@@ -84,7 +84,7 @@ class RetryFields(schemas.Schema):
         load_default=0,
         metadata={
             "description": "How often who was busy, did not answer or could not be reached is called again. Changed, "
-            "it holds for calls that start then; who has failed stays so (`POST …/retry` calls him again)."
+            "it holds for calls that end then; who has failed stays so (`POST …/retry` calls him again)."
         },
     )
     retry_delay_seconds = schemas.Integer(
@@ -92,7 +92,7 @@ class RetryFields(schemas.Schema):
         LONGEST_DELAY_SECONDS,
         load_default=DEFAULT_DELAY_SECONDS,
         metadata={
-            "description": "From the end of a call to the next. Changed, it holds for calls that start then; who "
+            "description": "From the end of a call to the next. Changed, it holds for calls that end then; who "
             "waits already keeps his time."
         },
     )
@@ -109,7 +109,7 @@ class RetryFields(schemas.Schema):
         load_default=dict,
         metadata={
             "description": "By how a call ended, where that is not as retry_delay_seconds and retries_per_contact "
-            "say. In a form: JSON. Changed, they are replaced as a whole, and hold for calls that start then.",
+            "say. In a form: JSON. Changed, they are replaced as a whole, and hold for calls that end then.",
             "example": EXAMPLE_RETRY_RULES,
         },
     )

@@ -16,6 +16,7 @@ import gevent
 import structlog
 
 from campaigns.lifecycle import complete_if_exhausted, nobody_left
+from campaigns.retry_rules import RetryTerms
 from dialer.capacity.gateway_breaker import GatewayBreaker
 from dialer.capacity.gateway_pauses import Gateway
 from dialer.capacity.outcome_breaker import OutcomeBreaker
@@ -227,6 +228,7 @@ class Dispatch:
         self.scheduler.checks.keep(self.board.plans)
         if changed:
             self.scheduler.follow(changed)
+        self.board.read_terms(self.live_calls.campaigns())
 
     def write_reasons(self) -> None:
         """Show why campaigns are not dialled. Raises what a database that is away raises."""
@@ -257,6 +259,10 @@ class Dispatch:
     def elsewhere(self, call: LiveCall) -> bool:
         """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
         return self.board.elsewhere(call)
+
+    def retry_terms(self, call: LiveCall) -> RetryTerms | None:
+        """What a call's campaign says of retries now; None where that is not known."""
+        return self.board.retry_terms(call)
 
     def gateway_changed(self, gateway_id: str, found: Gateway) -> None:
         """Calls by this gateway were at fault: heeded before the next leaves."""

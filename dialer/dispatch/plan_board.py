@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from campaigns.retry_rules import RetryTerms
 from campaigns.routing import destination
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
 from dialer.dispatch.nodes import CpsNow
-from dialer.dispatch.plan_rows import running
+from dialer.dispatch.plan_rows import retry_terms, running
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall
 from limits.rate_cuts import Kind, Target
@@ -30,10 +31,13 @@ class PlanBoard:
 
     cps_now: CpsNow
     running: Callable[[], Mapping[str, Plan]] = running
+    terms: Callable[[Collection[str]], Mapping[str, RetryTerms]] = retry_terms
     plans: Mapping[str, Plan] = field(default_factory=dict)
     now: Callable[[], float] = time.monotonic
     _rows: Mapping[str, Plan] = field(default_factory=dict)
     """The plans as they were read."""
+    _at_rest: Mapping[str, RetryTerms] = field(default_factory=dict)
+    """The terms of campaigns that do not run, and have calls up."""
     _version: str | None = None
     """Of the rows, before these were read; None where they are to be read whatever it is."""
     _read_at: float = float("-inf")
@@ -117,6 +121,17 @@ class PlanBoard:
         """Whether there is a gateway by which a call's contact can be sent again now, and was not tried yet."""
         plan = self.plans.get(call.campaign_id)
         return plan is not None and plan.elsewhere(call.phone_number, (*call.tried, call.gateway_id))
+
+    def read_terms(self, campaigns: Collection[str]) -> None:
+        """Read what those of these campaigns say of retries that do not run, such as a paused one. Raises what a
+        database that is away raises; what was known of them stays then."""
+        at_rest = [campaign_id for campaign_id in campaigns if campaign_id not in self.plans]
+        self._at_rest = self.terms(at_rest) if at_rest else {}
+
+    def retry_terms(self, call: LiveCall) -> RetryTerms | None:
+        """What a call's campaign says of retries now; None where that is not known."""
+        plan = self.plans.get(call.campaign_id)
+        return self._at_rest.get(call.campaign_id) if plan is None else plan.retry_terms
 
     def way_of(self, call: LiveCall) -> tuple[str, str]:
         """A call's gateway, and where its number is, as far as that tells destinations apart."""

@@ -6,13 +6,13 @@ The version is looked at once a second and on a control message; the rows are re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from campaigns import policy_choice
 from campaigns.policies import NumberLimits
-from campaigns.retry_rules import retry_rules
+from campaigns.retry_rules import RetryTerms, retry_rules
 from dialer.dispatch import number_memory
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.plans import GatewayPlan, Plan, caps_of
@@ -56,6 +56,9 @@ SELECT campaign.id::text AS campaign_id, campaign.tenant_id, campaign.generation
     CASE WHEN campaign.policy_packs = 'on' THEN {_PLACES} END AS places
 {_OF_RUNNING}
 ORDER BY campaign.started_at, campaign.id
+"""
+_TERMS = """
+SELECT id::text, retries_per_contact, retry_delay_seconds, retry_rules FROM campaign WHERE id = ANY(%s::uuid[])
 """
 _OF_CALLERS = "id IN (SELECT gateway_id FROM phone_number WHERE deleted_at IS NULL)"
 _GATEWAYS = f"""
@@ -125,6 +128,18 @@ def running() -> dict[str, Plan]:
     places = {row["campaign_id"]: row.pop("places") or [] for row in found}
     plans = {row["campaign_id"]: _plan(row, leaving, bridging, breakers) for row in found}
     return _remembering(plans, places)
+
+
+def retry_terms(campaigns: Collection[str]) -> dict[str, RetryTerms]:
+    """What campaigns say of retries, running or not."""
+    with db.connection_context():
+        found = rows(_TERMS, list(campaigns))
+    return {
+        row["id"]: RetryTerms(
+            row["retries_per_contact"], row["retry_delay_seconds"], retry_rules(row["retry_rules"])
+        )
+        for row in found
+    }
 
 
 def _remembering(plans: dict[str, Plan], places: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Plan]:

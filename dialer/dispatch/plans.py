@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.policies import NumberLimits, Policy
-from campaigns.retry_rules import RetryRules
+from campaigns.retry_rules import RetryRules, RetryTerms
 from campaigns.routing import destination, in_order
 from dialer.dispatch.holds import Hold, HoldKind, PrefixPause
 from dialer.dispatch.second_legs import BridgeGateway
@@ -144,6 +144,11 @@ class Plan:
     def rests_of(self, number: str) -> str | None:
         """After which calls a number is left alone, and for how long, as the claim reads it."""
         return None if self.policy is None else self.policy.rests_of(number)
+
+    @property
+    def retry_terms(self) -> RetryTerms:
+        """What it says of retries."""
+        return RetryTerms(self.retries_per_contact, self.retry_delay_seconds, self.retry_rules)
 
     @property
     def probe_at(self) -> str | None:

@@ -78,7 +78,8 @@ def hung_up(call: LiveCall, at: float, hangup: Hangup, elsewhere: Elsewhere = no
 
 
 def from_cdr(call_id: str, hangup: Hangup, *, answered: bool, progress: bool) -> Ended:
-    """What a node's record says of a call that was closed without it. Nobody is called again for that.
+    """What a node's record says of a call that was closed without it. Nobody is called again for that, whatever its
+    campaign says of retries.
 
     `answered` and `progress` are what was known when it was closed.
     """

@@ -22,6 +22,7 @@ from gevent.event import Event as Signal
 from peewee import DataError, IntegrityError
 
 from campaigns.dispositions import Disposition
+from campaigns.retry_rules import RetryTerms
 from dialer.errors import DATABASE_AWAY, note
 from dialer.fault_points import FaultPoint, hit
 from dialer.live_calls import LiveCall, LiveCalls
@@ -75,8 +76,9 @@ class Recorder:
     """The one writer of outcomes in this process.
 
     `followers` hear of each commit, one after the other, and never wait. `ask` has recovery ask the switch about a
-    call. `elsewhere` says whether there is a gateway that was not tried yet for a call's contact. It writes by a
-    connection of `pool`, or of the one that all share.
+    call. `elsewhere` says whether there is a gateway that was not tried yet for a call's contact, `retry_terms` what
+    its campaign says of retries by now: without them a call ends by those that it knows. It writes by a connection of
+    `pool`, or of the one that all share.
     """
 
     owner: str
@@ -84,6 +86,7 @@ class Recorder:
     followers: Sequence[CommitFollower]
     ask: Callable[[LiveCall], None]
     elsewhere: call_end.Elsewhere = call_end.nowhere
+    retry_terms: Callable[[LiveCall], RetryTerms | None] = lambda _call: None
     pool: Pool | None = None
     _waiting: deque[Report] = field(default_factory=deque)
     _wake: Signal = field(default_factory=Signal)
@@ -138,6 +141,7 @@ class Recorder:
     ) -> None:
         """Recovery knows what became of this call, or that it cannot be known; `may_live` as in `Ended`."""
         now = time.monotonic()
+        self._learn_terms(call)
         ended = call_end.closed(call, now, disposition, cause, no_channel=no_channel, may_live=may_live)
         self._add(Report(call.call_id, now, ended=ended))
 
@@ -261,6 +265,7 @@ class Recorder:
         if call.resent or call.unheard or call_end.had_channel(call.refusal):
             self.ask(call)
             return None
+        self._learn_terms(call)
         return call_end.refused(call, at, call.refusal, self.elsewhere)
 
     def _fold_event(self, event: ChannelEvent, at: float, change: Change) -> None:
@@ -281,6 +286,7 @@ class Recorder:
         elif event.hangup is not None:
             # Its node's next run tells of its end before anybody asked about it.
             call.recovered |= bool(call.core_uuid and event.core_uuid and event.core_uuid != call.core_uuid)
+            self._learn_terms(call)
             ended = call_end.hung_up(call, at, event.hangup, self.elsewhere)
             if ended.answered:
                 change.answered = True
@@ -295,11 +301,18 @@ class Recorder:
         only = not call.resent and call.adopted_at is None and call.sent_by == self.owner
         if only and not call.seen:
             log.error("first_order_refused", call_id=call.call_id, node=call.node, look_at=dedup.MODULE)
+            self._learn_terms(call)
             return call_end.closed(call, at, Disposition.CONGESTION, dedup.CAUSE, no_channel=True)
         log.warning("duplicate_refused", call_id=call.call_id, node=call.node)
         call.show()
         self.ask(call)
         return None
+
+    def _learn_terms(self, call: LiveCall) -> None:
+        """Whether it is called again is decided by what its campaign says now, not by what it said at the claim."""
+        terms = self.retry_terms(call)
+        if terms is not None:
+            call.retry_by(terms)
 
     def _commit(self, changes: list[Change]) -> None:
         try:

@@ -10,6 +10,8 @@ DIALLED = "tests/unit/dialer/test_dialled_campaign.py"
 PERMITS = "tests/unit/dialer/test_permits.py"
 NUMBER_CAPS = "tests/integration/dialer/test_number_caps.py"
 ORDER = "tests/integration/dialer/test_dial_order.py"
+RECORDER = "tests/unit/dialer/test_recorder.py"
+TERMS = "tests/integration/dialer/test_retry_terms.py"
 
 OFTEN = (
     Mutation(
@@ -27,6 +29,24 @@ OFTEN = (
         "first = usual_seconds if self.delay_seconds is None else self.delay_seconds",
         "first = usual_seconds",
         (f"{RULES}::test_delays_grow_as_the_rule_says",),
+    ),
+    Mutation(
+        "retries as at the claim",
+        "whose campaign has no retries any more is called again, since he was in a call when it was changed",
+        "dialer/record/recorder.py",
+        "        if terms is not None:",
+        "        if terms is None:",
+        (
+            f"{RECORDER}::test_whether_a_contact_is_called_again_is_decided_by_what_its_campaign_says_at_the_end",
+        ),
+    ),
+    Mutation(
+        "retries of a paused campaign",
+        "what is changed while a campaign is paused does not hold for the calls that are still up",
+        "dialer/dispatch/dispatch.py",
+        "        self.board.read_terms(self.live_calls.campaigns())\n",
+        "",
+        (f"{TERMS}::test_whoever_is_in_a_call_is_called_again_by_what_was_changed_meanwhile",),
     ),
     Mutation(
         "retries behind a long list",

@@ -8,6 +8,7 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
 
+from campaigns.retry_rules import RetryTerms
 from dialer.dispatch.plans import GatewayPlan, Plan
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record.commit import Commit, CommitFollower
@@ -183,9 +184,11 @@ def make_recorder(
     *followers: CommitFollower,
     ask: Callable[[LiveCall], None] = lambda _call: None,
     owner: str = ME,
+    retry_terms: Callable[[LiveCall], RetryTerms | None] = lambda _call: None,
 ) -> Recorder:
     """A recorder of this process that nothing follows, unless it is said what."""
-    return Recorder(owner, LiveCalls() if live_calls is None else live_calls, followers, ask)
+    known = LiveCalls() if live_calls is None else live_calls
+    return Recorder(owner, known, followers, ask, retry_terms=retry_terms)
 
 
 def make_reconciler(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 from peewee import OperationalError
 
+from campaigns.retry_rules import RetryTerms
 from dialer.capacity.gateway_breaker import FAULTS_IN_DOUBT
 from dialer.dispatch.holds import Hold, HoldKind
 from dialer.dispatch.plan_board import ALL_SECONDS, PlanBoard
@@ -26,7 +27,8 @@ class Bench:
         self.cut: dict[str, int] = {}
         self.away = False
         self.reads, self.at = 0, 1000.0
-        self.board = PlanBoard(self.cps_now, self.running, now=lambda: self.at)
+        self.asked: list[str] = []
+        self.board = PlanBoard(self.cps_now, self.running, self.terms, now=lambda: self.at)
         self.read(make_plan(), make_plan(campaign_id=OTHER, gateways=(make_gateway(gateway_id=SECOND),)))
 
     def cps_now(self, kind: Kind, name: str, cps: int | None) -> int | None:
@@ -38,6 +40,10 @@ class Bench:
             raise OperationalError("away")
         self.reads += 1
         return dict(self.runs)
+
+    def terms(self, campaigns: Collection[str]) -> dict[str, RetryTerms]:
+        self.asked += campaigns
+        return {name: RetryTerms(5, 300, {}) for name in campaigns}
 
     def read(self, *plans: Plan) -> set[str]:
         self.runs |= {plan.campaign_id: plan for plan in plans}
@@ -120,6 +126,18 @@ def test_whether_there_is_another_way_for_a_call(bench: Bench) -> None:
     call.tried = (SECOND,)
     assert not bench.board.elsewhere(call)
     assert not bench.board.elsewhere(make_call(campaign_id="gone"))
+
+
+def test_retries_go_by_the_plan_or_where_a_campaign_does_not_run_by_its_row(bench: Bench) -> None:
+    runs, rests = make_call(), make_call(campaign_id="paused")
+    assert bench.board.retry_terms(runs) == RetryTerms(0, 60, {})
+    assert bench.board.retry_terms(rests) is None
+    bench.board.read_terms([CAMPAIGN, "paused"])
+    assert (bench.asked, bench.board.retry_terms(rests)) == (["paused"], RetryTerms(5, 300, {}))
+    bench.read(make_plan(retries_per_contact=2))
+    assert bench.board.retry_terms(runs) == RetryTerms(2, 60, {})
+    bench.board.read_terms([CAMPAIGN])
+    assert (bench.asked, bench.board.retry_terms(rests)) == (["paused"], None)
 
 
 def test_rows_that_are_the_same_version_are_not_read_again(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peewee import DataError, OperationalError
 
 from campaigns.dispositions import Disposition
+from campaigns.retry_rules import RetryRule, RetryTerms
 from dialer.live_calls import LiveCall, LiveCalls, LiveState
 from dialer.record import recorder as recorder_module
 from dialer.record.commit import Commit
@@ -89,8 +90,12 @@ class Bench:
         self.asked: list[str] = []
         self.over: list[str] = []
         self.fails = False
+        self.terms: RetryTerms | None = None
         self.recorder = make_recorder(
-            self.live_calls, Followers(self._committed), ask=lambda call: self.asked.append(call.call_id)
+            self.live_calls,
+            Followers(self._committed),
+            ask=lambda call: self.asked.append(call.call_id),
+            retry_terms=lambda _call: self.terms,
         )
 
     def _committed(self, commit: Commit) -> None:
@@ -214,6 +219,50 @@ def test_an_end_that_postgresql_refuses_takes_no_number_from_its_contact(bench: 
     bench.write()
     (end,) = bench.rows.ends
     assert (end.disposition, end.status, end.next_number, end.no_good) == ("invalid", "pending", True, True)
+
+
+def ended_busy(bench: Bench) -> LiveCall:
+    call = bench.fly(retries_per_contact=3)
+    bench.take(channel_event(call.call_id, ENDED, busy()))
+    return call
+
+
+def closed_unheard(bench: Bench) -> LiveCall:
+    call = bench.fly(retries_per_contact=3)
+    bench.recorder.close(call, Disposition.UNREACHABLE, "RECOVERED")
+    return call
+
+
+def refused_without_a_channel(bench: Bench) -> LiveCall:
+    call = bench.fly(retries_per_contact=3, free_sends=20)
+    bench.take(job(call.call_id, "USER_NOT_REGISTERED"))
+    return call
+
+
+def refused_as_its_own_first(bench: Bench) -> LiveCall:
+    call = bench.fly(retries_per_contact=3, free_sends=20)
+    bench.take(job(call.call_id, dedup.CAUSE))
+    return call
+
+
+@pytest.mark.parametrize(
+    "end", [ended_busy, closed_unheard, refused_without_a_channel, refused_as_its_own_first]
+)
+def test_whether_a_contact_is_called_again_is_decided_by_what_its_campaign_says_at_the_end(
+    bench: Bench, end: Callable[[Bench], LiveCall]
+) -> None:
+    end(bench)
+    bench.write()
+    assert bench.rows.ends.pop().status == "pending", "by what its call knows, where nobody knows better"
+    bench.terms = RetryTerms(0, 60, {})
+    end(bench)
+    bench.write()
+    assert bench.rows.ends.pop().status == "failed"
+    bench.terms = RetryTerms(0, 60, {"busy": RetryRule(7200, retries=1)})
+    ended_busy(bench)
+    bench.write()
+    back = bench.rows.ends.pop()
+    assert (back.status, back.delay is not None and back.delay >= 7200) == ("pending", True)
 
 
 def test_what_a_remote_party_writes_is_made_fit_for_the_database(bench: Bench) -> None:
