@@ -42,6 +42,8 @@ FIND_KEYS = """
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 IN_PROCESS: Final = "carillon.board"
 """In the WSGI environ of what a page of the board asks the API for itself: the page was counted already."""
+OF_PAGE: Final = "carillon.page"
+"""In the WSGI environ of a page, and of what it asks: whose session its cookie is, once that was looked up."""
 FIND_TENANT = "SELECT id FROM tenant WHERE id = %s AND deleted_at IS NULL"
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -167,9 +169,12 @@ def caller_of(key: str) -> Caller:
 
 def caller_of_session(token: str) -> Caller:
     """Who is signed in to the board by this cookie. Raises ApiError: 401, 503."""
-    found = _cached(SessionRow, digest(token, _pepper()), _session_lookup().get)
+    # One page asks many things: whose session it is, is looked up once for all of them, however long they take.
+    of_page: dict[str, SessionRow] = request.environ.get(OF_PAGE, {})
+    found = of_page.get(token) or _cached(SessionRow, digest(token, _pepper()), _session_lookup().get)
     if found is None:
         raise _unauthorized("The session is over.")
+    of_page[token] = found
     return Caller(found.tenant_id, found.role, found.key_name, found.key_id, found.session_id)
 
 

@@ -17,7 +17,7 @@ from flask import request
 from werkzeug.test import EnvironBuilder
 
 from api import board_sessions
-from api.auth import IN_PROCESS
+from api.auth import IN_PROCESS, OF_PAGE
 from api.blueprint import PREFIX
 from api.request_ids import ENVIRON
 from api.services import services
@@ -127,6 +127,7 @@ def _environ(
         environ["CONTENT_LENGTH"] = str(environ["wsgi.input"].getbuffer().nbytes)
     return environ | {
         IN_PROCESS: True,
+        OF_PAGE: request.environ.get(OF_PAGE, {}),
         ENVIRON: request.environ.get(ENVIRON),
         "REMOTE_ADDR": request.environ.get("REMOTE_ADDR", ""),
     }

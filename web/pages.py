@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from api import board_sessions, request_limit
-from api.auth import SAFE_METHODS, Caller, caller_of_session, current_caller
+from api.auth import OF_PAGE, SAFE_METHODS, Caller, caller_of_session, current_caller
 from api.errors import ApiError
 from api.services import services
 from web.ask import Refused, ask
@@ -50,6 +50,7 @@ def page(role: str = "read", *, limited: bool = True) -> Callable[[F], F]:
         @wraps(view)
         def wrapper(*args: object, **kwargs: object) -> object:
             token = request.cookies.get(board_sessions.cookie_name(secure=request.is_secure), "")
+            request.environ[OF_PAGE] = {}
             try:
                 caller = caller_of_session(token)
             except ApiError as error:
