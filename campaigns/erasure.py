@@ -4,8 +4,9 @@ From the request on the number is suppressed, by its keyed hash alone. The rest 
 it is done: whoever stores a list at that moment is waited for, who is pending is taken off the lists first, a call
 that is up runs to its end, and what is to be published of it is. Then Redis is gone through (`live.erasing`,
 `limits.erasing`), and all that PostgreSQL has goes in one transaction, the number of the request itself with it:
-rejected rows, what is noted at campaigns and their logs before, in slices, since a tenant may have millions of them
-and nobody may wait for that one. It locks contacts and no campaign, which others lock before contacts. Decision 0064.
+rejected rows, stored answers, what is noted at campaigns and their logs before, in slices, since a tenant may have
+millions of them and nobody may wait for that one. It locks contacts and no campaign, which others lock before
+contacts. Decision 0064.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import orjson
 import phonenumbers
 
 from campaigns import log_bounds
@@ -32,6 +31,8 @@ OPEN = "EXISTS (SELECT FROM erasure WHERE done_at IS NULL)"
 """Whether anything is to be erased: a part of the statement with which a dialer looks for that."""
 REJECTS_SLICE = 20_000
 """Rejected rows looked at in one transaction, or a few more."""
+ANSWERS_SLICE = 1_000
+"""Stored answers looked at in one transaction."""
 NOTES_SLICE = 50
 """Campaigns whose notes, and whose logs, are looked through in one transaction: at most half a million entries."""
 FEWEST_DIGITS = 6
@@ -65,6 +66,13 @@ UNION
 SELECT contact.id::text, contact.campaign_id::text, contact.status, contact.numbers FROM contact
     JOIN campaign ON campaign.id = contact.campaign_id
 WHERE contact.numbers @> ARRAY[%(number)s] AND campaign.tenant_id = %(tenant)s ORDER BY 1"""
+# The first contact of a list lends its columns to the test calls of its campaign.
+_LENT = """
+SELECT lent.id::text FROM contact AS first JOIN campaign AS trial ON trial.test_of = first.campaign_id
+    JOIN contact AS lent ON lent.campaign_id = trial.id
+WHERE first.id = ANY(%s::uuid[]) AND NOT EXISTS (
+    SELECT FROM contact WHERE campaign_id = first.campaign_id AND position < first.position)
+ORDER BY 1"""
 _IN_USE = """
 SELECT EXISTS (SELECT FROM contact WHERE id = ANY(%(contacts)s::uuid[])
         AND status IN ('pending', 'originated', 'connected'))
@@ -81,6 +89,7 @@ _ERASE = (
     f"""UPDATE contact SET phone_number = '{ERASED}:' || id, numbers = NULL, zone_groups = NULL, struck = 0,
         custom_fields = '{{}}', metadata = '{{}}', consent_at = NULL, consent_source = NULL, updated_at = now()
     WHERE id = ANY(%(contacts)s::uuid[])""",
+    "UPDATE contact SET custom_fields = '{}' WHERE id = ANY(%(lent)s::uuid[])",
     """DELETE FROM cdr_inbox USING call WHERE call.id = cdr_inbox.uuid
         AND call.contact_id = ANY(%(contacts)s::uuid[])""",
     """DELETE FROM recent_outcome WHERE tenant_id = %(tenant)s
@@ -88,8 +97,9 @@ _ERASE = (
     "DELETE FROM contact_token WHERE contact_id = ANY(%(contacts)s::uuid[])",
     f"UPDATE call SET phone_number = '{ERASED}' WHERE contact_id = ANY(%(contacts)s::uuid[])",
 )
-# What separates digits in a number, and not what separates numbers.
-_WRITTEN = "regexp_replace({text}::text, '[ ().+/-]', '', 'g') LIKE '%%' || %(digits)s || '%%'"
+# What separates digits in a number, and not what separates numbers; as U+FFFD a refusal quotes what is not visible.
+_BETWEEN = " ().+/[]\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00a0\u2007\u2009\u202f\ufffd-"
+_WRITTEN = f"translate({{text}}::text, '{_BETWEEN}', '') LIKE '%%' || %(digits)s || '%%'"
 # A call that was asked for by itself is a campaign, too, mostly one of a million at which nothing was ever noted; but
 # a test call has the name of what it tried.
 _WITH_NOTES = """
@@ -124,11 +134,12 @@ UPDATE import_reject SET raw = '{ERASED}', reason = '{ERASED}'
 WHERE campaign_id = %s AND line > %s AND line <= %s
     AND regexp_replace(raw || ' ' || reason, '[^0-9]', '', 'g') LIKE '%%' || %s || '%%'"""
 _LAST_LINE = 2**31 - 1
-_ANSWERS = """
-SELECT key, body FROM idempotency
-WHERE tenant_id = %s AND position(%s IN body) > 0 FOR UPDATE"""
+_ANSWERS_END = "SELECT key FROM idempotency WHERE tenant_id = %s AND key > %s ORDER BY key OFFSET %s LIMIT 1"
 # Whoever sends that request again is told that it was another, and nothing is made of it anew.
-_ANSWER = f"UPDATE idempotency SET body = %s, body_hash = '{ERASED}' WHERE tenant_id = %s AND key = %s"
+_ERASE_ANSWERS = f"""
+UPDATE idempotency SET body = '', body_hash = '{ERASED}'
+WHERE tenant_id = %(tenant)s AND key > %(after)s AND (%(end)s::text IS NULL OR key <= %(end)s)
+    AND {_WRITTEN.format(text="body")}"""
 _DONE = "UPDATE erasure SET number = NULL, done_at = now() WHERE id = %s AND done_at IS NULL"
 
 
@@ -228,10 +239,16 @@ def cancel(found: Found, owner: str) -> Cancelled:
 
 def in_use(found: Found) -> bool:
     """Whether somebody of these may still be called, is in a call, or has something that is still to be told."""
-    asked = {"contacts": list(found.contacts), "campaigns": list(found.campaigns)}
     with transaction():
+        # A test call goes on with what it was lent.
+        asked = {"contacts": [*found.contacts, *_lent(found)], "campaigns": list(found.campaigns)}
         used: bool = db.execute_sql(_IN_USE, asked).fetchone()[0]
     return used
+
+
+def _lent(found: Found) -> list[str]:
+    """The contacts of test calls that have the columns of one of these."""
+    return [row["id"] for row in rows(_LENT, list(found.contacts))]
 
 
 def erase_rejects(erasure: OpenErasure) -> None:
@@ -272,52 +289,43 @@ def with_notes(tenant_id: str) -> list[list[uuid.UUID]]:
     return [found[start : start + NOTES_SLICE] for start in range(0, len(found), NOTES_SLICE)]
 
 
+def erase_answers(erasure: OpenErasure, found: Found) -> None:
+    """Erase the stored answers that have its number, or another of its contacts, a slice in a transaction of its
+    own."""
+    for number in (erasure.number, *found.others):
+        after: str | None = ""
+        while after is not None:
+            with transaction():
+                ends = rows(_ANSWERS_END, erasure.tenant_id, after, ANSWERS_SLICE - 1)
+                end = ends[0]["key"] if ends else None
+                asked = {"tenant": erasure.tenant_id, "digits": _digits(number), "after": after, "end": end}
+                db.execute_sql(_ERASE_ANSWERS, asked)
+            after = end
+            let_others_run()
+
+
 def erase(erasure: OpenErasure, found: Found) -> bool:
-    """Erase all that is left in PostgreSQL after `erase_rejects` and `erase_notes`, the request's own number with it;
-    False where it is in use again: nothing is done then. In a transaction of its own."""
-    asked = {
-        "tenant": erasure.tenant_id,
-        "contacts": list(found.contacts),
-        "number": erasure.number,
-    }
+    """Erase all that is left in PostgreSQL once rejects, notes and answers are erased, the request's own number with
+    it; False where it is in use again: nothing is done then. In a transaction of its own."""
     with transaction():
         if in_use(found):
             return False
+        asked = {
+            "tenant": erasure.tenant_id,
+            "contacts": list(found.contacts),
+            "lent": _lent(found),
+            "number": erasure.number,
+        }
         for statement in _ERASE:
             db.execute_sql(statement, asked)
-        for number in (erasure.number, *found.others):
-            for row in rows(_ANSWERS, erasure.tenant_id, number):
-                rows(_ANSWER, without(row["body"], number), erasure.tenant_id, row["key"])
         rows(_DONE, erasure.id)
     return True
 
 
-def without(body: str, number: str) -> str:
-    """A stored answer without a number and without the fields of whoever has it."""
-    try:
-        return orjson.dumps(_without(orjson.loads(body), number)).decode()
-    except orjson.JSONDecodeError:
-        return body.replace(number, ERASED)
-
-
-def _without(value: Any, number: str) -> Any:
-    if isinstance(value, str):
-        return value.replace(number, ERASED)
-    if isinstance(value, list):
-        return [_without(one, number) for one in value]
-    if isinstance(value, dict):
-        theirs = number in value.values()
-        return {
-            name: {} if theirs and isinstance(one, dict) else _without(one, number)
-            for name, one in value.items()
-        }
-    return value
-
-
 def _as_written(digits: str) -> str:
     """A pattern of PostgreSQL for all that `_WRITTEN` finds, and what of a country's code stands before it."""
-    between = "[ ().+/-]*"
-    return rf"(\+[0-9 ().+/-]*|0*){between.join(digits)}"
+    between = _BETWEEN.replace("[]", r"\[\]")
+    return rf"(\+[0-9{between}]*|0*){f'[{between}]*'.join(digits)}"
 
 
 def _digits(number: str) -> str:

@@ -70,6 +70,9 @@ STORED_VARIABLES = frozenset(
     }
 )
 """The variables that say how a call ended: those that `freeswitch.hangup.hangup_from_variables` reads."""
+CALLED = "sip_req_uri"
+"""Says whether an INVITE left, and has the number that was called, which may have been erased since: only that it was
+there is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,9 @@ def _stored(body: object) -> Stored | None:
     call_id = _uuid(record.variables["uuid"])
     if call_id is None:
         return None
-    stored_variables = {
-        name: _bounded(value) for name, value in record.variables.items() if name in STORED_VARIABLES
-    }
-    text = orjson.dumps({name: value for name, value in stored_variables.items() if value}).decode()
-    return Stored(call_id, _node(record), text)
+    given = {name: _bounded(value) for name, value in record.variables.items() if name in STORED_VARIABLES}
+    kept = {name: "true" if name == CALLED else value for name, value in given.items() if value}
+    return Stored(call_id, _node(record), orjson.dumps(kept).decode())
 
 
 def _authenticate() -> None:

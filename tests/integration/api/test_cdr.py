@@ -109,6 +109,20 @@ def test_only_what_says_how_the_call_ended_is_kept(site: Site) -> None:
     assert hangup_from_variables(kept) == hangup_from_variables(bounded)
 
 
+def test_the_number_that_was_called_is_not_kept(site: Site) -> None:
+    """It may have been erased before a late record comes."""
+    uri = {"sip_req_uri": "+14155550101@10.0.0.1:5060"}
+    ended = {"sip_hangup_disposition": "", "sip_invite_failure_status": ""}
+    told = [record(call(site), **ended), record(call(site), **ended, **uri)]
+    for one in told:
+        assert post(site, one).status_code == 204
+    kept = [row["variables"] for row in inbox(site)]
+    assert "4155550101" not in json.dumps(kept)
+    read = [hangup_from_variables(variables) for variables in kept]
+    assert [hangup is not None and hangup.invited for hangup in read] == [False, True]
+    assert read == [hangup_from_variables(one["variables"]) for one in told]
+
+
 def test_what_is_kept_is_what_the_dialers_read() -> None:
     """Neither package may import the other: this is where their two lists meet."""
     read: set[str] = set()

@@ -12,7 +12,6 @@ import pytest
 from redis import Redis
 
 from campaigns import erasure
-from campaigns.erasure import without
 from coordination.redis_client import client
 from dialer import lookout
 from dialer.erasures import Erasures
@@ -185,7 +184,7 @@ def test_all_that_is_kept_of_a_person_goes_and_the_counts_stay(world: World, red
         rows("DELETE FROM contact WHERE campaign_id = %s", theirs)
     for text in (FIRST, "Zaphod", "4155560000", "415) 556", "415-556", "key:4711"):
         assert mentions(text) == set(), text
-    assert mentions(SECOND) == {"contact", "call", "idempotency", "tenant"}
+    assert mentions(SECOND) == {"contact", "call", "tenant"}
     with db.connection_context():
         (called,) = rows("SELECT name, external_id FROM campaign WHERE id = %s", campaign_id)
     assert called == {"name": "Call erased, and erased again", "external_id": "crm/erased"}
@@ -349,13 +348,67 @@ def test_an_erased_contact_is_never_called(world: World, redis: Redis) -> None:
     assert numbers(claim(campaign_id)) == {SECOND}
 
 
-def test_an_answer_keeps_what_is_about_others() -> None:
-    body = {
-        "a": [{"number": FIRST, "fields": {"x": "y"}}, {"number": SECOND, "fields": {"x": "y"}}],
-        "b": f"to {FIRST}.",
-    }
-    assert orjson.loads(without(orjson.dumps(body).decode(), FIRST)) == {
-        "a": [{"number": "erased", "fields": {}}, {"number": SECOND, "fields": {"x": "y"}}],
-        "b": "to erased.",
-    }
-    assert without(f"not JSON {FIRST}", FIRST) == "not JSON erased"
+@pytest.mark.parametrize("written", ["+1 415 556 0000 ext 5", "(415)\ufffd556–00.00", FIRST])
+def test_a_stored_answer_goes_however_it_has_the_number(
+    world: World, redis: Redis, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the reason for which a row was refused, or a fault of an uploaded do-not-call list."""
+    monkeypatch.setattr(erasure, "ANSWERS_SLICE", 2)
+    with db.connection_context():
+        for key, said in enumerate(("Ann", written, "Bob", "Carl", written)):
+            answer = {"results": [{"phone_number": None, "reason": f"phone_number is '{said}'"}]}
+            rows(
+                "INSERT INTO idempotency (tenant_id, key, route, body_hash, status, body)"
+                " VALUES (%s, %s, 'r', 'h', 201, %s)",
+                world.tenant_id,
+                f"k{key}",
+                orjson.dumps(answer).decode(),
+            )
+    asked = ask(world)
+    eraser(redis).round()
+    assert is_done(world, asked)
+    assert mentions(written) == set()
+    with db.connection_context():
+        kept = rows("SELECT body_hash, body = '' AS gone FROM idempotency ORDER BY key")
+    assert [(row["body_hash"], row["gone"]) for row in kept] == [
+        ("h", False),
+        ("erased", True),
+        ("h", False),
+        ("h", False),
+        ("erased", True),
+    ]
+
+
+def lend(world: World, campaign_id: uuid.UUID) -> uuid.UUID:
+    """A test call of a campaign, to another number, with the columns of its first contact."""
+    trial = make_campaign(world, 0, single_call=True)
+    with db.connection_context():
+        rows("UPDATE campaign SET test_of = %s WHERE id = %s", campaign_id, trial)
+        rows(
+            "INSERT INTO contact (id, campaign_id, position, phone_number, status, custom_fields)"
+            " SELECT gen_random_uuid(), %s, 1, '+14155550177', 'failed', custom_fields FROM contact"
+            " WHERE campaign_id = %s ORDER BY position LIMIT 1",
+            trial,
+            campaign_id,
+        )
+    return trial
+
+
+def test_what_test_calls_were_lent_goes_once_they_are_over(world: World, redis: Redis) -> None:
+    campaign_id = fill(world, redis)
+    trial = lend(world, campaign_id)
+    with db.connection_context():
+        rows("UPDATE contact SET status = 'pending' WHERE campaign_id = %s", trial)
+    second = ask(world, SECOND)
+    eraser(redis).round()
+    assert is_done(world, second)
+    assert "contact" in mentions("Zaphod"), "those of the first alone are lent"
+    asked = ask(world)
+    eraser(redis).round()
+    assert not is_done(world, asked), "a test call that waits is placed with what it was lent"
+    with db.connection_context():
+        rows("UPDATE contact SET status = 'failed' WHERE campaign_id = %s", trial)
+    eraser(redis).round()
+    assert is_done(world, asked)
+    assert mentions("Zaphod") == set()
+    assert mentions("+14155550177") == {"contact"}

@@ -391,6 +391,21 @@ def test_what_ended_longer_ago_than_the_setting_goes_and_the_report_and_the_log_
     assert (outcomes(old), counts(old)) == before
 
 
+def test_with_a_list_goes_what_its_first_contact_lent_to_test_calls(world: World) -> None:
+    keep(world, KEEP)
+    old, young = finished(world, KEEP + 0.1), finished(world, KEEP - 0.1)
+    tests = [make_campaign(world, 1, single_call=True) for _ in (old, young)]
+    sql('UPDATE contact SET custom_fields = \'{"first_name": "Ann"}\' WHERE campaign_id = ANY(%s)', tests)
+    for test, tested in zip(tests, (old, young), strict=True):
+        sql("UPDATE campaign SET test_of = %s WHERE id = %s", tested, test)
+    work()
+    assert kept(old) == NONE
+    assert [number("contact", f"campaign_id = '{one}' AND custom_fields <> '{{}}'") for one in tests] == [
+        0,
+        1,
+    ]
+
+
 def test_any_number_of_campaigns_goes_in_one_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of single calls, of which there may be one a second."""
     monkeypatch.setattr(housekeeping, "CAMPAIGNS", 2)
